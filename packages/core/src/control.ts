@@ -1,0 +1,23 @@
+/** What people have told a queue's services to do. It lives in the queue's store, so that it outlives them all. */
+export interface ControlState {
+  readonly paused: boolean
+  /** Why it is paused, for people. */
+  readonly reason?: string
+  /** Epoch ms of the storage's clock. */
+  readonly pausedAt?: number
+  /** Live limits by name, such as `maxProcessing`; what isn't here is as the service was configured. */
+  readonly limits: Readonly<Record<string, number>>
+}
+
+/** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part. */
+export interface QueueControl {
+  read(): Promise<ControlState>
+  /** No new jobs start; those that run are followed to their end. */
+  pause(reason?: string): Promise<void>
+  resume(): Promise<void>
+  /** Sets limits by name, each a number of 0 or more; `null` takes one away. Names that aren't mentioned stay as they are. */
+  setLimits(limits: Readonly<Record<string, number | null>>): Promise<void>
+}
+
+/** The live limit that `processingLimit` obeys. */
+export const MAX_PROCESSING_LIMIT = 'maxProcessing'

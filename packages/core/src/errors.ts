@@ -1,0 +1,78 @@
+/**
+ * Every code a {@link SluiceError} can have. The list is closed and under semantic versioning; messages are free to change.
+ * What is retryable may be tried again unchanged and can then succeed.
+ */
+export const ERROR_CODES = {
+  SLUICE_ITEM_EXISTS: { retryable: false, means: 'the id is in the queue already, in whatever stage' },
+  SLUICE_ITEM_NOT_FOUND: { retryable: false, means: 'the queue has no item of this id' },
+  SLUICE_STAGE_CONFLICT: {
+    retryable: false,
+    means: 'the item is not in the stage, or not at the attempt, that the move needs',
+  },
+  SLUICE_QUEUE_CLOSED: { retryable: false, means: 'close() was called on this queue' },
+  SLUICE_QUEUE_UNAVAILABLE: {
+    retryable: true,
+    means: 'the storage could not be reached or did not answer in time',
+  },
+  SLUICE_QUEUE_DENIED: {
+    retryable: false,
+    means: 'the storage refused the credentials or a permission is missing',
+  },
+  SLUICE_QUEUE_CORRUPT: {
+    retryable: false,
+    means: 'what is stored there is not a queue of ours, or is damaged',
+  },
+  SLUICE_JOB_REJECTED: { retryable: false, means: 'the worker can never accept this item: the item fails' },
+  SLUICE_WORKER_UNAVAILABLE: {
+    retryable: true,
+    means: 'the worker could not be reached: no item fails for it',
+  },
+  SLUICE_WORKER_DENIED: { retryable: false, means: 'the worker refused the credentials: everything pauses' },
+  SLUICE_WORKER_CLOSED: { retryable: false, means: 'close() was called on this worker' },
+  SLUICE_CONFIG_INVALID: { retryable: false, means: 'an option or a configuration file is wrong' },
+  SLUICE_INPUT_INVALID: { retryable: false, means: 'a manifest or an argument is wrong' },
+  SLUICE_PACKAGE_MISSING: { retryable: false, means: 'a backend or worker package is not installed' },
+} as const satisfies Record<string, { retryable: boolean; means: string }>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+export interface SluiceErrorOptions {
+  readonly itemId?: string
+  /** Overrides what the code says, for the rare case that knows better. */
+  readonly retryable?: boolean
+  /** How long the other side asked to be left alone, in ms. */
+  readonly retryAfterMs?: number
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('@sluice/error')
+
+/**
+ * The one error class of Sluice. Branch on `code`, or on `retryable`; never on the message. A caller's own mistake is a
+ * bare `TypeError` instead.
+ */
+export class SluiceError extends Error {
+  override readonly name = 'SluiceError'
+  readonly code: ErrorCode
+  readonly retryable: boolean
+  readonly itemId?: string
+  readonly retryAfterMs?: number
+
+  constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retryable = options.retryable ?? ERROR_CODES[code].retryable
+    if (options.itemId !== undefined) this.itemId = options.itemId
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+}
+
+/**
+ * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather than the class,
+ * since two copies of this package may be loaded in one program.
+ */
+export function isSluiceError(error: unknown, code?: ErrorCode): error is SluiceError {
+  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false
+  return code === undefined || ('code' in error && error.code === code)
+}

@@ -1,0 +1,56 @@
+/** The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no dependencies. */
+export { STAGES, MOVES, canMove, isStage, assertStage } from './stage.js'
+export type { Stage, FinalStage, Move } from './stage.js'
+export { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from './json.js'
+export type { JsonValue } from './json.js'
+export { MAX_ID_BYTES, MAX_HISTORY, MAX_REASON_CHARS } from './item.js'
+export type { NewItem, PutOptions, ItemHead, QueueItem, ItemRecord, AttemptRecord } from './item.js'
+export {
+  MAX_PRIORITY,
+  assertItemId,
+  assertCount,
+  assertSpan,
+  checkNewItem,
+  checkNewItems,
+  cutReason,
+  encodeOptional,
+} from './input.js'
+export type { CheckedItem } from './input.js'
+export { judgeMove } from './judge-move.js'
+export type { MovedItem, WantedMove } from './judge-move.js'
+export { MAX_PAGE_ITEMS, lastOutcome } from './queue.js'
+export type {
+  Queue,
+  QueueSupports,
+  JobFence,
+  SuccessOutcome,
+  FailOutcome,
+  ReleaseOptions,
+  Settlement,
+  RefusedSettlement,
+  SettleReport,
+  RequeueOptions,
+  RemoveOptions,
+  PageOptions,
+  Page,
+} from './queue.js'
+export { MAX_PROCESSING_LIMIT } from './control.js'
+export type { ControlState, QueueControl } from './control.js'
+export type { Lease } from './lease.js'
+export type {
+  Worker,
+  WorkerSupports,
+  JobRef,
+  JobSpec,
+  JobReport,
+  FailureClass,
+  KnownFailureClass,
+} from './worker.js'
+export { ERROR_CODES, SluiceError, isSluiceError } from './errors.js'
+export type { ErrorCode, SluiceErrorOptions } from './errors.js'
+export { checkOptions } from './options.js'
+export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
+export type { QueuePackage, WorkerPackage } from './package-entry.js'
+export type { Clock } from './clock.js'
+export { silentLogger } from './logger.js'
+export type { Logger } from './logger.js'

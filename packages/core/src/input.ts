@@ -1,0 +1,115 @@
+import { MAX_ID_BYTES, MAX_REASON_CHARS, type NewItem, type PutOptions } from './item.js'
+import { encodeJson, utf8Bytes, type JsonValue } from './json.js'
+
+/** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
+export interface CheckedItem {
+  readonly id: string
+  readonly bodyText: string
+  readonly priority: number
+  readonly notBeforeAt?: number
+  readonly delayMs?: number
+}
+
+/** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
+export const MAX_PRIORITY = 2_147_483_647
+/** Eight hundred centuries hence: beyond it arithmetic on instants is no longer exact everywhere. */
+const MAX_INSTANT = 8_640_000_000_000_000
+
+/**
+ * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds NUL, or
+ * holds a surrogate without its partner.
+ */
+export function assertItemId(id: unknown): asserts id is string {
+  if (typeof id !== 'string')
+    throw new TypeError(`id must be a string, not ${id === null ? 'null' : typeof id}`)
+  if (id === '') throw new TypeError('id must not be empty')
+  if (id.includes('\0')) throw new TypeError(`id must not contain the NUL character: ${shown(id)}`)
+  if (!id.isWellFormed())
+    throw new TypeError(`id must be well-formed Unicode, not a lone surrogate: ${shown(id)}`)
+  const bytes = utf8Bytes(id)
+  if (bytes > MAX_ID_BYTES) {
+    throw new TypeError(`id is ${bytes} bytes of UTF-8; at most ${MAX_ID_BYTES} are allowed: ${shown(id)}`)
+  }
+}
+
+function shown(id: string): string {
+  return JSON.stringify(id.length > 60 ? `${id.slice(0, 60)}…` : id)
+}
+
+/**
+ * Checks one item whole, before anything of it is stored.
+ *
+ * @param maxBodyBytes the queue's `supports.maxBodyBytes`
+ * @throws TypeError that names the field, and for a body the path in it
+ */
+export function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem {
+  assertItemId(item.id)
+  const bodyText = encodeJson(item.body, maxBodyBytes)
+  return { id: item.id, bodyText, ...checkPutOptions(item) }
+}
+
+/**
+ * Checks a whole batch before anything of it is stored.
+ *
+ * @throws TypeError that names the index of the first bad item and its field
+ */
+export function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[] {
+  return items.map((item, index) => {
+    try {
+      return checkNewItem(item, maxBodyBytes)
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error)
+      throw new TypeError(`items[${index}]: ${cause}`, { cause: error })
+    }
+  })
+}
+
+function checkPutOptions(options: PutOptions): Omit<CheckedItem, 'id' | 'bodyText'> {
+  const { priority = 0, notBeforeAt, delayMs } = options
+  if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
+    throw new TypeError(`priority must be an integer within ±${MAX_PRIORITY}; got ${priority}`)
+  }
+  if (notBeforeAt !== undefined && delayMs !== undefined) {
+    throw new TypeError('give notBeforeAt or delayMs, not both')
+  }
+  if (notBeforeAt !== undefined) assertSpan(notBeforeAt, 'notBeforeAt')
+  if (delayMs !== undefined) assertSpan(delayMs, 'delayMs')
+  return {
+    priority: priority === 0 ? 0 : priority,
+    ...(notBeforeAt === undefined ? {} : { notBeforeAt }),
+    ...(delayMs === undefined ? {} : { delayMs }),
+  }
+}
+
+/** @throws TypeError unless the value is a whole number of ms, zero or more. */
+export function assertSpan(value: unknown, what: string): asserts value is number {
+  if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > MAX_INSTANT) {
+    throw new TypeError(`${what} must be a whole number of milliseconds, 0 or more; got ${String(value)}`)
+  }
+}
+
+/** @throws TypeError unless the value is a whole number, zero or more. */
+export function assertCount(value: unknown, what: string): asserts value is number {
+  if (!Number.isSafeInteger(value) || Number(value) < 0) {
+    throw new TypeError(`${what} must be a whole number, 0 or more; got ${String(value)}`)
+  }
+}
+
+/** The reason as it is stored: a string cut to {@link MAX_REASON_CHARS}, never in the middle of a character. */
+export function cutReason(reason: string | undefined): string | undefined {
+  if (reason === undefined) return undefined
+  if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
+  const whole = reason.replaceAll('\0', '\u{FFFD}').toWellFormed()
+  if (whole.length <= MAX_REASON_CHARS) return whole
+  const cut = whole.slice(0, MAX_REASON_CHARS - 1)
+  return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
+}
+
+/** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */
+export function encodeOptional(
+  value: JsonValue | undefined,
+  maxBytes: number,
+  what: string,
+): string | undefined {
+  return value === undefined ? undefined : encodeJson(value, maxBytes, what)
+}

@@ -1,0 +1,77 @@
+import type { JsonValue } from './json.js'
+import type { FinalStage, Stage } from './stage.js'
+
+/** What a producer hands in. */
+export interface NewItem {
+  /** Any non-empty string of at most {@link MAX_ID_BYTES} bytes of UTF-8, without NUL. */
+  readonly id: string
+  /** Any JSON value up to the queue's `supports.maxBodyBytes`. */
+  readonly body: JsonValue
+  /** Integer, higher first. Default 0. */
+  readonly priority?: number
+  /** Epoch ms of the storage's clock: not given out earlier. Excludes `delayMs`. */
+  readonly notBeforeAt?: number
+  /** The same as a span from now, in ms. Excludes `notBeforeAt`. */
+  readonly delayMs?: number
+}
+
+/** The options of a single `put`: a {@link NewItem} without its id and body. */
+export type PutOptions = Omit<NewItem, 'id' | 'body'>
+
+/** The part of an item that is cheap to read in every backend: no body, no result, no history. */
+export interface ItemHead {
+  readonly id: string
+  /** Given at put, unique for ever: an id that was removed and put again is another item. */
+  readonly uid: string
+  readonly stage: Stage
+  /** 0 when put; each `get` makes it one more, nothing ever makes it less. */
+  readonly attempt: number
+  /** How many of the attempts don't count against a limit of attempts. `attempt - refunds` is what a retry policy counts. */
+  readonly refunds: number
+  readonly priority: number
+}
+
+/** An item as `get` gives it out. */
+export interface QueueItem extends ItemHead {
+  readonly body: JsonValue
+  /** Epoch ms of the storage's clock. */
+  readonly putAt: number
+  /** Epoch ms of the storage's clock; absent from `peek`, since nothing was claimed. */
+  readonly claimedAt?: number
+}
+
+/** How one attempt went. `outcome` is absent while it runs. */
+export interface AttemptRecord {
+  readonly attempt: number
+  readonly claimedAt: number
+  readonly endedAt?: number
+  readonly outcome?: FinalStage | 'WAITING'
+  readonly reason?: string
+  readonly details?: JsonValue
+}
+
+/** All that the queue knows of an item. */
+export interface ItemRecord extends ItemHead {
+  readonly body: JsonValue
+  readonly putAt: number
+  /** Epoch ms before which a WAITING item isn't given out. */
+  readonly notBeforeAt?: number
+  /** Of the latest claim. */
+  readonly claimedAt?: number
+  /** When it came to SUCCESS or FAIL; absent in the other stages. */
+  readonly finishedAt?: number
+  /** Of the latest `fail`, `release` or `requeue`. */
+  readonly reason?: string
+  /** Of `success`. */
+  readonly result?: JsonValue
+  /** Of the latest `success` or `fail`: evidence, such as a link to the job. */
+  readonly details?: JsonValue
+  /** Oldest first, the running attempt last; the newest {@link MAX_HISTORY} of them. */
+  readonly history: readonly AttemptRecord[]
+}
+
+export const MAX_ID_BYTES = 1_024
+/** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
+export const MAX_HISTORY = 50
+/** A reason longer than this is cut: it is for people to read and to group by. */
+export const MAX_REASON_CHARS = 2_000

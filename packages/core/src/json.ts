@@ -1,0 +1,114 @@
+/** Any value that JSON can carry without loss. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue }
+
+/** Nesting allowed in a body: far above any honest use, far below what breaks a recursive parser. */
+export const MAX_JSON_DEPTH = 1_000
+
+/**
+ * Checks that a value is JSON and would come back deep-equal; `-0`, which comes back as `0`, is let through.
+ *
+ * @param value anything
+ * @param what the word for it in the message, such as `body`
+ * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt, `NaN`, an
+ * infinity, a hole in an array, a cycle, an instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
+ */
+export function assertJson(value: unknown, what = 'body'): asserts value is JsonValue {
+  visit(value, { path: [], open: new Set(), what })
+}
+
+interface Visit {
+  readonly path: (string | number)[]
+  readonly open: Set<object>
+  readonly what: string
+}
+
+function visit(value: unknown, at: Visit): void {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) refuse(at, `${value} is not a JSON number`)
+    return
+  }
+  if (typeof value !== 'object') refuse(at, `${typeof value} is not JSON`)
+  if (at.open.has(value)) refuse(at, 'it contains itself')
+  if (at.path.length >= MAX_JSON_DEPTH) refuse(at, `it is nested deeper than ${MAX_JSON_DEPTH} levels`)
+  at.open.add(value)
+  if (Array.isArray(value)) visitArray(value, at)
+  else visitObject(value, at)
+  at.open.delete(value)
+}
+
+function visitArray(value: readonly unknown[], at: Visit): void {
+  // By index, not by iteration of entries: a hole must be met as `undefined`, and it is.
+  for (let index = 0; index < value.length; index++) {
+    at.path.push(index)
+    visit(value[index], at)
+    at.path.pop()
+  }
+}
+
+function visitObject(value: object, at: Visit): void {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // A plain object of another realm has a prototype that has none itself.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    refuse(at, `an instance of ${value.constructor?.name || 'a class'} is not plain JSON`)
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) refuse(at, 'a symbol key is not JSON')
+  for (const [key, child] of Object.entries(value)) {
+    at.path.push(key)
+    visit(child, at)
+    at.path.pop()
+  }
+}
+
+function refuse(at: Visit, why: string): never {
+  const steps = at.path.slice(0, 20).map((step) => (typeof step === 'number' ? `[${step}]` : dotted(step)))
+  const path = `$${steps.join('')}${at.path.length > 20 ? '…' : ''}`
+  throw new TypeError(`${at.what} must be JSON: at ${path}, ${why}`)
+}
+
+function dotted(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 40))}]`
+}
+
+/**
+ * The JSON text of a body, checked by {@link assertJson} and held to a limit in bytes of UTF-8.
+ *
+ * @throws TypeError when the value isn't JSON or is larger than `maxBytes`
+ */
+export function encodeJson(value: unknown, maxBytes: number, what = 'body'): string {
+  assertJson(value, what)
+  const text = JSON.stringify(value)
+  // A UTF-16 unit is at most three bytes: only a text near the limit needs counting.
+  if (text.length * 3 > maxBytes && utf8Bytes(text) > maxBytes) {
+    throw new TypeError(
+      `${what} is ${utf8Bytes(text)} bytes of JSON; this queue takes at most ${maxBytes}: ` +
+        `store the data elsewhere and put its address into the ${what}`,
+    )
+  }
+  return text
+}
+
+/** Bytes of a string in UTF-8; a surrogate without its partner counts three, as its replacement would. */
+export function utf8Bytes(text: string): number {
+  let bytes = 0
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x80) bytes += 1
+    else if (unit < 0x800) bytes += 2
+    else if (unit >= 0xd800 && unit < 0xdc00 && isLowSurrogate(text.charCodeAt(index + 1))) {
+      bytes += 4
+      index += 1
+    } else bytes += 3
+  }
+  return bytes
+}
+
+function isLowSurrogate(unit: number): boolean {
+  return unit >= 0xdc00 && unit < 0xe000
+}

@@ -1,0 +1,29 @@
+import type { AttemptRecord } from './item.js'
+import type { JobFence } from './queue.js'
+import type { Stage } from './stage.js'
+
+/** What a backend knows of an item when it is asked to move it out of PROCESSING. */
+export interface MovedItem {
+  readonly stage: Stage
+  readonly attempt: number
+  readonly uid: string
+  /** How the latest attempt ended, if it has ended. */
+  readonly lastOutcome?: AttemptRecord['outcome']
+}
+
+export interface WantedMove extends JobFence {
+  readonly to: 'SUCCESS' | 'FAIL' | 'WAITING'
+}
+
+/**
+ * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused: the same table in every backend.
+ *
+ * A repeat is known by the item still being where the move left it, at the attempt that it moved [Q-MOVE-2]. An item that was
+ * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is a conflict [Q-MOVE-1].
+ */
+export function judgeMove(item: MovedItem, wanted: WantedMove): 'move' | 'repeat' | 'conflict' {
+  if (wanted.uid !== undefined && wanted.uid !== item.uid) return 'conflict'
+  if (wanted.attempt !== undefined && wanted.attempt !== item.attempt) return 'conflict'
+  if (item.stage === 'PROCESSING') return 'move'
+  return item.stage === wanted.to && item.lastOutcome === wanted.to ? 'repeat' : 'conflict'
+}

@@ -1,0 +1,239 @@
+import type { AttemptRecord, ItemHead, ItemRecord, NewItem, PutOptions, QueueItem } from './item.js'
+import type { JsonValue } from './json.js'
+import type { QueueControl } from './control.js'
+import type { Lease } from './lease.js'
+import type { Stage } from './stage.js'
+
+/** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
+export interface QueueSupports {
+  /** Items outlive the process that put them. */
+  readonly durable: boolean
+  /** Several processes may open the same queue at once. */
+  readonly multiProcess: boolean
+  /** Largest body, result or details, in bytes of JSON text in UTF-8. */
+  readonly maxBodyBytes: number
+  /** Two items that became available closer together than this may be given out in either order. */
+  readonly orderPrecisionMs: number
+}
+
+/** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
+export interface JobFence {
+  readonly attempt?: number
+  readonly uid?: string
+}
+
+export interface SuccessOutcome extends JobFence {
+  readonly result?: JsonValue
+  readonly details?: JsonValue
+}
+
+export interface FailOutcome extends JobFence {
+  readonly reason?: string
+  readonly details?: JsonValue
+}
+
+export interface ReleaseOptions extends JobFence {
+  /** Not given out again before so many ms have passed. Default 0. */
+  readonly delayMs?: number
+  readonly reason?: string
+  /** The attempt doesn't count against a limit of attempts. */
+  readonly refund?: boolean
+}
+
+/** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
+export interface Settlement {
+  readonly id: string
+  readonly attempt: number
+  readonly uid?: string
+  readonly stage: 'SUCCESS' | 'FAIL' | 'WAITING'
+  /** SUCCESS only. */
+  readonly result?: JsonValue
+  /** FAIL and WAITING. */
+  readonly reason?: string
+  /** SUCCESS and FAIL in the item's record; of WAITING it goes to the attempt's history. */
+  readonly details?: JsonValue
+  /** WAITING only. */
+  readonly delayMs?: number
+  /** WAITING only. */
+  readonly refund?: boolean
+}
+
+export interface RefusedSettlement {
+  readonly id: string
+  readonly attempt: number
+  readonly code: 'SLUICE_STAGE_CONFLICT' | 'SLUICE_ITEM_NOT_FOUND'
+}
+
+export interface SettleReport {
+  /** Moves that are now done, repeats of earlier ones included. */
+  readonly settled: number
+  readonly refused: readonly RefusedSettlement[]
+}
+
+export interface RequeueOptions {
+  /** Not given out before so many ms have passed. Default 0. */
+  readonly delayMs?: number
+  /** Replaces the item's priority. */
+  readonly priority?: number
+  readonly reason?: string
+}
+
+export interface RemoveOptions {
+  /** Only items in these stages. Default WAITING, SUCCESS and FAIL. */
+  readonly stages?: readonly Exclude<Stage, 'PROCESSING'>[]
+}
+
+export interface PageOptions {
+  /** 1 to {@link MAX_PAGE_ITEMS}; a page may hold fewer and still not be the last. */
+  readonly limit: number
+  /** As the page before gave it. Opaque. */
+  readonly cursor?: string
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  /** Absent on the last page. */
+  readonly cursor?: string
+}
+
+export const MAX_PAGE_ITEMS = 10_000
+
+/**
+ * A durable list of items in four stages. Every implementation keeps every promise named here; the promises are proven
+ * by the contract in `@sluice/testkit`.
+ *
+ * Any call may also reject with `SLUICE_QUEUE_CLOSED` after `close` [Q-CLOSE-1], and with `SLUICE_QUEUE_UNAVAILABLE` or
+ * `SLUICE_QUEUE_DENIED` when the storage can't be used [Q-DOWN-1]; what a call that failed so had begun is whole or not there,
+ * or is finished by the next call [Q-MOVE-4]. A wrong argument is a `TypeError`, and nothing is stored. Queues of different
+ * names in one store never see each other's items [Q-NAME-1].
+ *
+ * @example
+ * ```ts
+ * import { openQueue } from '@sluice/queue-memory'
+ *
+ * const queue = await openQueue({ name: 'tiles' })
+ * await queue.put('tile-1', { url: 's3://maps/1.tif' })
+ * const [item] = await queue.get(1)
+ * if (item) await queue.success(item.id, { attempt: item.attempt, result: { bytes: 12 } })
+ * ```
+ */
+export interface Queue {
+  /** The queue's name in its store. */
+  readonly name: string
+  readonly supports: QueueSupports
+  /** Pause, resume and live limits, shared by every process on the same storage. */
+  readonly control: QueueControl
+
+  /**
+   * Adds one item to WAITING. A `get` that starts after it returned can receive it [Q-PUT-1]; of any number of concurrent puts
+   * of one id exactly one wins [Q-PUT-2].
+   *
+   * @param body any JSON value; it comes back deep-equal
+   * @throws SluiceError SLUICE_ITEM_EXISTS when the id is in the queue in any stage; that item is unchanged [Q-PUT-2]
+   */
+  put(id: string, body: JsonValue, options?: PutOptions): Promise<void>
+
+  /**
+   * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends with each item
+   * exactly once [Q-PUT-3].
+   *
+   * @returns how many are new, and the ids that were skipped: in the queue already, or earlier in the same call
+   */
+  putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }>
+
+  /**
+   * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
+   * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits: an empty queue
+   * gives `[]` [Q-GET-3]. Killed at any instruction it loses nothing [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1].
+   * A pause does not stop it: that is for the engine to obey.
+   *
+   * @param maxItems whole number, 0 or more
+   */
+  get(maxItems: number): Promise<QueueItem[]>
+
+  /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. */
+  peek(maxItems: number): Promise<QueueItem[]>
+
+  /**
+   * PROCESSING → SUCCESS. Repeated for the same attempt it succeeds and changes nothing [Q-MOVE-2].
+   *
+   * @throws SluiceError SLUICE_STAGE_CONFLICT when the item is elsewhere or at another attempt or uid; unchanged [Q-MOVE-1].
+   * SLUICE_ITEM_NOT_FOUND for an unknown id [Q-MOVE-3].
+   */
+  success(id: string, outcome?: SuccessOutcome): Promise<void>
+
+  /** PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1]. */
+  fail(id: string, outcome?: FailOutcome): Promise<void>
+
+  /** Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. */
+  settle(outcomes: readonly Settlement[]): Promise<SettleReport>
+
+  /** PROCESSING → WAITING, to be given out again after `delayMs`. Promises and errors as for `success`. */
+  release(id: string, options?: ReleaseOptions): Promise<void>
+
+  /**
+   * FAIL → WAITING, by hand. The attempts so far no longer count against a limit of attempts.
+   *
+   * @returns how many moved, and the ids that were not in FAIL or not there at all
+   */
+  requeue(
+    ids: readonly string[],
+    options?: RequeueOptions,
+  ): Promise<{ moved: number; skipped: readonly string[] }>
+
+  /**
+   * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an orphan.
+   *
+   * @returns how many are gone, and the ids that were in another stage or not there at all
+   */
+  remove(
+    ids: readonly string[],
+    options?: RemoveOptions,
+  ): Promise<{ removed: number; skipped: readonly string[] }>
+
+  /** Items in one stage, each counted once; exact with no writer running [Q-SIZE-1]. */
+  size(stage: Stage): Promise<number>
+
+  /** All four sizes of one instant where the storage can; they add up to the number of items [Q-SIZE-1]. */
+  sizes(): Promise<Record<Stage, number>>
+
+  /**
+   * The one current stage; right after a move returned it shows it [Q-LOOK-1].
+   *
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND
+   */
+  lookupStatus(id: string): Promise<Stage>
+
+  /** All that is known of an item, or `undefined` [Q-LOOK-2]. */
+  lookup(id: string): Promise<ItemRecord | undefined>
+
+  /**
+   * A page of a stage. With no writer, paging gives every item once; with writers, every item that stayed in the stage
+   * throughout [Q-LIST-1]. The order is the backend's own.
+   */
+  list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>>
+
+  /** The same walk without bodies, results and history: what the engine reads at every tick [Q-LIST-1]. */
+  listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>>
+
+  /** The storage's clock, epoch ms: the one that `notBeforeAt` is held against. */
+  now(): Promise<number>
+
+  /**
+   * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the items: those are
+   * fenced by their attempts.
+   *
+   * @param holder unique for each process that asks
+   * @param ttlMs how long it lives without `renew`, 100 or more
+   * @returns `undefined` while another holder has it
+   */
+  lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
+
+  /** Ends the use of this object; twice is fine, and nothing then keeps the process alive [Q-CLOSE-1]. */
+  close(): Promise<void>
+}
+
+/** The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict [Q-MOVE-2]. */
+export function lastOutcome(history: readonly AttemptRecord[]): AttemptRecord['outcome'] {
+  return history.at(-1)?.outcome
+}

@@ -1,0 +1,110 @@
+import type { JsonValue } from './json.js'
+
+/** Names one job for ever. */
+export interface JobRef {
+  readonly id: string
+  readonly uid: string
+  readonly attempt: number
+}
+
+/** What a worker is told of the job beside the item's id and body. */
+export interface JobSpec {
+  readonly attempt: number
+  readonly uid: string
+  /** The queue's name. */
+  readonly queue: string
+  readonly priority?: number
+}
+
+/** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */
+export type FailureClass = KnownFailureClass | (string & Record<never, never>)
+
+/**
+ * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
+ * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone.
+ */
+export type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost'
+
+/** What a worker says of a job. */
+export interface JobReport {
+  readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL'
+  readonly attempt: number
+  readonly uid: string
+  /** One or a few lines for people; of a failure it becomes the item's reason. */
+  readonly message?: string
+  /** Of a success. */
+  readonly result?: JsonValue
+  /** Evidence to keep with the item. */
+  readonly details?: JsonValue
+  /** Where a person can look at the job. */
+  readonly url?: string
+  /** Epoch ms of the worker's clock. */
+  readonly startedAt?: number
+  readonly finishedAt?: number
+  readonly failureClass?: FailureClass
+}
+
+/** What an implementation can do. */
+export interface WorkerSupports {
+  /** Jobs and their outcomes outlive this process and are found again by the next. */
+  readonly durable: boolean
+  readonly lookupJob: boolean
+  readonly cancelJob: boolean
+  readonly watch: boolean
+}
+
+/**
+ * Runs a job for an item, elsewhere, and says how it is going. It never touches the queue.
+ *
+ * @example
+ * ```ts
+ * import { openWorker } from '@sluice/worker-dummy'
+ *
+ * const worker = await openWorker({ name: 'tiles' })
+ * await worker.sendJob('tile-1', { url: 's3://maps/1.tif' }, { attempt: 1, uid: 'u1', queue: 'tiles' })
+ * const report = (await worker.pollAllStatus()).get('tile-1')
+ * ```
+ */
+export interface Worker {
+  /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
+  readonly name: string
+  readonly supports: WorkerSupports
+
+  /**
+   * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost answer, it makes
+   * one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted; SLUICE_WORKER_UNAVAILABLE, with
+   * `retryAfterMs` if known, when the trouble is the worker's; SLUICE_WORKER_DENIED for credentials [W-SEND-2]
+   */
+  sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>
+
+  /**
+   * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two attempts of one
+   * item, the later one. The cost does not grow with jobs forgotten long ago [W-POLL-1]. Absence is never a failure [W-POLL-2].
+   *
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+   */
+  pollAllStatus(): Promise<ReadonlyMap<string, JobReport>>
+
+  /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job. */
+  lookupJob?(job: JobRef): Promise<JobReport | undefined>
+
+  /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens. */
+  cancelJob?(job: JobRef, reason: string): Promise<void>
+
+  /**
+   * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
+   * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
+   */
+  forgetJobs?(jobs: readonly JobRef[]): Promise<void>
+
+  /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
+  watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>
+
+  /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
+  check?(): Promise<void>
+
+  /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED. */
+  close(): Promise<void>
+}
