@@ -1,0 +1,53 @@
+import type { Lease } from '@sluice/core'
+
+interface Holding {
+  readonly holder: string
+  readonly fence: number
+  readonly endsAt: number
+}
+
+/** The leases of one queue: who holds which, until when. */
+export class LeaseTable {
+  readonly #holdings = new Map<string, Holding>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** The fence of the lease, or `undefined` while somebody else holds it. */
+  take(name: string, holder: string, ttlMs: number): number | undefined {
+    const now = this.#now()
+    const last = this.#holdings.get(name)
+    if (last !== undefined && last.holder !== holder && last.endsAt > now) return undefined
+    const fence = last?.holder === holder ? last.fence : (last?.fence ?? 0) + 1
+    this.#holdings.set(name, { holder, fence, endsAt: now + ttlMs })
+    return fence
+  }
+
+  /** `false` when it is lost, to somebody else or to time. */
+  renew({ name, holder, fence, ttlMs }: Lease): boolean {
+    const now = this.#now()
+    const held = this.#holdings.get(name)
+    if (held?.holder !== holder || held.fence !== fence || held.endsAt <= now) return false
+    this.#holdings.set(name, { holder, fence, endsAt: now + ttlMs })
+    return true
+  }
+
+  /** The holding stays, run out: the fence must go on from it. */
+  release({ name, holder, fence }: Lease): void {
+    const held = this.#holdings.get(name)
+    if (held?.holder !== holder || held.fence !== fence) return
+    this.#holdings.set(name, { ...held, endsAt: -Infinity })
+  }
+}
+
+/** One lease that was taken, as its holder sees it. */
+export function memoryLease(table: LeaseTable, facts: Omit<Lease, 'renew' | 'release'>): Lease {
+  const lease: Lease = {
+    ...facts,
+    renew: async () => table.renew(lease),
+    release: async () => table.release(lease),
+  }
+  return lease
+}

@@ -1,0 +1,30 @@
+import type { Clock } from '@sluice/core'
+import { z } from 'zod'
+import { MemoryStore } from './memory-store.js'
+
+/** The options of `openQueue`: a zod schema, and so a Standard Schema. */
+export const optionsSchema = z
+  .strictObject({
+    name: z.string().min(1).describe('the name of the queue in its store'),
+    clock: z
+      .custom<Pick<Clock, 'now'>>(isClock, 'must have a method now() that gives epoch milliseconds')
+      .optional()
+      .describe('what instants are read from; the machine’s clock by default'),
+    store: z
+      .instanceof(MemoryStore)
+      .optional()
+      .describe('a store shared with other queues of this process; a new one by default'),
+  })
+  .refine(({ clock, store }) => clock === undefined || store === undefined, {
+    message: 'give the clock to the store: a shared store has one clock',
+    path: ['clock'],
+  })
+
+function isClock(value: unknown): boolean {
+  return (
+    value !== null &&
+    (typeof value === 'object' || typeof value === 'function') &&
+    'now' in value &&
+    typeof value.now === 'function'
+  )
+}

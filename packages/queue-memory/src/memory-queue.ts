@@ -1,0 +1,235 @@
+import {
+  assertCount,
+  assertItemId,
+  assertStage,
+  checkNewItem,
+  checkNewItems,
+  type Clock,
+  type FailOutcome,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type Lease,
+  type NewItem,
+  type Page,
+  type PageOptions,
+  type PutOptions,
+  type Queue,
+  type QueueControl,
+  type QueueItem,
+  type QueueSupports,
+  type RefusedSettlement,
+  type ReleaseOptions,
+  type RemoveOptions,
+  type RequeueOptions,
+  type SettleReport,
+  type Settlement,
+  type Stage,
+  type SuccessOutcome,
+} from '@sluice/core'
+import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
+import { checkMove, checkSettlements, type AskedMove, type CheckedMove } from './checked-move.js'
+import { memoryControl } from './memory-control.js'
+import { itemExists, itemNotFound, queueClosed, stageConflict } from './memory-errors.js'
+import { memoryLease } from './memory-lease.js'
+import { MemoryStore, type StoredQueue } from './memory-store.js'
+import { headOf, queueItemOf, recordOf, type StoredItem } from './stored-item.js'
+
+export interface MemoryQueueOptions {
+  /** The name of the queue in its store. */
+  readonly name: string
+  /** A store shared with other queues of this process. Default a new one. */
+  readonly store?: MemoryStore
+  /** What a new store reads instants from. Default the machine's clock. */
+  readonly clock?: Pick<Clock, 'now'>
+}
+
+const SUPPORTS: QueueSupports = {
+  durable: false,
+  multiProcess: false,
+  maxBodyBytes: 1_048_576,
+  orderPrecisionMs: 0,
+}
+
+/**
+ * The reference {@link Queue}: everything in this process's memory, gone when it ends. Each call does its work in one piece before
+ * it returns its promise, so calls of one process never interleave and none can be half done.
+ *
+ * `put`, `get` and every move cost O(log n) for each item at most; only a page of `list` costs its length.
+ */
+export class MemoryQueue implements Queue {
+  readonly name: string
+  readonly supports = SUPPORTS
+  readonly control: QueueControl
+  readonly #store: MemoryStore
+  readonly #stored: StoredQueue
+  #closed = false
+
+  constructor({ name, clock, store = new MemoryStore(clock ? { clock } : {}) }: MemoryQueueOptions) {
+    this.name = name
+    this.#store = store
+    this.#stored = store.queue(name)
+    this.control = memoryControl(this.#stored.control, () => this.#assertOpen())
+  }
+
+  async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
+    this.#assertOpen()
+    const checked = checkNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
+    const known = this.#stored.items.insert(checked, this.#store.now())
+    if (known !== undefined) throw itemExists(this.name, known)
+  }
+
+  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+    this.#assertOpen()
+    const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
+    const now = this.#store.now()
+    const duplicates = checked
+      .filter((item) => this.#stored.items.insert(item, now) !== undefined)
+      .map((item) => item.id)
+    return { added: checked.length - duplicates.length, duplicates }
+  }
+
+  async get(maxItems: number): Promise<QueueItem[]> {
+    this.#assertOpen()
+    assertCount(maxItems, 'maxItems')
+    const now = this.#store.now()
+    return this.#stored.items.claim(maxItems, now).map((item) => queueItemOf(item, now))
+  }
+
+  async peek(maxItems: number): Promise<QueueItem[]> {
+    this.#assertOpen()
+    assertCount(maxItems, 'maxItems')
+    return this.#stored.items.peek(maxItems, this.#store.now()).map((item) => queueItemOf(item))
+  }
+
+  async success(id: string, outcome: SuccessOutcome = {}): Promise<void> {
+    this.#moveOne({ ...outcome, id, stage: 'SUCCESS' })
+  }
+
+  async fail(id: string, outcome: FailOutcome = {}): Promise<void> {
+    this.#moveOne({ ...outcome, id, stage: 'FAIL' })
+  }
+
+  async release(id: string, options: ReleaseOptions = {}): Promise<void> {
+    this.#moveOne({ ...options, id, stage: 'WAITING' })
+  }
+
+  async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
+    this.#assertOpen()
+    const moves = checkSettlements(outcomes, SUPPORTS.maxBodyBytes)
+    const now = this.#store.now()
+    const refused: RefusedSettlement[] = []
+    for (const move of moves) {
+      const code = this.#refusal(move, now)
+      if (code !== undefined) refused.push({ id: move.id, attempt: move.attempt, code })
+    }
+    return { settled: moves.length - refused.length, refused }
+  }
+
+  async requeue(ids: readonly string[], options: RequeueOptions = {}) {
+    this.#assertOpen()
+    assertIds(ids)
+    const checked = checkRequeue(options)
+    const now = this.#store.now()
+    const skipped = ids.filter((id) => {
+      const item = this.#stored.items.find(id)
+      return item === undefined || !this.#stored.items.requeue(item, checked, now)
+    })
+    return { moved: ids.length - skipped.length, skipped }
+  }
+
+  async remove(ids: readonly string[], options: RemoveOptions = {}) {
+    this.#assertOpen()
+    assertIds(ids)
+    const stages = checkRemovable(options)
+    const skipped = ids.filter((id) => {
+      const item = this.#stored.items.find(id)
+      if (item === undefined || !stages.includes(item.stage)) return true
+      this.#stored.items.remove(item)
+      return false
+    })
+    return { removed: ids.length - skipped.length, skipped }
+  }
+
+  async size(stage: Stage): Promise<number> {
+    this.#assertOpen()
+    assertStage(stage)
+    return this.#stored.items.size(stage)
+  }
+
+  async sizes(): Promise<Record<Stage, number>> {
+    this.#assertOpen()
+    const { items } = this.#stored
+    return {
+      WAITING: items.size('WAITING'),
+      PROCESSING: items.size('PROCESSING'),
+      SUCCESS: items.size('SUCCESS'),
+      FAIL: items.size('FAIL'),
+    }
+  }
+
+  async lookupStatus(id: string): Promise<Stage> {
+    this.#assertOpen()
+    assertItemId(id)
+    const item = this.#stored.items.find(id)
+    if (item === undefined) throw itemNotFound(this.name, id, 'look up')
+    return item.stage
+  }
+
+  async lookup(id: string): Promise<ItemRecord | undefined> {
+    this.#assertOpen()
+    assertItemId(id)
+    const item = this.#stored.items.find(id)
+    return item === undefined ? undefined : recordOf(item)
+  }
+
+  async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+    return this.#page(stage, page, recordOf)
+  }
+
+  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+    return this.#page(stage, page, headOf)
+  }
+
+  async now(): Promise<number> {
+    this.#assertOpen()
+    return this.#store.now()
+  }
+
+  async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
+    this.#assertOpen()
+    assertLease(name, holder, ttlMs)
+    const fence = this.#stored.leases.take(name, holder, ttlMs)
+    return fence === undefined ? undefined : memoryLease(this.#stored.leases, { name, holder, fence, ttlMs })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw queueClosed(this.name)
+  }
+
+  #moveOne(asked: AskedMove): void {
+    this.#assertOpen()
+    const move = checkMove(asked, SUPPORTS.maxBodyBytes)
+    const item = this.#stored.items.find(move.id)
+    if (item === undefined) throw itemNotFound(this.name, move.id, `move to ${move.to}`)
+    if (this.#stored.items.move(item, move, this.#store.now()) === 'conflict') throw stageConflict(item, move)
+  }
+
+  #refusal(move: CheckedMove, now: number): RefusedSettlement['code'] | undefined {
+    const item = this.#stored.items.find(move.id)
+    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
+    return this.#stored.items.move(item, move, now) === 'conflict' ? 'SLUICE_STAGE_CONFLICT' : undefined
+  }
+
+  #page<T>(stage: Stage, options: PageOptions, view: (item: StoredItem) => T): Page<T> {
+    this.#assertOpen()
+    assertStage(stage)
+    assertPageLimit(options.limit)
+    const page = this.#stored.items.page(stage, options)
+    return { ...page, items: page.items.map(view) }
+  }
+}

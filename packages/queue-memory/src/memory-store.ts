@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '@sluice/core'
+import { ItemTable } from './item-table.js'
+import { ControlTable } from './memory-control.js'
+import { LeaseTable } from './memory-lease.js'
+
+export interface MemoryStoreOptions {
+  /** What instants are read from. Default the machine's clock. */
+  readonly clock?: Pick<Clock, 'now'>
+  /** Makes the uid of a new item; unique for ever. Default a random UUID. */
+  readonly newUid?: () => string
+}
+
+/** What one name in a store holds. */
+export interface StoredQueue {
+  readonly items: ItemTable
+  readonly control: ControlTable
+  readonly leases: LeaseTable
+}
+
+/**
+ * What several {@link MemoryQueue} objects of one process share, as they would a database: queues of one name see the same
+ * items, queues of different names never do [Q-NAME-1]. It lives as long as something refers to it.
+ */
+export class MemoryStore {
+  readonly #queues = new Map<string, StoredQueue>()
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #newUid: () => string
+  #latest = 0
+
+  constructor({ clock = Date, newUid = randomUUID }: MemoryStoreOptions = {}) {
+    this.#clock = clock
+    this.#newUid = newUid
+  }
+
+  /** Epoch ms. It stands still while the machine's clock is set back: an instant of this store is never before an earlier one. */
+  now(): number {
+    this.#latest = Math.max(this.#latest, Math.floor(this.#clock.now()))
+    return this.#latest
+  }
+
+  /** What is stored under a name, made when first asked for. */
+  queue(name: string): StoredQueue {
+    const known = this.#queues.get(name)
+    if (known !== undefined) return known
+    const now = () => this.now()
+    const made = {
+      items: new ItemTable(this.#newUid),
+      control: new ControlTable(now),
+      leases: new LeaseTable(now),
+    }
+    this.#queues.set(name, made)
+    return made
+  }
+}
