@@ -1,0 +1,36 @@
+import type { Clock } from '@sluice/core'
+import { z } from 'zod'
+import { JobStore } from './job-store.js'
+
+const span = z.number().int().min(0)
+
+/** The shape of the rule as configuration: see {@link JobRule}. */
+const ruleSchema = z.strictObject({
+  afterMs: z.union([
+    span,
+    z.tuple([span, span]).refine(([min, max]) => min <= max, 'the first must not be over the second'),
+  ]),
+  failRate: z.number().min(0).max(1).optional(),
+  seed: z.number().int().optional(),
+})
+
+/** What `openWorker` takes, as a Standard Schema: all of it but `clock` and `store` can stand in a configuration file. */
+export const optionsSchema = z.strictObject({
+  /** The queue's name. */
+  name: z.string().min(1),
+  rule: ruleSchema.optional(),
+  /** The rule's seed, where the rule has none of its own. */
+  seed: z.number().int().optional(),
+  /** The machine's clock by default. */
+  clock: z.custom<Pick<Clock, 'now'>>(isClock, 'must have a now()').optional(),
+  /** Shared with other workers that are to see the same jobs; a fresh one by default. */
+  store: z.instanceof(JobStore).optional(),
+})
+
+/** The options of {@link DummyWorker}. */
+export type DummyWorkerOptions = z.input<typeof optionsSchema>
+
+function isClock(value: unknown): boolean {
+  const mayHaveMethods = typeof value === 'function' || (typeof value === 'object' && value !== null)
+  return mayHaveMethods && 'now' in value && typeof value.now === 'function'
+}

@@ -1,0 +1,223 @@
+import {
+  SluiceError,
+  assertItemId,
+  assertJson,
+  checkOptions,
+  type Clock,
+  type JobRef,
+  type JobReport,
+  type JobSpec,
+  type JsonValue,
+  type Worker,
+  type WorkerSupports,
+} from '@sluice/core'
+import { DummyFaults, type DummyCall } from './dummy-faults.js'
+import { optionsSchema, type DummyWorkerOptions } from './dummy-options.js'
+import { jobFate, type JobRule } from './job-rule.js'
+import { JobStore, type DummyJob } from './job-store.js'
+
+/** How a job is to end. */
+export type JobEnd = Pick<JobReport, 'message' | 'result' | 'details' | 'url' | 'failureClass'> & {
+  readonly stage: 'SUCCESS' | 'FAIL'
+}
+
+/**
+ * A worker that runs nothing: jobs are entries in a {@link JobStore}, and end by hand ({@link DummyWorker.settleJob}) or by a
+ * rule. It keeps every promise of {@link Worker} within one process, and can be told to misbehave.
+ *
+ * @example
+ * ```ts
+ * import { DummyWorker } from '@sluice/worker-dummy'
+ *
+ * const worker = new DummyWorker({ name: 'tiles' })
+ * await worker.sendJob('tile-1', null, { attempt: 1, uid: 'u1', queue: 'tiles' })
+ * worker.settleJob('tile-1', { stage: 'SUCCESS', result: { bytes: 12 } })
+ * const report = (await worker.pollAllStatus()).get('tile-1')
+ * ```
+ */
+export class DummyWorker implements Worker {
+  readonly name: string
+  readonly supports: WorkerSupports = { durable: false, lookupJob: true, cancelJob: true, watch: true }
+  readonly #store: JobStore
+  readonly #rule: JobRule | undefined
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #faults = new DummyFaults()
+  readonly #closing = new AbortController()
+
+  constructor(options: DummyWorkerOptions) {
+    this.name = options.name
+    this.#store = options.store ?? new JobStore()
+    this.#clock = options.clock ?? Date
+    this.#rule = ruleOf(options)
+  }
+
+  async sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void> {
+    assertItemId(id)
+    assertJson(body)
+    this.#begin('sendJob', id)
+    const { uid, attempt, queue } = job
+    this.#store.start({ id, uid, attempt, queue, startedAt: this.#clock.now() })
+    this.#faults.after('sendJob', id)
+  }
+
+  async pollAllStatus(): Promise<ReadonlyMap<string, JobReport>> {
+    this.#begin('pollAllStatus')
+    const reports = new Map<string, JobReport>()
+    for (const job of this.#ownJobs()) {
+      const other = reports.get(job.id)
+      if (other?.uid === job.uid && other.attempt > job.attempt) continue
+      reports.set(job.id, this.#report(job))
+    }
+    return reports
+  }
+
+  async lookupJob(job: JobRef): Promise<JobReport | undefined> {
+    this.#begin('lookupJob', job.id)
+    const known = this.#store.find(this.name, job)
+    return known === undefined ? undefined : this.#report(known)
+  }
+
+  async cancelJob(job: JobRef, reason: string): Promise<void> {
+    this.#begin('cancelJob', job.id)
+    const known = this.#store.find(this.name, job)
+    if (known === undefined || this.#report(known).stage !== 'PROCESSING') return
+    this.#end(known, { stage: 'FAIL', message: reason, failureClass: 'killed' })
+  }
+
+  async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
+    this.#begin('forgetJobs')
+    for (const job of jobs) {
+      const known = this.#store.find(this.name, job)
+      // A job that runs is not forgotten, whoever asks: nobody would ever hear of its end.
+      if (known === undefined || this.#report(known).stage === 'PROCESSING') continue
+      known.report = this.#report(known)
+      this.#store.forget(this.name, job)
+    }
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<undefined, void, undefined> {
+    this.#assertOpen('watch')
+    const ended = AbortSignal.any([signal, this.#closing.signal])
+    let rung = false
+    let answer = Promise.withResolvers<void>()
+    const wake = (): void => {
+      rung = true
+      answer.resolve()
+    }
+    const unlisten = this.#store.listen(wake)
+    ended.addEventListener('abort', wake)
+    try {
+      while (!ended.aborted) {
+        if (!rung) await answer.promise
+        rung = false
+        answer = Promise.withResolvers<void>()
+        if (!ended.aborted) yield undefined
+      }
+    } finally {
+      unlisten()
+      ended.removeEventListener('abort', wake)
+    }
+  }
+
+  async check(): Promise<void> {
+    this.#begin('check')
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+  }
+
+  /**
+   * Ends by hand the job of an item that runs, the latest attempt of it.
+   *
+   * @throws TypeError when no job of the item runs
+   */
+  settleJob(id: string, end: JobEnd): void {
+    const running = this.running().findLast((job) => job.id === id)
+    const job = running && this.#store.find(this.name, running)
+    if (job === undefined) throw new TypeError(`no job of item ${JSON.stringify(id)} runs: send one first`)
+    this.#end(job, end)
+  }
+
+  /** Takes the jobs of an item away without a trace: the next poll and `lookupJob` know nothing of them. */
+  loseJob(id: string): void {
+    for (const job of this.#ownJobs()) {
+      if (job.id === id) this.#store.lose(this.name, job)
+    }
+  }
+
+  /** The jobs of this queue that run now, oldest first. */
+  running(): JobRef[] {
+    const running = [...this.#ownJobs()].filter((job) => this.#report(job).stage === 'PROCESSING')
+    return running.map(({ id, uid, attempt }) => ({ id, uid, attempt }))
+  }
+
+  /** The next calls reject with SLUICE_WORKER_DENIED before they have any effect. */
+  denyNext(times = 1): void {
+    this.#faults.plan('denied', times)
+  }
+
+  /** The next calls reject with SLUICE_WORKER_UNAVAILABLE before they have any effect. */
+  unavailableNext(times = 1, retryAfterMs?: number): void {
+    this.#faults.plan('unavailable', times, retryAfterMs)
+  }
+
+  /** The next `sendJob` calls reject with SLUICE_JOB_REJECTED. */
+  rejectNext(times = 1): void {
+    this.#faults.plan('rejected', times)
+  }
+
+  /** The next `sendJob` calls start their jobs, and yet reject with SLUICE_WORKER_UNAVAILABLE: the answer was lost. */
+  loseAnswer(times = 1): void {
+    this.#faults.plan('answer-lost', times)
+  }
+
+  #begin(call: DummyCall, itemId?: string): void {
+    this.#assertOpen(call)
+    this.#faults.before(call, itemId)
+  }
+
+  #assertOpen(call: string): void {
+    if (!this.#closing.signal.aborted) return
+    const attempted = `${call} of the dummy worker of ${JSON.stringify(this.name)}`
+    throw new SluiceError('SLUICE_WORKER_CLOSED', `${attempted}: it was closed; open another`)
+  }
+
+  *#ownJobs(): Iterable<DummyJob> {
+    for (const job of this.#store.jobs()) if (job.queue === this.name) yield job
+  }
+
+  #end(job: DummyJob, end: JobEnd): void {
+    const { uid, attempt, startedAt } = job
+    job.report = { ...end, uid, attempt, startedAt, finishedAt: this.#clock.now() }
+    this.#store.ring()
+  }
+
+  #report(job: DummyJob): JobReport {
+    if (job.report !== undefined) return job.report
+    const { id, uid, attempt, startedAt } = job
+    const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt }
+    if (this.#rule === undefined) return running
+    const fate = jobFate(this.#rule, id, attempt)
+    const finishedAt = startedAt + fate.afterMs
+    if (finishedAt > this.#clock.now()) return running
+    if (!fate.fails) return { ...running, stage: 'SUCCESS', finishedAt }
+    return { ...running, stage: 'FAIL', finishedAt, message: 'failed by the rule', failureClass: 'failed' }
+  }
+}
+
+function ruleOf({ rule, seed }: DummyWorkerOptions): JobRule | undefined {
+  if (rule === undefined) return undefined
+  const { afterMs, failRate = 0 } = rule
+  return { afterMs, failRate, seed: rule.seed ?? seed ?? 1 }
+}
+
+/**
+ * Opens a dummy worker, its options checked.
+ *
+ * @param options see {@link DummyWorkerOptions}
+ * @throws SluiceError SLUICE_CONFIG_INVALID when they are wrong
+ */
+export async function openWorker(options: unknown): Promise<DummyWorker> {
+  return new DummyWorker(await checkOptions(optionsSchema, options, '@sluice/worker-dummy'))
+}

@@ -1,0 +1,41 @@
+/** How jobs end without a hand: evaluated against a clock whenever somebody asks, so that no timer is needed. */
+export interface JobRule {
+  /** How long a job runs, in ms, 0 or more; of a pair, something between the two, both included. */
+  readonly afterMs: number | readonly [number, number]
+  /** The share of jobs that fail, 0 to 1. Default 0. */
+  readonly failRate?: number
+  /** Another seed, other fates. Default 1. */
+  readonly seed?: number
+}
+
+/** What the rule has in store for one job. */
+export interface JobFate {
+  readonly afterMs: number
+  readonly fails: boolean
+}
+
+/**
+ * The fate of one job: of the same rule, id and attempt always the same one, in whatever order and process it is asked for.
+ *
+ * @param attempt 1 or more
+ */
+export function jobFate(rule: JobRule, id: string, attempt: number): JobFate {
+  const random = randomFrom(`${rule.seed ?? 1}\n${attempt}\n${id}`)
+  const [min, max] = typeof rule.afterMs === 'number' ? [rule.afterMs, rule.afterMs] : rule.afterMs
+  const afterMs = Math.floor(min + random() * (max - min + 1))
+  return { afterMs: Math.min(afterMs, max), fails: random() < (rule.failRate ?? 0) }
+}
+
+/** FNV-1a into mulberry32: small, and even enough for a dummy's dice. */
+function randomFrom(text: string): () => number {
+  let state = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) {
+    state = Math.imul(state ^ text.charCodeAt(index), 0x01000193)
+  }
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

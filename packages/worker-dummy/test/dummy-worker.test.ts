@@ -1,0 +1,202 @@
+import { isSluiceError, type JobRef } from '@sluice/core'
+import { expect, test } from 'vitest'
+import { DummyWorker, JobStore, jobFate, openWorker } from '../src/index.js'
+
+const job = (uid: string, attempt = 1) => ({ uid, attempt, queue: 'q' })
+
+function setup(options: Partial<ConstructorParameters<typeof DummyWorker>[0]> = {}) {
+  const started: JobRef[] = []
+  const store = new JobStore({ onStart: (ref) => started.push(ref) })
+  const clock = { at: 1_000, now: () => clock.at }
+  const worker = new DummyWorker({ name: 'q', store, clock, ...options })
+  return { started, store, clock, worker }
+}
+
+test('one job for one (queue, uid, attempt): twice, at once, from another process, after its end and after forgetting [W-SEND-1]', async () => {
+  const { worker, store, started } = setup()
+  const other = new DummyWorker({ name: 'q', store })
+  await Promise.all([worker.sendJob('a', 1, job('u')), other.sendJob('a', 1, job('u'))])
+  worker.settleJob('a', { stage: 'SUCCESS' })
+  await worker.sendJob('a', 1, job('u'))
+  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.sendJob('a', 1, job('u'))
+  expect(started).toEqual([{ id: 'a', uid: 'u', attempt: 1 }])
+  expect((await worker.pollAllStatus()).size).toBe(0)
+  await worker.sendJob('a', 1, job('u', 2))
+  expect(started).toHaveLength(2)
+})
+
+test('settled by hand: reported with all that was said, by every worker of the store, until forgotten [W-POLL-1]', async () => {
+  const { worker, store } = setup()
+  await worker.sendJob('a', null, job('u'))
+  expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'PROCESSING', uid: 'u', attempt: 1 })
+  worker.settleJob('a', { stage: 'FAIL', message: 'no', failureClass: 'timeout', details: { code: 3 } })
+  const seen = await new DummyWorker({ name: 'q', store }).pollAllStatus()
+  expect(seen.get('a')).toMatchObject({
+    stage: 'FAIL',
+    message: 'no',
+    failureClass: 'timeout',
+    details: { code: 3 },
+    finishedAt: 1_000,
+  })
+  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  expect((await worker.pollAllStatus()).size).toBe(0)
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'FAIL' })
+})
+
+test('a job that runs is never forgotten', async () => {
+  const { worker } = setup()
+  await worker.sendJob('a', null, job('u'))
+  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  expect((await worker.pollAllStatus()).has('a')).toBe(true)
+})
+
+test('of two attempts the later, of two items of one id the one sent last', async () => {
+  const { worker } = setup()
+  await worker.sendJob('a', null, job('u', 2))
+  await worker.sendJob('a', null, job('u', 1))
+  expect((await worker.pollAllStatus()).get('a')?.attempt).toBe(2)
+  await worker.sendJob('a', null, job('v', 1))
+  expect((await worker.pollAllStatus()).get('a')?.uid).toBe('v')
+})
+
+test('workers of two names in one store never see each other [W-POLL-3]', async () => {
+  const { worker, store } = setup()
+  const other = new DummyWorker({ name: 'p', store })
+  await worker.sendJob('a', null, job('u'))
+  expect((await other.pollAllStatus()).size).toBe(0)
+  expect(await other.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
+  expect(other.running()).toEqual([])
+})
+
+test('a rule ends jobs by the clock, the same ones in every process', async () => {
+  const rule = { afterMs: [10, 50], failRate: 0.3, seed: 7 } satisfies Parameters<typeof jobFate>[0]
+  const { worker, clock } = setup({ rule })
+  const ids = Array.from({ length: 200 }, (_, index) => `tile-${index}`)
+  for (const id of ids) await worker.sendJob(id, null, job(id))
+  clock.at += 9
+  expect(worker.running()).toHaveLength(200)
+  clock.at += 41
+  const reports = await worker.pollAllStatus()
+  const failed = ids.filter((id) => reports.get(id)?.stage === 'FAIL')
+  expect(worker.running()).toHaveLength(0)
+  expect(failed.length).toBeGreaterThan(40)
+  expect(failed.length).toBeLessThan(80)
+  expect(failed).toEqual(ids.filter((id) => jobFate(rule, id, 1).fails))
+  const spans = ids.map((id) => jobFate(rule, id, 1).afterMs)
+  expect(Math.min(...spans)).toBe(10)
+  expect(Math.max(...spans)).toBe(50)
+})
+
+test('a rule with the share 0 or 1, and a span of one number', () => {
+  for (const id of ['a', 'b', 'c']) {
+    expect(jobFate({ afterMs: 5 }, id, 1)).toEqual({ afterMs: 5, fails: false })
+    expect(jobFate({ afterMs: 0, failRate: 1 }, id, 1)).toEqual({ afterMs: 0, fails: true })
+  }
+})
+
+test('cancel ends a job that runs, and nothing else', async () => {
+  const { worker } = setup()
+  await worker.sendJob('a', null, job('u'))
+  await worker.cancelJob({ id: 'a', uid: 'u', attempt: 1 }, 'not wanted')
+  await worker.cancelJob({ id: 'a', uid: 'u', attempt: 1 }, 'again')
+  await worker.cancelJob({ id: 'b', uid: 'v', attempt: 1 }, 'unknown')
+  expect((await worker.pollAllStatus()).get('a')).toMatchObject({
+    stage: 'FAIL',
+    message: 'not wanted',
+    failureClass: 'killed',
+  })
+})
+
+test('a lost job leaves no trace', async () => {
+  const { worker } = setup()
+  await worker.sendJob('a', null, job('u'))
+  worker.loseJob('a')
+  expect((await worker.pollAllStatus()).size).toBe(0)
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
+})
+
+test('watch rings on a settle and on a cancel, even between two reads, and ends with its signal', async () => {
+  const { worker } = setup()
+  await worker.sendJob('a', null, job('u'))
+  await worker.sendJob('b', null, job('v'))
+  const stop = new AbortController()
+  const bell = worker.watch(stop.signal)
+  const first = bell.next()
+  worker.settleJob('a', { stage: 'SUCCESS' })
+  expect(await first).toEqual({ value: undefined, done: false })
+  await worker.cancelJob({ id: 'b', uid: 'v', attempt: 1 }, 'enough')
+  expect((await bell.next()).done).toBe(false)
+  const last = bell.next()
+  stop.abort()
+  expect((await last).done).toBe(true)
+})
+
+test('faults: as often as ordered, then all is well again', async () => {
+  const { worker, started } = setup()
+  worker.unavailableNext(2, 500)
+  worker.denyNext()
+  const codes: unknown[] = []
+  for (let call = 0; call < 4; call++) {
+    await worker.pollAllStatus().catch((error: unknown) => codes.push(isSluiceError(error) && error.code))
+  }
+  expect(codes).toEqual(['SLUICE_WORKER_UNAVAILABLE', 'SLUICE_WORKER_UNAVAILABLE', 'SLUICE_WORKER_DENIED'])
+  worker.rejectNext()
+  await worker.pollAllStatus()
+  await expect(worker.sendJob('a', null, job('u'))).rejects.toMatchObject({ code: 'SLUICE_JOB_REJECTED' })
+  expect(started).toHaveLength(0)
+  worker.loseAnswer()
+  await expect(worker.sendJob('a', null, job('u'))).rejects.toMatchObject({
+    code: 'SLUICE_WORKER_UNAVAILABLE',
+  })
+  await worker.sendJob('a', null, job('u'))
+  expect(started).toHaveLength(1)
+})
+
+test('closed: every call says so, jobs go on, a watch ends; twice is fine', async () => {
+  const { worker, store } = setup()
+  await worker.sendJob('a', null, job('u'))
+  const bell = worker.watch(new AbortController().signal)
+  const next = bell.next()
+  await worker.close()
+  await worker.close()
+  expect((await next).done).toBe(true)
+  const ref = { id: 'a', uid: 'u', attempt: 1 }
+  for (const call of [
+    () => worker.sendJob('a', null, job('u')),
+    () => worker.pollAllStatus(),
+    () => worker.lookupJob(ref),
+    () => worker.cancelJob(ref, ''),
+    () => worker.forgetJobs([ref]),
+    () => worker.check(),
+  ]) {
+    await expect(call()).rejects.toMatchObject({ code: 'SLUICE_WORKER_CLOSED' })
+  }
+  expect(new DummyWorker({ name: 'q', store }).running()).toHaveLength(1)
+})
+
+test('bad input: no job', async () => {
+  const { worker, started } = setup()
+  await expect(worker.sendJob('', null, job('u'))).rejects.toThrow(TypeError)
+  await expect(worker.sendJob('a', Number.NaN, job('u'))).rejects.toThrow(TypeError)
+  expect(started).toEqual([])
+  expect(() => worker.settleJob('a', { stage: 'SUCCESS' })).toThrow(TypeError)
+})
+
+test('openWorker checks its options', async () => {
+  const worker = await openWorker({ name: 'q', rule: { afterMs: [1, 2], failRate: 0.5 }, seed: 3 })
+  expect(worker.name).toBe('q')
+  for (const wrong of [
+    {},
+    { name: '' },
+    { name: 'q', rule: { afterMs: -1 } },
+    { name: 'q', rule: { afterMs: [5, 1] } },
+    { name: 'q', rule: { afterMs: 1, failRate: 2 } },
+    { name: 'q', clock: {} },
+    { name: 'q', more: 1 },
+    undefined,
+  ]) {
+    await expect(openWorker(wrong)).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+  }
+})
