@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+// Nothing is imported statically here: an old Node must be able to read this file far enough to say that it is too old.
+const oldest = [22, 13] as const
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+
+if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
+  process.stderr.write(
+    `error: sluice needs Node.js ${oldest.join('.')} or newer; this is ${process.versions.node}\n`,
+  )
+  process.exitCode = 2
+} else {
+  hideSqliteWarning()
+  void start()
+}
+
+/** Node 22 calls its SQLite experimental each time. Users of a command line can do nothing about it; other warnings stay. */
+function hideSqliteWarning(): void {
+  const emit = process.emitWarning.bind(process)
+  process.emitWarning = (warning: string | Error, ...rest: never[]) => {
+    const text = typeof warning === 'string' ? warning : warning.message
+    if (!text.startsWith('SQLite is an experimental feature')) emit(warning, ...rest)
+  }
+}
+
+async function start(): Promise<void> {
+  const { runCli } = await import('./main.js')
+  await runCli()
+}

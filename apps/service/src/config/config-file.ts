@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname, join, relative, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { SluiceError } from '@sluice/core'
+import { isTree, type ConfigLayer, type ConfigTree } from './config-layer.js'
+
+/** File names that are looked for, the first one wins; two of them side by side are refused. */
+export const CONFIG_FILES = ['ts', 'mts', 'mjs', 'js', 'json', 'yaml', 'yml', 'toml'].map(
+  (extension) => `sluice.config.${extension}`,
+)
+
+/** A configuration file that was read. */
+export interface ConfigFile {
+  readonly path: string
+  readonly layer: ConfigLayer
+}
+
+/** Content of a file, and the line of a setting where the format can tell. */
+interface Parsed {
+  readonly content: unknown
+  readonly lineOf: (path: readonly string[]) => number | undefined
+}
+
+/**
+ * Finds the configuration file of a directory.
+ *
+ * @param given `--config` or `SLUICE_CONFIG`, relative to `cwd`
+ * @returns `undefined` when none was given and none is there
+ * @throws SluiceError SLUICE_CONFIG_INVALID when the given one isn't there, or when there are several
+ */
+export function findConfigFile(cwd: string, given?: { path: string; place: string }): string | undefined {
+  if (given !== undefined) {
+    const path = resolve(cwd, given.path)
+    if (existsSync(path)) return path
+    throw invalid(`There is no configuration file ${shown(cwd, path)} (given by ${given.place}).`)
+  }
+  const found = CONFIG_FILES.filter((name) => existsSync(join(cwd, name)))
+  if (found.length > 1) {
+    throw invalid(
+      `There are ${found.length} configuration files here: ${found.join(', ')}. Keep one, or choose one with --config FILE.`,
+    )
+  }
+  return found[0] === undefined ? undefined : join(cwd, found[0])
+}
+
+/**
+ * Reads a configuration file in any of its formats.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID when it can't be read or parsed, with the line where the format tells it
+ */
+export async function readConfigFile(path: string, cwd: string): Promise<ConfigFile> {
+  const name = shown(cwd, path)
+  const { content, lineOf } = await parseFile(path, name)
+  if (!isTree(content)) {
+    throw invalid(`${name} must hold settings by name (queue, worker, …). \`sluice init\` writes an example.`)
+  }
+  const placeOf = (settingPath: readonly string[]): string | undefined => {
+    if (!has(content, settingPath)) return undefined
+    const line = lineOf(settingPath)
+    return line === undefined ? name : `${name}:${line}`
+  }
+  return { path, layer: { values: content, placeOf } }
+}
+
+async function parseFile(path: string, name: string): Promise<Parsed> {
+  const extension = extname(path).slice(1).toLowerCase()
+  try {
+    if (['yaml', 'yml', 'json'].includes(extension)) return await parseYaml(await readText(path))
+    if (extension === 'toml') return await parseToml(await readText(path))
+    if (['ts', 'mts', 'mjs', 'js'].includes(extension)) return await importModule(path)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `${name} can't be read: ${reason}`, { cause: error })
+  }
+  throw invalid(`${name}: a configuration file ends in .ts, .mts, .mjs, .js, .json, .yaml, .yml or .toml.`)
+}
+
+async function readText(path: string): Promise<string> {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path))
+  return text
+}
+
+/** JSON is YAML too, and this parser knows the lines. */
+async function parseYaml(text: string): Promise<Parsed> {
+  const { LineCounter, parseDocument, isNode, isMap, isScalar } = await import('yaml')
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const [problem] = document.errors
+  if (problem !== undefined) {
+    const { line, col } = lines.linePos(problem.pos[0])
+    throw new Error(`line ${line}, column ${col}: ${problem.message}`)
+  }
+  const keyLine = (path: readonly string[]): number | undefined => {
+    const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents
+    if (!isMap(parent)) return undefined
+    const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === path.at(-1))
+    const offset = isNode(pair?.key) ? pair.key.range?.[0] : undefined
+    return offset === undefined ? undefined : lines.linePos(offset).line
+  }
+  return { content: document.toJS(), lineOf: keyLine }
+}
+
+async function parseToml(text: string): Promise<Parsed> {
+  const { parse, TomlError } = await import('smol-toml')
+  try {
+    return { content: parse(text), lineOf: () => undefined }
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error
+    // The rest of its message is a picture of the line, which may hold a password.
+    const [message = 'not TOML'] = error.message.split('\n')
+    throw new Error(`line ${error.line}, column ${error.column}: ${message}`, { cause: error })
+  }
+}
+
+async function importModule(path: string): Promise<Parsed> {
+  const loaded: unknown = path.endsWith('ts')
+    ? await (await import('jiti')).createJiti(import.meta.url, { fsCache: false }).import(path)
+    : await import(pathToFileURL(path).href)
+  const exported = isTree(loaded) && 'default' in loaded ? loaded['default'] : loaded
+  const content: unknown = typeof exported === 'function' ? await exported() : exported
+  return { content, lineOf: () => undefined }
+}
+
+function has(tree: ConfigTree, path: readonly string[]): boolean {
+  let at: unknown = tree
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false
+    at = Reflect.get(at, key)
+  }
+  return true
+}
+
+function shown(cwd: string, path: string): string {
+  const short = relative(cwd, path)
+  return short.startsWith('..') ? path : short
+}
+
+function invalid(message: string): SluiceError {
+  return new SluiceError('SLUICE_CONFIG_INVALID', message)
+}

@@ -1,0 +1,75 @@
+import leven from 'leven'
+import { variableOf } from './config-environment.js'
+
+/** What a schema found wrong: zod's issue, or any Standard Schema's. */
+export interface FoundIssue {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+  readonly code?: string | undefined
+  readonly keys?: readonly string[] | undefined
+}
+
+/** What is needed to say where an issue comes from. */
+export interface IssuePlaces {
+  /** The schema, to suggest the key that was meant. */
+  readonly schema: unknown
+  /** Path of the part that was checked, such as `['queue']`. */
+  readonly prefix: readonly string[]
+  readonly placeOf: (path: readonly string[]) => string | undefined
+}
+
+/** A line for each issue: the setting, what is wrong, where it was given. Values are never repeated: they may be secrets. */
+export function describeIssues(issues: readonly FoundIssue[], places: IssuePlaces): string[] {
+  return issues.flatMap((issue) => {
+    const path = [...places.prefix, ...(issue.path ?? []).map(stepName)]
+    if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
+      return issue.keys.map((key) => unknownKey([...path, key], places))
+    }
+    return [line(path, issue.message, places)]
+  })
+}
+
+function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
+  return String(typeof step === 'object' ? step.key : step)
+}
+
+function unknownKey(path: readonly string[], places: IssuePlaces): string {
+  const key = path.at(-1) ?? ''
+  const near = nearest(key, keysAt(places.schema, path.slice(places.prefix.length, -1)))
+  const hint = near === undefined ? '' : `; did you mean \`${near}\`?`
+  return line(path, `there is no such setting${hint}`, places)
+}
+
+function line(path: readonly string[], message: string, places: IssuePlaces): string {
+  const place = places.placeOf(path)
+  const name = path.join('.') || 'the configuration'
+  if (place !== undefined) return `  ${name}: ${message} (${place})`
+  return `  ${name}: ${message} (not given; set it in the configuration file or as ${variableOf(name)})`
+}
+
+/** The keys that a zod object takes; other schemas don't tell. */
+function keysAt(schema: unknown, path: readonly string[]): string[] {
+  const shape = shapeOf(schema)
+  if (shape === undefined) return []
+  const [step, ...rest] = path
+  return step === undefined ? Object.keys(shape) : keysAt(Reflect.get(shape, step), rest)
+}
+
+function shapeOf(schema: unknown): object | undefined {
+  if (typeof schema !== 'object' || schema === null) return undefined
+  if ('shape' in schema && typeof schema.shape === 'object') return schema.shape ?? undefined
+  // Wrappers, such as a default, are unwrapped; a section may be inside of several.
+  if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
+  return undefined
+}
+
+/** The key that was probably meant. */
+export function nearest(key: string, keys: readonly string[]): string | undefined {
+  const ranked = keys
+    .map((other) => ({ other, distance: leven(other.toLowerCase(), key.toLowerCase()) }))
+    .toSorted((a, b) => a.distance - b.distance)
+  const [best] = ranked
+  return best !== undefined && best.distance <= Math.max(2, Math.floor(key.length / 3))
+    ? best.other
+    : undefined
+}

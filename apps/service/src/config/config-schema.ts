@@ -1,0 +1,128 @@
+import { z } from 'zod'
+
+const wholeMs = z.int().min(0).max(2_147_483_647)
+
+const queue = z
+  .looseObject({
+    package: z
+      .string()
+      .min(1)
+      .describe(
+        'Package that brings the queue: a short name (`sql`, `memory`, `s3`), an npm package, or a relative path.',
+      ),
+    name: z
+      .string()
+      .min(1)
+      .max(200)
+      .describe("The queue's name; queues of different names in one store never see each other's items."),
+  })
+  .describe('Where items are kept. All further keys are options of the package, such as `url`.')
+
+const worker = z
+  .looseObject({
+    package: z
+      .string()
+      .min(1)
+      .describe(
+        'Package that brings the worker: a short name (`process`, `dummy`, `argo`), an npm package, or a relative path.',
+      ),
+  })
+  .describe(
+    "What runs the jobs; only `run` needs it. All further keys are options of the package; `name` is the queue's.",
+  )
+
+const processing = z
+  .strictObject({
+    limit: z
+      .int()
+      .min(0)
+      .default(10)
+      .describe(
+        'Most jobs that are unfinished at once; 0 starts none. `sluice limit` overrides it while the service runs.',
+      ),
+  })
+  .describe('How many jobs may run.')
+
+const backoff = z
+  .strictObject({
+    baseMs: wholeMs
+      .default(1000)
+      .describe('Wait before the second attempt, in ms; doubled for each further one.'),
+    maxMs: wholeMs.default(300_000).describe('Longest wait between two attempts, in ms.'),
+  })
+  .describe('Waits between attempts, with jitter.')
+
+const retry = z
+  .strictObject({
+    maxAttempts: z.int().min(1).default(1).describe('Attempts that an item gets before it comes to FAIL.'),
+    backoff: backoff.prefault({}),
+    on: z
+      .array(z.string().min(1))
+      .optional()
+      .describe(
+        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`; default all but `rejected`.',
+      ),
+  })
+  .describe('What becomes of an item whose job failed.')
+
+const lost = z
+  .strictObject({
+    policy: z
+      .enum(['fail', 'resend', 'hold'])
+      .default('fail')
+      .describe('`fail` the item, `resend` it as a new attempt, or `hold` it for a person.'),
+    graceMs: wholeMs
+      .default(60_000)
+      .describe('How long a job may be missing before it counts as lost, in ms.'),
+  })
+  .describe('What becomes of an item whose job was seen and is gone from the worker.')
+
+const service = z
+  .strictObject({
+    intervalMs: z.int().min(10).max(3_600_000).default(1000).describe('Time between two ticks, in ms.'),
+    leaseTtlMs: z
+      .int()
+      .min(1000)
+      .max(3_600_000)
+      .default(15_000)
+      .describe('After so many ms without a sign of life of the dispatching service a standby takes over.'),
+    stopDeadlineMs: wholeMs
+      .default(10_000)
+      .describe('How long the tick under way may take after SIGTERM or SIGINT, in ms.'),
+    sendConcurrency: z.int().min(1).max(1000).default(16).describe('Jobs that are started at the same time.'),
+  })
+  .describe('How the service runs.')
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('info')
+      .describe('Least severity that is logged.'),
+    format: z
+      .enum(['auto', 'pretty', 'json'])
+      .default('auto')
+      .describe('`pretty` for people, `json` for machines; `auto` is pretty on a terminal.'),
+  })
+  .describe('The log of `run`, on stderr.')
+
+/** The whole configuration: the one source of its checks, defaults, JSON Schema and reference. */
+export const configSchema = z.strictObject({
+  $schema: z.string().optional().describe('For editors; has no effect.'),
+  queue,
+  worker: worker.optional(),
+  processing: processing.prefault({}),
+  retry: retry.prefault({}),
+  lost: lost.prefault({}),
+  service: service.prefault({}),
+  log: log.prefault({}),
+})
+
+/** A configuration that was checked, its defaults filled in. */
+export type Config = z.output<typeof configSchema>
+
+/** Settings of a package to open: its name, and whatever options it takes. */
+export interface PackageSettings {
+  readonly package: string
+  readonly [option: string]: unknown
+}

@@ -1,0 +1,48 @@
+import { SluiceError } from '@sluice/core'
+import type { Environment } from './config-environment.js'
+import { isTree, type ConfigTree } from './config-layer.js'
+
+/**
+ * Replaces `{ env: NAME }`, wherever it stands as a value, by the variable's text. So secrets stay out of files, and a
+ * `${…}` meant for a job's own shell stays what it is.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID when a variable isn't set
+ */
+export function resolveReferences(
+  tree: ConfigTree,
+  env: Environment,
+  placeOf: (path: readonly string[]) => string | undefined,
+): ConfigTree {
+  const resolved = resolveValue(tree, [], (name, path) => {
+    const value = env[name]
+    if (value !== undefined) return value
+    const place = placeOf(path)
+    const where = place === undefined ? '' : ` (${place})`
+    throw new SluiceError(
+      'SLUICE_CONFIG_INVALID',
+      `${path.join('.')}: the variable ${name} is not set${where}. Set it, or write the value itself.`,
+    )
+  })
+  return isTree(resolved) ? resolved : tree
+}
+
+type Lookup = (name: string, path: readonly string[]) => string
+
+function resolveValue(value: unknown, path: readonly string[], lookup: Lookup): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, index) => resolveValue(item, [...path, String(index)], lookup))
+  }
+  // Instances, such as a clock or credentials in a configuration written in TypeScript, are handed on untouched.
+  if (!isTree(value) || !isPlain(value)) return value
+  const name = value['env']
+  if (path.length > 0 && typeof name === 'string' && Object.keys(value).length === 1)
+    return lookup(name, path)
+  return Object.fromEntries(
+    Object.entries(value).map(([key, below]) => [key, resolveValue(below, [...path, key], lookup)]),
+  )
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}

@@ -1,0 +1,94 @@
+import { dirname } from 'node:path'
+import { SluiceError } from '@sluice/core'
+import { readEnvironment, type Environment } from './config-environment.js'
+import { findConfigFile, readConfigFile, type ConfigFile } from './config-file.js'
+import { describeIssues } from './config-issue.js'
+import { layerOfEntries, mergeLayers, type ConfigLayer } from './config-layer.js'
+import { configSchema, type Config } from './config-schema.js'
+import { resolveReferences } from './env-reference.js'
+
+/** A setting given on the command line. */
+export interface FlagSetting {
+  /** Such as `processing.limit`. */
+  readonly path: string
+  readonly value: unknown
+  /** As the user knows it, such as `--limit`. */
+  readonly flag: string
+}
+
+/** Where a configuration is looked for. */
+export interface LoadConfigOptions {
+  readonly cwd: string
+  readonly env: Environment
+  /** `--config`: a file, relative to `cwd`. */
+  readonly configFile?: string
+  readonly flags?: readonly FlagSetting[]
+}
+
+/** A configuration, and where it came from. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** The file, if there is one. */
+  readonly file?: string
+  /** Directories from which packages are looked for, the nearest first. */
+  readonly baseDirs: readonly string[]
+  /** What is odd and yet no error. */
+  readonly warnings: readonly string[]
+  /** Where a setting comes from, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`: nowhere. */
+  placeOf(path: readonly string[]): string | undefined
+}
+
+/**
+ * Loads the configuration: flags over environment over file over defaults.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong setting, its place, and never its value
+ */
+export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
+  const { cwd, env, flags = [] } = options
+  const file = await readFileOf(options)
+  const environment = readEnvironment(env)
+  const flagLayer = layerOfEntries(flags.map(({ path, value, flag }) => ({ path, value, place: flag })))
+  const layers: readonly ConfigLayer[] = [...(file ? [file.layer] : []), environment.layer, flagLayer]
+  const placeOf = (path: readonly string[]): string | undefined => placeIn(layers, path)
+  const merged = resolveReferences(mergeLayers(layers), env, placeOf)
+  return {
+    config: check(merged, placeOf, file !== undefined),
+    ...(file ? { file: file.path } : {}),
+    baseDirs: [...new Set([...(file ? [dirname(file.path)] : []), cwd])],
+    warnings: environment.warnings,
+    placeOf,
+  }
+}
+
+async function readFileOf({ cwd, env, configFile }: LoadConfigOptions): Promise<ConfigFile | undefined> {
+  const fromEnv = env['SLUICE_CONFIG']
+  const given =
+    configFile !== undefined
+      ? { path: configFile, place: '--config' }
+      : fromEnv
+        ? { path: fromEnv, place: 'SLUICE_CONFIG' }
+        : undefined
+  const path = findConfigFile(cwd, given)
+  return path === undefined ? undefined : readConfigFile(path, cwd)
+}
+
+function placeIn(layers: readonly ConfigLayer[], path: readonly string[]): string | undefined {
+  for (const layer of layers.toReversed()) {
+    const place = layer.placeOf(path)
+    if (place !== undefined) return place
+  }
+  return undefined
+}
+
+function check(merged: unknown, placeOf: LoadedConfig['placeOf'], hasFile: boolean): Config {
+  const result = configSchema.safeParse(merged)
+  if (result.success) return result.data
+  if (!hasFile && placeOf(['queue']) === undefined) {
+    throw new SluiceError(
+      'SLUICE_CONFIG_INVALID',
+      'There is no configuration here. Run `sluice init` to write one, or give its place with --config FILE.',
+    )
+  }
+  const lines = describeIssues(result.error.issues, { schema: configSchema, placeOf, prefix: [] })
+  throw new SluiceError('SLUICE_CONFIG_INVALID', `The configuration is wrong:\n${lines.join('\n')}`)
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { configSchema } from './config-schema.js'
+
+/** One setting of the schema, for the environment, for suggestions and for the reference. */
+export interface Setting {
+  /** Such as `service.intervalMs`. */
+  readonly path: string
+  readonly description: string
+  /** In words, such as `integer` or `fail | resend | hold`. */
+  readonly type: string
+  /** Read as it is, without parsing: what the schema takes is text. */
+  readonly isText: boolean
+  readonly default?: unknown
+  readonly isSection: boolean
+}
+
+interface JsonNode {
+  readonly type?: string
+  readonly description?: string
+  readonly default?: unknown
+  readonly enum?: readonly unknown[]
+  readonly items?: JsonNode
+  readonly properties?: Readonly<Record<string, JsonNode>>
+}
+
+/** The JSON Schema of a configuration as users write it, for editors. */
+export function configJsonSchema(): Record<string, unknown> {
+  const schema: Record<string, unknown> = z.toJSONSchema(configSchema, { io: 'input' })
+  return { ...schema, title: 'Configuration of Sluice' }
+}
+
+/** Every setting and section of the schema, in its order; options of packages aren't known here. */
+export function listSettings(): Setting[] {
+  return [...walk('', configJsonSchema())]
+}
+
+function* walk(prefix: string, node: JsonNode): Generator<Setting> {
+  for (const [key, child] of Object.entries(node.properties ?? {})) {
+    if (key === '$schema') continue
+    const path = prefix === '' ? key : `${prefix}.${key}`
+    const isSection = child.properties !== undefined
+    yield {
+      path,
+      description: child.description ?? '',
+      type: typeInWords(child),
+      isText: child.type === 'string',
+      isSection,
+      ...(isSection || child.default === undefined ? {} : { default: child.default }),
+    }
+    yield* walk(path, child)
+  }
+}
+
+function typeInWords(node: JsonNode): string {
+  if (node.enum !== undefined) return node.enum.map(String).join(' | ')
+  if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`
+  return node.type ?? 'anything'
+}
+
+/** Sections whose further keys are options of a package. */
+export const OPEN_SECTIONS: readonly string[] = ['queue', 'worker']

@@ -1,0 +1,133 @@
+import type { Readable } from 'node:stream'
+import { SluiceError, type Queue, type Worker } from '@sluice/core'
+import { CommandError } from './command-error.js'
+import type { CommandContext, GlobalOptions } from './commands/command.js'
+import { parseText, type Environment } from './config/config-environment.js'
+import { loadConfig, type FlagSetting, type LoadedConfig } from './config/load-config.js'
+import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
+import { watchInterrupts, type Interrupts } from './interrupt.js'
+import { openQueuePackage, openWorkerPackage } from './open-package.js'
+import { Output, type TextStream } from './output.js'
+
+/** The parts of the world that a command may touch. */
+export interface World {
+  readonly cwd: string
+  readonly env: Environment
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+}
+
+/** The {@link CommandContext} of one process, and the closing of what it opened. */
+export class CliContext implements CommandContext {
+  readonly cwd: string
+  readonly env: Environment
+  readonly stdin: World['stdin']
+  output: Output
+  exitCode: ExitCode = EXIT.OK
+  readonly #world: World
+  readonly #flags: FlagSetting[] = []
+  #configFile: string | undefined
+  #config: Promise<LoadedConfig> | undefined
+  #queue: Promise<Queue> | undefined
+  #worker: Promise<Worker> | undefined
+  #interrupts: Interrupts | undefined
+
+  constructor(world: World) {
+    this.#world = world
+    this.cwd = world.cwd
+    this.env = world.env
+    this.stdin = world.stdin
+    this.output = new Output({ ...world, json: false })
+  }
+
+  /** Takes over the global options; called once, before any action. */
+  configure(options: GlobalOptions): void {
+    this.output = new Output({ ...this.#world, json: options.json === true })
+    this.#configFile = options.config
+    for (const setting of options.set ?? []) this.#flags.push(parseSetting(setting))
+  }
+
+  override(path: string, value: unknown, flag: string): void {
+    this.#flags.push({ path, value, flag })
+  }
+
+  config(): Promise<LoadedConfig> {
+    this.#config ??= this.#loadConfig()
+    return this.#config
+  }
+
+  openQueue(): Promise<Queue> {
+    this.#queue ??= this.#openQueue()
+    return this.#queue
+  }
+
+  openWorker(): Promise<Worker> {
+    this.#worker ??= this.#openWorker()
+    return this.#worker
+  }
+
+  async confirm(question: string, { yes }: { readonly yes: boolean }): Promise<void> {
+    if (yes) return
+    if (this.output.json || this.stdin.isTTY !== true || !this.output.live) {
+      throw new CommandError('REFUSED', `${question} Nothing was done: confirm it with --yes.`)
+    }
+    const { confirm } = await import('@clack/prompts')
+    const answer = await confirm({ message: question, initialValue: false })
+    if (answer !== true) throw new CommandError('REFUSED', 'Nothing was done.')
+  }
+
+  interrupted(): AbortSignal {
+    this.#interrupts ??= watchInterrupts()
+    return this.#interrupts.signal
+  }
+
+  exitWith(name: ExitName): void {
+    this.exitCode = EXIT[name]
+  }
+
+  /** Closes whatever was opened; a failure to open it was reported already. */
+  async close(): Promise<void> {
+    const opened = [this.#worker, this.#queue].filter((one) => one !== undefined)
+    const results = await Promise.allSettled(opened)
+    for (const result of results) if (result.status === 'fulfilled') await result.value.close()
+    this.#interrupts?.stop()
+  }
+
+  async #loadConfig(): Promise<LoadedConfig> {
+    const loaded = await loadConfig({
+      cwd: this.cwd,
+      env: this.env,
+      flags: this.#flags,
+      ...(this.#configFile === undefined ? {} : { configFile: this.#configFile }),
+    })
+    for (const warning of loaded.warnings) this.output.warn(warning)
+    return loaded
+  }
+
+  async #openQueue(): Promise<Queue> {
+    const loaded = await this.config()
+    return openQueuePackage(loaded.config.queue, loaded)
+  }
+
+  async #openWorker(): Promise<Worker> {
+    const loaded = await this.config()
+    const { worker, queue } = loaded.config
+    if (worker === undefined) {
+      throw new SluiceError(
+        'SLUICE_CONFIG_INVALID',
+        `The configuration names no worker. Add a \`worker\` with its package to ${loaded.file ?? 'it'}.`,
+      )
+    }
+    return openWorkerPackage({ ...worker, name: queue.name }, loaded)
+  }
+}
+
+function parseSetting(text: string): FlagSetting {
+  const at = text.indexOf('=')
+  const path = text.slice(0, Math.max(at, 0))
+  if (!/^[A-Za-z_]\w*(\.\w+)*$/.test(path)) {
+    throw new CommandError('INVALID', '--set wants PATH=VALUE, such as --set processing.limit=20')
+  }
+  return { path, value: parseText(text.slice(at + 1)), flag: `--set ${path}` }
+}

@@ -1,0 +1,62 @@
+import { isSluiceError, type ErrorCode } from '@sluice/core'
+import { CommandError } from './command-error.js'
+
+/** Every exit code of `sluice`; scripts may rely on them, so they are under semantic versioning. */
+export const EXIT = {
+  OK: 0,
+  UNEXPECTED: 1,
+  INVALID: 2,
+  CONFLICT: 3,
+  UNAVAILABLE: 4,
+  DENIED: 5,
+  REFUSED: 6,
+  BROKEN: 7,
+  INTERRUPTED: 130,
+} as const
+
+/** The name of an exit code. */
+export type ExitName = keyof typeof EXIT
+/** One of the exit codes. */
+export type ExitCode = (typeof EXIT)[ExitName]
+
+/** What each exit code means, in the words of `--help`. */
+export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
+  OK: 'done',
+  UNEXPECTED: 'an unexpected error: a bug, please report it',
+  INVALID: 'the command line, the configuration or the input is wrong',
+  CONFLICT: 'no such item, or it is not in the stage that this needs',
+  UNAVAILABLE: 'the storage or the worker could not be reached: try again later',
+  DENIED: 'the storage or the worker refused the credentials',
+  REFUSED: 'not confirmed: answer yes, or give --yes',
+  BROKEN: 'verify: the queue breaks its contract',
+  INTERRUPTED: 'stopped by a signal before it was done',
+}
+
+const CODE_EXITS: Readonly<Record<ErrorCode, ExitName>> = {
+  SLUICE_ITEM_EXISTS: 'CONFLICT',
+  SLUICE_ITEM_NOT_FOUND: 'CONFLICT',
+  SLUICE_STAGE_CONFLICT: 'CONFLICT',
+  SLUICE_QUEUE_CLOSED: 'UNEXPECTED',
+  SLUICE_QUEUE_UNAVAILABLE: 'UNAVAILABLE',
+  SLUICE_QUEUE_DENIED: 'DENIED',
+  // What lies at the configured place is not a queue: for the user that is a wrong setting.
+  SLUICE_QUEUE_CORRUPT: 'INVALID',
+  SLUICE_JOB_REJECTED: 'INVALID',
+  SLUICE_WORKER_UNAVAILABLE: 'UNAVAILABLE',
+  SLUICE_WORKER_DENIED: 'DENIED',
+  SLUICE_WORKER_CLOSED: 'UNEXPECTED',
+  SLUICE_CONFIG_INVALID: 'INVALID',
+  SLUICE_INPUT_INVALID: 'INVALID',
+  SLUICE_PACKAGE_MISSING: 'INVALID',
+}
+
+/** The exit code that an error leads to; anything that isn't ours is unexpected. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandError) return EXIT[error.exit]
+  return isSluiceError(error) ? EXIT[CODE_EXITS[error.code] ?? 'UNEXPECTED'] : EXIT.UNEXPECTED
+}
+
+/** The lines `code  meaning` of some exit codes, for `--help`. */
+export function exitCodeLines(names: readonly ExitName[]): string[] {
+  return names.map((name) => `  ${String(EXIT[name]).padEnd(4)} ${EXIT_MEANINGS[name]}`)
+}

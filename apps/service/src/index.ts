@@ -1,0 +1,11 @@
+/** For programs that want the service's configuration and commands without the command line. */
+export { loadConfig } from './config/load-config.js'
+export type { LoadConfigOptions, LoadedConfig, FlagSetting } from './config/load-config.js'
+export type { Config, PackageSettings } from './config/config-schema.js'
+export { configJsonSchema } from './config/setting-tree.js'
+export { openQueuePackage, openWorkerPackage } from './open-package.js'
+export type { OpenOptions } from './open-package.js'
+export { EXIT, EXIT_MEANINGS, exitCodeOf } from './exit-codes.js'
+export type { ExitCode, ExitName } from './exit-codes.js'
+export { main } from './main.js'
+export type { World } from './context.js'

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises'
+import { CommanderError } from '@commander-js/extra-typings'
+import { isSluiceError } from '@sluice/core'
+import { CommandError } from './command-error.js'
+import { CliContext, type World } from './context.js'
+import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
+import { makeProgram } from './program.js'
+
+/** Runs the command line of this process, and ends the process with its exit code. */
+export async function runCli(): Promise<never> {
+  // `sluice ls | head`: the reader has enough, and that is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  process.stderr.on('error', () => undefined)
+  const { stdin, stdout, stderr, env } = process
+  const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr })
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.
+  process.exit(code)
+}
+
+/**
+ * One whole run of the command line: parse, act, close what was opened.
+ *
+ * @returns the exit code; every error has been shown on stderr
+ */
+export async function main(argv: readonly string[], world: World): Promise<ExitCode> {
+  const context = new CliContext(world)
+  // Known before anything is parsed, since a mistake of usage must be told in the same way.
+  const json = argv.includes('--json')
+  try {
+    const program = makeProgram(context, { ...world, version: await readVersion() })
+    await program.parseAsync([...argv], { from: 'user' })
+    return context.exitCode
+  } catch (error) {
+    return fail(error, { json, world })
+  } finally {
+    await context.close().catch((error: unknown) => fail(error, { json, world }))
+  }
+}
+
+async function readVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  const content: unknown = JSON.parse(text)
+  const version = typeof content === 'object' && content !== null && 'version' in content && content.version
+  return String(version)
+}
+
+function fail(error: unknown, { json, world }: { json: boolean; world: World }): ExitCode {
+  const shown = describe(error)
+  if (shown.message !== undefined) {
+    const { code, message } = shown
+    const text = json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`
+    world.stderr.write(`${text}\n`)
+  }
+  if (world.env['SLUICE_DEBUG'] === '1' && error instanceof Error) world.stderr.write(`${stackOf(error)}\n`)
+  return shown.exit
+}
+
+interface ShownError {
+  readonly exit: ExitCode
+  readonly code: string
+  /** Absent when there is nothing left to say, as after `--help`. */
+  readonly message?: string
+}
+
+function describe(error: unknown): ShownError {
+  if (error instanceof CommanderError) return describeUsage(error)
+  const exit = exitCodeOf(error)
+  if (error instanceof CommandError) return { exit, code: error.exit, message: error.message }
+  if (isSluiceError(error)) return { exit, code: error.code, message: error.message }
+  const message = error instanceof Error ? error.message : String(error)
+  return { exit, code: 'UNEXPECTED', message: `${message}\n${REPORT_IT}` }
+}
+
+const REPORT_IT =
+  'This is unexpected and probably a bug of Sluice. Run it again with SLUICE_DEBUG=1 and report what it prints.'
+
+function describeUsage(error: CommanderError): ShownError {
+  if (error.exitCode === 0) return { exit: EXIT.OK, code: 'OK' }
+  if (error.code === 'commander.help') return { exit: EXIT.INVALID, code: 'INVALID' }
+  const message = error.message.replace(/^error: /, '')
+  return { exit: EXIT.INVALID, code: 'INVALID', message }
+}
+
+function stackOf(error: Error): string {
+  const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : ''
+  return `${error.stack ?? error.message}${cause}`
+}

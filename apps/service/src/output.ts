@@ -1,0 +1,120 @@
+import type { Writable } from 'node:stream'
+import Table from 'cli-table3'
+import pico from 'picocolors'
+
+/** The colours of picocolors, all of them plain text when the output is no terminal or NO_COLOR is set. */
+export type Colors = ReturnType<typeof pico.createColors>
+
+/** A stream that may be a terminal. */
+export type TextStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** Where and how an {@link Output} writes. */
+export interface OutputOptions {
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** `--json`: results are JSON, one value a line; notes for people are left out. */
+  readonly json: boolean
+}
+
+/** What a command says: results on stdout, for people or as JSON; notes and warnings on stderr. */
+export class Output {
+  readonly json: boolean
+  /** Results go to a terminal and are for people: a live view may be drawn. */
+  readonly live: boolean
+  readonly colors: Colors
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+  /** Colours for what goes to stderr, which may be a terminal when stdout is not. */
+  readonly errorColors: Colors
+
+  constructor(options: OutputOptions) {
+    this.stdout = options.stdout
+    this.stderr = options.stderr
+    this.json = options.json
+    this.live = !options.json && options.stdout.isTTY === true
+    this.colors = pico.createColors(wantsColors(options.stdout, options.env))
+    this.errorColors = pico.createColors(wantsColors(options.stderr, options.env))
+  }
+
+  /** The result of a command: `json` as one line of JSON with `--json`, else `human`. */
+  print(human: string | (() => string), json: unknown): void {
+    const text = this.json ? JSON.stringify(json) : typeof human === 'string' ? human : human()
+    this.stdout.write(`${text}\n`)
+  }
+
+  /** Raw text to stdout; resolves when the reader keeps up, so that a long stream takes little memory. */
+  async write(text: string): Promise<void> {
+    if (this.stdout.write(text)) return
+    await new Promise<void>((resolve) => this.stdout.once('drain', resolve))
+  }
+
+  /** A line for people on stderr; nothing with `--json`. */
+  note(text: string): void {
+    if (!this.json) this.stderr.write(`${text}\n`)
+  }
+
+  /** A warning on stderr, with `--json` as an object of its own. */
+  warn(text: string): void {
+    const line = this.json
+      ? JSON.stringify({ warning: text })
+      : `${this.errorColors.yellow('warning:')} ${text}`
+    this.stderr.write(`${line}\n`)
+  }
+
+  /** A plain table without rules; cells are shown as they are, so pass what users wrote through {@link printable}. */
+  table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+    const table = new Table({
+      head: head.map((title) => this.colors.bold(title)),
+      chars: NO_RULES,
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+    })
+    for (const row of rows) table.push(row.map(String))
+    return table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n')
+  }
+}
+
+const NO_RULES = Object.fromEntries(
+  [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+    'middle',
+  ].map((name) => [name, '']),
+)
+
+/**
+ * Text of unknown origin made safe for a terminal: an id may hold line breaks or escape codes.
+ *
+ * @param maxChars what is longer is cut, with an ellipsis
+ */
+export function printable(text: string, maxChars = Number.POSITIVE_INFINITY): string {
+  const safe = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
+    JOINERS.has(char) ? char : `\\u${(char.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  )
+  return safe.length > maxChars ? `${safe.slice(0, maxChars - 1).toWellFormed()}…` : safe
+}
+
+/** They hold emoji together, and do no harm. */
+const JOINERS = new Set(['\u200D', '\u200C'])
+
+function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
+  if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
+  if (env['FORCE_COLOR'] !== undefined) return env['FORCE_COLOR'] !== '0'
+  return stream.isTTY === true && env['TERM'] !== 'dumb'
+}

@@ -1,0 +1,63 @@
+import { Command } from '@commander-js/extra-typings'
+import type { TextStream } from './output.js'
+import type { CliContext } from './context.js'
+import type { CommandContext, Program } from './commands/command.js'
+import { registerPause } from './commands/pause.js'
+import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
+
+/** Every command, in the order of `--help`. */
+const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [registerPause]
+
+/** What the program says of itself, and where. */
+export interface ProgramOptions {
+  readonly version: string
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+}
+
+/** The command line: all commands, and the options that each of them understands. */
+export function makeProgram(context: CliContext, { version, stdout, stderr }: ProgramOptions): Program {
+  const program = new Command()
+    .name('sluice')
+    .description('Let a very long list of work through to a worker at the rate that it can take.')
+    .version(version, '-V, --version', 'Print the version')
+    .helpOption('-h, --help', 'Print this help')
+    .helpCommand('help [command]', 'Print the help of a command')
+    .option('-c, --config <file>', 'configuration file (default: sluice.config.* here)')
+    .option('--set <path=value>', 'set any setting, such as processing.limit=20; may be repeated', collect)
+    .option('--json', 'results and errors as JSON')
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .addHelpText('after', rootNotes())
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // Mistakes of usage are thrown, and shown where all errors are.
+      outputError: () => undefined,
+    })
+    .exitOverride()
+  program.hook('preAction', (root) => context.configure(root.opts()))
+  for (const register of COMMANDS) register(program, context)
+  return program
+}
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value]
+}
+
+function rootNotes(): string {
+  const names = Object.keys(EXIT_MEANINGS).filter((name): name is ExitName => name in EXIT_MEANINGS)
+  return [
+    '',
+    'Settings: flags win over SLUICE_… variables, these over the configuration file, this over defaults.',
+    '',
+    'Examples:',
+    '  $ sluice init',
+    '  $ sluice load manifest.jsonl && sluice run --until-empty',
+    '  $ sluice status --watch',
+    '',
+    'Exit codes:',
+    ...exitCodeLines(names),
+    '',
+  ].join('\n')
+}
