@@ -1,0 +1,150 @@
+import { type NewItem, type Queue } from '@sluice/core'
+import { isRefused, type ManifestEntry, type RefusedEntry } from './manifest-entry.js'
+
+/** What became of the lines so far. */
+export interface LoadCounts {
+  readonly added: number
+  /** In the queue already, or twice in the manifest. */
+  readonly skipped: number
+  readonly refused: number
+}
+
+export interface LoadOptions {
+  /** Called for each line that can't become an item. */
+  readonly onRefused?: (entry: RefusedEntry) => void | Promise<void>
+  /** Called after each batch. */
+  readonly onProgress?: (counts: LoadCounts) => void
+  /** Ends the load after the batch that is being stored. */
+  readonly signal?: AbortSignal
+  /** Items to a `putMany`. Default 1,000. */
+  readonly batchItems?: number
+}
+
+export interface LoadResult extends LoadCounts {
+  /** The signal ended it before the end of the manifest. */
+  readonly interrupted: boolean
+}
+
+const BATCH_ITEMS = 1_000
+/** Bodies of the largest size must not make a batch of a gigabyte. */
+const BATCH_BYTES = 4 * 1024 * 1024
+
+/** The load failed between two batches: what is stored and what isn't is known. */
+export class LoadError extends Error {
+  readonly counts: LoadCounts
+
+  constructor(counts: LoadCounts, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.counts = counts
+  }
+}
+
+/**
+ * Puts the good entries of a manifest into a queue, in the manifest's order. Run again after any interruption it adds what is
+ * still missing and skips the rest [Q-PUT-3].
+ *
+ * @throws LoadError with what was stored until then, whatever the queue or the file broke with
+ */
+export async function loadItems(
+  queue: Queue,
+  entries: AsyncIterable<ManifestEntry>,
+  options: LoadOptions = {},
+): Promise<LoadResult> {
+  const load = new Load(queue, options)
+  try {
+    const interrupted = await load.all(entries)
+    return { ...load.counts, interrupted }
+  } catch (error) {
+    await load.settle()
+    if (isAbort(error, options.signal)) return { ...load.counts, interrupted: true }
+    throw new LoadError(load.counts, error)
+  }
+}
+
+class Load {
+  readonly counts = { added: 0, skipped: 0, refused: 0 }
+  readonly #queue: Queue
+  readonly #options: LoadOptions
+  #batch: NewItem[] = []
+  #bytes = 0
+  /** One batch is stored while the next is read; never two, or the queue's order would not be the manifest's. */
+  #storing: Promise<unknown> | undefined
+
+  constructor(queue: Queue, options: LoadOptions) {
+    this.#queue = queue
+    this.#options = options
+  }
+
+  /** @returns whether the signal ended it */
+  async all(entries: AsyncIterable<ManifestEntry>): Promise<boolean> {
+    const { signal, onRefused, batchItems = BATCH_ITEMS } = this.#options
+    for await (const entry of entries) {
+      if (isRefused(entry)) {
+        this.counts.refused += 1
+        await onRefused?.(entry)
+        continue
+      }
+      this.#batch.push(entry.item)
+      this.#bytes += entry.bytes
+      if (this.#batch.length < batchItems && this.#bytes < BATCH_BYTES) continue
+      await this.#store()
+      if (signal?.aborted === true) break
+    }
+    if (signal?.aborted !== true) await this.#store()
+    await this.settle()
+    return signal?.aborted === true
+  }
+
+  async #store(): Promise<void> {
+    await this.#storing
+    const batch = this.#batch
+    this.#batch = []
+    this.#bytes = 0
+    if (batch.length === 0) return
+    const storing = this.#put(batch)
+    // Its failure is met by the next `await`; until then it must not count as unhandled.
+    storing.catch(() => undefined)
+    this.#storing = storing
+  }
+
+  async #put(batch: readonly NewItem[]): Promise<void> {
+    const { added, duplicates } = await this.#queue.putMany(batch)
+    this.counts.added += added
+    this.counts.skipped += duplicates.length
+    this.#options.onProgress?.(this.counts)
+    // Storage in this process answers without a turn of the event loop: Ctrl-C and the progress bar want one.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** Waits for the batch under way, so that the counts are what is stored. */
+  async settle(): Promise<void> {
+    await this.#storing?.catch(() => undefined)
+  }
+}
+
+/** Reads a whole manifest and stores nothing. */
+export async function checkItems(
+  entries: AsyncIterable<ManifestEntry>,
+  options: Pick<LoadOptions, 'onRefused' | 'onProgress' | 'signal'> = {},
+): Promise<{ good: number; refused: number; interrupted: boolean }> {
+  const seen = { good: 0, refused: 0 }
+  try {
+    for await (const entry of entries) {
+      if (isRefused(entry)) {
+        seen.refused += 1
+        await options.onRefused?.(entry)
+      } else seen.good += 1
+      if ((seen.good + seen.refused) % BATCH_ITEMS !== 0) continue
+      options.onProgress?.({ added: 0, skipped: 0, refused: seen.refused })
+      await new Promise((resolve) => setImmediate(resolve))
+      if (options.signal?.aborted === true) break
+    }
+  } catch (error) {
+    if (!isAbort(error, options.signal)) throw error
+  }
+  return { ...seen, interrupted: options.signal?.aborted === true }
+}
+
+function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && error instanceof Error && error.name === 'AbortError'
+}

@@ -1,0 +1,26 @@
+import { isSluiceError, SluiceError } from '@sluice/core'
+
+const REASONS: Partial<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'it may not be read by this user',
+  EPERM: 'it may not be read by this user',
+  ENOSPC: 'the disk is full',
+  Z_BUF_ERROR: 'the gzip file is cut off',
+  Z_DATA_ERROR: 'the gzip file is damaged',
+}
+
+/** What went wrong while a manifest was read, as SLUICE_INPUT_INVALID; an abort stays what it is. */
+export function manifestError(error: unknown, name: string): Error {
+  if (isSluiceError(error)) return error
+  if (!(error instanceof Error) || error.name === 'AbortError') return asError(error)
+  const code = 'code' in error ? String(error.code) : ''
+  const why = REASONS[code] ?? error.message
+  return new SluiceError('SLUICE_INPUT_INVALID', `Could not read the manifest ${name}: ${why}`, {
+    cause: error,
+  })
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

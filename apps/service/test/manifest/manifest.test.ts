@@ -1,0 +1,330 @@
+import { gzipSync } from 'node:zlib'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isSluiceError, type JsonValue } from '@sluice/core'
+import { describeRefusal, isRefused, type ManifestEntry, type ManifestOptions } from '../../src/manifest/manifest-entry.js'
+import { delimiterOfPath, formatOfPath, readManifest } from '../../src/manifest/manifest-format.js'
+import { openSource } from '../../src/manifest/manifest-source.js'
+
+const MAX_BODY_BYTES = 1_048_576
+
+async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
+}
+
+async function read(
+  text: string | Buffer,
+  options: Partial<ManifestOptions> & { pieces?: number } = {},
+): Promise<ManifestEntry[]> {
+  const { pieces = 7, ...rest } = options
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text
+  return Array.fromAsync(
+    readManifest(inPieces(bytes, pieces), { format: 'jsonl', maxBodyBytes: MAX_BODY_BYTES, ...rest }),
+  )
+}
+
+/** The items by line, and the refusals as people see them. */
+function seen(entries: readonly ManifestEntry[]): unknown[] {
+  return entries.map((entry) => (isRefused(entry) ? describeRefusal(entry) : [entry.line, entry.item]))
+}
+
+describe('JSON lines', () => {
+  test('items with all their fields, CRLF, blank lines and a byte order mark', async () => {
+    const text = '\ufeff{"id":"a","body":1}\r\n\r\n  \n{"id":"b","body":{"x":[null]},"priority":-3,"delayMs":5}\n\n'
+    expect(seen(await read(text))).toEqual([
+      [1, { id: 'a', body: 1 }],
+      [4, { id: 'b', body: { x: [null] }, priority: -3, delayMs: 5 }],
+    ])
+  })
+
+  test('each bad line is named with its field, the good ones around it are kept', async () => {
+    const lines = [
+      '{"id":"a","body":1}',
+      '{"id":"","body":1}',
+      '{"id":7,"body":1}',
+      '{"body":1}',
+      '{"id":"x"}',
+      '{"id":"x","body":1,"url":2}',
+      '{"id":"x","body":1,"priority":1.5}',
+      '{"id":"x","body":1,"priority":"high"}',
+      '{"id":"x","body":1,"delayMs":1,"notBeforeAt":1}',
+      '{"id":"x","body":1e999}',
+      '[1]',
+      '{"secret": password}',
+      '{"id":"z","body":2}',
+    ]
+    const entries = seen(await read(lines.join('\n')))
+    expect(entries[0]).toEqual([1, { id: 'a', body: 1 }])
+    expect(entries.at(-1)).toEqual([13, { id: 'z', body: 2 }])
+    expect(entries.slice(1, -1)).toEqual([
+      'line 2, field "id": id must not be empty',
+      'line 3, field "id": must be a string, not number',
+      'line 4, field "id": the field is missing; name the field of the ids with --id-field',
+      'line 5, field "body": the field is missing; with --id-field id the whole object is the body',
+      expect.stringMatching(/^line 6, field "url": unknown field; allowed are id, body/u),
+      expect.stringMatching(/^line 7, field "priority": priority must be an integer/u),
+      'line 8, field "priority": must be a number, not string',
+      expect.stringMatching(/^line 9, field "notBeforeAt": give notBeforeAt or delayMs/u),
+      expect.stringMatching(/^line 10, field "body": body must be JSON: at \$, Infinity/u),
+      'line 11: the line is an array; expected one JSON object a line',
+      expect.stringMatching(/^line 12: not JSON: /u),
+    ])
+    expect(JSON.stringify(entries)).not.toContain('password')
+  })
+
+  test('a last line that was cut off says so; one that merely lacks its line end is fine', async () => {
+    const [, cut] = seen(await read('{"id":"a","body":1}\n{"id":"b","bo'))
+    expect(cut).toMatch(/^line 2: not JSON: .*the file ends in the middle of this line/u)
+    expect(seen(await read('{"id":"a","body":1}'))).toEqual([[1, { id: 'a', body: 1 }]])
+  })
+
+  test('a JSON array over many lines gets a hint', async () => {
+    expect(seen(await read('[\n{"id":"a","body":1}\n]\n'))[0]).toMatch(/^line 1: not JSON: .*one JSON object a line/u)
+  })
+
+  test('with idField the object is the body; whole numbers are ids too', async () => {
+    const text = '{"sku":"a","n":1}\n{"sku":12}\n{"n":1}\n{"sku":1.5}\n{"sku":"b","rank":4}\n{"sku":"c","rank":"x"}\n'
+    expect(seen(await read(text, { idField: 'sku', priorityField: 'rank' }))).toEqual([
+      [1, { id: 'a', body: { sku: 'a', n: 1 } }],
+      [2, { id: '12', body: { sku: 12 } }],
+      'line 3, field "sku": the field is missing',
+      'line 4, field "sku": must be a string, not number',
+      [5, { id: 'b', body: { sku: 'b', rank: 4 }, priority: 4 }],
+      'line 6, field "rank": must be a number, not string',
+    ])
+  })
+
+  test('bytes that are no UTF-8 refuse the one line', async () => {
+    const bytes = Buffer.concat([
+      Buffer.from('{"id":"a","body":1}\n{"id":"'),
+      Buffer.from([0xc3, 0x28]),
+      Buffer.from('","body":1}\n{"id":"ü😀","body":"é"}\n'),
+    ])
+    for (const pieces of [1, 3, 4096]) {
+      expect(seen(await read(bytes, { pieces }))).toEqual([
+        [1, { id: 'a', body: 1 }],
+        'line 2: the line is not valid UTF-8',
+        [3, { id: 'ü😀', body: 'é' }],
+      ])
+    }
+  })
+
+  test('an endless line is refused, and the next one read', async () => {
+    const text = `{"id":"a","body":"${'x'.repeat(5_000)}"}\n{"id":"b","body":1}\n${'y'.repeat(2_000)}`
+    expect(seen(await read(text, { maxLineBytes: 1_000, pieces: 64 }))).toEqual([
+      'line 1: the line is longer than 1000 bytes',
+      [2, { id: 'b', body: 1 }],
+      'line 3: the line is longer than 1000 bytes',
+    ])
+  })
+
+  test('a body over the limit and an id over the limit', async () => {
+    const text = `{"id":"a","body":"${'x'.repeat(200)}"}\n{"id":"${'i'.repeat(1025)}","body":1}\n{"id":"${'i'.repeat(1024)}","body":1}`
+    const entries = await read(text, { maxBodyBytes: 100, pieces: 4096 })
+    expect(seen(entries).slice(0, 2)).toEqual([
+      expect.stringMatching(/^line 1, field "body": body is 202 bytes/u),
+      expect.stringMatching(/^line 2, field "id": id is 1025 bytes/u),
+    ])
+    expect(isRefused(entries[2]!)).toBe(false)
+  })
+
+  test('nothing at all', async () => {
+    expect(await read('')).toEqual([])
+    expect(await read('\ufeff')).toEqual([])
+    expect(await read('\n\n')).toEqual([])
+  })
+
+  test('any items written as JSON lines come back equal', async () => {
+    const item = fc.record({
+      id: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((id) => !id.includes('\0')),
+      body: fc.jsonValue({ noUnicodeString: false }) as fc.Arbitrary<JsonValue>,
+      priority: fc.integer({ min: -1_000, max: 1_000 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(item), fc.integer({ min: 1, max: 50 }), async (items, pieces) => {
+        const text = items.map((one) => JSON.stringify(one)).join('\n')
+        const entries = await read(text, { pieces })
+        // As JSON text: -0 comes back as 0, which is JSON's doing.
+        expect(JSON.stringify(entries.map((entry) => isRefused(entry) || entry.item))).toBe(
+          JSON.stringify(items),
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+})
+
+describe('CSV', () => {
+  const csv = (text: string | Buffer, options: Partial<ManifestOptions> & { pieces?: number } = {}) =>
+    read(text, { format: 'csv', ...options }).then(seen)
+
+  test('quotes with line ends inside keep the line numbers right', async () => {
+    const text = '\ufeffid,url,note\r\na,u1,"one\r\ntwo"\r\n\r\n"b,b",u2,"say ""hi"""\nc,u3\nd,u4,n,extra\ne,u5,n\n'
+    for (const pieces of [1, 5, 4096]) {
+      expect(await csv(text, { pieces })).toEqual([
+        [2, { id: 'a', body: { url: 'u1', note: 'one\r\ntwo' } }],
+        [5, { id: 'b,b', body: { url: 'u2', note: 'say "hi"' } }],
+        'line 6, field "note": the column is missing: the row has 2 values, the header 3',
+        'line 7: the row has 4 values, the header 3',
+        [8, { id: 'e', body: { url: 'u5', note: 'n' } }],
+      ])
+    }
+  })
+
+  test('the columns of id and priority by name; ids are taken as they are', async () => {
+    const text = 'rank,path,sku\n5, p ,  a \n,q,b\n1.5,r,c\nhigh,s,d\n'
+    expect(await csv(text, { idField: 'sku', priorityField: 'rank' })).toEqual([
+      [2, { id: '  a ', body: { path: ' p ' }, priority: 5 }],
+      [3, { id: 'b', body: { path: 'q' } }],
+      'line 4, field "rank": the priority must be a whole number',
+      'line 5, field "rank": the priority must be a whole number',
+    ])
+  })
+
+  test('values are strings, or typed when asked; what would lose something stays a string', async () => {
+    const text = 'id,a,b,c,d,e,f\nx,1,-2.5e3,true,null,007,12345678901234567890\n'
+    expect(await csv(text)).toEqual([
+      [2, { id: 'x', body: { a: '1', b: '-2.5e3', c: 'true', d: 'null', e: '007', f: '12345678901234567890' } }],
+    ])
+    expect(await csv(text, { typed: true })).toEqual([
+      [2, { id: 'x', body: { a: 1, b: -2500, c: true, d: null, e: '007', f: '12345678901234567890' } }],
+    ])
+  })
+
+  test('a header without ids, or with a column twice, stops at once', async () => {
+    expect(await csv('name,url\na,b\n')).toEqual([
+      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column',
+    ])
+    expect(await csv('id,url,url\na,b,c\n')).toEqual(['line 1, field "url": the header has this column twice'])
+    expect(await csv('id,url\na,b\n', { priorityField: 'p' })).toEqual([
+      'line 1, field "p": the header has no such column; it has "id", "url"',
+    ])
+  })
+
+  test('a quote out of place ends the reading, and the good rows before it are kept', async () => {
+    for (const [bad, why] of [
+      ['b,"x"y', /text follows a closing quote/u],
+      ['b,x"y', /a quote stands inside/u],
+      ['b,"never closed', /is never closed/u],
+    ] as const) {
+      const [good, stop, ...rest] = await csv(`id,url\na,u\n${bad}\nc,v\n`, { pieces: 4096 })
+      expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
+      expect(stop).toMatch(/^line 3: /u)
+      expect(stop).toMatch(why)
+      expect(stop).toMatch(/nothing from here on was read$/u)
+      expect(rest).toEqual([])
+    }
+  })
+
+  test('an endless row is refused instead of read', async () => {
+    const [good, stop] = await csv(`id,url\na,u\nb,"${'x'.repeat(50_000)}`, { maxLineBytes: 1_000, pieces: 512 })
+    expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
+    expect(stop).toMatch(/^line 3: the row is too long/u)
+  })
+
+  test('bytes that are no UTF-8 refuse the one row', async () => {
+    const bytes = Buffer.concat([Buffer.from('id,url\na,'), Buffer.from([0xff]), Buffer.from('\nb,ü\n')])
+    expect(await csv(bytes)).toEqual([
+      'line 2, field "url": the value is not valid UTF-8',
+      [3, { id: 'b', body: { url: 'ü' } }],
+    ])
+  })
+
+  test('a column with the name of a prototype is a field like any other', async () => {
+    const [entry] = await read('id,__proto__\na,x\n', { format: 'csv' })
+    expect(JSON.stringify(isRefused(entry!) || entry?.item.body)).toBe('{"__proto__":"x"}')
+  })
+
+  test('a header alone, and nothing at all', async () => {
+    expect(await csv('id,url\n')).toEqual([])
+    expect(await csv('')).toEqual([])
+  })
+
+  test('another delimiter', async () => {
+    expect(await csv('id\turl\na\tb,c\n', { delimiter: '\t' })).toEqual([[2, { id: 'a', body: { url: 'b,c' } }]])
+  })
+})
+
+test('plain lines: the id is the line, untrimmed, and the body holds it', async () => {
+  expect(seen(await read('a\r\n\n  b c \n', { format: 'lines' }))).toEqual([
+    [1, { id: 'a', body: { line: 'a' } }],
+    [3, { id: '  b c ', body: { line: '  b c ' } }],
+  ])
+})
+
+test('the format and the delimiter come from the name', () => {
+  expect(formatOfPath('x/a.jsonl')).toBe('jsonl')
+  expect(formatOfPath('a.NDJSON.gz')).toBe('jsonl')
+  expect(formatOfPath('a.b/c.tsv')).toBe('csv')
+  expect(formatOfPath('a.txt')).toBe('lines')
+  expect(formatOfPath('-')).toBe('jsonl')
+  expect(() => formatOfPath('manifest')).toThrow(/--format/u)
+  expect(() => formatOfPath('a.csv/manifest')).toThrow(/--format/u)
+  expect(delimiterOfPath('a.tsv.gz')).toBe('\t')
+  expect(delimiterOfPath('a.csv')).toBe(',')
+})
+
+describe('where it is read from', () => {
+  let dir = ''
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'sluice-source-'))
+  })
+  afterAll(() => rm(dir, { recursive: true }))
+
+  const bytesOf = async (chunks: AsyncIterable<Buffer>) => Buffer.concat(await Array.fromAsync(chunks))
+
+  test('a file, plain or packed, again and again, with the bytes counted', async () => {
+    const text = Buffer.from('{"id":"a","body":1}\n'.repeat(1_000))
+    for (const [name, bytes] of [
+      ['plain', text],
+      ['packed', gzipSync(text)],
+    ] as const) {
+      await writeFile(join(dir, name), bytes)
+      const source = await openSource(join(dir, name))
+      expect(await bytesOf(source.read())).toEqual(text)
+      expect(await bytesOf(source.read())).toEqual(text)
+      expect([source.readBytes, source.totalBytes]).toEqual([bytes.length, bytes.length])
+    }
+  })
+
+  test('standard input is read once, or copied to be read twice and then thrown away', async () => {
+    const stdin = () => Readable.from([Buffer.from('a'), Buffer.from('b\n')])
+    const once = await openSource('-', { stdin: stdin() })
+    expect((await bytesOf(once.read())).toString()).toBe('ab\n')
+    expect(once.repeatable).toBe(false)
+    const twice = await openSource('-', { stdin: stdin(), repeatable: true })
+    expect((await bytesOf(twice.read())).toString()).toBe('ab\n')
+    expect((await bytesOf(twice.read())).toString()).toBe('ab\n')
+    await twice.close()
+    await expect(bytesOf(twice.read())).rejects.toThrow(/there is no such file/u)
+  })
+
+  test('an empty file, one byte, and a packed one that was cut off', async () => {
+    await writeFile(join(dir, 'empty'), '')
+    await writeFile(join(dir, 'one'), 'x')
+    await writeFile(join(dir, 'cut'), gzipSync(Buffer.from('{"id":"a","body":1}\n'.repeat(100))).subarray(0, 30))
+    expect(await bytesOf((await openSource(join(dir, 'empty'))).read())).toHaveLength(0)
+    expect((await bytesOf((await openSource(join(dir, 'one'))).read())).toString()).toBe('x')
+    await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/cut off/u)
+  })
+
+  test('what is not there or is a directory is the caller’s mistake', async () => {
+    for (const path of [join(dir, 'nothing'), dir]) {
+      const error = await openSource(path).catch((error: unknown) => error)
+      expect(isSluiceError(error, 'SLUICE_INPUT_INVALID')).toBe(true)
+      expect(String(error)).toContain(path)
+    }
+  })
+
+  test('a signal ends the reading of a pipe that gives nothing', async () => {
+    const stop = new AbortController()
+    const source = await openSource('-', { stdin: new Readable({ read() {} }), signal: stop.signal })
+    const reading = bytesOf(source.read())
+    stop.abort()
+    await expect(reading).rejects.toMatchObject({ name: 'AbortError' })
+  })
+})
