@@ -1,0 +1,23 @@
+import type { Queue } from '@sluice/core'
+import { ManualClock, crashAtCalls, type QueueHarness } from '@sluice/testkit'
+import { MemoryQueue, MemoryStore } from '../src/index.js'
+
+/** A fresh store with a clock that is set on by hand. */
+export async function memoryHarness(): Promise<QueueHarness> {
+  const clock = new ManualClock()
+  const store = new MemoryStore({ clock })
+  const opened: Queue[] = []
+  const open = async (name = 'contract') => {
+    const queue = new MemoryQueue({ name, store })
+    opened.push(queue)
+    return queue
+  }
+  return {
+    open,
+    passTime: (ms) => clock.advance(ms),
+    openCrashing: async (point) => crashAtCalls(await open(), point),
+    close: async () => {
+      await Promise.all(opened.map((queue) => queue.close()))
+    },
+  }
+}

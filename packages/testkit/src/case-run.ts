@@ -1,0 +1,86 @@
+import { AssertionError } from 'node:assert'
+import { promiseOf } from './promises.js'
+import type { QueueCase, QueueHarness } from './queue-harness.js'
+import type { WorkerCase, WorkerHarness } from './worker-harness.js'
+
+/** How one case went. */
+export interface CaseResult {
+  readonly id: string
+  readonly title: string
+  readonly outcome: 'passed' | 'failed' | 'skipped'
+  /** Why it was skipped. */
+  readonly reason?: string
+  /** What was wrong, for people. */
+  readonly error?: Error
+  readonly ms: number
+}
+
+/**
+ * Runs one queue case on a harness of its own, and closes that in any event.
+ *
+ * @returns why the case was skipped, or `undefined` when it passed
+ * @throws AssertionError whose message says which promise is broken, what was expected and what came
+ */
+export async function runQueueCase(
+  one: QueueCase,
+  makeHarness: () => Promise<QueueHarness>,
+): Promise<string | undefined> {
+  return onHarness(one, makeHarness, async (harness) => {
+    if (one.needs === undefined) return undefined
+    return one.needs((await harness.open()).supports, harness)
+  })
+}
+
+/** The same for a worker case. */
+export async function runWorkerCase(
+  one: WorkerCase,
+  makeHarness: () => Promise<WorkerHarness>,
+): Promise<string | undefined> {
+  return onHarness(one, makeHarness, async (harness) => {
+    if (one.needs === undefined) return undefined
+    return one.needs((await harness.open()).supports, harness)
+  })
+}
+
+interface AnyCase<H> {
+  readonly id: string
+  readonly title: string
+  run(harness: H): Promise<void>
+}
+
+async function onHarness<H extends { close(): Promise<void> }>(
+  one: AnyCase<H>,
+  makeHarness: () => Promise<H>,
+  reasonToSkip: (harness: H) => Promise<string | undefined>,
+): Promise<string | undefined> {
+  const harness = await makeHarness()
+  const end = await attempt(async () => {
+    const reason = await reasonToSkip(harness)
+    if (reason === undefined) await one.run(harness)
+    return reason
+  })
+  const closing = await attempt(() => harness.close())
+  // The case's own failure tells more than that of the clean-up which it may have caused.
+  if ('error' in end) throw explained(one, end.error)
+  if ('error' in closing) throw explained(one, closing.error)
+  return end.value
+}
+
+async function attempt<T>(action: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
+  try {
+    return { value: await action() }
+  } catch (error) {
+    return { error }
+  }
+}
+
+/** The error with the promise in front, so that the message alone tells a stranger what is wrong. */
+function explained(one: { id: string; title: string }, error: unknown): Error {
+  const promise = promiseOf(one.id)
+  const what = error instanceof Error ? error.message : String(error)
+  const head = `${one.id} is broken: ${one.title}\n  promise:  ${promise?.text ?? 'unknown'}`
+  const kind = error instanceof AssertionError ? '' : 'an unexpected error: '
+  const wrapped = new Error(`${head}\n  what:     ${kind}${what}`, { cause: error })
+  wrapped.name = 'ContractError'
+  return wrapped
+}

@@ -1,0 +1,75 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Clock } from '@sluice/core'
+
+interface Sleeper {
+  readonly wakeAt: number
+  readonly wake: () => void
+}
+
+/** A clock that stands still until it is told to go on. */
+export class ManualClock implements Clock {
+  readonly #startAt: number
+  #now: number
+  #sleepers: Sleeper[] = []
+
+  /** @param startAt epoch ms that it shows at first; default an instant in November 2026 */
+  constructor(startAt = 1_795_500_000_000) {
+    this.#startAt = startAt
+    this.#now = startAt
+  }
+
+  /** How many sleeps are under way. */
+  get sleeping(): number {
+    return this.#sleepers.length
+  }
+
+  now(): number {
+    return this.#now
+  }
+
+  monotonicMs(): number {
+    return this.#now - this.#startAt
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const sleeper = { wakeAt: this.#now + Math.max(0, ms), wake: resolve }
+    this.#sleepers.push(sleeper)
+    const leave = () => {
+      this.#sleepers = this.#sleepers.filter((other) => other !== sleeper)
+      resolve()
+    }
+    signal?.addEventListener('abort', leave, { once: true })
+    await promise
+    signal?.removeEventListener('abort', leave)
+  }
+
+  /**
+   * Goes on by so many ms. Sleepers wake in the order of their instants, each at its own, and what they do then, promise jobs and
+   * immediates, runs before the next one wakes: a sleeper that goes to sleep again within the span wakes again within the call.
+   */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms
+    await settled()
+    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+      const sleeper = next
+      this.#now = Math.max(this.#now, sleeper.wakeAt)
+      this.#sleepers = this.#sleepers.filter((other) => other !== sleeper)
+      sleeper.wake()
+      await settled()
+    }
+    this.#now = end
+  }
+
+  #next(end: number): Sleeper | undefined {
+    return this.#sleepers
+      .filter((sleeper) => sleeper.wakeAt <= end)
+      .toSorted((a, b) => a.wakeAt - b.wakeAt)[0]
+  }
+}
+
+/** One turn of the event loop: all promise jobs that are due have run by then. */
+async function settled(): Promise<void> {
+  await setImmediate()
+}

@@ -1,0 +1,122 @@
+import { MAX_ID_BYTES, type JsonValue } from '@sluice/core'
+
+/** Legal ids that have broken some store or other. All are different items. */
+export const oddIds: readonly string[] = [
+  'a',
+  'A',
+  ' ',
+  ' leading and trailing ',
+  '.',
+  '..',
+  '../../etc/passwd',
+  '.hidden',
+  '/absolute/and/with//double/slash/',
+  'back\\slash',
+  'x'.repeat(MAX_ID_BYTES),
+  `${'x'.repeat(MAX_ID_BYTES - 1)}y`,
+  '😀'.repeat(MAX_ID_BYTES / 4),
+  '👩‍👩‍👧 ünïcödé 漢字 عربى',
+  'é',
+  'e\u0301',
+  "it's",
+  '"quoted"',
+  '`back`ticks',
+  "'; DROP TABLE items; --",
+  '%',
+  '_',
+  '%2F',
+  'a%',
+  '$1',
+  '?',
+  '#fragment',
+  'a=b&c=d',
+  's3://bucket/key with space+plus',
+  '__proto__',
+  'constructor',
+  'toString',
+  'null',
+  'undefined',
+  'true',
+  '0',
+  '00',
+  '-1',
+  '1e3',
+  '[]',
+  '{}',
+  'tab\tnewline\ncarriage\r\u007f\u0001',
+  '\u2028\u2029\ufeff\ufffd\uffff',
+  'a'.repeat(63),
+  'a'.repeat(64),
+  'a'.repeat(255),
+  'a'.repeat(256),
+  'CON',
+  '*',
+  '{id}',
+]
+
+/** What must be refused as an id, by name. */
+export const badIds: readonly (readonly [what: string, id: unknown])[] = [
+  ['an empty string', ''],
+  ['1,025 bytes', 'x'.repeat(MAX_ID_BYTES + 1)],
+  ['fewer than 1,024 characters but more bytes', 'é'.repeat(MAX_ID_BYTES / 2 + 1)],
+  ['the NUL character', 'a\0b'],
+  ['a high surrogate without its partner', 'a\ud800'],
+  ['a low surrogate without its partner', '\udc00a'],
+  ['undefined', undefined],
+  ['null', null],
+  ['a number', 7],
+  ['an object', { toString: () => 'a' }],
+]
+
+/** Every shape of JSON. */
+export const bodies: readonly JsonValue[] = [
+  null,
+  true,
+  false,
+  0,
+  -1,
+  0.1,
+  1e-7,
+  1.7976931348623157e308,
+  5e-324,
+  Number.MAX_SAFE_INTEGER,
+  Number.MIN_SAFE_INTEGER,
+  '',
+  'text',
+  'null',
+  '"',
+  '\\',
+  'NUL \0, controls \u0001\u001f\u007f, separators \u2028\u2029, a lone \ud800 surrogate, 😀',
+  [],
+  [[]],
+  [null, false, 0, '', [], {}],
+  {},
+  { a: { b: { c: [1, { d: null }] } } },
+  { '': 0, ' ': 1, '0': 2, 'a.b': 3, "it's": 4, constructor: 5, toString: 6, '\0': 7, 漢: 8 },
+  JSON.parse('{"__proto__":{"polluted":true},"b":1}'),
+  { z: 1, a: 2, m: { y: 1, b: 2 } },
+  JSON.parse(`${'['.repeat(200)}1${']'.repeat(200)}`),
+  Array.from({ length: 500 }, (_, index) => ({ index, name: `n${index}` })),
+  'x'.repeat(100_000),
+]
+
+/** What must be refused as a body, by name, and what the message must say of where it is. */
+export const badBodies: readonly (readonly [what: string, body: unknown, path: string])[] = [
+  ['undefined', undefined, '$'],
+  ['a function', () => 1, '$'],
+  ['a symbol', Symbol('s'), '$'],
+  ['a BigInt', { n: [1n] }, '$.n[0]'],
+  ['NaN', { a: { b: [0, Number.NaN] } }, '$.a.b[1]'],
+  ['an infinity', [Number.POSITIVE_INFINITY], '$[0]'],
+  ['undefined inside', { a: 1, b: undefined }, '$.b'],
+  ['a hole in an array', Array.from<number>({ length: 2 }).with(0, 1), '$[1]'],
+  ['a Date', { at: new Date(0) }, '$.at'],
+  ['a Map', { map: new Map() }, '$.map'],
+  ['a cycle', cycle(), '$.self'],
+]
+
+function cycle(): object {
+  const loop: Record<string, unknown> = {}
+  loop['self'] = loop
+  return loop
+}

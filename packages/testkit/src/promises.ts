@@ -1,0 +1,126 @@
+/** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
+export interface ContractPromise {
+  readonly id: string
+  readonly text: string
+}
+
+/** What every queue promises. */
+export const queuePromises: readonly ContractPromise[] = [
+  {
+    id: 'Q-PUT-1',
+    text: 'A new item is WAITING, held whole under any legal id, and a `get` that starts after `put` returned can receive it.',
+  },
+  {
+    id: 'Q-PUT-2',
+    text: '`put` of an id that exists in any stage rejects `SLUICE_ITEM_EXISTS` and leaves the stored item unchanged; of any number of concurrent puts of one id exactly one wins.',
+  },
+  {
+    id: 'Q-PUT-3',
+    text: '`putMany` is per item all or nothing; interrupted anywhere and run again it ends with each item exactly once, and it reports what it skipped.',
+  },
+  {
+    id: 'Q-GET-1',
+    text: '`get` returns at most `maxItems` items, by priority and then first come first served; each is PROCESSING, its attempt one more.',
+  },
+  {
+    id: 'Q-GET-2',
+    text: 'No two `get`s, in any number of processes, ever return the same (id, attempt), whatever they had read before.',
+  },
+  {
+    id: 'Q-GET-3',
+    text: '`get` never returns more than the items there are; an empty queue gives `[]` at once.',
+  },
+  {
+    id: 'Q-GET-4',
+    text: 'A process killed anywhere inside `get` loses nothing: each item is then WAITING, or PROCESSING with its attempt readable by `list`.',
+  },
+  {
+    id: 'Q-MOVE-1',
+    text: 'An item moves only along the table of moves, and only for the attempt and uid it is at; else `SLUICE_STAGE_CONFLICT` and nothing changed. A late `fail` never overwrites SUCCESS.',
+  },
+  {
+    id: 'Q-MOVE-2',
+    text: 'Repeating a move that already happened succeeds and changes nothing.',
+  },
+  { id: 'Q-MOVE-3', text: 'A move of an unknown id rejects `SLUICE_ITEM_NOT_FOUND`.' },
+  {
+    id: 'Q-MOVE-4',
+    text: 'Killed anywhere inside a move, the item is afterwards in exactly one of the two stages, body and attempt intact, and the next call finishes the move.',
+  },
+  {
+    id: 'Q-SIZE-1',
+    text: '`size` counts each item once, in its one stage; with no writer running it is exact, and `sizes` adds up to the number of items.',
+  },
+  {
+    id: 'Q-LOOK-1',
+    text: '`lookupStatus` gives the one current stage, and shows a move right after it returned; an unknown id rejects `SLUICE_ITEM_NOT_FOUND`.',
+  },
+  {
+    id: 'Q-LOOK-2',
+    text: '`lookup` has the body, stage, attempt, priority, instants, last reason, result, details and the history of attempts.',
+  },
+  {
+    id: 'Q-LIST-1',
+    text: 'Paging gives every item of the stage once with no writer, and with writers every item that stayed in the stage throughout.',
+  },
+  {
+    id: 'Q-TIME-1',
+    text: 'An item with `notBeforeAt` in the future is WAITING, counted, listed, and not given out; instants are the storage’s.',
+  },
+  {
+    id: 'Q-NAME-1',
+    text: 'Queues with different names in one store never see each other’s items, controls or leases.',
+  },
+  {
+    id: 'Q-CTRL-1',
+    text: 'Pause, resume and live limits are seen by every process on the storage; each call changes only its own part.',
+  },
+  {
+    id: 'Q-LEASE-1',
+    text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
+  },
+  {
+    id: 'Q-CLOSE-1',
+    text: 'After `close` every call rejects `SLUICE_QUEUE_CLOSED`; `close` twice is fine; other Queue objects go on.',
+  },
+  {
+    id: 'Q-DOWN-1',
+    text: 'With the storage out of reach every call rejects `SLUICE_QUEUE_UNAVAILABLE`, which is retryable, in bounded time.',
+  },
+]
+
+/** What every worker promises. */
+export const workerPromises: readonly ContractPromise[] = [
+  {
+    id: 'W-SEND-1',
+    text: '`sendJob` of the same (queue, uid, attempt) twice, concurrently, after a crash, or after a lost answer, makes one job.',
+  },
+  {
+    id: 'W-SEND-2',
+    text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` for the worker’s trouble, `SLUICE_WORKER_DENIED` for credentials; any legal id is accepted.',
+  },
+  {
+    id: 'W-POLL-1',
+    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten.',
+  },
+  { id: 'W-POLL-2', text: 'Absence from a poll is never a failure, and an outage never looks like absence.' },
+  { id: 'W-POLL-3', text: 'Two workers under different queue names never see each other’s jobs.' },
+  {
+    id: 'W-LOOK-1',
+    text: '`lookupJob` gives the one authoritative answer about one job: another uid or attempt is another job.',
+  },
+  {
+    id: 'W-STOP-1',
+    text: '`cancelJob` ends one running job, which then reports FAIL; one that has ended or is unknown is left alone.',
+  },
+  {
+    id: 'W-CLOSE-1',
+    text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
+  },
+]
+
+/** The promise that a case id such as `Q-GET-2/b` belongs to. */
+export function promiseOf(caseId: string): ContractPromise | undefined {
+  const id = caseId.split('/')[0]
+  return [...queuePromises, ...workerPromises].find((promise) => promise.id === id)
+}

@@ -1,0 +1,37 @@
+import type { Queue, QueueSupports } from '@sluice/core'
+
+/** A queue whose process dies at a given point. */
+export interface CrashingQueue {
+  readonly queue: Queue
+  /** Whether it has died; `false` at the end means that there were fewer storage operations than the point asked for. */
+  crashed(): boolean
+}
+
+/** What the contract needs of a backend: one fresh, empty store, and ways into it. A new one is made for each case. */
+export interface QueueHarness {
+  /** A Queue object on that store, as one more process would open it. The same name shows the same items. Default name `contract`. */
+  open(name?: string): Promise<Queue>
+  /** Resolves when the storage's clock is at least so many ms further: by a manual clock, or by waiting. */
+  passTime(ms: number): Promise<void>
+  /**
+   * A Queue object, of the default name, whose process dies at its storage operation number `point`, counted from 0: from there
+   * on every call rejects and nothing more reaches the store. `crashAtCalls` makes one of a queue whose calls are each one operation.
+   */
+  openCrashing?(point: number): Promise<CrashingQueue>
+  /** A Queue object of the default name whose storage can't be reached [Q-DOWN-1]. */
+  openUnreachable?(): Promise<Queue>
+  /** Closes what it opened and drops the store. */
+  close(): Promise<void>
+}
+
+/** One check of one promise. */
+export interface QueueCase {
+  /** The promise, such as `Q-GET-2`, and a suffix if it has several cases: `Q-GET-2/b`. */
+  readonly id: string
+  /** What holds when it passes, in one sentence. */
+  readonly title: string
+  /** Why it can't be run here, from what the queue supports and the harness offers; `undefined` to run it. */
+  readonly needs?: (supports: QueueSupports, harness: QueueHarness) => string | undefined
+  /** Rejects with a message for people when the promise is broken. It leaves the closing of the harness to its caller. */
+  run(harness: QueueHarness): Promise<void>
+}

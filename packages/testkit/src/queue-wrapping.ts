@@ -1,0 +1,65 @@
+import type { Queue } from '@sluice/core'
+import type { CrashingQueue } from './queue-harness.js'
+
+/** What is done around each call of a wrapped queue. */
+export type AroundCall = <T>(call: () => Promise<T>, method: string) => Promise<T>
+
+/** A queue that hands every call to another one, `around` each of them. */
+export function interceptQueue(inner: Queue, around: AroundCall): Queue {
+  const { control } = inner
+  return {
+    name: inner.name,
+    supports: inner.supports,
+    control: {
+      read: () => around(() => control.read(), 'control.read'),
+      pause: (...args) => around(() => control.pause(...args), 'control.pause'),
+      resume: () => around(() => control.resume(), 'control.resume'),
+      setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits'),
+    },
+    put: (...args) => around(() => inner.put(...args), 'put'),
+    putMany: (...args) => around(() => inner.putMany(...args), 'putMany'),
+    get: (...args) => around(() => inner.get(...args), 'get'),
+    peek: (...args) => around(() => inner.peek(...args), 'peek'),
+    success: (...args) => around(() => inner.success(...args), 'success'),
+    fail: (...args) => around(() => inner.fail(...args), 'fail'),
+    settle: (...args) => around(() => inner.settle(...args), 'settle'),
+    release: (...args) => around(() => inner.release(...args), 'release'),
+    requeue: (...args) => around(() => inner.requeue(...args), 'requeue'),
+    remove: (...args) => around(() => inner.remove(...args), 'remove'),
+    size: (...args) => around(() => inner.size(...args), 'size'),
+    sizes: () => around(() => inner.sizes(), 'sizes'),
+    lookupStatus: (...args) => around(() => inner.lookupStatus(...args), 'lookupStatus'),
+    lookup: (...args) => around(() => inner.lookup(...args), 'lookup'),
+    list: (...args) => around(() => inner.list(...args), 'list'),
+    listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads'),
+    now: () => around(() => inner.now(), 'now'),
+    lease: (...args) => around(() => inner.lease(...args), 'lease'),
+    close: () => around(() => inner.close(), 'close'),
+  }
+}
+
+/** A queue that hands every call to another one, save those that are given. */
+export function wrapQueue(inner: Queue, changes: Partial<Queue>): Queue {
+  return { ...interceptQueue(inner, (call) => call()), ...changes }
+}
+
+/**
+ * The `openCrashing` of a queue whose calls are each one atomic storage operation. Each call is two points: the process dies before
+ * the storage was reached, or after it had done all of it and before its answer came.
+ */
+export function crashAtCalls(inner: Queue, point: number): CrashingQueue {
+  let passed = 0
+  let dead = false
+  const step = () => {
+    dead ||= passed === point
+    passed += 1
+    if (dead) throw new Error(`the process died at point ${point}, as the test wanted`)
+  }
+  const queue = interceptQueue(inner, async (call) => {
+    step()
+    const value = await call()
+    step()
+    return value
+  })
+  return { queue, crashed: () => dead }
+}

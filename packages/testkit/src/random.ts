@@ -1,0 +1,15 @@
+/** Numbers that look random and are the same for the same seed (mulberry32). Each call gives one in [0, 1). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+/** One of several, by a number in [0, 1). */
+export function pick<T>(choices: readonly [T, ...T[]], random: number): T {
+  return choices[Math.floor(random * choices.length)] ?? choices[0]
+}

@@ -1,0 +1,35 @@
+import type { JobRef, JsonValue, Worker, WorkerSupports } from '@sluice/core'
+
+/** What the contract needs of a worker: one fresh place where no job runs, and ways into it. A new one is made for each case. */
+export interface WorkerHarness {
+  /** A Worker object on that place. Of a durable worker a second one sees the jobs of the first. Default name `contract`. */
+  open(name?: string): Promise<Worker>
+  /** A body with which a job runs until `finish` ends it. */
+  body(): JsonValue
+  /** Makes a running job end so; resolves when a poll can see it. */
+  finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void>
+  /** How many times this job was really started: 1 in a good worker, however often it was sent. */
+  starts(job: JobRef): Promise<number>
+  /** An item that this worker can never accept [W-SEND-2]. */
+  refusedItem?(): { readonly id: string; readonly body: JsonValue }
+  /** A Worker object of the default name whose other side can't be reached [W-SEND-2]. */
+  openUnreachable?(): Promise<Worker>
+  /** A Worker object of the default name whose credentials are refused [W-SEND-2]. */
+  openDenied?(): Promise<Worker>
+  /** A Worker object of the default name whose process dies at its outward operation number `point`, counted from 0. */
+  openCrashing?(point: number): Promise<{ readonly worker: Worker; crashed(): boolean }>
+  /** Ends all jobs, closes what it opened, and cleans up. */
+  close(): Promise<void>
+}
+
+/** One check of one promise. */
+export interface WorkerCase {
+  /** The promise, such as `W-SEND-1`, and a suffix if it has several cases: `W-SEND-1/b`. */
+  readonly id: string
+  /** What holds when it passes, in one sentence. */
+  readonly title: string
+  /** Why it can't be run here, from what the worker supports and the harness offers; `undefined` to run it. */
+  readonly needs?: (supports: WorkerSupports, harness: WorkerHarness) => string | undefined
+  /** Rejects with a message for people when the promise is broken. It leaves the closing of the harness to its caller. */
+  run(harness: WorkerHarness): Promise<void>
+}
