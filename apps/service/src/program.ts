@@ -2,11 +2,35 @@ import { Command } from '@commander-js/extra-typings'
 import type { TextStream } from './output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
+import { registerInit } from './commands/init.js'
+import { registerLimit } from './commands/limit.js'
+import { registerLs } from './commands/ls.js'
 import { registerPause } from './commands/pause.js'
+import { registerPut } from './commands/put.js'
+import { registerRelease } from './commands/release.js'
+import { registerRequeue } from './commands/requeue.js'
+import { registerResume } from './commands/resume.js'
+import { registerRm } from './commands/rm.js'
+import { registerShow } from './commands/show.js'
+import { registerStatus } from './commands/status.js'
+import { registerVerify } from './commands/verify.js'
 import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
 
 /** Every command, in the order of `--help`. */
-const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [registerPause]
+const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [
+  registerInit,
+  registerPut,
+  registerStatus,
+  registerLs,
+  registerShow,
+  registerRequeue,
+  registerRelease,
+  registerRm,
+  registerPause,
+  registerResume,
+  registerLimit,
+  registerVerify,
+]
 
 /** What the program says of itself, and where. */
 export interface ProgramOptions {

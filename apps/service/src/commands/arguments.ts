@@ -1,0 +1,39 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings'
+import { STAGES, isStage, type Stage } from '@sluice/core'
+
+/** A parser of an option or argument that is a whole number within bounds. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^-?\d+$/.test(text) && value >= min && value <= max) return value
+    const bounds =
+      max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `a whole number, ${min} to ${max}`
+    throw new InvalidArgumentError(`It must be ${bounds}.`)
+  }
+}
+
+/** Parses a stage, in whatever case. */
+export function stageName(text: string): Stage {
+  const stage = text.toUpperCase()
+  if (isStage(stage)) return stage
+  throw new InvalidArgumentError(`It must be one of ${STAGES.join(', ')}.`)
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Parses a span such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms; a number alone is seconds. */
+export function spanMs(text: string): number {
+  const [, digits = '', unit = 's'] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?$/.exec(text) ?? []
+  if (digits === '') throw new InvalidArgumentError('It must be a span such as 500ms, 30s, 5m, 2h or 1d.')
+  return Math.round(Number(digits) * (UNIT_MS[unit] ?? 1000))
+}
+
+/** Parses a regular expression, matched anywhere in the text and in any case of letters. */
+export function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'iu')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new InvalidArgumentError(reason)
+  }
+}

@@ -1,0 +1,92 @@
+import { isSluiceError, type Queue } from '@sluice/core'
+import { CommandError } from '../command-error.js'
+import { printable } from '../output.js'
+import { spanMs } from './arguments.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+import { countSelected, itemsText, selectPages } from './item-selection.js'
+import { printMoved } from './moved-items.js'
+
+/** `sluice release`: PROCESSING → WAITING, by hand. */
+export function registerRelease(program: Program, context: CommandContext): void {
+  program
+    .command('release')
+    .description('Send items in PROCESSING back to WAITING; a job that still runs is not ended by it')
+    .argument('[ids...]', 'which')
+    .option('-a, --all', 'every item in PROCESSING')
+    .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs, 0)
+    .option('-r, --reason <text>', 'why, for the history', 'released by hand')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
+    .action(async (ids, { all, delay, reason, yes }) => {
+      if ((all === true) === ids.length > 0) throw new CommandError('INVALID', 'Say which: ids, or --all.')
+      const queue = await context.openQueue()
+      const release: Release = { delayMs: delay, reason }
+      if (all) await releaseAll(queue, release, { context, yes: yes === true })
+      else await releaseIds(queue, ids, { context, release })
+    })
+}
+
+const EXAMPLES = ['sluice release tile-1', 'sluice release --all --reason "cluster rebuilt"']
+const WARNING =
+  'Their jobs, if they still run, go on: such an item may then run twice. What they report is ignored.'
+
+interface Release {
+  readonly delayMs: number
+  readonly reason: string
+}
+
+async function releaseIds(
+  queue: Queue,
+  ids: readonly string[],
+  { context, release }: { context: CommandContext; release: Release },
+): Promise<void> {
+  context.output.warn(WARNING)
+  const skipped: string[] = []
+  for (const id of ids) if (!(await releaseOne(queue, id, release))) skipped.push(id)
+  print(ids.length - skipped.length, skipped, context)
+}
+
+async function releaseOne(queue: Queue, id: string, release: Release): Promise<boolean> {
+  try {
+    await queue.release(id, release)
+    return true
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_STAGE_CONFLICT') || isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND'))
+      return false
+    throw error
+  }
+}
+
+async function releaseAll(
+  queue: Queue,
+  release: Release,
+  { context, yes }: { context: CommandContext; yes: boolean },
+): Promise<void> {
+  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
+  context.output.warn(WARNING)
+  if (count > 0) {
+    await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
+  }
+  let moved = 0
+  for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
+    // Fenced by attempt: an item that was settled or claimed anew since it was listed stays where it is.
+    const moves = items.map(({ id, attempt, uid }) => ({
+      id,
+      attempt,
+      uid,
+      stage: 'WAITING' as const,
+      ...release,
+    }))
+    if (moves.length > 0) moved += (await queue.settle(moves)).settled
+  }
+  print(moved, [], context)
+}
+
+function print(moved: number, skipped: readonly string[], context: CommandContext): void {
+  printMoved(context, {
+    text: `Released ${itemsText(moved)}`,
+    json: { moved, skipped },
+    skipped,
+    why: 'not in PROCESSING, or unknown',
+  })
+}

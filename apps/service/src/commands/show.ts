@@ -1,0 +1,89 @@
+import { inspect } from 'node:util'
+import { SluiceError, type AttemptRecord, type ItemRecord, type JsonValue } from '@sluice/core'
+import { printable, type Output } from '../output.js'
+import { spanText } from '../queue-status.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+const CUT_CHARS = 600
+
+/** `sluice show`: all that the queue knows of one item. */
+export function registerShow(program: Program, context: CommandContext): void {
+  program
+    .command('show')
+    .description('Show one item: stage, body, result, reason and the history of its attempts')
+    .argument('<id>', 'the id; after -- if it starts with a dash')
+    .option('--full', 'the whole body, result and details, however long')
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
+    .action(async (id, { full }) => {
+      const queue = await context.openQueue()
+      const item = await queue.lookup(id)
+      if (item === undefined) {
+        throw new SluiceError(
+          'SLUICE_ITEM_NOT_FOUND',
+          `The queue ${printable(queue.name)} has no item ${printable(id, 100)}. \`sluice ls\` lists what it has.`,
+          { itemId: id },
+        )
+      }
+      const maxChars = full ? Number.POSITIVE_INFINITY : CUT_CHARS
+      context.output.print(() => itemText(item, context.output, maxChars), item)
+    })
+}
+
+const EXAMPLES = ['sluice show tile-1', 'sluice show tile-1 --full', 'sluice show tile-1 --json | jq .result']
+
+function itemText(item: ItemRecord, output: Output, maxChars: number): string {
+  const rows: [string, string | undefined][] = [
+    ['id', printable(item.id)],
+    ['stage', item.stage],
+    ['attempt', attemptText(item)],
+    ['priority', item.priority === 0 ? undefined : String(item.priority)],
+    ['put', instant(item.putAt)],
+    ['not before', instant(item.notBeforeAt)],
+    ['claimed', instant(item.claimedAt)],
+    ['finished', finishedText(item)],
+    ['reason', item.reason === undefined ? undefined : printable(item.reason, maxChars)],
+    ['body', jsonText(item.body, maxChars)],
+    ['result', jsonText(item.result, maxChars)],
+    ['details', jsonText(item.details, maxChars)],
+    ['uid', printable(item.uid)],
+  ]
+  const lines = rows.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${output.colors.bold(name.padEnd(11))} ${value}`],
+  )
+  return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
+}
+
+function attemptText({ attempt, refunds }: ItemRecord): string {
+  return refunds === 0 ? String(attempt) : `${attempt} (${refunds} of them not counted)`
+}
+
+function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined {
+  if (finishedAt === undefined) return undefined
+  const took = claimedAt === undefined ? '' : `, ${spanText(finishedAt - claimedAt)} after the claim`
+  return `${instant(finishedAt) ?? ''}${took}`
+}
+
+function historyLines(history: readonly AttemptRecord[], output: Output, maxChars: number): string[] {
+  if (history.length === 0) return []
+  const rows = history.map((one) => [
+    one.attempt,
+    instant(one.claimedAt) ?? '',
+    one.endedAt === undefined ? '' : (instant(one.endedAt) ?? ''),
+    one.outcome ?? 'runs',
+    one.reason === undefined ? '' : printable(one.reason, Math.min(maxChars, 120)),
+  ])
+  return ['', output.table(['attempt', 'claimed', 'ended', 'outcome', 'reason'], rows)]
+}
+
+function instant(at: number | undefined): string | undefined {
+  if (at === undefined) return undefined
+  const date = new Date(at)
+  return Number.isNaN(date.getTime()) ? inspect(at) : date.toISOString()
+}
+
+function jsonText(value: JsonValue | undefined, maxChars: number): string | undefined {
+  if (value === undefined) return undefined
+  const text = printable(JSON.stringify(value))
+  if (text.length <= maxChars) return text
+  return `${text.slice(0, maxChars)}… (${text.length} characters; --full shows all)`
+}

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Queue } from '@sluice/core'
+import { readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
+import { RateMeter } from '../rate-meter.js'
+import { spanMs } from './arguments.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+/** `sluice status`: counts, rate and ETA, once or again and again. */
+export function registerStatus(program: Program, context: CommandContext): void {
+  program
+    .command('status')
+    .description('Show how many items are in each stage, how fast they finish, and when all will be')
+    .option('-w, --watch', 'go on until Ctrl-C; with --json a line a reading')
+    .option('--interval <span>', 'time between two readings of --watch', spanMs, 2000)
+    .option(
+      '--sample <span>',
+      'without --watch: measure the rate for so long while jobs run; 0 not at all',
+      spanMs,
+      1000,
+    )
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED']))
+    .action(async ({ watch, interval, sample }) => {
+      const queue = await context.openQueue()
+      const { config } = await context.config()
+      const read = makeReader(queue, config.processing.limit)
+      if (watch) await watchStatus(read, context, Math.max(interval, 100))
+      else await showStatus(read, context, sample)
+    })
+}
+
+const EXAMPLES = ['sluice status', 'sluice status --watch', 'sluice status --json | jq .sizes.FAIL']
+
+type Reader = () => Promise<QueueStatus>
+
+function makeReader(queue: Queue, configuredLimit: number): Reader {
+  const meter = new RateMeter()
+  return () => readStatus(queue, { configuredLimit, meter })
+}
+
+async function showStatus(read: Reader, { output }: CommandContext, sampleMs: number): Promise<void> {
+  let status = await read()
+  if (sampleMs > 0 && status.sizes.PROCESSING > 0) {
+    await sleep(sampleMs)
+    status = await read()
+  }
+  output.print(() => statusText(status, output), status)
+}
+
+async function watchStatus(read: Reader, context: CommandContext, intervalMs: number): Promise<void> {
+  const { output } = context
+  const signal = context.interrupted()
+  const show = await makeView(context)
+  try {
+    while (!signal.aborted) {
+      const status = await read()
+      if (output.live) show.draw(statusText(status, output))
+      else output.print(statusLine(status), status)
+      await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
+    }
+  } finally {
+    show.end()
+  }
+}
+
+async function makeView({ output }: CommandContext): Promise<{ draw(text: string): void; end(): void }> {
+  if (!output.live) return { draw: () => undefined, end: () => undefined }
+  const { createLogUpdate } = await import('log-update')
+  const view = createLogUpdate(output.stdout)
+  return { draw: view, end: () => view.done() }
+}

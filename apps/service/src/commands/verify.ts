@@ -1,0 +1,18 @@
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+/** `sluice verify`: the contract against the configured store, under throw-away names. */
+export function registerVerify(program: Program, context: CommandContext): void {
+  program
+    .command('verify')
+    .description(
+      "Prove the queue's contract on the configured storage, under a throw-away name; your items are not touched",
+    )
+    .option('--only <prefix>', 'only cases whose id starts so, such as Q-GET')
+    .addHelpText('after', helpNotes(['sluice verify', 'sluice verify --only Q-GET --json'], EXITS))
+    .action(async ({ only }) => {
+      const { verifyConfigured } = await import('../verification.js')
+      await verifyConfigured(context, only ?? '')
+    })
+}
+
+const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'BROKEN'] as const

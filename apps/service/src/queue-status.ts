@@ -1,0 +1,109 @@
+import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
+import prettyMilliseconds from 'pretty-ms'
+import { printable, type Output } from './output.js'
+import type { RateMeter } from './rate-meter.js'
+
+/** What `sluice status` shows, and prints with `--json`. */
+export interface QueueStatus {
+  readonly queue: string
+  readonly sizes: Readonly<Record<Stage, number>>
+  readonly total: number
+  readonly paused: boolean
+  readonly reason?: string
+  readonly pausedAt?: number
+  /** Most unfinished jobs. */
+  readonly limit: number
+  /** It was set while services run, by `sluice limit`. */
+  readonly liveLimit: boolean
+  /** Items finished a minute; absent when it wasn't measured. */
+  readonly ratePerMinute?: number
+  /** Ms until all is finished; absent when nothing moves. */
+  readonly etaMs?: number
+}
+
+/** Reads a status once and gives the meter its reading. */
+export async function readStatus(
+  queue: Queue,
+  { configuredLimit, meter }: { configuredLimit: number; meter: RateMeter },
+): Promise<QueueStatus> {
+  const [sizes, control] = await Promise.all([queue.sizes(), queue.control.read()])
+  meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
+  const live = control.limits[MAX_PROCESSING_LIMIT]
+  const rate = meter.perMinute()
+  const eta = meter.etaMs(sizes.WAITING + sizes.PROCESSING)
+  return {
+    queue: queue.name,
+    sizes,
+    total: STAGES.reduce((sum, stage) => sum + sizes[stage], 0),
+    paused: control.paused,
+    ...(control.reason === undefined ? {} : { reason: control.reason }),
+    ...(control.pausedAt === undefined ? {} : { pausedAt: control.pausedAt }),
+    limit: live ?? configuredLimit,
+    liveLimit: live !== undefined,
+    ...(rate === undefined ? {} : { ratePerMinute: Math.round(rate * 10) / 10 }),
+    ...(eta === undefined ? {} : { etaMs: Math.round(eta) }),
+  }
+}
+
+/** The status as a block of lines: four stages with bars, then what is known of speed and control. */
+export function statusText(status: QueueStatus, output: Output): string {
+  const { colors } = output
+  const rows = STAGES.map((stage) => [
+    paint(stage, colors)(stage),
+    status.sizes[stage].toLocaleString('en'),
+    share(status.sizes[stage], status.total),
+    paint(stage, colors)(bar(status.sizes[stage], status.total)),
+  ])
+  const head = colors.bold(`${printable(status.queue)}: ${status.total.toLocaleString('en')} items`)
+  return [head, output.table(['stage', 'items', '', ''], rows), ...notes(status, output)].join('\n')
+}
+
+/** The status in one line, for where nothing can be redrawn. */
+export function statusLine(status: QueueStatus): string {
+  const counts = STAGES.map((stage) => `${stage} ${status.sizes[stage]}`).join(' · ')
+  const paused = status.paused ? ' · paused' : ''
+  return `${counts}${speed(status) === '' ? '' : ` · ${speed(status)}`}${paused}`
+}
+
+function notes(status: QueueStatus, { colors }: Output): string[] {
+  const limit = `at most ${status.limit} jobs at once${status.liveLimit ? ' (set live)' : ''}`
+  const lines = [[speed(status), limit].filter((part) => part !== '').join(' · ')]
+  if (status.paused) {
+    const since = status.pausedAt === undefined ? '' : ` since ${new Date(status.pausedAt).toISOString()}`
+    const why = status.reason === undefined ? '' : `: ${printable(status.reason, 300)}`
+    lines.push(colors.yellow(`paused${since}${why}`))
+  }
+  return lines
+}
+
+function speed(status: QueueStatus): string {
+  if (status.ratePerMinute === undefined) return ''
+  const rate = `${status.ratePerMinute.toLocaleString('en')} a minute`
+  const unfinished = status.sizes.WAITING + status.sizes.PROCESSING
+  if (unfinished === 0) return status.total === 0 ? rate : `${rate} · all finished`
+  return status.etaMs === undefined ? rate : `${rate} · done in about ${spanText(status.etaMs)}`
+}
+
+/** A span for people: `2d 3h`, `4m 5s`. */
+export function spanText(ms: number): string {
+  return prettyMilliseconds(Math.max(0, Math.round(ms / 1000) * 1000), { unitCount: 2 })
+}
+
+const BAR_CELLS = 30
+
+function bar(count: number, total: number): string {
+  // Something is never shown as nothing.
+  const cells = total === 0 ? 0 : Math.ceil((count / total) * BAR_CELLS)
+  return '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells)
+}
+
+function share(count: number, total: number): string {
+  if (total === 0) return ''
+  const percent = (count / total) * 100
+  if (percent > 0 && percent < 1) return '<1 %'
+  return percent > 99 && percent < 100 ? '>99 %' : `${Math.round(percent)} %`
+}
+
+function paint(stage: Stage, colors: Output['colors']): (text: string) => string {
+  return { WAITING: colors.dim, PROCESSING: colors.cyan, SUCCESS: colors.green, FAIL: colors.red }[stage]
+}

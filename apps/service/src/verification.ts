@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { STAGES, SluiceError, type Queue } from '@sluice/core'
+import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '@sluice/testkit'
+import { CommandError } from './command-error.js'
+import type { CommandContext } from './commands/command.js'
+import { openQueuePackage } from './open-package.js'
+
+type OpenQueue = (name: string) => Promise<Queue>
+
+/**
+ * Runs the queue contract on the configured storage; each case has a queue of its own, which is emptied afterwards.
+ *
+ * @param only cases whose id starts so; empty for all
+ * @throws SluiceError SLUICE_CONFIG_INVALID when the queue lives in one process; CommandError BROKEN when a case fails
+ */
+export async function verifyConfigured(context: CommandContext, only: string): Promise<void> {
+  const cases = queueContract.filter((one) => one.id.startsWith(only))
+  if (cases.length === 0) throw new CommandError('INVALID', `No case of the contract starts with ${only}.`)
+  const loaded = await context.config()
+  const open: OpenQueue = (name) => openQueuePackage({ ...loaded.config.queue, name }, loaded)
+  await assertShared(open)
+  const results = await verifyQueue(async () => makeHarness(open), {
+    cases,
+    onResult: (result) => printResult(result, context),
+  })
+  summarize(results, context)
+}
+
+/** A queue in one process's memory is empty for whoever opens it next, and so for every second object of a case. */
+async function assertShared(open: OpenQueue): Promise<void> {
+  const queue = await open(throwAwayName())
+  const { multiProcess } = queue.supports
+  await queue.close()
+  if (multiProcess) return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    'This queue lives in the memory of one process: there is no storage to verify. Configure one that is shared.',
+  )
+}
+
+function throwAwayName(): string {
+  return `sluice-verify-${randomUUID()}`
+}
+
+function makeHarness(open: OpenQueue): QueueHarness {
+  const prefix = throwAwayName()
+  const opened: { readonly name: string; readonly queue: Queue }[] = []
+  const openOne = async (name: string): Promise<Queue> => {
+    const queue = await open(name)
+    opened.push({ name, queue })
+    return queue
+  }
+  return {
+    open: (name = 'contract') => openOne(`${prefix}-${name}`),
+    passTime: async (ms) => {
+      const queue = opened.at(-1)?.queue
+      if (queue === undefined) await sleep(ms)
+      else await waitFor(queue, ms)
+    },
+    close: async () => {
+      await Promise.all(opened.map(({ queue }) => queue.close()))
+      for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name))
+    },
+  }
+}
+
+/** The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. */
+async function waitFor(queue: Queue, ms: number): Promise<void> {
+  const untilAt = (await queue.now()) + ms
+  for (let left = ms; left > 0; left = untilAt - (await queue.now())) await sleep(Math.max(left, 1))
+}
+
+async function emptyQueue(queue: Queue): Promise<void> {
+  try {
+    for (const stage of ['PROCESSING', ...STAGES] as const) await emptyStage(queue, stage)
+  } finally {
+    await queue.close()
+  }
+}
+
+async function emptyStage(queue: Queue, stage: (typeof STAGES)[number]): Promise<void> {
+  let cursor: string | undefined
+  do {
+    const page = await queue.listHeads(stage, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
+    if (stage === 'PROCESSING') {
+      await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
+    } else await queue.remove(page.items.map((item) => item.id))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+}
+
+function printResult(result: CaseResult, { output }: CommandContext): void {
+  const { id, title, outcome, ms, reason, error } = result
+  const mark = {
+    passed: output.colors.green('ok  '),
+    skipped: output.colors.yellow('skip'),
+    failed: output.colors.red('FAIL'),
+  }[outcome]
+  const tail = reason === undefined ? '' : ` (${reason})`
+  output.print(`${mark} ${id} ${title}${tail}`, {
+    id,
+    title,
+    outcome,
+    ms,
+    ...(reason === undefined ? {} : { reason }),
+    ...(error === undefined ? {} : { error: error.message }),
+  })
+  if (error !== undefined) output.note(error.message)
+}
+
+function summarize(results: readonly CaseResult[], { output }: CommandContext): void {
+  const count = (outcome: CaseResult['outcome']): number =>
+    results.filter((result) => result.outcome === outcome).length
+  const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') }
+  const text = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`
+  output.print(output.colors.bold(text), counts)
+  if (counts.failed > 0)
+    throw new CommandError('BROKEN', `The queue breaks ${counts.failed} cases of its contract.`)
+}
