@@ -12,6 +12,9 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 export const pnpm = manifest.packageManager
 const stamp = join(root, 'node_modules', '.sluice-installed')
 
+/** Where `npm test` leaves its report, for the documentation to be generated from. */
+export const testReport = join(root, 'node_modules', '.cache', 'sluice', 'tests.json')
+
 /** The Node that the root package pins, for whatever runs built code: the person's own may be too old for it. */
 export const pinnedNode = join(
   root,
