@@ -48,7 +48,9 @@ async function* readRows(
     relax_column_count: true,
     record_delimiter: ['\r\n', '\n'],
     max_record_size: options.maxLineBytes ?? MAX_LINE_BYTES,
-    on_record: (cells: readonly Buffer[]) => {
+    on_record: (values: readonly unknown[]) => {
+      // Bytes, since the encoding is null; the parser's types know only text.
+      const cells = values.filter((value) => Buffer.isBuffer(value))
       if (cells.length > 1 || cells[0]?.length !== 0) rows.push({ line, cells })
       line += 1 + lineEnds(cells)
       return null
@@ -97,8 +99,10 @@ function ignore(): void {
 }
 
 const CSV_REASONS: Partial<Record<string, string>> = {
-  CSV_INVALID_CLOSING_QUOTE: 'text follows a closing quote; a quote inside a quoted value is written twice ("")',
-  INVALID_OPENING_QUOTE: 'a quote stands inside an unquoted value; quote the whole value and write it twice ("")',
+  CSV_INVALID_CLOSING_QUOTE:
+    'text follows a closing quote; a quote inside a quoted value is written twice ("")',
+  INVALID_OPENING_QUOTE:
+    'a quote stands inside an unquoted value; quote the whole value and write it twice ("")',
   CSV_QUOTE_NOT_CLOSED: 'a quote that opens in the row beginning here is never closed',
   CSV_MAX_RECORD_SIZE: 'the row is too long, or a quote in it is never closed',
 }

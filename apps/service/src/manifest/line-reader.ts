@@ -66,7 +66,8 @@ function decodeLine(
   bytes: Buffer | undefined,
   at: { line: number; last: boolean; maxLineBytes: number },
 ): Line {
-  if (bytes === undefined) return { line: at.line, reason: `the line is longer than ${at.maxLineBytes} bytes` }
+  if (bytes === undefined)
+    return { line: at.line, reason: `the line is longer than ${at.maxLineBytes} bytes` }
   const whole = bytes.at(-1) === CARRIAGE_RETURN ? bytes.subarray(0, -1) : bytes
   if (!isUtf8(whole)) return { line: at.line, reason: 'the line is not valid UTF-8' }
   return { line: at.line, text: whole.toString('utf8'), last: at.last }

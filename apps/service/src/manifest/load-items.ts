@@ -125,7 +125,9 @@ class Load {
 /** Reads a whole manifest and stores nothing. */
 export async function checkItems(
   entries: AsyncIterable<ManifestEntry>,
-  options: Pick<LoadOptions, 'onRefused' | 'onProgress' | 'signal'> = {},
+  options: Pick<LoadOptions, 'onRefused' | 'signal'> & {
+    readonly onProgress?: (seen: { readonly good: number; readonly refused: number }) => void
+  } = {},
 ): Promise<{ good: number; refused: number; interrupted: boolean }> {
   const seen = { good: 0, refused: 0 }
   try {
@@ -135,7 +137,7 @@ export async function checkItems(
         await options.onRefused?.(entry)
       } else seen.good += 1
       if ((seen.good + seen.refused) % BATCH_ITEMS !== 0) continue
-      options.onProgress?.({ added: 0, skipped: 0, refused: seen.refused })
+      options.onProgress?.(seen)
       await new Promise((resolve) => setImmediate(resolve))
       if (options.signal?.aborted === true) break
     }

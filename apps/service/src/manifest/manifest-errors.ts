@@ -10,6 +10,15 @@ const REASONS: Partial<Record<string, string>> = {
   Z_DATA_ERROR: 'the gzip file is damaged',
 }
 
+const WRITE_REASONS: Partial<Record<string, string>> = {
+  ENOENT: 'there is no such directory',
+  EISDIR: 'it is a directory',
+  EACCES: 'it may not be written by this user',
+  EPERM: 'it may not be written by this user',
+  EROFS: 'it may not be written there',
+  ENOSPC: 'the disk is full',
+}
+
 /** What went wrong while a manifest was read, as SLUICE_INPUT_INVALID; an abort stays what it is. */
 export function manifestError(error: unknown, name: string): Error {
   if (isSluiceError(error)) return error
@@ -23,4 +32,14 @@ export function manifestError(error: unknown, name: string): Error {
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
+}
+
+/** What went wrong while the refused lines were written down, as SLUICE_INPUT_INVALID. */
+export function rejectsError(error: unknown, path: string): Error {
+  const cause = asError(error)
+  const code = 'code' in cause ? String(cause.code) : ''
+  const why = WRITE_REASONS[code] ?? cause.message
+  return new SluiceError('SLUICE_INPUT_INVALID', `Could not write the refused lines to ${path}: ${why}`, {
+    cause,
+  })
 }

@@ -39,17 +39,12 @@ function extension(path: string): string {
   return /\.([^./\\]+)(?:\.gz)?$/iu.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
+const READERS = { jsonl: readJsonLines, csv: readCsv, lines: readPlainLines }
+
 /** The items of a manifest in the file's order, each line that is none of them with the reason. Reads as it goes. */
 export function readManifest(
   source: AsyncIterable<Buffer>,
   options: ManifestOptions,
 ): AsyncGenerator<ManifestEntry> {
-  switch (options.format) {
-    case 'jsonl':
-      return readJsonLines(source, options)
-    case 'csv':
-      return readCsv(source, options)
-    case 'lines':
-      return readPlainLines(source, options)
-  }
+  return READERS[options.format](source, options)
 }

@@ -5,8 +5,13 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isSluiceError, type JsonValue } from '@sluice/core'
-import { describeRefusal, isRefused, type ManifestEntry, type ManifestOptions } from '../../src/manifest/manifest-entry.js'
+import { isSluiceError } from '@sluice/core'
+import {
+  describeRefusal,
+  isRefused,
+  type ManifestEntry,
+  type ManifestOptions,
+} from '../../src/manifest/manifest-entry.js'
 import { delimiterOfPath, formatOfPath, readManifest } from '../../src/manifest/manifest-format.js'
 import { openSource } from '../../src/manifest/manifest-source.js'
 
@@ -16,13 +21,19 @@ async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
 }
 
+async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const one of from) all.push(one)
+  return all
+}
+
 async function read(
   text: string | Buffer,
   options: Partial<ManifestOptions> & { pieces?: number } = {},
 ): Promise<ManifestEntry[]> {
   const { pieces = 7, ...rest } = options
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  return Array.fromAsync(
+  return collect(
     readManifest(inPieces(bytes, pieces), { format: 'jsonl', maxBodyBytes: MAX_BODY_BYTES, ...rest }),
   )
 }
@@ -32,9 +43,22 @@ function seen(entries: readonly ManifestEntry[]): unknown[] {
   return entries.map((entry) => (isRefused(entry) ? describeRefusal(entry) : [entry.line, entry.item]))
 }
 
+async function csv(text: string | Buffer, options: Parameters<typeof read>[1] = {}): Promise<unknown[]> {
+  return seen(await read(text, { format: 'csv', ...options }))
+}
+
+async function bytesOf(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  return Buffer.concat(await collect(chunks))
+}
+
+function stdin(): Readable {
+  return Readable.from([Buffer.from('a'), Buffer.from('b\n')])
+}
+
 describe('JSON lines', () => {
   test('items with all their fields, CRLF, blank lines and a byte order mark', async () => {
-    const text = '\ufeff{"id":"a","body":1}\r\n\r\n  \n{"id":"b","body":{"x":[null]},"priority":-3,"delayMs":5}\n\n'
+    const text =
+      '\ufeff{"id":"a","body":1}\r\n\r\n  \n{"id":"b","body":{"x":[null]},"priority":-3,"delayMs":5}\n\n'
     expect(seen(await read(text))).toEqual([
       [1, { id: 'a', body: 1 }],
       [4, { id: 'b', body: { x: [null] }, priority: -3, delayMs: 5 }],
@@ -83,11 +107,14 @@ describe('JSON lines', () => {
   })
 
   test('a JSON array over many lines gets a hint', async () => {
-    expect(seen(await read('[\n{"id":"a","body":1}\n]\n'))[0]).toMatch(/^line 1: not JSON: .*one JSON object a line/u)
+    expect(seen(await read('[\n{"id":"a","body":1}\n]\n'))[0]).toMatch(
+      /^line 1: not JSON: .*one JSON object a line/u,
+    )
   })
 
   test('with idField the object is the body; whole numbers are ids too', async () => {
-    const text = '{"sku":"a","n":1}\n{"sku":12}\n{"n":1}\n{"sku":1.5}\n{"sku":"b","rank":4}\n{"sku":"c","rank":"x"}\n'
+    const text =
+      '{"sku":"a","n":1}\n{"sku":12}\n{"n":1}\n{"sku":1.5}\n{"sku":"b","rank":4}\n{"sku":"c","rank":"x"}\n'
     expect(seen(await read(text, { idField: 'sku', priorityField: 'rank' }))).toEqual([
       [1, { id: 'a', body: { sku: 'a', n: 1 } }],
       [2, { id: '12', body: { sku: 12 } }],
@@ -141,7 +168,7 @@ describe('JSON lines', () => {
   test('any items written as JSON lines come back equal', async () => {
     const item = fc.record({
       id: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((id) => !id.includes('\0')),
-      body: fc.jsonValue({ noUnicodeString: false }) as fc.Arbitrary<JsonValue>,
+      body: fc.jsonValue({ noUnicodeString: false }),
       priority: fc.integer({ min: -1_000, max: 1_000 }),
     })
     await fc.assert(
@@ -159,11 +186,9 @@ describe('JSON lines', () => {
 })
 
 describe('CSV', () => {
-  const csv = (text: string | Buffer, options: Partial<ManifestOptions> & { pieces?: number } = {}) =>
-    read(text, { format: 'csv', ...options }).then(seen)
-
   test('quotes with line ends inside keep the line numbers right', async () => {
-    const text = '\ufeffid,url,note\r\na,u1,"one\r\ntwo"\r\n\r\n"b,b",u2,"say ""hi"""\nc,u3\nd,u4,n,extra\ne,u5,n\n'
+    const text =
+      '\ufeffid,url,note\r\na,u1,"one\r\ntwo"\r\n\r\n"b,b",u2,"say ""hi"""\nc,u3\nd,u4,n,extra\ne,u5,n\n'
     for (const pieces of [1, 5, 4096]) {
       expect(await csv(text, { pieces })).toEqual([
         [2, { id: 'a', body: { url: 'u1', note: 'one\r\ntwo' } }],
@@ -188,7 +213,10 @@ describe('CSV', () => {
   test('values are strings, or typed when asked; what would lose something stays a string', async () => {
     const text = 'id,a,b,c,d,e,f\nx,1,-2.5e3,true,null,007,12345678901234567890\n'
     expect(await csv(text)).toEqual([
-      [2, { id: 'x', body: { a: '1', b: '-2.5e3', c: 'true', d: 'null', e: '007', f: '12345678901234567890' } }],
+      [
+        2,
+        { id: 'x', body: { a: '1', b: '-2.5e3', c: 'true', d: 'null', e: '007', f: '12345678901234567890' } },
+      ],
     ])
     expect(await csv(text, { typed: true })).toEqual([
       [2, { id: 'x', body: { a: 1, b: -2500, c: true, d: null, e: '007', f: '12345678901234567890' } }],
@@ -199,7 +227,9 @@ describe('CSV', () => {
     expect(await csv('name,url\na,b\n')).toEqual([
       'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column',
     ])
-    expect(await csv('id,url,url\na,b,c\n')).toEqual(['line 1, field "url": the header has this column twice'])
+    expect(await csv('id,url,url\na,b,c\n')).toEqual([
+      'line 1, field "url": the header has this column twice',
+    ])
     expect(await csv('id,url\na,b\n', { priorityField: 'p' })).toEqual([
       'line 1, field "p": the header has no such column; it has "id", "url"',
     ])
@@ -221,7 +251,10 @@ describe('CSV', () => {
   })
 
   test('an endless row is refused instead of read', async () => {
-    const [good, stop] = await csv(`id,url\na,u\nb,"${'x'.repeat(50_000)}`, { maxLineBytes: 1_000, pieces: 512 })
+    const [good, stop] = await csv(`id,url\na,u\nb,"${'x'.repeat(50_000)}`, {
+      maxLineBytes: 1_000,
+      pieces: 512,
+    })
     expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
     expect(stop).toMatch(/^line 3: the row is too long/u)
   })
@@ -245,7 +278,9 @@ describe('CSV', () => {
   })
 
   test('another delimiter', async () => {
-    expect(await csv('id\turl\na\tb,c\n', { delimiter: '\t' })).toEqual([[2, { id: 'a', body: { url: 'b,c' } }]])
+    expect(await csv('id\turl\na\tb,c\n', { delimiter: '\t' })).toEqual([
+      [2, { id: 'a', body: { url: 'b,c' } }],
+    ])
   })
 })
 
@@ -275,8 +310,6 @@ describe('where it is read from', () => {
   })
   afterAll(() => rm(dir, { recursive: true }))
 
-  const bytesOf = async (chunks: AsyncIterable<Buffer>) => Buffer.concat(await Array.fromAsync(chunks))
-
   test('a file, plain or packed, again and again, with the bytes counted', async () => {
     const text = Buffer.from('{"id":"a","body":1}\n'.repeat(1_000))
     for (const [name, bytes] of [
@@ -292,7 +325,6 @@ describe('where it is read from', () => {
   })
 
   test('standard input is read once, or copied to be read twice and then thrown away', async () => {
-    const stdin = () => Readable.from([Buffer.from('a'), Buffer.from('b\n')])
     const once = await openSource('-', { stdin: stdin() })
     expect((await bytesOf(once.read())).toString()).toBe('ab\n')
     expect(once.repeatable).toBe(false)
@@ -306,7 +338,10 @@ describe('where it is read from', () => {
   test('an empty file, one byte, and a packed one that was cut off', async () => {
     await writeFile(join(dir, 'empty'), '')
     await writeFile(join(dir, 'one'), 'x')
-    await writeFile(join(dir, 'cut'), gzipSync(Buffer.from('{"id":"a","body":1}\n'.repeat(100))).subarray(0, 30))
+    await writeFile(
+      join(dir, 'cut'),
+      gzipSync(Buffer.from('{"id":"a","body":1}\n'.repeat(100))).subarray(0, 30),
+    )
     expect(await bytesOf((await openSource(join(dir, 'empty'))).read())).toHaveLength(0)
     expect((await bytesOf((await openSource(join(dir, 'one'))).read())).toString()).toBe('x')
     await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/cut off/u)

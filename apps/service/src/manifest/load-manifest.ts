@@ -1,0 +1,159 @@
+import type { Readable } from 'node:stream'
+import { isSluiceError, SluiceError, type Queue } from '@sluice/core'
+import type { Progress } from '../progress/progress.js'
+import { countText } from '../progress/progress-text.js'
+import { checkItems, loadItems, LoadError, type LoadCounts } from './load-items.js'
+import type { ManifestFormat, ManifestOptions, RefusedEntry } from './manifest-entry.js'
+import { delimiterOfPath, formatOfPath, readManifest } from './manifest-format.js'
+import { openSource, type ManifestSource } from './manifest-source.js'
+import { RefusalLog } from './refusal-log.js'
+
+export interface LoadManifestOptions extends Omit<ManifestOptions, 'format' | 'maxBodyBytes'> {
+  /** Default: what the file's name tells. */
+  readonly format?: ManifestFormat
+  /** One refused line, and nothing at all is stored: the whole manifest is read once before. */
+  readonly strict?: boolean
+  /** A file for all refused lines. */
+  readonly rejects?: string
+  readonly signal?: AbortSignal
+  /** Stands in for standard input. */
+  readonly stdin?: Readable
+  /** Makes the display of one reading. */
+  readonly progress?: (label: string, totalBytes: number | undefined) => Progress
+}
+
+/** How a load ended. */
+export interface LoadSummary extends LoadCounts {
+  /** Lines that a queue would take; those that were stored or skipped among them. */
+  readonly good: number
+  readonly interrupted: boolean
+  /** Nothing was stored, since `strict` met a refused line, or there was no queue. */
+  readonly checkedOnly: boolean
+  readonly elapsedMs: number
+  /** The first of the refused lines. */
+  readonly refusals: readonly RefusedEntry[]
+}
+
+/** What a queue takes that says nothing else. */
+const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
+
+/**
+ * Loads a manifest into a queue in its order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
+ *
+ * @param path a file, or `-` for standard input
+ * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be read or its format isn't known; what the queue rejects
+ * with, the message then says how many items were stored before
+ */
+export async function loadManifest(
+  path: string,
+  queue: Queue | undefined,
+  options: LoadManifestOptions = {},
+): Promise<LoadSummary> {
+  const format = options.format ?? formatOfPath(path)
+  const { strict = false, signal, stdin } = options
+  const from = { ...(signal === undefined ? {} : { signal }), ...(stdin === undefined ? {} : { stdin }) }
+  const log = new RefusalLog(options.rejects)
+  await log.open()
+  const source = await openSource(path, { repeatable: strict && queue !== undefined, ...from })
+  try {
+    const maxBodyBytes = queue?.supports.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
+    const manifest = {
+      ...options,
+      format,
+      delimiter: options.delimiter ?? delimiterOfPath(path),
+      maxBodyBytes,
+    }
+    return await new ManifestLoad(source, { manifest, log, options }).run(queue)
+  } finally {
+    await source.close()
+    await log.close()
+  }
+}
+
+interface LoadParts {
+  readonly manifest: ManifestOptions
+  readonly log: RefusalLog
+  readonly options: LoadManifestOptions
+}
+
+class ManifestLoad {
+  readonly #source: ManifestSource
+  readonly #parts: LoadParts
+  readonly #startedAtMs = performance.now()
+
+  constructor(source: ManifestSource, parts: LoadParts) {
+    this.#source = source
+    this.#parts = parts
+  }
+
+  async run(queue: Queue | undefined): Promise<LoadSummary> {
+    if (queue !== undefined && this.#parts.options.strict !== true) return await this.#store(queue)
+    const checked = await this.#check()
+    if (queue === undefined || checked.refused > 0 || checked.interrupted) return checked
+    return await this.#store(queue)
+  }
+
+  async #check(): Promise<LoadSummary> {
+    const progress = this.#progress('Checking')
+    try {
+      const checked = await checkItems(this.#entries(), {
+        ...this.#how(),
+        onProgress: ({ good }) => progress?.update(this.#source.readBytes, good),
+      })
+      return { ...checked, added: 0, skipped: 0, checkedOnly: true, ...this.#rest() }
+    } finally {
+      progress?.stop()
+    }
+  }
+
+  async #store(queue: Queue): Promise<LoadSummary> {
+    const progress = this.#progress('Loading')
+    try {
+      const loaded = await loadItems(queue, this.#entries(), {
+        ...this.#how(),
+        onProgress: ({ added, skipped }) => progress?.update(this.#source.readBytes, added + skipped),
+      })
+      return { ...loaded, good: loaded.added + loaded.skipped, checkedOnly: false, ...this.#rest() }
+    } catch (error) {
+      throw error instanceof LoadError ? explained(error) : error
+    } finally {
+      progress?.stop()
+    }
+  }
+
+  #entries() {
+    return readManifest(this.#source.read(), this.#parts.manifest)
+  }
+
+  #progress(label: string): Progress | undefined {
+    return this.#parts.options.progress?.(label, this.#source.totalBytes)
+  }
+
+  #how() {
+    const { log, options } = this.#parts
+    return {
+      onRefused: (entry: RefusedEntry) => log.add(entry),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    }
+  }
+
+  #rest(): Pick<LoadSummary, 'elapsedMs' | 'refusals'> {
+    return { elapsedMs: performance.now() - this.#startedAtMs, refusals: this.#parts.log.first }
+  }
+}
+
+/** The queue's or the file's own error, with what was stored before it. */
+function explained(error: LoadError): unknown {
+  const { cause, counts } = error
+  if (!isSluiceError(cause)) return cause
+  const before = `${countText(counts.added)} items were added before that`
+  return new SluiceError(
+    cause.code,
+    `${cause.message}\n${before}; run the same command again to add the rest.`,
+    {
+      cause,
+      retryable: cause.retryable,
+      ...(cause.retryAfterMs === undefined ? {} : { retryAfterMs: cause.retryAfterMs }),
+    },
+  )
+}

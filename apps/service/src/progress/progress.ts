@@ -1,0 +1,132 @@
+import type { Writable } from 'node:stream'
+import { SingleBar } from 'cli-progress'
+import { RateMeter } from '../rate-meter.js'
+import { barText, countText, etaText, percentText, rateText } from './progress-text.js'
+
+export interface ProgressOptions {
+  /** What is being done, such as `Loading`. */
+  readonly label: string
+  /** What the end is, in the same measure as `done`, such as the bytes of a file; absent when nobody knows. */
+  readonly total?: number
+  /** The word for what is counted, such as `items`. */
+  readonly unit: string
+  readonly stream: Writable & { readonly isTTY?: boolean }
+  /** Ms of a clock that never goes back; for tests. */
+  readonly now?: () => number
+}
+
+/** Shows how far something is. */
+export interface Progress {
+  /**
+   * @param done how far, in the measure of `total`
+   * @param count how many of the unit that makes
+   */
+  update(done: number, count: number): void
+  /** Ends the showing; the last line stays. */
+  stop(): void
+}
+
+/** A bar on a terminal; elsewhere a line now and then, that a log can hold. */
+export function createProgress(options: ProgressOptions): Progress {
+  return options.stream.isTTY === true ? new BarProgress(options) : new LineProgress(options)
+}
+
+/** Short, so that a change of pace shows soon. */
+const RATE_WINDOW_MS = 10_000
+
+/** What there is to say at one moment. */
+class Gauge {
+  done = 0
+  count = 0
+  readonly #options: ProgressOptions
+  readonly #doneRate = new RateMeter(RATE_WINDOW_MS)
+  readonly #countRate = new RateMeter(RATE_WINDOW_MS)
+
+  constructor(options: ProgressOptions) {
+    this.#options = options
+    this.set(0, 0)
+  }
+
+  now(): number {
+    return this.#options.now?.() ?? performance.now()
+  }
+
+  set(done: number, count: number): void {
+    this.done = done
+    this.count = count
+    this.#doneRate.add(this.now(), done)
+    this.#countRate.add(this.now(), count)
+  }
+
+  line(barWidth: number): string {
+    const { label, total, unit } = this.#options
+    const counted = `${countText(this.count)} ${unit}`
+    const rate = rateText(this.#countRate.perMinute())
+    if (total === undefined) return `${label}: ${counted}, ${rate}`
+    const bar = barWidth === 0 ? '' : `${barText(total === 0 ? 1 : this.done / total, barWidth)} `
+    const eta = etaText(this.#doneRate.etaMs(total - this.done))
+    return `${label}: ${bar}${percentText(this.done, total)}, ${counted}, ${rate}, ${eta}`
+  }
+}
+
+class BarProgress implements Progress {
+  readonly #gauge: Gauge
+  readonly #bar: SingleBar
+
+  constructor(options: ProgressOptions) {
+    this.#gauge = new Gauge(options)
+    this.#bar = new SingleBar({
+      stream: options.stream,
+      format: () => this.#gauge.line(24),
+      // The cursor stays as it is, so there is nothing to put right when the process is killed.
+      hideCursor: false,
+      gracefulExit: false,
+    })
+    this.#bar.start(options.total ?? 0, 0)
+  }
+
+  update(done: number, count: number): void {
+    this.#gauge.set(done, count)
+    this.#bar.update(done)
+  }
+
+  stop(): void {
+    this.#bar.stop()
+  }
+}
+
+const MIN_GAP_MS = 2_000
+const MAX_GAP_MS = 10_000
+
+class LineProgress implements Progress {
+  readonly #options: ProgressOptions
+  readonly #gauge: Gauge
+  #shownAtMs: number
+  #shownDone = 0
+
+  constructor(options: ProgressOptions) {
+    this.#options = options
+    this.#gauge = new Gauge(options)
+    this.#shownAtMs = this.#gauge.now()
+  }
+
+  update(done: number, count: number): void {
+    this.#gauge.set(done, count)
+    if (!this.#due()) return
+    this.#shownAtMs = this.#gauge.now()
+    this.#shownDone = done
+    this.#options.stream.write(`${this.#gauge.line(0)}\n`)
+  }
+
+  /** Not more often than every 2 s, and then for every tenth of the way or after 10 s. */
+  #due(): boolean {
+    const gap = this.#gauge.now() - this.#shownAtMs
+    if (gap < MIN_GAP_MS) return false
+    const { total } = this.#options
+    return gap >= MAX_GAP_MS || (total !== undefined && this.#gauge.done - this.#shownDone >= total / 10)
+  }
+
+  stop(): void {
+    // The summary that follows says the rest.
+  }
+}
