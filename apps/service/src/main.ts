@@ -3,8 +3,11 @@ import { CommanderError } from '@commander-js/extra-typings'
 import { isSluiceError } from '@sluice/core'
 import { CommandError } from './command-error.js'
 import { CliContext, type World } from './context.js'
+import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import { makeProgram } from './program.js'
+
+const CLOSE_MS = 5000
 
 /** Runs the command line of this process, and ends the process with its exit code. */
 export async function runCli(): Promise<never> {
@@ -12,6 +15,10 @@ export async function runCli(): Promise<never> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   process.stderr.on('error', () => undefined)
   const { stdin, stdout, stderr, env } = process
+  // A promise that somebody's backend forgot about must still end in a message and not in a heap of source code.
+  process.on('uncaughtException', (error) =>
+    process.exit(fail(error, { json: process.argv.includes('--json'), world: { env, stderr } })),
+  )
   const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
   // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.
@@ -34,7 +41,8 @@ export async function main(argv: readonly string[], world: World): Promise<ExitC
   } catch (error) {
     return fail(error, { json, world })
   } finally {
-    await context.close().catch((error: unknown) => fail(error, { json, world }))
+    // The command's own end tells more than that of the closing; and a storage that hangs must not hold up the end.
+    await atMost(context.close(), CLOSE_MS)
   }
 }
 
@@ -45,7 +53,10 @@ async function readVersion(): Promise<string> {
   return String(version)
 }
 
-function fail(error: unknown, { json, world }: { json: boolean; world: World }): ExitCode {
+function fail(
+  error: unknown,
+  { json, world }: { json: boolean; world: Pick<World, 'env' | 'stderr'> },
+): ExitCode {
   const shown = describe(error)
   if (shown.message !== undefined) {
     const { code, message } = shown

@@ -4,13 +4,16 @@ import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
+import { registerLoad } from './commands/load.js'
 import { registerLs } from './commands/ls.js'
 import { registerPause } from './commands/pause.js'
 import { registerPut } from './commands/put.js'
 import { registerRelease } from './commands/release.js'
+import { registerReport } from './commands/report.js'
 import { registerRequeue } from './commands/requeue.js'
 import { registerResume } from './commands/resume.js'
 import { registerRm } from './commands/rm.js'
+import { registerRun } from './commands/run.js'
 import { registerShow } from './commands/show.js'
 import { registerStatus } from './commands/status.js'
 import { registerVerify } from './commands/verify.js'
@@ -19,6 +22,8 @@ import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
 /** Every command, in the order of `--help`. */
 const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [
   registerInit,
+  registerRun,
+  registerLoad,
   registerPut,
   registerStatus,
   registerLs,
@@ -26,6 +31,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerRequeue,
   registerRelease,
   registerRm,
+  registerReport,
   registerPause,
   registerResume,
   registerLimit,

@@ -1,0 +1,66 @@
+import { wholeNumber } from './arguments.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+/** `sluice run`: the persistent service. */
+export function registerRun(program: Program, context: CommandContext): void {
+  program
+    .command('run')
+    .description('Run the items through the worker until stopped (SIGTERM, SIGINT)')
+    .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
+    .option('--drain', 'the same')
+    .option('-l, --limit <n>', 'most unfinished jobs (processing.limit)', wholeNumber(0))
+    .option('--interval-ms <ms>', 'time between two ticks (service.intervalMs)', wholeNumber(10))
+    .option('--log-level <level>', 'debug, info, warn, error or silent (log.level)')
+    .option('--log-format <format>', 'auto, pretty or json (log.format)')
+    .addHelpText('after', NOTES)
+    .addHelpText('after', helpNotes(EXAMPLES, EXITS))
+    .action(async ({ untilEmpty, drain, limit, intervalMs, logLevel, logFormat }) => {
+      if (limit !== undefined) context.override('processing.limit', limit, '--limit')
+      if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
+      if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
+      if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
+      await run(context, untilEmpty === true || drain === true)
+    })
+}
+
+const EXAMPLES = [
+  'sluice run',
+  'sluice run --until-empty --limit 50',
+  'SLUICE_QUEUE_URL=postgres://… sluice run',
+]
+const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
+const NOTES = `
+The first SIGTERM or SIGINT finishes the tick, gives the lease back and leaves jobs running; the next \`run\` finds them
+again. The second one ends at once, by which nothing is lost. Several services on one queue are safe: one dispatches.
+With --until-empty a signal before the end gives 130.`
+
+async function run(context: CommandContext, untilEmpty: boolean): Promise<void> {
+  const { config, file } = await context.config()
+  // Heavy, and of no use to any other command.
+  const [{ makeLogger }, { runService }] = await Promise.all([
+    import('../service-log.js'),
+    import('../service.js'),
+  ])
+  const { output } = context
+  const signal = context.interrupted()
+  const logger = makeLogger({
+    log: output.json && config.log.format === 'auto' ? { ...config.log, format: 'json' } : config.log,
+    stream: output.stderr,
+    colors: output.errorColors.isColorSupported,
+  })
+  const queue = await context.openQueue()
+  const worker = await context.openWorker()
+  if (!queue.supports.multiProcess) warnOfMemory(context)
+  const { limit } = config.processing
+  logger.info(
+    { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
+    'service starts',
+  )
+  const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
+  if (output.json) output.print('', end)
+  if (untilEmpty && end.why === 'stopped') context.exitWith('INTERRUPTED')
+}
+
+function warnOfMemory({ output }: CommandContext): void {
+  output.warn('this queue lives in this process only: what other commands put is not seen here')
+}

@@ -1,0 +1,43 @@
+import type { JobRef, Logger } from '@sluice/core'
+import type { WorkEvent } from '@sluice/engine'
+
+/**
+ * Logs what the engine tells, a line each. What a person must know of is `info` or louder; the ordinary way of an item is
+ * `debug`, since a million items would bury the rest.
+ */
+export function logEvent(logger: Logger, event: WorkEvent): void {
+  switch (event.kind) {
+    case 'item-sent':
+      return logger.debug(jobFields(event.job, { again: event.again || undefined }), 'job sent')
+    case 'item-settled':
+      return logSettled(logger, event)
+    case 'item-lost':
+      return logger.warn(jobFields(event.job, { policy: event.policy }), 'job lost')
+    case 'dispatcher':
+      return logger.info({ fence: event.fence }, 'this service dispatches')
+    case 'standby':
+      return logger.info({}, 'standing by: another service dispatches this queue')
+    case 'paused':
+      return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
+    case 'resumed':
+      return logger.info({}, 'resumed')
+    // The engine logs these itself.
+    case 'orphan':
+    case 'outage':
+    case 'outage-over':
+      return undefined
+  }
+}
+
+type Settled = Extract<WorkEvent, { kind: 'item-settled' }>
+
+function logSettled(logger: Logger, event: Settled): void {
+  const fields = jobFields(event.job, { reason: event.reason, failureClass: event.failureClass })
+  if (event.stage === 'SUCCESS') return logger.debug(fields, 'item succeeded')
+  if (event.stage === 'FAIL') return logger.warn(fields, 'item failed')
+  return logger.info(fields, 'item goes back to WAITING')
+}
+
+function jobFields({ id, attempt }: JobRef, more: object = {}): object {
+  return { id, attempt, ...more }
+}

@@ -1,0 +1,187 @@
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isSluiceError, type Logger, type Queue, type Stage, type Worker } from '@sluice/core'
+import { WorkQueue, processingLimit, runLoop, type TickResult, type WorkEvent } from '@sluice/engine'
+import type { Config } from './config/config-schema.js'
+import { atMost } from './deadline.js'
+import { spanText } from './queue-status.js'
+import { RateMeter } from './rate-meter.js'
+import { logEvent } from './service-events.js'
+
+/** Between two summary lines while jobs run. */
+const SUMMARY_GAP_MS = 30_000
+/** The counts of the last line are worth waiting for, but not long. */
+const FINAL_LOOK_MS = 2000
+
+/** What a service runs on. */
+export interface ServiceOptions {
+  readonly queue: Queue
+  readonly worker: Worker
+  readonly config: Pick<Config, 'processing' | 'retry' | 'lost' | 'service'>
+  readonly logger: Logger
+  /** Its abort ends the service: the tick under way is finished, the lease given back, jobs go on running. */
+  readonly signal: AbortSignal
+  /** End when nothing is in WAITING or PROCESSING. */
+  readonly untilEmpty?: boolean
+  /** Told of everything, after it was logged. */
+  readonly onEvent?: (event: WorkEvent) => void
+}
+
+/** How a service ended. */
+export interface ServiceEnd {
+  readonly why: 'empty' | 'stopped'
+  /** Absent when the queue couldn't be asked any more. */
+  readonly sizes?: Readonly<Record<Stage, number>>
+}
+
+/**
+ * Runs a queue's items through a worker until it is stopped, or until the queue is empty.
+ *
+ * @throws SluiceError what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
+ * can't be used as configured. An outage of either is waited out.
+ */
+export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
+  const { queue, worker, config, logger, signal } = options
+  await checkWorker(worker, logger)
+  const emptied = new AbortController()
+  const stop = AbortSignal.any([signal, emptied.signal])
+  const workQueue = makeWorkQueue(options)
+  const watcher = new QueueWatcher(queue, logger, () => {
+    if (options.untilEmpty) emptied.abort('empty')
+  })
+  const { intervalMs, stopDeadlineMs } = config.service
+  const loop = runLoop(workQueue, { intervalMs, signal: stop, onTick: (result) => watcher.afterTick(result) })
+  const inTime = { stop, logger, deadlineMs: stopDeadlineMs }
+  const ended = await endInTime(loop, { ...inTime, what: 'the tick under way' })
+  // A lease that isn't given back runs out by itself.
+  if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
+  return finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
+}
+
+async function checkWorker(worker: Worker, logger: Logger): Promise<void> {
+  try {
+    await worker.check?.()
+  } catch (error) {
+    if (!isSluiceError(error) || !error.retryable) throw error
+    logger.error(
+      { code: error.code, reason: error.message },
+      "the worker can't be reached yet; the service waits for it",
+    )
+  }
+}
+
+function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOptions): WorkQueue {
+  const { processing, retry, lost, service } = config
+  const { on, ...retries } = retry
+  return new WorkQueue({
+    queue,
+    worker,
+    policy: processingLimit(processing.limit),
+    retry: on === undefined ? retries : { ...retries, on },
+    lost,
+    leaseTtlMs: service.leaseTtlMs,
+    sendConcurrency: service.sendConcurrency,
+    logger,
+    onEvent: (event) => {
+      logEvent(logger, event)
+      onEvent?.(event)
+    },
+  })
+}
+
+/** Looks at the queue's sizes after ticks: for the summary line now and then, and for whether all is finished. */
+class QueueWatcher {
+  readonly #queue: Queue
+  readonly #logger: Logger
+  readonly #onEmpty: () => void
+  readonly #meter = new RateMeter()
+  #summaryAtMs = performance.now()
+  #isLooking = false
+
+  constructor(queue: Queue, logger: Logger, onEmpty: () => void) {
+    this.#queue = queue
+    this.#logger = logger
+    this.#onEmpty = onEmpty
+  }
+
+  afterTick(result: TickResult): void {
+    const isQuiet = result.processing === 0 && result.unavailable === undefined
+    const isDue = performance.now() - this.#summaryAtMs >= SUMMARY_GAP_MS && result.role === 'dispatcher'
+    if ((!isQuiet && !isDue) || this.#isLooking) return
+    this.#isLooking = true
+    // Beside the loop, never in its way; an outage is the engine's to tell of.
+    void this.#look({ isQuiet, isDue })
+      .catch(() => undefined)
+      .finally(() => (this.#isLooking = false))
+  }
+
+  async #look({ isQuiet, isDue }: { isQuiet: boolean; isDue: boolean }): Promise<void> {
+    const sizes = await this.#queue.sizes()
+    this.#meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
+    const unfinished = sizes.WAITING + sizes.PROCESSING
+    if (isQuiet && unfinished === 0) this.#onEmpty()
+    if (!isDue || unfinished === 0) return
+    this.#summaryAtMs = performance.now()
+    const etaMs = this.#meter.etaMs(unfinished)
+    const perMinute = this.#meter.perMinute()
+    this.#logger.info(
+      {
+        ...sizes,
+        ...(perMinute === undefined ? {} : { perMinute: Math.round(perMinute) }),
+        ...(etaMs === undefined ? {} : { eta: spanText(etaMs) }),
+      },
+      'progress',
+    )
+  }
+}
+
+interface InTime {
+  readonly stop: AbortSignal
+  readonly deadlineMs: number
+  readonly logger: Logger
+  readonly what: string
+}
+
+/**
+ * Waits for something, after the stop for the deadline at most: a storage that hangs must not keep the process from ending.
+ *
+ * @returns whether it ended
+ */
+async function endInTime(work: Promise<void>, { stop, deadlineMs, logger, what }: InTime): Promise<boolean> {
+  const ended = new AbortController()
+  const guard = async (): Promise<'late'> => {
+    if (!stop.aborted) await once(stop, 'abort', { signal: ended.signal })
+    await sleep(deadlineMs, undefined, { signal: ended.signal })
+    return 'late'
+  }
+  // What comes too late may still fail; nobody is there any more to hear of it.
+  work.catch(() => undefined)
+  const late = guard().catch(() => undefined)
+  const first = await Promise.race([work, late])
+  ended.abort()
+  if (first !== 'late') return true
+  logger.warn(
+    { deadlineMs },
+    `${what} did not end in time: leaving. Nothing is lost; the next service goes on`,
+  )
+  return false
+}
+
+async function giveBack(workQueue: WorkQueue, logger: Logger): Promise<void> {
+  try {
+    await workQueue.stop()
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    logger.warn({ reason }, 'the lease could not be given back; it runs out by itself')
+  }
+}
+
+async function finish(
+  queue: Queue,
+  { logger, why }: { logger: Logger; why: ServiceEnd['why'] },
+): Promise<ServiceEnd> {
+  const sizes = await atMost(queue.sizes(), FINAL_LOOK_MS)
+  const isEmpty = why === 'empty'
+  logger.info({ ...sizes }, isEmpty ? 'all items are finished' : 'stopped; jobs that run go on running')
+  return { why, ...(sizes === undefined ? {} : { sizes }) }
+}
