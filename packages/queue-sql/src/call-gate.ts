@@ -1,0 +1,77 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError } from '@sluice/core'
+import { sqlError } from './sql-errors.js'
+import type { SqlStore } from './sql-store.js'
+
+/**
+ * Every call to the database goes through here: none after `close`, each tried again when another transaction was in its way, and every
+ * error made ours.
+ */
+export class CallGate {
+  readonly #queue: string
+  readonly #store: SqlStore
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  constructor(queue: string, store: SqlStore) {
+    this.#queue = queue
+    this.#store = store
+  }
+
+  /** @throws SluiceError SLUICE_QUEUE_CLOSED [Q-CLOSE-1] */
+  assertOpen(): void {
+    if (this.#closing === undefined) return
+    throw new SluiceError(
+      'SLUICE_QUEUE_CLOSED',
+      `Queue ${JSON.stringify(this.#queue)} was closed: open it again to go on`,
+    )
+  }
+
+  /**
+   * Runs one transaction, or one statement.
+   *
+   * @param what for the message, such as `put items`
+   * @param run is run again after contention, so it must be whole or not there after a failure
+   */
+  async run<T>(what: string, run: () => Promise<T>): Promise<T> {
+    this.assertOpen()
+    const call = this.#tried(run)
+    this.#underWay.add(call)
+    try {
+      return await call
+    } catch (error) {
+      throw sqlError(error, {
+        what: `${what} (queue ${JSON.stringify(this.#queue)})`,
+        place: this.#store.place,
+      })
+    } finally {
+      this.#underWay.delete(call)
+    }
+  }
+
+  /** Lets what is under way end, so that no transaction is cut off, and closes the database. */
+  close(): Promise<void> {
+    this.#closing ??= this.#closed()
+    return this.#closing
+  }
+
+  async #closed(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+    await this.#store.close()
+  }
+
+  async #tried<T>(run: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now()
+    for (let tries = 1; ; tries++) {
+      try {
+        return await run()
+      } catch (error) {
+        const pauseMs = this.#store.isContention(error)
+          ? this.#store.pauseMs(tries, performance.now() - startedAt)
+          : undefined
+        if (pauseMs === undefined) throw error
+        await pause(pauseMs)
+      }
+    }
+  }
+}

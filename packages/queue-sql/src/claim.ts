@@ -1,0 +1,42 @@
+import type { ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
+
+/** More ranks than this are no longer looked at one by one. */
+const MAX_RANKS = 64
+
+/**
+ * Claims in the order of `get`: by priority, then since when available, then first put. One rank after another, so that items which
+ * must wait are not walked over: in each rank those that are due come first.
+ *
+ * Each step is a transaction of its own. Killed between two, what was claimed so far is PROCESSING at an attempt that `list` shows
+ * [Q-GET-4]; if a later step fails, what is claimed is given out all the same.
+ */
+export async function claimInOrder(
+  steps: Pick<Moves, 'claim' | 'ranks'>,
+  max: number,
+): Promise<ClaimedRow[]> {
+  const claimed: ClaimedRow[] = []
+  const take = async (scope: ClaimScope): Promise<void> => {
+    if (claimed.length < max) claimed.push(...inOrder(await steps.claim(scope, max - claimed.length)))
+  }
+  await take({ kind: 'top' })
+  if (claimed.length === max) return claimed
+  try {
+    const ranks = await steps.ranks(MAX_RANKS)
+    for (const scope of scopesOf(ranks)) await take(scope)
+  } catch (error) {
+    if (claimed.length === 0) throw error
+  }
+  return claimed
+}
+
+function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {
+  const scopes: ClaimScope[] = ranks.filter(({ due }) => due).map(({ rank }) => ({ kind: 'at', rank }))
+  const last = ranks.at(-1)
+  if (ranks.length === MAX_RANKS && last !== undefined) scopes.push({ kind: 'after', rank: last.rank })
+  return scopes
+}
+
+/** `returning` promises no order. */
+function inOrder(rows: readonly ClaimedRow[]): ClaimedRow[] {
+  return rows.toSorted((a, b) => b.priority - a.priority || a.available_at - b.available_at || a.seq - b.seq)
+}

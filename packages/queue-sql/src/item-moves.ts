@@ -1,0 +1,178 @@
+import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
+import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
+import type { CallGate } from './call-gate.js'
+import { newRow } from './checked-move.js'
+import { claimInOrder } from './claim.js'
+import { itemNotFound, stageConflict } from './item-errors.js'
+import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
+import type { ClaimedRow, Moves, NewRow, RequeueOrder, WantedRow } from './moves.js'
+import { stageOf } from './tables.js'
+
+/** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
+const MAX_LOOKS = 10
+
+export interface ItemMovesParts {
+  readonly queue: string
+  readonly gate: CallGate
+  readonly reads: ItemReads
+  readonly moves: Moves
+  readonly newUid: () => string
+}
+
+/** Batches of moves of one queue: cut to size, each batch one transaction, and what was refused explained. */
+export class ItemMoves {
+  readonly #parts: ItemMovesParts
+
+  constructor(parts: ItemMovesParts) {
+    this.#parts = parts
+  }
+
+  /** Whether each item is new; of two of one id the first. Killed between two batches, the items of the first are there and whole [Q-PUT-3]. */
+  async put(items: readonly CheckedItem[]): Promise<boolean[]> {
+    const { gate, moves, newUid } = this.#parts
+    const added = new Set<string>()
+    // Rows are made batch by batch: a hundred thousand items are not held twice.
+    for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
+      const rows: NewRow[] = firstOfEach(batch.filter(({ id }) => !added.has(id))).map((item) =>
+        newRow(item, newUid()),
+      )
+      for (const id of await gate.run('put items', () => moves.put(rows))) added.add(id)
+    }
+    // The first of an id has used its place up when the second comes.
+    return items.map(({ id }) => added.delete(id))
+  }
+
+  /** Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. */
+  async claim(max: number): Promise<ClaimedRow[]> {
+    const { gate, moves } = this.#parts
+    const steps: Pick<Moves, 'claim' | 'ranks'> = {
+      claim: (scope, count) => gate.run('claim items', () => moves.claim(scope, count)),
+      ranks: (limit) => gate.run('claim items', () => moves.ranks(limit)),
+    }
+    const claimed: ClaimedRow[] = []
+    try {
+      while (claimed.length < max) {
+        const count = Math.min(MAX_BATCH_ROWS, max - claimed.length)
+        const batch = await claimInOrder(steps, count)
+        claimed.push(...batch)
+        if (batch.length < count) break
+      }
+    } catch (error) {
+      if (claimed.length === 0) throw error
+    }
+    return claimed
+  }
+
+  /** For each row `undefined` when its move is done, now or earlier, or else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
+  async settle(rows: readonly WantedRow[]): Promise<(SluiceError | undefined)[]> {
+    const refused = new Map<WantedRow, SluiceError>()
+    for (const round of rounds(rows)) {
+      for (const batch of batches(round, settledChars)) {
+        for (const [row, error] of await this.#settleBatch(byId(batch))) refused.set(row, error)
+      }
+    }
+    return rows.map((row) => refused.get(row))
+  }
+
+  async requeue(ids: readonly string[], order: RequeueOrder): Promise<Set<string>> {
+    return this.#inBatches(ids, 'requeue items', (batch) => this.#parts.moves.requeue(batch, order))
+  }
+
+  async remove(ids: readonly string[], stages: readonly number[]): Promise<Set<string>> {
+    return this.#inBatches(ids, 'remove items', (batch) => this.#parts.moves.remove(batch, stages))
+  }
+
+  /**
+   * Moves what can be moved in one statement, which compares stage, attempt and uid itself, and only then looks at the rest: a repeat, a
+   * conflict, unknown. What was not in PROCESSING for the statement and is for the look came there in between, and is tried anew.
+   */
+  async #settleBatch(batch: readonly WantedRow[]): Promise<Map<WantedRow, SluiceError>> {
+    const { gate, moves } = this.#parts
+    const refused = new Map<WantedRow, SluiceError>()
+    let left = batch
+    for (let look = 0; left.length > 0; look++) {
+      if (look === MAX_LOOKS) throw tooBusy(this.#parts.queue, left)
+      const rows = left
+      const moved = new Set(await gate.run('settle items', () => moves.settle(rows)))
+      left = await this.#judge(
+        rows.filter(({ id }) => !moved.has(id)),
+        refused,
+      )
+    }
+    return refused
+  }
+
+  /** Notes the refused, and gives back what is to be tried anew. */
+  async #judge(rows: readonly WantedRow[], refused: Map<WantedRow, SluiceError>): Promise<WantedRow[]> {
+    if (rows.length === 0) return []
+    const { gate, reads, queue } = this.#parts
+    const ids = rows.map(({ id }) => id)
+    const items = await gate.run('look at items', () => reads.find(ids))
+    const seqs = items.map(({ seq }) => seq)
+    const attempts = await gate.run('look at items', () => reads.attempts(seqs))
+    const byItemId = new Map(items.map((item) => [item.id, item]))
+    return rows.filter((row) => {
+      const item = byItemId.get(row.id)
+      const verdict = item === undefined ? 'unknown' : judged(item, attempts.get(item.seq), row)
+      if (verdict === 'conflict' && item !== undefined) refused.set(row, stageConflict(item, row))
+      if (verdict === 'unknown')
+        refused.set(row, itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`))
+      return verdict === 'move'
+    })
+  }
+
+  async #inBatches(
+    ids: readonly string[],
+    what: string,
+    run: (batch: readonly string[]) => Promise<string[]>,
+  ): Promise<Set<string>> {
+    const done = new Set<string>()
+    const distinct = byId([...new Set(ids)].map((id) => ({ id }))).map(({ id }) => id)
+    for (const batch of batches(distinct, (id) => id.length)) {
+      for (const id of await this.#parts.gate.run(what, () => run(batch))) done.add(id)
+    }
+    return done
+  }
+}
+
+function judged(
+  item: ItemFacts,
+  attempts: readonly AttemptFacts[] = [],
+  row: WantedRow,
+): ReturnType<typeof judgeMove> {
+  const last = attempts.find(({ attempt }) => attempt === item.attempt)
+  const to = finalOf(row.stage)
+  return judgeMove(
+    {
+      stage: stageOf(item.stage),
+      attempt: item.attempt,
+      uid: item.uid,
+      ...(last === undefined ? {} : { lastOutcome: finalOf(last.outcome) }),
+    },
+    {
+      to,
+      ...(row.attempt === null ? {} : { attempt: row.attempt }),
+      ...(row.uid === null ? {} : { uid: row.uid }),
+    },
+  )
+}
+
+function finalOf(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
+  const stage = stageOf(stored)
+  return stage === 'PROCESSING' ? 'WAITING' : stage
+}
+
+function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
+  return [...new Map(items.toReversed().map((item) => [item.id, item])).values()].toReversed()
+}
+
+function settledChars({ id, reason, result, details }: WantedRow): number {
+  return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
+}
+
+function tooBusy(queue: string, rows: readonly WantedRow[]): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Could not settle ${rows.length} items of queue ${JSON.stringify(queue)}: others move them all the time. Try again`,
+  )
+}

@@ -1,0 +1,108 @@
+import {
+  MAX_HISTORY,
+  type AttemptRecord,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type QueueItem,
+} from '@sluice/core'
+import type { AttemptFacts, ItemFacts } from './item-reads.js'
+import type { ClaimedRow } from './moves.js'
+import { STAGE_NUMBERS, stageOf } from './tables.js'
+
+/** The cheap view. */
+export function headOf(row: ItemFacts): ItemHead {
+  const { id, uid, attempt, refunds, priority } = row
+  return { id, uid, stage: stageOf(row.stage), attempt, refunds, priority }
+}
+
+/** The view of `get`. */
+export function claimedItem(row: ClaimedRow): QueueItem {
+  const { id, uid, attempt, refunds, priority } = row
+  return {
+    id,
+    uid,
+    stage: 'PROCESSING',
+    attempt,
+    refunds,
+    priority,
+    body: parsed(row.body),
+    putAt: row.put_at,
+    claimedAt: row.claimed_at,
+  }
+}
+
+/** The view of `peek`. */
+export function peekedItem(row: ItemFacts, body: string): QueueItem {
+  return { ...headOf(row), body: parsed(body), putAt: row.put_at }
+}
+
+/**
+ * The whole view. The attempts were read after the row, and may be ahead of it: what it does not know of yet is left out, so that the
+ * record is of the instant of the row.
+ */
+export function recordOf(row: ItemFacts, body: string, attempts: readonly AttemptFacts[]): ItemRecord {
+  const isRunning = row.stage === STAGE_NUMBERS.PROCESSING
+  const ended = attempts.filter(
+    ({ attempt }) => attempt < row.attempt || (attempt === row.attempt && !isRunning),
+  )
+  const history = ended.map(attemptOf)
+  if (isRunning) history.push({ attempt: row.attempt, claimedAt: row.claimed_at ?? row.put_at })
+  return {
+    ...headOf(row),
+    body: parsed(body),
+    putAt: row.put_at,
+    ...present({ notBeforeAt: row.not_before_at ?? undefined, claimedAt: row.claimed_at ?? undefined }),
+    ...outcomeOf(row, ended),
+    history: history.slice(-MAX_HISTORY),
+  }
+}
+
+function outcomeOf(row: ItemFacts, ended: readonly AttemptFacts[]) {
+  const isFinished = row.stage === STAGE_NUMBERS.SUCCESS || row.stage === STAGE_NUMBERS.FAIL
+  const setback = ended.findLast(({ outcome }) => outcome !== STAGE_NUMBERS.SUCCESS)
+  const finish = ended.findLast(({ outcome }) => outcome !== STAGE_NUMBERS.WAITING)
+  return present({
+    finishedAt: isFinished ? ended.at(-1)?.ended_at : undefined,
+    reason: setback === undefined ? undefined : reasonOf(setback),
+    result: parsedOptional(finish?.result),
+    details: parsedOptional(finish?.details),
+  })
+}
+
+/** A failed attempt that the item no longer rests on was requeued, and the requeue's reason is the later one. */
+function reasonOf({ outcome, final, reason, requeue_reason }: AttemptFacts): string | undefined {
+  return (outcome === STAGE_NUMBERS.FAIL && final === null ? requeue_reason : reason) ?? undefined
+}
+
+function attemptOf(row: AttemptFacts): AttemptRecord {
+  return {
+    attempt: row.attempt,
+    claimedAt: row.claimed_at,
+    endedAt: row.ended_at,
+    outcome: outcomeName(row.outcome),
+    ...present({ reason: row.reason ?? undefined, details: parsedOptional(row.details) }),
+  }
+}
+
+function outcomeName(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
+  const stage = stageOf(stored)
+  return stage === 'PROCESSING' ? 'WAITING' : stage
+}
+
+function parsed(text: string): JsonValue {
+  const value: JsonValue = JSON.parse(text)
+  return value
+}
+
+function parsedOptional(text: string | null | undefined): JsonValue | undefined {
+  return text === null || text === undefined ? undefined : parsed(text)
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** The fields that have a value: in a record a field is absent, never `undefined`. */
+function present<T extends object>(fields: T): Present<T>
+function present(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}

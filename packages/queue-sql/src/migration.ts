@@ -1,0 +1,54 @@
+import { SluiceError } from '@sluice/core'
+import { CompiledQuery, type Kysely } from 'kysely'
+import { SCHEMA_VERSION, type SchemaSteps } from './schema.js'
+import type { TableNames, Tables } from './tables.js'
+
+export interface Migration {
+  readonly names: TableNames
+  readonly steps: SchemaSteps
+  /** Whether a table of this name is visible; one parameter, the name. */
+  readonly tableExistsText: string
+  /** Runs in the transaction before anything is read: ten processes that start together go one by one. */
+  readonly lockText?: string
+  readonly place: string
+}
+
+/**
+ * Brings the tables to {@link SCHEMA_VERSION}. All of it is one transaction: a process killed in the middle leaves the version that was
+ * there, and of many that start together one does the work while the others wait for it and find it done.
+ *
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables
+ */
+export async function migrate(db: Kysely<Tables>, migration: Migration): Promise<void> {
+  if ((await versionOf(db, migration)) === SCHEMA_VERSION) return
+  await db.transaction().execute(async (trx) => {
+    if (migration.lockText !== undefined) await trx.executeQuery(CompiledQuery.raw(migration.lockText))
+    const version = await versionOf(trx, migration)
+    for (const step of migration.steps.slice(version)) {
+      for (const text of step) await trx.executeQuery(CompiledQuery.raw(text))
+    }
+    await noteVersion(trx, migration, version)
+  })
+}
+
+/** 0 when there are no tables yet. */
+async function versionOf(db: Kysely<Tables>, { names, tableExistsText, place }: Migration): Promise<number> {
+  const exists = await db.executeQuery(CompiledQuery.raw(tableExistsText, [names.schema]))
+  if (exists.rows.length === 0) return 0
+  const text = `select max(version) as version from ${names.schema}`
+  const { rows } = await db.executeQuery<{ version: number | null }>(CompiledQuery.raw(text))
+  const version = rows[0]?.version ?? 0
+  if (version <= SCHEMA_VERSION) return version
+  throw new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `The tables of ${place} (table ${names.schema}) are of version ${version}; this release of @sluice/queue-sql knows ` +
+      `versions up to ${SCHEMA_VERSION}. Upgrade @sluice/queue-sql here too, or use another tablePrefix`,
+  )
+}
+
+async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: number): Promise<void> {
+  if (before === SCHEMA_VERSION) return
+  const create = `create table if not exists ${names.schema} (version integer primary key)`
+  await db.executeQuery(CompiledQuery.raw(create))
+  await db.executeQuery(CompiledQuery.raw(`insert into ${names.schema} (version) values (${SCHEMA_VERSION})`))
+}

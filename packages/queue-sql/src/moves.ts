@@ -1,0 +1,75 @@
+/** An item to put, as the statements take it: one JSON object of a batch. */
+export interface NewRow {
+  readonly id: string
+  readonly uid: string
+  readonly priority: number
+  readonly not_before_at: number | null
+  readonly delay_ms: number | null
+  readonly body: string
+}
+
+/** An item as a claim gives it out. */
+export interface ClaimedRow {
+  readonly seq: number
+  readonly id: string
+  readonly uid: string
+  readonly attempt: number
+  readonly refunds: number
+  readonly priority: number
+  readonly available_at: number
+  readonly put_at: number
+  readonly claimed_at: number
+  readonly body: string
+}
+
+/** A move out of PROCESSING, as the statements take it. */
+export interface WantedRow {
+  readonly id: string
+  readonly attempt: number | null
+  readonly uid: string | null
+  /** The number of the stage that it leads to. */
+  readonly stage: number
+  readonly delay_ms: number
+  readonly refund: 0 | 1
+  readonly reason: string | null
+  readonly result: string | null
+  readonly details: string | null
+}
+
+export interface RequeueOrder {
+  readonly delayMs: number
+  readonly priority: number | null
+  readonly reason: string | null
+}
+
+/** One rank of the backlog: whether something in it may be given out now. */
+export interface RankRow {
+  readonly rank: number
+  readonly due: boolean
+}
+
+/** Which part of the backlog a claim looks at. */
+export type ClaimScope =
+  | { readonly kind: 'top' }
+  | { readonly kind: 'at'; readonly rank: number }
+  | { readonly kind: 'after'; readonly rank: number }
+
+/**
+ * The stage moves of one queue in one dialect. Each call is one transaction: killed anywhere in it, the database rolls back, and
+ * none of it has happened [Q-GET-4, Q-MOVE-4]. Ids are distinct within a call, and sorted where rows are locked, so that two calls
+ * lock them in the same order.
+ */
+export interface Moves {
+  /** Ids that were added; the others were there already. */
+  put(rows: readonly NewRow[]): Promise<string[]>
+  /** Up to `max` items of one part of the backlog, in no order. */
+  claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]>
+  /** The first `limit` ranks of the backlog, ascending; the cost depends on their number and not on that of the items. */
+  ranks(limit: number): Promise<RankRow[]>
+  /** Moves what is in PROCESSING at the wanted attempt and uid; the ids that moved. */
+  settle(rows: readonly WantedRow[]): Promise<string[]>
+  /** The ids that were in FAIL and moved. */
+  requeue(ids: readonly string[], order: RequeueOrder): Promise<string[]>
+  /** The ids that were in one of the stages and are gone. */
+  remove(ids: readonly string[], stages: readonly number[]): Promise<string[]>
+}

@@ -1,0 +1,105 @@
+import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
+import { sql } from 'kysely'
+import type { CallGate } from './call-gate.js'
+import type { SqlStore } from './sql-store.js'
+
+/** The control state in the tables. Each call changes its own columns or rows, so writers on several machines don't undo each other. */
+export class SqlControl implements QueueControl {
+  readonly #store: SqlStore
+  readonly #gate: CallGate
+  readonly #queueId: number
+
+  constructor(store: SqlStore, gate: CallGate, queueId: number) {
+    this.#store = store
+    this.#gate = gate
+    this.#queueId = queueId
+  }
+
+  read(): Promise<ControlState> {
+    return this.#gate.run('read the control state', async () => {
+      const { db, names } = this.#store
+      const pause = await db
+        .selectFrom(names.queues)
+        .select(['paused_at', 'pause_reason'])
+        .where('id', '=', this.#queueId)
+        .executeTakeFirst()
+      const limits = await db
+        .selectFrom(names.limits)
+        .select(['name', 'value'])
+        .where('queue_id', '=', this.#queueId)
+        .execute()
+      return { ...pauseOf(pause), limits: Object.fromEntries(limits.map(({ name, value }) => [name, value])) }
+    })
+  }
+
+  /** Paused again, it takes the new reason and keeps the instant of the first. */
+  async pause(reason?: string): Promise<void> {
+    const pauseReason = cutReason(reason) ?? null
+    await this.#gate.run('pause the queue', () =>
+      this.#update({
+        paused_at: sql<number>`coalesce(paused_at, ${this.#store.nowMs})`,
+        pause_reason: pauseReason,
+      }),
+    )
+  }
+
+  async resume(): Promise<void> {
+    await this.#gate.run('resume the queue', () => this.#update({ paused_at: null, pause_reason: null }))
+  }
+
+  async setLimits(limits: Readonly<Record<string, number | null>>): Promise<void> {
+    const rows = checkedLimits(limits)
+    await this.#gate.run('set limits', () =>
+      this.#store.db.transaction().execute(async (trx) => {
+        for (const { name, value } of rows) {
+          if (value === null) {
+            await trx
+              .deleteFrom(this.#store.names.limits)
+              .where('queue_id', '=', this.#queueId)
+              .where('name', '=', name)
+              .execute()
+          } else {
+            await trx
+              .insertInto(this.#store.names.limits)
+              .values({ queue_id: this.#queueId, name, value })
+              .onConflict((known) => known.columns(['queue_id', 'name']).doUpdateSet({ value }))
+              .execute()
+          }
+        }
+      }),
+    )
+  }
+
+  async #update(columns: {
+    paused_at: ReturnType<typeof sql<number>> | null
+    pause_reason: string | null
+  }): Promise<void> {
+    const { db, names } = this.#store
+    await db.updateTable(names.queues).set(columns).where('id', '=', this.#queueId).execute()
+  }
+}
+
+function pauseOf(
+  row: { paused_at: number | null; pause_reason: string | null } | undefined,
+): Omit<ControlState, 'limits'> {
+  if (row === undefined || row.paused_at === null) return { paused: false }
+  return {
+    paused: true,
+    pausedAt: row.paused_at,
+    ...(row.pause_reason === null ? {} : { reason: row.pause_reason }),
+  }
+}
+
+/** By name, so that two calls lock the rows in the same order. */
+function checkedLimits(limits: Readonly<Record<string, unknown>>): { name: string; value: number | null }[] {
+  return Object.entries(limits)
+    .map(([name, value]) => {
+      const isLimit = value === null || (typeof value === 'number' && Number.isFinite(value) && value >= 0)
+      if (!isLimit || name.includes('\0') || !name.isWellFormed()) {
+        const shown = JSON.stringify(name.slice(0, 60))
+        throw new TypeError(`limit ${shown} must be a number of 0 or more, or null to take it away`)
+      }
+      return { name, value }
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}

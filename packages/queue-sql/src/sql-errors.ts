@@ -1,0 +1,156 @@
+import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+
+/** What was attempted, and where, for the message. */
+export interface Attempt {
+  /** Such as `put into queue "tiles"`. */
+  readonly what: string
+  readonly place: string
+}
+
+interface Verdict {
+  readonly code: ErrorCode
+  readonly next: string
+  readonly retryable?: boolean
+}
+
+const DOWN: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  next: 'Nothing is lost: it can be tried again once the database answers',
+}
+const FULL: Verdict = { code: 'SLUICE_QUEUE_UNAVAILABLE', next: 'Make room on the disk of the database' }
+const BUSY: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  next: 'Others held it for too long: try again, or raise timeoutMs',
+}
+const DENIED: Verdict = {
+  code: 'SLUICE_QUEUE_DENIED',
+  next: 'Check the user, the password and the permissions',
+}
+const DAMAGED: Verdict = {
+  code: 'SLUICE_QUEUE_CORRUPT',
+  next: 'Restore it from a backup, or name another database',
+}
+const NOT_OURS: Verdict = {
+  code: 'SLUICE_QUEUE_CORRUPT',
+  next: 'The tables there are not those of a queue: use another database or another tablePrefix',
+}
+const NO_DATABASE: Verdict = {
+  code: 'SLUICE_CONFIG_INVALID',
+  next: 'Create the database, or correct the url',
+}
+const UNKNOWN: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  next: 'The cause says more; trying again unchanged will hardly help',
+  retryable: false,
+}
+
+/** Class (first two characters) or whole SQLSTATE. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
+  '08': DOWN,
+  '25006': DOWN, // a standby, in the middle of a failover
+  '25P03': DOWN,
+  '28': DENIED,
+  '3D000': NO_DATABASE,
+  '40': BUSY, // serialization failure and deadlock, tried several times already
+  '42501': DENIED,
+  '42': NOT_OURS, // undefined table or column, duplicate table: our statements are fixed
+  '53': DOWN,
+  '53100': FULL,
+  '55P03': BUSY,
+  '57': DOWN,
+  '57014': BUSY,
+  '58': DOWN,
+  XX001: DAMAGED,
+  XX002: DAMAGED,
+}
+
+/** Primary result codes. @see https://www.sqlite.org/rescode.html */
+const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
+  1: NOT_OURS, // no such table or column: our statements are fixed
+  3: DENIED,
+  5: BUSY,
+  6: BUSY,
+  8: DENIED,
+  10: DOWN,
+  11: DAMAGED,
+  13: FULL,
+  14: DENIED,
+  23: DENIED,
+  26: { code: 'SLUICE_QUEUE_CORRUPT', next: 'It is not a SQLite database: name another file' },
+}
+
+/** Codes of Node's own errors: of sockets, of names and of files. */
+const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
+  EACCES: DENIED,
+  EPERM: DENIED,
+  EROFS: DENIED,
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  ENOTDIR: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
+  EEXIST: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
+}
+
+/** What pg says without a code. */
+const DOWN_MESSAGES =
+  /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
+
+/** Makes a database's error ours. One that is ours already, or a caller's mistake, stays as it is. */
+export function sqlError(error: unknown, attempt: Attempt): Error {
+  if (isSluiceError(error)) return error
+  if (error instanceof TypeError && codeOf(error) === undefined) return error
+  const { code, next, retryable } = verdictOn(error)
+  const message = `Could not ${attempt.what} in ${attempt.place}: ${reasonOf(error)}. ${next}`
+  return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
+}
+
+/** Whether SQLite refused because another connection has the lock. */
+export function isSqliteBusy(error: unknown): boolean {
+  const primary = sqliteCodeOf(error)
+  return primary === 5 || primary === 6
+}
+
+/** Whether PostgreSQL gave up this transaction for the sake of another: deadlock or serialization failure. */
+export function isPostgresContention(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === '40P01' || code === '40001'
+}
+
+function verdictOn(error: unknown): Verdict {
+  const sqliteCode = sqliteCodeOf(error)
+  if (sqliteCode !== undefined) return BY_SQLITE_CODE[sqliteCode] ?? UNKNOWN
+  const code = codeOf(error)
+  if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && isDatabaseError(error)) {
+    return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
+  }
+  if (code !== undefined && isSystemError(error)) return BY_SYSTEM_CODE[code] ?? DOWN
+  return error instanceof Error && DOWN_MESSAGES.test(error.message) ? DOWN : UNKNOWN
+}
+
+function sqliteCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number')
+    return undefined
+  // Extended codes carry the primary one in their lowest byte.
+  return error.errcode & 0xff
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
+  return error.code
+}
+
+function isDatabaseError(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && ('syscall' in error || error instanceof AggregateError)
+}
+
+/** A refused connection to a name with two addresses is an `AggregateError` without a message of its own. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof AggregateError && error.message === '') {
+    return error.errors.map((inner: unknown) => reasonOf(inner)).join(', ')
+  }
+  return error.message.replace(/\.$/, '')
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+
+/** Where a queue's tables are. */
+export type Place =
+  | { readonly kind: 'postgres'; readonly url: string }
+  | { readonly kind: 'sqlite'; readonly path: string }
+
+/** The options of `openQueue`: a zod schema, and so a Standard Schema. */
+export const optionsSchema = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(255)
+    .refine((name) => name.isWellFormed() && !name.includes('\0'), 'must be well-formed text without NUL')
+    .describe('the name of the queue in its store'),
+  url: z
+    .string()
+    .refine(isPlace, 'must be postgres://user@host/database, sqlite:PATH or sqlite::memory:')
+    .describe('where the tables are: postgres://… or sqlite:PATH or sqlite::memory:'),
+  poolSize: z.int().min(1).max(1_000).default(10).describe('PostgreSQL connections at most'),
+  tablePrefix: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,39}$/, 'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit')
+    .default('sluice_')
+    .describe('what the names of the tables start with'),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(3_600_000)
+    .default(10_000)
+    .describe('how long a call waits for the database before it rejects, in ms'),
+  preparedStatements: z
+    .boolean()
+    .default(true)
+    .describe('false for PgBouncer before 1.21: no named statements and no session settings'),
+  synchronous: z
+    .enum(['FULL', 'NORMAL'])
+    .default('FULL')
+    .describe('SQLite: FULL survives a power cut, NORMAL may lose the last moves in one'),
+})
+
+/** What a caller hands to `openQueue`. */
+export type SqlQueueOptions = z.input<typeof optionsSchema>
+/** The options with their defaults filled in. */
+export type SqlQueueSettings = z.output<typeof optionsSchema>
+
+/** The place that a checked url names. */
+export function placeOf(url: string): Place {
+  if (url.startsWith('sqlite:')) return { kind: 'sqlite', path: url.slice('sqlite:'.length) }
+  return { kind: 'postgres', url }
+}
+
+function isPlace(url: string): boolean {
+  if (url.includes('\0')) return false
+  if (url.startsWith('sqlite:')) return url.length > 'sqlite:'.length
+  return /^postgres(ql)?:\/\//.test(url) && URL.canParse(url)
+}

@@ -1,0 +1,261 @@
+import {
+  assertCount,
+  assertItemId,
+  assertStage,
+  checkNewItem,
+  checkNewItems,
+  type FailOutcome,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type Lease,
+  type NewItem,
+  type Page,
+  type PageOptions,
+  type PutOptions,
+  type Queue,
+  type QueueControl,
+  type QueueItem,
+  type QueueSupports,
+  type RefusedSettlement,
+  type ReleaseOptions,
+  type RemoveOptions,
+  type RequeueOptions,
+  type SettleReport,
+  type Settlement,
+  type Stage,
+  type SuccessOutcome,
+} from '@sluice/core'
+import { sql } from 'kysely'
+import type { CallGate } from './call-gate.js'
+import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
+import { wantedRow, wantedRows, type AskedMove } from './checked-move.js'
+import { itemExists, itemNotFound } from './item-errors.js'
+import { ItemMoves } from './item-moves.js'
+import { ItemReads, type ItemFacts } from './item-reads.js'
+import { claimedItem, headOf, peekedItem, recordOf } from './item-views.js'
+import { SqlControl } from './sql-control.js'
+import { SqlLeases } from './sql-leases.js'
+import type { SqlStore } from './sql-store.js'
+import { STAGE_NUMBERS, stageOf } from './tables.js'
+
+const MAX_BODY_BYTES = 1_048_576
+
+export interface SqlQueueParts {
+  readonly name: string
+  readonly queueId: number
+  readonly store: SqlStore
+  readonly gate: CallGate
+  readonly newUid: () => string
+}
+
+/**
+ * A {@link Queue} in PostgreSQL or SQLite; `openQueue` opens one.
+ *
+ * Each move is one transaction, and most are one statement. A claim's cost doesn't grow with what waits, with what is finished, or with
+ * what must not be given out yet; `size` reads counters that every move changes in its own transaction.
+ */
+export class SqlQueue implements Queue {
+  readonly name: string
+  readonly supports: QueueSupports
+  readonly control: QueueControl
+  readonly #store: SqlStore
+  readonly #gate: CallGate
+  readonly #reads: ItemReads
+  readonly #moves: ItemMoves
+  readonly #leases: SqlLeases
+
+  /** @internal */
+  constructor({ name, queueId, store, gate, newUid }: SqlQueueParts) {
+    this.name = name
+    this.supports = {
+      durable: store.durable,
+      multiProcess: store.durable,
+      maxBodyBytes: MAX_BODY_BYTES,
+      orderPrecisionMs: 1,
+    }
+    this.#store = store
+    this.#gate = gate
+    this.#reads = new ItemReads(store, queueId)
+    this.#moves = new ItemMoves({
+      queue: name,
+      gate,
+      reads: this.#reads,
+      moves: store.moves(queueId),
+      newUid,
+    })
+    this.#leases = new SqlLeases(store, gate, queueId)
+    this.control = new SqlControl(store, gate, queueId)
+  }
+
+  async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
+    this.#gate.assertOpen()
+    const [isNew] = await this.#moves.put([checkNewItem({ ...options, id, body }, MAX_BODY_BYTES)])
+    if (isNew !== true) throw itemExists(this.name, id)
+  }
+
+  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+    this.#gate.assertOpen()
+    const checked = checkNewItems(items, MAX_BODY_BYTES)
+    const isNew = await this.#moves.put(checked)
+    const duplicates = checked.filter((_, index) => isNew[index] !== true).map(({ id }) => id)
+    return { added: checked.length - duplicates.length, duplicates }
+  }
+
+  async get(maxItems: number): Promise<QueueItem[]> {
+    this.#gate.assertOpen()
+    assertCount(maxItems, 'maxItems')
+    return (await this.#moves.claim(maxItems)).map(claimedItem)
+  }
+
+  async peek(maxItems: number): Promise<QueueItem[]> {
+    this.#gate.assertOpen()
+    assertCount(maxItems, 'maxItems')
+    return this.#read('peek at items', async () => {
+      const rows = await this.#reads.due(maxItems)
+      const bodies = await this.#reads.bodies(rows.map(({ seq }) => seq))
+      return rows.flatMap((row) => withBody(row, bodies, peekedItem))
+    })
+  }
+
+  async success(id: string, outcome: SuccessOutcome = {}): Promise<void> {
+    await this.#moveOne({ ...outcome, id, stage: 'SUCCESS' })
+  }
+
+  async fail(id: string, outcome: FailOutcome = {}): Promise<void> {
+    await this.#moveOne({ ...outcome, id, stage: 'FAIL' })
+  }
+
+  async release(id: string, options: ReleaseOptions = {}): Promise<void> {
+    await this.#moveOne({ ...options, id, stage: 'WAITING' })
+  }
+
+  async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
+    this.#gate.assertOpen()
+    const errors = await this.#moves.settle(wantedRows(outcomes, MAX_BODY_BYTES))
+    const refused = outcomes.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
+      const code = errors[index]?.code
+      if (code === undefined) return []
+      return [{ id, attempt, code: code === 'SLUICE_ITEM_NOT_FOUND' ? code : 'SLUICE_STAGE_CONFLICT' }]
+    })
+    return { settled: outcomes.length - refused.length, refused }
+  }
+
+  async requeue(
+    ids: readonly string[],
+    options: RequeueOptions = {},
+  ): Promise<{ moved: number; skipped: readonly string[] }> {
+    this.#gate.assertOpen()
+    assertIds(ids)
+    const { delayMs = 0, priority = null, reason = null } = checkRequeue(options)
+    const moved = await this.#moves.requeue(ids, { delayMs, priority, reason })
+    const skipped = ids.filter((id) => !moved.delete(id))
+    return { moved: ids.length - skipped.length, skipped }
+  }
+
+  async remove(
+    ids: readonly string[],
+    options: RemoveOptions = {},
+  ): Promise<{ removed: number; skipped: readonly string[] }> {
+    this.#gate.assertOpen()
+    assertIds(ids)
+    const stages = checkRemovable(options).map((stage) => STAGE_NUMBERS[stage])
+    const gone = await this.#moves.remove(ids, stages)
+    const skipped = ids.filter((id) => !gone.delete(id))
+    return { removed: ids.length - skipped.length, skipped }
+  }
+
+  async size(stage: Stage): Promise<number> {
+    this.#gate.assertOpen()
+    assertStage(stage)
+    return (await this.sizes())[stage]
+  }
+
+  async sizes(): Promise<Record<Stage, number>> {
+    return this.#read('read sizes', () => this.#reads.sizes())
+  }
+
+  async lookupStatus(id: string): Promise<Stage> {
+    this.#gate.assertOpen()
+    assertItemId(id)
+    const stage = await this.#read('look up an item', () => this.#reads.stage(id))
+    if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
+    return stageOf(stage)
+  }
+
+  async lookup(id: string): Promise<ItemRecord | undefined> {
+    this.#gate.assertOpen()
+    assertItemId(id)
+    return this.#read('look up an item', async () => (await this.#records(await this.#reads.find([id])))[0])
+  }
+
+  async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+    this.#assertPage(stage, page)
+    return this.#read('list items', async () => {
+      const { items, ...rest } = await this.#reads.recordPage(stage, page)
+      return { items: await this.#records(items), ...rest }
+    })
+  }
+
+  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+    this.#assertPage(stage, page)
+    return this.#read('list items', async () => {
+      const { items, ...rest } = await this.#reads.headPage(stage, page)
+      return { items: items.map(headOf), ...rest }
+    })
+  }
+
+  async now(): Promise<number> {
+    return this.#read('read the clock', async () => {
+      const { rows } = await sql<{ now: number }>`select ${this.#store.nowMs} as now`.execute(this.#store.db)
+      return Number(rows[0]?.now)
+    })
+  }
+
+  async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
+    this.#gate.assertOpen()
+    assertLease(name, holder, ttlMs)
+    return this.#leases.take(name, holder, ttlMs)
+  }
+
+  /** Lets calls under way end, then closes the connections. */
+  close(): Promise<void> {
+    return this.#gate.close()
+  }
+
+  #read<T>(what: string, run: () => Promise<T>): Promise<T> {
+    return this.#gate.run(what, run)
+  }
+
+  #assertPage(stage: Stage, page: PageOptions): void {
+    this.#gate.assertOpen()
+    assertStage(stage)
+    assertPageLimit(page.limit)
+  }
+
+  async #moveOne(asked: AskedMove): Promise<void> {
+    this.#gate.assertOpen()
+    const [refusal] = await this.#moves.settle([wantedRow(asked, MAX_BODY_BYTES)])
+    if (refusal !== undefined) throw refusal
+  }
+
+  /** An item that was removed between the reads is left out. */
+  async #records(rows: readonly ItemFacts[]): Promise<ItemRecord[]> {
+    if (rows.length === 0) return []
+    const seqs = rows.map(({ seq }) => seq)
+    const bodies = await this.#reads.bodies(seqs)
+    const attempts = await this.#reads.attempts(seqs)
+    return rows.flatMap((row) =>
+      withBody(row, bodies, (_, body) => recordOf(row, body, attempts.get(row.seq) ?? [])),
+    )
+  }
+}
+
+function withBody<T>(
+  row: ItemFacts,
+  bodies: ReadonlyMap<number, string>,
+  view: (row: ItemFacts, body: string) => T,
+): T[] {
+  const body = bodies.get(row.seq)
+  return body === undefined ? [] : [view(row, body)]
+}

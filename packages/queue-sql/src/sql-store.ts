@@ -1,0 +1,29 @@
+import type { Kysely, RawBuilder } from 'kysely'
+import type { Moves } from './moves.js'
+import type { TableNames, Tables } from './tables.js'
+
+/** One open database, PostgreSQL or SQLite: all that differs between the two. */
+export interface SqlStore {
+  readonly db: Kysely<Tables>
+  readonly names: TableNames
+  /** Where it is, for messages: host and database, or the path. Never a password. */
+  readonly place: string
+  readonly durable: boolean
+  /** The storage's clock in epoch ms, as an SQL expression. */
+  readonly nowMs: RawBuilder<number>
+  /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
+  readonly counterSlots: number
+  /** `column = one of these`, as one parameter whatever their number. */
+  among(column: string, values: readonly (string | number)[]): RawBuilder<boolean>
+  /** `column = one of these`, planned as a lookup of each by index and never as a scan. */
+  amongRows(column: string, rows: RawBuilder<unknown>): RawBuilder<boolean>
+  /** The moves of one queue. */
+  moves(queueId: number): Moves
+  /** Whether the whole transaction failed only because of another one, and is to be run again. */
+  isContention(error: unknown): boolean
+  /** Pause before the next try after contention, in ms. `undefined`: tried often enough. */
+  pauseMs(tries: number, spentMs: number): number | undefined
+  /** Creates and upgrades the tables; any number of processes may do so at once. */
+  migrate(): Promise<void>
+  close(): Promise<void>
+}

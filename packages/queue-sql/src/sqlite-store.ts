@@ -1,0 +1,84 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { SluiceError } from '@sluice/core'
+import { Kysely, sql, type Dialect } from 'kysely'
+import { migrate } from './migration.js'
+import { sqliteSteps } from './schema.js'
+import { isSqliteBusy } from './sql-errors.js'
+import type { SqlQueueSettings } from './sql-options.js'
+import type { SqlStore } from './sql-store.js'
+import { NodeSqliteDialect } from './sqlite-dialect.js'
+import { SqliteMoves } from './sqlite-moves.js'
+import { SQLITE_NOW_MS } from './sqlite-texts.js'
+import { tableNames, type Tables } from './tables.js'
+
+const IN_MEMORY = ':memory:'
+
+/**
+ * Opens a SQLite file, made with its directory if it isn't there, or a database in memory that only this object sees.
+ *
+ * The write-ahead log lets readers and one writer of several processes work at once. SQLite itself would wait for a lock with the whole
+ * process asleep, timers and other queues included; so it is told to give up at once, and the waiting is done outside of it.
+ */
+export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwrapped): SqlStore {
+  const inMemory = path === IN_MEMORY
+  const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
+  if (!inMemory) prepareFile(path)
+  const names = tableNames(settings.tablePrefix)
+  const database = new DatabaseSync(path)
+  const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
+  return {
+    db,
+    names,
+    place,
+    durable: !inMemory,
+    nowMs: sql.raw(SQLITE_NOW_MS),
+    counterSlots: 1,
+    among: (column, values) =>
+      sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+    amongRows: (column, rows) => sql`${sql.ref(column)} in (${rows})`,
+    moves: (queueId) => new SqliteMoves(db, names, queueId),
+    isContention: isSqliteBusy,
+    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
+    migrate: async () => {
+      await setPragmas(db, settings)
+      await migrate(db, {
+        names,
+        steps: sqliteSteps(names),
+        tableExistsText: `select 1 from sqlite_master where type = 'table' and name = ?`,
+        place,
+      })
+    },
+    close: async () => {
+      await db.destroy()
+      // Kysely closes only what it has used.
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+function unwrapped(dialect: Dialect): Dialect {
+  return dialect
+}
+
+/** Short at first, since a transaction takes a millisecond or two; with jitter, so that two waiters don't meet again and again. */
+function busyPauseMs(tries: number): number {
+  return Math.random() * Math.min(20, 1 + tries)
+}
+
+async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings): Promise<void> {
+  await sql`pragma busy_timeout = 0`.execute(db)
+  await sql`pragma journal_mode = wal`.execute(db)
+  await sql`pragma synchronous = ${sql.raw(synchronous)}`.execute(db)
+}
+
+function prepareFile(path: string): void {
+  const file = resolve(path)
+  mkdirSync(dirname(file), { recursive: true })
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true) return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Cannot open the SQLite file ${file}: it is a directory. Name a file in it instead, such as ${file}/sluice.db`,
+  )
+}

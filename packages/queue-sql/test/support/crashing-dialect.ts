@@ -1,0 +1,89 @@
+import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver } from 'kysely'
+
+/** Lets a database client die at a point of its life, and counts its statements, BEGIN and COMMIT among them. */
+export class Crash {
+  /** Two points for each statement: just before it reaches the database, and just after the database has done it. */
+  readonly #point: number
+  readonly #severText: string | undefined
+  #statements = 0
+  #armed = false
+  #dead = false
+
+  /** @param severText what makes the server drop this very connection; without it the driver is closed, which rolls back too */
+  constructor(point: number, severText?: string) {
+    this.#point = point
+    this.#severText = severText
+  }
+
+  get crashed(): boolean {
+    return this.#dead
+  }
+
+  /** Opening the queue isn't counted: call it afterwards. */
+  arm(): void {
+    this.#armed = true
+  }
+
+  readonly wrap = (dialect: Dialect): Dialect => ({
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createDriver: () => this.#wrapDriver(dialect.createDriver()),
+  })
+
+  #wrapDriver(driver: Driver): Driver {
+    const acquire = driver.acquireConnection.bind(driver)
+    const patched = new WeakSet<DatabaseConnection>()
+    driver.acquireConnection = async (options) => {
+      if (this.#dead) throw new Error('the process has died')
+      const connection = await acquire(options)
+      if (!patched.has(connection)) this.#patch(connection, driver)
+      patched.add(connection)
+      return connection
+    }
+    return driver
+  }
+
+  #patch(connection: DatabaseConnection, driver: Driver): void {
+    const execute = connection.executeQuery.bind(connection)
+    const die = async (): Promise<never> => {
+      this.#dead = true
+      if (this.#severText === undefined) await driver.destroy()
+      else await execute(CompiledQuery.raw(this.#severText)).catch(() => undefined)
+      throw new Error('the process has died')
+    }
+    connection.executeQuery = async (query, options) => {
+      if (this.#dead) throw new Error('the process has died')
+      if (!this.#armed) return execute<never>(query, options)
+      const number = this.#statements++ * 2
+      if (number === this.#point) return die()
+      const result = await execute<never>(query, options)
+      return number + 1 === this.#point ? die() : result
+    }
+  }
+}
+
+/** Makes every statement fail as it does when the database is gone, once `down` is set. */
+export class Outage {
+  down = false
+  readonly #error: () => Error
+
+  constructor(error: () => Error) {
+    this.#error = error
+  }
+
+  readonly wrap = (dialect: Dialect): Dialect => ({
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createDriver: () => {
+      const driver = dialect.createDriver()
+      const acquire = driver.acquireConnection.bind(driver)
+      driver.acquireConnection = async (options) => {
+        if (this.down) throw this.#error()
+        return acquire(options)
+      }
+      return driver
+    },
+  })
+}

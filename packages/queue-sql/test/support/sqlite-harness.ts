@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Queue } from '@sluice/core'
+import type { QueueHarness } from '@sluice/testkit'
+import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
+import { Crash, Outage } from './crashing-dialect.js'
+
+export const DEFAULT_NAME = 'contract'
+
+/** A directory that is nobody else's; the file in it is made by the queue. */
+export function freshDirectory(): string {
+  return join(tmpdir(), `sluice-queue-sql-${randomUUID()}`)
+}
+
+export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
+  const directory = freshDirectory()
+  const opened: Queue[] = []
+  const settings = (name: string) =>
+    optionsSchema.parse({ ...options, name, url: `sqlite:${join(directory, 'queue.db')}` })
+  const keep = <T extends Queue>(queue: T): T => {
+    opened.push(queue)
+    return queue
+  }
+  return {
+    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name))),
+    passTime: async (ms) => {
+      // A timer may fire a fraction of a millisecond early.
+      await pause(ms + 2)
+    },
+    openCrashing: async (point) => {
+      const crash = new Crash(point)
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), crash.wrap))
+      crash.arm()
+      return { queue, crashed: () => crash.crashed }
+    },
+    openUnreachable: async () => {
+      const outage = new Outage(() =>
+        Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 10 }),
+      )
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), outage.wrap))
+      outage.down = true
+      return queue
+    },
+    close: async () => {
+      await Promise.allSettled(opened.map((queue) => queue.close()))
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
