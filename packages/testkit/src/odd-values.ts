@@ -68,6 +68,12 @@ export const badIds: readonly (readonly [what: string, id: unknown])[] = [
   ['an object', { toString: () => 'a' }],
 ]
 
+/** A wrong value that passes the compiler, for the calls that must refuse it. */
+export function posingAs<T>(value: unknown): T
+export function posingAs(value: unknown): unknown {
+  return value
+}
+
 /** Every shape of JSON. */
 export const bodies: readonly JsonValue[] = [
   null,

@@ -1,5 +1,33 @@
+import { batchCases } from './queue-cases/batch-cases.js'
+import { claimCases } from './queue-cases/claim-cases.js'
+import { controlCases } from './queue-cases/control-cases.js'
+import { endCases } from './queue-cases/end-cases.js'
+import { getCases } from './queue-cases/get-cases.js'
+import { leaseCases } from './queue-cases/lease-cases.js'
+import { listCases } from './queue-cases/list-cases.js'
+import { lookCases } from './queue-cases/look-cases.js'
+import { moveCases } from './queue-cases/move-cases.js'
+import { moveCrashCases } from './queue-cases/move-crash-cases.js'
 import { putCases } from './queue-cases/put-cases.js'
+import { settleCases } from './queue-cases/settle-cases.js'
+import { timeCases } from './queue-cases/time-cases.js'
+import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
 
 /** The contract of a queue, as data: run each case on a harness of its own. */
-export const queueContract: readonly QueueCase[] = [...putCases]
+export const queueContract: readonly QueueCase[] = [
+  ...putCases,
+  ...batchCases,
+  ...getCases,
+  ...claimCases,
+  ...moveCases,
+  ...settleCases,
+  ...moveCrashCases,
+  ...lookCases,
+  ...walkCases,
+  ...listCases,
+  ...timeCases,
+  ...controlCases,
+  ...leaseCases,
+  ...endCases,
+]

@@ -1,5 +1,6 @@
 import { STAGES, type ItemHead, type ItemRecord, type JsonValue, type Queue, type Stage } from '@sluice/core'
 import { at, check, same } from './check.js'
+import type { QueueHarness } from './queue-harness.js'
 
 /** The ids of some items, in their order. */
 export function idsOf(items: readonly { readonly id: string }[]): string[] {
@@ -86,18 +87,19 @@ export async function getOne(queue: Queue): Promise<Awaited<ReturnType<Queue['ge
 /** Puts items one after the other, far enough apart for the queue to know which was first. */
 export async function putInTurn(
   queue: Queue,
-  passTime: (ms: number) => Promise<void>,
+  harness: Pick<QueueHarness, 'passTime'>,
   items: readonly (readonly [id: string, priority?: number])[],
 ): Promise<void> {
   for (const [id, priority = 0] of items) {
     await queue.put(id, null, { priority })
-    await apart(queue, passTime)
+    await apart(queue, harness)
   }
 }
 
 /** Lets as much time pass as the queue needs to tell an earlier item from a later one. */
-export async function apart(queue: Queue, passTime: (ms: number) => Promise<void>): Promise<void> {
-  if (queue.supports.orderPrecisionMs > 0) await passTime(queue.supports.orderPrecisionMs + 1)
+export async function apart(queue: Queue, harness: Pick<QueueHarness, 'passTime'>): Promise<void> {
+  const { orderPrecisionMs } = queue.supports
+  if (orderPrecisionMs > 0) await harness.passTime(orderPrecisionMs + 1)
 }
 
 /** The given span and what the queue's order is unsure by. */

@@ -18,6 +18,7 @@ export function testQueue(
 ): void {
   describe(`the queue contract: ${name}`, () => {
     for (const one of queueContract) {
+      // The case itself asserts. oxlint-disable-next-line vitest/expect-expect
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runQueueCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)
@@ -34,6 +35,7 @@ export function testWorker(
 ): void {
   describe(`the worker contract: ${name}`, () => {
     for (const one of workerContract) {
+      // The case itself asserts. oxlint-disable-next-line vitest/expect-expect
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)

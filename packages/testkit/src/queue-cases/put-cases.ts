@@ -1,8 +1,18 @@
 import { MAX_PRIORITY, type PutOptions } from '@sluice/core'
 import { at, check, refuses, rejects, same, sameMembers } from '../check.js'
-import { badBodies, badIds, bodies, oddIds } from '../odd-values.js'
+import { badBodies, badIds, bodies, oddIds, posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
-import { bring, checkEmpty, contentOf, getOne, idsOf, oneInEach, recordOf, recordsOf } from '../queue-walk.js'
+import {
+  bring,
+  checkEmpty,
+  contentOf,
+  getOne,
+  idsOf,
+  jobsOf,
+  oneInEach,
+  recordOf,
+  recordsOf,
+} from '../queue-walk.js'
 
 const LARGEST_TRIED_BYTES = 16_777_216
 
@@ -82,9 +92,9 @@ export const putCases: readonly QueueCase[] = [
     async run(harness) {
       const queue = await harness.open()
       for (const [what, id] of badIds) {
-        await refuses(() => queue.put(id as string, 1), `put refuses ${what} as an id`)
+        await refuses(() => queue.put(posingAs(id), 1), `put refuses ${what} as an id`)
         await refuses(
-          () => queue.putMany([{ id: id as string, body: 1 }]),
+          () => queue.putMany([{ id: posingAs(id), body: 1 }]),
           `putMany refuses ${what} as an id`,
         )
       }
@@ -97,7 +107,7 @@ export const putCases: readonly QueueCase[] = [
     async run(harness) {
       const queue = await harness.open()
       for (const [what, body, path] of badBodies) {
-        const error = await refuses(() => queue.put('a', body as null), `put refuses ${what} as a body`)
+        const error = await refuses(() => queue.put('a', posingAs(body)), `put refuses ${what} as a body`)
         check(error.message.includes(path), `the message names where ${what} is: ${path}`, error.message)
       }
       await checkEmpty(queue, 'nothing is stored of what was refused')
@@ -134,7 +144,7 @@ export const putCases: readonly QueueCase[] = [
         { priority: 0.5 },
         { priority: Number.NaN },
         { priority: MAX_PRIORITY + 1 },
-        { priority: '1' as unknown as number },
+        { priority: posingAs('1') },
         { notBeforeAt: -1 },
         { notBeforeAt: 0.5 },
         { notBeforeAt: Number.POSITIVE_INFINITY },
@@ -233,14 +243,10 @@ export const putCases: readonly QueueCase[] = [
       for (const put of losers) await rejects(put, 'SLUICE_ITEM_EXISTS', 'every other put is told why')
       const queue = at(queues, 0, 'a queue')
       same((await recordOf(queue, 'a')).body, { index: winners[0] }, 'the body is that of the put which won')
-      same(jobsSeen(await queue.get(10)), ['a@1'], 'the item is given out once')
+      same(jobsOf(await queue.get(10)), ['a@1'], 'the item is given out once')
     },
   },
 ]
-
-function jobsSeen(items: readonly { id: string; attempt: number }[]): string[] {
-  return items.map((item) => `${item.id}@${item.attempt}`)
-}
 
 function spoil(value: unknown): void {
   const list = value !== null && typeof value === 'object' && 'list' in value ? value.list : undefined

@@ -1,0 +1,169 @@
+import type { Lease, Queue } from '@sluice/core'
+import { check, refuses, same } from '../check.js'
+import { posingAs } from '../odd-values.js'
+import type { QueueCase, QueueHarness } from '../queue-harness.js'
+import { spanOf } from '../queue-walk.js'
+
+const LONG_MS = 600_000
+const SHORT_MS = 100
+
+/** Q-LEASE-1. */
+export const leaseCases: readonly QueueCase[] = [
+  {
+    id: 'Q-LEASE-1',
+    title: 'one holder at a time has a lease; the others get undefined; other names are other leases',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      const lease = await taken(queue, 'me', LONG_MS)
+      same([lease.name, lease.holder, lease.ttlMs], ['dispatch', 'me', LONG_MS], 'the lease says what it is')
+      check(Number.isSafeInteger(lease.fence) && lease.fence >= 0, 'its fence is a whole number', lease.fence)
+      same(await other.lease('dispatch', 'you', LONG_MS), undefined, 'another holder gets none')
+      same(await queue.lease('dispatch', 'you', LONG_MS), undefined, 'on the same Queue object neither')
+      check((await other.lease('sweep', 'you', LONG_MS)) !== undefined, 'a lease of another name is free')
+      same(await lease.renew(), true, 'the holder can renew')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/a',
+    title: 'of many that ask at once exactly one gets it',
+    async run(harness) {
+      const queues = await Promise.all([harness.open(), harness.open(), harness.open()])
+      const asked = Array.from({ length: 12 }, (_, index) =>
+        queues[index % 3]?.lease('dispatch', `holder${index}`, LONG_MS),
+      )
+      const leases = (await Promise.all(asked)).filter((lease) => lease !== undefined)
+      same(leases.length, 1, 'one of twelve holders gets the lease')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/b',
+    title: 'released, it goes to another at once, the fence grown; the old lease is of no more use',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      const first = await taken(queue, 'me', LONG_MS)
+      await first.release()
+      const second = await taken(other, 'you', LONG_MS)
+      check(second.fence > first.fence, 'the fence grows with the change of holder', [
+        first.fence,
+        second.fence,
+      ])
+      same(await first.renew(), false, 'who gave it back can’t renew')
+      await first.release()
+      same(await second.renew(), true, 'a second release of the old lease takes nothing from the new holder')
+      same(await queue.lease('dispatch', 'me', LONG_MS), undefined, 'the first one has to wait now')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/c',
+    title: 'run out, it goes to another, the fence grown; the old holder finds out at renew',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      const first = await taken(queue, 'me', SHORT_MS)
+      await harness.passTime(spanOf(queue, SHORT_MS))
+      const second = await taken(other, 'you', LONG_MS)
+      check(second.fence > first.fence, 'the fence grows with the change of holder', [
+        first.fence,
+        second.fence,
+      ])
+      same(await first.renew(), false, 'the old holder can’t renew')
+      await first.release()
+      same(await second.renew(), true, 'nor can it give back what is the other’s')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/d',
+    title: 'run out and taken by nobody, it can’t be renewed, but taken anew',
+    async run(harness) {
+      const queue = await harness.open()
+      const first = await taken(queue, 'me', SHORT_MS)
+      await harness.passTime(spanOf(queue, SHORT_MS))
+      same(await first.renew(), false, 'time alone ends a lease')
+      const second = await taken(queue, 'me', LONG_MS)
+      check(second.fence >= first.fence, 'the fence never shrinks', [first.fence, second.fence])
+      same(await second.renew(), true, 'the new one is good')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/e',
+    title: 'renewed in time, it is kept beyond its first end, with the same fence',
+    run: renewedInTime,
+  },
+  {
+    id: 'Q-LEASE-1/f',
+    title: 'the same holder that takes it again keeps it and its fence',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      const first = await taken(queue, 'me', LONG_MS)
+      const again = await taken(other, 'me', LONG_MS)
+      same(again.fence, first.fence, 'no change of holder, no new fence')
+      same(await other.lease('dispatch', 'you', LONG_MS), undefined, 'another holder gets none')
+    },
+  },
+  {
+    id: 'Q-LEASE-1/g',
+    title: 'the fence grows over many changes of holder, the first holder coming back included',
+    async run(harness) {
+      const queue = await harness.open()
+      const fences: number[] = []
+      for (const holder of ['a', 'b', 'a', 'c', 'b']) {
+        const lease = await taken(queue, holder, LONG_MS)
+        fences.push(lease.fence)
+        await lease.release()
+      }
+      const growing = fences.every((fence, index) => index === 0 || fence > (fences[index - 1] ?? 0))
+      check(growing, 'each change of holder gives a larger fence', fences)
+    },
+  },
+  {
+    id: 'Q-LEASE-1/h',
+    title: 'a lease with no name or holder, or a ttl under 100 ms, is a TypeError',
+    async run(harness) {
+      const queue = await harness.open()
+      await refuses(() => queue.lease('', 'me', 1_000), 'lease refuses an empty name')
+      await refuses(() => queue.lease('dispatch', '', 1_000), 'lease refuses an empty holder')
+      for (const ttl of [0, 99, 100.5, Number.NaN, '1000', undefined]) {
+        await refuses(
+          () => queue.lease('dispatch', 'me', posingAs(ttl)),
+          `lease refuses a ttl of ${String(ttl)}`,
+        )
+      }
+      check(
+        (await queue.lease('dispatch', 'you', 100)) !== undefined,
+        'nothing was taken by what was refused',
+      )
+    },
+  },
+]
+
+async function taken(queue: Queue, holder: string, ttlMs: number): Promise<Lease> {
+  const lease = await queue.lease('dispatch', holder, ttlMs)
+  check(lease !== undefined, `the lease is free, and ${holder} gets it`)
+  if (lease === undefined) throw new Error('unreachable')
+  return lease
+}
+
+/** On a slow machine time may run out before the renewal: then nothing is proven, and a longer lease is tried. */
+async function renewedInTime(harness: QueueHarness): Promise<void> {
+  const [queue, other] = [await harness.open(), await harness.open()]
+  for (const ttlMs of [400, 1_600, 6_400, 25_600]) {
+    const startAt = await queue.now()
+    const lease = await taken(queue, `me for ${ttlMs}`, ttlMs)
+    await harness.passTime(ttlMs * 0.6)
+    const renewed = await lease.renew()
+    const renewedAt = await queue.now()
+    if (renewedAt - startAt < ttlMs) same(renewed, true, 'the holder renews before the end')
+    await harness.passTime(ttlMs * 0.6)
+    const rival = await other.lease('dispatch', 'you', ttlMs)
+    const conclusive = renewed && (await queue.now()) - renewedAt < ttlMs - queue.supports.orderPrecisionMs
+    if (conclusive) {
+      same(rival, undefined, 'beyond its first end the renewed lease is still held')
+      same((await taken(other, lease.holder, ttlMs)).fence, lease.fence, 'with the same fence')
+      return
+    }
+    await rival?.release()
+    await lease.release()
+  }
+  throw new Error(
+    'the storage is too slow to tell whether a lease is kept: 25 s were not enough for a few calls',
+  )
+}

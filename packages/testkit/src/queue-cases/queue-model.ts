@@ -1,0 +1,108 @@
+import { judgeMove, type ErrorCode, type Settlement, type Stage } from '@sluice/core'
+
+interface ModelItem {
+  readonly id: string
+  priority: number
+  stage: Stage
+  attempt: number
+  refunds: number
+  /** Grows with each entry into WAITING. */
+  turn: number
+  lastOutcome?: 'SUCCESS' | 'FAIL' | 'WAITING'
+}
+
+/** What a queue does, with no thought of storage, time or speed: the yardstick of the random walks. */
+export class QueueModel {
+  readonly #items = new Map<string, ModelItem>()
+  #turn = 0
+
+  put(id: string, priority: number): boolean {
+    if (this.#items.has(id)) return false
+    this.#items.set(id, { id, priority, stage: 'WAITING', attempt: 0, refunds: 0, turn: this.#turn++ })
+    return true
+  }
+
+  /** The jobs that are given out, as `id@attempt`, in their order. */
+  get(count: number): string[] {
+    const next = [...this.#items.values()]
+      .filter((item) => item.stage === 'WAITING')
+      .toSorted((a, b) => b.priority - a.priority || a.turn - b.turn)
+      .slice(0, count)
+    return next.map((item) => this.#claim(item))
+  }
+
+  /** Takes what the queue gave instead of what the model chose, where both are as many. */
+  follow(given: readonly string[], chosen: readonly string[]): void {
+    if (given.length !== chosen.length)
+      throw new Error(`get gives ${given.length} items instead of ${chosen.length}`)
+    for (const job of chosen.filter((one) => !given.includes(one))) this.#unclaim(job)
+    for (const job of given.filter((one) => !chosen.includes(one))) {
+      const item = this.#items.get(job.slice(0, job.lastIndexOf('@')))
+      if (item?.stage !== 'WAITING' || this.#claim(item) !== job)
+        throw new Error(`get gives ${job} out of turn`)
+    }
+  }
+
+  settle({ id, attempt, stage, refund }: Settlement): ErrorCode | undefined {
+    const item = this.#items.get(id)
+    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
+    const verdict = judgeMove({ ...item, uid: id }, { to: stage, attempt })
+    if (verdict === 'conflict') return 'SLUICE_STAGE_CONFLICT'
+    if (verdict === 'repeat') return undefined
+    item.stage = stage
+    item.lastOutcome = stage
+    if (stage === 'WAITING') item.turn = this.#turn++
+    if (refund === true) item.refunds += 1
+    return undefined
+  }
+
+  requeue(id: string): boolean {
+    const item = this.#items.get(id)
+    if (item?.stage !== 'FAIL') return false
+    Object.assign(item, { stage: 'WAITING', refunds: item.attempt, turn: this.#turn++ })
+    return true
+  }
+
+  remove(id: string): boolean {
+    const item = this.#items.get(id)
+    return item !== undefined && item.stage !== 'PROCESSING' && this.#items.delete(id)
+  }
+
+  attempt(id: string): number {
+    return this.#items.get(id)?.attempt ?? 0
+  }
+
+  items(): readonly Readonly<ModelItem>[] {
+    return [...this.#items.values()]
+  }
+
+  content(): Record<Stage, string[]> {
+    const content: Record<Stage, string[]> = { WAITING: [], PROCESSING: [], SUCCESS: [], FAIL: [] }
+    for (const item of this.#items.values()) content[item.stage].push(item.id)
+    for (const ids of Object.values(content)) ids.sort()
+    return content
+  }
+
+  sizes(): Record<Stage, number> {
+    const { WAITING, PROCESSING, SUCCESS, FAIL } = this.content()
+    return {
+      WAITING: WAITING.length,
+      PROCESSING: PROCESSING.length,
+      SUCCESS: SUCCESS.length,
+      FAIL: FAIL.length,
+    }
+  }
+
+  #claim(item: ModelItem): string {
+    item.stage = 'PROCESSING'
+    item.attempt += 1
+    return `${item.id}@${item.attempt}`
+  }
+
+  #unclaim(job: string): void {
+    const item = this.#items.get(job.slice(0, job.lastIndexOf('@')))
+    if (item === undefined) return
+    item.stage = 'WAITING'
+    item.attempt -= 1
+  }
+}

@@ -1,0 +1,119 @@
+import { AssertionError } from 'node:assert'
+import type { Queue, Settlement } from '@sluice/core'
+import { same } from '../check.js'
+import type { QueueCase, QueueHarness } from '../queue-harness.js'
+import { apart, contentOf, jobsOf, recordOf } from '../queue-walk.js'
+import { pick, seededRandom } from '../random.js'
+import { QueueModel } from './queue-model.js'
+
+const STEPS = 120
+const IDS = 12
+
+/** A walk of random calls, held against a model of twenty lines at every step. */
+export const walkCases: readonly QueueCase[] = [11, 22, 33].map((seed, index) => ({
+  id: `Q-SIZE-1/${'bcd'[index]}`,
+  title: `a walk of ${STEPS} random calls (seed ${seed}) answers and ends as a simple model does`,
+  run: (harness) => walk(harness, seed),
+}))
+
+interface Walk {
+  readonly queue: Queue
+  readonly model: QueueModel
+  readonly random: () => number
+}
+
+async function walk(harness: QueueHarness, seed: number): Promise<void> {
+  const queues = [await harness.open(), await harness.open()] as const
+  const random = seededRandom(seed)
+  const model = new QueueModel()
+  for (let step = 0; step < STEPS; step++) {
+    const queue = pick(queues, random())
+    try {
+      await take({ queue, model, random })
+      same(await queue.sizes(), model.sizes(), 'the sizes are those of the model')
+      await apart(queue, harness)
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error)
+      throw new AssertionError({ message: `seed ${seed}, step ${step}: ${what}` })
+    }
+  }
+  same(
+    await contentOf(queues[0]),
+    model.content(),
+    `seed ${seed}: at the end each item is where the model has it`,
+  )
+  for (const { id, stage, attempt, refunds } of model.items()) {
+    const record = await recordOf(queues[1], id)
+    same(
+      [record.stage, record.attempt, record.refunds],
+      [stage, attempt, refunds],
+      `seed ${seed}: at the end ${id} is in the stage and at the attempt that the model has`,
+    )
+  }
+}
+
+const CALLS = [put, put, get, get, settle, settle, settle, requeue, remove] as const
+
+async function take(walk: Walk): Promise<void> {
+  await pick(CALLS, walk.random())(walk)
+}
+
+async function put({ queue, model, random }: Walk): Promise<void> {
+  const items = Array.from({ length: 1 + Math.floor(random() * 3) }, () => ({
+    id: someId(random),
+    body: 1,
+    priority: Math.floor(random() * 3),
+  }))
+  const { added, duplicates } = await queue.putMany(items)
+  const expected = items.filter((item) => !model.put(item.id, item.priority)).map((item) => item.id)
+  same(
+    [added, duplicates.toSorted()],
+    [items.length - expected.length, expected.toSorted()],
+    'putMany adds what is new',
+  )
+}
+
+async function get({ queue, model, random }: Walk): Promise<void> {
+  const count = Math.floor(random() * 4)
+  const given = await queue.get(count)
+  const expected = model.get(count)
+  // Of items that became available too close together the queue may choose: the model then follows it.
+  if (queue.supports.orderPrecisionMs > 0) model.follow(jobsOf(given), expected)
+  else same(jobsOf(given), expected, `get(${count}) gives these, in this order`)
+}
+
+async function settle({ queue, model, random }: Walk): Promise<void> {
+  const outcomes = Array.from({ length: 1 + Math.floor(random() * 3) }, (): Settlement => {
+    const id = someId(random)
+    const attempt = Math.max(0, model.attempt(id) - (random() < 0.2 ? 1 : 0))
+    const stage = pick(['SUCCESS', 'FAIL', 'WAITING'] as const, random())
+    return stage === 'WAITING' ? { id, attempt, stage, refund: random() < 0.5 } : { id, attempt, stage }
+  })
+  const report = await queue.settle(outcomes)
+  const expected = outcomes.flatMap((outcome) => {
+    const code = model.settle(outcome)
+    return code === undefined ? [] : [`${outcome.id}@${outcome.attempt} ${code}`]
+  })
+  const refused = report.refused.map(({ id, attempt, code }) => `${id}@${attempt} ${code}`)
+  same(
+    [report.settled, refused.toSorted()],
+    [outcomes.length - expected.length, expected.toSorted()],
+    `settle(${JSON.stringify(outcomes)}) refuses what the model refuses`,
+  )
+}
+
+async function requeue({ queue, model, random }: Walk): Promise<void> {
+  const id = someId(random)
+  const { moved } = await queue.requeue([id])
+  same(moved, model.requeue(id) ? 1 : 0, `requeue(${id}) moves it if it is in FAIL`)
+}
+
+async function remove({ queue, model, random }: Walk): Promise<void> {
+  const id = someId(random)
+  const { removed } = await queue.remove([id])
+  same(removed, model.remove(id) ? 1 : 0, `remove(${id}) takes it unless it is in PROCESSING`)
+}
+
+function someId(random: () => number): string {
+  return `i${Math.floor(random() * IDS)}`
+}

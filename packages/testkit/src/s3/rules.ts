@@ -1,0 +1,43 @@
+/** How a store differs from AWS. Every field's first value is AWS's. */
+export interface S3Rules {
+  /** PUT `If-None-Match: *`. */
+  readonly putIfNoneMatch: 'honoured' | 'ignored' | 'not-implemented'
+  /** PUT `If-Match`. `unquoted-only` refuses the right ETag in its quotes. */
+  readonly putIfMatch: 'honoured' | 'unquoted-only' | 'ignored' | 'not-implemented'
+  /** What PUT `If-Match` of a key that isn't there is told. */
+  readonly putIfMatchOfNothing: 'NoSuchKey' | 'PreconditionFailed'
+  /** `If-None-Match` other than `*`, `If-Match: *`, and both together: refused with 501, or taken for what they say. */
+  readonly oddConditions: 'not-implemented' | 'taken'
+  /** What the losers of a race for one key are told, when the winner came while they were under way. */
+  readonly raceLosers: 'PreconditionFailed' | 'InternalError' | 'ConditionalRequestConflict'
+  /** `false`: the condition is checked first and the object written later, so that two racers can both win. */
+  readonly atomicConditions: boolean
+  /** DELETE `If-Match`. */
+  readonly deleteIfMatch: 'honoured' | 'ignored'
+  /** The `ETag` of a key in DeleteObjects. */
+  readonly batchDeleteETag: 'honoured' | 'ignored'
+  /** Conditions of CopyObject on its target. */
+  readonly copyConditions: 'honoured' | 'ignored'
+  /** The order of listings: by UTF-8 bytes, or by the rules of a language. */
+  readonly listOrder: 'utf8' | 'locale'
+  /** The most keys in DeleteObjects. AWS: 1,000. */
+  readonly maxBatchDelete: number
+  /** The longest key, in bytes of UTF-8. AWS: 1,024. */
+  readonly maxKeyBytes: number
+}
+
+/** AWS S3, general purpose buckets. */
+export const awsRules: S3Rules = {
+  putIfNoneMatch: 'honoured',
+  putIfMatch: 'honoured',
+  putIfMatchOfNothing: 'NoSuchKey',
+  oddConditions: 'not-implemented',
+  raceLosers: 'PreconditionFailed',
+  atomicConditions: true,
+  deleteIfMatch: 'honoured',
+  batchDeleteETag: 'honoured',
+  copyConditions: 'honoured',
+  listOrder: 'utf8',
+  maxBatchDelete: 1_000,
+  maxKeyBytes: 1_024,
+}
