@@ -1,0 +1,62 @@
+import type { ControlState, ItemHead, JsonValue } from '@sluice/core'
+import type { Engine } from './engine.js'
+import { forEachParallel } from './parallel.js'
+import { roomIn } from './release-policy.js'
+import { sendItem, type SendPass } from './send.js'
+import { settleAll } from './settle.js'
+import type { Tally } from './tick-result.js'
+
+export interface DispatchInput {
+  /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
+  readonly resends: readonly ItemHead[]
+  readonly control: ControlState
+}
+
+/**
+ * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows. Items
+ * claimed but not sent hold their places, so that no crash between the claim and the send can lead over the cap.
+ */
+export async function dispatch(engine: Engine, tally: Tally, input: DispatchInput): Promise<void> {
+  const pass: SendPass = { tally, rejected: [], halted: false }
+  await sendAgain(engine, pass, input)
+  if (!pass.halted) await sendNew(engine, pass, input)
+  await settleAll(engine, tally, pass.rejected)
+}
+
+async function sendAgain(engine: Engine, pass: SendPass, { resends, control }: DispatchInput): Promise<void> {
+  const { tally } = pass
+  // The cap holds for these too: an engine that lost its lease within a claim may have claimed on top of ours.
+  const processing = tally.processing - resends.length
+  const room = roomIn(engine.policy, { processing, orphans: tally.orphans, limits: control.limits })
+  const nowMs = engine.clock.monotonicMs()
+  const due = resends.filter((item) => engine.memory.maySend(item, nowMs)).slice(0, room)
+  await forEachParallel(due, engine.sendConcurrency, async (head) => {
+    if (pass.halted) return
+    const body = await bodyOf(engine, head)
+    if (body !== undefined) await sendItem(engine, pass, { head, body, again: true })
+  })
+}
+
+/** Looked up afresh: somebody may have moved the item by hand since the list was read, and then nothing is sent. */
+async function bodyOf({ queue }: Engine, head: ItemHead): Promise<JsonValue | undefined> {
+  const item = await queue.lookup(head.id)
+  const same = item?.stage === 'PROCESSING' && item.uid === head.uid && item.attempt === head.attempt
+  return same ? item.body : undefined
+}
+
+async function sendNew(engine: Engine, pass: SendPass, { control }: DispatchInput): Promise<void> {
+  const { tally } = pass
+  const { processing, orphans } = tally
+  const room = roomIn(engine.policy, { processing, orphans, limits: control.limits })
+  const wanted = Math.min(room, engine.maxBatchItems)
+  if (wanted === 0 || !(await engine.lease.keep())) return
+  const items = await engine.queue.get(wanted)
+  tally.claimed = items.length
+  tally.processing += items.length
+  for (const item of items) engine.memory.noteUnsent(item)
+  await forEachParallel(items, engine.sendConcurrency, (item) =>
+    sendItem(engine, pass, { head: item, body: item.body, again: false }),
+  )
+  // The batch was cut, not the work: the rest need not wait for the next interval.
+  if (items.length === wanted && room > wanted && !pass.halted) tally.nextDelayMs = 0
+}

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import { assertSpan, silentLogger, type Clock, type Logger, type Queue, type Worker } from '@sluice/core'
+import type { Random } from './backoff.js'
+import type { LostPolicy } from './decide.js'
+import { processingLimit, type ReleasePolicy } from './release-policy.js'
+import { retryPolicy, type RetryOptions, type RetryPolicy } from './retry.js'
+import { systemClock } from './system-clock.js'
+import type { WorkEvent } from './work-event.js'
+
+/** What becomes of an item whose job was there and is gone from the worker for good. */
+export interface LostOptions {
+  /**
+   * `fail`: the item fails, and the reason says so · `resend`: it is released for another attempt, which counts, though `maxAttempts`
+   * doesn't end it · `hold`: it stays in PROCESSING and keeps its place until a person moves it. Default `fail`.
+   */
+  readonly policy?: LostPolicy
+  /** How long the job must have been absent, in ms of this process's clock, 0 or more. Default 60,000. */
+  readonly graceMs?: number
+}
+
+/** The options of {@link WorkQueue}. */
+export interface WorkQueueOptions {
+  readonly queue: Queue
+  /** Its name must be the queue's. */
+  readonly worker: Worker
+  /** How many jobs may start. Default `processingLimit(10)`. */
+  readonly policy?: ReleasePolicy
+  readonly retry?: RetryOptions
+  readonly lost?: LostOptions
+  /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
+  readonly leaseTtlMs?: number
+  /** Names this process among those that share the queue; unique. Default a random UUID. */
+  readonly holder?: string
+  /** How many calls of `sendJob` and `lookupJob` run at once, 1 or more. Default 16. */
+  readonly sendConcurrency?: number
+  /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
+  readonly maxBatchItems?: number
+  /** Default {@link systemClock}. */
+  readonly clock?: Clock
+  readonly logger?: Logger
+  /** Told of each thing that happened. What it throws is logged, and stops nothing. */
+  readonly onEvent?: (event: WorkEvent) => void
+  /** Default `Math.random`; for jitter alone. */
+  readonly random?: Random
+}
+
+/** The options, checked, with their defaults. */
+export interface CheckedOptions {
+  readonly queue: Queue
+  readonly worker: Worker
+  readonly policy: ReleasePolicy
+  readonly retry: RetryPolicy
+  readonly lost: Required<LostOptions>
+  readonly leaseTtlMs: number
+  readonly holder: string
+  readonly sendConcurrency: number
+  readonly maxBatchItems: number
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly onEvent: (event: WorkEvent) => void
+  readonly random: Random
+}
+
+const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies LostPolicy[]
+
+/** @throws TypeError that names the option that is wrong */
+export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
+  const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
+  const { sendConcurrency = 16, maxBatchItems = 500, retry = {}, lost = {} } = options
+  const { clock = systemClock, logger = silentLogger, onEvent = ignore, random = Math.random } = options
+  const checked: CheckedOptions = {
+    queue: options.queue,
+    worker: options.worker,
+    policy,
+    retry: retryPolicy(retry),
+    lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
+    leaseTtlMs,
+    holder,
+    sendConcurrency,
+    maxBatchItems,
+    clock,
+    logger,
+    onEvent,
+    random,
+  }
+  assertOptions(checked)
+  return checked
+}
+
+function ignore(): void {
+  // Nobody listens.
+}
+
+function assertOptions({ queue, worker, lost, ...options }: CheckedOptions): void {
+  if (queue.name !== worker.name) {
+    const names = `the queue's is ${JSON.stringify(queue.name)}, the worker's ${JSON.stringify(worker.name)}`
+    throw new TypeError(`queue and worker must be opened under one name: ${names}`)
+  }
+  if (!LOST_POLICIES.includes(lost.policy)) {
+    throw new TypeError(`lost.policy must be one of ${LOST_POLICIES.join(', ')}; got ${lost.policy}`)
+  }
+  assertSpan(lost.graceMs, 'lost.graceMs')
+  assertAtLeast(options.leaseTtlMs, 100, 'leaseTtlMs')
+  assertAtLeast(options.sendConcurrency, 1, 'sendConcurrency')
+  assertAtLeast(options.maxBatchItems, 1, 'maxBatchItems')
+  if (options.holder === '') throw new TypeError('holder must not be empty')
+}
+
+function assertAtLeast(value: number, least: number, what: string): void {
+  if (Number.isSafeInteger(value) && value >= least) return
+  throw new TypeError(`${what} must be a whole number of ${least} or more; got ${value}`)
+}

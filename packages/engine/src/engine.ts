@@ -1,0 +1,27 @@
+import type { Clock, Logger, Queue, Worker } from '@sluice/core'
+import type { DecideRules } from './decide.js'
+import type { JobMemory } from './job-memory.js'
+import type { LeaseKeeper } from './lease-keeper.js'
+import type { ReleasePolicy } from './release-policy.js'
+import type { WorkEvent } from './work-event.js'
+
+/** What the functions of one WorkQueue share. */
+export interface Engine {
+  readonly queue: Queue
+  readonly worker: Worker
+  readonly policy: ReleasePolicy
+  readonly rules: DecideRules
+  readonly sendConcurrency: number
+  readonly maxBatchItems: number
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly memory: JobMemory
+  readonly lease: LeaseKeeper
+  /** What was told already, so that it isn't told at every tick. */
+  readonly told: {
+    /** Orphans that run, by their names; only those of the latest poll. */
+    readonly orphans: Set<string>
+    forgetFailing: boolean
+  }
+  readonly emit: (event: WorkEvent) => void
+}

@@ -1,0 +1,89 @@
+import type { Clock, Lease, Queue } from '@sluice/core'
+
+/** The name of the lease whose holder dispatches and reconciles. */
+export const DISPATCHER_LEASE = 'dispatcher'
+
+export interface LeaseKeeperOptions {
+  readonly queue: Queue
+  readonly holder: string
+  readonly ttlMs: number
+  readonly clock: Clock
+}
+
+/**
+ * Holds the dispatcher's lease for one engine. That it is held is judged by this machine's own monotonic clock, from before the
+ * call that took or renewed it: the storage can't have begun to count earlier, so the lease is over here before it is there.
+ */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions
+  #lease: Lease | undefined
+  #fence: number | undefined
+  #renewAtMs = 0
+  #endsAtMs = 0
+  #asking: Promise<boolean> | undefined
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options
+  }
+
+  /** The fence of the lease that was held last: a new number says that another holder may have been there in between. */
+  get fence(): number | undefined {
+    return this.#fence
+  }
+
+  /** Whether it is held at this instant, without asking anybody. */
+  get held(): boolean {
+    return this.#lease !== undefined && this.#options.clock.monotonicMs() < this.#endsAtMs
+  }
+
+  /**
+   * Takes the lease, or renews it when a third of its life is over. Called before each thing that only the holder may start: of
+   * what is started then, two thirds of the lease lie ahead. Any number of calls at once ask the storage once.
+   *
+   * @returns whether it is held
+   */
+  keep(): Promise<boolean> {
+    if (this.held && this.#options.clock.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /** Gives it back, so that another can have it at once. */
+  async giveBack(): Promise<void> {
+    const lease = this.#lease
+    this.#lease = undefined
+    await lease?.release()
+  }
+
+  async #ask(): Promise<boolean> {
+    if (this.#lease !== undefined && (await this.#renew(this.#lease))) return this.held
+    this.#lease = undefined
+    await this.#take()
+    return this.held
+  }
+
+  async #renew(lease: Lease): Promise<boolean> {
+    const beforeMs = this.#options.clock.monotonicMs()
+    if (!(await lease.renew())) return false
+    this.#heldFrom(beforeMs)
+    return true
+  }
+
+  async #take(): Promise<void> {
+    const { queue, holder, ttlMs, clock } = this.#options
+    const beforeMs = clock.monotonicMs()
+    const lease = await queue.lease(DISPATCHER_LEASE, holder, ttlMs)
+    if (lease === undefined) return
+    this.#lease = lease
+    this.#fence = lease.fence
+    this.#heldFrom(beforeMs)
+  }
+
+  #heldFrom(beforeMs: number): void {
+    const { ttlMs } = this.#options
+    this.#renewAtMs = beforeMs + ttlMs / 3
+    this.#endsAtMs = beforeMs + ttlMs
+  }
+}

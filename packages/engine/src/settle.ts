@@ -1,0 +1,118 @@
+import type { JobRef, RefusedSettlement } from '@sluice/core'
+import type { Engine } from './engine.js'
+import { forEachParallel } from './parallel.js'
+import { storable, type JobSettlement } from './settlement.js'
+import type { Tally } from './tick-result.js'
+
+/** A settlement that was decided, and whether it is for a lost job. */
+export interface DecidedSettlement {
+  readonly settlement: JobSettlement
+  readonly why: 'reported' | 'lost' | 'rejected'
+}
+
+/** As many moves go to the queue in one call. */
+const MAX_SETTLEMENTS = 1_000
+
+/**
+ * Moves items out of PROCESSING, then tells the worker that their jobs need not be reported again. In this order: a crash between
+ * the two leaves a job that is reported once more and forgotten then; the reverse order would lose the outcome.
+ */
+export async function settleAll(
+  engine: Engine,
+  tally: Tally,
+  decided: readonly DecidedSettlement[],
+): Promise<void> {
+  for (let start = 0; start < decided.length; start += MAX_SETTLEMENTS) {
+    await settleChunk(engine, tally, decided.slice(start, start + MAX_SETTLEMENTS))
+  }
+}
+
+async function settleChunk(
+  engine: Engine,
+  tally: Tally,
+  decided: readonly DecidedSettlement[],
+): Promise<void> {
+  const maxBytes = engine.queue.supports.maxBodyBytes
+  const { refused } = await engine.queue.settle(
+    decided.map(({ settlement }) => storable(settlement, maxBytes)),
+  )
+  const refusals = new Map(refused.map((refusal) => [refusal.id, refusal]))
+  const settled = decided.filter(({ settlement }) => !refusals.has(settlement.id))
+  for (const done of settled) noteSettled(engine, tally, done)
+  const strangers = decided
+    .filter(({ settlement }) => refusals.has(settlement.id))
+    .map(({ settlement }) => logRefused(engine, settlement, refusals.get(settlement.id)))
+  const jobs = settled.filter(({ why }) => why === 'reported').map(({ settlement }) => settlement)
+  await forgetJobs(engine, [...jobs.map(refOf), ...(await movedOn(engine, strangers))])
+}
+
+function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedSettlement): void {
+  tally.processing -= 1
+  if (settlement.stage === 'SUCCESS') tally.settled.success += 1
+  if (settlement.stage === 'FAIL') tally.settled.fail += 1
+  if (settlement.stage === 'WAITING') tally.settled.waiting += 1
+  const job = refOf(settlement)
+  if (why === 'rejected') tally.rejected += 1
+  if (why === 'lost') {
+    tally.lost += 1
+    engine.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
+  }
+  const { stage, reason } = settlement
+  const failureClass = failureClassOf(settlement)
+  engine.emit({
+    kind: 'item-settled',
+    job,
+    stage,
+    ...(reason === undefined ? {} : { reason }),
+    ...(failureClass === undefined ? {} : { failureClass }),
+  })
+}
+
+function failureClassOf({ details }: JobSettlement): string | undefined {
+  if (typeof details !== 'object' || details === null || !('failureClass' in details)) return undefined
+  return typeof details.failureClass === 'string' ? details.failureClass : undefined
+}
+
+function logRefused(
+  engine: Engine,
+  settlement: JobSettlement,
+  refusal: RefusedSettlement | undefined,
+): JobRef {
+  const job = refOf(settlement)
+  engine.logger.warn(
+    { ...job, stage: settlement.stage, code: refusal?.code },
+    'the queue refused to settle an item: somebody else has moved it on',
+  )
+  return job
+}
+
+/** Those of the jobs whose items, looked up afresh, wait for them no longer: the list that was read may be older than the poll. */
+export async function movedOn(engine: Engine, jobs: readonly JobRef[]): Promise<JobRef[]> {
+  const moved: JobRef[] = []
+  await forEachParallel(jobs, engine.sendConcurrency, async (job) => {
+    if (!(await waitsFor(engine, job))) moved.push(job)
+  })
+  return moved
+}
+
+async function waitsFor({ queue }: Engine, job: JobRef): Promise<boolean> {
+  const item = await queue.lookup(job.id)
+  return item?.stage === 'PROCESSING' && item.uid === job.uid && item.attempt === job.attempt
+}
+
+/** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
+export async function forgetJobs({ worker, logger, told }: Engine, jobs: readonly JobRef[]): Promise<void> {
+  if (jobs.length === 0 || worker.forgetJobs === undefined) return
+  try {
+    await worker.forgetJobs(jobs)
+    told.forgetFailing = false
+  } catch (error) {
+    const level = told.forgetFailing ? 'debug' : 'warn'
+    told.forgetFailing = true
+    logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
+  }
+}
+
+export function refOf({ id, uid, attempt }: JobRef): JobRef {
+  return { id, uid, attempt }
+}

@@ -1,0 +1,112 @@
+import {
+  encodeOptional,
+  type ItemHead,
+  type JobRef,
+  type JobReport,
+  type JsonValue,
+  type Settlement,
+} from '@sluice/core'
+
+/** A settlement that names its job whole: the uid isn't optional here. */
+export type JobSettlement = Settlement & JobRef
+
+type Details = Readonly<Record<string, JsonValue>>
+
+/** The job ended well. */
+export function succeeded(item: ItemHead, report: JobReport): JobSettlement {
+  return {
+    ...fenceOf(item),
+    stage: 'SUCCESS',
+    ...(report.result === undefined ? {} : { result: report.result }),
+    ...evidenceOf(report),
+  }
+}
+
+/**
+ * The job failed.
+ *
+ * @param delayMs before the next attempt; `undefined`: there is none, the item fails
+ */
+export function failed(item: ItemHead, report: JobReport, delayMs: number | undefined): JobSettlement {
+  const reason = report.message ?? 'the job failed; the worker did not say why'
+  const evidence = evidenceOf({ ...report, failureClass: report.failureClass ?? 'failed' })
+  return { ...fenceOf(item), reason, ...evidence, ...outOfProcessing(delayMs) }
+}
+
+/** The job was there and is gone. */
+export function lost(item: ItemHead, graceMs: number, delayMs: number | undefined): JobSettlement {
+  const reason =
+    `lost: the job of attempt ${item.attempt} was started and the worker has not known it for ${graceMs} ms or longer; ` +
+    'how it ended can no longer be told'
+  return { ...fenceOf(item), reason, details: { failureClass: 'lost' }, ...outOfProcessing(delayMs) }
+}
+
+/** The worker can never accept the item. */
+export function rejected(item: ItemHead, reason: string): JobSettlement {
+  return { ...fenceOf(item), stage: 'FAIL', reason, details: { failureClass: 'rejected' } }
+}
+
+function fenceOf({ id, uid, attempt }: ItemHead): JobRef {
+  return { id, uid, attempt }
+}
+
+function outOfProcessing(delayMs: number | undefined): Pick<Settlement, 'stage' | 'delayMs'> {
+  return delayMs === undefined ? { stage: 'FAIL' } : { stage: 'WAITING', delayMs }
+}
+
+/** What a person may want to see of a job when the worker has long forgotten it. */
+function evidenceOf(report: JobReport): { details?: JsonValue } {
+  const { url, startedAt, finishedAt, failureClass } = report
+  const details: Details = {
+    ...asDetails(report.details),
+    ...(url === undefined ? {} : { url }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(failureClass === undefined || report.stage === 'SUCCESS' ? {} : { failureClass }),
+  }
+  return Object.keys(details).length === 0 ? {} : { details }
+}
+
+/**
+ * The settlement as the queue can store it. A job that succeeded has succeeded, even if its result is not JSON or is too large to
+ * keep: the result is left out, and the details say so. Else one such job would stop every settle it is part of, for ever.
+ *
+ * @param maxBytes the queue's `supports.maxBodyBytes`
+ */
+export function storable(settlement: JobSettlement, maxBytes: number): JobSettlement {
+  const { result, details, ...rest } = settlement
+  const keptResult = kept(result, maxBytes, 'result')
+  const keptDetails = kept(details, maxBytes, 'details')
+  const leftOut = [...keptResult.leftOut, ...keptDetails.leftOut]
+  if (leftOut.length === 0) return settlement
+  const noted = { ...asDetails(keptDetails.value), leftOut }
+  const fits = kept(noted, maxBytes, 'details').leftOut.length === 0
+  return {
+    ...rest,
+    ...(keptResult.value === undefined ? {} : { result: keptResult.value }),
+    details: fits ? noted : { leftOut },
+  }
+}
+
+function kept(
+  value: JsonValue | undefined,
+  maxBytes: number,
+  what: string,
+): { value: JsonValue | undefined; leftOut: string[] } {
+  try {
+    encodeOptional(value, maxBytes, what)
+    return { value, leftOut: [] }
+  } catch (error) {
+    return { value: undefined, leftOut: [error instanceof Error ? error.message : what] }
+  }
+}
+
+function asDetails(details: JsonValue | undefined): Details {
+  if (details === undefined) return {}
+  if (isRecord(details)) return details
+  return { details }
+}
+
+function isRecord(value: JsonValue): value is Details {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

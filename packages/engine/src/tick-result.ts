@@ -1,0 +1,51 @@
+import type { SluiceError } from '@sluice/core'
+
+/** What one tick did: plain data. */
+export interface TickResult {
+  /** `standby`: another engine has the lease, and this one did nothing. */
+  readonly role: 'dispatcher' | 'standby'
+  readonly paused: boolean
+  /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
+  readonly reconciled: boolean
+  /** Items in PROCESSING at the end of the tick; of a standby, 0. */
+  readonly processing: number
+  /** Jobs that run without an item in PROCESSING; they take places of the cap. */
+  readonly orphans: number
+  /** Items moved out of PROCESSING, by the stage they came to. */
+  readonly settled: { readonly success: number; readonly fail: number; readonly waiting: number }
+  /** Of the settled ones, those whose job was lost. */
+  readonly lost: number
+  /** Of those that failed, the ones that the worker can never accept. */
+  readonly rejected: number
+  /** Items claimed in this tick. */
+  readonly claimed: number
+  /** Jobs that the worker confirmed in this tick. */
+  readonly sent: number
+  /** Of the sent ones, those claimed in an earlier tick or by an earlier process. */
+  readonly resent: number
+  /** Why the tick could not do all of its work: an outage of the queue or the worker, for which no item failed. */
+  readonly unavailable?: SluiceError
+  /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
+  readonly nextDelayMs?: number
+}
+
+/** The tick's result while it is being made. */
+export type Tally = {
+  -readonly [Key in keyof Omit<TickResult, 'settled'>]: TickResult[Key]
+} & { readonly settled: { success: number; fail: number; waiting: number } }
+
+export function newTally(): Tally {
+  return {
+    role: 'standby',
+    paused: false,
+    reconciled: false,
+    processing: 0,
+    orphans: 0,
+    settled: { success: 0, fail: 0, waiting: 0 },
+    lost: 0,
+    rejected: 0,
+    claimed: 0,
+    sent: 0,
+    resent: 0,
+  }
+}

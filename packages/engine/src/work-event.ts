@@ -1,0 +1,27 @@
+import type { FailureClass, JobRef, Settlement, SluiceError } from '@sluice/core'
+import type { LostPolicy } from './decide.js'
+
+/** What a {@link WorkQueue} tells of what it did, as it does it. Told after the fact; it may be told twice after a crash. */
+export type WorkEvent =
+  /** `again`: the same attempt had been claimed before, by a process that died or through an outage. */
+  | { readonly kind: 'item-sent'; readonly job: JobRef; readonly again: boolean }
+  | {
+      readonly kind: 'item-settled'
+      readonly job: JobRef
+      readonly stage: Settlement['stage']
+      readonly reason?: string
+      readonly failureClass?: FailureClass
+    }
+  /** The job of an item was there and is gone; `policy` is what follows. `hold` is told once. */
+  | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }
+  /** A job runs whose item isn't in PROCESSING at that attempt; it is left alone. Told once. */
+  | { readonly kind: 'orphan'; readonly job: JobRef }
+  /** This engine has the lease: it dispatches and reconciles from now on. */
+  | { readonly kind: 'dispatcher'; readonly fence: number }
+  /** Another engine has the lease. */
+  | { readonly kind: 'standby' }
+  | { readonly kind: 'paused'; readonly reason?: string }
+  | { readonly kind: 'resumed' }
+  /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
+  | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }
+  | { readonly kind: 'outage-over'; readonly of: 'queue' | 'worker' }

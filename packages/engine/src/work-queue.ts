@@ -1,0 +1,195 @@
+import type { Clock, ControlState } from '@sluice/core'
+import { dispatch } from './dispatch.js'
+import { Doorbell } from './doorbell.js'
+import type { Engine } from './engine.js'
+import { isOutage } from './engine-errors.js'
+import { checkedOptions, type CheckedOptions, type WorkQueueOptions } from './engine-options.js'
+import { JobMemory } from './job-memory.js'
+import { LeaseKeeper } from './lease-keeper.js'
+import { OutageLog } from './outage-log.js'
+import { reconcile } from './reconcile.js'
+import { newTally, type Tally, type TickResult } from './tick-result.js'
+import type { WorkEvent } from './work-event.js'
+
+/**
+ * Lets the items of a queue through to a worker, and follows each job to its end. One pass is a {@link WorkQueue.tick}; the timer is
+ * {@link runLoop}.
+ *
+ * Unfinished jobs never exceed what the policy allows, whatever crashes or restarts. Any number of these, in any number of processes,
+ * may share one queue: the one that holds the lease works, the others stand by and take over within its ttl. An outage of queue or
+ * worker fails no item. All that it must not lose is in the queue and at the worker: a new one goes on where another was killed.
+ *
+ * @example
+ * ```ts
+ * import { WorkQueue, processingLimit } from '@sluice/engine'
+ * import { openQueue } from '@sluice/queue-memory'
+ * import { openWorker } from '@sluice/worker-dummy'
+ *
+ * const queue = await openQueue({ name: 'tiles' })
+ * const worker = await openWorker({ name: 'tiles', rule: { afterMs: 50 } })
+ * const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(2) })
+ * await queue.put('tile-1', { url: 's3://maps/1.tif' })
+ * const { sent } = await workQueue.tick()
+ * await workQueue.stop()
+ * ```
+ */
+export class WorkQueue {
+  readonly #options: CheckedOptions
+  readonly #engine: Engine
+  readonly #outages: OutageLog
+  readonly #doorbell = new Doorbell()
+  #lastTick: Promise<unknown> = Promise.resolve()
+  #role: TickResult['role'] | undefined
+  #fence: number | undefined
+  #paused = false
+  #sendAtMs = Number.NEGATIVE_INFINITY
+  #refusal: TickResult['unavailable']
+
+  /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
+  constructor(options: WorkQueueOptions) {
+    this.#options = checkedOptions(options)
+    this.#engine = this.#newEngine(this.#options)
+    this.#outages = new OutageLog(this.#options.logger, (event) => this.#emit(event))
+  }
+
+  get clock(): Clock {
+    return this.#options.clock
+  }
+
+  get leaseTtlMs(): number {
+    return this.#options.leaseTtlMs
+  }
+
+  /** How many items this object remembers: those in PROCESSING alone. */
+  get remembered(): number {
+    return this.#engine.memory.size
+  }
+
+  /**
+   * One pass: reconcile, then dispatch. Called while another runs, it comes after it. An outage of the queue or the worker doesn't
+   * reject: the result says so in `unavailable`, and what was begun is finished by a later tick.
+   *
+   * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
+   * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+   */
+  tick(): Promise<TickResult> {
+    const tick = this.#lastTick.then(() => this.#tick())
+    this.#lastTick = tick.catch(() => {
+      // Whoever called that tick has been told; the next one starts afresh.
+    })
+    return tick
+  }
+
+  /**
+   * Waits for the tick under way and gives the lease back, so that a standby takes over at once. Jobs that run go on, and are
+   * adopted by the next engine. A later `tick` takes the lease again: end the loop first.
+   *
+   * @throws SluiceError of the queue; the lease then runs out by itself
+   */
+  async stop(): Promise<void> {
+    await this.#lastTick
+    await this.#engine.lease.giveBack()
+    this.#role = undefined
+  }
+
+  /** Ends the loop's wait: something was put, or a limit was changed, and a tick now is worth it. */
+  wake(): void {
+    this.#doorbell.ring()
+  }
+
+  /** Resolves after `ms`, or earlier at a {@link WorkQueue.wake} or when the signal aborts. */
+  waitForWake(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#doorbell.wait(this.clock, ms, signal)
+  }
+
+  /** The worker's doorbell, if it has one: each value says that a tick now may be worth it. */
+  watchWorker(signal: AbortSignal): AsyncIterable<unknown> | undefined {
+    const { worker } = this.#options
+    return worker.supports.watch ? worker.watch?.(signal) : undefined
+  }
+
+  #newEngine(options: CheckedOptions): Engine {
+    const { queue, holder, leaseTtlMs: ttlMs, clock, retry, lost, random } = options
+    return {
+      ...options,
+      rules: { retry, lost, random },
+      memory: new JobMemory(lost.graceMs, random),
+      lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
+      told: { orphans: new Set(), forgetFailing: false },
+      emit: (event) => this.#emit(event),
+    }
+  }
+
+  async #tick(): Promise<TickResult> {
+    const tally = newTally()
+    try {
+      await this.#pass(tally)
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      tally.unavailable = error
+      // Unless the poll was read, no grace has passed for jobs that are absent from it.
+      if (!tally.reconciled) this.#engine.memory.lookAway()
+    }
+    const askedMs = tally.unavailable?.retryAfterMs
+    if (askedMs !== undefined) tally.nextDelayMs ??= askedMs
+    this.#noteRole(tally)
+    this.#outages.note(tally.unavailable)
+    return tally
+  }
+
+  async #pass(tally: Tally): Promise<void> {
+    if (!(await this.#engine.lease.keep())) return
+    this.#noteRole(tally)
+    const control = await this.#engine.queue.control.read()
+    this.#notePause(tally, control)
+    // Reconcile first: what has ended makes room for what is to start.
+    const resends = await reconcile(this.#engine, tally)
+    tally.reconciled = true
+    if (control.paused || tally.unavailable !== undefined || this.#leftAlone(tally)) return
+    await dispatch(this.#engine, tally, { resends, control })
+    this.#noteRefusal(tally)
+  }
+
+  #noteRole(tally: Tally): void {
+    const { lease } = this.#engine
+    tally.role = lease.held ? 'dispatcher' : 'standby'
+    // Another engine has worked in between: what was seen before is no ground for judging what is absent now.
+    if (lease.held && lease.fence !== this.#fence) this.#engine.memory.distrust()
+    if (lease.held) this.#fence = lease.fence
+    if (tally.role === this.#role || tally.unavailable !== undefined) return
+    this.#role = tally.role
+    this.#emit(lease.held ? { kind: 'dispatcher', fence: lease.fence ?? 0 } : { kind: 'standby' })
+  }
+
+  #notePause(tally: Tally, { paused, reason }: ControlState): void {
+    tally.paused = paused
+    if (paused === this.#paused) return
+    this.#paused = paused
+    if (!paused) this.#emit({ kind: 'resumed' })
+    else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
+  }
+
+  /** A worker that refused a send, and said for how long, gets nothing before that; its jobs are followed all the same. */
+  #leftAlone(tally: Tally): boolean {
+    const leftMs = this.#sendAtMs - this.clock.monotonicMs()
+    if (leftMs <= 0) return false
+    if (this.#refusal !== undefined) tally.unavailable = this.#refusal
+    tally.nextDelayMs = leftMs
+    return true
+  }
+
+  #noteRefusal(tally: Tally): void {
+    const { unavailable } = tally
+    this.#refusal = unavailable
+    if (unavailable?.retryAfterMs === undefined) return
+    this.#sendAtMs = this.clock.monotonicMs() + unavailable.retryAfterMs
+  }
+
+  #emit(event: WorkEvent): void {
+    try {
+      this.#options.onEvent(event)
+    } catch (error) {
+      this.#options.logger.error({ err: error, event: event.kind }, 'onEvent threw; the work goes on')
+    }
+  }
+}

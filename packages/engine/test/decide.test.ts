@@ -1,0 +1,126 @@
+import type { ItemHead, JobReport } from '@sluice/core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decide, type DecideRules, type JobFacts, type LostPolicy } from '../src/index.js'
+import { retryPolicy, type RetryOptions } from '../src/retry.js'
+
+const item: ItemHead = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 2, refunds: 0, priority: 0 }
+const fence = { id: 'a', uid: 'u', attempt: 2 }
+
+function rules(policy: LostPolicy = 'fail', retry: RetryOptions = {}): DecideRules {
+  return { lost: { policy, graceMs: 1_000 }, retry: retryPolicy(retry), random: () => 0 }
+}
+
+const report = (stage: JobReport['stage'], more: Partial<JobReport> = {}): JobReport => ({
+  stage,
+  uid: 'u',
+  attempt: 2,
+  ...more,
+})
+
+const facts = (sent: JobFacts['sent'], asking: JobFacts['asking'], absentMs = 0): JobFacts => ({
+  sent,
+  asking,
+  absentMs,
+})
+
+const absent = (of: JobFacts, by = rules()) => decide(item, { report: undefined, facts: of }, by)
+const present = (of: JobReport, by = rules()) =>
+  decide(item, { report: of, facts: facts('sent', 'due') }, by)
+
+test('running: wait', () => {
+  expect(present(report('PROCESSING'))).toEqual({ kind: 'wait' })
+})
+
+test('succeeded: SUCCESS with its result and evidence', () => {
+  const ended = report('SUCCESS', { result: { n: 1 }, url: 'http://x/1', details: { node: 'n7' }, finishedAt: 9 })
+  expect(present(ended)).toEqual({
+    kind: 'settle',
+    lost: false,
+    settlement: {
+      ...fence,
+      stage: 'SUCCESS',
+      result: { n: 1 },
+      details: { node: 'n7', url: 'http://x/1', finishedAt: 9 },
+    },
+  })
+  expect(present(report('SUCCESS'))).toEqual({
+    kind: 'settle',
+    lost: false,
+    settlement: { ...fence, stage: 'SUCCESS' },
+  })
+})
+
+test('failed: FAIL by default, with reason and class', () => {
+  const ended = report('FAIL', { message: 'exit 3', failureClass: 'error', details: [1] })
+  expect(present(ended)).toEqual({
+    kind: 'settle',
+    lost: false,
+    settlement: { ...fence, stage: 'FAIL', reason: 'exit 3', details: { details: [1], failureClass: 'error' } },
+  })
+  expect(present(report('FAIL'))).toMatchObject({
+    settlement: { stage: 'FAIL', reason: /did not say why/u, details: { failureClass: 'failed' } },
+  })
+})
+
+test.each([
+  ['attempts left', { maxAttempts: 3 }, {}, 'WAITING'],
+  ['the last attempt', { maxAttempts: 2 }, {}, 'FAIL'],
+  ['a refund makes room', { maxAttempts: 2 }, { refunds: 1 }, 'WAITING'],
+  ['a class that is tried again', { maxAttempts: 3, on: ['evicted'] }, { failureClass: 'evicted' }, 'WAITING'],
+  ['a class that is not', { maxAttempts: 3, on: ['evicted'] }, { failureClass: 'failed' }, 'FAIL'],
+  ['no class counts as failed', { maxAttempts: 3, on: ['failed'] }, {}, 'WAITING'],
+] as const)('failed, %s', (_, retry, { refunds = 0, ...more }: { refunds?: number; failureClass?: string }, stage) => {
+  const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
+  const action = decide({ ...item, refunds }, job, rules('fail', retry))
+  expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })
+  const delayMs = stage === 'WAITING' ? 1_000 * 2 ** (1 - refunds) : undefined
+  expect(action.kind === 'settle' && action.settlement.delayMs).toBe(delayMs)
+})
+
+test.each([
+  [facts('unsent', 'due'), 'resend'],
+  [facts('unsent', 'later'), 'resend'],
+  [facts('unsent', 'not-supported'), 'resend'],
+  [facts('unknown', 'due'), 'ask'],
+  [facts('unknown', 'later', 9_999), 'wait'],
+  [facts('unknown', 'no-such-job'), 'resend'],
+  [facts('unknown', 'not-supported', 999), 'wait'],
+  [facts('unknown', 'not-supported', 1_000), 'resend'],
+  [facts('sent', 'due'), 'ask'],
+  [facts('sent', 'due', 9_999), 'ask'],
+  [facts('sent', 'later', 9_999), 'wait'],
+  [facts('sent', 'no-such-job', 999), 'wait'],
+  [facts('sent', 'not-supported', 999), 'wait'],
+] as const)('absent, %o: %s', (of, kind) => {
+  expect(absent(of)).toEqual({ kind })
+})
+
+test.each(['no-such-job', 'not-supported'] as const)('lost (%s): by the policy', (asking) => {
+  const gone = facts('sent', asking, 1_000)
+  expect(absent(gone, rules('hold'))).toEqual({ kind: 'hold' })
+  expect(absent(gone, rules('fail'))).toMatchObject({
+    kind: 'settle',
+    lost: true,
+    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, details: { failureClass: 'lost' } },
+  })
+  const resend = absent(gone, rules('resend'))
+  expect(resend).toMatchObject({ kind: 'settle', lost: true, settlement: { ...fence, stage: 'WAITING' } })
+  expect(resend.kind === 'settle' && resend.settlement.refund).toBeUndefined()
+})
+
+test('whatever the facts: never FAIL for an absent job unless it was sent and the grace is over', () => {
+  const anyFacts = fc.record({
+    sent: fc.constantFrom('sent', 'unsent', 'unknown'),
+    asking: fc.constantFrom('due', 'later', 'no-such-job', 'not-supported'),
+    absentMs: fc.nat(3_000),
+  })
+  fc.assert(
+    fc.property(anyFacts, fc.constantFrom<LostPolicy>('fail', 'resend', 'hold'), (of, policy) => {
+      const action = absent(of, rules(policy))
+      const mayBeLost = of.sent === 'sent' && of.absentMs >= 1_000 && /no/u.test(of.asking)
+      expect(action.kind === 'settle' || action.kind === 'hold').toBe(mayBeLost)
+      if (action.kind === 'resend') expect(of.sent).not.toBe('sent')
+    }),
+  )
+})

@@ -1,0 +1,100 @@
+import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
+import type { JobRef, Queue, Worker } from '@sluice/core'
+import { WorkQueue, type WorkEvent } from '../src/index.js'
+import type { WorkQueueOptions } from '../src/engine-options.js'
+import { ManualClock } from './manual-clock.js'
+
+export type Options = Partial<WorkQueueOptions>
+
+/** One store and one cluster, on one clock, and any number of engines on them. */
+export class World {
+  readonly clock = new ManualClock()
+  readonly started: JobRef[] = []
+  readonly events: WorkEvent[] = []
+  readonly logs: { level: string; fields: object; message: string }[] = []
+  readonly jobs = new JobStore({ onStart: (job) => this.onStart(job) })
+  readonly store = new MemoryStore({ clock: this.clock })
+  readonly queue = this.openQueue()
+  readonly worker = this.openWorker()
+  /** The most jobs that ever ran at once. */
+  peak = 0
+
+  openQueue(): MemoryQueue {
+    return new MemoryQueue({ name: 'q', store: this.store })
+  }
+
+  openWorker(): DummyWorker {
+    return new DummyWorker({ name: 'q', store: this.jobs, clock: this.clock })
+  }
+
+  engine(options: Options = {}): WorkQueue {
+    const log =
+      (level: string) =>
+      (fields: object, message: string): void => {
+        this.logs.push({ level, fields, message })
+      }
+    return new WorkQueue({
+      queue: this.openQueue(),
+      worker: this.openWorker(),
+      clock: this.clock,
+      random: () => 0.5,
+      onEvent: (event) => this.events.push(event),
+      logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      ...options,
+    })
+  }
+
+  private onStart(job: JobRef): void {
+    this.started.push(job)
+    this.peak = Math.max(this.peak, this.openWorker().running().length)
+  }
+
+  async put(count: number, prefix = 'i'): Promise<string[]> {
+    const ids = Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+    await this.queue.putMany(ids.map((id) => ({ id, body: { id } })))
+    return ids
+  }
+
+  kinds(): string[] {
+    return this.events.map(({ kind }) => kind)
+  }
+
+  /** How often each (uid, attempt) started. */
+  startCounts(): Map<string, number> {
+    const counts = new Map<string, number>()
+    for (const { id, uid, attempt } of this.started) {
+      const name = `${id} ${uid} ${attempt}`
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+    return counts
+  }
+}
+
+type Method = (...args: unknown[]) => Promise<unknown>
+type Around = (side: 'queue' | 'worker', name: string, call: () => Promise<unknown>) => Promise<unknown>
+
+const SYNC = new Set(['watch', 'running', 'settleJob'])
+
+function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Around): T {
+  return new Proxy(target, {
+    get(object, key) {
+      const value: unknown = Reflect.get(object, key, object)
+      if (key === 'control') return wrap(value as object, side, around)
+      if (typeof value !== 'function' || SYNC.has(String(key))) return value
+      return (...args: unknown[]) =>
+        around(side, String(key), async () => {
+          const answer = await (value as Method).apply(object, args)
+          return key === 'lease' && answer ? wrap(answer as object, side, around) : answer
+        })
+    },
+  })
+}
+
+/** A queue and a worker each of whose calls goes through one function. */
+export function wrapped(world: World, around: Around): { queue: Queue; worker: Worker } {
+  return {
+    queue: wrap<Queue>(world.openQueue(), 'queue', around),
+    worker: wrap<Worker>(world.openWorker(), 'worker', around),
+  }
+}
