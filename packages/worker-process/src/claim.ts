@@ -1,0 +1,41 @@
+import type { JobPlace } from './layout.js'
+import type { ProcessIdentity } from './process-table.js'
+import { readRecord } from './record.js'
+
+/** Which process runs a job, and since when. */
+export interface Claim extends ProcessIdentity {
+  /** Epoch ms. */
+  readonly at: number
+}
+
+/** The claim of a job that was cancelled before any process made one: there is no process 0. */
+export const CLAIM_OF_NOBODY = '0 cancelled'
+
+/** The job's claim, or `undefined` while no process has made one. */
+export async function readClaim(place: JobPlace): Promise<Claim | undefined> {
+  const record = await readRecord(place.claim)
+  if (record === undefined) return undefined
+  const [pid = '0', ...start] = record.text.trim().split(/\s+/u)
+  return { pid: Number(pid), start: start.join(' '), at: record.at }
+}
+
+/** What is known of a job at one moment. */
+export interface JobFacts {
+  readonly ended: boolean
+  readonly claim: Claim | undefined
+  /** The machine has not been started anew since the job was accepted. */
+  readonly sameBoot: boolean
+  /** The start of the process that has the claim's pid now. */
+  readonly startOfPid: string | undefined
+}
+
+/** `restarted` and `vanished`: it did not end, and can't any more. */
+export type JobState = 'ended' | 'unstarted' | 'running' | 'restarted' | 'vanished'
+
+/** Where a job is. A pid that is in use by a process with another start is another process: the job's has vanished. */
+export function judgeJob({ ended, claim, sameBoot, startOfPid }: JobFacts): JobState {
+  if (ended) return 'ended'
+  if (!sameBoot) return 'restarted'
+  if (claim === undefined) return 'unstarted'
+  return startOfPid === claim.start ? 'running' : 'vanished'
+}

@@ -1,0 +1,4 @@
+/** Runs a local command for each item of a Sluice queue. */
+export { ProcessWorker, openWorker } from './process-worker.js'
+export { optionsSchema } from './options.js'
+export type { ProcessWorkerOptions, ProcessWorkerSettings } from './options.js'

@@ -1,0 +1,65 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { dirname, join } from 'node:path'
+import { isSuccess, parseEnding } from './ending.js'
+import type { JobPlace, Layout } from './layout.js'
+import type { ProcessWorkerSettings } from './options.js'
+import { absentAsUndefined, readRecord, removeIfThere, writeOnce } from './record.js'
+
+/** Leftovers of a killed process are swept once nobody can still be at work on them, in ms. */
+const SWEEP_AFTER_MS = 3_600_000
+
+/**
+ * Takes a job that has ended out of the index, so that polls no longer meet it [W-POLL-1], and keeps or removes its files.
+ * That it was here stays known for ever: sent again, it does not run again [W-SEND-1].
+ *
+ * Killed before the index entry is gone, the job is reported and forgotten again; after it, what is left over is swept by
+ * a later poll or at the next start. A job that has not ended is left alone.
+ */
+export async function archiveJob(
+  layout: Layout,
+  place: JobPlace,
+  keep: ProcessWorkerSettings['keepOutputs'],
+): Promise<void> {
+  const ended = await readRecord(place.ended)
+  if (ended === undefined) return
+  const success = isSuccess(parseEnding(ended.text))
+  if (keep === 'all' || (keep === 'failed' && !success)) await keepHome(place, ended.text)
+  else await removeHome(layout, place, success ? 'SUCCESS' : 'FAIL')
+}
+
+async function keepHome(place: JobPlace, ending: string): Promise<void> {
+  const stop = await readRecord(place.stopping)
+  if (stop !== undefined) await writeOnce(place.stop, stop.text)
+  await writeOnce(place.exit, ending)
+  // The body is in the queue.
+  await removeIfThere(place.stdin)
+  await removeIndex(place)
+}
+
+async function removeHome(layout: Layout, place: JobPlace, stage: 'SUCCESS' | 'FAIL'): Promise<void> {
+  await mkdir(dirname(place.gone), { recursive: true, mode: 0o700 })
+  await writeOnce(place.gone, stage)
+  const aside = join(layout.preparing, `${place.key}.${randomUUID()}`)
+  await absentAsUndefined(() => rename(place.home, aside))
+  await removeIndex(place)
+  await rm(aside, { recursive: true, force: true })
+}
+
+/** The entry in `active` first: what is in `ended` alone is known to be a leftover. */
+async function removeIndex(place: JobPlace): Promise<void> {
+  await removeIfThere(place.active)
+  await removeIfThere(place.stopping)
+  await removeIfThere(place.ended)
+}
+
+/** Removes what processes that were killed had begun to prepare or to remove. */
+export async function sweepPreparing(layout: Layout): Promise<void> {
+  for (const name of await readdir(layout.preparing)) {
+    const path = join(layout.preparing, name)
+    const found = await absentAsUndefined(() => stat(path))
+    if (found !== undefined && found.ctimeMs < Date.now() - SWEEP_AFTER_MS) {
+      await rm(path, { recursive: true, force: true })
+    }
+  }
+}

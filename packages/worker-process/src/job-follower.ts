@@ -1,0 +1,216 @@
+import { readdir } from 'node:fs/promises'
+import { isSluiceError, type JobReport } from '@sluice/core'
+import pMap from 'p-map'
+import { judgeJob, readClaim, type Claim } from './claim.js'
+import { parseEnding, type EndingWithoutCode } from './ending.js'
+import { readJobFile, type JobFile } from './job-file.js'
+import { reportEnded, reportRunning } from './job-report.js'
+import type { JobRunner } from './job-runner.js'
+import type { JobStopper } from './job-stopper.js'
+import type { JobPlace, Layout } from './layout.js'
+import type { ProcessWorkerSettings } from './options.js'
+import type { ProcessTable } from './process-table.js'
+import { hasRecord, readRecord, removeIfThere } from './record.js'
+
+/** Files that are open at once at most. */
+const CONCURRENCY = 32
+
+/** What a follower is made of. */
+export interface FollowerParts {
+  readonly layout: Layout
+  readonly settings: ProcessWorkerSettings
+  readonly bootId: string
+  readonly table: ProcessTable
+  readonly runner: JobRunner
+  readonly stopper: JobStopper
+}
+
+/** What was read of a job and can't change any more. */
+interface KnownJob {
+  readonly place: JobPlace
+  readonly file: JobFile
+  claim?: Claim
+  final?: JobReport
+}
+
+/** A job and the part of the index that is about it. */
+interface SeenJob {
+  readonly job: KnownJob
+  readonly ended: boolean
+  readonly stopping: boolean
+}
+
+/** Finds out how the jobs on the disk are, those of earlier processes and of processes beside this one included. */
+export class JobFollower {
+  readonly #parts: FollowerParts
+  readonly #known = new Map<string, KnownJob>()
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Every job whose outcome isn't stored, by item id. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job
+   * that runs costs nothing if it is a child of this process and else a look at one process, and a job that has ended is read once.
+   */
+  async poll(): Promise<Map<string, JobReport>> {
+    const { layout } = this.#parts
+    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it leaves them.
+    const ended = new Set(await readdir(layout.ended))
+    const stopping = new Set(await readdir(layout.stopping))
+    const active = await readdir(layout.active)
+    await this.#tidy(active, [...ended, ...stopping])
+    const known = await pMap(active, (key) => this.#load(key), { concurrency: CONCURRENCY })
+    const seen = known.flatMap((job) =>
+      job === undefined
+        ? []
+        : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
+    )
+    return latestOf(seen, await this.#reportAll(seen))
+  }
+
+  /** The same for one job, forgotten ones included [W-POLL-2]. */
+  async lookup(place: JobPlace, ref: { uid: string; attempt: number }): Promise<JobReport | undefined> {
+    const file = await readJobFile(place)
+    if (file === undefined || file === 'damaged') return reportGone(place, ref)
+    const job: KnownJob = { place, file }
+    await readClaimOnce(job)
+    const [ended, exit, stopping] = await Promise.all([
+      hasRecord(place.ended),
+      hasRecord(place.exit),
+      hasRecord(place.stopping),
+    ])
+    const [report] = await this.#reportAll([{ job, ended: ended || exit, stopping }])
+    return report
+  }
+
+  /** What is in `ended` or `stopping` and not in `active` was left by a process that was killed while it forgot the job. */
+  async #tidy(active: readonly string[], others: readonly string[]): Promise<void> {
+    const keys = new Set(active)
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
+    for (const key of others.filter((key) => !keys.has(key))) {
+      const place = this.#parts.layout.placeOf(key)
+      await removeIfThere(place.stopping)
+      await removeIfThere(place.ended)
+    }
+  }
+
+  async #load(key: string): Promise<KnownJob | undefined> {
+    const job = this.#known.get(key) ?? (await this.#read(key))
+    if (job !== undefined) await readClaimOnce(job)
+    return job
+  }
+
+  async #read(key: string): Promise<KnownJob | undefined> {
+    const place = this.#parts.layout.placeOf(key)
+    const file = await readJobFile(place)
+    // The home is there before the index entry, and is removed before it: a process was killed while it forgot the job.
+    if (file === undefined) await removeIfThere(place.active)
+    if (file === undefined || file === 'damaged') return undefined
+    const job: KnownJob = { place, file }
+    this.#known.set(key, job)
+    return job
+  }
+
+  async #reportAll(seen: readonly SeenJob[]): Promise<(JobReport | undefined)[]> {
+    const starts = await this.#parts.table.starts(this.#pidsToAskFor(seen))
+    return pMap(seen, (one) => this.#report(one, starts), { concurrency: CONCURRENCY })
+  }
+
+  #pidsToAskFor(seen: readonly SeenJob[]): number[] {
+    const running = seen.filter(({ job, ended }) => !ended && !this.#isLiveChild(job))
+    return running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid]))
+  }
+
+  async #report(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
+    const { job, ended } = seen
+    const { place, file, claim } = job
+    if (job.final !== undefined) return job.final
+    const state = judgeJob({
+      ended,
+      claim,
+      sameBoot: file.bootId === this.#parts.bootId,
+      startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
+    })
+    if (state === 'ended') return this.#reportFinal(job)
+    if (state === 'unstarted') return this.#resume(job)
+    if (state !== 'running') return this.#conclude(job, state)
+    if (seen.stopping) await this.#parts.stopper.finish(place, claim)
+    return reportRunning(place, file, { claim })
+  }
+
+  #isLiveChild({ place, claim }: KnownJob): boolean {
+    return claim !== undefined && this.#parts.runner.isLiveChild(place, claim)
+  }
+
+  async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
+    const { place, file, claim } = job
+    const ended = (await readRecord(place.ended)) ?? (await readRecord(place.exit))
+    if (ended === undefined) return reportGone(place, file)
+    const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
+    const facts = { place, file, claim, ending: parseEnding(ended.text), endedAt: ended.at, stop }
+    job.final = await reportEnded(facts, this.#parts.settings)
+    return job.final
+  }
+
+  async #resume(job: KnownJob): Promise<JobReport | undefined> {
+    const { place, file } = job
+    try {
+      await this.#parts.runner.resume(place, file)
+      return reportRunning(place, file, { claim: undefined })
+    } catch (error) {
+      if (isSluiceError(error, 'SLUICE_JOB_REJECTED')) return this.#conclude(job, 'unstartable')
+      // It was accepted and stays so; the next poll tries again.
+      const message = error instanceof Error ? error.message : String(error)
+      return reportRunning(place, file, { claim: undefined, message })
+    }
+  }
+
+  /**
+   * Settles for good how a job ended that left no exit code. It may have left one just now, since we looked: then that stands,
+   * for it can be written only once.
+   */
+  async #conclude(job: KnownJob, how: EndingWithoutCode): Promise<JobReport | undefined> {
+    const { place, claim } = job
+    const known =
+      (await hasRecord(place.ended)) || (await hasRecord(place.exit)) || (await hasRecord(place.gone))
+    if (!known) await this.#parts.stopper.bury(place, how === 'vanished' ? claim : undefined, how)
+    return this.#reportFinal(job)
+  }
+}
+
+async function readClaimOnce(job: KnownJob): Promise<void> {
+  const claim = job.claim ?? (await readClaim(job.place))
+  if (claim !== undefined) job.claim = claim
+}
+
+/** Of a job whose files were removed there is just the stage. */
+async function reportGone(
+  place: JobPlace,
+  { uid, attempt }: { readonly uid: string; readonly attempt: number },
+): Promise<JobReport | undefined> {
+  const gone = await readRecord(place.gone)
+  if (gone === undefined) return undefined
+  return { stage: gone.text === 'SUCCESS' ? 'SUCCESS' : 'FAIL', uid, attempt, finishedAt: gone.at }
+}
+
+/** Of two jobs of one item the later attempt; of an item that was removed and put again, the one accepted later. */
+function latestOf(
+  seen: readonly SeenJob[],
+  reports: readonly (JobReport | undefined)[],
+): Map<string, JobReport> {
+  const latest = new Map<string, JobFile>()
+  const byId = new Map<string, JobReport>()
+  for (const [index, { job }] of seen.entries()) {
+    const report = reports[index]
+    const other = latest.get(job.file.id)
+    if (report === undefined || (other !== undefined && !isLater(job.file, other))) continue
+    latest.set(job.file.id, job.file)
+    byId.set(job.file.id, report)
+  }
+  return byId
+}
+
+function isLater(job: JobFile, other: JobFile): boolean {
+  return job.uid === other.uid ? job.attempt > other.attempt : job.acceptedAt > other.acceptedAt
+}

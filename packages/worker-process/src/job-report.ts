@@ -1,0 +1,112 @@
+import { pathToFileURL } from 'node:url'
+import type { FailureClass, JobReport, JsonValue } from '@sluice/core'
+import type { Claim } from './claim.js'
+import { isSuccess, type Ending, type EndingWithoutCode } from './ending.js'
+import type { JobFile } from './job-file.js'
+import type { JobPlace } from './layout.js'
+import type { ProcessWorkerSettings } from './options.js'
+import { jsonLastLine, lastLines } from './output-tail.js'
+import type { FileRecord } from './record.js'
+
+/** What is on the disk of a job that has ended. */
+export interface EndedJob {
+  readonly place: JobPlace
+  readonly file: JobFile
+  readonly claim: Claim | undefined
+  readonly ending: Ending
+  readonly endedAt: number
+  readonly stop: FileRecord | undefined
+}
+
+/** What the worker says of a job that has ended. */
+export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings): Promise<JobReport> {
+  const report = {
+    ...heading(job.place, job.file, job.claim),
+    finishedAt: job.endedAt,
+    details: detailsOf(job),
+  }
+  if (isSuccess(job.ending)) {
+    const result = await resultOf(job.place, settings)
+    return { ...report, stage: 'SUCCESS', ...(result === undefined ? {} : { result }) }
+  }
+  const stderr = await lastLines(job.place.stderr, settings.stderrTailBytes)
+  const { failureClass, message } = explain(job, settings)
+  return {
+    ...report,
+    stage: 'FAIL',
+    failureClass,
+    message: stderr === '' ? message : `${message}: ${stderr}`,
+  }
+}
+
+/** What the worker says of a job that has not ended. */
+export function reportRunning(
+  place: JobPlace,
+  file: JobFile,
+  more: { readonly claim: Claim | undefined; readonly message?: string },
+): JobReport {
+  const message = more.message === undefined ? {} : { message: more.message }
+  return { ...heading(place, file, more.claim), stage: 'PROCESSING', ...message }
+}
+
+function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
+  const startedAt = claim === undefined ? {} : { startedAt: claim.at }
+  return { uid: file.uid, attempt: file.attempt, url: pathToFileURL(place.home).href, ...startedAt }
+}
+
+function detailsOf({ place, claim, ending, endedAt }: EndedJob): JsonValue {
+  const { exitCode, signal } = ending
+  return {
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
+    stdoutFile: place.stdout,
+    stderrFile: place.stderr,
+    outputDir: place.output,
+    ...(claim === undefined ? {} : { durationMs: Math.max(0, endedAt - claim.at) }),
+  }
+}
+
+async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<JsonValue | undefined> {
+  return settings.result === 'none' ? undefined : jsonLastLine(place.stdout, settings.maxResultBytes)
+}
+
+interface Explanation {
+  readonly failureClass: FailureClass
+  readonly message: string
+}
+
+function explain({ ending, stop }: EndedJob, settings: ProcessWorkerSettings): Explanation {
+  if (ending.stopped && stop?.text === 'timeout') {
+    return { failureClass: 'timeout', message: `timed out${spanText(settings)} (${endingText(ending)})` }
+  }
+  if (ending.stopped) {
+    const reason = stop?.text.replace(/^cancel:/u, '') ?? 'no reason given'
+    return { failureClass: 'killed', message: `cancelled: ${reason} (${endingText(ending)})` }
+  }
+  return { failureClass: classOf(ending), message: endingText(ending) }
+}
+
+function spanText({ timeoutMs }: ProcessWorkerSettings): string {
+  return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
+}
+
+function classOf(ending: Ending): FailureClass {
+  if (ending.how === 'unstartable') return 'error'
+  if (ending.how !== 'exited') return 'killed'
+  // By the custom of shells, env, nice, docker: the program is not there, or can't be run.
+  return ending.exitCode === 126 || ending.exitCode === 127 ? 'error' : 'failed'
+}
+
+const WITHOUT_CODE: Readonly<Record<EndingWithoutCode, string>> = {
+  unstartable: 'the command could not be started',
+  restarted: 'the machine was started anew before the job had ended',
+  vanished:
+    'the supervisor of the job was killed before the job had ended: ' +
+    'its exit code is unknown, and what was left of it was ended',
+}
+
+function endingText(ending: Ending): string {
+  if (ending.how === 'exited') return `exit code ${ending.exitCode}`
+  if (ending.how === 'signalled') return `killed by ${ending.signal}`
+  return WITHOUT_CODE[ending.how]
+}

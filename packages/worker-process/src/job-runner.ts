@@ -1,0 +1,121 @@
+import type { ChildProcess } from 'node:child_process'
+import { SluiceError } from '@sluice/core'
+import { readClaim, type Claim } from './claim.js'
+import { acceptJob, readJobFile, type NewJob } from './job-file.js'
+import type { JobPlace, Layout } from './layout.js'
+import type { ProcessWorkerSettings } from './options.js'
+import { findProgram, type ProgramSearch } from './program.js'
+import { hasRecord, writeOnce } from './record.js'
+import { startSupervisor, type Supervisor } from './supervisor.js'
+
+/** What a runner is made of. */
+export interface RunnerParts {
+  readonly layout: Layout
+  readonly settings: ProcessWorkerSettings
+  readonly bootId: string
+  /** Called when a supervisor of this process ended without leaving a record. */
+  readonly onVanished: () => void
+}
+
+/** Starts jobs, each once, and knows which of them are children of this very process. */
+export class JobRunner {
+  readonly #parts: RunnerParts
+  readonly #children = new Map<string, ChildProcess>()
+
+  constructor(parts: RunnerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can fail for want of
+   * processes or for too long a command line, and then nothing was accepted; (2) the job is put on the disk, which accepts it;
+   * (3) its index entry makes it visible to `pollAllStatus`; (4) the supervisor is told to go, and claims it. Killed
+   * between 1 and 2, the supervisor ends by itself; between 2 and 3, whoever sends the job again goes on; after 3, a poll does.
+   */
+  async send(place: JobPlace, job: NewJob): Promise<void> {
+    if (this.#children.has(place.key) || (await this.#isClaimedOrGone(place))) return
+    const supervisor = await this.#launch(place, job.file)
+    try {
+      if (await this.#accept(place, job)) supervisor.go()
+    } finally {
+      // After `go` it says nothing more; before it, the supervisor ends without a trace.
+      supervisor.dismiss()
+    }
+  }
+
+  /** Starts a job that was accepted and that nobody has claimed: its sender was killed. Harmless if somebody just does. */
+  async resume(place: JobPlace, job: NewJob['file']): Promise<void> {
+    if (this.#children.has(place.key)) return
+    const supervisor = await this.#launch(place, job)
+    supervisor.go()
+  }
+
+  /** Whether the claim is that of a child that still runs. Its pid can't be another's as long as we haven't seen it end. */
+  isLiveChild(place: JobPlace, claim: Claim): boolean {
+    return this.#children.get(place.key)?.pid === claim.pid
+  }
+
+  /** Where the program is now. */
+  program(): Promise<string | undefined> {
+    const [name = ''] = this.#parts.settings.command
+    return findProgram(name, this.search())
+  }
+
+  search(): ProgramSearch {
+    const { cwd, env } = this.#parts.settings
+    return { cwd: cwd ?? process.cwd(), path: env?.PATH ?? process.env.PATH ?? '/usr/bin:/bin' }
+  }
+
+  async #isClaimedOrGone(place: JobPlace): Promise<boolean> {
+    return (await readClaim(place)) !== undefined || hasRecord(place.gone)
+  }
+
+  async #launch(place: JobPlace, job: NewJob['file']): Promise<Supervisor> {
+    const program = await this.program()
+    if (program === undefined) throw this.#withoutProgram(job.id)
+    const { layout, settings } = this.#parts
+    const supervisor = await startSupervisor(layout, settings, { ...job, place, program })
+    this.#children.set(place.key, supervisor.process)
+    supervisor.process.once('exit', () => void this.#onExit(place, supervisor.process))
+    return supervisor
+  }
+
+  /** @returns whether it may start */
+  async #accept(place: JobPlace, job: NewJob): Promise<boolean> {
+    const { layout, settings, bootId } = this.#parts
+    const accepted = await acceptJob(layout, place, { ...job, fsync: settings.fsync })
+    const file = accepted ? job.file : await readJobFile(place)
+    if (file === undefined) return false
+    if (file === 'damaged') throw damaged(job.file.id)
+    await writeOnce(place.active, `../jobs/${place.key.slice(0, 2)}/${place.key}`)
+    // Of one accepted before the machine went down nobody knows whether it had begun: the next poll says that it failed.
+    return file.bootId === bootId
+  }
+
+  async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
+    if (this.#children.get(place.key) === child) this.#children.delete(place.key)
+    const recorded = await hasRecord(place.ended).catch(() => false)
+    if (!recorded) this.#parts.onVanished()
+  }
+
+  #withoutProgram(itemId: string): SluiceError {
+    const message =
+      `Could not start item ${JSON.stringify(itemId)}: ${missingProgram(this.#parts.settings, this.search())} ` +
+      'No item fails for it; jobs start as soon as it is there.'
+    return new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId })
+  }
+}
+
+/** A sentence for the case that the program can't be found. */
+export function missingProgram(settings: ProcessWorkerSettings, search: ProgramSearch): string {
+  const [name = ''] = settings.command
+  const where = name.includes('/') ? `from ${search.cwd}` : `in PATH ${search.path}`
+  return `there is no executable program ${JSON.stringify(name)} ${where}.`
+}
+
+function damaged(itemId: string): SluiceError {
+  const message =
+    `The files of the job for item ${JSON.stringify(itemId)} are damaged, as after a power cut: whether it ran can't be known. ` +
+    'Look at its effects, then requeue it.'
+  return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId })
+}

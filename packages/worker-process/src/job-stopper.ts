@@ -1,0 +1,82 @@
+import { CLAIM_OF_NOBODY, readClaim, type Claim } from './claim.js'
+import { STOPPED_BY_KILL, type EndingWithoutCode } from './ending.js'
+import type { JobPlace } from './layout.js'
+import { signalJob } from './job-signals.js'
+import type { ProcessTable } from './process-table.js'
+import { hasRecord, readRecord, writeOnce } from './record.js'
+
+/** A record's text is a file name in all but name, of at most 4,095 bytes; a character has up to three for each of its units. */
+const MAX_REASON_UNITS = 1_000
+
+/** What a stopper is made of. */
+export interface StopperParts {
+  readonly table: ProcessTable
+  readonly killAfterMs: number
+}
+
+/** Ends jobs: with SIGTERM, and with SIGKILL after a grace. */
+export class JobStopper {
+  readonly #parts: StopperParts
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+
+  constructor(parts: StopperParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Ends a job that was accepted and has not ended. That it is wanted is recorded first: a killed process leaves it to the next poll
+   * of any other. A job that nobody has claimed is claimed here, so that it never starts.
+   */
+  async cancel(place: JobPlace, reason: string): Promise<void> {
+    if ((await hasRecord(place.ended)) || (await hasRecord(place.exit))) return
+    await writeOnce(place.stopping, `cancel:${shortened(reason)}`)
+    if (await writeOnce(place.claim, CLAIM_OF_NOBODY)) {
+      await writeOnce(place.ended, STOPPED_BY_KILL)
+      return
+    }
+    const claim = await readClaim(place)
+    if (claim === undefined) return
+    await signalJob(this.#parts.table, { place, claim }, 'SIGTERM')
+    await this.finish(place, claim)
+  }
+
+  /** Sees to it that a job which somebody wants to end has ended when the grace is over. */
+  async finish(place: JobPlace, claim: Claim | undefined): Promise<void> {
+    if (claim === undefined || this.#timers.has(place.key)) return
+    const stop = await readRecord(place.stopping)
+    if (stop === undefined) return
+    const leftMs = Math.max(0, stop.at + this.#parts.killAfterMs - Date.now())
+    const timer = setTimeout(() => void this.#kill(place, claim), leftMs).unref()
+    this.#timers.set(place.key, timer)
+  }
+
+  /** Ends what is left of a job that has lost its supervisor, if anything is, and records how it ended. */
+  async bury(place: JobPlace, claim: Claim | undefined, how: EndingWithoutCode): Promise<void> {
+    if (claim !== undefined) await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
+    const stopped = (await hasRecord(place.stopping)) ? ' stopped' : ''
+    await writeOnce(place.ended, `${how}${stopped}`)
+  }
+
+  /** Waits for nothing more. What is still to be ended is ended by whoever polls next. */
+  close(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  async #kill(place: JobPlace, claim: Claim): Promise<void> {
+    try {
+      if (await hasRecord(place.ended)) return
+      await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
+      await writeOnce(place.ended, STOPPED_BY_KILL)
+    } catch {
+      // The disk or the process table can't be read just now; the next poll finds the job as it is and tries again.
+    } finally {
+      this.#timers.delete(place.key)
+    }
+  }
+}
+
+function shortened(reason: string): string {
+  const plain = reason.replaceAll('\0', '\u{FFFD}').toWellFormed()
+  return plain.length <= MAX_REASON_UNITS ? plain : `${plain.slice(0, MAX_REASON_UNITS - 1).toWellFormed()}…`
+}

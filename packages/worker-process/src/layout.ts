@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import type { JobRef } from '@sluice/core'
+
+/** Every path that belongs to one job. */
+export interface JobPlace {
+  readonly key: string
+  /** The folder that stays where it is as long as the outputs are kept. */
+  readonly home: string
+  readonly jobFile: string
+  readonly stdin: string
+  readonly stdout: string
+  readonly stderr: string
+  readonly output: string
+  /** Record: which process runs it. */
+  readonly claim: string
+  /** Record: how it ended, kept beside the outputs. */
+  readonly exit: string
+  /** Record: who wanted it to end, kept beside the outputs. */
+  readonly stop: string
+  /** Index entry: the queue has not stored the outcome yet. */
+  readonly active: string
+  /** Record: somebody wants it to end. */
+  readonly stopping: string
+  /** Record: how it ended. */
+  readonly ended: string
+  /** Record in place of a home that was removed. */
+  readonly gone: string
+}
+
+/** The folders of one queue under the worker's `dir`. A queue has its own, so that no other can see its jobs [W-POLL-3]. */
+export class Layout {
+  readonly root: string
+  readonly active: string
+  readonly stopping: string
+  readonly ended: string
+  readonly preparing: string
+  readonly #queue: string
+
+  constructor(dir: string, queue: string) {
+    this.#queue = queue
+    this.root = join(resolve(dir), folderName(queue))
+    this.active = join(this.root, 'active')
+    this.stopping = join(this.root, 'stopping')
+    this.ended = join(this.root, 'ended')
+    this.preparing = join(this.root, 'preparing')
+  }
+
+  place(job: Pick<JobRef, 'uid' | 'attempt'>): JobPlace {
+    return this.placeOf(hash([this.#queue, job.uid, job.attempt], 32))
+  }
+
+  placeOf(key: string): JobPlace {
+    const shard = key.slice(0, 2)
+    const home = join(this.root, 'jobs', shard, key)
+    return {
+      key,
+      home,
+      jobFile: join(home, 'job.json'),
+      stdin: join(home, 'stdin'),
+      stdout: join(home, 'stdout'),
+      stderr: join(home, 'stderr'),
+      output: join(home, 'output'),
+      claim: join(home, 'claim'),
+      exit: join(home, 'exit'),
+      stop: join(home, 'stop'),
+      active: join(this.active, key),
+      stopping: join(this.stopping, key),
+      ended: join(this.ended, key),
+      gone: join(this.root, 'gone', shard, key),
+    }
+  }
+}
+
+/** Readable for people by its first part, unique by its second. */
+function folderName(queue: string): string {
+  const readable = queue.toLowerCase().replaceAll(/[^a-z0-9]+/gu, '-')
+  return `${readable.slice(0, 40)}-${hash([queue], 16)}`
+}
+
+function hash(parts: readonly (string | number)[], length: number): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, length)
+}

@@ -1,0 +1,43 @@
+import { SluiceError, type ErrorCode } from '@sluice/core'
+
+/** Whether a value is an error of the operating system, of one of the given codes if any are given. */
+export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false
+  return codes.length === 0 || codes.includes(error.code)
+}
+
+/**
+ * What the file system said, as ours: a missing permission is SLUICE_WORKER_DENIED, all else (a full disk, too many open files,
+ * a folder that went away) passes by or is put right by a person, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it.
+ */
+export function fileError(error: unknown, doing: string): SluiceError {
+  if (error instanceof SluiceError) return error
+  const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM', 'EROFS')
+    ? 'SLUICE_WORKER_DENIED'
+    : 'SLUICE_WORKER_UNAVAILABLE'
+  return new SluiceError(code, `Could not ${doing}: ${systemText(error)}.`, { cause: error })
+}
+
+/**
+ * What starting a process said, as ours. Only arguments that are too large belong to the item; too many processes or too little
+ * memory are the machine's trouble.
+ */
+export function spawnError(error: unknown, itemId: string): SluiceError {
+  if (isSystemError(error, 'E2BIG')) {
+    const message =
+      `The command line for item ${JSON.stringify(itemId)} is larger than the system allows. ` +
+      'Hand the body over on stdin, or put the data elsewhere and its address into the body.'
+    return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, cause: error })
+  }
+  const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM')
+    ? 'SLUICE_WORKER_DENIED'
+    : 'SLUICE_WORKER_UNAVAILABLE'
+  const message = `Could not start the process for item ${JSON.stringify(itemId)}: ${systemText(error)}.`
+  return new SluiceError(code, message, { itemId, cause: error })
+}
+
+/** The system's own words without the arguments of the call, which may hold a body. */
+function systemText(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  return [error.code, error.syscall?.split(' ')[0], error.path].filter(Boolean).join(' ')
+}

@@ -1,0 +1,227 @@
+import { constants } from 'node:fs'
+import { access, mkdir, stat } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import {
+  SluiceError,
+  assertCount,
+  assertItemId,
+  checkOptions,
+  encodeJson,
+  type JobRef,
+  type JobReport,
+  type JobSpec,
+  type JsonValue,
+  type Worker,
+  type WorkerSupports,
+} from '@sluice/core'
+import { parseArgument, renderArguments, type ArgumentTemplate } from './command-template.js'
+import { Doorbell } from './doorbell.js'
+import { archiveJob, sweepPreparing } from './job-archive.js'
+import { JobFollower } from './job-follower.js'
+import { JobRunner, missingProgram } from './job-runner.js'
+import { JobStopper } from './job-stopper.js'
+import { Layout, type JobPlace } from './layout.js'
+import { optionsSchema, type ProcessWorkerSettings } from './options.js'
+import { fileError } from './process-errors.js'
+import { systemProcessTable } from './process-table.js'
+import { absentAsUndefined, removeIfThere, writeOnce } from './record.js'
+
+const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
+
+/**
+ * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is
+ * there is for `check` to say.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
+ * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
+ */
+export async function openWorker(options: unknown): Promise<ProcessWorker> {
+  assertPlatform(process.platform)
+  const settings = await checkOptions(optionsSchema, options, '@sluice/worker-process')
+  return ProcessWorker.open(settings)
+}
+
+/** @throws SluiceError SLUICE_CONFIG_INVALID where there are no process groups and no `/bin/sh` */
+export function assertPlatform(platform: NodeJS.Platform): void {
+  if (platform !== 'win32') return
+  const message =
+    '@sluice/worker-process does not run on Windows: it needs process groups and /bin/sh. Use Linux, macOS or WSL.'
+  throw new SluiceError('SLUICE_CONFIG_INVALID', message)
+}
+
+interface WorkerParts {
+  readonly settings: ProcessWorkerSettings
+  readonly layout: Layout
+  readonly bootId: string
+  readonly doorbell: Doorbell
+  readonly runner: JobRunner
+  readonly stopper: JobStopper
+  readonly follower: JobFollower
+}
+
+/**
+ * A {@link Worker} that runs a local command for each item, under a supervisor that outlives this process. Jobs, exit codes and
+ * outputs are on the disk; any number of these objects on one machine may share a `dir`.
+ */
+export class ProcessWorker implements Worker {
+  readonly name: string
+  readonly supports = SUPPORTS
+  readonly #parts: WorkerParts
+  readonly #arguments: readonly ArgumentTemplate[]
+  readonly #closing = new AbortController()
+
+  private constructor(parts: WorkerParts) {
+    this.#parts = parts
+    this.name = parts.settings.name
+    this.#arguments = parts.settings.command.slice(1).map(parseArgument)
+  }
+
+  /** As {@link openWorker}, with options that were checked. */
+  static async open(settings: ProcessWorkerSettings): Promise<ProcessWorker> {
+    const table = systemProcessTable()
+    const layout = new Layout(settings.dir, settings.name)
+    try {
+      for (const folder of [layout.active, layout.stopping, layout.ended, layout.preparing]) {
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+      }
+      await writeOnce(join(layout.root, 'queue'), settings.name)
+      await sweepPreparing(layout)
+      const shared = { settings, layout, bootId: await table.bootId() }
+      const doorbell = new Doorbell(layout.ended)
+      const runner = new JobRunner({ ...shared, onVanished: doorbell.ring })
+      const stopper = new JobStopper({ table, killAfterMs: settings.killAfterMs })
+      const follower = new JobFollower({ ...shared, table, runner, stopper })
+      return new ProcessWorker({ ...shared, doorbell, runner, stopper, follower })
+    } catch (error) {
+      throw fileError(error, `open the folder ${layout.root}`)
+    }
+  }
+
+  /**
+   * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, a value has a NUL character or the
+   * command line is too large; SLUICE_WORKER_UNAVAILABLE when the program isn't there or the machine is out of processes,
+   * files or disk; SLUICE_WORKER_DENIED when a permission is missing; SLUICE_WORKER_CLOSED. Nothing runs after any of
+   * them. TypeError for a wrong argument [W-SEND-2]
+   */
+  async sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void> {
+    const place = this.#place({ id, uid: job.uid, attempt: job.attempt })
+    if (job.queue !== this.name) {
+      throw new TypeError(
+        `this worker is of queue ${JSON.stringify(this.name)}; the job is of ${JSON.stringify(job.queue)}`,
+      )
+    }
+    const stdin = encodeJson(body, Number.MAX_SAFE_INTEGER)
+    const args = renderArguments(this.#arguments, {
+      id,
+      body,
+      uid: job.uid,
+      attempt: job.attempt,
+      queue: job.queue,
+    })
+    const { settings, bootId, runner } = this.#parts
+    const file = {
+      id,
+      uid: job.uid,
+      attempt: job.attempt,
+      queue: job.queue,
+      args,
+      bootId,
+      acceptedAt: Date.now(),
+    }
+    await this.#onDisk(`start a job for item ${JSON.stringify(id)}`, () =>
+      runner.send(place, { file, stdin: settings.stdin === 'json' ? stdin : undefined }),
+    )
+  }
+
+  /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
+  async pollAllStatus(): Promise<ReadonlyMap<string, JobReport>> {
+    this.#assertOpen()
+    return this.#onDisk('read the jobs', () => this.#parts.follower.poll())
+  }
+
+  /** How the job is, forgotten or not; `undefined` when none was ever accepted under this `dir`. */
+  async lookupJob(job: JobRef): Promise<JobReport | undefined> {
+    const place = this.#place(job)
+    return this.#onDisk('read a job', () => this.#parts.follower.lookup(place, job))
+  }
+
+  /** SIGTERM to the whole process group of the job, SIGKILL after `killAfterMs`. It then reports FAIL of class `killed`. */
+  async cancelJob(job: JobRef, reason: string): Promise<void> {
+    const place = this.#place(job)
+    await this.#onDisk('cancel a job', async () => {
+      const report = await this.#parts.follower.lookup(place, job)
+      if (report?.stage === 'PROCESSING') await this.#parts.stopper.cancel(place, reason)
+    })
+  }
+
+  /** Takes jobs that have ended out of what is polled, and keeps or removes their outputs as `keepOutputs` says. */
+  async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
+    const places = jobs.map((job) => this.#place(job))
+    const { layout, settings } = this.#parts
+    await this.#onDisk('forget jobs', async () => {
+      for (const place of places) await archiveJob(layout, place, settings.keepOutputs)
+    })
+  }
+
+  /** Yields when some job of the queue ends, whichever process started it. */
+  watch(signal: AbortSignal): AsyncIterable<undefined> {
+    this.#assertOpen()
+    return this.#parts.doorbell.listen(AbortSignal.any([signal, this.#closing.signal]))
+  }
+
+  /**
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
+   * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written
+   */
+  async check(): Promise<void> {
+    this.#assertOpen()
+    const { runner, settings, layout } = this.#parts
+    await this.#onDisk('use the folder of the jobs', async () => {
+      const { cwd } = runner.search()
+      const folder = await absentAsUndefined(() => stat(cwd))
+      if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)
+      if ((await runner.program()) === undefined) throw invalid(missingProgram(settings, runner.search()))
+      await access('/bin/sh', constants.X_OK)
+      const trial = join(layout.preparing, `check.${randomUUID()}`)
+      await writeOnce(trial, 'check')
+      await removeIfThere(trial)
+    })
+  }
+
+  /** Jobs go on, and are found again by the next worker on the same `dir`. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#parts.stopper.close()
+  }
+
+  #place(job: JobRef): JobPlace {
+    this.#assertOpen()
+    assertItemId(job.id)
+    if (typeof job.uid !== 'string' || job.uid === '')
+      throw new TypeError('uid must be a string that is not empty')
+    assertCount(job.attempt, 'attempt')
+    return this.#parts.layout.place(job)
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing.signal.aborted) return
+    const message = `The worker of queue ${JSON.stringify(this.name)} was closed; open another one.`
+    throw new SluiceError('SLUICE_WORKER_CLOSED', message)
+  }
+
+  async #onDisk<T>(doing: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (error instanceof TypeError) throw error
+      throw fileError(error, doing)
+    }
+  }
+}
+
+function invalid(why: string): SluiceError {
+  return new SluiceError('SLUICE_CONFIG_INVALID', `@sluice/worker-process can't run the command: ${why}`)
+}

@@ -1,0 +1,93 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Layout, JobPlace } from './layout.js'
+import type { ProcessWorkerSettings } from './options.js'
+import { spawnError } from './process-errors.js'
+import { SUPERVISOR_SCRIPT } from './supervisor-script.js'
+
+/** What the supervisor of one job needs to know. */
+export interface SupervisedJob {
+  readonly id: string
+  readonly attempt: number
+  readonly place: JobPlace
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** A supervisor that was started and waits. */
+export interface Supervisor {
+  readonly process: ChildProcess
+  /** The job is on the disk: run it. */
+  go(): void
+  /** It isn't: end without a trace. */
+  dismiss(): void
+}
+
+/**
+ * Starts a supervisor, detached: in a session and process group of its own, so that it outlives this process and the whole job can
+ * be signalled at once.
+ *
+ * @throws SluiceError SLUICE_JOB_REJECTED for a command line that is too large, SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+ */
+export async function startSupervisor(
+  layout: Layout,
+  settings: ProcessWorkerSettings,
+  job: SupervisedJob,
+): Promise<Supervisor> {
+  try {
+    const child = spawn('/bin/sh', supervisorArguments(layout, settings, job), {
+      detached: true,
+      cwd: settings.cwd,
+      env: jobEnvironment(settings, job),
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    // It may be gone before the word reaches it; then the job has no claim, and the next poll starts it.
+    child.stdin?.on('error', () => {})
+    await once(child, 'spawn')
+    child.unref()
+    return { process: child, go: () => child.stdin?.end('go\n'), dismiss: () => child.stdin?.end() }
+  } catch (error) {
+    throw spawnError(error, job.id)
+  }
+}
+
+function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, job: SupervisedJob): string[] {
+  const { key, home, stdin } = job.place
+  const input = settings.stdin === 'json' ? stdin : '/dev/null'
+  const spans = [settings.timeoutMs ?? 0, settings.killAfterMs].map((ms) => String(ms / 1_000))
+  return [
+    '-c',
+    SUPERVISOR_SCRIPT,
+    'sluice-job',
+    layout.root,
+    key,
+    home,
+    ...spans,
+    input,
+    job.program,
+    ...job.args,
+  ]
+}
+
+/**
+ * The service's own environment, less what configures Sluice itself, which may hold passwords; then the job's.
+ */
+function jobEnvironment(settings: ProcessWorkerSettings, job: SupervisedJob): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'))
+  return {
+    ...Object.fromEntries(inherited),
+    ...settings.env,
+    SLUICE_ITEM_ID: job.id,
+    SLUICE_ATTEMPT: String(job.attempt),
+    SLUICE_QUEUE: settings.name,
+    SLUICE_OUTPUT_DIR: job.place.output,
+    [MARKER]: job.place.key,
+  }
+}
+
+const MARKER = 'SLUICE_JOB_KEY'
+
+/** The variable by which a process of the job is known again, as it stands in an environment. */
+export function jobMarker(place: JobPlace): string {
+  return `${MARKER}=${place.key}`
+}

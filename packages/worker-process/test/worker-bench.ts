@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
+import { appendFile, readFile, readdir, readlink, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { JobReport, JobSpec, JsonValue } from '@sluice/core'
+import { Layout } from '../src/layout.js'
+import { ProcessWorker, openWorker, type ProcessWorkerOptions } from '../src/index.js'
+
+/** A job as the tests name it. */
+export interface TestJob extends JobSpec {
+  readonly id: string
+  readonly body: JsonValue
+}
+
+let serial = 0
+
+export function newJob(id: string, body: JsonValue = {}, more: Partial<JobSpec> = {}): TestJob {
+  return { id, body, uid: `u${serial++}`, attempt: 1, queue: 'tiles', ...more }
+}
+
+/** A folder of its own for a test, and what the test opened in it; `close` leaves neither a process nor a file. */
+export class WorkerBench {
+  readonly dir = mkdtempSync(join(tmpdir(), 'sluice-process-'))
+  readonly log = join(this.dir, 'starts.log')
+  readonly #workers: ProcessWorker[] = []
+  readonly #hosts: ChildProcess[] = []
+
+  options(command: string[], more: Partial<ProcessWorkerOptions> = {}): ProcessWorkerOptions {
+    return { name: 'tiles', dir: join(this.dir, 'work'), command, fsync: false, ...more }
+  }
+
+  /** Options of a worker whose jobs are shell scripts; each run is counted in the log first. */
+  scriptOptions(script: string, more: Partial<ProcessWorkerOptions> = {}): ProcessWorkerOptions {
+    const counted = `echo "$SLUICE_ITEM_ID $SLUICE_ATTEMPT" >> "$LOG"\n${script}`
+    return this.options(['sh', '-c', counted], { ...more, env: { LOG: this.log, ...more.env } })
+  }
+
+  async open(options: ProcessWorkerOptions): Promise<ProcessWorker> {
+    const worker = await openWorker(options)
+    this.#workers.push(worker)
+    return worker
+  }
+
+  layout(name = 'tiles'): Layout {
+    return new Layout(join(this.dir, 'work'), name)
+  }
+
+  /** How often the command ran, by item. */
+  async runs(id?: string): Promise<number> {
+    await appendFile(this.log, '')
+    const lines = (await readFile(this.log, 'utf8')).split('\n').filter(Boolean)
+    return id === undefined ? lines.length : lines.filter((line) => line.startsWith(`${id} `)).length
+  }
+
+  /** Another process with a worker in it, that has sent these jobs. Resolves when it has, or was killed by its CRASH_AT. */
+  async host(
+    options: ProcessWorkerOptions,
+    jobs: readonly TestJob[],
+    more: { readonly crashAt?: number; readonly calls?: JsonValue } = {},
+  ): Promise<{ readonly process: ChildProcess; readonly crashed: boolean }> {
+    const hooks = ['ts-hooks.mjs', 'crash-hooks.mjs'].flatMap((file) => ['--import', join(import.meta.dirname, file)])
+    const host = spawn(process.execPath, [...hooks, join(import.meta.dirname, 'host.mjs')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        NODE_NO_WARNINGS: '1',
+        HOST_OPTIONS: JSON.stringify(options),
+        HOST_JOBS: JSON.stringify(jobs),
+        HOST_CALLS: JSON.stringify(more.calls ?? []),
+        CRASH_AT: String(more.crashAt ?? -1),
+      },
+    })
+    this.#hosts.push(host)
+    const said = await Promise.race([once(host.stdout, 'data').then(String), once(host, 'exit').then(() => '')])
+    return { process: host, crashed: !said.includes('done') }
+  }
+
+  async close(): Promise<void> {
+    for (const host of this.#hosts) host.kill('SIGKILL')
+    for (const worker of this.#workers) await worker.close()
+    await this.#killJobs()
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 25 })
+  }
+
+  async #killJobs(): Promise<void> {
+    for (const queue of await readdir(join(this.dir, 'work')).catch(() => [])) {
+      const active = join(this.dir, 'work', queue, 'active')
+      for (const key of await readdir(active).catch(() => [])) {
+        const claim = await readlink(join(active, key, 'claim')).catch(() => '0')
+        const ended = await readlink(join(this.dir, 'work', queue, 'ended', key)).catch(() => undefined)
+        if (ended === undefined && Number.parseInt(claim, 10) > 1) killGroup(Number.parseInt(claim, 10))
+      }
+    }
+  }
+}
+
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
+}
+
+export async function send(worker: ProcessWorker, job: TestJob): Promise<void> {
+  await worker.sendJob(job.id, job.body, job)
+}
+
+/** The job's report once it has ended. Woken by the worker's own doorbell. */
+export async function outcome(worker: ProcessWorker, job: TestJob): Promise<JobReport> {
+  const stop = new AbortController()
+  const bell = worker.watch(stop.signal)[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const ring = bell.next()
+      const report = await worker.lookupJob(job)
+      if (report !== undefined && report.stage !== 'PROCESSING') return report
+      await ring
+    }
+  } finally {
+    stop.abort()
+    await bell.return?.(undefined)
+  }
+}
+
+/** Waits for what another process does and no event tells of. */
+export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + 10_000
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within 10 s: ${what}`)
+    await sleep(5)
+  }
+}
+
+/** Whether a process runs; a zombie does not. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  return stat !== undefined && !/\) [ZX] /u.test(stat)
+}
