@@ -7,11 +7,9 @@ const worker = await openWorker({ name: 'tiles', rule: { afterMs: [10, 50], fail
 for (let n = 1; n <= 100; n++) await queue.put(`tile-${n}`, { url: `s3://maps/${n}.tif` })
 
 const done = new AbortController()
-const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(8) })
-await runLoop(workQueue, {
+await runLoop(new WorkQueue({ queue, worker, policy: processingLimit(8) }), {
   intervalMs: 20,
   signal: done.signal,
-  onTick: async () =>
-    (await queue.size('SUCCESS')) + (await queue.size('FAIL')) === 100 ? done.abort() : undefined,
+  onTick: ({ processing }) => processing === 0 && done.abort(),
 })
 console.table(await queue.sizes())
