@@ -68,8 +68,8 @@ export const badIds: readonly (readonly [what: string, id: unknown])[] = [
   ['an object', { toString: () => 'a' }],
 ]
 
-/** A wrong value that passes the compiler, for the calls that must refuse it. */
-export function posingAs<T>(value: unknown): T
+/** A wrong value that passes the compiler wherever it is used, for the calls that must refuse it. */
+export function posingAs(value: unknown): never
 export function posingAs(value: unknown): unknown {
   return value
 }

@@ -18,7 +18,7 @@ export function testQueue(
 ): void {
   describe(`the queue contract: ${name}`, () => {
     for (const one of queueContract) {
-      // The case itself asserts. oxlint-disable-next-line vitest/expect-expect
+      // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runQueueCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)
@@ -35,7 +35,7 @@ export function testWorker(
 ): void {
   describe(`the worker contract: ${name}`, () => {
     for (const one of workerContract) {
-      // The case itself asserts. oxlint-disable-next-line vitest/expect-expect
+      // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)

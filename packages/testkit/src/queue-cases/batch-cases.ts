@@ -58,14 +58,16 @@ export const batchCases: readonly QueueCase[] = [
     title: 'one bad item in a batch is a TypeError that names its index, and nothing of the batch is stored',
     async run(harness) {
       const queue = await harness.open()
-      const batch = (bad: NewItem) => [{ id: 'a', body: 1 }, { id: 'b', body: 2 }, bad]
       const wrong: readonly (readonly [string, NewItem])[] = [
         ['an empty id', { id: '', body: 1 }],
         ['a body of undefined', { id: 'c', body: posingAs(undefined) }],
         ['a fractional priority', { id: 'c', body: 1, priority: 0.5 }],
       ]
       for (const [what, bad] of wrong) {
-        const error = await refuses(() => queue.putMany(batch(bad)), `putMany refuses ${what}`)
+        const error = await refuses(
+          () => queue.putMany([{ id: 'a', body: 1 }, { id: 'b', body: 2 }, bad]),
+          `putMany refuses ${what}`,
+        )
         check(error.message.includes('[2]'), 'the message names the index, 2', error.message)
       }
       await checkEmpty(queue, 'nothing is stored, not even the good items before the bad one')

@@ -1,5 +1,5 @@
 import type { Lease, Queue } from '@sluice/core'
-import { check, refuses, same } from '../check.js'
+import { at, check, refuses, same } from '../check.js'
 import { posingAs } from '../odd-values.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
 import { spanOf } from '../queue-walk.js'
@@ -29,7 +29,7 @@ export const leaseCases: readonly QueueCase[] = [
     async run(harness) {
       const queues = await Promise.all([harness.open(), harness.open(), harness.open()])
       const asked = Array.from({ length: 12 }, (_, index) =>
-        queues[index % 3]?.lease('dispatch', `holder${index}`, LONG_MS),
+        at(queues, index % 3, 'a queue').lease('dispatch', `holder${index}`, LONG_MS),
       )
       const leases = (await Promise.all(asked)).filter((lease) => lease !== undefined)
       same(leases.length, 1, 'one of twelve holders gets the lease')

@@ -13,17 +13,17 @@ export const listCases: readonly QueueCase[] = [
     title: 'with no writer, paging gives every item of a stage once, whatever the size of the pages',
     async run(harness) {
       const queue = await harness.open()
-      const ids = await fill(queue)
+      await fill(queue)
       for (const stage of STAGES) {
         for (const limit of [1, 7, PER_STAGE, PER_STAGE + 1, MAX_PAGE_ITEMS]) {
           const records = await recordsOf(queue, stage, limit)
           sameMembers(
             idsOf(records),
-            ids[stage],
+            ids(stage),
             `list of ${stage} by pages of ${limit} gives each item once`,
           )
           const heads = await headsOf(queue, stage, limit)
-          sameMembers(idsOf(heads), ids[stage], `listHeads of ${stage} by pages of ${limit} gives each once`)
+          sameMembers(idsOf(heads), ids(stage), `listHeads of ${stage} by pages of ${limit} gives each once`)
         }
       }
     },
@@ -152,8 +152,11 @@ export const listCases: readonly QueueCase[] = [
   },
 ]
 
-async function fill(queue: Queue): Promise<Record<Stage, string[]>> {
-  const ids = (stage: Stage) => Array.from({ length: PER_STAGE }, (_, index) => `${stage}-${index}`)
+function ids(stage: Stage): string[] {
+  return Array.from({ length: PER_STAGE }, (_, index) => `${stage}-${index}`)
+}
+
+async function fill(queue: Queue): Promise<void> {
   for (const stage of ['SUCCESS', 'FAIL', 'PROCESSING'] as const) {
     await queue.putMany(ids(stage).map((id) => ({ id, body: { stage } })))
     const items = await queue.get(PER_STAGE)
@@ -162,10 +165,4 @@ async function fill(queue: Queue): Promise<Record<Stage, string[]>> {
   await queue.putMany(
     ids('WAITING').map((id, index) => ({ id, body: 1, ...(index % 2 === 0 ? {} : { delayMs: 3_600_000 }) })),
   )
-  return {
-    WAITING: ids('WAITING'),
-    PROCESSING: ids('PROCESSING'),
-    SUCCESS: ids('SUCCESS'),
-    FAIL: ids('FAIL'),
-  }
 }

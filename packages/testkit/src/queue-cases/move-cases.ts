@@ -1,5 +1,5 @@
 import type { JobFence, Queue, Stage } from '@sluice/core'
-import { check, refuses, rejects, same } from '../check.js'
+import { at, check, refuses, rejects, same } from '../check.js'
 import { badIds, posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
 import { bring, getOne, oneInEach, recordOf } from '../queue-walk.js'
@@ -151,7 +151,9 @@ export const moveCases: readonly QueueCase[] = [
       for (let round = 0; round < 5; round++) {
         const id = `r${round}`
         await bring(queues[0], id, 'PROCESSING')
-        const moves = VERBS.map((verb, index) => queues[(index + round) % 3]?.[verb](id, { attempt: 1 }))
+        const moves = VERBS.map((verb, index) =>
+          at(queues, (index + round) % 3, 'a queue')[verb](id, { attempt: 1 }),
+        )
         const ends = await Promise.allSettled(moves)
         const winners = VERBS.filter((_, index) => ends[index]?.status === 'fulfilled')
         same(winners.length, 1, `exactly one of three moves of ${id} resolves`)

@@ -63,11 +63,8 @@ export const settleCases: readonly QueueCase[] = [
       ])
       same(report.settled, 4, 'a, b, the repeat of b, and c are settled')
       same(
-        report.refused.map(({ id, attempt, code }) => [id, attempt, code]).toSorted(),
-        [
-          ['a', 1, 'SLUICE_STAGE_CONFLICT'],
-          ['c', 9, 'SLUICE_STAGE_CONFLICT'],
-        ],
+        report.refused.map(({ id, attempt, code }) => `${id}@${attempt} ${code}`).toSorted(),
+        ['a@1 SLUICE_STAGE_CONFLICT', 'c@9 SLUICE_STAGE_CONFLICT'],
         'the late fail of a and the stranger’s of c are refused',
       )
       same(

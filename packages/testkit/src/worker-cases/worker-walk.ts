@@ -1,0 +1,46 @@
+import type { JobRef, JobReport, JobSpec, Worker } from '@sluice/core'
+import { check } from '../check.js'
+import type { WorkerHarness } from '../worker-harness.js'
+
+/** The job of an item's attempt, with a uid made of the id unless one is given. */
+export function jobOf(id: string, attempt = 1, uid = `uid-of-${id}`): JobRef {
+  return { id, uid, attempt }
+}
+
+/** Sends a job with the harness's body. */
+export async function send(worker: Worker, harness: WorkerHarness, job: JobRef): Promise<void> {
+  await worker.sendJob(job.id, harness.body(), specOf(worker, job))
+}
+
+/** What `sendJob` is told of a job. */
+export function specOf(worker: Worker, { attempt, uid }: JobRef): JobSpec {
+  return { attempt, uid, queue: worker.name }
+}
+
+/** Which job a report is of, and how it stands, as text. */
+export function seen(report: JobReport | undefined): string {
+  return report === undefined ? 'absent' : `${report.stage} of ${report.uid}@${report.attempt}`
+}
+
+/** The same of what a poll says of an item. */
+export async function polled(worker: Worker, id: string): Promise<string> {
+  return seen((await worker.pollAllStatus()).get(id))
+}
+
+/** The text that `seen` gives for a job in a stage. */
+export function inStage(stage: JobReport['stage'], { uid, attempt }: JobRef): string {
+  return `${stage} of ${uid}@${attempt}`
+}
+
+/** Throws unless the methods are there, as `supports` says. */
+export function checkOffered(
+  worker: Worker,
+  ...names: readonly ('lookupJob' | 'cancelJob' | 'watch')[]
+): void {
+  for (const name of names) {
+    check(
+      typeof worker[name] === 'function',
+      `supports says that there is ${name}, so the method must be there`,
+    )
+  }
+}
