@@ -14,8 +14,13 @@ interface KeyToDelete {
 export function deleteObjects(context: OperationContext): S3Answer {
   return inBucket(context, (bucket) => {
     const { request, rules } = context
-    if (request.headers['content-md5'] === undefined && Object.keys(checksumsOf(request.headers)).length === 0) {
-      return errorAnswer('InvalidRequest', { message: 'Missing required header for this request: Content-MD5' })
+    if (
+      request.headers['content-md5'] === undefined &&
+      Object.keys(checksumsOf(request.headers)).length === 0
+    ) {
+      return errorAnswer('InvalidRequest', {
+        message: 'Missing required header for this request: Content-MD5',
+      })
     }
     const text = request.body.toString('utf8')
     const keys = keysOf(text)

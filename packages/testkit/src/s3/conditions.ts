@@ -26,13 +26,17 @@ export function putRefusal(judged: Judged, rules: S3Rules): S3Answer | undefined
 }
 
 function notImplemented({ ifMatch, ifNoneMatch }: Conditions, rules: S3Rules): S3Answer | undefined {
-  const refused = (header: string) => errorAnswer('NotImplemented', { fields: { Header: header } })
-  if (ifNoneMatch !== undefined && rules.putIfNoneMatch === 'not-implemented') return refused('If-None-Match')
-  if (ifMatch !== undefined && rules.putIfMatch === 'not-implemented') return refused('If-Match')
+  if (ifNoneMatch !== undefined && rules.putIfNoneMatch === 'not-implemented')
+    return unimplemented('If-None-Match')
+  if (ifMatch !== undefined && rules.putIfMatch === 'not-implemented') return unimplemented('If-Match')
   if (rules.oddConditions === 'taken') return undefined
-  if (ifMatch !== undefined && ifNoneMatch !== undefined) return refused('If-Match')
-  if (ifNoneMatch !== undefined && ifNoneMatch !== '*') return refused('If-None-Match')
-  return ifMatch === '*' ? refused('If-Match') : undefined
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) return unimplemented('If-Match')
+  if (ifNoneMatch !== undefined && ifNoneMatch !== '*') return unimplemented('If-None-Match')
+  return ifMatch === '*' ? unimplemented('If-Match') : undefined
+}
+
+function unimplemented(header: string): S3Answer {
+  return errorAnswer('NotImplemented', { fields: { Header: header } })
 }
 
 function absenceRefusal(judged: Judged, rules: S3Rules): S3Answer | undefined {

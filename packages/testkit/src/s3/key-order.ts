@@ -1,7 +1,6 @@
 import { byCodeUnit, SortedKeys } from './sorted-keys.js'
 
-// oxlint-disable-next-line no-control-regex -- the range of ASCII
-const NOT_ASCII = /[^\u0000-\u007f]/
+const NOT_ASCII = /\P{ASCII}/u
 
 /** A key as a string whose units are its UTF-8 bytes: compared by unit, such strings are in S3's order, which UTF-16 is not. */
 export function bytesOf(key: string): string {

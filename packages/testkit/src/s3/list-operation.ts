@@ -30,7 +30,10 @@ export function listObjects(context: OperationContext): S3Answer {
     const query = queryOf(context.request.query)
     if ('status' in query) return query
     const page = pageOf(bucket, query, context.store.changes - context.listLag)
-    return xmlAnswer('ListBucketResult', contentOf(context.request.query, query, { bucket, page, name: context.request.bucket }))
+    return xmlAnswer(
+      'ListBucketResult',
+      contentOf(context.request.query, query, { bucket, page, name: context.request.bucket }),
+    )
   })
 }
 
@@ -76,35 +79,46 @@ function pageOf(bucket: Bucket, query: ListQuery, upToChange: number): ListPage 
   return { keys, prefixes, next: undefined }
 }
 
+interface Entry {
+  readonly entry: string
+  readonly isPrefix: boolean
+}
+
 /** Keys, and each common prefix once in the place of all its keys. */
-function* entriesOf(
-  bucket: Bucket,
-  query: ListQuery,
-  upToChange: number,
-): Generator<{ entry: string; isPrefix: boolean }> {
-  let from = atLeast(bucket, query)
+function entriesOf(bucket: Bucket, query: ListQuery, upToChange: number): Iterable<Entry> {
+  return bucket.order.contiguous
+    ? entriesInOrder(bucket, query, upToChange)
+    : scatteredEntries(bucket, query, upToChange)
+}
+
+function* entriesInOrder(bucket: Bucket, query: ListQuery, upToChange: number): Generator<Entry> {
+  let from: string | undefined = query.prefix > query.after ? query.prefix : query.after
   while (from !== undefined) {
-    const start = from
+    const keys: Iterable<string> = bucket.list(from, upToChange)
     from = undefined
-    for (const key of bucket.list(start, upToChange)) {
-      if (!key.startsWith(query.prefix)) {
-        if (bucket.order.contiguous) return
-        continue
-      }
-      if (bucket.order.compare(key, query.after) <= 0) continue
+    for (const key of keys) {
+      if (!key.startsWith(query.prefix)) return
+      if (key <= query.after) continue
       const common = commonPrefixOf(key, query)
-      yield common === undefined ? { entry: key, isPrefix: false } : { entry: common, isPrefix: true }
+      yield { entry: common ?? key, isPrefix: common !== undefined }
       if (common === undefined) continue
+      // All keys of the prefix are passed over by a new search, not one by one.
       from = common + AFTER_ALL
       break
     }
   }
 }
 
-/** Where to begin reading. In an order where the keys of a prefix are scattered, at the start. */
-function atLeast(bucket: Bucket, { prefix, after }: ListQuery): string | undefined {
-  if (!bucket.order.contiguous) return after
-  return bucket.order.compare(prefix, after) > 0 ? prefix : after
+/** For an order in which the keys of a prefix are not next to each other: everything is read. */
+function* scatteredEntries(bucket: Bucket, query: ListQuery, upToChange: number): Generator<Entry> {
+  const seen = new Set<string>()
+  for (const key of bucket.list(query.after, upToChange)) {
+    if (!key.startsWith(query.prefix) || key === query.after) continue
+    const common = commonPrefixOf(key, query)
+    if (common !== undefined && seen.has(common)) continue
+    if (common !== undefined) seen.add(common)
+    yield { entry: common ?? key, isPrefix: common !== undefined }
+  }
 }
 
 function commonPrefixOf(key: string, { prefix, delimiter }: ListQuery): string | undefined {

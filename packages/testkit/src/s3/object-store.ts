@@ -1,4 +1,4 @@
-import { bytesOf, localeOrder, utf8Order, type KeyOrder } from './key-order.js'
+import { bytesOf, keyOf, localeOrder, utf8Order, type KeyOrder } from './key-order.js'
 import type { SortedKeys } from './sorted-keys.js'
 
 /** One object as it is kept. It never changes: a write puts another one in its place. */
@@ -24,6 +24,9 @@ interface Change {
   readonly bytes: string
   readonly object: StoredObject | undefined
 }
+
+/** How far behind a listing may be at most: what is older is shown anyway, so that a first LIST has little to catch up with. */
+const MAX_UNLISTED = 10_000
 
 /** One bucket: its objects, and the listing of them, which may be behind. */
 export class Bucket {
@@ -52,6 +55,13 @@ export class Bucket {
     if (object === undefined) this.#objects.delete(key)
     else this.#objects.set(key, object)
     this.#unlisted.push({ number, bytes: bytesOf(key), object })
+    if (this.#unlisted.length > MAX_UNLISTED) this.#catchUp(number - MAX_UNLISTED / 2)
+  }
+
+  /** All keys as they are, in order. */
+  allKeys(): string[] {
+    const bytes = [...this.#objects.keys()].map(bytesOf)
+    return bytes.toSorted((a, b) => this.order.compare(a, b)).map(keyOf)
   }
 
   /** Keys as bytes, in the bucket's order, as the listing has them when it is so many changes behind. */

@@ -1,20 +1,5 @@
-/** What a request asks for, by the names of the S3 API. `Unknown` is answered 501. */
-export type S3Operation =
-  | 'ListBuckets'
-  | 'CreateBucket'
-  | 'HeadBucket'
-  | 'DeleteBucket'
-  | 'PutObject'
-  | 'CopyObject'
-  | 'GetObject'
-  | 'HeadObject'
-  | 'DeleteObject'
-  | 'DeleteObjects'
-  | 'ListObjectsV2'
-  | 'Unknown'
-
-/** Every operation that the server tells apart. */
-export const s3Operations: readonly S3Operation[] = [
+/** What a request can ask for, by the names of the S3 API. `Unknown` is answered 501. */
+export const s3Operations = [
   'ListBuckets',
   'CreateBucket',
   'HeadBucket',
@@ -27,7 +12,10 @@ export const s3Operations: readonly S3Operation[] = [
   'DeleteObjects',
   'ListObjectsV2',
   'Unknown',
-]
+] as const
+
+/** One of them. */
+export type S3Operation = (typeof s3Operations)[number]
 
 const ON_BUCKET: Readonly<Record<string, S3Operation>> = {
   PUT: 'CreateBucket',

@@ -2,7 +2,13 @@ import { emptyAnswer, errorAnswer, xmlAnswer, type S3Answer } from './answer.js'
 import { checksumsOf, digest } from './body.js'
 import { deleteRefusal, failed, putRefusal, readRefusal } from './conditions.js'
 import type { Bucket, NewObject, StoredObject } from './object-store.js'
-import { conditionsOf, inBucket, noSuchBucket, noSuchKey, type OperationContext } from './operation-context.js'
+import {
+  conditionsOf,
+  inBucket,
+  noSuchBucket,
+  noSuchKey,
+  type OperationContext,
+} from './operation-context.js'
 import { decoded } from './request.js'
 import { element } from './xml.js'
 
@@ -42,7 +48,8 @@ function copied(context: OperationContext, bucket: Bucket, source: StoredObject)
   const replaces = headers['x-amz-metadata-directive'] === 'REPLACE'
   if (!replaces && bucket.get(key) === source) {
     return errorAnswer('InvalidRequest', {
-      message: 'This copy request is illegal because it is trying to copy an object to itself without changes.',
+      message:
+        'This copy request is illegal because it is trying to copy an object to itself without changes.',
     })
   }
   const kept = replaces ? objectOf(headers, source.body).headers : source.headers

@@ -5,11 +5,7 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 
 /** Text made safe. Control characters become references, as AWS writes them: XML 1.0 readers refuse most, hence `EncodingType: url`. */
 function escaped(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are legal in keys
-  return text.replaceAll(
-    /[<>&"\u0000-\u001f]/g,
-    (one) => ESCAPES[one] ?? `&#x${one.charCodeAt(0).toString(16)};`,
-  )
+  return text.replaceAll(/[<>&"]|\p{Cc}/gu, (one) => ESCAPES[one] ?? `&#x${one.charCodeAt(0).toString(16)};`)
 }
 
 /** `<name>text</name>` */

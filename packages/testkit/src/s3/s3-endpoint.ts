@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import type { S3Answer } from './answer.js'
+import type { S3Fault } from './fault.js'
+import type { S3Operation } from './operation.js'
+import type { S3Request } from './request.js'
+import { RequestLog, type LoggedRequest, type OpenEntry } from './request-log.js'
+import type { ReadRequest, S3Core } from './s3-core.js'
+
+/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+export type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault | undefined>
+
+/** How an endpoint behaves; all of it can be changed later. */
+export interface S3EndpointOptions {
+  /** Ms each request waits before it takes effect. Default 0. */
+  readonly latencyMs?: number | ((request: S3Request) => number)
+  /** What goes wrong. Default nothing. */
+  readonly onRequest?: OnRequest
+  /** The process behind this endpoint dies at its request of this number, from 0, which does not take effect. Default never. */
+  readonly crashAt?: number
+  /** How many requests the log remembers. Default 100,000. */
+  readonly maxLogged?: number
+}
+
+/**
+ * One address of the server. Several addresses show the same buckets, each with its own faults, counts and crash: give each simulated
+ * process one of its own.
+ */
+export class S3Endpoint {
+  latencyMs: number | ((request: S3Request) => number)
+  onRequest: OnRequest | undefined
+  crashAt: number | undefined
+  readonly #core: S3Core
+  readonly #log: RequestLog
+  readonly #http: Server
+  readonly #underWay = new Set<Promise<void>>()
+  #arrived = 0
+  #crashed = false
+  #url = ''
+
+  /** Use {@link S3Endpoint.open}. */
+  private constructor(core: S3Core, options: S3EndpointOptions) {
+    this.#core = core
+    this.latencyMs = options.latencyMs ?? 0
+    this.onRequest = options.onRequest
+    this.crashAt = options.crashAt
+    this.#log = new RequestLog(options.maxLogged ?? 100_000)
+    this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
+      this.#track(this.#serve(incoming, reply))
+    })
+    this.#http.on('connection', (socket) => {
+      if (this.#crashed) socket.destroy()
+    })
+  }
+
+  /** Listens on a free port of the loopback. */
+  static async open(core: S3Core, options: S3EndpointOptions): Promise<S3Endpoint> {
+    const endpoint = new S3Endpoint(core, options)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    endpoint.#http.once('error', reject)
+    endpoint.#http.listen(0, '127.0.0.1', resolve)
+    await promise
+    const address = endpoint.#http.address()
+    if (address !== null && typeof address === 'object') endpoint.#url = `http://127.0.0.1:${address.port}`
+    return endpoint
+  }
+
+  /** The URL to give to a client, such as `http://127.0.0.1:40123`. */
+  get endpoint(): string {
+    return this.#url
+  }
+
+  /** How many requests of each operation arrived here. */
+  counts(): Record<S3Operation, number> {
+    return this.#log.counts()
+  }
+
+  /** The requests that arrived here, in that order. */
+  get requests(): readonly LoggedRequest[] {
+    return this.#log.requests
+  }
+
+  /** The most requests that were under way at once. */
+  get maxInFlight(): number {
+    return this.#log.maxInFlight
+  }
+
+  /** Forgets counts and log, not the numbers of requests. */
+  resetCounts(): void {
+    this.#log.reset()
+  }
+
+  /** Whether the process behind this endpoint has died. */
+  crashed(): boolean {
+    return this.#crashed
+  }
+
+  /** Lets the process behind this endpoint die: all connections close, nothing more gets through. Held requests still take effect. */
+  crash(): void {
+    this.#crashed = true
+    this.#http.closeAllConnections()
+  }
+
+  /** Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  /** Stops listening and closes all connections. Twice is fine. */
+  async close(): Promise<void> {
+    this.crash()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#http.close(() => resolve())
+    await promise
+  }
+
+  #track(serving: Promise<void>): void {
+    this.#underWay.add(serving)
+    void serving.finally(() => this.#underWay.delete(serving))
+  }
+
+  async #serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
+    const seenChange = this.#core.store.changes
+    const body = await bodyOf(incoming)
+    // A request that was cut off has not arrived; a dead process sends none.
+    if (body === undefined || this.#crashed) return drop(incoming)
+    const index = this.#arrived++
+    const { method = 'GET', url: target = '/' } = incoming
+    const raw = { index, method, target, headers: headersOf(incoming), body }
+    const read = this.#core.read(raw, seenChange)
+    const entry = this.#log.open(read.request, this.#core.settings.now())
+    reply.once('close', () => this.#log.leave())
+    const fault = this.crashAt === index ? ({ do: 'crash' } as const) : await this.onRequest?.(read.request)
+    if (fault !== undefined) entry.fault = fault.do
+    await this.#carryOut({ read, entry, incoming, reply }, fault)
+  }
+
+  async #carryOut(exchange: Exchange, fault: S3Fault | undefined): Promise<void> {
+    switch (fault?.do) {
+      case undefined:
+        return this.#answer(exchange, await this.#apply(exchange))
+      case 'hold':
+        if (fault.reply === 'dropped') drop(exchange.incoming)
+        await settlement(fault.until)
+        return this.#answer(exchange, await this.#apply(exchange))
+      case 'duplicate':
+        return this.#applyTwice(exchange, fault)
+      case 'drop-request':
+        return drop(exchange.incoming)
+      case 'drop-reply':
+        await this.#apply(exchange)
+        return drop(exchange.incoming)
+      case 'answer':
+        if (fault.applied === true) await this.#apply(exchange)
+        return this.#answer(exchange, fault.answer)
+      case 'crash':
+        // Dead at once: a request that arrives while this one takes effect must not get through.
+        this.#crashed = true
+        if (fault.applied === true) await this.#apply(exchange)
+        return this.crash()
+    }
+  }
+
+  async #applyTwice(exchange: Exchange, fault: S3Fault & { do: 'duplicate' }): Promise<void> {
+    const first = await this.#apply(exchange)
+    if (fault.answer !== 'second') this.#answer(exchange, first)
+    await settlement(fault.until)
+    const second = await this.#apply(exchange)
+    if (fault.answer === 'second') this.#answer(exchange, second)
+  }
+
+  async #apply({ read }: Exchange): Promise<S3Answer> {
+    const judged = this.#core.judge(read)
+    const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(read.request)
+    if (latencyMs > 0) await delay(latencyMs)
+    else if (judged !== undefined) await turn()
+    return this.#core.apply(read, judged)
+  }
+
+  #answer({ read, entry, reply }: Exchange, answer: S3Answer): void {
+    if (reply.destroyed) return
+    entry.status = answer.status
+    if (answer.code !== undefined) entry.code = answer.code
+    const body = answer.body ?? ''
+    const id = randomBytes(8).toString('hex').toUpperCase()
+    // Answers without a body have no length either, by the protocol.
+    const length =
+      answer.status === 204 || answer.status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
+    reply.writeHead(answer.status, {
+      date: new Date(this.#core.settings.now()).toUTCString(),
+      server: 'SluiceTestS3',
+      'x-amz-request-id': id,
+      'x-amz-id-2': `${id}EXT`,
+      ...length,
+      ...answer.headers,
+    })
+    reply.end(read.request.method === 'HEAD' ? undefined : body)
+  }
+}
+
+interface Exchange {
+  readonly read: ReadRequest
+  readonly entry: OpenEntry
+  readonly incoming: IncomingMessage
+  readonly reply: ServerResponse
+}
+
+function drop(incoming: IncomingMessage): void {
+  incoming.socket.destroy()
+}
+
+/** Waits for a promise of the test's, whichever way it ends. */
+async function settlement(until: Promise<unknown> | undefined): Promise<void> {
+  await Promise.allSettled([until])
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  try {
+    const body = await buffer(incoming)
+    return incoming.complete ? body : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function headersOf(incoming: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
+  }
+  return headers
+}
