@@ -53,6 +53,11 @@ export class JobMemory {
     this.#jobs = kept
   }
 
+  /** Its item has left PROCESSING. */
+  drop(job: Job): void {
+    if (this.#jobs.get(job.uid)?.attempt === job.attempt) this.#jobs.delete(job.uid)
+  }
+
   /** Forgets how long jobs have been absent: nobody looked in the meantime, so no grace has passed. */
   lookAway(): void {
     for (const known of this.#jobs.values()) {

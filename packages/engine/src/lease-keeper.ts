@@ -20,7 +20,7 @@ export class LeaseKeeper {
   #fence: number | undefined
   #renewAtMs = 0
   #endsAtMs = 0
-  #asking: Promise<boolean> | undefined
+  #renewing: Promise<boolean> | undefined
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options
@@ -37,17 +37,29 @@ export class LeaseKeeper {
   }
 
   /**
-   * Takes the lease, or renews it when a third of its life is over. Called before each thing that only the holder may start: of
-   * what is started then, two thirds of the lease lie ahead. Any number of calls at once ask the storage once.
+   * Takes the lease, or renews it when a third of its life is over: at the start of a tick.
    *
    * @returns whether it is held
    */
+  async take(): Promise<boolean> {
+    if (await this.keep()) return true
+    await this.#take()
+    return this.held
+  }
+
+  /**
+   * Renews the lease when a third of its life is over. Called within a tick before each thing that only the holder may start: of what
+   * is started then, two thirds of the lease lie ahead. It never takes a lease that was lost: another may have worked in between, even
+   * if it has stopped since, and then what the tick has read is no longer so. Any number of calls at once ask the storage once.
+   *
+   * @returns whether it is held, and has been without a gap
+   */
   keep(): Promise<boolean> {
     if (this.held && this.#options.clock.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = undefined
     })
-    return this.#asking
+    return this.#renewing
   }
 
   /** Gives it back, so that another can have it at once. */
@@ -57,18 +69,12 @@ export class LeaseKeeper {
     await lease?.release()
   }
 
-  async #ask(): Promise<boolean> {
-    if (this.#lease !== undefined && (await this.#renew(this.#lease))) return this.held
-    this.#lease = undefined
-    await this.#take()
-    return this.held
-  }
-
-  async #renew(lease: Lease): Promise<boolean> {
+  async #renew(): Promise<boolean> {
+    if (this.#lease === undefined) return false
     const beforeMs = this.#options.clock.monotonicMs()
-    if (!(await lease.renew())) return false
-    this.#heldFrom(beforeMs)
-    return true
+    if (await this.#lease.renew()) this.#heldFrom(beforeMs)
+    else this.#lease = undefined
+    return this.held
   }
 
   async #take(): Promise<void> {

@@ -52,6 +52,7 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
   if (settlement.stage === 'FAIL') tally.settled.fail += 1
   if (settlement.stage === 'WAITING') tally.settled.waiting += 1
   const job = refOf(settlement)
+  engine.memory.drop(job)
   if (why === 'rejected') tally.rejected += 1
   if (why === 'lost') {
     tally.lost += 1

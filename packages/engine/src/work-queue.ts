@@ -138,7 +138,7 @@ export class WorkQueue {
   }
 
   async #pass(tally: Tally): Promise<void> {
-    if (!(await this.#engine.lease.keep())) return
+    if (!(await this.#engine.lease.take())) return
     this.#noteRole(tally)
     const control = await this.#engine.queue.control.read()
     this.#notePause(tally, control)

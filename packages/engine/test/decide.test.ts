@@ -25,15 +25,19 @@ const facts = (sent: JobFacts['sent'], asking: JobFacts['asking'], absentMs = 0)
 })
 
 const absent = (of: JobFacts, by = rules()) => decide(item, { report: undefined, facts: of }, by)
-const present = (of: JobReport, by = rules()) =>
-  decide(item, { report: of, facts: facts('sent', 'due') }, by)
+const present = (of: JobReport, by = rules()) => decide(item, { report: of, facts: facts('sent', 'due') }, by)
 
 test('running: wait', () => {
   expect(present(report('PROCESSING'))).toEqual({ kind: 'wait' })
 })
 
 test('succeeded: SUCCESS with its result and evidence', () => {
-  const ended = report('SUCCESS', { result: { n: 1 }, url: 'http://x/1', details: { node: 'n7' }, finishedAt: 9 })
+  const ended = report('SUCCESS', {
+    result: { n: 1 },
+    url: 'http://x/1',
+    details: { node: 'n7' },
+    finishedAt: 9,
+  })
   expect(present(ended)).toEqual({
     kind: 'settle',
     lost: false,
@@ -56,7 +60,12 @@ test('failed: FAIL by default, with reason and class', () => {
   expect(present(ended)).toEqual({
     kind: 'settle',
     lost: false,
-    settlement: { ...fence, stage: 'FAIL', reason: 'exit 3', details: { details: [1], failureClass: 'error' } },
+    settlement: {
+      ...fence,
+      stage: 'FAIL',
+      reason: 'exit 3',
+      details: { details: [1], failureClass: 'error' },
+    },
   })
   expect(present(report('FAIL'))).toMatchObject({
     settlement: { stage: 'FAIL', reason: /did not say why/u, details: { failureClass: 'failed' } },
@@ -67,16 +76,24 @@ test.each([
   ['attempts left', { maxAttempts: 3 }, {}, 'WAITING'],
   ['the last attempt', { maxAttempts: 2 }, {}, 'FAIL'],
   ['a refund makes room', { maxAttempts: 2 }, { refunds: 1 }, 'WAITING'],
-  ['a class that is tried again', { maxAttempts: 3, on: ['evicted'] }, { failureClass: 'evicted' }, 'WAITING'],
+  [
+    'a class that is tried again',
+    { maxAttempts: 3, on: ['evicted'] },
+    { failureClass: 'evicted' },
+    'WAITING',
+  ],
   ['a class that is not', { maxAttempts: 3, on: ['evicted'] }, { failureClass: 'failed' }, 'FAIL'],
   ['no class counts as failed', { maxAttempts: 3, on: ['failed'] }, {}, 'WAITING'],
-] as const)('failed, %s', (_, retry, { refunds = 0, ...more }: { refunds?: number; failureClass?: string }, stage) => {
-  const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
-  const action = decide({ ...item, refunds }, job, rules('fail', retry))
-  expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })
-  const delayMs = stage === 'WAITING' ? 1_000 * 2 ** (1 - refunds) : undefined
-  expect(action.kind === 'settle' && action.settlement.delayMs).toBe(delayMs)
-})
+] as const)(
+  'failed, %s',
+  (_, retry, { refunds = 0, ...more }: { refunds?: number; failureClass?: string }, stage) => {
+    const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
+    const action = decide({ ...item, refunds }, job, rules('fail', retry))
+    expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })
+    const delayMs = stage === 'WAITING' ? 1_000 * 2 ** (1 - refunds) : undefined
+    expect(action.kind === 'settle' && action.settlement.delayMs).toBe(delayMs)
+  },
+)
 
 test.each([
   [facts('unsent', 'due'), 'resend'],

@@ -12,7 +12,10 @@ test('what fits is left as it is', () => {
 
 test('a result that is too large or no JSON is left out, and the details say so', () => {
   const large = storable({ ...settlement, result: 'x'.repeat(1_000), details: { url: 'x' } }, 500)
-  expect(large).toEqual({ ...settlement, details: { url: 'x', leftOut: [expect.stringContaining('result')] } })
+  expect(large).toEqual({
+    ...settlement,
+    details: { url: 'x', leftOut: [expect.stringContaining('result')] },
+  })
   const odd = storable({ ...settlement, result: { n: Number.NaN } }, 500)
   expect(odd).toEqual({ ...settlement, details: { leftOut: [expect.stringContaining('result')] } })
 })

@@ -1,0 +1,237 @@
+import { SluiceError, type Stage } from '@sluice/core'
+import { expect, test } from 'vitest'
+import { processingLimit, type WorkQueue } from '../src/index.js'
+import { World, wrapped } from './world.js'
+
+/**
+ * How the n-th call of the first engine goes wrong: the process dies before or after its effect, or the call rejects so, or the process
+ * is held up there for longer than its lease lives, while another engine goes on, and then goes on itself.
+ */
+type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
+
+interface Plan {
+  readonly crash?: Crash
+  readonly at?: number
+  /** Another engine stands by from the start. */
+  readonly standby: boolean
+}
+
+interface Outcome {
+  readonly stages: Record<string, Stage>
+  readonly calls: number
+  readonly steps: number
+}
+
+const CAP = 3
+const LEASE_MS = 4_000
+/** Enough for every attempt, every backoff and a takeover. */
+const MAX_STEPS = 120
+
+/** What each item's job does, by the attempt. */
+function fate(id: string, attempt: number): 'ok' | 'fail' | 'vanish' {
+  if (id === 'i2' || id === 'i7') return attempt < 3 ? 'fail' : 'ok'
+  if (id === 'i4') return 'fail'
+  if (id === 'i9' && attempt === 1) return 'vanish'
+  return 'ok'
+}
+
+class Scenario {
+  readonly world = new World()
+  readonly #startedAt = new Map<string, number>()
+  readonly #vanished = new Set<string>()
+  #calls = 0
+  #dead = false
+  #die = (): void => {}
+  readonly death: Promise<'dead'>
+  readonly plan: Plan
+  readonly mortal: WorkQueue
+
+  constructor(plan: Plan) {
+    this.plan = plan
+    this.death = new Promise((resolve) => {
+      this.#die = () => {
+        this.#dead = true
+        resolve('dead')
+      }
+    })
+    this.mortal = this.#first()
+  }
+
+  get calls(): number {
+    return this.#calls
+  }
+
+  /** The engine whose n-th call goes wrong. */
+  #first(): WorkQueue {
+    const never = new Promise<never>(() => {})
+    return this.engine(async (side, call) => {
+      if (this.#dead) return never
+      const wrong = this.#calls++ === this.plan.at ? this.plan.crash : undefined
+      if (wrong === 'dies before') {
+        this.#die()
+        return never
+      }
+      if (wrong === 'throws before') throw unavailable(side)
+      if (wrong === 'stalls before') await this.#othersGoOn()
+      const answer = await call()
+      if (wrong === 'dies after') {
+        this.#die()
+        return never
+      }
+      if (wrong === 'throws after') throw unavailable(side)
+      if (wrong === 'stalls after') await this.#othersGoOn()
+      return answer
+    })
+  }
+
+  engine(
+    around: (side: 'queue' | 'worker', call: () => Promise<unknown>) => Promise<unknown> = (_, call) =>
+      call(),
+  ): WorkQueue {
+    const { queue, worker } = wrapped(this.world, (side, name, call) => {
+      const running = this.world.worker.running().length
+      if (running > CAP) throw new Error(`${running} jobs run at once, before ${name}`)
+      return around(side, call)
+    })
+    const send = worker.sendJob.bind(worker)
+    worker.sendJob = (id, body, job) => {
+      if (id !== 'i5') return send(id, body, job)
+      return Promise.reject(new SluiceError('SLUICE_JOB_REJECTED', 'never'))
+    }
+    return this.world.engine({
+      queue,
+      worker,
+      policy: processingLimit(CAP),
+      retry: { maxAttempts: 3, backoff: { baseMs: 500, jitter: 0 } },
+      lost: { policy: 'resend', graceMs: 3_000 },
+      leaseTtlMs: LEASE_MS,
+      sendConcurrency: 2,
+    })
+  }
+
+  /** Long enough for jobs that were started before the stall to end, be settled and be forgotten. */
+  async #othersGoOn(): Promise<void> {
+    const other = this.engine()
+    for (let second = 0; second < LEASE_MS / 1_000 + 5; second++) {
+      await other.tick()
+      this.step()
+    }
+    await other.stop()
+  }
+
+  /** A second passes: jobs that have run for two end as their fate is. */
+  step(): void {
+    const { world } = this
+    world.clock.skip(1_000)
+    for (const { id, uid, attempt } of world.worker.running()) {
+      const name = `${id} ${uid} ${attempt}`
+      const age = (this.#startedAt.get(name) ?? 0) + 1
+      this.#startedAt.set(name, age)
+      if (age < 2) continue
+      if (fate(id, attempt) === 'vanish' && !this.#vanished.has(name)) {
+        this.#vanished.add(name)
+        this.#startedAt.delete(name)
+        world.worker.loseJob(id)
+      } else {
+        world.worker.settleJob(id, {
+          stage: fate(id, attempt) === 'fail' ? 'FAIL' : 'SUCCESS',
+          result: attempt,
+        })
+      }
+    }
+  }
+
+  async open(): Promise<boolean> {
+    const { WAITING, PROCESSING } = await this.world.queue.sizes()
+    return WAITING + PROCESSING > 0
+  }
+}
+
+function unavailable(side: 'queue' | 'worker'): SluiceError {
+  const code = side === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
+  return new SluiceError(code, 'as the test wants it')
+}
+
+/** All engines tick once. The first may die of it; it starts anew at once, as a supervisor would have it, while its lease runs on. */
+async function tickAll(scenario: Scenario, engines: WorkQueue[]): Promise<void> {
+  for (const [index, engine] of engines.entries()) {
+    const result = await (engine === scenario.mortal
+      ? Promise.race([engine.tick(), scenario.death])
+      : engine.tick())
+    if (result === 'dead') engines[index] = scenario.engine()
+  }
+}
+
+async function play(plan: Plan): Promise<Outcome> {
+  const scenario = new Scenario(plan)
+  const { world } = scenario
+  const ids = await world.put(12)
+  await world.worker.sendJob('stray', null, { uid: 'stray', attempt: 1, queue: 'q' })
+  const engines = [scenario.mortal, ...(plan.standby ? [scenario.engine()] : [])]
+  let steps = 0
+  for (; steps < MAX_STEPS && (await scenario.open()); steps++) {
+    await tickAll(scenario, engines)
+    scenario.step()
+  }
+  // After the last item, what a crash left at the worker is tidied up too.
+  for (let step = 0; step < 6; step++) {
+    await tickAll(scenario, engines)
+    world.clock.skip(1_000)
+  }
+  expect((await world.worker.pollAllStatus()).size).toBe(0)
+  const stages: Record<string, Stage> = {}
+  for (const id of ids) stages[id] = await world.queue.lookupStatus(id)
+  await assertSound(scenario, ids)
+  return { stages, calls: scenario.calls, steps }
+}
+
+async function assertSound({ world }: Scenario, ids: readonly string[]): Promise<void> {
+  for (const [name, count] of world.startCounts()) {
+    // The job that vanished without a trace may be started again: nobody can tell it from one that never was.
+    expect(`${name}: ${count}`).toBe(`${name}: ${name.startsWith('i9 ') ? count : 1}`)
+  }
+  expect(world.peak).toBeLessThanOrEqual(CAP)
+  for (const id of ids) {
+    const item = await world.queue.lookup(id)
+    const last = item?.history.at(-1)
+    expect(last?.outcome).toBe(item?.stage)
+    if (item?.stage === 'SUCCESS') expect(item.result).toBe(item.attempt)
+  }
+}
+
+const ALL_WELL: Record<string, Stage> = Object.fromEntries(
+  Array.from({ length: 12 }, (_, index) => [`i${index}`, index === 4 || index === 5 ? 'FAIL' : 'SUCCESS']),
+)
+
+test('without a crash the scenario ends as its fates are', async () => {
+  for (const standby of [false, true]) {
+    const { stages, calls, steps } = await play({ standby })
+    expect(stages).toEqual(ALL_WELL)
+    expect(calls).toBeGreaterThan(60)
+    expect(steps).toBeLessThan(30)
+  }
+})
+
+test.each([
+  ['dies before', false],
+  ['dies before', true],
+  ['dies after', false],
+  ['dies after', true],
+  ['throws before', false],
+  ['throws before', true],
+  ['throws after', false],
+  ['throws after', true],
+  ['stalls before', false],
+  ['stalls after', false],
+] as const)(
+  '%s any call, a standby there: %s; the end is the same, nothing runs twice, the cap holds',
+  async (crash, standby) => {
+    const { calls } = await play({ standby })
+    for (let at = 0; at < calls; at++) {
+      const { stages, steps } = await play({ crash, at, standby })
+      expect({ at, stages }).toEqual({ at, stages: ALL_WELL })
+      expect(steps).toBeLessThan(45)
+    }
+  },
+  60_000,
+)
