@@ -115,8 +115,6 @@ export class ItemReads {
   }
 
   async sizes(): Promise<Record<Stage, number>> {
-    const total = (column: 'waiting' | 'processing' | 'success' | 'fail') =>
-      sql<number>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`
     const row = await this.#db
       .selectFrom(this.#store.names.counters)
       .select([
@@ -213,4 +211,8 @@ export class ItemReads {
 /** A literal, not a parameter: with a parameter a cached plan could not use the partial index. */
 function isFinal(stage: Stage): RawBuilder<boolean> {
   return sql<boolean>`final = ${sql.lit(STAGE_NUMBERS[stage])}`
+}
+
+function total(column: 'waiting' | 'processing' | 'success' | 'fail'): RawBuilder<number> {
+  return sql<number>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`
 }

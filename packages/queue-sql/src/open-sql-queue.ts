@@ -3,6 +3,7 @@ import type { Dialect } from 'kysely'
 import { CallGate } from './call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { SqlQueue } from './sql-queue.js'
+import { openPostgres } from './postgres-store.js'
 import type { SqlStore } from './sql-store.js'
 import { openSqlite } from './sqlite-store.js'
 import { sqlError } from './sql-errors.js'
@@ -29,12 +30,12 @@ export async function openSqlQueue(
 
 function openStore(settings: SqlQueueSettings, wrap?: (dialect: Dialect) => Dialect): SqlStore {
   const place = placeOf(settings.url)
+  if (place.kind === 'postgres') return openPostgres(place.url, settings, wrap)
   try {
-    if (place.kind === 'sqlite') return openSqlite(place.path, settings, wrap)
+    return openSqlite(place.path, settings, wrap)
   } catch (error) {
-    throw sqlError(error, { what: 'open the file', place: settings.url })
+    throw sqlError(error, { what: 'open the file', place: `the SQLite file ${place.path}` })
   }
-  throw new Error('not yet')
 }
 
 /** The number of a queue, given to its name when it is first opened. Of many who open it at once all find the one row. */

@@ -68,5 +68,5 @@ export class SqlLeases {
 }
 
 function endsAt(nowMs: RawBuilder<number>, ttlMs: number): RawBuilder<number> {
-  return sql<number>`${nowMs} + ${sql.lit(ttlMs)}`
+  return sql<number>`${nowMs} + cast(${ttlMs} as bigint)`
 }

@@ -14,9 +14,7 @@ export interface SqlStore {
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** `column = one of these`, as one parameter whatever their number. */
-  among(column: string, values: readonly (string | number)[]): RawBuilder<boolean>
-  /** `column = one of these`, planned as a lookup of each by index and never as a scan. */
-  amongRows(column: string, rows: RawBuilder<unknown>): RawBuilder<boolean>
+  among(column: 'id' | 'seq', values: readonly (string | number)[]): RawBuilder<boolean>
   /** The moves of one queue. */
   moves(queueId: number): Moves
   /** Whether the whole transaction failed only because of another one, and is to be run again. */

@@ -1,3 +1,4 @@
+import { MAX_HISTORY } from '@sluice/core'
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
@@ -76,6 +77,9 @@ export class SqliteMoves implements Moves {
       })
       await all(trx, this.#texts.deleteProcessing, [this.#queueId, seqList(moved)])
       await all(trx, this.#texts.insertAttempts, [this.#queueId, JSON.stringify(ended)])
+      for (const { seq, attempt } of moved.filter(({ attempt }) => attempt > MAX_HISTORY)) {
+        await all(trx, this.#texts.trimAttempts, [seq, attempt])
+      }
       const released = ended.filter(({ stage }) => stage === 0)
       await this.#enterWaiting(trx, released)
       await this.#count(trx, {

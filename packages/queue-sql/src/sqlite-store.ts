@@ -37,7 +37,6 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     counterSlots: 1,
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
-    amongRows: (column, rows) => sql`${sql.ref(column)} in (${rows})`,
     moves: (queueId) => new SqliteMoves(db, names, queueId),
     isContention: isSqliteBusy,
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),

@@ -35,7 +35,6 @@ export class Crash {
     const acquire = driver.acquireConnection.bind(driver)
     const patched = new WeakSet<DatabaseConnection>()
     driver.acquireConnection = async (options) => {
-      if (this.#dead) throw new Error('the process has died')
       const connection = await acquire(options)
       if (!patched.has(connection)) this.#patch(connection, driver)
       patched.add(connection)
@@ -80,8 +79,13 @@ export class Outage {
       const driver = dialect.createDriver()
       const acquire = driver.acquireConnection.bind(driver)
       driver.acquireConnection = async (options) => {
-        if (this.down) throw this.#error()
-        return acquire(options)
+        const connection = await acquire(options)
+        const execute = connection.executeQuery.bind(connection)
+        connection.executeQuery = async (query, more) => {
+          if (this.down) throw this.#error()
+          return execute<never>(query, more)
+        }
+        return connection
       }
       return driver
     },

