@@ -2,11 +2,11 @@ import type { Readable } from 'node:stream'
 import { SluiceError, type Queue, type Worker } from '@sluice/core'
 import { CommandError } from './command-error.js'
 import type { CommandContext, GlobalOptions } from './commands/command.js'
-import { parseText, type Environment } from './config/config-environment.js'
-import { loadConfig, type FlagSetting, type LoadedConfig } from './config/load-config.js'
+import type { Environment } from './config/config-environment.js'
+import type { FlagSetting, LoadedConfig } from './config/load-config.js'
+import { parseText } from './config/setting-text.js'
 import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
 import { watchInterrupts, type Interrupts } from './interrupt.js'
-import { openQueuePackage, openWorkerPackage } from './open-package.js'
 import { Output, type TextStream } from './output.js'
 
 /** The parts of the world that a command may touch. */
@@ -95,6 +95,8 @@ export class CliContext implements CommandContext {
   }
 
   async #loadConfig(): Promise<LoadedConfig> {
+    // Loaded when it is needed: `--help` must not wait for the schema and all that checks it.
+    const { loadConfig } = await import('./config/load-config.js')
     const loaded = await loadConfig({
       cwd: this.cwd,
       env: this.env,
@@ -107,6 +109,7 @@ export class CliContext implements CommandContext {
 
   async #openQueue(): Promise<Queue> {
     const loaded = await this.config()
+    const { openQueuePackage } = await import('./open-package.js')
     return openQueuePackage(loaded.config.queue, loaded)
   }
 
@@ -119,6 +122,7 @@ export class CliContext implements CommandContext {
         `The configuration names no worker. Add a \`worker\` with its package to ${loaded.file ?? 'it'}.`,
       )
     }
+    const { openWorkerPackage } = await import('./open-package.js')
     return openWorkerPackage({ ...worker, name: queue.name }, loaded)
   }
 }

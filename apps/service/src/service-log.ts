@@ -40,6 +40,12 @@ export function makeLogger({ log, stream, colors }: LogOptions): Logger {
   if (!isPretty) return pino(options, stream)
   return pino(
     options,
-    pretty({ destination: stream, colorize: colors, translateTime: 'SYS:HH:MM:ss', sync: true }),
+    pretty({
+      destination: stream,
+      colorize: colors,
+      translateTime: 'SYS:HH:MM:ss',
+      singleLine: true,
+      sync: true,
+    }),
   )
 }

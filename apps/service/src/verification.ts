@@ -52,7 +52,7 @@ function makeHarness(open: OpenQueue): QueueHarness {
     return queue
   }
   return {
-    open: (name = 'contract') => openOne(`${prefix}-${name}`),
+    open: async (name = 'contract') => named(await openOne(`${prefix}-${name}`), name),
     passTime: async (ms) => {
       const queue = opened.at(-1)?.queue
       if (queue === undefined) await sleep(ms)
@@ -63,6 +63,17 @@ function makeHarness(open: OpenQueue): QueueHarness {
       for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name))
     },
   }
+}
+
+/** The contract asks a queue for the name that it was opened by; in the storage it has a longer one. */
+function named(queue: Queue, name: string): Queue {
+  return new Proxy(queue, {
+    get(target, key): unknown {
+      if (key === 'name') return name
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 /** The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. */

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { SluiceError, type AttemptRecord, type ItemRecord, type JsonValue } from '@sluice/core'
 import { printable, type Output } from '../output.js'
-import { spanText } from '../queue-status.js'
+import { elapsedText } from '../progress/progress-text.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 const CUT_CHARS = 600
@@ -41,7 +41,7 @@ function itemText(item: ItemRecord, output: Output, maxChars: number): string {
     ['not before', instant(item.notBeforeAt)],
     ['claimed', instant(item.claimedAt)],
     ['finished', finishedText(item)],
-    ['reason', item.reason === undefined ? undefined : printable(item.reason, maxChars)],
+    ['reason', reasonText(item.reason, maxChars)],
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
     ['details', jsonText(item.details, maxChars)],
@@ -59,8 +59,15 @@ function attemptText({ attempt, refunds }: ItemRecord): string {
 
 function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined {
   if (finishedAt === undefined) return undefined
-  const took = claimedAt === undefined ? '' : `, ${spanText(finishedAt - claimedAt)} after the claim`
+  const took =
+    claimedAt === undefined ? '' : `, ${elapsedText(Math.max(0, finishedAt - claimedAt))} after the claim`
   return `${instant(finishedAt) ?? ''}${took}`
+}
+
+/** Its line breaks are kept, set in under the first line: the end of a log is hard to read in one line. */
+function reasonText(reason: string | undefined, maxChars: number): string | undefined {
+  const lines = reason?.split('\n').map((line) => printable(line, maxChars))
+  return lines?.join(`\n${' '.repeat(12)}`)
 }
 
 function historyLines(history: readonly AttemptRecord[], output: Output, maxChars: number): string[] {

@@ -1,5 +1,6 @@
 import leven from 'leven'
 import { layerOfEntries, type ConfigLayer } from './config-layer.js'
+import { parseText, variableOf } from './setting-text.js'
 import { listSettings, OPEN_SECTIONS } from './setting-tree.js'
 
 /** The variables of a process. */
@@ -39,20 +40,6 @@ export function readEnvironment(env: Environment): EnvironmentLayer {
     else warnings.push(...warnOf(name, [...known.keys()]))
   }
   return { layer: layerOfEntries(entries), warnings }
-}
-
-/** The variable of a setting: `service.intervalMs` → `SLUICE_SERVICE_INTERVAL_MS`. */
-export function variableOf(path: string): string {
-  return `SLUICE_${path.replaceAll(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()}`
-}
-
-/** JSON when it is JSON, else the text itself: `8`, `true`, `["sha256sum","{id}"]`, `sqlite:queue.db`. */
-export function parseText(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }
 
 function isForeign(name: string): boolean {

@@ -1,5 +1,5 @@
 import leven from 'leven'
-import { variableOf } from './config-environment.js'
+import { variableOf } from './setting-text.js'
 
 /** What a schema found wrong: zod's issue, or any Standard Schema's. */
 export interface FoundIssue {

@@ -1,0 +1,209 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { CLI, Sandbox } from './sluice.js'
+
+let box: Sandbox
+
+beforeEach(async () => {
+  box = await Sandbox.open()
+})
+
+afterEach(() => box.close())
+
+const MEMORY = { SLUICE_QUEUE_PACKAGE: 'memory', SLUICE_QUEUE_NAME: 'tiles' }
+
+const COMMANDS = [
+  'init',
+  'run',
+  'load',
+  'put',
+  'status',
+  'ls',
+  'show',
+  'requeue',
+  'release',
+  'rm',
+  'report',
+  'pause',
+  'resume',
+  'limit',
+  'verify',
+  'demo',
+]
+
+function commandsIn(help: string): string[] {
+  const names = [...help.matchAll(/^ {2}([a-z]+)\b/gm)].map((match) => String(match[1]))
+  return names.filter((name) => name !== 'help')
+}
+
+describe('help', () => {
+  test('of the root names every command, the order of settings, and every exit code', async () => {
+    const { code, out } = await box.run(['--help'])
+    expect(code).toBe(0)
+    expect(commandsIn(out)).toEqual(COMMANDS)
+    const exits = [...out.matchAll(/^ {2}(\d+) +\S/gm)].map((match) => Number(match[1]))
+    expect(exits).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 130])
+  })
+
+  test('of each command has an example, its exit codes and the options of all', async () => {
+    const helps = await Promise.all(COMMANDS.map((name) => box.run([name, '--help'])))
+    const lacking = helps.filter(
+      ({ code, out }) =>
+        code !== 0 || !/\$ .*sluice/.test(out) || !out.includes('Exit codes:') || !out.includes('--json'),
+    )
+    expect(lacking).toEqual([])
+  })
+
+  test('without a command it is shown on stderr, exit 2', async () => {
+    const { code, out, err } = await box.run([])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toContain('Usage: sluice')
+  })
+
+  test('--version is that of the package', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+    expect(await box.spawn(['--version'])).toEqual({ code: 0, out: version, err: '' })
+  })
+})
+
+describe('mistakes of usage end with 2, one message, no stack', () => {
+  test.each([
+    [['pasue'], 'Did you mean pause?'],
+    [['pause', '--reson', 'x'], 'Did you mean --reason?'],
+    [['put', 'a'], "missing required argument 'body'"],
+    [['status', 'extra'], 'too many arguments'],
+    [['ls', '--stage', 'done'], 'WAITING, PROCESSING, SUCCESS, FAIL'],
+    [['ls', '--limit', '-1'], 'whole number'],
+    [['put', 'a', '1', '--delay', 'soon'], 'a span such as'],
+    [['rm', '--stage', 'processing'], 'sluice release'],
+    [['requeue', '--reason-matches', '('], 'Invalid regular expression'],
+    [['status', '--set', 'x'], '--set wants PATH=VALUE'],
+    [['limit', '3', '--reset'], 'not both'],
+    [['requeue'], 'Say which'],
+    [['requeue', 'a', '--all'], 'Say which'],
+    [['release'], 'Say which'],
+    [['rm'], 'Say which'],
+    [['status'], 'sluice init'],
+  ])('sluice %j', async (args, expected) => {
+    const { code, out, err } = await box.run(args)
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(/^error: /)
+    expect(err).toContain(expected)
+    expect(err).not.toMatch(/^\s+at /m)
+    const json = await box.run([...args, '--json'])
+    expect(JSON.parse(json.err)).toEqual({
+      error: { code: expect.any(String), message: expect.stringContaining(expected) },
+    })
+  })
+
+  test('as a process of its own it is the same', async () => {
+    const { code, out, err } = await box.spawn(['pasue'])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toBe("error: unknown command 'pasue'\n(Did you mean pause?)")
+  })
+
+  test('SLUICE_DEBUG=1 shows the stack', async () => {
+    expect((await box.run(['status'], { env: { SLUICE_DEBUG: '1' } })).err).toMatch(/^\s+at /m)
+  })
+})
+
+describe('packages', () => {
+  test('a missing one: the line that installs it', async () => {
+    const env = { ...MEMORY, SLUICE_QUEUE_PACKAGE: '@sluice/queue-nowhere' }
+    const { code, err } = await box.run(['status', '--json'], { env })
+    const { error } = JSON.parse(err)
+    expect([code, error.code]).toEqual([2, 'SLUICE_PACKAGE_MISSING'])
+    expect(error.message).toContain('npm install @sluice/queue-nowhere')
+    expect(error.message).toContain('SLUICE_QUEUE_PACKAGE')
+  })
+
+  test('a missing file, a package that brings no queue, one that does not load', async () => {
+    await writeFile(join(box.dir, 'empty.mjs'), 'export const x = 1\n')
+    await writeFile(join(box.dir, 'broken.mjs'), 'throw new Error("my own trouble")\n')
+    const run = (path: string) => box.run(['status'], { env: { ...MEMORY, SLUICE_QUEUE_PACKAGE: path } })
+    const [gone, empty, broken] = await Promise.all([
+      run('./gone.mjs'),
+      run('./empty.mjs'),
+      run('./broken.mjs'),
+    ])
+    expect([gone.code, empty.code, broken.code]).toEqual([2, 2, 2])
+    expect(gone.err).toContain(join(box.dir, 'gone.mjs'))
+    expect(empty.err).toContain('exports no function openQueue')
+    expect(broken.err).toContain('my own trouble')
+  })
+
+  test('options that it refuses are named with their place, and no value is repeated', async () => {
+    await writeFile(
+      join(box.dir, 'sluice.config.yaml'),
+      'queue:\n  package: sql\n  name: q\n  url: mysql://me:secret@host\n  poolsize: 5\n',
+    )
+    const { code, err } = await box.run(['status'])
+    expect(code).toBe(2)
+    expect(err).toContain('queue.url: ')
+    expect(err).toContain('(sluice.config.yaml:4)')
+    expect(err).toContain(
+      'queue.poolsize: there is no such setting; did you mean `poolSize`? (sluice.config.yaml:5)',
+    )
+    expect(err).not.toContain('secret')
+  })
+
+  test('a command that needs the queue alone never looks for the worker', async () => {
+    const env = { ...MEMORY, SLUICE_WORKER_PACKAGE: 'no-such-worker' }
+    expect((await box.run(['status', '--sample', '0'], { env })).code).toBe(0)
+    expect((await box.run(['run'], { env })).err).toContain('npm install no-such-worker')
+  })
+})
+
+test('put refuses what no queue could hold, and stores nothing', async () => {
+  const long = 'x'.repeat(1025)
+  const [id, nan, deep, empty] = await Promise.all([
+    box.run(['put', long, '1'], { env: MEMORY }),
+    box.run(['put', 'a', '{"secret": NaN}'], { env: MEMORY }),
+    box.run(['put', 'a', '1e999'], { env: MEMORY }),
+    box.run(['put', '', '1'], { env: MEMORY }),
+  ])
+  expect([id.code, nan.code, deep.code, empty.code]).toEqual([2, 2, 2, 2])
+  expect(id.err).toContain('1025 bytes')
+  expect(id.err.split('\n').length).toBe(1)
+  expect(nan.err).toContain('JSON has no NaN')
+  expect(nan.err).not.toContain('secret')
+  expect(deep.err).toContain('Infinity')
+  expect(empty.err).toContain('must not be empty')
+})
+
+describe('init', () => {
+  test('writes a configuration that is valid as it stands, and does not overwrite one', async () => {
+    const first = await box.run(['init'])
+    expect(first.code).toBe(0)
+    expect(first.out).toContain('sluice run')
+    const text = await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')
+    expect((await box.run(['init'])).code).toBe(3)
+    await writeFile(join(box.dir, 'sluice.config.yaml'), 'mine\n')
+    expect((await box.run(['init', '--json'])).err).toContain('CONFLICT')
+    expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe('mine\n')
+    expect(await box.json(['init', '--force'])).toEqual({ file: 'sluice.config.yaml' })
+    expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe(text)
+  })
+
+  test('beside a configuration in another format it writes nothing, even with --force', async () => {
+    await writeFile(join(box.dir, 'sluice.config.json'), '{}')
+    expect((await box.run(['init', '--force'])).code).toBe(3)
+  })
+})
+
+test('a Node that is too old is told in one line', async () => {
+  // The file that npm links is run as it is, with a version that claims to be old.
+  const { exitCode, stdout, stderr } = await execa(
+    process.execPath,
+    [
+      '-e',
+      "Object.defineProperty(process.versions, 'node', { value: '22.12.0' }); import(process.argv[1])",
+      CLI,
+    ],
+    { reject: false },
+  )
+  expect([exitCode, stdout]).toEqual([2, ''])
+  expect(stderr).toBe('error: sluice needs Node.js 22.13 or newer; this is 22.12.0')
+})

@@ -1,0 +1,264 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isSluiceError } from '@sluice/core'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { loadConfig, type FlagSetting, type LoadedConfig } from '../../src/config/load-config.js'
+
+let cwd: string
+
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'sluice-config-'))
+})
+
+afterEach(() => rm(cwd, { recursive: true, force: true }))
+
+interface Given {
+  readonly files?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  readonly flags?: readonly FlagSetting[]
+  readonly configFile?: string
+}
+
+async function load({ files = {}, env = {}, ...rest }: Given): Promise<LoadedConfig> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text)
+  return loadConfig({ cwd, env, ...rest })
+}
+
+async function refusal(given: Given): Promise<string> {
+  const error: unknown = await load(given).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!isSluiceError(error, 'SLUICE_CONFIG_INVALID')) throw new Error(`not refused: ${String(error)}`)
+  return error.message
+}
+
+const YAML = 'queue:\n  package: memory\n  name: tiles\n'
+
+describe('files', () => {
+  const MODULE = "export default { queue: { package: 'memory', name: 'tiles' }, processing: { limit: 7 } }\n"
+  test.each([
+    ['sluice.config.yaml', `${YAML}processing: { limit: 7 }\n`],
+    ['sluice.config.yml', `${YAML}processing: { limit: 7 }\n`],
+    ['sluice.config.json', '{"queue":{"package":"memory","name":"tiles"},"processing":{"limit":7}}'],
+    ['sluice.config.toml', '[queue]\npackage = "memory"\nname = "tiles"\n[processing]\nlimit = 7\n'],
+    ['sluice.config.mjs', MODULE],
+    [
+      'sluice.config.js',
+      'module.exports = { queue: { package: "memory", name: "tiles" }, processing: { limit: 7 } }',
+    ],
+    ['sluice.config.mts', `const n: number = 7\n${MODULE}`],
+    ['sluice.config.ts', `interface A { b: number }\nconst a: A = { b: 7 }\nvoid a\n${MODULE}`],
+    [
+      'sluice.config.mjs',
+      `export default async () => ({ queue: { package: 'memory', name: 'tiles' }, processing: { limit: 7 } })`,
+    ],
+  ])('%s is found and read', async (name, text) => {
+    const { config, file, baseDirs } = await load({ files: { [name]: text } })
+    expect(config.queue).toEqual({ package: 'memory', name: 'tiles' })
+    expect(config.processing.limit).toBe(7)
+    expect(file).toBe(join(cwd, name))
+    expect(baseDirs).toEqual([cwd])
+  })
+
+  test('defaults fill in what is not said', async () => {
+    const { config } = await load({ files: { 'sluice.config.yaml': YAML } })
+    expect(config).toEqual({
+      queue: { package: 'memory', name: 'tiles' },
+      processing: { limit: 10 },
+      retry: { maxAttempts: 1, backoff: { baseMs: 1000, maxMs: 300_000 } },
+      lost: { policy: 'fail', graceMs: 60_000 },
+      service: { intervalMs: 1000, leaseTtlMs: 15_000, stopDeadlineMs: 10_000, sendConcurrency: 16 },
+      log: { level: 'info', format: 'auto' },
+    })
+  })
+
+  test('two of them side by side are refused', async () => {
+    const message = await refusal({ files: { 'sluice.config.yaml': YAML, 'sluice.config.json': '{}' } })
+    expect(message).toContain('sluice.config.json, sluice.config.yaml')
+  })
+
+  test('--config chooses any file, SLUICE_CONFIG too, and the flag wins', async () => {
+    const files = { 'a.yaml': YAML, 'b.yaml': YAML.replace('tiles', 'other') }
+    expect((await load({ files, configFile: 'b.yaml' })).config.queue.name).toBe('other')
+    expect((await load({ env: { SLUICE_CONFIG: 'b.yaml' } })).config.queue.name).toBe('other')
+    expect((await load({ env: { SLUICE_CONFIG: 'b.yaml' }, configFile: 'a.yaml' })).config.queue.name).toBe(
+      'tiles',
+    )
+  })
+
+  test('a given file that is not there is named, and who gave it', async () => {
+    expect(await refusal({ configFile: 'gone.yaml' })).toBe(
+      'There is no configuration file gone.yaml (given by --config).',
+    )
+    expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(given by SLUICE_CONFIG)')
+  })
+
+  test('none at all leads to `sluice init`', async () => {
+    expect(await refusal({})).toContain('sluice init')
+  })
+
+  test.each([
+    ['sluice.config.yaml', 'queue:\n  package: "memory\n', "sluice.config.yaml can't be read: line 3"],
+    ['sluice.config.yaml', 'queue: {}\nqueue: {}\n', 'line 2, column 1: Map keys must be unique'],
+    ['sluice.config.json', '{"queue": {', 'line 1, column'],
+    ['sluice.config.toml', '[queue]\npackage = memory\n', "sluice.config.toml can't be read: line 2"],
+    ['sluice.config.mjs', 'export default {', "sluice.config.mjs can't be read"],
+    ['sluice.config.yaml', '- a\n- b\n', 'must hold settings by name'],
+    ['sluice.config.yaml', '', 'must hold settings by name'],
+  ])('%s that does not parse is refused with its line', async (name, text, expected) => {
+    expect(await refusal({ files: { [name]: text } })).toContain(expected)
+  })
+
+  test('a file that is not UTF-8 is refused', async () => {
+    await writeFile(join(cwd, 'sluice.config.yaml'), Buffer.from([0x71, 0xff, 0xfe]))
+    expect(await refusal({})).toContain("can't be read")
+  })
+})
+
+describe('environment', () => {
+  test('sets any setting, and options of packages', async () => {
+    const { config } = await load({
+      env: {
+        SLUICE_QUEUE_PACKAGE: 'sql',
+        SLUICE_QUEUE_NAME: '42',
+        SLUICE_QUEUE_URL: 'sqlite:a.db',
+        SLUICE_QUEUE_POOL_SIZE: '5',
+        SLUICE_WORKER_PACKAGE: 'process',
+        SLUICE_WORKER_COMMAND: '["sha256sum","{body.path}"]',
+        SLUICE_PROCESSING_LIMIT: '0',
+        SLUICE_RETRY_BACKOFF_BASE_MS: '5',
+        SLUICE_RETRY_ON: '["killed"]',
+        SLUICE_LOST_POLICY: 'hold',
+        SLUICE_DEBUG: '1',
+        PATH: '/bin',
+      },
+    })
+    expect(config.queue).toEqual({ package: 'sql', name: '42', url: 'sqlite:a.db', poolSize: 5 })
+    expect(config.worker).toEqual({ package: 'process', command: ['sha256sum', '{body.path}'] })
+    expect(config.processing.limit).toBe(0)
+    expect(config.retry).toEqual({ maxAttempts: 1, backoff: { baseMs: 5, maxMs: 300_000 }, on: ['killed'] })
+    expect(config.lost.policy).toBe('hold')
+  })
+
+  test('what Kubernetes sets beside a service named sluice is no setting', async () => {
+    const { config, warnings } = await load({
+      files: { 'sluice.config.yaml': YAML },
+      env: {
+        SLUICE_PORT: 'tcp://10.0.0.1:80',
+        SLUICE_PORT_80_TCP: 'tcp://10.0.0.1:80',
+        SLUICE_PORT_80_TCP_ADDR: '10.0.0.1',
+        SLUICE_SERVICE_HOST: '10.0.0.1',
+        SLUICE_SERVICE_PORT: '80',
+        SLUICE_SERVICE_PORT_HTTP: '80',
+        SLUICE_QUEUE_SERVICE_HOST: '10.0.0.1',
+        SLUICE_QUEUE_PORT_80_TCP_PROTO: 'tcp',
+      },
+    })
+    expect(config.queue).toEqual({ package: 'memory', name: 'tiles' })
+    expect(warnings).toEqual([])
+  })
+
+  test('a job of the process worker does not mistake its own variables for settings', async () => {
+    const { config, warnings } = await load({
+      files: { 'sluice.config.yaml': YAML },
+      env: { SLUICE_ITEM_ID: 'a', SLUICE_ATTEMPT: '1', SLUICE_QUEUE: 'q', SLUICE_OUTPUT_DIR: '/x' },
+    })
+    expect(config.queue.name).toBe('tiles')
+    expect(warnings).toEqual([])
+  })
+
+  test('what is nearly a setting is warned of', async () => {
+    const { warnings } = await load({
+      files: { 'sluice.config.yaml': YAML },
+      env: { SLUICE_PROCESING_LIMIT: '5', SLUICE_HOME: '/x' },
+    })
+    expect(warnings).toEqual([
+      'the variable SLUICE_PROCESING_LIMIT is no setting and is ignored: did you mean SLUICE_PROCESSING_LIMIT?',
+    ])
+  })
+
+  test('{ env: NAME } is replaced by the variable, anywhere, and ${NAME} is left alone', async () => {
+    const files = {
+      'sluice.config.yaml': `${YAML}  url: { env: DATABASE_URL }\nworker:\n  package: process\n  command: [sh, -c, 'echo \${HOME}', { env: WHAT }]\n  env: { A: b }\n`,
+    }
+    const { config } = await load({ files, env: { DATABASE_URL: 'postgres://x', WHAT: 'y' } })
+    expect(config.queue['url']).toBe('postgres://x')
+    expect(config.worker).toEqual({
+      package: 'process',
+      command: ['sh', '-c', 'echo ${HOME}', 'y'],
+      env: { A: 'b' },
+    })
+    expect(await refusal({ env: { WHAT: 'y' } })).toBe(
+      'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or write the value itself.',
+    )
+  })
+})
+
+test('flags win over the environment, it over the file, it over the defaults', async () => {
+  const files = { 'sluice.config.yaml': `${YAML}processing: { limit: 1 }\n` }
+  const env = { SLUICE_PROCESSING_LIMIT: '2' }
+  const flags = [{ path: 'processing.limit', value: 3, flag: '--limit' }]
+  expect((await load({ files, env, flags })).config.processing.limit).toBe(3)
+  expect((await load({ files, env })).config.processing.limit).toBe(2)
+  expect((await load({ files })).config.processing.limit).toBe(1)
+})
+
+describe('what is wrong is told with its place, and never its value', () => {
+  test('by file and line', async () => {
+    const text = `${YAML}processing:\n  limit: secret-1\nretry: { maxAttempts: 0 }\nlog:\n  level: secret-2\n`
+    const message = await refusal({ files: { 'sluice.config.yaml': text } })
+    expect(message).toContain(
+      'processing.limit: Invalid input: expected number, received string (sluice.config.yaml:5)',
+    )
+    expect(message).toContain(
+      'retry.maxAttempts: Too small: expected number to be >=1 (sluice.config.yaml:6)',
+    )
+    expect(message).toContain('log.level: Invalid option')
+    expect(message).toContain('(sluice.config.yaml:8)')
+    expect(message).not.toContain('secret')
+  })
+
+  test('by file where lines are not known', async () => {
+    const message = await refusal({
+      files: { 'sluice.config.toml': '[queue]\npackage = "memory"\nname = "q"\n[processing]\nlimit = "x"\n' },
+    })
+    expect(message).toContain(
+      'processing.limit: Invalid input: expected number, received string (sluice.config.toml)',
+    )
+  })
+
+  test('by variable and by flag, whichever won', async () => {
+    const env = { SLUICE_PROCESSING_LIMIT: 'many' }
+    const files = { 'sluice.config.yaml': YAML }
+    expect(await refusal({ files, env })).toContain('(SLUICE_PROCESSING_LIMIT)')
+    const flags = [{ path: 'processing.limit', value: 'few', flag: '--limit' }]
+    expect(await refusal({ files, env, flags })).toContain('(--limit)')
+  })
+
+  test('what is missing, and how to give it', async () => {
+    const message = await refusal({ files: { 'sluice.config.yaml': 'queue:\n  name: tiles\n' } })
+    expect(message).toContain('queue.package: Invalid input: expected string, received undefined')
+    expect(message).toContain('SLUICE_QUEUE_PACKAGE')
+  })
+
+  test.each([
+    [
+      'procesing: { limit: 5 }',
+      'procesing: there is no such setting; did you mean `processing`? (sluice.config.yaml:4)',
+    ],
+    [
+      'service: { leaseTTLms: 5 }',
+      'service.leaseTTLms: there is no such setting; did you mean `leaseTtlMs`?',
+    ],
+    [
+      'retry: { backoff: { base: 5 } }',
+      'retry.backoff.base: there is no such setting; did you mean `baseMs`?',
+    ],
+    ['zzz: 1', 'zzz: there is no such setting (sluice.config.yaml:4)'],
+    ['"__proto__": { limit: 5 }', '__proto__: there is no such setting'],
+  ])('unknown: %s', async (line, expected) => {
+    expect(await refusal({ files: { 'sluice.config.yaml': `${YAML}${line}\n` } })).toContain(expected)
+  })
+})

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+/** The built command line: what users run, and what these tests are about. */
+export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
+const BUILT = new URL('../dist/index.js', import.meta.url).href
+
+export interface Ended {
+  readonly code: number | undefined
+  readonly out: string
+  readonly err: string
+}
+
+export interface Options {
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+}
+
+/** A directory of its own, and `sluice` run in it. */
+export class Sandbox {
+  readonly dir: string
+
+  private constructor(dir: string) {
+    this.dir = dir
+  }
+
+  static async open(): Promise<Sandbox> {
+    return new Sandbox(await mkdtemp(join(tmpdir(), 'sluice-cli-')))
+  }
+
+  /** Starts it as a process and does not wait. */
+  start(args: readonly string[], { env = {}, input }: Options = {}) {
+    const { PATH = '', HOME = '' } = process.env
+    return execa(process.execPath, [CLI, ...args], {
+      cwd: this.dir,
+      // Nothing of the tests' own environment: a SLUICE_… or NO_COLOR of whoever runs them must not decide.
+      env: { PATH, HOME, ...env },
+      extendEnv: false,
+      reject: false,
+      input: input ?? '',
+    })
+  }
+
+  /** Runs it as a process of its own. */
+  async spawn(args: readonly string[], options: Options = {}): Promise<Ended> {
+    const { exitCode, stdout, stderr } = await this.start(args, options)
+    return { code: exitCode, out: stdout, err: stderr }
+  }
+
+  /** Runs the same built code within this process: a start takes its time, and hundreds of them minutes. */
+  async run(args: readonly string[], { env = {}, input = '' }: Options = {}): Promise<Ended> {
+    const { main }: typeof import('../src/index.js') = await import(BUILT)
+    const [stdout, stderr] = [new Collector(), new Collector()]
+    const code = await main(args, {
+      cwd: this.dir,
+      env,
+      stdin: Readable.from([Buffer.from(input)]),
+      stdout,
+      stderr,
+    })
+    return { code, out: stdout.text(), err: stderr.text() }
+  }
+
+  /** Runs it with `--json` and gives the one value it prints. */
+  async json(args: readonly string[], options: Options = {}): Promise<unknown> {
+    const { code, out, err } = await this.run([...args, '--json'], options)
+    if (code !== 0) throw new Error(`sluice ${args.join(' ')} ended with ${code}: ${err}`)
+    return JSON.parse(out)
+  }
+
+  async close(): Promise<void> {
+    await rm(this.dir, { recursive: true, force: true })
+  }
+}
+
+class Collector extends Writable {
+  readonly #chunks: Buffer[] = []
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk)
+    done()
+  }
+
+  /** As execa gives it: without the last line break. */
+  text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8').replace(/\n$/, '')
+  }
+}
