@@ -1,0 +1,63 @@
+import { SluiceError, type JobRef, type Worker } from '@sluice/core'
+import type { WorkerHarness } from '@sluice/testkit'
+import { testWorker } from '@sluice/testkit/vitest'
+import { DummyWorker, JobStore } from '../src/index.js'
+
+function nameOf({ id, uid, attempt }: JobRef): string {
+  return JSON.stringify([id, uid, attempt])
+}
+
+function harness(): WorkerHarness {
+  const starts = new Map<string, number>()
+  const store = new JobStore({
+    onStart: (job) => starts.set(nameOf(job), (starts.get(nameOf(job)) ?? 0) + 1),
+  })
+  const opened: DummyWorker[] = []
+  const open = (name = 'contract'): DummyWorker => {
+    const worker = new DummyWorker({ name, store })
+    opened.push(worker)
+    return worker
+  }
+  return {
+    open: async (name) => open(name),
+    body: () => null,
+    async finish(job, how) {
+      const owner = opened.find((worker) =>
+        worker.running().some((running) => nameOf(running) === nameOf(job)),
+      )
+      if (owner === undefined) throw new Error(`no worker runs ${nameOf(job)}`)
+      new DummyWorker({ name: owner.name, store }).settleJob(job.id, { stage: how, message: how })
+    },
+    starts: async (job) => starts.get(nameOf(job)) ?? 0,
+    async openUnreachable() {
+      const worker = open()
+      worker.unavailableNext(1_000)
+      return worker
+    },
+    async openDenied() {
+      const worker = open()
+      worker.denyNext(1_000)
+      return worker
+    },
+    openCrashing: async (point) => crashing(open(), point),
+    async close() {
+      await Promise.all(opened.map((worker) => worker.close()))
+    },
+  }
+}
+
+/** A send has one outward operation, the start: a process dies before it (0), or after it and before its answer (1). */
+function crashing(worker: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
+  let crashed = false
+  const send = worker.sendJob.bind(worker)
+  worker.sendJob = async (id, body, job) => {
+    if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process is dead')
+    if (point === 1) await send(id, body, job)
+    crashed = point <= 1
+    if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process has just died')
+    await send(id, body, job)
+  }
+  return { worker, crashed: () => crashed }
+}
+
+testWorker('DummyWorker', async () => harness())
