@@ -1,0 +1,141 @@
+import type { Stage } from '@sluice/core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { processingLimit, type WorkQueue } from '../src/index.js'
+import { World } from './world.js'
+
+const MAX_LIMIT = 4
+
+type Command =
+  | { readonly do: 'put'; readonly count: number }
+  | { readonly do: 'tick'; readonly engine: number }
+  | { readonly do: 'restart'; readonly engine: number; readonly clean: boolean }
+  | { readonly do: 'end'; readonly which: number; readonly stage: 'SUCCESS' | 'FAIL' }
+  | { readonly do: 'fail by hand'; readonly which: number }
+  | { readonly do: 'requeue all' }
+  | { readonly do: 'pass'; readonly ms: number }
+  | { readonly do: 'pause' | 'resume' }
+  | { readonly do: 'limit'; readonly limit: number | null }
+  | { readonly do: 'trouble'; readonly kind: 'denyNext' | 'unavailableNext' | 'loseAnswer'; readonly times: number }
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('tick'), engine: fc.nat(1) }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('end'), which: fc.nat(5), stage: fc.constantFrom('SUCCESS', 'FAIL') }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(1, 400, 1_500, 20_000) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('put'), count: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('restart'), engine: fc.nat(1), clean: fc.boolean() }) },
+  fc.record({ do: fc.constant('fail by hand'), which: fc.nat(5) }),
+  fc.record({ do: fc.constant('requeue all') }),
+  fc.record({ do: fc.constantFrom('pause', 'resume') }),
+  fc.record({ do: fc.constant('limit'), limit: fc.option(fc.nat(MAX_LIMIT)) }),
+  fc.record({
+    do: fc.constant('trouble'),
+    kind: fc.constantFrom('denyNext', 'unavailableNext', 'loseAnswer'),
+    times: fc.integer({ min: 1, max: 3 }),
+  }),
+) as fc.Arbitrary<Command>
+
+class Play {
+  readonly world = new World()
+  readonly workers = [this.world.openWorker(), this.world.openWorker()] as const
+  readonly engines: WorkQueue[] = [this.open(0), this.open(1)]
+  puts = 0
+
+  open(index: number): WorkQueue {
+    const worker = this.workers[index]
+    return this.world.engine({
+      ...(worker && { worker }),
+      policy: processingLimit(3),
+      retry: { maxAttempts: 2, backoff: { baseMs: 300 } },
+      leaseTtlMs: 1_000,
+      lost: { graceMs: 5_000 },
+      sendConcurrency: 2,
+    })
+  }
+
+  async run(step: Command): Promise<void> {
+    const { world } = this
+    switch (step.do) {
+      case 'put':
+        await world.put(step.count, `${this.puts++}-`)
+        return
+      case 'tick':
+        await this.engines[step.engine]?.tick()
+        return
+      case 'restart':
+        if (step.clean) await this.engines[step.engine]?.stop()
+        this.engines[step.engine] = this.open(step.engine)
+        return
+      case 'end': {
+        const running = world.worker.running()
+        const job = running[step.which % Math.max(running.length, 1)]
+        if (job) world.worker.settleJob(job.id, { stage: step.stage })
+        return
+      }
+      case 'fail by hand': {
+        const { items } = await world.queue.listHeads('PROCESSING', { limit: 10 })
+        const item = items[step.which % Math.max(items.length, 1)]
+        // Only of an item whose job has ended: of one that runs, the job would be an orphan that hides the next attempt's.
+        if (item && !world.worker.running().some(({ id }) => id === item.id)) await world.queue.fail(item.id)
+        return
+      }
+      case 'requeue all': {
+        const running = new Set(world.worker.running().map(({ id }) => id))
+        const { items } = await world.queue.listHeads('FAIL', { limit: 100 })
+        await world.queue.requeue(items.map(({ id }) => id).filter((id) => !running.has(id)))
+        return
+      }
+      case 'pass':
+        world.clock.skip(step.ms)
+        return
+      case 'pause':
+      case 'resume':
+        await world.queue.control[step.do]()
+        return
+      case 'limit':
+        await world.queue.control.setLimits({ maxProcessing: step.limit })
+        return
+      case 'trouble':
+        this.workers[0][step.kind](step.times)
+        return
+    }
+  }
+
+  /** All trouble over, everything ends. */
+  async drain(): Promise<Record<Stage, number>> {
+    const { world } = this
+    await world.queue.control.resume()
+    await world.queue.control.setLimits({ maxProcessing: 3 })
+    for (let step = 0; step < 200; step++) {
+      for (const engine of this.engines) await engine.tick()
+      for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
+      world.clock.skip(1_100)
+      const { WAITING, PROCESSING } = await world.queue.sizes()
+      if (WAITING + PROCESSING === 0 && step > 3) break
+    }
+    return world.queue.sizes()
+  }
+}
+
+test('whatever happens in whatever order: the cap holds, no attempt starts twice, every item comes to an end, nothing stays behind', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 60 }), async (commands) => {
+      const play = new Play()
+      const { world } = play
+      for (const step of commands) {
+        await play.run(step)
+        expect(world.worker.running().length).toBeLessThanOrEqual(MAX_LIMIT)
+      }
+      expect(await play.drain()).toMatchObject({ WAITING: 0, PROCESSING: 0 })
+      for (const [name, count] of world.startCounts()) expect(`${name} ${count}`).toBe(`${name} 1`)
+      expect((await world.worker.pollAllStatus()).size).toBe(0)
+      for (const engine of play.engines) {
+        world.clock.skip(1_100)
+        expect(await engine.tick()).toMatchObject({ role: 'dispatcher', processing: 0, orphans: 0 })
+        expect(engine.remembered).toBe(0)
+      }
+      expect(world.kinds()).not.toContain('item-lost')
+    }),
+    { numRuns: 300 },
+  )
+}, 60_000)
