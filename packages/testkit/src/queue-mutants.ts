@@ -1,0 +1,15 @@
+import { getMutants } from './queue-mutants/get-mutants.js'
+import { lookMutants } from './queue-mutants/look-mutants.js'
+import { moveMutants } from './queue-mutants/move-mutants.js'
+import { putMutants } from './queue-mutants/put-mutants.js'
+import type { QueueMutant } from './queue-mutants/queue-mutant.js'
+import { storeMutants } from './queue-mutants/store-mutants.js'
+
+/** Queues that are broken on purpose: every case of the contract catches at least one of them. */
+export const queueMutants: readonly QueueMutant[] = [
+  ...putMutants,
+  ...getMutants,
+  ...moveMutants,
+  ...lookMutants,
+  ...storeMutants,
+]
