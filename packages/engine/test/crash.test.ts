@@ -114,15 +114,15 @@ class Scenario {
     const other = this.engine()
     for (let second = 0; second < LEASE_MS / 1_000 + 5; second++) {
       await other.tick()
-      this.step()
+      await this.step()
     }
     await other.stop()
   }
 
   /** A second passes: jobs that have run for two end as their fate is. */
-  step(): void {
+  async step(): Promise<void> {
     const { world } = this
-    world.clock.skip(1_000)
+    await world.clock.advance(1_000)
     for (const { id, uid, attempt } of world.worker.running()) {
       const name = `${id} ${uid} ${attempt}`
       const age = (this.#startedAt.get(name) ?? 0) + 1
@@ -171,12 +171,12 @@ async function play(plan: Plan): Promise<Outcome> {
   let steps = 0
   for (; steps < MAX_STEPS && (await scenario.open()); steps++) {
     await tickAll(scenario, engines)
-    scenario.step()
+    await scenario.step()
   }
   // After the last item, what a crash left at the worker is tidied up too.
   for (let step = 0; step < 6; step++) {
     await tickAll(scenario, engines)
-    world.clock.skip(1_000)
+    await world.clock.advance(1_000)
   }
   expect((await world.worker.pollAllStatus()).size).toBe(0)
   const stages: Record<string, Stage> = {}

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest'
 import { LeaseKeeper } from '../src/lease-keeper.js'
 import { World, wrapped } from './world.js'
 
-function keeper(world: World, holder: string, queue = world.openQueue() as ReturnType<typeof wrapped>['queue']) {
+function keeper(
+  world: World,
+  holder: string,
+  queue = world.openQueue() as ReturnType<typeof wrapped>['queue'],
+) {
   return new LeaseKeeper({ queue, holder, ttlMs: 3_000, clock: world.clock })
 }
 
@@ -23,7 +27,7 @@ test('keep never takes what was lost, even if nobody has it now', async () => {
   const a = keeper(world, 'a')
   expect(await a.keep()).toBe(false)
   await a.take()
-  world.clock.skip(3_000)
+  await world.clock.advance(3_000)
   expect(a.held).toBe(false)
   expect(await a.keep()).toBe(false)
   expect(await a.take()).toBe(true)
@@ -33,15 +37,15 @@ test('held is counted from before the call: a slow answer shortens it', async ()
   const world = new World()
   const { queue } = wrapped(world, async (_, name, call) => {
     const answer = await call()
-    if (name === 'lease') world.clock.skip(2_900)
-    if (name === 'renew') world.clock.skip(3_000)
+    if (name === 'lease') await world.clock.advance(2_900)
+    if (name === 'renew') await world.clock.advance(3_000)
     return answer
   })
   const a = keeper(world, 'a', queue)
   expect(await a.take()).toBe(true)
-  world.clock.skip(99)
+  await world.clock.advance(99)
   expect(a.held).toBe(true)
-  world.clock.skip(1)
+  await world.clock.advance(1)
   expect(a.held).toBe(false)
 })
 
@@ -49,12 +53,12 @@ test('a renewal whose answer comes after its ttl is none', async () => {
   const world = new World()
   const { queue } = wrapped(world, async (_, name, call) => {
     const answer = await call()
-    if (name === 'renew') world.clock.skip(3_000)
+    if (name === 'renew') await world.clock.advance(3_000)
     return answer
   })
   const a = keeper(world, 'a', queue)
   await a.take()
-  world.clock.skip(1_500)
+  await world.clock.advance(1_500)
   expect(await a.keep()).toBe(false)
 })
 
@@ -67,10 +71,10 @@ test('many at once ask once', async () => {
   })
   const a = keeper(world, 'a', queue)
   await a.take()
-  world.clock.skip(999)
+  await world.clock.advance(999)
   await Promise.all(Array.from({ length: 10 }, () => a.keep()))
   expect(renewals).toBe(0)
-  world.clock.skip(1)
+  await world.clock.advance(1)
   expect(await Promise.all(Array.from({ length: 10 }, () => a.keep()))).not.toContain(false)
   expect(renewals).toBe(1)
 })

@@ -16,12 +16,26 @@ type Command =
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'pause' | 'resume' }
   | { readonly do: 'limit'; readonly limit: number | null }
-  | { readonly do: 'trouble'; readonly kind: 'denyNext' | 'unavailableNext' | 'loseAnswer'; readonly times: number }
+  | {
+      readonly do: 'trouble'
+      readonly kind: 'denyNext' | 'unavailableNext' | 'loseAnswer'
+      readonly times: number
+    }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tick'), engine: fc.nat(1) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('end'), which: fc.nat(5), stage: fc.constantFrom('SUCCESS', 'FAIL') }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(1, 400, 1_500, 20_000) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('end'),
+      which: fc.nat(5),
+      stage: fc.constantFrom('SUCCESS', 'FAIL'),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(1, 400, 1_500, 20_000) }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('put'), count: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('restart'), engine: fc.nat(1), clean: fc.boolean() }) },
   fc.record({ do: fc.constant('fail by hand'), which: fc.nat(5) }),
@@ -86,7 +100,7 @@ class Play {
         return
       }
       case 'pass':
-        world.clock.skip(step.ms)
+        await world.clock.advance(step.ms)
         return
       case 'pause':
       case 'resume':
@@ -109,7 +123,7 @@ class Play {
     for (let step = 0; step < 200; step++) {
       for (const engine of this.engines) await engine.tick()
       for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-      world.clock.skip(1_100)
+      await world.clock.advance(1_100)
       const { WAITING, PROCESSING } = await world.queue.sizes()
       if (WAITING + PROCESSING === 0 && step > 3) break
     }
@@ -130,7 +144,7 @@ test('whatever happens in whatever order: the cap holds, no attempt starts twice
       for (const [name, count] of world.startCounts()) expect(`${name} ${count}`).toBe(`${name} 1`)
       expect((await world.worker.pollAllStatus()).size).toBe(0)
       for (const engine of play.engines) {
-        world.clock.skip(1_100)
+        await world.clock.advance(1_100)
         expect(await engine.tick()).toMatchObject({ role: 'dispatcher', processing: 0, orphans: 0 })
         expect(engine.remembered).toBe(0)
       }

@@ -1,8 +1,13 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test, vi } from 'vitest'
-import { processingLimit, runLoop, type RunLoopOptions, type TickResult, type WorkQueue } from '../src/index.js'
-import { settled } from './manual-clock.js'
-import { World, wrapped, type Options } from './world.js'
+import {
+  processingLimit,
+  runLoop,
+  type RunLoopOptions,
+  type TickResult,
+  type WorkQueue,
+} from '../src/index.js'
+import { World, settled, wrapped, type Options } from './world.js'
 
 function start(world: World, engine: WorkQueue, options: Partial<RunLoopOptions> = {}) {
   const stop = new AbortController()
@@ -31,7 +36,7 @@ test('a tick at once, then one for each interval, until the signal', async () =>
   await loop
   await world.clock.advance(5_000)
   expect(at()).toHaveLength(4)
-  expect(world.clock.sleepers).toBe(0)
+  expect(world.clock.sleeping).toBe(0)
 })
 
 test('a signal that was aborted before: no tick', async () => {
@@ -148,7 +153,7 @@ test('an error that no waiting mends ends the loop with it', async () => {
   const { world, loop, ticks, engine } = await closedQueue()
   await expect(loop).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
   expect(ticks).toHaveLength(1)
-  expect(world.clock.sleepers).toBe(0)
+  expect(world.clock.sleeping).toBe(0)
   await expect(engine.tick()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
 })
 

@@ -3,7 +3,7 @@ import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
 import type { WorkQueueOptions } from '../src/engine-options.js'
-import { ManualClock } from './manual-clock.js'
+import { ManualClock } from '@sluice/testkit'
 
 export type Options = Partial<WorkQueueOptions>
 
@@ -76,16 +76,25 @@ type Around = (side: 'queue' | 'worker', name: string, call: () => Promise<unkno
 
 const SYNC = new Set(['watch', 'running', 'settleJob'])
 
+function isMethod(value: unknown, name: string): value is Method {
+  return typeof value === 'function' && !SYNC.has(name)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
 function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Around): T {
   return new Proxy(target, {
     get(object, key) {
+      const name = String(key)
       const value: unknown = Reflect.get(object, key, object)
-      if (key === 'control') return wrap(value as object, side, around)
-      if (typeof value !== 'function' || SYNC.has(String(key))) return value
+      if (name === 'control' && isObject(value)) return wrap(value, side, around)
+      if (!isMethod(value, name)) return value
       return (...args: unknown[]) =>
-        around(side, String(key), async () => {
-          const answer = await (value as Method).apply(object, args)
-          return key === 'lease' && answer ? wrap(answer as object, side, around) : answer
+        around(side, name, async () => {
+          const answer = await value.apply(object, args)
+          return name === 'lease' && isObject(answer) ? wrap(answer, side, around) : answer
         })
     },
   })
@@ -97,4 +106,9 @@ export function wrapped(world: World, around: Around): { queue: Queue; worker: W
     queue: wrap<Queue>(world.openQueue(), 'queue', around),
     worker: wrap<Worker>(world.openWorker(), 'worker', around),
   }
+}
+
+/** Everything that can go on without time passing has gone on. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
