@@ -51,11 +51,11 @@ export async function acceptJob(
   job: NewJob & { readonly fsync: boolean },
 ): Promise<boolean> {
   const prepared = join(layout.preparing, `${place.key}.${randomUUID()}`)
-  await mkdir(join(prepared, 'output'), { recursive: true, mode: 0o700 })
+  await mkdir(prepared, { mode: 0o700 })
+  await mkdir(join(prepared, 'output'), { mode: 0o700 })
   await writeFiles(prepared, job)
-  await mkdir(dirname(place.home), { recursive: true, mode: 0o700 })
   const won = await moveUnlessThere(prepared, place.home)
-  // Somebody may have forgotten the job, home and all, since the caller looked: then it ran, and must not run again.
+  // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
   const gone = won && (await hasRecord(place.gone))
   if (gone) await rename(place.home, prepared)
   if (!won || gone) await rm(prepared, { recursive: true, force: true })
@@ -64,21 +64,19 @@ export async function acceptJob(
 }
 
 async function writeFiles(folder: string, job: NewJob & { readonly fsync: boolean }): Promise<void> {
-  const files: [string, string][] = [
-    ['job.json', JSON.stringify(job.file)],
-    ['stdout', ''],
-    ['stderr', ''],
-  ]
-  if (job.stdin !== undefined) files.push(['stdin', job.stdin])
-  for (const [name, text] of files) {
-    const flush = job.fsync && name === 'job.json'
-    await writeFile(join(folder, name), text, { flag: 'wx', mode: 0o600, flush })
-  }
+  const asNew = { flag: 'wx', mode: 0o600 }
+  await writeFile(join(folder, 'job.json'), JSON.stringify(job.file), { ...asNew, flush: job.fsync })
+  if (job.stdin !== undefined) await writeFile(join(folder, 'stdin'), job.stdin, asNew)
 }
 
 async function moveUnlessThere(from: string, to: string): Promise<boolean> {
   try {
-    await rename(from, to)
+    await rename(from, to).catch(async (error: unknown) => {
+      if (!isSystemError(error, 'ENOENT')) throw error
+      // The first of its shard.
+      await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+      await rename(from, to)
+    })
     return true
   } catch (error) {
     if (isSystemError(error, 'EEXIST', 'ENOTEMPTY')) return false

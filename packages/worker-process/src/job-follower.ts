@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { isSluiceError, type JobReport } from '@sluice/core'
 import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim } from './claim.js'
@@ -72,7 +72,11 @@ export class JobFollower {
   /** The same for one job, forgotten ones included [W-POLL-2]. */
   async lookup(place: JobPlace, ref: { uid: string; attempt: number }): Promise<JobReport | undefined> {
     const file = await readJobFile(place)
-    if (file === undefined || file === 'damaged') return reportGone(place, ref)
+    if (file === undefined || file === 'damaged') {
+      // Where the folders themselves are gone, as after an unmount, nobody knows anything: it rejects.
+      await stat(this.#parts.layout.active)
+      return reportGone(place, ref)
+    }
     const job: KnownJob = { place, file }
     await readClaimOnce(job)
     const [ended, exit, stopping] = await Promise.all([

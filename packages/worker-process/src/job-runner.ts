@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process'
 import { SluiceError } from '@sluice/core'
-import { readClaim, type Claim } from './claim.js'
+import type { Claim } from './claim.js'
 import { acceptJob, readJobFile, type NewJob } from './job-file.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
-import { findProgram, type ProgramSearch } from './program.js'
+import { findProgram, isExecutable, type ProgramSearch } from './program.js'
 import { hasRecord, writeOnce } from './record.js'
 import { startSupervisor, type Supervisor } from './supervisor.js'
 
@@ -20,7 +20,10 @@ export interface RunnerParts {
 /** Starts jobs, each once, and knows which of them are children of this very process. */
 export class JobRunner {
   readonly #parts: RunnerParts
+  /** Supervisors that were told to go and have not ended. */
   readonly #children = new Map<string, ChildProcess>()
+  readonly #sending = new Map<string, Promise<void>>()
+  #program: string | undefined
 
   constructor(parts: RunnerParts) {
     this.#parts = parts
@@ -33,21 +36,19 @@ export class JobRunner {
    * between 1 and 2, the supervisor ends by itself; between 2 and 3, whoever sends the job again goes on; after 3, a poll does.
    */
   async send(place: JobPlace, job: NewJob): Promise<void> {
-    if (this.#children.has(place.key) || (await this.#isClaimedOrGone(place))) return
-    const supervisor = await this.#launch(place, job.file)
+    const sending = this.#sending.get(place.key) ?? this.#sendOnce(place, job)
+    this.#sending.set(place.key, sending)
     try {
-      if (await this.#accept(place, job)) supervisor.go()
+      await sending
     } finally {
-      // After `go` it says nothing more; before it, the supervisor ends without a trace.
-      supervisor.dismiss()
+      this.#sending.delete(place.key)
     }
   }
 
   /** Starts a job that was accepted and that nobody has claimed: its sender was killed. Harmless if somebody just does. */
   async resume(place: JobPlace, job: NewJob['file']): Promise<void> {
-    if (this.#children.has(place.key)) return
-    const supervisor = await this.#launch(place, job)
-    supervisor.go()
+    if (this.#children.has(place.key) || this.#sending.has(place.key)) return
+    this.#go(place, await this.#launch(job, place))
   }
 
   /** Whether the claim is that of a child that still runs. Its pid can't be another's as long as we haven't seen it end. */
@@ -56,9 +57,12 @@ export class JobRunner {
   }
 
   /** Where the program is now. */
-  program(): Promise<string | undefined> {
+  async program(): Promise<string | undefined> {
     const [name = ''] = this.#parts.settings.command
-    return findProgram(name, this.search())
+    if (this.#program === undefined || !(await isExecutable(this.#program))) {
+      this.#program = await findProgram(name, this.search())
+    }
+    return this.#program
   }
 
   search(): ProgramSearch {
@@ -66,18 +70,32 @@ export class JobRunner {
     return { cwd: cwd ?? process.cwd(), path: env?.PATH ?? process.env.PATH ?? '/usr/bin:/bin' }
   }
 
-  async #isClaimedOrGone(place: JobPlace): Promise<boolean> {
-    return (await readClaim(place)) !== undefined || hasRecord(place.gone)
+  async #sendOnce(place: JobPlace, job: NewJob): Promise<void> {
+    if (this.#children.has(place.key) || (await hasRecord(place.claim))) return
+    const supervisor = await this.#launch(job.file, place)
+    try {
+      if (await this.#accept(place, job)) this.#go(place, supervisor)
+    } finally {
+      // After `go` it says nothing more; before it, the supervisor ends without a trace.
+      supervisor.dismiss()
+    }
   }
 
-  async #launch(place: JobPlace, job: NewJob['file']): Promise<Supervisor> {
+  async #launch(job: NewJob['file'], place: JobPlace): Promise<Supervisor> {
     const program = await this.program()
     if (program === undefined) throw this.#withoutProgram(job.id)
     const { layout, settings } = this.#parts
-    const supervisor = await startSupervisor(layout, settings, { ...job, place, program })
-    this.#children.set(place.key, supervisor.process)
-    supervisor.process.once('exit', () => void this.#onExit(place, supervisor.process))
-    return supervisor
+    return startSupervisor(layout, settings, { ...job, place, program })
+  }
+
+  /** Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll starts another. */
+  #go(place: JobPlace, supervisor: Supervisor): void {
+    const child = supervisor.process
+    if (child.exitCode === null && child.signalCode === null) {
+      this.#children.set(place.key, child)
+      child.once('exit', () => void this.#onExit(place, child))
+    }
+    supervisor.go()
   }
 
   /** @returns whether it may start */

@@ -15,6 +15,7 @@ import {
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
+import pMap from 'p-map'
 import { parseArgument, renderArguments, type ArgumentTemplate } from './command-template.js'
 import { Doorbell } from './doorbell.js'
 import { archiveJob, sweepPreparing } from './job-archive.js'
@@ -162,7 +163,7 @@ export class ProcessWorker implements Worker {
     const places = jobs.map((job) => this.#place(job))
     const { layout, settings } = this.#parts
     await this.#onDisk('forget jobs', async () => {
-      for (const place of places) await archiveJob(layout, place, settings.keepOutputs)
+      await pMap(places, (place) => archiveJob(layout, place, settings.keepOutputs), { concurrency: 16 })
     })
   }
 

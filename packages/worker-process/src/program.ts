@@ -1,7 +1,6 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
-import { absentAsUndefined } from './record.js'
 import { isSystemError } from './process-errors.js'
 
 /** Where a program is looked for. */
@@ -24,10 +23,11 @@ export async function findProgram(name: string, search: ProgramSearch): Promise<
   return undefined
 }
 
-async function isExecutable(file: string): Promise<boolean> {
+/** Whether there is a file that this user may run. */
+export async function isExecutable(file: string): Promise<boolean> {
   try {
     await access(file, constants.X_OK)
-    return (await absentAsUndefined(() => stat(file)))?.isFile() ?? false
+    return (await stat(file)).isFile()
   } catch (error) {
     if (isSystemError(error)) return false
     throw error

@@ -9,6 +9,7 @@
  *    while no service runs. It ignores SIGTERM from before it exists, or its own blow could end it; the supervisor catches
  *    SIGTERM, and does not ignore it, since the command would inherit that.
  *    The command's streams are opened in a subshell, or the supervisor's own remark on a signal would go to the command's stderr.
+ *    The files are private, what the command makes is as private as the service's user wants it.
  * 4. The exit code goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. A full disk
  *    only delays it.
  * 5. SIGKILL for the whole group, itself included: nothing that the command left behind goes on.
@@ -16,8 +17,8 @@
  * The start of the process is field 22 of its stat file, counted from behind the name, or what ps says where there is no /proc.
  */
 export const SUPERVISOR_SCRIPT = `
-root=$1 key=$2 home=$3 timeout=$4 grace=$5 stdin=$6
-shift 6
+root=$1 key=$2 home=$3 timeout=$4 grace=$5 stdin=$6 mask=$7
+shift 7
 read -r go || exit 0
 
 field_20() { shift 19; start=$1; }
@@ -47,7 +48,12 @@ if [ "$timeout" != 0 ]; then
 fi
 trap : TERM
 
-(exec "$@" < "$stdin" > "$home/stdout" 2> "$home/stderr")
+(
+  umask 077
+  exec < "$stdin" > "$home/stdout" 2> "$home/stderr"
+  umask "$mask"
+  exec "$@"
+)
 code=$?
 [ -L "$root/stopping/$key" ] && code="$code stopped"
 end "$code"

@@ -55,18 +55,8 @@ function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, jo
   const { key, home, stdin } = job.place
   const input = settings.stdin === 'json' ? stdin : '/dev/null'
   const spans = [settings.timeoutMs ?? 0, settings.killAfterMs].map((ms) => String(ms / 1_000))
-  return [
-    '-c',
-    SUPERVISOR_SCRIPT,
-    'sluice-job',
-    layout.root,
-    key,
-    home,
-    ...spans,
-    input,
-    job.program,
-    ...job.args,
-  ]
+  const own = [layout.root, key, home, ...spans, input, process.umask().toString(8)]
+  return ['-c', SUPERVISOR_SCRIPT, 'sluice-job', ...own, job.program, ...job.args]
 }
 
 /**

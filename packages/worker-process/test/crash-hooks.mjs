@@ -19,7 +19,8 @@ function counted(original) {
   }
 }
 
-for (const name of ['mkdir', 'open', 'rename', 'rm', 'symlink', 'unlink', 'writeFile']) fs[name] = counted(fs[name])
+for (const name of ['mkdir', 'open', 'rename', 'rm', 'symlink', 'unlink', 'writeFile'])
+  fs[name] = counted(fs[name])
 childProcess.spawn = counted(childProcess.spawn)
 const end = Writable.prototype.end
 Writable.prototype.end = function (...args) {

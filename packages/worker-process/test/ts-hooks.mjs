@@ -3,7 +3,11 @@ import { registerHooks } from 'node:module'
 
 registerHooks({
   resolve(specifier, context, next) {
-    const own = context.parentURL?.includes('/worker-process/') && !context.parentURL.includes('/node_modules/')
-    return next(own && /^\.{1,2}\/.*\.js$/u.test(specifier) ? specifier.replace(/\.js$/u, '.ts') : specifier, context)
+    const own =
+      context.parentURL?.includes('/worker-process/') && !context.parentURL.includes('/node_modules/')
+    return next(
+      own && /^\.{1,2}\/.*\.js$/u.test(specifier) ? specifier.replace(/\.js$/u, '.ts') : specifier,
+      context,
+    )
   },
 })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobReport, JobSpec, JsonValue } from '@sluice/core'
 import { Layout } from '../src/layout.js'
-import { ProcessWorker, openWorker, type ProcessWorkerOptions } from '../src/index.js'
+import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 
 /** A job as the tests name it. */
 export interface TestJob extends JobSpec {
@@ -61,7 +61,10 @@ export class WorkerBench {
     jobs: readonly TestJob[],
     more: { readonly crashAt?: number; readonly calls?: JsonValue } = {},
   ): Promise<{ readonly process: ChildProcess; readonly crashed: boolean }> {
-    const hooks = ['ts-hooks.mjs', 'crash-hooks.mjs'].flatMap((file) => ['--import', join(import.meta.dirname, file)])
+    const hooks = ['ts-hooks.mjs', 'crash-hooks.mjs'].flatMap((file) => [
+      '--import',
+      join(import.meta.dirname, file),
+    ])
     const host = spawn(process.execPath, [...hooks, join(import.meta.dirname, 'host.mjs')], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
@@ -74,7 +77,10 @@ export class WorkerBench {
       },
     })
     this.#hosts.push(host)
-    const said = await Promise.race([once(host.stdout, 'data').then(String), once(host, 'exit').then(() => '')])
+    const said = await Promise.race([
+      once(host.stdout, 'data').then(String),
+      once(host, 'exit').then(() => ''),
+    ])
     return { process: host, crashed: !said.includes('done') }
   }
 
@@ -133,6 +139,11 @@ export async function eventually(what: string, holds: () => Promise<boolean> | b
     if (Date.now() > end) throw new Error(`not within 10 s: ${what}`)
     await sleep(5)
   }
+}
+
+/** The end that was recorded with the job, by name. */
+export function detail(report: JobReport, name: string): unknown {
+  return Object.entries(report.details ?? {}).find(([key]) => key === name)?.[1]
 }
 
 /** Whether a process runs; a zombie does not. */

@@ -1,0 +1,67 @@
+import { isSluiceError, type JsonValue } from '@sluice/core'
+import { describe, expect, test } from 'vitest'
+import { parseArgument, renderArguments } from '../src/command-template.js'
+
+function render(argument: string, body: JsonValue = {}): string {
+  const item = { id: 'tile/1', uid: 'u1', attempt: 2, queue: 'tiles', body }
+  return renderArguments([parseArgument(argument)], item)[0] ?? ''
+}
+
+describe('renderArguments', () => {
+  test.each<[string, JsonValue, string]>([
+    ['plain', {}, 'plain'],
+    ['', {}, ''],
+    ['{id}', {}, 'tile/1'],
+    ['{queue}/{uid}#{attempt}', {}, 'tiles/u1#2'],
+    ['--url={body.url}', { url: 's3://a b/$(x)' }, '--url=s3://a b/$(x)'],
+    ['{body.list.1.name}', { list: [0, { name: 'deep' }] }, 'deep'],
+    ['{body.n},{body.t},{body.z}', { n: 1.5, t: true, z: null }, '1.5,true,null'],
+    ['{body.o}', { o: { a: [1] } }, '{"a":[1]}'],
+    ['{body}', 'text', 'text'],
+    ['{body}', { a: 1 }, '{"a":1}'],
+    ['{{id}} {{{id}}} } {{', {}, '{id} {tile/1} } {'],
+    ['{body.x}', { x: '{id}' }, '{id}'],
+    ['{body.0}', ['first'], 'first'],
+  ])('%s', (argument, body, expected) => {
+    expect(render(argument, body)).toBe(expected)
+  })
+
+  test.each<[string, JsonValue]>([
+    ['{body.missing}', {}],
+    ['{body.a.b}', { a: null }],
+    ['{body.a.b}', { a: 'text' }],
+    ['{body.length}', 'text'],
+    ['{body.toString}', {}],
+    ['{body.__proto__}', {}],
+    ['{body.a}', { a: 'nul\0' }],
+  ])('rejects %s of %j, naming the field and the item', (argument, body) => {
+    let error: unknown
+    try {
+      render(argument, body)
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(isSluiceError(error, 'SLUICE_JOB_REJECTED')).toBe(true)
+    expect(error).toMatchObject({ itemId: 'tile/1' })
+    expect(String(error)).toContain(argument)
+    expect(String(error)).toContain('tile/1')
+  })
+})
+
+describe('parseArgument', () => {
+  test.each([
+    '{',
+    'a{b',
+    '{}',
+    '{body',
+    '{unknown}',
+    '{id.x}',
+    '{body..x}',
+    '${HOME}',
+    '{Body.x}',
+    '{ id }',
+    'nul\0',
+  ])('refuses %j', (argument) => {
+    expect(() => parseArgument(argument)).toThrow(TypeError)
+  })
+})

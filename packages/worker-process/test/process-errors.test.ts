@@ -1,0 +1,40 @@
+import { SluiceError } from '@sluice/core'
+import { expect, test } from 'vitest'
+import { fileError, spawnError } from '../src/process-errors.js'
+
+/** As Node makes them. */
+function systemError(code: string, syscall: string, path?: string): NodeJS.ErrnoException {
+  const error = new Error(`${code}: it did not work, ${syscall} '${path}'`)
+  return Object.assign(error, { code, syscall, errno: -1 }, path === undefined ? {} : { path })
+}
+
+test.each([
+  ['EACCES', 'SLUICE_WORKER_DENIED'],
+  ['EROFS', 'SLUICE_WORKER_DENIED'],
+  ['ENOSPC', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],
+])('of the file system: %s is %s', (code, expected) => {
+  const cause = systemError(code, 'mkdir', '/var/jobs')
+  const error = fileError(cause, 'start a job')
+  expect(error).toMatchObject({ code: expected, cause })
+  expect(error.message).toBe(`Could not start a job: ${code} mkdir /var/jobs.`)
+})
+
+test.each([
+  ['E2BIG', 'SLUICE_JOB_REJECTED'],
+  ['EAGAIN', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['ENOMEM', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],
+  ['EACCES', 'SLUICE_WORKER_DENIED'],
+])('of starting a process: %s is %s', (code, expected) => {
+  const error = spawnError(systemError(code, 'spawn /bin/sh', '/bin/sh'), 'a')
+  expect(error).toMatchObject({ code: expected, itemId: 'a' })
+  expect(error.message).toContain('"a"')
+})
+
+test('what is ours already stays as it is', () => {
+  const ours = new SluiceError('SLUICE_JOB_REJECTED', 'no')
+  expect(fileError(ours, 'x')).toBe(ours)
+})

@@ -1,0 +1,336 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readClaim } from '../src/claim.js'
+import { acceptJob } from '../src/job-file.js'
+import { optionsSchema, type ProcessWorker } from '../src/index.js'
+import { systemProcessTable } from '../src/process-table.js'
+import { writeOnce } from '../src/record.js'
+import { startSupervisor } from '../src/supervisor.js'
+import {
+  WorkerBench,
+  eventually,
+  isAlive,
+  killGroup,
+  newJob,
+  outcome,
+  send,
+  type TestJob,
+} from './worker-bench.js'
+
+let bench: WorkerBench
+
+beforeEach(() => {
+  bench = new WorkerBench()
+})
+
+afterEach(() => bench.close())
+
+/** Runs until a file named by the item appears. */
+const GATED = 'until [ -e "$GATE-$SLUICE_ITEM_ID" ]; do sleep 0.02; done; exit "$1"'
+
+async function settled(worker: ProcessWorker): Promise<boolean> {
+  return [...(await worker.pollAllStatus()).values()].every((report) => report.stage !== 'PROCESSING')
+}
+
+/** As the disk would be if a job had been accepted in this way and the sender had died. */
+async function acceptOnly(job: TestJob, more: { bootId?: string; args?: string[] } = {}): Promise<void> {
+  const { id, uid, attempt, queue } = job
+  const bootId = more.bootId ?? (await systemProcessTable().bootId())
+  const place = bench.layout().place(job)
+  const file = { id, uid, attempt, queue, args: more.args ?? [], bootId, acceptedAt: 1 }
+  await acceptJob(bench.layout(), place, { file, stdin: '{}', fsync: false })
+  await writeOnce(place.active, 'home')
+}
+
+describe('the service is killed', () => {
+  test(
+    'while jobs run: they are found again, none runs twice, no exit code is lost',
+    { timeout: 30_000 },
+    async () => {
+      const gate = join(bench.dir, 'gate')
+      const base = bench.scriptOptions(GATED, { env: { LOG: bench.log, GATE: gate } })
+      const options = { ...base, command: [...base.command, 'sh', '{body}'] }
+      const jobs = ['a', 'b', 'c', 'd'].map((id, code) => newJob(id, code))
+      const host = await bench.host(options, jobs)
+      await eventually('all run', async () => (await bench.runs()) === 4)
+      host.process.kill('SIGKILL')
+      await once(host.process, 'exit')
+      await writeOnce(`${gate}-b`, '/')
+
+      const worker = await bench.open(options)
+      const [, b] = jobs
+      expect(await outcome(worker, b!)).toMatchObject({ stage: 'FAIL', details: { exitCode: 1 } })
+      const reports = await worker.pollAllStatus()
+      expect([...reports.values()].filter((report) => report.stage === 'PROCESSING')).toHaveLength(3)
+      for (const job of jobs) await send(worker, job)
+      for (const id of ['a', 'c', 'd']) await writeOnce(`${gate}-${id}`, '/')
+      for (const [code, job] of jobs.entries()) {
+        expect((await outcome(worker, job)).details).toMatchObject({ exitCode: code })
+      }
+      expect(await bench.runs()).toBe(4)
+    },
+  )
+
+  test('and no other runs: a timeout holds all the same', { timeout: 30_000 }, async () => {
+    const options = bench.scriptOptions('trap "" TERM; while :; do sleep 0.05; done', {
+      timeoutMs: 200,
+      killAfterMs: 100,
+    })
+    const job = newJob('a')
+    const host = await bench.host(options, [job])
+    host.process.kill('SIGKILL')
+    const place = bench.layout().place(job)
+    await eventually('it has ended', async () => (await readdir(bench.layout().ended)).includes(place.key))
+    const claim = await readClaim(place)
+    await eventually('all of it is gone', async () => !(await isAlive(claim!.pid)))
+    const worker = await bench.open(options)
+    expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'timeout' })
+  })
+
+  test(
+    'at any instruction of sendJob: sent again, the job runs once [W-SEND-1]',
+    { timeout: 120_000 },
+    async () => {
+      const options = bench.scriptOptions('exit 0', { fsync: true })
+      let point = 0
+      for (let crashed = true; crashed; point++) {
+        const job = newJob(`at-${point}`)
+        const host = await bench.host(options, [job], { crashAt: point })
+        crashed = host.crashed
+        const worker = await bench.open(options)
+        // What poll shows is accepted, and needs nobody to send it again.
+        const accepted = (await worker.pollAllStatus()).has(job.id)
+        if (!accepted) await send(worker, job)
+        expect((await outcome(worker, job)).stage).toBe('SUCCESS')
+        await send(worker, job)
+        expect(await bench.runs(job.id)).toBe(1)
+        await worker.close()
+        host.process.kill('SIGKILL')
+      }
+      expect(point).toBeGreaterThan(6)
+    },
+  )
+
+  test.each(['all', 'none'] as const)(
+    'at any instruction of forgetJobs, keeping %s: forgotten again, it stays forgotten and runs no more',
+    { timeout: 120_000 },
+    async (keepOutputs) => {
+      const options = bench.scriptOptions('exit 0', { keepOutputs })
+      const worker = await bench.open(options)
+      let point = 0
+      for (let crashed = true; crashed; point++) {
+        const job = newJob(`at-${point}`)
+        await send(worker, job)
+        await outcome(worker, job)
+        const host = await bench.host(options, [], { crashAt: point, calls: [['forgetJobs', [ref(job)]]] })
+        crashed = host.crashed
+        const report = (await worker.pollAllStatus()).get(job.id)
+        expect([undefined, 'SUCCESS']).toContain(report?.stage)
+        await worker.forgetJobs([job])
+        expect(await worker.pollAllStatus()).toEqual(new Map())
+        expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS', uid: job.uid })
+        await send(worker, job)
+        expect(await bench.runs(job.id)).toBe(1)
+        expect(await readdir(bench.layout().ended)).toEqual([])
+        host.process.kill('SIGKILL')
+      }
+      expect(point).toBeGreaterThan(4)
+    },
+  )
+
+  test(
+    'at any instruction of cancelJob: cancelled again, the job is over',
+    { timeout: 120_000 },
+    async () => {
+      const options = bench.scriptOptions('sleep 100')
+      const worker = await bench.open(options)
+      let point = 0
+      for (let crashed = true; crashed; point++) {
+        const job = newJob(`at-${point}`)
+        await send(worker, job)
+        await eventually('it runs', async () => (await bench.runs(job.id)) === 1)
+        const host = await bench.host(options, [], {
+          crashAt: point,
+          calls: [['cancelJob', ref(job), 'enough']],
+        })
+        crashed = host.crashed
+        await worker.cancelJob(job, 'enough')
+        const report = await outcome(worker, job)
+        expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+        expect(report.message).toMatch(/^cancelled: enough/u)
+        host.process.kill('SIGKILL')
+      }
+      expect(point).toBeGreaterThan(2)
+    },
+  )
+
+  test('after it recorded that a job is to end: the next one ends it', async () => {
+    const worker = await bench.open(
+      bench.scriptOptions('trap "" TERM; while :; do sleep 0.05; done', { killAfterMs: 50 }),
+    )
+    const job = newJob('a')
+    await send(worker, job)
+    await eventually('it runs', async () => (await bench.runs()) === 1)
+    await writeOnce(bench.layout().place(job).stopping, 'cancel:by one that was killed')
+    await eventually('it has ended', () => settled(worker))
+    expect((await worker.lookupJob(job))?.message).toBe(
+      'cancelled: by one that was killed (killed by SIGKILL)',
+    )
+  })
+})
+
+function settings() {
+  return optionsSchema.parse(bench.scriptOptions(''))
+}
+
+function supervised(job: TestJob) {
+  const args = ['-c', 'echo "$SLUICE_ITEM_ID 1" >> "$LOG"; sleep 0.1']
+  return { ...job, place: bench.layout().place(job), program: '/bin/sh', args }
+}
+
+describe('a supervisor', () => {
+  test('is started five times for one job: the command runs once', async () => {
+    await bench.open(bench.scriptOptions(''))
+    const job = newJob('a')
+    await acceptOnly(job)
+    const supervisors = await Promise.all(
+      Array.from({ length: 5 }, () => startSupervisor(bench.layout(), settings(), supervised(job))),
+    )
+    const exits = supervisors.map((supervisor) => once(supervisor.process, 'exit'))
+    for (const supervisor of supervisors) supervisor.go()
+    const codes = (await Promise.all(exits)).map(([code, signal]) => String(code ?? signal))
+    expect(codes.toSorted((a, b) => a.localeCompare(b))).toEqual(['0', '0', '0', '0', 'SIGKILL'])
+    expect(await bench.runs()).toBe(1)
+  })
+
+  test('whose sender changes its mind leaves no trace', async () => {
+    await bench.open(bench.scriptOptions(''))
+    const job = newJob('a')
+    await acceptOnly(job)
+    const supervisor = await startSupervisor(bench.layout(), settings(), supervised(job))
+    const exit = once(supervisor.process, 'exit')
+    supervisor.dismiss()
+    expect(await exit).toEqual([0, null])
+    expect(await readClaim(bench.layout().place(job))).toBeUndefined()
+    expect(await bench.runs()).toBe(0)
+  })
+
+  test('is killed: the job fails, and what is left of it is ended', async () => {
+    const options = bench.scriptOptions('sleep 100 & echo $! > "$SLUICE_OUTPUT_DIR/pid"; wait')
+    const worker = await bench.open(options)
+    // Of a child this process knows by itself; of another's it must look.
+    const other = await bench.open(options)
+    for (const [id, observer] of Object.entries({ own: worker, other })) {
+      const job = newJob(id)
+      await send(worker, job)
+      const place = bench.layout().place(job)
+      const pidFile = join(place.output, 'pid')
+      await eventually('it runs', async () => (await readFile(pidFile, 'utf8').catch(() => '')) !== '')
+      const pid = Number(await readFile(pidFile, 'utf8'))
+      const claim = await readClaim(place)
+      process.kill(claim!.pid, 'SIGKILL')
+      await eventually('the supervisor is gone', async () => !(await isAlive(claim!.pid)))
+      expect(await isAlive(pid)).toBe(true)
+      await eventually('it is noticed', () => settled(observer))
+      const report = await observer.lookupJob(job)
+      expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+      expect(report?.message).toMatch(/supervisor of the job was killed/u)
+      await eventually('the command is gone', async () => !(await isAlive(pid)))
+      await send(worker, job)
+      expect(await bench.runs(id)).toBe(1)
+    }
+  })
+
+  test('had a pid that now is another process: the job fails, that process is left alone', async () => {
+    const stranger = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' })
+    try {
+      const worker = await bench.open(bench.scriptOptions(''))
+      const job = newJob('a')
+      await acceptOnly(job)
+      await writeOnce(bench.layout().place(job).claim, `${stranger.pid} 12345`)
+      expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+      await worker.cancelJob(job, 'x')
+      expect(await isAlive(Number(stranger.pid))).toBe(true)
+    } finally {
+      killGroup(Number(stranger.pid))
+    }
+  })
+
+  test('says when a job began even where there is no /proc', async () => {
+    // The same words as those that the process table asks ps for.
+    const { psTable } = await import('../src/process-table.js')
+    const { execFileSync } = await import('node:child_process')
+    const script = 'start=$(LC_ALL=C TZ=UTC0 ps -o lstart= -p $$); echo $$ $start; read -r _'
+    const shell = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] })
+    const [line] = await once(shell.stdout, 'data')
+    const [pid, ...start] = String(line).trim().split(/\s+/u)
+    expect((await psTable.starts([Number(pid), 4_000_000])).get(Number(pid))).toBe(start.join(' '))
+    expect(
+      await psTable.hasMarkedMember(Number(execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)])), ''),
+    ).toBe(true)
+    shell.kill('SIGKILL')
+    await once(shell, 'exit')
+    expect((await psTable.starts([Number(pid)])).size).toBe(0)
+  })
+})
+
+describe('the machine is started anew', () => {
+  test.each(['claimed', 'unclaimed'])('a %s job of before fails and does not run', async (kind) => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const job = newJob('a')
+    await acceptOnly(job, { bootId: 'another' })
+    // Pids begin anew: this one may well be in use by a process of the same start.
+    const own = await systemProcessTable().starts([process.pid])
+    if (kind === 'claimed') {
+      await writeOnce(bench.layout().place(job).claim, `${process.pid} ${own.get(process.pid)}`)
+    }
+    await send(worker, job)
+    const report = (await worker.pollAllStatus()).get('a')
+    expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    expect(report?.message).toMatch(/machine was started anew/u)
+    expect(await bench.runs()).toBe(0)
+  })
+})
+
+describe('leftovers', () => {
+  test('a job that was accepted and never started is started by a poll', async () => {
+    const worker = await bench.open(bench.options(['true']))
+    const job = newJob('a')
+    await acceptOnly(job)
+    expect((await worker.pollAllStatus()).get('a')?.stage).toBe('PROCESSING')
+    expect((await outcome(worker, job)).stage).toBe('SUCCESS')
+  })
+
+  test('one that can’t be started just now stays accepted, and says why', async () => {
+    const worker = await bench.open(bench.options(['sluice-no-such-program']))
+    await acceptOnly(newJob('a'))
+    const report = (await worker.pollAllStatus()).get('a')
+    expect(report?.stage).toBe('PROCESSING')
+    expect(report?.message).toMatch(/no executable program/u)
+  })
+
+  test('one whose command line is too large fails', async () => {
+    const worker = await bench.open(bench.options(['true', '{body}']))
+    await acceptOnly(newJob('a'), { args: ['x'.repeat(200_000)] })
+    expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'error' })
+  })
+
+  test('one that is cancelled before it starts never does', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const job = newJob('a')
+    await acceptOnly(job)
+    const { JobStopper } = await import('../src/job-stopper.js')
+    const stopper = new JobStopper({ table: systemProcessTable(), killAfterMs: 0 })
+    await stopper.cancel(bench.layout().place(job), 'not wanted')
+    expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    await send(worker, job)
+    expect(await bench.runs()).toBe(0)
+  })
+})
+
+function ref({ id, uid, attempt }: TestJob) {
+  return { id, uid, attempt }
+}
