@@ -1,0 +1,122 @@
+import { isSluiceError } from '@sluice/core'
+import { ManualClock } from '@sluice/testkit'
+import { describe, expect, test } from 'vitest'
+import { MemoryQueue, MemoryStore, openQueue } from '../src/index.js'
+
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `i${index}`)
+
+describe('openQueue', () => {
+  test('opens a queue of its own, or one on a shared store', async () => {
+    const [one, two] = [await openQueue({ name: 'a' }), await openQueue({ name: 'a' })]
+    await one.put('x', 1)
+    expect(await two.lookup('x')).toBeUndefined()
+    const store = new MemoryStore()
+    const [three, four] = [await openQueue({ name: 'a', store }), await openQueue({ name: 'a', store })]
+    await three.put('x', 1)
+    expect(await four.lookupStatus('x')).toBe('WAITING')
+  })
+
+  test.each([
+    ['no name', {}],
+    ['an empty name', { name: '' }],
+    ['a clock that is none', { name: 'a', clock: {} }],
+    ['an unknown option', { name: 'a', url: 'x' }],
+    ['a clock beside a store', { name: 'a', clock: Date, store: new MemoryStore() }],
+    ['nothing', undefined],
+  ])('%s is SLUICE_CONFIG_INVALID', async (_, options) => {
+    const error: unknown = await openQueue(options).catch((reason: unknown) => reason)
+    expect(isSluiceError(error, 'SLUICE_CONFIG_INVALID')).toBe(true)
+  })
+})
+
+describe('time', () => {
+  test('a clock that is set back never makes an instant earlier than one before', async () => {
+    let now = 5_000
+    const queue = new MemoryQueue({ name: 'a', clock: { now: () => now } })
+    await queue.put('x', 1)
+    now = 1_000
+    const [item] = await queue.get(1)
+    expect(item?.claimedAt).toBe(5_000)
+    expect(await queue.now()).toBe(5_000)
+  })
+
+  test('uids may be made by hand, for a run that must be the same twice', async () => {
+    let count = 0
+    const store = new MemoryStore({ clock: new ManualClock(), newUid: () => `u${++count}` })
+    const queue = new MemoryQueue({ name: 'a', store })
+    await queue.putMany(ids(2).map((id) => ({ id, body: id })))
+    expect((await queue.get(2)).map((item) => item.uid)).toEqual(['u1', 'u2'])
+  })
+})
+
+describe('paging', () => {
+  test('a cursor that no page gave is a TypeError', async () => {
+    const queue = await openQueue({ name: 'a' })
+    for (const cursor of ['', 'x', '-1', '1e3', '99999999999999999999']) {
+      await expect(queue.list('WAITING', { limit: 1, cursor })).rejects.toThrow(TypeError)
+    }
+  })
+
+  test('a cursor stays good while the gaps that items left are swept', async () => {
+    const queue = await openQueue({ name: 'a' })
+    await queue.putMany(ids(1_000).map((id) => ({ id, body: 1 })))
+    const first = await queue.listHeads('WAITING', { limit: 400 })
+    await queue.remove(ids(700))
+    const { items } = await queue.listHeads('WAITING', { limit: 1_000, cursor: first.cursor ?? '' })
+    expect(items.map((item) => item.id)).toEqual(ids(1_000).slice(700))
+    expect(await queue.size('WAITING')).toBe(300)
+  })
+})
+
+describe('at length', () => {
+  test('putting and removing for ever leaves nothing behind, and get still finds what is there', async () => {
+    const queue = await openQueue({ name: 'a' })
+    for (let round = 0; round < 300; round++) {
+      const delay = round % 2 === 0 ? {} : { delayMs: 3_600_000 }
+      await queue.putMany(ids(20).map((id) => ({ id, body: round, ...delay })))
+      expect((await queue.remove(ids(20))).removed).toBe(20)
+    }
+    await queue.put('last', 1)
+    expect((await queue.get(5)).map((item) => item.id)).toEqual(['last'])
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 })
+  })
+
+  test('an item removed and put again is given out once, by its new priority', async () => {
+    const queue = await openQueue({ name: 'a' })
+    await queue.put('x', 'old', { priority: 9 })
+    await queue.put('y', 'y', { priority: 5 })
+    await queue.remove(['x'])
+    await queue.put('x', 'new', { priority: 1 })
+    expect((await queue.peek(5)).map((item) => item.body)).toEqual(['y', 'new'])
+    expect((await queue.get(5)).map((item) => item.body)).toEqual(['y', 'new'])
+  })
+
+  test('100,000 items go through with no call that costs their number', async () => {
+    const queue = await openQueue({ name: 'a' })
+    const total = 100_000
+    await queue.putMany(ids(total).map((id, index) => ({ id, body: index, priority: index % 7 })))
+    let done = 0
+    for (let items = await queue.get(1_000); items.length > 0; items = await queue.get(1_000)) {
+      await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
+      done += items.length
+    }
+    expect(done).toBe(total)
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: total, FAIL: 0 })
+  })
+})
+
+describe('messages', () => {
+  test('refusals name the item and what to do, and no body', async () => {
+    const queue = await openQueue({ name: 'tiles' })
+    await queue.put('a', 'secret')
+    const error: unknown = await queue
+      .success('a', { attempt: 3, uid: 'u' })
+      .catch((reason: unknown) => reason)
+    expect(String(error)).toMatch(
+      /^SluiceError: Cannot move item "a" to SUCCESS for attempt 3, uid u: it is in WAITING/,
+    )
+    const exists: unknown = await queue.put('a', 'secret').catch((reason: unknown) => reason)
+    expect(String(exists)).toContain('queue "tiles": it is there, in WAITING. Remove it first')
+    expect(`${String(error)}${String(exists)}`).not.toContain('secret')
+  })
+})

@@ -1,0 +1,22 @@
+import type { Worker } from '@sluice/core'
+
+/** A worker that hands every call to another one, save those that are given. */
+export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
+  return {
+    name: inner.name,
+    supports: inner.supports,
+    sendJob: (...args) => inner.sendJob(...args),
+    pollAllStatus: () => inner.pollAllStatus(),
+    ...(inner.lookupJob && { lookupJob: async (job) => inner.lookupJob?.(job) }),
+    ...(inner.cancelJob && { cancelJob: async (job, reason) => inner.cancelJob?.(job, reason) }),
+    ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),
+    ...(inner.watch && { watch: (signal) => inner.watch?.(signal) ?? nothing() }),
+    ...(inner.check && { check: async () => inner.check?.() }),
+    close: () => inner.close(),
+    ...changes,
+  }
+}
+
+async function* nothing(): AsyncGenerator<undefined, void, undefined> {
+  // The bell of a worker that has none: it never rings.
+}

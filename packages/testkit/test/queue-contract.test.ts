@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import {
+  contractMarkdown,
+  contractTable,
+  promiseOf,
+  queueContract,
+  queuePromises,
+  seededRandom,
+  verifyWorker,
+  workerContract,
+  workerPromises,
+  type CaseResult,
+  type WorkerCase,
+} from '../src/index.js'
+import { tinyHarness } from './tiny-worker.js'
+
+describe('the contract as data', () => {
+  test('every promise has a case, every case a promise, no id is twice', () => {
+    for (const [promises, cases] of [
+      [queuePromises, queueContract],
+      [workerPromises, workerContract],
+    ] as const) {
+      const ids: string[] = cases.map((one) => one.id)
+      expect(new Set(ids).size).toBe(ids.length)
+      expect([...new Set(ids.map((id) => promiseOf(id)?.id))].toSorted()).toEqual(
+        promises.map((promise) => promise.id).toSorted(),
+      )
+    }
+  })
+
+  test('a case id is its promise, with a small letter if there are several', () => {
+    for (const { id } of [...queueContract, ...workerContract])
+      expect(id).toMatch(/^[QW]-[A-Z]+-\d(\/[a-z])?$/)
+  })
+})
+
+describe('verification', () => {
+  const facts = { id: 'W-POLL-2/z', title: 'a case of this test' }
+  const run = async (one: WorkerCase, timeoutMs = 1_000) => {
+    const seen: CaseResult[] = []
+    const results = await verifyWorker(tinyHarness, {
+      cases: [one],
+      timeoutMs,
+      onResult: (each) => seen.push(each),
+    })
+    expect(seen).toEqual(results)
+    return results[0]
+  }
+
+  test('gives what passed, what failed and what was skipped as data', async () => {
+    expect(await run({ ...facts, run: async () => undefined })).toMatchObject({ ...facts, outcome: 'passed' })
+    const skipped = { ...facts, needs: () => 'the moon is down', run: async () => expect.unreachable() }
+    expect(await run(skipped)).toMatchObject({ outcome: 'skipped', reason: 'the moon is down' })
+  })
+
+  test('a failure names the case, the promise, and what came', async () => {
+    const failed = await run({
+      ...facts,
+      run: async () => {
+        throw new Error('it fell over')
+      },
+    })
+    expect(failed?.outcome).toBe('failed')
+    expect(failed?.error?.message).toBe(
+      'W-POLL-2/z is broken: a case of this test\n' +
+        '  promise:  Absence from a poll is never a failure, and an outage never looks like absence.\n' +
+        '  what:     an unexpected error: it fell over',
+    )
+  })
+
+  test('a case that does not end has failed', async () => {
+    const hung = await run({ ...facts, run: () => new Promise(() => undefined) }, 20)
+    expect(hung).toMatchObject({ outcome: 'failed', error: { message: 'the case did not end within 20 ms' } })
+  })
+
+  test('the harness is closed in any event, and what its close rejects with is a failure', async () => {
+    const harness = async () => ({
+      ...(await tinyHarness()),
+      close: async () => {
+        throw new Error('something is left over')
+      },
+    })
+    const passing: WorkerCase = { ...facts, run: async () => undefined }
+    const [result] = await verifyWorker(harness, { cases: [passing] })
+    expect(result?.error?.message).toContain('something is left over')
+  })
+})
+
+describe('the report', () => {
+  const results: CaseResult[] = queueContract.map(({ id, title }) => ({
+    id,
+    title,
+    outcome: 'passed',
+    ms: 1,
+  }))
+
+  test('the table has every promise and every case', () => {
+    const table = contractTable()
+    for (const { id, text } of [...queuePromises, ...workerPromises])
+      expect(table).toContain(`**${id}** ${text}`)
+    for (const { id, title } of [...queueContract, ...workerContract])
+      expect(table).toContain(`* \`${id}\` ${title}`)
+  })
+
+  test('the matrix says what passed, what failed, and why something was skipped', () => {
+    const other = results.map((result): CaseResult => {
+      if (result.id === 'Q-GET-2/b') return { ...result, outcome: 'failed', error: new Error('x') }
+      if (result.id === 'Q-DOWN-1') return { ...result, outcome: 'skipped', reason: 'it is never down' }
+      return result
+    })
+    const text = contractMarkdown({
+      queues: [
+        { name: 'good', results },
+        { name: 'bad', results: other },
+        { name: 'idle', results: [] },
+      ],
+    })
+    expect(text).toContain('| Promise | What it says | good | bad | idle |')
+    expect(text).toMatch(/\| Q-GET-2 \|.*\| ✓ \d \| ✗ Q-GET-2\/b \| not run \|/)
+    expect(text).toMatch(/\| Q-DOWN-1 \|.*\| ✓ 2 \| ✓ 1, skipped 1 \| not run \|/)
+    expect(text).toContain('* bad: `Q-DOWN-1`, since it is never down')
+    expect(text).not.toContain('Workers')
+  })
+})
+
+test('seeded numbers are the same for the same seed, and lie in [0, 1)', () => {
+  const [a, b, other] = [seededRandom(7), seededRandom(7), seededRandom(8)]
+  const numbers = Array.from({ length: 1_000 }, () => a())
+  expect(numbers).toEqual(Array.from({ length: 1_000 }, () => b()))
+  expect(numbers).not.toEqual(Array.from({ length: 1_000 }, () => other()))
+  expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true)
+  expect(numbers.reduce((sum, number) => sum + number, 0) / 1_000).toBeCloseTo(0.5, 1)
+})

@@ -1,0 +1,136 @@
+import {
+  SluiceError,
+  assertItemId,
+  type JobRef,
+  type JobReport,
+  type JobSpec,
+  type JsonValue,
+  type Worker,
+} from '@sluice/core'
+import type { WorkerHarness } from '../src/index.js'
+
+interface TinyJob {
+  readonly ref: JobRef
+  readonly queue: string
+  report: JobReport
+  forgotten: boolean
+  starts: number
+}
+
+type Trouble = () => void
+
+const REFUSED_BODY = 'a body that this worker can never accept'
+
+/** Where the jobs of tiny workers run: it outlives them, as a cluster would. */
+class TinyPlace {
+  readonly jobs = new Map<string, TinyJob>()
+
+  find(queue: string, job: JobRef): TinyJob | undefined {
+    return this.jobs.get(JSON.stringify([queue, job.id, job.uid, job.attempt]))
+  }
+
+  start(queue: string, { id, uid, attempt }: JobRef): void {
+    if (this.find(queue, { id, uid, attempt })) return
+    this.jobs.set(JSON.stringify([queue, id, uid, attempt]), {
+      ref: { id, uid, attempt },
+      queue,
+      report: { stage: 'PROCESSING', uid, attempt },
+      forgotten: false,
+      starts: 1,
+    })
+  }
+
+  all(job: JobRef): TinyJob[] {
+    return [...this.jobs.values()].filter(
+      ({ ref }) => ref.id === job.id && ref.uid === job.uid && ref.attempt === job.attempt,
+    )
+  }
+}
+
+/** The smallest worker that keeps the contract. */
+function tinyWorker(place: TinyPlace, name: string, trouble: Trouble = () => undefined): Worker {
+  let closed = false
+  const begin = () => {
+    if (closed) throw new SluiceError('SLUICE_WORKER_CLOSED', 'it is closed')
+    trouble()
+  }
+  return {
+    name,
+    supports: { durable: true, lookupJob: true, cancelJob: true, watch: true },
+    async sendJob(id: string, body: JsonValue, job: JobSpec) {
+      assertItemId(id)
+      begin()
+      if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
+      place.start(name, { id, uid: job.uid, attempt: job.attempt })
+      trouble()
+    },
+    async pollAllStatus() {
+      begin()
+      const reports = new Map<string, JobReport>()
+      for (const { queue, ref, report, forgotten } of place.jobs.values()) {
+        const other = reports.get(ref.id)
+        if (queue === name && !forgotten && !(other && other.attempt > ref.attempt))
+          reports.set(ref.id, report)
+      }
+      return reports
+    },
+    async lookupJob(job) {
+      begin()
+      return place.find(name, job)?.report
+    },
+    async cancelJob(job, reason) {
+      begin()
+      const found = place.find(name, job)
+      if (found?.report.stage !== 'PROCESSING') return
+      found.report = { ...found.report, stage: 'FAIL', message: reason, failureClass: 'killed' }
+    },
+    async forgetJobs(jobs) {
+      begin()
+      for (const job of jobs) {
+        const found = place.find(name, job)
+        if (found) found.forgotten = true
+      }
+    },
+    async *watch(signal) {
+      begin()
+      if (signal.aborted) return
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      yield undefined
+    },
+    async check() {
+      begin()
+    },
+    async close() {
+      closed = true
+    },
+  }
+}
+
+/** A fresh place and tiny workers on it, every kind of trouble included. */
+export async function tinyHarness(): Promise<WorkerHarness> {
+  const place = new TinyPlace()
+  const failing = (error: SluiceError) => () => {
+    throw error
+  }
+  return {
+    open: async (name = 'contract') => tinyWorker(place, name),
+    body: () => null,
+    finish: async (job, how) => {
+      for (const found of place.all(job)) found.report = { ...found.report, stage: how }
+    },
+    starts: async (job) => place.all(job).reduce((sum, found) => sum + found.starts, 0),
+    refusedItem: () => ({ id: 'refused', body: REFUSED_BODY }),
+    openUnreachable: async () =>
+      tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there'))),
+    openDenied: async () =>
+      tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_DENIED', 'who are you?'))),
+    openCrashing: async (point) => {
+      let passed = 0
+      const die = () => {
+        if (passed++ >= point) throw new Error('the process died')
+      }
+      return { worker: tinyWorker(place, 'contract', die), crashed: () => passed > point }
+    },
+    close: async () => place.jobs.clear(),
+  }
+}

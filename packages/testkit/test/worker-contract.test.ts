@@ -1,0 +1,4 @@
+import { testWorker } from '../src/vitest.js'
+import { tinyHarness } from './tiny-worker.js'
+
+testWorker('a tiny worker', tinyHarness)
