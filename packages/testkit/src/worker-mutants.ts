@@ -40,7 +40,7 @@ export const workerMutants: readonly WorkerMutant[] = [
   broken('id-shortened', 'ids are cut to eight characters', {
     breaks: ['W-SEND-2'],
     change: () => (inner) => ({
-      sendJob: async (id, ...rest) => inner.sendJob([...id].slice(0, 8).join(''), ...rest),
+      sendJob: async (id, ...rest) => inner.sendJob(id.slice(0, 8).toWellFormed(), ...rest),
     }),
   }),
   broken('rejected-as-outage', 'an item that can never be accepted is reported as an outage', {

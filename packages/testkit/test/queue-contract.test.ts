@@ -11,6 +11,7 @@ import {
   workerPromises,
   type CaseResult,
   type WorkerCase,
+  type WorkerHarness,
 } from '../src/index.js'
 import { tinyHarness } from './tiny-worker.js'
 
@@ -22,7 +23,7 @@ describe('the contract as data', () => {
     ] as const) {
       const ids: string[] = cases.map((one) => one.id)
       expect(new Set(ids).size).toBe(ids.length)
-      expect([...new Set(ids.map((id) => promiseOf(id)?.id))].toSorted()).toEqual(
+      expect([...new Set(ids.map((id) => promiseOf(id)?.id ?? `none for ${id}`))].toSorted()).toEqual(
         promises.map((promise) => promise.id).toSorted(),
       )
     }
@@ -36,16 +37,6 @@ describe('the contract as data', () => {
 
 describe('verification', () => {
   const facts = { id: 'W-POLL-2/z', title: 'a case of this test' }
-  const run = async (one: WorkerCase, timeoutMs = 1_000) => {
-    const seen: CaseResult[] = []
-    const results = await verifyWorker(tinyHarness, {
-      cases: [one],
-      timeoutMs,
-      onResult: (each) => seen.push(each),
-    })
-    expect(seen).toEqual(results)
-    return results[0]
-  }
 
   test('gives what passed, what failed and what was skipped as data', async () => {
     expect(await run({ ...facts, run: async () => undefined })).toMatchObject({ ...facts, outcome: 'passed' })
@@ -74,17 +65,23 @@ describe('verification', () => {
   })
 
   test('the harness is closed in any event, and what its close rejects with is a failure', async () => {
-    const harness = async () => ({
-      ...(await tinyHarness()),
-      close: async () => {
-        throw new Error('something is left over')
-      },
-    })
     const passing: WorkerCase = { ...facts, run: async () => undefined }
-    const [result] = await verifyWorker(harness, { cases: [passing] })
+    const [result] = await verifyWorker(untidyHarness, { cases: [passing] })
     expect(result?.error?.message).toContain('something is left over')
   })
 })
+
+async function untidyHarness(): Promise<WorkerHarness> {
+  return { ...(await tinyHarness()), close: () => Promise.reject(new Error('something is left over')) }
+}
+
+async function run(one: WorkerCase, timeoutMs = 1_000): Promise<CaseResult | undefined> {
+  const seen: CaseResult[] = []
+  const onResult = (result: CaseResult) => seen.push(result)
+  const results = await verifyWorker(tinyHarness, { cases: [one], timeoutMs, onResult })
+  expect(seen).toEqual(results)
+  return results[0]
+}
 
 describe('the report', () => {
   const results: CaseResult[] = queueContract.map(({ id, title }) => ({

@@ -106,12 +106,15 @@ function tinyWorker(place: TinyPlace, name: string, trouble: Trouble = () => und
   }
 }
 
+function failing(error: SluiceError): Trouble {
+  return () => {
+    throw error
+  }
+}
+
 /** A fresh place and tiny workers on it, every kind of trouble included. */
 export async function tinyHarness(): Promise<WorkerHarness> {
   const place = new TinyPlace()
-  const failing = (error: SluiceError) => () => {
-    throw error
-  }
   return {
     open: async (name = 'contract') => tinyWorker(place, name),
     body: () => null,
