@@ -1,0 +1,240 @@
+// A queue of one's own, whole: every promise of the contract, on a Map. Each call does its work in one piece before it returns.
+import { randomUUID } from 'node:crypto'
+import * as core from '@sluice/core'
+
+const MAX_BYTES = 1_048_576
+const copy = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
+const headOf = ({ id, uid, stage, attempt, refunds, priority }) => ({
+  id,
+  uid,
+  stage,
+  attempt,
+  refunds,
+  priority,
+})
+const itemOf = ({ body, putAt, ...item }) => ({ ...headOf(item), body: copy(body), putAt })
+const newRoom = () => ({
+  items: new Map(),
+  places: new Map(),
+  seq: 0,
+  pause: { paused: false },
+  limits: {},
+  leases: new Map(),
+})
+const assertThat = (holds, what) => {
+  if (!holds) throw new TypeError(what)
+}
+const isLimit = (limit) => limit === null || (Number.isFinite(limit) && limit >= 0)
+
+/** @param rooms what the queues of one store share: a Map by name */
+export function shelfQueue(name, rooms = new Map(), clock = Date) {
+  if (!rooms.has(name)) rooms.set(name, newRoom())
+  const room = rooms.get(name)
+  const { items, places, leases } = room
+  let closed = false
+  const refusal = (code, id) =>
+    new core.SluiceError(
+      code,
+      `Queue ${name}, item ${JSON.stringify(id)}: ${core.ERROR_CODES[code].means}.`,
+      { itemId: id },
+    )
+  const now = () => {
+    if (closed) throw new core.SluiceError('SLUICE_QUEUE_CLOSED', `Queue ${name} was closed: open it again.`)
+    return clock.now()
+  }
+  const find = (id) => {
+    core.assertItemId(id)
+    return items.get(id)
+  }
+  const enter = (item, stage, at) => {
+    item.stage = stage
+    places.set(item.id, { at, seq: ++room.seq })
+  }
+  const add = ({ id, bodyText, priority, delayMs, notBeforeAt }, putAt) => {
+    if (items.has(id)) return false
+    const item = {
+      id,
+      uid: randomUUID(),
+      attempt: 0,
+      refunds: 0,
+      priority,
+      body: JSON.parse(bodyText),
+      putAt,
+      history: [],
+    }
+    item.notBeforeAt = delayMs === undefined ? notBeforeAt : putAt + delayMs
+    items.set(id, item)
+    enter(item, 'WAITING', Math.max(putAt, item.notBeforeAt ?? 0))
+    return true
+  }
+  const place = (item) => places.get(item.id)
+  const bySeq = (a, b) => place(a).seq - place(b).seq
+  const byTurn = (a, b) => b.priority - a.priority || place(a).at - place(b).at || bySeq(a, b)
+  const inStage = (stage) => [...items.values()].filter((item) => item.stage === stage)
+  const ready = (maxItems, at) => {
+    core.assertCount(maxItems, 'maxItems')
+    const due = inStage('WAITING').filter((item) => place(item).at <= at)
+    return due.toSorted(byTurn).slice(0, maxItems)
+  }
+  const claim = (item, claimedAt) => {
+    item.attempt += 1
+    item.claimedAt = claimedAt
+    item.history = [...item.history, { attempt: item.attempt, claimedAt }].slice(-core.MAX_HISTORY)
+    enter(item, 'PROCESSING', claimedAt)
+    return { ...itemOf(item), claimedAt }
+  }
+  const checked = (move) => {
+    core.assertItemId(move.id)
+    assertThat(core.canMove('PROCESSING', move.stage), 'stage must be SUCCESS, FAIL or WAITING')
+    if (move.attempt !== undefined) core.assertCount(move.attempt, 'attempt')
+    assertThat(['string', 'undefined'].includes(typeof move.uid), 'uid must be a string')
+    assertThat(['boolean', 'undefined'].includes(typeof move.refund), 'refund must be true or false')
+    core.assertSpan(move.delayMs ?? 0, 'delayMs')
+    for (const what of ['result', 'details']) core.encodeOptional(move[what], MAX_BYTES, what)
+    return {
+      ...move,
+      reason: core.cutReason(move.reason),
+      result: copy(move.result),
+      details: copy(move.details),
+    }
+  }
+  /** The code of the refusal, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2]. */
+  const move = ({ id, attempt, uid, stage, result, reason, details, delayMs = 0, refund }, at) => {
+    const item = items.get(id)
+    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
+    const judged = core.judgeMove(
+      { ...item, lastOutcome: core.lastOutcome(item.history) },
+      { attempt, uid, to: stage },
+    )
+    if (judged !== 'move') return judged === 'conflict' ? 'SLUICE_STAGE_CONFLICT' : undefined
+    Object.assign(item.history.at(-1), { endedAt: at, outcome: stage, reason, details })
+    if (stage === 'WAITING')
+      Object.assign(item, { reason, refunds: item.refunds + (refund ? 1 : 0), notBeforeAt: at + delayMs })
+    else Object.assign(item, { details, finishedAt: at }, stage === 'SUCCESS' ? { result } : { reason })
+    enter(item, stage, at + delayMs)
+    return undefined
+  }
+  const moveOne = async (asked) => {
+    const code = move(checked(asked), now())
+    if (code !== undefined) throw refusal(code, asked.id)
+  }
+  const skipUnless = (ids, act) => {
+    for (const id of ids) core.assertItemId(id)
+    return ids.filter((id) => !(items.has(id) && act(items.get(id))))
+  }
+  const page = (stage, { limit, cursor = '0' }, view) => {
+    now()
+    core.assertStage(stage)
+    assertThat(
+      Number.isInteger(limit) && limit >= 1 && limit <= core.MAX_PAGE_ITEMS,
+      'limit must be 1 to 10,000',
+    )
+    assertThat(/^\d+$/u.test(cursor), 'cursor must be one that an earlier page gave')
+    const rest = inStage(stage).filter((item) => place(item).seq > Number(cursor))
+    const found = rest.toSorted(bySeq).slice(0, limit)
+    return { items: found.map(view), ...(rest.length > limit && { cursor: String(place(found.at(-1)).seq) }) }
+  }
+
+  return {
+    name,
+    supports: { durable: false, multiProcess: false, maxBodyBytes: MAX_BYTES, orderPrecisionMs: 0 },
+    control: {
+      read: async () => now() && copy({ ...room.pause, limits: room.limits }),
+      pause: async (reason) =>
+        void (room.pause = { paused: true, pausedAt: now(), reason: core.cutReason(reason) }),
+      resume: async () => void (now(), (room.pause = { paused: false })),
+      setLimits: async (limits) => {
+        now()
+        assertThat(Object.values(limits).every(isLimit), 'a limit is a number of 0 or more, or null')
+        room.limits = Object.fromEntries(
+          Object.entries({ ...room.limits, ...limits }).filter(([, limit]) => limit !== null),
+        )
+      },
+    },
+    put: async (id, body, options) => {
+      if (!add(core.checkNewItem({ ...options, id, body }, MAX_BYTES), now()))
+        throw refusal('SLUICE_ITEM_EXISTS', id)
+    },
+    putMany: async (newItems) => {
+      const at = now()
+      const all = core.checkNewItems(newItems, MAX_BYTES)
+      const duplicates = all.filter((item) => !add(item, at)).map((item) => item.id)
+      return { added: all.length - duplicates.length, duplicates }
+    },
+    get: async (maxItems) => ready(maxItems, now()).map((item) => claim(item, now())),
+    peek: async (maxItems) => ready(maxItems, now()).map(itemOf),
+    success: (id, outcome) => moveOne({ ...outcome, id, stage: 'SUCCESS' }),
+    fail: (id, outcome) => moveOne({ ...outcome, id, stage: 'FAIL' }),
+    release: (id, options) => moveOne({ ...options, id, stage: 'WAITING' }),
+    settle: async (outcomes) => {
+      const at = now()
+      for (const { attempt } of outcomes) core.assertCount(attempt, 'attempt')
+      const ends = outcomes
+        .map(checked)
+        .map((each) => ({ id: each.id, attempt: each.attempt, code: move(each, at) }))
+      const refused = ends.filter(({ code }) => code !== undefined)
+      return { settled: ends.length - refused.length, refused }
+    },
+    requeue: async (ids, { delayMs = 0, priority, reason } = {}) => {
+      const at = now()
+      const wanted = core.checkNewItem(
+        { id: 'x', body: null, delayMs, ...(priority !== undefined && { priority }) },
+        MAX_BYTES,
+      )
+      const cut = core.cutReason(reason)
+      const skipped = skipUnless(ids, (item) => {
+        if (item.stage !== 'FAIL') return false
+        const changes = {
+          refunds: item.attempt,
+          reason: cut,
+          finishedAt: undefined,
+          notBeforeAt: at + delayMs,
+        }
+        Object.assign(item, changes, priority !== undefined && { priority: wanted.priority })
+        enter(item, 'WAITING', at + delayMs)
+        return true
+      })
+      return { moved: ids.length - skipped.length, skipped }
+    },
+    remove: async (ids, { stages = ['WAITING', 'SUCCESS', 'FAIL'] } = {}) => {
+      now()
+      for (const stage of stages) core.assertStage(stage)
+      assertThat(!stages.includes('PROCESSING'), 'an item in PROCESSING is never removed: it has a job')
+      const skipped = skipUnless(ids, (item) => stages.includes(item.stage) && items.delete(item.id))
+      return { removed: ids.length - skipped.length, skipped }
+    },
+    size: async (stage) => (now(), core.assertStage(stage), inStage(stage).length),
+    sizes: async () => (
+      now(),
+      Object.fromEntries(core.STAGES.map((stage) => [stage, inStage(stage).length]))
+    ),
+    lookupStatus: async (id) => {
+      now()
+      const item = find(id)
+      if (item === undefined) throw refusal('SLUICE_ITEM_NOT_FOUND', id)
+      return item.stage
+    },
+    lookup: async (id) => (now(), copy(find(id))),
+    list: async (stage, options) => page(stage, options, copy),
+    listHeads: async (stage, options) => page(stage, options, headOf),
+    now: async () => now(),
+    lease: async (lease, holder, ttlMs) => {
+      const at = now()
+      core.assertSpan(ttlMs, 'ttlMs')
+      assertThat(
+        lease && holder && ttlMs >= 100,
+        'a lease needs a name, a holder, and a ttlMs of 100 or more',
+      )
+      const last = leases.get(lease) ?? { fence: 0 }
+      if (last.endsAt > at && last.holder !== holder) return undefined
+      const fence = last.holder === holder ? last.fence : last.fence + 1
+      const isHeld = () => leases.get(lease).holder === holder && leases.get(lease).fence === fence
+      const hold = (endsAt) => leases.set(lease, { holder, fence, endsAt })
+      hold(at + ttlMs)
+      const renew = async () =>
+        isHeld() && leases.get(lease).endsAt > clock.now() && !!hold(clock.now() + ttlMs)
+      return { name: lease, holder, fence, ttlMs, renew, release: async () => void (isHeld() && hold(0)) }
+    },
+    close: async () => void (closed = true),
+  }
+}
