@@ -19,6 +19,11 @@ export async function runCli(): Promise<never> {
   process.on('uncaughtException', (error) =>
     process.exit(fail(error, { json: process.argv.includes('--json'), world: { env, stderr } })),
   )
+  // Something that never answers, and holds nothing that keeps Node waiting: it must not look like a success.
+  process.on('beforeExit', () => {
+    stderr.write('error: the command came to no end: the queue or the worker never answered\n')
+    process.exit(EXIT.UNEXPECTED)
+  })
   const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
   // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.

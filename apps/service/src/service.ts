@@ -52,10 +52,16 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { intervalMs, stopDeadlineMs } = config.service
   const loop = runLoop(workQueue, { intervalMs, signal: stop, onTick: (result) => watcher.afterTick(result) })
   const inTime = { stop, logger, deadlineMs: stopDeadlineMs }
-  const ended = await endInTime(loop, { ...inTime, what: 'the tick under way' })
-  // A lease that isn't given back runs out by itself.
-  if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
-  return finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
+  // While a worker hangs with no socket or timer of its own, Node would see nothing left to do and end with 0.
+  const alive = setInterval(() => undefined, 60_000)
+  try {
+    const ended = await endInTime(loop, { ...inTime, what: 'the tick under way' })
+    // A lease that isn't given back runs out by itself.
+    if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
+    return await finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
+  } finally {
+    clearInterval(alive)
+  }
 }
 
 async function checkWorker(worker: Worker, logger: Logger): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import type { main as sourceMain } from '../src/index.js'
 
 /** The built command line: what users run, and what these tests are about. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
@@ -53,7 +54,7 @@ export class Sandbox {
 
   /** Runs the same built code within this process: a start takes its time, and hundreds of them minutes. */
   async run(args: readonly string[], { env = {}, input = '' }: Options = {}): Promise<Ended> {
-    const { main }: typeof import('../src/index.js') = await import(BUILT)
+    const { main }: { main: typeof sourceMain } = await import(BUILT)
     const [stdout, stderr] = [new Collector(), new Collector()]
     const code = await main(args, {
       cwd: this.dir,
