@@ -2,22 +2,20 @@ import { describe, test } from 'node:test'
 import { runQueueCase, runWorkerCase } from './case-run.js'
 import { queueContract } from './queue-contract.js'
 import type { QueueHarness } from './queue-harness.js'
+import type { RunnerOptions } from './runner-options.js'
 import { workerContract } from './worker-contract.js'
 import type { WorkerHarness } from './worker-harness.js'
 
-export interface RunnerOptions {
-  /** A case that takes longer has failed. Default 60,000 ms. */
-  readonly timeoutMs?: number
-}
+export type { RunnerOptions } from './runner-options.js'
 
 /** Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs` alone. */
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
-  { timeoutMs = 60_000 }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
 ): void {
   // node:test collects what is registered here and runs it: its promise is the runner's affair.
-  void describe(`the queue contract: ${name}`, () => {
+  void describe(`the queue contract: ${name}`, { concurrency: concurrent }, () => {
     for (const one of queueContract) {
       void test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runQueueCase(one, makeHarness)
@@ -31,10 +29,10 @@ export function testQueue(
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,
-  { timeoutMs = 60_000 }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
 ): void {
   // As above.
-  void describe(`the worker contract: ${name}`, () => {
+  void describe(`the worker contract: ${name}`, { concurrency: concurrent }, () => {
     for (const one of workerContract) {
       void test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)

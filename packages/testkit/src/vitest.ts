@@ -2,21 +2,19 @@ import { describe, test } from 'vitest'
 import { runQueueCase, runWorkerCase } from './case-run.js'
 import { queueContract } from './queue-contract.js'
 import type { QueueHarness } from './queue-harness.js'
+import type { RunnerOptions } from './runner-options.js'
 import { workerContract } from './worker-contract.js'
 import type { WorkerHarness } from './worker-harness.js'
 
-export interface RunnerOptions {
-  /** A case that takes longer has failed. Default 60,000 ms. */
-  readonly timeoutMs?: number
-}
+export type { RunnerOptions } from './runner-options.js'
 
 /** Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs` alone. */
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
-  { timeoutMs = 60_000 }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
 ): void {
-  describe(`the queue contract: ${name}`, () => {
+  describe(`the queue contract: ${name}`, { concurrent }, () => {
     for (const one of queueContract) {
       // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
@@ -31,9 +29,9 @@ export function testQueue(
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,
-  { timeoutMs = 60_000 }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
 ): void {
-  describe(`the worker contract: ${name}`, () => {
+  describe(`the worker contract: ${name}`, { concurrent }, () => {
     for (const one of workerContract) {
       // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {

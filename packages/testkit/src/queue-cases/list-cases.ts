@@ -4,7 +4,7 @@ import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
 import { headsOf, idsOf, oneInEach, recordOf, recordsOf } from '../queue-walk.js'
 
-const PER_STAGE = 23
+const PER_STAGE = 15
 
 /** Q-LIST-1. */
 export const listCases: readonly QueueCase[] = [

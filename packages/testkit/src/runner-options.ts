@@ -1,0 +1,7 @@
+/** How the cases are registered with a test runner. */
+export interface RunnerOptions {
+  /** A case that takes longer has failed. Default 60,000 ms. */
+  readonly timeoutMs?: number
+  /** Run the cases at once instead of one after the other: for a store that is far away. Default false. */
+  readonly concurrent?: boolean
+}
