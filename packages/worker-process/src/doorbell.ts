@@ -6,7 +6,10 @@ import { absentAsUndefined } from './record.js'
 /** How often a folder is looked at where the system can't tell of changes, in ms. */
 const LOOK_EVERY_MS = 1_000
 
-/** Rings when a record appears in a folder, and when told to; any number may listen. */
+/**
+ * Rings when a record appears in a folder, and when told to; any number may listen. As long as somebody does, the process stays
+ * alive for it.
+ */
 export class Doorbell {
   readonly #folder: string
   readonly #listeners = new Set<() => void>()
@@ -57,7 +60,7 @@ function watchFolder(folder: string, ring: () => void): () => void {
     stop = lookAtTimes(folder, ring)
   }
   try {
-    const watcher = watch(folder, { persistent: false }, (_event, name) => {
+    const watcher = watch(folder, (_event, name) => {
       // Records that are taken away change the folder too, and would wake the loop for nothing.
       if (name === null || isThere(join(folder, name))) ring()
     })
@@ -85,6 +88,6 @@ function lookAtTimes(folder: string, ring: () => void): () => void {
     if ([...now].some((name) => !seen.has(name))) ring()
     seen = now
   }
-  const timer = setInterval(() => void look().catch(ring), LOOK_EVERY_MS).unref()
+  const timer = setInterval(() => void look().catch(ring), LOOK_EVERY_MS)
   return () => clearInterval(timer)
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
-import { appendFile, readFile, readdir, readlink, rm } from 'node:fs/promises'
+import { appendFile, readFile, readdir, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -95,6 +95,8 @@ export class WorkerBench {
     for (const queue of await readdir(join(this.dir, 'work')).catch(() => [])) {
       const active = join(this.dir, 'work', queue, 'active')
       for (const key of await readdir(active).catch(() => [])) {
+        // One whose supervisor is only just about to claim it must not begin once the folder is gone.
+        await symlink('0', join(active, key, 'claim')).catch(() => undefined)
         const claim = await readlink(join(active, key, 'claim')).catch(() => '0')
         const ended = await readlink(join(this.dir, 'work', queue, 'ended', key)).catch(() => undefined)
         if (ended === undefined && Number.parseInt(claim, 10) > 1) killGroup(Number.parseInt(claim, 10))
