@@ -85,6 +85,9 @@ async function waitFor(queue: Queue, ms: number): Promise<void> {
 async function emptyQueue(queue: Queue): Promise<void> {
   try {
     for (const stage of ['PROCESSING', ...STAGES] as const) await emptyStage(queue, stage)
+    await queue.control.resume()
+    const { limits } = await queue.control.read()
+    await queue.control.setLimits(Object.fromEntries(Object.keys(limits).map((name) => [name, null])))
   } finally {
     await queue.close()
   }
