@@ -1,0 +1,50 @@
+import {
+  MAX_PAGE_ITEMS,
+  MAX_PRIORITY,
+  assertItemId,
+  assertSpan,
+  assertStage,
+  cutReason,
+  type RemoveOptions,
+  type RequeueOptions,
+  type Stage,
+} from '@sluice/core'
+
+/** The options of `requeue`, the reason cut as it will be stored. */
+export function checkRequeue({ delayMs = 0, priority, reason }: RequeueOptions): RequeueOptions {
+  assertSpan(delayMs, 'delayMs')
+  if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY)) {
+    throw new TypeError(`priority must be an integer within ±${MAX_PRIORITY}; got ${String(priority)}`)
+  }
+  const cut = cutReason(reason)
+  return {
+    delayMs,
+    ...(priority === undefined ? {} : { priority }),
+    ...(cut === undefined ? {} : { reason: cut }),
+  }
+}
+
+/** The stages that `remove` takes items from. */
+export function checkRemovable({ stages = ['WAITING', 'SUCCESS', 'FAIL'] }: RemoveOptions): readonly Stage[] {
+  for (const stage of stages as readonly Stage[]) {
+    assertStage(stage)
+    if (stage === 'PROCESSING') throw new TypeError('an item in PROCESSING is never removed: it has a job')
+  }
+  return stages
+}
+
+export function assertIds(ids: readonly string[]): void {
+  for (const id of ids) assertItemId(id)
+}
+
+export function assertPageLimit(limit: unknown): void {
+  if (Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= MAX_PAGE_ITEMS) return
+  throw new TypeError(`limit must be a whole number from 1 to ${MAX_PAGE_ITEMS}; got ${String(limit)}`)
+}
+
+export function assertLease(name: unknown, holder: unknown, ttlMs: number): void {
+  if (typeof name !== 'string' || name === '') throw new TypeError('a lease needs a name')
+  if (typeof holder !== 'string' || holder === '') throw new TypeError('a lease needs a holder')
+  assertSpan(ttlMs, 'ttlMs')
+  if (ttlMs < 100) throw new TypeError(`ttlMs must be 100 or more; got ${ttlMs}`)
+}

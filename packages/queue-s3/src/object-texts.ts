@@ -1,0 +1,78 @@
+import { isStage, type AttemptRecord, type JsonValue } from '@sluice/core'
+import { has, type IndexEntry, type ItemState } from './item-state.js'
+import type { Stint } from './stint-name.js'
+
+/** The JSON text of an index object. The body comes as text, so that it is not parsed and written again. */
+export function entryText(entry: Omit<IndexEntry, 'body'>, bodyText: string): string {
+  const { id, uid, first, priority, putAt, notBeforeAt } = entry
+  const head = JSON.stringify({ sluice: 1, id, uid, first, priority, putAt, ...has({ notBeforeAt }) })
+  return `${head.slice(0, -1)},"body":${bodyText}}`
+}
+
+/** `undefined` for what is no index object: cut off, or not ours. */
+export function parseEntry(text: string): IndexEntry | undefined {
+  const fields = parseObject(text)
+  if (fields === undefined) return undefined
+  const { id, uid, first, priority, putAt, notBeforeAt } = fields
+  if (typeof id !== 'string' || typeof uid !== 'string' || typeof first !== 'string') return undefined
+  if (typeof priority !== 'number' || typeof putAt !== 'number' || !('body' in fields)) return undefined
+  const body = fields['body'] as JsonValue
+  return { id, uid, first, priority, putAt, body, ...has({ notBeforeAt: numberOf(notBeforeAt) }) }
+}
+
+/** The JSON text of the object of a stint. Id and uid are in it for people; the name says the rest. */
+export function stateText(id: string, { uid, attempt, priority }: Stint, state: ItemState): string {
+  return JSON.stringify({ sluice: 1, id, uid, attempt, priority, ...state })
+}
+
+/** `undefined` for what is no object of a stint: cut off, or not ours. */
+export function parseState(text: string): { readonly id: string; readonly state: ItemState } | undefined {
+  const fields = parseObject(text)
+  if (fields === undefined) return undefined
+  const { id, history, reason } = fields
+  if (typeof id !== 'string' || !Array.isArray(history)) return undefined
+  const state = {
+    ...has({
+      notBeforeAt: numberOf(fields['notBeforeAt']),
+      claimedAt: numberOf(fields['claimedAt']),
+      finishedAt: numberOf(fields['finishedAt']),
+      reason: typeof reason === 'string' ? reason : undefined,
+      result: fields['result'] as JsonValue | undefined,
+      details: fields['details'] as JsonValue | undefined,
+    }),
+    history: history.filter(isAttempt),
+  }
+  return { id, state }
+}
+
+/** Text as ASCII for an object's metadata, cut to what fits beside the rest of it. */
+export function packText(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  return Buffer.from(text.slice(0, 200).toWellFormed(), 'utf8').toString('base64url')
+}
+
+/** The reverse. */
+export function unpackText(packed: string | undefined): string | undefined {
+  return packed === undefined ? undefined : Buffer.from(packed, 'base64url').toString('utf8')
+}
+
+/** A JSON object, whatever is in it. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isAttempt(value: unknown): value is AttemptRecord {
+  if (typeof value !== 'object' || value === null) return false
+  if (!('attempt' in value) || typeof value.attempt !== 'number') return false
+  if (!('claimedAt' in value) || typeof value.claimedAt !== 'number') return false
+  return !('outcome' in value) || isStage(value.outcome)
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}

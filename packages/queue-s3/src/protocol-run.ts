@@ -1,0 +1,85 @@
+import type { Logger } from '@sluice/core'
+import type { Patience, S3Store } from './s3-store.js'
+import type { Protocol, StorageReply } from './storage-op.js'
+
+/** How one of several protocols ended. */
+export type RunResult<T> = { readonly value: T } | { readonly error: unknown }
+
+interface Run<T> {
+  readonly protocol: Protocol<T>
+  readonly index: number
+  readonly patience: Patience
+  /** Given to the protocol when it goes on. */
+  reply: StorageReply | undefined
+}
+
+/** Runs one protocol against the store. */
+export async function runProtocol<T>(store: S3Store, logger: Logger, protocol: Protocol<T>): Promise<T> {
+  const [result] = await runProtocols(store, logger, [protocol])
+  if (result === undefined) throw new Error('one protocol has one result')
+  if ('error' in result) throw result.error
+  return result.value
+}
+
+/**
+ * Runs many protocols, as many at once as the store allows. Those that come to a DELETE wait there until all have, and all their names go
+ * in one request of up to 1,000; then they go on. What has come to a DELETE is decided, so one that fails is only logged: what it
+ * leaves behind is dominated, and the next to come by, or `sweep`, deletes it.
+ */
+export async function runProtocols<T>(
+  store: S3Store,
+  logger: Logger,
+  protocols: readonly Protocol<T>[],
+): Promise<RunResult<T>[]> {
+  const results: RunResult<T>[] = []
+  let runs = protocols.map((protocol, index): Run<T> => {
+    return { protocol, index, patience: store.patience(), reply: undefined }
+  })
+  while (runs.length > 0) {
+    const parked: Run<T>[] = []
+    const keys: string[] = []
+    const queue = runs.values()
+    const work = async () => {
+      for (const run of queue) {
+        const deleted = await untilDelete(store, run, results)
+        if (deleted === undefined) continue
+        parked.push(run)
+        keys.push(...deleted)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(runs.length, store.concurrency) }, work))
+    if (keys.length > 0) await deleteOrLog(store, logger, keys)
+    runs = parked.toSorted((a, b) => a.index - b.index)
+  }
+  return results
+}
+
+async function untilDelete<T>(
+  store: S3Store,
+  run: Run<T>,
+  results: RunResult<T>[],
+): Promise<readonly string[] | undefined> {
+  try {
+    let step = run.reply === undefined ? run.protocol.next() : run.protocol.next(run.reply)
+    run.reply = undefined
+    while (step.done !== true) {
+      if (step.value.do === 'delete') {
+        run.reply = {}
+        return step.value.keys
+      }
+      step = run.protocol.next(await store.send(step.value, run.patience))
+    }
+    results[run.index] = { value: step.value }
+  } catch (error) {
+    results[run.index] = { error }
+  }
+  return undefined
+}
+
+async function deleteOrLog(store: S3Store, logger: Logger, keys: readonly string[]): Promise<void> {
+  try {
+    await store.deleteAll(keys, store.patience())
+  } catch (error) {
+    logger.warn({ err: error, keys: keys.length, bucket: store.place.bucket }, 'retired objects were left behind')
+  }
+}

@@ -1,0 +1,77 @@
+import { claimedState, firstState, type IndexEntry } from '../item-state.js'
+import type { Layout } from '../layout.js'
+import { parseEntry, parseState, stateText } from '../object-texts.js'
+import type { Stint } from '../stint-name.js'
+import { createOnce, drop, look, read, type Protocol } from '../storage-op.js'
+import type { RunningStint } from './end-stint.js'
+
+/** What a claim came to. */
+export type ClaimResult =
+  | { readonly is: 'claimed'; readonly entry: IndexEntry; readonly running: RunningStint }
+  /** Somebody else has it, or it is over or removed: the name was a leftover, or the listing old. */
+  | { readonly is: 'lost' }
+  /** The name has no sound index object. Nothing was touched. */
+  | { readonly is: 'stray'; readonly why: string }
+
+export interface ClaimWanted {
+  readonly token: string
+  readonly at: number
+}
+
+/**
+ * WAITING → PROCESSING. Creating the stint's object under PROCESSING is the claim; then its end must not exist. The two together are
+ * exclusive for ever, whatever the claimer had read before: an object under PROCESSING is deleted only once the end exists, so of all
+ * that ever create it, the first alone can find no end [Q-GET-2].
+ *
+ * Crash points: before the claim, nothing happened. After it, the item is PROCESSING and nobody has been given it; listing shows it
+ * [Q-GET-4]. Between the claim and the look at its end, it may be a stale one: the end is there, and whoever comes by deletes the
+ * claim. After the look, a leftover under WAITING, which the next claimer deletes.
+ *
+ * WAITING is not looked at again after the claim: others that lose delete it, and its absence says nothing.
+ */
+export function* claimStint(
+  layout: Layout,
+  { name, stint }: { name: string; stint: Stint },
+  wanted: ClaimWanted,
+): Protocol<ClaimResult> {
+  const found = yield* readItem(layout, name, stint)
+  if (found.is !== 'found') return found
+  const { entry } = found
+  const state = claimedState(found.state, stint.attempt, wanted.at)
+  const claim = layout.at('PROCESSING', name)
+  const text = stateText(entry.id, stint, state)
+  if ((yield* createOnce(claim, text, { token: wanted.token })) !== 'created') {
+    yield* drop(layout.at('WAITING', name))
+    return { is: 'lost' }
+  }
+  if (yield* look(layout.at('SUCCESS', name))) {
+    yield* drop(layout.at('WAITING', name), claim)
+    return { is: 'lost' }
+  }
+  yield* drop(layout.at('WAITING', name))
+  return { is: 'claimed', entry, running: { name, stint, id: entry.id, state } }
+}
+
+type ReadItem =
+  | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningStint['state'] }
+  | Exclude<ClaimResult, { is: 'claimed' }>
+
+/** The body from the index object; of a later stint also what has become of the item so far. */
+export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<ReadItem> {
+  const index = yield* read(layout.index(stint))
+  if (index?.sizeBytes === 0) {
+    yield* drop(layout.at('WAITING', name))
+    return { is: 'lost' }
+  }
+  const entry = index && parseEntry(index.content)
+  if (entry === undefined) return { is: 'stray', why: index ? 'its index object is damaged' : 'it has no index object' }
+  if (entry.uid !== stint.uid) return { is: 'stray', why: 'its index object is that of another uid' }
+  if (stint.attempt === 1) {
+    if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }
+    return { is: 'stray', why: 'its index object names another first stint' }
+  }
+  const waiting = yield* read(layout.at('WAITING', name))
+  if (waiting === undefined) return { is: 'lost' }
+  const state = parseState(waiting.content)?.state
+  return state ? { is: 'found', entry, state } : { is: 'stray', why: 'it is damaged' }
+}

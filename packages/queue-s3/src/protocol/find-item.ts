@@ -1,0 +1,93 @@
+import { SluiceError } from '@sluice/core'
+import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
+import type { Layout } from '../layout.js'
+import { parseEntry, parseState } from '../object-texts.js'
+import { look, read, type Protocol, type StoredObject } from '../storage-op.js'
+import { finishEnd, type RunningStint } from './end-stint.js'
+import { settledPlace } from './put-item.js'
+import type { Place } from './trace.js'
+
+/** Where the item of an id is now; what was half done on the way is finished. `undefined` for an unknown id. */
+export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
+  for (let generation = 1; ; generation++) {
+    const index = layout.index({ key, generation })
+    const object = yield* look(index)
+    if (object === undefined) return undefined
+    if (object.sizeBytes === 0) continue
+    const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
+    const place = yield* settledPlace(layout, index, first)
+    if (place !== undefined) return place
+  }
+}
+
+/** An item with all that is known of it. */
+export interface FoundItem {
+  readonly place: Place
+  readonly entry: IndexEntry
+  readonly state: ItemState
+}
+
+/** All that is known of the item of an id [Q-LOOK-2]. */
+export function* findItem(layout: Layout, key: string): Protocol<FoundItem | undefined> {
+  for (;;) {
+    const place = yield* findPlace(layout, key)
+    if (place === undefined) return undefined
+    const found = yield* readPlace(layout, place.at, place)
+    // It moved on between the two.
+    if (found !== undefined) return found
+  }
+}
+
+/** What the objects of a stint say of its item; `undefined` when it isn't in that stage any more. */
+export function* readPlace(
+  layout: Layout,
+  stage: Place['at'],
+  place: Pick<Place, 'name' | 'stint'>,
+): Protocol<FoundItem | undefined> {
+  const { name, stint } = place
+  const object = yield* read(layout.index(stint))
+  if (object === undefined || object.sizeBytes === 0 || stage === 'GONE') return undefined
+  const entry = parsedEntry(object, stint.key)
+  const at = { ...place, at: stage }
+  if (stage === 'WAITING' && stint.attempt === 1) return { place: at, entry, state: firstState(entry) }
+  const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
+  if (text === undefined || text.sizeBytes === 0) return undefined
+  const parsed = parseState(text.content)
+  if (parsed === undefined) throw damaged(layout.at(stage, name))
+  return { place: at, entry, state: parsed.state }
+}
+
+/** The object under FAIL, if the fail was cut off before it was made. */
+function* lateFail(layout: Layout, stage: Place['at'], name: string): Protocol<StoredObject | undefined> {
+  const end = stage === 'FAIL' ? yield* look(layout.at('SUCCESS', name)) : undefined
+  if (end === undefined) return undefined
+  yield* finishEnd(layout, name, end)
+  return yield* read(layout.at('FAIL', name))
+}
+
+/** A stint in PROCESSING with its state; `undefined` when it isn't there any more. */
+export function* readRunning(
+  layout: Layout,
+  { name, stint }: Pick<Place, 'name' | 'stint'>,
+): Protocol<RunningStint | undefined> {
+  const claim = yield* read(layout.at('PROCESSING', name))
+  if (claim === undefined || claim.sizeBytes === 0) return undefined
+  const parsed = parseState(claim.content)
+  if (parsed === undefined) throw damaged(layout.at('PROCESSING', name))
+  return { name, stint, ...parsed }
+}
+
+function parsedEntry(object: StoredObject | undefined, key: string): IndexEntry {
+  const entry = object && parseEntry(object.content)
+  if (entry === undefined) throw damaged(`ITEMS/${key}`)
+  return entry
+}
+
+/** SLUICE_QUEUE_CORRUPT for one object. */
+function damaged(key: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `Cannot read the object ${JSON.stringify(key)}: it is cut off, or not one of a queue. Look at it with an S3 browser; ` +
+      'the other items are not affected',
+  )
+}

@@ -1,0 +1,127 @@
+import { judgeMove, type JobFence, type JsonValue } from '@sluice/core'
+import type { Layout } from '../layout.js'
+import { attemptIn } from '../item-state.js'
+import type { Stint } from '../stint-name.js'
+import { look, type Protocol } from '../storage-op.js'
+import { endStint, finishEnd, type RunningStint } from './end-stint.js'
+import { findPlace, readRunning } from './find-item.js'
+import { removeStint, requeueStint, type RequeueWanted } from './leave-stage.js'
+import type { Place } from './trace.js'
+
+/** A `success`, `fail` or `release`, with all that the protocol must not make up itself. */
+export interface SettleWanted extends JobFence {
+  readonly to: 'SUCCESS' | 'FAIL' | 'WAITING'
+  readonly at: number
+  readonly token: string
+  readonly reason?: string
+  readonly result?: JsonValue
+  readonly details?: JsonValue
+  /** The name of the stint after this one; WAITING only. */
+  readonly nextOf: (stint: Stint) => { readonly name: string; readonly availableAt: number }
+}
+
+export type SettleVerdict =
+  | { readonly is: 'moved' | 'repeat' }
+  | { readonly is: 'conflict'; readonly place: Place }
+  | { readonly is: 'unknown' }
+
+/** Where an item was last seen in PROCESSING. */
+export type Seen = Pick<RunningStint, 'name' | 'stint'> & { readonly running?: RunningStint }
+
+/**
+ * Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. Where it was last seen is tried first: if it has
+ * moved since, creating its end fails, and it is looked for afresh.
+ */
+export function* settleItem(
+  layout: Layout,
+  key: string,
+  wanted: SettleWanted,
+  seen?: Seen,
+): Protocol<SettleVerdict> {
+  if (seen !== undefined && isMeant(seen.stint, wanted)) {
+    const running = seen.running ?? (yield* readRunning(layout, seen))
+    if (running !== undefined && (yield* end(layout, running, wanted))) return { is: 'moved' }
+  }
+  for (;;) {
+    const place = yield* findPlace(layout, key)
+    if (place === undefined) return { is: 'unknown' }
+    const verdict = judgeMove(asMoved(place), wanted)
+    if (verdict === 'conflict') return { is: 'conflict', place }
+    if (verdict === 'repeat') {
+      yield* finishRepeated(layout, place)
+      return { is: 'repeat' }
+    }
+    const running = yield* readRunning(layout, place)
+    if (running !== undefined && (yield* end(layout, running, wanted))) return { is: 'moved' }
+  }
+}
+
+function* end(layout: Layout, running: RunningStint, wanted: SettleWanted): Protocol<boolean> {
+  const { to, at, token, reason, result, details } = wanted
+  const next = to === 'WAITING' ? wanted.nextOf(running.stint) : undefined
+  const attemptEnd = {
+    to,
+    at,
+    ...(reason === undefined ? {} : { reason }),
+    ...(result === undefined ? {} : { result }),
+    ...(details === undefined ? {} : { details }),
+    ...(next === undefined ? {} : { notBeforeAt: next.availableAt }),
+  }
+  const ended = yield* endStint(layout, running, {
+    end: attemptEnd,
+    token,
+    ...(next === undefined ? {} : { next: next.name }),
+  })
+  return ended === 'ended'
+}
+
+/** The first time it may have been cut off after it was decided. */
+function* finishRepeated(layout: Layout, place: Place): Protocol<void> {
+  const name = place.at === 'WAITING' ? place.previous : place.name
+  const found = name === undefined ? undefined : yield* look(layout.at('SUCCESS', name))
+  if (name !== undefined && found !== undefined) yield* finishEnd(layout, name, found)
+}
+
+/** `moved`: done. `elsewhere`: in another stage, or unknown. */
+export type LeaveVerdict = 'moved' | 'elsewhere'
+
+/** FAIL → WAITING. */
+export function* requeueItem(
+  layout: Layout,
+  key: string,
+  wantedOf: (stint: Stint) => RequeueWanted,
+): Protocol<LeaveVerdict> {
+  for (;;) {
+    const place = yield* findPlace(layout, key)
+    if (place?.at !== 'FAIL') return 'elsewhere'
+    if ((yield* requeueStint(layout, place.name, wantedOf(place.stint))) === 'left') return 'moved'
+  }
+}
+
+/** Out of the queue, from the given stages. */
+export function* removeItem(
+  layout: Layout,
+  key: string,
+  { stages, token }: { stages: readonly string[]; token: string },
+): Protocol<LeaveVerdict> {
+  for (;;) {
+    const place = yield* findPlace(layout, key)
+    if (place === undefined || place.at === 'PROCESSING' || !stages.includes(place.at)) return 'elsewhere'
+    if ((yield* removeStint(layout, place, token)) === 'left') return 'moved'
+  }
+}
+
+function asMoved(place: Place): Parameters<typeof judgeMove>[0] {
+  const stage = place.at === 'GONE' ? 'WAITING' : place.at
+  const lastOutcome = stage === 'WAITING' ? place.after : stage
+  return {
+    stage,
+    attempt: attemptIn(stage, place.stint.attempt),
+    uid: place.stint.uid,
+    ...(lastOutcome === undefined || lastOutcome === 'PROCESSING' ? {} : { lastOutcome }),
+  }
+}
+
+function isMeant({ attempt, uid }: Stint, wanted: JobFence): boolean {
+  return (wanted.attempt ?? attempt) === attempt && (wanted.uid ?? uid) === uid
+}

@@ -1,0 +1,136 @@
+import { S3ServiceException } from '@aws-sdk/client-s3'
+import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+
+/** What was tried, and where; for the message. */
+export interface S3Place {
+  readonly bucket: string
+  /** Without credentials; absent for AWS's own. */
+  readonly endpoint?: string
+  /** Where the queue's keys begin. */
+  readonly root: string
+}
+
+/** How to go on after an error of the SDK or of the network. */
+export type S3Failure = 'retry' | 'slow-down' | 'absent' | 'exists' | 'fatal'
+
+const RETRIED = new Set([
+  'ConditionalRequestConflict',
+  'InternalError',
+  'OperationAborted',
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+])
+const SLOW = new Set(['SlowDown', 'ServiceUnavailable', 'Throttling', 'ThrottlingException', 'TooManyRequestsException'])
+
+/**
+ * Reads an error of the SDK. An error that doesn't come from the service (refused, reset, timed out, DNS) says nothing about whether the
+ * request took effect: `retry`.
+ */
+export function failureOf(error: unknown): S3Failure {
+  if (!(error instanceof S3ServiceException)) return isNetworkError(error) ? 'retry' : 'fatal'
+  const status = error.$metadata.httpStatusCode ?? 0
+  if (SLOW.has(error.name) || status === 503 || status === 429) return 'slow-down'
+  if (RETRIED.has(error.name) || status === 409 || (status >= 500 && status !== 501)) return 'retry'
+  if (status === 412 || error.name === 'PreconditionFailed') return 'exists'
+  if (error.name === 'NoSuchKey' || (status === 404 && error.name !== 'NoSuchBucket')) return 'absent'
+  return 'fatal'
+}
+
+interface Known {
+  readonly code: ErrorCode
+  readonly what: string
+}
+
+const KNOWN: Readonly<Record<string, Known>> = {
+  NoSuchBucket: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'there is no such bucket. Make it, or correct `bucket`, `endpoint` or `region`',
+  },
+  AccessDenied: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'permission was refused. The queue needs s3:GetObject, s3:PutObject, s3:DeleteObject on its keys and s3:ListBucket on the bucket',
+  },
+  InvalidAccessKeyId: { code: 'SLUICE_QUEUE_DENIED', what: 'the access key is unknown there. Correct the credentials' },
+  SignatureDoesNotMatch: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'the signature was refused. Correct the secret key, or the region',
+  },
+  ExpiredToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the credentials have expired. Renew them' },
+  InvalidToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the session token is not valid. Renew the credentials' },
+  CredentialsProviderError: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'no credentials were found. Set `credentials`, the AWS_ variables, a profile or a role',
+  },
+  PermanentRedirect: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region` or `endpoint`' },
+  AuthorizationHeaderMalformed: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region`' },
+  IllegalLocationConstraintException: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region`' },
+  RequestTimeTooSkewed: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: "this machine's clock is too far from the store's. Set it, by NTP for instance",
+  },
+  NotImplemented: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
+  },
+  SlowDown: { code: 'SLUICE_QUEUE_UNAVAILABLE', what: 'the store asks to go slower, and went on asking. Try later' },
+}
+
+const STATUS: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 501: 'NotImplemented' }
+
+/** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
+export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
+  if (isSluiceError(error)) return error
+  const { name, status } = partsOf(error)
+  const known = KNOWN[name] ?? KNOWN[STATUS[status ?? 0] ?? '']
+  const head = `Cannot ${what} in ${placeText(place)}`
+  if (known !== undefined) {
+    return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, { cause: error })
+  }
+  if (failureOf(error) === 'fatal' && status !== undefined) {
+    return new SluiceError('SLUICE_QUEUE_CORRUPT', `${head}: the store answered ${status} ${name}. Is it an S3 store, and \`endpoint\` right?`, {
+      cause: error,
+    })
+  }
+  const said = status === undefined ? `it could not be reached (${name})` : `it answered ${status} ${name}`
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `${head}: ${said}. Check \`endpoint\` and the network, or try later`,
+    { cause: error },
+  )
+}
+
+/** A bucket that HEAD or GET answers 403 for a missing key. */
+export function missingListPermission(place: S3Place, cause: unknown): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_DENIED',
+    `Cannot open a queue in ${placeText(place)}: a missing key is answered 403, so s3:ListBucket is not allowed on the bucket. Allow it`,
+    { cause },
+  )
+}
+
+/** A store that doesn't do what it says. */
+export function storeLies(place: S3Place, why: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Cannot keep a queue in ${placeText(place)}: ${why}. Items would be lost or given out twice there; use a store that honours ` +
+      'PUT If-None-Match (AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
+  )
+}
+
+/** Bucket, prefix and endpoint, for messages. */
+export function placeText({ bucket, endpoint, root }: S3Place): string {
+  return `bucket ${JSON.stringify(bucket)}, prefix ${JSON.stringify(root)}${endpoint ? ` at ${endpoint}` : ''}`
+}
+
+function partsOf(error: unknown): { name: string; status?: number } {
+  if (!(error instanceof Error)) return { name: 'unknown error' }
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  if (!(error instanceof S3ServiceException)) return { name: code ?? error.name }
+  const status = error.$metadata.httpStatusCode
+  return status === undefined ? { name: error.name } : { name: error.name, status }
+}
+
+function isNetworkError(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof TypeError) return false
+  return error.name !== 'CredentialsProviderError'
+}

@@ -1,0 +1,272 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type S3ClientConfig,
+} from '@aws-sdk/client-s3'
+import pLimit, { type LimitFunction } from 'p-limit'
+import { failureOf, s3Error, type S3Place } from './s3-errors.js'
+import type { StorageOp, StorageReply } from './storage-op.js'
+import { StoreClock } from './store-clock.js'
+
+export interface S3StoreOptions {
+  readonly client: S3ClientConfig
+  readonly place: S3Place
+  /** Requests in flight at once. */
+  readonly concurrency: number
+  /** How long a call goes on trying without any answer that says something, in ms. */
+  readonly timeoutMs: number
+  readonly monotonicMs: () => number
+}
+
+/** One name that LIST gives. */
+export interface Listed {
+  readonly key: string
+  readonly sizeBytes: number
+  /** Epoch ms of the store's clock, whole seconds. */
+  readonly modifiedAt: number
+}
+
+export interface ListedPage {
+  readonly objects: readonly Listed[]
+  readonly more: boolean
+}
+
+export interface ListRange {
+  readonly prefix: string
+  /** Exclusive; any string. */
+  readonly after?: string
+  /** 1 to 1,000, the default. */
+  readonly max?: number
+}
+
+/** How long some work has been without an answer. One for each call of a user's, handed to every request of it. */
+export interface Patience {
+  /** Since when, monotonic ms of the process. */
+  since: number | undefined
+  tries: number
+}
+
+const MAX_BATCH = 1_000
+
+/**
+ * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
+ * answer from one that did. The SDK's own retries are off: it would take the refusal of its second try for that of the first.
+ */
+export class S3Store {
+  readonly place: S3Place
+  readonly clock: StoreClock
+  readonly #client: S3Client
+  readonly #limit: LimitFunction
+  readonly #timeoutMs: number
+  readonly #ended = new AbortController()
+
+  constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3StoreOptions) {
+    this.place = place
+    this.clock = new StoreClock(monotonicMs)
+    this.#limit = pLimit(concurrency)
+    this.#timeoutMs = timeoutMs
+    this.#client = new S3Client({ ...client, maxAttempts: 1 })
+    this.#client.middlewareStack.add(
+      (next) => async (args) => {
+        const sentAt = monotonicMs()
+        const output = await next(args)
+        const date = dateOf(output.response)
+        if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
+        return output
+      },
+      { step: 'deserialize', priority: 'low', name: 'sluiceStoreClock' },
+    )
+  }
+
+  get concurrency(): number {
+    return this.#limit.concurrency
+  }
+
+  /** Carries out one request of the protocol. */
+  async send(op: StorageOp, patience: Patience): Promise<StorageReply> {
+    switch (op.do) {
+      case 'create':
+        return this.#create(op, patience)
+      case 'empty':
+        await this.#tried('write', patience, (abort) => this.#put({ ...op, content: '' }, {}, abort))
+        return {}
+      case 'read':
+        return this.#read(op.key, patience)
+      case 'look':
+        return this.#look(op.key, patience)
+      case 'delete':
+        await this.deleteAll(op.keys, patience)
+        return {}
+    }
+  }
+
+  /** DELETE of any number of names, 1,000 to a request. */
+  async deleteAll(keys: readonly string[], patience: Patience): Promise<void> {
+    for (let start = 0; start < keys.length; start += MAX_BATCH) {
+      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), patience)
+    }
+  }
+
+  /** One page of names in the order of their bytes. */
+  async list({ prefix, after, max = 1_000 }: ListRange, patience: Patience): Promise<ListedPage> {
+    const command = new ListObjectsV2Command({
+      Bucket: this.place.bucket,
+      Prefix: prefix,
+      MaxKeys: max,
+      EncodingType: 'url',
+      ...(after === undefined ? {} : { StartAfter: after }),
+    })
+    const output = await this.#tried('list', patience, (abortSignal) => this.#client.send(command, { abortSignal }))
+    const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
+      if (Key === undefined) return []
+      const key = decodeURIComponent(Key.replaceAll('+', '%20'))
+      return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
+    })
+    return { objects, more: output.IsTruncated === true && objects.length > 0 }
+  }
+
+  patience(): Patience {
+    return { since: undefined, tries: 0 }
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  close(): void {
+    this.#ended.abort()
+    this.#client.destroy()
+  }
+
+  async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
+    try {
+      await this.#once((abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
+      answered(patience)
+      return { outcome: 'created' }
+    } catch (error) {
+      const failure = failureOf(error)
+      if (failure === 'exists') {
+        answered(patience)
+        return { outcome: 'exists' }
+      }
+      if (failure !== 'retry' && failure !== 'slow-down') throw s3Error(error, 'write', this.place)
+      await this.#wait(error, 'write', patience)
+      return { outcome: 'unclear' }
+    }
+  }
+
+  async #put(
+    { key, content, meta }: { key: string; content: string; meta: Readonly<Record<string, string>> },
+    condition: { IfNoneMatch?: string },
+    abortSignal: AbortSignal,
+  ): Promise<void> {
+    const Body = Buffer.from(content, 'utf8')
+    const command = new PutObjectCommand({
+      Bucket: this.place.bucket,
+      Key: key,
+      Body,
+      ContentLength: Body.byteLength,
+      ContentType: 'application/json',
+      Metadata: { ...meta },
+      ...condition,
+    })
+    await this.#client.send(command, { abortSignal })
+  }
+
+  async #read(key: string, patience: Patience): Promise<StorageReply> {
+    const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
+    return this.#found('read', patience, async (abortSignal) => {
+      const output = await this.#client.send(command, { abortSignal })
+      const content = (await output.Body?.transformToString('utf-8')) ?? ''
+      return { object: { content, sizeBytes: Buffer.byteLength(content), meta: output.Metadata ?? {} } }
+    })
+  }
+
+  async #look(key: string, patience: Patience): Promise<StorageReply> {
+    const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
+    return this.#found('read', patience, async (abortSignal) => {
+      const output = await this.#client.send(command, { abortSignal })
+      return { object: { content: '', sizeBytes: output.ContentLength ?? 0, meta: output.Metadata ?? {} } }
+    })
+  }
+
+  async #found(
+    what: string,
+    patience: Patience,
+    call: (abort: AbortSignal) => Promise<StorageReply>,
+  ): Promise<StorageReply> {
+    return this.#tried(what, patience, async (abort) => {
+      try {
+        return await call(abort)
+      } catch (error) {
+        if (failureOf(error) === 'absent') return {}
+        throw error
+      }
+    })
+  }
+
+  async #deleteBatch(keys: readonly string[], patience: Patience): Promise<void> {
+    let left = keys
+    while (left.length > 0) {
+      const Delete = { Objects: left.map((Key) => ({ Key })), Quiet: true }
+      const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
+      const output = await this.#tried('delete', patience, (abortSignal) => this.#client.send(command, { abortSignal }))
+      const refused = (output.Errors ?? []).filter((error) => error.Code !== 'NoSuchKey')
+      if (refused.some((error) => error.Code === 'AccessDenied')) {
+        throw s3Error(Object.assign(new Error('AccessDenied'), { name: 'AccessDenied' }), 'delete', this.place)
+      }
+      left = refused.flatMap((error) => error.Key ?? [])
+      if (left.length > 0) await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
+    }
+  }
+
+  /** For requests that may be sent any number of times. */
+  async #tried<T>(what: string, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const value = await this.#once(call)
+        answered(patience)
+        return value
+      } catch (error) {
+        const failure = failureOf(error)
+        if (failure !== 'retry' && failure !== 'slow-down') throw s3Error(error, what, this.place)
+        await this.#wait(error, what, patience)
+      }
+    }
+  }
+
+  #once<T>(call: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#limit(() => {
+      // The shorter of the two: a request that hangs must leave time for another try.
+      const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
+      return call(AbortSignal.any([late, this.#ended.signal]))
+    })
+  }
+
+  /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
+  async #wait(error: unknown, what: string, patience: Patience): Promise<void> {
+    patience.since ??= performance.now()
+    patience.tries += 1
+    const spentMs = performance.now() - patience.since
+    if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw s3Error(error, what, this.place)
+    const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
+    const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
+    await pause(Math.random() * spanMs)
+  }
+}
+
+/** A clear answer: the store is there. */
+function answered(patience: Patience): void {
+  patience.since = undefined
+  patience.tries = 0
+}
+
+function dateOf(response: unknown): number | undefined {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined
+  const { headers } = response
+  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return undefined
+  const date = typeof headers.date === 'string' ? Date.parse(headers.date) : Number.NaN
+  return Number.isNaN(date) ? undefined : date
+}

@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache'
+import type { RunningStint } from './protocol/end-stint.js'
+import type { Seen } from './protocol/move-item.js'
+
+const MAX_KNOWN = 100_000
+/** How long listHeads believes that a stint it has looked at has not ended. */
+const LIVE_MS = 30_000
+
+/**
+ * What this process has seen under PROCESSING: it saves requests, and nothing relies on it. A move of an item that went elsewhere in the
+ * meantime fails at the store.
+ */
+export class StintCache {
+  readonly #seen = new LRUCache<string, Seen>({ max: MAX_KNOWN })
+  readonly #live = new LRUCache<string, number>({ max: MAX_KNOWN })
+  readonly #ids = new LRUCache<string, string>({ max: MAX_KNOWN })
+  readonly #monotonicMs: () => number
+
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs
+  }
+
+  claimed(running: RunningStint): void {
+    this.#seen.set(running.stint.key, { name: running.name, stint: running.stint, running })
+    this.live(running.name)
+  }
+
+  /** Listed, and had no end. */
+  listed(seen: Seen): void {
+    if (this.#seen.peek(seen.stint.key)?.name !== seen.name) this.#seen.set(seen.stint.key, seen)
+    this.live(seen.name)
+  }
+
+  live(name: string): void {
+    this.#live.set(name, this.#monotonicMs())
+  }
+
+  /** Whether it was seen without an end a short while ago. */
+  isLive(name: string): boolean {
+    const at = this.#live.get(name)
+    return at !== undefined && this.#monotonicMs() - at < LIVE_MS
+  }
+
+  find(key: string): Seen | undefined {
+    return this.#seen.get(key)
+  }
+
+  /** It was moved. */
+  forget(key: string): void {
+    const seen = this.#seen.get(key)
+    if (seen !== undefined) this.#live.delete(seen.name)
+    this.#seen.delete(key)
+  }
+
+  /** The id of a key that is a hash. */
+  idOf(key: string): string | undefined {
+    return this.#ids.get(key)
+  }
+
+  rememberId(key: string, id: string): void {
+    this.#ids.set(key, id)
+  }
+}

@@ -1,0 +1,84 @@
+import type { Ground } from './ground.js'
+import type { Listed, Patience } from './s3-store.js'
+import { afterPriority, orderOf, type Stint } from './stint-name.js'
+
+/** How far the clocks' readings of two processes may differ: an item available at once may seem to lie so far ahead. */
+const SKEW_MS = 3_000
+
+export interface Candidate {
+  readonly name: string
+  readonly stint: Stint
+}
+
+interface Lane {
+  readonly lane: string
+  after: string
+  done: boolean
+  ready: Candidate[]
+}
+
+/**
+ * Walks the names under WAITING in the order of giving out, over all lanes. Items whose instant lies ahead sort behind the others of their
+ * priority: at the first of them the walk jumps to the next priority, so that any number of them costs one page.
+ */
+export class WaitingScan {
+  readonly #ground: Ground
+  readonly #lanes: Lane[]
+  readonly #patience: Patience
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+    this.#patience = ground.store.patience()
+    this.#lanes = ground.lanes.map((lane) => ({ lane, after: '', done: false, ready: [] }))
+  }
+
+  /** The next names, at most `count`; fewer only at the end. */
+  async take(count: number): Promise<Candidate[]> {
+    const taken: Candidate[] = []
+    while (taken.length < count) {
+      const max = Math.min(1_000, Math.max(20, Math.ceil((count - taken.length) * 1.1)))
+      await Promise.all(this.#lanes.map((lane) => this.#fill(lane, max)))
+      const next = this.#first()
+      if (next === undefined) break
+      taken.push(next)
+    }
+    return taken
+  }
+
+  #first(): Candidate | undefined {
+    let best: Lane | undefined
+    for (const lane of this.#lanes) {
+      const [head, bestHead] = [lane.ready[0], best?.ready[0]]
+      if (head && (bestHead === undefined || orderOf(head.name) < orderOf(bestHead.name))) best = lane
+    }
+    return best?.ready.shift()
+  }
+
+  async #fill(lane: Lane, max: number): Promise<void> {
+    while (lane.ready.length === 0 && !lane.done) {
+      const { store, layout } = this.#ground
+      const prefix = `${layout.folder('WAITING')}${lane.lane}/`
+      const after = lane.after === '' ? {} : { after: layout.folder('WAITING') + lane.after }
+      const page = await store.list({ prefix, max, ...after }, this.#patience)
+      lane.done = !page.more
+      this.#read(lane, page.objects)
+    }
+  }
+
+  #read(lane: Lane, objects: readonly Listed[]): void {
+    const now = this.#ground.store.clock.now()
+    for (const { key } of objects) {
+      const name = key.slice(this.#ground.layout.folder('WAITING').length)
+      if (name <= lane.after) continue
+      lane.after = name
+      const found = this.#ground.layout.nameIn('WAITING', key)
+      if (found === undefined) {
+        this.#ground.strays.report(key, 'it is no name of this queue’s format')
+        continue
+      }
+      const { delayed, availableAt } = found.stint
+      if (!delayed || availableAt <= now) lane.ready.push(found)
+      else if (availableAt > now + SKEW_MS) lane.after = afterPriority(found.stint)
+    }
+  }
+}
