@@ -259,6 +259,19 @@ describe('requeue, release, rm', () => {
   })
 })
 
+test.each([['show'], ['requeue'], ['release'], ['rm', '--yes']])(
+  '%s of an id that no queue can hold: 2',
+  async (...args) => {
+    const long = await box.run(
+      [...args, 'ok', 'x'.repeat(1025)].filter((arg) => args[0] !== 'show' || arg !== 'ok'),
+    )
+    const empty = await box.run([...args, ''])
+    expect([long.code, empty.code]).toEqual([2, 2])
+    expect(long.err).toContain('1025 bytes')
+    expect(empty.err).toContain('must not be empty')
+  },
+)
+
 test('a file that is not a database: 2, one screen, the file unchanged', async () => {
   const path = join(box.dir, 'notes.txt')
   await writeFile(path, 'these are my notes, not a database\n'.repeat(100))

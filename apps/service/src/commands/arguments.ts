@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings'
-import { STAGES, isStage, type Stage } from '@sluice/core'
+import { STAGES, assertItemId, isStage, type Stage } from '@sluice/core'
 
 /** A parser of an option or argument that is a whole number within bounds. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -12,6 +12,21 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   }
 }
 
+/** Checks an id: one that no queue can hold is a mistake of usage, not an item that isn't there. */
+export function itemId(text: string): string {
+  try {
+    assertItemId(text)
+    return text
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'It is no id.')
+  }
+}
+
+/** The same for an argument that may be repeated. */
+export function itemIds(text: string, previous: readonly string[]): string[] {
+  return [...previous, itemId(text)]
+}
+
 /** Parses a stage, in whatever case. */
 export function stageName(text: string): Stage {
   const stage = text.toUpperCase()
@@ -21,11 +36,14 @@ export function stageName(text: string): Stage {
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+const MAX_SPAN_MS = 36_500 * 86_400_000
+
 /** Parses a span such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms; a number alone is seconds. */
 export function spanMs(text: string): number {
   const [, digits = '', unit = 's'] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?$/.exec(text) ?? []
-  if (digits === '') throw new InvalidArgumentError('It must be a span such as 500ms, 30s, 5m, 2h or 1d.')
-  return Math.round(Number(digits) * (UNIT_MS[unit] ?? 1000))
+  const ms = Math.round(Number(digits) * (UNIT_MS[unit] ?? 1000))
+  if (digits !== '' && ms <= MAX_SPAN_MS) return ms
+  throw new InvalidArgumentError('It must be a span such as 500ms, 30s, 5m, 2h or 1d, at most 36500d.')
 }
 
 /** Parses a regular expression, matched anywhere in the text and in any case of letters. */

@@ -1,7 +1,7 @@
 import { isSluiceError, type Queue } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { spanMs } from './arguments.js'
+import { itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, itemsText, selectPages } from './item-selection.js'
 import { printMoved } from './moved-items.js'
@@ -11,7 +11,7 @@ export function registerRelease(program: Program, context: CommandContext): void
   program
     .command('release')
     .description('Send items in PROCESSING back to WAITING; a job that still runs is not ended by it')
-    .argument('[ids...]', 'which')
+    .argument('[ids...]', 'which', itemIds, [])
     .option('-a, --all', 'every item in PROCESSING')
     .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs, 0)
     .option('-r, --reason <text>', 'why, for the history', 'released by hand')

@@ -1,7 +1,7 @@
 import type { Queue } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { pattern, spanMs, wholeNumber } from './arguments.js'
+import { itemIds, pattern, spanMs, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, itemsText, selectPages, type Selection } from './item-selection.js'
 import { printMoved } from './moved-items.js'
@@ -11,7 +11,7 @@ export function registerRequeue(program: Program, context: CommandContext): void
   program
     .command('requeue')
     .description('Send failed items back to WAITING')
-    .argument('[ids...]', 'which')
+    .argument('[ids...]', 'which', itemIds, [])
     .option('-a, --all', 'every failed item')
     .option('--reason-matches <regex>', 'the failed items whose reason matches', pattern)
     .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs)

@@ -2,7 +2,7 @@ import type { Queue, Stage } from '@sluice/core'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { pattern, stageName } from './arguments.js'
+import { itemIds, pattern, stageName } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, itemsText, selectPages, type Selection } from './item-selection.js'
 import { printMoved } from './moved-items.js'
@@ -14,7 +14,7 @@ export function registerRm(program: Program, context: CommandContext): void {
   program
     .command('rm')
     .description('Remove items for good; never those in PROCESSING, whose jobs may run')
-    .argument('[ids...]', 'which')
+    .argument('[ids...]', 'which', itemIds, [])
     .option('-s, --stage <stage>', 'every item in WAITING, SUCCESS or FAIL', removableStage)
     .option('--reason-matches <regex>', 'with --stage: only items whose reason matches', pattern)
     .option('-y, --yes', 'do not ask')

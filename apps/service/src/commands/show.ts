@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { SluiceError, type AttemptRecord, type ItemRecord, type JsonValue } from '@sluice/core'
 import { printable, type Output } from '../output.js'
 import { elapsedText } from '../progress/progress-text.js'
+import { itemId } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 const CUT_CHARS = 600
@@ -11,7 +12,7 @@ export function registerShow(program: Program, context: CommandContext): void {
   program
     .command('show')
     .description('Show one item: stage, body, result, reason and the history of its attempts')
-    .argument('<id>', 'the id; after -- if it starts with a dash')
+    .argument('<id>', 'the id; after -- if it starts with a dash', itemId)
     .option('--full', 'the whole body, result and details, however long')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, { full }) => {

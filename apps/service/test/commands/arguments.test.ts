@@ -13,7 +13,7 @@ test.each([
   expect(spanMs(text)).toBe(expected)
 })
 
-test.each(['', 'x', '-5s', '5 s', '1e3', '5w', 'NaN', '١s'])('%j is no span', (text) => {
+test.each(['', 'x', '-5s', '5 s', '1e3', '5w', 'NaN', '١s', '36501d'])('%j is no span', (text) => {
   expect(() => spanMs(text)).toThrow('It must be a span')
 })
 
