@@ -11,7 +11,7 @@ export type ClaimResult =
   /** Somebody else has it, or it is over or removed: the name was a leftover, or the listing old. */
   | { readonly is: 'lost' }
   /** The name has no sound index object. Nothing was touched. */
-  | { readonly is: 'stray'; readonly why: string }
+  | { readonly is: 'stray'; readonly name: string; readonly why: string }
 
 export interface ClaimWanted {
   readonly token: string
@@ -64,14 +64,14 @@ export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<
     return { is: 'lost' }
   }
   const entry = index && parseEntry(index.content)
-  if (entry === undefined) return { is: 'stray', why: index ? 'its index object is damaged' : 'it has no index object' }
-  if (entry.uid !== stint.uid) return { is: 'stray', why: 'its index object is that of another uid' }
+  if (entry === undefined) return { is: 'stray', name, why: index ? 'its index object is damaged' : 'it has no index object' }
+  if (entry.uid !== stint.uid) return { is: 'stray', name, why: 'its index object is that of another uid' }
   if (stint.attempt === 1) {
     if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }
-    return { is: 'stray', why: 'its index object names another first stint' }
+    return { is: 'stray', name, why: 'its index object names another first stint' }
   }
   const waiting = yield* read(layout.at('WAITING', name))
   if (waiting === undefined) return { is: 'lost' }
   const state = parseState(waiting.content)?.state
-  return state ? { is: 'found', entry, state } : { is: 'stray', why: 'it is damaged' }
+  return state ? { is: 'found', entry, state } : { is: 'stray', name, why: 'it is damaged' }
 }

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import type { QueueItem } from '@sluice/core'
+import type { Ground } from './ground.js'
+import { headOf } from './item-reads.js'
+import { queueItemOf, type IndexEntry } from './item-state.js'
+import { claimStint, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import type { RunResult } from './protocol-run.js'
+import { look, type Protocol } from './storage-op.js'
+import { WaitingScan, type Candidate } from './waiting-scan.js'
+
+/** Gives items out. */
+export class ItemClaims {
+  readonly #ground: Ground
+  /** What another `get` of this process is claiming now: racing with oneself would only cost requests. */
+  readonly #underWay = new Set<string>()
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  /**
+   * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
+   * the length of the queue. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing.
+   */
+  async get(maxItems: number): Promise<QueueItem[]> {
+    const scan = new WaitingScan(this.#ground)
+    const items: QueueItem[] = []
+    while (items.length < maxItems) {
+      const found = await this.#next(scan, maxItems - items.length, items.length)
+      if (found.length === 0) break
+      const results = await this.#claimAll(found)
+      items.push(...results.flatMap((result) => this.#given(result)))
+      const failed = results.find((result) => 'error' in result)
+      if (failed === undefined) continue
+      if (items.length === 0) throw failed.error
+      this.#ground.logger.warn({ err: failed.error, given: items.length }, 'get was cut short by an error of the store')
+      break
+    }
+    return items
+  }
+
+  /** What `get` would give now. */
+  async peek(maxItems: number): Promise<QueueItem[]> {
+    const scan = new WaitingScan(this.#ground)
+    const items: QueueItem[] = []
+    while (items.length < maxItems) {
+      const found = await scan.take(Math.min(1_000, maxItems - items.length))
+      if (found.length === 0) break
+      const results = await this.#ground.runAll(found.map((one) => peekStint(this.#ground, one)))
+      for (const result of results) {
+        if ('error' in result) throw result.error
+        if (result.value !== undefined) items.push(result.value)
+      }
+    }
+    return items
+  }
+
+  /** An error after some were claimed must not lose them. */
+  async #next(scan: WaitingScan, count: number, already: number): Promise<Candidate[]> {
+    try {
+      for (;;) {
+        const found = await scan.take(Math.min(1_000, count))
+        const free = found.filter(({ name }) => !this.#underWay.has(name) && !this.#isStray(name))
+        if (free.length > 0 || found.length === 0) return free
+      }
+    } catch (error) {
+      if (already === 0) throw error
+      this.#ground.logger.warn({ err: error, given: already }, 'get was cut short by an error of the store')
+      return []
+    }
+  }
+
+  async #claimAll(found: readonly Candidate[]): Promise<RunResult<ClaimResult>[]> {
+    for (const { name } of found) this.#underWay.add(name)
+    try {
+      const at = this.#ground.names.now()
+      return await this.#ground.runAll(
+        found.map((one) => claimStint(this.#ground.layout, one, { token: randomUUID(), at })),
+      )
+    } finally {
+      for (const { name } of found) this.#underWay.delete(name)
+    }
+  }
+
+  #given(result: RunResult<ClaimResult>): QueueItem[] {
+    if ('error' in result) return []
+    const claim = result.value
+    if (claim.is === 'stray') this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
+    if (claim.is !== 'claimed') return []
+    const { entry, running } = claim
+    this.#ground.cache.claimed(running)
+    this.#ground.cache.rememberId(running.stint.key, entry.id)
+    const head = headOf(entry.id, 'PROCESSING', running.stint)
+    return [queueItemOf(head, entry, running.state.claimedAt)]
+  }
+
+  #isStray(name: string): boolean {
+    return this.#ground.strays.has(this.#ground.layout.at('WAITING', name))
+  }
+}
+
+function* peekStint({ layout, strays }: Ground, { name, stint }: Candidate): Protocol<QueueItem | undefined> {
+  const found = yield* readItem(layout, name, stint)
+  if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
+  if (found.is !== 'found') return undefined
+  if (yield* look(layout.at('PROCESSING', name))) return undefined
+  if (yield* look(layout.at('SUCCESS', name))) return undefined
+  const entry: IndexEntry = found.entry
+  return queueItemOf(headOf(entry.id, 'WAITING', stint), entry)
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import { SluiceError, type JsonValue, type RequeueOptions, type Stage } from '@sluice/core'
+import type { CheckedMove } from './checked-move.js'
+import { valuesOf, type Ground } from './ground.js'
+import { has } from './item-state.js'
+import { encodeKey } from './key-encoding.js'
+import { removeItem, requeueItem, settleItem, type LeaveVerdict, type SettleVerdict } from './protocol/move-item.js'
+import type { RunResult } from './protocol-run.js'
+import type { Protocol } from './storage-op.js'
+
+/** Moves items out of PROCESSING, and by hand. */
+export class ItemMoves {
+  readonly #ground: Ground
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  /** Each move on its own; several of one item one after the other, in their order. */
+  async settle(moves: readonly CheckedMove[]): Promise<SettleVerdict[]> {
+    const verdicts: SettleVerdict[] = []
+    let failure: { readonly error: unknown } | undefined
+    for (const round of roundsOf(moves.map(({ id }) => id))) {
+      const results = await this.#ground.runAll(round.map((index) => this.#settling(moves[index])))
+      for (const [at, result] of results.entries()) {
+        if ('error' in result) failure ??= result
+        else verdicts[round[at] ?? 0] = result.value
+      }
+      this.#forget(round, moves, results)
+    }
+    // The others are done all the same, and a repeat of the call finds them so.
+    if (failure !== undefined) throw failure.error
+    return verdicts
+  }
+
+  async requeue(ids: readonly string[], { delayMs = 0, priority, reason }: RequeueOptions): Promise<string[]> {
+    const { layout, names } = this.#ground
+    return this.#leave(ids, (key) =>
+      requeueItem(layout, key, (stint) => {
+        const next = names.requeued(stint, delayMs, priority).name
+        return { token: randomUUID(), next, ...has({ reason }) }
+      }),
+    )
+  }
+
+  async remove(ids: readonly string[], stages: readonly Stage[]): Promise<string[]> {
+    const { layout } = this.#ground
+    return this.#leave(ids, (key) => removeItem(layout, key, { stages, token: randomUUID() }))
+  }
+
+  /** The ids that did not move. */
+  async #leave(ids: readonly string[], protocolOf: (key: string) => Protocol<LeaveVerdict>): Promise<string[]> {
+    const stayed = new Set<number>()
+    for (const round of roundsOf(ids)) {
+      const results = await this.#ground.runAll(round.map((index) => protocolOf(encodeKey(ids[index] ?? ''))))
+      for (const [at, verdict] of valuesOf(results).entries()) {
+        if (verdict === 'elsewhere') stayed.add(round[at] ?? 0)
+      }
+    }
+    return ids.filter((_, index) => stayed.has(index))
+  }
+
+  #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
+    if (move === undefined) throw new RangeError('a round holds indexes of its moves')
+    const { layout, names, cache } = this.#ground
+    const { to, attempt, uid, delayMs, refund } = move
+    const key = encodeKey(move.id)
+    const wanted = {
+      to,
+      ...has({ attempt, uid }),
+      at: names.now(),
+      token: randomUUID(),
+      ...has({
+        reason: to === 'SUCCESS' ? undefined : move.reason,
+        result: to === 'SUCCESS' ? parsed(move.resultText) : undefined,
+        details: parsed(move.detailsText),
+      }),
+      nextOf: (stint: Parameters<typeof names.released>[0]) => names.released(stint, delayMs, refund),
+    }
+    return settleItem(layout, key, wanted, cache.find(key))
+  }
+
+  #forget(
+    round: readonly number[],
+    moves: readonly CheckedMove[],
+    results: readonly RunResult<SettleVerdict>[],
+  ): void {
+    for (const [at, result] of results.entries()) {
+      const move = moves[round[at] ?? 0]
+      if (move !== undefined && 'value' in result && result.value.is !== 'conflict') {
+        this.#ground.cache.forget(encodeKey(move.id))
+      }
+    }
+  }
+}
+
+/** SLUICE_ITEM_NOT_FOUND or SLUICE_STAGE_CONFLICT, for a move that was refused. */
+export function moveError(queue: string, move: CheckedMove, verdict: SettleVerdict): SluiceError | undefined {
+  const itemId = move.id
+  if (verdict.is === 'unknown') return itemNotFound(queue, itemId, `move to ${move.to}`)
+  if (verdict.is !== 'conflict') return undefined
+  const { at, stint } = verdict.place
+  const asked = [
+    ...(move.attempt === undefined ? [] : [`attempt ${move.attempt}`]),
+    ...(move.uid === undefined ? [] : [`uid ${move.uid.slice(0, 60)}`]),
+  ]
+  return new SluiceError(
+    'SLUICE_STAGE_CONFLICT',
+    `Cannot move item ${JSON.stringify(itemId)} to ${move.to}${asked.length > 0 ? ` for ${asked.join(', ')}` : ''}: it is in ` +
+      `${at} at attempt ${at === 'WAITING' ? stint.attempt - 1 : stint.attempt}, uid ${stint.uid}. Look it up before moving it again`,
+    { itemId },
+  )
+}
+
+/** SLUICE_ITEM_NOT_FOUND. */
+export function itemNotFound(queue: string, id: string, attempted: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_ITEM_NOT_FOUND',
+    `Cannot ${attempted} item ${JSON.stringify(id)}: queue ${JSON.stringify(queue)} has none of this id`,
+    { itemId: id },
+  )
+}
+
+/** Indexes in rounds, such that no round has an id twice and each id's come in their order. */
+function roundsOf(ids: readonly string[]): number[][] {
+  const rounds: number[][] = []
+  const counts = new Map<string, number>()
+  for (const [index, id] of ids.entries()) {
+    const count = counts.get(id) ?? 0
+    counts.set(id, count + 1)
+    const round = (rounds[count] ??= [])
+    round.push(index)
+  }
+  return rounds
+}
+
+function parsed(text: string | undefined): JsonValue | undefined {
+  if (text === undefined) return undefined
+  const value: JsonValue = JSON.parse(text)
+  return value
+}

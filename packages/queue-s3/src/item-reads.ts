@@ -1,0 +1,75 @@
+import { isSluiceError, type ItemHead, type ItemRecord, type Page, type PageOptions, type Stage } from '@sluice/core'
+import type { Ground } from './ground.js'
+import { attemptIn, recordOf } from './item-state.js'
+import { decodeKey, encodeKey } from './key-encoding.js'
+import { mend } from './mend.js'
+import { parseEntry } from './object-texts.js'
+import { findItem, findPlace, readPlace, type FoundItem } from './protocol/find-item.js'
+import { stagePage, type ListedStint } from './stage-walk.js'
+import type { Stint } from './stint-name.js'
+import { read, type Protocol } from './storage-op.js'
+
+/** The cheap view, out of a stint's name. */
+export function headOf(id: string, stage: Stage, stint: Stint): ItemHead {
+  const { uid, refunds, priority } = stint
+  return { id, uid, stage, attempt: attemptIn(stage, stint.attempt), refunds, priority }
+}
+
+/** All that is known of an item [Q-LOOK-2]. */
+export async function lookupItem(ground: Ground, id: string): Promise<ItemRecord | undefined> {
+  const found = await ground.run(findItem(ground.layout, encodeKey(id)))
+  return found && itemRecord(found)
+}
+
+/** The one current stage; `undefined` for an unknown id. It reads decisions only, no listing [Q-LOOK-1]. */
+export async function lookupStage(ground: Ground, id: string): Promise<Stage | undefined> {
+  const place = await ground.run(findPlace(ground.layout, encodeKey(id)))
+  return place === undefined || place.at === 'GONE' ? undefined : place.at
+}
+
+/** A page of a stage, whole: two objects are read for each item at most. */
+export async function listRecords(ground: Ground, stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+  if (page.cursor === undefined) await mend(ground)
+  const { stints, cursor } = await stagePage(ground, stage, page)
+  const results = await ground.runAll(stints.map((listed) => readPlace(ground.layout, stage, listed)))
+  const items = results.flatMap((result, index) => {
+    if ('value' in result) return result.value ? [itemRecord(result.value)] : []
+    // One damaged object must not keep the others from being listed.
+    if (!isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) throw result.error
+    ground.strays.report(ground.layout.at(stage, stints[index]?.name ?? ''), result.error.message)
+    return []
+  })
+  return cursor === undefined ? { items } : { items, cursor }
+}
+
+/** The same walk from the names alone; ids too long for a name are read once. */
+export async function listHeads(ground: Ground, stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+  if (page.cursor === undefined && stage !== 'PROCESSING') await mend(ground)
+  const { stints, cursor } = await stagePage(ground, stage, { ...page, trust: true })
+  await learnIds(ground, stints)
+  const items = stints.flatMap(({ stint }) => {
+    const id = decodeKey(stint.key) ?? ground.cache.idOf(stint.key)
+    return id === undefined ? [] : [headOf(id, stage, stint)]
+  })
+  return cursor === undefined ? { items } : { items, cursor }
+}
+
+function itemRecord({ place, entry, state }: FoundItem): ItemRecord {
+  const stage = place.at === 'GONE' ? 'WAITING' : place.at
+  return recordOf(headOf(entry.id, stage, place.stint), entry, state)
+}
+
+async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise<void> {
+  const unknown = stints.filter(({ stint: { key } }) => decodeKey(key) === undefined && ground.cache.idOf(key) === undefined)
+  const results = await ground.runAll(unknown.map(({ stint }) => readId(ground, stint)))
+  for (const [index, result] of results.entries()) {
+    if ('error' in result) throw result.error
+    const key = unknown[index]?.stint.key
+    if (key !== undefined && result.value !== undefined) ground.cache.rememberId(key, result.value)
+  }
+}
+
+function* readId({ layout }: Ground, stint: Stint): Protocol<string | undefined> {
+  const object = yield* read(layout.index(stint))
+  return object && parseEntry(object.content)?.id
+}

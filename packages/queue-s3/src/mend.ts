@@ -1,0 +1,48 @@
+import type { Ground } from './ground.js'
+import { valuesOf } from './ground.js'
+import { presentIn } from './name-check.js'
+import { mendClaim, mendLeft } from './protocol/mend-stint.js'
+import type { ListedStint } from './stage-walk.js'
+import { walkNames } from './stage-walk.js'
+
+/**
+ * Finishes every move that somebody decided and did not live to finish. They show: an object under PROCESSING whose end exists or that is
+ * empty, an empty one under LEFT, or one under LEFT whose item is still under FAIL. Lists and sizes do this first, so that each item
+ * is then in the listing of its one stage [Q-MOVE-4].
+ *
+ * @returns how many it finished
+ */
+export async function mend(ground: Ground): Promise<number> {
+  return (await mendClaims(ground)) + (await mendLefts(ground))
+}
+
+async function mendClaims(ground: Ground): Promise<number> {
+  let mended = 0
+  for await (const { stints } of walkNames(ground, 'PROCESSING')) {
+    if (stints.length === 0) continue
+    const ended = await presentIn(ground, 'SUCCESS', namesOf(stints))
+    const half = stints.filter(({ name, sizeBytes }) => sizeBytes === 0 || ended.has(name))
+    for (const { stint } of half) ground.cache.forget(stint.key)
+    const results = await ground.runAll(half.map(({ name }) => mendClaim(ground.layout, name)))
+    mended += valuesOf(results).filter((result) => result === 'mended').length
+  }
+  return mended
+}
+
+async function mendLefts(ground: Ground): Promise<number> {
+  let mended = 0
+  for await (const { stints } of walkNames(ground, 'LEFT')) {
+    if (stints.length === 0) continue
+    const removals = stints.filter(({ sizeBytes }) => sizeBytes === 0)
+    const requeues = stints.filter(({ sizeBytes }) => sizeBytes > 0)
+    const failed = requeues.length === 0 ? new Set() : await presentIn(ground, 'FAIL', namesOf(requeues))
+    const half = [...removals, ...requeues.filter(({ name }) => failed.has(name))]
+    valuesOf(await ground.runAll(half.map(({ name }) => mendLeft(ground.layout, name))))
+    mended += half.length
+  }
+  return mended
+}
+
+function namesOf(stints: readonly ListedStint[]): string[] {
+  return stints.map(({ name }) => name)
+}

@@ -1,0 +1,82 @@
+import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
+import type { Ground } from './ground.js'
+import { has } from './item-state.js'
+import { parseObject } from './object-texts.js'
+import { VersionChain, type Version } from './version-chain.js'
+
+/** The control state in the bucket. Each change is a new version that starts from the newest one, so none undoes another. */
+export function s3Control(ground: Ground, assertOpen: () => void): QueueControl {
+  const chain = new VersionChain(ground, 'CONTROL/')
+  const read = async () => stateOf(await chain.latest())
+  const change = async (next: (state: ControlState) => ControlState) => {
+    for (;;) {
+      const version = await chain.latest()
+      const before = stateOf(version)
+      const after = next(before)
+      if (JSON.stringify(after) === JSON.stringify(before)) return
+      if (await chain.append(version?.number ?? 0, JSON.stringify({ sluice: 1, ...after }))) return
+    }
+  }
+  return {
+    read: async () => {
+      assertOpen()
+      return read()
+    },
+    pause: async (reason) => {
+      assertOpen()
+      const cut = cutReason(reason)
+      await change(({ pausedAt, limits }) => ({
+        paused: true,
+        ...has({ reason: cut }),
+        pausedAt: pausedAt ?? ground.names.now(),
+        limits,
+      }))
+    },
+    resume: async () => {
+      assertOpen()
+      await change(({ limits }) => ({ paused: false, limits }))
+    },
+    setLimits: async (limits) => {
+      assertOpen()
+      assertLimits(limits)
+      await change((state) => ({ ...state, limits: merged(state.limits, limits) }))
+    },
+  }
+}
+
+function merged(
+  limits: Readonly<Record<string, number>>,
+  changes: Readonly<Record<string, number | null>>,
+): Record<string, number> {
+  const entries = new Map<string, number>(Object.entries(limits))
+  for (const [name, limit] of Object.entries(changes)) {
+    if (limit === null) entries.delete(name)
+    else entries.set(name, limit)
+  }
+  return Object.fromEntries(entries)
+}
+
+/** A damaged one counts as none: it must not stop the queue, and the next change writes a sound one. */
+function stateOf(version: Version | undefined): ControlState {
+  const fields = version && parseObject(version.content)
+  if (fields === undefined) return { paused: false, limits: {} }
+  const { paused, reason, pausedAt, limits } = fields
+  const known = typeof limits === 'object' && limits !== null ? Object.entries(limits) : []
+  return {
+    paused: paused === true,
+    ...has({
+      reason: typeof reason === 'string' ? reason : undefined,
+      pausedAt: typeof pausedAt === 'number' ? pausedAt : undefined,
+    }),
+    limits: Object.fromEntries(known.filter((entry): entry is [string, number] => typeof entry[1] === 'number')),
+  }
+}
+
+function assertLimits(limits: Readonly<Record<string, unknown>>): void {
+  for (const [name, limit] of Object.entries(limits)) {
+    if (limit === null || (typeof limit === 'number' && Number.isFinite(limit) && limit >= 0)) continue
+    throw new TypeError(
+      `limit ${JSON.stringify(name)} must be a number of 0 or more, or null to take it away`,
+    )
+  }
+}

@@ -1,0 +1,56 @@
+import type { Clock, Logger } from '@sluice/core'
+import { z } from 'zod'
+
+const credentials = z.strictObject({
+  accessKeyId: z.string().min(1),
+  secretAccessKey: z.string().min(1),
+  sessionToken: z.string().min(1).optional(),
+})
+
+/** The options of `openQueue`: a zod schema, and so a Standard Schema. */
+export const optionsSchema = z.strictObject({
+  name: z.string().min(1).max(200).describe('the name of the queue in its store'),
+  bucket: z.string().min(1).describe('the bucket, which must exist'),
+  prefix: z
+    .string()
+    .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
+    .default('')
+    .describe('what the keys of all queues begin with; a slash is added'),
+  endpoint: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => !/^[a-z]+:\/\/[^/]*@/i.test(url), 'must hold no user and password: give credentials')
+    .optional()
+    .describe('the address of a store other than AWS'),
+  region: z.string().min(1).optional().describe('as the SDK finds it; us-east-1 beside an endpoint'),
+  forcePathStyle: z.boolean().optional().describe('bucket in the path, not in the host name; true beside an endpoint'),
+  credentials: credentials.optional().describe('as the SDK finds them: environment, profile, role'),
+  concurrency: z.int().min(1).max(1_000).default(32).describe('requests in flight at once'),
+  shards: z
+    .union([1, 2, 4, 8, 16, 32, 64, 128, 256].map((count) => z.literal(count)))
+    .optional()
+    .describe('over how many key ranges the items are spread; fixed when the queue is first opened. Default 1'),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(600_000)
+    .default(15_000)
+    .describe('how long a call goes on trying while the store gives no answer, in ms'),
+  logger: z
+    .custom<Logger>((value) => hasMethods(value, ['debug', 'info', 'warn', 'error']), 'must have debug, info, warn, error')
+    .optional()
+    .describe('told of objects that were left alone and of leftovers; silent by default'),
+  clock: z
+    .custom<Pick<Clock, 'monotonicMs'>>((value) => hasMethods(value, ['monotonicMs']), 'must have a method monotonicMs()')
+    .optional()
+    .describe('what spans are measured by; the process’s monotonic clock by default'),
+})
+
+/** The options of a queue as a caller gives them. */
+export type S3QueueOptions = z.input<typeof optionsSchema>
+/** The same, checked and with the defaults. */
+export type CheckedS3Options = z.output<typeof optionsSchema>
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  return names.every((name) => name in value && typeof Reflect.get(value, name) === 'function')
+}

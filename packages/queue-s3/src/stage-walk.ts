@@ -1,0 +1,118 @@
+import type { Stage } from '@sluice/core'
+import type { Ground } from './ground.js'
+import { presentIn } from './name-check.js'
+import type { Listed } from './s3-store.js'
+import { parseStint, type Stint } from './stint-name.js'
+
+export interface ListedStint {
+  readonly name: string
+  readonly stint: Stint
+  readonly sizeBytes: number
+  readonly modifiedAt: number
+}
+
+export interface StintPage {
+  readonly stints: readonly ListedStint[]
+  /** The last name that was walked over; absent at the end. */
+  readonly cursor?: string
+}
+
+/** What must not be under a stage's name elsewhere for the item to be in that stage. */
+const SUPERSEDED_BY = { WAITING: 'PROCESSING', PROCESSING: 'SUCCESS', SUCCESS: 'LEFT', FAIL: 'LEFT' } as const
+
+/** Every name under a prefix that is one of ours, page by page; others are reported. */
+export async function* walkNames(
+  ground: Ground,
+  folder: Stage | 'LEFT',
+  range: NameRange = {},
+): AsyncGenerator<NamePage, void> {
+  let { after } = range
+  for (;;) {
+    const page = await firstPage(ground, folder, { ...range, ...(after === undefined ? {} : { after }) })
+    yield page
+    if (!page.more) return
+    after = page.last
+  }
+}
+
+export interface NameRange {
+  /** Exclusive. */
+  readonly after?: string
+  /** 1 to 1,000, the default. */
+  readonly max?: number
+}
+
+export interface NamePage {
+  readonly stints: readonly ListedStint[]
+  /** The last name, ours or not. */
+  readonly last: string
+  readonly more: boolean
+}
+
+/** One LIST. */
+export async function firstPage(ground: Ground, folder: Stage | 'LEFT', range: NameRange): Promise<NamePage> {
+  const { store, layout } = ground
+  const prefix = layout.folder(folder)
+  const { max = 1_000, after } = range
+  const page = await store.list(
+    { prefix, max, ...(after === undefined ? {} : { after: prefix + after }) },
+    store.patience(),
+  )
+  const last = (page.objects.at(-1)?.key ?? prefix).slice(prefix.length)
+  return { stints: listedStints(ground, folder, page.objects), last, more: page.more }
+}
+
+/**
+ * A page of the items in a stage, told from leftovers and marks.
+ *
+ * @param trust for PROCESSING: believe what was looked at a short while ago, so that what hasn't changed costs nothing
+ */
+export async function stagePage(
+  ground: Ground,
+  stage: Stage,
+  { limit, cursor, trust = false }: { limit: number; cursor?: string; trust?: boolean },
+): Promise<StintPage> {
+  const stints: ListedStint[] = []
+  let after = cursor
+  for (;;) {
+    const max = Math.min(1_000, limit - stints.length)
+    const range = { max, ...(after === undefined ? {} : { after }) }
+    const page = await firstPage(ground, stage, range)
+    stints.push(...(await inStage(ground, stage, { stints: page.stints, trust })))
+    after = page.last
+    if (!page.more) return { stints }
+    if (stints.length >= limit) return { stints, cursor: after }
+  }
+}
+
+/** Those that really are in the stage: no mark, and not superseded by a later object. */
+export async function inStage(
+  ground: Ground,
+  stage: Stage,
+  { stints, trust }: { stints: readonly ListedStint[]; trust: boolean },
+): Promise<ListedStint[]> {
+  const items = stage === 'PROCESSING' || stage === 'SUCCESS' ? stints.filter((one) => one.sizeBytes > 0) : stints
+  const trusted = trust && stage === 'PROCESSING'
+  const asked = trusted ? items.filter(({ name }) => !ground.cache.isLive(name)) : items
+  if (asked.length === 0) return [...items]
+  const gone = await presentIn(ground, SUPERSEDED_BY[stage], asked.map(({ name }) => name))
+  const left = items.filter(({ name }) => !gone.has(name))
+  if (stage === 'PROCESSING') for (const one of left) ground.cache.listed(one)
+  return left
+}
+
+/** @throws TypeError for a text that no page gave */
+export function assertCursor(cursor: unknown): void {
+  if (cursor === undefined) return
+  if (typeof cursor === 'string' && cursor.length <= 1_024 && parseStint(cursor) !== undefined) return
+  throw new TypeError('cursor must be one that an earlier page of this stage and this queue gave')
+}
+
+function listedStints(ground: Ground, folder: Stage | 'LEFT', objects: readonly Listed[]): ListedStint[] {
+  return objects.flatMap(({ key, sizeBytes, modifiedAt }) => {
+    const found = ground.layout.nameIn(folder, key)
+    if (found !== undefined) return [{ ...found, sizeBytes, modifiedAt }]
+    ground.strays.report(key, 'it is no name of this queue’s format')
+    return []
+  })
+}
