@@ -1,3 +1,3 @@
 import { packageBuild } from '../../tsup.base.ts'
 
-export default packageBuild({ index: 'src/index.ts', cli: 'src/cli.ts' })
+export default packageBuild({ index: 'src/index.ts', cli: 'src/cli.ts', digest: 'src/demo/digest.ts' })

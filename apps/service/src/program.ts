@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings'
 import type { TextStream } from './output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
+import { registerDemo } from './commands/demo.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
 import { registerLoad } from './commands/load.js'
@@ -36,6 +37,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerResume,
   registerLimit,
   registerVerify,
+  registerDemo,
 ]
 
 /** What the program says of itself, and where. */

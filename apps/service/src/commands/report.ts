@@ -3,6 +3,7 @@ import { isStage, STAGES, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable, type Output } from '../output.js'
 import { countText } from '../progress/progress-text.js'
+import { failureLines } from '../report/failure-table.js'
 import { REPORT_COLUMNS } from '../report/report-columns.js'
 import type { ReportSummary } from '../report/report-summary.js'
 import type { ReportFormat, WriteReportOptions } from '../report/report-writer.js'
@@ -112,17 +113,4 @@ async function printSummary(queue: Queue, context: CommandContext): Promise<void
 function summaryText(summary: ReportSummary, output: Output): string {
   const counts = STAGES.map((stage) => [stage, countText(summary.sizes[stage])])
   return [output.table(['stage', 'items'], counts), ...failureLines(summary, output)].join('\n')
-}
-
-/** The groups of failures as a table, or nothing when there are none. */
-export function failureLines(summary: Omit<ReportSummary, 'sizes'>, output: Output): string[] {
-  if (summary.failures.length === 0) return []
-  const rows = summary.failures.map((group) => [
-    countText(group.count),
-    printable(group.reason, 100),
-    printable(group.example, 60),
-  ])
-  const hidden = summary.failureGroups - summary.failures.length
-  const more = hidden > 0 ? [`… and ${countText(hidden)} more reasons`] : []
-  return ['', output.table(['failed', 'reason', 'for example'], rows), ...more]
 }

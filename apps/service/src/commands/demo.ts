@@ -1,0 +1,29 @@
+import { wholeNumber } from './arguments.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+const EXAMPLES = ['sluice demo', 'sluice demo --items 200 --limit 4', 'sluice demo --fresh --json']
+
+const NOTES = `
+Writes a manifest of files below the root (sources first, then node_modules), loads it into a SQLite queue, and runs a real
+command for each: a small program that prints the file's SHA-256 and size. Everything lies in DIR/demo.
+Stopped or killed at any moment, the next run goes on where it was: no item is lost, none runs twice. A demo that is finished
+shows its outcomes again and runs nothing; --fresh starts another. Items that fail, each with its reason, are no failure of
+the demo.`
+
+/** Registers `sluice demo`. */
+export function registerDemo(program: Program, context: CommandContext): void {
+  program
+    .command('demo')
+    .description('See it work: digest a thousand real files, on SQLite and local processes')
+    .option('-n, --items <n>', 'how many files (default: 1000)', wholeNumber(1))
+    .option('-l, --limit <n>', 'most jobs at once', wholeNumber(1), 8)
+    .option('--dir <dir>', 'where the demo is kept', '.sluice')
+    .option('--root <dir>', 'whose files (default: this directory)')
+    .option('--fresh', 'throw the demo that was begun here away and start another')
+    .addHelpText('after', NOTES)
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'UNEXPECTED', 'INVALID', 'CONFLICT', 'INTERRUPTED']))
+    .action(async (flags) => {
+      const { runDemo } = await import('../demo/run-demo.js')
+      await runDemo(flags, context)
+    })
+}

@@ -1,0 +1,61 @@
+import type { ItemRecord, Queue, Stage } from '@sluice/core'
+import { FailureGroups, type FailureGroup } from '../report/failure-groups.js'
+import { reportRows } from '../report/report-rows.js'
+
+/** What came of all items of a demo, whichever run finished them. */
+export interface DemoOutcome {
+  readonly sizes: Readonly<Record<Stage, number>>
+  /** Of all files that were digested. */
+  readonly bytes: number
+  /** From the first claim to the last end, stops in between included. */
+  readonly spanMs: number
+  /** The most attempts that an item took: 1 when none ran twice. */
+  readonly mostAttempts: number
+  readonly failures: readonly FailureGroup[]
+  readonly failureGroups: number
+  /** Failed, and nobody knows why. */
+  readonly unexplained: number
+}
+
+/** Reads the outcomes of a demo's queue. */
+export async function readOutcome(queue: Queue, signal?: AbortSignal): Promise<DemoOutcome> {
+  const tally = new Tally()
+  for await (const item of reportRows(queue, ['SUCCESS', 'FAIL'], signal)) tally.add(item)
+  return { sizes: await queue.sizes(), ...tally.result() }
+}
+
+class Tally {
+  readonly #groups = new FailureGroups()
+  #bytes = 0
+  #mostAttempts = 0
+  #unexplained = 0
+  #firstAt = Number.POSITIVE_INFINITY
+  #lastAt = Number.NEGATIVE_INFINITY
+
+  add(item: ItemRecord): void {
+    this.#mostAttempts = Math.max(this.#mostAttempts, item.attempt)
+    this.#firstAt = Math.min(this.#firstAt, item.history[0]?.claimedAt ?? this.#firstAt)
+    this.#lastAt = Math.max(this.#lastAt, item.finishedAt ?? this.#lastAt)
+    if (item.stage === 'SUCCESS') this.#bytes += sizeOf(item)
+    else {
+      this.#groups.add(item)
+      if ((item.reason ?? '') === '') this.#unexplained += 1
+    }
+  }
+
+  result(): Omit<DemoOutcome, 'sizes'> {
+    return {
+      bytes: this.#bytes,
+      spanMs: Math.max(0, this.#lastAt - this.#firstAt),
+      mostAttempts: this.#mostAttempts,
+      failures: this.#groups.top(20),
+      failureGroups: this.#groups.size,
+      unexplained: this.#unexplained,
+    }
+  }
+}
+
+function sizeOf({ result }: ItemRecord): number {
+  const isObject = typeof result === 'object' && result !== null && 'size' in result
+  return isObject && typeof result.size === 'number' ? result.size : 0
+}

@@ -1,0 +1,102 @@
+import { silentLogger, type Logger, type Queue, type Worker } from '@sluice/core'
+import type { WorkEvent } from '@sluice/engine'
+import { configSchema, type Config } from '../config/config-schema.js'
+import type { Output } from '../output.js'
+import { LiveView } from '../progress/live-view.js'
+import { readStatus, statusLine, statusText } from '../queue-status.js'
+import { RateMeter } from '../rate-meter.js'
+import { runService, type ServiceEnd } from '../service.js'
+
+export interface DemoServiceOptions {
+  readonly queue: Queue
+  readonly worker: Worker
+  readonly limit: number
+  readonly output: Output
+  readonly signal: AbortSignal
+}
+
+const VIEW_GAP_MS = 200
+const RATE_WINDOW_MS = 10_000
+/** Short, so that the run after a `kill -9` goes on soon. */
+export const DEMO_LEASE_MS = 3_000
+
+/** Runs the very service that `sluice run` runs until the queue is empty, and shows it at work. */
+export async function runDemoService(options: DemoServiceOptions): Promise<ServiceEnd> {
+  const view = new DemoView(options)
+  try {
+    return await runService({
+      queue: options.queue,
+      worker: options.worker,
+      config: serviceConfig(options.limit),
+      logger: viewLogger(view),
+      signal: options.signal,
+      untilEmpty: true,
+      onEvent: (event) => view.tell(event),
+    })
+  } finally {
+    await view.stop()
+  }
+}
+
+function serviceConfig(limit: number): Pick<Config, 'processing' | 'retry' | 'lost' | 'service'> {
+  const service = { intervalMs: 250, leaseTtlMs: DEMO_LEASE_MS }
+  return configSchema.parse({ queue: { package: 'sql', name: 'demo' }, processing: { limit }, service })
+}
+
+/** Lines in between would tear the picture apart: trouble is shown in it. Failed items are in the summary. */
+function viewLogger(view: DemoView): Logger {
+  const trouble = (fields: object, message: string): void => view.note('code' in fields ? message : undefined)
+  return { ...silentLogger, warn: trouble, error: trouble }
+}
+
+/** The picture of `sluice status --watch`, on a terminal; elsewhere its line now and then; with `--json` nothing. */
+class DemoView {
+  readonly #options: DemoServiceOptions
+  readonly #meter = new RateMeter(RATE_WINDOW_MS)
+  readonly #view: LiveView | undefined
+  readonly #timer: NodeJS.Timeout
+  #note: string | undefined
+  #drawing: Promise<void> | undefined
+
+  constructor(options: DemoServiceOptions) {
+    const { output } = options
+    this.#options = options
+    if (!output.json) this.#view = new LiveView({ stream: output.live ? output.stdout : output.stderr })
+    this.#timer = setInterval(() => this.#tick(), VIEW_GAP_MS)
+  }
+
+  tell(event: WorkEvent): void {
+    if (event.kind === 'standby')
+      this.#note = 'waiting for another run, perhaps one that was killed, to let go'
+    if (event.kind === 'dispatcher' || event.kind === 'outage-over') this.#note = undefined
+  }
+
+  note(text: string | undefined): void {
+    this.#note = text ?? this.#note
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#drawing
+    this.#view?.stop()
+  }
+
+  #tick(): void {
+    // Never two at once: storage that is slow must not be asked ever faster.
+    this.#drawing ??= this.#draw()
+      .catch(() => undefined)
+      .finally(() => (this.#drawing = undefined))
+  }
+
+  async #draw(): Promise<void> {
+    if (this.#view === undefined) return
+    const { queue, limit, output } = this.#options
+    const status = await readStatus(queue, { configuredLimit: limit, meter: this.#meter })
+    const note = this.#note
+    this.#view.update({
+      picture: () =>
+        [statusText(status, output), ...(note === undefined ? [] : [output.colors.yellow(note)])].join('\n'),
+      line: () => (note === undefined ? statusLine(status) : `${statusLine(status)} · ${note}`),
+    })
+  }
+}

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { access, mkdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Queue, Worker } from '@sluice/core'
+import { DISPATCHER_LEASE } from '@sluice/engine'
+import { CommandError } from '../command-error.js'
+import type { CommandContext } from '../commands/command.js'
+import { loadManifest } from '../manifest/load-manifest.js'
+import { openQueuePackage, openWorkerPackage } from '../open-package.js'
+import { countText } from '../progress/progress-text.js'
+import { chooseColumns } from '../report/report-columns.js'
+import { writeFileWhole } from '../report/report-file.js'
+import { reportRows } from '../report/report-rows.js'
+import { writeReport } from '../report/report-writer.js'
+import { DemoPlace, type DemoPlan } from './demo-place.js'
+import { readOutcome, type DemoOutcome } from './demo-outcome.js'
+import { DEMO_LEASE_MS, runDemoService } from './demo-service.js'
+import { demoJson, demoText, goOnText, type DemoRun } from './demo-text.js'
+
+/** What `sluice demo` was told. */
+export interface DemoFlags {
+  readonly items?: number
+  readonly limit: number
+  readonly dir: string
+  readonly root?: string
+  readonly fresh?: true
+}
+
+const DEMO_QUEUE = 'demo'
+const REPORT_COLUMNS = [
+  'stage',
+  'attempt',
+  'result.sha256',
+  'result.size',
+  'durationMs',
+  'finishedAt',
+  'reason',
+]
+
+/**
+ * Begins a demo, or goes on with the one that was begun, to its end. Killed anywhere it goes on when it is run again.
+ *
+ * @throws SluiceError what the queue, the worker or the service throws; CommandError INVALID for another plan than was begun,
+ * CONFLICT when `fresh` meets a running demo, UNEXPECTED when items failed and nobody knows why, or all failed
+ */
+export async function runDemo(flags: DemoFlags, context: CommandContext): Promise<void> {
+  const place = new DemoPlace(resolve(context.cwd, flags.dir))
+  if (flags.fresh === true) await clear(place, context)
+  const plan = await place.begin({
+    items: flags.items,
+    root: flags.root === undefined ? undefined : resolve(context.cwd, flags.root),
+    cwd: context.cwd,
+  })
+  const queue = await openDemoQueue(place, context)
+  try {
+    await useQueue({ queue, place, plan, flags, context })
+  } finally {
+    await queue.close()
+  }
+}
+
+interface Demo {
+  readonly queue: Queue
+  readonly place: DemoPlace
+  readonly plan: DemoPlan
+  readonly flags: DemoFlags
+  readonly context: CommandContext
+}
+
+async function useQueue(demo: Demo): Promise<void> {
+  const { queue, place, plan, context } = demo
+  const signal = context.interrupted()
+  await loadManifest(place.manifest, queue, { strict: true, signal })
+  const before = await queue.sizes()
+  const finishedBefore = before.SUCCESS + before.FAIL
+  const startedAtMs = performance.now()
+  if (before.WAITING + before.PROCESSING > 0 && !signal.aborted) {
+    context.output.note(goOnText({ plan, before, place }))
+    await serve(demo)
+  }
+  const elapsedMs = performance.now() - startedAtMs
+  const outcome = await readOutcome(queue)
+  await writeDemoReport(queue, place)
+  end(
+    { plan, outcome, finishedBefore, elapsedMs, report: place.report, interrupted: signal.aborted },
+    context,
+  )
+}
+
+async function serve({ queue, place, plan, flags, context }: Demo): Promise<void> {
+  const worker = await openDemoWorker({ place, plan, context })
+  try {
+    const { output } = context
+    await runDemoService({ queue, worker, limit: flags.limit, output, signal: context.interrupted() })
+  } finally {
+    await worker.close()
+  }
+}
+
+async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise<Queue> {
+  await mkdir(place.dir, { recursive: true })
+  const settings = { package: 'sql', name: DEMO_QUEUE, url: `sqlite:${place.queue}` }
+  return openQueuePackage(settings, { baseDirs: [context.cwd] })
+}
+
+function openDemoWorker({ place, plan, context }: Pick<Demo, 'place' | 'plan' | 'context'>): Promise<Worker> {
+  // Beside the built command line; no shell, and the Node that runs this.
+  const digest = fileURLToPath(new URL('./digest.js', import.meta.url))
+  const settings = {
+    package: 'process',
+    name: DEMO_QUEUE,
+    command: [process.execPath, digest, '{body.path}'],
+    dir: place.jobs,
+    cwd: plan.root,
+    stdin: 'none',
+  }
+  return openWorkerPackage(settings, { baseDirs: [context.cwd] })
+}
+
+async function writeDemoReport(queue: Queue, place: DemoPlace): Promise<void> {
+  const columns = chooseColumns(REPORT_COLUMNS)
+  await writeFileWhole(place.report, (out) => writeReport(reportRows(queue), out, { format: 'csv', columns }))
+}
+
+function end(run: DemoRun, context: CommandContext): void {
+  const { output } = context
+  output.print(() => demoText(run, output), demoJson(run))
+  const left = run.outcome.sizes.WAITING + run.outcome.sizes.PROCESSING
+  if (run.interrupted && left > 0) context.exitWith('INTERRUPTED')
+  else assertWorked(run.outcome)
+}
+
+/** A file that vanished is a failure that the demo can explain; nothing but failures means that it is broken itself. */
+function assertWorked({ sizes, unexplained }: DemoOutcome): void {
+  if (unexplained > 0) {
+    throw new CommandError('UNEXPECTED', `${countText(unexplained)} items failed without a reason`)
+  }
+  if (sizes.SUCCESS === 0) throw new CommandError('UNEXPECTED', 'Not one item succeeded')
+}
+
+/** Throws an older demo away, unless a run of it is alive: under its feet that would look like a disaster. */
+async function clear(place: DemoPlace, context: CommandContext): Promise<void> {
+  const begun = await access(place.queue).then(
+    () => true,
+    () => false,
+  )
+  if (begun && !(await isAbandoned(place, context))) {
+    throw new CommandError('CONFLICT', `A demo is running in ${place.dir}: stop it first`)
+  }
+  await place.clear()
+}
+
+/** Whoever runs a demo has the dispatcher's lease, and renews it. */
+async function isAbandoned(place: DemoPlace, context: CommandContext): Promise<boolean> {
+  const queue = await openDemoQueue(place, context).catch(() => undefined)
+  // What can't be opened is no running demo, and a good reason to start afresh.
+  if (queue === undefined) return true
+  try {
+    for (let waitedMs = 0; waitedMs <= 2 * DEMO_LEASE_MS; waitedMs += 250) {
+      const lease = await queue.lease(DISPATCHER_LEASE, randomUUID(), DEMO_LEASE_MS)
+      if (lease !== undefined) return true
+      await sleep(250)
+    }
+    return false
+  } finally {
+    await queue.close()
+  }
+}
