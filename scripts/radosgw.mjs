@@ -1,0 +1,269 @@
+// Ceph's S3 gateway out of Debian's own packages, in memory and on the loopback, for the tests that want a real store.
+//   node scripts/radosgw.mjs                 starts it, prints how to reach it, and stays until Ctrl-C
+//   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY and …_BUCKET set
+// As a module: `const store = await startRadosgw(); …; await store.stop()`.
+import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const PROGRAMS = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd', 'monmaptool']
+const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd']
+const ACCESS_KEY = 'SLUICETESTKEY'
+const SECRET_KEY = 'sluice-test-secret'
+const BUCKET = 'sluice-test'
+const READY_WITHIN_MS = 90_000
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+const run = promisify(execFile)
+
+/**
+ * Starts a gateway with a bucket of its own in it. Needs Debian's packages `radosgw ceph-mon ceph-osd`, and installs them when they
+ * are missing and this user is root.
+ *
+ * @param {{ log?: (line: string) => void }} [options]
+ * @returns {Promise<{ endpoint: string, accessKeyId: string, secretAccessKey: string, bucket: string, stop(): Promise<void> }>}
+ */
+export async function startRadosgw({ log = () => {} } = {}) {
+  await installPrograms(log)
+  const cluster = new Cluster(mkdtempSync(join(tmpdir(), 'sluice-radosgw-')))
+  try {
+    const [monPort, port] = [await freePort(), await freePort()]
+    log('starting a Ceph cluster in memory')
+    await cluster.start(monPort, port)
+    const endpoint = `http://127.0.0.1:${port}`
+    await createUser(cluster)
+    await createBucket(endpoint)
+    return {
+      endpoint,
+      accessKeyId: ACCESS_KEY,
+      secretAccessKey: SECRET_KEY,
+      bucket: BUCKET,
+      stop: () => cluster.stop(),
+    }
+  } catch (error) {
+    const tail = cluster.logTail()
+    await cluster.stop()
+    throw new Error(`radosgw did not start: ${error.message}${tail}`, { cause: error })
+  }
+}
+
+/** The environment that tests read. */
+export function radosgwEnvironment(store) {
+  return {
+    SLUICE_TEST_S3_ENDPOINT: store.endpoint,
+    SLUICE_TEST_S3_ACCESS_KEY: store.accessKeyId,
+    SLUICE_TEST_S3_SECRET_KEY: store.secretAccessKey,
+    SLUICE_TEST_S3_BUCKET: store.bucket,
+  }
+}
+
+/** Monitor, object store and gateway, each a process in the foreground of ours, with all their files in one directory. */
+class Cluster {
+  #dir
+  #conf
+  #processes = []
+  #killAtExit = () => this.#kill('SIGKILL')
+
+  constructor(dir) {
+    this.#dir = dir
+    this.#conf = join(dir, 'ceph.conf')
+    process.once('exit', this.#killAtExit)
+  }
+
+  async start(monPort, port) {
+    const fsid = randomUUID()
+    this.#writeConfiguration({ fsid, monPort, port })
+    const map = join(this.#dir, 'monmap')
+    // The second version of the protocol refuses a gateway without keys (EACCES), whatever `auth … required = none` says.
+    const address = `[v1:127.0.0.1:${monPort}]`
+    await this.tool('monmaptool', ['--create', '--addv', 'a', address, '--fsid', fsid, '--enable-all-features', '--clobber', map])
+    await this.tool('ceph-mon', ['-i', 'a', '--mkfs', '--monmap', map])
+    this.#spawn('ceph-mon', ['-i', 'a', '-f'])
+    const uuid = randomUUID()
+    const id = (await this.#untilItWorks(() => this.tool('ceph', ['osd', 'new', uuid]))).trim()
+    mkdirSync(join(this.#dir, `osd-${id}`), { recursive: true })
+    await this.tool('ceph-osd', ['-i', id, '--mkfs', '--osd-uuid', uuid])
+    await this.tool('ceph', ['osd', 'crush', 'add', `osd.${id}`, '1', 'root=default', 'host=localhost'])
+    this.#spawn('ceph-osd', ['-i', id, '-f'])
+    this.#spawn('radosgw', ['-n', 'client.rgw', '-f'])
+    await this.#untilItWorks(() => fetch(`http://127.0.0.1:${port}/`))
+  }
+
+  /** Runs one of Ceph's programs on this cluster to its end, and gives what it wrote. */
+  async tool(program, args) {
+    const { stdout } = await run(
+      program,
+      ['-c', this.#conf, ...args].slice(program === 'monmaptool' ? 2 : 0),
+      {
+        timeout: 30_000,
+      },
+    )
+    return stdout
+  }
+
+  async stop() {
+    process.removeListener('exit', this.#killAtExit)
+    this.#kill('SIGTERM')
+    const ended = Promise.all(this.#processes.map(({ ended }) => ended))
+    // The object store in memory has nothing to save: it needs no longer than this.
+    if ((await Promise.race([ended, delay(2_000, 'late')])) === 'late') this.#kill('SIGKILL')
+    await ended
+    rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  logTail() {
+    const files = ['ceph-mon', 'ceph-osd', 'radosgw'].map((name) => join(this.#dir, `${name}.out`))
+    const texts = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8').trim())
+    const tail = texts.filter((text) => text !== '').map((text) => text.split('\n').slice(-5).join('\n'))
+    return tail.length === 0 ? '' : `\n${tail.join('\n')}`
+  }
+
+  #spawn(program, args) {
+    const output = openSync(join(this.#dir, `${program}.out`), 'a')
+    const line = [program, '-c', this.#conf, ...args]
+    // Where there is setpriv, the kernel ends the daemons with us, even when we are killed outright.
+    const [file, ...rest] = existsSync('/usr/bin/setpriv')
+      ? ['setpriv', '--pdeathsig', 'KILL', ...line]
+      : line
+    const child = spawn(file, rest, { stdio: ['ignore', output, output] })
+    const ended = new Promise((done) => {
+      child.once('exit', done)
+      child.once('error', done)
+    })
+    this.#processes.push({ child, ended })
+  }
+
+  #kill(signal) {
+    for (const { child } of this.#processes) {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    }
+  }
+
+  /** Again and again until it works, or a process of ours has died, or it has taken too long. */
+  async #untilItWorks(action) {
+    const giveUpAt = Date.now() + READY_WITHIN_MS
+    for (;;) {
+      try {
+        return await action()
+      } catch (error) {
+        const dead = this.#processes.some(({ child }) => child.exitCode !== null)
+        if (dead || Date.now() > giveUpAt) throw error
+        await delay(200)
+      }
+    }
+  }
+
+  #writeConfiguration({ fsid, monPort, port }) {
+    const lines = [
+      '[global]',
+      `fsid = ${fsid}`,
+      `mon host = [v1:127.0.0.1:${monPort}]`,
+      'auth cluster required = none',
+      'auth service required = none',
+      'auth client required = none',
+      'osd pool default size = 1',
+      'osd pool default min size = 1',
+      'osd pool default pg num = 4',
+      'osd crush chooseleaf type = 0',
+      'mon allow pool size one = true',
+      'osd objectstore = memstore',
+      'memstore device bytes = 2147483648',
+      'public addr = 127.0.0.1',
+      'cluster addr = 127.0.0.1',
+      `run dir = ${this.#dir}`,
+      `log file = ${this.#dir}/$name.log`,
+      `mon data = ${this.#dir}/mon-$id`,
+      `osd data = ${this.#dir}/osd-$id`,
+      `admin socket = ${this.#dir}/$name.asok`,
+      '[client.rgw]',
+      `rgw frontends = beast endpoint=127.0.0.1:${port}`,
+    ]
+    writeFileSync(this.#conf, `${lines.join('\n')}\n`)
+  }
+}
+
+async function createUser(cluster) {
+  await cluster.tool('radosgw-admin', ['-n', 'client.rgw', 'user', 'create', '--uid=sluice', '--display-name=sluice', `--access-key=${ACCESS_KEY}`, `--secret-key=${SECRET_KEY}`])
+}
+
+async function createBucket(endpoint) {
+  // What the SDK has to say about Node 20 is nothing to a script that makes one bucket.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+  // It is a dependency of the testkit, not of the root.
+  const require = createRequire(join(root, 'packages/testkit/package.json'))
+  const { S3Client, CreateBucketCommand } = require('@aws-sdk/client-s3')
+  const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+  await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
+  client.destroy()
+}
+
+async function installPrograms(log) {
+  const missing = []
+  for (const program of PROGRAMS) if (!isInstalled(program)) missing.push(program)
+  if (missing.length === 0) return
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(
+      `Can't start radosgw: ${missing.join(', ')} not found. Install them: apt-get install -y --no-install-recommends ${PACKAGES.join(' ')}`,
+    )
+  }
+  log(`installing ${PACKAGES.join(', ')}`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update'], { env, maxBuffer: 2 ** 26 })
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...PACKAGES], { env, maxBuffer: 2 ** 26 })
+}
+
+function isInstalled(program) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/bin', '/usr/sbin']
+  return folders.some((folder) => existsSync(join(folder, program)))
+}
+
+async function freePort() {
+  const server = createServer()
+  await new Promise((done, failed) => server.once('error', failed).listen(0, '127.0.0.1', done))
+  const { port } = server.address()
+  await new Promise((done) => server.close(done))
+  return port
+}
+
+async function main(args) {
+  const command = args[0] === '--' ? args.slice(1) : args
+  // Until the store runs, a signal ends this process, and the daemons with it.
+  const interrupted = { handle: () => process.exit(1) }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupted.handle(name))
+  const store = await startRadosgw({ log: (line) => console.error(`radosgw: ${line}`) })
+  const environment = radosgwEnvironment(store)
+  if (command.length > 0) process.exitCode = await runCommand(command, { environment, interrupted })
+  else {
+    for (const [name, value] of Object.entries(environment)) console.log(`export ${name}=${value}`)
+    await untilInterrupted(interrupted)
+  }
+  await store.stop()
+}
+
+function runCommand([file, ...args], { environment, interrupted }) {
+  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...environment } })
+  // The store is stopped after the command. Ctrl-C reaches the command by itself.
+  interrupted.handle = (name) => name !== 'SIGINT' && child.kill(name)
+  return new Promise((done, failed) => {
+    child.once('error', failed)
+    child.once('exit', (code) => done(code ?? 1))
+  })
+}
+
+function untilInterrupted(interrupted) {
+  return new Promise((done) => {
+    interrupted.handle = () => done()
+  })
+}
+
+if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await main(process.argv.slice(2))
+}
