@@ -8,8 +8,6 @@ import type { SqlQueueSettings } from './sql-options.js'
 /** Starts a statement that is to be planned at every call, since the best plan depends on how large the tables have become. */
 export const PLANNED_EACH_TIME = '/* planned each time */ '
 
-const INT8_OID = 20
-
 /**
  * A pool of `pg` as kysely wants it. Statements are prepared under a name, so that PostgreSQL parses and plans each once a connection;
  * kysely never names them.
@@ -34,18 +32,21 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
     end: async () => {
       // A server that is gone without a word would keep the goodbye, and with it the process, waiting for many minutes.
       const overdue = new AbortController()
-      const late = pause(settings.timeoutMs, undefined, { signal: overdue.signal }).then(
-        () => {
-          for (const socket of sockets) socket.destroy()
-        },
-        () => {
-          // It ended in time.
-        },
-      )
+      const late = destroyLate(sockets, settings.timeoutMs, overdue.signal)
       await Promise.race([pool.end(), late])
       overdue.abort()
+      await late
     },
   }
+}
+
+async function destroyLate(sockets: ReadonlySet<Socket>, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await pause(ms, undefined, { signal })
+  } catch {
+    return // They ended in time.
+  }
+  for (const socket of sockets) socket.destroy()
 }
 
 function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket>): pg.PoolConfig {
@@ -66,7 +67,11 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
     keepAlive: true,
     // Old poolers refuse a connection that wants session settings.
     ...(preparedStatements ? session : {}),
-    types: { getTypeParser: typeParser },
+    // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for our own connections.
+    types: {
+      getTypeParser: (oid, format) =>
+        oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
+    },
     stream: () => {
       const socket = new Socket()
       sockets.add(socket)
@@ -74,13 +79,6 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
       return socket
     },
   }
-}
-
-/** `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for our own connections. */
-function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (oid === INT8_OID) return Number
-  const parse: unknown = pg.types.getTypeParser(oid, format === 'binary' ? 'text' : (format ?? 'text'))
-  return typeof parse === 'function' ? (value) => parse(value) as unknown : (value) => value
 }
 
 function adaptClient(client: pg.PoolClient, preparedStatements: boolean): PostgresPoolClient {
@@ -93,6 +91,7 @@ function adaptClient(client: pg.PoolClient, preparedStatements: boolean): Postgr
         values: [...parameters],
         ...(isNamed ? { name: statementName(text) } : {}),
       })
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
       return result as unknown as PostgresQueryResult<R>
     } catch (error) {
       // An answer that is still to come would be taken for that of the next statement.
@@ -101,6 +100,7 @@ function adaptClient(client: pg.PoolClient, preparedStatements: boolean): Postgr
     }
   }
   return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- kysely's type has a second form, for cursors, which is not used here
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }

@@ -53,16 +53,18 @@ export function sqliteTexts(t: TableNames) {
       returning seq, id, uid, attempt, refunds, priority, available_at, put_at, claimed_at,
         (select body from ${t.bodies} b where b.seq = ${t.items}.seq) as body`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq) select ?, value from json_each(?)`,
-    settleItems: `update ${t.items} as i set
+    // Materialized, so that SQLite takes the batch first and looks each item up; else it would go through all items of the queue.
+    settleItems: `with w as materialized (
+        select value->>'id' as id, value->>'attempt' as attempt, value->>'uid' as uid, value->>'stage' as stage,
+          value->>'refund' as refund, ${now} + (value->>'delay_ms') as not_before_at
+        from json_each(?)
+      )
+      update ${t.items} as i set
         stage = w.stage,
         refunds = i.refunds + w.refund,
         not_before_at = case w.stage when 0 then w.not_before_at else i.not_before_at end,
         available_at = case w.stage when 0 then w.not_before_at else i.available_at end
-      from (
-        select value->>'id' as id, value->>'attempt' as attempt, value->>'uid' as uid, value->>'stage' as stage,
-          value->>'refund' as refund, ${now} + (value->>'delay_ms') as not_before_at
-        from json_each(?)
-      ) as w
+      from w
       where i.queue_id = ? and i.id = w.id and i.stage = 1
         and (w.attempt is null or i.attempt = w.attempt) and (w.uid is null or i.uid = w.uid)
       returning seq, id, attempt, claimed_at`,

@@ -114,7 +114,7 @@ export type TableNames = { readonly [T in keyof Tables]: T } & { readonly schema
 
 /** @param prefix checked by the options: letters, digits and underscores, so that no name needs quoting */
 export function tableNames(prefix: string): TableNames {
-  // The one place that says less than the truth: see TableNames. oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place that says less than the truth: see TableNames
   const name = <T extends string>(table: T): T => `${prefix}${table}` as T
   return {
     schema: name('schema'),

