@@ -166,7 +166,8 @@ function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
   return [...new Map(items.toReversed().map((item) => [item.id, item])).values()].toReversed()
 }
 
-function settledChars({ id, reason, result, details }: WantedRow): number {
+/** Roughly how many characters a move brings along. */
+export function settledChars({ id, reason, result, details }: WantedRow): number {
   return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
 }
 

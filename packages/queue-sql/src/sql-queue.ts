@@ -4,6 +4,7 @@ import {
   assertStage,
   checkNewItem,
   checkNewItems,
+  type CheckedItem,
   type FailOutcome,
   type ItemHead,
   type ItemRecord,
@@ -23,6 +24,7 @@ import {
   type RequeueOptions,
   type SettleReport,
   type Settlement,
+  type SluiceError,
   type Stage,
   type SuccessOutcome,
 } from '@sluice/core'
@@ -30,10 +32,12 @@ import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
 import { wantedRow, wantedRows, type AskedMove } from './checked-move.js'
+import { Coalescer } from './coalescer.js'
 import { itemExists, itemNotFound } from './item-errors.js'
-import { ItemMoves } from './item-moves.js'
+import { ItemMoves, settledChars } from './item-moves.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
 import { claimedItem, headOf, peekedItem, recordOf } from './item-views.js'
+import type { WantedRow } from './moves.js'
 import { SqlControl } from './sql-control.js'
 import { SqlLeases } from './sql-leases.js'
 import type { SqlStore } from './sql-store.js'
@@ -53,7 +57,8 @@ export interface SqlQueueParts {
  * A {@link Queue} in PostgreSQL or SQLite; `openQueue` opens one.
  *
  * Each move is one transaction, and most are one statement. A claim's cost doesn't grow with what waits, with what is finished, or with
- * what must not be given out yet; `size` reads counters that every move changes in its own transaction.
+ * what must not be given out yet; `size` reads counters that every move changes in its own transaction. Concurrent `put`, `success`, `fail`
+ * and `release` of one object share transactions, each with its own outcome.
  */
 export class SqlQueue implements Queue {
   readonly name: string
@@ -64,6 +69,8 @@ export class SqlQueue implements Queue {
   readonly #reads: ItemReads
   readonly #moves: ItemMoves
   readonly #leases: SqlLeases
+  readonly #puts: Coalescer<CheckedItem, boolean>
+  readonly #settles: Coalescer<WantedRow, SluiceError | undefined>
 
   /** @internal */
   constructor({ name, queueId, store, gate, newUid }: SqlQueueParts) {
@@ -84,14 +91,19 @@ export class SqlQueue implements Queue {
       moves: store.moves(queueId),
       newUid,
     })
+    this.#puts = new Coalescer({
+      flush: (items) => this.#moves.put(items),
+      chars: ({ bodyText }) => bodyText.length,
+    })
+    this.#settles = new Coalescer({ flush: (rows) => this.#moves.settle(rows), chars: settledChars })
     this.#leases = new SqlLeases(store, gate, queueId)
     this.control = new SqlControl(store, gate, queueId)
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#gate.assertOpen()
-    const [isNew] = await this.#moves.put([checkNewItem({ ...options, id, body }, MAX_BODY_BYTES)])
-    if (isNew !== true) throw itemExists(this.name, id)
+    const isNew = await this.#puts.add(checkNewItem({ ...options, id, body }, MAX_BODY_BYTES))
+    if (!isNew) throw itemExists(this.name, id)
   }
 
   async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
@@ -235,7 +247,7 @@ export class SqlQueue implements Queue {
 
   async #moveOne(asked: AskedMove): Promise<void> {
     this.#gate.assertOpen()
-    const [refusal] = await this.#moves.settle([wantedRow(asked, MAX_BODY_BYTES)])
+    const refusal = await this.#settles.add(wantedRow(asked, MAX_BODY_BYTES))
     if (refusal !== undefined) throw refusal
   }
 

@@ -1,0 +1,60 @@
+import { batches } from './batch.js'
+
+interface Call<Input, Outcome> {
+  readonly input: Input
+  readonly resolve: (outcome: Outcome) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface CoalescerOptions<Input, Outcome> {
+  /** Does many at once, in order; its outcomes are in the order of the inputs. A rejection is of all of them. */
+  readonly flush: (inputs: readonly Input[]) => Promise<readonly Outcome[]>
+  /** Roughly how many characters an input is. */
+  readonly chars: (input: Input) => number
+}
+
+/**
+ * Makes one batch of the single calls that come in while the batch before is under way, so that a hundred callers wait for one commit
+ * instead of a hundred. A call that comes when nothing is under way goes at once: a lone caller waits for nobody.
+ *
+ * Each caller's promise settles after its own batch is committed, with its own outcome.
+ */
+export class Coalescer<Input, Outcome> {
+  readonly #options: CoalescerOptions<Input, Outcome>
+  #waiting: Call<Input, Outcome>[] = []
+  #isFlushing = false
+
+  constructor(options: CoalescerOptions<Input, Outcome>) {
+    this.#options = options
+  }
+
+  add(input: Input): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ input, resolve, reject })
+      // It never rejects: every error goes to the callers.
+      if (!this.#isFlushing) void this.#flushAll()
+    })
+  }
+
+  async #flushAll(): Promise<void> {
+    this.#isFlushing = true
+    while (this.#waiting.length > 0) {
+      const { chars } = this.#options
+      const [batch = []] = batches(this.#waiting, ({ input }) => chars(input))
+      this.#waiting = this.#waiting.slice(batch.length)
+      await this.#flush(batch)
+    }
+    this.#isFlushing = false
+  }
+
+  async #flush(batch: readonly Call<Input, Outcome>[]): Promise<void> {
+    try {
+      const outcomes = await this.#options.flush(batch.map(({ input }) => input))
+      for (const [index, outcome] of outcomes.entries()) batch[index]?.resolve(outcome)
+      // A promise that is settled already ignores this.
+      for (const { reject } of batch) reject(new Error('a batch gave too few outcomes'))
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+}
