@@ -1,6 +1,6 @@
 // Ceph's S3 gateway out of Debian's own packages, in memory and on the loopback, for the tests that want a real store.
 //   node scripts/radosgw.mjs                 starts it, prints how to reach it, and stays until Ctrl-C
-//   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY and …_BUCKET set
+//   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
 // As a module: `const store = await startRadosgw(); …; await store.stop()`.
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -61,6 +61,8 @@ export function radosgwEnvironment(store) {
     SLUICE_TEST_S3_ACCESS_KEY: store.accessKeyId,
     SLUICE_TEST_S3_SECRET_KEY: store.secretAccessKey,
     SLUICE_TEST_S3_BUCKET: store.bucket,
+    // Which store it is, for the tests to know its ways.
+    SLUICE_TEST_S3_STORE: 'radosgw16',
   }
 }
 

@@ -50,6 +50,8 @@ export interface S3Deviation {
   readonly instead: string
   /** `true`: it never shows the fact. `false`: at times it does, as in a race. */
   readonly always: boolean
+  /** It was seen on the store itself; the server of this package doesn't act it out. */
+  readonly onlyReal?: true
 }
 
 /** How one fact went, held against what is known of the store. */

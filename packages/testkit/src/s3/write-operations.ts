@@ -105,7 +105,8 @@ function metadataRefusal(headers: Readonly<Record<string, string>>): S3Answer | 
   return bytes > MAX_METADATA_BYTES ? errorAnswer('MetadataTooLarge') : undefined
 }
 
-function objectOf(headers: Readonly<Record<string, string>>, body: Buffer): NewObject {
+/** The object that a PUT of these headers and this body makes. */
+export function objectOf(headers: Readonly<Record<string, string>>, body: Buffer): NewObject {
   const kept = Object.entries(headers).filter(([name]) => KEPT_HEADER.test(name))
   return {
     body,
