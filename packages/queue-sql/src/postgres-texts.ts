@@ -89,9 +89,10 @@ export function postgresTexts(t: TableNames) {
           order by w.rank limit 1), depth + 1
         from level where level.rank is not null and depth < $2
       )
-      select rank, exists (
-        select 1 from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank and w.available_at <= ${now}
-      ) as due from level where rank is not null order by rank`,
+      select rank, coalesce((
+        select w.available_at from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank
+        order by w.available_at limit 1
+      ) <= ${now}, false) as due from level where rank is not null order by rank`,
     settle: `with ${clock},
       wanted as materialized (
         select * from json_to_recordset($2::json) as w(id text, attempt integer, uid text, stage smallint,

@@ -59,7 +59,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
         put_at bigint not null, not_before_at bigint, claimed_at bigint, queue_id integer not null,
         attempt integer not null, refunds integer not null, priority integer not null,
         stage smallint not null check (stage between 0 and 3), uid uuid not null, id text collate "C" not null,
-        unique (queue_id, id)) with (fillfactor = 60, ${churn})`,
+        unique (queue_id, id)) with (fillfactor = 50, ${churn})`,
       `create table ${t.bodies} (seq bigint primary key, body text not null)`,
       `create table ${t.waiting} (available_at bigint not null, seq bigint not null, queue_id integer not null,
         rank integer not null, primary key (queue_id, rank, available_at, seq)) with (${churn})`,
