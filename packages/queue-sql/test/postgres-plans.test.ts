@@ -43,7 +43,11 @@ async function scannedWhole(text: string): Promise<string[]> {
   const scanned: string[] = []
   const visit = (node: PlanNode): void => {
     const relation = node['Relation Name']
-    if (node['Node Type'] === 'Seq Scan' && relation !== undefined && large.some((name) => name === relation)) {
+    if (
+      node['Node Type'] === 'Seq Scan' &&
+      relation !== undefined &&
+      large.some((name) => name === relation)
+    ) {
       scanned.push(relation)
     }
     for (const child of node.Plans ?? []) visit(child)
@@ -53,9 +57,12 @@ async function scannedWhole(text: string): Promise<string[]> {
 }
 
 describe('plans that a connection keeps', () => {
-  test.each(Object.entries(texts))('made while the tables are empty: %s reads no table whole', async (_, text) => {
-    expect(await scannedWhole(text)).toEqual([])
-  })
+  test.each(Object.entries(texts))(
+    'made while the tables are empty: %s reads no table whole',
+    async (_, text) => {
+      expect(await scannedWhole(text)).toEqual([])
+    },
+  )
 
   describe('with 50,000 finished items and 5,000 waiting', () => {
     beforeAll(async () => {
@@ -63,7 +70,9 @@ describe('plans that a connection keeps', () => {
         select n, 1, 'done-' || n, gen_random_uuid(), 2, 1, 0, 0, 1, 1, 1 from generate_series(1, 50000) n`)
       await client.query(`insert into ${names.attempts} (seq, attempt, queue_id, outcome, final, claimed_at, ended_at)
         select n, 1, 1, 2, 2, 1, 1 from generate_series(1, 50000) n`)
-      await client.query(`insert into ${names.bodies} (seq, body) select n, '{}' from generate_series(1, 50000) n`)
+      await client.query(
+        `insert into ${names.bodies} (seq, body) select n, '{}' from generate_series(1, 50000) n`,
+      )
       await client.query(`select setval('${names.items}_turn', 50000)`)
       for (let batch = 0; batch < 5; batch++) {
         await queue.putMany(

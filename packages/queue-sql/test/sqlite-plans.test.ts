@@ -19,8 +19,13 @@ const database = new DatabaseSync(':memory:')
 for (const step of sqliteSteps(names)) for (const text of step) database.exec(text)
 
 test.each(texts)('%s looks rows up by a key and walks over no table and no queue', (_, text) => {
-  const details = database.prepare(`explain query plan ${text}`).all().map(({ detail }) => String(detail))
+  const details = database
+    .prepare(`explain query plan ${text}`)
+    .all()
+    .map(({ detail }) => String(detail))
   expect(details.filter((detail) => /^SCAN (?:plan_|[bi]\b)/.test(detail))).toEqual([])
   // By the queue's number alone it would be all items of the queue; the backlog's first row is found so.
-  expect(details.filter((detail) => /^SEARCH (?!plan_waiting|w\b).*\(queue_id=\?\)$/.test(detail))).toEqual([])
+  expect(details.filter((detail) => /^SEARCH (?!plan_waiting|w\b).*\(queue_id=\?\)$/.test(detail))).toEqual(
+    [],
+  )
 })
