@@ -85,7 +85,17 @@ class Cluster {
     const map = join(this.#dir, 'monmap')
     // The second version of the protocol refuses a gateway without keys (EACCES), whatever `auth … required = none` says.
     const address = `[v1:127.0.0.1:${monPort}]`
-    await this.tool('monmaptool', ['--create', '--addv', 'a', address, '--fsid', fsid, '--enable-all-features', '--clobber', map])
+    await this.tool('monmaptool', [
+      '--create',
+      '--addv',
+      'a',
+      address,
+      '--fsid',
+      fsid,
+      '--enable-all-features',
+      '--clobber',
+      map,
+    ])
     await this.tool('ceph-mon', ['-i', 'a', '--mkfs', '--monmap', map])
     this.#spawn('ceph-mon', ['-i', 'a', '-f'])
     const uuid = randomUUID()
@@ -192,7 +202,16 @@ class Cluster {
 }
 
 async function createUser(cluster) {
-  await cluster.tool('radosgw-admin', ['-n', 'client.rgw', 'user', 'create', '--uid=sluice', '--display-name=sluice', `--access-key=${ACCESS_KEY}`, `--secret-key=${SECRET_KEY}`])
+  await cluster.tool('radosgw-admin', [
+    '-n',
+    'client.rgw',
+    'user',
+    'create',
+    '--uid=sluice',
+    '--display-name=sluice',
+    `--access-key=${ACCESS_KEY}`,
+    `--secret-key=${SECRET_KEY}`,
+  ])
 }
 
 async function createBucket(endpoint) {

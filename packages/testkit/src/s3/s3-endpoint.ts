@@ -36,6 +36,7 @@ export class S3Endpoint {
   readonly #log: RequestLog
   readonly #http: Server
   readonly #underWay = new Set<Promise<void>>()
+  readonly #hookErrors: unknown[] = []
   #arrived = 0
   #crashed = false
   #url = ''
@@ -48,7 +49,7 @@ export class S3Endpoint {
     this.crashAt = options.crashAt
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
-      this.#track(this.#serve(incoming, reply))
+      this.#track(this.#serve(incoming, reply), incoming)
     })
     this.#http.on('connection', (socket) => {
       if (this.#crashed) socket.destroy()
@@ -103,9 +104,16 @@ export class S3Endpoint {
     this.#http.closeAllConnections()
   }
 
-  /** Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too. */
+  /**
+   * Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too.
+   *
+   * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
+   */
   async settled(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+    const errors = this.#hookErrors.splice(0)
+    if (errors.length > 0)
+      throw new AggregateError(errors, `The hook of ${this.#url} threw: ${String(errors[0])}`)
   }
 
   /** Stops listening and closes all connections. Twice is fine. */
@@ -116,9 +124,14 @@ export class S3Endpoint {
     await promise
   }
 
-  #track(serving: Promise<void>): void {
-    this.#underWay.add(serving)
-    void serving.finally(() => this.#underWay.delete(serving))
+  #track(serving: Promise<void>, incoming: IncomingMessage): void {
+    const ended = serving.catch((error: unknown) => {
+      // A hook's mistake: its sender sees a cut connection, the test sees the error.
+      this.#hookErrors.push(error)
+      drop(incoming)
+    })
+    this.#underWay.add(ended)
+    void ended.finally(() => this.#underWay.delete(ended))
   }
 
   async #serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {

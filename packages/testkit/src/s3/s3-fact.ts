@@ -76,7 +76,7 @@ export async function runS3Fact(
   }
   if (error === undefined) return 'holds'
   if (known !== undefined) return 'known deviation'
-  const what = error instanceof Error ? error.message : String(error)
+  const what = error instanceof Error ? error.message : 'it threw what is no Error'
   throw new Error(`${fact.id} does not hold: ${fact.title}\n  what:     ${what}`, { cause: error })
 }
 
@@ -107,9 +107,11 @@ export interface SdkClient {
 export function sdkSender(client: SdkClient, sdk: object): S3Send {
   return async (name, input) => {
     const command: unknown = Reflect.get(sdk, `${name}Command`)
-    if (typeof command !== 'function') throw new TypeError(`Can't send ${name}: the SDK has no ${name}Command`)
+    if (typeof command !== 'function')
+      throw new TypeError(`Can't send ${name}: the SDK has no ${name}Command`)
     const made: unknown = Reflect.construct(command, [input])
-    if (typeof made !== 'object' || made === null) throw new TypeError(`Can't send ${name}: no command was made`)
+    if (typeof made !== 'object' || made === null)
+      throw new TypeError(`Can't send ${name}: no command was made`)
     return client.send(made)
   }
 }

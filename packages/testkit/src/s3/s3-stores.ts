@@ -12,7 +12,12 @@ export interface S3Store {
 const always = (fact: string, instead: string): S3Deviation => ({ fact, instead, always: true })
 const atTimes = (fact: string, instead: string): S3Deviation => ({ fact, instead, always: false })
 /** Seen on the store itself and not acted out by the server's rules. */
-const onlyReal = (fact: string, instead: string): S3Deviation => ({ fact, instead, always: true, onlyReal: true })
+const onlyReal = (fact: string, instead: string): S3Deviation => ({
+  fact,
+  instead,
+  always: true,
+  onlyReal: true,
+})
 
 const IGNORED = 'it answers as if there were no condition'
 
@@ -89,10 +94,7 @@ export const s3Stores = {
   coreweave: {
     title: 'CoreWeave Object Storage',
     rules: { raceLosers: 'ConditionalRequestConflict' },
-    deviations: [
-      atTimes('S3-INM-5', 'losers may be told 409'),
-      atTimes('S3-IM-7', 'losers may be told 409'),
-    ],
+    deviations: [atTimes('S3-INM-5', 'losers may be told 409'), atTimes('S3-IM-7', 'losers may be told 409')],
   },
   moto: {
     title: 'moto 5.2',
@@ -124,8 +126,12 @@ export const s3Stores = {
     title: 'Backblaze B2',
     rules: { ...NO_CONDITIONS, putIfNoneMatch: 'not-implemented', putIfMatch: 'not-implemented' },
     deviations: [
-      ...['S3-INM-1', 'S3-INM-2', 'S3-INM-3', 'S3-INM-4', 'S3-INM-5'].map((fact) => always(fact, 'it says 501')),
-      ...['S3-IM-1', 'S3-IM-2', 'S3-IM-3', 'S3-IM-5', 'S3-IM-6', 'S3-IM-7'].map((fact) => always(fact, 'it says 501')),
+      ...['S3-INM-1', 'S3-INM-2', 'S3-INM-3', 'S3-INM-4', 'S3-INM-5'].map((fact) =>
+        always(fact, 'it says 501'),
+      ),
+      ...['S3-IM-1', 'S3-IM-2', 'S3-IM-3', 'S3-IM-5', 'S3-IM-6', 'S3-IM-7'].map((fact) =>
+        always(fact, 'it says 501'),
+      ),
       ...deletesAnyway,
       ...copiesAnyway,
     ],

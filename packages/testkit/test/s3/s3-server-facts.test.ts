@@ -14,8 +14,12 @@ const server = await startS3Server()
 afterAll(() => server.close())
 
 /** Every fact on a store, by the real SDK, the store's known ways taken into account. */
-function testFacts(title: string, options: S3ClientOptions, { bucket, store }: { bucket: string; store: S3Store }) {
-  describe(title, () => {
+function testFacts(
+  title: string,
+  options: S3ClientOptions,
+  { bucket, store }: { bucket: string; store: S3Store },
+) {
+  describe(`the facts of S3: ${title}`, () => {
     const target = targetOf(options, bucket)
     for (const fact of s3ServerFacts) {
       test(`${fact.id} ${fact.title}`, { timeout: 60_000 }, async () => {
@@ -25,15 +29,21 @@ function testFacts(title: string, options: S3ClientOptions, { bucket, store }: {
   })
 }
 
-testFacts('the server of this package, as AWS', server.clientOptions(), { bucket: server.bucket, store: s3Stores.aws })
+testFacts('the server of this package, as AWS', server.clientOptions(), {
+  bucket: server.bucket,
+  store: s3Stores.aws,
+})
 
 if (givenEndpoint !== undefined) {
-  const { SLUICE_TEST_S3_ACCESS_KEY: accessKeyId = '', SLUICE_TEST_S3_SECRET_KEY: secretAccessKey = '' } = process.env
-  const { SLUICE_TEST_S3_BUCKET: bucket = 'sluice-test', SLUICE_TEST_S3_REGION: region = 'us-east-1' } = process.env
+  const { SLUICE_TEST_S3_ACCESS_KEY: accessKeyId = '', SLUICE_TEST_S3_SECRET_KEY: secretAccessKey = '' } =
+    process.env
+  const { SLUICE_TEST_S3_BUCKET: bucket = 'sluice-test', SLUICE_TEST_S3_REGION: region = 'us-east-1' } =
+    process.env
   const credentials = { accessKeyId, secretAccessKey }
   const options = { endpoint: givenEndpoint, region, credentials, forcePathStyle: true } as const
   const store: S3Store | undefined = Object.entries(s3Stores).find(([name]) => name === givenStore)?.[1]
-  if (store === undefined) throw new Error(`SLUICE_TEST_S3_STORE is none of ${Object.keys(s3Stores).join(', ')}`)
+  if (store === undefined)
+    throw new Error(`SLUICE_TEST_S3_STORE is none of ${Object.keys(s3Stores).join(', ')}`)
   testFacts(`the endpoint given, as ${store.title}`, options, { bucket, store })
 }
 

@@ -4,7 +4,10 @@ import { expectRefusal, expectStatus, Folder, recordsOf } from './folder.js'
 
 /** A name that no bucket has. */
 function otherBucket({ bucket, prefix }: S3Target): string {
-  const tail = prefix.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')
+  const tail = prefix
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
   return `${bucket}-${tail}`.slice(0, 63).replace(/-$/, '')
 }
 
@@ -21,7 +24,11 @@ export const bucketFacts: readonly S3Fact[] = [
       const names = recordsOf(list.output['Buckets']).map(({ Name }) => Name)
       check(names.includes(Bucket), 'ListBuckets has the new bucket', names)
       expectStatus(await folder.ask('DeleteBucket', { Bucket }), 204, 'DeleteBucket')
-      expectRefusal(await folder.ask('HeadBucket', { Bucket }), [404], 'HeadBucket of a bucket that was deleted')
+      expectRefusal(
+        await folder.ask('HeadBucket', { Bucket }),
+        [404],
+        'HeadBucket of a bucket that was deleted',
+      )
     },
   },
   {
@@ -62,7 +69,8 @@ export const bucketFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-AUTH-2',
-    title: 'A known access key with a wrong secret is refused with 403 SignatureDoesNotMatch, and nothing is written.',
+    title:
+      'A known access key with a wrong secret is refused with 403 SignatureDoesNotMatch, and nothing is written.',
     needs: (target) => (target.wrongSecret === undefined ? 'no way to send with other keys' : undefined),
     async run(target) {
       const folder = new Folder(target)

@@ -32,7 +32,8 @@ function unquoted(etag: string): string {
 const absenceFacts: readonly S3Fact[] = [
   {
     id: 'S3-INM-1',
-    title: 'PUT If-None-Match:* creates what is not there, and is refused with 412 when it is; the object stays.',
+    title:
+      'PUT If-None-Match:* creates what is not there, and is refused with 412 when it is; the object stays.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'first', ABSENT)
@@ -73,7 +74,8 @@ const absenceFacts: readonly S3Fact[] = [
     title: 'The losers of that race are told 412.',
     async run(target) {
       const folder = new Folder(target)
-      for (let round = 0; round < ROUNDS; round++) expectTold((await race(folder, `key-${round}`, ABSENT)).losers)
+      for (let round = 0; round < ROUNDS; round++)
+        expectTold((await race(folder, `key-${round}`, ABSENT)).losers)
     },
   },
   {

@@ -127,7 +127,11 @@ export function expectStatus(came: Came, status: number, what: string): void {
 /** Throws unless it was refused so. A HEAD has no body to carry a code: for it, leave the code out. */
 export function expectRefusal(came: Came, [status, code]: readonly [number, string?], what: string): void {
   const expected = code === undefined ? { status } : { status, code }
-  same(code === undefined ? { status: came.status } : { status: came.status, code: came.code }, expected, what)
+  same(
+    code === undefined ? { status: came.status } : { status: came.status, code: came.code },
+    expected,
+    what,
+  )
 }
 
 /** The text under a name, or the empty string. */
@@ -163,7 +167,10 @@ function statusOf(value: unknown): number | undefined {
 }
 
 /** Does something for each, at most 16 at a time: stores refuse too many connections. */
-export async function forEach<T>(values: readonly T[], action: (value: T) => Promise<unknown>): Promise<void> {
+export async function forEach<T>(
+  values: readonly T[],
+  action: (value: T) => Promise<unknown>,
+): Promise<void> {
   const rest = values.values()
   const lane = async () => {
     for (const value of rest) await action(value)

@@ -52,7 +52,11 @@ const readFacts: readonly S3Fact[] = [
       expectStatus(await folder.get('key', { IfNoneMatch: etag }), 304, 'GetObject of what is known')
       const changed = await folder.get('key', { IfNoneMatch: OTHER_ETAG })
       same(await bodyText(changed), 'body', 'GetObject of what has changed')
-      expectStatus(await folder.get('key', { IfMatch: OTHER_ETAG }), 412, 'GetObject If-Match of another ETag')
+      expectStatus(
+        await folder.get('key', { IfMatch: OTHER_ETAG }),
+        412,
+        'GetObject If-Match of another ETag',
+      )
     },
   },
 ]
@@ -71,7 +75,8 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-DEL-2',
-    title: 'DELETE If-Match of another ETag is refused with 412 and the object stays; of the right one it goes.',
+    title:
+      'DELETE If-Match of another ETag is refused with 412 and the object stays; of the right one it goes.',
     async run(target) {
       const folder = new Folder(target)
       const etag = await folder.putOk('key', 'x')
@@ -101,7 +106,11 @@ const deleteFacts: readonly S3Fact[] = [
       const came = await folder.batchDelete([{ Key: 'a' }, { Key: 'missing' }, { Key: 'c' }])
       expectStatus(came, 200, 'DeleteObjects')
       const deleted = recordsOf(came.output['Deleted']).map((one) => textAt(one, 'Key'))
-      same(deleted.toSorted(), ['a', 'c', 'missing'].map((key) => folder.full(key)), 'what it says it deleted')
+      same(
+        deleted.toSorted(),
+        ['a', 'c', 'missing'].map((key) => folder.full(key)),
+        'what it says it deleted',
+      )
       same(recordsOf(came.output['Errors']), [], 'no errors')
       same(await folder.keys(), ['b'], 'what is left')
     },
@@ -130,7 +139,11 @@ const deleteFacts: readonly S3Fact[] = [
       const tooMany = await folder.batchDelete(keys.map((Key) => ({ Key })))
       expectRefusal(tooMany, [400, 'MalformedXML'], 'DeleteObjects of 1,001 keys')
       same((await folder.keys()).length, 1_001, 'nothing was deleted')
-      expectStatus(await folder.batchDelete(keys.slice(1).map((Key) => ({ Key }))), 200, 'DeleteObjects of 1,000 keys')
+      expectStatus(
+        await folder.batchDelete(keys.slice(1).map((Key) => ({ Key }))),
+        200,
+        'DeleteObjects of 1,000 keys',
+      )
       same(await folder.keys(), keys.slice(0, 1), 'what is left')
     },
   },

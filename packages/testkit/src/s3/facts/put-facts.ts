@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { check, same } from '../../check.js'
 import type { S3Fact } from '../s3-fact.js'
-import { bodyText, expectRefusal, expectStatus, Folder, textAt } from './folder.js'
+import { bodyText, expectRefusal, expectStatus, Folder, textAt, type Came } from './folder.js'
+
+/** What GET and HEAD both tell. */
+function told({ output }: Came) {
+  const { ETag, ContentLength, ContentType, Metadata, LastModified } = output
+  return { ETag, ContentLength, ContentType, Metadata, LastModified }
+}
 
 export const putFacts: readonly S3Fact[] = [
   {
@@ -29,10 +35,6 @@ export const putFacts: readonly S3Fact[] = [
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'body', { Metadata: { token: 'abc' } })
-      const told = ({ output }: { output: Readonly<Record<string, unknown>> }) => {
-        const { ETag, ContentLength, ContentType, Metadata, LastModified } = output
-        return { ETag, ContentLength, ContentType, Metadata, LastModified }
-      }
       const got = await folder.get('key')
       same(await bodyText(got), 'body', 'the body')
       same(told(await folder.head('key')), told(got), 'HEAD tells what GET tells')
@@ -88,7 +90,9 @@ export const putFacts: readonly S3Fact[] = [
     title: 'A body that is not what its Content-MD5 says is refused with 400 BadDigest, and not stored.',
     async run(target) {
       const folder = new Folder(target)
-      const came = await folder.put('key', 'x', { ContentMD5: createHash('md5').update('y').digest('base64') })
+      const came = await folder.put('key', 'x', {
+        ContentMD5: createHash('md5').update('y').digest('base64'),
+      })
       expectRefusal(came, [400, 'BadDigest'], 'PutObject with the MD5 of another body')
       same(await folder.text('key'), undefined, 'nothing is stored')
     },
@@ -114,7 +118,8 @@ export const putFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-PUT-10',
-    title: 'Last-Modified is in whole seconds, near to the instants of other writes, and not before an earlier one.',
+    title:
+      'Last-Modified is in whole seconds, near to the instants of other writes, and not before an earlier one.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('first', 'x')
@@ -141,9 +146,24 @@ export const putFacts: readonly S3Fact[] = [
     title: 'Keys are any text, each another object: dots, slashes, spaces, quotes, percent signs, emoji.',
     async run(target) {
       const folder = new Folder(target)
-      const keys = ['.hidden', 'a//b', 'a/b', 'a/b/', 'a b', 'a+b', 'a%2Fb', 'a&<b>"\'', '(*)!~', 'A', 'ä', '😀', '?x=1#y']
+      const keys = [
+        '.hidden',
+        'a//b',
+        'a/b',
+        'a/b/',
+        'a b',
+        'a+b',
+        'a%2Fb',
+        'a&<b>"\'',
+        '(*)!~',
+        'A',
+        'ä',
+        '😀',
+        '?x=1#y',
+      ]
       for (const key of keys) await folder.putOk(key, `of ${key}`)
-      for (const key of keys) same(await folder.text(key), `of ${key}`, `the object of ${JSON.stringify(key)}`)
+      for (const key of keys)
+        same(await folder.text(key), `of ${key}`, `the object of ${JSON.stringify(key)}`)
       same((await folder.keys()).toSorted(), keys.toSorted(), 'all are listed as they are')
       const came = await folder.batchDelete(keys.map((Key) => ({ Key })))
       expectStatus(came, 200, 'DeleteObjects')
@@ -152,7 +172,7 @@ export const putFacts: readonly S3Fact[] = [
   },
 ]
 
-function instantOf(came: { output: Readonly<Record<string, unknown>> }): number {
-  const at = came.output['LastModified']
-  return at instanceof Date ? at.getTime() : Number(Date.parse(textAt(came.output, 'LastModified')))
+function instantOf({ output }: Came): number {
+  const at = output['LastModified']
+  return at instanceof Date ? at.getTime() : Date.parse(textAt(output, 'LastModified'))
 }
