@@ -1,0 +1,156 @@
+import { SluiceError } from '@sluice/core'
+import pg from 'pg'
+import { describe, expect, test } from 'vitest'
+import { isPostgresContention, isSqliteBusy, sqlError } from '../src/sql-errors.js'
+
+const attempt = { what: 'claim items (queue "tiles")', place: 'PostgreSQL at db.example:5432, database work' }
+
+/** As pg makes them of what a server says; the fields are recorded from PostgreSQL 18. */
+function said(severity: string, code: string, message: string): Error {
+  return Object.assign(new pg.DatabaseError(message, message.length, 'error'), { severity, code })
+}
+
+/** As `node:sqlite` makes them; `errcode` is SQLite's extended code. */
+function sqlite(errcode: number, message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode, errstr: message })
+}
+
+/** As Node makes them of a system call. */
+function system(code: string, syscall: string, message: string): Error {
+  return Object.assign(new Error(message), { code, errno: -1, syscall })
+}
+
+const recorded: [string, Error, string, boolean][] = [
+  [
+    'connection refused',
+    system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED 127.0.0.1:5433'),
+    'UNAVAILABLE',
+    true,
+  ],
+  [
+    'refused at both addresses of a name',
+    Object.assign(
+      new AggregateError([
+        system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED ::1:5433'),
+        system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED 127.0.0.1:5433'),
+      ]),
+      { code: 'ECONNREFUSED' },
+    ),
+    'UNAVAILABLE',
+    true,
+  ],
+  [
+    'unknown host',
+    system('ENOTFOUND', 'getaddrinfo', 'getaddrinfo ENOTFOUND db.example'),
+    'UNAVAILABLE',
+    true,
+  ],
+  ['reset', system('ECONNRESET', 'read', 'read ECONNRESET'), 'UNAVAILABLE', true],
+  ['broken pipe', system('EPIPE', 'write', 'write EPIPE'), 'UNAVAILABLE', true],
+  ['pool timeout', new Error('timeout exceeded when trying to connect'), 'UNAVAILABLE', true],
+  ['connect timeout', new Error('Connection terminated due to connection timeout'), 'UNAVAILABLE', true],
+  ['read timeout', new Error('Query read timeout'), 'UNAVAILABLE', true],
+  ['terminated', new Error('Connection terminated unexpectedly'), 'UNAVAILABLE', true],
+  [
+    'broken before the query',
+    new Error('Client has encountered a connection error and is not queryable'),
+    'UNAVAILABLE',
+    true,
+  ],
+  [
+    'shut down',
+    said('FATAL', '57P01', 'terminating connection due to administrator command'),
+    'UNAVAILABLE',
+    true,
+  ],
+  ['starting up', said('FATAL', '57P03', 'the database system is starting up'), 'UNAVAILABLE', true],
+  ['too many clients', said('FATAL', '53300', 'sorry, too many clients already'), 'UNAVAILABLE', true],
+  [
+    'disk full',
+    said('ERROR', '53100', 'could not extend file "base/5/16401": No space left on device'),
+    'UNAVAILABLE',
+    true,
+  ],
+  [
+    'statement timeout',
+    said('ERROR', '57014', 'canceling statement due to statement timeout'),
+    'UNAVAILABLE',
+    true,
+  ],
+  ['lock timeout', said('ERROR', '55P03', 'canceling statement due to lock timeout'), 'UNAVAILABLE', true],
+  ['deadlock', said('ERROR', '40P01', 'deadlock detected'), 'UNAVAILABLE', true],
+  [
+    'a standby',
+    said('ERROR', '25006', 'cannot execute INSERT in a read-only transaction'),
+    'UNAVAILABLE',
+    true,
+  ],
+  [
+    'wrong password',
+    said('FATAL', '28P01', 'password authentication failed for user "sluice"'),
+    'DENIED',
+    false,
+  ],
+  ['no entry in pg_hba', said('FATAL', '28000', 'no pg_hba.conf entry for host "10.0.0.7"'), 'DENIED', false],
+  ['no permission', said('ERROR', '42501', 'permission denied for table sluice_items'), 'DENIED', false],
+  ['no such table', said('ERROR', '42P01', 'relation "sluice_items" does not exist'), 'CORRUPT', false],
+  ['no such column', said('ERROR', '42703', 'column "version" does not exist'), 'CORRUPT', false],
+  [
+    'damaged page',
+    said('ERROR', 'XX001', 'invalid page in block 0 of relation base/5/16401'),
+    'CORRUPT',
+    false,
+  ],
+  ['something new', said('ERROR', 'P0001', 'a trigger of somebody said no'), 'UNAVAILABLE', false],
+  ['SQLite busy', sqlite(5, 'database is locked'), 'UNAVAILABLE', true],
+  ['SQLite busy, a snapshot', sqlite(517, 'database is locked'), 'UNAVAILABLE', true],
+  ['SQLite disk full', sqlite(13, 'database or disk is full'), 'UNAVAILABLE', true],
+  ['SQLite I/O error', sqlite(266, 'disk I/O error'), 'UNAVAILABLE', true],
+  ['SQLite read only', sqlite(8, 'attempt to write a readonly database'), 'DENIED', false],
+  ['SQLite can not open', sqlite(14, 'unable to open database file'), 'DENIED', false],
+  ['SQLite damaged', sqlite(11, 'database disk image is malformed'), 'CORRUPT', false],
+  ['no SQLite file', sqlite(26, 'file is not a database'), 'CORRUPT', false],
+  ['no such SQLite table', sqlite(1, 'no such table: sluice_items'), 'CORRUPT', false],
+  [
+    'no permission on the directory',
+    system('EACCES', 'mkdir', "EACCES: permission denied, mkdir '/srv'"),
+    'DENIED',
+    false,
+  ],
+]
+
+describe('what a database says becomes ours', () => {
+  test.each(recorded)('%s', (_, error, code, retryable) => {
+    const ours = sqlError(error, attempt)
+    expect(ours).toBeInstanceOf(SluiceError)
+    expect(ours).toMatchObject({ code: `SLUICE_QUEUE_${code}`, retryable, cause: error })
+    expect(ours.message).toContain('Could not claim items (queue "tiles") in PostgreSQL at db.example:5432')
+    // What to do next.
+    expect(ours.message).toMatch(/: .+\. [A-Z].{20,}$/s)
+  })
+
+  test('a database that is not there is a wrong option', () => {
+    const ours = sqlError(said('FATAL', '3D000', 'database "work" does not exist'), attempt)
+    expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false })
+  })
+
+  test('what is ours already and what is the mistake of a caller stays', () => {
+    const mistake = new TypeError('cursor must be one that an earlier page gave')
+    const ours = new SluiceError('SLUICE_QUEUE_CORRUPT', 'newer')
+    expect(sqlError(mistake, attempt)).toBe(mistake)
+    expect(sqlError(ours, attempt)).toBe(ours)
+  })
+
+  test('a thrown value that is no error is told all the same', () => {
+    expect(sqlError('odd', attempt)).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE', retryable: false })
+  })
+})
+
+test('contention is what another transaction caused, and nothing else', () => {
+  expect(isPostgresContention(said('ERROR', '40P01', 'deadlock detected'))).toBe(true)
+  expect(isPostgresContention(said('ERROR', '40001', 'could not serialize access'))).toBe(true)
+  expect(isPostgresContention(said('ERROR', '57014', 'canceling statement'))).toBe(false)
+  expect(isSqliteBusy(sqlite(5, 'database is locked'))).toBe(true)
+  expect(isSqliteBusy(sqlite(261, 'database is locked'))).toBe(true)
+  expect(isSqliteBusy(sqlite(13, 'full'))).toBe(false)
+})
