@@ -71,7 +71,10 @@ class Cluster {
   #dir
   #conf
   #processes = []
-  #killAtExit = () => this.#kill('SIGKILL')
+  #killAtExit = () => {
+    this.#kill('SIGKILL')
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 3 })
+  }
 
   constructor(dir) {
     this.#dir = dir

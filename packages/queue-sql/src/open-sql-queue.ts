@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Dialect } from 'kysely'
 import { CallGate } from './call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
-import { SqlQueue } from './sql-queue.js'
+import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
 import { openPostgres } from './postgres-store.js'
 import type { SqlStore } from './sql-store.js'
 import { openSqlite } from './sqlite-store.js'
@@ -19,7 +19,7 @@ export async function openSqlQueue(
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())
     const queueId = await gate.run('open the queue', () => queueIdOf(store, name))
-    return new SqlQueue({ name, queueId, store, gate, newUid: randomUUID })
+    return sqlQueueOf({ name, queueId, store, gate, newUid: randomUUID })
   } catch (error) {
     await gate.close().catch(() => {
       // The first error says what is wrong; closing what never opened can only repeat it.

@@ -53,6 +53,13 @@ export interface SqlQueueParts {
   readonly newUid: () => string
 }
 
+let makeQueue: (parts: SqlQueueParts) => SqlQueue
+
+/** For this package alone: what a queue is made of is nobody else's, so its constructor is private. */
+export function sqlQueueOf(parts: SqlQueueParts): SqlQueue {
+  return makeQueue(parts)
+}
+
 /**
  * A {@link Queue} in PostgreSQL or SQLite; `openQueue` opens one.
  *
@@ -72,8 +79,11 @@ export class SqlQueue implements Queue {
   readonly #puts: Coalescer<CheckedItem, boolean>
   readonly #settles: Coalescer<WantedRow, SluiceError | undefined>
 
-  /** @internal */
-  constructor({ name, queueId, store, gate, newUid }: SqlQueueParts) {
+  static {
+    makeQueue = (parts) => new SqlQueue(parts)
+  }
+
+  private constructor({ name, queueId, store, gate, newUid }: SqlQueueParts) {
     this.name = name
     this.supports = {
       durable: store.durable,

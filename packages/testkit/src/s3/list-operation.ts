@@ -157,19 +157,18 @@ function contentOf(
 function entryOf(bucket: Bucket, bytes: string, shown: (text: string) => string): string {
   const object = bucket.listed(bytes)
   if (object === undefined) return ''
-  return [
-    '<Contents>',
-    element('Key', shown(keyOf(bytes))),
-    element('LastModified', new Date(object.lastModifiedAt).toISOString()),
-    element('ETag', `"${object.etag}"`),
-    element('Size', String(object.body.length)),
-    element('StorageClass', 'STANDARD'),
-    '</Contents>',
-  ].join('')
+  const { etag, lastModifiedAt, body } = object
+  const key = element('Key', shown(keyOf(bytes)))
+  const at = new Date(lastModifiedAt).toISOString()
+  return `<Contents>${key}<LastModified>${at}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${body.length}</Size><StorageClass>STANDARD</StorageClass></Contents>`
 }
+
+/** What is written as it is; most keys are nothing else. */
+const PLAIN = /^[\w./-]*$/
 
 /** As AWS writes keys under `EncodingType: url`: a space is `+`, a slash stays. */
 function urlEncode(text: string): string {
+  if (PLAIN.test(text)) return text
   return encodeURIComponent(text)
     .replaceAll(/[!'()~]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%20', '+')

@@ -1,0 +1,91 @@
+import { SluiceError, checkOptions, silentLogger } from '@sluice/core'
+import { Ground } from './ground.js'
+import { has } from './item-state.js'
+import { Layout } from './layout.js'
+import { parseObject } from './object-texts.js'
+import { probeStore } from './probe.js'
+import { runProtocol } from './protocol-run.js'
+import { placeText } from './s3-errors.js'
+import { optionsSchema, type CheckedS3Options } from './s3-options.js'
+import { S3Queue } from './s3-queue.js'
+import { S3Store } from './s3-store.js'
+import { StintCache } from './stint-cache.js'
+import { StintNames } from './stint-names.js'
+import { createOnce, read, type Protocol } from './storage-op.js'
+import { StrayLog } from './stray-log.js'
+
+/**
+ * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
+ *
+ * @param options as {@link optionsSchema} says
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a wrong region, or other `shards` than the
+ * queue was made with; SLUICE_QUEUE_DENIED for credentials, permissions or a missing bucket; SLUICE_QUEUE_UNAVAILABLE
+ */
+export async function openQueue(options: unknown): Promise<S3Queue> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
+  const { name, prefix, clock = defaultClock, logger = silentLogger } = checked
+  const monotonicMs = () => clock.monotonicMs()
+  const layout = new Layout(prefix, name)
+  const { bucket, endpoint, concurrency, timeoutMs } = checked
+  const place = { bucket, root: layout.root, ...has({ endpoint }) }
+  const store = new S3Store({ client: clientOptions(checked), place, concurrency, timeoutMs, monotonicMs })
+  try {
+    await probeStore(store, layout.root, logger)
+    const shards = await settledShards(store, layout, checked.shards)
+    const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
+    const names = new StintNames(() => store.clock.now(), shards)
+    const strays = new StrayLog(logger, place)
+    const cache = new StintCache(monotonicMs)
+    return new S3Queue(name, new Ground({ store, layout, logger, strays, cache, names, lanes }))
+  } catch (error) {
+    store.close()
+    throw error
+  }
+}
+
+const defaultClock = { monotonicMs: () => performance.now() }
+
+/** Other stores than AWS get none of the checksums that only AWS needs: some answer 501 to them. */
+function clientOptions({ endpoint, region, forcePathStyle, credentials }: CheckedS3Options) {
+  const foreign = {
+    region: region ?? 'us-east-1',
+    forcePathStyle: forcePathStyle ?? true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  } as const
+  const own = credentials && {
+    accessKeyId: credentials.accessKeyId,
+    secretAccessKey: credentials.secretAccessKey,
+    ...has({ sessionToken: credentials.sessionToken }),
+  }
+  return {
+    ...has({ endpoint, region, forcePathStyle, credentials: own }),
+    ...(endpoint === undefined ? {} : foreign),
+  }
+}
+
+/** How many lanes the queue has is fixed by whoever opens it first: a process that knew of fewer would miss items. */
+async function settledShards(store: S3Store, layout: Layout, wanted: number | undefined): Promise<number> {
+  const text = await runProtocol(store, silentLogger, settings(layout, wanted ?? 1))
+  const { format, shards } = parseObject(text) ?? {}
+  if (format !== 1 || typeof shards !== 'number' || !Number.isInteger(shards) || shards < 1 || shards > 256) {
+    throw new SluiceError(
+      'SLUICE_QUEUE_CORRUPT',
+      `Cannot open the queue in ${placeText(store.place)}: its object QUEUE is damaged, or of a later version of this package`,
+    )
+  }
+  if (wanted === undefined || wanted === shards) return shards
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Cannot open the queue in ${placeText(store.place)} with shards ${wanted}: it was made with ${shards}. Give that, or leave it out`,
+  )
+}
+
+function* settings(layout: Layout, shards: number): Protocol<string> {
+  const key = layout.settings()
+  const known = yield* read(key)
+  if (known !== undefined) return known.content
+  const text = JSON.stringify({ sluice: 1, format: 1, shards })
+  yield* createOnce(key, text, { token: `shards${shards}` })
+  return (yield* read(key))?.content ?? ''
+}

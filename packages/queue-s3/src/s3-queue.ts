@@ -1,0 +1,255 @@
+import {
+  SluiceError,
+  assertCount,
+  assertItemId,
+  assertStage,
+  checkNewItem,
+  checkNewItems,
+  type CheckedItem,
+  type FailOutcome,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type Lease,
+  type NewItem,
+  type Page,
+  type PageOptions,
+  type PutOptions,
+  type Queue,
+  type QueueControl,
+  type QueueItem,
+  type QueueSupports,
+  type RefusedSettlement,
+  type ReleaseOptions,
+  type RemoveOptions,
+  type RequeueOptions,
+  type SettleReport,
+  type Settlement,
+  type Stage,
+  type SuccessOutcome,
+} from '@sluice/core'
+import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
+import { checkMove, checkSettlements, type AskedMove } from './checked-move.js'
+import type { Ground } from './ground.js'
+import { ItemClaims } from './item-claims.js'
+import { ItemMoves, itemNotFound, moveError } from './item-moves.js'
+import { listHeads, listRecords, lookupItem, lookupStage } from './item-reads.js'
+import { mend } from './mend.js'
+import { putItem, type PutResult } from './protocol/put-item.js'
+import { s3Control } from './s3-control.js'
+import { S3Leases } from './s3-leases.js'
+import { countStage } from './stage-count.js'
+import { assertCursor } from './stage-walk.js'
+import { sweep, type SweepOptions, type SweepReport } from './sweep.js'
+
+const SUPPORTS: QueueSupports = {
+  durable: true,
+  multiProcess: true,
+  maxBodyBytes: 1_048_576,
+  // The store tells its time in whole seconds; an answer is up to as long under way again.
+  orderPrecisionMs: 2_000,
+}
+
+/**
+ * A {@link Queue} in an S3 bucket, with nothing beside it. Each move is decided by the creation of one object with If-None-Match, so that any
+ * number of processes may use it at once and any of them may die at any instruction; `docs/s3-layout.md` says how. Get one by `openQueue`.
+ */
+export class S3Queue implements Queue {
+  readonly name: string
+  readonly supports = SUPPORTS
+  readonly control: QueueControl
+  readonly #ground: Ground
+  readonly #claims: ItemClaims
+  readonly #moves: ItemMoves
+  readonly #leases: S3Leases
+  #closed = false
+
+  /** Use `openQueue`. */
+  constructor(name: string, ground: Ground) {
+    this.name = name
+    this.#ground = ground
+    this.#claims = new ItemClaims(ground)
+    this.#moves = new ItemMoves(ground)
+    this.#leases = new S3Leases(ground)
+    this.control = s3Control(ground, () => this.#assertOpen())
+  }
+
+  async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
+    this.#assertOpen()
+    const checked = checkNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
+    const [result] = await this.#putAll([checked])
+    if (result === undefined || result.added) return
+    throw new SluiceError(
+      'SLUICE_ITEM_EXISTS',
+      `Cannot put item ${JSON.stringify(id)} into queue ${JSON.stringify(this.name)}: it is there, in ` +
+        `${result.place?.at ?? 'an unknown stage'}. Remove it first if it is to be done anew`,
+      { itemId: id },
+    )
+  }
+
+  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+    this.#assertOpen()
+    const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
+    const first = new Map(checked.toReversed().map((item) => [item.id, item]))
+    const unique = checked.filter((item) => first.get(item.id) === item)
+    const results = await this.#putAll(unique)
+    const added = new Set(unique.filter((_, index) => results[index]?.added === true))
+    return { added: added.size, duplicates: checked.filter((item) => !added.has(item)).map((item) => item.id) }
+  }
+
+  async get(maxItems: number): Promise<QueueItem[]> {
+    this.#assertOpen()
+    assertCount(maxItems, 'maxItems')
+    return this.#claims.get(maxItems)
+  }
+
+  async peek(maxItems: number): Promise<QueueItem[]> {
+    this.#assertOpen()
+    assertCount(maxItems, 'maxItems')
+    return this.#claims.peek(maxItems)
+  }
+
+  async success(id: string, outcome: SuccessOutcome = {}): Promise<void> {
+    await this.#moveOne({ ...outcome, id, stage: 'SUCCESS' })
+  }
+
+  async fail(id: string, outcome: FailOutcome = {}): Promise<void> {
+    await this.#moveOne({ ...outcome, id, stage: 'FAIL' })
+  }
+
+  async release(id: string, options: ReleaseOptions = {}): Promise<void> {
+    await this.#moveOne({ ...options, id, stage: 'WAITING' })
+  }
+
+  async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
+    this.#assertOpen()
+    const moves = checkSettlements(outcomes, SUPPORTS.maxBodyBytes)
+    const verdicts = await this.#moves.settle(moves)
+    const refused = moves.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
+      const is = verdicts[index]?.is
+      if (is === 'conflict') return [{ id, attempt, code: 'SLUICE_STAGE_CONFLICT' }]
+      return is === 'unknown' ? [{ id, attempt, code: 'SLUICE_ITEM_NOT_FOUND' }] : []
+    })
+    return { settled: moves.length - refused.length, refused }
+  }
+
+  async requeue(ids: readonly string[], options: RequeueOptions = {}) {
+    this.#assertOpen()
+    assertIds(ids)
+    const skipped = await this.#moves.requeue(ids, checkRequeue(options))
+    return { moved: ids.length - skipped.length, skipped }
+  }
+
+  async remove(ids: readonly string[], options: RemoveOptions = {}) {
+    this.#assertOpen()
+    assertIds(ids)
+    const skipped = await this.#moves.remove(ids, checkRemovable(options))
+    return { removed: ids.length - skipped.length, skipped }
+  }
+
+  async size(stage: Stage): Promise<number> {
+    this.#assertOpen()
+    assertStage(stage)
+    await mend(this.#ground)
+    return countStage(this.#ground, stage)
+  }
+
+  async sizes(): Promise<Record<Stage, number>> {
+    this.#assertOpen()
+    await mend(this.#ground)
+    const count = (stage: Stage) => countStage(this.#ground, stage)
+    const stages = ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const
+    const [WAITING = 0, PROCESSING = 0, SUCCESS = 0, FAIL = 0] = await Promise.all(stages.map(count))
+    return { WAITING, PROCESSING, SUCCESS, FAIL }
+  }
+
+  async lookupStatus(id: string): Promise<Stage> {
+    this.#assertOpen()
+    assertItemId(id)
+    const stage = await lookupStage(this.#ground, id)
+    if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
+    return stage
+  }
+
+  async lookup(id: string): Promise<ItemRecord | undefined> {
+    this.#assertOpen()
+    assertItemId(id)
+    return lookupItem(this.#ground, id)
+  }
+
+  async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+    this.#assertPage(stage, page)
+    return listRecords(this.#ground, stage, page)
+  }
+
+  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+    this.#assertPage(stage, page)
+    return listHeads(this.#ground, stage, page)
+  }
+
+  async now(): Promise<number> {
+    this.#assertOpen()
+    const { store, layout } = this.#ground
+    await store.send({ do: 'look', key: layout.settings() }, store.patience())
+    return store.clock.now()
+  }
+
+  async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
+    this.#assertOpen()
+    assertLease(name, holder, ttlMs)
+    return this.#leases.take({ name, holder, ttlMs })
+  }
+
+  /**
+   * Finishes moves half done, deletes leftovers, removes finished items by age, and deletes old marks of removed ones. Safe beside everything
+   * else, any number of times; nothing needs it soon.
+   *
+   * @throws TypeError for a `purgeAfterMs` under an hour
+   */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    this.#assertOpen()
+    return sweep(this.#ground, options)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#ground.store.close()
+  }
+
+  #assertOpen(): void {
+    if (!this.#closed) return
+    throw new SluiceError(
+      'SLUICE_QUEUE_CLOSED',
+      `Queue ${JSON.stringify(this.name)} was closed: open it again to go on`,
+    )
+  }
+
+  #assertPage(stage: Stage, page: PageOptions): void {
+    this.#assertOpen()
+    assertStage(stage)
+    assertPageLimit(page.limit)
+    assertCursor(page.cursor)
+  }
+
+  async #putAll(items: readonly CheckedItem[]): Promise<PutResult[]> {
+    const { layout, names } = this.#ground
+    const protocols = items.map((item) => {
+      const { key, of } = names.entryOf(item)
+      return putItem(layout, key, of)
+    })
+    const results = await this.#ground.runAll(protocols)
+    return results.map((result) => {
+      if ('error' in result) throw result.error
+      return result.value
+    })
+  }
+
+  async #moveOne(asked: AskedMove): Promise<void> {
+    this.#assertOpen()
+    const move = checkMove(asked, SUPPORTS.maxBodyBytes)
+    const [verdict] = await this.#moves.settle([move])
+    const error = verdict && moveError(this.name, move, verdict)
+    if (error !== undefined) throw error
+  }
+}

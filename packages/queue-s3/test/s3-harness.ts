@@ -1,0 +1,44 @@
+import type { Queue } from '@sluice/core'
+import { ManualClock, type QueueHarness } from '@sluice/testkit'
+import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { openQueue, type S3Queue } from '../src/index.js'
+
+/** What opens a queue on one address of a server. */
+export function optionsOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {
+  const { endpoint: url, region, credentials } = server.clientOptions(endpoint)
+  return { name, bucket: server.bucket, prefix: 'queues', endpoint: url, region, credentials }
+}
+
+/** A fresh server with a clock that is set on by hand. */
+export async function s3Harness(): Promise<QueueHarness> {
+  const clock = new ManualClock()
+  const server = await startS3Server({ clock })
+  const opened: Queue[] = []
+  const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
+    const queue = await openQueue({ ...optionsOn(server, endpoint, name), clock })
+    opened.push(queue)
+    return queue
+  }
+  return {
+    open,
+    passTime: (ms) => clock.advance(ms),
+    openCrashing: async (point) => {
+      const endpoint = await server.addEndpoint()
+      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, timeoutMs: 100 })
+      opened.push(queue)
+      endpoint.crashAt = endpoint.requests.length + point
+      return { queue, crashed: () => endpoint.crashed() }
+    },
+    openUnreachable: async () => {
+      const endpoint = await server.addEndpoint()
+      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, timeoutMs: 300 })
+      opened.push(queue)
+      endpoint.crash()
+      return queue
+    },
+    close: async () => {
+      await Promise.all(opened.map((queue) => queue.close()))
+      await server.close()
+    },
+  }
+}
