@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
 import { CommandError } from '../command-error.js'
 import type { LoadManifestOptions, LoadSummary } from '../manifest/load-manifest.js'
@@ -68,7 +69,8 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
   const { loadManifest } = await import('../manifest/load-manifest.js')
   const options = await optionsOf(file, flags, context)
   const queue = flags.dryRun === true ? undefined : await context.openQueue()
-  const summary = await loadManifest(file, queue, options)
+  const path = file === '-' ? file : resolve(context.cwd, file)
+  const summary = await loadManifest(path, queue, options)
   report(summary, { context, flags })
   if (summary.interrupted) context.exitWith('INTERRUPTED')
   else if (summary.refused > 0) context.exitWith('INVALID')
@@ -91,7 +93,7 @@ async function optionsOf(
     ...(idField === undefined ? {} : { idField }),
     ...(priorityField === undefined ? {} : { priorityField }),
     ...(flags.delimiter === undefined ? {} : { delimiter: delimiterOf(flags.delimiter) }),
-    ...(flags.rejects === undefined ? {} : { rejects: flags.rejects }),
+    ...(flags.rejects === undefined ? {} : { rejects: resolve(context.cwd, flags.rejects) }),
     typed: flags.typed ?? false,
     strict: flags.strict ?? false,
     signal: context.interrupted(),

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
 import { isStage, STAGES, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../command-error.js'
@@ -94,7 +95,8 @@ async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promi
     await writeReport(items, output.stdout, { ...options, keepOpen: true })
     return
   }
-  const rows = await writeFileWhole(out, (file) => writeReport(items, file, options))
+  const path = resolve(context.cwd, out)
+  const rows = await writeFileWhole(path, (file) => writeReport(items, file, options))
   output.print(`${countText(rows)} rows in ${printable(out)}`, { rows, out, format: options.format })
 }
 

@@ -107,7 +107,7 @@ async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise
 
 function openDemoWorker({ place, plan, context }: Pick<Demo, 'place' | 'plan' | 'context'>): Promise<Worker> {
   // Beside the built command line; no shell, and the Node that runs this.
-  const digest = fileURLToPath(new URL('./digest.js', import.meta.url))
+  const digest = fileURLToPath(new URL('./digest.cjs', import.meta.url))
   const settings = {
     package: 'process',
     name: DEMO_QUEUE,

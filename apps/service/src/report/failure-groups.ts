@@ -50,8 +50,14 @@ const FOLDS: readonly (readonly [RegExp, string])[] = [
 export function foldReason(reason: string | undefined, id: string): string {
   const line = (reason ?? '').trim().split('\n', 1)[0] ?? ''
   if (line === '') return '(no reason given)'
-  // A short id would tear words apart.
-  let folded = id.length >= 3 ? line.replaceAll(id, '…') : line
+  let folded = withoutId(line, id)
   for (const [pattern, by] of FOLDS) folded = folded.replaceAll(pattern, by)
   return folded.length > 200 ? `${folded.slice(0, 199).toWellFormed()}…` : folded
+}
+
+/** A short id only where it stands alone: the letters of `a` or `it` are in many words. */
+function withoutId(line: string, id: string): string {
+  if (id.length >= 8) return line.replaceAll(id, '…')
+  const literal = id.replaceAll(/[\\^$.*+?()[\]{}|/-]/gu, String.raw`\$&`)
+  return line.replaceAll(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '…')
 }
