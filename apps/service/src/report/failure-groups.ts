@@ -58,6 +58,6 @@ export function foldReason(reason: string | undefined, id: string): string {
 /** A short id only where it stands alone: the letters of `a` or `it` are in many words. */
 function withoutId(line: string, id: string): string {
   if (id.length >= 8) return line.replaceAll(id, '…')
-  const literal = id.replaceAll(/[\\^$.*+?()[\]{}|/-]/gu, String.raw`\$&`)
+  const literal = id.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`)
   return line.replaceAll(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '…')
 }

@@ -171,6 +171,9 @@ describe('failures by reason', () => {
       'at … job … died',
     )
     expect(foldReason('digest deadbeef12 of decade\nmore', 'x')).toBe('digest … of decade')
+    expect(foldReason('item a of a batch, not (a+b)', 'a')).toBe('item … of … batch, not (…+b)')
+    expect(foldReason('bad (a+b)? no', '(a+b)?')).toBe('bad … no')
+    expect(foldReason('bad [x]-{y}/|.', '[x]-{y}')).toBe('bad …/|.')
     expect(foldReason(undefined, 'x')).toBe('(no reason given)')
     expect(foldReason('x'.repeat(5_000), 'id').length).toBe(200)
   })

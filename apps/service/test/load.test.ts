@@ -1,0 +1,234 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { openQueue } from '@sluice/queue-sql'
+import type { Queue } from '@sluice/core'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Sandbox } from './sluice.js'
+
+let box: Sandbox
+let queue: Queue
+
+beforeEach(async () => {
+  box = await Sandbox.open()
+  const url = `sqlite:${join(box.dir, 'queue.db')}`
+  await writeFile(
+    join(box.dir, 'sluice.config.yaml'),
+    `queue: { package: sql, name: tiles, url: '${url}' }\n`,
+  )
+  queue = await openQueue({ name: 'tiles', url })
+})
+
+afterEach(async () => {
+  await queue.close()
+  await box.close()
+})
+
+async function file(name: string, content: string | Buffer): Promise<string> {
+  await writeFile(join(box.dir, name), content)
+  return name
+}
+
+function jsonl(count: number, from = 0): string {
+  const lines = Array.from({ length: count }, (_, index) => ({
+    id: `i${from + index}`,
+    body: { n: from + index },
+  }))
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+}
+
+/** Good, bad, good, cut off. */
+const MIXED = `${jsonl(1)}{"id":"","body":1}\n{"id":"x"}\n${jsonl(1, 1)}{"id":"y","bo`
+
+describe('load', () => {
+  test('in the file’s order; again it adds nothing', async () => {
+    const name = await file('a.jsonl', jsonl(2_500))
+    expect(await box.json(['load', name])).toMatchObject({
+      added: 2_500,
+      skipped: 0,
+      refused: 0,
+      interrupted: false,
+      refusals: [],
+    })
+    const items = await queue.peek(2_500)
+    expect(items.map((item) => item.id)).toEqual(Array.from({ length: 2_500 }, (_, index) => `i${index}`))
+    expect(items[7]?.body).toEqual({ n: 7 })
+    expect(await box.json(['load', name])).toMatchObject({ added: 0, skipped: 2_500 })
+  })
+
+  test('good lines are stored, bad ones told with line and field, all of them in the file of rejects', async () => {
+    const { code, out, err } = await box.run(['load', await file('m.jsonl', MIXED), '--rejects', 'bad.jsonl'])
+    expect(code).toBe(2)
+    expect(out).toMatch(/^2 added, 0 skipped, 3 refused, in /u)
+    expect(err).toContain('line 2, field "id": id must not be empty')
+    expect(err).toContain('line 3, field "body": the field is missing')
+    expect(err).toMatch(/line 5: not JSON: .*cut off/u)
+    const rejects = (await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).trimEnd().split('\n')
+    expect(rejects.map((line) => Object(JSON.parse(line)).line)).toEqual([2, 3, 5])
+    expect(await queue.size('WAITING')).toBe(2)
+  })
+
+  test('only the first refused lines are shown', async () => {
+    const { err } = await box.run(['load', await file('m.jsonl', 'no\n'.repeat(50))])
+    expect(err.split('\n').filter((line) => line.startsWith('line '))).toHaveLength(20)
+    expect(err).toContain('… and 30 more: give --rejects FILE to get them all')
+  })
+
+  test('--strict stores nothing when one line is bad, from a file and from a pipe', async () => {
+    const name = await file('m.jsonl', MIXED)
+    for (const [args, input] of [
+      [['load', name, '--strict'], ''],
+      [['load', '-', '--strict'], MIXED],
+    ] as const) {
+      const { code, out, err } = await box.run(args, { input })
+      expect(code).toBe(2)
+      expect(out).toContain('Nothing was stored')
+      expect(err).toContain('line 2, field "id"')
+    }
+    expect(await queue.size('WAITING')).toBe(0)
+    expect(await box.json(['load', '-', '--strict'], { input: jsonl(10) })).toMatchObject({ added: 10 })
+  })
+
+  test('--dry-run needs no queue and stores nothing', async () => {
+    const name = await file('m.jsonl', MIXED)
+    const { code, out } = await box.run([
+      'load',
+      name,
+      '--dry-run',
+      '--set',
+      'queue.url=sqlite:/no/such/dir/q.db',
+    ])
+    expect(code).toBe(2)
+    expect(out).toMatch(/^2 good lines, 3 refused, .*Nothing was stored\.$/u)
+    expect(await queue.size('WAITING')).toBe(0)
+  })
+
+  test('CSV and plain lines, packed, and from standard input', async () => {
+    const csv = await file('a.csv.gz', gzipSync('sku,url,rank\na,u1,1\nb,u2,9\n'))
+    const flags = ['--id-column', 'sku', '--priority-column', 'rank']
+    expect(await box.json(['load', csv, ...flags])).toMatchObject({ added: 2 })
+    expect(await queue.peek(2)).toMatchObject([
+      { id: 'b', body: { url: 'u2' }, priority: 9 },
+      { id: 'a', body: { url: 'u1' }, priority: 1 },
+    ])
+    expect(await box.json(['load', '-', '--format', 'lines'], { input: 'x\ny\n' })).toMatchObject({
+      added: 2,
+    })
+    expect((await queue.lookup('y'))?.body).toEqual({ line: 'y' })
+  })
+
+  test('a CSV row that lacks a column, or a header without ids', async () => {
+    const short = await box.run(['load', await file('s.csv', 'id,url\na,u\nb\n'), '--strict'])
+    expect([short.code, short.err]).toEqual([
+      2,
+      expect.stringContaining('line 3, field "url": the column is missing'),
+    ])
+    const nameless = await box.run(['load', await file('n.csv', 'name,url\na,u\n')])
+    expect([nameless.code, nameless.err]).toEqual([2, expect.stringContaining('line 1, field "id"')])
+    expect(await queue.size('WAITING')).toBe(0)
+  })
+
+  test('mistakes of usage end with 2 and store nothing', async () => {
+    const name = await file('a.jsonl', jsonl(1))
+    for (const args of [
+      ['load', 'missing.jsonl'],
+      ['load', '.'],
+      ['load', await file('manifest', jsonl(1))],
+      ['load', name, '--id-column', 'id'],
+      ['load', name, '--format', 'xml'],
+      ['load', await file('a.csv', 'id\na\n'), '--delimiter', ';;'],
+      ['load', name, '--rejects', 'no/such/dir/bad.jsonl'],
+      ['load'],
+    ]) {
+      const { code, err } = await box.run(args)
+      expect([args, code]).toEqual([args, 2])
+      expect(err).toMatch(/^error: /u)
+      expect(err).not.toMatch(/\n\s+at /u)
+    }
+    expect(await queue.size('WAITING')).toBe(0)
+  })
+
+  test('an empty manifest is no mistake', async () => {
+    expect(await box.json(['load', await file('e.jsonl', '')])).toMatchObject({ added: 0, refused: 0 })
+  })
+
+  test('killed halfway and run again, each item is there exactly once', async () => {
+    const count = 200_000
+    const name = await file('big.jsonl', jsonl(count))
+    const first = box.start(['load', name])
+    for (;;) {
+      if ((await queue.size('WAITING')) > 0) break
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    first.kill('SIGKILL')
+    await first
+    const stored = await queue.size('WAITING')
+    expect(stored).toBeLessThan(count)
+    expect(await box.json(['load', name])).toMatchObject({ added: count - stored, skipped: stored })
+    expect(await queue.size('WAITING')).toBe(count)
+  })
+
+  test('Ctrl-C tells how many are in, and that the rest can follow', async () => {
+    const load = box.start(['load', await file('big.jsonl', jsonl(200_000))])
+    for (;;) {
+      if ((await queue.size('WAITING')) > 0) break
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    load.kill('SIGINT')
+    const { exitCode, stdout } = await load
+    expect(exitCode).toBe(130)
+    const stored = (await queue.size('WAITING')).toLocaleString('en')
+    expect(stdout).toContain(`${stored} added`)
+    expect(stdout).toContain('Run the same command again')
+  })
+})
+
+describe('report', () => {
+  beforeEach(async () => {
+    await queue.putMany(Array.from({ length: 30 }, (_, index) => ({ id: `i${index}`, body: index })))
+    await queue.get(30)
+    for (let index = 0; index < 30; index++) {
+      if (index % 3 === 0)
+        await queue.fail(`i${index}`, { reason: `exit code 1 of i${index} after ${index} s` })
+      else await queue.success(`i${index}`, { result: { size: index } })
+    }
+  })
+
+  test('to a file as CSV, to standard output as JSON lines', async () => {
+    expect(await box.json(['report', '--out', 'o.csv', '--columns', 'stage,result.size'])).toEqual({
+      rows: 30,
+      out: 'o.csv',
+      format: 'csv',
+    })
+    const csv = (await readFile(join(box.dir, 'o.csv'), 'utf8')).trimEnd().split('\n')
+    expect([csv.length, csv[0], csv[1], csv.at(-1)]).toEqual([
+      31,
+      'id,stage,result.size',
+      'i1,SUCCESS,1',
+      'i27,FAIL,',
+    ])
+    const { out } = await box.run(['report', '--stage', 'fail', '--format', 'jsonl'])
+    expect(out.split('\n').map((line) => Object(JSON.parse(line)).stage)).toEqual(Array(10).fill('FAIL'))
+  })
+
+  test('--summary groups the failures', async () => {
+    const group = { reason: 'exit code … of … after … s', count: 10 }
+    expect(await box.json(['report', '--summary'])).toMatchObject({
+      sizes: { WAITING: 0, PROCESSING: 0, SUCCESS: 20, FAIL: 10 },
+      failures: [group],
+    })
+    expect((await box.run(['report', '--summary'])).out).toContain(group.reason)
+  })
+
+  test('mistakes of usage end with 2', async () => {
+    for (const args of [
+      ['report', '--columns', 'nothing'],
+      ['report', '--stage', 'DONE'],
+      ['report', '--format', 'xml'],
+      ['report', '--out', 'no/such/dir/o.csv'],
+      ['report', '--out', '.'],
+    ]) {
+      expect([args, (await box.run(args)).code]).toEqual([args, 2])
+    }
+  })
+})
