@@ -48,10 +48,10 @@ function start(mode: string, url: string, prefix: string): Running {
   const ended = Promise.all([once(child, 'close'), once(reader, 'close')]).then(
     () => child.signalCode ?? child.exitCode,
   )
-  const said = (count: number): Promise<void> =>
-    lines.length >= count
-      ? Promise.resolve()
-      : Promise.race([new Promise<void>((resolve) => waiters.push({ count, resolve })), ended.then(() => {})])
+  const said = async (count: number): Promise<void> => {
+    if (lines.length >= count) return
+    await Promise.race([new Promise<void>((resolve) => waiters.push({ count, resolve })), ended])
+  }
   return { child, lines, said, ended }
 }
 
@@ -100,14 +100,14 @@ describe.each([
     queue = undefined
   })
 
-  test('ten that open a fresh database together all find the one queue', { timeout: 60_000 }, async () => {
+  test('ten that open a fresh database together all find the one queue', { timeout: 120_000 }, async () => {
     const all = Array.from({ length: PROCESSES }, () => start('open', url, prefix))
     expect(await Promise.all(all.map(({ ended }) => ended))).toEqual(all.map(() => 0))
     expect(all.map(({ lines }) => lines)).toEqual(all.map(() => ['open']))
     expect(await (await open()).sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
   })
 
-  test('ten that drain 20,000 items get each (id, attempt) exactly once', { timeout: 60_000 }, async () => {
+  test('ten that drain 20,000 items get each (id, attempt) exactly once', { timeout: 120_000 }, async () => {
     const own = await open()
     const items = Array.from({ length: 20_000 }, (_, index) => ({ id: `item-${index}`, body: index }))
     await own.putMany(items)
@@ -120,7 +120,7 @@ describe.each([
 
   test(
     'kill -9 in the middle of claims and moves loses and doubles nothing',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const own = await open()
       const ids = Array.from({ length: 200 }, (_, index) => `item-${index}`)
@@ -131,7 +131,7 @@ describe.each([
         await Promise.all(
           pair.map(async ({ child, said, ended }, index) => {
             // Somewhere in its work: another place each time.
-            await said(7 * (1 + round * 5 + index * 3) + round)
+            await said(7 * (1 + round * 2 + index) + round)
             child.kill('SIGKILL')
             expect(await ended).toBe('SIGKILL')
           }),

@@ -31,7 +31,8 @@ describe.each([
       priority: index,
     }))
     const late: NewItem[] = items.map(({ id, body, priority = 0 }) => ({
-      ...{ id: `late-${id}`, body },
+      id: `late-${id}`,
+      body,
       priority: priority + 100,
       delayMs: 3_600_000,
     }))

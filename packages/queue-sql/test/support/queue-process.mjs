@@ -15,7 +15,7 @@ async function claim(count) {
 if (mode === 'open') say('open')
 
 if (mode === 'drain') {
-  for (let items = await claim(50); items.length > 0; items = await claim(50)) {
+  for (let items = await claim(100); items.length > 0; items = await claim(100)) {
     const report = await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
     if (report.settled !== items.length) say(`refused ${JSON.stringify(report.refused)}`)
   }
