@@ -3,7 +3,7 @@
 //   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
 // As a module: `const store = await startRadosgw(); …; await store.stop()`.
 import { execFile, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
@@ -152,7 +152,7 @@ class Cluster {
       child.once('exit', done)
       child.once('error', done)
     })
-    this.#processes.push({ child, ended })
+    this.#processes.push({ program, child, ended })
   }
 
   #kill(signal) {
@@ -165,11 +165,12 @@ class Cluster {
   async #untilItWorks(action) {
     const giveUpAt = Date.now() + READY_WITHIN_MS
     for (;;) {
+      const dead = this.#processes.find(({ child }) => child.exitCode !== null)
+      if (dead !== undefined) throw new Error(`${dead.program} ended with code ${dead.child.exitCode}`)
       try {
         return await action()
       } catch (error) {
-        const dead = this.#processes.some(({ child }) => child.exitCode !== null)
-        if (dead || Date.now() > giveUpAt) throw error
+        if (Date.now() > giveUpAt) throw error
         await delay(200)
       }
     }
@@ -188,6 +189,9 @@ class Cluster {
       'osd pool default pg num = 4',
       'osd crush chooseleaf type = 0',
       'mon allow pool size one = true',
+      // What it would tell the monitor at its start has been told; it may do so before it knows the cluster, and die of the refusal.
+      'osd class update on start = false',
+      'osd crush update on start = false',
       'osd objectstore = memstore',
       'memstore device bytes = 2147483648',
       'public addr = 127.0.0.1',
@@ -249,12 +253,17 @@ function isInstalled(program) {
   return folders.some((folder) => existsSync(join(folder, program)))
 }
 
+/** A free port below those that outgoing connections take: the daemons bind it only a second later. */
 async function freePort() {
-  const server = createServer()
-  await new Promise((done, failed) => server.once('error', failed).listen(0, '127.0.0.1', done))
-  const { port } = server.address()
-  await new Promise((done) => server.close(done))
-  return port
+  for (;;) {
+    const port = randomInt(20_000, 32_000)
+    const server = createServer()
+    const free = await new Promise((done) => {
+      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true))
+    })
+    await new Promise((done) => server.close(done))
+    if (free) return port
+  }
 }
 
 async function main(args) {

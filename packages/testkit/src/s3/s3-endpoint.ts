@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { buffer } from 'node:stream/consumers'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import type { S3Answer } from './answer.js'
 import type { S3Fault } from './fault.js'
@@ -197,7 +195,7 @@ export class S3Endpoint {
     entry.status = answer.status
     if (answer.code !== undefined) entry.code = answer.code
     const body = answer.body ?? ''
-    const id = randomBytes(8).toString('hex').toUpperCase()
+    const id = entry.index.toString(16).toUpperCase().padStart(16, '0')
     // Answers without a body have no length either, by the protocol.
     const length =
       answer.status === 204 || answer.status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
@@ -229,13 +227,15 @@ async function settlement(until: Promise<unknown> | undefined): Promise<void> {
   await Promise.allSettled([until])
 }
 
-async function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
-  try {
-    const body = await buffer(incoming)
-    return incoming.complete ? body : undefined
-  } catch {
-    return undefined
-  }
+/** The whole body; `undefined` when the sender was cut off before its end. */
+function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>()
+  const parts: Buffer[] = []
+  incoming.on('data', (part: Buffer) => parts.push(part))
+  incoming.once('end', () => resolve(Buffer.concat(parts)))
+  incoming.once('error', () => resolve(undefined))
+  incoming.once('close', () => resolve(undefined))
+  return promise
 }
 
 function headersOf(incoming: IncomingMessage): Record<string, string> {

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { errorAnswer, type S3Answer } from './answer.js'
 import type { RawRequest } from './request.js'
 
@@ -100,15 +100,16 @@ function encoded(text: string): string {
   )
 }
 
-const signingKeys = new Map<string, Buffer>()
+const signingKeys = new Map<string, KeyObject>()
 
-function signingKey(secret: string, date: string, region: string): Buffer {
+function signingKey(secret: string, date: string, region: string): KeyObject {
   const name = `${secret}\n${date}\n${region}`
   const known = signingKeys.get(name)
   if (known !== undefined) return known
   let key = Buffer.from(`AWS4${secret}`)
   for (const part of [date, region, 's3', 'aws4_request'])
     key = createHmac('sha256', key).update(part).digest()
-  signingKeys.set(name, key)
-  return key
+  const made = createSecretKey(key)
+  signingKeys.set(name, made)
+  return made
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -155,6 +157,14 @@ describe('a request', () => {
       condition: '*',
     }
     expect(seen).toEqual([expected])
+  })
+
+  test('that is cut off in its body has not arrived', async () => {
+    const socket = connect(Number(new URL(server.endpoint).port), '127.0.0.1')
+    socket.end('PUT /sluice-test/key HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf')
+    await once(socket.resume(), 'close')
+    await server.settled()
+    expect([server.counts().PutObject, server.keys()]).toEqual([0, []])
   })
 
   test('of a hook that throws is dropped, and the hook’s error is told when the test asks', async () => {
