@@ -18,8 +18,8 @@ export class LiveView {
   constructor(options: LiveViewOptions) {
     this.#options = options
     this.#shownAtMs = this.#now()
-    // It brings the cursor back at every end of the process, a thrown error and a signal included.
-    if (options.stream.isTTY === true) this.#redraw = createLogUpdate(options.stream)
+    // With the cursor hidden, a `kill -9` would leave the terminal without one.
+    if (options.stream.isTTY === true) this.#redraw = createLogUpdate(options.stream, { showCursor: true })
   }
 
   /** @param shown the picture for a terminal, and the same for a log on one line */

@@ -10,7 +10,7 @@ export interface ProgressOptions {
   readonly total?: number
   /** The word for what is counted, such as `items`. */
   readonly unit: string
-  readonly stream: Writable & { readonly isTTY?: boolean }
+  readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   /** Ms of a clock that never goes back; for tests. */
   readonly now?: () => number
 }
@@ -77,9 +77,11 @@ class BarProgress implements Progress {
     this.#gauge = new Gauge(options)
     this.#bar = new SingleBar({
       stream: options.stream,
-      format: () => this.#gauge.line(24),
-      // The cursor stays as it is, so there is nothing to put right when the process is killed.
+      // Cut rather than wrapped: what is on two lines can't be drawn over.
+      format: () => this.#gauge.line(24).slice(0, Math.max(20, (options.stream.columns ?? 80) - 1)),
+      // Cursor and wrapping stay as they are, so there is nothing to put right when the process is killed.
       hideCursor: false,
+      linewrap: true,
       gracefulExit: false,
     })
     this.#bar.start(options.total ?? 0, 0)

@@ -88,6 +88,7 @@ describe('progress', () => {
     progress.stop()
     expect(screen.text).toContain('Loading: ████████████░░░░░░░░░░░░ 50%, 50 items')
     expect(screen.text).not.toContain('\u001B[?25l')
+    expect(screen.text).not.toContain('\u001B[?7l')
   })
 })
 
@@ -107,6 +108,7 @@ describe('live view', () => {
     const shown = { picture: () => 'head\ncount 1', line: () => '' }
     view.update(shown)
     const first = screen.text
+    expect(first).not.toContain('\u001B[?25l')
     view.update(shown)
     expect(screen.text).toBe(first)
     view.update({ ...shown, picture: () => 'head\ncount 2' })
