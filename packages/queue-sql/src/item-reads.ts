@@ -62,7 +62,12 @@ export class ItemReads {
   }
 
   async find(ids: readonly string[]): Promise<ItemFacts[]> {
-    return this.#items().where(this.#store.among('id', ids)).execute()
+    return this.#db
+      .selectFrom(this.#store.names.items)
+      .select(FACTS)
+      .where('queue_id', '=', this.#queueId)
+      .where(this.#store.among('id', ids))
+      .execute()
   }
 
   async stage(id: string): Promise<number | undefined> {
@@ -197,14 +202,18 @@ export class ItemReads {
     return rows.map(({ seq }) => ({ seq, key: [seq] }))
   }
 
+  /**
+   * The items of these keys, which were read from this queue's own tables. The queue is not asked for again: given the choice, SQLite would look the
+   * rows up by the queue's number, and so walk over all of its items.
+   */
   async #bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
     if (seqs.length === 0) return new Map()
-    const rows = await this.#items().where(this.#store.among('seq', seqs)).execute()
+    const rows = await this.#db
+      .selectFrom(this.#store.names.items)
+      .select(FACTS)
+      .where(this.#store.among('seq', seqs))
+      .execute()
     return new Map(rows.map((row) => [row.seq, row]))
-  }
-
-  #items() {
-    return this.#db.selectFrom(this.#store.names.items).select(FACTS).where('queue_id', '=', this.#queueId)
   }
 }
 
