@@ -33,7 +33,10 @@ export class ItemClaims {
       const failed = results.find((result) => 'error' in result)
       if (failed === undefined) continue
       if (items.length === 0) throw failed.error
-      this.#ground.logger.warn({ err: failed.error, given: items.length }, 'get was cut short by an error of the store')
+      this.#ground.logger.warn(
+        { err: failed.error, given: items.length },
+        'get was cut short by an error of the store',
+      )
       break
     }
     return items
@@ -85,7 +88,8 @@ export class ItemClaims {
   #given(result: RunResult<ClaimResult>): QueueItem[] {
     if ('error' in result) return []
     const claim = result.value
-    if (claim.is === 'stray') this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
+    if (claim.is === 'stray')
+      this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
     if (claim.is !== 'claimed') return []
     const { entry, running } = claim
     this.#ground.cache.claimed(running)

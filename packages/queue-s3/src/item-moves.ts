@@ -4,7 +4,13 @@ import type { CheckedMove } from './checked-move.js'
 import { valuesOf, type Ground } from './ground.js'
 import { has } from './item-state.js'
 import { encodeKey } from './key-encoding.js'
-import { removeItem, requeueItem, settleItem, type LeaveVerdict, type SettleVerdict } from './protocol/move-item.js'
+import {
+  removeItem,
+  requeueItem,
+  settleItem,
+  type LeaveVerdict,
+  type SettleVerdict,
+} from './protocol/move-item.js'
 import type { RunResult } from './protocol-run.js'
 import type { Protocol } from './storage-op.js'
 
@@ -33,7 +39,10 @@ export class ItemMoves {
     return verdicts
   }
 
-  async requeue(ids: readonly string[], { delayMs = 0, priority, reason }: RequeueOptions): Promise<string[]> {
+  async requeue(
+    ids: readonly string[],
+    { delayMs = 0, priority, reason }: RequeueOptions,
+  ): Promise<string[]> {
     const { layout, names } = this.#ground
     return this.#leave(ids, (key) =>
       requeueItem(layout, key, (stint) => {
@@ -49,7 +58,10 @@ export class ItemMoves {
   }
 
   /** The ids that did not move. */
-  async #leave(ids: readonly string[], protocolOf: (key: string) => Protocol<LeaveVerdict>): Promise<string[]> {
+  async #leave(
+    ids: readonly string[],
+    protocolOf: (key: string) => Protocol<LeaveVerdict>,
+  ): Promise<string[]> {
     const stayed = new Set<number>()
     for (const round of roundsOf(ids)) {
       const results = await this.#ground.runAll(round.map((index) => protocolOf(encodeKey(ids[index] ?? ''))))

@@ -1,4 +1,11 @@
-import { isSluiceError, type ItemHead, type ItemRecord, type Page, type PageOptions, type Stage } from '@sluice/core'
+import {
+  isSluiceError,
+  type ItemHead,
+  type ItemRecord,
+  type Page,
+  type PageOptions,
+  type Stage,
+} from '@sluice/core'
 import type { Ground } from './ground.js'
 import { attemptIn, recordOf } from './item-state.js'
 import { decodeKey, encodeKey } from './key-encoding.js'
@@ -28,7 +35,11 @@ export async function lookupStage(ground: Ground, id: string): Promise<Stage | u
 }
 
 /** A page of a stage, whole: two objects are read for each item at most. */
-export async function listRecords(ground: Ground, stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+export async function listRecords(
+  ground: Ground,
+  stage: Stage,
+  page: PageOptions,
+): Promise<Page<ItemRecord>> {
   if (page.cursor === undefined) await mend(ground)
   const { stints, cursor } = await stagePage(ground, stage, page)
   const results = await ground.runAll(stints.map((listed) => readPlace(ground.layout, stage, listed)))
@@ -60,7 +71,9 @@ function itemRecord({ place, entry, state }: FoundItem): ItemRecord {
 }
 
 async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise<void> {
-  const unknown = stints.filter(({ stint: { key } }) => decodeKey(key) === undefined && ground.cache.idOf(key) === undefined)
+  const unknown = stints.filter(
+    ({ stint: { key } }) => decodeKey(key) === undefined && ground.cache.idOf(key) === undefined,
+  )
   const results = await ground.runAll(unknown.map(({ stint }) => readId(ground, stint)))
   for (const [index, result] of results.entries()) {
     if ('error' in result) throw result.error

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Logger } from '@sluice/core'
+import { isSluiceError, type Logger } from '@sluice/core'
 import { missingListPermission, storeLies } from './s3-errors.js'
 import type { S3Store } from './s3-store.js'
 import type { StorageOp } from './storage-op.js'
@@ -33,6 +33,7 @@ async function probeMissing(store: S3Store, key: string): Promise<void> {
   try {
     await runLook(store, key)
   } catch (error) {
+    if (!isSluiceError(error, 'SLUICE_QUEUE_DENIED')) throw error
     const page = await store.list({ prefix: key, max: 1 }, store.patience()).then(
       () => 'listed',
       (why: unknown) => why,
@@ -48,10 +49,14 @@ async function probeCreate(store: S3Store, key: string): Promise<void> {
   if (first === 'exists') throw storeLies(store.place, 'a key that was never written is said to exist')
   const second = await create(store, key, 'second')
   if (second === 'created') {
-    throw storeLies(store.place, 'PUT If-None-Match: * of a key that exists was answered as a success: the store ignores it')
+    throw storeLies(
+      store.place,
+      'PUT If-None-Match: * of a key that exists was answered as a success: the store ignores it',
+    )
   }
   const kept = await runLook(store, key)
-  if (kept !== 'first') throw storeLies(store.place, 'a PUT that was refused has changed the object, or its metadata is lost')
+  if (kept !== 'first')
+    throw storeLies(store.place, 'a PUT that was refused has changed the object, or its metadata is lost')
 }
 
 async function probeRace(store: S3Store, key: string): Promise<void> {
@@ -59,7 +64,10 @@ async function probeRace(store: S3Store, key: string): Promise<void> {
   const ends = await Promise.all(tokens.map((token) => create(store, key, token)))
   const winners = ends.filter((end) => end === 'created').length
   if (winners !== 1) {
-    throw storeLies(store.place, `of ${RACERS} concurrent PUT If-None-Match: * of one key ${winners} won instead of one`)
+    throw storeLies(
+      store.place,
+      `of ${RACERS} concurrent PUT If-None-Match: * of one key ${winners} won instead of one`,
+    )
   }
 }
 
@@ -68,7 +76,10 @@ async function probeList(store: S3Store, prefix: string, keys: readonly string[]
   const listed = page.objects.map(({ key }) => key)
   if (listed.join() === keys.join()) return
   const when = keys.length > 0 ? 'that were just written' : 'after they were deleted'
-  throw storeLies(store.place, `LIST does not show keys as they are ${when}: listings there are late, or out of order`)
+  throw storeLies(
+    store.place,
+    `LIST does not show keys as they are ${when}: listings there are late, or out of order`,
+  )
 }
 
 /** Until there is a clear answer; a creation with no answer is told by its token. */

@@ -80,6 +80,9 @@ async function deleteOrLog(store: S3Store, logger: Logger, keys: readonly string
   try {
     await store.deleteAll(keys, store.patience())
   } catch (error) {
-    logger.warn({ err: error, keys: keys.length, bucket: store.place.bucket }, 'retired objects were left behind')
+    logger.warn(
+      { err: error, keys: keys.length, bucket: store.place.bucket },
+      'retired objects were left behind',
+    )
   }
 }

@@ -68,7 +68,9 @@ function stateOf(version: Version | undefined): ControlState {
       reason: typeof reason === 'string' ? reason : undefined,
       pausedAt: typeof pausedAt === 'number' ? pausedAt : undefined,
     }),
-    limits: Object.fromEntries(known.filter((entry): entry is [string, number] => typeof entry[1] === 'number')),
+    limits: Object.fromEntries(
+      known.filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+    ),
   }
 }
 

@@ -20,7 +20,13 @@ const RETRIED = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
 ])
-const SLOW = new Set(['SlowDown', 'ServiceUnavailable', 'Throttling', 'ThrottlingException', 'TooManyRequestsException'])
+const SLOW = new Set([
+  'SlowDown',
+  'ServiceUnavailable',
+  'Throttling',
+  'ThrottlingException',
+  'TooManyRequestsException',
+])
 
 /**
  * Reads an error of the SDK. An error that doesn't come from the service (refused, reset, timed out, DNS) says nothing about whether the
@@ -50,20 +56,35 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'permission was refused. The queue needs s3:GetObject, s3:PutObject, s3:DeleteObject on its keys and s3:ListBucket on the bucket',
   },
-  InvalidAccessKeyId: { code: 'SLUICE_QUEUE_DENIED', what: 'the access key is unknown there. Correct the credentials' },
+  InvalidAccessKeyId: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'the access key is unknown there. Correct the credentials',
+  },
   SignatureDoesNotMatch: {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'the signature was refused. Correct the secret key, or the region',
   },
   ExpiredToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the credentials have expired. Renew them' },
-  InvalidToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the session token is not valid. Renew the credentials' },
+  InvalidToken: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'the session token is not valid. Renew the credentials',
+  },
   CredentialsProviderError: {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'no credentials were found. Set `credentials`, the AWS_ variables, a profile or a role',
   },
-  PermanentRedirect: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region` or `endpoint`' },
-  AuthorizationHeaderMalformed: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region`' },
-  IllegalLocationConstraintException: { code: 'SLUICE_CONFIG_INVALID', what: 'the bucket is in another region. Correct `region`' },
+  PermanentRedirect: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'the bucket is in another region. Correct `region` or `endpoint`',
+  },
+  AuthorizationHeaderMalformed: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'the bucket is in another region. Correct `region`',
+  },
+  IllegalLocationConstraintException: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'the bucket is in another region. Correct `region`',
+  },
   RequestTimeTooSkewed: {
     code: 'SLUICE_QUEUE_DENIED',
     what: "this machine's clock is too far from the store's. Set it, by NTP for instance",
@@ -72,10 +93,17 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_CONFIG_INVALID',
     what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
   },
-  SlowDown: { code: 'SLUICE_QUEUE_UNAVAILABLE', what: 'the store asks to go slower, and went on asking. Try later' },
+  SlowDown: {
+    code: 'SLUICE_QUEUE_UNAVAILABLE',
+    what: 'the store asks to go slower, and went on asking. Try later',
+  },
 }
 
-const STATUS: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 403: 'AccessDenied', 501: 'NotImplemented' }
+const STATUS: Readonly<Record<number, string>> = {
+  301: 'PermanentRedirect',
+  403: 'AccessDenied',
+  501: 'NotImplemented',
+}
 
 /** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
@@ -84,12 +112,18 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
   const known = KNOWN[name] ?? KNOWN[STATUS[status ?? 0] ?? '']
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
-    return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, { cause: error })
-  }
-  if (failureOf(error) === 'fatal' && status !== undefined) {
-    return new SluiceError('SLUICE_QUEUE_CORRUPT', `${head}: the store answered ${status} ${name}. Is it an S3 store, and \`endpoint\` right?`, {
+    return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, {
       cause: error,
     })
+  }
+  if (failureOf(error) === 'fatal' && status !== undefined) {
+    return new SluiceError(
+      'SLUICE_QUEUE_CORRUPT',
+      `${head}: the store answered ${status} ${name}. Is it an S3 store, and \`endpoint\` right?`,
+      {
+        cause: error,
+      },
+    )
   }
   const said = status === undefined ? `it could not be reached (${name})` : `it answered ${status} ${name}`
   return new SluiceError(

@@ -39,11 +39,13 @@ export class S3Leases {
     const version = await chain.latest()
     const last = version && holdingOf(version)
     const mine = last?.holder === asked.holder
-    if (version !== undefined && last !== undefined && !mine && !this.#isOver(asked.name, version, last)) return undefined
+    if (version !== undefined && last !== undefined && !mine && !this.#isOver(asked.name, version, last))
+      return undefined
     const fence = last === undefined ? 1 : last.fence + (mine ? 0 : 1)
     const sentAt = this.#ground.store.clock.monotonicMs()
     const { holder, ttlMs } = asked
-    if (!(await chain.append(version?.number ?? 0, textOf({ holder, fence, ttlMs, released: false })))) return undefined
+    if (!(await chain.append(version?.number ?? 0, textOf({ holder, fence, ttlMs, released: false }))))
+      return undefined
     return this.#lease({ ...asked, fence }, sentAt)
   }
 
@@ -62,7 +64,8 @@ export class S3Leases {
         if (lost || sentAt - goodAt >= ttlMs) return false
         const version = await this.#chain(name).latest()
         if (!isMine(version) || version === undefined) return false
-        if (!(await this.#chain(name).append(version.number, textOf({ holder, fence, ttlMs, released })))) continue
+        if (!(await this.#chain(name).append(version.number, textOf({ holder, fence, ttlMs, released }))))
+          continue
         goodAt = sentAt
         return true
       }
@@ -83,7 +86,8 @@ export class S3Leases {
     if (last.released) return true
     const { clock } = this.#ground.store
     const known = this.#seen.get(name)
-    const seen = known?.number === version.number ? known : { number: version.number, at: clock.monotonicMs() }
+    const seen =
+      known?.number === version.number ? known : { number: version.number, at: clock.monotonicMs() }
     this.#seen.set(name, seen)
     if (clock.monotonicMs() - seen.at >= last.ttlMs) return true
     return clock.now() - version.modifiedAt >= last.ttlMs + SECOND_MS

@@ -22,13 +22,18 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe('the address of a store other than AWS'),
   region: z.string().min(1).optional().describe('as the SDK finds it; us-east-1 beside an endpoint'),
-  forcePathStyle: z.boolean().optional().describe('bucket in the path, not in the host name; true beside an endpoint'),
+  forcePathStyle: z
+    .boolean()
+    .optional()
+    .describe('bucket in the path, not in the host name; true beside an endpoint'),
   credentials: credentials.optional().describe('as the SDK finds them: environment, profile, role'),
   concurrency: z.int().min(1).max(1_000).default(32).describe('requests in flight at once'),
   shards: z
     .union([1, 2, 4, 8, 16, 32, 64, 128, 256].map((count) => z.literal(count)))
     .optional()
-    .describe('over how many key ranges the items are spread; fixed when the queue is first opened. Default 1'),
+    .describe(
+      'over how many key ranges the items are spread; fixed when the queue is first opened. Default 1',
+    ),
   timeoutMs: z
     .int()
     .min(100)
@@ -36,11 +41,17 @@ export const optionsSchema = z.strictObject({
     .default(15_000)
     .describe('how long a call goes on trying while the store gives no answer, in ms'),
   logger: z
-    .custom<Logger>((value) => hasMethods(value, ['debug', 'info', 'warn', 'error']), 'must have debug, info, warn, error')
+    .custom<Logger>(
+      (value) => hasMethods(value, ['debug', 'info', 'warn', 'error']),
+      'must have debug, info, warn, error',
+    )
     .optional()
     .describe('told of objects that were left alone and of leftovers; silent by default'),
   clock: z
-    .custom<Pick<Clock, 'monotonicMs'>>((value) => hasMethods(value, ['monotonicMs']), 'must have a method monotonicMs()')
+    .custom<Pick<Clock, 'monotonicMs'>>(
+      (value) => hasMethods(value, ['monotonicMs']),
+      'must have a method monotonicMs()',
+    )
     .optional()
     .describe('what spans are measured by; the process’s monotonic clock by default'),
 })

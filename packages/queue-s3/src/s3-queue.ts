@@ -94,7 +94,10 @@ export class S3Queue implements Queue {
     const unique = checked.filter((item) => first.get(item.id) === item)
     const results = await this.#putAll(unique)
     const added = new Set(unique.filter((_, index) => results[index]?.added === true))
-    return { added: added.size, duplicates: checked.filter((item) => !added.has(item)).map((item) => item.id) }
+    return {
+      added: added.size,
+      duplicates: checked.filter((item) => !added.has(item)).map((item) => item.id),
+    }
   }
 
   async get(maxItems: number): Promise<QueueItem[]> {

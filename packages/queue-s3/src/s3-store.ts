@@ -121,7 +121,9 @@ export class S3Store {
       EncodingType: 'url',
       ...(after === undefined ? {} : { StartAfter: after }),
     })
-    const output = await this.#tried('list', patience, (abortSignal) => this.#client.send(command, { abortSignal }))
+    const output = await this.#tried('list', patience, (abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    )
     const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
       if (Key === undefined) return []
       const key = decodeURIComponent(Key.replaceAll('+', '%20'))
@@ -212,10 +214,16 @@ export class S3Store {
     while (left.length > 0) {
       const Delete = { Objects: left.map((Key) => ({ Key })), Quiet: true }
       const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
-      const output = await this.#tried('delete', patience, (abortSignal) => this.#client.send(command, { abortSignal }))
+      const output = await this.#tried('delete', patience, (abortSignal) =>
+        this.#client.send(command, { abortSignal }),
+      )
       const refused = (output.Errors ?? []).filter((error) => error.Code !== 'NoSuchKey')
       if (refused.some((error) => error.Code === 'AccessDenied')) {
-        throw s3Error(Object.assign(new Error('AccessDenied'), { name: 'AccessDenied' }), 'delete', this.place)
+        throw s3Error(
+          Object.assign(new Error('AccessDenied'), { name: 'AccessDenied' }),
+          'delete',
+          this.place,
+        )
       }
       left = refused.flatMap((error) => error.Key ?? [])
       if (left.length > 0) await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)

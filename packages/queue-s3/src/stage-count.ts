@@ -10,8 +10,7 @@ const PARTS = 8
 export async function countStage(ground: Ground, stage: Stage): Promise<number> {
   if (stage === 'WAITING') return countWaiting(ground)
   const left = stage === 'SUCCESS' || stage === 'FAIL' ? await namesUnder(ground, 'LEFT') : new Set<string>()
-  const isItem = ({ name, sizeBytes }: ListedStint) =>
-    (sizeBytes > 0 || stage === 'FAIL') && !left.has(name)
+  const isItem = ({ name, sizeBytes }: ListedStint) => sizeBytes > 0 && !left.has(name)
   return countNames(ground, stage, isItem)
 }
 

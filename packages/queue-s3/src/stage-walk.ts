@@ -91,11 +91,15 @@ export async function inStage(
   stage: Stage,
   { stints, trust }: { stints: readonly ListedStint[]; trust: boolean },
 ): Promise<ListedStint[]> {
-  const items = stage === 'PROCESSING' || stage === 'SUCCESS' ? stints.filter((one) => one.sizeBytes > 0) : stints
+  const items = stints.filter((one) => one.sizeBytes > 0)
   const trusted = trust && stage === 'PROCESSING'
   const asked = trusted ? items.filter(({ name }) => !ground.cache.isLive(name)) : items
   if (asked.length === 0) return [...items]
-  const gone = await presentIn(ground, SUPERSEDED_BY[stage], asked.map(({ name }) => name))
+  const gone = await presentIn(
+    ground,
+    SUPERSEDED_BY[stage],
+    asked.map(({ name }) => name),
+  )
   const left = items.filter(({ name }) => !gone.has(name))
   if (stage === 'PROCESSING') for (const one of left) ground.cache.listed(one)
   return left

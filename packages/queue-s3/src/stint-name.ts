@@ -40,7 +40,8 @@ export function stintName(stint: Stint): string {
 export function parseStint(name: string): Stint | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return undefined
-  const [, lane = '', priority = '', at, hold, turn = '', attempt, refunds, generation, uid = '', key = ''] = match
+  const [, lane = '', priority = '', at, hold, turn = '', attempt, refunds, generation, uid = '', key = ''] =
+    match
   return {
     lane,
     priority: MAX_PRIORITY - Number.parseInt(priority, 16),

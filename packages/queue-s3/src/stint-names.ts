@@ -47,7 +47,11 @@ export class StintNames {
   }
 
   /** The stint after a `requeue`: the attempts so far no longer count. */
-  requeued(stint: Stint, delayMs: number, priority: number | undefined): { name: string; availableAt: number } {
+  requeued(
+    stint: Stint,
+    delayMs: number,
+    priority: number | undefined,
+  ): { name: string; availableAt: number } {
     return this.#after({ ...stint, refunds: stint.attempt, priority: priority ?? stint.priority }, delayMs)
   }
 

@@ -41,7 +41,7 @@ export class StoreClock {
   /** Epoch ms, never later than it is at the store, and never before what it gave earlier. */
   now(): number {
     if (!this.isSet) return this.#latest
-    this.#latest = Math.max(this.#latest, Math.floor(this.#monotonicMs() + this.#low))
+    this.#latest = Math.max(this.#latest, Math.round(this.#monotonicMs() + this.#low))
     return this.#latest
   }
 }

@@ -32,7 +32,8 @@ export interface SweepReport {
 /** Finishes, removes and deletes what nobody else has. Any number at once is safe. */
 export async function sweep(ground: Ground, options: SweepOptions): Promise<SweepReport> {
   const { retentionMs, purgeAfterMs = WEEK_MS } = options
-  if (purgeAfterMs < MIN_PURGE_MS) throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
+  if (purgeAfterMs < MIN_PURGE_MS)
+    throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
   const mended = await mend(ground)
   const leftovers = await dropLeftovers(ground)
   const removed = retentionMs === undefined ? 0 : await removeOld(ground, retentionMs)
@@ -45,9 +46,15 @@ async function dropLeftovers(ground: Ground): Promise<number> {
   for await (const { stints } of walkNames(ground, 'WAITING')) {
     if (stints.length === 0) continue
     const names = stints.map(({ name }) => name)
-    const [claimed, ended] = [await presentIn(ground, 'PROCESSING', names), await presentIn(ground, 'SUCCESS', names)]
+    const [claimed, ended] = [
+      await presentIn(ground, 'PROCESSING', names),
+      await presentIn(ground, 'SUCCESS', names),
+    ]
     const over = names.filter((name) => claimed.has(name) || ended.has(name))
-    await ground.store.deleteAll(over.map((name) => ground.layout.at('WAITING', name)), ground.store.patience())
+    await ground.store.deleteAll(
+      over.map((name) => ground.layout.at('WAITING', name)),
+      ground.store.patience(),
+    )
     count += over.length
   }
   return count
@@ -60,7 +67,9 @@ async function removeOld(ground: Ground, retentionMs: number): Promise<number> {
       const old = stints.filter((one) => one.sizeBytes > 0 && isOlder(ground, one, retentionMs))
       const keys = old.map(({ stint }) => stint.key)
       const wanted = { stages: [stage], token: randomUUID() }
-      const verdicts = valuesOf(await ground.runAll(keys.map((key) => removeItem(ground.layout, key, wanted))))
+      const verdicts = valuesOf(
+        await ground.runAll(keys.map((key) => removeItem(ground.layout, key, wanted))),
+      )
       removed += verdicts.filter((verdict) => verdict === 'moved').length
     }
   }
@@ -70,9 +79,11 @@ async function removeOld(ground: Ground, retentionMs: number): Promise<number> {
 /** Only of items whose index object is empty: those of any other item still fence its earlier stints. */
 async function purgeMarks(ground: Ground, purgeAfterMs: number): Promise<number> {
   let purged = 0
-  for (const folder of ['SUCCESS', 'LEFT'] as const) {
+  for (const folder of ['SUCCESS', 'FAIL', 'LEFT'] as const) {
     for await (const { stints } of walkNames(ground, folder)) {
-      const old = stints.filter((one) => (folder === 'LEFT' || one.sizeBytes === 0) && isOlder(ground, one, purgeAfterMs))
+      const old = stints.filter(
+        (one) => (folder === 'LEFT' || one.sizeBytes === 0) && isOlder(ground, one, purgeAfterMs),
+      )
       const gone = valuesOf(await ground.runAll(old.map((one) => isRemoved(ground, one))))
       const keys = old.filter((_, index) => gone[index]).map(({ name }) => ground.layout.at(folder, name))
       await ground.store.deleteAll(keys, ground.store.patience())

@@ -24,9 +24,15 @@ export async function s3Harness(): Promise<QueueHarness> {
     passTime: (ms) => clock.advance(ms),
     openCrashing: async (point) => {
       const endpoint = await server.addEndpoint()
-      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, timeoutMs: 100 })
+      const queue = await openQueue({ ...optionsOn(server, endpoint), clock })
       opened.push(queue)
-      endpoint.crashAt = endpoint.requests.length + point
+      const last = endpoint.requests.length + point
+      endpoint.onRequest = ({ index }) => {
+        if (index < last) return undefined
+        // A dead process tries nothing again.
+        void queue.close()
+        return { do: 'crash' }
+      }
       return { queue, crashed: () => endpoint.crashed() }
     },
     openUnreachable: async () => {

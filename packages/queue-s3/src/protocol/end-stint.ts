@@ -3,6 +3,7 @@ import type { Layout } from '../layout.js'
 import { packText, parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint, type Stint } from '../stint-name.js'
 import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { finishLeft } from './finish-leave.js'
 
 /** A stint in PROCESSING, and what its object says. */
 export interface RunningStint {
@@ -41,11 +42,7 @@ export function* endStint(
   const ended = endedState(state, wanted.end)
   const text = stateText(id, stint, ended)
   const meta = endMeta(wanted)
-  const won = yield* createOnce(
-    layout.at('SUCCESS', name),
-    wanted.end.to === 'SUCCESS' ? text : '',
-    meta,
-  )
+  const won = yield* createOnce(layout.at('SUCCESS', name), wanted.end.to === 'SUCCESS' ? text : '', meta)
   if (won !== 'created') return won
   yield* retire(layout, { name, text, meta })
   return 'ended'
@@ -74,11 +71,10 @@ function* retire(
   const { token } = meta
   if (meta['to'] === 'FAIL') {
     yield* createOnce(layout.at('FAIL', name), text, { token })
-    // A helper may have been faster, and the item requeued or removed since: then this one would be a ghost. In this order, since
-    // a removal empties the end before it deletes LEFT.
+    // A helper may have been faster, and the item requeued since: then this object is a ghost. Finishing that move again gets rid of it.
+    // To delete it at once would lose the item, should the one who requeued it have died before he had used it.
     const left = yield* look(layout.at('LEFT', name))
-    const end = left ?? (yield* look(layout.at('SUCCESS', name)))
-    if (end?.meta['to'] !== 'FAIL') yield* drop(layout.at('FAIL', name))
+    if (left !== undefined) yield* finishLeft(layout, name, left)
   }
   if (meta['to'] === 'WAITING' && meta['next'] !== undefined) {
     yield* createOnce(layout.at('WAITING', meta['next']), text, { token })

@@ -1,9 +1,9 @@
-import { requeuedState } from '../item-state.js'
 import type { Layout } from '../layout.js'
-import { parseState, stateText, unpackText, packText } from '../object-texts.js'
-import { parseStint, type Stint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { packText } from '../object-texts.js'
+import { parseStint } from '../stint-name.js'
+import { createOnce, drop, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd } from './end-stint.js'
+import { finishRemoval, finishWaitingRemoval, moveBack } from './finish-leave.js'
 import type { Place } from './trace.js'
 
 /** `moved`: the item was no longer where it had been seen. */
@@ -23,48 +23,21 @@ export interface RequeueWanted {
  */
 export function* requeueStint(layout: Layout, name: string, wanted: RequeueWanted): Protocol<LeaveResult> {
   const failed = yield* readFailed(layout, name)
-  if (failed === undefined) return 'moved'
+  if (failed === undefined || failed.sizeBytes === 0) return 'moved'
   const { token, next } = wanted
   const reason = packText(wanted.reason)
   const meta = { token, next, to: 'WAITING', ...(reason === undefined ? {} : { reason }) }
   const left = layout.at('LEFT', name)
   if ((yield* createOnce(left, JSON.stringify({ sluice: 1, ...wanted }), meta)) !== 'created') return 'moved'
-  if (!(yield* isIndexed(layout, name))) {
-    yield* drop(left)
-    return 'moved'
-  }
-  yield* moveBack(layout, { name, failed, meta, ...(wanted.reason === undefined ? {} : { reason: wanted.reason }) })
+  // Removed before: then LEFT is of no effect, and stays as a fence like the other marks.
+  if ((yield* lookIndex(layout, name))?.sizeBytes === 0) return 'moved'
+  yield* moveBack(layout, {
+    name,
+    failed,
+    meta,
+    ...(wanted.reason === undefined ? {} : { reason: wanted.reason }),
+  })
   return 'left'
-}
-
-/** Finishes a requeue that somebody else decided. `left` is the object under LEFT, by HEAD or GET. */
-export function* finishRequeue(layout: Layout, name: string, left: StoredObject): Protocol<void> {
-  const failed = yield* read(layout.at('FAIL', name))
-  // It is deleted after all else is done.
-  if (failed === undefined) return
-  const reason = unpackText(left.meta['reason'])
-  const meta = { ...left.meta, token: left.meta['token'] ?? name }
-  yield* moveBack(layout, { name, failed, meta, ...(reason === undefined ? {} : { reason }) })
-}
-
-function* moveBack(
-  layout: Layout,
-  { name, failed, meta, reason }: {
-    name: string
-    failed: StoredObject
-    meta: Meta & { token: string }
-    reason?: string
-  },
-): Protocol<void> {
-  const next = meta['next'] ?? ''
-  const stint = parseStint(next)
-  const parsed = parseState(failed.content)
-  if (stint !== undefined) {
-    const { id, state } = parsed ?? { id: '', state: { history: [] } }
-    const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
-    yield* createOnce(layout.at('WAITING', next), text, { token: meta.token })
-  }
-  yield* drop(layout.at('FAIL', name))
 }
 
 /** The object under FAIL, made first if the fail was cut off before it. */
@@ -88,13 +61,11 @@ export function* removeStint(layout: Layout, place: Place, token: string): Proto
   if (place.at === 'WAITING') return yield* removeWaiting(layout, name, token)
   const left = layout.at('LEFT', name)
   if ((yield* createOnce(left, '', { token, to: 'REMOVED' })) !== 'created') return 'moved'
-  // LEFT is deleted at the end of a removal: a late remover may have created it anew.
-  if (!(yield* isIndexed(layout, name))) {
-    yield* drop(left)
-    return 'moved'
-  }
+  // LEFT is deleted at the end of a removal, so this one may be the second. Or it is the first, and a helper was faster: it would have
+  // written our token. Either way the removal may not be finished.
+  const index = yield* lookIndex(layout, name)
   yield* finishRemoval(layout, place)
-  return 'left'
+  return index?.sizeBytes === 0 && index.meta['by'] !== token ? 'moved' : 'left'
 }
 
 function* removeWaiting(layout: Layout, name: string, token: string): Protocol<LeaveResult> {
@@ -109,35 +80,7 @@ function* removeWaiting(layout: Layout, name: string, token: string): Protocol<L
   return 'left'
 }
 
-/** Finishes a removal that was decided, by whomever. */
-export function* finishRemoval(layout: Layout, place: Pick<Place, 'name'>): Protocol<void> {
-  const { name } = place
-  if (yield* look(layout.at('LEFT', name))) return yield* finishFinalRemoval(layout, name)
-  yield* finishWaitingRemoval(layout, name)
-}
-
-/** From WAITING: its claim is empty. */
-export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
-  yield* createOnce(layout.at('SUCCESS', name), '', { token: name.slice(-200), to: 'REMOVED' })
-  yield* emptyIndex(layout, name)
-  yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
-}
-
-/** From SUCCESS or FAIL: its object under LEFT is empty. */
-export function* finishFinalRemoval(layout: Layout, name: string): Protocol<void> {
-  yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED' } }
-  yield* emptyIndex(layout, name)
-  const stages = (['WAITING', 'PROCESSING', 'FAIL', 'LEFT'] as const).map((stage) => layout.at(stage, name))
-  yield* drop(...stages)
-}
-
-function* emptyIndex(layout: Layout, name: string): Protocol<void> {
+function* lookIndex(layout: Layout, name: string): Protocol<StoredObject | undefined> {
   const stint = parseStint(name)
-  if (stint !== undefined) yield { do: 'empty', key: layout.index(stint), meta: { to: 'REMOVED' } }
-}
-
-function* isIndexed(layout: Layout, name: string): Protocol<boolean> {
-  const stint: Stint | undefined = parseStint(name)
-  const index = stint && (yield* look(layout.index(stint)))
-  return index !== undefined && index.sizeBytes > 0
+  return stint && (yield* look(layout.index(stint)))
 }

@@ -1,7 +1,7 @@
 import type { Layout } from '../layout.js'
 import { look, type Protocol } from '../storage-op.js'
 import { finishEnd } from './end-stint.js'
-import { finishFinalRemoval, finishRequeue, finishWaitingRemoval } from './leave-stage.js'
+import { finishLeft, finishWaitingRemoval } from './finish-leave.js'
 
 /** Finishes what is half done with a stint under PROCESSING: its end decided, or its removal. `live`: nothing is. */
 export function* mendClaim(layout: Layout, name: string): Protocol<'mended' | 'live'> {
@@ -21,7 +21,5 @@ export function* mendClaim(layout: Layout, name: string): Protocol<'mended' | 'l
 /** Finishes what is half done with a stint under LEFT: a removal, or a requeue whose object is under FAIL still. */
 export function* mendLeft(layout: Layout, name: string): Protocol<void> {
   const left = yield* look(layout.at('LEFT', name))
-  if (left === undefined) return
-  if (left.sizeBytes === 0) yield* finishFinalRemoval(layout, name)
-  else yield* finishRequeue(layout, name, left)
+  if (left !== undefined) yield* finishLeft(layout, name, left)
 }

@@ -4,7 +4,7 @@ import { parseEntry, stateText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
 import { createOnce, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd } from './end-stint.js'
-import { finishRemoval, finishRequeue } from './leave-stage.js'
+import { finishRemoval, finishRequeue } from './finish-leave.js'
 import { trace, type Place } from './trace.js'
 
 /** An item as `put` stores it in the index object of one generation. */
@@ -16,7 +16,9 @@ export interface NewEntry {
   readonly text: string
 }
 
-export type PutResult = { readonly added: true } | { readonly added: false; readonly place: Place | undefined }
+export type PutResult =
+  | { readonly added: true }
+  | { readonly added: false; readonly place: Place | undefined }
 
 /**
  * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object under WAITING. Crash
@@ -67,11 +69,7 @@ function* firstOf(index: string): Protocol<string | undefined> {
  *
  * @returns `undefined` when it was removed
  */
-export function* settledPlace(
-  layout: Layout,
-  index: string,
-  first: string,
-): Protocol<Place | undefined> {
+export function* settledPlace(layout: Layout, index: string, first: string): Protocol<Place | undefined> {
   const place = yield* trace(layout, first)
   if (place === undefined) return undefined
   if (place.at === 'GONE') {
@@ -108,6 +106,7 @@ function* createWaiting(
 ): Protocol<void> {
   const stint = parseStint(name)
   if (stint === undefined) return
-  yield* createOnce(layout.at('WAITING', name), stateText(entry.id, stint, firstState(entry)), { token: entry.uid })
+  yield* createOnce(layout.at('WAITING', name), stateText(entry.id, stint, firstState(entry)), {
+    token: entry.uid,
+  })
 }
-

@@ -24,10 +24,13 @@ export interface Place {
  */
 export function* trace(layout: Layout, first: string): Protocol<Place | undefined> {
   let name = first
+  let attempt = 0
   let link: Pick<Place, 'after' | 'previous'> = {}
   for (;;) {
     const stint = parseStint(name)
-    if (stint === undefined) return undefined
+    // Each stint's attempt is higher than the last one's: whatever is damaged, the walk ends.
+    if (stint === undefined || stint.attempt <= attempt) return undefined
+    attempt = stint.attempt
     const here = { name, stint, ...link }
     const claim = yield* look(layout.at('PROCESSING', name))
     const end = yield* look(layout.at('SUCCESS', name))

@@ -1,0 +1,86 @@
+import { requeuedState } from '../item-state.js'
+import type { Layout } from '../layout.js'
+import { parseState, stateText, unpackText } from '../object-texts.js'
+import { parseStint } from '../stint-name.js'
+import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+
+/** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
+export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
+  if (left.sizeBytes === 0) yield* finishFinalRemoval(layout, name, left.meta['token'])
+  else yield* finishRequeue(layout, name, left)
+}
+
+/** Finishes a requeue that somebody else decided. `left` is the object under LEFT, by HEAD or GET. */
+export function* finishRequeue(layout: Layout, name: string, left: StoredObject): Protocol<void> {
+  const failed = yield* read(layout.at('FAIL', name))
+  // It is deleted after all else is done.
+  if (failed === undefined || failed.sizeBytes === 0) return
+  const reason = unpackText(left.meta['reason'])
+  const meta = { ...left.meta, token: left.meta['token'] ?? name }
+  yield* moveBack(layout, { name, failed, meta, ...(reason === undefined ? {} : { reason }) })
+}
+
+/** What a requeue does once it is decided. */
+export function* moveBack(
+  layout: Layout,
+  {
+    name,
+    failed,
+    meta,
+    reason,
+  }: {
+    name: string
+    failed: StoredObject
+    meta: Meta & { token: string }
+    reason?: string
+  },
+): Protocol<void> {
+  const next = meta['next'] ?? ''
+  const stint = parseStint(next)
+  const parsed = parseState(failed.content)
+  if (stint !== undefined) {
+    const { id, state } = parsed ?? { id: '', state: { history: [] } }
+    const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
+    yield* createOnce(layout.at('WAITING', next), text, { token: meta.token })
+  }
+  yield* drop(layout.at('FAIL', name))
+}
+
+/** Finishes a removal that was decided, by whomever. */
+export function* finishRemoval(layout: Layout, place: { readonly name: string }): Protocol<void> {
+  const { name } = place
+  const left = yield* look(layout.at('LEFT', name))
+  if (left === undefined) yield* finishWaitingRemoval(layout, name)
+  else yield* finishFinalRemoval(layout, name, left.meta['token'])
+}
+
+/** From WAITING: its claim is empty. */
+export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
+  yield* createOnce(layout.at('SUCCESS', name), '', { token: name.slice(-200), to: 'REMOVED' })
+  yield* emptyIndex(layout, name)
+  yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
+}
+
+/**
+ * From SUCCESS or FAIL: its object under LEFT is empty. The object under FAIL is emptied rather than deleted: a slow `fail` that was helped
+ * could otherwise create it anew. LEFT goes last: it is the sign of a removal half done.
+ *
+ * @param by the token of LEFT: the index object keeps it, so that its creator knows whose removal it was
+ */
+export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Protocol<void> {
+  const end = yield* look(layout.at('SUCCESS', name))
+  const from = end === undefined || end.sizeBytes > 0 ? 'SUCCESS' : (end.meta['from'] ?? 'FAIL')
+  yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED', from } }
+  yield* emptyIndex(layout, name, by)
+  if (from === 'FAIL') yield { do: 'empty', key: layout.at('FAIL', name), meta: { to: 'REMOVED' } }
+  yield* drop(...(['WAITING', 'PROCESSING', 'LEFT'] as const).map((folder) => layout.at(folder, name)))
+}
+
+/** Once: who comes later must not write another token. */
+function* emptyIndex(layout: Layout, name: string, by = ''): Protocol<void> {
+  const stint = parseStint(name)
+  if (stint === undefined) return
+  const key = layout.index(stint)
+  const index = yield* look(key)
+  if (index !== undefined && index.sizeBytes > 0) yield { do: 'empty', key, meta: { to: 'REMOVED', by } }
+}

@@ -1,0 +1,215 @@
+import type { StorageOp } from '../../src/storage-op.js'
+import { ActorNode, type Program } from './actor-node.js'
+import { applied, type Objects } from './model-store.js'
+
+/** One state of the world: the store, the actors, and what is on its way to the store. */
+export interface World {
+  readonly objects: Objects
+  /** By slot; `undefined` before it starts, `dead` after a crash. */
+  readonly actors: readonly (ActorNode | 'dead' | undefined)[]
+  /** Requests whose sender has gone on, and which will still take effect. */
+  readonly late: readonly StorageOp[]
+  readonly delays: number
+  readonly crashes: number
+  /** What the judge remembers; part of the state. */
+  readonly memory: string
+}
+
+/** What is explored, within which bounds. */
+export interface Scenario {
+  /** What the actor of each slot may start as, given the store. A slot starts once. */
+  readonly slots: readonly ((world: World) => readonly Program[])[]
+  readonly delays: number
+  readonly crashes: number
+  /** Looks at each step and says what is wrong, or what to remember from here on. */
+  readonly judge: Judge
+}
+
+export interface Step {
+  readonly before: World
+  readonly after: World
+  /** Who did it; absent for a late request. */
+  readonly slot?: number
+  readonly op?: StorageOp
+}
+
+export interface Judge {
+  step(step: Step): { readonly memory: string } | { readonly wrong: string }
+  /** Nothing more can happen. */
+  end(world: World): string | undefined
+}
+
+export interface Exploration {
+  readonly states: number
+  /** All states within the bounds were seen. */
+  readonly complete: boolean
+  readonly wrong?: string
+  readonly trail?: readonly string[]
+}
+
+interface Visit {
+  readonly world: World
+  readonly trail: Trail | undefined
+}
+
+interface Trail {
+  readonly text: string
+  readonly before: Trail | undefined
+}
+
+/** Walks all states, in an order that is mixed and always the same, until something is wrong or the limit is reached. */
+export function explore(scenario: Scenario, maxStates: number): Exploration {
+  const { slots, delays, crashes, judge } = scenario
+  const first: World = {
+    objects: new Map(),
+    actors: slots.map(() => undefined),
+    late: [],
+    delays,
+    crashes,
+    memory: '{}',
+  }
+  const seen = new Set([keyOf(first)])
+  const stack: Visit[] = [{ world: first, trail: undefined }]
+  const next = picker()
+  for (let visit = next(stack); visit !== undefined; visit = next(stack)) {
+    const { world, trail } = visit
+    let moved = false
+    for (const { text, ...step } of stepsFrom(world, slots)) {
+      moved = true
+      const judged = judge.step({ before: world, ...step })
+      const longer = { text, before: trail }
+      if ('wrong' in judged)
+        return { states: seen.size, complete: false, wrong: judged.wrong, trail: textsOf(longer) }
+      const after = { ...step.after, memory: judged.memory }
+      const key = keyOf(after)
+      if (seen.has(key)) continue
+      seen.add(key)
+      stack.push({ world: after, trail: longer })
+    }
+    const wrong = moved ? undefined : judge.end(world)
+    if (wrong !== undefined) return { states: seen.size, complete: false, wrong, trail: textsOf(trail) }
+    if (seen.size >= maxStates) return { states: seen.size, complete: false }
+  }
+  return { states: seen.size, complete: true }
+}
+
+/** Takes out a visit by lot, so that a walk which is cut short has been everywhere a little; every other one deep. */
+function picker(): (visits: Visit[]) => Visit | undefined {
+  let seed = 1
+  return (visits) => {
+    seed = (seed * 48_271) % 2_147_483_647
+    const index = seed % 2 === 0 ? visits.length - 1 : seed % visits.length
+    const [last, picked] = [visits.pop(), visits[index]]
+    if (last === undefined || picked === undefined || index >= visits.length) return last
+    visits[index] = last
+    return picked
+  }
+}
+
+type PossibleStep = Omit<Step, 'before'> & { readonly text: string }
+
+function* stepsFrom(world: World, slots: Scenario['slots']): Generator<PossibleStep> {
+  for (const [slot, actor] of world.actors.entries()) {
+    if (actor === undefined) yield* starts(world, slot, slots[slot]?.(world) ?? [])
+    else if (actor !== 'dead' && actor.op !== undefined) yield* actions(world, slot, actor)
+  }
+  for (const [index, op] of world.late.entries()) {
+    const late = world.late.toSpliced(index, 1)
+    const { objects } = applied(world.objects, op)
+    yield { after: { ...world, late, objects }, op, text: `late ${opText(op)}` }
+  }
+}
+
+function* starts(world: World, slot: number, programs: readonly Program[]): Generator<PossibleStep> {
+  for (const program of programs) {
+    yield {
+      after: withActor(world, slot, new ActorNode(program)),
+      slot,
+      text: `${slot} starts ${program.key}`,
+    }
+  }
+}
+
+function* actions(world: World, slot: number, actor: ActorNode): Generator<PossibleStep> {
+  const { op } = actor
+  if (op === undefined) return
+  for (const single of pieces(op)) {
+    const { objects, reply } = applied(world.objects, single.op)
+    const text = `${slot} ${opText(single.op)} → ${reply.outcome ?? (reply.object ? 'found' : 'ok')}`
+    const gone = single.last ? actor.after(reply) : actor
+    const shared = { slot, op: single.op }
+    if (single.last) yield { after: { ...withActor(world, slot, gone), objects }, ...shared, text }
+    if (op.do === 'read' || op.do === 'look') continue
+    if (world.crashes > 0) {
+      // It died with this request (of a DELETE: this part of it) done, and nothing after it.
+      const after = { ...withActor(world, slot, 'dead' as const), objects, crashes: world.crashes - 1 }
+      yield { after, ...shared, text: `${text}, dies` }
+    }
+    if (!single.last || world.delays === 0) continue
+    const delays = world.delays - 1
+    if (op.do === 'create') {
+      const lost = withActor(world, slot, actor.after({ outcome: 'unclear' }))
+      yield { after: { ...lost, objects, delays }, ...shared, text: `${text}, reply lost` }
+      yield {
+        after: { ...lost, delays, late: [...world.late, op] },
+        slot,
+        text: `${slot} ${opText(op)} → late, unclear`,
+      }
+    } else {
+      // Sent twice: the one that was answered, and one that comes late.
+      yield {
+        after: { ...withActor(world, slot, gone), objects, delays, late: [...world.late, op] },
+        ...shared,
+        text: `${text}, and again late`,
+      }
+    }
+  }
+  if (world.crashes > 0) {
+    yield {
+      after: { ...withActor(world, slot, 'dead'), crashes: world.crashes - 1 },
+      slot,
+      text: `${slot} dies before ${opText(op)}`,
+    }
+  }
+}
+
+/** A DELETE of several names may be cut off after each. */
+function* pieces(op: StorageOp): Generator<{ op: StorageOp; last: boolean }> {
+  if (op.do === 'delete') {
+    for (let count = 1; count < op.keys.length; count++)
+      yield { op: { do: 'delete', keys: op.keys.slice(0, count) }, last: false }
+  }
+  yield { op, last: true }
+}
+
+function withActor(world: World, slot: number, actor: ActorNode | 'dead'): World {
+  return { ...world, actors: world.actors.with(slot, actor) }
+}
+
+const contents = new Map<string, number>()
+
+function keyOf({ objects, actors, late, delays, crashes, memory }: World): string {
+  const stored = [...objects].map(([key, { content, meta }]) =>
+    numbered(`${key} ${content} ${JSON.stringify(meta)}`),
+  )
+  const who = actors.map((actor) => (typeof actor === 'object' ? actor.id : (actor ?? '-')))
+  const coming = late.map((op) => numbered(JSON.stringify(op))).toSorted()
+  return `${stored.toSorted().join()}|${who.join()}|${coming.join()}|${delays}|${crashes}|${memory}`
+}
+
+function numbered(text: string): number {
+  const known = contents.get(text)
+  if (known !== undefined) return known
+  contents.set(text, contents.size)
+  return contents.size - 1
+}
+
+function opText(op: StorageOp): string {
+  return op.do === 'delete' ? `delete ${op.keys.join(' ')}` : `${op.do} ${op.key}`
+}
+
+function textsOf(trail: Trail | undefined): string[] {
+  const texts: string[] = []
+  for (let at = trail; at !== undefined; at = at.before) texts.unshift(at.text)
+  return texts
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { explore } from './explore.js'
+import { knownBad } from './mutations.js'
+import { scenario, type Bounds } from './scenarios.js'
+
+/** By hand: SLUICE_EXPLORE=10 for ten times as many states. */
+const SCALE = Number(process.env['SLUICE_EXPLORE'] ?? 1)
+
+const sound: readonly (readonly [title: string, bounds: Bounds, states: number])[] = [
+  [
+    'two claimers, one delay, one crash',
+    { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'WAITING'], delays: 1, crashes: 1 },
+    60_000,
+  ],
+  [
+    'false suspicion: another process ends the attempt',
+    { roles: ['put', 'claim', 'adopt', 'claim'], ends: ['SUCCESS', 'keep'], delays: 1 },
+    60_000,
+  ],
+  [
+    'fail, requeue and remove at once',
+    { roles: ['put', 'claim', 'requeue', 'remove'], ends: ['FAIL'], crashes: 1 },
+    60_000,
+  ],
+  ['remove and put again, one delay', { roles: ['put', 'remove', 'put again', 'claim'], delays: 1 }, 60_000],
+  ['two producers of one id, two delays', { roles: ['put', 'put again', 'claim'], delays: 2 }, 40_000],
+  [
+    'menders beside claimers, one crash',
+    { roles: ['put', 'claim', 'mend', 'claim'], ends: ['WAITING', 'FAIL'], crashes: 1 },
+    60_000,
+  ],
+  [
+    'fail beside a helper, requeue and remove, one delay',
+    { roles: ['put', 'claim', 'mend', 'requeue', 'remove'], ends: ['FAIL'], delays: 1 },
+    60_000,
+  ],
+  [
+    'a lookup beside everything',
+    { roles: ['put', 'claim', 'look', 'remove'], ends: ['WAITING', 'FAIL', 'SUCCESS'] },
+    60_000,
+  ],
+]
+
+describe('the protocol as built', () => {
+  let all = 0
+  test.each(sound)(
+    '%s: no state is wrong',
+    (title, bounds, states) => {
+      const found = explore(scenario(bounds), states * SCALE)
+      all += found.states
+      console.log(`${title}: ${found.states} states${found.complete ? ', all there are' : ''}`)
+      expect(found.wrong, found.trail?.join('\n')).toBeUndefined()
+    },
+    600_000,
+  )
+
+  test('150,000 states or more were seen', () => {
+    expect(all).toBeGreaterThanOrEqual(150_000)
+  })
+})
+
+describe('variants that are known to be wrong', () => {
+  test.each(knownBad.map((bad) => [bad.title, bad] as const))(
+    '%s is caught',
+    (title, { bounds }) => {
+      const found = explore(scenario(bounds), 300_000)
+      console.log(`${title}: caught after ${found.states} states: ${found.wrong}`)
+      expect(found.wrong).toBeDefined()
+    },
+    120_000,
+  )
+})

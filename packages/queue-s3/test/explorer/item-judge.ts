@@ -1,0 +1,209 @@
+import type { Layout } from '../../src/layout.js'
+import type { ClaimResult } from '../../src/protocol/claim-stint.js'
+import { findPlace } from '../../src/protocol/find-item.js'
+import { finishFinalRemoval } from '../../src/protocol/finish-leave.js'
+import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
+import type { SettleVerdict } from '../../src/protocol/move-item.js'
+import { trace } from '../../src/protocol/trace.js'
+import { parseEntry } from '../../src/object-texts.js'
+import type { Judge, Step, World } from './explore.js'
+import { applied, atOnce, type Objects } from './model-store.js'
+
+/** What the judge remembers from step to step. */
+interface Memory {
+  /** Stints that were given out. */
+  given?: string[]
+  /** Slots whose claim was made after the end of its stint. */
+  late?: number[]
+  /** Ends that somebody was told he had made: stint → target. */
+  told?: Record<string, string>
+  /** Puts that were acknowledged, and removals that took effect. */
+  puts?: number
+  gone?: number
+  /** Stages that each slot which looks an item up has seen since it started. */
+  seen?: Record<number, string[]>
+}
+
+/** The invariants of one id, whose key is `a`. */
+export function itemJudge(layout: Layout): Judge {
+  return {
+    step: (step) => judged(layout, step),
+    end: (world) => converged(layout, world.objects),
+  }
+}
+
+/** Where the item is at this instant, by decisions alone: `stage@stint`. */
+export function stageNow(layout: Layout, objects: Objects): string {
+  for (let generation = 1; ; generation++) {
+    const index = objects.get(layout.index({ key: 'a', generation }))
+    if (index === undefined) return 'none'
+    const entry = parseEntry(index.content)
+    if (entry === undefined) continue
+    const { value } = atOnce(objects, trace(layout, entry.first))
+    if (value !== undefined && value.at !== 'GONE') return `${value.at} ${value.stint.attempt} ${entry.uid}`
+  }
+}
+
+function judged(layout: Layout, { before, after, slot, op }: Step): { memory: string } | { wrong: string } {
+  const memory: Memory = JSON.parse(before.memory)
+  const [from, to] = [stageNow(layout, before.objects), stageNow(layout, after.objects)]
+  if (from !== to && !isLegal(from, to)) return { wrong: `the item went from ${from} to ${to}` }
+  if (to === 'none' && from !== 'none') {
+    memory.gone = (memory.gone ?? 0) + 1
+    const removers = before.actors.filter((actor) => actor === 'dead' || actor?.program.role === 'remover')
+    if (removers.length === 0) return { wrong: `nobody removes, and the item is gone from ${from}` }
+  }
+  remember(memory, to, after)
+  if (slot !== undefined && op?.do === 'create') noteLateClaim(memory, layout, { before, after, slot, op })
+  const wrong = slot === undefined ? undefined : judgeResult(memory, slot, { before, after })
+  return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }
+}
+
+/** One step of the item; two at once can't be, since each is decided by an object of its own. */
+function isLegal(from: string, to: string): boolean {
+  const [stage = '', attempt = '0', uid] = from.split(' ')
+  const [stageTo = '', attemptTo = '0', uidTo] = to.split(' ')
+  if (from === 'none') return stageTo === 'WAITING' && attemptTo === '1'
+  if (to === 'none') return stage !== 'PROCESSING'
+  if (uid !== uidTo) return false
+  if (stage === 'WAITING') return stageTo === 'PROCESSING' && attempt === attemptTo
+  const again = stageTo === 'WAITING' && Number(attemptTo) === Number(attempt) + 1
+  if (stage === 'FAIL') return again
+  return (
+    stage === 'PROCESSING' &&
+    (again || (attempt === attemptTo && (stageTo === 'SUCCESS' || stageTo === 'FAIL')))
+  )
+}
+
+function remember(memory: Memory, stage: string, after: World): void {
+  for (const [slot, actor] of after.actors.entries()) {
+    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    const seen = (memory.seen ??= {})
+    const stages = (seen[slot] ??= [])
+    const at = stage.split(' ')[0] ?? ''
+    if (!stages.includes(at)) stages.push(at)
+    stages.sort()
+  }
+}
+
+/** The end of the stint was there when the object under PROCESSING was created: this claim must not be given out. */
+function noteLateClaim(
+  memory: Memory,
+  layout: Layout,
+  { before, after, slot, op }: Step & { slot: number; op: { readonly key: string } },
+): void {
+  const folder = layout.folder('PROCESSING')
+  if (!op.key.startsWith(folder) || before.objects.has(op.key) || !after.objects.has(op.key)) return
+  const name = op.key.slice(folder.length)
+  if (before.objects.has(layout.at('SUCCESS', name))) (memory.late ??= []).push(slot)
+}
+
+function judgeResult(
+  memory: Memory,
+  slot: number,
+  { before, after }: Pick<Step, 'before' | 'after'>,
+): string | undefined {
+  const [was, is] = [before.actors[slot], after.actors[slot]]
+  if (typeof is !== 'object' || is.op !== undefined || was === is) return undefined
+  const { role } = is.program
+  if (role === 'claimer') return judgeClaim(memory, slot, is.result as ClaimOutcome)
+  if (role === 'settler') return judgeSettle(memory, is.result as SettleOutcome)
+  if (role === 'producer') return judgePut(memory, (is.result as { added: boolean }).added)
+  return role === 'looker' ? judgeLook(memory, slot, String(is.result ?? 'none')) : undefined
+}
+
+/** What a claimer did: its claim, and how it ended the attempt. */
+export interface ClaimOutcome {
+  readonly claim: ClaimResult
+  readonly settled?: SettleOutcome
+}
+
+export interface SettleOutcome {
+  readonly name: string
+  readonly to: string
+  readonly verdict: SettleVerdict
+}
+
+function judgeClaim(memory: Memory, slot: number, { claim, settled }: ClaimOutcome): string | undefined {
+  if (claim.is !== 'claimed') return undefined
+  const { name } = claim.running
+  if (memory.given?.includes(name)) return `the stint ${name} was given out twice`
+  if (memory.late?.includes(slot)) return `the stint ${name} was given out after its end`
+  memory.given = [...(memory.given ?? []), name].toSorted()
+  return settled && judgeSettle(memory, settled)
+}
+
+function judgeSettle(memory: Memory, { name, to, verdict }: SettleOutcome): string | undefined {
+  if (verdict.is !== 'moved') return undefined
+  const told = (memory.told ??= {})
+  if (told[name] !== undefined) return `two were told that they moved ${name}: to ${told[name]} and to ${to}`
+  told[name] = to
+  return undefined
+}
+
+function judgePut(memory: Memory, added: boolean): string | undefined {
+  if (added) memory.puts = (memory.puts ?? 0) + 1
+  return (memory.puts ?? 0) > (memory.gone ?? 0) + 1
+    ? 'two puts of one id were told that they added it'
+    : undefined
+}
+
+function judgeLook(memory: Memory, slot: number, found: string): string | undefined {
+  const stages = memory.seen?.[slot] ?? []
+  return stages.includes(found) ? undefined : `a lookup said ${found}; it was ${stages.join(', ')}`
+}
+
+/** With everybody gone, mending once leaves each item one object, in the stage where a lookup finds it; mending again changes nothing. */
+function converged(layout: Layout, objects: Objects): string | undefined {
+  const stage = stageNow(layout, objects)
+  const mended = swept(layout, objects)
+  const after = stageNow(layout, mended)
+  if (after !== stage) return `mending moved the item from ${stage} to ${after}`
+  const live = liveObjects(layout, mended)
+  const wanted = stage === 'none' ? [] : [stage.split(' ')[0]]
+  if (live.join() !== wanted.join())
+    return `after mending the item is ${stage}, and listed in ${live.join(' and ') || 'no stage'}`
+  return sameObjects(mended, swept(layout, mended)) ? undefined : 'mending twice is not as mending once'
+}
+
+function swept(layout: Layout, start: Objects): Objects {
+  let objects = atOnce(start, findPlace(layout, 'a')).objects
+  for (const name of namesIn(layout, objects, 'PROCESSING'))
+    objects = atOnce(objects, mendClaim(layout, name)).objects
+  for (const name of namesIn(layout, objects, 'LEFT')) {
+    const left = objects.get(layout.at('LEFT', name))
+    if (left?.sizeBytes === 0) objects = atOnce(objects, finishFinalRemoval(layout, name)).objects
+    else if (objects.has(layout.at('FAIL', name))) objects = atOnce(objects, mendLeft(layout, name)).objects
+  }
+  for (const name of namesIn(layout, objects, 'WAITING')) {
+    const over = objects.has(layout.at('PROCESSING', name)) || objects.has(layout.at('SUCCESS', name))
+    const key = layout.at('WAITING', name)
+    if (over) objects = applied(objects, { do: 'delete', keys: [key] }).objects
+  }
+  return objects
+}
+
+function liveObjects(layout: Layout, objects: Objects): string[] {
+  return (['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const).flatMap((stage) =>
+    namesIn(layout, objects, stage)
+      .filter((name) => (objects.get(layout.at(stage, name))?.sizeBytes ?? 0) > 0)
+      .map(() => stage),
+  )
+}
+
+/** Names under a prefix. */
+export function namesIn(
+  layout: Layout,
+  objects: Objects,
+  folder: 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT',
+): string[] {
+  const prefix = layout.folder(folder)
+  return [...objects.keys()]
+    .filter((key) => key.startsWith(prefix))
+    .map((key) => key.slice(prefix.length))
+    .toSorted()
+}
+
+function sameObjects(a: Objects, b: Objects): boolean {
+  return a.size === b.size && [...a].every(([key, { content }]) => b.get(key)?.content === content)
+}

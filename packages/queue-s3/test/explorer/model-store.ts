@@ -1,0 +1,54 @@
+import type { Meta, StorageOp, StorageReply, StoredObject } from '../../src/storage-op.js'
+
+/** The objects of the model; never changed, only replaced. */
+export type Objects = ReadonlyMap<string, StoredObject>
+
+/** One request taking effect at one instant. */
+export function applied(objects: Objects, op: StorageOp): { objects: Objects; reply: StorageReply } {
+  switch (op.do) {
+    case 'read':
+    case 'look':
+      return { objects, reply: seen(objects.get(op.key), op.do) }
+    case 'create':
+      if (objects.has(op.key)) return { objects, reply: { outcome: 'exists' } }
+      return {
+        objects: withObject(objects, op.key, stored(op.content, op.meta)),
+        reply: { outcome: 'created' },
+      }
+    case 'empty':
+      return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
+    case 'delete': {
+      const left = new Map(objects)
+      for (const key of op.keys) left.delete(key)
+      return { objects: left, reply: {} }
+    }
+  }
+}
+
+/** Runs a protocol in one instant. */
+export function atOnce<T>(
+  objects: Objects,
+  protocol: Generator<StorageOp, T, StorageReply>,
+): { objects: Objects; value: T } {
+  let step = protocol.next()
+  let now = objects
+  while (step.done !== true) {
+    const { objects: after, reply } = applied(now, step.value)
+    now = after
+    step = protocol.next(reply)
+  }
+  return { objects: now, value: step.value }
+}
+
+function seen(object: StoredObject | undefined, how: 'read' | 'look'): StorageReply {
+  if (object === undefined) return {}
+  return { object: how === 'read' ? object : { ...object, content: '' } }
+}
+
+function stored(content: string, meta: Meta): StoredObject {
+  return { content, sizeBytes: content.length, meta }
+}
+
+function withObject(objects: Objects, key: string, object: StoredObject): Objects {
+  return new Map(objects).set(key, object)
+}

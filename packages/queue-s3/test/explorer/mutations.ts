@@ -1,0 +1,119 @@
+import type { Protocol, StorageOp, StorageReply } from '../../src/storage-op.js'
+import { layout, type Bounds, type Mutation } from './scenarios.js'
+
+/** A variant of the protocol that is known to be wrong, and bounds within which that must show. */
+export interface KnownBad {
+  readonly title: string
+  readonly bounds: Bounds
+}
+
+const isUnder = (folder: 'SUCCESS' | 'PROCESSING' | 'WAITING' | 'ITEMS', op: StorageOp) =>
+  'key' in op && op.key.startsWith(layout.folder(folder))
+
+/** Answers some requests itself, or sends others in their place. */
+function instead(change: (op: StorageOp, role: string) => 'send' | 'say absent' | StorageOp): Mutation {
+  return function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+    let step = protocol.next()
+    while (step.done !== true) {
+      const changed = change(step.value, role)
+      const reply = changed === 'say absent' ? {} : yield changed === 'send' ? step.value : changed
+      step = protocol.next(reply)
+    }
+    return step.value
+  }
+}
+
+/** The look at the end that follows a claim is not made. */
+const noEndCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  let claimed = false
+  while (step.done !== true) {
+    const { value: op } = step
+    const skipped: boolean = role === 'claimer' && claimed && op.do === 'look' && isUnder('SUCCESS', op)
+    const reply: StorageReply = skipped ? {} : yield op
+    claimed = op.do === 'create' && isUnder('PROCESSING', op) && reply.outcome === 'created'
+    step = protocol.next(reply)
+  }
+  return step.value
+}
+
+const deletedIndex = instead((op) =>
+  op.do === 'empty' && isUnder('ITEMS', op) ? { do: 'delete', keys: [op.key] } : 'send',
+)
+
+/** What gave no clear answer is taken for done. */
+const unclearIsDone: Mutation = function* mutated<T>(protocol: Protocol<T>): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const reply = yield step.value
+    step = protocol.next(reply.outcome === 'unclear' ? { outcome: 'created' } : reply)
+  }
+  return step.value
+}
+
+/** A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is taken to be free. */
+const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    if (op.do === 'create' && isUnder('SUCCESS', op) && role !== 'remover') {
+      const name = op.key.slice(layout.folder('SUCCESS').length)
+      yield { do: 'delete', keys: [layout.at('PROCESSING', name)] }
+    }
+    step = protocol.next(yield op)
+  }
+  return step.value
+}
+
+/** After its claim it looks whether the item is still under WAITING, and gives up when it isn't. */
+const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    let reply = yield op
+    if (
+      role === 'claimer' &&
+      op.do === 'create' &&
+      isUnder('PROCESSING', op) &&
+      reply.outcome === 'created'
+    ) {
+      const name = op.key.slice(layout.folder('PROCESSING').length)
+      const waiting = yield { do: 'look', key: layout.at('WAITING', name) }
+      if (waiting.object === undefined) {
+        yield { do: 'delete', keys: [op.key] }
+        // Told that another one has it.
+        reply = { outcome: 'exists' }
+      }
+    }
+    step = protocol.next(reply)
+  }
+  return step.value
+}
+
+/** Every one of these must be caught. */
+export const knownBad: readonly KnownBad[] = [
+  {
+    title: 'a claim without a look at the end',
+    bounds: { roles: ['put', 'claim', 'claim'], mutation: noEndCheck },
+  },
+  {
+    title: 'a look at WAITING after the claim',
+    bounds: { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'keep'], mutation: waitingCheck },
+  },
+  {
+    title: 'names used again by the next stint',
+    bounds: { roles: ['put', 'claim', 'claim'], ends: ['WAITING', 'SUCCESS'], reuseNames: true },
+  },
+  {
+    title: 'the object under PROCESSING deleted before the end is created',
+    bounds: { roles: ['put', 'claim', 'claim'], mutation: deleteFirst },
+  },
+  {
+    title: 'the index object deleted by remove',
+    bounds: { roles: ['put', 'remove', 'put again'], delays: 1, mutation: deletedIndex },
+  },
+  {
+    title: 'no clear answer taken for a success',
+    bounds: { roles: ['put', 'claim', 'claim'], delays: 1, mutation: unclearIsDone },
+  },
+]
