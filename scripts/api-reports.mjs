@@ -9,6 +9,7 @@ const check = process.argv.includes('--check')
 let stale = 0
 for (const name of readdirSync(join(root, 'packages'))) {
   const folder = join(root, 'packages', name)
+  if (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).private) continue
   const path = join(folder, 'api.d.ts')
   const wanted = report(folder)
   if (existsSync(path) && readFileSync(path, 'utf8') === wanted) continue

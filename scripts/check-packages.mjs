@@ -1,6 +1,6 @@
 // What a user of a published package would trip over: publint reads the manifest and the files, attw resolves the types.
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pinnedNode, root } from './setup.mjs'
 
@@ -9,6 +9,7 @@ const folders = ['packages', 'apps'].flatMap((home) =>
   readdirSync(join(root, home)).map((name) => join(root, home, name)),
 )
 for (const folder of folders) {
+  if (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).private) continue
   check(folder, ['publint/src/cli.js', 'run', folder, '--strict', '--pack', 'npm'])
   check(folder, ['@arethetypeswrong/cli/dist/index.js', '--pack', folder, '--profile', 'esm-only', '--quiet'])
 }

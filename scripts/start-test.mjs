@@ -23,9 +23,18 @@ try {
   const paths = manifest.map((line) => JSON.parse(line).body.path)
   expect(`the manifest has ${ITEMS} files`, new Set(paths).size === ITEMS, String(paths.length))
   const rows = report()
-  expect('every item is in the report once', new Set(rows.map((row) => row.id)).size === ITEMS && rows.length === ITEMS)
-  expect('every item is SUCCESS', rows.every((row) => row.stage === 'SUCCESS'))
-  expect('no item ran twice', rows.every((row) => row.attempt === '1'))
+  expect(
+    'every item is in the report once',
+    new Set(rows.map((row) => row.id)).size === ITEMS && rows.length === ITEMS,
+  )
+  expect(
+    'every item is SUCCESS',
+    rows.every((row) => row.stage === 'SUCCESS'),
+  )
+  expect(
+    'no item ran twice',
+    rows.every((row) => row.attempt === '1'),
+  )
   const digests = sha256sum(paths)
   const wrong = rows.filter((row) => digests.get(row.id) !== row['result.sha256'])
   expect('the digests are those of sha256sum', wrong.length === 0, JSON.stringify(wrong[0]))
@@ -60,7 +69,8 @@ async function killedHalfway() {
     await sleep(100)
     done = finished()
   }
-  process.kill(-child.pid, 'SIGKILL')
+  // The whole group: npm, this project's script and the demo.
+  process.kill(-Number(child.pid), 'SIGKILL')
   await closed
   done = finished()
   expect('it was killed halfway', done > 0 && done < ITEMS, `${done} were done`)
@@ -72,7 +82,10 @@ function finished() {
   const args = ['status', '--json', '--sample', '0', ...settings.flatMap((setting) => ['--set', setting])]
   try {
     readFileSync(join(place, 'demo.json'))
-    const text = execFileSync(pinnedNode, [join(root, 'apps/service/dist/cli.js'), ...args], { cwd: root, stdio: 'pipe' })
+    const text = execFileSync(pinnedNode, [join(root, 'apps/service/dist/cli.js'), ...args], {
+      cwd: root,
+      stdio: 'pipe',
+    })
     return JSON.parse(text).sizes.SUCCESS
   } catch {
     // Not begun yet.
@@ -95,6 +108,14 @@ function report() {
 
 function sha256sum(paths) {
   const command = process.platform === 'darwin' ? ['shasum', '-a', '256'] : ['sha256sum']
-  const output = execFileSync(command[0], [...command.slice(1), '--', ...paths], { cwd: root, encoding: 'utf8' })
-  return new Map(output.trimEnd().split('\n').map((line) => [line.slice(66), line.slice(0, 64)]))
+  const output = execFileSync(command[0], [...command.slice(1), '--', ...paths], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  return new Map(
+    output
+      .trimEnd()
+      .split('\n')
+      .map((line) => [line.slice(66), line.slice(0, 64)]),
+  )
 }

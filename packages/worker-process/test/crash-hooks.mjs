@@ -22,8 +22,8 @@ function counted(original) {
 for (const name of ['mkdir', 'open', 'rename', 'rm', 'symlink', 'unlink', 'writeFile'])
   fs[name] = counted(fs[name])
 childProcess.spawn = counted(childProcess.spawn)
-const end = Writable.prototype.end
+const end = Reflect.get(Writable.prototype, 'end')
 Writable.prototype.end = function (...args) {
-  return args[0] === 'go\n' ? counted(end).apply(this, args) : end.apply(this, args)
+  return Reflect.apply(args[0] === 'go\n' ? counted(end) : end, this, args)
 }
 syncBuiltinESMExports()
