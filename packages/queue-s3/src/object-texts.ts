@@ -16,7 +16,7 @@ export function parseEntry(text: string): IndexEntry | undefined {
   const { id, uid, first, priority, putAt, notBeforeAt } = fields
   if (typeof id !== 'string' || typeof uid !== 'string' || typeof first !== 'string') return undefined
   if (typeof priority !== 'number' || typeof putAt !== 'number' || !('body' in fields)) return undefined
-  const body = fields['body'] as JsonValue
+  const { body = null } = fields
   return { id, uid, first, priority, putAt, body, ...has({ notBeforeAt: numberOf(notBeforeAt) }) }
 }
 
@@ -37,8 +37,8 @@ export function parseState(text: string): { readonly id: string; readonly state:
       claimedAt: numberOf(fields['claimedAt']),
       finishedAt: numberOf(fields['finishedAt']),
       reason: typeof reason === 'string' ? reason : undefined,
-      result: fields['result'] as JsonValue | undefined,
-      details: fields['details'] as JsonValue | undefined,
+      result: fields['result'],
+      details: fields['details'],
     }),
     history: history.filter(isAttempt),
   }
@@ -57,10 +57,10 @@ export function unpackText(packed: string | undefined): string | undefined {
 }
 
 /** A JSON object, whatever is in it. */
-export function parseObject(text: string): Record<string, unknown> | undefined {
+export function parseObject(text: string): Readonly<Record<string, JsonValue | undefined>> | undefined {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+    const value: Readonly<Record<string, JsonValue | undefined>> | null = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
   } catch {
     return undefined
   }

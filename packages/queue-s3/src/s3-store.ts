@@ -89,20 +89,12 @@ export class S3Store {
 
   /** Carries out one request of the protocol. */
   async send(op: StorageOp, patience: Patience): Promise<StorageReply> {
-    switch (op.do) {
-      case 'create':
-        return this.#create(op, patience)
-      case 'empty':
-        await this.#tried('write', patience, (abort) => this.#put({ ...op, content: '' }, {}, abort))
-        return {}
-      case 'read':
-        return this.#read(op.key, patience)
-      case 'look':
-        return this.#look(op.key, patience)
-      case 'delete':
-        await this.deleteAll(op.keys, patience)
-        return {}
-    }
+    if (op.do === 'create') return this.#create(op, patience)
+    if (op.do === 'read') return this.#read(op.key, patience)
+    if (op.do === 'look') return this.#look(op.key, patience)
+    if (op.do === 'delete') await this.deleteAll(op.keys, patience)
+    else await this.#tried('write', patience, (abort) => this.#put({ ...op, content: '' }, {}, abort))
+    return {}
   }
 
   /** DELETE of any number of names, 1,000 to a request. */

@@ -53,7 +53,10 @@ export function* endStint(
  * fail, is lost then: the caller was never told that it was done, and its retry finds the move made.
  */
 export function* finishEnd(layout: Layout, name: string, end: StoredObject): Protocol<void> {
-  if (end.sizeBytes > 0) return yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
+  if (end.sizeBytes > 0) {
+    yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
+    return
+  }
   const claim = yield* read(layout.at('PROCESSING', name))
   const stint = parseStint(name)
   // It is deleted after all else is done.

@@ -86,11 +86,16 @@ function* completeWaiting(layout: Layout, index: string, place: Place): Protocol
   if (yield* look(layout.at('WAITING', name))) return
   // Claimed in the meantime, most likely: then there is nothing to be done.
   if (yield* look(layout.at('PROCESSING', name))) return
-  if (previous === undefined) return yield* completePut(layout, index, name)
-  const left = place.after === 'FAIL' ? yield* look(layout.at('LEFT', previous)) : undefined
-  if (left !== undefined) return yield* finishRequeue(layout, previous, left)
-  const end = yield* look(layout.at('SUCCESS', previous))
-  if (end !== undefined) yield* finishEnd(layout, previous, end)
+  if (previous === undefined) yield* completePut(layout, index, name)
+  else yield* completeMove(layout, previous, place.after)
+}
+
+/** Makes the move that led to WAITING again: its decision names the stint. */
+function* completeMove(layout: Layout, previous: string, after: Place['after']): Protocol<void> {
+  const left = after === 'FAIL' ? yield* look(layout.at('LEFT', previous)) : undefined
+  const end = left === undefined ? yield* look(layout.at('SUCCESS', previous)) : undefined
+  if (left !== undefined) yield* finishRequeue(layout, previous, left)
+  else if (end !== undefined) yield* finishEnd(layout, previous, end)
 }
 
 function* completePut(layout: Layout, index: string, name: string): Protocol<void> {

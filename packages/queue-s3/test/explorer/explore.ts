@@ -193,8 +193,12 @@ function keyOf({ objects, actors, late, delays, crashes, memory }: World): strin
     numbered(`${key} ${content} ${JSON.stringify(meta)}`),
   )
   const who = actors.map((actor) => (typeof actor === 'object' ? actor.id : (actor ?? '-')))
-  const coming = late.map((op) => numbered(JSON.stringify(op))).toSorted()
-  return `${stored.toSorted().join()}|${who.join()}|${coming.join()}|${delays}|${crashes}|${memory}`
+  const coming = late.map((op) => numbered(JSON.stringify(op))).toSorted(byNumber)
+  return `${stored.toSorted(byNumber).join()}|${who.join()}|${coming.join()}|${delays}|${crashes}|${memory}`
+}
+
+function byNumber(a: number, b: number): number {
+  return a - b
 }
 
 function numbered(text: string): number {

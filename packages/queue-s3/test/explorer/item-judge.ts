@@ -105,12 +105,16 @@ function judgeResult(
 ): string | undefined {
   const [was, is] = [before.actors[slot], after.actors[slot]]
   if (typeof is !== 'object' || is.op !== undefined || was === is) return undefined
-  const { role } = is.program
-  if (role === 'claimer') return judgeClaim(memory, slot, is.result as ClaimOutcome)
-  if (role === 'settler') return judgeSettle(memory, is.result as SettleOutcome)
-  if (role === 'producer') return judgePut(memory, (is.result as { added: boolean }).added)
-  return role === 'looker' ? judgeLook(memory, slot, String(is.result ?? 'none')) : undefined
+  const result: ActorResult = JSON.parse(JSON.stringify(typeof is.result === 'object' ? is.result : {}))
+  if (result.claim !== undefined) return judgeClaim(memory, slot, { ...result, claim: result.claim })
+  if (result.verdict !== undefined)
+    return judgeSettle(memory, { name: '', to: '', ...result, verdict: result.verdict })
+  if (result.added !== undefined) return judgePut(memory, result.added)
+  return result.found === undefined ? undefined : judgeLook(memory, slot, result.found)
 }
+
+/** What an actor ends with: one of these fields tells its role. */
+type ActorResult = Partial<ClaimOutcome & SettleOutcome & { added: boolean; found: string }>
 
 /** What a claimer did: its claim, and how it ended the attempt. */
 export interface ClaimOutcome {

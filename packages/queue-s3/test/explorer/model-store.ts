@@ -5,24 +5,18 @@ export type Objects = ReadonlyMap<string, StoredObject>
 
 /** One request taking effect at one instant. */
 export function applied(objects: Objects, op: StorageOp): { objects: Objects; reply: StorageReply } {
-  switch (op.do) {
-    case 'read':
-    case 'look':
-      return { objects, reply: seen(objects.get(op.key), op.do) }
-    case 'create':
-      if (objects.has(op.key)) return { objects, reply: { outcome: 'exists' } }
-      return {
-        objects: withObject(objects, op.key, stored(op.content, op.meta)),
-        reply: { outcome: 'created' },
-      }
-    case 'empty':
-      return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
-    case 'delete': {
-      const left = new Map(objects)
-      for (const key of op.keys) left.delete(key)
-      return { objects: left, reply: {} }
+  if (op.do === 'read' || op.do === 'look') return { objects, reply: seen(objects.get(op.key), op.do) }
+  if (op.do === 'empty') return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
+  if (op.do === 'create') {
+    if (objects.has(op.key)) return { objects, reply: { outcome: 'exists' } }
+    return {
+      objects: withObject(objects, op.key, stored(op.content, op.meta)),
+      reply: { outcome: 'created' },
     }
   }
+  const left = new Map(objects)
+  for (const key of op.keys) left.delete(key)
+  return { objects: left, reply: {} }
 }
 
 /** Runs a protocol in one instant. */

@@ -53,50 +53,48 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     const mutated = bounds.mutation
     return { key: `${slot} ${name}`, role: kind, make: mutated ? () => mutated(make(), kind) : make }
   }
-  switch (role) {
-    case 'put':
-    case 'put again':
-      return [made(role, 'producer', () => putItem(layout, 'a', (generation) => entryOf(slot, generation)))]
-    case 'claim':
-      return everNames(world, 'WAITING', bounds).flatMap((name) =>
+  const programs: Record<Role, () => readonly Program[]> = {
+    put: () => [
+      made(role, 'producer', () => putItem(layout, 'a', (generation) => entryOf(slot, generation))),
+    ],
+    'put again': () => programs.put(),
+    claim: () =>
+      everNames(world, 'WAITING', bounds).flatMap((name) =>
         (bounds.ends ?? ['SUCCESS']).map((end) =>
           made(`claims ${name} for ${end}`, 'claimer', () => claimAndEnd(name, end, { slot, bounds })),
         ),
-      )
-    case 'adopt':
-      return everNames(world, 'PROCESSING', bounds).flatMap((name) =>
+      ),
+    adopt: () =>
+      everNames(world, 'PROCESSING', bounds).flatMap((name) =>
         (['FAIL', 'WAITING'] as const).map((to) =>
           made(`adopts ${name} for ${to}`, 'settler', () => settle(name, to, { slot, bounds })),
         ),
-      )
-    case 'requeue':
-      return [
-        made('requeues', 'requeuer', () =>
-          requeueItem(layout, 'a', (stint) => ({ token, next: nextOf(stint, slot, bounds).name })),
-        ),
-      ]
-    case 'remove':
-      return [
-        made('removes', 'remover', () =>
-          removeItem(layout, 'a', { stages: ['WAITING', 'SUCCESS', 'FAIL'], token }),
-        ),
-      ]
-    case 'look':
-      return [made('looks', 'looker', lookUp)]
-    case 'mend':
-      return [
-        ...everNames(world, 'PROCESSING', bounds).map((name) =>
-          made(`mends ${name}`, 'mender', () => mendClaim(layout, name)),
-        ),
-        ...everNames(world, 'LEFT', bounds).map((name) =>
-          made(`mends left ${name}`, 'mender', () => mendLeft(layout, name)),
-        ),
-      ]
+      ),
+    requeue: () => [
+      made('requeues', 'requeuer', () =>
+        requeueItem(layout, 'a', (stint) => ({ token, next: nextOf(stint, slot, bounds).name })),
+      ),
+    ],
+    remove: () => [
+      made('removes', 'remover', () =>
+        removeItem(layout, 'a', { stages: ['WAITING', 'SUCCESS', 'FAIL'], token }),
+      ),
+    ],
+    look: () => [made('looks', 'looker', lookUp)],
+    mend: () => [
+      ...everNames(world, 'PROCESSING', bounds).map((name) =>
+        made(`mends ${name}`, 'mender', () => mendClaim(layout, name)),
+      ),
+      ...everNames(world, 'LEFT', bounds).map((name) =>
+        made(`mends left ${name}`, 'mender', () => mendLeft(layout, name)),
+      ),
+    ],
   }
+  return programs[role]()
 }
 
-function* lookUp(): Protocol<string> {
-  return (yield* findPlace(layout, 'a'))?.at ?? 'none'
+function* lookUp(): Protocol<{ found: string }> {
+  return { found: (yield* findPlace(layout, 'a'))?.at ?? 'none' }
 }
 
 function* claimAndEnd(
