@@ -35,9 +35,9 @@ function contract() {
   )
   return [
     '# The contract\n',
-    'What every queue and every worker of Sluice promises, and how many cases of `@sluice/testkit` each one here was seen to pass.',
-    'A number of skipped cases is what the implementation declares in its `supports`, or what its storage can’t do (nothing in memory survives',
-    'a crash, for one). Prove your own with three lines: see [the testkit](../packages/testkit).\n',
+    'What every queue and every worker of Sluice promises, and which of them were seen to keep it. ✔: every case of `@sluice/testkit` that applies',
+    'has passed. –: none applies, such as an outage of the storage where the storage is the process’s own memory.',
+    'Prove your own with three lines: see [the testkit](../packages/testkit).\n',
     '## Queues\n',
     table(queuePromises, 'the queue contract: ', cases),
     '\n## Workers\n',
@@ -48,7 +48,11 @@ function contract() {
 
 function table(promises, prefix, cases) {
   const suites = [
-    ...new Set(cases.map((one) => one.ancestorTitles.join(' ')).filter((title) => title.startsWith(prefix))),
+    ...new Set(
+      cases
+        .map((one) => one.ancestorTitles.join(' '))
+        .filter((title) => title.startsWith(prefix) && !title.includes('tiny worker')),
+    ),
   ].toSorted((one, other) => one.localeCompare(other))
   const names = suites.map((suite) => suite.slice(prefix.length))
   const head = [`| id | promise | ${names.join(' | ')} |`, `|---|---|${names.map(() => '---|').join('')}`]
@@ -63,12 +67,10 @@ function belongs(one, suite, id) {
   return one.ancestorTitles.join(' ') === suite && one.title.split(/[ /]/u)[0] === id
 }
 
+/** No counts: how many cases can run differs between machines (one needs not to be root, another a certain shell). */
 function cell(cases) {
-  const count = (status) => cases.filter((one) => one.status === status).length
-  const skipped = count('pending') + count('skipped')
-  if (count('failed') > 0) return `✘ ${count('failed')}`
-  if (count('passed') === 0) return skipped > 0 ? `skipped ${skipped}` : ''
-  return `✔ ${count('passed')}${skipped > 0 ? ` (skipped ${skipped})` : ''}`
+  if (cases.some((one) => one.status === 'failed')) return '✘'
+  return cases.some((one) => one.status === 'passed') ? '✔' : '–'
 }
 
 function commandLine() {
@@ -92,8 +94,8 @@ function sluice(...args) {
 
 /** `<!-- example: NAME -->` is followed by the file examples/NAME, which CI runs. */
 function withExamples(text) {
-  return text.replaceAll(/<!-- example: (\S+) -->\n+(?:```\w+\n[\s\S]*?\n```\n)?/gu, (_, name) => {
+  return text.replaceAll(/<!-- example: (\S+) -->\n+(?:```\w+\n[\s\S]*?\n```\n+)?/gu, (_, name) => {
     const code = readFileSync(join(root, 'examples', name), 'utf8').trimEnd()
-    return `<!-- example: ${name} -->\n\n\`\`\`js\n${code}\n\`\`\`\n`
+    return `<!-- example: ${name} -->\n\n\`\`\`js\n${code}\n\`\`\`\n\n`
   })
 }
