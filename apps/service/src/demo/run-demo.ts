@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Queue, Worker } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
@@ -16,6 +15,7 @@ import { reportRows } from '../report/report-rows.js'
 import { writeReport } from '../report/report-writer.js'
 import { DemoPlace, type DemoPlan } from './demo-place.js'
 import { readOutcome, type DemoOutcome } from './demo-outcome.js'
+import { digestCommand } from './digest-command.js'
 import { DEMO_LEASE_MS, runDemoService } from './demo-service.js'
 import { demoJson, demoText, goOnText, type DemoRun } from './demo-text.js'
 
@@ -106,12 +106,10 @@ async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise
 }
 
 function openDemoWorker({ place, plan, context }: Pick<Demo, 'place' | 'plan' | 'context'>): Promise<Worker> {
-  // Beside the built command line; no shell, and the Node that runs this.
-  const digest = fileURLToPath(new URL('./digest.cjs', import.meta.url))
   const settings = {
     package: 'process',
     name: DEMO_QUEUE,
-    command: [process.execPath, digest, '{body.path}'],
+    command: digestCommand(),
     dir: place.jobs,
     cwd: plan.root,
     stdin: 'none',
