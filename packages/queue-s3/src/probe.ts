@@ -14,17 +14,21 @@ const RACERS = 8
  */
 export async function probeStore(store: S3Store, root: string, logger: Logger): Promise<void> {
   const prefix = `${root}PROBE/${randomUUID()}`
-  const keys = [`${prefix}-a`, `${prefix}-b`]
+  const keys = [`${prefix}-a`, `${prefix}-b`] as const
+  // LIST first: its errors have a body, and so tell more than those of a HEAD.
+  await probeList(store, prefix, [])
   await probeMissing(store, `${prefix}-none`)
   try {
-    await probeCreate(store, keys[0] ?? prefix)
-    await probeRace(store, keys[1] ?? prefix)
+    await probeCreate(store, keys[0])
+    await probeRace(store, keys[1])
     await probeList(store, prefix, keys)
-  } finally {
-    await store.deleteAll(keys, store.patience()).catch((error: unknown) => {
-      logger.warn({ err: error, prefix }, 'the scratch keys of the probe were left behind')
+  } catch (error) {
+    await store.deleteAll(keys, store.patience()).catch((why: unknown) => {
+      logger.warn({ err: why, prefix }, 'the scratch keys of the probe were left behind')
     })
+    throw error
   }
+  await store.deleteAll(keys, store.patience())
   await probeList(store, prefix, [])
 }
 
@@ -33,14 +37,7 @@ async function probeMissing(store: S3Store, key: string): Promise<void> {
   try {
     await runLook(store, key)
   } catch (error) {
-    if (!isSluiceError(error, 'SLUICE_QUEUE_DENIED')) throw error
-    const page = await store.list({ prefix: key, max: 1 }, store.patience()).then(
-      () => 'listed',
-      (why: unknown) => why,
-    )
-    // The listing's own error has a body, and so tells more than that of a HEAD.
-    if (page !== 'listed') throw page
-    throw missingListPermission(store.place, error)
+    throw isSluiceError(error, 'SLUICE_QUEUE_DENIED') ? missingListPermission(store.place, error) : error
   }
 }
 

@@ -93,6 +93,10 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_CONFIG_INVALID',
     what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
   },
+  Unexplained: {
+    code: 'SLUICE_QUEUE_DENIED',
+    what: 'the request was refused without a reason, as a HEAD is. Most likely the credentials have expired: renew them',
+  },
   SlowDown: {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
     what: 'the store asks to go slower, and went on asking. Try later',
@@ -101,15 +105,17 @@ const KNOWN: Readonly<Record<string, Known>> = {
 
 const STATUS: Readonly<Record<number, string>> = {
   301: 'PermanentRedirect',
+  400: 'Unexplained',
   403: 'AccessDenied',
   501: 'NotImplemented',
+  503: 'SlowDown',
 }
 
 /** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
-  const known = KNOWN[name] ?? KNOWN[STATUS[status ?? 0] ?? '']
+  const known = KNOWN[name] ?? (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
     return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, {

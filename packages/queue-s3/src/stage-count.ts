@@ -4,7 +4,7 @@ import { afterPriority, parseStint, type Stint } from './stint-name.js'
 import { firstPage, walkNames, type ListedStint } from './stage-walk.js'
 
 /** Into how many parts a large prefix is split. Each may cost one page that isn't full. */
-const PARTS = 8
+const PARTS = 6
 
 /** How many items are in a stage, listed in parallel [Q-SIZE-1]. Moves half done are to be finished before. */
 export async function countStage(ground: Ground, stage: Stage): Promise<number> {

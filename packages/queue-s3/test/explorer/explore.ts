@@ -93,6 +93,35 @@ export function explore(scenario: Scenario, maxStates: number): Exploration {
   return { states: seen.size, complete: true }
 }
 
+/** One walk by lot from the start until nothing more can happen: far longer histories than can be explored whole. */
+export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong' | 'trail'> {
+  const { slots, delays, crashes, judge } = scenario
+  const lot = lots(seed)
+  let world: World = { objects: new Map(), actors: slots.map(() => undefined), late: [], delays, crashes, memory: '{}' }
+  const trail: string[] = []
+  for (;;) {
+    const steps = [...stepsFrom(world, slots)]
+    const chosen = steps[lot(steps.length)]
+    if (chosen === undefined) break
+    const { text, ...step } = chosen
+    trail.push(text)
+    const judged = judge.step({ before: world, ...step })
+    if ('wrong' in judged) return { wrong: judged.wrong, trail }
+    world = { ...step.after, memory: judged.memory }
+  }
+  const wrong = judge.end(world)
+  return wrong === undefined ? {} : { wrong, trail }
+}
+
+/** Numbers below a bound, by a seed. */
+export function lots(seed: number): (bound: number) => number {
+  let state = (seed * 7_919 + 1) % 2_147_483_647
+  return (bound) => {
+    state = (state * 48_271) % 2_147_483_647
+    return bound === 0 ? 0 : Math.floor(state / 8) % bound
+  }
+}
+
 /** Takes out a visit by lot, so that a walk which is cut short has been everywhere a little; every other one deep. */
 function picker(): (visits: Visit[]) => Visit | undefined {
   let seed = 1

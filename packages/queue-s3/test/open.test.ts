@@ -1,0 +1,156 @@
+import { isSluiceError, type Logger } from '@sluice/core'
+import { answerWith, s3Stores, startS3Server, type S3ServerOptions } from '@sluice/testkit/s3'
+import { afterEach, describe, expect, test } from 'vitest'
+import { openQueue } from '../src/index.js'
+import { optionsOn } from './s3-harness.js'
+
+const opened: { close(): Promise<void> }[] = []
+
+afterEach(async () => {
+  for (const one of opened.splice(0).toReversed()) await one.close()
+})
+
+async function server(options: S3ServerOptions = {}) {
+  const made = await startS3Server(options)
+  opened.push(made)
+  return made
+}
+
+async function refusal(options: unknown): Promise<{ code: string; message: string }> {
+  try {
+    opened.push(await openQueue(options))
+  } catch (error) {
+    if (isSluiceError(error)) return { code: error.code, message: error.message }
+    throw error
+  }
+  throw new Error('it was opened')
+}
+
+describe('a store that lies is refused', () => {
+  test.each(['s3rver', 'garage', 'b2'] as const)('%s', async (name) => {
+    const lying = await server({ rules: s3Stores[name].rules })
+    const { code, message } = await refusal(optionsOn(lying))
+    expect(code).toBe('SLUICE_CONFIG_INVALID')
+    expect(message).toMatch(/sluice-test.*queues\/contract\/.*If-None-Match/s)
+    expect(lying.keys().filter((key) => key.includes('ITEMS'))).toEqual([])
+  })
+
+  test('whose listing is late', async () => {
+    const late = await server({ listLag: 3 })
+    expect((await refusal(optionsOn(late))).message).toContain('LIST')
+  })
+
+  test.each(['aws', 'minio', 'radosgw16'] as const)('%s is not', async (name) => {
+    const good = await server({ rules: s3Stores[name].rules })
+    const queue = await openQueue(optionsOn(good))
+    opened.push(queue)
+    await queue.put('a', 1)
+    expect((await queue.get(1)).map(({ id }) => id)).toEqual(['a'])
+    expect(good.keys().filter((key) => key.includes('PROBE'))).toEqual([])
+  })
+})
+
+describe('bad weather is one clear error, which names bucket and prefix and says what to do', () => {
+  test('no such bucket', async () => {
+    const made = await server()
+    const { code, message } = await refusal({ ...optionsOn(made), bucket: 'nowhere' })
+    expect([code, message]).toEqual(['SLUICE_QUEUE_DENIED', expect.stringMatching(/nowhere.*no such bucket/s)])
+  })
+
+  test('ListBucket is missing', async () => {
+    const made = await server({ denied: ['ListObjectsV2'] })
+    const { code, message } = await refusal(optionsOn(made))
+    expect([code, message]).toEqual(['SLUICE_QUEUE_DENIED', expect.stringContaining('s3:ListBucket')])
+  })
+
+  test.each(['PutObject', 'DeleteObjects'] as const)('%s is denied', async (operation) => {
+    const made = await server({ denied: [operation] })
+    const result = await openQueue(optionsOn(made)).then(
+      async (queue) => {
+        opened.push(queue)
+        return 'opened'
+      },
+      (error: unknown) => (isSluiceError(error) ? error.code : 'another error'),
+    )
+    expect(result).toBe('SLUICE_QUEUE_DENIED')
+  })
+
+  test.each([
+    ['ExpiredToken', 'SLUICE_QUEUE_DENIED', 'expired'],
+    ['InvalidAccessKeyId', 'SLUICE_QUEUE_DENIED', 'access key'],
+    ['SignatureDoesNotMatch', 'SLUICE_QUEUE_DENIED', 'secret'],
+    ['PermanentRedirect', 'SLUICE_CONFIG_INVALID', 'region'],
+    ['AccessDenied', 'SLUICE_QUEUE_DENIED', 's3:GetObject'],
+    ['SlowDown', 'SLUICE_QUEUE_UNAVAILABLE', 'slower'],
+    ['InternalError', 'SLUICE_QUEUE_UNAVAILABLE', 'try later'],
+    ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'clock'],
+  ] as const)('%s', async (answer, wanted, text) => {
+    const made = await server({ onRequest: () => answerWith(answer) })
+    const { code, message } = await refusal({ ...optionsOn(made), timeoutMs: 300 })
+    expect([code, message]).toEqual([wanted, expect.stringContaining(text)])
+    expect(message).toContain('bucket "sluice-test", prefix "queues/contract/"')
+    expect(message).not.toContain('sluice-test-secret')
+  })
+
+  test('nobody listens at the endpoint', async () => {
+    const gone = await startS3Server()
+    const options = { ...optionsOn(gone), timeoutMs: 300 }
+    await gone.close()
+    const { code, message } = await refusal(options)
+    expect([code, message]).toEqual(['SLUICE_QUEUE_UNAVAILABLE', expect.stringContaining('`endpoint`')])
+  })
+
+  test('options are checked, and no value is repeated', async () => {
+    const { code, message } = await refusal({ name: '', bucket: 'b', endpoint: 'http://me:secret@host', colour: 1 })
+    expect(code).toBe('SLUICE_CONFIG_INVALID')
+    expect(message).toMatch(/name.*endpoint.*colour/s)
+    expect(message).not.toContain('secret')
+  })
+
+  test('other shards than the queue was made with', async () => {
+    const made = await server()
+    opened.push(await openQueue({ ...optionsOn(made), shards: 4 }))
+    expect(await refusal({ ...optionsOn(made), shards: 2 })).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+    opened.push(await openQueue(optionsOn(made)))
+  })
+})
+
+describe('what is not ours', () => {
+  test('strange objects and a cut-off one are left alone and reported; the rest goes on', async () => {
+    const made = await server()
+    const told: string[] = []
+    const tell = (fields: object) => void told.push(JSON.stringify(fields))
+    const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+    const queue = await openQueue({ ...optionsOn(made), logger })
+    opened.push(queue)
+    await queue.putMany([
+      { id: 'good', body: 1 },
+      { id: 'cut', body: { long: 'x'.repeat(50) } },
+    ])
+    const index = 'queues/contract/ITEMS/cut'
+    const strange = ['WAITING/00/', 'WAITING/readme.txt', 'PROCESSING/00/x', 'SUCCESS/a', 'FAIL/ü', 'LEFT/y']
+    made.seed([
+      [index, (made.textOf(index) ?? '').slice(0, 60)],
+      ...strange.map((name) => [`queues/contract/${name}`, 'x'] as const),
+    ])
+    expect((await queue.get(5)).map(({ id }) => id)).toEqual(['good'])
+    expect((await queue.list('WAITING', { limit: 10 })).items).toEqual([])
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 1, SUCCESS: 0, FAIL: 0 })
+    await expect(queue.lookup('cut')).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+    for (const name of strange) expect(made.textOf(`queues/contract/${name}`)).toBe('x')
+    expect(told.join()).toContain('readme.txt')
+    expect(told.join()).toContain('ITEMS/cut')
+  })
+})
+
+test('with four shards the order is the same, and nothing is missed', async () => {
+  const made = await server()
+  const queue = await openQueue({ ...optionsOn(made), shards: 4 })
+  opened.push(queue)
+  await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index, priority: index % 3 })))
+  const items = await queue.get(100)
+  expect(items.map(({ body }) => body)).toEqual(
+    [2, 1, 0].flatMap((rest) => Array.from({ length: 20 }, (_, index) => index * 3 + rest)),
+  )
+  expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 60, SUCCESS: 0, FAIL: 0 })
+})

@@ -1,0 +1,105 @@
+import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
+import { randomUUID } from 'node:crypto'
+import { afterEach, expect, test } from 'vitest'
+import { Layout } from '../src/layout.js'
+import { entryText, stateText } from '../src/object-texts.js'
+import { stintName } from '../src/stint-name.js'
+import { openQueue, type S3Queue } from '../src/index.js'
+import { optionsOn } from './s3-harness.js'
+
+const layout = new Layout('queues', 'contract')
+const opened: { close(): Promise<void> }[] = []
+
+afterEach(async () => {
+  for (const one of opened.splice(0).toReversed()) await one.close()
+})
+
+async function openOn(count: number): Promise<{ server: S3Server; queue: S3Queue }> {
+  const server = await startS3Server()
+  opened.push(server)
+  server.seed(seeds(count))
+  const queue = await openQueue(optionsOn(server))
+  opened.push(queue)
+  server.resetCounts()
+  return { server, queue }
+}
+
+/** Items as a program in another language would put them: by the format, without metadata. */
+function* seeds(count: number): Generator<readonly [key: string, text: string]> {
+  const start = Date.now() - 3_600_000
+  for (let index = 0; index < count; index++) {
+    const uid = randomUUID()
+    const key = `seed-${index}`
+    const availableAt = start + Math.floor((index * 3_000_000) / count)
+    const fixed = { lane: '00', priority: 0, availableAt, delayed: false, turn: index }
+    const stint = { ...fixed, attempt: 1, refunds: 0, generation: 1, uid, key }
+    const first = stintName(stint)
+    yield [layout.index(stint), entryText({ id: key, uid, first, priority: 0, putAt: availableAt }, `${index}`)]
+    yield [layout.at('WAITING', first), stateText(key, stint, { history: [] })]
+  }
+}
+
+async function requests(server: S3Server, work: () => Promise<unknown>): Promise<Partial<Record<S3Operation, number>>> {
+  server.resetCounts()
+  await work()
+  return Object.fromEntries(Object.entries(server.counts()).filter(([, count]) => count > 0))
+}
+
+test('an item costs 4 PUT, 1 GET and 1 HEAD from put to success, and a hundredth of each LIST and DELETE', async () => {
+  const { server, queue } = await openOn(0)
+  const used = await requests(server, async () => {
+    await queue.putMany(Array.from({ length: 1_000 }, (_, index) => ({ id: `i${index}`, body: { index } })))
+    for (let batch = 0; batch < 10; batch++) {
+      const items = await queue.get(100)
+      expect(items).toHaveLength(100)
+      const report = await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })))
+      expect(report.settled).toBe(100)
+    }
+  })
+  expect(used.PutObject).toBe(4_000)
+  expect(used.GetObject).toBe(1_000)
+  expect(used.HeadObject).toBe(1_000)
+  expect(used.ListObjectsV2).toBeLessThanOrEqual(50)
+  expect(used.DeleteObjects).toBeLessThanOrEqual(50)
+  expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 1_000, FAIL: 0 })
+}, 120_000)
+
+test('get(100) costs the same on a backlog of 100,000 as on one of 1,000; size of 100,000 is 110 LISTs at most', async () => {
+  const [small, large] = [await openOn(1_000), await openOn(100_000)]
+  const onSmall = await requests(small.server, () => small.queue.get(100))
+  const onLarge = await requests(large.server, () => large.queue.get(100))
+  expect(onLarge).toEqual(onSmall)
+  expect(onLarge).toEqual({ PutObject: 100, GetObject: 100, HeadObject: 100, ListObjectsV2: 1, DeleteObjects: 1 })
+  large.server.main.latencyMs = 5
+  const counting = await requests(large.server, async () => {
+    expect(await large.queue.size('WAITING')).toBe(99_900)
+  })
+  expect(counting.ListObjectsV2).toBeLessThanOrEqual(110)
+  expect(large.server.main.maxInFlight).toBeGreaterThan(4)
+}, 120_000)
+
+test('with 500 in PROCESSING, listHeads costs 3 LISTs at most, and one LIST when nothing changed', async () => {
+  const { server, queue } = await openOn(500)
+  await queue.get(500)
+  const other = await openQueue(optionsOn(server))
+  opened.push(other)
+  const cold = await requests(server, () => other.listHeads('PROCESSING', { limit: 10_000 }))
+  expect(Object.keys(cold)).toEqual(['ListObjectsV2'])
+  expect(cold.ListObjectsV2).toBeLessThanOrEqual(3)
+  const warm = await requests(server, async () => {
+    const { items } = await other.listHeads('PROCESSING', { limit: 10_000 })
+    expect(items).toHaveLength(500)
+    expect(items[0]).toMatchObject({ stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 })
+  })
+  expect(warm).toEqual({ ListObjectsV2: 1 })
+}, 120_000)
+
+test('any number of items that are not due cost a page, not a walk', async () => {
+  const { server, queue } = await openOn(0)
+  const later = Array.from({ length: 1_500 }, (_, index) => ({ id: `later${index}`, body: 1, priority: 9, delayMs: 3_600_000 }))
+  await queue.putMany([...later, { id: 'now', body: 1 }])
+  const used = await requests(server, async () => {
+    expect((await queue.get(10)).map(({ id }) => id)).toEqual(['now'])
+  })
+  expect(used.ListObjectsV2).toBeLessThanOrEqual(4)
+}, 120_000)

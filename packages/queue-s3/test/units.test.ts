@@ -1,0 +1,116 @@
+import { MAX_PRIORITY } from '@sluice/core'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { decodeKey, encodeKey, laneOf } from '../src/key-encoding.js'
+import { Layout } from '../src/layout.js'
+import { parseEntry, parseState } from '../src/object-texts.js'
+import { afterPriority, parseStint, stintName, type Stint } from '../src/stint-name.js'
+import { StoreClock } from '../src/store-clock.js'
+
+const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 300 })
+const stints: fc.Arbitrary<Stint> = fc.record({
+  lane: fc.constantFrom('00', '0a', 'ff'),
+  priority: fc.integer({ min: -MAX_PRIORITY, max: MAX_PRIORITY }),
+  availableAt: fc.integer({ min: 0, max: 8_640_000_000_000_000 }),
+  delayed: fc.boolean(),
+  turn: fc.integer({ min: 0, max: 1_000_000 }),
+  attempt: fc.integer({ min: 1, max: 1_000_000 }),
+  refunds: fc.nat(1_000_000),
+  generation: fc.integer({ min: 1, max: 99 }),
+  uid: fc.uuid(),
+  key: text.map(encodeKey),
+})
+
+describe('keys', () => {
+  test('hold any id in [A-Za-z0-9_-], different for different ids, and give it back or are a hash', () => {
+    fc.assert(
+      fc.property(text, text, (one, two) => {
+        const key = encodeKey(one)
+        expect(key).toMatch(/^[A-Za-z0-9_-]{1,200}$/)
+        expect(decodeKey(key) ?? one).toBe(one)
+        expect(encodeKey(two) === key).toBe(one === two)
+      }),
+    )
+    expect(decodeKey(encodeKey('x'.repeat(201)))).toBeUndefined()
+    expect(encodeKey('..')).toBe('_2E_2E')
+  })
+
+  test('a whole key is under 1,024 bytes', () => {
+    const layout = new Layout('p'.repeat(256), 'é'.repeat(200))
+    const stint = { priority: -MAX_PRIORITY, availableAt: 8_640_000_000_000_000, delayed: true, turn: 36 ** 8 - 1 }
+    const key = encodeKey('é'.repeat(500))
+    const name = stintName({ ...stint, lane: 'ff', attempt: 2 ** 31, refunds: 2 ** 31, generation: 9_999, uid: 'u'.repeat(64), key })
+    expect(layout.at('PROCESSING', name).length).toBeLessThan(1_024)
+  })
+
+  test('lanes are evenly used', () => {
+    const counts = new Map<string, number>()
+    for (let index = 0; index < 4_000; index++) {
+      const lane = laneOf(`id${index}`, 4)
+      counts.set(lane, (counts.get(lane) ?? 0) + 1)
+    }
+    expect([...counts.keys()].toSorted()).toEqual(['00', '01', '02', '03'])
+    for (const count of counts.values()) expect(count).toBeGreaterThan(800)
+  })
+})
+
+describe('names of stints', () => {
+  test('come back as they were', () => {
+    fc.assert(fc.property(stints, (stint) => expect(parseStint(stintName(stint))).toEqual(stint)))
+  })
+
+  test('sort by priority downwards, then instant, then turn', () => {
+    fc.assert(
+      fc.property(stints, stints, (one, two) => {
+        const [a, b] = [{ ...one, lane: '00' }, { ...two, lane: '00' }]
+        const order = b.priority - a.priority || a.availableAt - b.availableAt
+        const [nameA, nameB] = [stintName(a), stintName(b)]
+        if (order !== 0) expect(nameA < nameB).toBe(order < 0)
+        if (a.priority !== b.priority) expect(afterPriority(a) < nameB).toBe(a.priority > b.priority)
+        expect(afterPriority(a) > nameA).toBe(true)
+      }),
+    )
+  })
+
+  test('anything else is none', () => {
+    for (const name of ['', 'readme.txt', '00/', '00/x', '../00/7fffffff']) expect(parseStint(name)).toBeUndefined()
+    fc.assert(fc.property(text, (name) => expect(parseStint(name)).toBeUndefined()))
+  })
+})
+
+test('what is cut off anywhere is no object of ours', () => {
+  const entry = JSON.stringify({ sluice: 1, id: 'a', uid: 'u', first: 'f', priority: 0, putAt: 1, body: { a: 1 } })
+  const state = JSON.stringify({ sluice: 1, id: 'a', history: [] })
+  for (let end = 0; end < entry.length; end++) expect(parseEntry(entry.slice(0, end))).toBeUndefined()
+  for (let end = 0; end < state.length; end++) expect(parseState(state.slice(0, end))).toBeUndefined()
+  expect(parseEntry(entry)?.body).toEqual({ a: 1 })
+})
+
+describe('the store’s clock', () => {
+  test('is narrowed by each answer, is never ahead of the store, and never goes back', () => {
+    let mono = 0
+    const clock = new StoreClock(() => mono)
+    const storeAhead = 1_000_000_457
+    let latest = 0
+    for (let answer = 0; answer < 200; answer++) {
+      const sentAt = mono
+      mono += 7
+      clock.observe(Math.floor((mono + storeAhead) / 1_000) * 1_000, sentAt, mono + 6)
+      mono += 6
+      const now = clock.now()
+      expect(now).toBeLessThanOrEqual(mono + storeAhead)
+      expect(now).toBeGreaterThanOrEqual(latest)
+      latest = now
+    }
+    expect(mono + storeAhead - latest).toBeLessThan(30)
+  })
+
+  test('follows the store when its clock is set on', () => {
+    let mono = 0
+    const clock = new StoreClock(() => mono)
+    clock.observe(5_000, 0, 1)
+    mono = 10
+    clock.observe(905_000, 9, 10)
+    expect(clock.now()).toBe(905_000)
+  })
+})
