@@ -162,7 +162,7 @@ interface ControlState {
     /** Live limits by name, such as `maxProcessing`; what isn't here is as the service was configured. */
     readonly limits: Readonly<Record<string, number>>;
 }
-/** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part. */
+/** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part [Q-CTRL-1]. */
 interface QueueControl {
     read(): Promise<ControlState>;
     /** No new jobs start; those that run are followed to their end. */
@@ -291,7 +291,7 @@ interface Queue {
     /** The queue's name in its store. */
     readonly name: string;
     readonly supports: QueueSupports;
-    /** Pause, resume and live limits, shared by every process on the same storage. */
+    /** Pause, resume and live limits, shared by every process on the same storage [Q-CTRL-1]. */
     readonly control: QueueControl;
     /**
      * Adds one item to WAITING. A `get` that starts after it returned can receive it [Q-PUT-1]; of any number of concurrent puts
@@ -376,7 +376,7 @@ interface Queue {
     now(): Promise<number>;
     /**
      * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the items: those are
-     * fenced by their attempts.
+     * fenced by their attempts [Q-LEASE-1].
      *
      * @param holder unique for each process that asks
      * @param ttlMs how long it lives without `renew`, 100 or more
@@ -388,6 +388,25 @@ interface Queue {
 }
 /** The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict [Q-MOVE-2]. */
 declare function lastOutcome(history: readonly AttemptRecord[]): AttemptRecord['outcome'];
+
+/**
+ * The options of `requeue`, the reason cut as it will be stored.
+ *
+ * @throws TypeError that names the field
+ */
+declare function checkRequeue({ delayMs, priority, reason }: RequeueOptions): RequeueOptions;
+/**
+ * The stages that `remove` takes items from.
+ *
+ * @throws TypeError for a stage that isn't one, and for PROCESSING
+ */
+declare function checkRemovable({ stages }: RemoveOptions): readonly Stage[];
+/** @throws TypeError for the first id that is none, as {@link assertItemId} says */
+declare function assertIds(ids: readonly string[]): void;
+/** @throws TypeError unless the limit of a page is a whole number from 1 to {@link MAX_PAGE_ITEMS} */
+declare function assertPageLimit(limit: unknown): void;
+/** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
+declare function assertLease(name: unknown, holder: unknown, ttlMs: number): void;
 
 /** What a backend knows of an item when it is asked to move it out of PROCESSING. */
 interface MovedItem {
@@ -407,6 +426,34 @@ interface WantedMove extends JobFence {
  * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is a conflict [Q-MOVE-1].
  */
 declare function judgeMove(item: MovedItem, wanted: WantedMove): 'move' | 'repeat' | 'conflict';
+
+/** A `success`, `fail` or `release` that was checked, what it brings along as JSON text. */
+interface CheckedMove extends WantedMove {
+    readonly id: string;
+    readonly resultText: string | undefined;
+    readonly detailsText: string | undefined;
+    readonly reason: string | undefined;
+    readonly delayMs: number;
+    readonly refund: boolean;
+}
+/** A {@link Settlement} whose attempt may be left out, as `success`, `fail` and `release` allow. */
+type AskedMove = Omit<Settlement, 'attempt'> & {
+    readonly attempt?: number;
+};
+/**
+ * Checks one move whole, before anything of it is stored.
+ *
+ * @throws TypeError that names the field
+ */
+declare function checkMove(asked: AskedMove, maxBytes: number): CheckedMove;
+/**
+ * Checks a whole batch before anything of it is stored.
+ *
+ * @throws TypeError that names the index of the first bad one and its field
+ */
+declare function checkSettlements(outcomes: readonly Settlement[], maxBytes: number): (CheckedMove & {
+    readonly attempt: number;
+})[];
 
 /** Names one job for ever. */
 interface JobRef {
@@ -486,9 +533,9 @@ interface Worker {
      * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
      */
     pollAllStatus(): Promise<ReadonlyMap<string, JobReport>>;
-    /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job. */
+    /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
     lookupJob?(job: JobRef): Promise<JobReport | undefined>;
-    /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens. */
+    /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens [W-STOP-1]. */
     cancelJob?(job: JobRef, reason: string): Promise<void>;
     /**
      * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
@@ -499,7 +546,7 @@ interface Worker {
     watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
     /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
     check?(): Promise<void>;
-    /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED. */
+    /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED [W-CLOSE-1]. */
     close(): Promise<void>;
 }
 
@@ -663,5 +710,5 @@ interface Logger {
 /** Says nothing. */
 declare const silentLogger: Logger;
 
-export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertItemId, assertJson, assertSpan, assertStage, canMove, checkNewItem, checkNewItems, checkOptions, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AttemptRecord, CheckedItem, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkSettlements, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, WantedMove, Worker, WorkerPackage, WorkerSupports };

@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import { testBase } from '../../vitest.base.ts'
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    ...testBase,
     globalSetup: ['test/support/global-setup.ts'],
     // One test looks at what is held in memory.
     execArgv: ['--expose-gc'],

@@ -9,7 +9,7 @@ export interface ControlState {
   readonly limits: Readonly<Record<string, number>>
 }
 
-/** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part. */
+/** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part [Q-CTRL-1]. */
 export interface QueueControl {
   read(): Promise<ControlState>
   /** No new jobs start; those that run are followed to their end. */

@@ -16,6 +16,9 @@ export {
   encodeOptional,
 } from './input.js'
 export type { CheckedItem } from './input.js'
+export { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
+export { checkMove, checkSettlements } from './checked-move.js'
+export type { AskedMove, CheckedMove } from './checked-move.js'
 export { judgeMove } from './judge-move.js'
 export type { MovedItem, WantedMove } from './judge-move.js'
 export { MAX_PAGE_ITEMS, lastOutcome } from './queue.js'

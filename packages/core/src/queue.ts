@@ -121,7 +121,7 @@ export interface Queue {
   /** The queue's name in its store. */
   readonly name: string
   readonly supports: QueueSupports
-  /** Pause, resume and live limits, shared by every process on the same storage. */
+  /** Pause, resume and live limits, shared by every process on the same storage [Q-CTRL-1]. */
   readonly control: QueueControl
 
   /**
@@ -221,7 +221,7 @@ export interface Queue {
 
   /**
    * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the items: those are
-   * fenced by their attempts.
+   * fenced by their attempts [Q-LEASE-1].
    *
    * @param holder unique for each process that asks
    * @param ttlMs how long it lives without `renew`, 100 or more

@@ -87,10 +87,10 @@ export interface Worker {
    */
   pollAllStatus(): Promise<ReadonlyMap<string, JobReport>>
 
-  /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job. */
+  /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
   lookupJob?(job: JobRef): Promise<JobReport | undefined>
 
-  /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens. */
+  /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens [W-STOP-1]. */
   cancelJob?(job: JobRef, reason: string): Promise<void>
 
   /**
@@ -105,6 +105,6 @@ export interface Worker {
   /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
   check?(): Promise<void>
 
-  /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED. */
+  /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED [W-CLOSE-1]. */
   close(): Promise<void>
 }

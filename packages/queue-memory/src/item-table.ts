@@ -1,12 +1,12 @@
 import {
   judgeMove,
   type CheckedItem,
+  type CheckedMove,
   type Page,
   type PageOptions,
   type RequeueOptions,
   type Stage,
 } from '@sluice/core'
-import type { CheckedMove } from './checked-move.js'
 import { StageList } from './stage-list.js'
 import { startAttempt, storedItem, type StoredItem } from './stored-item.js'
 import { WaitingLine } from './waiting-line.js'

@@ -1,5 +1,4 @@
-import { SluiceError } from '@sluice/core'
-import type { CheckedMove } from './checked-move.js'
+import { SluiceError, type CheckedMove } from '@sluice/core'
 import type { StoredItem } from './stored-item.js'
 
 /** SLUICE_QUEUE_CLOSED. */

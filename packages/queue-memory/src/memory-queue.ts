@@ -1,9 +1,18 @@
 import {
   assertCount,
+  assertIds,
   assertItemId,
+  assertLease,
+  assertPageLimit,
   assertStage,
+  checkMove,
   checkNewItem,
   checkNewItems,
+  checkRemovable,
+  checkRequeue,
+  checkSettlements,
+  type AskedMove,
+  type CheckedMove,
   type Clock,
   type FailOutcome,
   type ItemHead,
@@ -27,8 +36,6 @@ import {
   type Stage,
   type SuccessOutcome,
 } from '@sluice/core'
-import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
-import { checkMove, checkSettlements, type AskedMove, type CheckedMove } from './checked-move.js'
 import { memoryControl } from './memory-control.js'
 import { itemExists, itemNotFound, queueClosed, stageConflict } from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'

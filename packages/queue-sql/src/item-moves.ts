@@ -1,7 +1,7 @@
 import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
-import { newRow } from './checked-move.js'
+import { newRow } from './move-rows.js'
 import { claimInOrder } from './claim.js'
 import { itemNotFound, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'

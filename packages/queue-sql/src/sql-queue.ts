@@ -1,9 +1,17 @@
 import {
   assertCount,
+  assertIds,
   assertItemId,
+  assertLease,
+  assertPageLimit,
   assertStage,
+  checkMove,
   checkNewItem,
   checkNewItems,
+  checkRemovable,
+  checkRequeue,
+  checkSettlements,
+  type AskedMove,
   type CheckedItem,
   type FailOutcome,
   type ItemHead,
@@ -30,8 +38,7 @@ import {
 } from '@sluice/core'
 import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
-import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
-import { wantedRow, wantedRows, type AskedMove } from './checked-move.js'
+import { wantedRow } from './move-rows.js'
 import { Coalescer } from './coalescer.js'
 import { itemExists, itemNotFound } from './item-errors.js'
 import { ItemMoves, settledChars } from './item-moves.js'
@@ -154,7 +161,7 @@ export class SqlQueue implements Queue {
 
   async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
     this.#gate.assertOpen()
-    const errors = await this.#moves.settle(wantedRows(outcomes, MAX_BODY_BYTES))
+    const errors = await this.#moves.settle(checkSettlements(outcomes, MAX_BODY_BYTES).map(wantedRow))
     const refused = outcomes.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
       const code = errors[index]?.code
       if (code === undefined) return []
@@ -257,7 +264,7 @@ export class SqlQueue implements Queue {
 
   async #moveOne(asked: AskedMove): Promise<void> {
     this.#gate.assertOpen()
-    const refusal = await this.#settles.add(wantedRow(asked, MAX_BODY_BYTES))
+    const refusal = await this.#settles.add(wantedRow(checkMove(asked, MAX_BODY_BYTES)))
     if (refusal !== undefined) throw refusal
   }
 

@@ -1,16 +1,12 @@
-import {
-  MAX_PAGE_ITEMS,
-  MAX_PRIORITY,
-  assertItemId,
-  assertSpan,
-  assertStage,
-  cutReason,
-  type RemoveOptions,
-  type RequeueOptions,
-  type Stage,
-} from '@sluice/core'
+import { MAX_PRIORITY, assertItemId, assertSpan, cutReason } from './input.js'
+import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions } from './queue.js'
+import { assertStage, type Stage } from './stage.js'
 
-/** The options of `requeue`, the reason cut as it will be stored. */
+/**
+ * The options of `requeue`, the reason cut as it will be stored.
+ *
+ * @throws TypeError that names the field
+ */
 export function checkRequeue({ delayMs = 0, priority, reason }: RequeueOptions): RequeueOptions {
   assertSpan(delayMs, 'delayMs')
   if (priority !== undefined && (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY)) {
@@ -24,7 +20,11 @@ export function checkRequeue({ delayMs = 0, priority, reason }: RequeueOptions):
   }
 }
 
-/** The stages that `remove` takes items from. */
+/**
+ * The stages that `remove` takes items from.
+ *
+ * @throws TypeError for a stage that isn't one, and for PROCESSING
+ */
 export function checkRemovable({ stages = ['WAITING', 'SUCCESS', 'FAIL'] }: RemoveOptions): readonly Stage[] {
   for (const stage of stages as readonly Stage[]) {
     assertStage(stage)
@@ -33,15 +33,18 @@ export function checkRemovable({ stages = ['WAITING', 'SUCCESS', 'FAIL'] }: Remo
   return stages
 }
 
+/** @throws TypeError for the first id that is none, as {@link assertItemId} says */
 export function assertIds(ids: readonly string[]): void {
   for (const id of ids) assertItemId(id)
 }
 
+/** @throws TypeError unless the limit of a page is a whole number from 1 to {@link MAX_PAGE_ITEMS} */
 export function assertPageLimit(limit: unknown): void {
   if (Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= MAX_PAGE_ITEMS) return
   throw new TypeError(`limit must be a whole number from 1 to ${MAX_PAGE_ITEMS}; got ${String(limit)}`)
 }
 
+/** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
 export function assertLease(name: unknown, holder: unknown, ttlMs: number): void {
   if (typeof name !== 'string' || name === '') throw new TypeError('a lease needs a name')
   if (typeof holder !== 'string' || holder === '') throw new TypeError('a lease needs a holder')

@@ -1,12 +1,6 @@
-import {
-  assertCount,
-  assertItemId,
-  assertSpan,
-  cutReason,
-  encodeOptional,
-  type Settlement,
-  type WantedMove,
-} from '@sluice/core'
+import { assertCount, assertItemId, assertSpan, cutReason, encodeOptional } from './input.js'
+import type { WantedMove } from './judge-move.js'
+import type { Settlement } from './queue.js'
 
 /** A `success`, `fail` or `release` that was checked, what it brings along as JSON text. */
 export interface CheckedMove extends WantedMove {
@@ -52,7 +46,10 @@ export function checkMove(asked: AskedMove, maxBytes: number): CheckedMove {
  *
  * @throws TypeError that names the index of the first bad one and its field
  */
-export function checkSettlements(outcomes: readonly Settlement[], maxBytes: number) {
+export function checkSettlements(
+  outcomes: readonly Settlement[],
+  maxBytes: number,
+): (CheckedMove & { readonly attempt: number })[] {
   return outcomes.map((outcome, index) => {
     try {
       assertCount(outcome.attempt, 'attempt')
