@@ -1,4 +1,6 @@
 import { testQueue } from '@sluice/testkit/vitest'
+import { endpointHarness, isEndpointGiven } from './endpoint-harness.js'
 import { s3Harness } from './s3-harness.js'
 
-testQueue('S3Queue', s3Harness)
+// `node scripts/radosgw.mjs -- …` gives the endpoint of a real store.
+testQueue('S3Queue', isEndpointGiven ? endpointHarness : s3Harness)

@@ -56,7 +56,11 @@ describe('keys', () => {
 
 describe('names of stints', () => {
   test('come back as they were', () => {
-    fc.assert(fc.property(stints, (stint) => expect(parseStint(stintName(stint))).toEqual(stint)))
+    fc.assert(
+      fc.property(stints, (stint) => {
+        expect(parseStint(stintName(stint))).toEqual(stint)
+      }),
+    )
   })
 
   test('sort by priority downwards, then instant, then turn', () => {
@@ -74,7 +78,11 @@ describe('names of stints', () => {
 
   test('anything else is none', () => {
     for (const name of ['', 'readme.txt', '00/', '00/x', '../00/7fffffff']) expect(parseStint(name)).toBeUndefined()
-    fc.assert(fc.property(text, (name) => expect(parseStint(name)).toBeUndefined()))
+    fc.assert(
+      fc.property(text, (name) => {
+        expect(parseStint(name)).toBeUndefined()
+      }),
+    )
   })
 })
 
