@@ -1,3 +1,4 @@
 import { defineConfig } from 'vitest/config'
+import { testBase } from '../../vitest.base.ts'
 
-export default defineConfig({ test: { include: ['test/**/*.test.ts'], testTimeout: 300_000 } })
+export default defineConfig({ test: { ...testBase, testTimeout: 300_000 } })

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { SluiceError, type JsonValue, type RequeueOptions, type Stage } from '@sluice/core'
-import type { CheckedMove } from './checked-move.js'
+import { SluiceError, type CheckedMove, type JsonValue, type RequeueOptions, type Stage } from '@sluice/core'
 import { valuesOf, type Ground } from './ground.js'
 import { has } from './item-state.js'
 import { encodeKey } from './key-encoding.js'

@@ -115,7 +115,9 @@ const STATUS: Readonly<Record<number, string>> = {
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
-  const known = KNOWN[name] ?? (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
+  const known =
+    KNOWN[name] ??
+    (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
     return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, {

@@ -1,10 +1,18 @@
 import {
   SluiceError,
   assertCount,
+  assertIds,
   assertItemId,
+  assertLease,
+  assertPageLimit,
   assertStage,
+  checkMove,
   checkNewItem,
   checkNewItems,
+  checkRemovable,
+  checkRequeue,
+  checkSettlements,
+  type AskedMove,
   type CheckedItem,
   type FailOutcome,
   type ItemHead,
@@ -28,8 +36,6 @@ import {
   type Stage,
   type SuccessOutcome,
 } from '@sluice/core'
-import { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
-import { checkMove, checkSettlements, type AskedMove } from './checked-move.js'
 import type { Ground } from './ground.js'
 import { ItemClaims } from './item-claims.js'
 import { ItemMoves, itemNotFound, moveError } from './item-moves.js'

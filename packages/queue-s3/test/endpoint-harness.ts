@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
@@ -26,7 +25,9 @@ export function endpointOptions(prefix: string, name = 'contract', at = endpoint
 export async function endpointHarness(): Promise<QueueHarness> {
   const prefix = `contract-${randomUUID()}`
   const closing: (() => Promise<void>)[] = []
-  const open = async (options: ReturnType<typeof endpointOptions> & { timeoutMs?: number }): Promise<Queue> => {
+  const open = async (
+    options: ReturnType<typeof endpointOptions> & { timeoutMs?: number },
+  ): Promise<Queue> => {
     const queue = await openQueue(options)
     closing.push(() => queue.close())
     return queue
@@ -59,11 +60,11 @@ async function startProxy() {
   const target = new URL(endpoint)
   let left = Number.POSITIVE_INFINITY
   let dead = false
-  let died = () => {}
+  let died: (() => void) | undefined
   const server = createServer((incoming, reply) => {
     if (left <= 0 && !dead) {
       dead = true
-      died()
+      died?.()
     }
     left -= 1
     if (dead) incoming.socket.destroy()
@@ -72,8 +73,10 @@ async function startProxy() {
   const listening = Promise.withResolvers<void>()
   server.listen(0, '127.0.0.1', listening.resolve)
   await listening.promise
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${address.port}`,
     crashAfter: (requests: number, then: () => void) => {
       left = requests
       died = then
@@ -91,10 +94,13 @@ async function startProxy() {
 /** The host is part of what was signed: it stays as it came. */
 function passOn(target: URL, incoming: IncomingMessage, reply: ServerResponse): void {
   const { method, url, headers } = incoming
-  const onward = request({ host: target.hostname, port: target.port, method, path: url, headers }, (answer) => {
-    reply.writeHead(answer.statusCode ?? 502, answer.headers)
-    answer.pipe(reply)
-  })
+  const onward = request(
+    { host: target.hostname, port: target.port, method, path: url, headers },
+    (answer) => {
+      reply.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(reply)
+    },
+  )
   onward.on('error', () => incoming.socket.destroy())
   incoming.pipe(onward)
 }

@@ -1,5 +1,12 @@
 import { isSluiceError, type QueueItem, type Stage } from '@sluice/core'
-import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
+import {
+  answerWith,
+  startS3Server,
+  type S3Endpoint,
+  type S3Fault,
+  type S3Request,
+  type S3Server,
+} from '@sluice/testkit/s3'
 import { expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { lots } from './explorer/explore.js'
@@ -124,7 +131,8 @@ class Schedule {
     if (report.settled === 0) return
     const job = `${id} ${uid} ${attempt}`
     const before = this.#told.get(job)
-    if (before !== undefined && before !== stage) this.#wrong.push(`${job} was settled as ${before} and as ${stage}`)
+    if (before !== undefined && before !== stage)
+      this.#wrong.push(`${job} was settled as ${before} and as ${stage}`)
     this.#told.set(job, stage)
   }
 
@@ -148,19 +156,25 @@ class Schedule {
         this.#wrong.push(`size, list and listHeads of ${stage} differ`)
       }
     }
-    const found = records.flatMap((item) => (item ? [`${item.id} ${item.uid} ${item.stage} ${item.attempt}`] : []))
-    if (listed.toSorted().join() !== found.toSorted().join()) this.#wrong.push(`lookup finds ${found.join()}; listed: ${listed.join()}`)
+    const found = records.flatMap((item) =>
+      item ? [`${item.id} ${item.uid} ${item.stage} ${item.attempt}`] : [],
+    )
+    if (listed.toSorted().join() !== found.toSorted().join())
+      this.#wrong.push(`lookup finds ${found.join()}; listed: ${listed.join()}`)
     for (const [index, id] of IDS.entries()) this.#checkItem(id, records[index])
     await queue.close()
   }
 
   #checkItem(id: string, record: Awaited<ReturnType<S3Queue['lookup']>>): void {
     if (record === undefined) {
-      if (this.#put.has(id) && !this.#removing.has(id)) this.#wrong.push(`${id} was put, never removed, and is lost`)
+      if (this.#put.has(id) && !this.#removing.has(id))
+        this.#wrong.push(`${id} was put, never removed, and is lost`)
       return
     }
-    if (JSON.stringify(record.body) !== JSON.stringify({ of: id })) this.#wrong.push(`the body of ${id} is another`)
+    if (JSON.stringify(record.body) !== JSON.stringify({ of: id }))
+      this.#wrong.push(`the body of ${id} is another`)
     const told = this.#told.get(`${id} ${record.uid} ${record.attempt}`)
-    if (told === 'SUCCESS' && record.stage !== 'SUCCESS') this.#wrong.push(`${id} had succeeded, and is ${record.stage}`)
+    if (told === 'SUCCESS' && record.stage !== 'SUCCESS')
+      this.#wrong.push(`${id} had succeeded, and is ${record.stage}`)
   }
 }

@@ -54,7 +54,10 @@ describe('bad weather is one clear error, which names bucket and prefix and says
   test('no such bucket', async () => {
     const made = await server()
     const { code, message } = await refusal({ ...optionsOn(made), bucket: 'nowhere' })
-    expect([code, message]).toEqual(['SLUICE_QUEUE_DENIED', expect.stringMatching(/nowhere.*no such bucket/s)])
+    expect([code, message]).toEqual([
+      'SLUICE_QUEUE_DENIED',
+      expect.stringMatching(/nowhere.*no such bucket/s),
+    ])
   })
 
   test('ListBucket is missing', async () => {
@@ -101,7 +104,12 @@ describe('bad weather is one clear error, which names bucket and prefix and says
   })
 
   test('options are checked, and no value is repeated', async () => {
-    const { code, message } = await refusal({ name: '', bucket: 'b', endpoint: 'http://me:secret@host', colour: 1 })
+    const { code, message } = await refusal({
+      name: '',
+      bucket: 'b',
+      endpoint: 'http://me:secret@host',
+      colour: 1,
+    })
     expect(code).toBe('SLUICE_CONFIG_INVALID')
     expect(message).toMatch(/name.*endpoint.*colour/s)
     expect(message).not.toContain('secret')
@@ -147,7 +155,9 @@ test('with four shards the order is the same, and nothing is missed', async () =
   const made = await server()
   const queue = await openQueue({ ...optionsOn(made), shards: 4 })
   opened.push(queue)
-  await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index, priority: index % 3 })))
+  await queue.putMany(
+    Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index, priority: index % 3 })),
+  )
   const items = await queue.get(100)
   expect(items.map(({ body }) => body)).toEqual(
     [2, 1, 0].flatMap((rest) => Array.from({ length: 20 }, (_, index) => index * 3 + rest)),

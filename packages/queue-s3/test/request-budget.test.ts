@@ -34,12 +34,18 @@ function* seeds(count: number): Generator<readonly [key: string, text: string]> 
     const fixed = { lane: '00', priority: 0, availableAt, delayed: false, turn: index }
     const stint = { ...fixed, attempt: 1, refunds: 0, generation: 1, uid, key }
     const first = stintName(stint)
-    yield [layout.index(stint), entryText({ id: key, uid, first, priority: 0, putAt: availableAt }, `${index}`)]
+    yield [
+      layout.index(stint),
+      entryText({ id: key, uid, first, priority: 0, putAt: availableAt }, `${index}`),
+    ]
     yield [layout.at('WAITING', first), stateText(key, stint, { history: [] })]
   }
 }
 
-async function requests(server: S3Server, work: () => Promise<unknown>): Promise<Partial<Record<S3Operation, number>>> {
+async function requests(
+  server: S3Server,
+  work: () => Promise<unknown>,
+): Promise<Partial<Record<S3Operation, number>>> {
   server.resetCounts()
   await work()
   return Object.fromEntries(Object.entries(server.counts()).filter(([, count]) => count > 0))
@@ -52,7 +58,9 @@ test('an item costs 4 PUT, 1 GET and 1 HEAD from put to success, and a hundredth
     for (let batch = 0; batch < 10; batch++) {
       const items = await queue.get(100)
       expect(items).toHaveLength(100)
-      const report = await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })))
+      const report = await queue.settle(
+        items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })),
+      )
       expect(report.settled).toBe(100)
     }
   })
@@ -69,7 +77,13 @@ test('get(100) costs the same on a backlog of 100,000 as on one of 1,000; size o
   const onSmall = await requests(small.server, () => small.queue.get(100))
   const onLarge = await requests(large.server, () => large.queue.get(100))
   expect(onLarge).toEqual(onSmall)
-  expect(onLarge).toEqual({ PutObject: 100, GetObject: 100, HeadObject: 100, ListObjectsV2: 1, DeleteObjects: 1 })
+  expect(onLarge).toEqual({
+    PutObject: 100,
+    GetObject: 100,
+    HeadObject: 100,
+    ListObjectsV2: 1,
+    DeleteObjects: 1,
+  })
   large.server.main.latencyMs = 5
   const counting = await requests(large.server, async () => {
     expect(await large.queue.size('WAITING')).toBe(99_900)
@@ -96,7 +110,12 @@ test('with 500 in PROCESSING, listHeads costs 3 LISTs at most, and one LIST when
 
 test('any number of items that are not due cost a page, not a walk', async () => {
   const { server, queue } = await openOn(0)
-  const later = Array.from({ length: 1_500 }, (_, index) => ({ id: `later${index}`, body: 1, priority: 9, delayMs: 3_600_000 }))
+  const later = Array.from({ length: 1_500 }, (_, index) => ({
+    id: `later${index}`,
+    body: 1,
+    priority: 9,
+    delayMs: 3_600_000,
+  }))
   await queue.putMany([...later, { id: 'now', body: 1 }])
   const used = await requests(server, async () => {
     expect((await queue.get(10)).map(({ id }) => id)).toEqual(['now'])

@@ -37,9 +37,22 @@ describe('keys', () => {
 
   test('a whole key is under 1,024 bytes', () => {
     const layout = new Layout('p'.repeat(256), 'é'.repeat(200))
-    const stint = { priority: -MAX_PRIORITY, availableAt: 8_640_000_000_000_000, delayed: true, turn: 36 ** 8 - 1 }
+    const stint = {
+      priority: -MAX_PRIORITY,
+      availableAt: 8_640_000_000_000_000,
+      delayed: true,
+      turn: 36 ** 8 - 1,
+    }
     const key = encodeKey('é'.repeat(500))
-    const name = stintName({ ...stint, lane: 'ff', attempt: 2 ** 31, refunds: 2 ** 31, generation: 9_999, uid: 'u'.repeat(64), key })
+    const name = stintName({
+      ...stint,
+      lane: 'ff',
+      attempt: 2 ** 31,
+      refunds: 2 ** 31,
+      generation: 9_999,
+      uid: 'u'.repeat(64),
+      key,
+    })
     expect(layout.at('PROCESSING', name).length).toBeLessThan(1_024)
   })
 
@@ -66,18 +79,22 @@ describe('names of stints', () => {
   test('sort by priority downwards, then instant, then turn', () => {
     fc.assert(
       fc.property(stints, stints, (one, two) => {
-        const [a, b] = [{ ...one, lane: '00' }, { ...two, lane: '00' }]
+        const [a, b] = [
+          { ...one, lane: '00' },
+          { ...two, lane: '00' },
+        ]
         const order = b.priority - a.priority || a.availableAt - b.availableAt
         const [nameA, nameB] = [stintName(a), stintName(b)]
-        if (order !== 0) expect(nameA < nameB).toBe(order < 0)
-        if (a.priority !== b.priority) expect(afterPriority(a) < nameB).toBe(a.priority > b.priority)
+        expect(order === 0 || nameA < nameB === order < 0).toBe(true)
+        expect(a.priority === b.priority || afterPriority(a) < nameB === a.priority > b.priority).toBe(true)
         expect(afterPriority(a) > nameA).toBe(true)
       }),
     )
   })
 
   test('anything else is none', () => {
-    for (const name of ['', 'readme.txt', '00/', '00/x', '../00/7fffffff']) expect(parseStint(name)).toBeUndefined()
+    for (const name of ['', 'readme.txt', '00/', '00/x', '../00/7fffffff'])
+      expect(parseStint(name)).toBeUndefined()
     fc.assert(
       fc.property(text, (name) => {
         expect(parseStint(name)).toBeUndefined()
@@ -87,7 +104,15 @@ describe('names of stints', () => {
 })
 
 test('what is cut off anywhere is no object of ours', () => {
-  const entry = JSON.stringify({ sluice: 1, id: 'a', uid: 'u', first: 'f', priority: 0, putAt: 1, body: { a: 1 } })
+  const entry = JSON.stringify({
+    sluice: 1,
+    id: 'a',
+    uid: 'u',
+    first: 'f',
+    priority: 0,
+    putAt: 1,
+    body: { a: 1 },
+  })
   const state = JSON.stringify({ sluice: 1, id: 'a', history: [] })
   for (let end = 0; end < entry.length; end++) expect(parseEntry(entry.slice(0, end))).toBeUndefined()
   for (let end = 0; end < state.length; end++) expect(parseState(state.slice(0, end))).toBeUndefined()

@@ -65,7 +65,11 @@ export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<
   }
   const entry = index && parseEntry(index.content)
   if (entry === undefined)
-    return { is: 'stray', name, why: `its index object ITEMS/${stint.key} ${index ? 'is damaged' : 'is missing'}` }
+    return {
+      is: 'stray',
+      name,
+      why: `its index object ITEMS/${stint.key} ${index ? 'is damaged' : 'is missing'}`,
+    }
   if (entry.uid !== stint.uid) return { is: 'stray', name, why: 'its index object is that of another uid' }
   if (stint.attempt === 1) {
     if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }

@@ -97,7 +97,14 @@ export function explore(scenario: Scenario, maxStates: number): Exploration {
 export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong' | 'trail'> {
   const { slots, delays, crashes, judge } = scenario
   const lot = lots(seed)
-  let world: World = { objects: new Map(), actors: slots.map(() => undefined), late: [], delays, crashes, memory: '{}' }
+  let world: World = {
+    objects: new Map(),
+    actors: slots.map(() => undefined),
+    late: [],
+    delays,
+    crashes,
+    memory: '{}',
+  }
   const trail: string[] = []
   for (;;) {
     const steps = [...stepsFrom(world, slots)]

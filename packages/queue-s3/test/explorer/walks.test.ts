@@ -2,17 +2,24 @@ import { expect, test } from 'vitest'
 import { walk } from './explore.js'
 import { scenario, type Role } from './scenarios.js'
 
+// prettier-ignore
 const ROLES: readonly Role[] = [
-  ...['put', 'put again', 'put', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt'],
-  ...['requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend'],
-] as const
+  'put', 'put again', 'put', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
+  'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend',
+]
 
 /** One walk: SLUICE_WALK=seed. More of them: SLUICE_EXPLORE=10. */
 const SEED = process.env['SLUICE_WALK']
 const COUNT = 3_000 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
 
 test(`${COUNT} long histories by lot, with late, doubled and lost requests and crashes, break nothing`, () => {
-  const bounds = { roles: ROLES, ends: ['SUCCESS', 'FAIL', 'WAITING', 'keep'], delays: 6, crashes: 4, stints: 6 } as const
+  const bounds = {
+    roles: ROLES,
+    ends: ['SUCCESS', 'FAIL', 'WAITING', 'keep'],
+    delays: 6,
+    crashes: 4,
+    stints: 6,
+  } as const
   const seeds = SEED === undefined ? Array.from({ length: COUNT }, (_, index) => index + 1) : [Number(SEED)]
   for (const seed of seeds) {
     const found = walk(scenario(bounds), seed)
