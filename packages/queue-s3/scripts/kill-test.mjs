@@ -164,7 +164,8 @@ async function compare() {
   for (const [job, stage] of told) {
     if (stage === 'WAITING') continue
     const item = found.get(job.slice(0, job.lastIndexOf(' ', job.lastIndexOf(' ') - 1)))
-    if (item?.job !== job || item.stage !== stage) wrong.push(`${job} was told ${stage}, and is ${item?.job} in ${item?.stage}`)
+    if (item?.job !== job || item.stage !== stage)
+      wrong.push(`${job} was told ${stage}, and is ${item?.job} in ${item?.stage}`)
   }
   const keys = await rawKeys()
   const strays = keys.filter((key) => /\/(WAITING|PROCESSING|LEFT)\//.test(key))

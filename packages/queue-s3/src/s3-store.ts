@@ -70,7 +70,9 @@ export class S3Store {
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
     this.#timeoutMs = timeoutMs
-    this.#client = new S3Client({ ...client, maxAttempts: 1 })
+    const agent = { keepAlive: true, maxSockets: concurrency }
+    const requestHandler = { httpAgent: agent, httpsAgent: agent }
+    this.#client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
     this.#client.middlewareStack.add(
       (next) => async (args) => {
         const sentAt = monotonicMs()
