@@ -8,13 +8,11 @@ import { openQueue } from '../dist/index.js'
 const { options, logFile, releasedShare, failedShare } = JSON.parse(process.argv[2])
 const log = openSync(logFile, 'a')
 const note = (line) => writeSync(log, `${JSON.stringify(line)}\n`)
-let stopped = false
-process.once('SIGTERM', () => {
-  stopped = true
-})
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
 
 const queue = await openQueue(options)
-while (!stopped) {
+while (!stop.signal.aborted) {
   try {
     const items = await queue.get(1 + Math.floor(Math.random() * 20))
     for (const { id, uid, attempt } of items) note({ given: id, uid, attempt })

@@ -1,10 +1,11 @@
 // How long putMany, and get with settle, take on a store with latency, against bare parallel PUTs of as many requests in the same run.
 //   node packages/queue-s3/scripts/latency-bench.mjs [--items 10000] [--latency 20] [--concurrency 32] [--batch 1000]
 // A bench, not a test: it prints what it measures, and judges nothing.
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Worker } from 'node:worker_threads'
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { openQueue } from '../dist/index.js'
 
@@ -21,8 +22,9 @@ const [items, latencyMs, concurrency, batch] = ['items', 'latency', 'concurrency
   Number(values[name]),
 )
 
-const thread = new Worker(new URL('s3-server-thread.mjs', import.meta.url), { workerData: { latencyMs } })
-const [{ bucket, ...connection }] = await once(thread, 'message')
+const program = fileURLToPath(new URL('s3-server-process.mjs', import.meta.url))
+const server = fork(program, [JSON.stringify({ latencyMs })])
+const [{ bucket, ...connection }] = await once(server, 'message')
 // A process's first requests are slower than its later ones, whoever makes them.
 await bare(500)
 const warm = await openQueue({ name: 'warm-up', bucket, concurrency, ...connection })
@@ -37,7 +39,7 @@ const work = await timed(() => workAll(queue, items))
 const barePut = await timed(() => bare(put.requests))
 const bareWork = await timed(() => bare(work.requests))
 await queue.close()
-thread.postMessage('close')
+server.disconnect()
 console.log(
   JSON.stringify(
     {
@@ -100,8 +102,8 @@ async function timed(what) {
 }
 
 async function counts() {
-  const answer = once(thread, 'message')
-  thread.postMessage('counts')
+  const answer = once(server, 'message')
+  server.send('counts')
   const [found] = await answer
   return found
 }

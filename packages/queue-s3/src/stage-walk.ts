@@ -20,6 +20,9 @@ export interface StintPage {
 /** What must not be under a stage's name elsewhere for the item to be in that stage. */
 const SUPERSEDED_BY = { WAITING: 'PROCESSING', PROCESSING: 'SUCCESS', SUCCESS: 'LEFT', FAIL: 'LEFT' } as const
 
+/** How many that were looked at before have their turn again in one walk. */
+const RECHECKED = 12
+
 /** Every name under a prefix that is one of ours, page by page; others are reported. */
 export async function* walkNames(
   ground: Ground,
@@ -65,7 +68,7 @@ export async function firstPage(ground: Ground, folder: Stage | 'LEFT', range: N
 /**
  * A page of the items in a stage, told from leftovers and marks.
  *
- * @param trust for PROCESSING: believe what was looked at a short while ago, so that what hasn't changed costs nothing
+ * @param trust for PROCESSING: believe what was looked at before, so that what hasn't changed costs nothing
  */
 export async function stagePage(
   ground: Ground,
@@ -93,16 +96,28 @@ export async function inStage(
 ): Promise<ListedStint[]> {
   const items = stints.filter((one) => one.sizeBytes > 0)
   const trusted = trust && stage === 'PROCESSING'
-  const asked = trusted ? items.filter(({ name }) => !ground.cache.isLive(name)) : items
+  const asked = trusted ? unsure(ground, items) : items
   if (asked.length === 0) return [...items]
   const gone = await presentIn(
     ground,
     SUPERSEDED_BY[stage],
     asked.map(({ name }) => name),
   )
-  const left = items.filter(({ name }) => !gone.has(name))
-  if (stage === 'PROCESSING') for (const one of left) ground.cache.listed(one)
-  return left
+  if (stage === 'PROCESSING') {
+    for (const one of asked) if (!gone.has(one.name)) ground.cache.listed(one)
+  }
+  return items.filter(({ name }) => !gone.has(name))
+}
+
+/**
+ * Those never looked at, and a few of those looked at longest ago: each has its turn, and none is asked for at every tick. What shows late
+ * so is only a move that somebody decided and died before he had finished it.
+ */
+function unsure({ cache }: Ground, items: readonly ListedStint[]): ListedStint[] {
+  const unseen = items.filter(({ name }) => cache.seenLive(name) === 'never')
+  const older = items.filter(({ name }) => cache.seenLive(name) === 'before')
+  const some = new Set([...unseen, ...older.slice(0, RECHECKED)])
+  return items.filter((one) => some.has(one))
 }
 
 /** @throws TypeError for a text that no page gave */

@@ -3,7 +3,7 @@ import type { RunningStint } from './protocol/end-stint.js'
 import type { Seen } from './protocol/move-item.js'
 
 const MAX_KNOWN = 100_000
-/** How long listHeads believes that a stint it has looked at has not ended. */
+/** How long listHeads believes that a stint it has looked at has not ended, before it has its turn to be looked at again. */
 const LIVE_MS = 30_000
 
 /**
@@ -35,10 +35,11 @@ export class StintCache {
     this.#live.set(name, this.#monotonicMs())
   }
 
-  /** Whether it was seen without an end a short while ago. */
-  isLive(name: string): boolean {
+  /** When it was seen without an end: a short while ago, longer ago, or never. */
+  seenLive(name: string): 'lately' | 'before' | 'never' {
     const at = this.#live.get(name)
-    return at !== undefined && this.#monotonicMs() - at < LIVE_MS
+    if (at === undefined) return 'never'
+    return this.#monotonicMs() - at < LIVE_MS ? 'lately' : 'before'
   }
 
   find(key: string): Seen | undefined {

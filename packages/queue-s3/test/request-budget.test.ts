@@ -1,9 +1,10 @@
+import { ManualClock } from '@sluice/testkit'
 import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 import { Layout } from '../src/layout.js'
 import { entryText, stateText } from '../src/object-texts.js'
-import { stintName } from '../src/stint-name.js'
+import { stintName, type Stint } from '../src/stint-name.js'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
 
@@ -31,8 +32,7 @@ function* seeds(count: number): Generator<readonly [key: string, text: string]> 
     const uid = randomUUID()
     const key = `seed-${index}`
     const availableAt = start + Math.floor((index * 3_000_000) / count)
-    const fixed = { lane: '00', priority: 0, availableAt, delayed: false, turn: index }
-    const stint = { ...fixed, attempt: 1, refunds: 0, generation: 1, uid, key }
+    const stint = stintAt(availableAt, { turn: index, uid, key })
     const first = stintName(stint)
     yield [
       layout.index(stint),
@@ -40,6 +40,22 @@ function* seeds(count: number): Generator<readonly [key: string, text: string]> 
     ]
     yield [layout.at('WAITING', first), stateText(key, stint, { history: [] })]
   }
+}
+
+/** Objects of items in PROCESSING, and between each two of them many in SUCCESS. */
+function* finishedAmongRunning(count: number, between: number): Generator<readonly [string, string]> {
+  const start = Date.now() - 3_600_000
+  for (let index = 0; index < count * between; index++) {
+    const key = `seed-${index}`
+    const stint = stintAt(start + index, { turn: index, uid: randomUUID(), key })
+    const folder = index % between === 0 ? 'PROCESSING' : 'SUCCESS'
+    yield [layout.at(folder, stintName(stint)), stateText(key, stint, { history: [] })]
+  }
+}
+
+function stintAt(availableAt: number, { turn, uid, key }: { turn: number; uid: string; key: string }): Stint {
+  const fixed = { lane: '00', priority: 0, delayed: false, attempt: 1, refunds: 0, generation: 1 }
+  return { ...fixed, availableAt, turn, uid, key }
 }
 
 async function requests(
@@ -106,6 +122,23 @@ test('with 500 in PROCESSING, listHeads costs 3 LISTs at most, and one LIST when
     expect(items[0]).toMatchObject({ stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 })
   })
   expect(warm).toEqual({ ListObjectsV2: 1 })
+}, 120_000)
+
+test('among 20,000 finished ones, what is in PROCESSING costs 3 LISTs at most at a tick, however long it stays there', async () => {
+  const { server } = await openOn(0)
+  server.seed(finishedAmongRunning(500, 40))
+  const clock = new ManualClock()
+  const queue = await openQueue({ ...optionsOn(server), clock })
+  opened.push(queue)
+  const tick = () => queue.listHeads('PROCESSING', { limit: 10_000 })
+  expect((await tick()).items).toHaveLength(500)
+  expect(await requests(server, tick)).toEqual({ ListObjectsV2: 1 })
+  for (let minute = 0; minute < 3; minute++) {
+    await clock.advance(60_000)
+    const used = await requests(server, tick)
+    expect(used.ListObjectsV2).toBe(2)
+    expect(used.HeadObject ?? 0).toBeLessThanOrEqual(12)
+  }
 }, 120_000)
 
 test('any number of items that are not due cost a page, not a walk', async () => {
