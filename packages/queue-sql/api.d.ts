@@ -74,6 +74,14 @@ declare class SqlQueue implements Queue {
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
 declare function openQueue(options: unknown): Promise<Queue>;
+/**
+ * Whether the queue that {@link openQueue} would open is there already: the file or database, the tables and the queue's name. It creates
+ * nothing. A SQLite file of another program holds no queue, and one in memory is never there.
+ *
+ * @param options as for {@link openQueue}
+ * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
+ */
+declare function queueExists(options: unknown): Promise<boolean>;
 
-export { SqlQueue, openQueue, optionsSchema };
+export { SqlQueue, openQueue, optionsSchema, queueExists };
 export type { SqlQueueOptions };

@@ -5,6 +5,12 @@ import type { Worker } from './worker.js'
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
   readonly openQueue: (options: unknown) => Promise<Queue>
+  /**
+   * Whether the queue that `openQueue` would open with these options is there already. It creates nothing, so that a mistyped place can be
+   * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets
+   * nobody in, or is damaged.
+   */
+  readonly queueExists?: (options: unknown) => Promise<boolean>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 

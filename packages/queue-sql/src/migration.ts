@@ -31,8 +31,15 @@ export async function migrate(db: Kysely<Tables>, migration: Migration): Promise
   })
 }
 
-/** 0 when there are no tables yet. */
-async function versionOf(db: Kysely<Tables>, { names, tableExistsText, place }: Migration): Promise<number> {
+/**
+ * The version of the tables, 0 when there are none yet. It only reads.
+ *
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded them
+ */
+export async function versionOf(
+  db: Kysely<Tables>,
+  { names, tableExistsText, place }: Migration,
+): Promise<number> {
   const exists = await db.executeQuery(CompiledQuery.raw(tableExistsText, [names.schema]))
   if (exists.rows.length === 0) return 0
   const text = `select max(version) as version from ${names.schema}`

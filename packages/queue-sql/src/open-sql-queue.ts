@@ -5,7 +5,7 @@ import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
 import { openPostgres } from './postgres-store.js'
 import type { SqlStore } from './sql-store.js'
-import { openSqlite } from './sqlite-store.js'
+import { openSqlite, sqliteFileExists } from './sqlite-store.js'
 import { sqlError } from './sql-errors.js'
 
 /** @param wrap lets tests put a driver that dies between kysely and the database */
@@ -28,22 +28,47 @@ export async function openSqlQueue(
   }
 }
 
+/** Looks whether the queue is there, and leaves the place as it was found. */
+export async function sqlQueueExists(settings: SqlQueueSettings): Promise<boolean> {
+  const { name } = settings
+  if (!isPlaceThere(settings.url)) return false
+  const store = openStore(settings)
+  const gate = new CallGate(name, store)
+  try {
+    return await gate.run('look for the queue', async () => {
+      return (await store.hasTables()) && (await knownIdOf(store, name)) !== undefined
+    })
+  } finally {
+    await gate.close()
+  }
+}
+
+/** SQLite would make the file by opening it, and what is in memory is only there while it is open. */
+function isPlaceThere(url: string): boolean {
+  const place = placeOf(url)
+  if (place.kind === 'postgres') return true
+  return named(place.path, () => sqliteFileExists(place.path))
+}
+
 function openStore(settings: SqlQueueSettings, wrap?: (dialect: Dialect) => Dialect): SqlStore {
   const place = placeOf(settings.url)
   if (place.kind === 'postgres') return openPostgres(place.url, settings, wrap)
+  return named(place.path, () => openSqlite(place.path, settings, wrap))
+}
+
+function named<T>(path: string, open: () => T): T {
   try {
-    return openSqlite(place.path, settings, wrap)
+    return open()
   } catch (error) {
-    throw sqlError(error, { what: 'open the file', place: `the SQLite file ${place.path}` })
+    throw sqlError(error, { what: 'open the file', place: `the SQLite file ${path}` })
   }
 }
 
 /** The number of a queue, given to its name when it is first opened. Of many who open it at once all find the one row. */
 async function queueIdOf(store: SqlStore, name: string): Promise<number> {
   const { db, names, counterSlots } = store
-  const find = () => db.selectFrom(names.queues).select('id').where('name', '=', name).executeTakeFirst()
-  const known = await find()
-  if (known !== undefined) return known.id
+  const known = await knownIdOf(store, name)
+  if (known !== undefined) return known
   return db.transaction().execute(async (trx) => {
     await trx
       .insertInto(names.queues)
@@ -63,4 +88,9 @@ async function queueIdOf(store: SqlStore, name: string): Promise<number> {
       .execute()
     return id
   })
+}
+
+async function knownIdOf({ db, names }: SqlStore, name: string): Promise<number | undefined> {
+  const known = await db.selectFrom(names.queues).select('id').where('name', '=', name).executeTakeFirst()
+  return known?.id
 }

@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
-import { migrate } from './migration.js'
+import { migrate, versionOf } from './migration.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool } from './postgres-pool.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './postgres-texts.js'
@@ -24,6 +24,14 @@ export function openPostgres(
   const db = new Kysely<Tables>({
     dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
   })
+  const migration = {
+    names,
+    steps: postgresSteps(names),
+    // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
+    tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
+    lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+    place,
+  }
   return {
     db,
     names,
@@ -36,16 +44,10 @@ export function openPostgres(
     moves: (queueId) => new PostgresMoves(db, names, queueId),
     isContention: isPostgresContention,
     pauseMs: (tries) => (tries < MAX_TRIES ? Math.random() * 50 * tries : undefined),
+    hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
       await assertUtf8(db, place)
-      await migrate(db, {
-        names,
-        steps: postgresSteps(names),
-        // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
-        tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
-        lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
-        place,
-      })
+      await migrate(db, migration)
     },
     close: () => db.destroy(),
   }

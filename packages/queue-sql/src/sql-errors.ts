@@ -9,6 +9,8 @@ export interface Attempt {
 
 interface Verdict {
   readonly code: ErrorCode
+  /** In plain words, where the database's own are not. */
+  readonly why?: string
   readonly next: string
   readonly retryable?: boolean
 }
@@ -17,7 +19,15 @@ const DOWN: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   next: 'Nothing is lost: it can be tried again once the database answers',
 }
-const FULL: Verdict = { code: 'SLUICE_QUEUE_UNAVAILABLE', next: 'Make room on the disk of the database' }
+const FULL: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  why: 'the disk is full',
+  next: 'Nothing is lost: make room on the disk of the database, then it can be tried again',
+}
+const BROKEN_DISK: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  next: 'Nothing is lost: check that the disk is there, sound and not full, then it can be tried again',
+}
 const BUSY: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   next: 'Others held it for too long: try again, or raise timeoutMs',
@@ -25,6 +35,10 @@ const BUSY: Verdict = {
 const DENIED: Verdict = {
   code: 'SLUICE_QUEUE_DENIED',
   next: 'Check the user, the password and the permissions',
+}
+const DENIED_FILE: Verdict = {
+  code: 'SLUICE_QUEUE_DENIED',
+  next: 'Check the permissions of the file and of its directory',
 }
 const DAMAGED: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
@@ -64,26 +78,27 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   XX002: DAMAGED,
 }
 
-/** Primary result codes. @see https://www.sqlite.org/rescode.html */
+/** Primary or extended result codes. @see https://www.sqlite.org/rescode.html */
 const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
   1: NOT_OURS, // no such table or column: our statements are fixed
-  3: DENIED,
+  3: DENIED_FILE,
   5: BUSY,
   6: BUSY,
-  8: DENIED,
-  10: DOWN,
+  8: DENIED_FILE,
+  10: BROKEN_DISK,
+  4874: FULL, // IOERR_SHMSIZE: no room for the index of the write-ahead log
   11: DAMAGED,
   13: FULL,
-  14: DENIED,
-  23: DENIED,
+  14: DENIED_FILE,
+  23: DENIED_FILE,
   26: { code: 'SLUICE_QUEUE_CORRUPT', next: 'It is not a SQLite database: name another file' },
 }
 
 /** Codes of Node's own errors: of sockets, of names and of files. */
 const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
-  EACCES: DENIED,
-  EPERM: DENIED,
-  EROFS: DENIED,
+  EACCES: DENIED_FILE,
+  EPERM: DENIED_FILE,
+  EROFS: DENIED_FILE,
   ENOSPC: FULL,
   EDQUOT: FULL,
   ENOTDIR: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
@@ -98,14 +113,15 @@ const DOWN_MESSAGES =
 export function sqlError(error: unknown, attempt: Attempt): Error {
   if (isSluiceError(error)) return error
   if (error instanceof TypeError && codeOf(error) === undefined) return error
-  const { code, next, retryable } = verdictOn(error)
-  const message = `Could not ${attempt.what} in ${attempt.place}: ${reasonOf(error)}. ${next}`
+  const { code, why, next, retryable } = verdictOn(error)
+  const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
+  const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
 
 /** Whether SQLite refused because another connection has the lock. */
 export function isSqliteBusy(error: unknown): boolean {
-  const primary = sqliteCodeOf(error)
+  const primary = (sqliteCodeOf(error) ?? 0) & 0xff
   return primary === 5 || primary === 6
 }
 
@@ -117,7 +133,7 @@ export function isPostgresContention(error: unknown): boolean {
 
 function verdictOn(error: unknown): Verdict {
   const sqliteCode = sqliteCodeOf(error)
-  if (sqliteCode !== undefined) return BY_SQLITE_CODE[sqliteCode] ?? UNKNOWN
+  if (sqliteCode !== undefined) return verdictOnSqlite(sqliteCode)
   const code = codeOf(error)
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && isDatabaseError(error)) {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
@@ -126,11 +142,15 @@ function verdictOn(error: unknown): Verdict {
   return error instanceof Error && DOWN_MESSAGES.test(error.message) ? DOWN : UNKNOWN
 }
 
+/** Extended codes carry the primary one in their lowest byte. */
+function verdictOnSqlite(code: number): Verdict {
+  return BY_SQLITE_CODE[code] ?? BY_SQLITE_CODE[code & 0xff] ?? UNKNOWN
+}
+
 function sqliteCodeOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number')
     return undefined
-  // Extended codes carry the primary one in their lowest byte.
-  return error.errcode & 0xff
+  return error.errcode
 }
 
 function codeOf(error: unknown): string | undefined {

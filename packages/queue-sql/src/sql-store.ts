@@ -21,6 +21,8 @@ export interface SqlStore {
   isContention(error: unknown): boolean
   /** Pause before the next try after contention, in ms. `undefined`: tried often enough. */
   pauseMs(tries: number, spentMs: number): number | undefined
+  /** Whether the tables are there; creates nothing. */
+  hasTables(): Promise<boolean>
   /** Creates and upgrades the tables; any number of processes may do so at once. */
   migrate(): Promise<void>
   close(): Promise<void>

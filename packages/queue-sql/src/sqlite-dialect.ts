@@ -32,6 +32,14 @@ class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'))
   }
+
+  /**
+   * Never rejects: kysely would throw that error in place of the one for which it rolls back. After a full disk or a failing one SQLite
+   * has often rolled back by itself, and then says that there is nothing to roll back.
+   */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback')).catch(() => undefined)
+  }
 }
 
 /** The part of better-sqlite3 that kysely calls. Statements are kept: the texts of this package are few. */

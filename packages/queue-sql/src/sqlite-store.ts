@@ -1,9 +1,9 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SluiceError } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
-import { migrate } from './migration.js'
+import { migrate, versionOf } from './migration.js'
 import { sqliteSteps } from './schema.js'
 import { isSqliteBusy } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
@@ -28,6 +28,12 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
   const names = tableNames(settings.tablePrefix)
   const database = new DatabaseSync(path)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
+  const migration = {
+    names,
+    steps: sqliteSteps(names),
+    tableExistsText: `select 1 from sqlite_master where type = 'table' and name = ?`,
+    place,
+  }
   return {
     db,
     names,
@@ -40,14 +46,10 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     moves: (queueId) => new SqliteMoves(db, names, queueId),
     isContention: isSqliteBusy,
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
+    hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
       await setPragmas(db, settings)
-      await migrate(db, {
-        names,
-        steps: sqliteSteps(names),
-        tableExistsText: `select 1 from sqlite_master where type = 'table' and name = ?`,
-        place,
-      })
+      await migrate(db, migration)
     },
     close: async () => {
       await db.destroy()
@@ -72,12 +74,34 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
   await sql`pragma synchronous = ${sql.raw(synchronous)}`.execute(db)
 }
 
+/** Makes the file that isn't there yet, readable by its owner alone, since bodies may be private; SQLite gives `-wal` and `-shm` its mode. */
 function prepareFile(path: string): void {
+  if (sqliteFileExists(path)) return
+  mkdirSync(dirname(resolve(path)), { recursive: true })
+  try {
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    // Of ten processes that start together nine find that another has made it.
+    if (!isThere(error)) throw error
+  }
+}
+
+/**
+ * Whether the file is there; what is in memory never is.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID when it is a directory
+ */
+export function sqliteFileExists(path: string): boolean {
+  if (path === IN_MEMORY) return false
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isDirectory() !== true) return found !== undefined
   const file = resolve(path)
-  mkdirSync(dirname(file), { recursive: true })
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true) return
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
     `Cannot open the SQLite file ${file}: it is a directory. Name a file in it instead, such as ${file}/sluice.db`,
   )
+}
+
+function isThere(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DatabaseSync } from 'node:sqlite'
@@ -64,6 +64,22 @@ describe('SQLite', () => {
     await first.put('one', { n: 1 })
     await first.close()
     expect(await (await open({ url })).lookupStatus('one')).toBe('WAITING')
+  })
+
+  test('a new file and its companions are for their owner alone; a file that is there keeps its mode', async () => {
+    const file = join(directory, 'queue.db')
+    const modes = () => [file, `${file}-wal`, `${file}-shm`].map((path) => statSync(path).mode & 0o777)
+    const queue = await open({ url: `sqlite:${file}` })
+    await queue.put('one', 1)
+    expect(modes()).toEqual([0o600, 0o600, 0o600])
+    await queue.close()
+    chmodSync(file, 0o640)
+    await (await open({ url: `sqlite:${file}` })).put('two', 2)
+    expect(modes()).toEqual([0o640, 0o640, 0o640])
+    const empty = join(directory, 'empty.db')
+    writeFileSync(empty, '', { mode: 0o644 })
+    await (await open({ url: `sqlite:${empty}` })).put('one', 1)
+    expect(statSync(empty).mode & 0o777).toBe(0o644)
   })
 
   test('in memory each object has its own, and says so', async () => {

@@ -106,6 +106,14 @@ const recorded: [string, Error, string, boolean][] = [
   ['SQLite busy, a snapshot', sqlite(517, 'database is locked'), 'UNAVAILABLE', true],
   ['SQLite disk full', sqlite(13, 'database or disk is full'), 'UNAVAILABLE', true],
   ['SQLite I/O error', sqlite(266, 'disk I/O error'), 'UNAVAILABLE', true],
+  ['SQLite write error', sqlite(778, 'disk I/O error'), 'UNAVAILABLE', true],
+  ['SQLite has no room for its shared memory', sqlite(4874, 'disk I/O error'), 'UNAVAILABLE', true],
+  [
+    'no room for the directory',
+    system('ENOSPC', 'mkdir', "ENOSPC: no space left on device, mkdir '/srv'"),
+    'UNAVAILABLE',
+    true,
+  ],
   ['SQLite read only', sqlite(8, 'attempt to write a readonly database'), 'DENIED', false],
   ['SQLite can not open', sqlite(14, 'unable to open database file'), 'DENIED', false],
   ['SQLite damaged', sqlite(11, 'database disk image is malformed'), 'CORRUPT', false],
@@ -127,6 +135,15 @@ describe('what a database says becomes ours', () => {
     expect(ours.message).toContain('Could not claim items (queue "tiles") in PostgreSQL at db.example:5432')
     // What to do next.
     expect(ours.message).toMatch(/: .+\. [A-Z].{20,}$/s)
+  })
+
+  test.each([
+    sqlite(13, 'database or disk is full'),
+    sqlite(4874, 'disk I/O error'),
+    said('ERROR', '53100', 'could not extend file "base/5/16401": No space left on device'),
+    system('ENOSPC', 'open', "ENOSPC: no space left on device, open '/srv/queue.db'"),
+  ])('a full disk is called that: %s', (error) => {
+    expect(sqlError(error, attempt).message).toMatch(/: the disk is full \(.+\)\. .*make room/)
   })
 
   test('a database that is not there is a wrong option', () => {

@@ -1,4 +1,4 @@
-import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver } from 'kysely'
+import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult } from 'kysely'
 
 /** Lets a database client die at a point of its life, and counts its statements, BEGIN and COMMIT among them. */
 export class Crash {
@@ -71,23 +71,65 @@ export class Outage {
     this.#error = error
   }
 
-  readonly wrap = (dialect: Dialect): Dialect => ({
+  readonly wrap = (dialect: Dialect): Dialect =>
+    wrapStatements(dialect, (query, execute) => {
+      if (this.down) throw this.#error()
+      return execute(query)
+    })
+}
+
+/** A SQLite whose disk fails one statement, counted from 0. */
+export class FailingDisk {
+  failed = false
+  readonly #options: { readonly point: number; readonly errcode: number; readonly rollsBack: boolean }
+  #statements = 0
+  #armed = false
+
+  /** @param options `rollsBack`: as SQLite often does by itself when the disk fails it */
+  constructor(options: { point: number; errcode: number; rollsBack: boolean }) {
+    this.#options = options
+  }
+
+  /** Opening the queue isn't counted: call it afterwards. */
+  arm(): void {
+    this.#armed = true
+  }
+
+  readonly wrap = (dialect: Dialect): Dialect =>
+    wrapStatements(dialect, async (query, execute) => {
+      const { point, errcode, rollsBack } = this.#options
+      if (!this.#armed || this.#statements++ !== point) return execute(query)
+      this.failed = true
+      // Before BEGIN, and where there is no transaction at all, there is nothing to roll back.
+      if (rollsBack) await execute(CompiledQuery.raw('rollback')).catch(() => undefined)
+      throw Object.assign(new Error('the disk failed'), { code: 'ERR_SQLITE_ERROR', errcode })
+    })
+}
+
+export type Execute = (query: CompiledQuery) => Promise<QueryResult<never>>
+
+/** Puts `run` between kysely and the database, for each statement. */
+export function wrapStatements(
+  dialect: Dialect,
+  run: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<never>>,
+): Dialect {
+  const wrapped = new WeakSet<DatabaseConnection>()
+  const wrapDriver = (driver: Driver): Driver => {
+    const acquire = driver.acquireConnection.bind(driver)
+    driver.acquireConnection = async (options) => {
+      const connection = await acquire(options)
+      if (wrapped.has(connection)) return connection
+      wrapped.add(connection)
+      const execute = connection.executeQuery.bind(connection)
+      connection.executeQuery = async (query, more) => run(query, (asked) => execute<never>(asked, more))
+      return connection
+    }
+    return driver
+  }
+  return {
     createAdapter: () => dialect.createAdapter(),
     createIntrospector: (db) => dialect.createIntrospector(db),
     createQueryCompiler: () => dialect.createQueryCompiler(),
-    createDriver: () => {
-      const driver = dialect.createDriver()
-      const acquire = driver.acquireConnection.bind(driver)
-      driver.acquireConnection = async (options) => {
-        const connection = await acquire(options)
-        const execute = connection.executeQuery.bind(connection)
-        connection.executeQuery = async (query, more) => {
-          if (this.down) throw this.#error()
-          return execute<never>(query, more)
-        }
-        return connection
-      }
-      return driver
-    },
-  })
+    createDriver: () => wrapDriver(dialect.createDriver()),
+  }
 }
