@@ -57,8 +57,8 @@ export class CliContext implements CommandContext {
     return this.#config
   }
 
-  openQueue(): Promise<Queue> {
-    this.#queue ??= this.#openQueue()
+  openQueue({ make } = { make: false }): Promise<Queue> {
+    this.#queue ??= this.#openQueue(make)
     return this.#queue
   }
 
@@ -107,9 +107,10 @@ export class CliContext implements CommandContext {
     return loaded
   }
 
-  async #openQueue(): Promise<Queue> {
+  async #openQueue(make: boolean): Promise<Queue> {
     const loaded = await this.config()
-    const { openQueuePackage } = await import('./open-package.js')
+    const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
+    if (!make) await assertQueueExists(loaded.config.queue, loaded)
     return openQueuePackage(loaded.config.queue, loaded)
   }
 

@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs'
-import { isAbsolute, join, resolve as resolvePath } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import {
   SluiceError,
   type OptionsSchema,
@@ -9,29 +6,11 @@ import {
   type Worker,
   type WorkerPackage,
 } from '@sluice/core'
-import { resolve as resolveModule } from 'import-meta-resolve'
+import { CommandError } from './command-error.js'
 import { describeIssues } from './config/config-issue.js'
 import type { PackageSettings } from './config/config-schema.js'
-
-/** Our own packages by their short names. Any other name is a package's, or a path. */
-const SHORT_NAMES = {
-  queue: { memory: '@sluice/queue-memory', sql: '@sluice/queue-sql', s3: '@sluice/queue-s3' },
-  worker: {
-    argo: '@sluice/worker-argo',
-    dummy: '@sluice/worker-dummy',
-    process: '@sluice/worker-process',
-  },
-} as const satisfies Record<PackageKind, Record<string, string>>
-
-type PackageKind = 'queue' | 'worker'
-
-/** Where a package is looked for, and how its settings are spoken of. */
-export interface OpenOptions {
-  /** Directories from which the package is resolved, before the service's own place. */
-  readonly baseDirs: readonly string[]
-  /** Where a setting comes from, for messages. */
-  readonly placeOf?: (path: readonly string[]) => string | undefined
-}
+import { printable } from './output.js'
+import { loadPackage, type OpenOptions, type PackageKind } from './package-loading.js'
 
 /**
  * Loads the package of a queue and opens it. Nothing else is loaded.
@@ -41,96 +20,76 @@ export interface OpenOptions {
  * or takes other options; whatever its `openQueue` rejects with
  */
 export async function openQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<Queue> {
-  const { name, loaded } = await loadPackage('queue', settings.package, options)
-  if (!isQueuePackage(loaded)) throw notOurs(name, 'openQueue', 'queue')
-  return await loaded.openQueue(await checkedOptions('queue', settings, loaded.optionsSchema, options))
+  const found = await loadQueuePackage(settings, options)
+  return await found.openQueue(await checkedOptions('queue', settings, withSchema(found, options)))
+}
+
+/**
+ * Makes sure that there is a queue, for whoever only wants to look at one: opening it would make what isn't there, and an
+ * address with a slip in it would look like an empty queue. A package that can't tell is taken to have one.
+ *
+ * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
+ */
+export async function assertQueueExists(settings: PackageSettings, options: OpenOptions): Promise<void> {
+  const found = await loadQueuePackage(settings, options)
+  if (found.queueExists === undefined) return
+  const given = await checkedOptions('queue', settings, withSchema(found, options))
+  if (await found.queueExists(given)) return
+  throw new CommandError('CONFLICT', absentText(settings, options))
 }
 
 /** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
 export async function openWorkerPackage(settings: PackageSettings, options: OpenOptions): Promise<Worker> {
-  const { name, loaded } = await loadPackage('worker', settings.package, options)
+  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
-  return await loaded.openWorker(await checkedOptions('worker', settings, loaded.optionsSchema, options))
+  return await loaded.openWorker(await checkedOptions('worker', settings, withSchema(loaded, options)))
 }
 
-async function loadPackage(
-  kind: PackageKind,
-  given: string,
-  options: OpenOptions,
-): Promise<{ name: string; loaded: object }> {
-  const names: Readonly<Record<string, string>> = SHORT_NAMES[kind]
-  const name = Object.hasOwn(names, given) ? (names[given] ?? given) : given
-  const url = isPath(name) ? resolveFile(kind, name, options) : resolvePackage(kind, name, options)
-  try {
-    const loaded: unknown = await import(url)
-    return { name, loaded: Object(loaded) }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', `The package ${name} can't be loaded: ${reason}`, {
-      cause: error,
-    })
-  }
+async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {
+  const { name, loaded } = await loadPackage({ kind: 'queue', given: settings.package }, options)
+  if (!isQueuePackage(loaded)) throw notOurs(name, 'openQueue', 'queue')
+  return loaded
 }
 
-function isPath(name: string): boolean {
-  return /^\.{1,2}[\\/]/.test(name) || isAbsolute(name)
-}
-
-function resolveFile(kind: PackageKind, path: string, options: OpenOptions): string {
-  const candidates = options.baseDirs.map((dir) => resolvePath(dir, path))
-  const found = candidates.find((candidate) => existsSync(candidate))
-  if (found !== undefined) return pathToFileURL(found).href
-  throw new SluiceError(
-    'SLUICE_PACKAGE_MISSING',
-    `${kind}.package: there is no file ${candidates.join(' or ')}${placed(kind, options)}`,
+function absentText(settings: PackageSettings, options: OpenOptions): string {
+  const [at, check] = addressOf(settings, options)
+  const name = printable(JSON.stringify(settings['name']), 210)
+  return (
+    `There is no queue ${name}${at}: check ${check} and queue.name, ` +
+    'or put the first item into it (sluice load, sluice put).'
   )
 }
 
-function resolvePackage(kind: PackageKind, name: string, options: OpenOptions): string {
-  // The user's own installation comes first: theirs is the version that they chose.
-  const parents = options.baseDirs.map((dir) => pathToFileURL(join(dir, 'sluice.config.js')).href)
-  for (const parent of [...parents, import.meta.url]) {
-    const url = tryResolve(name, parent)
-    if (url !== undefined) return url
-  }
-  throw new SluiceError(
-    'SLUICE_PACKAGE_MISSING',
-    `The package ${name} is not installed${placed(kind, options)}. Install it with:\n  npm install ${name}`,
-  )
+/** Where a queue is, without what may be secret, and which setting says so. */
+function addressOf(settings: PackageSettings, options: OpenOptions): readonly [string, string] {
+  const { url } = settings
+  if (typeof url !== 'string' || !URL.canParse(url)) return ['', `the options of ${settings.package}`]
+  const { protocol, host, pathname } = new URL(url)
+  const place = options.placeOf?.(['queue', 'url'])
+  const from = place === undefined ? '' : ` (queue.url in ${place})`
+  const address = host === '' ? `${protocol}${pathname}` : `${protocol}//${host}${pathname}`
+  return [` at ${printable(address, 300)}${from}`, 'queue.url']
 }
 
-function tryResolve(name: string, parent: string): string | undefined {
-  try {
-    return resolveModule(name, parent)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && ABSENT.has(String(error.code))) return undefined
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', `The package ${name} can't be loaded: ${reason}`, {
-      cause: error,
-    })
-  }
+interface CheckOptions extends OpenOptions {
+  readonly schema: OptionsSchema<unknown> | undefined
 }
 
-const ABSENT = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
-
-function placed(kind: PackageKind, options: OpenOptions): string {
-  const place = options.placeOf?.([kind, 'package'])
-  return place === undefined ? '' : ` (${kind}.package in ${place})`
+function withSchema({ optionsSchema }: QueuePackage | WorkerPackage, options: OpenOptions): CheckOptions {
+  return { ...options, schema: optionsSchema }
 }
 
 async function checkedOptions(
   kind: PackageKind,
   settings: PackageSettings,
-  schema: OptionsSchema<unknown> | undefined,
-  options: OpenOptions,
+  { schema, placeOf = () => undefined }: CheckOptions,
 ): Promise<unknown> {
   const { package: _, ...given } = settings
   if (schema === undefined) return given
   const result = await schema['~standard'].validate(given)
   // The package gets what was written: it checks again, and fills in its defaults itself.
   if (result.issues === undefined) return given
-  const places = { schema, prefix: [kind], placeOf: options.placeOf ?? (() => undefined) }
-  const lines = describeIssues(result.issues, places)
+  const lines = describeIssues(result.issues, { schema, prefix: [kind], placeOf })
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
     `The options of ${settings.package} are wrong:\n${lines.join('\n')}`,

@@ -1,6 +1,7 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
 import prettyMilliseconds from 'pretty-ms'
 import { printable, type Output } from './output.js'
+import { countText, itemsText, plural } from './progress/progress-text.js'
 import type { RateMeter } from './rate-meter.js'
 
 /** What `sluice status` shows, and prints with `--json`. */
@@ -11,14 +12,19 @@ export interface QueueStatus {
   readonly paused: boolean
   readonly reason?: string
   readonly pausedAt?: number
-  /** Most unfinished jobs. */
-  readonly limit: number
-  /** It was set while services run, by `sluice limit`. */
-  readonly liveLimit: boolean
+  readonly limit: StatusLimit
   /** Items finished a minute; absent when it wasn't measured. */
   readonly ratePerMinute?: number
   /** Ms until all is finished; absent when nothing moves. */
   readonly etaMs?: number
+}
+
+/** Most unfinished jobs, as far as somebody who only reads can know: each service has a configuration of its own. */
+export interface StatusLimit {
+  /** Set by `sluice limit`; it holds for every service of the queue. */
+  readonly live?: number
+  /** In the configuration of this reader. */
+  readonly configured: number
 }
 
 /** Reads a status once and gives the meter its reading. */
@@ -28,7 +34,6 @@ export async function readStatus(
 ): Promise<QueueStatus> {
   const [sizes, control] = await Promise.all([queue.sizes(), queue.control.read()])
   meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
-  const live = control.limits[MAX_PROCESSING_LIMIT]
   const rate = meter.perMinute()
   const eta = meter.etaMs(sizes.WAITING + sizes.PROCESSING)
   return {
@@ -38,35 +43,49 @@ export async function readStatus(
     paused: control.paused,
     ...(control.reason === undefined ? {} : { reason: control.reason }),
     ...(control.pausedAt === undefined ? {} : { pausedAt: control.pausedAt }),
-    limit: live ?? configuredLimit,
-    liveLimit: live !== undefined,
+    limit: statusLimit(control.limits[MAX_PROCESSING_LIMIT], configuredLimit),
     ...(rate === undefined ? {} : { ratePerMinute: Math.round(rate * 10) / 10 }),
     ...(eta === undefined ? {} : { etaMs: Math.round(eta) }),
   }
 }
 
-/** The status as a block of lines: four stages with bars, then what is known of speed and control. */
-export function statusText(status: QueueStatus, output: Output): string {
+/** The limit as `sluice status` and `sluice limit` print it with `--json`. */
+export function statusLimit(live: number | undefined, configured: number): StatusLimit {
+  return { ...(live === undefined ? {} : { live }), configured }
+}
+
+/** `at most 8 jobs at once, set live`, or what little is known. */
+export function limitText({ live, configured }: StatusLimit): string {
+  return live === undefined
+    ? `limit: ${countText(configured)} in this configuration, none set live`
+    : `at most ${plural(live, 'job')} at once, set live`
+}
+
+/**
+ * The status as a block of lines: four stages with bars, then what is known of speed and control.
+ *
+ * @param limit of whoever knows it better: the service itself
+ */
+export function statusText(status: QueueStatus, output: Output, limit = limitText(status.limit)): string {
   const { colors } = output
   const rows = STAGES.map((stage) => [
     paint(stage, colors)(stage),
-    status.sizes[stage].toLocaleString('en'),
+    countText(status.sizes[stage]),
     share(status.sizes[stage], status.total),
     paint(stage, colors)(bar(status.sizes[stage], status.total)),
   ])
-  const head = colors.bold(`${printable(status.queue)}: ${status.total.toLocaleString('en')} items`)
-  return [head, output.table(['stage', 'items', '', ''], rows), ...notes(status, output)].join('\n')
+  const head = colors.bold(`${printable(status.queue)}: ${itemsText(status.total)}`)
+  return [head, output.table(['stage', 'items', '', ''], rows), ...notes(status, output, limit)].join('\n')
 }
 
 /** The status in one line, for where nothing can be redrawn. */
 export function statusLine(status: QueueStatus): string {
-  const counts = STAGES.map((stage) => `${stage} ${status.sizes[stage]}`).join(' · ')
+  const counts = STAGES.map((stage) => `${stage} ${countText(status.sizes[stage])}`).join(' · ')
   const paused = status.paused ? ' · paused' : ''
   return `${counts}${speed(status) === '' ? '' : ` · ${speed(status)}`}${paused}`
 }
 
-function notes(status: QueueStatus, { colors }: Output): string[] {
-  const limit = `at most ${status.limit} jobs at once${status.liveLimit ? ' (set live)' : ''}`
+function notes(status: QueueStatus, { colors }: Output, limit: string): string[] {
   const lines = [[speed(status), limit].filter((part) => part !== '').join(' · ')]
   if (status.paused) {
     const since = status.pausedAt === undefined ? '' : ` since ${new Date(status.pausedAt).toISOString()}`

@@ -1,15 +1,13 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSluiceError, type Logger, type Queue, type Stage, type Worker } from '@sluice/core'
-import { WorkQueue, processingLimit, runLoop, type TickResult, type WorkEvent } from '@sluice/engine'
+import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
-import { spanText } from './queue-status.js'
-import { RateMeter } from './rate-meter.js'
+import { FoldedLog } from './folded-log.js'
+import { QueueWatcher } from './queue-watcher.js'
 import { logEvent } from './service-events.js'
 
-/** Between two summary lines while jobs run. */
-const SUMMARY_GAP_MS = 30_000
 /** The counts of the last line are worth waiting for, but not long. */
 const FINAL_LOOK_MS = 2000
 
@@ -41,16 +39,22 @@ export interface ServiceEnd {
  * can't be used as configured. An outage of either is waited out.
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
-  const { queue, worker, config, logger, signal } = options
+  const { queue, worker, config, signal } = options
+  const logger = new FoldedLog(options.logger)
   await checkWorker(worker, logger)
   const emptied = new AbortController()
   const stop = AbortSignal.any([signal, emptied.signal])
-  const workQueue = makeWorkQueue(options)
-  const watcher = new QueueWatcher(queue, logger, () => {
+  const workQueue = makeWorkQueue({ ...options, logger })
+  const onEmpty = (): void => {
     if (options.untilEmpty) emptied.abort('empty')
-  })
+  }
+  const watcher = new QueueWatcher({ queue, logger, onEmpty })
   const { intervalMs, stopDeadlineMs } = config.service
-  const loop = runLoop(workQueue, { intervalMs, signal: stop, onTick: (result) => watcher.afterTick(result) })
+  const loop = runLoop(workQueue, {
+    intervalMs,
+    signal: stop,
+    onTick: (result) => void watcher.afterTick(result),
+  })
   const inTime = { stop, logger, deadlineMs: stopDeadlineMs }
   // While a worker hangs with no socket or timer of its own, Node would see nothing left to do and end with 0.
   const alive = setInterval(() => undefined, 60_000)
@@ -58,8 +62,10 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
     const ended = await endInTime(loop, { ...inTime, what: 'the tick under way' })
     // A lease that isn't given back runs out by itself.
     if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
+    logger.flush()
     return await finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
   } finally {
+    logger.flush()
     clearInterval(alive)
   }
 }
@@ -93,52 +99,6 @@ function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOption
       onEvent?.(event)
     },
   })
-}
-
-/** Looks at the queue's sizes after ticks: for the summary line now and then, and for whether all is finished. */
-class QueueWatcher {
-  readonly #queue: Queue
-  readonly #logger: Logger
-  readonly #onEmpty: () => void
-  readonly #meter = new RateMeter()
-  #summaryAtMs = performance.now()
-  #isLooking = false
-
-  constructor(queue: Queue, logger: Logger, onEmpty: () => void) {
-    this.#queue = queue
-    this.#logger = logger
-    this.#onEmpty = onEmpty
-  }
-
-  afterTick(result: TickResult): void {
-    const isQuiet = result.processing === 0 && result.unavailable === undefined
-    const isDue = performance.now() - this.#summaryAtMs >= SUMMARY_GAP_MS && result.role === 'dispatcher'
-    if ((!isQuiet && !isDue) || this.#isLooking) return
-    this.#isLooking = true
-    // Beside the loop, never in its way; an outage is the engine's to tell of.
-    void this.#look({ isQuiet, isDue })
-      .catch(() => undefined)
-      .finally(() => (this.#isLooking = false))
-  }
-
-  async #look({ isQuiet, isDue }: { isQuiet: boolean; isDue: boolean }): Promise<void> {
-    const sizes = await this.#queue.sizes()
-    this.#meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
-    const unfinished = sizes.WAITING + sizes.PROCESSING
-    if (isQuiet && unfinished === 0) this.#onEmpty()
-    if (!isDue || unfinished === 0) return
-    this.#summaryAtMs = performance.now()
-    const etaMs = this.#meter.etaMs(unfinished)
-    const perMinute = this.#meter.perMinute()
-    this.#logger.info(
-      {
-        ...sizes,
-        ...(perMinute === undefined ? {} : { perMinute: Math.round(perMinute) }),
-        ...(etaMs === undefined ? {} : { eta: spanText(etaMs) }),
-      },
-      'progress',
-    )
-  }
 }
 
 interface InTime {

@@ -5,6 +5,7 @@ import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '
 import { CommandError } from './command-error.js'
 import type { CommandContext } from './commands/command.js'
 import { openQueuePackage } from './open-package.js'
+import { plural } from './progress/progress-text.js'
 
 type OpenQueue = (name: string) => Promise<Queue>
 
@@ -130,5 +131,5 @@ function summarize(results: readonly CaseResult[], { output }: CommandContext): 
   const text = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`
   output.print(output.colors.bold(text), counts)
   if (counts.failed > 0)
-    throw new CommandError('BROKEN', `The queue breaks ${counts.failed} cases of its contract.`)
+    throw new CommandError('BROKEN', `The queue breaks ${plural(counts.failed, 'case')} of its contract.`)
 }

@@ -76,7 +76,8 @@ describe('mistakes of usage end with 2, one message, no stack', () => {
     [['status', 'extra'], 'too many arguments'],
     [['ls', '--stage', 'done'], 'WAITING, PROCESSING, SUCCESS, FAIL'],
     [['ls', '--limit', '-1'], 'whole number'],
-    [['put', 'a', '1', '--delay', 'soon'], 'a span such as'],
+    [['put', 'a', '1', '--delay', 'soon'], 'such as 500ms, 30s'],
+    [['put', 'a', '1', '--delay', '5'], 'a span with its unit, such as 500ms, 30s'],
     [['rm', '--stage', 'processing'], 'sluice release'],
     [['requeue', '--reason-matches', '('], 'Invalid regular expression'],
     [['status', '--set', 'x'], '--set wants PATH=VALUE'],
@@ -117,6 +118,25 @@ describe('packages', () => {
     expect([code, error.code]).toEqual([2, 'SLUICE_PACKAGE_MISSING'])
     expect(error.message).toContain('npm install @sluice/queue-nowhere')
     expect(error.message).toContain('SLUICE_QUEUE_PACKAGE')
+  })
+
+  test('two missing ones: one line that installs both', async () => {
+    const env = {
+      ...MEMORY,
+      SLUICE_QUEUE_PACKAGE: '@sluice/queue-nowhere',
+      SLUICE_WORKER_PACKAGE: 'no-worker',
+    }
+    const { code, err } = await box.run(['run'], { env })
+    expect(code).toBe(2)
+    expect(err).toContain('@sluice/queue-nowhere (queue.package in SLUICE_QUEUE_PACKAGE) and no-worker (')
+    expect(err).toContain('\n  npm install @sluice/queue-nowhere no-worker')
+  })
+
+  test('what is planned is not there to be installed, least of all by its short name', async () => {
+    const { code, err } = await box.run(['run'], { env: { ...MEMORY, SLUICE_WORKER_PACKAGE: 'argo' } })
+    expect(code).toBe(2)
+    expect(err).toContain('@sluice/worker-argo (worker.package in SLUICE_WORKER_PACKAGE) is planned')
+    expect(err).not.toContain('npm install')
   })
 
   test('a missing file, a package that brings no queue, one that does not load', async () => {
@@ -177,11 +197,11 @@ describe('init', () => {
   test('writes a configuration that is valid as it stands, and does not overwrite one', async () => {
     const first = await box.run(['init'])
     expect(first.code).toBe(0)
-    expect(first.out).toContain('sluice run')
+    expect(first.out).toContain('npx sluice run')
     const text = await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')
-    expect((await box.run(['init'])).code).toBe(3)
+    expect((await box.run(['init'])).code).toBe(2)
     await writeFile(join(box.dir, 'sluice.config.yaml'), 'mine\n')
-    expect((await box.run(['init', '--json'])).err).toContain('CONFLICT')
+    expect((await box.run(['init', '--json'])).err).toContain('INVALID')
     expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe('mine\n')
     expect(await box.json(['init', '--force'])).toEqual({ file: 'sluice.config.yaml' })
     expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe(text)
@@ -189,7 +209,7 @@ describe('init', () => {
 
   test('beside a configuration in another format it writes nothing, even with --force', async () => {
     await writeFile(join(box.dir, 'sluice.config.json'), '{}')
-    expect((await box.run(['init', '--force'])).code).toBe(3)
+    expect((await box.run(['init', '--force'])).code).toBe(2)
   })
 })
 

@@ -100,6 +100,8 @@ describe('load', () => {
     ])
     expect(code).toBe(2)
     expect(out).toMatch(/^2 good lines, 3 refused, .*Nothing was stored\.$/u)
+    const one = await file('one.jsonl', jsonl(1))
+    expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 good line, 0 refused/u)
     expect(await queue.size('WAITING')).toBe(0)
   })
 
@@ -126,6 +128,36 @@ describe('load', () => {
     const nameless = await box.run(['load', await file('n.csv', 'name,url\na,u\n')])
     expect([nameless.code, nameless.err]).toEqual([2, expect.stringContaining('line 1, field "id"')])
     expect(await queue.size('WAITING')).toBe(0)
+  })
+
+  test('a CSV without even a header is no list of nothing', async () => {
+    for (const args of [
+      ['load', await file('e.csv', '')],
+      ['load', await file('e.tsv', '\n'), '--strict'],
+    ]) {
+      const { code, err } = await box.run(args)
+      expect([code, err]).toEqual([2, expect.stringContaining('a CSV begins with a header row')])
+    }
+  })
+
+  test('a packed manifest that is cut off: what is in stays, and the file must be had again', async () => {
+    const whole = gzipSync(jsonl(20_000))
+    const cut = await file('cut.jsonl.gz', whole.subarray(0, whole.length - 200))
+    const { code, err } = await box.run(['load', cut])
+    expect(code).toBe(2)
+    expect(err).toContain('the gzip file is cut off: get the whole file, then run the same command again')
+    expect(err).toMatch(/items were added before that; what is in is skipped then\.$/u)
+    await file('cut.jsonl.gz', whole)
+    const stored = await queue.size('WAITING')
+    expect(stored).toBeGreaterThan(0)
+    expect(await box.json(['load', cut])).toMatchObject({ added: 20_000 - stored, skipped: stored })
+  })
+
+  test('a directory is told to be one, and a file without an ending to be missing', async () => {
+    expect((await box.run(['load', box.dir])).err).toBe(
+      `error: Could not read the manifest ${box.dir}: it is a directory`,
+    )
+    expect((await box.run(['load', 'nowhere'])).err).toMatch(/there is no such file$/u)
   })
 
   test('mistakes of usage end with 2 and store nothing', async () => {

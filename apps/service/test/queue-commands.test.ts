@@ -87,6 +87,7 @@ describe('put', () => {
       ]),
     ])
     expect(ended.map((one) => one.code)).toEqual([2, 2, 2, 2, 2])
+    expect(ended[1]?.err).toBe("error: the body can't be read from gone.json: there is no such file")
     expect(await queue.sizes()).toMatchObject({ WAITING: 0 })
   })
 
@@ -155,22 +156,27 @@ describe('status, pause, resume, limit', () => {
     await failed('boom')
     await queue.put('w', 1)
     expect((await box.run(['pause', '--reason', 'disk full'])).code).toBe(0)
-    expect(await box.json(['limit', '3'])).toEqual({ limit: 3, live: 3, configured: 10 })
+    expect(await box.json(['limit'])).toEqual({ limit: { configured: 10 } })
+    expect((await box.run(['limit'])).out).toBe('tiles: limit: 10 in this configuration, none set live')
+    expect((await box.run(['status'])).out).toMatch(/limit: 10 in this configuration, none set live$/m)
+    expect(await box.json(['status'])).toMatchObject({ limit: { configured: 10 } })
+    expect(await box.json(['limit', '3'])).toEqual({ limit: { live: 3, configured: 10 } })
     expect(await box.json(['status'])).toMatchObject({
       queue: 'tiles',
       sizes: { WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 1 },
       total: 2,
       paused: true,
       reason: 'disk full',
-      limit: 3,
-      liveLimit: true,
+      limit: { live: 3, configured: 10 },
     })
     const { out } = await box.run(['status'])
     expect(out).toMatch(/^FAIL +1 +50 %/m)
     expect(out).toContain('disk full')
+    expect(out).toMatch(/at most 3 jobs at once, set live$/m)
+    expect(out).not.toContain('10')
     expect(await box.json(['resume'])).toMatchObject({ paused: false })
-    expect(await box.json(['limit', '--reset'])).toEqual({ limit: 10, live: null, configured: 10 })
-    expect(await box.json(['limit', '0'])).toMatchObject({ limit: 0 })
+    expect(await box.json(['limit', '--reset'])).toEqual({ limit: { configured: 10 } })
+    expect(await box.json(['limit', '0'])).toMatchObject({ limit: { live: 0 } })
     expect((await queue.control.read()).limits).toEqual({ maxProcessing: 0 })
   })
 

@@ -70,6 +70,11 @@ function logged(stderr: Readable, msg: string): Promise<void> {
   return promise
 }
 
+/** What a shell makes of a line that knows no quotes but single ones. */
+function words(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|(\S+)/g)].map((word) => word[1] ?? word[2] ?? '')
+}
+
 /** Resolves when so many jobs were started. */
 async function untilStarted(count: number): Promise<void> {
   while ((await startedJobs()).length < count) await new Promise((resolve) => setTimeout(resolve, 20))
@@ -105,6 +110,23 @@ describe('sluice run --until-empty', () => {
     child.kill('SIGINT')
     expect((await child).exitCode).toBe(130)
   })
+})
+
+test('what `sluice init` says next works as it stands, and has a result to show', async () => {
+  const { out } = await box.run(['init'])
+  const [put = '', run = '', show = ''] = [...out.matchAll(/npx sluice ((?:put|run|show) .*)/g)].map(
+    (match) => match[1],
+  )
+  expect((await box.spawn(words(put))).code).toBe(0)
+  expect((await box.spawn(words(run))).code).toBe(0)
+  // Processes of their own: the paths in the configuration are relative to where they run.
+  const shown = JSON.parse((await box.spawn([...words(show), '--json'])).out)
+  const bytes = (await readFile(join(box.dir, 'sluice.config.yaml'))).length
+  expect(shown).toMatchObject({ stage: 'SUCCESS', result: { bytes } })
+  await box.spawn(['put', 'gone', '{"path": "no such file"}'])
+  await box.spawn(words(run))
+  const gone = JSON.parse((await box.spawn(['show', 'gone', '--json'])).out)
+  expect(gone).toMatchObject({ stage: 'FAIL', reason: expect.stringContaining('no such file') })
 })
 
 describe('stopping and going on', () => {

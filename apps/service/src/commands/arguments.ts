@@ -38,12 +38,15 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 
 const MAX_SPAN_MS = 36_500 * 86_400_000
 
-/** Parses a span such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms; a number alone is seconds. */
+/** Parses a span such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms. A number alone could be any of them; only 0 is 0. */
 export function spanMs(text: string): number {
-  const [, digits = '', unit = 's'] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)?$/.exec(text) ?? []
-  const ms = Math.round(Number(digits) * (UNIT_MS[unit] ?? 1000))
+  if (text === '0') return 0
+  const [, digits = '', unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? []
+  const ms = Math.round(Number(digits) * (UNIT_MS[unit] ?? 0))
   if (digits !== '' && ms <= MAX_SPAN_MS) return ms
-  throw new InvalidArgumentError('It must be a span such as 500ms, 30s, 5m, 2h or 1d, at most 36500d.')
+  throw new InvalidArgumentError(
+    'It must be a span with its unit, such as 500ms, 30s, 5m, 2h or 1d, at most 36500d.',
+  )
 }
 
 /** Parses a regular expression, matched anywhere in the text and in any case of letters. */

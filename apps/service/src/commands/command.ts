@@ -52,8 +52,13 @@ export interface CommandContext {
   override(path: string, value: unknown, flag: string): void
   /** The configuration: flags over environment over file over defaults. Loaded once. */
   config(): Promise<LoadedConfig>
-  /** The configured queue; the worker's package is not touched. Opened once. */
-  openQueue(): Promise<Queue>
+  /**
+   * The configured queue; the worker's package is not touched. Opened once.
+   *
+   * @param options `make`: this command may be the first one that a queue sees. Otherwise nothing is made where there is no queue
+   * @throws CommandError CONFLICT when there is no queue, and `make` wasn't given
+   */
+  openQueue(options?: { readonly make: boolean }): Promise<Queue>
   /** The configured worker. Opened once. */
   openWorker(): Promise<Worker>
   /**

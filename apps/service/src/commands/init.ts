@@ -14,13 +14,13 @@ export function registerInit(program: Program, context: CommandContext): void {
     .command('init')
     .description(`Write a commented ${FILE} here`)
     .option('--force', 'overwrite it')
-    .addHelpText('after', helpNotes(['sluice init'], ['OK', 'INVALID', 'CONFLICT']))
+    .addHelpText('after', helpNotes(['sluice init'], ['OK', 'INVALID']))
     .action(async ({ force }) => {
       const there = CONFIG_FILES.find((name) => existsSync(join(context.cwd, name)))
       // Overwriting is for the file that is written; beside another format there would be two configurations.
       if (there !== undefined && !(force && there === FILE)) {
         const how = there === FILE ? 'Overwrite it with --force.' : 'Remove it first.'
-        throw new CommandError('CONFLICT', `There is a configuration here already: ${there}. ${how}`)
+        throw new CommandError('INVALID', `There is a configuration here already: ${there}. ${how}`)
       }
       await writeExample(join(context.cwd, FILE), force === true)
       context.output.print(`Wrote ${FILE}\n\n${NEXT_STEPS}`, { file: FILE })
@@ -39,6 +39,7 @@ async function writeExample(path: string, force: boolean): Promise<void> {
 
 const NEXT_STEPS = `Next:
   1. Install what it names:  npm install @sluice/queue-sql @sluice/worker-process
-  2. Put work in:            sluice put hello '{"path": "README.md"}'   (or: sluice load manifest.jsonl)
-  3. Run it:                 sluice run --until-empty
-  4. Look:                   sluice status; sluice show hello`
+  2. Put work in:            npx sluice put hello '{"path": "${FILE}"}'
+                             (or a whole list: npx sluice load manifest.jsonl)
+  3. Run it:                 npx sluice run --until-empty
+  4. Look:                   npx sluice show hello`

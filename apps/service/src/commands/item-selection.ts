@@ -43,8 +43,3 @@ function sinceAt(item: ItemRecord): number {
   if (item.stage === 'WAITING') return item.putAt
   return (item.stage === 'PROCESSING' ? item.claimedAt : item.finishedAt) ?? item.putAt
 }
-
-/** `1 item`, `1,200 items`. */
-export function itemsText(count: number): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? 'item' : 'items'}`
-}

@@ -1,6 +1,7 @@
 import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
+import { limitText, statusLimit } from '../queue-status.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -11,7 +12,7 @@ export function registerLimit(program: Program, context: CommandContext): void {
     .description('Show or set how many jobs may be unfinished at once, while services run')
     .argument('[n]', 'whole number; 0 starts none', wholeNumber(0))
     .option('--reset', 'back to `processing.limit` of the configuration')
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE']))
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (n, { reset }) => {
       if (n !== undefined && reset) throw new CommandError('INVALID', 'Give a number or --reset, not both.')
       const queue = await context.openQueue()
@@ -26,11 +27,7 @@ const EXAMPLES = ['sluice limit', 'sluice limit 50', 'sluice limit --reset']
 async function printLimit(queue: Queue, context: CommandContext): Promise<void> {
   const { config } = await context.config()
   const { limits } = await queue.control.read()
-  const live = limits[MAX_PROCESSING_LIMIT]
-  const configured = config.processing.limit
-  const text =
-    live === undefined
-      ? `${printable(queue.name)}: at most ${configured} jobs, as configured`
-      : `${printable(queue.name)}: at most ${live} jobs, set live (${configured} in the configuration)`
-  context.output.print(text, { limit: live ?? configured, live: live ?? null, configured })
+  const limit = statusLimit(limits[MAX_PROCESSING_LIMIT], config.processing.limit)
+  // A service may have another configuration than whoever asks.
+  context.output.print(`${printable(queue.name)}: ${limitText(limit)}`, { limit })
 }

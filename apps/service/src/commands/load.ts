@@ -4,7 +4,7 @@ import { CommandError } from '../command-error.js'
 import type { LoadManifestOptions, LoadSummary } from '../manifest/load-manifest.js'
 import { describeRefusal, MANIFEST_FORMATS, type ManifestFormat } from '../manifest/manifest-entry.js'
 import { printable } from '../output.js'
-import { countText, rateText, elapsedText } from '../progress/progress-text.js'
+import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 interface LoadFlags {
@@ -66,10 +66,15 @@ function formatOption() {
 }
 
 async function load(file: string, flags: LoadFlags, context: CommandContext): Promise<void> {
-  const { loadManifest } = await import('../manifest/load-manifest.js')
-  const options = await optionsOf(file, flags, context)
-  const queue = flags.dryRun === true ? undefined : await context.openQueue()
+  const [{ loadManifest }, { findManifest }] = await Promise.all([
+    import('../manifest/load-manifest.js'),
+    import('../manifest/manifest-source.js'),
+  ])
   const path = file === '-' ? file : resolve(context.cwd, file)
+  // Before its name is asked for the format: that a directory has none is not what is wrong with it.
+  if (path !== '-') await findManifest(path)
+  const options = await optionsOf(file, flags, context)
+  const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true })
   const summary = await loadManifest(path, queue, options)
   report(summary, { context, flags })
   if (summary.interrupted) context.exitWith('INTERRUPTED')
@@ -156,7 +161,7 @@ function summaryText(summary: LoadSummary): string {
   const refused = countText(summary.refused)
   const time = `in ${elapsedText(summary.elapsedMs)}`
   if (summary.checkedOnly) {
-    const first = `${countText(summary.good)} good lines, ${refused} refused, ${time}.`
+    const first = `${plural(summary.good, 'good line')}, ${refused} refused, ${time}.`
     const stopped = summary.interrupted ? ' Stopped before the end.' : ''
     return `${first}${stopped} Nothing was stored.`
   }

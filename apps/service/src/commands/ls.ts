@@ -1,5 +1,6 @@
 import { MAX_PAGE_ITEMS, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
 import { printable } from '../output.js'
+import { countText, itemsText } from '../progress/progress-text.js'
 import { stageName, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -14,7 +15,7 @@ export function registerLs(program: Program, context: CommandContext): void {
     .description('List items, with --json as JSON Lines')
     .option('-s, --stage <stage>', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
     .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED']))
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ stage, limit }) => {
       const queue = await context.openQueue()
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
@@ -39,7 +40,7 @@ async function list(queue: Queue, { output }: CommandContext, { stages, wanted }
   if (output.json) return
   const sizes = await queue.sizes()
   const total = stages.reduce((sum, stage) => sum + sizes[stage], 0)
-  if (shown < total) output.note(`${shown} of ${total} items; --limit 0 shows all`)
+  if (shown < total) output.note(`${countText(shown)} of ${itemsText(total)}; --limit 0 shows all`)
   else if (shown === 0) output.note('no items')
 }
 

@@ -1,4 +1,5 @@
 import { printable } from '../output.js'
+import { countText } from '../progress/progress-text.js'
 import type { CommandContext } from './command.js'
 
 /** What a command did to items, and which it could not. */
@@ -18,7 +19,7 @@ export function printMoved(context: CommandContext, moved: MovedItems): void {
   output.print(moved.text, moved.json)
   if (moved.skipped.length === 0) return
   const names = moved.skipped.slice(0, SHOWN).map((id) => printable(id, 100))
-  const more = moved.skipped.length > SHOWN ? ` and ${moved.skipped.length - SHOWN} more` : ''
+  const more = moved.skipped.length > SHOWN ? ` and ${countText(moved.skipped.length - SHOWN)} more` : ''
   output.note(`Left as they are (${moved.why}): ${names.join(', ')}${more}`)
   context.exitWith('CONFLICT')
 }

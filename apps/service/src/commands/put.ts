@@ -8,6 +8,7 @@ import {
   type JsonValue,
   type NewItem,
 } from '@sluice/core'
+import { whyUnreadable } from '../manifest/manifest-errors.js'
 import { printable } from '../output.js'
 import { spanMs, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -49,7 +50,7 @@ async function putItem(item: NewItem, context: CommandContext, ifAbsent: boolean
   const { output } = context
   // Before the storage is touched at all.
   asInput(() => assertItemId(item.id))
-  const queue = await context.openQueue()
+  const queue = await context.openQueue({ make: true })
   asInput(() => checkNewItem(item, queue.supports.maxBodyBytes))
   const { id, body, ...options } = item
   try {
@@ -79,8 +80,8 @@ async function readSource(source: string, context: CommandContext): Promise<stri
     return decode(await readFile(resolve(context.cwd, source.slice(1))), source)
   } catch (error) {
     if (isSluiceError(error)) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw inputInvalid(`the body can't be read: ${reason}`, error)
+    const file = printable(source.slice(1), 200)
+    throw inputInvalid(`the body can't be read from ${file}: ${whyUnreadable(error)}`, error)
   }
 }
 

@@ -3,7 +3,8 @@ import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, itemsText, selectPages } from './item-selection.js'
+import { countSelected, selectPages } from './item-selection.js'
+import { itemsText } from '../progress/progress-text.js'
 import { printMoved } from './moved-items.js'
 
 /** `sluice release`: PROCESSING → WAITING, by hand. */

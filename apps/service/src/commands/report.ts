@@ -3,7 +3,7 @@ import { Option } from '@commander-js/extra-typings'
 import { isStage, STAGES, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable, type Output } from '../output.js'
-import { countText } from '../progress/progress-text.js'
+import { countText, plural } from '../progress/progress-text.js'
 import { failureLines } from '../report/failure-table.js'
 import { REPORT_COLUMNS } from '../report/report-columns.js'
 import type { ReportSummary } from '../report/report-summary.js'
@@ -28,9 +28,11 @@ const EXAMPLES = [
 
 const NOTES = `
 Columns: ${REPORT_COLUMNS.join(', ')};
-all but the last three unless --columns says otherwise. result, details and body are JSON text in a CSV, and a field of them
+without --columns all but uid, priority and body. result, details and body are JSON text in a CSV, and a field of them
 is a column of its own as in result.sha256. Without --escape-formulas values are as they are: a spreadsheet would take one
-that begins with = + - or @ for a formula.`
+that begins with = + - or @ for a formula.
+durationMs is the time from the item's latest claim to its outcome in the queue: besides the job's own run it has the wait
+for the job to start and for the service to see its end. details.durationMs is the job's own, if the worker tells it.`
 
 /** Registers `sluice report`. */
 export function registerReport(program: Program, context: CommandContext): void {
@@ -44,7 +46,10 @@ export function registerReport(program: Program, context: CommandContext): void 
     .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would take for a formula")
     .option('--summary', 'counts of the stages, and failures grouped by reason, instead')
     .addHelpText('after', NOTES)
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED']))
+    .addHelpText(
+      'after',
+      helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED']),
+    )
     .action((flags) => report(flags, context))
 }
 
@@ -97,7 +102,7 @@ async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promi
   }
   const path = resolve(context.cwd, out)
   const rows = await writeFileWhole(path, (file) => writeReport(items, file, options))
-  output.print(`${countText(rows)} rows in ${printable(out)}`, { rows, out, format: options.format })
+  output.print(`${plural(rows, 'row')} in ${printable(out)}`, { rows, out, format: options.format })
 }
 
 function formatOf(out: string | undefined, output: Output): ReportFormat {

@@ -3,7 +3,8 @@ import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemIds, pattern, spanMs, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, itemsText, selectPages, type Selection } from './item-selection.js'
+import { countSelected, selectPages, type Selection } from './item-selection.js'
+import { itemsText } from '../progress/progress-text.js'
 import { printMoved } from './moved-items.js'
 
 /** `sluice requeue`: FAIL → WAITING. */

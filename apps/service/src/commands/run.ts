@@ -1,3 +1,4 @@
+import type { LoadedConfig } from '../config/load-config.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -35,7 +36,8 @@ again. The second one ends at once, by which nothing is lost. Several services o
 With --until-empty a signal before the end gives 130.`
 
 async function run(context: CommandContext, untilEmpty: boolean): Promise<void> {
-  const { config, file } = await context.config()
+  const loaded = await context.config()
+  const { config, file } = loaded
   // Heavy, and of no use to any other command.
   const [{ makeLogger }, { runService }] = await Promise.all([
     import('../service-log.js'),
@@ -48,7 +50,8 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
     stream: output.stderr,
     colors: output.errorColors.isColorSupported,
   })
-  const queue = await context.openQueue()
+  await assertPackages(loaded)
+  const queue = await context.openQueue({ make: true })
   const worker = await context.openWorker()
   if (!queue.supports.multiProcess) warnOfMemory(context)
   const { limit } = config.processing
@@ -59,6 +62,18 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
   if (output.json) output.print('', end)
   if (untilEmpty && end.why === 'stopped') context.exitWith('INTERRUPTED')
+}
+
+/** Both at once: whoever begins would otherwise be told of the second one when the first is installed. */
+async function assertPackages(loaded: LoadedConfig): Promise<void> {
+  const { queue, worker } = loaded.config
+  if (worker === undefined) return
+  const { assertInstalled } = await import('../package-loading.js')
+  const wanted = [
+    { kind: 'queue', given: queue.package },
+    { kind: 'worker', given: worker.package },
+  ] as const
+  assertInstalled(wanted, loaded)
 }
 
 function warnOfMemory({ output }: CommandContext): void {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Option } from '@commander-js/extra-typings'
 import type { Queue } from '@sluice/core'
 import { readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
 import { RateMeter } from '../rate-meter.js'
@@ -11,14 +12,20 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .command('status')
     .description('Show how many items are in each stage, how fast they finish, and when all will be')
     .option('-w, --watch', 'go on until Ctrl-C; with --json a line a reading')
-    .option('--interval <span>', 'time between two readings of --watch', spanMs, 2000)
-    .option(
-      '--sample <span>',
-      'without --watch: measure the rate for so long while jobs run; 0 not at all',
-      spanMs,
-      1000,
+    .addOption(
+      new Option('--interval <span>', 'time between two readings of --watch')
+        .argParser(spanMs)
+        .default(2000, '2s'),
     )
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED']))
+    .addOption(
+      new Option(
+        '--sample <span>',
+        'without --watch: measure the rate for so long while jobs run; 0 not at all',
+      )
+        .argParser(spanMs)
+        .default(1000, '1s'),
+    )
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ watch, interval, sample }) => {
       const queue = await context.openQueue()
       const { config } = await context.config()

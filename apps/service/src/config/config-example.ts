@@ -4,16 +4,17 @@ export const CONFIG_EXAMPLE = `# Configuration of Sluice. Every setting: https:/
 
 # Where items are kept. The keys after \`name\` are options of the package.
 queue:
-  package: sql # or memory, s3, any npm package, ./a-file.mjs
+  package: sql # or memory, any npm package, ./a-file.mjs
   name: default # queues of different names share a store without seeing each other
   url: sqlite:.sluice/queue.db
   # A secret belongs into the environment:
   # url: { env: DATABASE_URL } # postgres://…
 
-# What runs the jobs: here a command on this machine for each item, without a shell.
+# What runs the jobs: here a command on this machine for each item. {id}, {attempt} and {body.any.field} are filled in, {{ }}
+# are plain braces. The last line that it prints is the item's result, if it is JSON: here {"bytes": 123}.
 worker:
   package: process
-  command: [sha256sum, '{body.path}'] # {id}, {attempt} and {body.any.field} are filled in
+  command: [sh, -c, 'bytes=$(wc -c < "$1") && echo "{{\\"bytes\\": $bytes}}"', sh, '{body.path}']
   dir: .sluice/jobs # outputs, and what is needed to find running jobs again
 
 processing:

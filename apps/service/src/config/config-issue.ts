@@ -1,4 +1,5 @@
 import leven from 'leven'
+import { issueText } from './issue-text.js'
 import { variableOf } from './setting-text.js'
 
 /** What a schema found wrong: zod's issue, or any Standard Schema's. */
@@ -25,7 +26,7 @@ export function describeIssues(issues: readonly FoundIssue[], places: IssuePlace
     if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
       return issue.keys.map((key) => unknownKey([...path, key], places))
     }
-    return [line(path, issue.message, places)]
+    return [line(path, issueText(issue.message), places)]
   })
 }
 
@@ -44,7 +45,7 @@ function line(path: readonly string[], message: string, places: IssuePlaces): st
   const place = places.placeOf(path)
   const name = path.join('.') || 'the configuration'
   if (place !== undefined) return `  ${name}: ${message} (${place})`
-  return `  ${name}: ${message} (not given; set it in the configuration file or as ${variableOf(name)})`
+  return `  ${name}: ${message} (set it in the configuration file or as ${variableOf(name)})`
 }
 
 /** The keys that a zod object takes; other schemas don't tell. */

@@ -8,7 +8,7 @@ const queue = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the queue: a short name (`sql`, `memory`, `s3`), an npm package, or a relative path.',
+        'Package that brings the queue: a short name (`sql`, `memory`), an npm package, or a relative path.',
       ),
     name: z
       .string()
@@ -24,7 +24,7 @@ const worker = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the worker: a short name (`process`, `dummy`, `argo`), an npm package, or a relative path.',
+        'Package that brings the worker: a short name (`process`, `dummy`), an npm package, or a relative path.',
       ),
   })
   .describe(

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { CommandError } from '../command-error.js'
+import { plural } from '../progress/progress-text.js'
 import { writeFileWhole } from '../report/report-file.js'
 import { findFiles } from './file-walk.js'
 
@@ -85,7 +86,7 @@ function assertSame(begun: DemoPlan, wanted: WantedPlan): DemoPlan {
   if (isSame) return begun
   throw new CommandError(
     'INVALID',
-    `The demo that was begun here is of ${begun.items} files of ${begun.root}. ` +
+    `The demo that was begun here is of ${plural(begun.items, 'file')} of ${begun.root}. ` +
       'Go on with it without --items and --root, or start another with --fresh',
   )
 }

@@ -3,7 +3,8 @@ import type { WorkEvent } from '@sluice/engine'
 import { configSchema, type Config } from '../config/config-schema.js'
 import type { Output } from '../output.js'
 import { LiveView } from '../progress/live-view.js'
-import { readStatus, statusLine, statusText } from '../queue-status.js'
+import { plural } from '../progress/progress-text.js'
+import { limitText, readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
 import { RateMeter } from '../rate-meter.js'
 import { runService, type ServiceEnd } from '../service.js'
 
@@ -47,6 +48,11 @@ function serviceConfig(limit: number): Pick<Config, 'processing' | 'retry' | 'lo
 function viewLogger(view: DemoView): Logger {
   const trouble = (fields: object, message: string): void => view.note('code' in fields ? message : undefined)
   return { ...silentLogger, warn: trouble, error: trouble }
+}
+
+/** This is the service itself, so it knows. */
+function limitOf({ limit }: QueueStatus, own: number): string {
+  return limit.live === undefined ? `at most ${plural(own, 'job')} at once` : limitText(limit)
 }
 
 /** The picture of `sluice status --watch`, on a terminal; elsewhere its line now and then; with `--json` nothing. */
@@ -95,7 +101,10 @@ class DemoView {
     const note = this.#note
     this.#view.update({
       picture: () =>
-        [statusText(status, output), ...(note === undefined ? [] : [output.colors.yellow(note)])].join('\n'),
+        [
+          statusText(status, output, limitOf(status, limit)),
+          ...(note === undefined ? [] : [output.colors.yellow(note)]),
+        ].join('\n'),
       line: () => (note === undefined ? statusLine(status) : `${statusLine(status)} · ${note}`),
     })
   }

@@ -1,7 +1,7 @@
 import prettyBytes from 'pretty-bytes'
 import { STAGES, type Stage } from '@sluice/core'
 import type { Output } from '../output.js'
-import { countText, elapsedText, rateText } from '../progress/progress-text.js'
+import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import { failureLines } from '../report/failure-table.js'
 import type { DemoOutcome } from './demo-outcome.js'
 import type { DemoPlace, DemoPlan } from './demo-place.js'
@@ -33,10 +33,10 @@ export function goOnText(at: {
   const finished = before.SUCCESS + before.FAIL
   if (finished + before.PROCESSING === 0) {
     const fewer = total < plan.items ? `, all that there are` : ''
-    return `Digesting ${countText(total)} files${fewer} of ${plan.root}; everything is kept in ${at.place.dir}\n`
+    return `Digesting ${plural(total, 'file')}${fewer} of ${plan.root}; everything is kept in ${at.place.dir}\n`
   }
   const running = before.PROCESSING === 0 ? '' : `, ${countText(before.PROCESSING)} were begun`
-  return `Going on: ${countText(finished)} of ${countText(total)} files were finished${running}\n`
+  return `Going on: ${countText(finished)} of ${plural(total, 'file')} were finished${running}\n`
 }
 
 /** The outcomes as a table, and where to go from here. */
@@ -47,7 +47,7 @@ export function demoText(run: DemoRun, output: Output): string {
     output.table(['stage', 'items'], stages),
     '',
     `${prettyBytes(outcome.bytes)} digested. ${paceText(run)}`,
-    attemptsText(outcome),
+    attemptsText(run),
     ...failureLines(outcome, output),
     `Report: ${run.report}`,
     '',
@@ -58,14 +58,14 @@ export function demoText(run: DemoRun, output: Output): string {
 function paceText({ outcome, finishedBefore, elapsedMs }: DemoRun): string {
   const finished = finishedOf(outcome) - finishedBefore
   if (finished === 0) return `It took ${elapsedText(outcome.spanMs)} from the first job to the last.`
-  const pace = `${countText(finished)} files in ${elapsedText(elapsedMs)}`
+  const pace = `${plural(finished, 'file')} in ${elapsedText(elapsedMs)}`
   return `This run: ${pace}, ${rateText((finished * 60_000) / Math.max(1, elapsedMs))}.`
 }
 
-function attemptsText({ mostAttempts }: DemoOutcome): string {
-  return mostAttempts <= 1
-    ? 'Every item was tried once, none twice.'
-    : `Most attempts of one item: ${mostAttempts}.`
+function attemptsText({ outcome }: DemoRun): string {
+  if (outcome.mostAttempts > 1) return `Most attempts of one item: ${outcome.mostAttempts}.`
+  const isWhole = finishedOf(outcome) === totalOf(outcome.sizes)
+  return isWhole ? 'Every item was tried once, none twice.' : 'None was tried twice so far.'
 }
 
 function nextText(run: DemoRun): string {

@@ -8,7 +8,7 @@ import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
 import { loadManifest } from '../manifest/load-manifest.js'
 import { openQueuePackage, openWorkerPackage } from '../open-package.js'
-import { countText } from '../progress/progress-text.js'
+import { itemsText } from '../progress/progress-text.js'
 import { chooseColumns } from '../report/report-columns.js'
 import { writeFileWhole } from '../report/report-file.js'
 import { reportRows } from '../report/report-rows.js'
@@ -133,7 +133,7 @@ function end(run: DemoRun, context: CommandContext): void {
 /** A file that vanished is a failure that the demo can explain; nothing but failures means that it is broken itself. */
 function assertWorked({ sizes, unexplained }: DemoOutcome): void {
   if (unexplained > 0) {
-    throw new CommandError('UNEXPECTED', `${countText(unexplained)} items failed without a reason`)
+    throw new CommandError('UNEXPECTED', `${itemsText(unexplained)} failed without a reason`)
   }
   if (sizes.SUCCESS === 0) throw new CommandError('UNEXPECTED', 'Not one item succeeded')
 }

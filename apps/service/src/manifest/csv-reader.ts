@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { CsvError, parse, type Parser } from 'csv-parse'
 import type { JsonValue, NewItem } from '@sluice/core'
+import { plural } from '../progress/progress-text.js'
 import { withoutByteOrderMark } from './line-reader.js'
 import { judgeItem, MAX_LINE_BYTES, type ManifestEntry, type ManifestOptions } from './manifest-entry.js'
 
@@ -21,9 +22,12 @@ export async function* readCsv(
   options: ManifestOptions,
 ): AsyncGenerator<ManifestEntry> {
   let header: Header | undefined
+  let refused = false
   for await (const row of readRows(source, options)) {
-    if ('reason' in row) yield row
-    else if (header !== undefined) yield readRow(row, header, options)
+    if ('reason' in row) {
+      refused = true
+      yield row
+    } else if (header !== undefined) yield readRow(row, header, options)
     else {
       const first = readHeader(row, options)
       if ('reason' in first) {
@@ -33,7 +37,11 @@ export async function* readCsv(
       header = first
     }
   }
+  // An empty list is no mistake, but whoever writes a CSV writes its header: more likely the file is not what it should be.
+  if (header === undefined && !refused) yield { line: 1, reason: NO_HEADER, stops: true }
 }
+
+const NO_HEADER = 'the file is empty: a CSV begins with a header row'
 
 /** The parser calls back for each row; its own stream would lose the good rows that it read just before a bad one. */
 async function* readRows(
@@ -144,11 +152,11 @@ function readRow(row: Row, header: Header, options: ManifestOptions): ManifestEn
     return {
       line,
       field,
-      reason: `the column is missing: the row has ${cells.length} values, the header ${names.length}`,
+      reason: `the column is missing: the row has ${plural(cells.length, 'value')}, the header ${names.length}`,
     }
   }
   if (cells.length > names.length) {
-    return { line, reason: `the row has ${cells.length} values, the header ${names.length}` }
+    return { line, reason: `the row has ${plural(cells.length, 'value')}, the header ${names.length}` }
   }
   const bad = cells.findIndex((cell) => !isUtf8(cell))
   if (bad !== -1) return { line, field: names[bad] ?? '', reason: 'the value is not valid UTF-8' }

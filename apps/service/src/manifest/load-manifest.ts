@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { isSluiceError, SluiceError, type Queue } from '@sluice/core'
 import type { Progress } from '../progress/progress.js'
-import { countText } from '../progress/progress-text.js'
+import { itemsText } from '../progress/progress-text.js'
 import { checkItems, loadItems, LoadError, type LoadCounts } from './load-items.js'
 import type { ManifestFormat, ManifestOptions, RefusedEntry } from './manifest-entry.js'
 import { delimiterOfPath, formatOfPath, readManifest } from './manifest-format.js'
@@ -146,14 +146,13 @@ class ManifestLoad {
 function explained(error: LoadError): unknown {
   const { cause, counts } = error
   if (!isSluiceError(cause)) return cause
-  const before = `${countText(counts.added)} items were added before that`
-  return new SluiceError(
-    cause.code,
-    `${cause.message}\n${before}; run the same command again to add the rest.`,
-    {
-      cause,
-      retryable: cause.retryable,
-      ...(cause.retryAfterMs === undefined ? {} : { retryAfterMs: cause.retryAfterMs }),
-    },
-  )
+  const before = `${itemsText(counts.added)} ${counts.added === 1 ? 'was' : 'were'} added before that`
+  // The same manifest would break at the same place: what is to be done with it, its own message says.
+  const isInput = cause.code === 'SLUICE_INPUT_INVALID'
+  const next = isInput ? 'what is in is skipped then' : 'run the same command again to add the rest'
+  return new SluiceError(cause.code, `${cause.message}\n${before}; ${next}.`, {
+    cause,
+    retryable: cause.retryable,
+    ...(cause.retryAfterMs === undefined ? {} : { retryAfterMs: cause.retryAfterMs }),
+  })
 }

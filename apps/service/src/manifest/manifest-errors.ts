@@ -6,8 +6,8 @@ const REASONS: Partial<Record<string, string>> = {
   EACCES: 'it may not be read by this user',
   EPERM: 'it may not be read by this user',
   ENOSPC: 'the disk is full',
-  Z_BUF_ERROR: 'the gzip file is cut off',
-  Z_DATA_ERROR: 'the gzip file is damaged',
+  Z_BUF_ERROR: 'the gzip file is cut off: get the whole file, then run the same command again',
+  Z_DATA_ERROR: 'the gzip file is damaged: get it anew, then run the same command again',
 }
 
 const WRITE_REASONS: Partial<Record<string, string>> = {
@@ -19,15 +19,21 @@ const WRITE_REASONS: Partial<Record<string, string>> = {
   ENOSPC: 'the disk is full',
 }
 
+/** Why a file can't be read, for people. */
+export function whyUnreadable(error: unknown): string {
+  const cause = asError(error)
+  return REASONS['code' in cause ? String(cause.code) : ''] ?? cause.message
+}
+
 /** What went wrong while a manifest was read, as SLUICE_INPUT_INVALID; an abort stays what it is. */
 export function manifestError(error: unknown, name: string): Error {
   if (isSluiceError(error)) return error
   if (!(error instanceof Error) || error.name === 'AbortError') return asError(error)
-  const code = 'code' in error ? String(error.code) : ''
-  const why = REASONS[code] ?? error.message
-  return new SluiceError('SLUICE_INPUT_INVALID', `Could not read the manifest ${name}: ${why}`, {
-    cause: error,
-  })
+  return new SluiceError(
+    'SLUICE_INPUT_INVALID',
+    `Could not read the manifest ${name}: ${whyUnreadable(error)}`,
+    { cause: error },
+  )
 }
 
 function asError(error: unknown): Error {

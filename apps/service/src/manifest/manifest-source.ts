@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, type Stats } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,11 +40,17 @@ export interface SourceOptions {
  */
 export async function openSource(path: string, options: SourceOptions = {}): Promise<ManifestSource> {
   if (path === '-') return openPipe(options.stdin ?? process.stdin, 'standard input', options)
-  const found = await stat(path).catch((error: unknown) => Promise.reject(manifestError(error, path)))
-  if (found.isDirectory()) throw manifestError(Object.assign(new Error(), { code: 'EISDIR' }), path)
+  const found = await findManifest(path)
   // A named pipe or `<(…)` of a shell gives its bytes only once, like standard input.
   if (!found.isFile()) return openPipe(createReadStream(path), path, options)
   return new FileSource(path, { name: path, totalBytes: found.size, ...options })
+}
+
+/** @throws SluiceError SLUICE_INPUT_INVALID when there is no such file, or it is a directory */
+export async function findManifest(path: string): Promise<Stats> {
+  const found = await stat(path).catch((error: unknown) => Promise.reject(manifestError(error, path)))
+  if (found.isDirectory()) throw manifestError(Object.assign(new Error(), { code: 'EISDIR' }), path)
+  return found
 }
 
 async function openPipe(pipe: Readable, name: string, options: SourceOptions): Promise<ManifestSource> {

@@ -7,6 +7,16 @@ export function countText(count: number): string {
   return COUNT.format(count)
 }
 
+/** `1 item`, `1,200 items`. */
+export function itemsText(count: number): string {
+  return plural(count, 'item')
+}
+
+/** `1 line`, `1,200 lines`. */
+export function plural(count: number, one: string): string {
+  return `${countText(count)} ${one}${count === 1 ? '' : 's'}`
+}
+
 /** `31.2/s`, `51,234/s`. */
 export function rateText(perMinute: number | undefined): string {
   if (perMinute === undefined) return '-/s'

@@ -11,6 +11,6 @@ export function failureLines(summary: Omit<ReportSummary, 'sizes'>, output: Outp
     printable(group.example, 60),
   ])
   const hidden = summary.failureGroups - summary.failures.length
-  const more = hidden > 0 ? [`… and ${countText(hidden)} more reasons`] : []
+  const more = hidden > 0 ? [`… and ${countText(hidden)} more ${hidden === 1 ? 'reason' : 'reasons'}`] : []
   return ['', output.table(['failed', 'reason', 'for example'], rows), ...more]
 }

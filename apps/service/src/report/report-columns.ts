@@ -26,7 +26,7 @@ const MORE: readonly ReportColumn[] = [
   { name: 'body', value: (item) => item.body },
 ]
 
-/** The names that a report knows; each of the last three also with a path, such as `result.sha256`. */
+/** The names that a report knows; result, details and body also with a path, such as `result.sha256`. */
 export const REPORT_COLUMNS: readonly string[] = [...STANDARD, ...MORE].map((column) => column.name)
 
 const ROOTS = ['result', 'details', 'body'] as const
@@ -50,7 +50,7 @@ function findColumn(name: string): ReportColumn {
     throw new SluiceError(
       'SLUICE_INPUT_INVALID',
       `There is no column ${JSON.stringify(name)}: choose of ${REPORT_COLUMNS.join(', ')}, ` +
-        'or a field of the last three, such as result.sha256',
+        'or a field of result, details or body, such as result.sha256',
     )
   }
   const path = name.slice(root.length + 1).split('.')

@@ -209,13 +209,9 @@ describe('what is wrong is told with its place, and never its value', () => {
   test('by file and line', async () => {
     const text = `${YAML}processing:\n  limit: secret-1\nretry: { maxAttempts: 0 }\nlog:\n  level: secret-2\n`
     const message = await refusal({ files: { 'sluice.config.yaml': text } })
-    expect(message).toContain(
-      'processing.limit: Invalid input: expected number, received string (sluice.config.yaml:5)',
-    )
-    expect(message).toContain(
-      'retry.maxAttempts: Too small: expected number to be >=1 (sluice.config.yaml:6)',
-    )
-    expect(message).toContain('log.level: Invalid option')
+    expect(message).toContain('processing.limit: must be a number, not text (sluice.config.yaml:5)')
+    expect(message).toContain('retry.maxAttempts: must be 1 or more (sluice.config.yaml:6)')
+    expect(message).toContain('log.level: must be one of debug, info')
     expect(message).toContain('(sluice.config.yaml:8)')
     expect(message).not.toContain('secret')
   })
@@ -224,9 +220,7 @@ describe('what is wrong is told with its place, and never its value', () => {
     const message = await refusal({
       files: { 'sluice.config.toml': '[queue]\npackage = "memory"\nname = "q"\n[processing]\nlimit = "x"\n' },
     })
-    expect(message).toContain(
-      'processing.limit: Invalid input: expected number, received string (sluice.config.toml)',
-    )
+    expect(message).toContain('processing.limit: must be a number, not text (sluice.config.toml)')
   })
 
   test('by variable and by flag, whichever won', async () => {
@@ -239,8 +233,9 @@ describe('what is wrong is told with its place, and never its value', () => {
 
   test('what is missing, and how to give it', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': 'queue:\n  name: tiles\n' } })
-    expect(message).toContain('queue.package: Invalid input: expected string, received undefined')
-    expect(message).toContain('SLUICE_QUEUE_PACKAGE')
+    expect(message).toContain(
+      'queue.package: is missing (set it in the configuration file or as SLUICE_QUEUE_PACKAGE)',
+    )
   })
 
   test.each([

@@ -274,7 +274,9 @@ describe('CSV', () => {
 
   test('a header alone, and nothing at all', async () => {
     expect(await csv('id,url\n')).toEqual([])
-    expect(await csv('')).toEqual([])
+    const lacks = ['line 1: the file is empty: a CSV begins with a header row']
+    expect(await csv('')).toEqual(lacks)
+    expect(await csv('\uFEFF\n\n')).toEqual(lacks)
   })
 
   test('another delimiter', async () => {

@@ -92,7 +92,9 @@ describe('a report', () => {
       'bad,FAIL,,,,,',
       '',
     ])
-    expect(() => chooseColumns(['resultt'])).toThrow(/no column "resultt"/u)
+    expect(() => chooseColumns(['resultt'])).toThrow(
+      /no column "resultt".*or a field of result, details or body, such as result\.sha256$/u,
+    )
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs'
+import { isAbsolute, join, resolve as resolvePath } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { SluiceError } from '@sluice/core'
+import { resolve as resolveModule } from 'import-meta-resolve'
+
+/** Our own packages by their short names. Any other name is a package's, or a path. */
+const SHORT_NAMES = {
+  queue: { memory: '@sluice/queue-memory', sql: '@sluice/queue-sql', s3: '@sluice/queue-s3' },
+  worker: {
+    argo: '@sluice/worker-argo',
+    dummy: '@sluice/worker-dummy',
+    process: '@sluice/worker-process',
+  },
+} as const satisfies Record<PackageKind, Record<string, string>>
+
+/** Nobody can install them yet. Their short names are kept for them: `npm install argo` would bring something else. */
+const PLANNED = new Set(['@sluice/queue-s3', '@sluice/worker-argo'])
+
+export type PackageKind = 'queue' | 'worker'
+
+/** Where a package is looked for, and how its settings are spoken of. */
+export interface OpenOptions {
+  /** Directories from which the package is resolved, before the service's own place. */
+  readonly baseDirs: readonly string[]
+  /** Where a setting comes from, for messages. */
+  readonly placeOf?: (path: readonly string[]) => string | undefined
+}
+
+/** A package as a setting names it. */
+export interface WantedPackage {
+  readonly kind: PackageKind
+  /** A short name, a package's name, or a path. */
+  readonly given: string
+}
+
+/**
+ * Loads a package, and nothing else.
+ *
+ * @returns its full name, and its exports
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ */
+export async function loadPackage(
+  wanted: WantedPackage,
+  options: OpenOptions,
+): Promise<{ readonly name: string; readonly loaded: object }> {
+  const name = fullName(wanted)
+  const url = isPath(name) ? resolveFile(wanted.kind, name, options) : resolvePackage(name, options)
+  if (url === undefined) throw missing([wanted], options)
+  try {
+    const loaded: unknown = await import(url)
+    return { name, loaded: Object(loaded) }
+  } catch (error) {
+    throw notLoaded(name, error)
+  }
+}
+
+/**
+ * Looks for several packages before any of them is opened, so that one line installs all that are missing.
+ *
+ * @throws SluiceError SLUICE_PACKAGE_MISSING when more than one is missing
+ */
+export function assertInstalled(wanted: readonly WantedPackage[], options: OpenOptions): void {
+  const absent = wanted.filter((one) => {
+    const name = fullName(one)
+    return !isPath(name) && !PLANNED.has(name) && resolvePackage(name, options) === undefined
+  })
+  // A single one is told of when it is opened; so is a path, which no npm brings.
+  if (absent.length > 1) throw missing(absent, options)
+}
+
+function fullName({ kind, given }: WantedPackage): string {
+  const names: Readonly<Record<string, string>> = SHORT_NAMES[kind]
+  return Object.hasOwn(names, given) ? (names[given] ?? given) : given
+}
+
+function isPath(name: string): boolean {
+  return /^\.{1,2}[\\/]/.test(name) || isAbsolute(name)
+}
+
+function resolveFile(kind: PackageKind, path: string, options: OpenOptions): string {
+  const candidates = options.baseDirs.map((dir) => resolvePath(dir, path))
+  const found = candidates.find((candidate) => existsSync(candidate))
+  if (found !== undefined) return pathToFileURL(found).href
+  throw new SluiceError(
+    'SLUICE_PACKAGE_MISSING',
+    `${kind}.package: there is no file ${candidates.join(' or ')}${placed(kind, options)}`,
+  )
+}
+
+function resolvePackage(name: string, options: OpenOptions): string | undefined {
+  // The user's own installation comes first: theirs is the version that they chose.
+  const parents = options.baseDirs.map((dir) => pathToFileURL(join(dir, 'sluice.config.js')).href)
+  for (const parent of [...parents, import.meta.url]) {
+    const url = tryResolve(name, parent)
+    if (url !== undefined) return url
+  }
+  return undefined
+}
+
+function tryResolve(name: string, parent: string): string | undefined {
+  try {
+    return resolveModule(name, parent)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ABSENT.has(String(error.code))) return undefined
+    throw notLoaded(name, error)
+  }
+}
+
+const ABSENT = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
+
+function missing(wanted: readonly WantedPackage[], options: OpenOptions): SluiceError {
+  const names = wanted.map(fullName)
+  const shown = wanted.map((one) => `${fullName(one)}${placed(one.kind, options)}`)
+  const what = `The ${names.length === 1 ? 'package' : 'packages'} ${shown.join(' and ')}`
+  const verb = names.length === 1 ? 'is' : 'are'
+  const next = names.some((name) => PLANNED.has(name))
+    ? `${verb} planned and not published yet.`
+    : `${verb} not installed. Run:\n  npm install ${names.join(' ')}`
+  return new SluiceError('SLUICE_PACKAGE_MISSING', `${what} ${next}`)
+}
+
+function placed(kind: PackageKind, options: OpenOptions): string {
+  const place = options.placeOf?.([kind, 'package'])
+  return place === undefined ? '' : ` (${kind}.package in ${place})`
+}
+
+function notLoaded(name: string, error: unknown): SluiceError {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new SluiceError('SLUICE_CONFIG_INVALID', `The package ${name} can't be loaded: ${reason}`, {
+    cause: error,
+  })
+}
