@@ -1,6 +1,6 @@
 import type { JobPlace } from './layout.js'
 import type { ProcessIdentity } from './process-table.js'
-import { readRecord } from './record.js'
+import { readRecord, writeOnce } from './record.js'
 
 /** Which process runs a job, and since when. */
 export interface Claim extends ProcessIdentity {
@@ -8,8 +8,13 @@ export interface Claim extends ProcessIdentity {
   readonly at: number
 }
 
-/** The claim of a job that was cancelled before any process made one: there is no process 0. */
-export const CLAIM_OF_NOBODY = '0 cancelled'
+/** Why a job is claimed for nobody, so that no process ever runs it. */
+export type ClaimOfNobody = 'cancelled' | 'unstartable' | 'restarted'
+
+/** Claims a job for nobody: there is no process 0. `false`: it is claimed, and may run. */
+export function claimForNobody(place: JobPlace, why: ClaimOfNobody): Promise<boolean> {
+  return writeOnce(place.claim, `0 ${why}`)
+}
 
 /** The job's claim, or `undefined` while no process has made one. */
 export async function readClaim(place: JobPlace): Promise<Claim | undefined> {
@@ -29,13 +34,15 @@ export interface JobFacts {
   readonly startOfPid: string | undefined
 }
 
-/** `restarted` and `vanished`: it did not end, and can't any more. */
-export type JobState = 'ended' | 'unstarted' | 'running' | 'restarted' | 'vanished'
+/** `restarted`, `unstartable` and `vanished`: it did not end, and can't any more. */
+export type JobState = 'ended' | 'unstarted' | 'running' | 'restarted' | 'unstartable' | 'vanished'
 
 /** Where a job is. A pid that is in use by a process with another start is another process: the job's has vanished. */
 export function judgeJob({ ended, claim, sameBoot, startOfPid }: JobFacts): JobState {
   if (ended) return 'ended'
   if (!sameBoot) return 'restarted'
   if (claim === undefined) return 'unstarted'
+  // Who claimed it for nobody was killed before it said how it ended.
+  if (claim.pid === 0) return claim.start === 'unstartable' ? 'unstartable' : 'vanished'
   return startOfPid === claim.start ? 'running' : 'vanished'
 }

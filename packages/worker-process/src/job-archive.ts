@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { isSuccess, parseEnding } from './ending.js'
+import { leaveIndex } from './job-index.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
 import { absentAsUndefined, readRecord, removeIfThere, writeOnce } from './record.js'
@@ -21,10 +22,12 @@ export async function archiveJob(
   place: JobPlace,
   keep: ProcessWorkerSettings['keepOutputs'],
 ): Promise<void> {
-  const ended = await readRecord(place.ended)
-  if (ended === undefined) return
-  const success = isSuccess(parseEnding(ended.text))
-  if (keep === 'all' || (keep === 'failed' && !success)) await keepHome(place, ended.text)
+  const gone = await readRecord(place.gone)
+  if (gone !== undefined) return removeHome(layout, place, gone.text)
+  const ending = (await readRecord(place.exit)) ?? (await readRecord(place.ended))
+  if (ending === undefined) return
+  const success = isSuccess(parseEnding(ending.text))
+  if (keep === 'all' || (keep === 'failed' && !success)) await keepHome(place, ending.text)
   else await removeHome(layout, place, success ? 'SUCCESS' : 'FAIL')
 }
 
@@ -34,30 +37,23 @@ async function keepHome(place: JobPlace, ending: string): Promise<void> {
   await writeOnce(place.exit, ending)
   // The body is in the queue.
   await removeIfThere(place.stdin)
-  await removeIndex(place)
+  await leaveIndex(place)
 }
 
-async function removeHome(layout: Layout, place: JobPlace, stage: 'SUCCESS' | 'FAIL'): Promise<void> {
+async function removeHome(layout: Layout, place: JobPlace, stage: string): Promise<void> {
   await mkdir(dirname(place.gone), { recursive: true, mode: 0o700 })
   await writeOnce(place.gone, stage)
   const aside = join(layout.preparing, `${place.key}.${randomUUID()}`)
   await absentAsUndefined(() => rename(place.home, aside))
-  await removeIndex(place)
+  await leaveIndex(place)
   await rm(aside, { recursive: true, force: true })
-}
-
-/** The entry in `active` first: what is in `ended` alone is known to be a leftover. */
-async function removeIndex(place: JobPlace): Promise<void> {
-  await removeIfThere(place.active)
-  await removeIfThere(place.stopping)
-  await removeIfThere(place.ended)
 }
 
 /** Removes what processes that were killed had begun to prepare or to remove. */
 export async function sweepPreparing(layout: Layout): Promise<void> {
   for (const name of await readdir(layout.preparing)) {
     const path = join(layout.preparing, name)
-    const found = await absentAsUndefined(() => stat(path))
+    const found = await absentAsUndefined(() => lstat(path))
     if (found !== undefined && found.ctimeMs < Date.now() - SWEEP_AFTER_MS) {
       await rm(path, { recursive: true, force: true })
     }

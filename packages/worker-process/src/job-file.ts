@@ -57,7 +57,8 @@ export async function acceptJob(
   const won = await moveUnlessThere(prepared, place.home)
   // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
   const gone = won && (await hasRecord(place.gone))
-  if (gone) await rename(place.home, prepared)
+  // Who found it in the meantime may have taken it away.
+  if (gone) await absentAsUndefined(() => rename(place.home, prepared))
   if (!won || gone) await rm(prepared, { recursive: true, force: true })
   else if (job.fsync) await syncFolder(dirname(place.home))
   return won && !gone

@@ -5,6 +5,7 @@ import { judgeJob, readClaim, type Claim } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
 import { reportEnded, reportRunning } from './job-report.js'
+import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import type { JobStopper } from './job-stopper.js'
 import type { JobPlace, Layout } from './layout.js'
@@ -59,7 +60,7 @@ export class JobFollower {
     const ended = new Set(await readdir(layout.ended))
     const stopping = new Set(await readdir(layout.stopping))
     const active = await readdir(layout.active)
-    await this.#tidy(active, [...ended, ...stopping])
+    active.push(...(await this.#tidy(active, new Set([...ended, ...stopping]))))
     const known = await pMap(active, (key) => this.#load(key), { concurrency: CONCURRENCY })
     const seen = known.flatMap((job) =>
       job === undefined
@@ -88,15 +89,14 @@ export class JobFollower {
     return report
   }
 
-  /** What is in `ended` or `stopping` and not in `active` was left by a process that was killed while it forgot the job. */
-  async #tidy(active: readonly string[], others: readonly string[]): Promise<void> {
+  /** @returns the keys that were missing in `active` */
+  async #tidy(active: readonly string[], others: ReadonlySet<string>): Promise<string[]> {
     const keys = new Set(active)
     for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
-    for (const key of others.filter((key) => !keys.has(key))) {
-      const place = this.#parts.layout.placeOf(key)
-      await removeIfThere(place.stopping)
-      await removeIfThere(place.ended)
-    }
+    return tidyIndex(
+      this.#parts.layout,
+      [...others].filter((key) => !keys.has(key)),
+    )
   }
 
   async #load(key: string): Promise<KnownJob | undefined> {
@@ -129,7 +129,11 @@ export class JobFollower {
   async #report(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
     const { job, ended } = seen
     const { place, file, claim } = job
-    if (job.final !== undefined) return job.final
+    if (job.final !== undefined) {
+      // Somebody was late to find it unstarted, and put it back.
+      if (!ended && (await wasForgotten(place))) await leaveIndex(place)
+      return job.final
+    }
     const state = judgeJob({
       ended,
       claim,
@@ -137,7 +141,7 @@ export class JobFollower {
       startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
     })
     if (state === 'ended') return this.#reportFinal(job)
-    if (state === 'unstarted') return this.#resume(job)
+    if (state === 'unstarted') return this.#resume(job, seen.stopping)
     if (state !== 'running') return this.#conclude(job, state)
     if (seen.stopping) await this.#parts.stopper.finish(place, claim)
     return reportRunning(place, file, { claim })
@@ -148,17 +152,28 @@ export class JobFollower {
   }
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
-    const { place, file, claim } = job
-    const ended = (await readRecord(place.ended)) ?? (await readRecord(place.exit))
-    if (ended === undefined) return reportGone(place, file)
+    const { place, file } = job
+    // Read in the order in which they go and come when it is forgotten. What was kept counts more: a late blow, as by a timer, can
+    // leave a record in `ended` once the true one is gone from there.
+    const ended = await readRecord(place.ended)
+    const exit = await readRecord(place.exit)
+    const gone = exit === undefined ? await reportGone(place, file) : undefined
+    const end = exit ?? ended
+    if (gone !== undefined || end === undefined) return gone
     const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
-    const facts = { place, file, claim, ending: parseEnding(ended.text), endedAt: ended.at, stop }
+    // It may have begun and ended since the claim was looked for. One that was claimed for nobody never began.
+    await readClaimOnce(job)
+    const claim = job.claim?.pid === 0 ? undefined : job.claim
+    const facts = { place, file, claim, ending: parseEnding(end.text), endedAt: end.at, stop }
     job.final = await reportEnded(facts, this.#parts.settings)
     return job.final
   }
 
-  async #resume(job: KnownJob): Promise<JobReport | undefined> {
+  async #resume(job: KnownJob, stopping: boolean): Promise<JobReport | undefined> {
     const { place, file } = job
+    if (await this.#isOver(place)) return this.#reportFinal(job)
+    // Who wanted it to end was killed before it could.
+    if (stopping && (await this.#parts.stopper.forestall(place))) return this.#reportFinal(job)
     try {
       await this.#parts.runner.resume(place, file)
       return reportRunning(place, file, { claim: undefined })
@@ -175,11 +190,20 @@ export class JobFollower {
    * for it can be written only once.
    */
   async #conclude(job: KnownJob, how: EndingWithoutCode): Promise<JobReport | undefined> {
-    const { place, claim } = job
-    const known =
-      (await hasRecord(place.ended)) || (await hasRecord(place.exit)) || (await hasRecord(place.gone))
-    if (!known) await this.#parts.stopper.bury(place, how === 'vanished' ? claim : undefined, how)
-    return this.#reportFinal(job)
+    const { place, file, claim } = job
+    const over = (await this.#isOver(place)) || (await this.#parts.stopper.bury(place, claim, how))
+    return over ? this.#reportFinal(job) : reportRunning(place, file, { claim: undefined })
+  }
+
+  /**
+   * Whether a job has ended, with an ending that nobody has seen yet or with one that was forgotten. If not, it is in the index
+   * afterwards, so that it may be started or ended. In this order: a job that is forgotten just now is seen to be, and taken out.
+   */
+  async #isOver(place: JobPlace): Promise<boolean> {
+    await enterIndex(place)
+    const forgotten = await wasForgotten(place)
+    if (forgotten) await leaveIndex(place)
+    return forgotten || (await hasRecord(place.ended))
   }
 }
 

@@ -2,10 +2,11 @@ import type { ChildProcess } from 'node:child_process'
 import { SluiceError } from '@sluice/core'
 import type { Claim } from './claim.js'
 import { acceptJob, readJobFile, type NewJob } from './job-file.js'
+import { enterIndex, wasForgotten } from './job-index.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
 import { findProgram, isExecutable, type ProgramSearch } from './program.js'
-import { hasRecord, writeOnce } from './record.js'
+import { hasRecord } from './record.js'
 import { startSupervisor, type Supervisor } from './supervisor.js'
 
 /** What a runner is made of. */
@@ -33,7 +34,8 @@ export class JobRunner {
    * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can fail for want of
    * processes or for too long a command line, and then nothing was accepted; (2) the job is put on the disk, which accepts it;
    * (3) its index entry makes it visible to `pollAllStatus`; (4) the supervisor is told to go, and claims it. Killed
-   * between 1 and 2, the supervisor ends by itself; between 2 and 3, whoever sends the job again goes on; after 3, a poll does.
+   * between 1 and 2, the supervisor ends by itself; between 2 and 3, whoever sends the job again or looks it up goes on, with 3;
+   * after 3, a poll does.
    */
   async send(place: JobPlace, job: NewJob): Promise<void> {
     const sending = this.#sending.get(place.key) ?? this.#sendOnce(place, job)
@@ -45,7 +47,10 @@ export class JobRunner {
     }
   }
 
-  /** Starts a job that was accepted and that nobody has claimed: its sender was killed. Harmless if somebody just does. */
+  /**
+   * Starts a job that was accepted and that nobody has claimed: its sender was killed. It must be in the index, else its end would go
+   * unseen. Harmless if somebody just does the same.
+   */
   async resume(place: JobPlace, job: NewJob['file']): Promise<void> {
     if (this.#children.has(place.key) || this.#sending.has(place.key)) return
     this.#go(place, await this.#launch(job, place))
@@ -71,7 +76,7 @@ export class JobRunner {
   }
 
   async #sendOnce(place: JobPlace, job: NewJob): Promise<void> {
-    if (this.#children.has(place.key) || (await hasRecord(place.claim))) return
+    if (this.#children.has(place.key) || (await hasRecord(place.claim)) || (await wasForgotten(place))) return
     const supervisor = await this.#launch(job.file, place)
     try {
       if (await this.#accept(place, job)) this.#go(place, supervisor)
@@ -105,7 +110,7 @@ export class JobRunner {
     const file = accepted ? job.file : await readJobFile(place)
     if (file === undefined) return false
     if (file === 'damaged') throw damaged(job.file.id)
-    await writeOnce(place.active, `../jobs/${place.key.slice(0, 2)}/${place.key}`)
+    await enterIndex(place)
     // Of one accepted before the machine went down nobody knows whether it had begun: the next poll says that it failed.
     return file.bootId === bootId
   }

@@ -1,6 +1,7 @@
-import { CLAIM_OF_NOBODY, readClaim, type Claim } from './claim.js'
+import { claimForNobody, readClaim, type Claim } from './claim.js'
 import { STOPPED_BY_KILL, type EndingWithoutCode } from './ending.js'
 import type { JobPlace } from './layout.js'
+import { wasForgotten } from './job-index.js'
 import { signalJob } from './job-signals.js'
 import type { ProcessTable } from './process-table.js'
 import { hasRecord, readRecord, writeOnce } from './record.js'
@@ -28,16 +29,20 @@ export class JobStopper {
    * of any other. A job that nobody has claimed is claimed here, so that it never starts.
    */
   async cancel(place: JobPlace, reason: string): Promise<void> {
-    if ((await hasRecord(place.ended)) || (await hasRecord(place.exit))) return
+    if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return
     await writeOnce(place.stopping, `cancel:${shortened(reason)}`)
-    if (await writeOnce(place.claim, CLAIM_OF_NOBODY)) {
-      await writeOnce(place.ended, STOPPED_BY_KILL)
-      return
-    }
+    if (await this.forestall(place)) return
     const claim = await readClaim(place)
     if (claim === undefined) return
     await signalJob(this.#parts.table, { place, claim }, 'SIGTERM')
     await this.finish(place, claim)
+  }
+
+  /** Ends a job that nobody has claimed. `false`: it is claimed, and may run. */
+  async forestall(place: JobPlace): Promise<boolean> {
+    const forestalled = await claimForNobody(place, 'cancelled')
+    if (forestalled) await writeOnce(place.ended, STOPPED_BY_KILL)
+    return forestalled
   }
 
   /** Sees to it that a job which somebody wants to end has ended when the grace is over. */
@@ -50,11 +55,17 @@ export class JobStopper {
     this.#timers.set(place.key, timer)
   }
 
-  /** Ends what is left of a job that has lost its supervisor, if anything is, and records how it ended. */
-  async bury(place: JobPlace, claim: Claim | undefined, how: EndingWithoutCode): Promise<void> {
-    if (claim !== undefined) await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
+  /**
+   * Ends what is left of a job that has lost its supervisor, if anything is, and records how it ended. `false`: somebody has claimed it
+   * since it was looked at.
+   */
+  async bury(place: JobPlace, claim: Claim | undefined, how: EndingWithoutCode): Promise<boolean> {
+    if (how === 'vanished') {
+      if (claim !== undefined) await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
+    } else if (claim === undefined && !(await claimForNobody(place, how))) return false
     const stopped = (await hasRecord(place.stopping)) ? ' stopped' : ''
     await writeOnce(place.ended, `${how}${stopped}`)
+    return true
   }
 
   /** Waits for nothing more. What is still to be ended is ended by whoever polls next. */

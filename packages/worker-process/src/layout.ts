@@ -18,7 +18,7 @@ export interface JobPlace {
   readonly exit: string
   /** Record: who wanted it to end, kept beside the outputs. */
   readonly stop: string
-  /** Index entry: the queue has not stored the outcome yet. */
+  /** Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending is. */
   readonly active: string
   /** Record: somebody wants it to end. */
   readonly stopping: string

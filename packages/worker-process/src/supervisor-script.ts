@@ -3,8 +3,9 @@
  * service that started it. All values come as arguments; none is ever part of the text.
  *
  * 1. It waits for the word `go`. Who dies, or changes its mind, before the job is on the disk never says it, and nothing runs.
- * 2. It claims the job by a record that only one process can make. However many were started for one job, the command runs
- *    once [W-SEND-1].
+ * 2. It claims the job by a record that only one process can make, and then sees that the job has not been forgotten: a record in a
+ *    home that somebody put in place of the one that was removed would be a second claim. In this order, since the record of the
+ *    removal is made before the home goes. However many were started for one job, the command runs once [W-SEND-1].
  * 3. At the timeout a subshell says why in `stopping`, ends the group with SIGTERM, and after the grace with SIGKILL. That holds
  *    while no service runs. It ignores SIGTERM from before it exists, or its own blow could end it; the supervisor catches
  *    SIGTERM, and does not ignore it, since the command would inherit that.
@@ -17,8 +18,8 @@
  * The start of the process is field 22 of its stat file, counted from behind the name, or what ps says where there is no /proc.
  */
 export const SUPERVISOR_SCRIPT = `
-root=$1 key=$2 home=$3 timeout=$4 grace=$5 stdin=$6 mask=$7
-shift 7
+root=$1 key=$2 home=$3 gone=$4 timeout=$5 grace=$6 stdin=$7 mask=$8
+shift 8
 read -r go || exit 0
 
 field_20() { shift 19; start=$1; }
@@ -37,6 +38,7 @@ end() {
 
 trap '' TERM
 ln -s "$$ $start" "$home/claim" 2> /dev/null || exit 0
+[ -L "$gone" ] && exit 0
 if [ "$timeout" != 0 ]; then
   (
     sleep "$timeout"

@@ -52,10 +52,10 @@ export async function startSupervisor(
 }
 
 function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, job: SupervisedJob): string[] {
-  const { key, home, stdin } = job.place
+  const { key, home, gone, stdin } = job.place
   const input = settings.stdin === 'json' ? stdin : '/dev/null'
   const spans = [settings.timeoutMs ?? 0, settings.killAfterMs].map((ms) => String(ms / 1_000))
-  const own = [layout.root, key, home, ...spans, input, process.umask().toString(8)]
+  const own = [layout.root, key, home, gone, ...spans, input, process.umask().toString(8)]
   return ['-c', SUPERVISOR_SCRIPT, 'sluice-job', ...own, job.program, ...job.args]
 }
 

@@ -6,6 +6,12 @@ const running: JobFacts = { ended: false, claim, sameBoot: true, startOfPid: '88
 
 test.each<[string, Partial<JobFacts>, string]>([
   ['a live supervisor', {}, 'running'],
+  [
+    'a claim for nobody',
+    { claim: { ...claim, pid: 0, start: 'cancelled' }, startOfPid: undefined },
+    'vanished',
+  ],
+  ['one that nobody could start', { claim: { ...claim, pid: 0, start: 'unstartable' } }, 'unstartable'],
   ['a record of its end', { ended: true }, 'ended'],
   ['a record of its end, and the machine started anew', { ended: true, sameBoot: false }, 'ended'],
   ['no claim yet', { claim: undefined, startOfPid: undefined }, 'unstarted'],

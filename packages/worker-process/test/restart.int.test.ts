@@ -1,17 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { mkdir, readFile, readdir, readlink, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readClaim } from '../src/claim.js'
 import { acceptJob } from '../src/job-file.js'
 import { optionsSchema, type ProcessWorker } from '../src/index.js'
+import type { JobPlace } from '../src/layout.js'
 import { systemProcessTable } from '../src/process-table.js'
 import { writeOnce } from '../src/record.js'
 import { startSupervisor } from '../src/supervisor.js'
 import {
   WorkerBench,
   eventually,
+  followToEnd,
   isAlive,
   killGroup,
   newJob,
@@ -36,13 +38,17 @@ async function settled(worker: ProcessWorker): Promise<boolean> {
 }
 
 /** As the disk would be if a job had been accepted in this way and the sender had died. */
-async function acceptOnly(job: TestJob, more: { bootId?: string; args?: string[] } = {}): Promise<void> {
+async function acceptOnly(
+  job: TestJob,
+  more: { bootId?: string; args?: string[]; unseen?: boolean } = {},
+): Promise<JobPlace> {
   const { id, uid, attempt, queue } = job
   const bootId = more.bootId ?? (await systemProcessTable().bootId())
   const place = bench.layout().place(job)
   const file = { id, uid, attempt, queue, args: more.args ?? [], bootId, acceptedAt: 1 }
   await acceptJob(bench.layout(), place, { file, stdin: '{}', fsync: false })
-  await writeOnce(place.active, 'home')
+  if (more.unseen !== true) await writeOnce(place.active, 'home')
+  return place
 }
 
 describe('the service is killed', () => {
@@ -91,21 +97,20 @@ describe('the service is killed', () => {
   })
 
   test(
-    'at any instruction of sendJob: sent again, the job runs once [W-SEND-1]',
+    'at any instruction of sendJob: whoever comes next, the job runs once and its exit code is told [W-SEND-1]',
     { timeout: 120_000 },
     async () => {
-      const options = bench.scriptOptions('exit 0', { fsync: true })
+      const options = bench.scriptOptions('exit 3', { fsync: true })
       let point = 0
       for (let crashed = true; crashed; point++) {
         const job = newJob(`at-${point}`)
         const host = await bench.host(options, [job], { crashAt: point })
         crashed = host.crashed
         const worker = await bench.open(options)
-        // What poll shows is accepted, and needs nobody to send it again.
-        const accepted = (await worker.pollAllStatus()).has(job.id)
-        if (!accepted) await send(worker, job)
-        expect((await outcome(worker, job)).stage).toBe('SUCCESS')
+        expect((await followToEnd(worker, job)).details).toMatchObject({ exitCode: 3 })
         await send(worker, job)
+        expect((await worker.pollAllStatus()).get(job.id)?.details).toMatchObject({ exitCode: 3 })
+        expect((await worker.lookupJob(job))?.details).toMatchObject({ exitCode: 3 })
         expect(await bench.runs(job.id)).toBe(1)
         await worker.close()
         host.process.kill('SIGKILL')
@@ -325,9 +330,127 @@ describe('leftovers', () => {
     const { JobStopper } = await import('../src/job-stopper.js')
     const stopper = new JobStopper({ table: systemProcessTable(), killAfterMs: 0 })
     await stopper.cancel(bench.layout().place(job), 'not wanted')
-    expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    const report = (await worker.pollAllStatus()).get('a')
+    expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    expect(report).not.toHaveProperty('startedAt')
     await send(worker, job)
     expect(await bench.runs()).toBe(0)
+  })
+
+  test('nor does one whose canceller was killed once it had said so', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const place = await acceptOnly(newJob('a'))
+    await writeOnce(place.stopping, 'cancel:not wanted')
+    const report = (await worker.pollAllStatus()).get('a')
+    expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    expect(report?.message).toMatch(/^cancelled: not wanted/u)
+    expect(await bench.runs()).toBe(0)
+  })
+
+  test('one that could not be started never is, whoever could start it now', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const job = newJob('a')
+    const place = await acceptOnly(job)
+    // Who found that out was killed before it said so.
+    await writeOnce(place.claim, '0 unstartable')
+    await send(worker, job)
+    expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'error' })
+    expect(await bench.runs()).toBe(0)
+
+    const large = newJob('large')
+    const { claim } = await acceptOnly(large, { args: ['x'.repeat(200_000)] })
+    expect((await worker.pollAllStatus()).get('large')).toMatchObject({
+      stage: 'FAIL',
+      failureClass: 'error',
+    })
+    expect(await readlink(claim)).toBe('0 unstartable')
+  })
+
+  test('one that was accepted and never seen is in sight before it is started or given up', async () => {
+    const worker = await bench.open(bench.options(['sluice-no-such-program']))
+    const [here, before] = [newJob('here'), newJob('before')]
+    await acceptOnly(here, { unseen: true })
+    await acceptOnly(before, { unseen: true, bootId: 'another' })
+    expect(await worker.pollAllStatus()).toEqual(new Map())
+    expect((await worker.lookupJob(here))?.stage).toBe('PROCESSING')
+    expect((await worker.lookupJob(before))?.stage).toBe('FAIL')
+    expect([...(await worker.pollAllStatus()).keys()].toSorted()).toEqual(['before', 'here'])
+  })
+
+  test('an exit code without an index entry is told all the same', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 3'))
+    const job = newJob('a')
+    await send(worker, job)
+    await outcome(worker, job)
+    await rm(bench.layout().place(job).active)
+    for (const observer of [worker, await bench.open(bench.scriptOptions('exit 3'))]) {
+      expect((await observer.pollAllStatus()).get('a')?.details).toMatchObject({ exitCode: 3 })
+      expect((await observer.lookupJob(job))?.details).toMatchObject({ exitCode: 3 })
+    }
+  })
+
+  test.each(['all', 'none'] as const)(
+    'records that come late, once the job was forgotten keeping %s, change nothing and are swept',
+    async (keepOutputs) => {
+      const options = bench.scriptOptions('exit 0', { keepOutputs })
+      const worker = await bench.open(options)
+      const job = newJob('a')
+      await send(worker, job)
+      await outcome(worker, job)
+      await worker.pollAllStatus()
+      await worker.forgetJobs([job])
+      const place = bench.layout().place(job)
+      for (const late of [{ ended: '137 stopped', stopping: 'timeout' }, { active: 'home' }]) {
+        for (const [name, text] of Object.entries(late)) {
+          await writeOnce(join(bench.layout().root, name, place.key), text)
+        }
+        expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS' })
+        const report = (await worker.pollAllStatus()).get('a')
+        expect([undefined, 'SUCCESS']).toContain(report?.stage)
+        expect(await worker.pollAllStatus()).toEqual(new Map())
+        const { active, stopping, ended } = bench.layout()
+        expect(await Promise.all([active, stopping, ended].map((at) => readdir(at)))).toEqual([[], [], []])
+      }
+      expect(await bench.runs()).toBe(1)
+    },
+  )
+
+  test('a home in place of one that was removed runs nothing, and goes', async () => {
+    const options = bench.scriptOptions('exit 0', { keepOutputs: 'none' })
+    const worker = await bench.open(options)
+    const job = newJob('a')
+    await send(worker, job)
+    await outcome(worker, job)
+    await worker.forgetJobs([job])
+    const place = bench.layout().place(job)
+    // A sender that was late, killed right after its rename.
+    await rename(place.gone, `${place.gone}.aside`)
+    await acceptOnly(job, { unseen: true })
+    await rename(`${place.gone}.aside`, place.gone)
+    const supervisor = await startSupervisor(bench.layout(), settings(), supervised(job))
+    const exit = once(supervisor.process, 'exit')
+    supervisor.go()
+    expect(await exit).toEqual([0, null])
+    await rm(place.claim)
+    await send(worker, job)
+    expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS' })
+    expect(await worker.pollAllStatus()).toEqual(new Map())
+    await worker.forgetJobs([job])
+    expect(await readdir(dirname(place.home))).toEqual([])
+    expect(await bench.runs()).toBe(1)
+  })
+
+  test('what was prepared by a killed process is swept once it is old, a record that points nowhere too', async () => {
+    const options = bench.options(['true'])
+    await bench.open(options)
+    const { preparing } = bench.layout()
+    await writeOnce(join(preparing, 'check.1'), 'check')
+    await mkdir(join(preparing, 'key.1'))
+    await bench.open(options)
+    expect(await readdir(preparing)).toHaveLength(2)
+    vi.setSystemTime(Date.now() + 2 * 3_600_000)
+    await bench.open(options).finally(() => vi.useRealTimers())
+    expect(await readdir(preparing)).toEqual([])
   })
 })
 

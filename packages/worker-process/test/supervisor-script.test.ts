@@ -27,7 +27,16 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true, force: true }))
 
 async function supervise([shell = '', ...more]: string[], command: string, [timeout, grace] = ['0', '1']) {
-  const own = [root, 'key', join(root, 'home'), timeout ?? '', grace ?? '', '/dev/null', '22']
+  const own = [
+    root,
+    'key',
+    join(root, 'home'),
+    join(root, 'gone'),
+    timeout ?? '',
+    grace ?? '',
+    '/dev/null',
+    '22',
+  ]
   const args = [...more, '-c', SUPERVISOR_SCRIPT, 'sluice-job', ...own, '/bin/sh', '-c', command]
   const child = spawn(shell, args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   child.stdin.end('go\n')

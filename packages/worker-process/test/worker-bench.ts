@@ -134,6 +134,16 @@ export async function outcome(worker: ProcessWorker, job: TestJob): Promise<JobR
   }
 }
 
+/** As the engine does: what a poll doesn't show is asked for, and what isn't there is sent. */
+export async function followToEnd(worker: ProcessWorker, job: TestJob): Promise<JobReport> {
+  for (;;) {
+    const report = (await worker.pollAllStatus()).get(job.id) ?? (await worker.lookupJob(job))
+    if (report === undefined) await send(worker, job)
+    else if (report.stage !== 'PROCESSING') return report
+    await sleep(1)
+  }
+}
+
 /** Waits for what another process does and no event tells of. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
   const end = Date.now() + 10_000
