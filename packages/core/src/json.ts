@@ -19,12 +19,13 @@ export const MAX_JSON_DEPTH = 1_000
  * infinity, a hole in an array, a cycle, an instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
  */
 export function assertJson(value: unknown, what = 'body'): asserts value is JsonValue {
-  visit(value, { path: [], open: new Set(), what })
+  visit(value, { path: [], open: [], what })
 }
 
 interface Visit {
   readonly path: (string | number)[]
-  readonly open: Set<object>
+  /** The objects that lead here: few, so that looking through them is cheaper than a set. */
+  readonly open: object[]
   readonly what: string
 }
 
@@ -35,12 +36,12 @@ function visit(value: unknown, at: Visit): void {
     return
   }
   if (typeof value !== 'object') refuse(at, `${typeof value} is not JSON`)
-  if (at.open.has(value)) refuse(at, 'it contains itself')
+  if (at.open.includes(value)) refuse(at, 'it contains itself')
   if (at.path.length >= MAX_JSON_DEPTH) refuse(at, `it is nested deeper than ${MAX_JSON_DEPTH} levels`)
-  at.open.add(value)
+  at.open.push(value)
   if (Array.isArray(value)) visitArray(value, at)
   else visitObject(value, at)
-  at.open.delete(value)
+  at.open.pop()
 }
 
 function visitArray(value: readonly unknown[], at: Visit): void {
@@ -59,9 +60,12 @@ function visitObject(value: object, at: Visit): void {
     refuse(at, `an instance of ${value.constructor?.name || 'a class'} is not plain JSON`)
   }
   if (Object.getOwnPropertySymbols(value).length > 0) refuse(at, 'a symbol key is not JSON')
-  for (const [key, child] of Object.entries(value)) {
+  // Not `Object.entries`: a list of pairs for each object is most of what checking a million bodies would allocate.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any object may be read by its own keys
+  const fields = value as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(fields)) {
     at.path.push(key)
-    visit(child, at)
+    visit(fields[key], at)
     at.path.pop()
   }
 }

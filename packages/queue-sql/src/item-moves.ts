@@ -163,7 +163,8 @@ function finalOf(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
 }
 
 function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
-  return [...new Map(items.toReversed().map((item) => [item.id, item])).values()].toReversed()
+  const seen = new Set<string>()
+  return items.filter(({ id }) => seen.size < seen.add(id).size)
 }
 
 /** Roughly how many characters a move brings along. */

@@ -32,10 +32,11 @@ export class SqliteMoves implements Moves {
     return this.#write(async (trx) => {
       const added = await all<{ seq: number; id: string }>(trx, this.#texts.insertItems, [
         this.#queueId,
-        JSON.stringify(rows.map(({ body: _body, ...row }) => row)),
+        JSON.stringify(rows.map((row) => [row.id, row.uid, row.priority, row.not_before_at, row.delay_ms])),
       ])
       if (added.length === 0) return []
-      const bodies = new Map(rows.toReversed().map((row) => [row.id, row.body]))
+      const bodies = new Map<string, string>()
+      for (const { id, body } of rows) bodies.set(id, body)
       const pairs = added.map(({ seq, id }) => [seq, bodies.get(id)])
       await all(trx, this.#texts.insertBodies, [JSON.stringify(pairs)])
       await this.#enterWaiting(trx, added)

@@ -21,8 +21,8 @@ export function sqliteTexts(t: TableNames) {
         (queue_id, id, uid, stage, attempt, refunds, priority, put_at, not_before_at, available_at)
       select ?, id, uid, 0, 0, 0, priority, put_at, not_before_at, max(put_at, coalesce(not_before_at, put_at))
       from (
-        select value->>'id' as id, value->>'uid' as uid, value->>'priority' as priority, ${now} as put_at,
-          coalesce(value->>'not_before_at', ${now} + (value->>'delay_ms')) as not_before_at
+        select value->>0 as id, value->>1 as uid, value->>2 as priority, ${now} as put_at,
+          coalesce(value->>3, ${now} + (value->>4)) as not_before_at
         from json_each(?) order by key
       ) where true
       on conflict (queue_id, id) do nothing returning seq, id`,

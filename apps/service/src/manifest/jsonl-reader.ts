@@ -18,14 +18,14 @@ class LineError extends Error {
  * Reads JSON lines: `{"id", "body", "priority"?, "notBeforeAt"?, "delayMs"?}`, or with `idField` any object, which is then the
  * body. Blank lines don't count.
  */
-export async function* readJsonLines(
+export function readJsonLines(
   source: AsyncIterable<Buffer>,
   options: ManifestOptions,
 ): AsyncGenerator<ManifestEntry> {
-  for await (const read of readLines(source, options.maxLineBytes ?? MAX_LINE_BYTES)) {
-    if ('reason' in read) yield read
-    else if (read.text.trim() !== '') yield parseLine(read, options)
-  }
+  return readLines(source, options.maxLineBytes ?? MAX_LINE_BYTES, (read) => {
+    if ('reason' in read) return read
+    return read.text.trim() === '' ? undefined : parseLine(read, options)
+  })
 }
 
 function parseLine(

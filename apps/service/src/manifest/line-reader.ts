@@ -14,8 +14,15 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
  * reported, so that a file without line ends never fills the memory; so is one that isn't UTF-8.
  *
  * `last` is true for a line that the file ends without a line end: it may have been cut off.
+ *
+ * @param map what becomes of a line; `undefined` leaves it out. It is done in here since a second asynchronous generator around this one
+ * would cost more than the lines themselves
  */
-export async function* readLines(source: AsyncIterable<Buffer>, maxLineBytes: number): AsyncGenerator<Line> {
+export async function* readLines<T>(
+  source: AsyncIterable<Buffer>,
+  maxLineBytes: number,
+  map: (line: Line) => T | undefined,
+): AsyncGenerator<T> {
   const open = new OpenLine(maxLineBytes)
   let line = 1
   for await (const chunk of withoutByteOrderMark(source)) {
@@ -23,13 +30,18 @@ export async function* readLines(source: AsyncIterable<Buffer>, maxLineBytes: nu
     for (;;) {
       const end = chunk.indexOf(NEWLINE, start)
       if (end === -1) break
-      yield decodeLine(open.close(chunk.subarray(start, end)), { line, last: false, maxLineBytes })
+      const mapped = map(
+        decodeLine(open.close(chunk.subarray(start, end)), { line, last: false, maxLineBytes }),
+      )
+      if (mapped !== undefined) yield mapped
       line += 1
       start = end + 1
     }
     open.add(chunk.subarray(start))
   }
-  if (!open.empty) yield decodeLine(open.close(), { line, last: true, maxLineBytes })
+  if (open.empty) return
+  const mapped = map(decodeLine(open.close(), { line, last: true, maxLineBytes }))
+  if (mapped !== undefined) yield mapped
 }
 
 /** The pieces of a line whose end hasn't come yet. */

@@ -16,7 +16,7 @@ export interface LoadOptions {
   readonly onProgress?: (counts: LoadCounts) => void
   /** Ends the load after the batch that is being stored. */
   readonly signal?: AbortSignal
-  /** Items to a `putMany`. Default 1,000. */
+  /** Items to a `putMany`. Default 500. */
   readonly batchItems?: number
 }
 
@@ -25,7 +25,8 @@ export interface LoadResult extends LoadCounts {
   readonly interrupted: boolean
 }
 
-const BATCH_ITEMS = 1_000
+/** Enough to spread the cost of a commit; what is held while a batch is stored decides how far the heap grows. */
+const BATCH_ITEMS = 500
 /** Bodies of the largest size must not make a batch of a gigabyte. */
 const BATCH_BYTES = 4 * 1024 * 1024
 
