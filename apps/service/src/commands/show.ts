@@ -42,7 +42,8 @@ function itemText(item: ItemRecord, output: Output, maxChars: number): string {
     ['not before', instant(item.notBeforeAt)],
     ['claimed', instant(item.claimedAt)],
     ['finished', finishedText(item)],
-    ['reason', reasonText(item.reason, maxChars)],
+    // Of an item that isn't FAIL it is what an earlier attempt ended with.
+    [item.stage === 'FAIL' ? 'reason' : 'last reason', reasonText(item.reason, maxChars)],
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
     ['details', jsonText(item.details, maxChars)],
