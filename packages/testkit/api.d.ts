@@ -730,6 +730,912 @@ type S3StoreName = keyof typeof s3Stores;
 export { S3Endpoint, S3Server, answerWith, answerWithStatus, awsRules, runS3Fact, s3Operations, s3ServerFacts, s3Stores, sdkSender, startS3Server };
 export type { FactOutcome, LoggedRequest, OnRequest, S3Answer, S3ClientOptions, S3Command, S3Credentials, S3Deviation, S3EndpointOptions, S3ErrorCode, S3Fact, S3Fault, S3Operation, S3Request, S3Rules, S3Send, S3ServerOptions, S3Store, S3StoreName, S3Target, SdkClient };
 
+// ./argo
+import { JsonValue, Clock } from '@sluice/core';
+import { ServerResponse } from 'node:http';
+
+/** Who sent a request. */
+interface Caller {
+    /** Such as `system:serviceaccount:argo:sluice`; empty when the server acts for itself. */
+    readonly subject: string;
+}
+/** Who may come in, and do what. All of it can be changed at any time. */
+declare class Access {
+    #private;
+    /** Whether a request without a token is done by the server's own account. */
+    serverMode: boolean;
+    /** What nobody may do, such as `create workflows` or `delete pods`. */
+    readonly denied: Set<string>;
+    constructor(serverMode: boolean, denied: Iterable<string>);
+    /** Lets a token in. */
+    admit(token: string, subject: string): void;
+    /** Forgets all tokens. */
+    revokeAll(): void;
+    /** @throws ArgoRefusal 401 */
+    callerOf(headers: Readonly<Record<string, string>>): Caller;
+    /** Whether a verb is allowed on a resource. */
+    allows(verb: string, resource: string): boolean;
+    /** @throws ArgoRefusal 403, in Kubernetes' words */
+    demand(caller: Caller, verb: string, resource: string, target: {
+        name?: string;
+        namespace: string;
+    }): void;
+}
+
+/** What a request can ask for, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
+declare const argoOperations: readonly ["SubmitWorkflow", "CreateWorkflow", "ListWorkflows", "GetWorkflow", "WatchWorkflows", "DeleteWorkflow", "RetryWorkflow", "ResubmitWorkflow", "StopWorkflow", "TerminateWorkflow", "SuspendWorkflow", "ResumeWorkflow", "SetWorkflow", "ListArchivedWorkflows", "GetArchivedWorkflow", "DeleteArchivedWorkflow", "RetryArchivedWorkflow", "ResubmitArchivedWorkflow", "ListWorkflowTemplates", "GetWorkflowTemplate", "ListClusterWorkflowTemplates", "GetClusterWorkflowTemplate", "ListCronWorkflows", "GetCronWorkflow", "GetInfo", "GetVersion", "GetUserInfo", "Page", "Unknown"];
+/** One of them. */
+type ArgoOperation = (typeof argoOperations)[number];
+
+/** A JSON object. */
+interface JsonObject {
+    readonly [key: string]: JsonValue;
+}
+/** A workflow's phase; a fresh one has none. */
+type WorkflowPhase = 'Pending' | 'Running' | FinalPhase;
+/** A phase that a workflow ends in. */
+type FinalPhase = 'Succeeded' | 'Failed' | 'Error';
+/** One workflow as the API shows it. It is never changed: each step makes a new one. */
+interface ArgoWorkflow {
+    readonly metadata: WorkflowMetadata;
+    readonly spec: JsonObject;
+    readonly status: WorkflowStatus;
+}
+/** What Kubernetes keeps about a workflow. Instants are RFC 3339 text in whole seconds. */
+interface WorkflowMetadata {
+    readonly name: string;
+    readonly generateName?: string | undefined;
+    readonly namespace: string;
+    readonly uid: string;
+    /** Opaque to clients; here a decimal number that grows with every change of any workflow. */
+    readonly resourceVersion: string;
+    readonly generation: number;
+    readonly creationTimestamp: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly JsonObject[] | undefined;
+    readonly finalizers?: readonly string[] | undefined;
+}
+/** What the controller says of a workflow. */
+interface WorkflowStatus {
+    readonly phase?: WorkflowPhase | undefined;
+    readonly startedAt: string | null;
+    readonly finishedAt: string | null;
+    readonly estimatedDuration?: number | undefined;
+    readonly progress?: string | undefined;
+    readonly message?: string | undefined;
+    readonly nodes?: Readonly<Record<string, JsonObject>> | undefined;
+    readonly conditions?: readonly JsonObject[] | undefined;
+    readonly resourcesDuration?: Readonly<Record<string, number>> | undefined;
+    readonly outputs?: JsonObject | undefined;
+    readonly storedWorkflowTemplateSpec?: JsonObject | undefined;
+}
+
+/** One change of one workflow, as Kubernetes tells of it. */
+interface WorkflowChange {
+    readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+    /** As it is now; of a deleted one as it was last. */
+    readonly workflow: ArgoWorkflow;
+    /** As it was before. */
+    readonly previous: ArgoWorkflow | undefined;
+    readonly revision: number;
+}
+/** The workflows that exist now: what Kubernetes knows, each change in one piece and in one order. */
+declare class Cluster {
+    #private;
+    /** The number of the last change. */
+    get revision(): number;
+    /** How many workflows are in no final phase. Those that an operator resubmitted are not counted: nobody else can bound them. */
+    get unfinished(): number;
+    /** The most there ever were, counted at every change. */
+    get maxUnfinished(): number;
+    /** Begins the maximum anew. */
+    resetMaximum(): void;
+    get(namespace: string, name: string): ArgoWorkflow | undefined;
+    /** All that exist, in the order they were made. */
+    all(): IterableIterator<ArgoWorkflow>;
+    get size(): number;
+    /** Adds a workflow whose name is free. */
+    add(workflow: ArgoWorkflow): ArgoWorkflow;
+    /** Puts a workflow in place of its former self. */
+    replace(workflow: ArgoWorkflow): ArgoWorkflow;
+    remove(workflow: ArgoWorkflow): void;
+    /** Calls back at every change from now on, in the change itself. */
+    listen(listener: (change: WorkflowChange) => void): () => void;
+    /** The changes after a revision; `undefined` when they are no longer all known. */
+    changesSince(revision: number): readonly WorkflowChange[] | undefined;
+    /** Forgets all changes so far, as Kubernetes does when it compacts: watches can't be resumed behind them. */
+    compact(): void;
+}
+
+/** One condition of a label selector. */
+interface Requirement {
+    readonly key: string;
+    readonly operator: 'in' | 'notin' | 'exists' | 'absent' | 'above' | 'below';
+    readonly values: readonly string[];
+}
+/** A label selector: every requirement holds. */
+type LabelSelector = readonly Requirement[];
+
+/**
+ * The store that a server lists from: the live workflows by uid, with indexes by label, so that a few of very many are found fast.
+ * There is one for each key that was asked for with a value, and one for each other requirement that was asked for.
+ */
+declare class WorkflowIndex {
+    #private;
+    /** The last change it knows. */
+    get revision(): number;
+    /** Takes in one change. What lies in the archive is not listed from here. */
+    apply({ type, workflow, revision }: WorkflowChange): void;
+    /** Begins anew with these. */
+    begin(workflows: Iterable<ArgoWorkflow>, revision: number): void;
+    /** All that are selected and not otherwise left out, latest start first, what hasn't started last. */
+    select(selector: LabelSelector, more: {
+        readonly key: string;
+        readonly keeps: (one: ArgoWorkflow) => boolean;
+    }): readonly ArgoWorkflow[];
+}
+
+/** How one server process sees the cluster when it lists: through a cache of its own, which may be behind or not yet filled. */
+declare class Replica {
+    #private;
+    /** How many ms its lists are behind. What it has once shown it goes on showing. */
+    listLagMs: number | (() => number);
+    constructor(cluster: Cluster, now: () => number, listLagMs: number | (() => number));
+    /** What it lists from now; `undefined` before its first sync after a start. */
+    listed(): WorkflowIndex | undefined;
+    /** Its process began anew: it lists nothing for so many ms. */
+    restart(unsyncedMs: number): void;
+    /** Ends the time before the first sync now. */
+    sync(): void;
+    close(): void;
+}
+
+/** What goes back over the wire. */
+interface ArgoAnswer {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+}
+
+/** The database of finished workflows. */
+declare class Archive {
+    #private;
+    /** Whether there is one. */
+    readonly enabled: boolean;
+    constructor(enabled: boolean, now: () => number, ttlMs: number);
+    /** Stores a finished workflow, or its latest state. */
+    put(workflow: ArgoWorkflow): void;
+    /** Deletes a row; says whether there was one. */
+    delete(uid: string): boolean;
+    byUid(uid: string): ArgoWorkflow | undefined;
+    /** The one of this name that started last. */
+    byName(namespace: string, name: string): ArgoWorkflow | undefined;
+    /** All that are selected, latest start first. */
+    select(selector: LabelSelector, keeps: (one: ArgoWorkflow) => boolean): ArgoWorkflow[];
+}
+
+/** How a workflow ends. */
+interface Ending {
+    /** Default `Succeeded`. */
+    readonly phase?: FinalPhase;
+    /** Default of Failed `Error (exit code 1)`, of Error `pod deleted`. */
+    readonly message?: string | undefined;
+    /** Of its one pod. Default 0, of Failed 1, of Error none. */
+    readonly exitCode?: number;
+    /** Output parameters, exported from the whole workflow. */
+    readonly outputs?: Readonly<Record<string, string>>;
+}
+/** How a workflow goes once it runs. */
+interface Outcome extends Ending {
+    /** How long it runs. `Infinity`: until somebody ends it. */
+    readonly afterMs: number;
+}
+/** What a rule may go by. */
+interface WorkflowRun {
+    /** The arguments that count, its template's defaults among them, with what is known in `{{…}}` put in. */
+    readonly parameters: Readonly<Record<string, string>>;
+    /** How often it was retried under its name. */
+    readonly retries: number;
+}
+/** Says how a workflow will go; asked when it starts to run. */
+type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome;
+/**
+ * As the test template has it: parameter `seconds` (or `sleep-seconds`, default 1) and `mode`, one of `succeed`, `fail`, `error`,
+ * `hang`.
+ */
+declare const outcomeByParameters: OutcomeRule;
+
+/** In what the lines of Argo Workflows differ, as far as a client could notice. */
+interface ArgoRules {
+    /** Such as `v4.1.2`. */
+    readonly version: string;
+    /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+    readonly continueBug: boolean;
+    /** Whether field selectors know `!=`. */
+    readonly fieldInequality: boolean;
+    /** Whether `nameFilter` is known. */
+    readonly nameFilter: boolean;
+    /** Whether `createdAfter` and `finishedBefore` are known. */
+    readonly timeFilters: boolean;
+    /** Whether GET knows `uid`. */
+    readonly getByUid: boolean;
+    /** Whether submitting takes the caller's right to get the template. */
+    readonly callerReadsTemplates: boolean;
+    /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
+    readonly terminatedWaiterSucceeds: boolean;
+}
+/** The lines of Argo Workflows that the server acts out. */
+declare const argoVersions: {
+    readonly 'v3.5': {
+        readonly version: "v3.5.15";
+        readonly nameFilter: false;
+        /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+        readonly continueBug: boolean;
+        /** Whether field selectors know `!=`. */
+        readonly fieldInequality: boolean;
+        /** Whether `createdAfter` and `finishedBefore` are known. */
+        readonly timeFilters: boolean;
+        /** Whether GET knows `uid`. */
+        readonly getByUid: boolean;
+        /** Whether submitting takes the caller's right to get the template. */
+        readonly callerReadsTemplates: boolean;
+        /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
+        readonly terminatedWaiterSucceeds: boolean;
+    };
+    readonly 'v3.6': ArgoRules;
+    readonly 'v3.7': ArgoRules;
+    readonly 'v4.0': {
+        readonly version: "v4.0.10";
+        /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+        readonly continueBug: boolean;
+        /** Whether field selectors know `!=`. */
+        readonly fieldInequality: boolean;
+        /** Whether `nameFilter` is known. */
+        readonly nameFilter: boolean;
+        /** Whether `createdAfter` and `finishedBefore` are known. */
+        readonly timeFilters: boolean;
+        /** Whether GET knows `uid`. */
+        readonly getByUid: boolean;
+        /** Whether submitting takes the caller's right to get the template. */
+        readonly callerReadsTemplates: boolean;
+        /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
+        readonly terminatedWaiterSucceeds: boolean;
+    };
+    readonly 'v4.1': ArgoRules;
+};
+/** One of them. */
+type ArgoVersion = keyof typeof argoVersions;
+
+/** The kinds that a workflow can be submitted from. */
+type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow';
+/** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
+interface ArgoTemplate {
+    readonly apiVersion?: string;
+    readonly kind: TemplateKind;
+    readonly metadata: {
+        readonly name: string;
+        readonly namespace?: string;
+        readonly [key: string]: unknown;
+    };
+    readonly spec: JsonObject;
+}
+/** The templates of a cluster. */
+declare class Templates {
+    #private;
+    constructor(defaultNamespace: string);
+    /** Adds a template, or puts it in place of the one of its kind and name. */
+    put(template: ArgoTemplate): void;
+    /** Deletes a template; workflows made of it stay. */
+    delete(kind: TemplateKind, name: string, namespace?: string): void;
+    /** The template of this kind and name, if there is one. */
+    find(kind: TemplateKind, name: string, namespace?: string): ArgoTemplate | undefined;
+    /** @throws ArgoRefusal 404 when there is none */
+    get(kind: TemplateKind, name: string, namespace: string): ArgoTemplate;
+    /** All of a kind in a namespace. */
+    all(kind: TemplateKind, namespace: string): ArgoTemplate[];
+    /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
+    resolved(spec: JsonObject, namespace: string): JsonObject | undefined;
+}
+
+/** How the controller goes about it; all of it can be changed later. */
+interface ControllerSettings {
+    /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
+    reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number);
+    /** How many run at once; the rest is Pending. Default `Infinity`. */
+    parallelism: number;
+    /** How each one goes. Default {@link outcomeByParameters}. */
+    outcome: OutcomeRule;
+    /** Ms from a workflow's end until the archive has it. Default 0. */
+    archiveLagMs: number;
+    /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
+    archiveOverlapMs: number;
+}
+/**
+ * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one change, made at the instant
+ * it is due; it catches up at every request, and sleeps on the clock in between so that watches hear of it in time.
+ */
+declare class Controller {
+    #private;
+    readonly settings: ControllerSettings;
+    constructor(parts: {
+        readonly settings: ControllerSettings;
+        readonly clock: Clock;
+        readonly cluster: Cluster;
+        readonly archive: Archive;
+        readonly templates: Templates;
+        readonly rules: ArgoRules;
+    });
+    get paused(): boolean;
+    /** It is down: nothing moves but by hand. */
+    pause(): void;
+    /** It is back, and does what was due. */
+    resume(): void;
+    /** Does all that is due. */
+    catchUp(): void;
+    /** Looks at a workflow now, as at its next reconcile. */
+    reconcile(workflow: ArgoWorkflow): void;
+    /** Ends a workflow now, whatever was planned; one that hasn't started runs for no time. */
+    finish(workflow: ArgoWorkflow, outcome: Ending): void;
+    /** Lets a workflow wait for a lock until it is ended or reconciled by hand. */
+    waitForLock(workflow: ArgoWorkflow, message: string): void;
+    /** A retried workflow begins again. */
+    retry(workflow: ArgoWorkflow): void;
+    /** Somebody changed its spec: it is looked at soon, unless it ends before. */
+    touch(workflow: ArgoWorkflow): void;
+    /** A finished workflow's time is over. */
+    expire(workflow: ArgoWorkflow): void;
+    /** It stops for good. */
+    close(): void;
+    /** Starts what may run; to be called when `parallelism` was raised. */
+    fillSlots(at?: number): void;
+}
+
+/** Gives out uids and generated names: the same ones for the same seed. */
+declare class Names {
+    #private;
+    constructor(seed: number);
+    /** A number in [0, 1). */
+    random(): number;
+    /** A uid as Kubernetes makes them: UUID version 4. */
+    uid(): string;
+    /** A name made of a base, as Kubernetes makes it of `generateName`. */
+    generated(base: string): string;
+}
+
+/** One request as it arrived, its body whole. */
+interface ArgoRequest {
+    /** Its number on its endpoint, from 0. */
+    readonly index: number;
+    readonly operation: ArgoOperation;
+    readonly method: string;
+    /** The path, still encoded. */
+    readonly path: string;
+    /** The namespace in the path, or empty. */
+    readonly namespace: string;
+    /**
+     * The name in the path (of a workflow, a template, or the uid of an archived workflow). Of a submit or create the name that the
+     * workflow is to have, as far as the body gives one.
+     */
+    readonly name: string;
+    readonly query: URLSearchParams;
+    /** By name in lower case. */
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: string;
+}
+
+/** What all operations work on. */
+interface ArgoParts {
+    readonly rules: ArgoRules;
+    readonly cluster: Cluster;
+    readonly archive: Archive;
+    readonly templates: Templates;
+    readonly controller: Controller;
+    readonly access: Access;
+    readonly names: Names;
+    readonly namespaces: ReadonlySet<string>;
+    readonly instanceId: string;
+    /** Empty: all. */
+    readonly managedNamespace: string;
+    /** When the templates were made. */
+    readonly startedAt: string;
+    readonly now: () => number;
+    /** What is wrong with the way to Kubernetes, if anything: a transport error in Go's words. */
+    kubernetesTrouble: string | undefined;
+}
+
+/**
+ * What `fields` asks for. Paths are compared as text: one that is asked for keeps what is above it, and a key whose path is only the
+ * beginning of a name asked for is kept too.
+ */
+declare class FieldCleaner {
+    #private;
+    private constructor();
+    /** Reads `fields`; one leading `-` turns the whole list into what is left out. */
+    static of(fields: string): FieldCleaner;
+    /** Whether it asks for nothing in particular, so that all is kept. */
+    get keepsAll(): boolean;
+    /** The same with a prefix taken off each path that has it. */
+    without(prefix: string): FieldCleaner;
+    /** What is kept of a value. */
+    clean(value: unknown, path?: string): JsonValue;
+}
+
+/** What a watch asks for. */
+interface WatchQuery {
+    readonly matches: (workflow: ArgoWorkflow) => boolean;
+    /** `0`: from all that exist. */
+    readonly revision: number;
+    readonly timeoutMs: number | undefined;
+    readonly bookmarks: boolean;
+    /** Server-sent events; otherwise a line of JSON each. */
+    readonly events: boolean;
+    readonly fields: FieldCleaner;
+}
+
+/** The server without its wire: requests in, answers out, each in one piece. */
+declare class ArgoCore {
+    readonly parts: ArgoParts;
+    constructor(parts: ArgoParts);
+    /** Carries out a request, now and in one piece. */
+    apply(request: ArgoRequest, replica: Replica): ArgoAnswer;
+    /** Opens a watch, or says why not in the way of streams. */
+    watch(request: ArgoRequest, replica: Replica): WatchQuery | ArgoAnswer;
+}
+
+type Make = (request: ArgoRequest, now: number) => ArgoAnswer;
+declare const TROUBLES: {
+    /** The HTTP limiter: plain text, `Retry-After` as a date one second ahead. */
+    readonly 'rate-limited': (_: ArgoRequest, now: number) => {
+        status: number;
+        headers: {
+            'content-type': string;
+            'retry-after': string;
+        };
+        body: string;
+    };
+    /** The gRPC limiter: JSON, and no `Retry-After`. */
+    readonly 'grpc-rate-limited': Make;
+    readonly 'message-too-large': Make;
+    readonly 'kubernetes-throttled': Make;
+    readonly 'quota-conflict': Make;
+    readonly 'update-conflict': Make;
+    readonly 'quota-exceeded': Make;
+    readonly forbidden: Make;
+    readonly 'token-invalid': Make;
+    readonly unauthorized: Make;
+    /** Nobody listens at kube-apiserver: 400 on submit, 500 elsewhere. */
+    readonly 'kubernetes-refused': Make;
+    readonly 'kubernetes-timeout': Make;
+    readonly 'client-rate-limiter': Make;
+    readonly 'etcd-too-large': Make;
+    readonly 'entity-too-large': Make;
+    readonly 'etcd-timeout': Make;
+    readonly internal: Make;
+    readonly panic: Make;
+    readonly canceled: Make;
+    readonly unavailable: Make;
+    readonly 'deadline-exceeded': Make;
+    readonly 'already-exists': Make;
+    /** Kubernetes before 1.23, when the name exists and `generateName` is set. */
+    readonly 'old-already-exists': Make;
+    /** The same on create: it may exist, or not. */
+    readonly 'create-timeout': Make;
+    readonly 'template-not-found': Make;
+    readonly 'not-found': Make;
+    readonly 'not-implemented': Make;
+    /** A wrong URL: the UI's page, with status 200. */
+    readonly page: () => ArgoAnswer;
+    readonly 'proxy-502': Make;
+    readonly 'proxy-503': Make;
+    readonly 'proxy-504': Make;
+};
+/** The answers known by name. */
+type ArgoTrouble = keyof typeof TROUBLES;
+/** All of them. */
+declare const argoTroubles: readonly ArgoTrouble[];
+
+/**
+ * What goes wrong with one request. The server's own work is always one piece: a request takes effect wholly or not at all, at an
+ * instant that some of these choose.
+ */
+type ArgoFault = 
+/** Takes effect after so many ms of the server's clock. */
+{
+    readonly do: 'delay';
+    readonly ms: number;
+}
+/** Takes effect when `until` is settled, be it long after its sender gave up. `reply: 'dropped'` closes the connection at once. */
+ | {
+    readonly do: 'hold';
+    readonly until: Promise<unknown>;
+    readonly reply?: 'kept' | 'dropped';
+}
+/** Takes effect now; the answer comes when `until` is settled. */
+ | {
+    readonly do: 'hold-reply';
+    readonly until: Promise<unknown>;
+}
+/** Takes effect twice: now, and when `until` is settled (default at once). The sender gets the answer of the one named, default the first. */
+ | {
+    readonly do: 'duplicate';
+    readonly until?: Promise<unknown>;
+    readonly answer?: 'first' | 'second';
+}
+/** Never takes effect; the connection is closed. */
+ | {
+    readonly do: 'drop-request';
+}
+/** Takes effect; the connection is closed instead of an answer. */
+ | {
+    readonly do: 'drop-reply';
+}
+/** Takes effect; the connection is closed after so many bytes of the answer's body. */
+ | {
+    readonly do: 'cut-reply';
+    readonly afterBytes: number;
+}
+/** Is given this answer. Takes effect only if `applied`: then an error is a lie, as a 500 or a 504 may be. */
+ | {
+    readonly do: 'answer';
+    readonly answer: ArgoAnswer | ((request: ArgoRequest, now: number) => ArgoAnswer);
+    readonly applied?: boolean;
+}
+/** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
+ | {
+    readonly do: 'crash';
+    readonly applied?: boolean;
+};
+/** The fault of an answer as real servers and what stands before them give it. */
+declare function answerWith(trouble: ArgoTrouble, options?: {
+    readonly applied?: boolean;
+}): ArgoFault;
+/** The fault of any answer. */
+declare function answerWithStatus(status: number, body: string, headers?: Readonly<Record<string, string>>): ArgoFault;
+
+/** The HTTP layer's limiter: so many requests in each second. */
+declare class RateLimit {
+    #private;
+    /** Requests a second; Argo's own default is 1,000. */
+    perSecond: number;
+    constructor(perSecond: number);
+    /** Takes one; gives what every answer's headers say of it, and whether it was one too many. */
+    take(now: number): {
+        readonly headers: Readonly<Record<string, string>>;
+        readonly over: boolean;
+    };
+}
+
+/** One request as the log has it. It has no body and no headers. */
+interface LoggedArgoRequest {
+    readonly index: number;
+    readonly operation: ArgoOperation;
+    readonly namespace: string;
+    readonly name: string;
+    /** The query, decoded. */
+    readonly query: Readonly<Record<string, string>>;
+    /** Epoch ms of the server's clock when it had arrived whole. */
+    readonly arrivedAt: number;
+    /** How many workflows were unfinished when it arrived. */
+    readonly unfinished: number;
+    /** What was done to it. */
+    readonly fault?: ArgoFault['do'];
+    /** The status answered; `undefined` while under way or when no answer was sent. */
+    readonly status?: number;
+    /** Bytes of its body. */
+    readonly requestBytes: number;
+    /** Bytes of the answer's body sent so far. */
+    readonly answerBytes: number;
+}
+/** What came and went, of one operation. */
+interface ArgoTraffic {
+    readonly requests: number;
+    readonly requestBytes: number;
+    readonly answerBytes: number;
+}
+
+/**
+ * How a watch ends: Kubernetes closed it (`eof`), the revision it asked for is forgotten (`too-old`), one object is too large
+ * (`too-large`), its nodes couldn't be read (`hydrate`), without a word (`close`), with the connection cut (`reset`), or with it cut in
+ * the middle of a frame (`cut-frame`).
+ */
+type WatchEnd = 'eof' | 'too-old' | 'too-large' | 'hydrate' | 'close' | 'reset' | 'cut-frame';
+/** How watches go; all of it can be changed later and counts for those opened from then on. */
+interface WatchSettings {
+    /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
+    keepaliveMs: number;
+    /** Frames are sent in pieces of so many bytes. Default whole. */
+    chunkBytes: number;
+}
+/** One open watch. */
+declare class WatchStream {
+    #private;
+    constructor(parts: {
+        readonly reply: ServerResponse;
+        readonly query: WatchQuery;
+        readonly settings: WatchSettings;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly onBytes: (count: number) => void;
+    });
+    /** Whether it has ended, by whichever side. */
+    get ended(): boolean;
+    /** Bytes sent so far. */
+    get bytes(): number;
+    /** Sends what is there, and from then on every change. */
+    follow(cluster: Cluster, clock: Clock): void;
+    /** Ends it. */
+    end(how: WatchEnd): void;
+    /** From now on nothing is sent, not even keepalives; the connection stays. What happens meanwhile is lost. */
+    stall(): void;
+}
+
+/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>;
+/** What endpoints share. */
+interface EndpointParts {
+    readonly core: ArgoCore;
+    readonly clock: Clock;
+    readonly rateLimit: RateLimit;
+    readonly watching: WatchSettings;
+}
+
+/** How an endpoint behaves. */
+interface ArgoEndpointOptions {
+    /** Ms of the clock each request waits before it takes effect. Default 0. */
+    readonly latencyMs?: number | ((request: ArgoRequest) => number);
+    /** What goes wrong. Default nothing. */
+    readonly onRequest?: OnArgoRequest;
+    /** How many ms its lists are behind; asked at each list. Default 0. */
+    readonly listLagMs?: number | (() => number);
+    /** The port to listen on. Default any free one. */
+    readonly port?: number;
+    /** The address to listen on. Default `127.0.0.1`. */
+    readonly host?: string;
+    /** How many requests the log remembers. Default 100,000. */
+    readonly maxLogged?: number;
+}
+/**
+ * One address of the server: one replica, with a cache for its lists, faults, counts and log of its own. All replicas show the same
+ * workflows.
+ */
+declare class ArgoEndpoint {
+    #private;
+    /** The cache that its lists come from. */
+    readonly replica: Replica;
+    /** Use {@link ArgoEndpoint.open}. */
+    private constructor();
+    /** Listens on the port. */
+    static open(parts: EndpointParts, options: ArgoEndpointOptions): Promise<ArgoEndpoint>;
+    /** The base URL to give to a client, such as `http://127.0.0.1:2746`. */
+    get url(): string;
+    /** What goes wrong; `undefined`: nothing. */
+    get onRequest(): OnArgoRequest | undefined;
+    set onRequest(hook: OnArgoRequest | undefined);
+    /** Ms of the clock each request waits before it takes effect. */
+    get latencyMs(): number | ((request: ArgoRequest) => number);
+    set latencyMs(latencyMs: number | ((request: ArgoRequest) => number));
+    /** How many requests of each operation arrived here, with bytes of their bodies and of the answers'. */
+    traffic(): Record<ArgoOperation, ArgoTraffic>;
+    /** The requests that arrived here, in that order. */
+    get requests(): readonly LoggedArgoRequest[];
+    /** The most requests that were under way at once, watches among them. */
+    get maxInFlight(): number;
+    /** The watches that are open here, oldest first. */
+    get watches(): readonly WatchStream[];
+    /** Forgets counts and log, not the numbers of requests. */
+    resetCounts(): void;
+    /** Listens again, on the same port, after `stop`. */
+    start(): Promise<void>;
+    /** Nobody listens any more: connections are cut, new ones refused. Held requests still take effect. */
+    stop(): Promise<void>;
+    /** Its process began anew: connections are cut, and for so many ms of the clock its lists are empty and without a resourceVersion. */
+    restart(unsyncedMs?: number): void;
+    /** Whether the process that sends here has died, by a fault `crash` or by hand. */
+    crashed(): boolean;
+    /** Lets the process that sends here die: all connections close, nothing more gets through. Held requests still take effect. */
+    crash(): void;
+    /**
+     * Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too.
+     *
+     * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
+     */
+    settled(): Promise<void>;
+    /** Stops for good. Twice is fine. */
+    close(): Promise<void>;
+}
+
+/** What an operator can do to a workflow in Argo's own UI, or with kubectl. */
+declare const operatorActions: readonly ["retry", "resubmit", "stop", "terminate", "suspend", "resume", "delete", "recreate", "deletePod"];
+/** One of them. */
+type OperatorAction = (typeof operatorActions)[number];
+/**
+ * Somebody at Argo's UI. What the server would refuse (to retry what runs, say) is thrown as an error with its text, and changes
+ * nothing.
+ */
+declare class Operator {
+    #private;
+    constructor(parts: ArgoParts, replica: Replica, namespace: string);
+    /** Does one of {@link operatorActions}, and says whether the server let it. */
+    attempt(action: OperatorAction, name: string): boolean;
+    /** Runs a failed workflow again under its name and uid. */
+    retry(name: string): void;
+    /** Makes a copy of it, labels and all, under a generated name, which is given back. */
+    resubmit(name: string): string;
+    stop(name: string): void;
+    terminate(name: string): void;
+    suspend(name: string): void;
+    resume(name: string): void;
+    delete(name: string): void;
+    /** Deletes it and makes it again by the same manifest: same name and labels, another uid. */
+    recreate(name: string): ArgoWorkflow;
+    /** Deletes the pod of a workflow that runs: it ends in Error. */
+    deletePod(name: string): void;
+}
+
+/** A workflow to be put there without a request. */
+interface SeedWorkflow {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly spec?: JsonObject;
+    /** Default `Succeeded`. `undefined` as a value: fresh, for the controller to take up. */
+    readonly phase?: FinalPhase | undefined;
+    /** Epoch ms of its creation, start and, when finished, end. Default now. */
+    readonly at?: number;
+}
+/** The workflows of one server at hand: to look at, and to take through their phases without waiting for the controller. */
+declare class WorkflowsByHand {
+    #private;
+    /** @param namespace where names are looked up */
+    constructor(parts: ArgoParts, namespace: string);
+    /** How many are live. */
+    get size(): number;
+    /** How many are live and in no final phase, those apart that an operator resubmitted. */
+    get unfinished(): number;
+    /** The most that ever were so, counted at every change and not only at requests. */
+    get maxUnfinished(): number;
+    /** Begins the maximum anew. */
+    resetMaximum(): void;
+    /** A live workflow as it is now, whatever the lists show. */
+    get(name: string): ArgoWorkflow | undefined;
+    /** All live ones that a label selector selects, in the order they were made. */
+    all(labelSelector?: string): ArgoWorkflow[];
+    /** The archived workflow of this name that started last. */
+    archived(name: string): ArgoWorkflow | undefined;
+    /** The controller looks at it now: it runs if a slot is free, and else is Pending. */
+    reconcile(name: string): ArgoWorkflow;
+    /** It ends now; one that hasn't started starts before. Default Succeeded. */
+    finish(name: string, outcome?: Ending): ArgoWorkflow;
+    /** Its progress, such as `1/3`, and message as it runs. */
+    progress(name: string, progress: string, message?: string): ArgoWorkflow;
+    /** It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated. */
+    waitForLock(name: string, message: string): ArgoWorkflow;
+    /** It vanishes as if its time to live were over. */
+    expire(name: string): void;
+    /** Its labels become these; `undefined` takes one away, as a careless `kubectl apply` does. */
+    relabel(name: string, labels: Readonly<Record<string, string | undefined>>): ArgoWorkflow;
+    /** Moves a finished workflow into the archive now. */
+    archive(name: string): void;
+    /** Deletes the archive's row of a workflow. */
+    purgeArchive(name: string): void;
+    /** Puts workflows there without requests: fifty thousand in a second or two. */
+    seed(workflows: Iterable<SeedWorkflow>): void;
+}
+
+/** What can be chosen of a server; everything has a default. */
+interface ArgoServerOptions extends ArgoEndpointOptions {
+    /** The line of Argo Workflows that it acts out. Default `v4.1`. */
+    readonly version?: ArgoVersion;
+    /** In what it differs from that line, such as `{ continueBug: false }`. */
+    readonly rules?: Partial<ArgoRules>;
+    /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
+    readonly clock?: Clock;
+    /** The namespaces that there are; the first one is where `workflows` and `operator` look. Default `['argo']`. */
+    readonly namespaces?: readonly string[];
+    /** What can be submitted. Default {@link testTemplates}. */
+    readonly templates?: readonly ArgoTemplate[];
+    /** The token that is let in. Default a fixed one: see `server.token`. */
+    readonly token?: string;
+    /** Whether requests without a token are taken. Default no. */
+    readonly serverMode?: boolean;
+    /** What nobody may do, such as `create workflows`, `get workflowtemplates`, `delete pods`. */
+    readonly denied?: readonly string[];
+    /** The controller's and server's instance id. Default none. */
+    readonly instanceId?: string;
+    /** How the controller goes about it. */
+    readonly controller?: Partial<ControllerSettings>;
+    /** Whether finished workflows are archived. Default no. */
+    readonly archive?: boolean;
+    /** How long the archive keeps them. Default for ever. */
+    readonly archiveTtlMs?: number;
+    /** Requests a second, over all; Argo's default is 1,000. Default a million. */
+    readonly apiRateLimit?: number;
+    /** How watches go. */
+    readonly watching?: Partial<WatchSettings>;
+    /** Of uids and generated names. Default 1. */
+    readonly seed?: number;
+}
+/** An Argo Server in this process, with Kubernetes and the controller behind it: real HTTP, workflows in memory, faults on demand. */
+declare class ArgoServer {
+    #private;
+    /** The first address. Faults are set at each address. */
+    readonly main: ArgoEndpoint;
+    /** The first namespace. */
+    readonly namespace: string;
+    /** Workflows to look at and to take through their phases by hand. */
+    readonly workflows: WorkflowsByHand;
+    /** Somebody at Argo's UI. */
+    readonly operator: Operator;
+    /** Pause it, and change how workflows go: `controller.settings.outcome = …`. */
+    readonly controller: Controller;
+    /** Add, change and delete templates. */
+    readonly templates: Templates;
+    /** Who may come in and do what: `access.denied.add('create workflows')`. */
+    readonly access: Access;
+    /** How watches that are opened from now on go. */
+    readonly watching: WatchSettings;
+    /** Use {@link startArgoServer}. */
+    constructor(parts: EndpointParts, main: ArgoEndpoint, start: {
+        readonly namespace: string;
+        readonly token: string;
+    });
+    /** The base URL of the first address. */
+    get url(): string;
+    /** The token that is let in. */
+    get token(): string;
+    /** From now on this token is let in and no other one. */
+    rotateToken(token: string): void;
+    /**
+     * What is wrong with the way from the server to kube-apiserver, if anything: then submit is answered 400, as if it were the caller's
+     * mistake, and everything else that needs Kubernetes 500.
+     */
+    set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter');
+    /** One more replica: the same workflows, with list cache, faults and counts of its own. */
+    addEndpoint(options?: ArgoEndpointOptions): Promise<ArgoEndpoint>;
+    /** Requests and bytes by operation, over all addresses. */
+    traffic(): Record<ArgoOperation, ArgoTraffic>;
+    /** Requests and bytes of all operations together, over all addresses. */
+    total(): ArgoTraffic;
+    /** Sets the counts and logs of all addresses to nothing, and begins `workflows.maxUnfinished` anew. */
+    resetCounts(): void;
+    /** Kubernetes forgets all changes so far: watches that ask for what comes after an older one are told that it is too old. */
+    compact(): void;
+    /** Resolves when every request that arrived anywhere has taken effect or been dropped. */
+    settled(): Promise<void>;
+    /** Closes all addresses; the workflows are gone. */
+    close(): Promise<void>;
+}
+/**
+ * Starts a server on a free port of the loopback, or on the one given.
+ *
+ * @example
+ * ```ts
+ * const server = await startArgoServer({ controller: { parallelism: 50 } })
+ * const answer = await fetch(`${server.url}/api/v1/workflows/argo/submit`, {
+ *   method: 'POST',
+ *   headers: { authorization: `Bearer ${server.token}` },
+ *   body: JSON.stringify({
+ *     resourceKind: 'WorkflowTemplate',
+ *     resourceName: 'test-workflow-template',
+ *     submitOptions: { name: 'one', parameters: ['item=1', 'seconds=5'] },
+ *   }),
+ * })
+ * server.workflows.finish('one', { phase: 'Failed', exitCode: 3 })
+ * await server.close()
+ * ```
+ */
+declare function startArgoServer(options?: ArgoServerOptions): Promise<ArgoServer>;
+
+/**
+ * The templates a server starts with unless it is given others: `test-workflow-template` takes `item` (needed), `mode` (`succeed`,
+ * `fail`, `error`, `hang`; default `succeed`) and `seconds` (default 1), `test-workflow-template-podless` does the same without a pod,
+ * and there is one for the whole cluster and a cron workflow of the same parameters.
+ */
+declare const testTemplates: readonly ArgoTemplate[];
+
+export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoTroubles, argoVersions, operatorActions, outcomeByParameters, startArgoServer, testTemplates };
+export type { ArgoAnswer, ArgoEndpointOptions, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, Ending, FinalPhase, JsonObject, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, TemplateKind, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+
 // shared
 /** How the cases are registered with a test runner. */
 interface RunnerOptions {

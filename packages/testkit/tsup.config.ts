@@ -5,4 +5,5 @@ export default packageBuild({
   vitest: 'src/vitest.ts',
   node: 'src/node.ts',
   s3: 'src/s3/index.ts',
+  argo: 'src/argo/index.ts',
 })

@@ -1,0 +1,132 @@
+import {
+  ArgoRefusal,
+  errorAnswer,
+  okAnswer,
+  pageAnswer,
+  streamError,
+  statusOf,
+  type ArgoAnswer,
+} from './answer.js'
+import {
+  deleteWorkflow,
+  resubmitWorkflow,
+  resumeWorkflow,
+  retryWorkflow,
+  setWorkflow,
+  shutDownWorkflow,
+  suspendWorkflow,
+} from './action-operations.js'
+import {
+  deleteArchivedWorkflow,
+  getArchivedWorkflow,
+  resubmitArchivedWorkflow,
+  retryArchivedWorkflow,
+} from './archive-operations.js'
+import type { JsonObject } from './argo-workflow.js'
+import { createWorkflow, submitWorkflow } from './create-operations.js'
+import { listArchivedWorkflows, listWorkflows } from './list-operations.js'
+import type { ArgoOperation } from './operation.js'
+import type { ArgoParts, OperationContext } from './operation-context.js'
+import {
+  getInfo,
+  getTemplate,
+  getUserInfo,
+  getVersion,
+  getWorkflow,
+  listTemplates,
+} from './read-operations.js'
+import type { Replica } from './replica.js'
+import type { ArgoRequest } from './request.js'
+import { readWatchQuery, type WatchQuery } from './watch-query.js'
+
+type Plain = Exclude<ArgoOperation, 'WatchWorkflows' | 'Page' | 'Unknown'>
+
+const OPERATIONS: Readonly<Record<Plain, (context: OperationContext) => JsonObject>> = {
+  SubmitWorkflow: submitWorkflow,
+  CreateWorkflow: createWorkflow,
+  ListWorkflows: listWorkflows,
+  GetWorkflow: getWorkflow,
+  DeleteWorkflow: deleteWorkflow,
+  RetryWorkflow: retryWorkflow,
+  ResubmitWorkflow: resubmitWorkflow,
+  StopWorkflow: (context) => shutDownWorkflow(context, 'Stop'),
+  TerminateWorkflow: (context) => shutDownWorkflow(context, 'Terminate'),
+  SuspendWorkflow: suspendWorkflow,
+  ResumeWorkflow: resumeWorkflow,
+  SetWorkflow: setWorkflow,
+  ListArchivedWorkflows: listArchivedWorkflows,
+  GetArchivedWorkflow: getArchivedWorkflow,
+  DeleteArchivedWorkflow: deleteArchivedWorkflow,
+  RetryArchivedWorkflow: retryArchivedWorkflow,
+  ResubmitArchivedWorkflow: resubmitArchivedWorkflow,
+  ListWorkflowTemplates: (context) => listTemplates(context, 'WorkflowTemplate'),
+  GetWorkflowTemplate: (context) => getTemplate(context, 'WorkflowTemplate'),
+  ListClusterWorkflowTemplates: (context) => listTemplates(context, 'ClusterWorkflowTemplate'),
+  GetClusterWorkflowTemplate: (context) => getTemplate(context, 'ClusterWorkflowTemplate'),
+  ListCronWorkflows: (context) => listTemplates(context, 'CronWorkflow'),
+  GetCronWorkflow: (context) => getTemplate(context, 'CronWorkflow'),
+  GetInfo: getInfo,
+  GetVersion: getVersion,
+  GetUserInfo: getUserInfo,
+}
+
+/** The server without its wire: requests in, answers out, each in one piece. */
+export class ArgoCore {
+  readonly parts: ArgoParts
+
+  constructor(parts: ArgoParts) {
+    this.parts = parts
+  }
+
+  /** Carries out a request, now and in one piece. */
+  apply(request: ArgoRequest, replica: Replica): ArgoAnswer {
+    const { parts } = this
+    parts.controller.catchUp()
+    const { operation, path } = request
+    if (path.includes('//')) return redirect(path)
+    if (operation === 'Page') return pageAnswer
+    try {
+      if (operation === 'Unknown') throw new ArgoRefusal(12, 'Not Implemented')
+      const caller = parts.access.callerOf(request.headers)
+      if (operation === 'WatchWorkflows') throw new TypeError('A watch is not answered in one piece')
+      return okAnswer(OPERATIONS[operation]({ parts, request, caller, replica }), parts.rules.version)
+    } catch (error) {
+      if (error instanceof ArgoRefusal) return errorAnswer(error.grpcCode, error.message)
+      throw error
+    }
+  }
+
+  /** Opens a watch, or says why not in the way of streams. */
+  watch(request: ArgoRequest, replica: Replica): WatchQuery | ArgoAnswer {
+    const { parts } = this
+    parts.controller.catchUp()
+    try {
+      const caller = parts.access.callerOf(request.headers)
+      return readWatchQuery({ parts, request, caller, replica })
+    } catch (error) {
+      if (!(error instanceof ArgoRefusal)) throw error
+      return watchRefusal(request, error)
+    }
+  }
+}
+
+/** The shape of streams, framed as the stream would be. */
+function watchRefusal({ headers }: ArgoRequest, { grpcCode, message }: ArgoRefusal): ArgoAnswer {
+  const body = streamError(grpcCode, message)
+  const events = headers['accept'] === 'text/event-stream'
+  return {
+    status: statusOf(grpcCode),
+    headers: { 'content-type': events ? 'text/event-stream' : 'application/json' },
+    body: events ? `data: ${body} \n\n` : body,
+  }
+}
+
+/** Go's own: a path is cleaned by sending the client to the clean one. */
+function redirect(path: string): ArgoAnswer {
+  const location = path.replaceAll(/\/{2,}/g, '/')
+  return {
+    status: 301,
+    headers: { 'content-type': 'text/html; charset=utf-8', location },
+    body: `<a href="${location}">Moved Permanently</a>.\n\n`,
+  }
+}

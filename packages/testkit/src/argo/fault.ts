@@ -1,0 +1,45 @@
+import type { ArgoAnswer } from './answer.js'
+import type { ArgoRequest } from './request.js'
+import { troubleAnswer, type ArgoTrouble } from './trouble.js'
+
+/**
+ * What goes wrong with one request. The server's own work is always one piece: a request takes effect wholly or not at all, at an
+ * instant that some of these choose.
+ */
+export type ArgoFault =
+  /** Takes effect after so many ms of the server's clock. */
+  | { readonly do: 'delay'; readonly ms: number }
+  /** Takes effect when `until` is settled, be it long after its sender gave up. `reply: 'dropped'` closes the connection at once. */
+  | { readonly do: 'hold'; readonly until: Promise<unknown>; readonly reply?: 'kept' | 'dropped' }
+  /** Takes effect now; the answer comes when `until` is settled. */
+  | { readonly do: 'hold-reply'; readonly until: Promise<unknown> }
+  /** Takes effect twice: now, and when `until` is settled (default at once). The sender gets the answer of the one named, default the first. */
+  | { readonly do: 'duplicate'; readonly until?: Promise<unknown>; readonly answer?: 'first' | 'second' }
+  /** Never takes effect; the connection is closed. */
+  | { readonly do: 'drop-request' }
+  /** Takes effect; the connection is closed instead of an answer. */
+  | { readonly do: 'drop-reply' }
+  /** Takes effect; the connection is closed after so many bytes of the answer's body. */
+  | { readonly do: 'cut-reply'; readonly afterBytes: number }
+  /** Is given this answer. Takes effect only if `applied`: then an error is a lie, as a 500 or a 504 may be. */
+  | {
+      readonly do: 'answer'
+      readonly answer: ArgoAnswer | ((request: ArgoRequest, now: number) => ArgoAnswer)
+      readonly applied?: boolean
+    }
+  /** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
+  | { readonly do: 'crash'; readonly applied?: boolean }
+
+/** The fault of an answer as real servers and what stands before them give it. */
+export function answerWith(trouble: ArgoTrouble, options: { readonly applied?: boolean } = {}): ArgoFault {
+  return { do: 'answer', answer: (request, now) => troubleAnswer(trouble, request, now), ...options }
+}
+
+/** The fault of any answer. */
+export function answerWithStatus(
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = { 'content-type': 'application/json' },
+): ArgoFault {
+  return { do: 'answer', answer: { status, headers, body } }
+}

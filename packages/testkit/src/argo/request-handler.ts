@@ -1,0 +1,165 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '@sluice/core'
+import type { ArgoAnswer } from './answer.js'
+import type { ArgoCore } from './argo-core.js'
+import {
+  drop,
+  headersOf,
+  readBody,
+  sendAnswer,
+  sendBeginning,
+  settlement,
+  type Exchange,
+} from './exchange.js'
+import type { ArgoFault } from './fault.js'
+import type { RateLimit } from './rate-limit.js'
+import type { Replica } from './replica.js'
+import { parseRequest, type ArgoRequest } from './request.js'
+import type { RequestLog } from './request-log.js'
+import { troubleAnswer } from './trouble.js'
+import { WatchStream, type WatchSettings } from './watch-stream.js'
+
+/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>
+
+/** What endpoints share. */
+export interface EndpointParts {
+  readonly core: ArgoCore
+  readonly clock: Clock
+  readonly rateLimit: RateLimit
+  readonly watching: WatchSettings
+}
+
+/** Takes requests from the wire, lets go wrong what is to go wrong, and answers. */
+export class RequestHandler {
+  latencyMs: number | ((request: ArgoRequest) => number) = 0
+  onRequest: OnArgoRequest | undefined
+  crashed = false
+  readonly watches = new Set<WatchStream>()
+  readonly #parts: EndpointParts
+  readonly #replica: Replica
+  readonly #log: RequestLog
+  readonly #onCrash: () => void
+  #arrived = 0
+
+  constructor(parts: EndpointParts, replica: Replica, log: RequestLog, onCrash: () => void) {
+    this.#parts = parts
+    this.#replica = replica
+    this.#log = log
+    this.#onCrash = onCrash
+  }
+
+  /** From the first byte to the last; rejects with what a hook threw. */
+  async serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
+    const body = await readBody(incoming)
+    // A request that was cut off has not arrived; a dead process sends none.
+    if (body === undefined || this.crashed) return drop(incoming)
+    const { core, clock, rateLimit } = this.#parts
+    const { method = 'GET', url: target = '/' } = incoming
+    const request = parseRequest({
+      index: this.#arrived++,
+      method,
+      target,
+      headers: headersOf(incoming),
+      body,
+    })
+    core.parts.controller.catchUp()
+    const now = clock.now()
+    const log = this.#log
+    const entry = log.open(request, now, core.parts.cluster.unfinished)
+    reply.once('close', () => log.leave())
+    const limit = rateLimit.take(now)
+    const exchange: Exchange = { request, entry, log, incoming, reply, headers: limit.headers }
+    if (limit.over) return sendAnswer(exchange, troubleAnswer('rate-limited', request, now))
+    const fault = await this.onRequest?.(request)
+    if (fault !== undefined) entry.fault = fault.do
+    const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(request)
+    if (latencyMs > 0) await clock.sleep(latencyMs)
+    return this.#carryOut(exchange, fault)
+  }
+
+  async #carryOut(exchange: Exchange, fault: ArgoFault | undefined): Promise<void> {
+    switch (fault?.do) {
+      case undefined:
+        return this.#complete(exchange)
+      case 'delay':
+        await this.#parts.clock.sleep(fault.ms)
+        return this.#complete(exchange)
+      case 'hold':
+        if (fault.reply === 'dropped') drop(exchange.incoming)
+        await settlement(fault.until)
+        return this.#complete(exchange)
+      case 'hold-reply':
+        return this.#holdReply(exchange, fault.until)
+      case 'duplicate':
+        return this.#applyTwice(exchange, fault)
+      case 'drop-request':
+        return drop(exchange.incoming)
+      case 'drop-reply':
+        this.#apply(exchange)
+        return drop(exchange.incoming)
+      case 'cut-reply':
+        return sendBeginning(exchange, this.#apply(exchange), fault.afterBytes)
+      case 'answer':
+        return this.#answerInstead(exchange, fault)
+      case 'crash':
+        return this.#crash(exchange, fault.applied === true)
+    }
+  }
+
+  #complete(exchange: Exchange): void {
+    if (exchange.request.operation === 'WatchWorkflows') this.#watch(exchange)
+    else sendAnswer(exchange, this.#apply(exchange))
+  }
+
+  async #holdReply(exchange: Exchange, until: Promise<unknown>): Promise<void> {
+    const answer = this.#apply(exchange)
+    await settlement(until)
+    sendAnswer(exchange, answer)
+  }
+
+  async #applyTwice(exchange: Exchange, fault: ArgoFault & { do: 'duplicate' }): Promise<void> {
+    const first = this.#apply(exchange)
+    if (fault.answer !== 'second') sendAnswer(exchange, first)
+    await settlement(fault.until)
+    const second = this.#apply(exchange)
+    if (fault.answer === 'second') sendAnswer(exchange, second)
+  }
+
+  #answerInstead(exchange: Exchange, { answer, applied }: ArgoFault & { do: 'answer' }): void {
+    if (applied === true) this.#apply(exchange)
+    const made = typeof answer === 'function' ? answer(exchange.request, this.#parts.clock.now()) : answer
+    sendAnswer(exchange, made)
+  }
+
+  #crash(exchange: Exchange, applied: boolean): void {
+    // Dead at once: a request that arrives meanwhile must not get through.
+    this.crashed = true
+    if (applied) this.#apply(exchange)
+    this.#onCrash()
+  }
+
+  #apply({ request }: Exchange): ArgoAnswer {
+    return this.#parts.core.apply(request, this.#replica)
+  }
+
+  #watch(exchange: Exchange): void {
+    const { core, clock, watching } = this.#parts
+    const { reply, request, entry, log } = exchange
+    if (reply.destroyed) return
+    const opened = core.watch(request, this.#replica)
+    if ('status' in opened) return sendAnswer(exchange, opened)
+    const type = opened.events ? 'text/event-stream' : 'application/json'
+    const stream = new WatchStream({
+      reply,
+      query: opened,
+      settings: watching,
+      headers: { ...exchange.headers, 'content-type': type, 'x-content-type-options': 'nosniff' },
+      onBytes: (count) => log.answered(entry, count),
+    })
+    entry.status = 200
+    this.watches.add(stream)
+    reply.once('close', () => this.watches.delete(stream))
+    stream.follow(core.parts.cluster, clock)
+  }
+}

@@ -1,0 +1,58 @@
+/** In what the lines of Argo Workflows differ, as far as a client could notice. */
+export interface ArgoRules {
+  /** Such as `v4.1.2`. */
+  readonly version: string
+  /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+  readonly continueBug: boolean
+  /** Whether field selectors know `!=`. */
+  readonly fieldInequality: boolean
+  /** Whether `nameFilter` is known. */
+  readonly nameFilter: boolean
+  /** Whether `createdAfter` and `finishedBefore` are known. */
+  readonly timeFilters: boolean
+  /** Whether GET knows `uid`. */
+  readonly getByUid: boolean
+  /** Whether submitting takes the caller's right to get the template. */
+  readonly callerReadsTemplates: boolean
+  /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
+  readonly terminatedWaiterSucceeds: boolean
+}
+
+const v41: ArgoRules = {
+  version: 'v4.1.2',
+  continueBug: true,
+  fieldInequality: true,
+  nameFilter: true,
+  timeFilters: true,
+  getByUid: true,
+  callerReadsTemplates: false,
+  terminatedWaiterSucceeds: false,
+}
+
+const v37: ArgoRules = {
+  ...v41,
+  version: 'v3.7.18',
+  continueBug: false,
+  fieldInequality: false,
+  terminatedWaiterSucceeds: true,
+}
+
+const v36: ArgoRules = {
+  ...v37,
+  version: 'v3.6.19',
+  timeFilters: false,
+  getByUid: false,
+  callerReadsTemplates: true,
+}
+
+/** The lines of Argo Workflows that the server acts out. */
+export const argoVersions = {
+  'v3.5': { ...v36, version: 'v3.5.15', nameFilter: false },
+  'v3.6': v36,
+  'v3.7': v37,
+  'v4.0': { ...v41, version: 'v4.0.10' },
+  'v4.1': v41,
+} as const satisfies Record<string, ArgoRules>
+
+/** One of them. */
+export type ArgoVersion = keyof typeof argoVersions

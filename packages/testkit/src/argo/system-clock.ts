@@ -1,0 +1,22 @@
+import { performance } from 'node:perf_hooks'
+import type { Clock } from '@sluice/core'
+
+/** What `setTimeout` can hold: a longer sleep ends early, which every caller here stands. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** The machine's time. A sleep doesn't keep the process alive: the listening server does. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve()
+      const end = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, Math.min(Math.max(ms, 0), MAX_TIMER_MS)).unref()
+      signal?.addEventListener('abort', end)
+    }),
+}

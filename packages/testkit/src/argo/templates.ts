@@ -1,0 +1,97 @@
+import { ArgoRefusal } from './answer.js'
+import { asObject, asText, isObject, type JsonObject } from './argo-workflow.js'
+
+/** The kinds that a workflow can be submitted from. */
+export type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow'
+
+/** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
+export interface ArgoTemplate {
+  readonly apiVersion?: string
+  readonly kind: TemplateKind
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [key: string]: unknown }
+  readonly spec: JsonObject
+}
+
+const PLURALS: Readonly<Record<TemplateKind, string>> = {
+  WorkflowTemplate: 'workflowtemplates',
+  ClusterWorkflowTemplate: 'clusterworkflowtemplates',
+  CronWorkflow: 'cronworkflows',
+}
+
+/** The resource's name, as in rules of access and in "not found". */
+export function pluralOf(kind: TemplateKind): string {
+  return PLURALS[kind]
+}
+
+const SHORT_NAMES: Readonly<Record<TemplateKind, string>> = {
+  WorkflowTemplate: 'wftmpl',
+  ClusterWorkflowTemplate: 'cwftmpl',
+  CronWorkflow: 'cronwf',
+}
+
+/** Which kind a `resourceKind` means: exactly its name, its singular, its plural or its short name. */
+export function kindOf(resourceKind: string): TemplateKind | undefined {
+  const kinds: readonly TemplateKind[] = ['WorkflowTemplate', 'ClusterWorkflowTemplate', 'CronWorkflow']
+  return kinds.find((kind) =>
+    [kind, kind.toLowerCase(), PLURALS[kind], SHORT_NAMES[kind]].includes(resourceKind),
+  )
+}
+
+/** The templates of a cluster. */
+export class Templates {
+  readonly #templates = new Map<string, ArgoTemplate>()
+  readonly #defaultNamespace: string
+
+  constructor(defaultNamespace: string) {
+    this.#defaultNamespace = defaultNamespace
+  }
+
+  /** Adds a template, or puts it in place of the one of its kind and name. */
+  put(template: ArgoTemplate): void {
+    const { kind, metadata } = template
+    this.#templates.set(key(kind, metadata.namespace ?? this.#defaultNamespace, metadata.name), template)
+  }
+
+  /** Deletes a template; workflows made of it stay. */
+  delete(kind: TemplateKind, name: string, namespace = this.#defaultNamespace): void {
+    this.#templates.delete(key(kind, namespace, name))
+  }
+
+  /** The template of this kind and name, if there is one. */
+  find(kind: TemplateKind, name: string, namespace = this.#defaultNamespace): ArgoTemplate | undefined {
+    return this.#templates.get(key(kind, namespace, name))
+  }
+
+  /** @throws ArgoRefusal 404 when there is none */
+  get(kind: TemplateKind, name: string, namespace: string): ArgoTemplate {
+    const found = this.find(kind, name, namespace)
+    if (found === undefined) throw new ArgoRefusal(5, notFound(kind, name))
+    return found
+  }
+
+  /** All of a kind in a namespace. */
+  all(kind: TemplateKind, namespace: string): ArgoTemplate[] {
+    const prefix = key(kind, namespace, '')
+    return [...this.#templates].filter(([one]) => one.startsWith(prefix)).map(([, template]) => template)
+  }
+
+  /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
+  resolved(spec: JsonObject, namespace: string): JsonObject | undefined {
+    const ref = spec['workflowTemplateRef']
+    if (!isObject(ref)) return spec
+    const kind = ref['clusterScope'] === true ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate'
+    const template = this.find(kind, asText(ref['name']) ?? '', namespace)
+    if (template === undefined) return undefined
+    const own = Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined))
+    return { ...template.spec, ...own, arguments: asObject(template.spec['arguments']) }
+  }
+}
+
+/** What is said of a template that isn't there. */
+export function notFound(kind: TemplateKind, name: string): string {
+  return `${PLURALS[kind]}.argoproj.io "${name}" not found`
+}
+
+function key(kind: TemplateKind, namespace: string, name: string): string {
+  return `${kind}/${kind === 'ClusterWorkflowTemplate' ? '' : namespace}/${name}`
+}

@@ -1,0 +1,62 @@
+import { asObject, isObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
+import { sorted } from './go-json.js'
+import { withZeroFields, type FieldCleaner } from './field-cleaner.js'
+
+/** A workflow as it is answered: without `kind`, empty maps left out, labels in order. */
+export function shown(workflow: ArgoWorkflow): JsonObject {
+  const known = SHOWN.get(workflow)
+  if (known !== undefined) return known
+  const { metadata, spec, status } = workflow
+  const { labels, annotations, uid, resourceVersion, creationTimestamp, ownerReferences, ...rest } = metadata
+  const view = plain({
+    metadata: {
+      ...rest,
+      generateName: rest.generateName === '' ? undefined : rest.generateName,
+      // What was only made and never stored has none of them.
+      ...(uid === '' ? { creationTimestamp: null } : { uid, resourceVersion, creationTimestamp }),
+      labels: nonEmpty(labels),
+      annotations: nonEmpty(annotations),
+      ownerReferences: ownerReferences?.length === 0 ? undefined : ownerReferences,
+      managedFields: uid === '' ? undefined : [managedField(creationTimestamp)],
+    },
+    spec,
+    status,
+  })
+  SHOWN.set(workflow, view)
+  return view
+}
+
+/** Workflows never change, so that each is made up once. */
+const SHOWN = new WeakMap<ArgoWorkflow, JsonObject>()
+
+/** As {@link shown}, and with `kind` and `apiVersion`, as archived ones have it. */
+export function shownWithKind(workflow: ArgoWorkflow): JsonObject {
+  return { kind: 'Workflow', apiVersion: 'argoproj.io/v1alpha1', ...shown(workflow) }
+}
+
+/** What `fields` leaves of one workflow. */
+export function cleanedWorkflow(view: JsonObject, fields: FieldCleaner): JsonObject {
+  if (fields.keepsAll) return view
+  const cleaned = fields.clean(view)
+  return withZeroFields(isObject(cleaned) ? cleaned : {})
+}
+
+function managedField(time: string): JsonObject {
+  return {
+    manager: 'argo',
+    operation: 'Update',
+    apiVersion: 'argoproj.io/v1alpha1',
+    time,
+    fieldsType: 'FieldsV1',
+    fieldsV1: {},
+  }
+}
+
+function nonEmpty(map: Readonly<Record<string, string>>): Record<string, string> | undefined {
+  return Object.keys(map).length === 0 ? undefined : sorted(map)
+}
+
+/** Drops what is undefined, at all depths. */
+function plain(value: object): JsonObject {
+  return asObject(JSON.parse(JSON.stringify(value)))
+}
