@@ -1,5 +1,15 @@
 import { defineConfig } from 'vitest/config'
 import { testBase } from '../../vitest.base.ts'
 
-// Concurrent are only the cases of the contract on a real store, which wait most of the time.
-export default defineConfig({ test: { ...testBase, testTimeout: 300_000, maxConcurrency: 12 } })
+export default defineConfig({
+  test: {
+    ...testBase,
+    testTimeout: 300_000,
+    // Concurrent are only the cases of the contract on a real store, which wait most of the time.
+    maxConcurrency: 12,
+    // Two files at a time, after what other packages test alone: nothing here looks at the time or starts a process.
+    fileParallelism: true,
+    maxWorkers: 2,
+    sequence: { groupOrder: 1 },
+  },
+})

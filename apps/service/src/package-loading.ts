@@ -15,7 +15,7 @@ const SHORT_NAMES = {
 } as const satisfies Record<PackageKind, Record<string, string>>
 
 /** Nobody can install them yet. Their short names are kept for them: `npm install argo` would bring something else. */
-const PLANNED = new Set(['@sluice/queue-s3', '@sluice/worker-argo'])
+const PLANNED = new Set(['@sluice/worker-argo'])
 
 export type PackageKind = 'queue' | 'worker'
 

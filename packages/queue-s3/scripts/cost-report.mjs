@@ -40,7 +40,6 @@ else if (readFileSync(file, 'utf8') !== document) {
 
 async function perItem() {
   const queue = await open('item')
-  const jobOf = ({ id, uid, attempt }) => ({ id, uid, attempt })
   const rows = []
   const put = async () => {
     for (let done = 0; done < ITEMS; done += BATCH) {
@@ -56,7 +55,7 @@ async function perItem() {
   const settle = (stage) => async () => {
     for (let done = 0; done < ITEMS; done += BATCH) {
       const batch = taken.splice(0, BATCH)
-      await queue.settle(batch.map((item) => ({ ...jobOf(item), stage })))
+      await queue.settle(batch.map(({ id, uid, attempt }) => ({ id, uid, attempt, stage })))
     }
   }
   rows.push(

@@ -23,24 +23,45 @@ import { StrayLog } from './stray-log.js'
  */
 export async function openQueue(options: unknown): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
-  const { name, prefix, clock = defaultClock, logger = silentLogger } = checked
-  const monotonicMs = () => clock.monotonicMs()
-  const layout = new Layout(prefix, name)
-  const { bucket, endpoint, concurrency, timeoutMs } = checked
-  const place = { bucket, root: layout.root, ...has({ endpoint }) }
-  const store = new S3Store({ client: clientOptions(checked), place, concurrency, timeoutMs, monotonicMs })
+  const { store, layout, monotonicMs } = placeOf(checked)
+  const { name, logger = silentLogger } = checked
   try {
     await probeStore(store, layout.root, logger)
     const shards = await settledShards(store, layout, checked.shards)
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
-    const strays = new StrayLog(logger, place)
+    const strays = new StrayLog(logger, store.place)
     const cache = new StintCache(monotonicMs)
     return new S3Queue(name, new Ground({ store, layout, logger, strays, cache, names, lanes }))
   } catch (error) {
     store.close()
     throw error
   }
+}
+
+/**
+ * Whether the queue that `openQueue` would open with these options is there already. It writes nothing.
+ *
+ * @throws SluiceError as `openQueue` does
+ */
+export async function queueExists(options: unknown): Promise<boolean> {
+  const { store, layout } = placeOf(await checkOptions(optionsSchema, options, '@sluice/queue-s3'))
+  try {
+    // LIST rather than HEAD: its errors say what is wrong.
+    const page = await store.list({ prefix: layout.settings(), max: 1 }, store.patience())
+    return page.objects.some(({ key }) => key === layout.settings())
+  } finally {
+    store.close()
+  }
+}
+
+function placeOf(checked: CheckedS3Options): { store: S3Store; layout: Layout; monotonicMs: () => number } {
+  const { name, prefix, bucket, endpoint, concurrency, timeoutMs, clock = defaultClock } = checked
+  const monotonicMs = () => clock.monotonicMs()
+  const layout = new Layout(prefix, name)
+  const place = { bucket, root: layout.root, ...has({ endpoint }) }
+  const store = new S3Store({ client: clientOptions(checked), place, concurrency, timeoutMs, monotonicMs })
+  return { store, layout, monotonicMs }
 }
 
 const defaultClock = { monotonicMs: () => performance.now() }

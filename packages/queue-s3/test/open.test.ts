@@ -1,7 +1,7 @@
 import { isSluiceError, type Logger } from '@sluice/core'
 import { answerWith, s3Stores, startS3Server, type S3ServerOptions } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue } from '../src/index.js'
+import { openQueue, queueExists } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
@@ -163,4 +163,25 @@ test('with four shards the order is the same, and nothing is missed', async () =
     [2, 1, 0].flatMap((rest) => Array.from({ length: 20 }, (_, index) => index * 3 + rest)),
   )
   expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 60, SUCCESS: 0, FAIL: 0 })
+})
+
+describe('queueExists', () => {
+  test('tells whether the queue was opened before, and writes nothing', async () => {
+    const made = await server()
+    expect(await queueExists(optionsOn(made))).toBe(false)
+    expect(made.keys()).toEqual([])
+    opened.push(await openQueue(optionsOn(made)))
+    const before = made.keys()
+    expect(await queueExists(optionsOn(made))).toBe(true)
+    expect(await queueExists(optionsOn(made, made.main, 'contrac'))).toBe(false)
+    expect(made.keys()).toEqual(before)
+  })
+
+  test('rejects as openQueue does when it cannot know', async () => {
+    const made = await server()
+    await expect(queueExists({ ...optionsOn(made), bucket: 'nowhere' })).rejects.toMatchObject({
+      code: 'SLUICE_QUEUE_DENIED',
+    })
+    await expect(queueExists({})).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+  })
 })

@@ -10,34 +10,34 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
   [
     'two claimers, one delay, one crash',
     { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'WAITING'], delays: 1, crashes: 1 },
-    60_000,
+    25_000,
   ],
   [
     'false suspicion: another process ends the attempt',
     { roles: ['put', 'claim', 'adopt', 'claim'], ends: ['SUCCESS', 'keep'], delays: 1 },
-    60_000,
+    25_000,
   ],
   [
     'fail, requeue and remove at once',
     { roles: ['put', 'claim', 'requeue', 'remove'], ends: ['FAIL'], crashes: 1 },
-    60_000,
+    25_000,
   ],
-  ['remove and put again, one delay', { roles: ['put', 'remove', 'put again', 'claim'], delays: 1 }, 60_000],
-  ['two producers of one id, two delays', { roles: ['put', 'put again', 'claim'], delays: 2 }, 40_000],
+  ['remove and put again, one delay', { roles: ['put', 'remove', 'put again', 'claim'], delays: 1 }, 25_000],
+  ['two producers of one id, two delays', { roles: ['put', 'put again', 'claim'], delays: 2 }, 25_000],
   [
     'menders beside claimers, one crash',
     { roles: ['put', 'claim', 'mend', 'claim'], ends: ['WAITING', 'FAIL'], crashes: 1 },
-    60_000,
+    25_000,
   ],
   [
     'fail beside a helper, requeue and remove, one delay',
     { roles: ['put', 'claim', 'mend', 'requeue', 'remove'], ends: ['FAIL'], delays: 1 },
-    60_000,
+    25_000,
   ],
   [
     'a lookup beside everything',
     { roles: ['put', 'claim', 'look', 'remove'], ends: ['WAITING', 'FAIL', 'SUCCESS'] },
-    60_000,
+    25_000,
   ],
 ]
 

@@ -10,7 +10,7 @@ const ROLES: readonly Role[] = [
 
 /** One walk: SLUICE_WALK=seed. More of them: SLUICE_EXPLORE=10. */
 const SEED = process.env['SLUICE_WALK']
-const COUNT = 3_000 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
+const COUNT = 1_500 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
 
 test(`${COUNT} long histories by lot, with late, doubled and lost requests and crashes, break nothing`, () => {
   const bounds = {
