@@ -48,6 +48,10 @@ function checkFile(folder, file) {
   }
 }
 
+const benches = JSON.parse(readFileSync(join(root, 'bench/package.json'), 'utf8'))
+if (benches.private !== true)
+  wrong.push('@sluice/bench depends on the rivals it measures, and must stay private')
+
 for (const line of wrong) console.error(`arrow: ${line}`)
 if (wrong.length > 0) process.exit(1)
 console.log('arrows: as drawn')

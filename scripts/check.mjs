@@ -26,6 +26,7 @@ const steps = {
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
   stranger: [pinnedNode, 'scripts/stranger-test.mjs'],
   start: [pinnedNode, 'scripts/start-test.mjs'],
+  bench: [pinnedNode, 'bench/run.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []

@@ -65,7 +65,13 @@ export function runPnpm(args, options) {
 }
 
 function lockDigest() {
-  const files = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'examples/package.json']
+  const files = [
+    'pnpm-lock.yaml',
+    'pnpm-workspace.yaml',
+    'package.json',
+    'examples/package.json',
+    'bench/package.json',
+  ]
   const folders = ['packages', 'apps'].flatMap((group) =>
     readdirSync(join(root, group)).map((name) => join(group, name)),
   )

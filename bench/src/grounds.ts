@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { Adapter, Ground, Store } from './adapter.ts'
+
+/** A store on ground of its own. */
+export interface Opened {
+  readonly store: Store
+  readonly url: string
+  /** Closes it, and takes its database and files away. */
+  leave(): Promise<void>
+}
+
+let serial = 0
+
+/** Gives each store a database and a directory that nobody else uses. */
+export class Grounds {
+  readonly #url: string
+  readonly #redisPort: number | undefined
+
+  constructor(url: string, redisPort: number | undefined) {
+    this.#url = url
+    this.#redisPort = redisPort
+  }
+
+  async open(adapter: Adapter, clients: number): Promise<Opened> {
+    const name = `bench_${process.pid}_${serial++}`
+    await this.admin(`create database ${name}`)
+    const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+    const url = new URL(this.#url)
+    url.pathname = `/${name}`
+    const ground: Ground = { postgresUrl: url.href, redisPort: this.#redisPort, directory }
+    const store = await adapter.open(ground, clients)
+    return {
+      store,
+      url: url.href,
+      leave: async () => {
+        await store.close()
+        await this.admin(`drop database if exists ${name} with (force)`)
+        rmSync(directory, { recursive: true, force: true })
+      },
+    }
+  }
+
+  /** Runs one statement as an administrator. */
+  admin(text: string): Promise<void> {
+    return statement(this.#url, text)
+  }
+}
+
+/** Runs one statement on a connection of its own. */
+export async function statement(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(text)
+  } finally {
+    await client.end()
+  }
+}
+
+/** A freshly filled database is vacuumed by the server sooner or later: done beforehand, it doesn't fall into a measurement. */
+export async function tidy(url: string): Promise<void> {
+  await statement(url, 'vacuum analyze')
+  await statement(url, 'checkpoint')
+}

@@ -1,0 +1,61 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface RedisServer {
+  readonly port: number
+  readonly pid: number
+  readonly version: string
+  stop(): Promise<void>
+}
+
+/** Starts a redis-server with an append-only file synced each second; `undefined` where none is installed. */
+export async function startRedis(): Promise<RedisServer | undefined> {
+  const version = installedVersion()
+  if (version === undefined) return undefined
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-redis-'))
+  const settings = `--port ${port} --bind 127.0.0.1 --appendonly yes --appendfsync everysec --save`
+  const server = spawn('redis-server', [...settings.split(' '), '', '--dir', directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const end = (): void => {
+    server.kill('SIGKILL')
+  }
+  process.once('exit', end)
+  for await (const text of server.stdout) if (String(text).includes('Ready to accept connections')) break
+  server.stdout.resume()
+  return {
+    port,
+    pid: server.pid ?? 0,
+    version,
+    stop: async () => {
+      process.off('exit', end)
+      const closed = once(server, 'exit')
+      server.kill('SIGTERM')
+      await closed
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function installedVersion(): string | undefined {
+  try {
+    return /v=(\S+)/u.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
