@@ -83,9 +83,11 @@ export interface Worker {
    * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two attempts of one
    * item, the later one. The cost does not grow with jobs forgotten long ago [W-POLL-1]. Absence is never a failure [W-POLL-2].
    *
+   * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
+   * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
    */
-  pollAllStatus(): Promise<ReadonlyMap<string, JobReport>>
+  pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>>
 
   /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
   lookupJob?(job: JobRef): Promise<JobReport | undefined>

@@ -24,7 +24,8 @@ export async function reconcile(engine: Engine, tally: Tally): Promise<readonly 
   // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
   const items = await listProcessing(engine.queue)
   tally.processing = items.size
-  const reports = await callWorker('pollAllStatus', () => engine.worker.pollAllStatus())
+  const awaited = [...items.values()].map(refOf)
+  const reports = await callWorker('pollAllStatus', () => engine.worker.pollAllStatus(awaited))
   engine.memory.keepOnly(items.values())
   const decisions: Decisions = { settlements: [], resends: [], asks: [] }
   const canAsk = engine.worker.lookupJob !== undefined && engine.worker.supports.lookupJob

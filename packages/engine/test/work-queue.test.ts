@@ -1,4 +1,5 @@
-import { SluiceError, type JobReport } from '@sluice/core'
+import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
+import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { processingLimit, releaseAll } from '../src/index.js'
 import { World, settled, wrapped } from './world.js'
@@ -97,6 +98,29 @@ test('a report of another uid or attempt moves nothing', async () => {
     await engine.stop()
   }
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
+})
+
+test('the poll is told which jobs the queue waits for', async () => {
+  const world = new World()
+  await world.put(3)
+  const told: (readonly JobRef[] | undefined)[] = []
+  const worker = wrapWorker(world.worker, {
+    pollAllStatus: (awaited) => {
+      told.push(awaited)
+      return world.worker.pollAllStatus()
+    },
+  })
+  const engine = world.engine({ worker, policy: processingLimit(2) })
+  await engine.tick()
+  world.worker.settleJob('i0', { stage: 'SUCCESS' })
+  await engine.tick()
+  await engine.tick()
+  expect(told.map((jobs) => jobs?.map(({ id, attempt }) => `${id}@${attempt}`).toSorted())).toEqual([
+    [],
+    ['i0@1', 'i1@1'],
+    ['i1@1', 'i2@1'],
+  ])
+  expect(told[1]?.every(({ uid }) => uid !== '')).toBe(true)
 })
 
 test('restart: jobs that run are adopted, items without a job are sent at once, the same attempt', async () => {

@@ -117,6 +117,17 @@ export const workerMutants: readonly WorkerMutant[] = [
       })
     },
   }),
+  broken('only-the-awaited', 'told which jobs are awaited, a poll hides that another one runs', {
+    breaks: ['W-POLL-1/f'],
+    change: () => (inner) => ({
+      pollAllStatus: async (awaited) => {
+        const reports = await inner.pollAllStatus(awaited)
+        if (awaited === undefined) return reports
+        const ids = new Set(awaited.map(({ id }) => id))
+        return new Map([...reports].filter(([id]) => ids.has(id)))
+      },
+    }),
+  }),
   broken('poll-capped', 'a poll reports ten jobs at most', {
     breaks: ['W-POLL-1/d'],
     change: () => (inner) => ({

@@ -6,7 +6,7 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     name: inner.name,
     supports: inner.supports,
     sendJob: (...args) => inner.sendJob(...args),
-    pollAllStatus: () => inner.pollAllStatus(),
+    pollAllStatus: (...args) => inner.pollAllStatus(...args),
     ...(inner.lookupJob && { lookupJob: async (job) => inner.lookupJob?.(job) }),
     ...(inner.cancelJob && { cancelJob: async (job, reason) => inner.cancelJob?.(job, reason) }),
     ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),

@@ -117,6 +117,29 @@ export const pollCases: readonly WorkerCase[] = [
     },
   },
   {
+    id: 'W-POLL-1/f',
+    title:
+      'told which jobs are awaited, a poll reports what runs, and each awaited one is in it or found by lookupJob',
+    needs: ({ durable }) => (durable ? undefined : 'this worker’s jobs end with its process'),
+    async run(harness) {
+      const first = await harness.open()
+      const [done, runs, other] = [jobOf('done'), jobOf('runs'), jobOf('other')]
+      for (const job of [done, runs, other]) await send(first, harness, job)
+      await harness.finish(done, 'SUCCESS')
+      for (const worker of [first, await harness.open()]) {
+        const reports = await worker.pollAllStatus([done, runs])
+        same(
+          seen(reports.get('runs')),
+          inStage('PROCESSING', runs),
+          'one that is awaited and runs is reported',
+        )
+        same(seen(reports.get('other')), inStage('PROCESSING', other), 'one that runs is, awaited or not')
+        const report = reports.get('done') ?? (await worker.lookupJob?.(done))
+        same(seen(report), inStage('SUCCESS', done), 'one that has ended is reported, or found')
+      }
+    },
+  },
+  {
     id: 'W-POLL-2',
     title: 'of a job that was never sent a poll says nothing: neither FAIL nor anything else',
     async run(harness) {
