@@ -1,0 +1,125 @@
+import { SluiceError, type Clock, type Logger } from '@sluice/core'
+import type { ArgoApi } from './argo-api.js'
+import { argoFailure, type Trouble } from './argo-errors.js'
+import type { ParameterMaker } from './job-parameters.js'
+import type { ArgoWorkerSettings } from './options.js'
+import { mappingProblems } from './template-check.js'
+import type { TemplateSource } from './template-source.js'
+import { judgeRead, judgeSend } from './verdict.js'
+import { workflowSchema } from './workflow.js'
+import { selectorOf } from './workflow-pages.js'
+import { watchRefusal } from './workflow-watch.js'
+
+/** How long a refusal of the watch is waited for. */
+const WATCH_MS = 500
+/** No workflow has this name, so that asking for it changes nothing. */
+const NOBODY = 'sluice-check'
+
+export interface CheckParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly template: TemplateSource
+  readonly parameters: ParameterMaker
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the template, and whether the
+ * mapping of parameters fits it.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
+ */
+export async function checkAccess(parts: CheckParts): Promise<void> {
+  const { api, settings } = parts
+  const missing: string[] = []
+  const note = (permission: string, why: string | undefined): void => {
+    if (why !== undefined) missing.push(`${permission} (${why})`)
+  }
+  note('list workflows', await refusedRead(parts, `workflows/${settings.namespace}`))
+  note('get workflows', await refusedRead(parts, `workflows/${settings.namespace}/${NOBODY}`))
+  note('create workflows', await refusedCreate(parts))
+  note('watch workflows', await watchRefusal({ api, settings, clock: parts.clock }, WATCH_MS))
+  if (missing.length > 0) throw lacking(settings, missing)
+  await checkTemplate(parts)
+}
+
+async function refusedRead({ api, settings }: CheckParts, path: string): Promise<string | undefined> {
+  const verdict = judgeRead(
+    await api.get(path, {
+      'listOptions.limit': '1',
+      'listOptions.labelSelector': selectorOf(settings),
+      fields: 'metadata',
+    }),
+  )
+  if (verdict.kind === 'done' || verdict.kind === 'absent') return undefined
+  return refusal(verdict, settings, 'read workflows')
+}
+
+/** A dry run of a workflow that needs no template: Kubernetes itself says whether it may be made, and stores nothing. */
+async function refusedCreate({ api, settings }: CheckParts): Promise<string | undefined> {
+  const workflow = {
+    metadata: { generateName: `${NOBODY}-`, namespace: settings.namespace },
+    spec: { entrypoint: 'nothing', templates: [{ name: 'nothing', suspend: {} }] },
+  }
+  const { namespace } = settings
+  const verdict = judgeSend(
+    await api.post(`workflows/${namespace}`, { namespace, serverDryRun: true, workflow }),
+  )
+  if (verdict.kind === 'done') {
+    assertInstance(settings, verdict.json)
+    return undefined
+  }
+  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template.
+  return verdict.kind === 'rejected' ? undefined : refusal(verdict, settings, 'try to create a workflow')
+}
+
+const INSTANCE = 'workflows.argoproj.io/controller-instanceid'
+
+function assertInstance({ instanceId, baseUrl }: ArgoWorkerSettings, json: unknown): void {
+  if (instanceId === undefined) return
+  const workflow = workflowSchema.safeParse(json)
+  const actual = workflow.data?.metadata.labels?.[INSTANCE]
+  if (actual === instanceId) return
+  const found = actual === undefined ? 'has none' : `has ${JSON.stringify(actual)}`
+  throw invalid(
+    `the instance id is to be ${JSON.stringify(instanceId)}, and the server at ${baseUrl} ${found}.`,
+  )
+}
+
+/** @returns why it is refused @throws SluiceError for every other trouble */
+function refusal(trouble: Trouble, { baseUrl }: ArgoWorkerSettings, doing: string): string {
+  if (trouble.kind === 'denied') return trouble.why
+  if (trouble.kind === 'misdirected') {
+    throw invalid(
+      `what answers at ${baseUrl} is no Argo Server (${trouble.why}). Is the path missing that a proxy serves it under, ` +
+        'or is it the address of something else?',
+    )
+  }
+  throw argoFailure(trouble, doing)
+}
+
+function lacking({ namespace }: ArgoWorkerSettings, missing: readonly string[]): SluiceError {
+  const message =
+    `The token of Argo does not permit in namespace ${namespace}: ${missing.join('; ')}. ` +
+    'Is it the right token? A role with all that is needed is in resources/rbac.yaml of @sluice/worker-argo.'
+  return new SluiceError('SLUICE_WORKER_DENIED', message)
+}
+
+async function checkTemplate({ settings, template, parameters, logger }: CheckParts): Promise<void> {
+  const { templateKind, template: name, namespace } = settings
+  const knowledge = await template.read()
+  if (knowledge.kind === 'absent') {
+    const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
+    throw invalid(`there is no ${templateKind} ${name}${place} (${knowledge.why}).`)
+  }
+  if (knowledge.kind !== 'known' || parameters.mapping === undefined) return
+  const problems = mappingProblems(parameters.mapping, knowledge.parameters)
+  if (problems.length > 0)
+    throw invalid(`the parameters don't fit ${templateKind} ${name}: ${problems.join('; ')}.`)
+  logger.debug({ template: name }, 'the parameters fit the template')
+}
+
+function invalid(why: string): SluiceError {
+  return new SluiceError('SLUICE_CONFIG_INVALID', `@sluice/worker-argo can't work as configured: ${why}`)
+}

@@ -1,0 +1,42 @@
+import { SluiceError, type ErrorCode } from '@sluice/core'
+import type { Verdict } from './verdict.js'
+
+/** A verdict that isn't what was hoped for. */
+export type Trouble = Exclude<Verdict, { readonly kind: 'done' }>
+
+const CODES = {
+  absent: 'SLUICE_WORKER_UNAVAILABLE',
+  unknown: 'SLUICE_WORKER_UNAVAILABLE',
+  unavailable: 'SLUICE_WORKER_UNAVAILABLE',
+  misdirected: 'SLUICE_WORKER_UNAVAILABLE',
+  rejected: 'SLUICE_JOB_REJECTED',
+  denied: 'SLUICE_WORKER_DENIED',
+} as const satisfies Record<Trouble['kind'], ErrorCode>
+
+const ADVICE = {
+  absent: '',
+  unknown: ' It is tried again.',
+  unavailable: ' It is tried again.',
+  misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
+  rejected: '',
+  denied:
+    ' Check the token and the permissions of its account; the work goes on by itself once they are right.',
+} as const satisfies Record<Trouble['kind'], string>
+
+/**
+ * What Argo said, as ours: the one place where its answers become errors.
+ *
+ * @param doing what was attempted, on what, as in `submit workflow x`
+ */
+export function argoFailure(trouble: Trouble, doing: string, itemId?: string): SluiceError {
+  const { kind, why } = trouble
+  const retryAfterMs = trouble.kind === 'unavailable' ? trouble.retryAfterMs : undefined
+  return new SluiceError(CODES[kind], `Argo could not ${doing}: ${ended(why)}${ADVICE[kind]}`, {
+    ...(itemId === undefined ? {} : { itemId }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  })
+}
+
+function ended(text: string): string {
+  return /[.!?]$/u.test(text) ? text : `${text}.`
+}

@@ -1,0 +1,196 @@
+import {
+  SluiceError,
+  assertCount,
+  assertItemId,
+  assertJson,
+  checkOptions,
+  silentLogger,
+  type Clock,
+  type JobRef,
+  type JobReport,
+  type JobSpec,
+  type JsonValue,
+  type Worker,
+  type WorkerSupports,
+} from '@sluice/core'
+import pMap from 'p-map'
+import { checkAccess } from './access-check.js'
+import { ArgoApi } from './argo-api.js'
+import { credentialsOf } from './credentials.js'
+import { JobEnder } from './job-ender.js'
+import { JobKeeper } from './job-keeper.js'
+import { JobLedger } from './job-ledger.js'
+import { nameJob, type JobName } from './job-name.js'
+import { ParameterMaker } from './job-parameters.js'
+import { JobPoller } from './job-poller.js'
+import { JobSender } from './job-sender.js'
+import { optionsSchema, type ArgoWorkerSettings } from './options.js'
+import { systemClock } from './system-clock.js'
+import { TemplateSource } from './template-source.js'
+import { WorkflowReader } from './workflow-reader.js'
+import { WorkflowWatch } from './workflow-watch.js'
+
+const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
+
+/**
+ * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
+ */
+export async function openWorker(options: unknown): Promise<ArgoWorker> {
+  const settings = await checkOptions(optionsSchema, options, '@sluice/worker-argo')
+  return ArgoWorker.open(settings)
+}
+
+interface WorkerParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly ledger: JobLedger
+  readonly keeper: JobKeeper
+  readonly reader: WorkflowReader
+  readonly poller: JobPoller
+  readonly sender: JobSender
+  readonly ender: JobEnder
+  readonly watch: WorkflowWatch
+  readonly check: () => Promise<void>
+}
+
+/**
+ * Each item one workflow of a template, made through the REST API of an Argo Server under a name that depends on queue, uid and attempt
+ * alone. See {@link openWorker}.
+ */
+export class ArgoWorker implements Worker {
+  readonly name: string
+  readonly supports = SUPPORTS
+  readonly #parts: WorkerParts
+  readonly #closing = new AbortController()
+
+  private constructor(parts: WorkerParts) {
+    this.#parts = parts
+    this.name = parts.settings.name
+  }
+
+  /** As {@link openWorker}, with options that were checked. */
+  static async open(settings: ArgoWorkerSettings): Promise<ArgoWorker> {
+    const { clock = systemClock, logger = silentLogger } = settings
+    const api = await ArgoApi.open(settings, credentialsOf(settings, clock), clock)
+    return new ArgoWorker(partsOf({ settings, api, clock, logger }))
+  }
+
+  /**
+   * Makes the workflow of an item. Returned, it is there, once, whatever was lost on the way: where an answer leaves that open, Argo is
+   * asked by the workflow's name before this answers [W-SEND-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED when no parameters can be made of the body, the template doesn't take them, or Argo will never
+   * accept the workflow; SLUICE_WORKER_UNAVAILABLE for every trouble that may pass, with `retryAfterMs` if it was said;
+   * SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED. TypeError for a wrong argument [W-SEND-2]
+   */
+  async sendJob(id: string, body: JsonValue, spec: JobSpec): Promise<void> {
+    const job = this.#nameOf({ id, uid: spec.uid, attempt: spec.attempt })
+    if (spec.queue !== this.name) {
+      const names = `${JSON.stringify(this.name)}; the job is of ${JSON.stringify(spec.queue)}`
+      throw new TypeError(`this worker is of queue ${names}`)
+    }
+    assertJson(body)
+    await this.#parts.sender.send({ job, body, spec })
+  }
+
+  /**
+   * Every workflow of the queue that isn't finished, and every finished one that this process has followed and that isn't forgotten.
+   * Other finished ones: those asked for by `lookupJob`; without `awaited`, the latest hundred too [W-POLL-1].
+   *
+   * @param awaited the jobs that the queue waits for
+   */
+  async pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>> {
+    this.#assertOpen()
+    return this.#parts.poller.poll(awaited)
+  }
+
+  /** How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. */
+  async lookupJob(ref: JobRef): Promise<JobReport | undefined> {
+    const job = this.#nameOf(ref)
+    const { reader, keeper, ledger } = this.#parts
+    const found = await reader.find(job)
+    if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
+    if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
+    // One that may have been sent is to be remembered as such.
+    if (ledger.get(job)?.doubtful !== true) ledger.drop(job)
+    return undefined
+  }
+
+  /** Terminates the workflow, or stops it, as `cancel` says. It then reports FAIL of class `killed` [W-STOP-1]. */
+  async cancelJob(ref: JobRef, reason: string): Promise<void> {
+    await this.#parts.ender.cancel(this.#nameOf(ref), reason)
+  }
+
+  /** Takes jobs whose outcomes are stored out of what is polled, and deletes their workflows if `deleteFinished` says so. */
+  async forgetJobs(refs: readonly JobRef[]): Promise<void> {
+    const jobs = refs.map((ref) => this.#nameOf(ref))
+    await pMap(jobs, (job) => this.#parts.ender.forget(job), { concurrency: 16 })
+  }
+
+  /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
+  watch(signal: AbortSignal): AsyncIterable<undefined> {
+    this.#assertOpen()
+    return this.#parts.watch.listen(AbortSignal.any([signal, this.#closing.signal]))
+  }
+
+  /**
+   * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the template isn't there or the parameters don't fit it;
+   * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
+   */
+  async check(): Promise<void> {
+    this.#assertOpen()
+    await this.#parts.check()
+  }
+
+  /** Workflows go on, and are found again by the next worker. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    await this.#parts.api.close()
+  }
+
+  #nameOf(ref: JobRef): JobName {
+    this.#assertOpen()
+    assertItemId(ref.id)
+    if (typeof ref.uid !== 'string' || ref.uid === '')
+      throw new TypeError('uid must be a string that is not empty')
+    assertCount(ref.attempt, 'attempt')
+    return nameJob(this.name, ref)
+  }
+
+  #assertOpen(): void {
+    if (!this.#closing.signal.aborted) return
+    const message = `The worker of queue ${JSON.stringify(this.name)} was closed; open another one.`
+    throw new SluiceError('SLUICE_WORKER_CLOSED', message)
+  }
+}
+
+function partsOf(base: {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly clock: Clock
+  readonly logger: NonNullable<ArgoWorkerSettings['logger']>
+}): WorkerParts {
+  const { settings, api } = base
+  const ledger = new JobLedger()
+  const reader = new WorkflowReader(api, settings.namespace)
+  const template = new TemplateSource(base)
+  const parameters = new ParameterMaker(settings)
+  const keeper = new JobKeeper({ ...base, ledger })
+  const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
+  const shared = { ...base, ledger, keeper, reader, template, parameters }
+  return {
+    settings,
+    api,
+    ledger,
+    keeper,
+    reader,
+    watch,
+    poller: new JobPoller({ ...shared, watching: () => watch.live }),
+    sender: new JobSender(shared),
+    ender: new JobEnder(shared),
+    check: () => checkAccess(shared),
+  }
+}

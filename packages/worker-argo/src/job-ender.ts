@@ -1,0 +1,72 @@
+import { type Clock } from '@sluice/core'
+import type { ArgoApi } from './argo-api.js'
+import { argoFailure } from './argo-errors.js'
+import type { JobKeeper } from './job-keeper.js'
+import type { JobLedger } from './job-ledger.js'
+import type { JobName } from './job-name.js'
+import type { ArgoWorkerSettings } from './options.js'
+import { judgeAction } from './verdict.js'
+import { endedPhase, type Workflow } from './workflow.js'
+import type { WorkflowReader } from './workflow-reader.js'
+
+export interface EnderParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly ledger: JobLedger
+  readonly keeper: JobKeeper
+  readonly reader: WorkflowReader
+  readonly clock: Clock
+}
+
+/** Cancels jobs, and forgets those whose outcomes are stored. */
+export class JobEnder {
+  readonly #parts: EnderParts
+
+  constructor(parts: EnderParts) {
+    this.#parts = parts
+  }
+
+  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED: it may be called again */
+  async cancel(job: JobName, reason: string): Promise<void> {
+    const { settings, api, ledger, reader } = this.#parts
+    const found = await reader.findByName(job)
+    if (found.kind !== 'ours' || endedPhase(found.workflow) !== undefined) return
+    const known = ledger.entry(job)
+    known.cancelled = reason
+    const path = `workflows/${settings.namespace}/${job.workflow}/${settings.cancel}`
+    const verdict = judgeAction(await api.put(path, {}))
+    if (verdict.kind === 'absent') return
+    if (verdict.kind !== 'done')
+      throw argoFailure(verdict, `${settings.cancel} workflow ${job.workflow}`, job.ref.id)
+    // Where there is no watch, the next poll asks.
+    known.hints += 1
+  }
+
+  /** @throws SluiceError when its workflow was to be deleted and could not be: it is reported again, and forgotten then */
+  async forget(job: JobName): Promise<void> {
+    const { ledger, clock } = this.#parts
+    if (this.#mayDelete(job)) await this.#delete(job)
+    ledger.forget(job, clock.monotonicMs())
+  }
+
+  #mayDelete(job: JobName): boolean {
+    const { deleteFinished } = this.#parts.settings
+    if (deleteFinished === 'never') return false
+    return deleteFinished === 'all' || this.#parts.ledger.get(job)?.report?.stage !== 'FAIL'
+  }
+
+  /** A delete has no conditions: so it is looked at first, lest one is deleted that somebody has just retried. */
+  async #delete(job: JobName): Promise<void> {
+    const { settings, api, reader } = this.#parts
+    const found = await reader.findByName(job)
+    if (found.kind !== 'ours' || !this.#isDone(found.workflow)) return
+    const verdict = judgeAction(await api.delete(`workflows/${settings.namespace}/${job.workflow}`))
+    if (verdict.kind === 'done' || verdict.kind === 'absent') return
+    throw argoFailure(verdict, `delete workflow ${job.workflow}`, job.ref.id)
+  }
+
+  #isDone(workflow: Workflow): boolean {
+    const phase = endedPhase(workflow)
+    return phase === 'Succeeded' || (phase !== undefined && this.#parts.settings.deleteFinished === 'all')
+  }
+}

@@ -1,0 +1,124 @@
+import type { Clock, JobReport, Logger } from '@sluice/core'
+import type { ArgoApi } from './argo-api.js'
+import { jobOf } from './job-identity.js'
+import type { JobLedger, KnownJob } from './job-ledger.js'
+import { reportOf } from './job-report.js'
+import type { ArgoWorkerSettings } from './options.js'
+import { judgeAction } from './verdict.js'
+import type { Workflow } from './workflow.js'
+
+export interface KeeperParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly ledger: JobLedger
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+const ACTION = 'workflows.argoproj.io/action'
+
+/** Turns what is read of workflows into what is known of jobs, and says what people did to them at Argo. */
+export class JobKeeper {
+  readonly #parts: KeeperParts
+  readonly #toldStrangers = new Set<string>()
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts
+  }
+
+  /** A row of a list: `undefined` when it is no job of this queue, such as a copy that somebody made. */
+  knownOf(workflow: Workflow): KnownJob | undefined {
+    const { ledger, settings } = this.#parts
+    const { name } = workflow.metadata
+    const known = ledger.byWorkflow(name)
+    if (known !== undefined) return known
+    const job = jobOf(settings.name, workflow)
+    if (job === undefined) {
+      this.tellStranger(name)
+      return undefined
+    }
+    return ledger.entry(job)
+  }
+
+  report(workflow: Workflow, { job, cancelled, notes }: KnownJob): JobReport {
+    const { namespace, uiUrl, baseUrl } = this.#parts.settings
+    const url = (uiUrl ?? baseUrl).replace(/\/+$/u, '')
+    const more = cancelled === undefined ? {} : { cancelled }
+    return reportOf(workflow, { job, namespace, uiUrl: url, notes, ...more })
+  }
+
+  /**
+   * Argo itself said how the job's workflow is.
+   *
+   * @param retry whether it may be retried in place: only while its item is known to wait for it
+   * @returns the report
+   */
+  async noteAnswer(known: KnownJob, workflow: Workflow, retry: boolean): Promise<JobReport> {
+    const { ledger, clock } = this.#parts
+    this.#noteHands(known, workflow)
+    const report = this.report(workflow, known)
+    const retried = retry && (await this.#retryInPlace(known, report, workflow))
+    const told = retried ? this.#running(known, workflow) : report
+    if (told.stage === 'PROCESSING' && known.forgotten) {
+      ledger.revive(known)
+      this.#note(known, 'retried at Argo after its outcome was stored')
+    }
+    ledger.noteAnswer(known, told, clock.monotonicMs())
+    return told
+  }
+
+  /** The name is taken by a workflow that isn't the job's: it is as if the job had none. */
+  tellStranger(workflow: string): void {
+    if (this.#toldStrangers.has(workflow)) return
+    if (this.#toldStrangers.size > 1_000) this.#toldStrangers.clear()
+    this.#toldStrangers.add(workflow)
+    const { logger, settings } = this.#parts
+    logger.warn(
+      { workflow, queue: settings.name },
+      'a workflow bears the labels of this queue and is none of its jobs, such as a copy made by resubmit; it is left alone',
+    )
+  }
+
+  /** What people did by hand, as far as it shows. */
+  #noteHands(known: KnownJob, { metadata }: Workflow): void {
+    if (known.workflowUid !== undefined && known.workflowUid !== metadata.uid) {
+      this.#note(known, `deleted and made anew under its name at Argo (uid ${known.workflowUid} before)`)
+    }
+    known.workflowUid = metadata.uid
+  }
+
+  #note(known: KnownJob, what: string): void {
+    known.notes.push(what)
+    const { workflow, ref } = known.job
+    this.#parts.logger.warn({ ...ref, workflow }, `the workflow of a job was ${what}`)
+  }
+
+  /** Asks Argo to go on with a workflow that failed, its finished steps kept. */
+  async #retryInPlace(known: KnownJob, report: JobReport, workflow: Workflow): Promise<boolean> {
+    const { settings, api, logger } = this.#parts
+    const { retryInPlace: policy, namespace } = settings
+    if (policy === undefined || report.stage !== 'FAIL' || known.cancelled !== undefined) return false
+    if (!policy.on.includes(report.failureClass ?? 'failed')) return false
+    // How often an earlier process did it, or a person, isn't known. That it was done is on the workflow: it has had its chance.
+    const before = known.retries === 0 && workflow.metadata.labels?.[ACTION] === 'Retry'
+    if (before || known.retries >= policy.limit) return false
+    const { workflow: name, ref } = known.job
+    const verdict = judgeAction(await api.put(`workflows/${namespace}/${name}/retry`, {}))
+    if (verdict.kind !== 'done') {
+      const answered = verdict.kind !== 'unavailable'
+      logger.warn(
+        { ...ref, workflow: name, why: verdict.why },
+        'a failed workflow could not be retried in place',
+      )
+      // No answer: it may have been done, and is asked again. An answer that says no leaves the failure as it is.
+      return !answered
+    }
+    known.retries += 1
+    this.#note(known, `retried in place after it failed: ${report.message ?? 'no reason given'}`)
+    return true
+  }
+
+  #running(known: KnownJob, { metadata, spec }: Workflow): JobReport {
+    return this.report({ metadata, spec, status: undefined }, known)
+  }
+}

@@ -1,0 +1,204 @@
+import type { JobRef, JobReport } from '@sluice/core'
+import type { JobName } from './job-name.js'
+
+/** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
+const BELIEVED_MS = 2_000
+const MAX_BELIEVED_MS = 60_000
+/** How many forgotten jobs are remembered, so that a list which lags behind doesn't bring them back. */
+const MAX_FORGOTTEN = 5_000
+
+/** What this process knows of one job. */
+export interface KnownJob {
+  readonly job: JobName
+  /** The latest; `undefined` while it is being sent. */
+  report: JobReport | undefined
+  workflowUid: string | undefined
+  /** The latest list shows it as unfinished. */
+  listed: boolean
+  /** How often the watch said that something ended it, and how much of that was followed by an answer. */
+  hints: number
+  hintsAnswered: number
+  /** Nothing but the answer to its sending is known of it. */
+  fresh: boolean
+  /** When it is to be asked for, if the list doesn't settle it. */
+  askAtMs: number
+  believedMs: number
+  /** What was sent may have arrived, and nobody knows. */
+  doubtful: boolean
+  /** Its outcome is stored: it is reported no more. */
+  forgotten: boolean
+  cancelled: string | undefined
+  /** How often it was retried in place. */
+  retries: number
+  readonly notes: string[]
+}
+
+/**
+ * The jobs that this process has sent or seen, until they are forgotten. It is what makes a poll cheap: a list shows what isn't
+ * finished, and only what is missing there is asked for. All of it may be lost: whoever waits for a job asks for it by name.
+ */
+export class JobLedger {
+  readonly #jobs = new Map<string, KnownJob>()
+  readonly #forgotten = new Set<string>()
+
+  get size(): number {
+    return this.#jobs.size
+  }
+
+  get(job: JobName): KnownJob | undefined {
+    return this.#jobs.get(job.workflow)
+  }
+
+  byWorkflow(name: string): KnownJob | undefined {
+    return this.#jobs.get(name)
+  }
+
+  /** The entry of a job, made if there is none. */
+  entry(job: JobName): KnownJob {
+    const known = this.#jobs.get(job.workflow)
+    if (known !== undefined) return known
+    const fresh: KnownJob = {
+      job,
+      report: undefined,
+      workflowUid: undefined,
+      listed: false,
+      hints: 0,
+      hintsAnswered: 0,
+      fresh: true,
+      askAtMs: 0,
+      believedMs: BELIEVED_MS,
+      doubtful: false,
+      forgotten: false,
+      cancelled: undefined,
+      retries: 0,
+      notes: [],
+    }
+    this.#jobs.set(job.workflow, fresh)
+    return fresh
+  }
+
+  /** The watch says that a workflow ended, or left otherwise. @returns whether that is worth a look */
+  hint(workflow: string): boolean {
+    const known = this.#jobs.get(workflow)
+    if (known === undefined) return true
+    known.hints += 1
+    return !isOver(known)
+  }
+
+  /** A list was read: none of the jobs is in it but those that are noted next. */
+  beginList(): void {
+    for (const known of this.#jobs.values()) {
+      // What was there a moment ago and is gone has most likely ended.
+      if (known.listed && !isOver(known)) known.askAtMs = 0
+      known.listed = false
+    }
+  }
+
+  /** The list shows it as unfinished. */
+  noteListed(known: KnownJob, report: JobReport): void {
+    known.listed = true
+    // It was over already: the list is behind, or somebody has retried it. Only asking tells.
+    if (isOver(known)) return
+    known.report = report
+    known.fresh = false
+    known.doubtful = false
+    known.believedMs = BELIEVED_MS
+  }
+
+  /** Argo itself said how it is. */
+  noteAnswer(known: KnownJob, report: JobReport, nowMs: number): void {
+    known.fresh = known.report === undefined
+    known.report = report
+    known.doubtful = false
+    this.#believe(known, nowMs)
+  }
+
+  #believe(known: KnownJob, nowMs: number): void {
+    known.askAtMs = nowMs + known.believedMs
+    known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
+  }
+
+  /** It couldn't be asked for just now. */
+  noteUnanswered(known: KnownJob, nowMs: number): void {
+    this.#believe(known, nowMs)
+  }
+
+  /** It runs, though it was forgotten. */
+  revive(known: KnownJob): void {
+    known.forgotten = false
+    this.#forgotten.delete(known.job.workflow)
+  }
+
+  drop(job: JobName): void {
+    this.#jobs.delete(job.workflow)
+    this.#forgotten.delete(job.workflow)
+  }
+
+  /** The outcome is stored. */
+  forget(job: JobName, nowMs: number): void {
+    const known = this.entry(job)
+    known.forgotten = true
+    known.hintsAnswered = known.hints
+    known.believedMs = BELIEVED_MS
+    this.#believe(known, nowMs)
+    this.#forgotten.delete(job.workflow)
+    this.#forgotten.add(job.workflow)
+    for (const oldest of this.#forgotten) {
+      if (this.#forgotten.size <= MAX_FORGOTTEN) break
+      this.#forgotten.delete(oldest)
+      this.#jobs.delete(oldest)
+    }
+  }
+
+  /**
+   * The jobs that are to be asked for by name.
+   *
+   * @param watching whether a watch would tell at once of each that ends
+   */
+  due(nowMs: number, watching: boolean): readonly KnownJob[] {
+    return [...this.#jobs.values()].filter((known) => isDue(known, nowMs, watching))
+  }
+
+  /**
+   * What is known of all jobs, by item id.
+   *
+   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is told of, else the later attempt
+   */
+  reports(awaited: readonly JobRef[] = []): Map<string, JobReport> {
+    const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
+    const reports = new Map<string, JobReport>()
+    for (const { job, report, forgotten } of this.#jobs.values()) {
+      if (report === undefined || forgotten) continue
+      const other = reports.get(job.ref.id)
+      if (other === undefined || isRather(report, other, wanted.get(job.ref.id)))
+        reports.set(job.ref.id, report)
+    }
+    return reports
+  }
+}
+
+function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefined): boolean {
+  if (wanted !== undefined) {
+    const isWanted = ({ uid, attempt }: JobReport): boolean =>
+      uid === wanted.uid && attempt === wanted.attempt
+    if (isWanted(report) !== isWanted(other)) return isWanted(report)
+  }
+  return report.attempt > other.attempt || (report.attempt === other.attempt && report.stage === 'PROCESSING')
+}
+
+function isEnded({ report }: KnownJob): boolean {
+  return report !== undefined && report.stage !== 'PROCESSING'
+}
+
+function isOver(known: KnownJob): boolean {
+  return known.forgotten || isEnded(known)
+}
+
+function isDue(known: KnownJob, nowMs: number, watching: boolean): boolean {
+  // Being sent: the answer to that comes first.
+  if (known.report === undefined && !known.forgotten) return false
+  if (isOver(known)) return known.listed && known.askAtMs <= nowMs
+  if (known.hints > known.hintsAnswered) return true
+  // It may have ended before any list showed it.
+  return !known.listed && (known.askAtMs <= nowMs || (known.fresh && !watching))
+}

@@ -1,0 +1,120 @@
+import { SluiceError, assertJson, type JsonValue } from '@sluice/core'
+import type { ArgoWorkerSettings, ParameterFunction, ParameterMapping } from './options.js'
+import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'
+import { parameterText, type TextForm } from './parameter-text.js'
+
+/** The parameters of one job by name. */
+export type JobParameters = ReadonlyMap<string, string>
+
+/** What Argo takes as the name of a parameter. */
+const PARAMETER_NAME = /^[-\w]+$/u
+
+interface MappedParameter {
+  readonly name: string
+  readonly source: ParameterSource
+  readonly form: TextForm
+}
+
+/** Turns items into parameters, as the option `parameters` says. */
+export class ParameterMaker {
+  readonly #how: ArgoWorkerSettings['parameters']
+  readonly #maxBytes: number
+  readonly #mapped: readonly MappedParameter[]
+
+  constructor({
+    parameters,
+    maxParameterBytes,
+  }: Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'>) {
+    this.#how = parameters
+    this.#maxBytes = maxParameterBytes
+    this.#mapped = typeof parameters === 'object' ? parseMapping(parameters) : []
+  }
+
+  /** Names and constant values that a mapping surely gives, to be held against the template at start; `undefined`: known per item alone. */
+  get mapping(): ReadonlyMap<string, string | undefined> | undefined {
+    if (typeof this.#how !== 'object') return undefined
+    return new Map(
+      this.#mapped.map(({ name, source }) => [name, source.kind === 'text' ? source.text : undefined]),
+    )
+  }
+
+  /** @throws SluiceError SLUICE_JOB_REJECTED that names the parameter which can't be made of this item */
+  async make(input: ParameterInput): Promise<JobParameters> {
+    const parameters = new Map<string, string>()
+    for (const { name, value, form } of await this.#values(input)) {
+      // What isn't there is left out, so that the template's own value holds.
+      if (value === undefined || value === null) continue
+      parameters.set(name, this.#text(input, { name, value, form }))
+    }
+    return parameters
+  }
+
+  #text(input: ParameterInput, { name, value, form }: Value & { readonly value: JsonValue }): string {
+    if (!PARAMETER_NAME.test(name)) {
+      throw rejectedItem(
+        input.id,
+        `${JSON.stringify(name)} is no name of a parameter (letters, digits, - and _)`,
+      )
+    }
+    try {
+      return parameterText(value, form, this.#maxBytes)
+    } catch (error) {
+      throw rejectedItem(input.id, `parameter ${name} ${messageOf(error)}`, error)
+    }
+  }
+
+  async #values(input: ParameterInput): Promise<readonly Value[]> {
+    if (typeof this.#how === 'function') return valuesOfFunction(this.#how, input)
+    if (this.#how === 'fields') return valuesOfFields(input)
+    return this.#mapped.map(({ name, source, form }) => ({ name, form, value: valueAt(source, input) }))
+  }
+}
+
+interface Value {
+  readonly name: string
+  readonly value: JsonValue | undefined
+  readonly form: TextForm
+}
+
+function parseMapping(mapping: ParameterMapping): readonly MappedParameter[] {
+  return Object.entries(mapping).map(([name, how]) => {
+    if (typeof how === 'string') return { name, source: parseSource(how), form: 'text' }
+    if (typeof how === 'object') return { name, source: parseSource(how.from), form: how.as }
+    return { name, source: { kind: 'text', text: String(how) }, form: 'text' }
+  })
+}
+
+function valuesOfFields({ id, body }: ParameterInput): readonly Value[] {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw rejectedItem(
+      id,
+      'its body is no object, so there are no fields to take parameters from. Map the whole body to one: `parameters: { payload: "$" }`',
+    )
+  }
+  return Object.entries(body).map(([name, value]) => ({ name, value, form: 'text' }))
+}
+
+async function valuesOfFunction(make: ParameterFunction, input: ParameterInput): Promise<readonly Value[]> {
+  try {
+    const made: unknown = await make(input)
+    if (typeof made !== 'object' || made === null) throw new TypeError('it gave no object')
+    const given = Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined))
+    assertJson(given, 'parameters')
+    return valuesOfFields({ ...input, body: given })
+  } catch (error) {
+    throw rejectedItem(input.id, `the function \`parameters\` failed: ${messageOf(error)}`, error)
+  }
+}
+
+/** The item can never become a workflow: it fails. */
+export function rejectedItem(itemId: string, why: string, cause?: unknown): SluiceError {
+  const message = `Item ${JSON.stringify(itemId)} can't become a workflow: ${why}.`
+  return new SluiceError('SLUICE_JOB_REJECTED', message, {
+    itemId,
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

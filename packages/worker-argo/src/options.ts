@@ -1,0 +1,201 @@
+import { MAX_ID_BYTES, utf8Bytes, type Clock, type JsonValue, type Logger } from '@sluice/core'
+import { z } from 'zod'
+import { parsePath, parseSource, type ParameterInput } from './parameter-source.js'
+import { TEXT_FORMS } from './parameter-text.js'
+
+const MAX_SPAN_MS = 2_147_483_647
+const MAX_INT32 = 2_147_483_647
+
+const text = z.string().min(1)
+const source = text.check(readableBy(parseSource))
+const path = text.check(readableBy(parsePath))
+const namespace = z
+  .string()
+  .regex(/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/u, 'must be the name of a Kubernetes namespace')
+const resourceName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/u, 'must be the name of a Kubernetes resource')
+
+const mapping = z.record(
+  z.string().regex(/^[-\w]+$/u, 'must be the name of a parameter: letters, digits, - and _'),
+  z.union([
+    source,
+    z.number(),
+    z.boolean(),
+    z.strictObject({ from: source, as: z.enum(TEXT_FORMS).default('text') }),
+  ]),
+)
+
+const KEY = /^(?:[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/u
+const key = z
+  .string()
+  .regex(KEY, 'must be the key of a label')
+  .refine((value) => !value.startsWith('sluice/'), 'is kept for this worker')
+  // A workflow that bears them is ignored by the controller, or invisible to the server, for ever.
+  .refine((value) => !OF_ARGO.has(value), 'is for Argo alone to set')
+const OF_ARGO = new Set(
+  ['phase', 'completed', 'controller-instanceid'].map((each) => `workflows.argoproj.io/${each}`),
+)
+
+const labels = z.record(
+  key,
+  z.string().regex(/^(?:[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?)?$/u, 'must be the value of a label'),
+)
+const annotations = z.record(key, z.string())
+
+/** What may be set for all workflows, and with `overridesFrom` for one. */
+export const overridesSchema = z.strictObject({
+  /** The template of the workflow that is run. Default: the template's own entrypoint. */
+  entrypoint: text.optional(),
+  /** The account that the workflow's pods run as. */
+  serviceAccount: resourceName.optional(),
+  /** Higher ones first where Argo holds workflows back; `item`: the item's own. */
+  priority: z.union([z.int().min(-MAX_INT32).max(MAX_INT32), z.literal('item')]).optional(),
+  podPriorityClass: resourceName.optional(),
+  labels: labels.optional(),
+  annotations: annotations.optional(),
+  /** More fields of the workflow's spec, such as `ttlStrategy`; with `via: create` alone. */
+  spec: z.record(z.string(), z.json()).optional(),
+})
+
+export type Overrides = z.output<typeof overridesSchema>
+
+/** The options of `openWorker`: a zod schema, and so a Standard Schema. */
+export const optionsSchema = overridesSchema
+  .extend({
+    /** The queue's name. */
+    name: text.refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
+    /** Of the Argo Server, with the path under which it is served if there is one. */
+    baseUrl: z
+      .url({ protocol: /^https?$/u, error: 'must be an http or https URL' })
+      .refine((value) => !/[?#]/u.test(value), 'must have no query and no fragment')
+      .refine(
+        (value) => !/\/\/[^/]*@/u.test(value),
+        'must have no password: use token, tokenFile or tokenCommand',
+      ),
+    namespace,
+    /** The name of the template that each item becomes a workflow of. */
+    template: resourceName,
+    templateKind: z
+      .enum(['WorkflowTemplate', 'ClusterWorkflowTemplate', 'CronWorkflow'])
+      .default('WorkflowTemplate'),
+    /** `submit` asks for the template by its name; `create` sends a manifest, which may have any label, annotation and `spec`. */
+    via: z.enum(['submit', 'create']).default('submit'),
+    /** Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`, or a function. */
+    parameters: z
+      .union([
+        z.literal('fields'),
+        mapping,
+        z.custom<ParameterFunction>((value) => typeof value === 'function'),
+      ])
+      .default('fields'),
+    /** What becomes of an item that has a field which the template doesn't declare. */
+    unknownFields: z.enum(['reject', 'ignore']).default('reject'),
+    /** Longest value of a parameter. What lands in a container's environment or arguments can't be longer than 128 KiB. */
+    maxParameterBytes: z.int().min(1).max(1_000_000).default(131_072),
+    /** A path into the body, such as `$.argo`, to what is to be different for this one item. Whoever puts items decides it. */
+    overridesFrom: path.optional(),
+    /** A bearer token. */
+    token: text.optional(),
+    /** A file with it, read again when it changes. */
+    tokenFile: text.optional(),
+    /** A program and its arguments that print it, run again when it is refused. */
+    tokenCommand: z.array(z.string()).min(1).optional(),
+    /** Certificates in PEM that the server's is to be checked against. */
+    caFile: text.optional(),
+    /** Whether any certificate will do. */
+    insecureSkipVerify: z.boolean().default(false),
+    /** The instance id that the server must have; `check` says when it hasn't. */
+    instanceId: text.optional(),
+    /** Where people see Argo's UI, for links. Default: `baseUrl`. */
+    uiUrl: z.url({ protocol: /^https?$/u, error: 'must be an http or https URL' }).optional(),
+    /** Longest that one request may take, in ms. */
+    requestTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(30_000),
+    /** How a job is cancelled: `stop` lets exit handlers run. */
+    cancel: z.enum(['terminate', 'stop']).default('terminate'),
+    /** Failures that are retried within the same workflow, its finished steps kept, before they count as failures. */
+    retryInPlace: z
+      .strictObject({
+        /** Classes of failure, such as `evicted`. */
+        on: z.array(text).min(1),
+        /** How often for one job. */
+        limit: z.int().min(1).max(100).default(1),
+      })
+      .optional(),
+    /** Whether a workflow is deleted once its outcome is in the queue. */
+    deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
+    logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
+    /** The machine's clock by default. */
+    clock: z.custom<Clock>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),
+  })
+  .check(checkTogether)
+
+/** What `openWorker` takes. */
+export type ArgoWorkerOptions = z.input<typeof optionsSchema>
+/** The same with the defaults filled in. */
+export type ArgoWorkerSettings = z.output<typeof optionsSchema>
+/** The parameters by name: each a constant, or where its value comes from. */
+export type ParameterMapping = z.output<typeof mapping>
+/** The parameters of one item; what is `undefined` or `null` is left out. */
+export type ParameterFunction = (
+  item: ParameterInput,
+) =>
+  | Readonly<Record<string, JsonValue | undefined>>
+  | Promise<Readonly<Record<string, JsonValue | undefined>>>
+
+/** What can't go together, or not `via: submit`. */
+type Together = Pick<
+  ArgoWorkerSettings,
+  'via' | 'templateKind' | keyof Overrides | 'token' | 'tokenFile' | 'tokenCommand'
+>
+
+function checkTogether({ value, issues }: z.core.ParsePayload<Together>): void {
+  const tokens = [value.token, value.tokenFile, value.tokenCommand].filter((one) => one !== undefined)
+  if (tokens.length > 1) {
+    issues.push(issue(value, 'token', 'only one of token, tokenFile and tokenCommand can be given'))
+  }
+  if (value.via === 'create' && value.templateKind === 'CronWorkflow') {
+    issues.push(issue(value, 'via', 'a CronWorkflow can be submitted alone: leave `via` at submit'))
+  }
+  if (value.via === 'submit') {
+    for (const [field, message] of submitProblems(value)) issues.push(issue(value, field, message))
+  }
+}
+
+function issue(input: unknown, field: string, message: string): z.core.$ZodRawIssue {
+  return { code: 'custom', input, path: [field], message }
+}
+
+/** What can't be said to the submit endpoint, which takes labels and annotations as one text without any escaping. */
+export function submitProblems({ spec, annotations }: Overrides): readonly (readonly [string, string])[] {
+  const unfit = Object.entries(annotations ?? {}).filter(([, value]) => /[,=]/u.test(value))
+  return [
+    ...(spec === undefined ? [] : [['spec', 'needs `via: create`'] as const]),
+    ...unfit.map(
+      ([name]) =>
+        ['annotations', `${name} has a comma or an equals sign: that needs \`via: create\``] as const,
+    ),
+  ]
+}
+
+function readableBy(parse: (value: string) => unknown): z.core.CheckFn<string> {
+  return ({ value, issues }) => {
+    try {
+      parse(value)
+    } catch (error) {
+      issues.push({
+        code: 'custom',
+        input: value,
+        message: error instanceof Error ? error.message : String(error),
+      })
+    }
+  }
+}
+
+function hasMethods(...names: readonly string[]): (value: unknown) => boolean {
+  return (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    names.every((name) => typeof Reflect.get(value, name) === 'function')
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+
+/** What came back of a request, or didn't. */
+export type Reply = Answer | Silence
+
+/** The other side answered. */
+export interface Answer {
+  readonly kind: 'answer'
+  readonly status: number
+  /** The body when it is JSON, else `undefined`. */
+  readonly json: unknown
+  /** The error in the body, when it is one in Argo's shape. */
+  readonly error: ArgoError | undefined
+  /** It is a page for a browser: the URL leads elsewhere, or something stands in between. */
+  readonly html: boolean
+  /** Such as `Too Many Requests`, where it is no JSON. */
+  readonly text: string
+  /** How long it asks to be left alone, in ms. */
+  readonly retryAfterMs: number | undefined
+  /** Where a redirect leads. */
+  readonly location: string | undefined
+}
+
+/** Nobody answered, so that it is unknown what became of the request. */
+export interface Silence {
+  readonly kind: 'silence'
+  /** It can't have arrived: the connection was never there. */
+  readonly unsent: boolean
+  readonly error: unknown
+}
+
+/** An error as the server writes it: gRPC's code, and a message. */
+export interface ArgoError {
+  readonly code: number
+  readonly message: string
+}
+
+const errorSchema = z.object({ code: z.int(), message: z.string() })
+/** On a watch, and as its body when it fails before the first frame. */
+const streamErrorSchema = z.object({ error: z.object({ grpc_code: z.int(), message: z.string() }) })
+
+/** @param nowMs epoch ms, for a `Retry-After` that is a date where the answer has no `Date` */
+export function readAnswer(
+  response: Pick<Response, 'status' | 'headers'>,
+  body: string,
+  nowMs: number,
+): Answer {
+  const type = response.headers.get('content-type') ?? ''
+  const json = parsedJson(body)
+  return {
+    kind: 'answer',
+    status: response.status,
+    json,
+    error: argoError(json),
+    html: /html/iu.test(type) || /^\s*<(?:!doctype|html)/iu.test(body),
+    text: json === undefined ? body.slice(0, 300).trim() : '',
+    retryAfterMs: retryAfterMs(response.headers, nowMs),
+    location: response.headers.get('location') ?? undefined,
+  }
+}
+
+/** The error of an answer or a frame, in either of the two shapes. */
+export function argoError(json: unknown): ArgoError | undefined {
+  const plain = errorSchema.safeParse(json)
+  if (plain.success) return plain.data
+  const stream = streamErrorSchema.safeParse(json)
+  if (!stream.success) return undefined
+  const { grpc_code: code, message } = stream.data.error
+  return { code, message }
+}
+
+function parsedJson(body: string): unknown {
+  if (!/^\s*[[{]/u.test(body)) return undefined
+  try {
+    return JSON.parse(body)
+  } catch {
+    // Cut off on the way.
+    return undefined
+  }
+}
+
+/** Seconds, or a date: that is held against the other side's own `Date`, for its clock isn't ours. */
+function retryAfterMs(headers: Headers, nowMs: number): number | undefined {
+  const value = headers.get('retry-after')
+  if (value === null) return undefined
+  const seconds = Number(value)
+  if (Number.isFinite(seconds)) return Math.max(0, Math.round(seconds * 1_000))
+  const until = Date.parse(value)
+  if (Number.isNaN(until)) return undefined
+  const date = Date.parse(headers.get('date') ?? '')
+  // A date has no parts of a second: the one that it names may be almost over there.
+  return Math.max(0, until - (Number.isNaN(date) ? nowMs : date)) + 1_000
+}
+
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+export function silence(error: unknown): Silence {
+  return { kind: 'silence', error, unsent: codesOf(error).some((code) => NEVER_SENT.has(code)) }
+}
+
+/** What the system called it, such as `ECONNRESET`, or the error's own name. */
+export function silenceText({ error }: Silence): string {
+  const codes = codesOf(error)
+  if (codes.length > 0) return codes.join(', ')
+  return error instanceof Error && error.name === 'TimeoutError' ? 'none in time' : nameOf(error)
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 200)}` : 'unknown error'
+}
+
+/** The codes of an error and of what caused it. */
+function codesOf(error: unknown): readonly string[] {
+  const codes = new Set<string>()
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string') codes.add(at.code)
+  }
+  return [...codes]
+}

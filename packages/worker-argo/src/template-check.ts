@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import type { JobParameters } from './job-parameters.js'
+
+/** A parameter as a template declares it. */
+export interface DeclaredParameter {
+  readonly name: string
+  /** It has no value of its own: whoever submits must give one. */
+  readonly required: boolean
+  /** Its values are confined to these. */
+  readonly allowed?: readonly string[]
+}
+
+const parameterSchema = z.object({
+  name: z.string(),
+  value: z.unknown().optional(),
+  default: z.unknown().optional(),
+  valueFrom: z.unknown().optional(),
+  enum: z.array(z.unknown()).nullish(),
+})
+
+const specSchema = z.object({
+  arguments: z.object({ parameters: z.array(parameterSchema).nullish() }).nullish(),
+})
+
+/** A WorkflowTemplate, ClusterWorkflowTemplate or, with its `workflowSpec`, CronWorkflow. */
+const templateSchema = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: specSchema.extend({ workflowSpec: specSchema.nullish() }),
+})
+
+/** What a template declares, or `undefined` when the answer is no template. */
+export function declaredParameters(answer: unknown): readonly DeclaredParameter[] | undefined {
+  const parsed = templateSchema.safeParse(answer)
+  if (!parsed.success) return undefined
+  const { spec } = parsed.data
+  const parameters = (spec.workflowSpec ?? spec).arguments?.parameters ?? []
+  return parameters.map(({ name, value, default: fallback, valueFrom, enum: allowed }) => ({
+    name,
+    required: isNothing(value) && isNothing(fallback) && isNothing(valueFrom),
+    ...(isNothing(allowed) ? {} : { allowed: allowed.map(String) }),
+  }))
+}
+
+function isNothing(value: unknown): value is null | undefined {
+  return value === null || value === undefined
+}
+
+/**
+ * What is wrong with a mapping, whatever the items are: one line each.
+ *
+ * @param mapping the parameters that it gives, with the value of those that are constant
+ */
+export function mappingProblems(
+  mapping: ReadonlyMap<string, string | undefined>,
+  declared: readonly DeclaredParameter[],
+): readonly string[] {
+  const missing = declared
+    .filter(({ name, required }) => required && !mapping.has(name))
+    .map(({ name }) => `the template requires ${name}, and nothing is mapped to it`)
+  const unknown = [...mapping.keys()]
+    .filter((name) => declared.every((one) => one.name !== name))
+    .map((name) => `the template has no parameter ${name}; it has ${namesOf(declared)}`)
+  return [...missing, ...unknown, ...enumProblems(mapping, declared)]
+}
+
+/** What is wrong with the parameters of one job: one line each. */
+export function parameterProblems(
+  parameters: JobParameters,
+  declared: readonly DeclaredParameter[],
+  unknownFields: 'reject' | 'ignore',
+): readonly string[] {
+  const missing = declared
+    .filter(({ name, required }) => required && !parameters.has(name))
+    .map(({ name }) => `the template requires ${name}, and the item gives no value for it`)
+  const unknown =
+    unknownFields === 'ignore'
+      ? []
+      : [...parameters.keys()]
+          .filter((name) => declared.every((one) => one.name !== name))
+          .map((name) => `the template has no parameter ${name}; it has ${namesOf(declared)}`)
+  return [...missing, ...unknown, ...enumProblems(parameters, declared)]
+}
+
+function enumProblems(
+  values: ReadonlyMap<string, string | undefined>,
+  declared: readonly DeclaredParameter[],
+): readonly string[] {
+  return declared.flatMap(({ name, allowed }) => {
+    const value = values.get(name)
+    if (value === undefined || allowed === undefined || allowed.includes(value)) return []
+    return [
+      `the template allows for ${name} only ${allowed.join(', ')}, and not ${JSON.stringify(value.slice(0, 60))}`,
+    ]
+  })
+}
+
+function namesOf(declared: readonly DeclaredParameter[]): string {
+  return declared.length === 0 ? 'none' : declared.map(({ name }) => name).join(', ')
+}

@@ -1,0 +1,121 @@
+import { SluiceError } from '@sluice/core'
+import type { ArgoApi } from './argo-api.js'
+import { argoFailure } from './argo-errors.js'
+import { ANNOTATIONS, LABELS, queueLabel } from './job-name.js'
+import { judgeRead } from './verdict.js'
+import { isArchived, workflowListSchema, type Workflow, type WorkflowList } from './workflow.js'
+
+/** Rows of a page: the server reads each one whole, and holds everybody else up meanwhile. */
+export const PAGE_ROWS = 200
+/** More pages than any cap that a cluster survives. */
+const MAX_PAGES = 250
+
+/** Few fields: a row is some 600 bytes. Without `metadata` the list would lose its own. */
+const FIELDS = [
+  'metadata',
+  ...['name', 'uid', 'creationTimestamp'].map((each) => `items.metadata.${each}`),
+  ...[LABELS.job, LABELS.attempt, 'workflows.argoproj.io/workflow-archiving-status'].map(
+    (each) => `items.metadata.labels.${each}`,
+  ),
+  ...[ANNOTATIONS.id, ANNOTATIONS.uid].map((each) => `items.metadata.annotations.${each}`),
+  ...['phase', 'message', 'progress', 'startedAt', 'finishedAt'].map((each) => `items.status.${each}`),
+].join(',')
+
+export interface PageSettings {
+  readonly name: string
+  readonly namespace: string
+}
+
+/**
+ * Every workflow of the queue that the server's cache doesn't show as completed. Fresh ones have no such label yet, so it is asked for
+ * all but the completed ones; what it costs doesn't depend on how many of those are kept [W-POLL-1].
+ *
+ * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+ */
+export async function unfinishedWorkflows(
+  api: ArgoApi,
+  settings: PageSettings,
+): Promise<readonly Workflow[]> {
+  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed!=true`
+  const rows = new Map<string, Workflow>()
+  let offset = 0
+  let cursor: string | undefined
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const list = await readPage(api, settings, { selector, cursor })
+    const items = list.items ?? []
+    for (const workflow of items) keepOne(rows, workflow)
+    offset += items.length
+    cursor = nextCursor(list, offset)
+    if (cursor === undefined) break
+  }
+  return [...rows.values()]
+}
+
+/** Some of those that are completed, those that started last first: enough for whoever doesn't know what to ask for. */
+export async function recentlyFinished(
+  api: ArgoApi,
+  settings: PageSettings,
+  maxRows: number,
+): Promise<readonly Workflow[]> {
+  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed=true`
+  const list = await readPage(api, settings, { selector, cursor: undefined, limit: maxRows })
+  const rows = new Map<string, Workflow>()
+  for (const workflow of list.items ?? []) keepOne(rows, workflow)
+  return [...rows.values()]
+}
+
+export function selectorOf({ name }: PageSettings): string {
+  return `${LABELS.queue}=${queueLabel(name)}`
+}
+
+/** For a moment, and after a retry, one stands in the archive and is live: the live one counts. */
+function keepOne(rows: Map<string, Workflow>, workflow: Workflow): void {
+  const known = rows.get(workflow.metadata.uid)
+  if (known === undefined || isArchived(known)) rows.set(workflow.metadata.uid, workflow)
+}
+
+/**
+ * Where to go on. Version 4 forgets to say so when there is more, so a full page is always followed by another one, by counting: the
+ * cursor is an offset there. Older servers give opaque ones, and those are right.
+ */
+export function nextCursor({ metadata, items }: WorkflowList, offset: number): string | undefined {
+  const rows = items?.length ?? 0
+  if (rows === 0) return undefined
+  const given = metadata?.continue
+  if (given !== undefined && given !== null && given !== '') return given
+  return rows >= PAGE_ROWS ? String(offset) : undefined
+}
+
+interface PageWish {
+  readonly selector: string
+  readonly cursor: string | undefined
+  readonly limit?: number
+}
+
+async function readPage(
+  api: ArgoApi,
+  { namespace }: PageSettings,
+  { selector, cursor, limit = PAGE_ROWS }: PageWish,
+): Promise<WorkflowList> {
+  const doing = `list the workflows in namespace ${namespace}`
+  const verdict = judgeRead(
+    await api.get(`workflows/${namespace}`, {
+      'listOptions.labelSelector': selector,
+      'listOptions.limit': String(limit),
+      ...(cursor === undefined ? {} : { 'listOptions.continue': cursor }),
+      fields: FIELDS,
+    }),
+  )
+  if (verdict.kind !== 'done') throw argoFailure(verdict, doing)
+  const list = workflowListSchema.safeParse(verdict.json)
+  if (!list.success) throw argoFailure({ kind: 'misdirected', why: 'the answer is no list' }, doing)
+  assertSynced(list.data, doing)
+  return list.data
+}
+
+/** A server that was just started answers before it has read its workflows: it then names no version, and nothing follows from the list. */
+function assertSynced({ metadata }: WorkflowList, doing: string): void {
+  if (metadata?.resourceVersion) return
+  const message = `Argo could not ${doing}: the server has not read its workflows yet. It is tried again.`
+  throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)
+}

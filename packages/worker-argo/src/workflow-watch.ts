@@ -1,0 +1,148 @@
+import { isSluiceError, type Clock, type Logger } from '@sluice/core'
+import type { ArgoApi, StreamReply } from './argo-api.js'
+import { Bell } from './bell.js'
+import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from './event-frames.js'
+import { judgeRead } from './verdict.js'
+import { ENDED_PHASES } from './workflow.js'
+import { selectorOf, type PageSettings } from './workflow-pages.js'
+
+/** The server sends a comment every 15 s, and nothing at all before the first one. */
+const QUIET_MS = 45_000
+const FIRST_PAUSE_MS = 250
+const MAX_PAUSE_MS = 30_000
+
+export interface WatchParts {
+  readonly api: ArgoApi
+  readonly settings: PageSettings
+  readonly clock: Clock
+  readonly logger: Logger
+  /** A workflow has ended, or has left otherwise. @returns whether that is worth a poll */
+  readonly onEnd: (workflow: string) => boolean
+}
+
+/**
+ * The doorbell: a stream of what changes among the workflows that aren't completed. One that completes leaves the stream's selector,
+ * which is told at once. It is never the truth: it may end, stall or lie, and all that it does is to make somebody ask earlier. It begins
+ * each time without a version to go on from, so that none can be too old, and rings then, since something may have ended in between.
+ */
+export class WorkflowWatch {
+  readonly #parts: WatchParts
+  #open = 0
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts
+  }
+
+  /** Whether some stream is up and has brought something. */
+  get live(): boolean {
+    return this.#open > 0
+  }
+
+  /** Rings whenever a poll may be worth it, until the signal aborts. It puts the stream up again by itself, however it ended. */
+  async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
+    const bell = new Bell()
+    const stop = new AbortController()
+    const ended = this.#follow(bell, AbortSignal.any([signal, stop.signal]))
+    try {
+      yield* bell.listen(signal)
+    } finally {
+      stop.abort()
+      await ended
+    }
+  }
+
+  async #follow(bell: Bell, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts
+    let pauseMs = FIRST_PAUSE_MS
+    while (!signal.aborted) {
+      const { brought, why } = await this.#once(bell, signal)
+      if (signal.aborted) return
+      // What ended while nobody watched is found by asking.
+      if (brought) bell.ring()
+      pauseMs = brought ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, MAX_PAUSE_MS)
+      this.#parts.logger.debug({ why, pauseMs }, 'the watch of the workflows ended; it is put up again')
+      await clock.sleep(pauseMs * (0.5 + Math.random() / 2), signal)
+    }
+  }
+
+  /** One stream, from its opening to its end. */
+  async #once(bell: Bell, signal: AbortSignal): Promise<{ readonly brought: boolean; readonly why: string }> {
+    const { clock } = this.#parts
+    const give = new AbortController()
+    const drop = (): void => give.abort()
+    signal.addEventListener('abort', drop)
+    let brought = false
+    const onBytes = (): void => {
+      if (brought) return
+      brought = true
+      this.#open += 1
+      bell.ring()
+    }
+    try {
+      const watch = { clock, quietMs: QUIET_MS, signal }
+      const reply = await withinQuiet(this.#ask(give.signal), watch)
+      if (typeof reply === 'string') return { brought, why: reply }
+      if (reply.kind !== 'stream') return { brought, why: whyNot(reply) }
+      return {
+        brought,
+        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#hear(data, bell) }, watch),
+      }
+    } catch (error) {
+      // The connection broke, or there is no token to be had: the polls say so, and loudly enough.
+      return { brought, why: error instanceof Error ? error.message : String(error) }
+    } finally {
+      if (brought) this.#open -= 1
+      signal.removeEventListener('abort', drop)
+      give.abort()
+    }
+  }
+
+  #ask(signal: AbortSignal): Promise<StreamReply> {
+    const { api, settings } = this.#parts
+    const query = {
+      'listOptions.labelSelector': `${selectorOf(settings)},workflows.argoproj.io/completed!=true`,
+      fields: FRAME_FIELDS,
+    }
+    return api.stream(`workflow-events/${settings.namespace}`, query, signal)
+  }
+
+  #hear(data: string, bell: Bell): void {
+    const frame = readFrame(data)
+    if (frame?.kind !== 'change') return
+    const over = frame.type === 'DELETED' || ENDED_PHASES.some((phase) => phase === frame.phase)
+    if (over && this.#parts.onEnd(frame.workflow)) bell.ring()
+  }
+}
+
+function whyNot(reply: Exclude<StreamReply, { readonly kind: 'stream' }>): string {
+  const verdict = judgeRead(reply)
+  return verdict.kind === 'done' ? 'the answer is no stream of events' : verdict.why
+}
+
+/** Opens a watch, and sees whether it is refused. @returns why, or `undefined` when it isn't within the span */
+export async function watchRefusal(
+  { api, settings, clock }: Pick<WatchParts, 'api' | 'settings' | 'clock'>,
+  withinMs: number,
+): Promise<string | undefined> {
+  const give = new AbortController()
+  try {
+    const query = {
+      'listOptions.labelSelector': `${selectorOf(settings)},workflows.argoproj.io/completed!=true`,
+    }
+    const asked = api.stream(
+      `workflow-events/${settings.namespace}`,
+      { ...query, fields: FRAME_FIELDS },
+      give.signal,
+    )
+    // It may stay silent for 15 s when all is well; a refusal comes at once.
+    const reply = await withinQuiet(asked, { clock, quietMs: withinMs, signal: give.signal })
+    if (typeof reply === 'string' || reply.kind === 'stream') return undefined
+    const verdict = judgeRead(reply)
+    return verdict.kind === 'denied' ? verdict.why : undefined
+  } catch (error) {
+    if (isSluiceError(error)) return error.message
+    throw error
+  } finally {
+    give.abort()
+  }
+}

@@ -1,0 +1,70 @@
+import type { JobRef } from '@sluice/core'
+import {
+  startArgoServer,
+  type ArgoEndpoint,
+  type ArgoEndpointOptions,
+  type ArgoServer,
+  type ArgoServerOptions,
+} from '@sluice/testkit/argo'
+import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
+import { nameJob } from '../src/job-name.js'
+
+/** A fake Argo Server, and workers on it. */
+export class ArgoBench {
+  readonly server: ArgoServer
+  readonly #opened: ArgoWorker[] = []
+
+  private constructor(server: ArgoServer) {
+    this.server = server
+  }
+
+  static async start(options: ArgoServerOptions = {}): Promise<ArgoBench> {
+    return new ArgoBench(await startArgoServer(options))
+  }
+
+  /** The options of a worker on this server whose items have `item`, `mode` and `seconds` in their bodies. */
+  options(more: Partial<ArgoWorkerOptions> = {}): ArgoWorkerOptions {
+    const { url, namespace, token } = this.server
+    return { name: 'tiles', baseUrl: url, namespace, template: 'test-workflow-template', token, ...more }
+  }
+
+  async open(more: Partial<ArgoWorkerOptions> = {}): Promise<ArgoWorker> {
+    const worker = await openWorker(this.options(more))
+    this.#opened.push(worker)
+    return worker
+  }
+
+  addEndpoint(options: ArgoEndpointOptions): Promise<ArgoEndpoint> {
+    return this.server.addEndpoint(options)
+  }
+
+  /** The name of a job's workflow. */
+  nameOf(job: JobRef, queue = 'tiles'): string {
+    return nameJob(queue, job).workflow
+  }
+
+  /** How many workflows of a job there are, whatever their names. */
+  countOf(job: JobRef, queue = 'tiles'): number {
+    return this.server.workflows.all(`sluice/job=${nameJob(queue, job).key}`).length
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map((worker) => worker.close()))
+    await this.server.close()
+  }
+}
+
+/** The job of an item's attempt. */
+export function jobOf(id: string, attempt = 1): JobRef {
+  return { id, uid: `uid-of-${id}`, attempt }
+}
+
+/** Sends a job. */
+export function send(
+  worker: ArgoWorker,
+  job: JobRef,
+  body: Record<string, string | number> = {},
+): Promise<void> {
+  const { uid, attempt } = job
+  return worker.sendJob(job.id, { item: job.id, ...body }, { uid, attempt, queue: worker.name })
+}

@@ -1,0 +1,83 @@
+import type { JobRef, Worker } from '@sluice/core'
+import type { WorkerHarness } from '@sluice/testkit'
+import { testWorker } from '@sluice/testkit/vitest'
+import type { ArgoWorkerOptions } from '../src/index.js'
+import { ArgoBench } from './argo-bench.js'
+
+for (const version of ['v3.5', 'v4.1'] as const) {
+  for (const via of ['submit', 'create'] as const) {
+    testWorker(`Argo Workflows ${version} via ${via}`, async () => {
+      const bench = await ArgoBench.start({
+        version,
+        archive: version === 'v4.1',
+        controller: { reconcileDelayMs: 1 },
+      })
+      return new ArgoHarness(bench, via)
+    })
+  }
+}
+
+class ArgoHarness implements WorkerHarness {
+  readonly #bench: ArgoBench
+  readonly #via: 'submit' | 'create'
+  readonly #names = new Set<string>()
+
+  constructor(bench: ArgoBench, via: 'submit' | 'create') {
+    this.#bench = bench
+    this.#via = via
+  }
+
+  open(name = 'contract'): Promise<Worker> {
+    return this.#open({ name })
+  }
+
+  body() {
+    return { mode: 'hang' }
+  }
+
+  refusedItem() {
+    return { id: 'of a mode that there is not', body: { mode: 'dance' } }
+  }
+
+  async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
+    const { workflows } = this.#bench.server
+    const names = [...this.#names].map((name) => this.#bench.nameOf(job, name))
+    const found = names.find((name) => workflows.get(name) !== undefined)
+    if (found === undefined) throw new Error(`no workflow of ${JSON.stringify(job)}`)
+    workflows.finish(found, { phase: how === 'SUCCESS' ? 'Succeeded' : 'Failed' })
+  }
+
+  async starts(job: JobRef): Promise<number> {
+    await this.#bench.server.settled()
+    return [...this.#names].reduce((sum, name) => sum + this.#bench.countOf(job, name), 0)
+  }
+
+  openUnreachable(): Promise<Worker> {
+    return this.#open({ name: 'contract', baseUrl: 'http://127.0.0.1:9' })
+  }
+
+  openDenied(): Promise<Worker> {
+    return this.#open({ name: 'contract', token: 'not the token' })
+  }
+
+  /** Each request is two points to die at: before it arrives, and after it took effect. */
+  async openCrashing(point: number) {
+    const endpoint = await this.#bench.addEndpoint({
+      onRequest: ({ index }) =>
+        index === first + Math.floor(point / 2) ? { do: 'crash', applied: point % 2 === 1 } : undefined,
+    })
+    const first = endpoint.requests.length
+    const worker = await this.#open({ name: 'contract', baseUrl: endpoint.url })
+    return { worker, crashed: () => endpoint.crashed() }
+  }
+
+  close(): Promise<void> {
+    return this.#bench.close()
+  }
+
+  #open(more: Partial<ArgoWorkerOptions> & { readonly name: string }): Promise<Worker> {
+    this.#names.add(more.name)
+    const parameters = { item: { from: '@id', as: 'json' as const }, mode: '$.mode' }
+    return this.#bench.open({ parameters, via: this.#via, ...more })
+  }
+}

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest'
+import { openWorker, optionsSchema } from '../src/index.js'
+
+const LEAST = { name: 'q', baseUrl: 'https://argo.example.org/argo/', namespace: 'jobs', template: 'tile' }
+
+describe('the options', () => {
+  test('have defaults', () => {
+    expect(optionsSchema.parse(LEAST)).toEqual({
+      ...LEAST,
+      templateKind: 'WorkflowTemplate',
+      via: 'submit',
+      parameters: 'fields',
+      unknownFields: 'reject',
+      maxParameterBytes: 131_072,
+      insecureSkipVerify: false,
+      requestTimeoutMs: 30_000,
+      cancel: 'terminate',
+      deleteFinished: 'never',
+    })
+  })
+
+  test.each<[string, object]>([
+    ['baseUrl', { baseUrl: 'argo.example.org' }],
+    ['baseUrl', { baseUrl: 'ftp://argo.example.org' }],
+    ['baseUrl', { baseUrl: 'https://argo.example.org/?x=1' }],
+    ['baseUrl', { baseUrl: 'https://me:secret@argo.example.org' }],
+    ['namespace', { namespace: 'My Jobs' }],
+    ['namespace', { namespace: '../argo' }],
+    ['template', { template: 'a/b' }],
+    ['templateKind', { templateKind: 'Template' }],
+    ['parameters', { parameters: { path: '$..' } }],
+    ['parameters', { parameters: { path: '@nothing' } }],
+    ['parameters', { parameters: { 'a b': '$' } }],
+    ['parameters', { parameters: 'all' }],
+    ['token', { token: 'a', tokenFile: 'b' }],
+    ['token', { tokenFile: 'a', tokenCommand: ['b'] }],
+    ['labels', { labels: { 'workflows.argoproj.io/completed': 'true' } }],
+    ['labels', { labels: { 'workflows.argoproj.io/controller-instanceid': 'x' } }],
+    ['labels', { labels: { 'sluice/job': 'mine' } }],
+    ['labels', { labels: { team: 'a b' } }],
+    ['annotations', { annotations: { note: 'a=b' } }],
+    ['spec', { spec: { ttlStrategy: { secondsAfterCompletion: 60 } } }],
+    ['via', { via: 'create', templateKind: 'CronWorkflow' }],
+    ['priority', { priority: 1.5 }],
+    ['overridesFrom', { overridesFrom: 'argo' }],
+    ['retryInPlace', { retryInPlace: { on: [] } }],
+    ['logger', { logger: {} }],
+    ['options', { nmae: 'q' }],
+  ])('are refused by %s in %j', async (field, more) => {
+    const end = openWorker({ ...LEAST, ...more })
+    await expect(end).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+    await expect(end).rejects.toThrow(new RegExp(`^ {2}${field}`, 'mu'))
+  })
+
+  test.each<object>([
+    {
+      via: 'create',
+      annotations: { note: '{"a": "b=c"}' },
+      spec: { ttlStrategy: { secondsAfterCompletion: 60 } },
+    },
+    { parameters: { path: '$.file.path', whole: '$', n: 1, b: true, p: { from: '$', as: 'base64' } } },
+    { parameters: () => ({}) },
+    { priority: 'item', labels: { team: 'maps', 'example.org/x': '' } },
+    { retryInPlace: { on: ['evicted'] }, deleteFinished: 'succeeded', overridesFrom: '$.argo' },
+  ])('may be %j', async (more) => {
+    const worker = await openWorker({ ...LEAST, ...more })
+    expect(worker.name).toBe('q')
+    await worker.close()
+  })
+
+  test('name a caFile that is there', async () => {
+    await expect(openWorker({ ...LEAST, caFile: '/nowhere/ca.pem' })).rejects.toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+    })
+  })
+})
