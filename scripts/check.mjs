@@ -22,6 +22,7 @@ const steps = {
   packages: [pinnedNode, 'scripts/check-packages.mjs'],
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   test: ['npm', 'test'],
+  radosgw: [pinnedNode, 'scripts/radosgw-test.mjs'],
   examples: [pinnedNode, 'examples/hello.mjs'],
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
   stranger: [pinnedNode, 'scripts/stranger-test.mjs'],

@@ -1,7 +1,7 @@
 // Ceph's S3 gateway out of Debian's own packages, in memory and on the loopback, for the tests that want a real store.
 //   node scripts/radosgw.mjs                 starts it, prints how to reach it, and stays until Ctrl-C
 //   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
-// As a module: `const store = await startRadosgw(); …; await store.stop()`.
+// As a module: `const store = await startRadosgw(); …; await store.stop()`. `npm run check -- radosgw` runs all there is for it.
 import { execFile, spawn } from 'node:child_process'
 import { randomInt, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -233,19 +233,29 @@ async function createBucket(endpoint) {
   client.destroy()
 }
 
+/** Why the gateway can't be started here, or `undefined` where it can: its programs are there, or this user may install them. */
+export function whyNoRadosgw() {
+  const missing = missingPrograms()
+  if (missing.length === 0 || mayInstall()) return undefined
+  return `${missing.join(', ')} not found. On Debian, as root: apt-get install -y --no-install-recommends ${PACKAGES.join(' ')}`
+}
+
 async function installPrograms(log) {
-  const missing = []
-  for (const program of PROGRAMS) if (!isInstalled(program)) missing.push(program)
-  if (missing.length === 0) return
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    throw new Error(
-      `Can't start radosgw: ${missing.join(', ')} not found. Install them: apt-get install -y --no-install-recommends ${PACKAGES.join(' ')}`,
-    )
-  }
+  if (missingPrograms().length === 0) return
+  const why = whyNoRadosgw()
+  if (why !== undefined) throw new Error(`Can't start radosgw: ${why}`)
   log(`installing ${PACKAGES.join(', ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update'], { env, maxBuffer: 2 ** 26 })
   await run('apt-get', ['install', '-y', '--no-install-recommends', ...PACKAGES], { env, maxBuffer: 2 ** 26 })
+}
+
+function missingPrograms() {
+  return PROGRAMS.filter((program) => !isInstalled(program))
+}
+
+function mayInstall() {
+  return process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
 }
 
 function isInstalled(program) {

@@ -6,7 +6,7 @@ export default defineConfig({
     ...testBase,
     testTimeout: 300_000,
     // Concurrent are only the cases of the contract on a real store, which wait most of the time.
-    maxConcurrency: 12,
+    maxConcurrency: 16,
     // Two files at a time, after what other packages test alone: nothing here looks at the time or starts a process.
     fileParallelism: true,
     maxWorkers: 2,

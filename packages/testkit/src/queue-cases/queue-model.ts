@@ -31,10 +31,10 @@ export class QueueModel {
     return next.map((item) => this.#claim(item))
   }
 
-  /** Takes what the queue gave instead of what the model chose, where both are as many. */
+  /** Takes what the queue gave instead of what the model chose, where both are as many and of the same priorities. */
   follow(given: readonly string[], chosen: readonly string[]): void {
-    if (given.length !== chosen.length)
-      throw new Error(`get gives ${given.length} items instead of ${chosen.length}`)
+    const [are, wanted] = [this.#priorities(given), this.#priorities(chosen)]
+    if (are !== wanted) throw new Error(`get gives items of the priorities [${are}] instead of [${wanted}]`)
     for (const job of chosen.filter((one) => !given.includes(one))) this.#unclaim(job)
     for (const job of given.filter((one) => !chosen.includes(one))) {
       const item = this.#items.get(job.slice(0, job.lastIndexOf('@')))
@@ -91,6 +91,10 @@ export class QueueModel {
       SUCCESS: SUCCESS.length,
       FAIL: FAIL.length,
     }
+  }
+
+  #priorities(jobs: readonly string[]): string {
+    return jobs.map((job) => this.#items.get(job.slice(0, job.lastIndexOf('@')))?.priority).join()
   }
 
   #claim(item: ModelItem): string {

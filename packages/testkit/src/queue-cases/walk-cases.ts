@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import type { Queue, Settlement } from '@sluice/core'
 import { same } from '../check.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import { apart, contentOf, jobsOf, recordOf } from '../queue-walk.js'
+import { contentOf, jobsOf, recordOf } from '../queue-walk.js'
 import { pick, seededRandom } from '../random.js'
 import { QueueModel } from './queue-model.js'
 
@@ -31,7 +31,6 @@ async function walk(harness: QueueHarness, seed: number): Promise<void> {
     try {
       await take({ queue, model, random })
       same(await queue.sizes(), model.sizes(), 'the sizes are those of the model')
-      await apart(queue, harness)
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error)
       throw new AssertionError({ message: `seed ${seed}, step ${step}: ${what}` })

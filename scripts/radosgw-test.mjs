@@ -1,0 +1,50 @@
+// `npm run check -- radosgw`: the S3 queue on a real store, Ceph's gateway. What S3 servers are known to do, the whole contract of a
+// queue, and processes that are killed each second. Where the gateway can't be installed the step is skipped, and says so; in CI it fails.
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { radosgwEnvironment, startRadosgw, whyNoRadosgw } from './radosgw.mjs'
+import { pinnedNode, root, run, say } from './setup.mjs'
+
+const FILES = ['packages/testkit/test/s3/s3-server-facts.test.ts', 'packages/queue-s3/test/contract.test.ts']
+const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '300', '--seconds', '12']
+const report = join(root, 'node_modules', '.cache', 'sluice', 'radosgw-tests.json')
+
+const why = whyNoRadosgw()
+if (why === undefined) await testOnStore()
+else {
+  const isCi = !['', '0', 'false'].includes(process.env.CI ?? '')
+  say(`radosgw can't be started here: ${why}`)
+  tell({ failed: isCi ? 1 : 0, skipped: isCi ? 0 : 1 })
+}
+
+async function testOnStore() {
+  const store = await startRadosgw({ log: (line) => say(`radosgw: ${line}`) })
+  try {
+    const env = radosgwEnvironment(store)
+    const counts = await runFiles(env)
+    const killed = await run(pinnedNode, KILL_TEST, { env })
+    tell({ ...counts, ...(killed === 0 ? { passed: counts.passed + 1 } : { failed: counts.failed + 1 }) })
+  } finally {
+    await store.stop()
+  }
+}
+
+async function runFiles(env) {
+  rmSync(report, { force: true })
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs')
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const code = await run(pinnedNode, [vitest, 'run', ...reporters, ...FILES], { env })
+  try {
+    const found = JSON.parse(readFileSync(report, 'utf8'))
+    // A file that can't even be loaded has no tests to fail: it counts as one.
+    const failed = code === 0 ? 0 : Math.max(1, found.numFailedTests)
+    return { passed: found.numPassedTests, failed, skipped: found.numPendingTests }
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+function tell({ passed = 0, failed = 0, skipped = 0 }) {
+  console.log(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
