@@ -1,6 +1,6 @@
 import type { Page, Stage } from '@sluice/core'
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import { parseCursor, writeCursor } from './cursor.js'
+import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
 import type { SqlStore } from './sql-store.js'
 import { STAGE_NUMBERS, type Tables } from './tables.js'
 
@@ -26,7 +26,8 @@ export interface AttemptFacts {
   readonly seq: number
   readonly attempt: number
   readonly outcome: number
-  readonly final: number | null
+  /** Whether the item rests in SUCCESS or FAIL because of it. */
+  readonly final: boolean
   readonly claimed_at: number
   readonly ended_at: number
   readonly reason: string | null
@@ -35,19 +36,15 @@ export interface AttemptFacts {
   readonly requeue_reason: string | null
 }
 
-const FACTS = [
-  'seq',
-  'id',
-  'uid',
-  'stage',
-  'attempt',
-  'refunds',
-  'priority',
-  'available_at',
-  'put_at',
-  'not_before_at',
-  'claimed_at',
-] as const
+/** What of `facts` is read, the stage and the attempt of where the item is now. */
+const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
+  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
+  ${stageText()} as stage`)
+
+/** An item has a row in `processing`, or in `finished`, or in neither: then it waits. */
+function stageText(): string {
+  return `case when p.attempt is not null then ${STAGE_NUMBERS.PROCESSING} else coalesce(f.stage, ${STAGE_NUMBERS.WAITING}) end`
+}
 
 /** Everything that is read of the items of one queue and moves nothing. */
 export class ItemReads {
@@ -62,28 +59,20 @@ export class ItemReads {
   }
 
   async find(ids: readonly string[]): Promise<ItemFacts[]> {
-    return this.#db
-      .selectFrom(this.#store.names.items)
-      .select(FACTS)
-      .where('queue_id', '=', this.#queueId)
-      .where(this.#store.among('id', ids))
-      .execute()
+    return this.#facts(sql<boolean>`i.queue_id = ${this.#queueId} and ${this.#store.among('i.id', ids)}`)
   }
 
   async stage(id: string): Promise<number | undefined> {
-    const { names } = this.#store
-    const row = await this.#db
-      .selectFrom(names.items)
-      .select('stage')
-      .where('queue_id', '=', this.#queueId)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    return row?.stage
+    const { rows } = await sql<{
+      stage: number
+    }>`select ${sql.raw(stageText())} as stage from ${this.#store.facts}
+      where i.queue_id = ${this.#queueId} and i.id = ${id}`.execute(this.#db)
+    return rows[0]?.stage
   }
 
   async bodies(seqs: readonly number[]): Promise<Map<number, string>> {
     const rows = await this.#db
-      .selectFrom(this.#store.names.bodies)
+      .selectFrom(this.#store.names.items)
       .select(['seq', 'body'])
       .where(this.#store.among('seq', seqs))
       .execute()
@@ -92,14 +81,22 @@ export class ItemReads {
 
   /** Ended attempts by item, oldest first. */
   async attempts(seqs: readonly number[]): Promise<Map<number, AttemptFacts[]>> {
-    const rows = await this.#db
-      .selectFrom(this.#store.names.attempts)
+    const { names } = this.#store
+    const earlier = await this.#db
+      .selectFrom(names.attempts)
       .selectAll()
       .where(this.#store.among('seq', seqs))
       .orderBy('seq')
       .orderBy('attempt')
       .execute()
-    return Map.groupBy(rows, ({ seq }) => seq)
+    const last = await this.#db
+      .selectFrom(names.finished)
+      .selectAll()
+      .where('queue_id', '=', this.#queueId)
+      .where(sql<boolean>`stage in (2, 3)`)
+      .where(this.#store.among('seq', seqs))
+      .execute()
+    return Map.groupBy([...earlier.map(earlierAttempt), ...last.map(lastAttempt)], ({ seq }) => seq)
   }
 
   /** What a claim would take now, in its order. */
@@ -147,9 +144,7 @@ export class ItemReads {
    */
   async #page(stage: Stage, limit: number, cursor: string | undefined): Promise<Page<ItemFacts>> {
     // One more than asked for, to know whether this is the last page.
-    const walked =
-      stage === 'WAITING' ? this.#waitingKeys(limit + 1, cursor) : this.#keys(stage, limit + 1, cursor)
-    const keys = await walked
+    const keys = await this.#keys(stage, limit + 1, cursor)
     const shown = keys.slice(0, limit)
     const found = await this.#bySeq(shown.map(({ seq }) => seq))
     // Read a moment later: what has left the stage since is not shown in it.
@@ -157,10 +152,16 @@ export class ItemReads {
       .flatMap(({ seq }) => found.get(seq) ?? [])
       .filter((row) => row.stage === STAGE_NUMBERS[stage])
     const last = shown.at(-1)
-    return keys.length > limit && last !== undefined ? { items, cursor: writeCursor(last.key) } : { items }
+    return keys.length > limit && last !== undefined ? { items, cursor: last.cursor } : { items }
   }
 
-  async #waitingKeys(limit: number, cursor: string | undefined): Promise<{ seq: number; key: number[] }[]> {
+  #keys(stage: Stage, limit: number, cursor: string | undefined): Promise<StageKey[]> {
+    if (stage === 'WAITING') return this.#waitingKeys(limit, cursor)
+    if (stage === 'PROCESSING') return this.#processingKeys(limit, cursor)
+    return this.#finishedKeys(stage, limit, cursor)
+  }
+
+  async #waitingKeys(limit: number, cursor: string | undefined): Promise<StageKey[]> {
     let query = this.#db
       .selectFrom(this.#store.names.waiting)
       .select(['rank', 'available_at', 'seq'])
@@ -170,36 +171,41 @@ export class ItemReads {
       query = query.where(sql<boolean>`(rank, available_at, seq) > (${rank}, ${availableAt}, ${seq})`)
     }
     const rows = await query.orderBy('rank').orderBy('available_at').orderBy('seq').limit(limit).execute()
-    return rows.map(({ rank, available_at, seq }) => ({ seq, key: [rank, available_at, seq] }))
+    return rows.map(({ rank, available_at, seq }) => ({
+      seq,
+      cursor: writeCursor([rank, available_at, seq]),
+    }))
   }
 
-  async #keys(
-    stage: Stage,
+  async #processingKeys(limit: number, cursor: string | undefined): Promise<StageKey[]> {
+    const after = cursor === undefined ? '' : parseTextCursor(cursor)
+    const rows = await this.#db
+      .selectFrom(this.#store.names.processing)
+      .select(['id', 'seq'])
+      .where('queue_id', '=', this.#queueId)
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(limit)
+      .execute()
+    return rows.map(({ id, seq }) => ({ seq, cursor: writeTextCursor(id) }))
+  }
+
+  async #finishedKeys(
+    stage: 'SUCCESS' | 'FAIL',
     limit: number,
     cursor: string | undefined,
-  ): Promise<{ seq: number; key: number[] }[]> {
+  ): Promise<StageKey[]> {
     const [after = 0] = cursor === undefined ? [] : parseCursor(cursor, 1)
-    const { names } = this.#store
-    const rows =
-      stage === 'PROCESSING'
-        ? await this.#db
-            .selectFrom(names.processing)
-            .select('seq')
-            .where('queue_id', '=', this.#queueId)
-            .where('seq', '>', after)
-            .orderBy('seq')
-            .limit(limit)
-            .execute()
-        : await this.#db
-            .selectFrom(names.attempts)
-            .select('seq')
-            .where(isFinal(stage))
-            .where('queue_id', '=', this.#queueId)
-            .where('seq', '>', after)
-            .orderBy('seq')
-            .limit(limit)
-            .execute()
-    return rows.map(({ seq }) => ({ seq, key: [seq] }))
+    const rows = await this.#db
+      .selectFrom(this.#store.names.finished)
+      .select('seq')
+      .where('queue_id', '=', this.#queueId)
+      .where('stage', '=', STAGE_NUMBERS[stage])
+      .where('seq', '>', after)
+      .orderBy('seq')
+      .limit(limit)
+      .execute()
+    return rows.map(({ seq }) => ({ seq, cursor: writeCursor([seq]) }))
   }
 
   /**
@@ -208,18 +214,30 @@ export class ItemReads {
    */
   async #bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
     if (seqs.length === 0) return new Map()
-    const rows = await this.#db
-      .selectFrom(this.#store.names.items)
-      .select(FACTS)
-      .where(this.#store.among('seq', seqs))
-      .execute()
+    const rows = await this.#facts(this.#store.among('i.seq', seqs))
     return new Map(rows.map((row) => [row.seq, row]))
+  }
+
+  async #facts(where: RawBuilder<boolean>): Promise<ItemFacts[]> {
+    const query = sql<ItemFacts>`select ${FACTS} from ${this.#store.facts} where ${where}`
+    return (await query.execute(this.#db)).rows
   }
 }
 
-/** A literal, not a parameter: with a parameter a cached plan could not use the partial index. */
-function isFinal(stage: Stage): RawBuilder<boolean> {
-  return sql<boolean>`final = ${sql.lit(STAGE_NUMBERS[stage])}`
+/** The place of an item in its stage's own table. */
+interface StageKey {
+  readonly seq: number
+  readonly cursor: string
+}
+
+function earlierAttempt(row: Omit<AttemptFacts, 'final' | 'result'>): AttemptFacts {
+  return { ...row, final: false, result: null }
+}
+
+function lastAttempt(
+  row: Omit<AttemptFacts, 'final' | 'outcome' | 'requeue_reason'> & { stage: number },
+): AttemptFacts {
+  return { ...row, final: true, outcome: row.stage, requeue_reason: null }
 }
 
 function total(column: 'waiting' | 'processing' | 'success' | 'fail'): RawBuilder<number> {

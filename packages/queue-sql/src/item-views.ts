@@ -72,7 +72,7 @@ function outcomeOf(row: ItemFacts, ended: readonly AttemptFacts[]) {
 
 /** A failed attempt that the item no longer rests on was requeued, and the requeue's reason is the later one. */
 function reasonOf({ outcome, final, reason, requeue_reason }: AttemptFacts): string | undefined {
-  return (outcome === STAGE_NUMBERS.FAIL && final === null ? requeue_reason : reason) ?? undefined
+  return (outcome === STAGE_NUMBERS.FAIL && !final ? requeue_reason : reason) ?? undefined
 }
 
 function attemptOf(row: AttemptFacts): AttemptRecord {

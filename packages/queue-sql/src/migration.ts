@@ -8,8 +8,10 @@ export interface Migration {
   readonly steps: SchemaSteps
   /** Whether a table of this name is visible; one parameter, the name. */
   readonly tableExistsText: string
-  /** Runs in the transaction before anything is read: ten processes that start together go one by one. */
-  readonly lockText?: string
+  /** Run in the transaction before anything is read: ten processes that start together go one by one, and however long it takes. */
+  readonly beginTexts: readonly string[]
+  /** Starts a statement that may take long. */
+  readonly mark?: string
   readonly place: string
 }
 
@@ -22,10 +24,11 @@ export interface Migration {
 export async function migrate(db: Kysely<Tables>, migration: Migration): Promise<void> {
   if ((await versionOf(db, migration)) === SCHEMA_VERSION) return
   await db.transaction().execute(async (trx) => {
-    if (migration.lockText !== undefined) await trx.executeQuery(CompiledQuery.raw(migration.lockText))
+    const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
+    for (const text of migration.beginTexts) await run(text)
     const version = await versionOf(trx, migration)
     for (const step of migration.steps.slice(version)) {
-      for (const text of step) await trx.executeQuery(CompiledQuery.raw(text))
+      for (const text of step) await run(text)
     }
     await noteVersion(trx, migration, version)
   })

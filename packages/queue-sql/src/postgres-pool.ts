@@ -8,6 +8,16 @@ import type { SqlQueueSettings } from './sql-options.js'
 /** Starts a statement that is to be planned at every call, since the best plan depends on how large the tables have become. */
 export const PLANNED_EACH_TIME = '/* planned each time */ '
 
+/** Starts a statement that may take as long as it needs: one that rewrites a large table. */
+export const UNLIMITED = '/* unlimited */ '
+const UNLIMITED_MS = 2_000_000_000
+
+/**
+ * How each of our connections plans: once, and by the indexes. Every statement here has an index for what it looks up; planned anew at
+ * each call, it would cost half as much again, and a plan made while a table is small would go on reading it whole as it grows.
+ */
+const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
+
 /**
  * A pool of `pg` as kysely wants it. Statements are prepared under a name, so that PostgreSQL parses and plans each once a connection;
  * kysely never names them.
@@ -60,7 +70,7 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
     idle_in_transaction_session_timeout: timeoutMs,
   }
   return {
-    connectionString: url,
+    connectionString: preparedStatements ? withPlanning(url) : url,
     max: poolSize,
     connectionTimeoutMillis: timeoutMs,
     query_timeout: timeoutMs,
@@ -81,6 +91,14 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
   }
 }
 
+/** Beside what the url itself asks of the session, which comes last and so wins. */
+export function withPlanning(url: string): string {
+  const planned = new URL(url)
+  const given = planned.searchParams.get('options')
+  planned.searchParams.set('options', given === null ? PLANNING : `${PLANNING} ${given}`)
+  return planned.href
+}
+
 function adaptClient(client: pg.PoolClient, preparedStatements: boolean): PostgresPoolClient {
   let broken = false
   async function query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
@@ -90,6 +108,7 @@ function adaptClient(client: pg.PoolClient, preparedStatements: boolean): Postgr
         text,
         values: [...parameters],
         ...(isNamed ? { name: statementName(text) } : {}),
+        ...(text.startsWith(UNLIMITED) ? { query_timeout: UNLIMITED_MS } : {}),
       })
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
       return result as unknown as PostgresQueryResult<R>

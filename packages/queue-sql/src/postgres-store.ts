@@ -2,8 +2,8 @@ import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
 import { migrate, versionOf } from './migration.js'
 import { PostgresMoves } from './postgres-moves.js'
-import { postgresPool } from './postgres-pool.js'
-import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './postgres-texts.js'
+import { postgresPool, UNLIMITED } from './postgres-pool.js'
+import { POSTGRES_NOW_MS, POSTGRES_SLOTS, postgresTexts } from './postgres-texts.js'
 import { postgresSteps } from './schema.js'
 import { isPostgresContention } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
@@ -29,7 +29,12 @@ export function openPostgres(
     steps: postgresSteps(names),
     // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
     tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
-    lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+    beginTexts: [
+      'set local statement_timeout = 0',
+      'set local lock_timeout = 0',
+      `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+    ],
+    mark: UNLIMITED,
     place,
   }
   return {
@@ -38,9 +43,10 @@ export function openPostgres(
     place,
     durable: true,
     nowMs: sql.raw(POSTGRES_NOW_MS),
+    facts: sql.raw(postgresTexts(names).facts),
     counterSlots: POSTGRES_SLOTS,
     among: (column, values) =>
-      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'id' ? 'text[]' : 'bigint[]')})`,
+      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
     moves: (queueId) => new PostgresMoves(db, names, queueId),
     isContention: isPostgresContention,
     pauseMs: (tries) => (tries < MAX_TRIES ? Math.random() * 50 * tries : undefined),

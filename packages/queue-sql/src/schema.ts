@@ -1,7 +1,8 @@
+import { former, postgresItemsStayPut, sqliteItemsStayPut } from './schema-v2.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
@@ -22,7 +23,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
         not_before_at integer, claimed_at integer, queue_id integer not null, attempt integer not null,
         refunds integer not null, priority integer not null, stage integer not null check (stage between 0 and 3),
         uid text not null, id text not null, unique (queue_id, id))`,
-      `create table ${t.bodies} (seq integer primary key, body text not null)`,
+      `create table ${former(t).bodies} (seq integer primary key, body text not null)`,
       `create table ${t.waiting} (queue_id integer not null, rank integer not null, available_at integer not null,
         seq integer not null, primary key (queue_id, rank, available_at, seq)) without rowid`,
       `create table ${t.processing} (queue_id integer not null, seq integer not null,
@@ -32,12 +33,12 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
         reason text, details text, result text, requeue_reason text, primary key (seq, attempt))`,
       `create index ${t.attempts}_final on ${t.attempts} (queue_id, final, seq) where final is not null`,
     ],
+    sqliteItemsStayPut(t),
   ]
 }
 
 /**
- * PostgreSQL. The row whose stage changes is narrow, has room in its page and no index on what changes, so that a move is a HOT update;
- * the dead rows of the tables that only know INSERT and DELETE are cleaned up early, since a claim would have to step over them.
+ * PostgreSQL. The dead rows of the small tables that items pass through are cleaned up early, since a claim would have to step over them.
  */
 export function postgresSteps(t: TableNames): SchemaSteps {
   const churn = `autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
@@ -60,7 +61,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
         attempt integer not null, refunds integer not null, priority integer not null,
         stage smallint not null check (stage between 0 and 3), uid uuid not null, id text collate "C" not null,
         unique (queue_id, id)) with (fillfactor = 50, ${churn})`,
-      `create table ${t.bodies} (seq bigint primary key, body text not null)`,
+      `create table ${former(t).bodies} (seq bigint primary key, body text not null)`,
       `create table ${t.waiting} (available_at bigint not null, seq bigint not null, queue_id integer not null,
         rank integer not null, primary key (queue_id, rank, available_at, seq)) with (${churn})`,
       `create table ${t.processing} (seq bigint not null, queue_id integer not null,
@@ -70,5 +71,6 @@ export function postgresSteps(t: TableNames): SchemaSteps {
         reason text, details text, result text, requeue_reason text, primary key (seq, attempt))`,
       `create index ${t.attempts}_final on ${t.attempts} (queue_id, final, seq) where final is not null`,
     ],
+    postgresItemsStayPut(t, churn),
   ]
 }

@@ -11,10 +11,12 @@ export interface SqlStore {
   readonly durable: boolean
   /** The storage's clock in epoch ms, as an SQL expression. */
   readonly nowMs: RawBuilder<number>
+  /** Items `i` beside their rows in `processing` `p` and `finished` `f`, where they have them: what follows `from`. */
+  readonly facts: RawBuilder<unknown>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** `column = one of these`, as one parameter whatever their number. */
-  among(column: 'id' | 'seq', values: readonly (string | number)[]): RawBuilder<boolean>
+  among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
   /** The moves of one queue. */
   moves(queueId: number): Moves
   /** Whether the whole transaction failed only because of another one, and is to be run again. */

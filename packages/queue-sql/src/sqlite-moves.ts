@@ -2,15 +2,40 @@ import { MAX_HISTORY } from '@sluice/core'
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
-import type { TableNames, Tables } from './tables.js'
+import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
 type Trx = Transaction<Tables>
 
-interface MovedRow {
+/** Where an item enters the backlog. */
+interface WaitingPlace {
+  readonly seq: number
+  readonly id: string
+  readonly priority: number
+  readonly available_at: number
+}
+
+interface MovableRow {
   readonly seq: number
   readonly id: string
   readonly attempt: number
   readonly claimed_at: number
+  readonly turn: number
+  readonly now: number
+}
+
+/** What leaves PROCESSING, and how. */
+interface Leaving extends MovableRow {
+  readonly wanted: WantedRow
+}
+
+interface FreedRow {
+  readonly seq: number
+  readonly attempt: number
+  readonly claimed_at: number
+  readonly ended_at: number
+  readonly reason: string | null
+  readonly details: string | null
+  readonly now: number
 }
 
 /**
@@ -29,16 +54,18 @@ export class SqliteMoves implements Moves {
   }
 
   put(rows: readonly NewRow[]): Promise<string[]> {
+    const values = rows.map((row) => [
+      row.id,
+      row.uid,
+      row.priority,
+      row.not_before_at,
+      row.delay_ms,
+      row.body,
+    ])
+    const parameters = [this.#queueId, JSON.stringify(values)]
     return this.#write(async (trx) => {
-      const added = await all<{ seq: number; id: string }>(trx, this.#texts.insertItems, [
-        this.#queueId,
-        JSON.stringify(rows.map((row) => [row.id, row.uid, row.priority, row.not_before_at, row.delay_ms])),
-      ])
+      const added = await all<WaitingPlace>(trx, this.#texts.insertItems, parameters)
       if (added.length === 0) return []
-      const bodies = new Map<string, string>()
-      for (const { id, body } of rows) bodies.set(id, body)
-      const pairs = added.map(({ seq, id }) => [seq, bodies.get(id)])
-      await all(trx, this.#texts.insertBodies, [JSON.stringify(pairs)])
       await this.#enterWaiting(trx, added)
       await this.#count(trx, { waiting: added.length })
       return added.map(({ id }) => id)
@@ -53,8 +80,8 @@ export class SqliteMoves implements Moves {
       const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
       if (taken.length === 0) return []
       const seqs = seqList(taken)
-      const claimed = await all<ClaimedRow>(trx, this.#texts.claimItems, [seqs])
-      await all(trx, this.#texts.insertProcessing, [this.#queueId, seqs])
+      await all(trx, this.#texts.insertProcessing, [seqs])
+      const claimed = await all<ClaimedRow>(trx, this.#texts.claimed, [seqs])
       await this.#count(trx, { waiting: -taken.length, processing: claimed.length })
       return claimed
     })
@@ -67,46 +94,60 @@ export class SqliteMoves implements Moves {
   }
 
   settle(rows: readonly WantedRow[]): Promise<string[]> {
+    const asked = JSON.stringify(rows.map(({ id, attempt, uid }) => [id, attempt, uid]))
     return this.#write(async (trx) => {
-      const asked = rows.map(({ reason: _reason, result: _result, details: _details, ...row }) => row)
-      const moved = await all<MovedRow>(trx, this.#texts.settleItems, [JSON.stringify(asked), this.#queueId])
-      if (moved.length === 0) return []
-      const wanted = new Map(rows.map((row) => [row.id, row]))
-      const ended = moved.flatMap((row) => {
-        const { stage = 0, reason = null, result = null, details = null } = wanted.get(row.id) ?? {}
-        return [{ ...row, stage, reason, result, details }]
+      const movable = await all<MovableRow>(trx, this.#texts.movable, [asked, this.#queueId])
+      if (movable.length === 0) return []
+      const leaving = movable.flatMap((row): Leaving[] => {
+        const wanted = rows[row.turn]
+        return wanted === undefined ? [] : [{ ...row, wanted }]
       })
-      await all(trx, this.#texts.deleteProcessing, [this.#queueId, seqList(moved)])
-      await all(trx, this.#texts.insertAttempts, [this.#queueId, JSON.stringify(ended)])
-      for (const { seq, attempt } of moved.filter(({ attempt }) => attempt > MAX_HISTORY)) {
+      const ids = leaving.map(({ id }) => id)
+      await all(trx, this.#texts.deleteProcessing, [this.#queueId, JSON.stringify(ids)])
+      const released = leaving.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.WAITING)
+      const finished = leaving.filter(({ wanted }) => wanted.stage !== STAGE_NUMBERS.WAITING)
+      await this.#finish(trx, finished)
+      await this.#release(trx, released)
+      for (const { seq, attempt } of leaving.filter(({ attempt }) => attempt > MAX_HISTORY)) {
         await all(trx, this.#texts.trimAttempts, [seq, attempt])
       }
-      const released = ended.filter(({ stage }) => stage === 0)
-      await this.#enterWaiting(trx, released)
-      await this.#count(trx, {
-        waiting: released.length,
-        processing: -ended.length,
-        success: ended.filter(({ stage }) => stage === 2).length,
-        fail: ended.filter(({ stage }) => stage === 3).length,
-      })
-      return moved.map(({ id }) => id)
+      const success = finished.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.SUCCESS).length
+      const fail = finished.length - success
+      await this.#count(trx, { waiting: released.length, processing: -leaving.length, success, fail })
+      return ids
     })
   }
 
   requeue(ids: readonly string[], order: RequeueOrder): Promise<string[]> {
+    const { delayMs, priority, reason } = order
+    const id = this.#queueId
     return this.#write(async (trx) => {
-      const moved = await all<{ seq: number; id: string }>(trx, this.#texts.requeueItems, [
-        order.delayMs,
-        order.delayMs,
-        order.priority,
-        this.#queueId,
-        JSON.stringify(ids),
+      const freed = await all<FreedRow>(trx, this.#texts.freeFailed, [id, id, JSON.stringify(ids)])
+      if (freed.length === 0) return []
+      const attempts = freed.map((row) => [
+        row.seq,
+        row.attempt,
+        STAGE_NUMBERS.FAIL,
+        row.claimed_at,
+        row.ended_at,
+        row.reason,
+        row.details,
+        reason,
       ])
-      if (moved.length === 0) return []
-      await all(trx, this.#texts.requeueAttempts, [order.reason, seqList(moved)])
-      await this.#enterWaiting(trx, moved)
+      await all(trx, this.#texts.insertAttempts, [JSON.stringify(attempts)])
+      // All its attempts so far are refunded: the item starts afresh.
+      const returned = freed.map((row) => [
+        row.seq,
+        row.attempt,
+        row.claimed_at,
+        row.attempt,
+        0,
+        priority,
+        row.now + delayMs,
+      ])
+      const moved = await this.#return(trx, returned)
       await this.#count(trx, { waiting: moved.length, fail: -moved.length })
-      return moved.map(({ id }) => id)
+      return moved.map((row) => row.id)
     })
   }
 
@@ -136,8 +177,56 @@ export class SqliteMoves implements Moves {
     return { ...this.#texts.due[scope.kind], parameters }
   }
 
-  async #enterWaiting(trx: Trx, rows: readonly { seq: number }[]): Promise<void> {
-    if (rows.length > 0) await all(trx, this.#texts.insertWaiting, [seqList(rows)])
+  async #finish(trx: Trx, rows: readonly Leaving[]): Promise<void> {
+    if (rows.length === 0) return
+    const values = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
+      wanted.stage,
+      seq,
+      attempt,
+      claimed_at,
+      now,
+      wanted.reason,
+      wanted.details,
+      wanted.result,
+    ])
+    await all(trx, this.#texts.insertFinished, [this.#queueId, JSON.stringify(values)])
+  }
+
+  async #release(trx: Trx, rows: readonly Leaving[]): Promise<void> {
+    if (rows.length === 0) return
+    const attempts = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
+      seq,
+      attempt,
+      STAGE_NUMBERS.WAITING,
+      claimed_at,
+      now,
+      wanted.reason,
+      wanted.details,
+      null,
+    ])
+    await all(trx, this.#texts.insertAttempts, [JSON.stringify(attempts)])
+    const returned = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
+      seq,
+      attempt,
+      claimed_at,
+      null,
+      wanted.refund,
+      null,
+      now + wanted.delay_ms,
+    ])
+    await this.#return(trx, returned)
+  }
+
+  /** Notes in the items' own rows what they bring back with them, and lines them up. */
+  async #return(trx: Trx, values: readonly (readonly (number | null)[])[]): Promise<WaitingPlace[]> {
+    const places = await all<WaitingPlace>(trx, this.#texts.returnItems, [JSON.stringify(values)])
+    await this.#enterWaiting(trx, places)
+    return places
+  }
+
+  async #enterWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
+    const keys = places.map(({ seq, priority, available_at }) => [-priority, available_at, seq])
+    await all(trx, this.#texts.insertWaiting, [this.#queueId, JSON.stringify(keys)])
   }
 
   async #count(

@@ -10,7 +10,7 @@ import type { SqlQueueSettings } from './sql-options.js'
 import type { SqlStore } from './sql-store.js'
 import { NodeSqliteDialect } from './sqlite-dialect.js'
 import { SqliteMoves } from './sqlite-moves.js'
-import { SQLITE_NOW_MS } from './sqlite-texts.js'
+import { SQLITE_NOW_MS, sqliteTexts } from './sqlite-texts.js'
 import { tableNames, type Tables } from './tables.js'
 
 const IN_MEMORY = ':memory:'
@@ -32,6 +32,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     names,
     steps: sqliteSteps(names),
     tableExistsText: `select 1 from sqlite_master where type = 'table' and name = ?`,
+    beginTexts: [],
     place,
   }
   return {
@@ -40,6 +41,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     place,
     durable: !inMemory,
     nowMs: sql.raw(SQLITE_NOW_MS),
+    facts: sql.raw(sqliteTexts(names).facts),
     counterSlots: 1,
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,

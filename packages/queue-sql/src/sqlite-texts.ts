@@ -18,17 +18,16 @@ export function sqliteTexts(t: TableNames) {
   }
   return {
     insertItems: `insert into ${t.items}
-        (queue_id, id, uid, stage, attempt, refunds, priority, put_at, not_before_at, available_at)
-      select ?, id, uid, 0, 0, 0, priority, put_at, not_before_at, max(put_at, coalesce(not_before_at, put_at))
+        (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select ?, id, uid, 0, 0, priority, put_at, not_before_at, max(put_at, coalesce(not_before_at, put_at)), body
       from (
         select value->>0 as id, value->>1 as uid, value->>2 as priority, ${now} as put_at,
-          coalesce(value->>3, ${now} + (value->>4)) as not_before_at
+          coalesce(value->>3, ${now} + (value->>4)) as not_before_at, value->>5 as body
         from json_each(?) order by key
       ) where true
-      on conflict (queue_id, id) do nothing returning seq, id`,
-    insertBodies: `insert into ${t.bodies} (seq, body) select value->>0, value->>1 from json_each(?)`,
+      on conflict (queue_id, id) do nothing returning seq, id, priority, available_at`,
     insertWaiting: `insert into ${t.waiting} (queue_id, rank, available_at, seq)
-      select queue_id, -priority, available_at, seq from ${t.items} where seq in ${listed}`,
+      select ?, value->>0, value->>1, value->>2 from json_each(?)`,
     due: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
       top: due(
@@ -48,48 +47,54 @@ export function sqliteTexts(t: TableNames) {
       select rank, exists (
         select 1 from ${t.waiting} w where w.queue_id = ? and w.rank = level.rank and w.available_at <= ${now}
       ) as due from level where rank is not null order by rank`,
-    claimItems: `update ${t.items} set stage = 1, attempt = attempt + 1, claimed_at = ${now}
-      where seq in ${listed} and stage = 0
-      returning seq, id, uid, attempt, refunds, priority, available_at, put_at, claimed_at,
-        (select body from ${t.bodies} b where b.seq = ${t.items}.seq) as body`,
-    insertProcessing: `insert into ${t.processing} (queue_id, seq) select ?, value from json_each(?)`,
-    // Materialized, so that SQLite takes the batch first and looks each item up; else it would go through all items of the queue.
-    settleItems: `with w as materialized (
-        select value->>'id' as id, value->>'attempt' as attempt, value->>'uid' as uid, value->>'stage' as stage,
-          value->>'refund' as refund, ${now} + (value->>'delay_ms') as not_before_at
-        from json_each(?)
-      )
-      update ${t.items} as i set
-        stage = w.stage,
-        refunds = i.refunds + w.refund,
-        not_before_at = case w.stage when 0 then w.not_before_at else i.not_before_at end,
-        available_at = case w.stage when 0 then w.not_before_at else i.available_at end
-      from w
-      where i.queue_id = ? and i.id = w.id and i.stage = 1
-        and (w.attempt is null or i.attempt = w.attempt) and (w.uid is null or i.uid = w.uid)
-      returning seq, id, attempt, claimed_at`,
-    deleteProcessing: `delete from ${t.processing} where queue_id = ? and seq in ${listed}`,
-    insertAttempts: `insert into ${t.attempts}
-        (seq, attempt, queue_id, outcome, final, claimed_at, ended_at, reason, details, result)
-      select value->>'seq', value->>'attempt', ?, value->>'stage', nullif(value->>'stage', 0),
-        value->>'claimed_at', ${now}, value->>'reason', value->>'details', value->>'result'
+    insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
+      select queue_id, seq, ${now}, attempt + 1, uid, id from ${t.items} where seq in ${listed}`,
+    claimed: `select i.seq, i.id, i.uid, p.attempt, i.refunds, i.priority, i.available_at, i.put_at, p.claimed_at, i.body
+      from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
+      where i.seq in ${listed}`,
+    // A cross join, so that SQLite takes the batch first and looks each item up; else it would go through all that is in PROCESSING.
+    movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${now} as now
+      from json_each(?) w cross join ${t.processing} p
+      where p.queue_id = ? and p.id = w.value->>0
+        and (w.value->>1 is null or p.attempt = w.value->>1) and (w.value->>2 is null or p.uid = w.value->>2)`,
+    deleteProcessing: `delete from ${t.processing} where queue_id = ? and id in ${listed}`,
+    insertFinished: `insert into ${t.finished}
+        (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
+      select ?, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
       from json_each(?)`,
+    insertAttempts: `insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason)
+      select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7 from json_each(?)`,
+    returnItems: `update ${t.items} as i set attempt = w.attempt, claimed_at = w.claimed_at,
+        refunds = coalesce(w.refunds, i.refunds) + w.refund, priority = coalesce(w.priority, i.priority),
+        not_before_at = w.available_at, available_at = w.available_at
+      from (select value->>0 as seq, value->>1 as attempt, value->>2 as claimed_at, value->>3 as refunds,
+        value->>4 as refund, value->>5 as priority, value->>6 as available_at from json_each(?)) w
+      where i.seq = w.seq returning seq, id, priority, available_at`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
-    requeueItems: `update ${t.items} set stage = 0, refunds = attempt, not_before_at = ${now} + ?,
-        available_at = ${now} + ?, priority = coalesce(?, priority)
-      where queue_id = ? and id in ${listed} and stage = 3 returning seq, id`,
-    requeueAttempts: `update ${t.attempts} set final = null, requeue_reason = ?
-      where seq in ${listed} and final = 3`,
-    findRemovable: `select seq, id, stage from ${t.items}
-      where queue_id = ? and id in ${listed} and stage in ${listed} and stage <> 1`,
+    freeFailed: `delete from ${t.finished} where queue_id = ? and stage = 3
+      and seq in (select seq from ${t.items} where queue_id = ? and id in ${listed})
+      returning seq, attempt, claimed_at, ended_at, reason, details, ${now} as now`,
+    findRemovable: `select seq, id, stage from (
+        select i.seq, i.id, i.queue_id, case when p.attempt is not null then 1 else coalesce(f.stage, 0) end as stage
+        from ${factsText(t)} where i.queue_id = ? and i.id in ${listed}
+      ) where stage in ${listed} and stage <> 1`,
     deleteEverywhere: [
       `delete from ${t.waiting} where (queue_id, rank, available_at, seq) in
         (select queue_id, -priority, available_at, seq from ${t.items} where seq in ${listed})`,
-      `delete from ${t.bodies} where seq in ${listed}`,
+      `delete from ${t.finished} where (queue_id, stage, seq) in
+        (select i.queue_id, s.value, i.seq from ${t.items} i cross join json_each('[2,3]') s where i.seq in ${listed})`,
       `delete from ${t.attempts} where seq in ${listed}`,
       `delete from ${t.items} where seq in ${listed}`,
     ],
     count: `update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
       fail = fail + ? where queue_id = ? and slot = 0`,
+    facts: factsText(t),
   }
+}
+
+/** Items beside their other rows, each looked up by its key. */
+function factsText(t: TableNames): string {
+  return `${t.items} i
+    left join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
+    left join ${t.finished} f on f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq`
 }

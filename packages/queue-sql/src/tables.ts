@@ -44,7 +44,10 @@ interface CounterRow {
   fail: number
 }
 
-/** The narrow row that every move changes. No index has a column that changes, so that PostgreSQL can update it in its page (HOT). */
+/**
+ * An item. It is written by a put, and changed only by what brings it back to WAITING: `attempt`, `refunds` and the instants but `put_at` are
+ * as they were when it last became WAITING. Which of `waiting`, `processing` and `finished` has its other row says in which stage it is.
+ */
 interface ItemRow {
   seq: Generated<number>
   available_at: number
@@ -55,13 +58,8 @@ interface ItemRow {
   attempt: number
   refunds: number
   priority: number
-  stage: number
   uid: string
   id: string
-}
-
-interface BodyRow {
-  seq: number
   body: ColumnType<string, string, never>
 }
 
@@ -74,25 +72,38 @@ interface WaitingRow {
   seq: number
 }
 
-/** What is claimed. It knows only INSERT and DELETE. */
+/** What is claimed. It knows only INSERT and DELETE, and all that a move out of it must compare, so that a move need not read the item. */
 interface ProcessingRow {
-  queue_id: number
   seq: number
+  claimed_at: number
+  queue_id: number
+  attempt: number
+  uid: string
+  id: string
 }
 
-/** Attempts that have ended. */
-interface AttemptRow {
+/** What is in SUCCESS or FAIL, with the attempt that brought it there. It knows only INSERT and, of what is requeued or removed, DELETE. */
+interface FinishedRow {
   seq: number
-  attempt: number
-  queue_id: number
-  outcome: number
-  /** The stage in which the item rests because of this attempt, or null: the lists of SUCCESS and FAIL. */
-  final: number | null
   claimed_at: number
   ended_at: number
+  queue_id: number
+  attempt: number
+  stage: number
   reason: string | null
   details: string | null
   result: string | null
+}
+
+/** Attempts after which the item became WAITING again. */
+interface AttemptRow {
+  seq: number
+  claimed_at: number
+  ended_at: number
+  attempt: number
+  outcome: number
+  reason: string | null
+  details: string | null
   requeue_reason: string | null
 }
 
@@ -103,9 +114,9 @@ export interface Tables {
   leases: LeaseRow
   counters: CounterRow
   items: ItemRow
-  bodies: BodyRow
   waiting: WaitingRow
   processing: ProcessingRow
+  finished: FinishedRow
   attempts: AttemptRow
 }
 
@@ -123,9 +134,9 @@ export function tableNames(prefix: string): TableNames {
     leases: name('leases'),
     counters: name('counters'),
     items: name('items'),
-    bodies: name('bodies'),
     waiting: name('waiting'),
     processing: name('processing'),
+    finished: name('finished'),
     attempts: name('attempts'),
   }
 }

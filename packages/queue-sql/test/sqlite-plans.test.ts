@@ -10,9 +10,10 @@ import { sqliteTexts } from '../src/sqlite-texts.js'
 import { tableNames } from '../src/tables.js'
 
 const names = tableNames('plan_')
-const { due, deleteEverywhere, ...others } = sqliteTexts(names)
+const { due, deleteEverywhere, facts, ...others } = sqliteTexts(names)
 const texts: [string, string][] = [
   ...Object.entries(others),
+  ['look items up', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],
   ...Object.entries(due).flatMap(([scope, { text, deleteText }]): [string, string][] => [
     [`claim ${scope}`, deleteText],
     [`look at ${scope}`, text],
