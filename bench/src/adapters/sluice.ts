@@ -18,6 +18,13 @@ export const sluiceAlone: Adapter = {
   },
 }
 
+/** Sluice without prepared statements, as behind an old pooler. */
+export const sluiceUnprepared: Adapter = {
+  name: 'sluice, unprepared',
+  open: async ({ postgresUrl }, clients) =>
+    storeOf([await open(postgresUrl, { poolSize: clients, preparedStatements: false })]),
+}
+
 function open(url: string, options: object): Promise<Queue> {
   return openQueue({ name: 'bench', url, timeoutMs: 120_000, ...options })
 }
