@@ -2,6 +2,7 @@ import { LABEL_ARCHIVING, type ArgoWorkflow, type JsonObject } from './argo-work
 import { selects, type LabelSelector } from './label-selector.js'
 import { byStart } from './workflow-index.js'
 import { withLabels } from './workflow-steps.js'
+import { defined } from './workflow-view.js'
 
 /** The database of finished workflows. */
 export class Archive {
@@ -72,12 +73,4 @@ export function archivedRow({ metadata, spec, status }: ArgoWorkflow): JsonObjec
       resourcesDuration,
     }),
   })
-}
-
-type Optional = Readonly<Record<string, JsonObject[string] | undefined>>
-
-function defined(fields: Optional): JsonObject {
-  const kept: Record<string, JsonObject[string]> = {}
-  for (const [key, value] of Object.entries(fields)) if (value !== undefined) kept[key] = value
-  return kept
 }

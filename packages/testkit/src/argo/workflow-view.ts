@@ -1,33 +1,35 @@
-import { asObject, isObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
-import { sorted } from './go-json.js'
+import type { JsonValue } from '@sluice/core'
+import { isObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
 import { withZeroFields, type FieldCleaner } from './field-cleaner.js'
+import { sorted } from './go-json.js'
 
 /** A workflow as it is answered: without `kind`, empty maps left out, labels in order. */
 export function shown(workflow: ArgoWorkflow): JsonObject {
   const known = SHOWN.get(workflow)
   if (known !== undefined) return known
   const { metadata, spec, status } = workflow
-  const { labels, annotations, uid, resourceVersion, creationTimestamp, ownerReferences, ...rest } = metadata
-  const view = plain({
-    metadata: {
-      ...rest,
-      generateName: rest.generateName === '' ? undefined : rest.generateName,
-      // What was only made and never stored has none of them.
-      ...(uid === '' ? { creationTimestamp: null } : { uid, resourceVersion, creationTimestamp }),
-      labels: nonEmpty(labels),
-      annotations: nonEmpty(annotations),
-      ownerReferences: ownerReferences?.length === 0 ? undefined : ownerReferences,
-      managedFields: uid === '' ? undefined : [managedField(creationTimestamp)],
-    },
-    spec,
-    status,
-  })
+  const view = { metadata: shownMetadata(metadata), spec, status: defined({ ...status }) }
   SHOWN.set(workflow, view)
   return view
 }
 
 /** Workflows never change, so that each is made up once. */
 const SHOWN = new WeakMap<ArgoWorkflow, JsonObject>()
+
+function shownMetadata(metadata: ArgoWorkflow['metadata']): JsonObject {
+  const { uid, resourceVersion, creationTimestamp, generateName, labels, annotations, ...rest } = metadata
+  const { ownerReferences, ...others } = rest
+  return defined({
+    ...others,
+    generateName: generateName === '' ? undefined : generateName,
+    // What was only made and never stored has none of them.
+    ...(uid === '' ? { creationTimestamp: null } : { uid, resourceVersion, creationTimestamp }),
+    labels: nonEmpty(labels),
+    annotations: nonEmpty(annotations),
+    ownerReferences: ownerReferences?.length === 0 ? undefined : ownerReferences,
+    managedFields: uid === '' ? undefined : [managedField(creationTimestamp)],
+  })
+}
 
 /** As {@link shown}, and with `kind` and `apiVersion`, as archived ones have it. */
 export function shownWithKind(workflow: ArgoWorkflow): JsonObject {
@@ -56,7 +58,14 @@ function nonEmpty(map: Readonly<Record<string, string>>): Record<string, string>
   return Object.keys(map).length === 0 ? undefined : sorted(map)
 }
 
-/** Drops what is undefined, at all depths. */
-function plain(value: object): JsonObject {
-  return asObject(JSON.parse(JSON.stringify(value)))
+/** An object without the fields that are undefined. */
+export function defined(fields: Readonly<Record<string, unknown>>): JsonObject {
+  const kept: Record<string, JsonValue> = {}
+  for (const [key, value] of Object.entries(fields)) if (isGiven(value)) kept[key] = value
+  return kept
+}
+
+/** What a workflow has in it is JSON or not there. */
+function isGiven(value: unknown): value is JsonValue {
+  return value !== undefined
 }
