@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { batches } from './batch.js'
 
 interface Call<Input, Outcome> {
@@ -43,6 +44,9 @@ export class Coalescer<Input, Outcome> {
       const [batch = []] = batches(this.#waiting, ({ input }) => chars(input))
       this.#waiting = this.#waiting.slice(batch.length)
       await this.#flush(batch)
+      // Callers that were told of their outcomes come back one after another: without this the first would go alone, and all others wait
+      // for its commit.
+      if (batch.length > 1) await turn()
     }
     this.#isFlushing = false
   }

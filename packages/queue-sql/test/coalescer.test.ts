@@ -31,6 +31,22 @@ describe('Coalescer', () => {
     expect(await Promise.all(calls)).toEqual(['A', 'B', 'C'])
   })
 
+  test('callers that come back when their batch is done make the next one together', async () => {
+    const sizes: number[] = []
+    const flush = async (inputs: readonly string[]): Promise<readonly string[]> => {
+      sizes.push(inputs.length)
+      await new Promise((resolve) => setImmediate(resolve))
+      return inputs
+    }
+    const coalescer = new Coalescer<string, string>({ flush, chars: () => 1 })
+    const callThrice = async (): Promise<void> => {
+      for (let turn = 0; turn < 3; turn++) await coalescer.add('a')
+    }
+    await Promise.all(Array.from({ length: 10 }, callThrice))
+    // The very first goes alone, and is then one call behind the others.
+    expect(sizes).toEqual([1, 10, 10, 9])
+  })
+
   test('a batch that fails fails its own callers, and the next one goes on', async () => {
     const { flushed, coalescer } = held()
     const first = coalescer.add('a')
