@@ -22,8 +22,8 @@ export type StreamReply = { readonly kind: 'stream'; readonly body: ReadableStre
 type HttpSettings = Pick<ArgoWorkerSettings, 'baseUrl' | 'requestTimeoutMs' | 'caFile' | 'insecureSkipVerify'>
 
 /**
- * Requests to one Argo Server. It sends each once, whatever comes of it: what an answer means, and whether to ask again, is decided by
- * who sent it. The one exception is a token that was replaced meanwhile.
+ * Requests to one Argo Server. What is to change something is sent once, whatever comes of it: what an answer means, and whether to send
+ * it again, is decided by who sent it. The one exception is a token that was replaced meanwhile.
  */
 export class ArgoApi {
   readonly #http: KyInstance
@@ -64,8 +64,10 @@ export class ArgoApi {
     return new ArgoApi({ http: ky.create(options), credentials, clock, timeoutMs, dispatcher })
   }
 
-  get(path: string, query: Query = {}): Promise<Reply> {
-    return this.#call({ method: 'GET', path, query })
+  /** A question is asked once more when its connection broke: one that was idle is often closed just then. */
+  async get(path: string, query: Query = {}): Promise<Reply> {
+    const reply = await this.#call({ method: 'GET', path, query })
+    return isBroken(reply) ? this.#call({ method: 'GET', path, query }) : reply
   }
 
   post(path: string, body: JsonValue): Promise<Reply> {
@@ -130,6 +132,10 @@ export class ArgoApi {
     const other = await this.#credentials.renewed(token)
     return other === undefined ? reply : send(headersOf(other))
   }
+}
+
+function isBroken(reply: Reply): boolean {
+  return reply.kind === 'silence' && !reply.unsent && !reply.late
 }
 
 function headersOf(authorization: string | undefined): Record<string, string> {

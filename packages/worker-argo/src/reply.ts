@@ -26,6 +26,8 @@ export interface Silence {
   readonly kind: 'silence'
   /** It can't have arrived: the connection was never there. */
   readonly unsent: boolean
+  /** It was waited for as long as may be. */
+  readonly late: boolean
   readonly error: unknown
 }
 
@@ -108,14 +110,15 @@ const NEVER_SENT = new Set([
 ])
 
 export function silence(error: unknown): Silence {
-  return { kind: 'silence', error, unsent: codesOf(error).some((code) => NEVER_SENT.has(code)) }
+  const unsent = codesOf(error).some((code) => NEVER_SENT.has(code))
+  return { kind: 'silence', error, unsent, late: error instanceof Error && error.name === 'TimeoutError' }
 }
 
 /** What the system called it, such as `ECONNRESET`, or the error's own name. */
-export function silenceText({ error }: Silence): string {
+export function silenceText({ error, late }: Silence): string {
   const codes = codesOf(error)
   if (codes.length > 0) return codes.join(', ')
-  return error instanceof Error && error.name === 'TimeoutError' ? 'none in time' : nameOf(error)
+  return late ? 'none in time' : nameOf(error)
 }
 
 function nameOf(error: unknown): string {

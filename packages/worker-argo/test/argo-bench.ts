@@ -68,3 +68,16 @@ export function send(
   const { uid, attempt } = job
   return worker.sendJob(job.id, { item: job.id, ...body }, { uid, attempt, queue: worker.name })
 }
+
+const BOUND_MS = 20_000
+
+/** Waits until it is so: for what nothing tells of. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + BOUND_MS
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error(`it did not come to pass: ${what}`)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    setTimeout(resolve, 2)
+    await promise
+  }
+}

@@ -1,0 +1,257 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import { request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { answerWith } from '@sluice/testkit/argo'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { ArgoWorkerOptions } from '../src/index.js'
+import { ArgoBench, jobOf, send } from './argo-bench.js'
+
+let bench: ArgoBench
+let folder: string
+beforeEach(async () => {
+  bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
+  folder = await mkdtemp(join(tmpdir(), 'sluice-argo-'))
+})
+afterEach(async () => {
+  await bench.close()
+  await rm(folder, { recursive: true })
+})
+
+/** A clock whose spans are long, so that each look at a file is a new one. */
+function longClock() {
+  let nowMs = 0
+  return { now: () => Date.now(), monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined }
+}
+
+async function check(options: Partial<ArgoWorkerOptions> = {}): Promise<unknown> {
+  const worker = await bench.open(options)
+  return worker.check().catch((error: unknown) => error)
+}
+
+describe('check', () => {
+  test('passes where all is well, and leaves nothing behind', async () => {
+    expect(await check()).toBeUndefined()
+    expect(await check({ parameters: { item: '@id', mode: 'fail', seconds: '$.s' } })).toBeUndefined()
+    expect(bench.server.workflows.size).toBe(0)
+  })
+
+  test.each(['list workflows', 'get workflows', 'create workflows', 'watch workflows'])(
+    'names the permission that is missing: %s',
+    async (permission) => {
+      bench.server.access.denied.add(permission)
+      const error = await check()
+      expect(error).toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
+      expect(error).toHaveProperty('message', expect.stringContaining(`namespace argo: ${permission} (403`))
+      expect(error).toHaveProperty('message', expect.stringContaining('rbac.yaml'))
+    },
+  )
+
+  test('names all of them at once', async () => {
+    for (const permission of ['create workflows', 'watch workflows'])
+      bench.server.access.denied.add(permission)
+    expect(await check()).toHaveProperty(
+      'message',
+      expect.stringMatching(/create workflows \(.*; watch workflows \(/u),
+    )
+  })
+
+  test('goes without the permission to read templates', async () => {
+    bench.server.access.denied.add('get workflowtemplates')
+    expect(await check({ parameters: { nonsense: '$' } })).toBeUndefined()
+  })
+
+  test.each<[string, Partial<ArgoWorkerOptions>, string, RegExp]>([
+    ['a token that is refused', { token: 'no' }, 'SLUICE_WORKER_DENIED', /token/u],
+    [
+      'a template that isn’t there',
+      { template: 'nothing' },
+      'SLUICE_CONFIG_INVALID',
+      /no WorkflowTemplate nothing in namespace argo/u,
+    ],
+    [
+      'a mapping that doesn’t fit',
+      { parameters: { itm: '@id' } },
+      'SLUICE_CONFIG_INVALID',
+      /requires item.*no parameter itm/u,
+    ],
+    [
+      'a constant that isn’t allowed',
+      { parameters: { item: '@id', mode: 'dance' } },
+      'SLUICE_CONFIG_INVALID',
+      /only succeed/u,
+    ],
+    [
+      'another instance',
+      { instanceId: 'blue' },
+      'SLUICE_CONFIG_INVALID',
+      /instance id is to be "blue".*has none/u,
+    ],
+    ['nobody there', { baseUrl: 'http://127.0.0.1:9' }, 'SLUICE_WORKER_UNAVAILABLE', /no answer/u],
+  ])('says what is wrong: %s', async (_, options, code, message) => {
+    const error = await check(options)
+    expect(error).toMatchObject({ code })
+    expect(error).toHaveProperty('message', expect.stringMatching(message))
+  })
+
+  test('takes a wrong path for what it is, whatever answers there', async () => {
+    const options = { baseUrl: `${bench.server.url}/somewhere` }
+    expect(await check(options)).toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+      message: expect.stringContaining('no Argo Server'),
+    })
+    bench.server.main.onRequest = () => answerWith('not-implemented')
+    expect(await check()).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+  })
+
+  test('passes on the right instance', async () => {
+    await bench.close()
+    bench = await ArgoBench.start({ instanceId: 'blue' })
+    expect(await check({ instanceId: 'blue' })).toBeUndefined()
+  })
+})
+
+describe('the token', () => {
+  test('of a file is read again when it is replaced', async () => {
+    const tokenFile = join(folder, 'token')
+    await writeFile(tokenFile, `${bench.server.token}\n`)
+    const worker = await bench.open({ token: undefined, tokenFile, clock: longClock() })
+    await send(worker, jobOf('a'))
+    bench.server.rotateToken('another')
+    await writeFile(tokenFile, 'another')
+    await send(worker, jobOf('b'))
+    expect((await worker.pollAllStatus()).size).toBe(2)
+  })
+
+  test('that was replaced a moment ago is read again at the refusal, before anybody hears of it', async () => {
+    const tokenFile = join(folder, 'token')
+    await writeFile(tokenFile, bench.server.token)
+    const worker = await bench.open({ token: undefined, tokenFile })
+    await send(worker, jobOf('a'))
+    bench.server.rotateToken('another')
+    await writeFile(tokenFile, 'another')
+    await Promise.all(['b', 'c', 'd'].map((id) => send(worker, jobOf(id))))
+    expect((await worker.pollAllStatus()).size).toBe(4)
+  })
+
+  test('that isn’t replaced yet denies; once it is, the work goes on by itself', async () => {
+    const tokenFile = join(folder, 'token')
+    await writeFile(tokenFile, bench.server.token)
+    const worker = await bench.open({ token: undefined, tokenFile })
+    await send(worker, jobOf('a'))
+    bench.server.rotateToken('another')
+    const denied = { code: 'SLUICE_WORKER_DENIED' }
+    await expect(send(worker, jobOf('b'))).rejects.toMatchObject(denied)
+    await expect(worker.pollAllStatus()).rejects.toMatchObject(denied)
+    await expect(worker.lookupJob(jobOf('a'))).rejects.toMatchObject(denied)
+    await writeFile(tokenFile, 'another')
+    await send(worker, jobOf('b'))
+    expect((await worker.pollAllStatus()).size).toBe(2)
+  })
+
+  test('of a file that isn’t there denies, until it is there', async () => {
+    const tokenFile = join(folder, 'token')
+    const worker = await bench.open({ token: undefined, tokenFile, clock: longClock() })
+    await expect(send(worker, jobOf('a'))).rejects.toMatchObject({
+      code: 'SLUICE_WORKER_DENIED',
+      message: expect.stringContaining('ENOENT'),
+    })
+    await writeFile(tokenFile, '  \n')
+    await expect(send(worker, jobOf('a'))).rejects.toThrow(/empty/u)
+    await unlink(tokenFile)
+    await writeFile(tokenFile, `Bearer ${bench.server.token}`)
+    await send(worker, jobOf('a'))
+  })
+
+  test('of a command is fetched once, and again when it is refused', async () => {
+    const script = `const fs = require('node:fs'); fs.appendFileSync('${folder}/runs', 'x'); process.stdout.write(fs.readFileSync('${folder}/token', 'utf8'))`
+    await writeFile(join(folder, 'token'), bench.server.token)
+    const worker = await bench.open({
+      token: undefined,
+      tokenCommand: [process.execPath, '-e', script],
+    })
+    await Promise.all(['a', 'b', 'c'].map((id) => send(worker, jobOf(id))))
+    expect(await readFile(join(folder, 'runs'), 'utf8')).toBe('x')
+    bench.server.rotateToken('another')
+    await writeFile(join(folder, 'token'), 'another')
+    await Promise.all(['d', 'e', 'f'].map((id) => send(worker, jobOf(id))))
+    expect(await readFile(join(folder, 'runs'), 'utf8')).toBe('xx')
+  })
+
+  test('of a command that fails denies, and what it printed stays unsaid', async () => {
+    const tokenCommand = [
+      process.execPath,
+      '-e',
+      'console.log("secret"); console.error("secret"); process.exit(3)',
+    ]
+    const worker = await bench.open({ token: undefined, tokenCommand })
+    const error: unknown = await send(worker, jobOf('a')).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'SLUICE_WORKER_DENIED', message: expect.stringContaining('(3)') })
+    expect(JSON.stringify([error, String(error), Reflect.get(Object(error), 'cause')])).not.toContain(
+      'secret',
+    )
+  })
+
+  test('may be none, where the server acts for itself', async () => {
+    await bench.close()
+    bench = await ArgoBench.start({ serverMode: true })
+    const worker = await bench.open({ token: undefined })
+    await send(worker, jobOf('a'))
+    expect(bench.server.workflows.size).toBe(1)
+  })
+})
+
+describe('over TLS', () => {
+  let certificates: string
+  beforeAll(async () => {
+    certificates = await mkdtemp(join(tmpdir(), 'sluice-argo-tls-'))
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem']
+    execFileSync('openssl', ['req', '-x509', ...key, '-out', 'ca.pem', '-days', '2', ...subject], {
+      cwd: certificates,
+      stdio: 'ignore',
+    })
+  })
+  afterAll(() => rm(certificates, { recursive: true }))
+
+  /** A proxy in front of the server that serves it under a path, as an ingress does. */
+  async function proxied(path: string) {
+    const [key, cert] = await Promise.all(
+      ['key.pem', 'ca.pem'].map((file) => readFile(join(certificates, file))),
+    )
+    const proxy = createServer({ key, cert }, (incoming, reply) => {
+      const target = new URL(bench.server.url + (incoming.url ?? '').replace(path, ''))
+      const onward = request(target, { method: incoming.method, headers: incoming.headers }, (answer) => {
+        reply.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(reply)
+      })
+      incoming.pipe(onward)
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, resolve))
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on a port
+    const { port } = proxy.address() as AddressInfo
+    return { proxy, baseUrl: `https://localhost:${port}${path}/` }
+  }
+
+  test('a certificate is checked against caFile, or not at all if so wished; a base path is kept', async () => {
+    const { proxy, baseUrl } = await proxied('/argo')
+    try {
+      const strict = await bench.open({ baseUrl })
+      const refused = strict.check()
+      await expect(refused).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+      await expect(refused).rejects.toThrow(/DEPTH_ZERO_SELF_SIGNED_CERT/u)
+      for (const more of [{ caFile: join(certificates, 'ca.pem') }, { insecureSkipVerify: true }]) {
+        const worker = await bench.open({ baseUrl, ...more })
+        await worker.check()
+        await send(worker, jobOf(JSON.stringify(more)))
+        expect((await worker.pollAllStatus()).size).toBeGreaterThan(0)
+      }
+    } finally {
+      proxy.closeAllConnections()
+      proxy.close()
+    }
+  })
+})

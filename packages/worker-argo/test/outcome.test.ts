@@ -1,0 +1,350 @@
+import { answerWith } from '@sluice/testkit/argo'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { failedNode } from '../src/failed-node.js'
+import { failureClassOf } from '../src/failure-class.js'
+import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
+import { nameJob } from '../src/job-name.js'
+import { reportOf } from '../src/job-report.js'
+import { workflowSchema } from '../src/workflow.js'
+import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
+
+const A = jobOf('a')
+
+describe('the class of a failure', () => {
+  test.each<['Failed' | 'Error', string | undefined, string | undefined, number | undefined, string]>([
+    ['Failed', "child 'a' failed", 'Error (exit code 1)', 1, 'failed'],
+    ['Failed', 'Error (exit code 1)', undefined, 1, 'failed'],
+    ['Failed', undefined, undefined, undefined, 'failed'],
+    ['Failed', "Stopped with strategy 'Terminate'", undefined, undefined, 'killed'],
+    ['Failed', "Stopped with strategy 'Stop'", 'workflow shutdown with strategy:  Stop', undefined, 'killed'],
+    ['Failed', "child 'a' failed", 'OOMKilled (exit code 137)', 137, 'oom'],
+    ['Failed', 'Step exceeded its deadline', undefined, undefined, 'timeout'],
+    [
+      'Failed',
+      "child 'a' failed",
+      'Pod was active on the node longer than the specified deadline',
+      143,
+      'timeout',
+    ],
+    ['Failed', 'Max duration limit exceeded', undefined, undefined, 'timeout'],
+    ['Failed', "child 'a' failed", 'The node was low on resource: memory. Evicted', 137, 'evicted'],
+    ['Error', 'pod deleted', undefined, undefined, 'evicted'],
+    [
+      'Error',
+      "child 'a' failed",
+      'Pod was terminated in response to imminent node shutdown.',
+      undefined,
+      'evicted',
+    ],
+    ['Error', 'workflowtemplates.argoproj.io "x" not found', undefined, undefined, 'error'],
+    ['Failed', 'invalid spec: templates.main is bad', undefined, undefined, 'error'],
+    ['Failed', "child 'a' failed", 'Error (exit code 137)', 137, 'killed'],
+    ['Failed', "child 'a' failed", 'Error (exit code 143)', 143, 'killed'],
+  ])('%s, %j, node %j, exit code %s: %s', (phase, message, nodeMessage, exitCode, failureClass) => {
+    expect(failureClassOf({ phase, message, nodeMessage, exitCode })).toBe(failureClass)
+  })
+})
+
+const node = (id: string, phase: string, finishedAt: string, children: string[] = []) => ({
+  id,
+  phase,
+  finishedAt,
+  children,
+})
+const workflow = (nodes: object) =>
+  workflowSchema.parse({ metadata: { name: 'w', uid: 'u' }, status: { phase: 'Failed', nodes } })
+
+describe('the node to blame', () => {
+  test('is the one that failed first, of those without a child that did', () => {
+    const nodes = {
+      w: node('w', 'Failed', '2026-01-01T00:00:09Z', ['late', 'early', 'good']),
+      late: node('late', 'Failed', '2026-01-01T00:00:08Z'),
+      early: node('early', 'Error', '2026-01-01T00:00:02Z'),
+      good: node('good', 'Succeeded', '2026-01-01T00:00:01Z'),
+    }
+    expect(failedNode(workflow(nodes))?.id).toBe('early')
+  })
+
+  test('may be nowhere', () => {
+    expect(failedNode(workflow({}))).toBeUndefined()
+    expect(failedNode(workflow({ gone: node('gone', 'Succeeded', '', ['nowhere']) }))).toBeUndefined()
+  })
+})
+
+test.each([
+  ['Succeeded', 'Terminate', '0/0', {}, 'FAIL'],
+  ['Succeeded', 'Terminate', '1/1', {}, 'SUCCESS'],
+  ['Succeeded', undefined, '0/0', {}, 'SUCCESS'],
+  ['Succeeded', 'Stop', '0/1', { n: { phase: 'Succeeded' } }, 'SUCCESS'],
+  ['Dancing', undefined, '0/1', {}, 'PROCESSING'],
+  ['', undefined, '', {}, 'PROCESSING'],
+])('phase %j, shut down by %s, progress %s: %s', (phase, shutdown, progress, nodes, stage) => {
+  const workflow = workflowSchema.parse({
+    metadata: { name: 'w', uid: 'u' },
+    spec: { shutdown },
+    status: { phase, progress, nodes },
+  })
+  const context = { job: nameJob('q', A), namespace: 'argo', uiUrl: 'https://argo.example.org' }
+  expect(reportOf(workflow, context).stage).toBe(stage)
+})
+
+function reported(worker: ArgoWorker) {
+  return worker.pollAllStatus([A]).then((reports) => reports.get('a'))
+}
+
+describe('on a server', () => {
+  let bench: ArgoBench
+  let logged: { level: string; message: string }[]
+  beforeEach(async () => {
+    bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
+    logged = []
+  })
+  afterEach(() => bench.close())
+
+  const log = (level: string) => (_: object, message: string) => void logged.push({ level, message })
+  const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
+
+  async function running(options: Partial<ArgoWorkerOptions> = {}) {
+    const worker = await bench.open({ ...options, logger })
+    await send(worker, A, { mode: 'hang' })
+    await worker.pollAllStatus([A])
+    return { worker, name: bench.nameOf(A), server: bench.server }
+  }
+
+  test('a success has its outputs, its times and a link', async () => {
+    const { worker, name, server } = await running({ uiUrl: 'https://ui.example.org/argo/' })
+    const { uid } = server.workflows.get(name)!.metadata
+    server.workflows.finish(name, { outputs: { result: '{"n":1}', size: '3' } })
+    const report = await reported(worker)
+    expect(report).toMatchObject({
+      stage: 'SUCCESS',
+      uid: A.uid,
+      attempt: 1,
+      result: { result: '{"n":1}', size: '3' },
+      url: `https://ui.example.org/argo/workflows/argo/${name}?uid=${uid}`,
+      details: { workflow: name, namespace: 'argo', workflowUid: uid, phase: 'Succeeded', progress: '1/1' },
+    })
+    expect(report?.finishedAt).toBeGreaterThanOrEqual(report?.startedAt ?? Number.NaN)
+    expect(report).not.toHaveProperty('failureClass')
+  })
+
+  test('a failure has its node, its exit code and its reason', async () => {
+    const { worker, name, server } = await running()
+    server.workflows.finish(name, { phase: 'Failed', exitCode: 7, message: 'Error (exit code 7)' })
+    expect(await reported(worker)).toMatchObject({
+      stage: 'FAIL',
+      failureClass: 'failed',
+      message: 'main: Error (exit code 7)',
+      details: { exitCode: 7, failedNode: { template: 'main', phase: 'Failed' }, phase: 'Failed' },
+    })
+  })
+
+  test.each(['terminate', 'stop'] as const)('cancelled by %s it reports FAIL, and why', async (cancel) => {
+    const { worker } = await running({ cancel })
+    await worker.cancelJob(A, 'no longer wanted')
+    await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
+    expect(await reported(worker)).toMatchObject({
+      failureClass: 'killed',
+      message: expect.stringMatching(/^cancelled: no longer wanted \(/u),
+    })
+    await worker.cancelJob(A, 'again')
+  })
+
+  test('a cancel that is not permitted says so; one that can’t get through can be repeated', async () => {
+    const { worker, server } = await running()
+    server.access.denied.add('patch workflows')
+    await expect(worker.cancelJob(A, 'x')).rejects.toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
+    server.main.onRequest = ({ operation }) =>
+      operation === 'TerminateWorkflow' ? { do: 'drop-reply' } : undefined
+    server.access.denied.clear()
+    await expect(worker.cancelJob(A, 'x')).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+    server.main.onRequest = undefined
+    await worker.cancelJob(A, 'x')
+    await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
+  })
+
+  describe('finished workflows', () => {
+    test('stay unless they are to be deleted', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name)
+      await reported(worker)
+      await worker.forgetJobs([A])
+      expect(server.workflows.get(name)).toBeDefined()
+      expect(await reported(worker)).toBeUndefined()
+    })
+
+    test.each([
+      ['succeeded', 'Succeeded', false],
+      ['succeeded', 'Failed', true],
+      ['all', 'Failed', false],
+      ['all', 'Error', false],
+    ] as const)('deleteFinished %s, one that %s: is there %s', async (deleteFinished, phase, there) => {
+      const { worker, name, server } = await running({ deleteFinished })
+      server.workflows.finish(name, { phase })
+      await reported(worker)
+      await worker.forgetJobs([A])
+      expect(server.workflows.get(name) !== undefined).toBe(there)
+      await worker.forgetJobs([A])
+    })
+
+    test('that run again by somebody’s hand are not deleted', async () => {
+      const { worker, name, server } = await running({ deleteFinished: 'all' })
+      server.workflows.finish(name, { phase: 'Failed' })
+      await reported(worker)
+      server.operator.retry(name)
+      await worker.forgetJobs([A])
+      expect(server.workflows.get(name)).toBeDefined()
+    })
+
+    test('that could not be deleted are reported again, and deleted then', async () => {
+      const { worker, name, server } = await running({ deleteFinished: 'all' })
+      server.workflows.finish(name)
+      await reported(worker)
+      server.main.onRequest = ({ operation }) =>
+        operation === 'DeleteWorkflow' ? answerWith('unavailable') : undefined
+      await expect(worker.forgetJobs([A])).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+      server.main.onRequest = undefined
+      expect((await worker.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
+      await worker.forgetJobs([A])
+      expect(server.workflows.get(name)).toBeUndefined()
+    })
+
+    test('of an earlier process are found once, to be deleted', async () => {
+      const { name, server } = await running({ deleteFinished: 'all' })
+      server.workflows.finish(name)
+      const next = await bench.open({ deleteFinished: 'all' })
+      expect((await next.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
+      await next.forgetJobs([A])
+      expect(server.workflows.get(name)).toBeUndefined()
+    })
+  })
+
+  describe('a failure of a class that is retried in place', () => {
+    const retryInPlace = { on: ['evicted', 'error'], limit: 2 }
+
+    test('runs on in the same workflow, so often, and then counts', async () => {
+      const { worker, name, server } = await running({ retryInPlace })
+      const { uid } = server.workflows.get(name)!.metadata
+      for (let retry = 0; retry < 2; retry++) {
+        server.operator.deletePod(name)
+        expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+        await eventually('it runs again', async () => {
+          await reported(worker)
+          return server.workflows.get(name)?.status.phase === 'Running'
+        })
+      }
+      server.operator.deletePod(name)
+      await eventually('it has failed', async () => (await reported(worker))?.stage === 'FAIL')
+      const report = await worker.lookupJob(A)
+      expect(report).toMatchObject({
+        failureClass: 'evicted',
+        details: {
+          notes: [expect.stringContaining('retried in place'), expect.stringContaining('retried in place')],
+        },
+      })
+      expect(server.workflows.get(name)?.metadata.uid).toBe(uid)
+      expect(server.workflows.size).toBe(1)
+      expect(server.traffic().RetryWorkflow.requests).toBe(2)
+    })
+
+    test('is left alone when nobody waits for it, and when it is of another class', async () => {
+      const { worker, name, server } = await running({ retryInPlace })
+      server.workflows.finish(name, { phase: 'Failed' })
+      expect(await reported(worker)).toMatchObject({ stage: 'FAIL', failureClass: 'failed' })
+      const orphan = jobOf('orphan')
+      await send(worker, orphan, { mode: 'hang' })
+      await worker.pollAllStatus([])
+      server.operator.deletePod(bench.nameOf(orphan))
+      expect((await worker.pollAllStatus([])).get('orphan')).toMatchObject({
+        stage: 'FAIL',
+        failureClass: 'evicted',
+      })
+      expect(server.traffic().RetryWorkflow.requests).toBe(0)
+    })
+
+    test('is not retried more often because the service began anew', async () => {
+      const { worker, name, server } = await running({ retryInPlace: { on: ['evicted'] } })
+      server.operator.deletePod(name)
+      await reported(worker)
+      await eventually('it runs again', () => server.workflows.get(name)?.status.phase === 'Running')
+      const next = await bench.open({ retryInPlace: { on: ['evicted'] } })
+      await next.pollAllStatus([A])
+      server.operator.deletePod(name)
+      expect(await next.lookupJob(A)).toMatchObject({ stage: 'FAIL', failureClass: 'evicted' })
+      expect(server.traffic().RetryWorkflow.requests).toBe(1)
+    })
+
+    test('counts when it may not be retried, and is asked again when nobody answered', async () => {
+      const { worker, name, server } = await running({ retryInPlace })
+      server.main.onRequest = ({ operation }) =>
+        operation === 'RetryWorkflow' ? { do: 'drop-reply' } : undefined
+      server.operator.deletePod(name)
+      expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+      await eventually('it runs again', () => server.workflows.get(name)?.status.phase === 'Running')
+      server.main.onRequest = undefined
+      server.access.denied.add('update workflows')
+      await worker.lookupJob(A)
+      server.operator.deletePod(name)
+      expect(await worker.lookupJob(A)).toMatchObject({ stage: 'FAIL', failureClass: 'evicted' })
+    })
+  })
+
+  describe('people at Argo’s UI', () => {
+    test('who retry a failed job before it was seen to fail: it runs on', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name, { phase: 'Failed' })
+      server.operator.retry(name)
+      expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+      server.workflows.finish(name)
+      expect(await reported(worker)).toMatchObject({ stage: 'SUCCESS' })
+    })
+
+    test('who retry a job whose outcome is stored: it is told of as running, and logged', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name, { phase: 'Failed' })
+      await reported(worker)
+      await worker.forgetJobs([A])
+      expect((await worker.pollAllStatus([])).has('a')).toBe(false)
+      server.operator.retry(name)
+      await eventually(
+        'it is seen',
+        async () => (await worker.pollAllStatus([])).get('a')?.stage === 'PROCESSING',
+      )
+      expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('retried at Argo') })
+    })
+
+    test('who resubmit a job: the copy is none of ours, and is told of once', async () => {
+      const { worker, name, server } = await running()
+      const copy = server.operator.resubmit(name)
+      expect(server.workflows.get(copy)?.metadata.labels['sluice/queue']).toBeDefined()
+      server.workflows.finish(copy, { phase: 'Failed' })
+      for (let poll = 0; poll < 3; poll++)
+        expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+      const other = server.operator.resubmit(name)
+      for (let poll = 0; poll < 3; poll++)
+        expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+      expect(logged.filter(({ message }) => message.includes('none of its jobs'))).toHaveLength(1)
+      expect(other).not.toBe(copy)
+    })
+
+    test('who delete a job: it is absent, and nothing else', async () => {
+      const { worker, name, server } = await running()
+      server.operator.delete(name)
+      expect(await reported(worker)).toBeUndefined()
+      expect(await worker.lookupJob(A)).toBeUndefined()
+    })
+
+    test('who delete a job and make it anew: it goes on, and the evidence says so', async () => {
+      const { worker, name, server } = await running()
+      await worker.lookupJob(A)
+      server.operator.recreate(name)
+      await worker.lookupJob(A)
+      server.workflows.finish(name)
+      expect(await worker.lookupJob(A)).toMatchObject({
+        stage: 'SUCCESS',
+        details: { notes: [expect.stringContaining('made anew under its name')] },
+      })
+      expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('made anew') })
+    })
+  })
+})

@@ -1,0 +1,45 @@
+import type { Queue, Stage } from '@sluice/core'
+import { WorkQueue, processingLimit } from '@sluice/engine'
+import { openQueue } from '@sluice/queue-memory'
+import type { ArgoWorker } from '../src/index.js'
+import type { ArgoBench } from './argo-bench.js'
+
+type EngineOptions = ConstructorParameters<typeof WorkQueue>[0]
+
+/** A queue with so many items, and an engine that takes them to a worker. */
+export async function serviceOn(
+  worker: ArgoWorker,
+  { items, cap, body, ...options }: { items: number; cap: number; body: object } & Partial<EngineOptions>,
+): Promise<{ readonly queue: Queue; readonly engine: WorkQueue }> {
+  const queue = options.queue ?? (await openQueue({ name: worker.name }))
+  const ids = Array.from({ length: items }, (_, index) => `i${index}`)
+  await queue.putMany(ids.map((id) => ({ id, body: { item: id, ...body } })))
+  return { queue, engine: new WorkQueue({ policy: processingLimit(cap), ...options, queue, worker }) }
+}
+
+/** Ticks until all items have left WAITING and PROCESSING. */
+export async function drain(queue: Queue, engine: WorkQueue, between: () => Promise<void>): Promise<void> {
+  for (let tick = 0; tick < 5_000; tick++) {
+    await engine.tick()
+    const { WAITING, PROCESSING } = await queue.sizes()
+    if (WAITING + PROCESSING === 0) return
+    await between()
+  }
+  throw new Error(`not at an end: ${JSON.stringify(await queue.sizes())}`)
+}
+
+/** How many workflows there are of each item's attempt; the copies that people make apart. */
+export function workflowsPerJob(bench: ArgoBench): readonly number[] {
+  const counts = new Map<string, number>()
+  for (const { metadata } of bench.server.workflows.all('!workflows.argoproj.io/resubmitted-from-workflow')) {
+    const key = metadata.labels['sluice/job'] ?? metadata.name
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return [...counts.values()]
+}
+
+/** The attempts of all items of a stage. */
+export async function attemptsIn(queue: Queue, stage: Stage): Promise<readonly number[]> {
+  const { items } = await queue.listHeads(stage, { limit: 10_000 })
+  return items.map(({ attempt }) => attempt)
+}
