@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { request } from 'node:http'
@@ -6,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { answerWith } from '@sluice/testkit/argo'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, jobOf, send } from './argo-bench.js'
 
@@ -205,17 +204,8 @@ describe('the token', () => {
 })
 
 describe('over TLS', () => {
-  let certificates: string
-  beforeAll(async () => {
-    certificates = await mkdtemp(join(tmpdir(), 'sluice-argo-tls-'))
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'key.pem']
-    execFileSync('openssl', ['req', '-x509', ...key, '-out', 'ca.pem', '-days', '2', ...subject], {
-      cwd: certificates,
-      stdio: 'ignore',
-    })
-  })
-  afterAll(() => rm(certificates, { recursive: true }))
+  /** Of `localhost`, by itself, for a hundred years, and for these tests alone. */
+  const certificates = join(import.meta.dirname, 'certificate')
 
   /** A proxy in front of the server that serves it under a path, as an ingress does. */
   async function proxied(path: string) {
