@@ -45,7 +45,8 @@ export async function endpointHarness(): Promise<QueueHarness> {
     },
     openUnreachable: async () => {
       const proxy = await startProxy()
-      const queue = await open({ ...endpointOptions(prefix, 'contract', proxy.url), timeoutMs: 500 })
+      // A third of it is a request's own: enough for a busy store to answer while the queue is opened.
+      const queue = await open({ ...endpointOptions(prefix, 'contract', proxy.url), timeoutMs: 6_000 })
       await proxy.close()
       return queue
     },
