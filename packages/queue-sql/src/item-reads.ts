@@ -79,16 +79,12 @@ export class ItemReads {
     return new Map(rows.map(({ seq, body }) => [seq, body]))
   }
 
-  /** Ended attempts by item, oldest first. */
+  /**
+   * Ended attempts by item, oldest first. Those in `finished` are read first: a requeue moves them to `attempts`, and one that came
+   * between the reads in the other order would hide them from both.
+   */
   async attempts(seqs: readonly number[]): Promise<Map<number, AttemptFacts[]>> {
     const { names } = this.#store
-    const earlier = await this.#db
-      .selectFrom(names.attempts)
-      .selectAll()
-      .where(this.#store.among('seq', seqs))
-      .orderBy('seq')
-      .orderBy('attempt')
-      .execute()
     const last = await this.#db
       .selectFrom(names.finished)
       .selectAll()
@@ -96,7 +92,16 @@ export class ItemReads {
       .where(sql<boolean>`stage in (2, 3)`)
       .where(this.#store.among('seq', seqs))
       .execute()
-    return Map.groupBy([...earlier.map(earlierAttempt), ...last.map(lastAttempt)], ({ seq }) => seq)
+    const earlier = await this.#db
+      .selectFrom(names.attempts)
+      .selectAll()
+      .where(this.#store.among('seq', seqs))
+      .orderBy('seq')
+      .orderBy('attempt')
+      .execute()
+    const final = new Map(last.map((row) => [row.seq, row.attempt]))
+    const over = earlier.filter(({ seq, attempt }) => attempt !== final.get(seq))
+    return Map.groupBy([...over.map(earlierAttempt), ...last.map(lastAttempt)], ({ seq }) => seq)
   }
 
   /** What a claim would take now, in its order. */
