@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '@sluice/core'
 
 /** What `setTimeout` can hold: a longer sleep ends early, which every caller here stands. */
@@ -8,15 +9,7 @@ const MAX_TIMER_MS = 2_147_483_647
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
+  // It rejects when it is aborted, and for nothing else.
   sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted === true) return resolve()
-      const end = () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = setTimeout(end, Math.min(Math.max(ms, 0), MAX_TIMER_MS)).unref()
-      signal?.addEventListener('abort', end)
-    }),
+    wait(Math.min(Math.max(ms, 0), MAX_TIMER_MS), undefined, { signal, ref: false }).catch(() => undefined),
 }
