@@ -8,7 +8,7 @@ const queue = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the queue: a short name (`sql`, `memory`), an npm package, or a relative path.',
+        'Package that brings the queue: a short name (`sql`, `s3`, `memory`), an npm package, or a relative path.',
       ),
     name: z
       .string()
