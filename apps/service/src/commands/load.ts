@@ -3,6 +3,7 @@ import { Option } from '@commander-js/extra-typings'
 import { CommandError } from '../command-error.js'
 import type { LoadManifestOptions, LoadSummary } from '../manifest/load-manifest.js'
 import { describeRefusal, MANIFEST_FORMATS, type ManifestFormat } from '../manifest/manifest-entry.js'
+import { keepYoungHeapSmall } from '../heap-growth.js'
 import { printable } from '../output.js'
 import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -70,6 +71,7 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
     import('../manifest/load-manifest.js'),
     import('../manifest/manifest-source.js'),
   ])
+  keepYoungHeapSmall()
   const path = file === '-' ? file : resolve(context.cwd, file)
   // Before its name is asked for the format: that a directory has none is not what is wrong with it.
   if (path !== '-') await findManifest(path)
