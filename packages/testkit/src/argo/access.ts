@@ -36,8 +36,9 @@ export class Access {
   callerOf(headers: Readonly<Record<string, string>>): Caller {
     const given = headers['authorization'] ?? cookie(headers['cookie'] ?? '')
     if (given === undefined && this.serverMode) return { subject: '' }
-    if (given?.startsWith('Bearer ') !== true) throw new ArgoRefusal(16, NO_TOKEN)
-    const subject = this.#tokens.get(given.slice('Bearer '.length))
+    const [, token] = /^(?:Bearer|Basic) (.*)$/.exec(given ?? '') ?? []
+    if (token === undefined) throw new ArgoRefusal(16, NO_TOKEN)
+    const subject = this.#tokens.get(token)
     if (subject === undefined) throw new ArgoRefusal(16, 'Unauthorized')
     return { subject }
   }

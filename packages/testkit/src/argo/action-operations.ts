@@ -13,6 +13,7 @@ import {
   type ArgoWorkflow,
   type JsonObject,
 } from './argo-workflow.js'
+import { actionShape } from './body-shape.js'
 import { stored } from './create-operations.js'
 import { bodyOf, liveWorkflowOf, workflowOf, type OperationContext } from './operation-context.js'
 import { withParameters } from './submit-options.js'
@@ -24,7 +25,7 @@ import { shown } from './workflow-view.js'
 export function retryWorkflow(context: OperationContext): JsonObject {
   const { parts } = context
   const workflow = liveWorkflowOf(context)
-  const body = bodyOf(context)
+  const body = bodyOf(context, actionShape)
   assertRetriable(workflow, body)
   demand(context, 'delete', 'pods')
   demand(context, 'update', 'workflows')
@@ -59,7 +60,7 @@ export function resubmitWorkflow(context: OperationContext): JsonObject {
 /** Makes a new workflow of an old one. */
 export function resubmitted(context: OperationContext, old: ArgoWorkflow): JsonObject {
   const { parts, caller } = context
-  const body = bodyOf(context)
+  const body = bodyOf(context, actionShape)
   const { phase } = old.status
   if (body['memoized'] === true && phase !== 'Failed' && phase !== 'Error') {
     throw new ArgoRefusal(3, 'workflow must be Failed/Error to resubmit in memoized mode')
@@ -139,7 +140,7 @@ export function resumeWorkflow(context: OperationContext): JsonObject {
 export function setWorkflow(context: OperationContext): JsonObject {
   const { parts } = context
   const workflow = liveWorkflowOf(context)
-  const body = bodyOf(context)
+  const body = bodyOf(context, actionShape)
   const phase = asText(body['phase']) ?? ''
   demand(context, 'update', 'workflows')
   if ((asText(body['nodeFieldSelector']) ?? '') === '') {

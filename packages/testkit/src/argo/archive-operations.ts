@@ -1,6 +1,7 @@
 import { ArgoRefusal } from './answer.js'
 import { asArray, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
 import { assertRetriable, resubmitted } from './action-operations.js'
+import { actionShape } from './body-shape.js'
 import { bodyOf, reachKubernetes, type OperationContext } from './operation-context.js'
 import { withParameters } from './submit-options.js'
 import { retried } from './workflow-steps.js'
@@ -22,7 +23,7 @@ export function deleteArchivedWorkflow(context: OperationContext): JsonObject {
 export function retryArchivedWorkflow(context: OperationContext): JsonObject {
   const { parts, caller } = context
   const row = rowOf(context, 'get')
-  const body = bodyOf(context)
+  const body = bodyOf(context, actionShape)
   const { namespace, name } = row.metadata
   if (parts.cluster.get(namespace, name) !== undefined) {
     throw new ArgoRefusal(6, `Workflow already exists on cluster, use argo retry ${name} instead`)

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { drop } from './exchange.js'
 import type { ArgoOperation } from './operation.js'
 import { Replica } from './replica.js'
@@ -19,6 +20,10 @@ export interface ArgoEndpointOptions {
   readonly port?: number
   /** The address to listen on. Default `127.0.0.1`. */
   readonly host?: string
+  /** Where an ingress serves it, such as `/argo`: the prefix is taken off, everything else is the ingress' 404. Default at the root. */
+  readonly basePath?: string
+  /** Serves TLS with this key and certificate, in PEM. Default plain HTTP. */
+  readonly tls?: { readonly key: string; readonly cert: string }
   /** How many requests the log remembers. Default 100,000. */
   readonly maxLogged?: number
 }
@@ -33,23 +38,31 @@ export class ArgoEndpoint {
   readonly #handler: RequestHandler
   readonly #log: RequestLog
   readonly #http: Server
+  readonly #scheme: 'http' | 'https'
   readonly #host: string
+  readonly #basePath: string
   readonly #underWay = new Set<Promise<void>>()
   readonly #hookErrors: unknown[] = []
   #port: number
 
   /** Use {@link ArgoEndpoint.open}. */
   private constructor(parts: EndpointParts, options: ArgoEndpointOptions) {
+    this.#scheme = options.tls === undefined ? 'http' : 'https'
     this.#host = options.host ?? '127.0.0.1'
+    this.#basePath = options.basePath ?? ''
     this.#port = options.port ?? 0
     this.replica = new Replica(parts.core.parts.cluster, () => parts.clock.now(), options.listLagMs ?? 0)
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#handler = new RequestHandler(parts, this.replica, this.#log, () => this.crash())
     this.#handler.latencyMs = options.latencyMs ?? 0
     this.#handler.onRequest = options.onRequest
-    this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
+    this.#handler.basePath = this.#basePath
+    const serve = (incoming: IncomingMessage, reply: ServerResponse) =>
       this.#track(this.#handler.serve(incoming, reply), incoming)
-    })
+    const settings = { keepAliveTimeout: 0, requestTimeout: 0 }
+    const { tls } = options
+    this.#http =
+      tls === undefined ? createServer(settings, serve) : createTlsServer({ ...settings, ...tls }, serve)
     this.#http.on('connection', (socket) => {
       if (this.#handler.crashed) socket.destroy()
     })
@@ -62,9 +75,10 @@ export class ArgoEndpoint {
     return endpoint
   }
 
-  /** The base URL to give to a client, such as `http://127.0.0.1:2746`. */
+  /** The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one. */
   get url(): string {
-    return `http://${this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host}:${this.#port}`
+    const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host
+    return `${this.#scheme}://${host}:${this.#port}${this.#basePath}`
   }
 
   /** What goes wrong; `undefined`: nothing. */

@@ -3,7 +3,7 @@ import { Access } from './access.js'
 import { Archive } from './archive.js'
 import { ArgoCore } from './argo-core.js'
 import { ArgoEndpoint, type ArgoEndpointOptions } from './argo-endpoint.js'
-import { timestamp } from './argo-workflow.js'
+import { argoLabel, timestamp, type ArgoWorkflow } from './argo-workflow.js'
 import { Cluster } from './cluster.js'
 import { Controller, type ControllerSettings } from './controller.js'
 import { Names } from './names.js'
@@ -51,11 +51,17 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly apiRateLimit?: number
   /** How watches go. */
   readonly watching?: Partial<WatchSettings>
+  /**
+   * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
+   * nobody else can bound.
+   */
+  readonly counts?: (workflow: ArgoWorkflow) => boolean
   /** Of uids and generated names. Default 1. */
   readonly seed?: number
 }
 
 const DEFAULT_TOKEN = 'sluice-test-token'
+const RESUBMITTED = argoLabel('resubmitted-from-workflow')
 const SUBJECT = 'system:serviceaccount:argo:sluice'
 
 /** An Argo Server in this process, with Kubernetes and the controller behind it: real HTTP, workflows in memory, faults on demand. */
@@ -209,7 +215,7 @@ function partsOf(
   { clock, access, namespace }: { clock: Clock; access: Access; namespace: string },
 ): ArgoCore['parts'] {
   const now = () => clock.now()
-  const cluster = new Cluster()
+  const cluster = new Cluster(options.counts ?? (({ metadata }) => !(RESUBMITTED in metadata.labels)))
   const templates = new Templates(namespace)
   for (const template of options.templates ?? testTemplates) templates.put(template)
   const archive = new Archive(options.archive ?? false, now, options.archiveTtlMs ?? Number.POSITIVE_INFINITY)

@@ -1,4 +1,4 @@
-import { argoLabel, isFinal, keyOf, type ArgoWorkflow } from './argo-workflow.js'
+import { isFinal, keyOf, type ArgoWorkflow } from './argo-workflow.js'
 
 /** One change of one workflow, as Kubernetes tells of it. */
 export interface WorkflowChange {
@@ -13,24 +13,33 @@ export interface WorkflowChange {
 /** How many changes a watch can be resumed behind. */
 const MAX_HISTORY = 10_000
 
+/** What came before is nobody's to know. */
+const FIRST_REVISION = 1_000
+
 /** The workflows that exist now: what Kubernetes knows, each change in one piece and in one order. */
 export class Cluster {
   readonly #live = new Map<string, ArgoWorkflow>()
   readonly #listeners = new Set<(change: WorkflowChange) => void>()
+  readonly #counts: (workflow: ArgoWorkflow) => boolean
   readonly #untold: WorkflowChange[] = []
   #telling = false
   #history: WorkflowChange[] = []
-  #forgotten = 0
-  #revision = 1_000
+  #forgotten = FIRST_REVISION
+  #revision = FIRST_REVISION
   #unfinished = 0
   #maxUnfinished = 0
+
+  /** @param counts which workflows the numbers of unfinished ones are about */
+  constructor(counts: (workflow: ArgoWorkflow) => boolean) {
+    this.#counts = counts
+  }
 
   /** The number of the last change. */
   get revision(): number {
     return this.#revision
   }
 
-  /** How many workflows are in no final phase. Those that an operator resubmitted are not counted: nobody else can bound them. */
+  /** How many workflows that count are in no final phase. */
   get unfinished(): number {
     return this.#unfinished
   }
@@ -113,7 +122,7 @@ export class Cluster {
   }
 
   #count(workflow: ArgoWorkflow, by: 1 | -1): void {
-    if (isFinal(workflow.status.phase) || RESUBMITTED in workflow.metadata.labels) return
+    if (isFinal(workflow.status.phase) || !this.#counts(workflow)) return
     this.#unfinished += by
     this.#maxUnfinished = Math.max(this.#maxUnfinished, this.#unfinished)
   }
@@ -134,8 +143,6 @@ export class Cluster {
     this.#telling = false
   }
 }
-
-const RESUBMITTED = argoLabel('resubmitted-from-workflow')
 
 function stamped(workflow: ArgoWorkflow, revision: number): ArgoWorkflow {
   return { ...workflow, metadata: { ...workflow.metadata, resourceVersion: String(revision) } }

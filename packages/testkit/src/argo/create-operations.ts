@@ -12,6 +12,7 @@ import {
   type JsonObject,
 } from './argo-workflow.js'
 import type { JsonValue } from '@sluice/core'
+import { createShape, submitShape } from './body-shape.js'
 import { bodyOf, reachKubernetes, type OperationContext } from './operation-context.js'
 import { applySubmitOptions, type DraftWorkflow } from './submit-options.js'
 import { kindOf, pluralOf, type ArgoTemplate, type TemplateKind } from './templates.js'
@@ -21,7 +22,7 @@ import { shown } from './workflow-view.js'
 /** `POST …/submit`: a workflow of a template, by name. */
 export function submitWorkflow(context: OperationContext): JsonObject {
   const { parts, caller, request } = context
-  const body = bodyOf(context)
+  const body = bodyOf(context, submitShape)
   const resourceKind = asText(body['resourceKind']) ?? ''
   const kind = kindOf(resourceKind)
   if (kind === undefined) {
@@ -42,7 +43,7 @@ export function submitWorkflow(context: OperationContext): JsonObject {
 /** `POST …`: a workflow whole. */
 export function createWorkflow(context: OperationContext): JsonObject {
   const { parts, caller, request } = context
-  const body = bodyOf(context)
+  const body = bodyOf(context, createShape)
   const given = body['workflow']
   if (!isObject(given)) throw new ArgoRefusal(3, 'workflow body not specified')
   const metadata = asObject(given['metadata'])

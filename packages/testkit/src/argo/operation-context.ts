@@ -2,6 +2,7 @@ import type { Access, Caller } from './access.js'
 import { ArgoRefusal } from './answer.js'
 import type { Archive } from './archive.js'
 import { isObject, LABEL_INSTANCE, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
+import { decoded, type Shape } from './body-shape.js'
 import type { Cluster } from './cluster.js'
 import type { Controller } from './controller.js'
 import type { Names } from './names.js'
@@ -41,14 +42,24 @@ export interface OperationContext {
 /**
  * The body as an object; an empty one is one without keys.
  *
- * @throws ArgoRefusal 400 when it is no JSON object
+ * @throws ArgoRefusal 400 when it is no JSON object of this shape, 429 when it is too large
  */
-export function bodyOf({ request }: OperationContext): JsonObject {
+export function bodyOf(
+  { request }: OperationContext,
+  shape: { readonly [field: string]: Shape },
+): JsonObject {
+  if (request.body.length > MAX_MESSAGE_BYTES) {
+    const sizes = `${request.body.length} vs. ${MAX_MESSAGE_BYTES}`
+    throw new ArgoRefusal(8, `grpc: received message larger than max (${sizes})`)
+  }
   if (request.body.trim() === '') return {}
   const parsed = parsedJson(request.body)
   if (!isObject(parsed)) throw new ArgoRefusal(3, 'json: cannot unmarshal value into Go value')
-  return parsed
+  return decoded(parsed, shape)
 }
+
+/** `GRPC_MESSAGE_SIZE` */
+const MAX_MESSAGE_BYTES = 104_857_600
 
 function parsedJson(text: string): unknown {
   try {

@@ -35,6 +35,7 @@ export class RequestHandler {
   latencyMs: number | ((request: ArgoRequest) => number) = 0
   onRequest: OnArgoRequest | undefined
   crashed = false
+  basePath = ''
   readonly watches = new Set<WatchStream>()
   readonly #parts: EndpointParts
   readonly #replica: Replica
@@ -55,7 +56,9 @@ export class RequestHandler {
     // A request that was cut off has not arrived; a dead process sends none.
     if (body === undefined || this.crashed) return drop(incoming)
     const { core, clock, rateLimit } = this.#parts
-    const { method = 'GET', url: target = '/' } = incoming
+    const { method = 'GET', url = '/' } = incoming
+    const isOurs = this.basePath === '' || url.startsWith(`${this.basePath}/`)
+    const target = isOurs ? url.slice(this.basePath.length) : '/'
     const request = parseRequest({
       index: this.#arrived++,
       method,
@@ -70,6 +73,7 @@ export class RequestHandler {
     reply.once('close', () => log.leave())
     const limit = rateLimit.take(now)
     const exchange: Exchange = { request, entry, log, incoming, reply, headers: limit.headers }
+    if (!isOurs) return sendAnswer(exchange, troubleAnswer('proxy-404', request, now))
     if (limit.over) return sendAnswer(exchange, troubleAnswer('rate-limited', request, now))
     const fault = await this.onRequest?.(request)
     if (fault !== undefined) entry.fault = fault.do

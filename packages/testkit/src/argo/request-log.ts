@@ -69,7 +69,7 @@ export class RequestLog {
     traffic.requestBytes += requestBytes
     this.#maxInFlight = Math.max(this.#maxInFlight, ++this.#inFlight)
     this.#entries.push(entry)
-    if (this.#entries.length > 2 * this.#max) this.#entries = this.#entries.slice(-this.#max)
+    if (this.#entries.length > 2 * this.#max) this.#entries = this.#latest()
     return entry
   }
 
@@ -85,7 +85,11 @@ export class RequestLog {
   }
 
   get requests(): readonly LoggedArgoRequest[] {
-    return this.#entries.slice(-this.#max)
+    return this.#latest()
+  }
+
+  #latest(): OpenEntry[] {
+    return this.#entries.slice(Math.max(0, this.#entries.length - this.#max))
   }
 
   get maxInFlight(): number {

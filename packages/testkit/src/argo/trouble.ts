@@ -119,6 +119,8 @@ const TROUBLES = {
   'not-implemented': json(12, () => 'Not Implemented'),
   /** A wrong URL: the UI's page, with status 200. */
   page: () => pageAnswer,
+  /** An ingress that knows no such path. */
+  'proxy-404': proxyPage(404, 'Not Found'),
   'proxy-502': proxyPage(502, 'Bad Gateway'),
   'proxy-503': proxyPage(503, 'Service Temporarily Unavailable'),
   'proxy-504': proxyPage(504, 'Gateway Time-out'),

@@ -33,7 +33,7 @@ export class WorkflowsByHand {
     return this.#parts.cluster.size
   }
 
-  /** How many are live and in no final phase, those apart that an operator resubmitted. */
+  /** How many of those that count (see the server's option `counts`) are live and in no final phase. */
   get unfinished(): number {
     return this.#parts.cluster.unfinished
   }
@@ -59,6 +59,19 @@ export class WorkflowsByHand {
     this.#parts.controller.catchUp()
     const selector = parseLabelSelector(labelSelector)
     return [...this.#parts.cluster.all()].filter(({ metadata }) => selects(selector, metadata.labels))
+  }
+
+  /** Resolves with a live workflow for which this holds, as soon as there is one. */
+  when(holds: (workflow: ArgoWorkflow) => boolean): Promise<ArgoWorkflow> {
+    const { promise, resolve } = Promise.withResolvers<ArgoWorkflow>()
+    const found = this.all().find(holds)
+    if (found !== undefined) return Promise.resolve(found)
+    const stop = this.#parts.cluster.listen(({ type, workflow }) => {
+      if (type === 'DELETED' || !holds(workflow)) return
+      stop()
+      resolve(workflow)
+    })
+    return promise
   }
 
   /** The archived workflow of this name that started last. */

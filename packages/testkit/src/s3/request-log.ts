@@ -51,7 +51,7 @@ export class RequestLog {
     this.#counts[operation]++
     this.#maxInFlight = Math.max(this.#maxInFlight, ++this.#inFlight)
     this.#entries.push(entry)
-    if (this.#entries.length > 2 * this.#max) this.#entries = this.#entries.slice(-this.#max)
+    if (this.#entries.length > 2 * this.#max) this.#entries = this.#latest()
     return entry
   }
 
@@ -61,7 +61,11 @@ export class RequestLog {
   }
 
   get requests(): readonly LoggedRequest[] {
-    return this.#entries.slice(-this.#max)
+    return this.#latest()
+  }
+
+  #latest(): OpenEntry[] {
+    return this.#entries.slice(Math.max(0, this.#entries.length - this.#max))
   }
 
   get maxInFlight(): number {

@@ -1,3 +1,4 @@
+import { assertShape, shapeOf } from './shapes.ts'
 import type { ArgoServer } from '../../src/argo/index.ts'
 
 /** An answer, its body read. */
@@ -10,7 +11,7 @@ export interface Answer {
 
 export type Client = ReturnType<typeof clientOf>
 
-/** A bare client of a server. */
+/** A bare client of a server; it holds every answer against the API's description. */
 export function clientOf(server: ArgoServer, base = server.url) {
   async function send(
     method: string,
@@ -26,7 +27,12 @@ export function clientOf(server: ArgoServer, base = server.url) {
     })
     const text = await answer.text()
     const isJson = answer.headers.get('content-type') === 'application/json'
-    return { status: answer.status, headers: answer.headers, text, body: isJson ? JSON.parse(text) : {} }
+    const json: Record<string, unknown> = isJson ? JSON.parse(text) : {}
+    const shape = answer.ok ? shapeOf(method, path) : 'Error'
+    // Whatever a test looks at, the whole answer must be what the API's own description says.
+    if (isJson && shape !== undefined && !path.startsWith('/api/v1/workflow-events/'))
+      assertShape(shape, json)
+    return { status: answer.status, headers: answer.headers, text, body: json }
   }
   const { namespace } = server
   return {

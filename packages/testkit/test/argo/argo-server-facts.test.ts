@@ -1,0 +1,74 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import {
+  argoServerFacts,
+  argoTarget,
+  runArgoFact,
+  startArgoServer,
+  type ArgoServerOptions,
+  type ArgoTarget,
+  type ArgoVersion,
+} from '../../src/argo/index.ts'
+import { ManualClock } from '../../src/manual-clock.ts'
+
+const {
+  SLUICE_TEST_ARGO_URL: givenUrl,
+  SLUICE_TEST_ARGO_TOKEN: givenToken,
+  SLUICE_TEST_ARGO_NAMESPACE: givenNamespace = 'argo',
+} = process.env
+
+const servers: { close(): Promise<void> }[] = []
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.close()))
+})
+
+/** Each fact on a server of this package, all by its own clock. */
+async function fake(options: ArgoServerOptions): Promise<ArgoTarget> {
+  const clock = new ManualClock()
+  const server = await startArgoServer({ clock, ...options })
+  servers.push(server)
+  return argoTarget({
+    url: server.url,
+    namespace: server.namespace,
+    token: server.token,
+    template: 'test-workflow-template',
+    clusterTemplate: 'test-cluster-workflow-template',
+    cronWorkflow: 'test-cron-workflow',
+    prefix: 'facts',
+    pass: (ms) => clock.advance(ms),
+  })
+}
+
+const LINES: readonly ArgoVersion[] = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1']
+
+describe.each(LINES)('the facts of Argo: the server of this package, as %s', async (version) => {
+  const target = await fake({ version })
+  const archiving = await fake({ version, archive: true })
+  for (const fact of argoServerFacts) {
+    // What the versions and the archive differ in is skipped on one of the two.
+    test(`${fact.id} ${fact.title}`, async () => {
+      const outcomes = [await runArgoFact(fact, target), await runArgoFact(fact, archiving)]
+      const isOfOtherVersions = ['ARGO-LIST-5', 'ARGO-LIST-6'].includes(fact.id)
+      expect(outcomes.includes('holds')).toBe(!isOfOtherVersions || fact.needs?.(target) === undefined)
+    })
+  }
+})
+
+function testGiven(url: string) {
+  describe('the facts of Argo: the server given', async () => {
+    const target = await argoTarget({
+      url: url.replace(/\/$/, ''),
+      namespace: givenNamespace,
+      ...(givenToken === undefined ? {} : { token: givenToken }),
+      template: 'test-workflow-template',
+      prefix: `facts-${process.pid.toString(36)}-${Date.now().toString(36).slice(-5)}`,
+    })
+    for (const fact of argoServerFacts) {
+      const isSkipped = fact.needs?.(target) !== undefined
+      test(`${fact.id} ${fact.title}`, { timeout: 300_000, skip: isSkipped }, async () => {
+        expect(await runArgoFact(fact, target)).toBe('holds')
+      })
+    }
+  })
+}
+
+if (givenUrl !== undefined) testGiven(givenUrl)
