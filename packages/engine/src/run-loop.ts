@@ -8,7 +8,7 @@ export interface RunLoopOptions {
   readonly intervalMs: number
   /** Ends the loop after the tick under way. */
   readonly signal: AbortSignal
-  /** Wake-ups don't bring two ticks closer together than this, in ms. Default 50, or the interval if that is shorter. */
+  /** Wake-ups don't bring two ticks closer together than this, in ms. Default 10, or the interval if that is shorter. */
   readonly minDelayMs?: number
   /** The longest wait in an outage, in ms, unless the other side asks for a longer one. Default 30,000. */
   readonly maxBackoffMs?: number
@@ -58,7 +58,7 @@ interface Ticked {
 }
 
 async function pause(workQueue: WorkQueue, options: RunLoopOptions, ticked: Ticked): Promise<void> {
-  const { signal, intervalMs, minDelayMs = Math.min(50, intervalMs) } = options
+  const { signal, intervalMs, minDelayMs = Math.min(10, intervalMs) } = options
   const { result, outages } = ticked
   const { clock, leaseTtlMs } = workQueue
   // A ring doesn't shorten the wait in an outage: a thousand puts must not become a thousand knocks on a closed door.

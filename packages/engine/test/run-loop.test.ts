@@ -117,7 +117,7 @@ test('an outage: longer and longer up to the bound, wakes or not, and back to th
     engine.wake()
     await world.clock.advance(1_000)
   }
-  expect(at().slice(0, 9)).toEqual([0, 1_000, 3_000, 7_000, 15_000, 25_000, 35_000, 45_000, 45_050])
+  expect(at().slice(0, 9)).toEqual([0, 1_000, 3_000, 7_000, 15_000, 25_000, 35_000, 45_000, 45_010])
   stop.abort()
   await loop
 })
@@ -193,7 +193,7 @@ test('a standby asks at its interval whatever rings, and takes over by itself', 
   const { loop, stop, ticks, at } = start(world, second, { intervalMs: 500 })
   second.wake()
   await world.clock.advance(3_100)
-  expect(at()).toEqual([0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_050])
+  expect(at()).toEqual([0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_010])
   expect(ticks.map(({ result }) => result.role).slice(5, 7)).toEqual(['standby', 'dispatcher'])
   stop.abort()
   await loop

@@ -109,16 +109,19 @@ const NEVER_SENT = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+const TOO_LATE = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
 export function silence(error: unknown): Silence {
-  const unsent = codesOf(error).some((code) => NEVER_SENT.has(code))
-  return { kind: 'silence', error, unsent, late: error instanceof Error && error.name === 'TimeoutError' }
+  const codes = codesOf(error)
+  const unsent = codes.some((code) => NEVER_SENT.has(code))
+  return { kind: 'silence', error, unsent, late: codes.some((code) => TOO_LATE.has(code)) }
 }
 
 /** What the system called it, such as `ECONNRESET`, or the error's own name. */
 export function silenceText({ error, late }: Silence): string {
+  if (late) return 'none in time'
   const codes = codesOf(error)
-  if (codes.length > 0) return codes.join(', ')
-  return late ? 'none in time' : nameOf(error)
+  return codes.length > 0 ? codes.join(', ') : nameOf(error)
 }
 
 function nameOf(error: unknown): string {

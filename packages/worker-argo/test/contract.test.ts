@@ -4,17 +4,15 @@ import { testWorker } from '@sluice/testkit/vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 
-for (const version of ['v3.5', 'v4.1'] as const) {
-  for (const via of ['submit', 'create'] as const) {
-    testWorker(`Argo Workflows ${version} via ${via}`, async () => {
-      const bench = await ArgoBench.start({
-        version,
-        archive: version === 'v4.1',
-        controller: { reconcileDelayMs: 1 },
-      })
-      return new ArgoHarness(bench, via)
-    })
-  }
+for (const [version, via] of [
+  ['v3.5', 'create'],
+  ['v4.1', 'submit'],
+] as const) {
+  testWorker(`Argo Workflows ${version}, via ${via}`, async () => {
+    const archive = version === 'v4.1'
+    const bench = await ArgoBench.start({ version, archive, controller: { reconcileDelayMs: 1 } })
+    return new ArgoHarness(bench, via)
+  })
 }
 
 class ArgoHarness implements WorkerHarness {

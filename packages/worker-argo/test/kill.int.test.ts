@@ -26,8 +26,7 @@ afterEach(async () => {
 })
 
 function startHost(): ChildProcess {
-  const home = import.meta.dirname
-  const host = spawn(process.execPath, ['--import', join(home, 'ts-hooks.mjs'), join(home, 'host.mjs')], {
+  const host = spawn(process.execPath, [join(import.meta.dirname, 'host.mjs')], {
     env: {
       ...process.env,
       HOST_FILE: join(folder, 'queue.db'),

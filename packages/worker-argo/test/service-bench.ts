@@ -1,19 +1,24 @@
-import type { Queue, Stage } from '@sluice/core'
+import type { Queue, Stage, Worker } from '@sluice/core'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
-import type { ArgoWorker } from '../src/index.js'
 import type { ArgoBench } from './argo-bench.js'
 
 type EngineOptions = ConstructorParameters<typeof WorkQueue>[0]
 
 /** A queue with so many items, and an engine that takes them to a worker. */
 export async function serviceOn(
-  worker: ArgoWorker,
-  { items, cap, body, ...options }: { items: number; cap: number; body: object } & Partial<EngineOptions>,
+  worker: Worker,
+  {
+    items,
+    cap,
+    body,
+    ...options
+  }: { items: number; cap: number; body: object | ((index: number) => object) } & Partial<EngineOptions>,
 ): Promise<{ readonly queue: Queue; readonly engine: WorkQueue }> {
   const queue = options.queue ?? (await openQueue({ name: worker.name }))
-  const ids = Array.from({ length: items }, (_, index) => `i${index}`)
-  await queue.putMany(ids.map((id) => ({ id, body: { item: id, ...body } })))
+  const bodyOf = typeof body === 'function' ? body : () => body
+  const all = Array.from({ length: items }, (_, index) => ({ id: `i${index}`, more: bodyOf(index) }))
+  await queue.putMany(all.map(({ id, more }) => ({ id, body: { item: id, ...more } })))
   return { queue, engine: new WorkQueue({ policy: processingLimit(cap), ...options, queue, worker }) }
 }
 

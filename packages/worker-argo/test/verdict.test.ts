@@ -205,7 +205,9 @@ describe('what an answer to a send means', () => {
       kind: 'unknown',
       why: 'no answer (ECONNRESET)',
     })
-    expect(judgeSend(silence(new DOMException('x', 'TimeoutError')))).toMatchObject({
+    expect(
+      judgeSend(silence(Object.assign(new Error('x'), { code: 'UND_ERR_HEADERS_TIMEOUT' }))),
+    ).toMatchObject({
       kind: 'unknown',
       why: 'no answer (none in time)',
     })

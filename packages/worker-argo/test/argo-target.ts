@@ -1,0 +1,146 @@
+import { randomUUID } from 'node:crypto'
+import type { JobRef, Worker } from '@sluice/core'
+import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
+import { startArgoServer } from '@sluice/testkit/argo'
+import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
+import { nameJob, queueLabel } from '../src/job-name.js'
+import { eventually } from './argo-bench.js'
+
+/** An Argo Server to be worked with through its REST API alone: a real one, or else the fake. */
+export interface ArgoTarget {
+  readonly title: string
+  readonly url: string
+  readonly namespace: string
+  readonly token: string
+  close(): Promise<void>
+}
+
+/** The real one that the environment names, with `resources/test_workflow_template.yaml` in its namespace; else the fake. */
+export async function openTarget(): Promise<ArgoTarget> {
+  const { SLUICE_TEST_ARGO_URL: url, SLUICE_TEST_ARGO_NAMESPACE: namespace = 'argo' } = process.env
+  const { SLUICE_TEST_ARGO_TOKEN: token = '' } = process.env
+  if (url !== undefined)
+    return { title: `Argo Workflows at ${url}`, url, namespace, token, close: async () => undefined }
+  const server = await startArgoServer({ controller: { reconcileDelayMs: 5 } })
+  const title = 'Argo Workflows by its REST API alone'
+  return {
+    title,
+    url: server.url,
+    namespace: server.namespace,
+    token: server.token,
+    close: () => server.close(),
+  }
+}
+
+/** What the contract needs, by requests that a person could send. */
+export class TargetHarness implements WorkerHarness {
+  readonly #target: ArgoTarget
+  /** A real cluster remembers: each case has queues that were never there before. */
+  readonly #run = randomUUID()
+  readonly #names = new Set<string>()
+  readonly #opened: ArgoWorker[] = []
+
+  constructor(target: ArgoTarget) {
+    this.#target = target
+  }
+
+  open(name = 'contract'): Promise<Worker> {
+    return this.#open(name)
+  }
+
+  body() {
+    return { item: 'waits', seconds: '3600' }
+  }
+
+  refusedItem() {
+    return { id: 'a template', body: { item: '{{workflow.name}}' } }
+  }
+
+  /** The workflow only waits; its step is ended by hand. */
+  async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
+    const [name = '', queue = ''] = await this.#find(job)
+    const path = `workflows/${this.#target.namespace}/${name}`
+    await eventually('it runs', async () => (await this.#ask('GET', path))?.status?.phase === 'Running')
+    const phase = how === 'SUCCESS' ? 'Succeeded' : 'Failed'
+    await this.#ask('PUT', `${path}/set`, { nodeFieldSelector: `id=${name}`, phase, message: how })
+    // The lists lag behind; a poll goes by them.
+    await eventually('the lists show that it has ended', async () => {
+      const ended = await this.#list(`sluice/queue=${queueLabel(queue)},workflows.argoproj.io/completed=true`)
+      return ended.some(({ metadata }) => metadata.name === name)
+    })
+  }
+
+  async starts(job: JobRef): Promise<number> {
+    return (await this.#find(job)).length / 2
+  }
+
+  openUnreachable(): Promise<Worker> {
+    return this.#open('contract', { baseUrl: 'http://127.0.0.1:9' })
+  }
+
+  openDenied(): Promise<Worker> {
+    return this.#open('contract', { token: 'not.the.token' })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map((worker) => worker.close()))
+    for (const name of this.#names) {
+      for (const { metadata } of await this.#list(`sluice/queue=${queueLabel(name)}`)) {
+        await this.#ask('DELETE', `workflows/${this.#target.namespace}/${metadata.name}`)
+      }
+    }
+    await this.#target.close()
+  }
+
+  async #open(name: string, more: Partial<ArgoWorkerOptions> = {}): Promise<Worker> {
+    const { url: baseUrl, namespace, token } = this.#target
+    const queue = `${name} ${this.#run}`
+    this.#names.add(queue)
+    const options = { name: queue, baseUrl, namespace, token, template: 'test-workflow-template-podless' }
+    const inner = await openWorker({ ...options, insecureSkipVerify: baseUrl.startsWith('https:'), ...more })
+    this.#opened.push(inner)
+    return wrapWorker(inner, {
+      name,
+      sendJob: (id, body, job) =>
+        inner.sendJob(id, body, { ...job, queue: job.queue === name ? queue : job.queue }),
+    })
+  }
+
+  /** The names of a job's workflows, each with its queue. */
+  async #find(job: JobRef): Promise<readonly string[]> {
+    const found: string[] = []
+    for (const queue of this.#names) {
+      const { workflow } = nameJob(queue, job)
+      const there = await this.#ask('GET', `workflows/${this.#target.namespace}/${workflow}`)
+      if (there !== undefined) found.push(workflow, queue)
+    }
+    return found
+  }
+
+  async #list(labelSelector: string): Promise<readonly Shown[]> {
+    const query = new URLSearchParams({ 'listOptions.labelSelector': labelSelector })
+    const list = await this.#ask('GET', `workflows/${this.#target.namespace}?${query.toString()}`)
+    return list?.items ?? []
+  }
+
+  /** The answer; `undefined` when there is no such thing. */
+  async #ask(method: string, path: string, body?: object): Promise<Shown | undefined> {
+    const answer = await fetch(`${this.#target.url}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#target.token}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    if (answer.status === 404) return undefined
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is what Argo answers
+    return JSON.parse(text) as Shown
+  }
+}
+
+/** The part of an answer that is looked at. */
+interface Shown {
+  readonly metadata: { readonly name: string }
+  readonly status?: { readonly phase?: string }
+  readonly items?: readonly Shown[] | null
+}

@@ -1,0 +1,102 @@
+import type { ItemRecord, Queue } from '@sluice/core'
+import { MemoryQueue } from '@sluice/queue-memory'
+import { ManualClock } from '@sluice/testkit'
+import { operatorActions, type OperatorAction } from '@sluice/testkit/argo'
+import { afterEach, expect, test } from 'vitest'
+import { ArgoBench } from './argo-bench.js'
+import { serviceOn } from './service-bench.js'
+
+const SECONDS = 300
+const CAP = 20
+
+let bench: ArgoBench
+afterEach(() => bench.close())
+
+/** Numbers that look random and are the same each time. */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7f_ff_ff_ff
+    return state / 0x80_00_00_00
+  }
+}
+
+test.each([1, 2, 3])(
+  'five minutes in which people do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
+  async (seed) => {
+    const clock = new ManualClock()
+    bench = await ArgoBench.start({
+      clock,
+      seed,
+      archive: seed % 2 === 0,
+      controller: { reconcileDelayMs: 200 },
+    })
+    const { server } = bench
+    const logged: string[] = []
+    const log = (_: object, message: string) => void logged.push(message)
+    const logger = { debug: () => undefined, info: log, warn: log, error: log }
+    const worker = await bench.open({ clock, logger })
+    const queue: Queue = new MemoryQueue({ name: worker.name, clock })
+    const { engine } = await serviceOn(worker, {
+      items: 400,
+      cap: CAP,
+      body: { seconds: '8' },
+      queue,
+      clock,
+      logger,
+      retry: { maxAttempts: 3, backoff: { baseMs: 1_000 } },
+      lost: { policy: 'resend', graceMs: 10_000 },
+    })
+    const next = random(seed)
+    const done = new Map<OperatorAction, number>()
+    for (let second = 0; second < SECONDS; second++) {
+      for (let action = 0; action < 2; action++) act(next, done)
+      if (second % 2 === 0) await engine.tick()
+      await clock.advance(1_000)
+    }
+    for (let tick = 0; tick < 400 && !(await isDone(queue)); tick++) {
+      for (const { metadata } of server.workflows.all('!workflows.argoproj.io/completed'))
+        server.operator.attempt('resume', metadata.name)
+      for (const { metadata } of server.workflows.all('workflows.argoproj.io/completed=false'))
+        server.operator.attempt('resume', metadata.name)
+      await engine.tick()
+      await clock.advance(2_000)
+    }
+
+    expect(await queue.sizes()).toMatchObject({ WAITING: 0, PROCESSING: 0 })
+    expect([...done.keys()].toSorted()).toEqual(operatorActions.toSorted())
+    for (const stage of ['SUCCESS', 'FAIL'] as const) {
+      const { items } = await queue.list(stage, { limit: 1_000 })
+      expect(items.filter((item) => !explained(item))).toEqual([])
+    }
+    expect(logged.join('\n')).toContain('none of its jobs')
+    expect((await queue.size('SUCCESS')) > 200).toBe(true)
+  },
+)
+
+function act(next: () => number, done: Map<OperatorAction, number>): void {
+  const { server } = bench
+  const workflows = server.workflows.all()
+  const target = workflows[Math.floor(next() * workflows.length)]?.metadata.name
+  const action = operatorActions[Math.floor(next() * operatorActions.length)]
+  if (target === undefined || action === undefined) return
+  if (server.operator.attempt(action, target)) done.set(action, (done.get(action) ?? 0) + 1)
+}
+
+async function isDone(queue: Queue): Promise<boolean> {
+  const { WAITING, PROCESSING } = await queue.sizes()
+  return WAITING + PROCESSING === 0
+}
+
+/** A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the same. */
+function explained({ stage, details, reason, history }: ItemRecord): boolean {
+  const evidence = new Map(Object.entries(Object(details)))
+  const last =
+    stage === 'SUCCESS'
+      ? evidence.get('phase') === 'Succeeded'
+      : reason !== undefined && evidence.has('failureClass')
+  const earlier = history
+    .slice(0, -1)
+    .every((attempt) => attempt.outcome === 'WAITING' && attempt.reason !== undefined)
+  return last && earlier
+}

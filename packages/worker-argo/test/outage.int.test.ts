@@ -1,0 +1,155 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Queue } from '@sluice/core'
+import type { TickResult, WorkQueue } from '@sluice/engine'
+import { MemoryQueue } from '@sluice/queue-memory'
+import { ManualClock } from '@sluice/testkit'
+import { answerWith, type ArgoServer } from '@sluice/testkit/argo'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ArgoBench } from './argo-bench.js'
+import { attemptsIn, serviceOn, workflowsPerJob } from './service-bench.js'
+
+const INTERVAL_MS = 10_000
+const HOUR_MS = 3_600_000
+const CAP = 10
+const ITEMS = 60
+
+/** How it begins and ends, for an hour in between. */
+interface Outage {
+  begin(server: ArgoServer): void | Promise<void>
+  end(server: ArgoServer): void | Promise<void>
+  readonly code: 'SLUICE_WORKER_UNAVAILABLE' | 'SLUICE_WORKER_DENIED'
+}
+
+function answered(trouble: Parameters<typeof answerWith>[0]): Outage {
+  return {
+    begin: (server) => void (server.main.onRequest = () => answerWith(trouble)),
+    end: (server) => void (server.main.onRequest = undefined),
+    code: 'SLUICE_WORKER_UNAVAILABLE',
+  }
+}
+
+function kubernetes(state: 'refused' | 'timeout' | 'limiter'): Outage {
+  return {
+    begin: (server) => void (server.kubernetes = state),
+    end: (server) => void (server.kubernetes = 'up'),
+    code: 'SLUICE_WORKER_UNAVAILABLE',
+  }
+}
+
+let folder: string
+let bench: ArgoBench
+const clock = () => new ManualClock()
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-argo-'))
+})
+afterEach(async () => {
+  await bench.close()
+  await rm(folder, { recursive: true })
+})
+
+const OUTAGES: readonly (readonly [string, Outage])[] = [
+  [
+    'nobody listens',
+    {
+      begin: (server) => server.main.stop(),
+      end: (server) => server.main.start(),
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+    },
+  ],
+  [
+    'every answer is lost',
+    {
+      ...answered('internal'),
+      begin: (server) => void (server.main.onRequest = () => ({ do: 'drop-reply' })),
+    },
+  ],
+  ['503', answered('unavailable')],
+  ['the proxy’s 502', answered('proxy-502')],
+  ['another page answers', answered('page')],
+  ['the limiter', answered('rate-limited')],
+  ['kube-apiserver refuses', kubernetes('refused')],
+  ['kube-apiserver is slow', kubernetes('timeout')],
+  ['the server’s own limiter', kubernetes('limiter')],
+  [
+    'the token was replaced, and the new one comes late',
+    {
+      begin: (server) => server.rotateToken('the next one'),
+      end: () => writeFile(join(folder, 'token'), 'the next one'),
+      code: 'SLUICE_WORKER_DENIED',
+    },
+  ],
+  [
+    'begun anew, its lists are not filled',
+    {
+      begin: (server) => server.main.restart(HOUR_MS),
+      end: () => undefined,
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+    },
+  ],
+]
+
+test.each(OUTAGES)(
+  'an hour in which %s: no item fails, nothing runs twice, and the work goes on within one interval',
+  async (_, outage) => {
+    const time = clock()
+    bench = await ArgoBench.start({ clock: time, controller: { reconcileDelayMs: 100 } })
+    const { server } = bench
+    await writeFile(join(folder, 'token'), server.token)
+    const { token: _token, ...options } = bench.options()
+    const worker = await bench.open({
+      ...options,
+      token: undefined,
+      tokenFile: join(folder, 'token'),
+      clock: workerClock(time),
+    })
+    const queue: Queue = new MemoryQueue({ name: worker.name, clock: time })
+    const { engine } = await serviceOn(worker, {
+      items: ITEMS,
+      cap: CAP,
+      body: { seconds: '25' },
+      queue,
+      clock: time,
+    })
+    const { results, step } = ticking(engine, time)
+    for (let tick = 0; tick < 4; tick++) await step()
+    const before = await queue.sizes()
+    expect(before).toMatchObject({ PROCESSING: CAP, FAIL: 0 })
+    expect(before.SUCCESS).toBeGreaterThan(0)
+
+    await outage.begin(server)
+    for (let elapsed = 0; elapsed < HOUR_MS; elapsed += INTERVAL_MS) await step()
+    // The outages that begin at an instant may let the tick at that very instant through.
+    expect(new Set(results.slice(-350).map(({ unavailable }) => unavailable?.code))).toEqual(
+      new Set([outage.code]),
+    )
+    expect((await queue.sizes()).FAIL).toBe(0)
+
+    await outage.end(server)
+    const during = (await queue.sizes()).SUCCESS
+    await step()
+    await step()
+    expect((await queue.sizes()).SUCCESS).toBeGreaterThan(during)
+    for (let tick = 0; tick < 40 && (await queue.size('SUCCESS')) < ITEMS; tick++) await step()
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: ITEMS, FAIL: 0 })
+    expect(await attemptsIn(queue, 'SUCCESS')).toEqual(Array.from({ length: ITEMS }, () => 1))
+    expect(workflowsPerJob(bench)).toEqual(Array.from({ length: ITEMS }, () => 1))
+    expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(CAP)
+  },
+)
+
+/** A tick, and then an interval. */
+function ticking(engine: WorkQueue, time: ManualClock) {
+  const results: TickResult[] = []
+  const step = async (): Promise<void> => {
+    results.push(await engine.tick())
+    await time.advance(INTERVAL_MS)
+  }
+  return { results, step }
+}
+
+/** Its pauses take no time: nobody lets the clock go on while a tick is under way. */
+function workerClock(time: ManualClock) {
+  return { now: () => time.now(), monotonicMs: () => time.monotonicMs(), sleep: async () => undefined }
+}

@@ -1,0 +1,99 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Worker } from '@sluice/core'
+import { runLoop } from '@sluice/engine'
+import { MemoryQueue } from '@sluice/queue-memory'
+import { ManualClock, wrapWorker } from '@sluice/testkit'
+import { afterEach, expect, test } from 'vitest'
+import type { ArgoWorker } from '../src/index.js'
+import { ArgoBench, eventually } from './argo-bench.js'
+import { serviceOn } from './service-bench.js'
+
+const CAP = 50
+const STEP_MS = 5
+
+let bench: ArgoBench
+afterEach(() => bench.close())
+
+/** Deaf: it has no watch. */
+function deaf(worker: ArgoWorker): Worker {
+  return wrapWorker(worker, { supports: { ...worker.supports, watch: false } })
+}
+
+/**
+ * How full the slots are, from the third second on, with jobs of half a second and a tick every ten seconds. Time stands still while
+ * anybody is at work, so that it is the protocol which is measured, and not this machine.
+ */
+async function measure({ watched, seconds }: { watched: boolean; seconds: number }): Promise<number> {
+  const clock = new ManualClock()
+  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+  const { server } = bench
+  const worker = await bench.open({ clock })
+  const queue = new MemoryQueue({ name: worker.name, clock })
+  const seen = watched ? worker : deaf(worker)
+  const { engine } = await serviceOn(seen, { items: 2_000, cap: CAP, body, queue, clock })
+  const activity = observed(engine)
+  const stop = new AbortController()
+  const loop = runLoop(engine, { intervalMs: 10_000, signal: stop.signal })
+  await eventually('the first jobs run', () => server.workflows.unfinished === CAP && activity.idle())
+  if (watched) await eventually('the watch is up', () => activity.wakes() > 0)
+  let filled = 0
+  let steps = 0
+  for (let ms = 0; ms < seconds * 1_000; ms += STEP_MS) {
+    const wakes = activity.wakes()
+    const before = server.workflows.unfinished
+    await clock.advance(STEP_MS)
+    await turn()
+    // Before anybody has done anything about what ended in this step: that is the least that was filled in it.
+    if (ms >= 3_000) {
+      filled += server.workflows.unfinished
+      steps += CAP
+    }
+    if (watched && server.workflows.unfinished < before)
+      await eventually('it is heard', () => activity.wakes() > wakes)
+    await eventually('nobody is at work', () => activity.idle())
+  }
+  stop.abort()
+  await clock.advance(10_000)
+  await loop
+  expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(CAP)
+  expect(await queue.size('FAIL')).toBe(0)
+  return filled / steps
+}
+
+/** Whether a tick is under way, and how often the bell rang. */
+function observed(engine: Awaited<ReturnType<typeof serviceOn>>['engine']) {
+  let ticking = 0
+  let wakes = 0
+  const tick = engine.tick.bind(engine)
+  const wake = engine.wake.bind(engine)
+  Object.assign(engine, {
+    tick: async () => {
+      ticking += 1
+      try {
+        return await tick()
+      } finally {
+        ticking -= 1
+      }
+    },
+    wake: () => {
+      wakes += 1
+      wake()
+    },
+  })
+  return { idle: () => ticking === 0, wakes: () => wakes }
+}
+
+test('with the watch, a freed slot is filled again at once: 95 % and more of the slots are full', async () => {
+  expect(await measure({ watched: true, seconds: 8 })).toBeGreaterThanOrEqual(0.95)
+})
+
+test('without it slots wait for the next tick: one in ten is full (the loop ticks each third of its lease)', async () => {
+  const filled = await measure({ watched: false, seconds: 43 })
+  expect(filled).toBeGreaterThan(0.04)
+  expect(filled).toBeLessThan(0.12)
+})
+
+/** Half a second on average, and never all of them at once. */
+function body(index: number): { seconds: string } {
+  return { seconds: String(0.4 + 0.2 * ((index * 0.618) % 1)) }
+}
