@@ -57,21 +57,14 @@ const bench: Bench = {
 }
 
 const startedAt = performance.now()
+const known = await versions(postgres.url, redis?.version)
 for (const each of wanted) {
   loads[each.name] = loadavg()[0] ?? 0
   console.log(`\n${each.title} (load ${loads[each.name]?.toFixed(2)})`)
   await each.run(bench)
-}
-const result: RunResult = {
-  at: new Date().toISOString(),
-  command: `node bench/run.ts ${process.argv.slice(2).join(' ')}`.trim(),
-  commit: commit(),
-  machine: machine(),
-  settings: Object.fromEntries(settings.map((each) => each.split('=', 2))),
-  versions: await versions(postgres.url, redis?.version),
-  loads,
-  skipped,
-  measurements,
+  // After each case: a run that is ended before its last one has not been for nothing.
+  if (values.out !== undefined || !values.smoke)
+    save(values.out ?? join(import.meta.dirname, 'results/run.json'))
 }
 await meter.close()
 await postgres.stop()
@@ -79,13 +72,21 @@ await redis?.stop()
 console.log(
   `\n${measurements.length} measurements in ${Math.round((performance.now() - startedAt) / 1000)} s`,
 )
-if (values.out !== undefined || !values.smoke)
-  save(values.out ?? join(import.meta.dirname, 'results/run.json'))
 
 function save(path: string): void {
+  const result: RunResult = {
+    at: new Date().toISOString(),
+    command: `node bench/run.ts ${process.argv.slice(2).join(' ')}`.trim(),
+    commit: commit(),
+    machine: machine(),
+    settings: Object.fromEntries(settings.map((each) => each.split('=', 2))),
+    versions: known,
+    loads,
+    skipped,
+    measurements,
+  }
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, `${JSON.stringify(result, undefined, 1)}\n`)
-  console.log(`written: ${path}`)
 }
 
 function line({ cell, adapter, repeat, ...cost }: Measurement): string {

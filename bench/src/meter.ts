@@ -10,15 +10,23 @@ export interface Cost {
   readonly clientUs: number
   /** CPU of the server without its autovacuum, microseconds for each item. */
   readonly serverUs?: number
-  /** CPU of autovacuum, and of server processes that ended meanwhile. */
+  /** CPU of autovacuum, and of server processes that ended meanwhile; of another database's too, so only worth something where there is none. */
   readonly vacuumUs?: number
   /** Write-ahead log, bytes for each item. */
   readonly walBytes?: number
 }
 
+/** What a server's processes have used so far. */
+interface Usage {
+  readonly processes: ReadonlyMap<number, { readonly us: number; readonly isVacuum: boolean }>
+  /** Of all processes that have ended. */
+  readonly endedUs: number
+  readonly walBytes: number
+}
+
 /** Reads what a server has used so far. */
 export interface ServerMeter {
-  read(): Promise<{ busyUs: number; vacuumUs: number; walBytes: number }>
+  read(): Promise<Usage>
 }
 
 /** Runs `work`, which says how many items it did. */
@@ -35,26 +43,34 @@ export async function measure(meter: ServerMeter | undefined, work: () => Promis
     seconds,
     perSecond: items / seconds,
     clientUs: (user + system) / items,
-    ...(before && after
-      ? {
-          serverUs: (after.busyUs - before.busyUs) / items,
-          vacuumUs: (after.vacuumUs - before.vacuumUs) / items,
-          walBytes: (after.walBytes - before.walBytes) / items,
-        }
-      : {}),
+    ...(before && after ? serverCost(before, after, items) : {}),
   }
 }
 
-/** CPU of a process and all its children, out of `/proc`, which only Linux has: elsewhere it is 0. */
-function processTree(pid: number): { busyUs: number; vacuumUs: number } {
-  if (process.platform !== 'linux') return { busyUs: 0, vacuumUs: 0 }
-  let busyUs = runUs(pid)
-  let vacuumUs = endedChildrenUs(pid)
-  for (const child of childrenOf(pid)) {
-    if (titleOf(child).includes('autovacuum')) vacuumUs += runUs(child)
-    else busyUs += runUs(child)
+function serverCost(before: Usage, after: Usage, items: number) {
+  let busyUs = 0
+  let vacuumUs = after.endedUs - before.endedUs
+  for (const [pid, { us, isVacuum }] of after.processes) {
+    const usedUs = us - (before.processes.get(pid)?.us ?? 0)
+    if (isVacuum) vacuumUs += usedUs
+    else busyUs += usedUs
   }
-  return { busyUs, vacuumUs }
+  // What a process had used before belongs to an earlier measurement, although it counts as ended only now.
+  for (const [pid, { us }] of before.processes) if (!after.processes.has(pid)) vacuumUs -= us
+  return {
+    serverUs: busyUs / items,
+    vacuumUs: Math.max(0, vacuumUs) / items,
+    walBytes: (after.walBytes - before.walBytes) / items,
+  }
+}
+
+/** CPU of a process and all its children, out of `/proc`, which only Linux has: elsewhere there is nothing. */
+function processTree(pid: number): Omit<Usage, 'walBytes'> {
+  if (process.platform !== 'linux') return { processes: new Map(), endedUs: 0 }
+  const processes = [pid, ...childrenOf(pid)].map(
+    (each) => [each, { us: runUs(each), isVacuum: titleOf(each).includes('autovacuum') }] as const,
+  )
+  return { processes: new Map(processes), endedUs: endedChildrenUs(pid) }
 }
 
 function childrenOf(pid: number): number[] {

@@ -1,0 +1,57 @@
+// Writes docs/benchmarks.md and its charts out of the results of runs:
+//   node docs.ts            writes
+//   node docs.ts --check    fails when what is there isn't what the results say
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { barChart } from './src/chart.ts'
+import { page } from './src/page.ts'
+import type { RunResult } from './src/result.ts'
+import { scaleChart, type ScaleResult } from './src/scale-result.ts'
+import { summarize, type Summary } from './src/summary.ts'
+
+const here = import.meta.dirname
+const docs = join(here, '../docs')
+const check = process.argv.includes('--check')
+let stale = 0
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts of this folder
+const run = read('run.json') as RunResult | undefined
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by scale.ts of this folder
+const scale = read('scale.json') as ScaleResult | undefined
+if (run === undefined) throw new Error('there is no results/run.json: run the bench first')
+const summaries = summarize(run)
+hold('benchmarks.md', page({ run, summaries, scale }))
+for (const [name, cells] of Object.entries({
+  enqueue: ['batch 1, 4 clients', 'batch 1000, 1 clients', 'batch 1000, 4 clients'],
+  claim: ['batch 1, 4 clients', 'batch 100, 1 clients', 'batch 100, 4 clients', 'batch 1000, 1 clients'],
+  callers: ['put', 'success'],
+  dispatch: ['no-op handler'],
+})) {
+  hold(`benchmarks-${name}.svg`, barChart(barsOf(summaries, name, cells), 'items a second →'))
+}
+if (scale !== undefined) {
+  for (const { store } of scale.stores) hold(`benchmarks-scale-${store}.svg`, scaleChart(scale, store))
+}
+console.log(`docs: ${stale} ${check ? 'out of date' : 'written'}`)
+if (check && stale > 0) process.exitCode = 1
+
+function barsOf(all: readonly Summary[], name: string, cells: readonly string[]) {
+  return all.flatMap(({ case: of, cell, adapter, perSecond }) =>
+    of === name && cells.includes(cell) && perSecond !== undefined
+      ? [{ cell, adapter, value: perSecond }]
+      : [],
+  )
+}
+
+function read(name: string): unknown {
+  const file = join(here, 'results', name)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+}
+
+function hold(name: string, wanted: string): void {
+  const file = join(docs, name)
+  if (existsSync(file) && readFileSync(file, 'utf8') === wanted) return
+  stale += 1
+  if (!check) writeFileSync(file, wanted)
+  else console.error(`docs/${name} is out of date: run \`node bench/docs.ts\``)
+}

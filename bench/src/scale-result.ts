@@ -1,0 +1,33 @@
+import { lineChart } from './chart.ts'
+
+/** What one operation cost at one size: the median of many, in ms. */
+export interface ScalePoint {
+  readonly items: number
+  /** Items a second, put in batches of a thousand. */
+  readonly putPerSecond: number
+  readonly ms: Readonly<Record<string, number>>
+  /** Resident memory of a service with 500 items in PROCESSING, after its ticks, in MB. */
+  readonly serviceMb: number
+}
+
+export interface ScaleResult {
+  readonly at: string
+  readonly command: string
+  readonly commit: string
+  readonly machine: Readonly<Record<string, string>>
+  readonly settings: Readonly<Record<string, string>>
+  readonly stores: readonly { readonly store: string; readonly points: readonly ScalePoint[] }[]
+}
+
+/** How much each operation costs with more items waiting, beside what it cost at first. */
+export function scaleChart({ stores }: ScaleResult, name: string): string {
+  const points = stores.find(({ store }) => store === name)?.points ?? []
+  const lines = points.flatMap(({ items, ms }) =>
+    Object.entries(ms).map(([line, value]) => ({
+      x: items,
+      y: value / (points[0]?.ms[line] ?? value),
+      line,
+    })),
+  )
+  return lineChart(lines, 'cost beside that at the smallest size')
+}
