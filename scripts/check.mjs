@@ -25,8 +25,10 @@ const steps = {
   radosgw: [pinnedNode, 'scripts/radosgw-test.mjs'],
   examples: [pinnedNode, 'examples/hello.mjs'],
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
+  's3-cost': [pinnedNode, 'packages/queue-s3/scripts/cost-report.mjs', '--check'],
   stranger: [pinnedNode, 'scripts/stranger-test.mjs'],
   start: [pinnedNode, 'scripts/start-test.mjs'],
+  benchmarks: [pinnedNode, 'bench/docs.ts', '--check'],
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }

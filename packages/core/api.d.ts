@@ -197,6 +197,8 @@ interface QueueSupports {
     readonly maxBodyBytes: number;
     /** Two items that became available closer together than this may be given out in either order. */
     readonly orderPrecisionMs: number;
+    /** It has a `sweep`. Default false. */
+    readonly sweep?: boolean;
 }
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
 interface JobFence {
@@ -255,6 +257,18 @@ interface RequeueOptions {
 interface RemoveOptions {
     /** Only items in these stages. Default WAITING, SUCCESS and FAIL. */
     readonly stages?: readonly Exclude<Stage, 'PROCESSING'>[];
+}
+interface SweepOptions {
+    /** Items that came to SUCCESS or FAIL longer ago than this are removed, in ms. Default: none are. */
+    readonly retentionMs?: number;
+}
+interface SweepReport {
+    /** Moves that somebody had begun and not ended, and that were finished. */
+    readonly mended: number;
+    /** What the storage held to no purpose any more, and was deleted; no items. */
+    readonly leftovers: number;
+    /** Items that were removed for their age. */
+    readonly removed: number;
 }
 interface PageOptions {
     /** 1 to {@link MAX_PAGE_ITEMS}; a page may hold fewer and still not be the last. */
@@ -383,6 +397,12 @@ interface Queue {
      * @returns `undefined` while another holder has it
      */
     lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;
+    /**
+     * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes finished items by their age.
+     * Safe beside everything else and any number of times; no other call needs it. No item changes by it, but those that have been in
+     * SUCCESS or FAIL for longer than `retentionMs` are gone [Q-SWEEP-1]. Only where `supports.sweep` says so.
+     */
+    sweep?(options?: SweepOptions): Promise<SweepReport>;
     /** Ends the use of this object; twice is fine, and nothing then keeps the process alive [Q-CLOSE-1]. */
     close(): Promise<void>;
 }
@@ -401,6 +421,12 @@ declare function checkRequeue({ delayMs, priority, reason }: RequeueOptions): Re
  * @throws TypeError for a stage that isn't one, and for PROCESSING
  */
 declare function checkRemovable({ stages }: RemoveOptions): readonly Stage[];
+/**
+ * The age from which `sweep` removes finished items, in ms; `undefined` for none.
+ *
+ * @throws TypeError unless it is a whole number, 0 or more
+ */
+declare function checkRetention({ retentionMs }: SweepOptions): number | undefined;
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */
 declare function assertIds(ids: readonly string[]): void;
 /** @throws TypeError unless the limit of a page is a whole number from 1 to {@link MAX_PAGE_ITEMS} */
@@ -718,5 +744,5 @@ interface Logger {
 /** Says nothing. */
 declare const silentLogger: Logger;
 
-export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkSettlements, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };

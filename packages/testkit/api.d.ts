@@ -823,9 +823,11 @@ interface WorkflowChange {
 /** The workflows that exist now: what Kubernetes knows, each change in one piece and in one order. */
 declare class Cluster {
     #private;
+    /** @param counts which workflows the numbers of unfinished ones are about */
+    constructor(counts: (workflow: ArgoWorkflow) => boolean);
     /** The number of the last change. */
     get revision(): number;
-    /** How many workflows are in no final phase. Those that an operator resubmitted are not counted: nobody else can bound them. */
+    /** How many workflows that count are in no final phase. */
     get unfinished(): number;
     /** The most there ever were, counted at every change. */
     get maxUnfinished(): number;
@@ -1226,6 +1228,8 @@ declare const TROUBLES: {
     readonly 'not-implemented': Make;
     /** A wrong URL: the UI's page, with status 200. */
     readonly page: () => ArgoAnswer;
+    /** An ingress that knows no such path. */
+    readonly 'proxy-404': Make;
     readonly 'proxy-502': Make;
     readonly 'proxy-503': Make;
     readonly 'proxy-504': Make;
@@ -1391,6 +1395,13 @@ interface ArgoEndpointOptions {
     readonly port?: number;
     /** The address to listen on. Default `127.0.0.1`. */
     readonly host?: string;
+    /** Where an ingress serves it, such as `/argo`: the prefix is taken off, everything else is the ingress' 404. Default at the root. */
+    readonly basePath?: string;
+    /** Serves TLS with this key and certificate, in PEM. Default plain HTTP. */
+    readonly tls?: {
+        readonly key: string;
+        readonly cert: string;
+    };
     /** How many requests the log remembers. Default 100,000. */
     readonly maxLogged?: number;
 }
@@ -1406,7 +1417,7 @@ declare class ArgoEndpoint {
     private constructor();
     /** Listens on the port. */
     static open(parts: EndpointParts, options: ArgoEndpointOptions): Promise<ArgoEndpoint>;
-    /** The base URL to give to a client, such as `http://127.0.0.1:2746`. */
+    /** The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one. */
     get url(): string;
     /** What goes wrong; `undefined`: nothing. */
     get onRequest(): OnArgoRequest | undefined;
@@ -1490,7 +1501,7 @@ declare class WorkflowsByHand {
     constructor(parts: ArgoParts, namespace: string);
     /** How many are live. */
     get size(): number;
-    /** How many are live and in no final phase, those apart that an operator resubmitted. */
+    /** How many of those that count (see the server's option `counts`) are live and in no final phase. */
     get unfinished(): number;
     /** The most that ever were so, counted at every change and not only at requests. */
     get maxUnfinished(): number;
@@ -1500,6 +1511,8 @@ declare class WorkflowsByHand {
     get(name: string): ArgoWorkflow | undefined;
     /** All live ones that a label selector selects, in the order they were made. */
     all(labelSelector?: string): ArgoWorkflow[];
+    /** Resolves with a live workflow for which this holds, as soon as there is one. */
+    when(holds: (workflow: ArgoWorkflow) => boolean): Promise<ArgoWorkflow>;
     /** The archived workflow of this name that started last. */
     archived(name: string): ArgoWorkflow | undefined;
     /** The controller looks at it now: it runs if a slot is free, and else is Pending. */
@@ -1552,6 +1565,11 @@ interface ArgoServerOptions extends ArgoEndpointOptions {
     readonly apiRateLimit?: number;
     /** How watches go. */
     readonly watching?: Partial<WatchSettings>;
+    /**
+     * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
+     * nobody else can bound.
+     */
+    readonly counts?: (workflow: ArgoWorkflow) => boolean;
     /** Of uids and generated names. Default 1. */
     readonly seed?: number;
 }
@@ -1626,6 +1644,62 @@ declare class ArgoServer {
  */
 declare function startArgoServer(options?: ArgoServerOptions): Promise<ArgoServer>;
 
+/** A server to look at, and what is known of it. */
+interface ArgoTarget {
+    /** The base URL. */
+    readonly url: string;
+    readonly namespace: string;
+    /** Without it, requests carry none, and what is about tokens is skipped. */
+    readonly token?: string;
+    /**
+     * A WorkflowTemplate in the namespace with the parameters `item` (no default), `mode` (of `succeed`, `fail`, `error`) and `seconds`,
+     * which runs for so long and ends so.
+     */
+    readonly template: string;
+    /** A ClusterWorkflowTemplate of the same parameters. */
+    readonly clusterTemplate?: string;
+    /** A CronWorkflow of the same parameters, in the namespace. */
+    readonly cronWorkflow?: string;
+    /** Workflows of a run have names that start with it; nothing else may. Lower case. */
+    readonly prefix: string;
+    /** As `GET /api/v1/version` says, such as `v4.1.2`. */
+    readonly version: string;
+    /** Whether finished workflows are archived. */
+    readonly archive: boolean;
+    /** Lets time pass, the server's. Default by waiting; a server whose clock can be set needn't wait. */
+    readonly pass?: (ms: number) => Promise<void>;
+}
+/** One thing that an Argo Server is expected to do. */
+interface ArgoFact {
+    /** Such as `ARGO-SUBMIT-1`. */
+    readonly id: string;
+    /** What holds, in one sentence. */
+    readonly title: string;
+    /** Why it can't be looked at here; `undefined` to run it. */
+    readonly needs?: (target: ArgoTarget) => string | undefined;
+    /** Whether it takes more than ten seconds on a server whose clock can't be set. */
+    readonly slow?: boolean;
+    /** Rejects with a message for people when it doesn't hold. It deletes what it made. */
+    run(target: ArgoTarget): Promise<void>;
+}
+/** How one fact went. */
+type ArgoFactOutcome = 'holds' | 'skipped';
+/**
+ * Runs one fact on a server.
+ *
+ * @throws Error when the fact doesn't hold
+ */
+declare function runArgoFact(fact: ArgoFact, target: ArgoTarget): Promise<ArgoFactOutcome>;
+/**
+ * Asks a server for its version and whether it has an archive.
+ *
+ * @throws Error when it doesn't answer as an Argo Server does
+ */
+declare function argoTarget(given: Omit<ArgoTarget, 'version' | 'archive'>): Promise<ArgoTarget>;
+
+/** What an Argo Server does, one fact each, as far as a worker could care. */
+declare const argoServerFacts: readonly ArgoFact[];
+
 /**
  * The templates a server starts with unless it is given others: `test-workflow-template` takes `item` (needed), `mode` (`succeed`,
  * `fail`, `error`, `hang`; default `succeed`) and `seconds` (default 1), `test-workflow-template-podless` does the same without a pod,
@@ -1633,8 +1707,8 @@ declare function startArgoServer(options?: ArgoServerOptions): Promise<ArgoServe
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoTroubles, argoVersions, operatorActions, outcomeByParameters, startArgoServer, testTemplates };
-export type { ArgoAnswer, ArgoEndpointOptions, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, Ending, FinalPhase, JsonObject, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, TemplateKind, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, operatorActions, outcomeByParameters, runArgoFact, startArgoServer, testTemplates };
+export type { ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, Ending, FinalPhase, JsonObject, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, TemplateKind, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
 
 // shared
 /** How the cases are registered with a test runner. */

@@ -62,7 +62,11 @@ function absentText(settings: PackageSettings, options: OpenOptions): string {
 
 /** Where a queue is, without what may be secret, and which setting says so. */
 function addressOf(settings: PackageSettings, options: OpenOptions): readonly [string, string] {
-  const { url } = settings
+  const { url, bucket, prefix } = settings
+  if (typeof bucket === 'string') {
+    const path = typeof prefix === 'string' ? `/${prefix}` : ''
+    return [` at s3://${printable(bucket + path, 300)}`, 'queue.bucket, queue.prefix']
+  }
   if (typeof url !== 'string' || !URL.canParse(url)) return ['', `the options of ${settings.package}`]
   const { protocol, host, pathname } = new URL(url)
   const place = options.placeOf?.(['queue', 'url'])

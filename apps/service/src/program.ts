@@ -2,6 +2,7 @@ import { Command } from '@commander-js/extra-typings'
 import type { TextStream } from './output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
+import { registerArgoFake } from './commands/argo-fake.js'
 import { registerDemo } from './commands/demo.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
@@ -17,6 +18,7 @@ import { registerRm } from './commands/rm.js'
 import { registerRun } from './commands/run.js'
 import { registerShow } from './commands/show.js'
 import { registerStatus } from './commands/status.js'
+import { registerSweep } from './commands/sweep.js'
 import { registerVerify } from './commands/verify.js'
 import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
 
@@ -32,12 +34,14 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerRequeue,
   registerRelease,
   registerRm,
+  registerSweep,
   registerReport,
   registerPause,
   registerResume,
   registerLimit,
   registerVerify,
   registerDemo,
+  registerArgoFake,
 ]
 
 /** What the program says of itself, and where. */

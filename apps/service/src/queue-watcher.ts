@@ -5,15 +5,17 @@ import { RateMeter } from './rate-meter.js'
 
 /** Between two summary lines while jobs run. */
 const SUMMARY_GAP_MS = 30_000
+/** Of the time, counting takes a hundredth at most: a bucket of millions of items is listed whole for it, and each list is paid for. */
+const GAP_FOR_MS = 100
 /** To the first of them: whoever just started the service is still looking. */
 const FIRST_SUMMARY_MS = 5_000
 
 /** What a {@link QueueWatcher} watches, and whom it tells. */
 export interface QueueWatcherOptions {
-  readonly queue: Pick<Queue, 'sizes'>
+  readonly queue: Pick<Queue, 'sizes' | 'listHeads'>
   readonly logger: Logger
-  /** Called whenever nothing is in WAITING or PROCESSING. */
-  readonly onEmpty: () => void
+  /** Called whenever nothing is in WAITING or PROCESSING. Without it nobody looks for that. */
+  readonly onEmpty?: () => void
   /** Ms of a clock that never goes back; for tests. */
   readonly now?: () => number
 }
@@ -35,23 +37,37 @@ export class QueueWatcher {
   async afterTick(result: TickResult): Promise<void> {
     const isQuiet = result.processing === 0 && result.unavailable === undefined
     const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
-    // Without a look at the beginning the first summary would have nothing to measure the rate by.
-    if ((!isQuiet && !isDue && this.#isMeasured) || this.#isLooking) return
+    if (this.#isLooking) return
     this.#isLooking = true
-    await this.#look({ isQuiet, isDue }).catch(() => undefined)
+    // Without a count at the beginning the first summary would have nothing to measure the rate by.
+    if (isDue || !this.#isMeasured) await this.#count({ isDue }).catch(() => undefined)
+    if (isQuiet) await this.#lookForEnd().catch(() => undefined)
     this.#isLooking = false
   }
 
-  async #look({ isQuiet, isDue }: { isQuiet: boolean; isDue: boolean }): Promise<void> {
-    const { queue, logger, onEmpty } = this.#options
-    const sizes = await queue.sizes()
-    this.#meter.add(this.#now(), sizes.SUCCESS + sizes.FAIL)
+  async #count({ isDue }: { isDue: boolean }): Promise<void> {
+    const startMs = this.#now()
+    const sizes = await this.#options.queue.sizes()
+    const nowMs = this.#now()
+    this.#meter.add(nowMs, sizes.SUCCESS + sizes.FAIL)
     this.#isMeasured = true
+    if (!isDue) return
+    this.#summaryDueMs = nowMs + Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMs - startMs))
     const unfinished = sizes.WAITING + sizes.PROCESSING
-    if (isQuiet && unfinished === 0) onEmpty()
-    if (!isDue || unfinished === 0) return
-    this.#summaryDueMs = this.#now() + SUMMARY_GAP_MS
-    logger.info({ ...sizes, ...this.#pace(unfinished) }, 'progress')
+    if (unfinished > 0) this.#options.logger.info({ ...sizes, ...this.#pace(unfinished) }, 'progress')
+  }
+
+  /** At every quiet tick, so it must cost little: what is finished is counted only when nothing else is there. */
+  async #lookForEnd(): Promise<void> {
+    const { queue, onEmpty } = this.#options
+    if (onEmpty === undefined) return
+    for (const stage of ['WAITING', 'PROCESSING'] as const) {
+      const { items, cursor } = await queue.listHeads(stage, { limit: 1 })
+      if (items.length > 0 || cursor !== undefined) return
+    }
+    // One may have gone from the second to the first in between.
+    const { WAITING, PROCESSING } = await queue.sizes()
+    if (WAITING + PROCESSING === 0) onEmpty()
   }
 
   #pace(unfinished: number): object {

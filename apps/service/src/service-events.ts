@@ -21,6 +21,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
     case 'resumed':
       return logger.info({}, 'resumed')
+    case 'swept':
+      return logger.info({ ...event.report }, 'swept the storage')
     // The engine logs these itself.
     case 'orphan':
     case 'outage':

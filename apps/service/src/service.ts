@@ -15,7 +15,7 @@ const FINAL_LOOK_MS = 2000
 export interface ServiceOptions {
   readonly queue: Queue
   readonly worker: Worker
-  readonly config: Pick<Config, 'processing' | 'retry' | 'lost' | 'service'>
+  readonly config: Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'>
   readonly logger: Logger
   /** Its abort ends the service: the tick under way is finished, the lease given back, jobs go on running. */
   readonly signal: AbortSignal
@@ -45,10 +45,8 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const emptied = new AbortController()
   const stop = AbortSignal.any([signal, emptied.signal])
   const workQueue = makeWorkQueue({ ...options, logger })
-  const onEmpty = (): void => {
-    if (options.untilEmpty) emptied.abort('empty')
-  }
-  const watcher = new QueueWatcher({ queue, logger, onEmpty })
+  const untilEmpty = options.untilEmpty ? { onEmpty: () => emptied.abort('empty') } : {}
+  const watcher = new QueueWatcher({ queue, logger, ...untilEmpty })
   const { intervalMs, stopDeadlineMs } = config.service
   const loop = runLoop(workQueue, {
     intervalMs,
@@ -83,14 +81,16 @@ async function checkWorker(worker: Worker, logger: Logger): Promise<void> {
 }
 
 function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOptions): WorkQueue {
-  const { processing, retry, lost, service } = config
+  const { processing, retry, lost, sweep, service } = config
   const { on, ...retries } = retry
+  const { retentionMs, everyMs } = sweep
   return new WorkQueue({
     queue,
     worker,
     policy: processingLimit(processing.limit),
     retry: on === undefined ? retries : { ...retries, on },
     lost,
+    sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
     leaseTtlMs: service.leaseTtlMs,
     sendConcurrency: service.sendConcurrency,
     logger,

@@ -1,4 +1,4 @@
-import { SluiceError, type Stage } from '@sluice/core'
+import { SluiceError, type ItemHead, type Page, type Stage } from '@sluice/core'
 import type { TickResult } from '@sluice/engine'
 import { expect, test } from 'vitest'
 import { QueueWatcher } from '../src/queue-watcher.js'
@@ -11,16 +11,19 @@ class Scene {
   readonly watcher: QueueWatcher
   nowMs = 1_000
   isDown = false
+  countsMs = 0
+  waiting = 98
   looks = 0
+  heads = 0
   empty = 0
 
-  constructor() {
+  constructor({ untilEmpty = true } = {}) {
     const note = (fields: object, message: string): void =>
       void this.lines.push(`${(this.nowMs - 1_000) / 1_000} s ${message} ${JSON.stringify(fields)}`)
     this.watcher = new QueueWatcher({
-      queue: { sizes: () => this.#sizes() },
+      queue: { sizes: () => this.#sizes(), listHeads: (stage) => this.#heads(stage) },
       logger: { debug: note, info: note, warn: note, error: note },
-      onEmpty: () => (this.empty += 1),
+      ...(untilEmpty ? { onEmpty: () => (this.empty += 1) } : {}),
       now: () => this.nowMs,
     })
   }
@@ -36,8 +39,16 @@ class Scene {
   async #sizes(): Promise<Sizes> {
     this.looks += 1
     if (this.isDown) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no answer')
+    this.nowMs += this.countsMs
     const finished = (this.nowMs - 1_000) / 1_000
-    return { WAITING: 98 - finished, PROCESSING: 2, SUCCESS: finished, FAIL: 0 }
+    const PROCESSING = this.waiting === 0 ? 0 : 2
+    return { WAITING: Math.max(0, this.waiting - finished), PROCESSING, SUCCESS: finished, FAIL: 0 }
+  }
+
+  async #heads(stage: Stage): Promise<Page<ItemHead>> {
+    this.heads += 1
+    if (stage !== 'WAITING' || this.waiting === 0) return { items: [] }
+    return { items: [{ id: 'a', uid: 'u', stage, attempt: 0, refunds: 0, priority: 0 }] }
   }
 }
 
@@ -79,4 +90,32 @@ test('a standby says nothing; an outage neither, and the line comes when it is o
   scene.isDown = false
   await scene.ticks(0)
   expect(scene.lines).toHaveLength(1)
+})
+
+const QUIET = { processing: 0 }
+
+test('quiet ticks with something in WAITING cost a look at one item each, not a count', async () => {
+  const scene = new Scene()
+  scene.nowMs = 1_000
+  await scene.ticks(4, QUIET)
+  expect([scene.heads, scene.looks, scene.empty]).toEqual([5, 1, 0])
+  scene.waiting = 0
+  await scene.ticks(0, QUIET)
+  expect(scene.empty).toBe(1)
+})
+
+test('a service that goes on for ever never looks for the end, and counts no oftener than it logs', async () => {
+  const scene = new Scene({ untilEmpty: false })
+  scene.waiting = 0
+  await scene.ticks(100, QUIET)
+  expect([scene.heads, scene.looks]).toEqual([0, 5])
+  expect(scene.lines).toEqual([])
+})
+
+test('where counting takes long, it is done the less often', async () => {
+  const scene = new Scene()
+  scene.countsMs = 2_000
+  await scene.ticks(400)
+  // At the beginning, after 5 s, and 200 s after that.
+  expect(scene.looks).toBe(3)
 })

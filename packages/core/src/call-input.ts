@@ -1,5 +1,5 @@
 import { MAX_PRIORITY, assertItemId, assertSpan, cutReason } from './input.js'
-import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions } from './queue.js'
+import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions, type SweepOptions } from './queue.js'
 import { assertStage, type Stage } from './stage.js'
 
 /**
@@ -31,6 +31,16 @@ export function checkRemovable({ stages = ['WAITING', 'SUCCESS', 'FAIL'] }: Remo
     if (stage === 'PROCESSING') throw new TypeError('an item in PROCESSING is never removed: it has a job')
   }
   return stages
+}
+
+/**
+ * The age from which `sweep` removes finished items, in ms; `undefined` for none.
+ *
+ * @throws TypeError unless it is a whole number, 0 or more
+ */
+export function checkRetention({ retentionMs }: SweepOptions): number | undefined {
+  if (retentionMs !== undefined) assertSpan(retentionMs, 'retentionMs')
+  return retentionMs
 }
 
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */

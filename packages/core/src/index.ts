@@ -16,7 +16,14 @@ export {
   encodeOptional,
 } from './input.js'
 export type { CheckedItem } from './input.js'
-export { assertIds, assertLease, assertPageLimit, checkRemovable, checkRequeue } from './call-input.js'
+export {
+  assertIds,
+  assertLease,
+  assertPageLimit,
+  checkRemovable,
+  checkRequeue,
+  checkRetention,
+} from './call-input.js'
 export { checkMove, checkSettlements } from './checked-move.js'
 export type { AskedMove, CheckedMove } from './checked-move.js'
 export { judgeMove } from './judge-move.js'
@@ -36,6 +43,8 @@ export type {
   RemoveOptions,
   PageOptions,
   Page,
+  SweepOptions,
+  SweepReport,
 } from './queue.js'
 export { MAX_PROCESSING_LIMIT } from './control.js'
 export type { ControlState, QueueControl } from './control.js'

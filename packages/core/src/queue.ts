@@ -14,6 +14,8 @@ export interface QueueSupports {
   readonly maxBodyBytes: number
   /** Two items that became available closer together than this may be given out in either order. */
   readonly orderPrecisionMs: number
+  /** It has a `sweep`. Default false. */
+  readonly sweep?: boolean
 }
 
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
@@ -81,6 +83,20 @@ export interface RequeueOptions {
 export interface RemoveOptions {
   /** Only items in these stages. Default WAITING, SUCCESS and FAIL. */
   readonly stages?: readonly Exclude<Stage, 'PROCESSING'>[]
+}
+
+export interface SweepOptions {
+  /** Items that came to SUCCESS or FAIL longer ago than this are removed, in ms. Default: none are. */
+  readonly retentionMs?: number
+}
+
+export interface SweepReport {
+  /** Moves that somebody had begun and not ended, and that were finished. */
+  readonly mended: number
+  /** What the storage held to no purpose any more, and was deleted; no items. */
+  readonly leftovers: number
+  /** Items that were removed for their age. */
+  readonly removed: number
 }
 
 export interface PageOptions {
@@ -228,6 +244,13 @@ export interface Queue {
    * @returns `undefined` while another holder has it
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
+
+  /**
+   * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes finished items by their age.
+   * Safe beside everything else and any number of times; no other call needs it. No item changes by it, but those that have been in
+   * SUCCESS or FAIL for longer than `retentionMs` are gone [Q-SWEEP-1]. Only where `supports.sweep` says so.
+   */
+  sweep?(options?: SweepOptions): Promise<SweepReport>
 
   /** Ends the use of this object; twice is fine, and nothing then keeps the process alive [Q-CLOSE-1]. */
   close(): Promise<void>

@@ -18,6 +18,17 @@ export interface LostOptions {
   readonly graceMs?: number
 }
 
+/** How the queue's storage is kept tidy, where the queue has a `sweep`. */
+export interface SweepingOptions {
+  /** From the end of a sweep to the start of the next, in ms; 0 for none. The first comes after five minutes, or this if it is less. Default an hour. */
+  readonly everyMs?: number
+  /** Items that have been in SUCCESS or FAIL for longer than this are removed, in ms, 0 or more. Default: none are. */
+  readonly retentionMs?: number
+}
+
+/** {@link SweepingOptions}, the default filled in. */
+export type SweepRule = SweepingOptions & { readonly everyMs: number }
+
 /** The options of {@link WorkQueue}. */
 export interface WorkQueueOptions {
   readonly queue: Queue
@@ -27,6 +38,7 @@ export interface WorkQueueOptions {
   readonly policy?: ReleasePolicy
   readonly retry?: RetryOptions
   readonly lost?: LostOptions
+  readonly sweep?: SweepingOptions
   /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
   readonly leaseTtlMs?: number
   /** Names this process among those that share the queue; unique. Default a random UUID. */
@@ -51,6 +63,7 @@ export interface CheckedOptions {
   readonly policy: ReleasePolicy
   readonly retry: RetryPolicy
   readonly lost: Required<LostOptions>
+  readonly sweep: SweepRule
   readonly leaseTtlMs: number
   readonly holder: string
   readonly sendConcurrency: number
@@ -66,7 +79,7 @@ const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies Lo
 /** @throws TypeError that names the option that is wrong */
 export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
   const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
-  const { sendConcurrency = 16, maxBatchItems = 500, retry = {}, lost = {} } = options
+  const { sendConcurrency = 16, maxBatchItems = 500, retry = {}, lost = {}, sweep = {} } = options
   const { clock = systemClock, logger = silentLogger, onEvent = ignore, random = Math.random } = options
   const checked: CheckedOptions = {
     queue: options.queue,
@@ -74,6 +87,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     policy,
     retry: retryPolicy(retry),
     lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
+    sweep: { everyMs: 3_600_000, ...sweep },
     leaseTtlMs,
     holder,
     sendConcurrency,
@@ -91,7 +105,7 @@ function ignore(): void {
   // Nobody listens.
 }
 
-function assertOptions({ queue, worker, lost, ...options }: CheckedOptions): void {
+function assertOptions({ queue, worker, lost, sweep, ...options }: CheckedOptions): void {
   if (queue.name !== worker.name) {
     const names = `the queue's is ${JSON.stringify(queue.name)}, the worker's ${JSON.stringify(worker.name)}`
     throw new TypeError(`queue and worker must be opened under one name: ${names}`)
@@ -100,6 +114,8 @@ function assertOptions({ queue, worker, lost, ...options }: CheckedOptions): voi
     throw new TypeError(`lost.policy must be one of ${LOST_POLICIES.join(', ')}; got ${lost.policy}`)
   }
   assertSpan(lost.graceMs, 'lost.graceMs')
+  assertSpan(sweep.everyMs, 'sweep.everyMs')
+  if (sweep.retentionMs !== undefined) assertSpan(sweep.retentionMs, 'sweep.retentionMs')
   assertAtLeast(options.leaseTtlMs, 100, 'leaseTtlMs')
   assertAtLeast(options.sendConcurrency, 1, 'sendConcurrency')
   assertAtLeast(options.maxBatchItems, 1, 'maxBatchItems')

@@ -1,6 +1,6 @@
 /** The loop of Sluice: reconcile what runs, then dispatch what may start. */
 export { WorkQueue } from './work-queue.js'
-export type { LostOptions, WorkQueueOptions } from './engine-options.js'
+export type { LostOptions, SweepingOptions, WorkQueueOptions } from './engine-options.js'
 export { runLoop } from './run-loop.js'
 export type { RunLoopOptions } from './run-loop.js'
 export type { TickResult } from './tick-result.js'

@@ -1,4 +1,4 @@
-import type { FailureClass, JobRef, Settlement, SluiceError } from '@sluice/core'
+import type { FailureClass, JobRef, Settlement, SluiceError, SweepReport } from '@sluice/core'
 import type { LostPolicy } from './decide.js'
 
 /** What a {@link WorkQueue} tells of what it did, as it does it. Told after the fact; it may be told twice after a crash. */
@@ -22,6 +22,8 @@ export type WorkEvent =
   | { readonly kind: 'standby' }
   | { readonly kind: 'paused'; readonly reason?: string }
   | { readonly kind: 'resumed' }
+  /** The queue's storage was tidied. Told when there was something to tidy. */
+  | { readonly kind: 'swept'; readonly report: SweepReport }
   /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
   | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }
   | { readonly kind: 'outage-over'; readonly of: 'queue' | 'worker' }

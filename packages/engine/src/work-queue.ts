@@ -8,6 +8,7 @@ import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { OutageLog } from './outage-log.js'
 import { reconcile } from './reconcile.js'
+import { Sweeper } from './sweeper.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
 
@@ -37,6 +38,7 @@ export class WorkQueue {
   readonly #options: CheckedOptions
   readonly #engine: Engine
   readonly #outages: OutageLog
+  readonly #sweeper: Sweeper
   readonly #doorbell = new Doorbell()
   #lastTick: Promise<unknown> = Promise.resolve()
   #role: TickResult['role'] | undefined
@@ -49,7 +51,9 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#options = checkedOptions(options)
     this.#engine = this.#newEngine(this.#options)
-    this.#outages = new OutageLog(this.#options.logger, (event) => this.#emit(event))
+    const emit = (event: WorkEvent) => this.#emit(event)
+    this.#outages = new OutageLog(this.#options.logger, emit)
+    this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
 
   get clock(): Clock {
@@ -134,6 +138,7 @@ export class WorkQueue {
     if (askedMs !== undefined) tally.nextDelayMs ??= askedMs
     this.#noteRole(tally)
     this.#outages.note(tally.unavailable)
+    if (isAtLeisure(tally)) this.#sweeper.start()
     return tally
   }
 
@@ -192,4 +197,9 @@ export class WorkQueue {
       this.#options.logger.error({ err: error, event: event.kind }, 'onEvent threw; the work goes on')
     }
   }
+}
+
+/** A tick that did all it wanted to: the storage answers, and there is nothing to hurry for. */
+function isAtLeisure({ role, reconciled, unavailable, nextDelayMs }: TickResult): boolean {
+  return role === 'dispatcher' && reconciled && unavailable === undefined && nextDelayMs !== 0
 }

@@ -99,6 +99,16 @@ export class ItemTable {
     if (stage === 'WAITING') this.#line.left()
   }
 
+  /** Removes what came to its end before an instant; gives back how many items that were. */
+  expire(before: number): number {
+    const old = [
+      ...this.#stages.SUCCESS.availableBefore(before),
+      ...this.#stages.FAIL.availableBefore(before),
+    ]
+    for (const { item } of old) this.remove(item)
+    return old.length
+  }
+
   page(stage: Stage, { limit, cursor }: PageOptions): Page<StoredItem> {
     const { places, more } = this.#stages[stage].after(seqOf(cursor), limit)
     const last = places.at(-1)

@@ -10,6 +10,7 @@ import {
   checkNewItems,
   checkRemovable,
   checkRequeue,
+  checkRetention,
   checkSettlements,
   type AskedMove,
   type CheckedMove,
@@ -35,6 +36,8 @@ import {
   type Settlement,
   type Stage,
   type SuccessOutcome,
+  type SweepOptions,
+  type SweepReport,
 } from '@sluice/core'
 import { memoryControl } from './memory-control.js'
 import { itemExists, itemNotFound, queueClosed, stageConflict } from './memory-errors.js'
@@ -56,6 +59,7 @@ const SUPPORTS: QueueSupports = {
   multiProcess: false,
   maxBodyBytes: 1_048_576,
   orderPrecisionMs: 0,
+  sweep: true,
 }
 
 /**
@@ -208,6 +212,14 @@ export class MemoryQueue implements Queue {
     assertLease(name, holder, ttlMs)
     const fence = this.#stored.leases.take(name, holder, ttlMs)
     return fence === undefined ? undefined : memoryLease(this.#stored.leases, { name, holder, fence, ttlMs })
+  }
+
+  /** Nothing is ever half done here, and nothing is left over: only the age of finished items counts [Q-SWEEP-1]. */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    this.#assertOpen()
+    const retentionMs = checkRetention(options)
+    const removed = retentionMs === undefined ? 0 : this.#stored.items.expire(this.#store.now() - retentionMs)
+    return { mended: 0, leftovers: 0, removed }
   }
 
   async close(): Promise<void> {

@@ -40,6 +40,11 @@ export class StageList {
     return { places, more: false }
   }
 
+  /** The places whose instant lies before the given one. */
+  availableBefore(instant: number): Place[] {
+    return this.#places.filter((place) => isLive(place) && place.availableAt < instant)
+  }
+
   #firstAfter(seq: number): number {
     let low = 0
     let high = this.#places.length

@@ -7,6 +7,8 @@ const credentials = z.strictObject({
   sessionToken: z.string().min(1).optional(),
 })
 
+const SHARDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z.strictObject({
   name: z.string().min(1).max(200).describe('the name of the queue in its store'),
@@ -29,7 +31,8 @@ export const optionsSchema = z.strictObject({
   credentials: credentials.optional().describe('as the SDK finds them: environment, profile, role'),
   concurrency: z.int().min(1).max(1_000).default(32).describe('requests in flight at once'),
   shards: z
-    .union([1, 2, 4, 8, 16, 32, 64, 128, 256].map((count) => z.literal(count)))
+    .int()
+    .refine((count) => SHARDS.includes(count), `must be a power of two, at most ${SHARDS.at(-1)}`)
     .optional()
     .describe(
       'over how many key ranges the items are spread; fixed when the queue is first opened. Default 1',

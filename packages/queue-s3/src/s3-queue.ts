@@ -11,6 +11,7 @@ import {
   checkNewItems,
   checkRemovable,
   checkRequeue,
+  checkRetention,
   checkSettlements,
   type AskedMove,
   type CheckedItem,
@@ -35,6 +36,7 @@ import {
   type Settlement,
   type Stage,
   type SuccessOutcome,
+  type SweepReport,
 } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { ItemClaims } from './item-claims.js'
@@ -46,7 +48,7 @@ import { s3Control } from './s3-control.js'
 import { S3Leases } from './s3-leases.js'
 import { countStage } from './stage-count.js'
 import { assertCursor } from './stage-walk.js'
-import { sweep, type SweepOptions, type SweepReport } from './sweep.js'
+import { Sweep, type S3SweepOptions } from './sweep.js'
 
 const SUPPORTS: QueueSupports = {
   durable: true,
@@ -54,6 +56,7 @@ const SUPPORTS: QueueSupports = {
   maxBodyBytes: 1_048_576,
   // The store tells its time in whole seconds; an answer is up to as long under way again.
   orderPrecisionMs: 2_000,
+  sweep: true,
 }
 
 /**
@@ -68,6 +71,7 @@ export class S3Queue implements Queue {
   readonly #claims: ItemClaims
   readonly #moves: ItemMoves
   readonly #leases: S3Leases
+  readonly #sweep: Sweep
   #closed = false
 
   /** Use `openQueue`. */
@@ -77,6 +81,7 @@ export class S3Queue implements Queue {
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
     this.#leases = new S3Leases(ground)
+    this.#sweep = new Sweep(ground)
     this.control = s3Control(ground, () => this.#assertOpen())
   }
 
@@ -211,13 +216,14 @@ export class S3Queue implements Queue {
 
   /**
    * Finishes moves half done, deletes leftovers, removes finished items by age, and deletes old marks of removed ones. Safe beside everything
-   * else, any number of times; nothing needs it soon.
+   * else, any number of times; nothing needs it soon [Q-SWEEP-1].
    *
    * @throws TypeError for a `purgeAfterMs` under an hour
    */
-  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+  async sweep(options: S3SweepOptions = {}): Promise<SweepReport> {
     this.#assertOpen()
-    return sweep(this.#ground, options)
+    checkRetention(options)
+    return this.#sweep.run(options)
   }
 
   async close(): Promise<void> {

@@ -1,43 +1,50 @@
 import { randomUUID } from 'node:crypto'
+import type { SweepOptions, SweepReport } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { valuesOf } from './ground.js'
 import { mend } from './mend.js'
-import { removeItem } from './protocol/move-item.js'
 import { presentIn } from './name-check.js'
+import { removeStint } from './protocol/leave-stage.js'
 import { walkNames, type ListedStint } from './stage-walk.js'
 import { look, type Protocol } from './storage-op.js'
 
 /** Far above the lifetime of any request: marks are fences against requests that come late. */
 const MIN_PURGE_MS = 3_600_000
 const WEEK_MS = 604_800_000
+/** Marks of items that are still there cost a HEAD each at every purge: those of one process are so far apart. */
+const PURGE_GAP_MS = 86_400_000
 
-export interface SweepOptions {
-  /** Items in SUCCESS and FAIL that came there longer ago than this are removed, in ms. Default: none. */
-  readonly retentionMs?: number
+export interface S3SweepOptions extends SweepOptions {
   /** Marks of removed items that are older than this are deleted, in ms, 3,600,000 or more. Default a week. */
   readonly purgeAfterMs?: number
 }
 
-export interface SweepReport {
-  /** Half-done moves that were finished. */
-  readonly mended: number
-  /** Leftovers under WAITING that were deleted. */
-  readonly leftovers: number
-  /** Items that were removed by age. */
-  readonly removed: number
-  /** Marks that were deleted. */
-  readonly purged: number
-}
-
 /** Finishes, removes and deletes what nobody else has. Any number at once is safe. */
-export async function sweep(ground: Ground, options: SweepOptions): Promise<SweepReport> {
-  const { retentionMs, purgeAfterMs = WEEK_MS } = options
-  if (purgeAfterMs < MIN_PURGE_MS)
-    throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
-  const mended = await mend(ground)
-  const leftovers = await dropLeftovers(ground)
-  const removed = retentionMs === undefined ? 0 : await removeOld(ground, retentionMs)
-  return { mended, leftovers, removed, purged: await purgeMarks(ground, purgeAfterMs) }
+export class Sweep {
+  readonly #ground: Ground
+  #purgeAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  async run({ retentionMs, purgeAfterMs = WEEK_MS }: S3SweepOptions): Promise<SweepReport> {
+    if (!(purgeAfterMs >= MIN_PURGE_MS))
+      throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
+    const ground = this.#ground
+    const mended = await mend(ground)
+    const leftovers = await dropLeftovers(ground)
+    const removed = retentionMs === undefined ? 0 : await removeOld(ground, retentionMs)
+    return { mended, removed, leftovers: leftovers + (await this.#purge(purgeAfterMs)) }
+  }
+
+  async #purge(purgeAfterMs: number): Promise<number> {
+    const nowMs = this.#ground.store.clock.monotonicMs()
+    if (nowMs < this.#purgeAtMs) return 0
+    const purged = await purgeMarks(this.#ground, purgeAfterMs)
+    this.#purgeAtMs = nowMs + PURGE_GAP_MS
+    return purged
+  }
 }
 
 /** A name under WAITING whose stint was claimed or has ended: a late request, or a claimer that died. */
@@ -60,17 +67,15 @@ async function dropLeftovers(ground: Ground): Promise<number> {
   return count
 }
 
+/** By the stint that is so old: an item that was requeued since, and has failed again, is another matter. */
 async function removeOld(ground: Ground, retentionMs: number): Promise<number> {
   let removed = 0
   for (const stage of ['SUCCESS', 'FAIL'] as const) {
     for await (const { stints } of walkNames(ground, stage)) {
       const old = stints.filter((one) => one.sizeBytes > 0 && isOlder(ground, one, retentionMs))
-      const keys = old.map(({ stint }) => stint.key)
-      const wanted = { stages: [stage], token: randomUUID() }
-      const verdicts = valuesOf(
-        await ground.runAll(keys.map((key) => removeItem(ground.layout, key, wanted))),
-      )
-      removed += verdicts.filter((verdict) => verdict === 'moved').length
+      const removals = old.map((one) => removeStint(ground.layout, { at: stage, ...one }, randomUUID()))
+      const results = valuesOf(await ground.runAll(removals))
+      removed += results.filter((result) => result === 'left').length
     }
   }
   return removed

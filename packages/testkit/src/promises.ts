@@ -80,6 +80,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
   },
   {
+    id: 'Q-SWEEP-1',
+    text: '`sweep`, where there is one, may run at any time: no item changes by it, but those that have been in SUCCESS or FAIL for longer than `retentionMs` are gone.',
+  },
+  {
     id: 'Q-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_QUEUE_CLOSED`; `close` twice is fine; other Queue objects go on.',
   },

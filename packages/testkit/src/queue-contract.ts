@@ -11,6 +11,7 @@ import { moveCrashCases } from './queue-cases/move-crash-cases.js'
 import { putCases } from './queue-cases/put-cases.js'
 import { settleCases } from './queue-cases/settle-cases.js'
 import { timeCases } from './queue-cases/time-cases.js'
+import { sweepCases } from './queue-cases/sweep-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
 
@@ -29,5 +30,6 @@ export const queueContract: readonly QueueCase[] = [
   ...timeCases,
   ...controlCases,
   ...leaseCases,
+  ...sweepCases,
   ...endCases,
 ]

@@ -4,6 +4,7 @@ import { moveMutants } from './queue-mutants/move-mutants.js'
 import { putMutants } from './queue-mutants/put-mutants.js'
 import type { QueueMutant } from './queue-mutants/queue-mutant.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
+import { sweepMutants } from './queue-mutants/sweep-mutants.js'
 
 /** Queues that are broken on purpose: every case of the contract catches at least one of them. */
 export const queueMutants: readonly QueueMutant[] = [
@@ -12,4 +13,5 @@ export const queueMutants: readonly QueueMutant[] = [
   ...moveMutants,
   ...lookMutants,
   ...storeMutants,
+  ...sweepMutants,
 ]

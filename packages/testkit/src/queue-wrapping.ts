@@ -7,6 +7,7 @@ export type AroundCall = <T>(call: () => Promise<T>, method: string) => Promise<
 /** A queue that hands every call to another one, `around` each of them. */
 export function interceptQueue(inner: Queue, around: AroundCall): Queue {
   const { control } = inner
+  const sweep: Queue['sweep'] = inner.sweep?.bind(inner)
   return {
     name: inner.name,
     supports: inner.supports,
@@ -34,6 +35,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads'),
     now: () => around(() => inner.now(), 'now'),
     lease: (...args) => around(() => inner.lease(...args), 'lease'),
+    ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep') }),
     close: () => around(() => inner.close(), 'close'),
   }
 }

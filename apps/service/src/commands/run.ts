@@ -1,3 +1,4 @@
+import type { Queue } from '@sluice/core'
 import type { LoadedConfig } from '../config/load-config.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -54,6 +55,7 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   const queue = await context.openQueue({ make: true })
   const worker = await context.openWorker()
   if (!queue.supports.multiProcess) warnOfMemory(context)
+  if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
@@ -74,6 +76,10 @@ async function assertPackages(loaded: LoadedConfig): Promise<void> {
     { kind: 'worker', given: worker.package },
   ] as const
   assertInstalled(wanted, loaded)
+}
+
+function warnOfRetention({ supports }: Queue, { output }: CommandContext): void {
+  if (supports.sweep !== true) output.warn('sweep.retentionMs has no effect: this queue has no sweep')
 }
 
 function warnOfMemory({ output }: CommandContext): void {

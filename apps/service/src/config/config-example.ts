@@ -4,7 +4,7 @@ export const CONFIG_EXAMPLE = `# Configuration of Sluice. Every setting: https:/
 
 # Where items are kept. The keys after \`name\` are options of the package.
 queue:
-  package: sql # or s3, memory, any npm package, ./a-file.mjs
+  package: sql # or s3 (bucket: …, prefix: …), memory, any npm package, ./a-file.mjs
   name: default # queues of different names share a store without seeing each other
   url: sqlite:.sluice/queue.db
   # A secret belongs into the environment:

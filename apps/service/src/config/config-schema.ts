@@ -77,6 +77,23 @@ const lost = z
   })
   .describe('What becomes of an item whose job was seen and is gone from the worker.')
 
+const sweep = z
+  .strictObject({
+    everyMs: wholeMs
+      .default(3_600_000)
+      .describe(
+        'Time between two sweeps of the storage, in ms; 0 for none. Of use to queues that have a sweep, such as `s3`.',
+      ),
+    retentionMs: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        'Items that have been in SUCCESS or FAIL for longer than this are removed by the sweep, in ms; default: they stay for ever.',
+      ),
+  })
+  .describe('How the storage is kept tidy.')
+
 const service = z
   .strictObject({
     intervalMs: z.int().min(10).max(3_600_000).default(1000).describe('Time between two ticks, in ms.'),
@@ -114,6 +131,7 @@ export const configSchema = z.strictObject({
   processing: processing.prefault({}),
   retry: retry.prefault({}),
   lost: lost.prefault({}),
+  sweep: sweep.prefault({}),
   service: service.prefault({}),
   log: log.prefault({}),
 })

@@ -39,7 +39,7 @@ export async function runDemoService(options: DemoServiceOptions): Promise<Servi
   }
 }
 
-function serviceConfig(limit: number): Pick<Config, 'processing' | 'retry' | 'lost' | 'service'> {
+function serviceConfig(limit: number): Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'> {
   const service = { intervalMs: 250, leaseTtlMs: DEMO_LEASE_MS }
   return configSchema.parse({ queue: { package: 'sql', name: 'demo' }, processing: { limit }, service })
 }

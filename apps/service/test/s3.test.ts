@@ -1,0 +1,162 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { WorkQueue, processingLimit } from '@sluice/engine'
+import { openQueue } from '@sluice/queue-s3'
+import { s3Stores, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { openWorker } from '@sluice/worker-dummy'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { Sandbox } from './sluice.js'
+
+let box: Sandbox
+let server: S3Server
+
+beforeEach(async () => {
+  box = await Sandbox.open()
+  server = await startS3Server()
+})
+
+afterEach(async () => {
+  await server.close()
+  await box.close()
+})
+
+/** As a person would write it, but for what is being tested. */
+async function configure(queue: object = {}, more: object = {}): Promise<void> {
+  const { endpoint, region, credentials } = server.clientOptions()
+  const place = { bucket: server.bucket, prefix: 'queues', endpoint, region, credentials }
+  const config = {
+    queue: { package: 's3', name: 'tiles', timeoutMs: 500, ...place, ...queue },
+    worker: { package: 'process', command: ['sh', '-c', 'echo {body.n}'], dir: join(box.dir, 'jobs') },
+    service: { intervalMs: 50 },
+    ...more,
+  }
+  await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
+}
+
+test('a manifest goes through a bucket to a report, and what is finished is swept away', async () => {
+  await configure({}, { sweep: { retentionMs: 86_400_000 } })
+  const lines = Array.from({ length: 12 }, (_, n) => JSON.stringify({ id: `tile/${n}`, body: { n } }))
+  await writeFile(join(box.dir, 'manifest.jsonl'), lines.join('\n'))
+  expect(await box.json(['load', 'manifest.jsonl'])).toMatchObject({ added: 12 })
+  expect(await box.json(['load', 'manifest.jsonl'])).toMatchObject({ added: 0, skipped: 12 })
+  const ran = await box.spawn(['run', '--until-empty', '--log-format', 'json'])
+  expect([ran.code, ran.err.includes('no effect')]).toEqual([0, false])
+  expect(await box.json(['status'])).toMatchObject({
+    sizes: { WAITING: 0, PROCESSING: 0, SUCCESS: 12, FAIL: 0 },
+  })
+  expect(await box.json(['show', 'tile/7'])).toMatchObject({ stage: 'SUCCESS', attempt: 1, result: 7 })
+  expect((await box.run(['report'])).out.split('\n')).toHaveLength(13)
+  const refused = await box.run(['sweep', '--older-than', '0'])
+  expect([refused.code, refused.err]).toEqual([6, expect.stringContaining('--yes')])
+  expect((await box.run(['sweep'])).out).toBe(
+    'Swept tiles: 0 moves ended, 0 leftovers deleted, 0 items removed',
+  )
+  expect(await box.json(['sweep', '--older-than', '30d', '--yes'])).toMatchObject({ removed: 0 })
+  expect(await box.json(['sweep', '--older-than', '0', '--yes'])).toMatchObject({ removed: 12 })
+  expect(await box.json(['status'])).toMatchObject({ total: 0 })
+})
+
+test('a queue that leaves nothing to sweep says so, and a retention without a sweep is warned of', async () => {
+  await configure(
+    {},
+    { queue: { package: 'sql', name: 'tiles', url: 'sqlite:queue.db' }, sweep: { retentionMs: 1 } },
+  )
+  await box.run(['put', 'a', '1'])
+  const swept = await box.run(['sweep'])
+  expect([swept.code, swept.err]).toEqual([
+    2,
+    expect.stringMatching(/nothing to sweep.*sluice rm --stage SUCCESS/s),
+  ])
+  const ran = await box.spawn(['run', '--until-empty', '--log-level', 'silent'])
+  expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('sweep.retentionMs has no effect')])
+})
+
+describe('what is wrong is told on one screen, by the built command line', () => {
+  const cases = [
+    [
+      'no such bucket',
+      { bucket: 'nowhere' },
+      5,
+      /bucket "nowhere", prefix "queues\/tiles\/".*no such bucket.*`bucket`/,
+    ],
+    [
+      'nobody at the endpoint',
+      { endpoint: 'http://127.0.0.1:9' },
+      4,
+      /127\.0\.0\.1:9.*could not be reached.*`endpoint`/,
+    ],
+    [
+      'an unknown access key',
+      { credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' } },
+      5,
+      /access key is unknown.*credentials/,
+    ],
+    ['an option that there is not', { bukcet: 'b' }, 2, /bukcet/],
+    ['shards that are no power of two', { shards: 3 }, 2, /shards.*power of two/],
+  ] as const
+  test.each(cases)('%s', async (_, queue, code, told) => {
+    await configure(queue)
+    const ran = [
+      await box.spawn(['put', 'a', '1']),
+      await box.run(['status']),
+      await box.run(['run', '--until-empty', '--log-level', 'silent']),
+    ]
+    for (const ended of ran) {
+      expect([ended.code, ended.out]).toEqual([code, ''])
+      expect(ended.err.replaceAll('\n', ' ')).toMatch(told)
+      expect(ended.err.split('\n').length).toBeLessThan(12)
+      expect(ended.err).not.toMatch(/\n {4}at |secretAccessKey|SK\b/)
+    }
+  })
+
+  test('a store that lies is named, and nothing is put there', async () => {
+    await server.close()
+    server = await startS3Server({ rules: s3Stores.s3rver.rules })
+    await configure()
+    const ended = await box.spawn(['put', 'a', '1'])
+    expect([ended.code, ended.out]).toEqual([2, ''])
+    expect(ended.err).toMatch(/If-None-Match/)
+  })
+
+  test('a bucket without a queue is not taken for an empty one', async () => {
+    await configure()
+    const ended = await box.run(['status'])
+    expect([ended.code, ended.err]).toEqual([3, expect.stringContaining(`s3://${server.bucket}/queues`)])
+    expect(server.keys()).toEqual([])
+  })
+})
+
+describe('requests of a tick', () => {
+  test('with 500 in PROCESSING 2 LISTs and nothing per item; what ends and what starts is paid for', async () => {
+    const { worker, tick, close } = await ticking(600)
+    expect((await tick()).result).toMatchObject({ processing: 500, sent: 500 })
+    expect(await tick()).toMatchObject({ result: { processing: 500, sent: 0 }, used: { ListObjectsV2: 2 } })
+    worker.settleJob('i7', { stage: 'SUCCESS' })
+    const { result, used } = await tick()
+    expect(result).toMatchObject({ settled: { success: 1 }, sent: 1 })
+    expect(used).toMatchObject({ PutObject: 2, GetObject: 1, HeadObject: 1, ListObjectsV2: 3 })
+    await close()
+  })
+
+  test('with nothing to do 3 LISTs', async () => {
+    const { tick, close } = await ticking(0)
+    await tick()
+    expect((await tick()).used).toEqual({ ListObjectsV2: 3 })
+    await close()
+  })
+})
+
+async function ticking(count: number) {
+  const { endpoint, region, credentials } = server.clientOptions()
+  const queue = await openQueue({ name: 'tiles', bucket: server.bucket, endpoint, region, credentials })
+  const worker = await openWorker({ name: 'tiles' })
+  await queue.putMany(Array.from({ length: count }, (_, n) => ({ id: `i${n}`, body: n })))
+  const engine = new WorkQueue({ queue, worker, policy: processingLimit(500), leaseTtlMs: 3_600_000 })
+  const tick = async () => {
+    server.resetCounts()
+    const result = await engine.tick()
+    const used = Object.entries(server.counts()).filter(([, requests]) => requests > 0)
+    return { result, used: Object.fromEntries(used) }
+  }
+  return { worker, tick, close: async () => Promise.all([queue.close(), worker.close()]) }
+}
