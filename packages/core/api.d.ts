@@ -704,6 +704,21 @@ interface SchemaIssue {
  */
 declare function checkOptions<Output>(schema: OptionsSchema<Output>, options: unknown, what: string): Promise<Output>;
 
+/** The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message. */
+interface Logger {
+    debug(fields: object, message: string): void;
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+}
+/** Says nothing. */
+declare const silentLogger: Logger;
+
+/** What whoever opens a package lends it beside its options; a package takes what it has a use for. */
+interface PackageContext {
+    /** For what people should hear of. */
+    readonly logger?: Logger;
+}
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 interface QueuePackage {
     readonly openQueue: (options: unknown) => Promise<Queue>;
@@ -717,7 +732,7 @@ interface QueuePackage {
 }
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 interface WorkerPackage {
-    readonly openWorker: (options: unknown) => Promise<Worker>;
+    readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>;
     readonly optionsSchema?: OptionsSchema<unknown>;
 }
 
@@ -734,15 +749,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message. */
-interface Logger {
-    debug(fields: object, message: string): void;
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-    error(fields: object, message: string): void;
-}
-/** Says nothing. */
-declare const silentLogger: Logger;
-
 export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
 import { CommandError } from './command-error.js'
 import type { CommandContext, GlobalOptions } from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
@@ -62,8 +62,8 @@ export class CliContext implements CommandContext {
     return this.#queue
   }
 
-  openWorker(): Promise<Worker> {
-    this.#worker ??= this.#openWorker()
+  openWorker(context: PackageContext = {}): Promise<Worker> {
+    this.#worker ??= this.#openWorker(context)
     return this.#worker
   }
 
@@ -114,7 +114,7 @@ export class CliContext implements CommandContext {
     return openQueuePackage(loaded.config.queue, loaded)
   }
 
-  async #openWorker(): Promise<Worker> {
+  async #openWorker(context: PackageContext): Promise<Worker> {
     const loaded = await this.config()
     const { worker, queue } = loaded.config
     if (worker === undefined) {
@@ -124,7 +124,7 @@ export class CliContext implements CommandContext {
       )
     }
     const { openWorkerPackage } = await import('./open-package.js')
-    return openWorkerPackage({ ...worker, name: queue.name }, loaded)
+    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...context })
   }
 }
 

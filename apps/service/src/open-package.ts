@@ -1,6 +1,7 @@
 import {
   SluiceError,
   type OptionsSchema,
+  type PackageContext,
   type Queue,
   type QueuePackage,
   type Worker,
@@ -39,10 +40,14 @@ export async function assertQueueExists(settings: PackageSettings, options: Open
 }
 
 /** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
-export async function openWorkerPackage(settings: PackageSettings, options: OpenOptions): Promise<Worker> {
+export async function openWorkerPackage(
+  settings: PackageSettings,
+  { logger, ...options }: OpenOptions & PackageContext,
+): Promise<Worker> {
   const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
-  return await loaded.openWorker(await checkedOptions('worker', settings, withSchema(loaded, options)))
+  const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
+  return await loaded.openWorker(checked, logger === undefined ? {} : { logger })
 }
 
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {

@@ -14,9 +14,6 @@ const SHORT_NAMES = {
   },
 } as const satisfies Record<PackageKind, Record<string, string>>
 
-/** Nobody can install them yet. Their short names are kept for them: `npm install argo` would bring something else. */
-const PLANNED = new Set(['@sluice/worker-argo'])
-
 export type PackageKind = 'queue' | 'worker'
 
 /** Where a package is looked for, and how its settings are spoken of. */
@@ -63,7 +60,7 @@ export async function loadPackage(
 export function assertInstalled(wanted: readonly WantedPackage[], options: OpenOptions): void {
   const absent = wanted.filter((one) => {
     const name = fullName(one)
-    return !isPath(name) && !PLANNED.has(name) && resolvePackage(name, options) === undefined
+    return !isPath(name) && resolvePackage(name, options) === undefined
   })
   // A single one is told of when it is opened; so is a path, which no npm brings.
   if (absent.length > 1) throw missing(absent, options)
@@ -114,10 +111,10 @@ function missing(wanted: readonly WantedPackage[], options: OpenOptions): Sluice
   const shown = wanted.map((one) => `${fullName(one)}${placed(one.kind, options)}`)
   const what = `The ${names.length === 1 ? 'package' : 'packages'} ${shown.join(' and ')}`
   const verb = names.length === 1 ? 'is' : 'are'
-  const next = names.some((name) => PLANNED.has(name))
-    ? `${verb} planned and not published yet.`
-    : `${verb} not installed. Run:\n  npm install ${names.join(' ')}`
-  return new SluiceError('SLUICE_PACKAGE_MISSING', `${what} ${next}`)
+  return new SluiceError(
+    'SLUICE_PACKAGE_MISSING',
+    `${what} ${verb} not installed. Run:\n  npm install ${names.join(' ')}`,
+  )
 }
 
 function placed(kind: PackageKind, options: OpenOptions): string {

@@ -1,5 +1,5 @@
-import type { Logger } from '@sluice/core'
-import { pino } from 'pino'
+import { isSluiceError, type Logger } from '@sluice/core'
+import { pino, stdSerializers } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from './config/config-schema.js'
 import type { TextStream } from './output.js'
@@ -34,6 +34,7 @@ export function makeLogger({ log, stream, colors }: LogOptions): Logger {
     level: log.level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: errorFields },
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[left out]' },
   }
@@ -48,4 +49,11 @@ export function makeLogger({ log, stream, colors }: LogOptions): Logger {
       sync: true,
     }),
   )
+}
+
+/** Of an error of Sluice's own the message says what to do; where it was thrown concerns nobody. Any other is a bug, and shown whole. */
+function errorFields(error: unknown): unknown {
+  if (!isSluiceError(error)) return error instanceof Error ? stdSerializers.err(error) : error
+  const { code, message, cause } = error
+  return { code, message, ...(cause instanceof Error ? { cause: cause.message } : {}) }
 }

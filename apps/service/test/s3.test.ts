@@ -59,7 +59,10 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
 test('a queue that leaves nothing to sweep says so, and a retention without a sweep is warned of', async () => {
   await configure(
     {},
-    { queue: { package: 'sql', name: 'tiles', url: 'sqlite:queue.db' }, sweep: { retentionMs: 1 } },
+    {
+      queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` },
+      sweep: { retentionMs: 1 },
+    },
   )
   await box.run(['put', 'a', '1'])
   const swept = await box.run(['sweep'])

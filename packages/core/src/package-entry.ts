@@ -1,6 +1,13 @@
+import type { Logger } from './logger.js'
 import type { OptionsSchema } from './options.js'
 import type { Queue } from './queue.js'
 import type { Worker } from './worker.js'
+
+/** What whoever opens a package lends it beside its options; a package takes what it has a use for. */
+export interface PackageContext {
+  /** For what people should hear of. */
+  readonly logger?: Logger
+}
 
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
@@ -16,6 +23,6 @@ export interface QueuePackage {
 
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 export interface WorkerPackage {
-  readonly openWorker: (options: unknown) => Promise<Worker>
+  readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>
   readonly optionsSchema?: OptionsSchema<unknown>
 }

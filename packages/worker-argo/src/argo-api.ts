@@ -26,6 +26,8 @@ interface ApiParts {
   readonly transport: Transport
   readonly credentials: Credentials
   readonly clock: Clock
+  /** Of the server, for messages: nothing secret is in it. */
+  readonly origin: string
 }
 
 /**
@@ -51,7 +53,8 @@ export class ArgoApi {
     }
     const whole = ky.create({ ...options, fetch: (input) => transport.whole(requestOf(input)) })
     const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
-    return new ArgoApi({ whole, events, transport, credentials, clock })
+    const { origin } = new URL(settings.baseUrl)
+    return new ArgoApi({ whole, events, transport, credentials, clock, origin })
   }
 
   /** A question is asked once more when its connection broke: one that was idle is often closed just then. */
@@ -74,7 +77,7 @@ export class ArgoApi {
 
   /** Opens a stream of events. It may be quiet for 15 s before even its headers come: whoever reads it has to watch over it. */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
-    const { events, clock } = this.#parts
+    const { events, clock, origin } = this.#parts
     return this.#authorized(async (authorization) => {
       try {
         // Exactly this word makes it send events, and keep the connection alive.
@@ -84,7 +87,7 @@ export class ArgoApi {
         if (response.ok && isStream && response.body !== null) return { kind: 'stream', body: response.body }
         return readAnswer(response, await response.text(), clock.now())
       } catch (error) {
-        return silence(error)
+        return silence(error, origin)
       }
     })
   }
@@ -95,7 +98,7 @@ export class ArgoApi {
   }
 
   #call({ method, path, query, body }: Call): Promise<Reply> {
-    const { whole, clock } = this.#parts
+    const { whole, clock, origin } = this.#parts
     const options: Options = {
       method,
       ...(query === undefined ? {} : { searchParams: { ...query } }),
@@ -106,7 +109,7 @@ export class ArgoApi {
         const response = await whole(path, { ...options, headers })
         return readAnswer(response, await response.text(), clock.now())
       } catch (error) {
-        return silence(error)
+        return silence(error, origin)
       }
     })
   }

@@ -10,6 +10,7 @@ import {
   type JobReport,
   type JobSpec,
   type JsonValue,
+  type PackageContext,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
@@ -35,11 +36,12 @@ const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: tr
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
  *
+ * @param context its logger is used unless the options have one
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
  */
-export async function openWorker(options: unknown): Promise<ArgoWorker> {
+export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ArgoWorker> {
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-argo')
-  return ArgoWorker.open(settings)
+  return ArgoWorker.open({ ...context, ...settings })
 }
 
 interface WorkerParts {

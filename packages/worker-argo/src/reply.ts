@@ -29,6 +29,8 @@ export interface Silence {
   /** It was waited for as long as may be. */
   readonly late: boolean
   readonly error: unknown
+  /** Who was asked: an origin. */
+  readonly at?: string
 }
 
 /** An error as the server writes it: gRPC's code, and a message. */
@@ -111,17 +113,20 @@ const NEVER_SENT = new Set([
 
 const TOO_LATE = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
-export function silence(error: unknown): Silence {
+/** @param at who was asked */
+export function silence(error: unknown, at?: string): Silence {
   const codes = codesOf(error)
   const unsent = codes.some((code) => NEVER_SENT.has(code))
-  return { kind: 'silence', error, unsent, late: codes.some((code) => TOO_LATE.has(code)) }
+  const late = codes.some((code) => TOO_LATE.has(code))
+  return { kind: 'silence', error, unsent, late, ...(at === undefined ? {} : { at }) }
 }
 
-/** What the system called it, such as `ECONNRESET`, or the error's own name. */
-export function silenceText({ error, late }: Silence): string {
-  if (late) return 'none in time'
+/** What the system called it, such as `ECONNRESET`, or the error's own name; and who was asked. */
+export function silenceText({ error, late, at }: Silence): string {
   const codes = codesOf(error)
-  return codes.length > 0 ? codes.join(', ') : nameOf(error)
+  const what = codes.length > 0 ? codes.join(', ') : nameOf(error)
+  const from = at === undefined ? '' : ` at ${at}`
+  return `${late ? 'none in time' : what}${from}`
 }
 
 function nameOf(error: unknown): string {

@@ -89,7 +89,12 @@ describe('check', () => {
       'SLUICE_CONFIG_INVALID',
       /instance id is to be "blue".*has none/u,
     ],
-    ['nobody there', { baseUrl: 'http://127.0.0.1:9' }, 'SLUICE_WORKER_UNAVAILABLE', /no answer/u],
+    [
+      'nobody there',
+      { baseUrl: 'http://127.0.0.1:9' },
+      'SLUICE_WORKER_UNAVAILABLE',
+      /no answer \(ECONNREFUSED at http:\/\/127\.0\.0\.1:9\)/u,
+    ],
   ])('says what is wrong: %s', async (_, options, code, message) => {
     const error = await check(options)
     expect(error).toMatchObject({ code })

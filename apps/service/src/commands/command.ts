@@ -26,7 +26,7 @@
  * stays quick. The global options --config, --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type { Queue, Worker } from '@sluice/core'
+import type { PackageContext, Queue, Worker } from '@sluice/core'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from '../exit-codes.js'
@@ -59,8 +59,8 @@ export interface CommandContext {
    * @throws CommandError CONFLICT when there is no queue, and `make` wasn't given
    */
   openQueue(options?: { readonly make: boolean }): Promise<Queue>
-  /** The configured worker. Opened once. */
-  openWorker(): Promise<Worker>
+  /** The configured worker. Opened once; it is lent the logger. */
+  openWorker(context?: PackageContext): Promise<Worker>
   /**
    * Asks a yes-or-no question; `yes` answers it. Resolves only for a yes.
    *

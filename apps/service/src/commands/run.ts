@@ -53,7 +53,7 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   })
   await assertPackages(loaded)
   const queue = await context.openQueue({ make: true })
-  const worker = await context.openWorker()
+  const worker = await context.openWorker({ logger })
   if (!queue.supports.multiProcess) warnOfMemory(context)
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   const { limit } = config.processing

@@ -16,6 +16,14 @@ worker:
   package: process
   command: [sh, -c, 'bytes=$(wc -c < "$1") && echo "{{\\"bytes\\": $bytes}}"', sh, '{body.path}']
   dir: .sluice/jobs # outputs, and what is needed to find running jobs again
+# Or a workflow of Argo for each item:
+# worker:
+#   package: argo
+#   baseUrl: https://argo.example.org
+#   namespace: argo
+#   template: my-workflow-template
+#   token: { env: ARGO_TOKEN }
+#   # parameters: { path: $.file.path } # by default the fields of the body, by name
 
 processing:
   limit: 10 # most jobs that are unfinished at once; \`sluice limit 20\` changes it while the service runs

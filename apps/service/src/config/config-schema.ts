@@ -24,7 +24,7 @@ const worker = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the worker: a short name (`process`, `dummy`), an npm package, or a relative path.',
+        'Package that brings the worker: a short name (`argo`, `process`, `dummy`), an npm package, or a relative path.',
       ),
   })
   .describe(

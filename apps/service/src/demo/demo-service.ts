@@ -7,11 +7,13 @@ import { plural } from '../progress/progress-text.js'
 import { limitText, readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
 import { RateMeter } from '../rate-meter.js'
 import { runService, type ServiceEnd } from '../service.js'
+import type { DemoKind } from './demo-kind.js'
 
 export interface DemoServiceOptions {
   readonly queue: Queue
   readonly worker: Worker
   readonly limit: number
+  readonly kind: DemoKind
   readonly output: Output
   readonly signal: AbortSignal
 }
@@ -28,7 +30,7 @@ export async function runDemoService(options: DemoServiceOptions): Promise<Servi
     return await runService({
       queue: options.queue,
       worker: options.worker,
-      config: serviceConfig(options.limit),
+      config: serviceConfig(options),
       logger: viewLogger(view),
       signal: options.signal,
       untilEmpty: true,
@@ -39,9 +41,13 @@ export async function runDemoService(options: DemoServiceOptions): Promise<Servi
   }
 }
 
-function serviceConfig(limit: number): Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'> {
+function serviceConfig({
+  limit,
+  kind,
+}: DemoServiceOptions): Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'> {
   const service = { intervalMs: 250, leaseTtlMs: DEMO_LEASE_MS }
-  return configSchema.parse({ queue: { package: 'sql', name: 'demo' }, processing: { limit }, service })
+  const queue = { package: 'sql', name: 'demo' }
+  return configSchema.parse({ queue, processing: { limit }, service, ...kind.settings })
 }
 
 /** Lines in between would tear the picture apart: trouble is shown in it. Failed items are in the summary. */

@@ -1,15 +1,18 @@
-import prettyBytes from 'pretty-bytes'
 import { STAGES, type Stage } from '@sluice/core'
 import type { Output } from '../output.js'
 import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import { failureLines } from '../report/failure-table.js'
 import type { DemoOutcome } from './demo-outcome.js'
-import type { DemoPlace, DemoPlan } from './demo-place.js'
+import type { DemoFacts, DemoKind, DemoPlan } from './demo-kind.js'
+import type { DemoPlace } from './demo-place.js'
 
 /** One run of a demo, at its end. */
 export interface DemoRun {
+  readonly kind: DemoKind
   readonly plan: DemoPlan
   readonly outcome: DemoOutcome
+  /** What the worker knows of this run; nothing if there was nothing to run. */
+  readonly facts: DemoFacts | undefined
   /** Items that an earlier run had finished. */
   readonly finishedBefore: number
   /** Of this run alone. */
@@ -18,25 +21,23 @@ export interface DemoRun {
   readonly interrupted: boolean
 }
 
-/** A checkout starts it with `npm start`, an installation with its own name. */
-const COMMAND = import.meta.url.includes('/node_modules/') ? 'sluice demo' : 'npm start'
-const FRESH = import.meta.url.includes('/node_modules/') ? 'sluice demo --fresh' : 'npm start -- --fresh'
+const IS_INSTALLED = import.meta.url.includes('/node_modules/')
 
 /** What a run says before it goes to work. */
 export function goOnText(at: {
+  kind: DemoKind
   plan: DemoPlan
   before: Readonly<Record<Stage, number>>
   place: Pick<DemoPlace, 'dir'>
 }): string {
-  const { before, plan } = at
+  const { before, plan, kind } = at
   const total = totalOf(before)
   const finished = before.SUCCESS + before.FAIL
   if (finished + before.PROCESSING === 0) {
-    const fewer = total < plan.items ? `, all that there are` : ''
-    return `Digesting ${plural(total, 'file')}${fewer} of ${plan.root}; everything is kept in ${at.place.dir}\n`
+    return `${kind.beginText(plan, total)}; everything is kept in ${at.place.dir}\n`
   }
   const running = before.PROCESSING === 0 ? '' : `, ${countText(before.PROCESSING)} were begun`
-  return `Going on: ${countText(finished)} of ${plural(total, 'file')} were finished${running}\n`
+  return `Going on: ${countText(finished)} of ${plural(total, kind.noun)} were finished${running}\n`
 }
 
 /** The outcomes as a table, and where to go from here. */
@@ -46,7 +47,7 @@ export function demoText(run: DemoRun, output: Output): string {
   return [
     output.table(['stage', 'items'], stages),
     '',
-    `${prettyBytes(outcome.bytes)} digested. ${paceText(run)}`,
+    [run.kind.facts(outcome).text, run.facts?.text ?? '', paceText(run)].filter(Boolean).join(' '),
     attemptsText(run),
     ...failureLines(outcome, output),
     `Report: ${run.report}`,
@@ -55,10 +56,10 @@ export function demoText(run: DemoRun, output: Output): string {
   ].join('\n')
 }
 
-function paceText({ outcome, finishedBefore, elapsedMs }: DemoRun): string {
+function paceText({ kind, outcome, finishedBefore, elapsedMs }: DemoRun): string {
   const finished = finishedOf(outcome) - finishedBefore
   if (finished === 0) return `It took ${elapsedText(outcome.spanMs)} from the first job to the last.`
-  const pace = `${plural(finished, 'file')} in ${elapsedText(elapsedMs)}`
+  const pace = `${plural(finished, kind.noun)} in ${elapsedText(elapsedMs)}`
   return `This run: ${pace}, ${rateText((finished * 60_000) / Math.max(1, elapsedMs))}.`
 }
 
@@ -70,16 +71,23 @@ function attemptsText({ outcome }: DemoRun): string {
 
 function nextText(run: DemoRun): string {
   const left = totalOf(run.outcome.sizes) - finishedOf(run.outcome)
-  if (left > 0) return `Stopped; jobs under way end by themselves. Go on with ${COMMAND}`
+  if (left > 0) return `Stopped; jobs under way end by themselves. Go on with ${commandText(run.kind)}`
   const again =
     finishedOf(run.outcome) === run.finishedBefore ? ' It was finished before, so nothing ran.' : ''
-  return `All files are done.${again} Start afresh with ${FRESH}`
+  return `All ${run.kind.noun}s are done.${again} Start afresh with ${commandText(run.kind, '--fresh')}`
+}
+
+/** A checkout starts it with `npm start`, an installation with its own name. */
+function commandText({ flags }: DemoKind, ...more: readonly string[]): string {
+  const all = [...flags, ...more]
+  if (IS_INSTALLED) return ['sluice demo', ...all].join(' ')
+  return ['npm start', ...(all.length === 0 ? [] : ['--', ...all])].join(' ')
 }
 
 /** The same for programs. */
 export function demoJson(run: DemoRun) {
-  const { outcome, plan, finishedBefore, elapsedMs, report, interrupted } = run
-  const { sizes, bytes, mostAttempts, failures, failureGroups, spanMs } = outcome
+  const { kind, outcome, facts, plan, finishedBefore, elapsedMs, report, interrupted } = run
+  const { sizes, mostAttempts, failures, failureGroups, spanMs } = outcome
   const items = totalOf(sizes)
   const finishedNow = finishedOf(outcome) - finishedBefore
   const seconds = Math.round(elapsedMs) / 1_000
@@ -88,8 +96,10 @@ export function demoJson(run: DemoRun) {
     perSecond: Math.round((finishedNow * 10_000) / Math.max(1, elapsedMs)) / 10,
     spanMs,
   }
-  const counts = { root: plan.root, items, sizes, bytes, finishedBefore, finishedNow, mostAttempts }
-  return { ...counts, ...pace, interrupted, failures, failureGroups, report }
+  const root = plan.root === undefined ? {} : { root: plan.root }
+  const counts = { ...root, items, sizes, ...kind.facts(outcome).json, ...facts?.json }
+  const attempts = { finishedBefore, finishedNow, mostAttempts }
+  return { ...counts, ...attempts, ...pace, interrupted, failures, failureGroups, report }
 }
 
 function finishedOf({ sizes }: DemoOutcome): number {

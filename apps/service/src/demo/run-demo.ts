@@ -2,42 +2,36 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Queue, Worker } from '@sluice/core'
+import type { Queue } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
 import { loadManifest } from '../manifest/load-manifest.js'
-import { openQueuePackage, openWorkerPackage } from '../open-package.js'
+import { openQueuePackage } from '../open-package.js'
 import { itemsText } from '../progress/progress-text.js'
 import { chooseColumns } from '../report/report-columns.js'
 import { writeFileWhole } from '../report/report-file.js'
 import { reportRows } from '../report/report-rows.js'
 import { writeReport } from '../report/report-writer.js'
-import { DemoPlace, type DemoPlan } from './demo-place.js'
+import { argoDemo } from './argo-demo.js'
+import type { DemoFacts, DemoKind, DemoPlan } from './demo-kind.js'
+import { DemoPlace } from './demo-place.js'
 import { readOutcome, type DemoOutcome } from './demo-outcome.js'
-import { digestCommand } from './digest-command.js'
+import { digestDemo } from './digest-demo.js'
 import { DEMO_LEASE_MS, runDemoService } from './demo-service.js'
 import { demoJson, demoText, goOnText, type DemoRun } from './demo-text.js'
 
 /** What `sluice demo` was told. */
 export interface DemoFlags {
   readonly items?: number
-  readonly limit: number
+  readonly limit?: number
   readonly dir: string
   readonly root?: string
   readonly fresh?: true
+  readonly argo?: true
 }
 
 const DEMO_QUEUE = 'demo'
-const REPORT_COLUMNS = [
-  'stage',
-  'attempt',
-  'result.sha256',
-  'result.size',
-  'durationMs',
-  'finishedAt',
-  'reason',
-]
 
 /**
  * Begins a demo, or goes on with the one that was begun, to its end. Killed anywhere it goes on when it is run again.
@@ -46,7 +40,8 @@ const REPORT_COLUMNS = [
  * CONFLICT when `fresh` meets a running demo, UNEXPECTED when items failed and nobody knows why, or all failed
  */
 export async function runDemo(flags: DemoFlags, context: CommandContext): Promise<void> {
-  const place = new DemoPlace(resolve(context.cwd, flags.dir))
+  const kind = flags.argo === true ? argoDemo : digestDemo
+  const place = new DemoPlace(resolve(context.cwd, flags.dir), kind)
   if (flags.fresh === true) await clear(place, context)
   const plan = await place.begin({
     items: flags.items,
@@ -55,13 +50,14 @@ export async function runDemo(flags: DemoFlags, context: CommandContext): Promis
   })
   const queue = await openDemoQueue(place, context)
   try {
-    await useQueue({ queue, place, plan, flags, context })
+    await useQueue({ kind, queue, place, plan, flags, context })
   } finally {
     await queue.close()
   }
 }
 
 interface Demo {
+  readonly kind: DemoKind
   readonly queue: Queue
   readonly place: DemoPlace
   readonly plan: DemoPlan
@@ -70,32 +66,34 @@ interface Demo {
 }
 
 async function useQueue(demo: Demo): Promise<void> {
-  const { queue, place, plan, context } = demo
+  const { kind, queue, place, plan, context } = demo
   const signal = context.interrupted()
   await loadManifest(place.manifest, queue, { strict: true, signal })
   const before = await queue.sizes()
   const finishedBefore = before.SUCCESS + before.FAIL
   const startedAtMs = performance.now()
+  let facts: DemoFacts | undefined
   if (before.WAITING + before.PROCESSING > 0 && !signal.aborted) {
-    context.output.note(goOnText({ plan, before, place }))
-    await serve(demo)
+    context.output.note(goOnText({ kind, plan, before, place }))
+    facts = await serve(demo)
   }
   const elapsedMs = performance.now() - startedAtMs
   const outcome = await readOutcome(queue)
-  await writeDemoReport(queue, place)
-  end(
-    { plan, outcome, finishedBefore, elapsedMs, report: place.report, interrupted: signal.aborted },
-    context,
-  )
+  await writeDemoReport(demo)
+  const { report } = place
+  end({ kind, plan, outcome, facts, finishedBefore, elapsedMs, report, interrupted: signal.aborted }, context)
 }
 
-async function serve({ queue, place, plan, flags, context }: Demo): Promise<void> {
-  const worker = await openDemoWorker({ place, plan, context })
+async function serve({ kind, queue, place, plan, flags, context }: Demo): Promise<DemoFacts> {
+  const { cwd, output } = context
+  const opened = await kind.openWorker({ name: DEMO_QUEUE, plan, place, cwd })
   try {
-    const { output } = context
-    await runDemoService({ queue, worker, limit: flags.limit, output, signal: context.interrupted() })
+    const { worker } = opened
+    const { limit = kind.limit } = flags
+    await runDemoService({ kind, queue, worker, limit, output, signal: context.interrupted() })
+    return opened.facts()
   } finally {
-    await worker.close()
+    await opened.close()
   }
 }
 
@@ -105,20 +103,8 @@ async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise
   return openQueuePackage(settings, { baseDirs: [context.cwd] })
 }
 
-function openDemoWorker({ place, plan, context }: Pick<Demo, 'place' | 'plan' | 'context'>): Promise<Worker> {
-  const settings = {
-    package: 'process',
-    name: DEMO_QUEUE,
-    command: digestCommand(),
-    dir: place.jobs,
-    cwd: plan.root,
-    stdin: 'none',
-  }
-  return openWorkerPackage(settings, { baseDirs: [context.cwd] })
-}
-
-async function writeDemoReport(queue: Queue, place: DemoPlace): Promise<void> {
-  const columns = chooseColumns(REPORT_COLUMNS)
+async function writeDemoReport({ kind, queue, place }: Demo): Promise<void> {
+  const columns = chooseColumns(kind.columns)
   await writeFileWhole(place.report, (out) => writeReport(reportRows(queue), out, { format: 'csv', columns }))
 }
 

@@ -1,0 +1,76 @@
+import type { NewItem } from '@sluice/core'
+import type { ArgoServer, OutcomeRule } from '@sluice/testkit/argo'
+import { CommandError } from '../command-error.js'
+import { openWorkerPackage } from '../open-package.js'
+import { plural } from '../progress/progress-text.js'
+import type { DemoFacts, DemoKind, DemoWorker, DemoWorkerOptions } from './demo-kind.js'
+
+const DEFAULT_ITEMS = 1_000
+const TEMPLATE = 'test-workflow-template'
+const ATTEMPT_LABEL = 'sluice/attempt'
+
+/** A workflow for each item, on a stand-in for Argo in this very process: all but the cluster is real, HTTP included. */
+export const argoDemo: DemoKind = {
+  folder: 'demo-argo',
+  noun: 'workflow',
+  flags: ['--argo'],
+  limit: 50,
+  columns: ['stage', 'attempt', 'details.workflow', 'durationMs', 'finishedAt', 'reason'],
+  settings: {
+    retry: { maxAttempts: 2, on: ['error', 'evicted'], backoff: { baseMs: 500, maxMs: 500 } },
+    // The stand-in's workflows end with the process; a run that goes on makes those anew which nobody saw the end of.
+    lost: { policy: 'resend', graceMs: 1_000 },
+  },
+  plan({ items, root }) {
+    if (root !== undefined) throw new CommandError('INVALID', '--root has no meaning with --argo')
+    return { items: items ?? DEFAULT_ITEMS }
+  },
+  items: async ({ items }) => Array.from({ length: items }, (_, index) => itemOf(index)),
+  openWorker,
+  planText: ({ items }) => plural(items, 'workflow'),
+  beginText: (_, total) =>
+    `Running ${plural(total, 'workflow')} on a stand-in for Argo Workflows in this process`,
+  facts: () => ({ text: '', json: {} }),
+}
+
+/** One in fifty fails for good, one in fifty loses its pod once; all others take half a second to a second and a half. */
+function itemOf(index: number): NewItem {
+  const seconds = Math.round(500 + 1_000 * ((index * 0.618) % 1)) / 1_000
+  const mode = new Map([
+    [17, 'fail'],
+    [34, 'error'],
+  ]).get(index % 50)
+  const id = `tile-${String(index).padStart(5, '0')}`
+  return { id, body: mode === undefined ? { seconds } : { seconds, mode } }
+}
+
+async function openWorker({ name, cwd }: DemoWorkerOptions): Promise<DemoWorker> {
+  const { outcomeByParameters, startArgoServer } = await import('@sluice/testkit/argo')
+  const outcome: OutcomeRule = (workflow, run) => {
+    const isAgain = workflow.metadata.labels[ATTEMPT_LABEL] !== '1'
+    const parameters = isAgain ? { ...run.parameters, mode: 'succeed' } : run.parameters
+    return outcomeByParameters(workflow, { ...run, parameters })
+  }
+  const server = await startArgoServer({ controller: { outcome }, maxLogged: 0 })
+  try {
+    const { url: baseUrl, namespace, token } = server
+    const parameters = { item: '@id', seconds: '$.seconds', mode: '$.mode' }
+    const settings = { package: 'argo', name, baseUrl, namespace, token, template: TEMPLATE, parameters }
+    const worker = await openWorkerPackage(settings, { baseDirs: [cwd] })
+    const close = async () => {
+      await worker.close()
+      await server.close()
+    }
+    return { worker, facts: () => factsOf(server), close }
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+/** By the server's own count, not by ours. */
+function factsOf({ workflows }: ArgoServer): DemoFacts {
+  const { size: made, maxUnfinished } = workflows
+  const text = `The server was given ${plural(made, 'workflow')}, at most ${maxUnfinished} of them unfinished at once.`
+  return { text, json: { workflows: made, mostUnfinished: maxUnfinished } }
+}
