@@ -26,9 +26,11 @@ export function assertItemId(id: unknown): asserts id is string {
   if (id.includes('\0')) throw new TypeError(`id must not contain the NUL character: ${shown(id)}`)
   if (!id.isWellFormed())
     throw new TypeError(`id must be well-formed Unicode, not a lone surrogate: ${shown(id)}`)
-  const bytes = utf8Bytes(id)
-  if (bytes > MAX_ID_BYTES) {
-    throw new TypeError(`id is ${bytes} bytes of UTF-8; at most ${MAX_ID_BYTES} are allowed: ${shown(id)}`)
+  // A UTF-16 unit is at most three bytes: only a long id needs counting.
+  if (id.length * 3 > MAX_ID_BYTES && utf8Bytes(id) > MAX_ID_BYTES) {
+    throw new TypeError(
+      `id is ${utf8Bytes(id)} bytes of UTF-8; at most ${MAX_ID_BYTES} are allowed: ${shown(id)}`,
+    )
   }
 }
 
