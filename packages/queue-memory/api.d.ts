@@ -4,25 +4,18 @@
 import { Stage, AttemptRecord, CheckedItem, CheckedMove, judgeMove, RequeueOptions, PageOptions, Page, ControlState, Lease, Clock, Queue, QueueSupports, QueueControl, JsonValue, PutOptions, NewItem, QueueItem, SuccessOutcome, FailOutcome, ReleaseOptions, Settlement, SettleReport, RemoveOptions, ItemRecord, ItemHead, SweepOptions, SweepReport } from '@sluice/core';
 import { z } from 'zod';
 
-/**
- * One stay of an item in one stage. Each move makes a new one, so that every list and heap that still holds the old one can tell
- * by `isLive` that it is out of date, and nothing has to be searched for when an item leaves.
- */
-interface Place {
-    readonly item: StoredItem;
-    /** Grows with every move of any item of the queue: the order of entering. */
-    readonly seq: number;
-    /** Epoch ms from which a WAITING item may be given out. */
-    readonly availableAt: number;
-}
 /** An item as the store keeps it. What callers handed in is kept as JSON text, so that no object is shared with them. */
 interface StoredItem {
     readonly id: string;
     readonly uid: string;
     readonly bodyText: string;
     readonly putAt: number;
-    place: Place | undefined;
     stage: Stage;
+    /**
+     * The number of its stay in this stage: it grows with every move of any item of the queue, which is the order of entering. A list
+     * that still holds the item under an older number can tell by it, and nothing has to be searched for when an item leaves.
+     */
+    stay: number;
     attempt: number;
     refunds: number;
     priority: number;
@@ -32,7 +25,7 @@ interface StoredItem {
     reason: string | undefined;
     resultText: string | undefined;
     detailsText: string | undefined;
-    readonly history: StoredAttempt[];
+    history: readonly StoredAttempt[];
 }
 interface StoredAttempt {
     readonly attempt: number;
@@ -92,7 +85,7 @@ declare class LeaseTable {
 interface MemoryStoreOptions {
     /** What instants are read from. Default the machine's clock. */
     readonly clock?: Pick<Clock, 'now'>;
-    /** Makes the uid of a new item; unique for ever. Default a random UUID. */
+    /** Makes the uid of a new item; unique for ever. Default a random UUID of the store and a number. */
     readonly newUid?: () => string;
 }
 /** What one name in a store holds. */

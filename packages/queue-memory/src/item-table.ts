@@ -2,13 +2,21 @@ import {
   judgeMove,
   type CheckedItem,
   type CheckedMove,
+  type FinalStage,
   type Page,
   type PageOptions,
   type RequeueOptions,
   type Stage,
 } from '@sluice/core'
-import { StageList } from './stage-list.js'
-import { startAttempt, storedItem, type StoredItem } from './stored-item.js'
+import { StayList } from './stay-list.js'
+import {
+  NOWHERE,
+  endAttempt,
+  lastOutcomeOf,
+  startAttempt,
+  storedItem,
+  type StoredItem,
+} from './stored-item.js'
 import { WaitingLine } from './waiting-line.js'
 
 /**
@@ -18,14 +26,14 @@ import { WaitingLine } from './waiting-line.js'
 export class ItemTable {
   readonly #items = new Map<string, StoredItem>()
   readonly #line = new WaitingLine()
-  readonly #stages: Record<Stage, StageList> = {
-    WAITING: new StageList(),
-    PROCESSING: new StageList(),
-    SUCCESS: new StageList(),
-    FAIL: new StageList(),
+  readonly #stages: Record<Stage, StayList> = {
+    WAITING: new StayList(),
+    PROCESSING: new StayList(),
+    SUCCESS: new StayList(),
+    FAIL: new StayList(),
   }
   readonly #newUid: () => string
-  #seq = 0
+  #stays = 0
 
   constructor(newUid: () => string) {
     this.#newUid = newUid
@@ -50,32 +58,29 @@ export class ItemTable {
   }
 
   claim(maxItems: number, now: number): StoredItem[] {
-    return this.#line.take(maxItems, now).map(({ item }) => {
+    const claimed: StoredItem[] = []
+    while (claimed.length < maxItems) {
+      const item = this.#line.first(now)
+      if (item === undefined) break
+      this.#enter(item, 'PROCESSING')
       startAttempt(item, now)
-      this.#enter(item, 'PROCESSING', now)
-      return item
-    })
+      claimed.push(item)
+    }
+    return claimed
   }
 
   peek(maxItems: number, now: number): StoredItem[] {
-    return this.#line.peek(maxItems, now).map((place) => place.item)
+    return this.#line.peek(maxItems, now)
   }
 
   /** Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. */
   move(item: StoredItem, move: CheckedMove, now: number): ReturnType<typeof judgeMove> {
-    const last = item.history.at(-1)
-    const verdict = judgeMove({ ...item, lastOutcome: last?.outcome }, move)
+    const { stage, attempt, uid } = item
+    const verdict = judgeMove({ stage, attempt, uid, lastOutcome: lastOutcomeOf(item) }, move)
     if (verdict !== 'move') return verdict
-    if (last !== undefined) {
-      Object.assign(last, {
-        endedAt: now,
-        outcome: move.to,
-        reason: move.reason,
-        detailsText: move.detailsText,
-      })
-    }
+    endAttempt(item, move, now)
     if (move.to === 'WAITING') this.#release(item, move, now)
-    else this.#finish(item, move, now)
+    else this.#finish(item, move, move.to, now)
     return 'move'
   }
 
@@ -92,28 +97,30 @@ export class ItemTable {
   }
 
   remove(item: StoredItem): void {
-    const { stage } = item
-    item.place = undefined
+    item.stay = NOWHERE
     this.#items.delete(item.id)
-    this.#stages[stage].left()
-    if (stage === 'WAITING') this.#line.left()
+    this.#leave(item)
   }
 
   /** Removes what came to its end before an instant; gives back how many items that were. */
   expire(before: number): number {
-    const old = [
-      ...this.#stages.SUCCESS.availableBefore(before),
-      ...this.#stages.FAIL.availableBefore(before),
-    ]
-    for (const { item } of old) this.remove(item)
-    return old.length
+    return this.#expireFrom(this.#stages.SUCCESS, before) + this.#expireFrom(this.#stages.FAIL, before)
   }
 
   page(stage: Stage, { limit, cursor }: PageOptions): Page<StoredItem> {
-    const { places, more } = this.#stages[stage].after(seqOf(cursor), limit)
-    const last = places.at(-1)
-    const items = places.map((place) => place.item)
-    return more && last !== undefined ? { items, cursor: String(last.seq) } : { items }
+    const { items, more } = this.#stages[stage].after(stayOf(cursor), limit)
+    const last = items.at(-1)
+    return more && last !== undefined ? { items, cursor: String(last.stay) } : { items }
+  }
+
+  /** What ended first is in front, so that only what is removed is looked at. */
+  #expireFrom(finished: StayList, before: number): number {
+    const count = finished.size
+    for (let item = finished.first(); item !== undefined; item = finished.first()) {
+      if ((item.finishedAt ?? Infinity) >= before) break
+      this.remove(item)
+    }
+    return count - finished.size
   }
 
   #release(item: StoredItem, move: CheckedMove, now: number): void {
@@ -123,31 +130,35 @@ export class ItemTable {
     this.#wait(item, now)
   }
 
-  #finish(item: StoredItem, move: CheckedMove, now: number): void {
-    if (move.to === 'SUCCESS') item.resultText = move.resultText
+  #finish(item: StoredItem, move: CheckedMove, stage: FinalStage, now: number): void {
+    if (stage === 'SUCCESS') item.resultText = move.resultText
     else item.reason = move.reason
     item.detailsText = move.detailsText
     item.finishedAt = now
-    this.#enter(item, move.to, now)
+    this.#enter(item, stage)
   }
 
   #wait(item: StoredItem, now: number): void {
-    const place = this.#enter(item, 'WAITING', Math.max(now, item.notBeforeAt ?? now))
-    this.#line.add(place, now)
+    this.#enter(item, 'WAITING')
+    this.#line.add(item, now)
   }
 
-  #enter(item: StoredItem, stage: Stage, availableAt: number) {
-    const left = item.place === undefined ? undefined : item.stage
-    const place = { item, seq: ++this.#seq, availableAt }
-    item.place = place
+  /** Ends an item's stay where it is and begins the next. */
+  #enter(item: StoredItem, stage: Stage): void {
+    const isNew = item.stay === NOWHERE
+    item.stay = ++this.#stays
+    if (!isNew) this.#leave(item)
     item.stage = stage
-    this.#stages[stage].add(place)
-    if (left !== undefined) this.#stages[left].left()
-    return place
+    this.#stages[stage].add(item)
+  }
+
+  #leave(item: StoredItem): void {
+    this.#stages[item.stage].left()
+    if (item.stage === 'WAITING') this.#line.left(item)
   }
 }
 
-function seqOf(cursor: string | undefined): number {
+function stayOf(cursor: string | undefined): number {
   if (cursor === undefined) return 0
   if (typeof cursor !== 'string' || !/^\d{1,15}$/.test(cursor)) {
     throw new TypeError('cursor must be one that an earlier page of this queue gave')

@@ -43,7 +43,7 @@ import { memoryControl } from './memory-control.js'
 import { itemExists, itemNotFound, queueClosed, stageConflict } from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'
 import { MemoryStore, type StoredQueue } from './memory-store.js'
-import { headOf, queueItemOf, recordOf, type StoredItem } from './stored-item.js'
+import { claimedItemOf, headOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'
 
 export interface MemoryQueueOptions {
   /** The name of the queue in its store. */
@@ -104,13 +104,13 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     assertCount(maxItems, 'maxItems')
     const now = this.#store.now()
-    return this.#stored.items.claim(maxItems, now).map((item) => queueItemOf(item, now))
+    return this.#stored.items.claim(maxItems, now).map((item) => claimedItemOf(item, now))
   }
 
   async peek(maxItems: number): Promise<QueueItem[]> {
     this.#assertOpen()
     assertCount(maxItems, 'maxItems')
-    return this.#stored.items.peek(maxItems, this.#store.now()).map((item) => queueItemOf(item))
+    return this.#stored.items.peek(maxItems, this.#store.now()).map(peekedItemOf)
   }
 
   async success(id: string, outcome: SuccessOutcome = {}): Promise<void> {

@@ -7,7 +7,7 @@ import { LeaseTable } from './memory-lease.js'
 export interface MemoryStoreOptions {
   /** What instants are read from. Default the machine's clock. */
   readonly clock?: Pick<Clock, 'now'>
-  /** Makes the uid of a new item; unique for ever. Default a random UUID. */
+  /** Makes the uid of a new item; unique for ever. Default a random UUID of the store and a number. */
   readonly newUid?: () => string
 }
 
@@ -28,7 +28,7 @@ export class MemoryStore {
   readonly #newUid: () => string
   #latest = 0
 
-  constructor({ clock = Date, newUid = randomUUID }: MemoryStoreOptions = {}) {
+  constructor({ clock = Date, newUid = uidMaker() }: MemoryStoreOptions = {}) {
     this.#clock = clock
     this.#newUid = newUid
   }
@@ -52,4 +52,11 @@ export class MemoryStore {
     this.#queues.set(name, made)
     return made
   }
+}
+
+/** No two items have one uid, in this process or any other: a UUID for each of them would be the dearest part of a put. */
+function uidMaker(): () => string {
+  const base = randomUUID()
+  let count = 0
+  return () => `${base}-${++count}`
 }

@@ -2,6 +2,7 @@ import {
   MAX_HISTORY,
   type AttemptRecord,
   type CheckedItem,
+  type CheckedMove,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
@@ -9,17 +10,8 @@ import {
   type Stage,
 } from '@sluice/core'
 
-/**
- * One stay of an item in one stage. Each move makes a new one, so that every list and heap that still holds the old one can tell
- * by `isLive` that it is out of date, and nothing has to be searched for when an item leaves.
- */
-export interface Place {
-  readonly item: StoredItem
-  /** Grows with every move of any item of the queue: the order of entering. */
-  readonly seq: number
-  /** Epoch ms from which a WAITING item may be given out. */
-  readonly availableAt: number
-}
+/** The stay of an item that isn't in any stage. */
+export const NOWHERE = 0
 
 /** An item as the store keeps it. What callers handed in is kept as JSON text, so that no object is shared with them. */
 export interface StoredItem {
@@ -27,8 +19,12 @@ export interface StoredItem {
   readonly uid: string
   readonly bodyText: string
   readonly putAt: number
-  place: Place | undefined
   stage: Stage
+  /**
+   * The number of its stay in this stage: it grows with every move of any item of the queue, which is the order of entering. A list
+   * that still holds the item under an older number can tell by it, and nothing has to be searched for when an item leaves.
+   */
+  stay: number
   attempt: number
   refunds: number
   priority: number
@@ -38,7 +34,7 @@ export interface StoredItem {
   reason: string | undefined
   resultText: string | undefined
   detailsText: string | undefined
-  readonly history: StoredAttempt[]
+  history: readonly StoredAttempt[]
 }
 
 export interface StoredAttempt {
@@ -50,15 +46,17 @@ export interface StoredAttempt {
   detailsText: string | undefined
 }
 
-/** A new item, not yet in any place. */
+const NO_ATTEMPTS: readonly StoredAttempt[] = []
+
+/** A new item, not yet in any stage. */
 export function storedItem(checked: CheckedItem, uid: string, putAt: number): StoredItem {
   return {
     id: checked.id,
     uid,
     bodyText: checked.bodyText,
     putAt,
-    place: undefined,
     stage: 'WAITING',
+    stay: NOWHERE,
     attempt: 0,
     refunds: 0,
     priority: checked.priority,
@@ -68,28 +66,43 @@ export function storedItem(checked: CheckedItem, uid: string, putAt: number): St
     reason: undefined,
     resultText: undefined,
     detailsText: undefined,
-    history: [],
+    history: NO_ATTEMPTS,
   }
-}
-
-/** Whether the item is still where this place says. */
-export function isLive(place: Place): boolean {
-  return place.item.place === place
 }
 
 /** Begins the next attempt; the history keeps the newest {@link MAX_HISTORY}. */
 export function startAttempt(item: StoredItem, claimedAt: number): void {
   item.attempt += 1
   item.claimedAt = claimedAt
-  item.history.push({
+  const begun: StoredAttempt = {
     attempt: item.attempt,
     claimedAt,
     endedAt: undefined,
     outcome: undefined,
     reason: undefined,
     detailsText: undefined,
-  })
-  if (item.history.length > MAX_HISTORY) item.history.shift()
+  }
+  // An array of just what there is: one that is pushed to keeps room for sixteen more, in every item of the queue.
+  item.history = item.history.length === 0 ? [begun] : [...item.history.slice(1 - MAX_HISTORY), begun]
+}
+
+/** Ends the running attempt as the move says. */
+export function endAttempt(
+  item: StoredItem,
+  { to, reason, detailsText }: CheckedMove,
+  endedAt: number,
+): void {
+  const running = item.history.at(-1)
+  if (running === undefined) return
+  running.endedAt = endedAt
+  running.outcome = to
+  running.reason = reason
+  running.detailsText = detailsText
+}
+
+/** How the latest attempt ended; `undefined` while it runs. */
+export function lastOutcomeOf(item: StoredItem): AttemptRecord['outcome'] {
+  return item.history.at(-1)?.outcome
 }
 
 /** The cheap view. */
@@ -98,9 +111,15 @@ export function headOf(item: StoredItem): ItemHead {
   return { id, uid, stage, attempt, refunds, priority }
 }
 
-/** The view of `peek`, and with the instant of the claim that of `get`. */
-export function queueItemOf(item: StoredItem, claimedAt?: number): QueueItem {
-  return { ...headOf(item), body: parsed(item.bodyText), putAt: item.putAt, ...present({ claimedAt }) }
+/** The view of `peek`. */
+export function peekedItemOf(item: StoredItem): QueueItem {
+  return { ...headOf(item), body: parsed(item.bodyText), putAt: item.putAt }
+}
+
+/** The view of `get`. */
+export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
+  const { id, uid, stage, attempt, refunds, priority, putAt } = item
+  return { id, uid, stage, attempt, refunds, priority, body: parsed(item.bodyText), putAt, claimedAt }
 }
 
 /** The whole view; every value in it is the caller's own. */

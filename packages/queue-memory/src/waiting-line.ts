@@ -1,67 +1,140 @@
 import TinyQueue from 'tinyqueue'
-import { isLive, type Place } from './stored-item.js'
+import { StayList } from './stay-list.js'
+import type { StoredItem } from './stored-item.js'
 
 const FEW = 64
 
+/** The items of one priority that may be given out, first come first. */
+interface Bucket {
+  readonly priority: number
+  readonly items: StayList
+}
+
+/** One stay of an item that must not be given out yet: the item goes on to another stay, what the heap is ordered by may not. */
+interface Delay {
+  readonly item: StoredItem
+  readonly stay: number
+  readonly until: number
+}
+
 /**
  * WAITING items in the order in which `get` gives them out: priority, then since when they are available, then who came first.
- * Items that must not be given out yet wait in a heap of their own by the instant from which they may [Q-TIME-1].
+ *
+ * Those that may be given out are in a list for each priority. It needs no sorting: the clock never goes back, and whatever has
+ * become available meanwhile is let in before anything is added behind it. Items that must not be given out yet wait in a heap by the
+ * instant from which they may [Q-TIME-1].
  */
 export class WaitingLine {
-  #ready = new TinyQueue<Place>([], byTurn)
-  #delayed = new TinyQueue<Place>([], byInstant)
+  readonly #buckets = new Map<number, Bucket>()
+  #order = new TinyQueue<Bucket>([], byPriority)
+  #emptied = 0
+  #delays = new TinyQueue<Delay>([], byInstant)
   #gone = 0
+  /** Up to this instant everything has been let in. */
+  #admittedAt = -Infinity
 
-  add(place: Place, now: number): void {
-    if (place.availableAt > now) this.#delayed.push(place)
-    else this.#ready.push(place)
-  }
-
-  /** Takes out up to `maxItems` items that are available. */
-  take(maxItems: number, now: number): Place[] {
+  add(item: StoredItem, now: number): void {
     this.#admit(now)
-    const places: Place[] = []
-    while (places.length < maxItems) {
-      const place = this.#ready.pop()
-      if (place === undefined) break
-      if (isLive(place)) places.push(place)
-      else this.#gone -= 1
+    const until = item.notBeforeAt
+    if (until !== undefined && until > now) this.#delays.push({ item, stay: item.stay, until })
+    else this.#append(item)
+  }
+
+  /** The item whose turn it is. It stays: whoever claims it says so by `left`. */
+  first(now: number): StoredItem | undefined {
+    this.#admit(now)
+    return this.#topBucket()?.items.first()
+  }
+
+  /** Up to `maxItems` items in turn; nothing changes. */
+  peek(maxItems: number, now: number): StoredItem[] {
+    this.#admit(now)
+    const passed: Bucket[] = []
+    let found: StoredItem[] = []
+    while (found.length < maxItems) {
+      const bucket = this.#topBucket()
+      if (bucket === undefined) break
+      found = found.concat(bucket.items.after(0, maxItems - found.length).items)
+      passed.push(bucket)
+      this.#order.pop()
     }
-    return places
+    for (const bucket of passed) this.#order.push(bucket)
+    return found
   }
 
-  /** What `take` would give; nothing changes. */
-  peek(maxItems: number, now: number): Place[] {
-    const places = this.take(maxItems, now)
-    for (const place of places) this.#ready.push(place)
-    return places
-  }
-
-  /**
-   * Notes that one item left otherwise than by `take`; call it when its place is no longer live. The heaps are rebuilt once most of
-   * what they hold is gone, so that putting and removing for ever does not grow them.
-   */
-  left(): void {
-    this.#gone += 1
-    if (this.#gone < FEW || this.#gone * 2 < this.#ready.length + this.#delayed.length) return
-    this.#ready = new TinyQueue(this.#ready.data.filter(isLive), byTurn)
-    this.#delayed = new TinyQueue(this.#delayed.data.filter(isLive), byInstant)
-    this.#gone = 0
+  /** Notes that an item left; call it when the number of its stay has changed. */
+  left(item: StoredItem): void {
+    if ((item.notBeforeAt ?? -Infinity) > this.#admittedAt) this.#leftDelays()
+    else this.#leftBucket(item.priority)
   }
 
   #admit(now: number): void {
-    for (let place = this.#delayed.peek(); place !== undefined; place = this.#delayed.peek()) {
-      if (place.availableAt > now) return
-      this.#delayed.pop()
-      this.#ready.push(place)
+    this.#admittedAt = now
+    for (let delay = this.#delays.peek(); delay !== undefined; delay = this.#delays.peek()) {
+      if (delay.until > now) return
+      this.#delays.pop()
+      if (isOver(delay)) this.#gone -= 1
+      else this.#append(delay.item)
     }
+  }
+
+  #append(item: StoredItem): void {
+    const known = this.#buckets.get(item.priority)
+    const bucket = known ?? this.#newBucket(item.priority)
+    if (known?.items.size === 0) this.#emptied -= 1
+    bucket.items.add(item)
+  }
+
+  #newBucket(priority: number): Bucket {
+    const bucket = { priority, items: new StayList() }
+    this.#buckets.set(priority, bucket)
+    this.#order.push(bucket)
+    return bucket
+  }
+
+  /** The highest bucket that has an item; those above it that have none are dropped. */
+  #topBucket(): Bucket | undefined {
+    for (let bucket = this.#order.peek(); bucket !== undefined; bucket = this.#order.peek()) {
+      if (bucket.items.size > 0) return bucket
+      this.#order.pop()
+      this.#buckets.delete(bucket.priority)
+      this.#emptied -= 1
+    }
+    return undefined
+  }
+
+  /** Buckets that are empty under a full one are swept once they are the most: priorities without end do not pile up. */
+  #leftBucket(priority: number): void {
+    const items = this.#buckets.get(priority)?.items
+    items?.left()
+    if (items?.size !== 0) return
+    this.#emptied += 1
+    if (this.#emptied < FEW || this.#emptied * 2 < this.#order.length) return
+    for (const bucket of this.#order.data) if (bucket.items.size === 0) this.#buckets.delete(bucket.priority)
+    this.#order = new TinyQueue([...this.#buckets.values()], byPriority)
+    this.#emptied = 0
+  }
+
+  /** The heap is rebuilt once most of what it holds is gone, so that putting and removing for ever does not grow it. */
+  #leftDelays(): void {
+    this.#gone += 1
+    if (this.#gone < FEW || this.#gone * 2 < this.#delays.length) return
+    this.#delays = new TinyQueue(
+      this.#delays.data.filter((delay) => !isOver(delay)),
+      byInstant,
+    )
+    this.#gone = 0
   }
 }
 
-function byTurn(a: Place, b: Place): number {
-  return b.item.priority - a.item.priority || byInstant(a, b)
+function isOver({ item, stay }: Delay): boolean {
+  return item.stay !== stay
 }
 
-function byInstant(a: Place, b: Place): number {
-  return a.availableAt - b.availableAt || a.seq - b.seq
+function byPriority(a: Bucket, b: Bucket): number {
+  return b.priority - a.priority
+}
+
+function byInstant(a: Delay, b: Delay): number {
+  return a.until - b.until || a.stay - b.stay
 }

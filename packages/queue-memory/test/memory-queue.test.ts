@@ -49,6 +49,17 @@ describe('time', () => {
   })
 })
 
+describe('uids', () => {
+  test('no two are the same, in one store or in several', async () => {
+    const seen = new Set<string>()
+    for (const queue of [await openQueue({ name: 'a' }), await openQueue({ name: 'a' })]) {
+      await queue.putMany(ids(500).map((id) => ({ id, body: 1 })))
+      for (const { uid } of await queue.get(500)) seen.add(uid)
+    }
+    expect(seen.size).toBe(1_000)
+  })
+})
+
 describe('paging', () => {
   test('a cursor that no page gave is a TypeError', async () => {
     const queue = await openQueue({ name: 'a' })
@@ -102,6 +113,27 @@ describe('at length', () => {
     }
     expect(done).toBe(total)
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: total, FAIL: 0 })
+  })
+})
+
+describe('sweep', () => {
+  test('removes what ended before the retention, and stops at the first that did not', async () => {
+    const clock = new ManualClock()
+    const queue = new MemoryQueue({ name: 'a', clock })
+    await queue.putMany(ids(600).map((id) => ({ id, body: 1 })))
+    for (const { id } of await queue.get(600)) {
+      await clock.advance(10)
+      await (Number(id.slice(1)) % 2 === 0 ? queue.success(id) : queue.fail(id))
+    }
+    await queue.requeue(['i1'])
+    await queue.get(1)
+    await queue.fail('i1')
+    // i99 ended just 5,000 ms ago, and i1 has ended anew.
+    expect((await queue.sweep({ retentionMs: 5_000 })).removed).toBe(98)
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 250, FAIL: 252 })
+    const { items } = await queue.listHeads('FAIL', { limit: 2 })
+    expect(items.map(({ id }) => id)).toEqual(['i99', 'i101'])
+    expect((await queue.sweep({ retentionMs: 5_000 })).removed).toBe(0)
   })
 })
 
