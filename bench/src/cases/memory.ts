@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { openQueue } from '@sluice/queue-memory'
 import { makeItems, type BenchItem } from '../adapter.ts'
 import { rotated, sized, type Bench, type BenchCase } from '../bench-case.ts'
@@ -13,12 +14,16 @@ interface Contender {
   lookup(id: string): Promise<unknown>
 }
 
-/** The queue in memory beside a bare Map and an array, behind methods that return promises as a queue's do. */
+/**
+ * The queue in memory beside three of a bare Map and an array, behind methods that return promises as a queue's do: one that keeps
+ * next to nothing, one that shares no object with its callers, and one that keeps of each item what the queue keeps. None of them
+ * checks what it is given, or has priorities, delays, fences, lists of a stage, or sizes.
+ */
 export const memory: BenchCase = {
   name: 'memory',
   title: 'In memory: put, get(1) + success, lookup',
   run: async (bench) => {
-    const makers = [bareMap(false), bareMap(true), queueMemory]
+    const makers = [bareMap(false), bareMap(true), keepingMap, queueMemory]
     for (let repeat = 0; repeat < bench.repeats; repeat++) {
       for (const make of rotated(makers, repeat)) await runOne(bench, await make(), repeat)
     }
@@ -72,6 +77,65 @@ function bareMap(copies: boolean): () => Promise<Contender> {
       },
       lookup: async (id) => stages.get(id)?.stage,
     }
+  }
+}
+
+interface KeptAttempt {
+  readonly attempt: number
+  readonly claimedAt: number
+  endedAt: number | undefined
+  outcome: string | undefined
+}
+
+interface KeptItem {
+  readonly uid: string
+  readonly text: string
+  readonly putAt: number
+  stage: string
+  attempt: number
+  finishedAt: number | undefined
+  history: readonly KeptAttempt[]
+}
+
+const NONE: readonly KeptAttempt[] = []
+
+/** Bodies as text, a uid, instants and the history of attempts; an id that is there is refused. */
+async function keepingMap(): Promise<Contender> {
+  const base = randomUUID()
+  let count = 0
+  const items = new Map<string, KeptItem>()
+  const line: string[] = []
+  let head = 0
+  return {
+    name: 'Map and array, all that is kept',
+    put: async ({ id, body }) => {
+      if (items.has(id)) throw new Error(`${id} is there`)
+      const text = JSON.stringify(body)
+      const putAt = Date.now()
+      const uid = `${base}-${++count}`
+      items.set(id, { uid, text, putAt, stage: 'WAITING', attempt: 0, finishedAt: undefined, history: NONE })
+      line.push(id)
+    },
+    take: async () => {
+      const id = line[head++]
+      const item = id === undefined ? undefined : items.get(id)
+      if (item === undefined) return undefined
+      const claimedAt = Date.now()
+      item.stage = 'PROCESSING'
+      item.attempt += 1
+      const begun = { attempt: item.attempt, claimedAt, endedAt: undefined, outcome: undefined }
+      item.history = item.history.length === 0 ? [begun] : [...item.history, begun]
+      JSON.parse(item.text)
+      return id
+    },
+    finish: async (id) => {
+      const item = items.get(id)
+      const last = item?.history.at(-1)
+      if (item?.stage !== 'PROCESSING' || last === undefined) throw new Error(`${id} is not in PROCESSING`)
+      item.stage = last.outcome = 'SUCCESS'
+      item.finishedAt = last.endedAt = Date.now()
+    },
+    lookup: async (id) => items.get(id)?.stage,
   }
 }
 
