@@ -47,6 +47,7 @@ const bench: Bench = {
   grounds: new Grounds(postgres.url, redis?.port),
   postgres: meter,
   redis,
+  isSmoke: values.smoke,
   repeats: values.smoke ? 1 : Number(values.repeats),
   seconds: values.smoke ? 0.3 : Number(values.seconds),
   scale: values.smoke ? 0.002 : 1,

@@ -1,13 +1,13 @@
 // What ten million waiting items do to a queue:
 //   node scale.ts                              PostgreSQL and SQLite at 10 thousand, 1 million and 10 million; the result goes to results/
 //   node scale.ts --sizes 1000,10000 --stores sqlite
-// It needs some 10 GB in the temporary folder, and takes them away again.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+// It needs some 40 GB in the temporary folder, and takes them away again, when it is interrupted too.
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startPostgres } from '../packages/queue-sql/test/postgres-server.ts'
 import { commit, machine } from './src/machine.ts'
+import { postgresStore, sqliteStore } from './src/scale-place.ts'
 import type { ScalePoint, ScaleResult } from './src/scale-result.ts'
 import { measureStore } from './src/scale-store.ts'
 import { serverSettings } from './src/settings.ts'
@@ -20,46 +20,60 @@ const { values } = parseArgs({
   },
 })
 const sizes = values.sizes.split(',').map(Number)
+if (!sizes.every((size, index) => Number.isInteger(size) && size >= 5_000 && size > (sizes[index - 1] ?? 0)))
+  throw new TypeError(
+    `--sizes must be whole numbers of 5000 or more, each larger than the one before; got ${values.sizes}`,
+  )
 const settings = serverSettings(true)
-const stores: { store: string; points: ScalePoint[] }[] = []
-
-for (const store of values.stores.split(',')) {
-  console.log(store)
-  const points = store === 'postgres' ? await inPostgres() : await inSqlite()
-  stores.push({ store, points })
-}
-const result: ScaleResult = {
+const facts = {
   at: new Date().toISOString(),
   command: `node bench/scale.ts ${process.argv.slice(2).join(' ')}`.trim(),
   commit: commit(),
   machine: machine(),
   settings: Object.fromEntries(settings.map((each) => each.split('=', 2))),
-  stores,
 }
-mkdirSync(dirname(values.out), { recursive: true })
-writeFileSync(values.out, `${JSON.stringify(result, undefined, 1)}\n`)
+const stores: { store: string; points: ScalePoint[] }[] = []
 
-async function inPostgres(): Promise<ScalePoint[]> {
+for (const store of values.stores.split(',')) {
+  if (store !== 'postgres' && store !== 'sqlite')
+    throw new TypeError(`no store ${store}; there are postgres, sqlite`)
+  console.log(store)
+  const points: ScalePoint[] = []
+  stores.push({ store, points })
+  const note = (point: ScalePoint): void => {
+    points.push(point)
+    say(point)
+    save()
+  }
+  if (store === 'postgres') await inPostgres(note)
+  else await measureStore(sqliteStore, sizes, note)
+}
+
+async function inPostgres(note: (point: ScalePoint) => void): Promise<void> {
   const server = await startPostgres(settings)
   try {
-    return await measureStore(server.url, sizes, say)
+    await measureStore(postgresStore(server.url), sizes, note)
   } finally {
     await server.stop()
   }
 }
 
-async function inSqlite(): Promise<ScalePoint[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-scale-'))
-  try {
-    return await measureStore(`sqlite:${join(folder, 'queue.db')}`, sizes, say)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+/** After each size: a run that is ended before its last one has not been for nothing. */
+function save(): void {
+  const result: ScaleResult = { ...facts, stores }
+  mkdirSync(dirname(values.out), { recursive: true })
+  writeFileSync(values.out, `${JSON.stringify(result, undefined, 1)}\n`)
 }
 
-function say({ items, putPerSecond, serviceMb, ms }: ScalePoint): void {
+function say({ items, putPerSecond, serviceMb, diskMb, load, ms }: ScalePoint): void {
   const costs = Object.entries(ms).map(([name, value]) => `${name} ${value.toFixed(3)} ms`)
   console.log(
-    `  ${items}: put ${Math.round(putPerSecond)}/s · ${costs.join(' · ')} · service ${serviceMb.toFixed(0)} MB`,
+    [
+      `  ${items}: put ${Math.round(putPerSecond)}/s`,
+      ...costs,
+      `service ${serviceMb.toFixed(0)} MB`,
+      `disk ${diskMb.toFixed(0)} MB`,
+      `load ${Math.round(load.perSecond)}/s, ${load.ratio.toFixed(2)}x of bare, ${load.peakMb.toFixed(0)} MB`,
+    ].join(' · '),
   )
 }

@@ -10,10 +10,12 @@ export interface Bench {
   readonly grounds: Grounds
   readonly postgres: ServerMeter
   readonly redis: RedisServer | undefined
+  /** Everything once and tiny: does it run at all? */
+  readonly isSmoke: boolean
   readonly repeats: number
   /** Each measurement ends after so long. */
   readonly seconds: number
-  /** Multiplies the sizes of every case: 1 for a real run, a small fraction for a smoke test. */
+  /** Multiplies the sizes of every case: 1 for a real run. */
   readonly scale: number
   readonly note: (measurement: Measurement) => void
 }
@@ -28,6 +30,14 @@ export interface BenchCase {
 export function rotated<T>(list: readonly T[], turn: number): T[] {
   const start = turn % list.length
   return [...list.slice(start), ...list.slice(0, start)]
+}
+
+/**
+ * In a smoke test the first and the last: a single call and the largest batch go different ways through a contender, and whatever is
+ * between them goes one of the two.
+ */
+export function ends<T>(bench: Bench, cells: readonly T[]): readonly T[] {
+  return bench.isSmoke ? [...cells.slice(0, 1), ...cells.slice(-1)] : cells
 }
 
 /** Whole, and never so small that a case would do nothing. */

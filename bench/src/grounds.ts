@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg from 'pg'
 import type { Adapter, Ground, Store } from './adapter.ts'
+import { removeFolder, temporaryFolder } from './temporary.ts'
 
 /** A store on ground of its own. */
 export interface Opened {
@@ -27,7 +25,7 @@ export class Grounds {
   async open(adapter: Adapter, clients: number): Promise<Opened> {
     const name = `bench_${process.pid}_${serial++}`
     await this.admin(`create database ${name}`)
-    const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+    const directory = temporaryFolder('bench')
     const url = new URL(this.#url)
     url.pathname = `/${name}`
     const ground: Ground = { postgresUrl: url.href, redisPort: this.#redisPort, directory }
@@ -37,8 +35,8 @@ export class Grounds {
       url: url.href,
       leave: async () => {
         await store.close()
-        await this.admin(`drop database if exists ${name} with (force)`)
-        rmSync(directory, { recursive: true, force: true })
+        await this.admin(dropOf(name))
+        removeFolder(directory)
       },
     }
   }
@@ -47,6 +45,14 @@ export class Grounds {
   admin(text: string): Promise<void> {
     return statement(this.#url, text)
   }
+}
+
+/**
+ * Not `with (force)`: a pool is said to be closed when its goodbyes are under way, and a connection that is cut off meanwhile throws where
+ * nobody catches it. The server waits five seconds for them by itself, and whoever has not left by then should be known.
+ */
+export function dropOf(database: string): string {
+  return `drop database if exists ${database}`
 }
 
 /** Runs one statement on a connection of its own. */

@@ -1,9 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { removeFolder, temporaryFolder } from './temporary.ts'
 
 export interface RedisServer {
   readonly port: number
@@ -17,7 +15,7 @@ export async function startRedis(): Promise<RedisServer | undefined> {
   const version = installedVersion()
   if (version === undefined) return undefined
   const port = await freePort()
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-redis-'))
+  const directory = temporaryFolder('bench-redis')
   const settings = `--port ${port} --bind 127.0.0.1 --appendonly yes --appendfsync everysec --save`
   const server = spawn('redis-server', [...settings.split(' '), '', '--dir', directory], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -37,7 +35,7 @@ export async function startRedis(): Promise<RedisServer | undefined> {
       const closed = once(server, 'exit')
       server.kill('SIGTERM')
       await closed
-      rmSync(directory, { recursive: true, force: true })
+      removeFolder(directory)
     },
   }
 }

@@ -1,5 +1,17 @@
 import { lineChart } from './chart.ts'
 
+/** `sluice load` of a manifest into an empty store. */
+export interface LoadPoint {
+  /** Items a second, as the command says. */
+  readonly perSecond: number
+  /** Items a second of bare inserts, in batches of a thousand. */
+  readonly barePerSecond: number
+  /** Of the two: the median of the turns. */
+  readonly ratio: number
+  /** The most memory that the command's process had, in MB. */
+  readonly peakMb: number
+}
+
 /** What one operation cost at one size: the median of many, in ms. */
 export interface ScalePoint {
   readonly items: number
@@ -8,6 +20,11 @@ export interface ScalePoint {
   readonly ms: Readonly<Record<string, number>>
   /** Resident memory of a service with 500 items in PROCESSING, after its ticks, in MB. */
   readonly serviceMb: number
+  /** What the items take on disk, indexes included, in MB. */
+  readonly diskMb: number
+  readonly load: LoadPoint
+  /** The load average of the machine when the measurements of this size began: of one minute. */
+  readonly machineLoad: number
 }
 
 export interface ScaleResult {

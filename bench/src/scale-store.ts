@@ -1,39 +1,41 @@
 import { execFile } from 'node:child_process'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Queue, QueueItem } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
 import { makeItems } from './adapter.ts'
+import { putInBatches } from './batches.ts'
 import { median } from './result.ts'
+import { measureLoad } from './scale-load.ts'
+import type { ScaleStore } from './scale-place.ts'
 import type { ScalePoint } from './scale-result.ts'
 
 const TURNS = 31
 
-/** Fills one store to each of the sizes in turn, ascending, and measures at each. */
+/** Fills one place to each of the sizes in turn, ascending, and measures at each; `note` gets each size's figures as they come. */
 export async function measureStore(
-  url: string,
+  store: ScaleStore,
   sizes: readonly number[],
-  say: (point: ScalePoint) => void,
-): Promise<ScalePoint[]> {
-  const queue = await openQueue({ name: 'scale', url, timeoutMs: 120_000 })
-  const points: ScalePoint[] = []
-  for (const items of sizes) {
-    const putPerSecond = await fillTo(queue, items)
-    const ms = await costs(queue)
-    const { serviceMb, tickMs } = await service(url)
-    const point = { items, putPerSecond, ms: { ...ms, tick: tickMs }, serviceMb }
-    points.push(point)
-    say(point)
+  note: (point: ScalePoint) => void,
+): Promise<void> {
+  const place = await store.makePlace()
+  const queue = await openQueue({ name: 'scale', url: place.url, timeoutMs: 120_000 })
+  try {
+    for (const items of sizes) {
+      const machineLoad = loadavg()[0] ?? 0
+      const missing = items - (await queue.size('WAITING'))
+      const { perSecond: putPerSecond } = await putInBatches(missing, (batch) => queue.putMany(batch))
+      const ms = await costs(queue)
+      const { serviceMb, tickMs } = await service(place.url)
+      const diskMb = (await place.bytes()) / 1e6
+      const load = await measureLoad(store, items)
+      note({ items, putPerSecond, ms: { ...ms, tick: tickMs }, serviceMb, diskMb, load, machineLoad })
+    }
+  } finally {
+    await queue.close()
+    await place.leave()
   }
-  await queue.close()
-  return points
-}
-
-async function fillTo(queue: Queue, wanted: number): Promise<number> {
-  const count = wanted - (await queue.size('WAITING'))
-  const startedAt = performance.now()
-  for (let left = count; left > 0; left -= 1_000) await queue.putMany(makeItems(Math.min(left, 1_000)))
-  return count / ((performance.now() - startedAt) / 1000)
 }
 
 async function costs(queue: Queue): Promise<Record<string, number>> {

@@ -1,6 +1,6 @@
 import { makeItems, type Adapter } from '../adapter.ts'
 import { bareSqlite, sluiceSqlite } from '../adapters/sqlite.ts'
-import { boundOf, rotated, sized, type Bench, type BenchCase } from '../bench-case.ts'
+import { boundOf, ends, rotated, sized, type Bench, type BenchCase } from '../bench-case.ts'
 import { crowd } from '../crowd.ts'
 import type { Opened } from '../grounds.ts'
 import { measure } from '../meter.ts'
@@ -15,7 +15,7 @@ export const sqlite: BenchCase = {
     const opened = new Map<Adapter, Opened>()
     for (const adapter of [bareSqlite, sluiceSqlite])
       opened.set(adapter, await bench.grounds.open(adapter, 1))
-    for (const batch of [1, 100, 1_000]) {
+    for (const batch of ends(bench, [1, 100, 1_000])) {
       for (let repeat = 0; repeat < bench.repeats; repeat++) {
         for (const [adapter, each] of rotated([...opened], repeat))
           await runOne(bench, { adapter, each, batch, repeat })
