@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { createWriteStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { promisify } from 'node:util'
 import type { Adapter } from './adapter.ts'
 import { batches, putInBatches } from './batches.ts'
+import { outputOf } from './child.ts'
 import { median } from './result.ts'
 import type { LoadPoint } from './scale-result.ts'
 import type { Place, ScaleStore } from './scale-place.ts'
@@ -58,11 +57,9 @@ async function load({ url }: Place, manifest: string, items: number) {
   const settings = ['queue.name=scale', 'queue.package=sql', `queue.url=${url}`, 'queue.timeoutMs=120000']
   const command = [CLI, '--json', ...settings.flatMap((each) => ['--set', each]), 'load', manifest]
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', PEAK, ...command], {
-      cwd: import.meta.dirname,
-      env: { ...process.env, SLUICE_BENCH_PEAK_FILE: peakFile },
-    })
-    const said: { added: number; seconds: number } = JSON.parse(stdout)
+    const env = { ...process.env, SLUICE_BENCH_PEAK_FILE: peakFile }
+    const printed = await outputOf(['--import', PEAK, ...command], env)
+    const said: { added: number; seconds: number } = JSON.parse(printed)
     if (said.added !== items) throw new Error(`sluice load of ${items} lines added ${said.added}`)
     return { perSecond: items / said.seconds, peakMb: Number(readFileSync(peakFile, 'utf8')) }
   } finally {

@@ -36,6 +36,9 @@ export interface ScaleResult {
   readonly stores: readonly { readonly store: string; readonly points: readonly ScalePoint[] }[]
 }
 
+/** What ten thousand items cost may grow by so much, however many there are. */
+export const FLAT = 1.5
+
 /** How much each operation costs with more items waiting, beside what it cost at first. */
 export function scaleChart({ stores }: ScaleResult, name: string): string {
   const points = stores.find(({ store }) => store === name)?.points ?? []
@@ -46,5 +49,5 @@ export function scaleChart({ stores }: ScaleResult, name: string): string {
       line,
     })),
   )
-  return lineChart(lines, 'cost beside that at the smallest size')
+  return lineChart(lines, 'cost beside that at the smallest size', FLAT)
 }

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { Queue, QueueItem } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
 import { makeItems } from './adapter.ts'
 import { putInBatches } from './batches.ts'
+import { outputOf } from './child.ts'
 import { median } from './result.ts'
 import { measureLoad } from './scale-load.ts'
 import type { ScaleStore } from './scale-place.ts'
@@ -76,7 +75,6 @@ async function timed(work: (turn: number) => Promise<void>): Promise<number> {
 /** A process of its own that ticks on this queue with 500 in PROCESSING. */
 async function service(url: string): Promise<{ serviceMb: number; tickMs: number }> {
   const program = join(import.meta.dirname, 'scale-service.ts')
-  const { stdout } = await promisify(execFile)(process.execPath, [program, url])
-  const said: { serviceMb: number; tickMs: number } = JSON.parse(stdout)
+  const said: { serviceMb: number; tickMs: number } = JSON.parse(await outputOf([program, url]))
   return said
 }

@@ -27,6 +27,22 @@ function baselineOf(name: string): string {
   return BASELINES[name] ?? 'limit'
 }
 
+/** The rate (or another figure) of one contender in a cell beside another's: the median of the ratios within each repeat. */
+export function ratioOf(
+  { measurements }: Pick<RunResult, 'measurements'>,
+  at: { readonly case: string; readonly cell: string; readonly figure?: 'perSecond' | 'serverUs' },
+  [adapter, rival]: readonly [string, string],
+): number | undefined {
+  const figure = at.figure ?? 'perSecond'
+  const there = measurements.filter((each) => each.case === at.case && each.cell === at.cell)
+  const ratios = there.flatMap((each) => {
+    const other = there.find((one) => one.adapter === rival && one.repeat === each.repeat)?.[figure]
+    const own = each.adapter === adapter ? each[figure] : undefined
+    return own === undefined || other === undefined ? [] : [own / other]
+  })
+  return ratios.length === 0 ? undefined : median(ratios)
+}
+
 /** One summary for each contender and cell, in the order in which they were measured. */
 export function summarize({ measurements }: RunResult): Summary[] {
   const groups = Map.groupBy(measurements, (each) => `${each.case}\n${each.cell}\n${each.adapter}`)
@@ -41,21 +57,16 @@ function summaryOf(first: Measurement, group: readonly Measurement[], all: reado
     const values = group.flatMap((each) => each[key] ?? [])
     return values.length === 0 ? undefined : median(values)
   }
-  const bases = all.filter(
-    ({ adapter, cell, case: name }) =>
-      name === first.case && cell === first.cell && adapter === baselineOf(name),
-  )
-  const ratios = group.flatMap(({ repeat, perSecond }) => {
-    const base = bases.find((each) => each.repeat === repeat)?.perSecond
-    return base === undefined || perSecond === undefined ? [] : [perSecond / base]
-  })
   return {
     case: first.case,
     cell: first.cell,
     adapter: first.adapter,
     repeats: group.length,
     perSecond: of('perSecond'),
-    ratio: ratios.length === 0 ? undefined : median(ratios),
+    ratio: ratioOf({ measurements: all }, { case: first.case, cell: first.cell }, [
+      first.adapter,
+      baselineOf(first.case),
+    ]),
     clientUs: of('clientUs'),
     serverUs: of('serverUs'),
     walBytes: of('walBytes'),
