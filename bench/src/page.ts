@@ -155,8 +155,8 @@ function scaleSection({ at, stores, command, commit }: ScaleResult): string {
   return [
     '## Scale\n',
     `Medians of 31 calls with so many items waiting, measured ${at.slice(0, 10)} at ${commit} by \`${command}\`. The service is a process of its own that ticks`,
-    'with 500 items in PROCESSING: the most memory it had. `sluice load` reads as many JSON lines into an empty store; bare inserts put as many items by',
-    'hand, a thousand in each statement (SQLite: in each transaction). Up to 100,000 items they take three turns, above it one.\n',
+    'with 500 items in PROCESSING: the most memory it had after a tick. `sluice load` reads as many JSON lines into an empty store; bare inserts put as many items by',
+    'hand, a thousand in each statement into the one table of **limit**, or for SQLite in each transaction into the tables of Sluice. Up to a million items they take three turns, above it one.\n',
     ...stores.flatMap(({ store, points }) => storeSection(store, points)),
     '### 100 million, on paper\n',
     ...stores.flatMap(({ store, points }) => projection(store, points)),
@@ -203,7 +203,7 @@ function projection(store: string, points: readonly ScalePoint[]): string[] {
   const bytesEach = ((last.diskMb - before.diskMb) * 1e6) / (last.items - before.items)
   const hours = 1e8 / last.load.perSecond / 3600
   return [
-    `- ${store}: ${shown(bytesEach, 0)} bytes of disk for each item between ${shown(before.items, 0)} and ${shown(last.items, 0)}, and so ${shown(bytesEach / 10, 0)} GB; ${hours.toFixed(1)} hours to load at the rate of ${shown(last.items, 0)}.`,
+    `- ${store}: ${shown(bytesEach, 0)} bytes of disk for each item between ${shown(before.items, 0)} and ${shown(last.items, 0)}, and so ${shown(bytesEach / 10, 0)} GB; ${hours.toFixed(1)} hours to load if the rate at ${shown(last.items, 0)} held, and more in truth.`,
   ]
 }
 

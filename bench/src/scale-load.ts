@@ -10,6 +10,8 @@ import type { LoadPoint } from './scale-result.ts'
 import type { Place, ScaleStore } from './scale-place.ts'
 import { removeFolder, temporaryFolder } from './temporary.ts'
 
+/** Above it one turn each: it takes minutes, and short disturbances come out even in it. */
+const MANY = 1_000_000
 const CLI = join(import.meta.dirname, '../../apps/service/dist/cli.js')
 const PEAK = join(import.meta.dirname, 'peak-memory.ts')
 
@@ -19,7 +21,7 @@ export async function measureLoad(store: ScaleStore, items: number): Promise<Loa
   try {
     const manifest = join(folder, 'items.jsonl')
     await pipeline(Readable.from(lines(items)), createWriteStream(manifest))
-    const turns = items <= 100_000 ? 3 : 1
+    const turns = items <= MANY ? 3 : 1
     const loads: { perSecond: number; peakMb: number }[] = []
     const bare: number[] = []
     for (let turn = 0; turn < turns; turn++) {
