@@ -30,6 +30,7 @@ const steps = {
   start: [pinnedNode, 'scripts/start-test.mjs'],
   benchmarks: [pinnedNode, 'bench/docs.ts', '--check'],
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
+  scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
