@@ -48,7 +48,7 @@ function intro({ at, command, commit, machine, settings, versions, skipped, load
     `- load of the machine before each case: ${load.join(' · ')}`,
     ...skipped.map((each) => `- skipped: ${each}`),
     '',
-    ...busy(loads),
+    ...busy(Object.values(loads)),
     'Rates are medians. `x` is the rate beside that of the contender whose `x` is 1: the median of the ratios within each repeat. It is not the',
     'ratio of two medians, and says more than they do where the machine is shared. CPU is in microseconds for each item, of the client process',
     'and of the server; WAL is the write-ahead log for each item, in bytes.\n',
@@ -57,12 +57,12 @@ function intro({ at, command, commit, machine, settings, versions, skipped, load
   ].join('\n')
 }
 
-/** A page that was made on a busy machine says so first. */
-function busy(loads: RunResult['loads']): string[] {
-  const highest = Math.max(...Object.values(loads))
+/** A page that was made on a busy machine says so first. What the bench does itself is in the load too. */
+function busy(loads: readonly number[]): string[] {
+  const highest = Math.max(...loads)
   if (highest < 2) return []
   return [
-    `**The machine was busy with other work (a load of up to ${highest.toFixed(1)}): compare ratios and CPU, not rates with those of another machine.**\n`,
+    `**The load of the machine was up to ${highest.toFixed(1)}, the bench’s own included: compare ratios and CPU, not rates with those of another machine.**\n`,
   ]
 }
 
@@ -157,6 +157,7 @@ function scaleSection({ at, stores, command, commit }: ScaleResult): string {
     `Medians of 31 calls with so many items waiting, measured ${at.slice(0, 10)} at ${commit} by \`${command}\`. The service is a process of its own that ticks`,
     'with 500 items in PROCESSING: the most memory it had after a tick. `sluice load` reads as many JSON lines into an empty store; bare inserts put as many items by',
     'hand, a thousand in each statement into the one table of **limit**, or for SQLite in each transaction into the tables of Sluice. Up to a million items they take three turns, above it one.\n',
+    ...busy(stores.flatMap(({ points }) => points.map(({ machineLoad }) => machineLoad))),
     ...stores.flatMap(({ store, points }) => storeSection(store, points)),
     '### 100 million, on paper\n',
     ...stores.flatMap(({ store, points }) => projection(store, points)),

@@ -23,7 +23,7 @@ export interface ScalePoint {
   /** What the items take on disk, indexes included, in MB. */
   readonly diskMb: number
   readonly load: LoadPoint
-  /** The load average of the machine when the measurements of this size began: of one minute. */
+  /** The load average of the machine, of one minute: the higher of before and after the measurements of this size. */
   readonly machineLoad: number
 }
 

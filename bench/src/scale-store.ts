@@ -22,19 +22,25 @@ export async function measureStore(
   const queue = await openQueue({ name: 'scale', url: place.url, timeoutMs: 120_000 })
   try {
     for (const items of sizes) {
-      const machineLoad = loadavg()[0] ?? 0
+      const loadBefore = loadNow()
       const missing = items - (await queue.size('WAITING'))
       const { perSecond: putPerSecond } = await putInBatches(missing, (batch) => queue.putMany(batch))
       const ms = await costs(queue)
       const { serviceMb, tickMs } = await service(place.url)
       const diskMb = (await place.bytes()) / 1e6
       const load = await measureLoad(store, items)
+      const machineLoad = Math.max(loadBefore, loadNow())
       note({ items, putPerSecond, ms: { ...ms, tick: tickMs }, serviceMb, diskMb, load, machineLoad })
     }
   } finally {
     await queue.close()
     await place.leave()
   }
+}
+
+/** The load average of one minute. */
+function loadNow(): number {
+  return loadavg()[0] ?? 0
 }
 
 async function costs(queue: Queue): Promise<Record<string, number>> {
