@@ -126,7 +126,8 @@ interface MemoryQueueOptions {
  * The reference {@link Queue}: everything in this process's memory, gone when it ends. Each call does its work in one piece before
  * it returns its promise, so calls of one process never interleave and none can be half done.
  *
- * `put`, `get` and every move cost O(log n) for each item at most; only a page of `list` costs its length.
+ * `put`, `get` and every move cost O(log n) for each item at most; only a page of `list` costs its length, and what
+ * left since from among it.
  */
 declare class MemoryQueue implements Queue {
     #private;
