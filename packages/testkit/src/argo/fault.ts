@@ -27,6 +27,13 @@ export type ArgoFault =
       readonly answer: ArgoAnswer | ((request: ArgoRequest, now: number) => ArgoAnswer)
       readonly applied?: boolean
     }
+  /** Takes effect as `request` makes it, and is answered as `answer` makes it: by a proxy in between, or a server of another mind. */
+  | {
+      readonly do: 'rewrite'
+      readonly request?: (request: ArgoRequest) => ArgoRequest
+      /** Not of a watch, which has no answer in one piece. */
+      readonly answer?: (answer: ArgoAnswer, request: ArgoRequest) => ArgoAnswer
+    }
   /** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
   | { readonly do: 'crash'; readonly applied?: boolean }
 

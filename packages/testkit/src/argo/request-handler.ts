@@ -106,6 +106,8 @@ export class RequestHandler {
         return sendBeginning(exchange, this.#apply(exchange), fault.afterBytes)
       case 'answer':
         return this.#answerInstead(exchange, fault)
+      case 'rewrite':
+        return this.#rewrite(exchange, fault)
       case 'crash':
         return this.#crash(exchange, fault.applied === true)
     }
@@ -134,6 +136,12 @@ export class RequestHandler {
     if (applied === true) this.#apply(exchange)
     const made = typeof answer === 'function' ? answer(exchange.request, this.#parts.clock.now()) : answer
     sendAnswer(exchange, made)
+  }
+
+  #rewrite(exchange: Exchange, { request, answer }: ArgoFault & { do: 'rewrite' }): void {
+    const changed = { ...exchange, request: request?.(exchange.request) ?? exchange.request }
+    if (answer === undefined || changed.request.operation === 'WatchWorkflows') return this.#complete(changed)
+    sendAnswer(changed, answer(this.#apply(changed), changed.request))
   }
 
   #crash(exchange: Exchange, applied: boolean): void {

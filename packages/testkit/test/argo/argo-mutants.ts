@@ -1,0 +1,19 @@
+import { actionMutants } from './mutants/action-mutants.ts'
+import type { ArgoMutant } from './mutants/argo-mutant.ts'
+import { createMutants } from './mutants/create-mutants.ts'
+import { listMutants } from './mutants/list-mutants.ts'
+import { phaseMutants } from './mutants/phase-mutants.ts'
+import { submitMutants } from './mutants/submit-mutants.ts'
+import { watchMutants } from './mutants/watch-mutants.ts'
+import { wireMutants } from './mutants/wire-mutants.ts'
+
+/** Servers that are broken on purpose: every fact catches at least one of them. */
+export const argoMutants: readonly ArgoMutant[] = [
+  ...wireMutants,
+  ...submitMutants,
+  ...createMutants,
+  ...phaseMutants,
+  ...listMutants,
+  ...watchMutants,
+  ...actionMutants,
+]
