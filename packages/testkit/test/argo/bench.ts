@@ -1,0 +1,35 @@
+import {
+  startArgoServer,
+  type ArgoFault,
+  type ArgoServer,
+  type ArgoServerOptions,
+} from '../../src/argo/index.ts'
+import { ManualClock } from '../../src/manual-clock.ts'
+import { clientOf, type Client } from './client.ts'
+
+/** A server on a clock that stands still, and a client of it. */
+export interface Bench {
+  readonly server: ArgoServer
+  readonly client: Client
+  readonly clock: ManualClock
+}
+
+export async function startBench(options: ArgoServerOptions = {}): Promise<Bench> {
+  const clock = new ManualClock()
+  const server = await startArgoServer({ clock, controller: { reconcileDelayMs: 0 }, ...options })
+  return { server, clock, client: clientOf(server) }
+}
+
+/** The next request goes wrong so; later ones don't. */
+export function next({ main }: ArgoServer, fault: ArgoFault): void {
+  main.onRequest = () => {
+    main.onRequest = undefined
+    return fault
+  }
+}
+
+/** The names in a list. */
+export function namesIn(body: Record<string, unknown>): unknown[] {
+  const { items } = body
+  return Array.isArray(items) ? items.map((item: { metadata: { name: string } }) => item.metadata.name) : []
+}
