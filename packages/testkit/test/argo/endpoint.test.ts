@@ -100,17 +100,17 @@ describe('a watch', () => {
   })
 
   test.each([
-    ['eof', '"message":"EOF"'],
-    ['too-old', 'too old resource version'],
-    ['too-large', 'larger than max'],
-    ['hydrate', '"grpc_code":13'],
-    ['cut-frame', '{"na'],
+    ['eof', /"message":"EOF"/],
+    ['too-old', /too old resource version/],
+    ['too-large', /larger than max/],
+    ['hydrate', /"grpc_code":13/],
+    ['cut-frame', /\{"na$/],
   ] as const)('that ends by %s says so in its last bytes', async (end, words) => {
     await start()
     await client.submit('one', LASTING)
     const read = await watched(Number.POSITIVE_INFINITY)
     server.main.watches[0]?.end(end)
-    expect((await read()).slice(-200)).toContain(words)
+    expect((await read()).slice(-200)).toMatch(words)
     expect(server.main.watches).toEqual([])
   })
 

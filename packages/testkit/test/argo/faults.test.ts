@@ -132,6 +132,11 @@ describe('an answer in place of the true one', () => {
     expect(Date.parse(headers.get('retry-after') ?? '')).toBe(clock.now() + 1_000)
   })
 
+  test('of a way to Kubernetes that is broken depends on what was asked', async () => {
+    server.main.onRequest = () => answerWith('kubernetes-refused')
+    expect([(await client.submit('one')).status, (await client.list()).status]).toEqual([400, 500])
+  })
+
   test('of a page is HTML with status 200, whatever was asked', async () => {
     next(server, answerWith('page'))
     const { status, headers } = await client.submit('one')
