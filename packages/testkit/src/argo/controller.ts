@@ -14,7 +14,7 @@ import type { ArgoRules } from './rules.js'
 import { Schedule } from './schedule.js'
 import { Slots } from './slots.js'
 import { notFound, type Templates } from './templates.js'
-import { finished, postponed, started, TOO_MANY, withLabels } from './workflow-steps.js'
+import { finished, postponed, shutDown, started, TOO_MANY, withLabels } from './workflow-steps.js'
 
 /** How the controller goes about it; all of it can be changed later. */
 export interface ControllerSettings {
@@ -225,8 +225,7 @@ export class Controller {
     const runs = status.phase === 'Running'
     // A workflow that waits hears of Terminate, not of Stop.
     if (shutdown === 'Terminate' || (runs && typeof shutdown === 'string')) {
-      const phase = run.locked && this.#rules.terminatedWaiterSucceeds ? 'Succeeded' : 'Failed'
-      return this.#end(run, { phase, message: `Stopped with strategy '${shutdown}'` }, at)
+      return this.#end(run, shutDown(shutdown, run.locked && this.#rules.terminatedWaiterSucceeds), at)
     }
     if (runs) return this.#planEnd(run, workflow, at)
     run.locked = false

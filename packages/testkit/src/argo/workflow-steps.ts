@@ -23,6 +23,15 @@ export function postponed(workflow: ArgoWorkflow, message: string): ArgoWorkflow
   return inPhase(workflow, 'Pending', { ...workflow.status, message })
 }
 
+/**
+ * How one ends that was told to stop.
+ *
+ * @param succeeds a bug of some versions: one that waited for its lock ends well, without a word
+ */
+export function shutDown(strategy: string, succeeds: boolean): Ending {
+  return succeeds ? {} : { phase: 'Failed', message: `Stopped with strategy '${strategy}'` }
+}
+
 /** It runs: the first node is there, and what the template adds to its workflows. */
 export function started(
   workflow: ArgoWorkflow,

@@ -97,9 +97,16 @@ export class WorkflowsByHand {
     return this.#parts.cluster.replace({ ...workflow, status: { ...workflow.status, progress, message } })
   }
 
-  /** It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated. */
+  /**
+   * It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated.
+   *
+   * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
+   */
   waitForLock(name: string, message: string): ArgoWorkflow {
-    this.#parts.controller.waitForLock(this.#existing(name), message)
+    const workflow = this.#existing(name)
+    if (workflow.status.startedAt !== null)
+      throw new TypeError(`Workflow ${name} can't wait for its lock: it has started`)
+    this.#parts.controller.waitForLock(workflow, message)
     return this.#existing(name)
   }
 

@@ -82,13 +82,19 @@ describe('the controller', () => {
   ] as const)(
     'of %s: terminated as it waits for a lock, a workflow ends %s (bug 16776)',
     async (version, phase) => {
-      await start({ version })
+      await start({ version, controller: { reconcileDelayMs: 50 } })
       await client.submit('one', LASTING)
       server.workflows.waitForLock('one', 'Waiting for argo/Mutex/one lock. Lock status: 0/1')
       expect(await phaseOf('one')).toBe('Pending')
       await client.act('one', 'terminate')
-      await clock.advance(1)
-      expect(await phaseOf('one')).toBe(phase)
+      await clock.advance(50)
+      const { body } = await client.get('one')
+      const message = phase === 'Failed' ? "Stopped with strategy 'Terminate'" : undefined
+      expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual([phase, message])
+      expect(at(body, 'status', 'nodes')).toBeUndefined()
+      await client.submit('two', LASTING)
+      await clock.advance(50)
+      expect(() => server.workflows.waitForLock('two', 'Waiting')).toThrow('it has started')
     },
   )
 })
