@@ -51,7 +51,7 @@ export class JobPoller {
       if (known !== undefined) ledger.noteListed(known, keeper.report(row, known))
     }
     this.#listedMs = beforeMs
-    if (this.#looksBack(awaited)) await this.#lookBack()
+    if (this.#looksBack(awaited)) await this.#lookBack(isAwaited(awaited))
   }
 
   /** Who waits for jobs asks for those it misses by name. Only what nobody waits for has to be looked for: to be told of, or deleted. */
@@ -59,12 +59,13 @@ export class JobPoller {
     return awaited === undefined || (!this.#swept && this.#parts.settings.deleteFinished !== 'never')
   }
 
-  async #lookBack(): Promise<void> {
+  async #lookBack(isAwaited: (job: JobName) => boolean): Promise<void> {
     const { api, settings, ledger, keeper, clock } = this.#parts
     for (const row of await recentlyFinished(api, settings, RECENT_ROWS)) {
       const known = keeper.knownOf(row)
-      // What this process has followed is asked for by name instead.
+      // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
       if (known === undefined || known.report !== undefined || known.forgotten) continue
+      if (isAwaited(known.job)) continue
       ledger.noteAnswer(known, keeper.report(row, known), clock.monotonicMs())
     }
     this.#swept = true
@@ -72,7 +73,7 @@ export class JobPoller {
 
   async #askForDue(awaited: readonly JobRef[] | undefined): Promise<void> {
     const { ledger, clock, watching } = this.#parts
-    const waitedFor = awaited === undefined ? () => false : isOneOf(awaited)
+    const waitedFor = isAwaited(awaited)
     const due = ledger.due(clock.monotonicMs(), watching())
     await pMap(due, (known) => this.#ask(known, waitedFor(known.job)), { concurrency: CONCURRENCY })
   }
@@ -96,7 +97,8 @@ export class JobPoller {
   }
 }
 
-function isOneOf(refs: readonly JobRef[]): (job: JobName) => boolean {
+/** Whether somebody is known to wait for a job. */
+function isAwaited(refs: readonly JobRef[] = []): (job: JobName) => boolean {
   const names = new Set(refs.map(textOf))
   return ({ ref }) => names.has(textOf(ref))
 }

@@ -18,6 +18,7 @@ const FIELDS = [
     (each) => `items.metadata.labels.${each}`,
   ),
   ...[ANNOTATIONS.id, ANNOTATIONS.uid].map((each) => `items.metadata.annotations.${each}`),
+  'items.spec.shutdown',
   ...['phase', 'message', 'progress', 'startedAt', 'finishedAt'].map((each) => `items.status.${each}`),
 ].join(',')
 

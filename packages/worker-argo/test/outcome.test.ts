@@ -1,4 +1,4 @@
-import { answerWith } from '@sluice/testkit/argo'
+import { answerWith, type ArgoWorkflow } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
 import { failureClassOf } from '../src/failure-class.js'
@@ -88,6 +88,11 @@ test.each([
   expect(reportOf(workflow, context).stage).toBe(stage)
 })
 
+/** The controller looks at nothing but what it is told to stop. */
+function onlyWhatIsToStop({ spec }: ArgoWorkflow): number {
+  return spec['shutdown'] === undefined ? Number.POSITIVE_INFINITY : 0
+}
+
 function reported(worker: ArgoWorker) {
   return worker.pollAllStatus([A]).then((reports) => reports.get('a'))
 }
@@ -163,6 +168,27 @@ describe('on a server', () => {
     await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
   })
 
+  test.each(['v3.5', 'v3.7', 'v4.1'] as const)(
+    'on %s, terminated as it waits for a lock it reports FAIL, though some versions call that a success',
+    async (version) => {
+      await bench.close()
+      bench = await ArgoBench.start({ version, controller: { reconcileDelayMs: onlyWhatIsToStop } })
+      const { worker, name, server } = await running({ cancel: 'terminate' })
+      server.workflows.waitForLock(name, 'Waiting for argo/Mutex/one lock. Lock status: 0/1')
+      expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING' })
+      await worker.cancelJob(A, 'no longer wanted')
+      await eventually('it has ended', () => server.workflows.get(name)?.status.finishedAt !== null)
+      expect(server.workflows.get(name)?.status.phase).toBe(version === 'v4.1' ? 'Failed' : 'Succeeded')
+      const fail = { stage: 'FAIL', failureClass: 'killed' }
+      expect(await reported(worker)).toMatchObject(fail)
+      const next = await bench.open()
+      expect(await next.lookupJob(A)).toMatchObject(fail)
+      expect((await next.pollAllStatus()).get('a')).toMatchObject(fail)
+      const last = await bench.open()
+      expect((await last.pollAllStatus()).get('a')).toMatchObject(fail)
+    },
+  )
+
   describe('finished workflows', () => {
     test('stay unless they are to be deleted', async () => {
       const { worker, name, server } = await running()
@@ -207,6 +233,30 @@ describe('on a server', () => {
       expect((await worker.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
       await worker.forgetJobs([A])
       expect(server.workflows.get(name)).toBeUndefined()
+    })
+
+    test('of an earlier process that somebody waits for are told of with all their evidence, and deleted then', async () => {
+      const { name, server } = await running({ deleteFinished: 'all' })
+      server.workflows.finish(name, { outputs: { result: '7' } })
+      const next = await bench.open({ deleteFinished: 'all' })
+      // Not by the poll: the lists have no outputs. Whoever waits asks by name what the poll doesn't tell.
+      expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
+      expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
+      await next.forgetJobs([A])
+      expect(server.workflows.get(name)).toBeUndefined()
+    })
+
+    test('whose labels a careless hand took away are told of with all their evidence', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name, { outputs: { result: '7' } })
+      server.workflows.relabel(name, {
+        'workflows.argoproj.io/completed': undefined,
+        'workflows.argoproj.io/phase': undefined,
+      })
+      const next = await bench.open()
+      for (const each of [worker, next]) {
+        expect(await reported(each)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
+      }
     })
 
     test('of an earlier process are found once, to be deleted', async () => {
