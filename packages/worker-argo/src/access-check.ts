@@ -4,14 +4,12 @@ import { argoFailure, type Trouble } from './argo-errors.js'
 import type { ParameterMaker } from './job-parameters.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { mappingProblems } from './template-check.js'
-import type { TemplateSource } from './template-source.js'
+import type { TemplateKnowledge, TemplateSource } from './template-source.js'
 import { judgeRead, judgeSend } from './verdict.js'
 import { workflowSchema } from './workflow.js'
 import { selectorOf } from './workflow-pages.js'
 import { watchRefusal } from './workflow-watch.js'
 
-/** How long a refusal of the watch is waited for. */
-const WATCH_MS = 500
 /** No workflow has this name, so that asking for it changes nothing. */
 const NOBODY = 'sluice-check'
 
@@ -31,7 +29,7 @@ export interface CheckParts {
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
  */
 export async function checkAccess(parts: CheckParts): Promise<void> {
-  const { api, settings } = parts
+  const { settings, template } = parts
   const missing: string[] = []
   const note = (permission: string, why: string | undefined): void => {
     if (why !== undefined) missing.push(`${permission} (${why})`)
@@ -39,10 +37,18 @@ export async function checkAccess(parts: CheckParts): Promise<void> {
   note('list workflows', await refusedRead(parts, `workflows/${settings.namespace}`))
   note('get workflows', await refusedRead(parts, `workflows/${settings.namespace}/${NOBODY}`))
   note('create workflows', await refusedCreate(parts))
-  note('watch workflows', await watchRefusal({ api, settings, clock: parts.clock }, WATCH_MS))
+  note('watch workflows', await watchRefusal(parts))
+  const knowledge = await template.read()
+  if (knowledge.kind === 'denied') note(`get ${RESOURCES[settings.templateKind]}`, await refusedSubmit(parts))
   if (missing.length > 0) throw lacking(settings, missing)
-  await checkTemplate(parts)
+  checkTemplate(parts, knowledge)
 }
+
+const RESOURCES = {
+  WorkflowTemplate: 'workflowtemplates',
+  ClusterWorkflowTemplate: 'clusterworkflowtemplates',
+  CronWorkflow: 'cronworkflows',
+} as const satisfies Record<ArgoWorkerSettings['templateKind'], string>
 
 async function refusedRead({ api, settings }: CheckParts, path: string): Promise<string | undefined> {
   const verdict = judgeRead(
@@ -72,6 +78,15 @@ async function refusedCreate({ api, settings }: CheckParts): Promise<string | un
   }
   // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template.
   return verdict.kind === 'rejected' ? undefined : refusal(verdict, settings, 'try to create a workflow')
+}
+
+/** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run tells. */
+async function refusedSubmit({ api, settings }: CheckParts): Promise<string | undefined> {
+  const { namespace, template: resourceName, templateKind: resourceKind, via } = settings
+  if (via !== 'submit') return undefined
+  const body = { namespace, resourceKind, resourceName, submitOptions: { dryRun: true } }
+  const verdict = judgeSend(await api.post(`workflows/${namespace}/submit`, body))
+  return verdict.kind === 'denied' ? verdict.why : undefined
 }
 
 const INSTANCE = 'workflows.argoproj.io/controller-instanceid'
@@ -106,9 +121,8 @@ function lacking({ namespace }: ArgoWorkerSettings, missing: readonly string[]):
   return new SluiceError('SLUICE_WORKER_DENIED', message)
 }
 
-async function checkTemplate({ settings, template, parameters, logger }: CheckParts): Promise<void> {
+function checkTemplate({ settings, parameters, logger }: CheckParts, knowledge: TemplateKnowledge): void {
   const { templateKind, template: name, namespace } = settings
-  const knowledge = await template.read()
   if (knowledge.kind === 'absent') {
     const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
     throw invalid(`there is no ${templateKind} ${name}${place} (${knowledge.why}).`)

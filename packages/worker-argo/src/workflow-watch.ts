@@ -1,5 +1,5 @@
 import { isSluiceError, type Clock, type Logger } from '@sluice/core'
-import type { ArgoApi, StreamReply } from './argo-api.js'
+import type { ArgoApi, Query, StreamReply } from './argo-api.js'
 import { Bell } from './bell.js'
 import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from './event-frames.js'
 import { judgeRead } from './verdict.js'
@@ -99,11 +99,7 @@ export class WorkflowWatch {
 
   #ask(signal: AbortSignal): Promise<StreamReply> {
     const { api, settings } = this.#parts
-    const query = {
-      'listOptions.labelSelector': `${selectorOf(settings)},workflows.argoproj.io/completed!=true`,
-      fields: FRAME_FIELDS,
-    }
-    return api.stream(`workflow-events/${settings.namespace}`, query, signal)
+    return api.stream(`workflow-events/${settings.namespace}`, watchQuery(settings), signal)
   }
 
   #hear(data: string, bell: Bell): void {
@@ -119,23 +115,24 @@ function whyNot(reply: Exclude<StreamReply, { readonly kind: 'stream' }>): strin
   return verdict.kind === 'done' ? 'the answer is no stream of events' : verdict.why
 }
 
-/** Opens a watch, and sees whether it is refused. @returns why, or `undefined` when it isn't within the span */
-export async function watchRefusal(
-  { api, settings, clock }: Pick<WatchParts, 'api' | 'settings' | 'clock'>,
-  withinMs: number,
-): Promise<string | undefined> {
+/** How long a watch that is only tried stays open, in the words of the API. */
+const TRIAL_SECONDS = 1
+/** How long its end is waited for beyond that. */
+const TRIAL_QUIET_MS = 10_000
+
+/**
+ * Tries a watch. One that is permitted is silent while nothing happens, and its headers come late: so it is to be closed after a second,
+ * which is told, and a slow refusal isn't taken for silence.
+ *
+ * @returns why it is refused, or `undefined` when it isn't
+ */
+export async function watchRefusal(parts: TrialParts): Promise<string | undefined> {
   const give = new AbortController()
   try {
-    const query = {
-      'listOptions.labelSelector': `${selectorOf(settings)},workflows.argoproj.io/completed!=true`,
-    }
-    const asked = api.stream(
-      `workflow-events/${settings.namespace}`,
-      { ...query, fields: FRAME_FIELDS },
-      give.signal,
-    )
-    // It may stay silent for 15 s when all is well; a refusal comes at once.
-    const reply = await withinQuiet(asked, { clock, quietMs: withinMs, signal: give.signal })
+    const query = { ...watchQuery(parts.settings), 'listOptions.timeoutSeconds': String(TRIAL_SECONDS) }
+    const asked = parts.api.stream(`workflow-events/${parts.settings.namespace}`, query, give.signal)
+    const limit = { clock: parts.clock, quietMs: TRIAL_SECONDS * 1_000 + TRIAL_QUIET_MS, signal: give.signal }
+    const reply = await withinQuiet(asked, limit)
     if (typeof reply === 'string' || reply.kind === 'stream') return undefined
     const verdict = judgeRead(reply)
     return verdict.kind === 'denied' ? verdict.why : undefined
@@ -145,4 +142,11 @@ export async function watchRefusal(
   } finally {
     give.abort()
   }
+}
+
+type TrialParts = Pick<WatchParts, 'api' | 'settings' | 'clock'>
+
+function watchQuery(settings: PageSettings): Query {
+  const labelSelector = `${selectorOf(settings)},workflows.argoproj.io/completed!=true`
+  return { 'listOptions.labelSelector': labelSelector, fields: FRAME_FIELDS }
 }

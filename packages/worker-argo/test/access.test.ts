@@ -7,12 +7,13 @@ import { join } from 'node:path'
 import { answerWith } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
-import { ArgoBench, jobOf, send } from './argo-bench.js'
+import { ArgoBench, fastClock, jobOf, send } from './argo-bench.js'
 
 let bench: ArgoBench
 let folder: string
 beforeEach(async () => {
-  bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
+  // So that a watch which is to be closed after a second is closed at once.
+  bench = await ArgoBench.start({ clock: fastClock, controller: { reconcileDelayMs: 0 } })
   folder = await mkdtemp(join(tmpdir(), 'sluice-argo-'))
 })
 afterEach(async () => {
@@ -58,9 +59,27 @@ describe('check', () => {
     )
   })
 
-  test('goes without the permission to read templates', async () => {
+  test('goes without the permission to read templates, where the server reads them by itself', async () => {
     bench.server.access.denied.add('get workflowtemplates')
     expect(await check({ parameters: { nonsense: '$' } })).toBeUndefined()
+  })
+
+  test('names that permission too where a submit needs it: before v3.7', async () => {
+    await bench.close()
+    const denied = ['get workflowtemplates', 'watch workflows']
+    bench = await ArgoBench.start({ clock: fastClock, version: 'v3.6', denied })
+    expect(await check()).toHaveProperty(
+      'message',
+      expect.stringMatching(/watch workflows \(403.*; get workflowtemplates \(403/u),
+    )
+    expect(bench.server.workflows.size).toBe(0)
+  })
+
+  test('waits for a refusal of the watch that comes late', async () => {
+    bench.server.access.denied.add('watch workflows')
+    // More than a second of real time.
+    bench.server.main.latencyMs = ({ operation }) => (operation === 'WatchWorkflows' ? 60_000 : 0)
+    expect(await check()).toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
   })
 
   test.each<[string, Partial<ArgoWorkerOptions>, string, RegExp]>([
@@ -113,7 +132,7 @@ describe('check', () => {
 
   test('passes on the right instance', async () => {
     await bench.close()
-    bench = await ArgoBench.start({ instanceId: 'blue' })
+    bench = await ArgoBench.start({ clock: fastClock, instanceId: 'blue' })
     expect(await check({ instanceId: 'blue' })).toBeUndefined()
   })
 })

@@ -1,17 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ArgoBench } from './argo-bench.js'
+import { ArgoBench, fastClock } from './argo-bench.js'
 import { attemptsIn, drain, serviceOn, workflowsPerJob } from './service-bench.js'
 
 let bench: ArgoBench
 afterEach(() => bench.close())
-
-/** An engine's clock that goes fifty times as fast: what it puts off for a minute is done in a second. */
-const fastClock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now() * 50,
-  sleep: (ms: number) => wait(ms / 50),
-}
 
 const ITEMS = 1_000
 /** Enough to meet every mixture of losses. */

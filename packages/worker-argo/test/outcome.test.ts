@@ -1,3 +1,4 @@
+import { ManualClock } from '@sluice/testkit'
 import { answerWith, type ArgoWorkflow } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
@@ -350,16 +351,17 @@ describe('on a server', () => {
     })
 
     test('who retry a job whose outcome is stored: it is told of as running, and logged', async () => {
-      const { worker, name, server } = await running()
+      const clock = new ManualClock()
+      const { worker, name, server } = await running({ clock })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
       await worker.forgetJobs([A])
       expect((await worker.pollAllStatus([])).has('a')).toBe(false)
       server.operator.retry(name)
-      await eventually(
-        'it is seen',
-        async () => (await worker.pollAllStatus([])).get('a')?.stage === 'PROCESSING',
-      )
+      await eventually('it is seen', async () => {
+        await clock.advance(1_000)
+        return (await worker.pollAllStatus([])).get('a')?.stage === 'PROCESSING'
+      })
       expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('retried at Argo') })
     })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ArgoTemplate } from '@sluice/testkit/argo'
 import { afterEach, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
+import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
 async function documents(file: string): Promise<readonly unknown[]> {
   const text = await readFile(join(import.meta.dirname, '..', 'resources', file), 'utf8')
@@ -19,7 +19,7 @@ afterEach(() => bench.close())
 test('the templates can be worked with as they are', async () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fake says what it can't read
   const templates = (await documents('test_workflow_template.yaml')) as ArgoTemplate[]
-  bench = await ArgoBench.start({ templates, controller: { reconcileDelayMs: 0 } })
+  bench = await ArgoBench.start({ clock: fastClock, templates, controller: { reconcileDelayMs: 0 } })
   const worker = await bench.open({ parameters: { item: '@id', mode: '$.mode', seconds: 0 } })
   await worker.check()
   const ends = { succeed: 'SUCCESS', fail: 'FAIL', error: 'FAIL' } as const
