@@ -2,6 +2,7 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import shapes from './argo-shapes.json' with { type: 'json' }
 
 const ARGO = 'io.argoproj.workflow.v1alpha1.'
+const INT_OR_STRING = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString'
 const TIME = 'io.k8s.apimachinery.pkg.apis.meta.v1.Time'
 
 /** The shapes that answers are held against; bodies of requests too. */
@@ -16,6 +17,7 @@ const NAMES = {
   Version: `${ARGO}Version`,
   WorkflowSubmitRequest: `${ARGO}WorkflowSubmitRequest`,
   WorkflowCreateRequest: `${ARGO}WorkflowCreateRequest`,
+  WorkflowSpec: `${ARGO}WorkflowSpec`,
   Error: 'grpc.gateway.runtime.Error',
   StreamError: 'grpc.gateway.runtime.StreamError',
 } as const
@@ -29,11 +31,12 @@ interface Definition {
 
 const { definitions } = shapes as { definitions: Record<string, Definition> }
 
-// Where the document is known to be wrong about the wire: instants may be null, an empty list is null, a submitted workflow has no
+// Where the document is known to be wrong about the wire: instants may be null, an empty list is null, what is a number or text is text alone, a submitted workflow has no
 // field that its type doesn't have, and errors have no key `error`.
 for (const definition of Object.values(definitions)) {
   if (definition.properties !== undefined) definition.additionalProperties ??= false
 }
+definitions[INT_OR_STRING] = { type: ['integer', 'string'] }
 definitions[TIME] = { type: ['string', 'null'], format: 'date-time' }
 properties(NAMES.WorkflowList)['items'] = {
   anyOf: [
