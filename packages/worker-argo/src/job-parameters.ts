@@ -15,16 +15,15 @@ interface MappedParameter {
   readonly form: TextForm
 }
 
+type HowToMake = Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'>
+
 /** Turns items into parameters, as the option `parameters` says. */
 export class ParameterMaker {
   readonly #how: ArgoWorkerSettings['parameters']
   readonly #maxBytes: number
   readonly #mapped: readonly MappedParameter[]
 
-  constructor({
-    parameters,
-    maxParameterBytes,
-  }: Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'>) {
+  constructor({ parameters, maxParameterBytes }: HowToMake) {
     this.#how = parameters
     this.#maxBytes = maxParameterBytes
     this.#mapped = typeof parameters === 'object' ? parseMapping(parameters) : []
@@ -33,9 +32,7 @@ export class ParameterMaker {
   /** Names and constant values that a mapping surely gives, to be held against the template at start; `undefined`: known per item alone. */
   get mapping(): ReadonlyMap<string, string | undefined> | undefined {
     if (typeof this.#how !== 'object') return undefined
-    return new Map(
-      this.#mapped.map(({ name, source }) => [name, source.kind === 'text' ? source.text : undefined]),
-    )
+    return new Map(this.#mapped.map((one) => [one.name, constantText(one, this.#maxBytes)]))
   }
 
   /** @throws SluiceError SLUICE_JOB_REJECTED that names the parameter which can't be made of this item */
@@ -74,6 +71,23 @@ interface Value {
   readonly name: string
   readonly value: JsonValue | undefined
   readonly form: TextForm
+}
+
+/** What is wrong with the constants of a mapping: no item could have such a parameter. */
+export function constantProblems({ parameters, maxParameterBytes }: HowToMake): readonly string[] {
+  if (typeof parameters !== 'object') return []
+  return parseMapping(parameters).flatMap((one) => {
+    try {
+      constantText(one, maxParameterBytes)
+      return []
+    } catch (error) {
+      return [`${one.name} ${messageOf(error)}`]
+    }
+  })
+}
+
+function constantText({ source, form }: MappedParameter, maxBytes: number): string | undefined {
+  return source.kind === 'text' ? parameterText(source.text, form, maxBytes) : undefined
 }
 
 function parseMapping(mapping: ParameterMapping): readonly MappedParameter[] {

@@ -1,5 +1,6 @@
 import { MAX_ID_BYTES, utf8Bytes, type Clock, type JsonValue, type Logger } from '@sluice/core'
 import { z } from 'zod'
+import { constantProblems } from './job-parameters.js'
 import { parsePath, parseSource, type ParameterInput } from './parameter-source.js'
 import { TEXT_FORMS } from './parameter-text.js'
 
@@ -19,12 +20,15 @@ const resourceName = z
 
 const mapping = z.record(
   z.string().regex(/^[-\w]+$/u, 'must be the name of a parameter: letters, digits, - and _'),
-  z.union([
-    source,
-    z.number(),
-    z.boolean(),
-    z.strictObject({ from: source, as: z.enum(TEXT_FORMS).default('text') }),
-  ]),
+  z.union(
+    [
+      source,
+      z.number(),
+      z.boolean(),
+      z.strictObject({ from: source, as: z.enum(TEXT_FORMS).default('text') }),
+    ],
+    { error: closestProblem },
+  ),
 )
 
 const KEY = /^(?:[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/u
@@ -84,11 +88,14 @@ export const optionsSchema = overridesSchema
     via: z.enum(['submit', 'create']).default('submit'),
     /** Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`, or a function. */
     parameters: z
-      .union([
-        z.literal('fields'),
-        mapping,
-        z.custom<ParameterFunction>((value) => typeof value === 'function'),
-      ])
+      .union(
+        [
+          z.literal('fields'),
+          mapping,
+          z.custom<ParameterFunction>((value) => typeof value === 'function', 'must be a function'),
+        ],
+        { error: closestProblem },
+      )
       .default('fields'),
     /** What becomes of an item that has a field which the template doesn't declare. */
     unknownFields: z.enum(['reject', 'ignore']).default('reject'),
@@ -147,7 +154,14 @@ export type ParameterFunction = (
 /** What can't go together, or not `via: submit`. */
 type Together = Pick<
   ArgoWorkerSettings,
-  'via' | 'templateKind' | keyof Overrides | 'token' | 'tokenFile' | 'tokenCommand'
+  | 'via'
+  | 'templateKind'
+  | keyof Overrides
+  | 'token'
+  | 'tokenFile'
+  | 'tokenCommand'
+  | 'parameters'
+  | 'maxParameterBytes'
 >
 
 function checkTogether({ value, issues }: z.core.ParsePayload<Together>): void {
@@ -155,6 +169,7 @@ function checkTogether({ value, issues }: z.core.ParsePayload<Together>): void {
   if (tokens.length > 1) {
     issues.push(issue(value, 'token', 'only one of token, tokenFile and tokenCommand can be given'))
   }
+  for (const problem of constantProblems(value)) issues.push(issue(value, 'parameters', problem))
   if (value.via === 'create' && value.templateKind === 'CronWorkflow') {
     issues.push(issue(value, 'via', 'a CronWorkflow can be submitted alone: leave `via` at submit'))
   }
@@ -178,6 +193,21 @@ export function submitProblems({ spec, annotations }: Overrides): readonly (read
     ),
   ]
 }
+
+/** Of a value that fits none of several shapes: what is wrong by the one that it comes closest to. */
+function closestProblem({ errors }: { readonly errors?: unknown }): string | undefined {
+  const close = z.array(z.array(problemSchema)).safeParse(errors).data?.flat() ?? []
+  const lines = close
+    .filter(({ code, path: at }) => at.length > 0 || code === 'custom')
+    .map(({ path: at, message }) => [...at, message].join(': '))
+  return lines.length === 0 ? undefined : lines.join('; ')
+}
+
+const problemSchema = z.object({
+  code: z.string().optional(),
+  path: z.array(z.union([z.string(), z.number()])),
+  message: z.string(),
+})
 
 function readableBy(parse: (value: string) => unknown): z.core.CheckFn<string> {
   return ({ value, issues }) => {

@@ -103,6 +103,12 @@ describe('check', () => {
       /only succeed/u,
     ],
     [
+      'a constant that isn’t allowed, as it is encoded',
+      { parameters: { item: '@id', mode: { from: 'succeed', as: 'json' } } },
+      'SLUICE_CONFIG_INVALID',
+      /only succeed.*not "\\"succeed\\""/u,
+    ],
+    [
       'another instance',
       { instanceId: 'blue' },
       'SLUICE_CONFIG_INVALID',

@@ -52,6 +52,16 @@ describe('the options', () => {
     await expect(end).rejects.toThrow(new RegExp(`^ {2}${field}`, 'mu'))
   })
 
+  test.each<[object, RegExp]>([
+    [{ path: '$..' }, /parameters: path: the path "\$\.\." can't be read from character 2/u],
+    [{ path: '@nothing' }, /parameters: path: "@nothing" is none of @id/u],
+    [{ path: { from: 'x', as: 'yaml' } }, /parameters: path: as: /u],
+    [{ mode: '{{workflow.name}}' }, /parameters: mode has "\{\{", which Argo would evaluate/u],
+    [{ mode: { from: 'x'.repeat(50), as: 'base64' } }, /parameters: mode is 68 bytes, and at most 60/u],
+  ])('say what is wrong with the mapping %j', async (parameters, message) => {
+    await expect(openWorker({ ...LEAST, maxParameterBytes: 60, parameters })).rejects.toThrow(message)
+  })
+
   test.each<object>([
     {
       via: 'create',
