@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   argoServerFacts,
-  argoTarget,
   runArgoFact,
   startArgoServer,
   type ArgoFact,
@@ -10,6 +9,7 @@ import {
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
 import { argoMutants } from './argo-mutants.ts'
+import { factTarget } from './bench.ts'
 import type { ArgoMutant } from './mutants/argo-mutant.ts'
 
 let server: ArgoServer
@@ -19,16 +19,7 @@ async function started({ options = {}, start }: Pick<ArgoMutant, 'options' | 'st
   const clock = new ManualClock()
   server = await startArgoServer({ clock, ...options })
   server.main.onRequest = start?.()
-  return argoTarget({
-    url: server.url,
-    namespace: server.namespace,
-    token: server.token,
-    template: 'test-workflow-template',
-    clusterTemplate: 'test-cluster-workflow-template',
-    cronWorkflow: 'test-cron-workflow',
-    prefix: 'facts',
-    pass: (ms) => clock.advance(ms),
-  })
+  return factTarget(server, clock)
 }
 
 function factOf(id: string): ArgoFact {

@@ -9,6 +9,7 @@ import {
   type ArgoVersion,
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
+import { factTarget } from './bench.ts'
 
 const {
   SLUICE_TEST_ARGO_URL: givenUrl,
@@ -26,16 +27,7 @@ async function fake(options: ArgoServerOptions): Promise<ArgoTarget> {
   const clock = new ManualClock()
   const server = await startArgoServer({ clock, ...options })
   servers.push(server)
-  return argoTarget({
-    url: server.url,
-    namespace: server.namespace,
-    token: server.token,
-    template: 'test-workflow-template',
-    clusterTemplate: 'test-cluster-workflow-template',
-    cronWorkflow: 'test-cron-workflow',
-    prefix: 'facts',
-    pass: (ms) => clock.advance(ms),
-  })
+  return factTarget(server, clock)
 }
 
 const LINES: readonly ArgoVersion[] = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1']

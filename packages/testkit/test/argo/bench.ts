@@ -1,8 +1,10 @@
 import {
+  argoTarget,
   startArgoServer,
   type ArgoFault,
   type ArgoServer,
   type ArgoServerOptions,
+  type ArgoTarget,
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
 import { clientOf, type Client } from './client.ts'
@@ -32,4 +34,18 @@ export function next({ main }: ArgoServer, fault: ArgoFault): void {
 export function namesIn(body: Record<string, unknown>): unknown[] {
   const { items } = body
   return Array.isArray(items) ? items.map((item: { metadata: { name: string } }) => item.metadata.name) : []
+}
+
+/** The server as something to hold the facts against, its time passed by its clock. */
+export function factTarget(server: ArgoServer, clock: ManualClock): Promise<ArgoTarget> {
+  return argoTarget({
+    url: server.url,
+    namespace: server.namespace,
+    token: server.token,
+    template: 'test-workflow-template',
+    clusterTemplate: 'test-cluster-workflow-template',
+    cronWorkflow: 'test-cron-workflow',
+    prefix: 'facts',
+    pass: (ms) => clock.advance(ms),
+  })
 }
