@@ -91,8 +91,9 @@ function reading({ workflow }: JobName): string {
   return `tell of workflow ${workflow}`
 }
 
-/** There is none, or it isn't for this account: then what isn't live is nowhere to be read. */
+/** Then what isn't live is nowhere to be read. A permission that is missing is another matter: it says nothing of what is there. */
 function hasNoArchive(reply: Reply): boolean {
-  if (reply.kind !== 'answer') return false
-  return reply.status === 403 || reply.status === 501 || /not supported/iu.test(reply.error?.message ?? '')
+  return (
+    reply.kind === 'answer' && (reply.status === 501 || /not supported/iu.test(reply.error?.message ?? ''))
+  )
 }

@@ -9,8 +9,8 @@ import { ArgoBench, eventually } from './argo-bench.js'
 import { attemptsIn, workflowsPerJob } from './service-bench.js'
 
 const KILLS = 20
-const ITEMS = 400
-const CAP = 20
+const ITEMS = 1_000
+const CAP = 50
 
 let bench: ArgoBench
 let folder: string

@@ -214,15 +214,19 @@ describe('what is absent', () => {
     expect(await worker.lookupJob(jobs[0]!)).toMatchObject({ stage: 'FAIL', details: { exitCode: 3 } })
   })
 
-  test.each(['forbidden', 'not-implemented'] as const)(
-    'where there is no archive to ask (%s) is absent',
-    async (trouble) => {
-      const { worker, server } = await running(1)
-      server.main.onRequest = ({ operation }) =>
-        operation === 'ListArchivedWorkflows' ? answerWith(trouble) : undefined
-      expect(await worker.lookupJob(jobOf('never'))).toBeUndefined()
-    },
-  )
+  test('where there is no archive to ask is absent', async () => {
+    const { worker, server } = await running(1)
+    server.main.onRequest = ({ operation }) =>
+      operation === 'ListArchivedWorkflows' ? answerWith('not-implemented') : undefined
+    expect(await worker.lookupJob(jobOf('never'))).toBeUndefined()
+  })
+
+  test('is not known while the archive may not be asked', async () => {
+    const { worker, server } = await running(1)
+    server.main.onRequest = ({ operation }) =>
+      operation === 'ListArchivedWorkflows' ? answerWith('forbidden') : undefined
+    await expect(worker.lookupJob(jobOf('never'))).rejects.toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
+  })
 
   test.each(['unavailable', 'internal', 'proxy-502'] as const)(
     'is not known while the archive does not answer (%s)',

@@ -239,6 +239,9 @@ describe('the template is held against the item before anything is sent', () => 
     await send(worker, jobOf('a'), { colour: 'red' })
     expect(bench.countOf(jobOf('a'))).toBe(1)
     expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(2)
+    nowMs = 90_000
+    await send(worker, jobOf('b'), { colour: 'red' })
+    expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(3)
   })
 
   test('without the permission to read it Argo itself refuses', async () => {

@@ -177,6 +177,13 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
     'client rate limiter Wait returned an error: context deadline exceeded',
     'unknown',
   ],
+  [
+    'kube-apiserver refuses as a template is resolved, submitted',
+    400,
+    3,
+    `templates.main.steps[0].a: ${POST} dial tcp 10.96.0.1:443: connect: connection refused`,
+    'unknown',
+  ],
   ['a 400 in words that nobody knows', 400, 3, 'the flux capacitor is empty', 'unknown'],
   [
     'kube-apiserver refuses, created',
