@@ -1285,6 +1285,13 @@ type ArgoFault =
     readonly answer: ArgoAnswer | ((request: ArgoRequest, now: number) => ArgoAnswer);
     readonly applied?: boolean;
 }
+/** Takes effect as `request` makes it, and is answered as `answer` makes it: by a proxy in between, or a server of another mind. */
+ | {
+    readonly do: 'rewrite';
+    readonly request?: (request: ArgoRequest) => ArgoRequest;
+    /** Not of a watch, which has no answer in one piece. */
+    readonly answer?: (answer: ArgoAnswer, request: ArgoRequest) => ArgoAnswer;
+}
 /** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
  | {
     readonly do: 'crash';
@@ -1521,7 +1528,11 @@ declare class WorkflowsByHand {
     finish(name: string, outcome?: Ending): ArgoWorkflow;
     /** Its progress, such as `1/3`, and message as it runs. */
     progress(name: string, progress: string, message?: string): ArgoWorkflow;
-    /** It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated. */
+    /**
+     * It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated.
+     *
+     * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
+     */
     waitForLock(name: string, message: string): ArgoWorkflow;
     /** It vanishes as if its time to live were over. */
     expire(name: string): void;
