@@ -1,4 +1,4 @@
-import type { Clock, JobSpec, JsonValue, Logger } from '@sluice/core'
+import { isSluiceError, type Clock, type JobSpec, type JsonValue, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure, type Trouble } from './argo-errors.js'
 import { overridesFor } from './item-overrides.js'
@@ -47,7 +47,17 @@ export class JobSender {
   }
 
   /** Returned, the workflow is there. @throws SluiceError as `sendJob` says */
-  async send({ job, body, spec }: JobOrder): Promise<void> {
+  async send(order: JobOrder): Promise<void> {
+    try {
+      await this.#send(order)
+    } catch (error) {
+      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED')) throw error
+      // Sent before, by a process that died or in a send whose answer was lost, and taken: the template was another one then.
+      if (!(await this.#adopt(order.job, await this.#parts.reader.find(order.job)))) throw error
+    }
+  }
+
+  async #send({ job, body, spec }: JobOrder): Promise<void> {
     const { ledger, reader, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })

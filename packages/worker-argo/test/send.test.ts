@@ -257,6 +257,39 @@ describe('the template is held against the item before anything is sent', () => 
   })
 })
 
+describe('a job that was sent when the template was another one', () => {
+  test.each(['this worker', 'Argo'])(
+    'is not rejected by %s when it is sent again: its workflow runs',
+    async (who) => {
+      const first = await bench.open()
+      await send(first, jobOf('a'), { mode: 'hang' })
+      if (who === 'Argo') bench.server.access.denied.add('get workflowtemplates')
+      bench.server.templates.put({
+        kind: 'WorkflowTemplate',
+        metadata: { name: 'test-workflow-template' },
+        spec: {
+          entrypoint: 'main',
+          arguments: { parameters: [{ name: 'item' }, { name: 'mode', value: 'hang' }, { name: 'colour' }] },
+          templates: [{ name: 'main', suspend: {} }],
+        },
+      })
+      const next = await bench.open()
+      await send(next, jobOf('a'), { mode: 'hang' })
+      expect(await next.lookupJob(jobOf('a'))).toMatchObject({ stage: 'PROCESSING' })
+      expect(bench.countOf(jobOf('a'))).toBe(1)
+      await expect(send(next, jobOf('b'), { mode: 'hang' })).rejects.toMatchObject({
+        code: 'SLUICE_JOB_REJECTED',
+        message: expect.stringContaining('colour'),
+      })
+      bench.server.main.onRequest = ({ operation }) =>
+        operation === 'GetWorkflow' ? answerWith('unavailable') : undefined
+      await expect(send(next, jobOf('b'), { mode: 'hang' })).rejects.toMatchObject({
+        code: 'SLUICE_WORKER_UNAVAILABLE',
+      })
+    },
+  )
+})
+
 describe('what is made', () => {
   const job = { id: 'Ä, b=c/💥{{x}}', uid: 'u', attempt: 1 }
   const spec = { uid: 'u', attempt: 1, queue: 'tiles', priority: 7 }
