@@ -16,7 +16,7 @@ export async function claimInOrder(
 ): Promise<ClaimedRow[]> {
   const claimed: ClaimedRow[] = []
   const take = async (scope: ClaimScope): Promise<void> => {
-    if (claimed.length < max) claimed.push(...inOrder(await steps.claim(scope, max - claimed.length)))
+    if (claimed.length < max) claimed.push(...(await steps.claim(scope, max - claimed.length)))
   }
   await take({ kind: 'top' })
   if (claimed.length === max) return claimed
@@ -34,9 +34,4 @@ function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {
   const last = ranks.at(-1)
   if (ranks.length === MAX_RANKS && last !== undefined) scopes.push({ kind: 'after', rank: last.rank })
   return scopes
-}
-
-/** `returning` promises no order. */
-function inOrder(rows: readonly ClaimedRow[]): ClaimedRow[] {
-  return rows.toSorted((a, b) => b.priority - a.priority || a.available_at - b.available_at || a.seq - b.seq)
 }

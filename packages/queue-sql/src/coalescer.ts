@@ -54,9 +54,8 @@ export class Coalescer<Input, Outcome> {
   async #flush(batch: readonly Call<Input, Outcome>[]): Promise<void> {
     try {
       const outcomes = await this.#options.flush(batch.map(({ input }) => input))
+      if (outcomes.length < batch.length) throw new Error('a batch gave too few outcomes')
       for (const [index, outcome] of outcomes.entries()) batch[index]?.resolve(outcome)
-      // A promise that is settled already ignores this.
-      for (const { reject } of batch) reject(new Error('a batch gave too few outcomes'))
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }

@@ -1,6 +1,6 @@
-import { MAX_HISTORY } from '@sluice/core'
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
+import { lines, numbers, optionalTexts, texts, uuids } from './postgres-batches.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
@@ -21,21 +21,22 @@ export class PostgresMoves implements Moves {
     this.#texts = postgresTexts(names)
   }
 
-  async put(rows: readonly NewRow[]): Promise<string[]> {
+  async put(rows: readonly NewRow[]): Promise<readonly string[]> {
     // By id, as every statement locks; `turn` keeps the order in which they were given.
-    const turns = rows.map((row, turn) => ({ ...row, turn }))
-    const sorted = turns.toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    return ids(
-      await this.#all(this.#texts.put, [
-        sorted.map(({ id }) => id),
-        numbers(sorted, ({ uid }) => uid),
-        numbers(sorted, ({ turn }) => turn),
-        lines(sorted, ({ body }) => body),
-        sorted.some(({ priority }) => priority !== 0) ? numbers(sorted, ({ priority }) => priority) : null,
-        numbers(sorted, ({ not_before_at }) => not_before_at),
-        numbers(sorted, ({ delay_ms }) => delay_ms),
-      ]),
-    )
+    const turns = rows.map((row, turn) => ({ row, turn }))
+    turns.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
+    const sorted = turns.map(({ row }) => row)
+    const { ids } = await this.#one<Told>(this.#texts.put, [
+      texts(sorted.map(({ id }) => id)),
+      uuids(sorted.map(({ uid }) => uid)),
+      numbers(turns.map(({ turn }) => turn)),
+      lines(sorted.map(({ body }) => body)),
+      sorted.some(({ priority }) => priority !== 0) ? numbers(sorted.map(({ priority }) => priority)) : null,
+      numbers(sorted.map(({ not_before_at }) => not_before_at)),
+      numbers(sorted.map(({ delay_ms }) => delay_ms)),
+      rows.length,
+    ])
+    return ids ?? rows.map(({ id }) => id)
   }
 
   claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
@@ -47,29 +48,25 @@ export class PostgresMoves implements Moves {
     return this.#all<RankRow>(this.#texts.ranks, [limit])
   }
 
-  async settle(rows: readonly WantedRow[]): Promise<string[]> {
+  async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
     const finishes = rows.every(({ stage }) => stage !== STAGE_NUMBERS.WAITING)
-    const moved = await this.#all<{ seq: number; id: string; attempt: number }>(
-      finishes ? this.#texts.finish : this.#texts.settle,
-      [
-        rows.map(({ id }) => id),
-        numbers(rows, ({ attempt }) => attempt),
-        some(rows.map(({ uid }) => uid)),
-        numbers(rows, ({ stage }) => stage),
-        some(rows.map(({ reason }) => reason)),
-        lines(rows, ({ result }) => result),
-        lines(rows, ({ details }) => details),
-        finishes ? null : numbers(rows, ({ delay_ms }) => delay_ms),
-        finishes ? null : numbers(rows, ({ refund }) => refund),
-        1,
-        ...(finishes ? [] : [1]),
-      ],
-    )
-    for (const { seq, attempt } of moved.filter(({ attempt }) => attempt > MAX_HISTORY)) {
+    const told = await this.#one<Settled>(finishes ? this.#texts.finish : this.#texts.settle, [
+      1,
+      rows.length,
+      texts(rows.map(({ id }) => id)),
+      numbers(rows.map(({ attempt }) => attempt)),
+      uuids(rows.map(({ uid }) => uid)),
+      numbers(rows.map(({ stage }) => stage)),
+      optionalTexts(rows.map(({ reason }) => reason)),
+      lines(rows.map(({ result }) => result)),
+      lines(rows.map(({ details }) => details)),
+      ...(finishes ? [] : [numbers(rows.map((row) => row.delay_ms)), numbers(rows.map((row) => row.refund))]),
+    ])
+    for (const { seq, attempt } of told.overlong ?? []) {
       // Killed before this, the history is one attempt too long until the next one.
       await this.#db.executeQuery(CompiledQuery.raw(this.#texts.trimAttempts, [seq, attempt]))
     }
-    return ids(moved)
+    return told.ids ?? rows.map(({ id }) => id)
   }
 
   async requeue(itemIds: readonly string[], { delayMs, priority, reason }: RequeueOrder): Promise<string[]> {
@@ -80,28 +77,26 @@ export class PostgresMoves implements Moves {
     return ids(await this.#all(PLANNED_EACH_TIME + this.#texts.remove, [itemIds, stages]))
   }
 
+  async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {
+    const [row] = await this.#all<Row>(text, parameters)
+    if (row === undefined) throw new Error('a statement that always gives a row gave none')
+    return row
+  }
+
   async #all<Row = { id: string }>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
     const { rows } = await this.#db.executeQuery<Row>(CompiledQuery.raw(text, [this.#queueId, ...parameters]))
     return rows
   }
 }
 
-/** An array of values that need no quotes: numbers and uuids. All null is no array at all, which costs nothing. */
-function numbers<Row>(rows: readonly Row[], of: (row: Row) => number | string | null): string | null {
-  const values = rows.map(of)
-  return values.every((value) => value === null)
-    ? null
-    : `{${values.map((value) => value ?? 'NULL').join(',')}}`
+/** What a statement says of the rows that it was given: their ids, unless it did what was asked for all of them. */
+interface Told {
+  readonly ids: readonly string[] | null
 }
 
-/** JSON texts, in which a line feed is always escaped, joined by line feeds; null is an empty line. */
-function lines<Row>(rows: readonly Row[], of: (row: Row) => string | null): string | null {
-  const values = rows.map(of)
-  return values.every((value) => value === null) ? null : values.map((value) => value ?? '').join('\n')
-}
-
-function some(values: readonly (string | null)[]): readonly (string | null)[] | null {
-  return values.every((value) => value === null) ? null : values
+interface Settled extends Told {
+  /** Items whose history has become too long. */
+  readonly overlong: readonly { readonly seq: number; readonly attempt: number }[] | null
 }
 
 function ids(rows: readonly { id: string }[]): string[] {

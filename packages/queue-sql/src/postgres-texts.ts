@@ -42,7 +42,7 @@ export function postgresTexts(t: TableNames) {
     },
     ranks: ranksText(t),
     finish: settleText(t, 'finish'),
-    settle: settleText(t, 'all'),
+    settle: settleText(t, 'settle'),
     trimAttempts: `delete from ${t.attempts} where seq = $1 and attempt <= $2::integer - ${MAX_HISTORY}`,
     requeue: requeueText(t),
     remove: removeText(t),
@@ -50,9 +50,10 @@ export function postgresTexts(t: TableNames) {
   }
 }
 
-function counted(t: TableNames, sums: { readonly set: string; readonly from: string }): string {
+/** Adds `sums`, a row of numbers whose `n` is that of the items, to a row of counters. */
+function counted(t: TableNames, set: string): string {
   return `counted as (
-    update ${t.counters} c set ${sums.set} from (${sums.from}) d
+    update ${t.counters} c set ${set} from sums d
     where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0
   )`
 }
@@ -79,8 +80,14 @@ function putText(t: TableNames): string {
       returning seq, id, priority, available_at
     ),
     ${lined(t, 'added')},
-    ${counted(t, { set: 'waiting = c.waiting + d.n', from: 'select count(*) as n from added' })}
-    select id from added`
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${toldText('added', '$9')}`
+}
+
+/** Most batches go through whole: then their number says all, and not a thousand ids are sent back, only to be compared. */
+function toldText(done: string, asked: string, more = ''): string {
+  return `select n, case when n < ${asked}::integer then coalesce((select json_agg(id) from ${done}), '[]') end as ids${more} from sums`
 }
 
 interface Backlog {
@@ -101,12 +108,11 @@ function claimText(t: TableNames, { where, order, max }: Backlog): string {
       insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select $1, seq, ${NOW}, attempt + 1, uid, id from ${t.items} where seq = any (array(select seq from taken))
     ),
-    ${counted(t, {
-      set: 'waiting = c.waiting - d.n, processing = c.processing + d.n',
-      from: 'select count(*) as n from taken',
-    })}
-    select seq, id, uid, attempt + 1 as attempt, refunds, priority, available_at, put_at, ${NOW} as claimed_at, body
-    from ${t.items} where seq = any (array(select seq from taken))`
+    sums as (select count(*) as n from taken),
+    ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
+    select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
+      ${NOW} as claimed_at, body
+    from ${t.items} i where seq = any (array(select seq from taken)) order by i.priority desc, available_at, seq`
 }
 
 function ranksText(t: TableNames): string {
@@ -123,44 +129,63 @@ function ranksText(t: TableNames): string {
     ) <= ${NOW}, false) as due from level where rank is not null order by rank`
 }
 
+/** What `finish` and `settle` are given of each move, as `wanted` has it. */
+const FINISHES = 'id, attempt, uid, stage, reason, result, details'
+const SETTLES = `${FINISHES}, delay_ms, refund`
+
 /** Most batches only finish items: the parts that bring items back to WAITING cost, even where there are none, a fifth of the statement. */
-function settleText(t: TableNames, kind: 'finish' | 'all'): string {
-  const back = `,
-    noted as (
+function settleText(t: TableNames, kind: 'finish' | 'settle'): string {
+  const isFinish = kind === 'finish'
+  return `with ${CLOCK},
+    wanted as materialized (
+      select w.* from unnest($4::text[], $5::integer[], $6::uuid[], $7::smallint[], $8::text[],
+          ${lines('$9')}, ${lines('$10')}${isFinish ? '' : ', $11::bigint[], $12::smallint[]'})
+        as w(${isFinish ? FINISHES : SETTLES}) ${once('$2')}
+    ),
+    moved as (
+      delete from ${t.processing} p using wanted w
+      where p.queue_id = $1 and p.id = any ($4::text[]) and p.id = w.id
+        and (w.attempt is null or p.attempt = w.attempt) and (w.uid is null or p.uid = w.uid)
+      returning p.seq, p.id, p.attempt, p.claimed_at, w.stage, w.reason, w.result, w.details
+        ${isFinish ? '' : ', w.delay_ms, w.refund'}
+    ),
+    ended as (
+      insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
+      select $1, stage, seq, attempt, claimed_at, ${NOW}, reason, details, result from moved
+      ${isFinish ? '' : 'where stage <> 0'}
+    ),
+    ${isFinish ? '' : releasedText(t)}
+    sums as (
+      select count(*)::integer as n, count(*) filter (where stage = 2) as success,
+        count(*) filter (where stage = 3) as fail, max(attempt) as attempt from moved
+    ),
+    ${counted(t, isFinish ? FINISHED_SET : SETTLED_SET)}
+    ${toldText(
+      'moved',
+      '$3',
+      `, case when attempt > ${MAX_HISTORY} then (
+      select json_agg(json_build_object('seq', seq, 'attempt', attempt)) from moved where attempt > ${MAX_HISTORY}
+    ) end as overlong`,
+    )}`
+}
+
+const FINISHED_SET = `processing = c.processing - d.n, success = c.success + d.success, fail = c.fail + d.fail`
+const SETTLED_SET = `${FINISHED_SET}, waiting = c.waiting + d.n - d.success - d.fail`
+
+/** The parts of a settle that bring items back to WAITING. */
+function releasedText(t: TableNames): string {
+  return `noted as (
       insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details)
       select seq, attempt, 0, claimed_at, ${NOW}, reason, details from moved where stage = 0
     ),
     back as (
       update ${t.items} i set attempt = m.attempt, refunds = i.refunds + m.refund, claimed_at = m.claimed_at,
         available_at = ${NOW} + m.delay_ms, not_before_at = ${NOW} + m.delay_ms
-      from (select moved.* from moved ${once('$12')}) m
+      from (select moved.* from moved ${once('$2')}) m
       where m.stage = 0 and i.seq = m.seq and i.seq = any (array(select seq from moved where stage = 0))
       returning i.seq, i.priority, i.available_at
     ),
-    ${lined(t, 'back')}`
-  return `with ${CLOCK},
-    wanted as materialized (
-      select w.* from unnest($2::text[], $3::integer[], $4::text[], $5::smallint[], $6::text[],
-          ${lines('$7')}, ${lines('$8')}, $9::bigint[], $10::smallint[])
-        as w(id, attempt, uid, stage, reason, result, details, delay_ms, refund) ${once('$11')}
-    ),
-    moved as (
-      delete from ${t.processing} p using wanted w
-      where p.queue_id = $1 and p.id = any ($2::text[]) and p.id = w.id
-        and (w.attempt is null or p.attempt = w.attempt) and (w.uid is null or p.uid::text = w.uid)
-      returning p.seq, p.id, p.attempt, p.claimed_at, w.stage, w.reason, w.result, w.details, w.delay_ms, w.refund
-    ),
-    ended as (
-      insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
-      select $1, stage, seq, attempt, claimed_at, ${NOW}, reason, details, result from moved where stage <> 0
-    )${kind === 'all' ? back : ''},
-    ${counted(t, {
-      set: `processing = c.processing - d.n, waiting = c.waiting + d.n - d.success - d.fail,
-        success = c.success + d.success, fail = c.fail + d.fail`,
-      from: `select count(*) as n, count(*) filter (where stage = 2) as success,
-        count(*) filter (where stage = 3) as fail from moved`,
-    })}
-    select seq, id, attempt from moved`
+    ${lined(t, 'back')},`
 }
 
 function requeueText(t: TableNames): string {
@@ -183,10 +208,8 @@ function requeueText(t: TableNames): string {
       returning i.seq, i.id, i.priority, i.available_at
     ),
     ${lined(t, 'moved')},
-    ${counted(t, {
-      set: 'fail = c.fail - d.n, waiting = c.waiting + d.n',
-      from: 'select count(*) as n from moved',
-    })}
+    sums as (select count(*) as n from moved),
+    ${counted(t, 'fail = c.fail - d.n, waiting = c.waiting + d.n')}
     select id from moved`
 }
 
@@ -209,11 +232,11 @@ function removeText(t: TableNames): string {
     free as (select seq, stage from unlined union all select seq, stage from unfinished),
     gone as (delete from ${t.items} where seq = any (array(select seq from free)) returning id),
     forgotten as (delete from ${t.attempts} where seq = any (array(select seq from free))),
-    ${counted(t, {
-      set: 'waiting = c.waiting - d.waiting, success = c.success - d.success, fail = c.fail - d.fail',
-      from: `select count(*) as n, count(*) filter (where stage = 0) as waiting,
-        count(*) filter (where stage = 2) as success, count(*) filter (where stage = 3) as fail from free`,
-    })}
+    sums as (
+      select count(*) as n, count(*) filter (where stage = 0) as waiting,
+        count(*) filter (where stage = 2) as success, count(*) filter (where stage = 3) as fail from free
+    ),
+    ${counted(t, 'waiting = c.waiting - d.waiting, success = c.success - d.success, fail = c.fail - d.fail')}
     select id from gone`
 }
 

@@ -49,9 +49,9 @@ export function sqliteTexts(t: TableNames) {
       ) as due from level where rank is not null order by rank`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select queue_id, seq, ${now}, attempt + 1, uid, id from ${t.items} where seq in ${listed}`,
-    claimed: `select i.seq, i.id, i.uid, p.attempt, i.refunds, i.priority, i.available_at, i.put_at, p.claimed_at, i.body
+    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.body
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
-      where i.seq in ${listed}`,
+      where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
     // A cross join, so that SQLite takes the batch first and looks each item up; else it would go through all that is in PROCESSING.
     movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${now} as now
       from json_each(?) w cross join ${t.processing} p

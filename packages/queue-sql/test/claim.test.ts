@@ -2,9 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { claimInOrder } from '../src/claim.js'
 import type { ClaimedRow, ClaimScope } from '../src/moves.js'
 
-function row(seq: number, priority = 0, availableAt = 1): ClaimedRow {
-  const instants = { available_at: availableAt, put_at: 1, claimed_at: 2 }
-  return { seq, id: `i${seq}`, uid: `u${seq}`, attempt: 1, refunds: 0, priority, ...instants, body: '1' }
+function row(number: number): ClaimedRow {
+  const id = String(number)
+  return { id, uid: `u${id}`, attempt: 1, refunds: null, priority: null, put_at: 1, claimed_at: 2, body: '1' }
+}
+
+function idsOf(rows: readonly ClaimedRow[]): string[] {
+  return rows.map(({ id }) => id)
 }
 
 /** Steps that answer from a script, and what they were asked. */
@@ -28,19 +32,16 @@ function scripted(answers: (ClaimedRow[] | Error)[], ranks: { rank: number; due:
 }
 
 describe('claimInOrder', () => {
-  test('a full first rank needs no second look, and its rows are put in order', async () => {
-    const { steps, asked } = scripted(
-      [[row(3, 0, 5), row(2, 0, 4), row(1, 0, 5)]],
-      new Error('not asked for'),
-    )
-    expect((await claimInOrder(steps, 3)).map(({ seq }) => seq)).toEqual([2, 1, 3])
+  test('a full first rank needs no second look', async () => {
+    const { steps, asked } = scripted([[row(1), row(2), row(3)]], new Error('not asked for'))
+    expect(idsOf(await claimInOrder(steps, 3))).toEqual(['1', '2', '3'])
     expect(asked).toEqual([[{ kind: 'top' }, 3]])
   })
 
   test('then the ranks that have something due, from the highest priority down, until it is enough', async () => {
     const ranks = [-9, -5, 0, 3].map((rank) => ({ rank, due: rank !== -9 }))
-    const { steps, asked } = scripted([[], [row(1, 5)], [row(2), row(3)]], ranks)
-    expect((await claimInOrder(steps, 3)).map(({ seq }) => seq)).toEqual([1, 2, 3])
+    const { steps, asked } = scripted([[], [row(1)], [row(2), row(3)]], ranks)
+    expect(idsOf(await claimInOrder(steps, 3))).toEqual(['1', '2', '3'])
     expect(asked.slice(1)).toEqual([
       [{ kind: 'at', rank: -5 }, 3],
       [{ kind: 'at', rank: 0 }, 2],
@@ -60,7 +61,7 @@ describe('claimInOrder', () => {
   test('what is claimed is given out although a later step fails; with nothing claimed the error is told', async () => {
     const down = new Error('down')
     const some = scripted([[row(1)], down], [{ rank: 0, due: true }])
-    expect((await claimInOrder(some.steps, 3)).map(({ seq }) => seq)).toEqual([1])
+    expect(idsOf(await claimInOrder(some.steps, 3))).toEqual(['1'])
     await expect(claimInOrder(scripted([[]], down).steps, 3)).rejects.toBe(down)
     await expect(claimInOrder(scripted([down], []).steps, 3)).rejects.toBe(down)
   })
