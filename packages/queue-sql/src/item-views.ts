@@ -6,12 +6,12 @@ import {
   type JsonValue,
   type QueueItem,
 } from '@sluice/core'
-import type { AttemptFacts, ItemFacts } from './item-reads.js'
+import type { AttemptFacts, HeadFacts, ItemFacts } from './item-reads.js'
 import type { ClaimedRow } from './moves.js'
 import { STAGE_NUMBERS, stageOf } from './tables.js'
 
 /** The cheap view. */
-export function headOf(row: ItemFacts): ItemHead {
+export function headOf(row: HeadFacts): ItemHead {
   const { id, uid, attempt, refunds, priority } = row
   return { id, uid, stage: stageOf(row.stage), attempt, refunds, priority }
 }

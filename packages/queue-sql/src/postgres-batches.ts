@@ -26,19 +26,15 @@ function quoted(text: string): string {
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 }
 
-/** Numbers, which need no quotes. */
-export function numbers(values: readonly (number | null)[]): string | null {
-  return unquoted(values)
+/** What needs no quotes: numbers, and uids that are our own. */
+export function plain(values: readonly (number | string | null)[]): string | null {
+  if (values.every((value) => value === null)) return null
+  return `{${values.map((value) => value ?? 'NULL').join(',')}}`
 }
 
 /** Uids to compare with: one that isn't a uuid, in the form in which they are given out, is nobody's. */
 export function uuids(values: readonly (string | null)[]): string | null {
-  return unquoted(values.map((value) => (value === null || UUID.test(value) ? value : NOBODYS_UUID)))
-}
-
-function unquoted(values: readonly (number | string | null)[]): string | null {
-  if (values.every((value) => value === null)) return null
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`
+  return plain(values.map((value) => (value === null || UUID.test(value) ? value : NOBODYS_UUID)))
 }
 
 /** JSON texts, in which a line feed is always escaped, joined by line feeds; null is an empty line. */

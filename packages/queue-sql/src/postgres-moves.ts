@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
-import { lines, numbers, optionalTexts, texts, uuids } from './postgres-batches.js'
+import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
@@ -28,12 +28,12 @@ export class PostgresMoves implements Moves {
     const sorted = turns.map(({ row }) => row)
     const { ids } = await this.#one<Told>(this.#texts.put, [
       texts(sorted.map(({ id }) => id)),
-      uuids(sorted.map(({ uid }) => uid)),
-      numbers(turns.map(({ turn }) => turn)),
+      plain(sorted.map(({ uid }) => uid)),
+      plain(turns.map(({ turn }) => turn)),
       lines(sorted.map(({ body }) => body)),
-      sorted.some(({ priority }) => priority !== 0) ? numbers(sorted.map(({ priority }) => priority)) : null,
-      numbers(sorted.map(({ not_before_at }) => not_before_at)),
-      numbers(sorted.map(({ delay_ms }) => delay_ms)),
+      sorted.some(({ priority }) => priority !== 0) ? plain(sorted.map(({ priority }) => priority)) : null,
+      plain(sorted.map(({ not_before_at }) => not_before_at)),
+      plain(sorted.map(({ delay_ms }) => delay_ms)),
       rows.length,
     ])
     return ids ?? rows.map(({ id }) => id)
@@ -54,13 +54,13 @@ export class PostgresMoves implements Moves {
       1,
       rows.length,
       texts(rows.map(({ id }) => id)),
-      numbers(rows.map(({ attempt }) => attempt)),
+      plain(rows.map(({ attempt }) => attempt)),
       uuids(rows.map(({ uid }) => uid)),
-      numbers(rows.map(({ stage }) => stage)),
+      plain(rows.map(({ stage }) => stage)),
       optionalTexts(rows.map(({ reason }) => reason)),
       lines(rows.map(({ result }) => result)),
       lines(rows.map(({ details }) => details)),
-      ...(finishes ? [] : [numbers(rows.map((row) => row.delay_ms)), numbers(rows.map((row) => row.refund))]),
+      ...(finishes ? [] : [plain(rows.map((row) => row.delay_ms)), plain(rows.map((row) => row.refund))]),
     ])
     for (const { seq, attempt } of told.overlong ?? []) {
       // Killed before this, the history is one attempt too long until the next one.

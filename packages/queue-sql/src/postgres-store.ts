@@ -37,13 +37,15 @@ export function openPostgres(
     mark: UNLIMITED,
     place,
   }
+  const texts = postgresTexts(names)
   return {
     db,
     names,
     place,
     durable: true,
     nowMs: sql.raw(POSTGRES_NOW_MS),
-    facts: sql.raw(postgresTexts(names).facts),
+    facts: sql.raw(texts.facts),
+    claimed: sql.raw(texts.claimed),
     counterSlots: POSTGRES_SLOTS,
     among: (column, values) =>
       sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,

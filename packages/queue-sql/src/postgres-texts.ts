@@ -47,6 +47,7 @@ export function postgresTexts(t: TableNames) {
     requeue: requeueText(t),
     remove: removeText(t),
     facts: factsText(t),
+    claimed: claimedText(t),
   }
 }
 
@@ -247,4 +248,10 @@ function factsText(t: TableNames): string {
       where p.queue_id = i.queue_id and p.id = i.id limit 1) p on true
     left join lateral (select stage, attempt, claimed_at from ${t.finished} f
       where f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq limit 1) f on true`
+}
+
+/** Claimed items beside their own rows, these looked up one by one as well. */
+function claimedText(t: TableNames): string {
+  return `${t.processing} p
+    cross join lateral (select refunds, priority from ${t.items} where seq = p.seq limit 1) i`
 }

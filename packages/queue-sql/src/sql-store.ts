@@ -13,6 +13,8 @@ export interface SqlStore {
   readonly nowMs: RawBuilder<number>
   /** Items `i` beside their rows in `processing` `p` and `finished` `f`, where they have them: what follows `from`. */
   readonly facts: RawBuilder<unknown>
+  /** What is claimed, `p`, beside the items `i`: what follows `from`. */
+  readonly claimed: RawBuilder<unknown>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** `column = one of these`, as one parameter whatever their number. */

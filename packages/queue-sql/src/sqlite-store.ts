@@ -35,13 +35,15 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     beginTexts: [],
     place,
   }
+  const texts = sqliteTexts(names)
   return {
     db,
     names,
     place,
     durable: !inMemory,
     nowMs: sql.raw(SQLITE_NOW_MS),
-    facts: sql.raw(sqliteTexts(names).facts),
+    facts: sql.raw(texts.facts),
+    claimed: sql.raw(texts.claimedFrom),
     counterSlots: 1,
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,

@@ -89,6 +89,7 @@ export function sqliteTexts(t: TableNames) {
     count: `update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
       fail = fail + ? where queue_id = ? and slot = 0`,
     facts: factsText(t),
+    claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,
   }
 }
 

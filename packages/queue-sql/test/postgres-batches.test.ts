@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lines, numbers, optionalTexts, texts, uuids } from '../src/postgres-batches.js'
+import { lines, optionalTexts, plain, texts, uuids } from '../src/postgres-batches.js'
 import { startPostgres, type PostgresServer } from './postgres-server.js'
 
 const ODD = ['a', '', 'NULL', '"', '\\', '{a,b}', "'", ' b ', 'line\nfeed', 'tab\t', '✓ 🐘', '\\"\\', '","']
@@ -38,7 +38,7 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
   })
 
   test('numbers, and nulls among them', async () => {
-    expect(await read('integer', numbers([1, null, -3]))).toEqual([1, null, -3])
+    expect(await read('integer', plain([1, null, -3]))).toEqual([1, null, -3])
   })
 
   test('of uids only what is one in the form that we give out; any other is nobody’s', async () => {
@@ -48,7 +48,7 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
   })
 
   test('a column without a value is no array at all', () => {
-    expect([optionalTexts([null, null]), numbers([null]), uuids([null]), lines([null])]).toEqual([
+    expect([optionalTexts([null, null]), plain([null]), uuids([null]), lines([null])]).toEqual([
       null,
       null,
       null,

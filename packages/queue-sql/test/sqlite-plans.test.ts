@@ -10,10 +10,14 @@ import { sqliteTexts } from '../src/sqlite-texts.js'
 import { tableNames } from '../src/tables.js'
 
 const names = tableNames('plan_')
-const { due, deleteEverywhere, facts, ...others } = sqliteTexts(names)
+const { due, deleteEverywhere, facts, claimedFrom, ...others } = sqliteTexts(names)
 const texts: [string, string][] = [
   ...Object.entries(others),
   ['look items up', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],
+  [
+    'list heads',
+    `select p.id, i.priority from ${claimedFrom} where p.queue_id = ? and p.id > ? order by p.id limit ?`,
+  ],
   ...Object.entries(due).flatMap(([scope, { text, deleteText }]): [string, string][] => [
     [`claim ${scope}`, deleteText],
     [`look at ${scope}`, text],
