@@ -10,6 +10,16 @@ import type { AttemptFacts, HeadFacts, ItemFacts } from './item-reads.js'
 import type { ClaimedRow } from './moves.js'
 import { STAGE_NUMBERS, stageOf } from './tables.js'
 
+/** The view of one item, or of none: it was removed since its row was read. */
+export function withBody<T>(
+  row: ItemFacts,
+  bodies: ReadonlyMap<number, string>,
+  view: (row: ItemFacts, body: string) => T,
+): T[] {
+  const body = bodies.get(row.seq)
+  return body === undefined ? [] : [view(row, body)]
+}
+
 /** The cheap view. */
 export function headOf(row: HeadFacts): ItemHead {
   const { id, uid, attempt, refunds, priority } = row

@@ -6,9 +6,11 @@ import type { TableNames, Tables } from './tables.js'
 export interface Migration {
   readonly names: TableNames
   readonly steps: SchemaSteps
-  /** Whether a table of this name is visible; one parameter, the name. */
+  /** Whether a table or an index of this name is visible; one parameter, the name. */
   readonly tableExistsText: string
-  /** Run in the transaction before anything is read: ten processes that start together go one by one, and however long it takes. */
+  /** Run in the transaction before anything is read: ten processes that start together go one by one. */
+  readonly lockText?: string
+  /** Run before that: it may take however long it takes. */
   readonly beginTexts: readonly string[]
   /** Starts a statement that may take long. */
   readonly mark?: string
@@ -26,6 +28,7 @@ export async function migrate(db: Kysely<Tables>, migration: Migration): Promise
   await db.transaction().execute(async (trx) => {
     const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
     for (const text of migration.beginTexts) await run(text)
+    if (migration.lockText !== undefined) await run(migration.lockText)
     const version = await versionOf(trx, migration)
     for (const step of migration.steps.slice(version)) {
       for (const text of step) await run(text)
@@ -61,4 +64,21 @@ async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: num
   const create = `create table if not exists ${names.schema} (version integer primary key)`
   await db.executeQuery(CompiledQuery.raw(create))
   await db.executeQuery(CompiledQuery.raw(`insert into ${names.schema} (version) values (${SCHEMA_VERSION})`))
+}
+
+/**
+ * Makes an index beside the schema's own, which only those pay for who need it. In one transaction as well: many may want it at once, and
+ * one that is cut off, by a timeout or by its end, has made none.
+ */
+export async function addIndex(
+  db: Kysely<Tables>,
+  { tableExistsText, lockText }: Pick<Migration, 'tableExistsText' | 'lockText'>,
+  index: { readonly name: string; readonly on: string },
+): Promise<void> {
+  const exists = CompiledQuery.raw(tableExistsText, [index.name])
+  if ((await db.executeQuery(exists)).rows.length > 0) return
+  await db.transaction().execute(async (trx) => {
+    if (lockText !== undefined) await trx.executeQuery(CompiledQuery.raw(lockText))
+    await trx.executeQuery(CompiledQuery.raw(`create index if not exists ${index.name} on ${index.on}`))
+  })
 }

@@ -40,6 +40,22 @@ export interface RequeueOrder {
   readonly reason: string | null
 }
 
+/** Which finished items are to go. */
+export interface ExpiryOrder {
+  /** Those that ended longer ago than this, in ms. */
+  readonly retentionMs: number
+  /** Those that ended before this instant are not looked for: where they were, an index has only what is deleted. */
+  readonly fromMs: number
+  /** Not more than so many, the oldest first. */
+  readonly max: number
+}
+
+export interface Expired {
+  readonly removed: number
+  /** When the youngest of them had ended; `null` when there were none. */
+  readonly lastMs: number | null
+}
+
 /** One rank of the backlog: whether something in it may be given out now. */
 export interface RankRow {
   readonly rank: number
@@ -68,6 +84,8 @@ export interface Moves {
   settle(rows: readonly WantedRow[]): Promise<readonly string[]>
   /** The ids that were in FAIL and moved. */
   requeue(ids: readonly string[], order: RequeueOrder): Promise<string[]>
+  /** Removes items by their age. One that somebody else is at is left to the next sweep. */
+  expire(order: ExpiryOrder): Promise<Expired>
   /** The ids that were in one of the stages and are gone. */
   remove(ids: readonly string[], stages: readonly number[]): Promise<string[]>
 }

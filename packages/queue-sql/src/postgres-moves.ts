@@ -1,5 +1,15 @@
 import { CompiledQuery, type Kysely } from 'kysely'
-import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
+import type {
+  ClaimedRow,
+  ClaimScope,
+  Expired,
+  ExpiryOrder,
+  Moves,
+  NewRow,
+  RankRow,
+  RequeueOrder,
+  WantedRow,
+} from './moves.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
@@ -75,6 +85,10 @@ export class PostgresMoves implements Moves {
 
   async remove(itemIds: readonly string[], stages: readonly number[]): Promise<string[]> {
     return ids(await this.#all(PLANNED_EACH_TIME + this.#texts.remove, [itemIds, stages]))
+  }
+
+  expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
+    return this.#one<Expired>(this.#texts.expire, [retentionMs, fromMs, max])
   }
 
   async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {

@@ -1,10 +1,10 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
-import { migrate, versionOf } from './migration.js'
+import { addIndex, migrate, versionOf } from './migration.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool, UNLIMITED } from './postgres-pool.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS, postgresTexts } from './postgres-texts.js'
-import { postgresSteps } from './schema.js'
+import { agesIndex, postgresSteps } from './schema.js'
 import { isPostgresContention } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import type { SqlStore } from './sql-store.js'
@@ -29,11 +29,8 @@ export function openPostgres(
     steps: postgresSteps(names),
     // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
     tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
-    beginTexts: [
-      'set local statement_timeout = 0',
-      'set local lock_timeout = 0',
-      `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
-    ],
+    beginTexts: ['set local statement_timeout = 0', 'set local lock_timeout = 0'],
+    lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
     mark: UNLIMITED,
     place,
   }
@@ -57,6 +54,7 @@ export function openPostgres(
       await assertUtf8(db, place)
       await migrate(db, migration)
     },
+    indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: () => db.destroy(),
   }
 }

@@ -46,6 +46,7 @@ export function postgresTexts(t: TableNames) {
     trimAttempts: `delete from ${t.attempts} where seq = $1 and attempt <= $2::integer - ${MAX_HISTORY}`,
     requeue: requeueText(t),
     remove: removeText(t),
+    expire: expireText(t),
     facts: factsText(t),
     claimed: claimedText(t),
   }
@@ -239,6 +240,25 @@ function removeText(t: TableNames): string {
     ),
     ${counted(t, 'waiting = c.waiting - d.waiting, success = c.success - d.success, fail = c.fail - d.fail')}
     select id from gone`
+}
+
+/** Like a removal, of what `finished` has longest. */
+function expireText(t: TableNames): string {
+  return `with ${CLOCK},
+    unfinished as (
+      delete from ${t.finished} where ctid = any (array(
+        select ctid from ${t.finished} where queue_id = $1 and ended_at >= $3::bigint and ended_at < ${NOW} - $2::bigint
+        order by ended_at limit $4 for update skip locked))
+      returning seq, stage, ended_at
+    ),
+    gone as (delete from ${t.items} where seq = any (array(select seq from unfinished))),
+    forgotten as (delete from ${t.attempts} where seq = any (array(select seq from unfinished))),
+    sums as (
+      select count(*)::integer as n, count(*) filter (where stage = 2) as success,
+        count(*) filter (where stage = 3) as fail, max(ended_at) as last from unfinished
+    ),
+    ${counted(t, 'success = c.success - d.success, fail = c.fail - d.fail')}
+    select n as removed, last as "lastMs" from sums`
 }
 
 /** Items beside their other rows. Not plain joins: each is looked up by its key for each item, however large the tables become. */

@@ -7,6 +7,11 @@ export const SCHEMA_VERSION = 2
 /** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
 
+/** What a sweep finds old items by. It is none of the schema's steps: it makes a settle a tenth dearer, for those who keep all items too. */
+export function agesIndex(t: TableNames): { name: string; on: string } {
+  return { name: `${t.finished}_ended`, on: `${t.finished} (queue_id, ended_at)` }
+}
+
 /** SQLite: `seq` is the row id, and what has a key of its own lies in the tree of that key. */
 export function sqliteSteps(t: TableNames): SchemaSteps {
   return [

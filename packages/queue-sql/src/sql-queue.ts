@@ -10,6 +10,7 @@ import {
   checkNewItems,
   checkRemovable,
   checkRequeue,
+  checkRetention,
   checkSettlements,
   type AskedMove,
   type CheckedItem,
@@ -35,15 +36,18 @@ import {
   type SluiceError,
   type Stage,
   type SuccessOutcome,
+  type SweepOptions,
+  type SweepReport,
 } from '@sluice/core'
 import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { wantedRow } from './move-rows.js'
+import { expireItems, type ExpiryParts } from './expiry.js'
 import { Coalescer } from './coalescer.js'
 import { itemExists, itemNotFound } from './item-errors.js'
 import { ItemMoves, settledChars } from './item-moves.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
-import { claimedItem, headOf, peekedItem, recordOf } from './item-views.js'
+import { claimedItem, headOf, peekedItem, recordOf, withBody } from './item-views.js'
 import type { WantedRow } from './moves.js'
 import { SqlControl } from './sql-control.js'
 import { SqlLeases } from './sql-leases.js'
@@ -83,6 +87,7 @@ export class SqlQueue implements Queue {
   readonly #reads: ItemReads
   readonly #moves: ItemMoves
   readonly #leases: SqlLeases
+  readonly #expiry: ExpiryParts
   readonly #puts: Coalescer<CheckedItem, boolean>
   readonly #settles: Coalescer<WantedRow, SluiceError | undefined>
 
@@ -97,17 +102,20 @@ export class SqlQueue implements Queue {
       multiProcess: store.durable,
       maxBodyBytes: MAX_BODY_BYTES,
       orderPrecisionMs: 1,
+      sweep: true,
     }
     this.#store = store
     this.#gate = gate
     this.#reads = new ItemReads(store, queueId)
+    const moves = store.moves(queueId)
     this.#moves = new ItemMoves({
       queue: name,
       gate,
       reads: this.#reads,
-      moves: store.moves(queueId),
+      moves,
       newUid,
     })
+    this.#expiry = { store, gate, moves }
     this.#puts = new Coalescer({
       flush: (items) => this.#moves.put(items),
       chars: ({ bodyText }) => bodyText.length,
@@ -241,6 +249,14 @@ export class SqlQueue implements Queue {
     })
   }
 
+  /** No move is ever half done here, and nothing is left over: only the age of finished items counts [Q-SWEEP-1]. */
+  async sweep(options: SweepOptions = {}): Promise<SweepReport> {
+    this.#gate.assertOpen()
+    const retentionMs = checkRetention(options)
+    const removed = retentionMs === undefined ? 0 : await expireItems(this.#expiry, retentionMs)
+    return { mended: 0, leftovers: 0, removed }
+  }
+
   async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     this.#gate.assertOpen()
     assertLease(name, holder, ttlMs)
@@ -278,13 +294,4 @@ export class SqlQueue implements Queue {
       withBody(row, bodies, (_, body) => recordOf(row, body, attempts.get(row.seq) ?? [])),
     )
   }
-}
-
-function withBody<T>(
-  row: ItemFacts,
-  bodies: ReadonlyMap<number, string>,
-  view: (row: ItemFacts, body: string) => T,
-): T[] {
-  const body = bodies.get(row.seq)
-  return body === undefined ? [] : [view(row, body)]
 }

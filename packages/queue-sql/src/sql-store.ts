@@ -29,5 +29,7 @@ export interface SqlStore {
   hasTables(): Promise<boolean>
   /** Creates and upgrades the tables; any number of processes may do so at once. */
   migrate(): Promise<void>
+  /** Makes the index that finds finished items by their age, if it isn't there yet. */
+  indexAges(): Promise<void>
   close(): Promise<void>
 }

@@ -1,6 +1,16 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
-import type { ClaimedRow, ClaimScope, Moves, NewRow, RankRow, RequeueOrder, WantedRow } from './moves.js'
+import type {
+  ClaimedRow,
+  ClaimScope,
+  Expired,
+  ExpiryOrder,
+  Moves,
+  NewRow,
+  RankRow,
+  RequeueOrder,
+  WantedRow,
+} from './moves.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -26,6 +36,11 @@ interface MovableRow {
 /** What leaves PROCESSING, and how. */
 interface Leaving extends MovableRow {
   readonly wanted: WantedRow
+}
+
+interface StagedRow {
+  readonly seq: number
+  readonly stage: number
 }
 
 interface FreedRow {
@@ -153,22 +168,40 @@ export class SqliteMoves implements Moves {
 
   remove(ids: readonly string[], stages: readonly number[]): Promise<string[]> {
     return this.#write(async (trx) => {
-      const gone = await all<{ seq: number; id: string; stage: number }>(trx, this.#texts.findRemovable, [
+      const gone = await all<StagedRow & { id: string }>(trx, this.#texts.findRemovable, [
         this.#queueId,
         JSON.stringify(ids),
         JSON.stringify(stages),
       ])
-      if (gone.length === 0) return []
-      const seqs = seqList(gone)
-      for (const text of this.#texts.deleteEverywhere) await all(trx, text, [seqs])
-      const counted = (number: number) => -gone.filter(({ stage }) => stage === number).length
-      await this.#count(trx, { waiting: counted(0), success: counted(2), fail: counted(3) })
+      await this.#delete(trx, gone)
       return gone.map(({ id }) => id)
+    })
+  }
+
+  async expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
+    const parameters = [this.#queueId, fromMs, retentionMs]
+    const [due] = await all(this.#db, this.#texts.findExpired, [...parameters, 1])
+    if (due === undefined) return { removed: 0, lastMs: null }
+    return this.#write(async (trx) => {
+      const old = await all<StagedRow & { ended_at: number }>(trx, this.#texts.findExpired, [
+        ...parameters,
+        max,
+      ])
+      await this.#delete(trx, old)
+      return { removed: old.length, lastMs: old.at(-1)?.ended_at ?? null }
     })
   }
 
   #write<T>(run: (trx: Trx) => Promise<T>): Promise<T> {
     return this.#db.transaction().execute(run)
+  }
+
+  async #delete(trx: Trx, rows: readonly StagedRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const seqs = seqList(rows)
+    for (const text of this.#texts.deleteEverywhere) await all(trx, text, [seqs])
+    const counted = (number: number) => -rows.filter(({ stage }) => stage === number).length
+    await this.#count(trx, { waiting: counted(0), success: counted(2), fail: counted(3) })
   }
 
   #scope(scope: ClaimScope): { text: string; deleteText: string; parameters: number[] } {

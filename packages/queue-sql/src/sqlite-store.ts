@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SluiceError } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
-import { migrate, versionOf } from './migration.js'
-import { sqliteSteps } from './schema.js'
+import { addIndex, migrate, versionOf } from './migration.js'
+import { agesIndex, sqliteSteps } from './schema.js'
 import { isSqliteBusy } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import type { SqlStore } from './sql-store.js'
@@ -31,7 +31,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
   const migration = {
     names,
     steps: sqliteSteps(names),
-    tableExistsText: `select 1 from sqlite_master where type = 'table' and name = ?`,
+    tableExistsText: `select 1 from sqlite_master where name = ?`,
     beginTexts: [],
     place,
   }
@@ -55,6 +55,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
       await setPragmas(db, settings)
       await migrate(db, migration)
     },
+    indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: async () => {
       await db.destroy()
       // Kysely closes only what it has used.

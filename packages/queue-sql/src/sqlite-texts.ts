@@ -78,6 +78,8 @@ export function sqliteTexts(t: TableNames) {
         select i.seq, i.id, i.queue_id, case when p.attempt is not null then 1 else coalesce(f.stage, 0) end as stage
         from ${factsText(t)} where i.queue_id = ? and i.id in ${listed}
       ) where stage in ${listed} and stage <> 1`,
+    findExpired: `select seq, stage, ended_at from ${t.finished}
+      where queue_id = ? and ended_at >= ? and ended_at < ${now} - ? order by ended_at limit ?`,
     deleteEverywhere: [
       `delete from ${t.waiting} where (queue_id, rank, available_at, seq) in
         (select queue_id, -priority, available_at, seq from ${t.items} where seq in ${listed})`,

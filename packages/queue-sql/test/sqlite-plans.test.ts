@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { STAGES } from '@sluice/core'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openQueue } from '../src/index.js'
-import { sqliteSteps } from '../src/schema.js'
+import { agesIndex, sqliteSteps } from '../src/schema.js'
 import { sqliteTexts } from '../src/sqlite-texts.js'
 import { tableNames } from '../src/tables.js'
 
@@ -27,6 +27,8 @@ const texts: [string, string][] = [
 
 const database = new DatabaseSync(':memory:')
 for (const step of sqliteSteps(names)) for (const text of step) database.exec(text)
+const ages = agesIndex(names)
+database.exec(`create index ${ages.name} on ${ages.on}`)
 
 test.each(texts)('%s looks rows up by a key and walks over no table and no queue', (_, text) => {
   expect(walks(database, text)).toEqual([])

@@ -1,0 +1,109 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { NewItem, Queue } from '@sluice/core'
+import pg from 'pg'
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import { openQueue } from '../src/index.js'
+import { withPlanning } from '../src/postgres-pool.js'
+import { postgresTexts } from '../src/postgres-texts.js'
+import { agesIndex } from '../src/schema.js'
+import { tableNames } from '../src/tables.js'
+import { freshPrefix } from './support/postgres-harness.js'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).toReversed()) await close()
+})
+
+const places: Record<string, () => string> = {
+  PostgreSQL: () => inject('postgresUrl'),
+  SQLite: () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-expiry-'))
+    closing.push(() => rmSync(folder, { recursive: true, force: true }))
+    return `sqlite:${join(folder, 'queue.db')}`
+  },
+}
+
+describe.each(Object.entries(places))('removal by age: %s', (_, urlOf) => {
+  async function open(place: { url: string; tablePrefix: string }, name = 'expiry'): Promise<Queue> {
+    const queue = await openQueue({ name, ...place })
+    closing.push(() => queue.close())
+    return queue
+  }
+
+  const place = () => ({ url: urlOf(), tablePrefix: freshPrefix() })
+
+  test('more than one batch of it, of both stages and with their history; other queues keep theirs', async () => {
+    const at = place()
+    const [queue, other] = [await open(at), await open(at, 'other')]
+    for (const each of [queue, other]) await finish(each, 2_300)
+    await queue.put('waits', 1)
+    await agedBy(queue, 1)
+    const { removed } = (await queue.sweep?.({ retentionMs: 0 })) ?? {}
+    expect(removed).toBe(2_300)
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
+    expect(await queue.list('FAIL', { limit: 10 })).toEqual({ items: [] })
+    expect(await queue.lookup('item-7')).toBeUndefined()
+    expect(await other.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 2_200, FAIL: 100 })
+  })
+
+  test('sweeps of two objects at once remove each item once, and count it once', async () => {
+    const at = place()
+    const [queue, other] = [await open(at), await open(at)]
+    await finish(queue, 1_500)
+    await agedBy(queue, 1)
+    const reports = await Promise.all([queue, other].map((each) => each.sweep?.({ retentionMs: 0 })))
+    const removed = reports.reduce((sum, report) => sum + (report?.removed ?? 0), 0)
+    const { removed: rest = 0 } = (await queue.sweep?.({ retentionMs: 0 })) ?? {}
+    expect(removed + rest).toBe(1_500)
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
+  })
+
+  test('what is requeued meanwhile is either gone or waits, whole', async () => {
+    const queue = await open(place())
+    await finish(queue, 400)
+    await agedBy(queue, 1)
+    const failed = (await queue.list('FAIL', { limit: 100 })).items.map(({ id }) => id)
+    const [{ moved }] = await Promise.all([queue.requeue(failed), queue.sweep?.({ retentionMs: 0 })])
+    await queue.sweep?.({ retentionMs: 0 })
+    expect(await queue.sizes()).toEqual({ WAITING: moved, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
+    expect(await queue.get(500)).toHaveLength(moved)
+  })
+})
+
+test('PostgreSQL finds what is old by the index of ages', async () => {
+  const url = inject('postgresUrl')
+  const tablePrefix = freshPrefix()
+  const queue = await openQueue({ name: 'plans', url, tablePrefix })
+  closing.push(() => queue.close())
+  await queue.sweep?.({ retentionMs: 0 })
+  const client = new pg.Client({ connectionString: withPlanning(url) })
+  await client.connect()
+  closing.push(() => client.end())
+  const names = tableNames(tablePrefix)
+  const { rows } = await client.query(`explain (generic_plan) ${postgresTexts(names).expire}`)
+  expect(JSON.stringify(rows)).toContain(`Index Scan using ${agesIndex(names).name}`)
+})
+
+/** Of every 23 items one fails, and has been released once before. */
+async function finish(queue: Queue, count: number): Promise<void> {
+  const items = Array.from({ length: count }, (_, index): NewItem => ({ id: `item-${index}`, body: index }))
+  await queue.putMany(items)
+  const [first = []] = [await queue.get(count)]
+  const failing = first.filter((_, index) => index % 23 === 0)
+  await queue.settle(failing.map(({ id, attempt }) => ({ id, attempt, stage: 'WAITING' })))
+  const again = await queue.get(count)
+  await queue.settle([
+    ...again.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })),
+    ...first
+      .filter((item) => !failing.includes(item))
+      .map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })),
+  ])
+}
+
+/** Waits until the storage's clock has gone on. */
+async function agedBy(queue: Queue, ms: number): Promise<void> {
+  const start = await queue.now()
+  await expect.poll(() => queue.now(), { interval: 1 }).toBeGreaterThan(start + ms)
+}
