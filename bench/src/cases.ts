@@ -7,6 +7,17 @@ import { history } from './cases/history.ts'
 import { memory } from './cases/memory.ts'
 import { plans } from './cases/plans.ts'
 import { sqlite } from './cases/sqlite.ts'
+import { sqliteProcesses } from './cases/sqlite-processes.ts'
 
 /** All there are, in the order in which they run. */
-export const cases: readonly BenchCase[] = [enqueue, callers, claim, plans, dispatch, sqlite, memory, history]
+export const cases: readonly BenchCase[] = [
+  enqueue,
+  callers,
+  claim,
+  plans,
+  dispatch,
+  sqlite,
+  sqliteProcesses,
+  memory,
+  history,
+]

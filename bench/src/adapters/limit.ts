@@ -35,6 +35,8 @@ export const limit: Adapter = {
   name: 'limit',
   open: async ({ postgresUrl }, clients) => {
     const pool = new pg.Pool({ connectionString: postgresUrl, max: clients })
+    // Its database is dropped while connections say goodbye.
+    pool.on('error', () => {})
     await pool.query(TABLES)
     return limitStore(pool)
   },
