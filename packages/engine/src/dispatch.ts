@@ -1,4 +1,4 @@
-import type { ControlState, ItemHead, JsonValue } from '@sluice/core'
+import type { ControlState, ItemHead, JsonValue, QueueItem } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
 import { roomIn } from './release-policy.js'
@@ -10,6 +10,29 @@ export interface DispatchInput {
   /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
   readonly resends: readonly ItemHead[]
   readonly control: ControlState
+  readonly ahead: Claimed
+}
+
+/** New items, in PROCESSING and not sent yet. */
+export interface Claimed {
+  readonly items: readonly QueueItem[]
+  /** Fewer came than there was room for: no more wait. */
+  readonly isAll: boolean
+}
+
+export const NOTHING_CLAIMED: Claimed = { items: [], isAll: false }
+
+/**
+ * Claims for the places that are free before anything is settled, so that the settling need not be waited for. Not while items wait to be
+ * sent again: a worker that takes none of them would be found out only after more had been claimed for it.
+ */
+export async function claimAhead(
+  engine: Engine,
+  tally: Tally,
+  { resends, control }: Omit<DispatchInput, 'ahead'>,
+): Promise<Claimed> {
+  if (resends.length > 0) return NOTHING_CLAIMED
+  return claim(engine, tally, { control, max: engine.maxBatchItems })
 }
 
 /**
@@ -44,19 +67,33 @@ async function bodyOf({ queue }: Engine, head: ItemHead): Promise<JsonValue | un
   return same ? item.body : undefined
 }
 
-async function sendNew(engine: Engine, pass: SendPass, { control }: DispatchInput): Promise<void> {
+async function sendNew(engine: Engine, pass: SendPass, { control, ahead }: DispatchInput): Promise<void> {
   const { tally } = pass
-  const { processing, orphans } = tally
-  const room = roomIn(engine.policy, { processing, orphans, limits: control.limits })
-  const wanted = Math.min(room, engine.maxBatchItems)
-  if (wanted === 0 || !(await engine.lease.keep())) return
-  const items = await engine.queue.get(wanted)
-  tally.claimed = items.length
-  tally.processing += items.length
-  for (const item of items) engine.memory.noteUnsent(item)
+  const max = engine.maxBatchItems - ahead.items.length
+  const more = ahead.isAll ? NOTHING_CLAIMED : await claim(engine, tally, { control, max })
+  const items = [...ahead.items, ...more.items]
   await forEachParallel(items, engine.sendConcurrency, (item) =>
     sendItem(engine, pass, { head: item, body: item.body, again: false }),
   )
   // The batch was cut, not the work: the rest need not wait for the next interval.
-  if (items.length === wanted && room > wanted && !pass.halted) tally.nextDelayMs = 0
+  const isCut = items.length === engine.maxBatchItems && roomFor(engine, tally, control) > 0
+  if (isCut && !pass.halted) tally.nextDelayMs = 0
+}
+
+async function claim(
+  engine: Engine,
+  tally: Tally,
+  { control, max }: { control: ControlState; max: number },
+): Promise<Claimed> {
+  const wanted = Math.min(roomFor(engine, tally, control), max)
+  if (wanted === 0 || !(await engine.lease.keep())) return NOTHING_CLAIMED
+  const items = await engine.queue.get(wanted)
+  tally.claimed += items.length
+  tally.processing += items.length
+  for (const item of items) engine.memory.noteUnsent(item)
+  return { items, isAll: items.length < wanted }
+}
+
+function roomFor({ policy }: Engine, { processing, orphans }: Tally, { limits }: ControlState): number {
+  return roomIn(policy, { processing, orphans, limits })
 }

@@ -1,7 +1,6 @@
 import type { ItemHead, JobRef, JobReport } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { forgetJobs, movedOn } from './settle.js'
-import type { Tally } from './tick-result.js'
 
 /** What was read of queue and worker, the queue first. */
 export interface Found {
@@ -18,19 +17,32 @@ export function isReportOf(item: ItemHead, report: JobReport): boolean {
  * Jobs without an item in PROCESSING. One that has ended is forgotten, if its item has moved on: a crash came between the settle and
  * the forgetting. One that runs is told of once, counted, and left alone: nobody's work is killed silently.
  */
-export async function reconcileOrphans(engine: Engine, tally: Tally, found: Found): Promise<void> {
-  const strangers = [...found.reports].filter(([id, report]) => {
-    const item = found.items.get(id)
-    return item === undefined || !isReportOf(item, report)
-  })
-  const running = strangers.filter(([, report]) => report.stage === 'PROCESSING').map(jobOf)
+export async function reconcileOrphans(engine: Engine, found: Found): Promise<void> {
+  const strangers = strangersOf(found)
   const ended = strangers.filter(([, report]) => report.stage !== 'PROCESSING').map(jobOf)
-  tally.orphans = running.length
-  await tellNew(engine, running)
+  await tellNew(engine, strangers.filter(isRunning).map(jobOf))
   if (engine.worker.forgetJobs !== undefined) await forgetJobs(engine, await movedOn(engine, ended))
 }
 
-function jobOf([id, { uid, attempt }]: readonly [string, JobReport]): JobRef {
+/** How many jobs run without an item in PROCESSING. */
+export function countOrphans(found: Found): number {
+  return strangersOf(found).filter(isRunning).length
+}
+
+type Stranger = readonly [id: string, report: JobReport]
+
+function strangersOf({ items, reports }: Found): Stranger[] {
+  return [...reports].filter(([id, report]) => {
+    const item = items.get(id)
+    return item === undefined || !isReportOf(item, report)
+  })
+}
+
+function isRunning([, report]: Stranger): boolean {
+  return report.stage === 'PROCESSING'
+}
+
+function jobOf([id, { uid, attempt }]: Stranger): JobRef {
   return { id, uid, attempt }
 }
 

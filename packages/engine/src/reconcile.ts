@@ -2,25 +2,25 @@ import { MAX_PAGE_ITEMS, type ItemHead, type JobReport, type Queue } from '@slui
 import { decide, type JobFacts } from './decide.js'
 import type { Engine } from './engine.js'
 import { callWorker, isOutage } from './engine-errors.js'
-import { isReportOf, reconcileOrphans } from './orphans.js'
+import { countOrphans, isReportOf, reconcileOrphans, type Found } from './orphans.js'
 import { forEachParallel } from './parallel.js'
 import { refOf, settleAll, type DecidedSettlement } from './settle.js'
 import type { Tally } from './tick-result.js'
 
-/** What was decided of all items in PROCESSING. */
+/** What was read of queue and worker, and what was decided of all items in PROCESSING. */
+export interface Findings {
+  readonly found: Found
+  readonly decisions: Decisions
+}
+
 interface Decisions {
   readonly settlements: DecidedSettlement[]
   readonly resends: ItemHead[]
   readonly asks: ItemHead[]
 }
 
-/**
- * Brings the queue up to what the worker says: settles items whose jobs have ended, finds out about those that have none, and tells
- * of jobs that have no item.
- *
- * @returns the items in PROCESSING whose jobs are to be sent (again)
- */
-export async function reconcile(engine: Engine, tally: Tally): Promise<readonly ItemHead[]> {
+/** Reads what is in PROCESSING and what the worker says of it, and decides what is to be done; nothing moves. */
+export async function look(engine: Engine, tally: Tally): Promise<Findings> {
   // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
   const items = await listProcessing(engine.queue)
   tally.processing = items.size
@@ -33,9 +33,15 @@ export async function reconcile(engine: Engine, tally: Tally): Promise<readonly 
     decideOne(engine, { item, report: reports.get(item.id), canAsk }, decisions)
   }
   await askForAbsent(engine, tally, decisions)
+  const found = { items, reports }
+  tally.orphans = countOrphans(found)
+  return { found, decisions }
+}
+
+/** Brings the queue up to what the worker says: settles items whose jobs have ended, and tells of jobs that have no item. */
+export async function reconcile(engine: Engine, tally: Tally, { found, decisions }: Findings): Promise<void> {
   await settleAll(engine, tally, decisions.settlements)
-  await reconcileOrphans(engine, tally, { items, reports })
-  return decisions.resends
+  await reconcileOrphans(engine, found)
 }
 
 async function listProcessing(queue: Queue): Promise<Map<string, ItemHead>> {

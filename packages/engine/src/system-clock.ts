@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as wait } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '@sluice/core'
 
 /** What `setTimeout` can hold: a longer sleep ends early, which every caller must stand anyway. */
@@ -9,7 +9,10 @@ const MAX_TIMER_MS = 2_147_483_647
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  // It rejects when it is aborted, and for nothing else.
+  // A timer of nothing takes a millisecond, in which a loop with more to do would do nothing. Both reject when they are aborted, and for
+  // nothing else.
   sleep: (ms, signal) =>
-    wait(Math.min(Math.max(ms, 0), MAX_TIMER_MS), undefined, { signal }).catch(() => undefined),
+    (ms <= 0 ? turn(undefined, { signal }) : wait(Math.min(ms, MAX_TIMER_MS), undefined, { signal })).catch(
+      () => undefined,
+    ),
 }

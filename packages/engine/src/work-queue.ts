@@ -1,5 +1,5 @@
 import type { Clock, ControlState } from '@sluice/core'
-import { dispatch } from './dispatch.js'
+import { claimAhead, dispatch, NOTHING_CLAIMED } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
 import { isOutage } from './engine-errors.js'
@@ -7,7 +7,7 @@ import { checkedOptions, type CheckedOptions, type WorkQueueOptions } from './en
 import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { OutageLog } from './outage-log.js'
-import { reconcile } from './reconcile.js'
+import { look, reconcile } from './reconcile.js'
 import { Sweeper } from './sweeper.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
@@ -147,11 +147,20 @@ export class WorkQueue {
     this.#noteRole(tally)
     const control = await this.#engine.queue.control.read()
     this.#notePause(tally, control)
-    // Reconcile first: what has ended makes room for what is to start.
-    const resends = await reconcile(this.#engine, tally)
+    const findings = await look(this.#engine, tally)
+    const { resends } = findings.decisions
+    const mayClaim = !control.paused && tally.unavailable === undefined && this.#leftAloneMs() <= 0
+    // Settled before anything is sent: what has ended makes room for what is to start. Only what there is room for anyway is claimed
+    // meanwhile, which counts what is not settled yet.
+    const [settling, claiming] = await Promise.allSettled([
+      reconcile(this.#engine, tally, findings),
+      mayClaim ? claimAhead(this.#engine, tally, { resends, control }) : NOTHING_CLAIMED,
+    ])
+    if (settling.status === 'rejected') throw settling.reason
     tally.reconciled = true
+    if (claiming.status === 'rejected') throw claiming.reason
     if (control.paused || tally.unavailable !== undefined || this.#leftAlone(tally)) return
-    await dispatch(this.#engine, tally, { resends, control })
+    await dispatch(this.#engine, tally, { resends, control, ahead: claiming.value })
     this.#noteRefusal(tally)
   }
 
@@ -176,11 +185,15 @@ export class WorkQueue {
 
   /** A worker that refused a send, and said for how long, gets nothing before that; its jobs are followed all the same. */
   #leftAlone(tally: Tally): boolean {
-    const leftMs = this.#sendAtMs - this.clock.monotonicMs()
+    const leftMs = this.#leftAloneMs()
     if (leftMs <= 0) return false
     if (this.#refusal !== undefined) tally.unavailable = this.#refusal
     tally.nextDelayMs = leftMs
     return true
+  }
+
+  #leftAloneMs(): number {
+    return this.#sendAtMs - this.clock.monotonicMs()
   }
 
   #noteRefusal(tally: Tally): void {
