@@ -18,17 +18,16 @@ export class SqlControl implements QueueControl {
   read(): Promise<ControlState> {
     return this.#gate.run('read the control state', async () => {
       const { db, names } = this.#store
-      const pause = await db
-        .selectFrom(names.queues)
-        .select(['paused_at', 'pause_reason'])
-        .where('id', '=', this.#queueId)
-        .executeTakeFirst()
-      const limits = await db
-        .selectFrom(names.limits)
-        .select(['name', 'value'])
-        .where('queue_id', '=', this.#queueId)
+      const rows = await db
+        .selectFrom(`${names.queues} as q`)
+        .leftJoin(`${names.limits} as l`, 'l.queue_id', 'q.id')
+        .select(['q.paused_at', 'q.pause_reason', 'l.name', 'l.value'])
+        .where('q.id', '=', this.#queueId)
         .execute()
-      return { ...pauseOf(pause), limits: Object.fromEntries(limits.map(({ name, value }) => [name, value])) }
+      const limits = rows.flatMap(({ name, value }) =>
+        name === null || value === null ? [] : [[name, value]],
+      )
+      return { ...pauseOf(rows[0]), limits: Object.fromEntries(limits) }
     })
   }
 
