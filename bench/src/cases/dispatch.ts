@@ -78,7 +78,8 @@ async function runOne(bench: Bench, runner: Runner, repeat: number): Promise<voi
 async function runSluice(url: string, items: number): Promise<void> {
   const queue = await openQueue({ name: 'bench', url, timeoutMs: 120_000 })
   const worker = new NoopWorker('bench')
-  const policy = processingLimit(BATCH)
+  // A batch that is sent and one that is claimed meanwhile, as graphile-worker fills its local queue again while jobs are completed.
+  const policy = processingLimit(2 * BATCH)
   const workQueue = new WorkQueue({
     queue,
     worker,
