@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-s3'
@@ -56,11 +56,32 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   expect(await box.json(['status'])).toMatchObject({ total: 0 })
 })
 
+/** A stranger's queue, which is one of ours in all but that. */
+async function installWithoutSweep(): Promise<void> {
+  const folder = join(box.dir, 'node_modules/queue-without-sweep')
+  await mkdir(folder, { recursive: true })
+  const manifest = { name: 'queue-without-sweep', version: '1.0.0', type: 'module', exports: './index.js' }
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
+  const text = `
+    import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
+    export * from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
+    export async function openQueue(options) {
+      const queue = await open(options)
+      const get = (_, key) => {
+        if (key === 'supports') return { ...queue.supports, sweep: false }
+        return typeof queue[key] === 'function' ? queue[key].bind(queue) : queue[key]
+      }
+      return new Proxy(queue, { get })
+    }`
+  await writeFile(join(folder, 'index.js'), text)
+}
+
 test('a queue that leaves nothing to sweep says so, and a retention without a sweep is warned of', async () => {
+  await installWithoutSweep()
   await configure(
     {},
     {
-      queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` },
+      queue: { package: 'queue-without-sweep', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` },
       sweep: { retentionMs: 1 },
     },
   )
