@@ -82,7 +82,7 @@ const sweep = z
     everyMs: wholeMs
       .default(3_600_000)
       .describe(
-        'Time between two sweeps of the storage, in ms; 0 for none. Of use to queues that have a sweep, such as `s3`.',
+        'Time between two sweeps of the storage, in ms; 0 for none. Of use to queues that have a sweep; `s3`, `sql` and `memory` do.',
       ),
     retentionMs: z
       .int()
