@@ -67,6 +67,8 @@ interface StoredObject {
     readonly sizeBytes: number;
     /** Its user metadata. Only ASCII goes in. */
     readonly meta: Readonly<Record<string, string>>;
+    /** Epoch ms of the store's clock, whole seconds; absent where the store doesn't say. */
+    readonly modifiedAt?: number;
 }
 /** One request to the store. It takes effect at one instant, or never; or later than its sender thinks. */
 type StorageOp = 
@@ -227,6 +229,7 @@ declare class StintCache {
     live(name: string): void;
     /** When it was seen without an end: a short while ago, longer ago, or never. */
     seenLive(name: string): 'lately' | 'before' | 'never';
+    /** Where the item of a key was seen in PROCESSING, not too long ago. */
     find(key: string): Seen | undefined;
     /** It was moved. */
     forget(key: string): void;
@@ -300,7 +303,7 @@ declare class Ground {
 }
 
 interface S3SweepOptions extends SweepOptions {
-    /** Marks of removed items that are older than this are deleted, in ms, 3,600,000 or more. Default a week. */
+    /** Marks of items that were removed longer ago than this are deleted, in ms, 3,600,000 or more. Default a week. */
     readonly purgeAfterMs?: number;
 }
 

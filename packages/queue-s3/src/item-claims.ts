@@ -3,10 +3,13 @@ import type { QueueItem } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf, type IndexEntry } from './item-state.js'
-import { claimStint, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import type { RunResult } from './protocol-run.js'
 import { look, type Protocol } from './storage-op.js'
 import { WaitingScan, type Candidate } from './waiting-scan.js'
+
+/** Claims that took longer, in ms, are looked at again. Half of the age under which `sweep` purges no mark. */
+const MAX_CLAIM_MS = 1_800_000
 
 /** Gives items out. */
 export class ItemClaims {
@@ -76,13 +79,19 @@ export class ItemClaims {
   async #claimAll(found: readonly Candidate[]): Promise<RunResult<ClaimResult>[]> {
     for (const { name } of found) this.#underWay.add(name)
     try {
-      const at = this.#ground.names.now()
-      return await this.#ground.runAll(
-        found.map((one) => claimStint(this.#ground.layout, one, { token: randomUUID(), at })),
-      )
+      const { layout, names } = this.#ground
+      const at = names.now()
+      const claims = found.map((one) => claimStint(layout, one, { token: randomUUID(), at }))
+      const results = await this.#ground.runAll(claims)
+      // By the store's clock: that of a process stands still with it.
+      return names.now() - at <= MAX_CLAIM_MS ? results : await this.#confirmAll(results)
     } finally {
       for (const { name } of found) this.#underWay.delete(name)
     }
+  }
+
+  #confirmAll(results: readonly RunResult<ClaimResult>[]): Promise<RunResult<ClaimResult>[]> {
+    return this.#ground.runAll(results.map((result) => confirmed(this.#ground, result)))
   }
 
   #given(result: RunResult<ClaimResult>): QueueItem[] {
@@ -101,6 +110,11 @@ export class ItemClaims {
   #isStray(name: string): boolean {
     return this.#ground.strays.has(this.#ground.layout.at('WAITING', name))
   }
+}
+
+function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protocol<ClaimResult> {
+  if ('error' in result) throw result.error
+  return yield* confirmClaim(layout, result.value)
 }
 
 function* peekStint({ layout, strays }: Ground, { name, stint }: Candidate): Protocol<QueueItem | undefined> {

@@ -6,11 +6,12 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  type HeadObjectCommandOutput,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { failureOf, s3Error, type S3Place } from './s3-errors.js'
-import type { StorageOp, StorageReply } from './storage-op.js'
+import type { StorageOp, StorageReply, StoredObject } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
 
 export interface S3StoreOptions {
@@ -176,7 +177,7 @@ export class S3Store {
     return this.#found('read', patience, async (abortSignal) => {
       const output = await this.#client.send(command, { abortSignal })
       const content = (await output.Body?.transformToString('utf-8')) ?? ''
-      return { object: { content, sizeBytes: Buffer.byteLength(content), meta: output.Metadata ?? {} } }
+      return { object: storedObject(output, content, Buffer.byteLength(content)) }
     })
   }
 
@@ -184,7 +185,7 @@ export class S3Store {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
     return this.#found('read', patience, async (abortSignal) => {
       const output = await this.#client.send(command, { abortSignal })
-      return { object: { content: '', sizeBytes: output.ContentLength ?? 0, meta: output.Metadata ?? {} } }
+      return { object: storedObject(output, '', output.ContentLength ?? 0) }
     })
   }
 
@@ -257,6 +258,15 @@ export class S3Store {
     const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
     await pause(Math.random() * spanMs)
   }
+}
+
+function storedObject(
+  { Metadata: meta = {}, LastModified }: Pick<HeadObjectCommandOutput, 'Metadata' | 'LastModified'>,
+  content: string,
+  sizeBytes: number,
+): StoredObject {
+  const object = { content, sizeBytes, meta }
+  return LastModified === undefined ? object : { ...object, modifiedAt: LastModified.getTime() }
 }
 
 /** A clear answer: the store is there. */

@@ -5,6 +5,8 @@ import type { Seen } from './protocol/move-item.js'
 const MAX_KNOWN = 100_000
 /** How long listHeads believes that a stint it has looked at has not ended, before it has its turn to be looked at again. */
 const LIVE_MS = 30_000
+/** How long a move may rely on a stint that was seen without an end. Far shorter than marks live: a move would find none of an end that was purged. */
+const SURE_MS = 1_800_000
 
 /**
  * What this process has seen under PROCESSING: it saves requests, and nothing relies on it. A move of an item that went elsewhere in the
@@ -42,8 +44,11 @@ export class StintCache {
     return this.#monotonicMs() - at < LIVE_MS ? 'lately' : 'before'
   }
 
+  /** Where the item of a key was seen in PROCESSING, not too long ago. */
   find(key: string): Seen | undefined {
-    return this.#seen.get(key)
+    const seen = this.#seen.get(key)
+    const at = seen && this.#live.get(seen.name)
+    return at !== undefined && this.#monotonicMs() - at < SURE_MS ? seen : undefined
   }
 
   /** It was moved. */

@@ -4,6 +4,8 @@ export interface StoredObject {
   readonly sizeBytes: number
   /** Its user metadata. Only ASCII goes in. */
   readonly meta: Readonly<Record<string, string>>
+  /** Epoch ms of the store's clock, whole seconds; absent where the store doesn't say. */
+  readonly modifiedAt?: number
 }
 
 /** One request to the store. It takes effect at one instant, or never; or later than its sender thinks. */

@@ -5,17 +5,18 @@ import { valuesOf } from './ground.js'
 import { mend } from './mend.js'
 import { presentIn } from './name-check.js'
 import { removeStint } from './protocol/leave-stage.js'
-import { walkNames, type ListedStint } from './stage-walk.js'
-import { look, type Protocol } from './storage-op.js'
+import { purgeMark } from './protocol/purge-mark.js'
+import { walkNames } from './stage-walk.js'
+import type { StoredObject } from './storage-op.js'
 
-/** Far above the lifetime of any request: marks are fences against requests that come late. */
+/** Far above the time that any call takes: marks are fences against what comes late. See `MAX_CLAIM_MS`. */
 const MIN_PURGE_MS = 3_600_000
 const WEEK_MS = 604_800_000
 /** Marks of items that are still there cost a HEAD each at every purge: those of one process are so far apart. */
 const PURGE_GAP_MS = 86_400_000
 
 export interface S3SweepOptions extends SweepOptions {
-  /** Marks of removed items that are older than this are deleted, in ms, 3,600,000 or more. Default a week. */
+  /** Marks of items that were removed longer ago than this are deleted, in ms, 3,600,000 or more. Default a week. */
   readonly purgeAfterMs?: number
 }
 
@@ -81,29 +82,23 @@ async function removeOld(ground: Ground, retentionMs: number): Promise<number> {
   return removed
 }
 
-/** Only of items whose index object is empty: those of any other item still fence its earlier stints. */
 async function purgeMarks(ground: Ground, purgeAfterMs: number): Promise<number> {
   let purged = 0
   for (const folder of ['SUCCESS', 'FAIL', 'LEFT'] as const) {
     for await (const { stints } of walkNames(ground, folder)) {
-      const old = stints.filter(
-        (one) => (folder === 'LEFT' || one.sizeBytes === 0) && isOlder(ground, one, purgeAfterMs),
-      )
-      const gone = valuesOf(await ground.runAll(old.map((one) => isRemoved(ground, one))))
-      const keys = old.filter((_, index) => gone[index]).map(({ name }) => ground.layout.at(folder, name))
-      await ground.store.deleteAll(keys, ground.store.patience())
-      purged += keys.length
+      const marks = stints.filter((one) => folder === 'LEFT' || one.sizeBytes === 0)
+      const old = marks.filter((one) => isOlder(ground, one, purgeAfterMs))
+      const isOld = ({ modifiedAt }: StoredObject) =>
+        modifiedAt !== undefined && isOlder(ground, { modifiedAt }, purgeAfterMs)
+      const purges = old.map((one) => purgeMark(ground.layout, { folder, ...one }, isOld))
+      const results = valuesOf(await ground.runAll(purges))
+      purged += results.filter(Boolean).length
     }
   }
   return purged
 }
 
-/** When the index object was emptied doesn't matter: the mark is older than any request, and nobody creates it anew. */
-function* isRemoved({ layout }: Ground, { stint }: ListedStint): Protocol<boolean> {
-  return (yield* look(layout.index(stint)))?.sizeBytes === 0
-}
-
 /** Both instants are the store's. */
-function isOlder({ store }: Ground, { modifiedAt }: ListedStint, ageMs: number): boolean {
+function isOlder({ store }: Ground, { modifiedAt }: { readonly modifiedAt: number }, ageMs: number): boolean {
   return store.clock.now() - modifiedAt > ageMs
 }

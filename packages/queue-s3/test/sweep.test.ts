@@ -111,6 +111,67 @@ test('an item that was requeued since it was listed is not removed for its age',
   expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', attempt: 2, reason: 'again' })
 })
 
+/** Another process that stops where it would write its claim of a name that it read long ago: when it goes on is up to the test. */
+async function claimLate({ clock, server, queue }: Awaited<ReturnType<typeof world>>) {
+  await queue.put('a', 1)
+  const [name = ''] = keysOf(server, 'WAITING')
+  await queue.get(1)
+  await queue.release('a')
+  // As if its deletion had failed.
+  server.seed([[name, server.textOf(keysOf(server, 'WAITING')[0] ?? '') ?? '']])
+  const endpoint = await server.addEndpoint()
+  const late = await openQueue({ ...optionsOn(server, endpoint), clock })
+  opened.push(late)
+  const stopped = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
+  endpoint.onRequest = ({ operation, key }) => {
+    if (operation !== 'PutObject' || !key.includes('/PROCESSING/')) return undefined
+    stopped.resolve()
+    return { do: 'hold', until: goOn.promise, reply: 'kept' }
+  }
+  return { late, stopped: stopped.promise, goOn: goOn.resolve }
+}
+
+test('a mark that is old does not go before the call ends that may still hit it, when its item was removed just now', async () => {
+  const made = await world()
+  const { late, stopped, goOn } = await claimLate(made)
+  await made.clock.advance(2 * WEEK_MS)
+  const claim = late.get(1)
+  await stopped
+  await made.queue.remove(['a'])
+  expect(await made.queue.sweep()).toMatchObject({ leftovers: 1 })
+  goOn()
+  expect(await claim).toEqual([])
+  expect(keysOf(made.server, 'PROCESSING')).toEqual([])
+})
+
+test('a claim by a process that stood still while the marks went is nobody’s', async () => {
+  const made = await world()
+  const { late, stopped, goOn } = await claimLate(made)
+  const claim = late.get(1)
+  await stopped
+  await made.queue.remove(['a'])
+  await made.clock.advance(2 * HOUR_MS)
+  expect(await made.queue.sweep({ purgeAfterMs: HOUR_MS })).toMatchObject({ leftovers: 3 })
+  goOn()
+  expect(await claim).toEqual([])
+  expect(keysOf(made.server, 'PROCESSING')).toEqual([])
+})
+
+test('who held an item beyond the life of its marks is told that it is gone', async () => {
+  const { clock, server, queue } = await world()
+  await queue.put('a', 1)
+  await queue.get(1)
+  const other = await openQueue({ ...optionsOn(server), clock })
+  opened.push(other)
+  await other.release('a')
+  await other.remove(['a'])
+  await clock.advance(2 * WEEK_MS)
+  await other.sweep()
+  await expect(queue.success('a', { attempt: 1 })).rejects.toMatchObject({ code: 'SLUICE_ITEM_NOT_FOUND' })
+  expect(keysOf(server, 'SUCCESS')).toEqual([])
+})
+
 test('marks are never purged within an hour', async () => {
   const { queue } = await world()
   for (const purgeAfterMs of [HOUR_MS - 1, 0, Number.NaN]) {

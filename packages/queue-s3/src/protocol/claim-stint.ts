@@ -52,6 +52,19 @@ export function* claimStint(
   return { is: 'claimed', entry, running: { name, stint, id: entry.id, state } }
 }
 
+/**
+ * Looks again at a claim that took very long, its process having been suspended: the end that it looked for may have been a mark, and
+ * purged. Then the index object, which it had read before that, is empty by now, and the claim is nobody's.
+ */
+export function* confirmClaim(layout: Layout, claim: ClaimResult): Protocol<ClaimResult> {
+  if (claim.is !== 'claimed') return claim
+  const { name, stint } = claim.running
+  const index = yield* look(layout.index(stint))
+  if (index !== undefined && index.sizeBytes > 0) return claim
+  yield* drop(layout.at('PROCESSING', name))
+  return { is: 'lost' }
+}
+
 type ReadItem =
   | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningStint['state'] }
   | Exclude<ClaimResult, { is: 'claimed' }>

@@ -39,6 +39,26 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     { roles: ['put', 'claim', 'look', 'remove'], ends: ['WAITING', 'FAIL', 'SUCCESS'] },
     25_000,
   ],
+  [
+    'removal by age beside requeue and claimers, one crash',
+    { roles: ['put', 'claim', 'expire', 'requeue', 'claim'], ends: ['FAIL', 'SUCCESS'], crashes: 1 },
+    25_000,
+  ],
+  [
+    'leftovers deleted beside claimers, one delay, one crash',
+    { roles: ['put', 'claim', 'tidy', 'claim'], ends: ['WAITING', 'SUCCESS'], delays: 1, crashes: 1 },
+    25_000,
+  ],
+  [
+    'marks purged, and claimers with listings from before it, one delay',
+    { roles: ['put', 'claim', 'remove', 'purge', 'claim', 'put again'], ends: ['WAITING'], delays: 1 },
+    25_000,
+  ],
+  [
+    'marks of a requeue purged after a removal by age, one crash',
+    { roles: ['put', 'claim', 'requeue', 'expire', 'claim', 'purge', 'claim'], ends: ['FAIL'], crashes: 1 },
+    25_000,
+  ],
 ]
 
 describe('the protocol as built', () => {

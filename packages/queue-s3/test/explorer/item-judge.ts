@@ -22,12 +22,14 @@ interface Memory {
   gone?: number
   /** Stages that each slot which looks an item up has seen since it started. */
   seen?: Record<number, string[]>
+  /** Names that were ever under WAITING, where traces of them may be purged. */
+  names?: string[]
 }
 
-/** The invariants of one id, whose key is `a`. */
-export function itemJudge(layout: Layout): Judge {
+/** The invariants of one id, whose key is `a`. `keepNames`: for listings from before a purge. */
+export function itemJudge(layout: Layout, { keepNames }: { readonly keepNames: boolean }): Judge {
   return {
-    step: (step) => judged(layout, step),
+    step: (step) => judged(layout, step, keepNames),
     end: (world) => converged(layout, world.objects),
   }
 }
@@ -44,7 +46,17 @@ export function stageNow(layout: Layout, objects: Objects): string {
   }
 }
 
-function judged(layout: Layout, { before, after, slot, op }: Step): { memory: string } | { wrong: string } {
+/** The names that a listing from before a purge may have shown under WAITING. */
+export function namesKept({ memory }: Pick<World, 'memory'>): readonly string[] {
+  const { names = [] }: Memory = JSON.parse(memory)
+  return names
+}
+
+function judged(
+  layout: Layout,
+  { before, after, slot, op }: Step,
+  keepNames: boolean,
+): { memory: string } | { wrong: string } {
   const memory: Memory = JSON.parse(before.memory)
   const [from, to] = [stageNow(layout, before.objects), stageNow(layout, after.objects)]
   if (from !== to && !isLegal(from, to)) return { wrong: `the item went from ${from} to ${to}` }
@@ -54,6 +66,10 @@ function judged(layout: Layout, { before, after, slot, op }: Step): { memory: st
     if (removers.length === 0) return { wrong: `nobody removes, and the item is gone from ${from}` }
   }
   remember(memory, to, after)
+  if (keepNames) {
+    const listed = namesIn(layout, after.objects, 'WAITING')
+    memory.names = [...new Set([...(memory.names ?? []), ...listed])].toSorted()
+  }
   if (slot !== undefined && op?.do === 'create') noteLateClaim(memory, layout, { before, after, slot, op })
   const wrong = slot === undefined ? undefined : judgeResult(memory, slot, { before, after })
   return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }

@@ -90,6 +90,10 @@ const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
   return step.value
 }
 
+const carelessPurge = instead((op, role) =>
+  role === 'purger' && op.do === 'look' && !isUnder('ITEMS', op) ? 'say absent' : 'send',
+)
+
 /** Every one of these must be caught. */
 export const knownBad: readonly KnownBad[] = [
   {
@@ -115,5 +119,13 @@ export const knownBad: readonly KnownBad[] = [
   {
     title: 'no clear answer taken for a success',
     bounds: { roles: ['put', 'claim', 'claim'], delays: 1, mutation: unclearIsDone },
+  },
+  {
+    title: 'marks purged while a call is under way that read the index object before',
+    bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], ends: ['WAITING'], hastyPurge: true },
+  },
+  {
+    title: 'a mark purged before the late claim that it fences',
+    bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], delays: 1, mutation: carelessPurge },
   },
 ]

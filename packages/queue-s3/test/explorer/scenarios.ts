@@ -1,15 +1,17 @@
 import { Layout } from '../../src/layout.js'
 import { claimStint, type ClaimResult } from '../../src/protocol/claim-stint.js'
 import { findPlace } from '../../src/protocol/find-item.js'
+import { removeStint } from '../../src/protocol/leave-stage.js'
 import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
 import { removeItem, requeueItem, settleItem } from '../../src/protocol/move-item.js'
+import { purgeMark, type ListedMark } from '../../src/protocol/purge-mark.js'
 import { putItem } from '../../src/protocol/put-item.js'
 import { entryText } from '../../src/object-texts.js'
 import { parseStint, stintName, type Stint } from '../../src/stint-name.js'
-import type { Protocol } from '../../src/storage-op.js'
+import { drop, look, type Protocol } from '../../src/storage-op.js'
 import type { Program } from './actor-node.js'
 import type { World } from './explore.js'
-import { itemJudge, namesIn, type ClaimOutcome, type SettleOutcome } from './item-judge.js'
+import { itemJudge, namesIn, namesKept, type ClaimOutcome, type SettleOutcome } from './item-judge.js'
 import type { Scenario } from './explore.js'
 
 /** One queue, of one item whose key is `a`. */
@@ -18,7 +20,19 @@ export const layout = new Layout('', 'q')
 /** Changes a protocol into one that is known to be wrong. */
 export type Mutation = <T>(protocol: Protocol<T>, role: string) => Protocol<T>
 
-export type Role = 'put' | 'put again' | 'claim' | 'adopt' | 'requeue' | 'remove' | 'look' | 'mend'
+export type Role =
+  | 'put'
+  | 'put again'
+  | 'claim'
+  | 'adopt'
+  | 'requeue'
+  | 'remove'
+  | 'look'
+  | 'mend'
+  /** The parts of a sweep: removal by age, deletion of what is left under WAITING, purge of marks. */
+  | 'expire'
+  | 'tidy'
+  | 'purge'
 
 export interface Bounds {
   readonly roles: readonly Role[]
@@ -31,6 +45,8 @@ export interface Bounds {
   readonly mutation?: Mutation
   /** The next stint's name, wrong on purpose. */
   readonly reuseNames?: boolean
+  /** Marks are purged as soon as the item is removed, wrong on purpose. */
+  readonly hastyPurge?: boolean
 }
 
 export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
@@ -39,7 +55,7 @@ export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 export function scenario(bounds: Bounds): Scenario {
   const { roles, delays = 0, crashes = 0 } = bounds
   const slots = roles.map((role, slot) => (world: World) => programsOf(role, slot, { world, bounds }))
-  return { slots, delays, crashes, judge: itemJudge(layout) }
+  return { slots, delays, crashes, judge: itemJudge(layout, { keepNames: roles.includes('purge') }) }
 }
 
 interface Context {
@@ -89,8 +105,64 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
         made(`mends left ${name}`, 'mender', () => mendLeft(layout, name)),
       ),
     ],
+    expire: () =>
+      everFinished(world).map((place) =>
+        made(`expires ${place.name}`, 'remover', () => removeStint(layout, place, token)),
+      ),
+    tidy: () =>
+      everNames(world, 'WAITING', bounds).map((name) => made(`tidies ${name}`, 'tidier', () => tidy(name))),
+    purge: () => {
+      const marks = marksIn(world)
+      const names = marks.map(({ folder, name }) => `${folder}/${name}`).join(' ')
+      const mayStart = marks.length > 0 && (bounds.hastyPurge === true || isQuiet(world))
+      return mayStart ? [made(`purges ${names}`, 'purger', () => purge(marks))] : []
+    },
   }
   return programs[role]()
+}
+
+/** As `sweep` tells it, whose listings show no more than these two looks. */
+function* tidy(name: string): Protocol<void> {
+  const claim = yield* look(layout.at('PROCESSING', name))
+  const end = claim ?? (yield* look(layout.at('SUCCESS', name)))
+  if (end !== undefined) yield* drop(layout.at('WAITING', name))
+}
+
+function* purge(marks: readonly ListedMark[]): Protocol<void> {
+  for (const mark of marks) yield* purgeMark(layout, mark, () => true)
+}
+
+/**
+ * The model has no clock. Of a mark that is purged this much is sure: since the index object was emptied, each call that was under way then has
+ * come to its end, and each request has landed. What begins while marks are being purged may have any old listing.
+ */
+function isQuiet({ actors, late }: World): boolean {
+  return late.length === 0 && actors.every((actor) => typeof actor !== 'object' || actor.op === undefined)
+}
+
+function marksIn({ objects }: World): ListedMark[] {
+  return (['SUCCESS', 'FAIL', 'LEFT'] as const).flatMap((folder) =>
+    placesIn(objects, folder)
+      .filter(({ name }) => folder === 'LEFT' || objects.get(layout.at(folder, name))?.sizeBytes === 0)
+      .map((place) => ({ folder, ...place })),
+  )
+}
+
+/** Where a listing may have shown a finished item: what has been requeued since, too. */
+function everFinished({ objects }: World) {
+  const listed = (['SUCCESS', 'FAIL'] as const).flatMap((at) =>
+    placesIn(objects, at)
+      .filter(({ name }) => (objects.get(layout.at(at, name))?.sizeBytes ?? 0) > 0)
+      .map((place) => ({ at, ...place })),
+  )
+  return [...listed, ...placesIn(objects, 'LEFT').map((place) => ({ at: 'FAIL' as const, ...place }))]
+}
+
+function placesIn(objects: World['objects'], folder: 'SUCCESS' | 'FAIL' | 'LEFT') {
+  return namesIn(layout, objects, folder).flatMap((name) => {
+    const stint = parseStint(name)
+    return stint === undefined ? [] : [{ name, stint }]
+  })
 }
 
 function* lookUp(): Protocol<{ found: string }> {
@@ -140,6 +212,7 @@ function everNames(
   for (const later of folder === 'WAITING' ? (['PROCESSING', 'SUCCESS'] as const) : (['SUCCESS'] as const)) {
     if (folder !== 'LEFT') for (const name of namesIn(layout, world.objects, later)) names.add(name)
   }
+  if (folder === 'WAITING') for (const name of namesKept(world)) names.add(name)
   return [...names].filter((name) => (parseStint(name)?.attempt ?? 0) <= stints).toSorted()
 }
 
