@@ -141,6 +141,14 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
   )
 }
 
+/** SLUICE_QUEUE_CLOSED, for a call that was under way. */
+export function closedMeanwhile(what: string, place: S3Place): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CLOSED',
+    `Cannot ${what} in ${placeText(place)}: the queue was closed meanwhile. Open it again to go on`,
+  )
+}
+
 /** A bucket that HEAD or GET answers 403 for a missing key. */
 export function missingListPermission(place: S3Place, cause: unknown): SluiceError {
   return new SluiceError(

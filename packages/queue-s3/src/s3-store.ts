@@ -9,8 +9,9 @@ import {
   type HeadObjectCommandOutput,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3'
+import type { SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
-import { failureOf, s3Error, type S3Place } from './s3-errors.js'
+import { closedMeanwhile, failureOf, s3Error, type S3Place } from './s3-errors.js'
 import type { StorageOp, StorageReply, StoredObject } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
 
@@ -148,7 +149,7 @@ export class S3Store {
         answered(patience)
         return { outcome: 'exists' }
       }
-      if (failure !== 'retry' && failure !== 'slow-down') throw s3Error(error, 'write', this.place)
+      if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, 'write')
       await this.#wait(error, 'write', patience)
       return { outcome: 'unclear' }
     }
@@ -234,7 +235,7 @@ export class S3Store {
         return value
       } catch (error) {
         const failure = failureOf(error)
-        if (failure !== 'retry' && failure !== 'slow-down') throw s3Error(error, what, this.place)
+        if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, what)
         await this.#wait(error, what, patience)
       }
     }
@@ -248,12 +249,17 @@ export class S3Store {
     })
   }
 
+  /** What was cut off by `close` says so: it is no outage. */
+  #failed(error: unknown, what: string): SluiceError {
+    return this.#ended.signal.aborted ? closedMeanwhile(what, this.place) : s3Error(error, what, this.place)
+  }
+
   /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
   async #wait(error: unknown, what: string, patience: Patience): Promise<void> {
     patience.since ??= performance.now()
     patience.tries += 1
     const spentMs = performance.now() - patience.since
-    if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw s3Error(error, what, this.place)
+    if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
     const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
     await pause(Math.random() * spanMs)

@@ -172,6 +172,12 @@ test('who held an item beyond the life of its marks is told that it is gone', as
   expect(keysOf(server, 'SUCCESS')).toEqual([])
 })
 
+test('a sweep whose queue is closed says so, and not that the store is gone', async () => {
+  const { server, queue } = await world()
+  server.main.onRequest = () => ({ do: 'hold', until: queue.close(), reply: 'dropped' })
+  await expect(queue.sweep()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
+})
+
 test('marks are never purged within an hour', async () => {
   const { queue } = await world()
   for (const purgeAfterMs of [HOUR_MS - 1, 0, Number.NaN]) {
