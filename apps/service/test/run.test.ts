@@ -1,12 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createRequire } from 'node:module'
-import type { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import type { Queue } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Sandbox } from './sluice.js'
+import { Sandbox, logged } from './sluice.js'
 
 let box: Sandbox
 let queue: Queue
@@ -56,18 +55,6 @@ async function putItems(count: number): Promise<string[]> {
 async function startedJobs(): Promise<string[]> {
   const text = await readFile(join(box.dir, 'starts'), 'utf8')
   return text.split('\n').filter((line) => line !== '')
-}
-
-/** Resolves when the log says so; it only listens, so that the whole log is still there at the end. */
-function logged(stderr: Readable, msg: string): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  let text = ''
-  stderr.on('data', (chunk: Buffer) => {
-    text += chunk.toString()
-    if (text.includes(`"msg":${JSON.stringify(msg)}`)) resolve()
-  })
-  stderr.once('close', () => reject(new Error(`the log ended without "${msg}":\n${text}`)))
-  return promise
 }
 
 /** What a shell makes of a line that knows no quotes but single ones. */

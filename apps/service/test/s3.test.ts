@@ -1,11 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-s3'
-import { s3Stores, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
 import { openWorker } from '@sluice/worker-dummy'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Sandbox } from './sluice.js'
+import { Sandbox, logged } from './sluice.js'
 
 let box: Sandbox
 let server: S3Server
@@ -31,6 +32,12 @@ async function configure(queue: object = {}, more: object = {}): Promise<void> {
     ...more,
   }
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
+}
+
+/** In place of the server that each test begins with. */
+async function serveAs(options: S3ServerOptions): Promise<void> {
+  await server.close()
+  server = await startS3Server(options)
 }
 
 test('a manifest goes through a bucket to a report, and what is finished is swept away', async () => {
@@ -95,30 +102,115 @@ test('a queue that leaves nothing to sweep says so, and a retention without a sw
   expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('sweep.retentionMs has no effect')])
 })
 
+/** Each job writes its item's id into a file as it starts: what ran twice is there twice. */
+async function configureTenLines(starts: string): Promise<void> {
+  const { endpoint, credentials } = server.clientOptions()
+  const lines = [
+    'queue:',
+    `  { package: s3, name: tiles, bucket: ${server.bucket}, endpoint: '${endpoint}',`,
+    `    credentials: { accessKeyId: ${credentials.accessKeyId}, secretAccessKey: ${credentials.secretAccessKey} } }`,
+    'worker:',
+    '  package: process',
+    `  command: [sh, -c, 'echo "$0" >> ${starts}', '{id}']`,
+    `  dir: ${join(box.dir, 'jobs')}`,
+    'processing: { limit: 8 }',
+    'service: { intervalMs: 50, leaseTtlMs: 1500 }',
+  ]
+  await writeFile(join(box.dir, 'sluice.config.yaml'), lines.join('\n'))
+}
+
+async function linesOf(file: string): Promise<string[]> {
+  return (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')
+}
+
+test('of two services one is killed by kill -9; the other goes on, and each item is run once', async () => {
+  const starts = join(box.dir, 'starts')
+  await writeFile(starts, '')
+  await configureTenLines(starts)
+  const ids = Array.from({ length: 120 }, (_, n) => `item-${n + 100}`)
+  await writeFile(join(box.dir, 'ids.txt'), ids.join('\n'))
+  expect(await box.json(['load', 'ids.txt'])).toMatchObject({ added: 120 })
+  const services = [box.start(['run', '--until-empty']), box.start(['run', '--until-empty'])]
+  const dispatching = services.map(({ stderr }) => logged(stderr, 'this service dispatches'))
+  const dispatcher = await Promise.race(dispatching.map(async (says, index) => says.then(() => index)))
+  while ((await linesOf(starts)).length < 10) await pause(20)
+  services[dispatcher]?.kill('SIGKILL')
+  const ended = await Promise.all(services)
+  expect(ended.map(({ signal }) => signal === 'SIGKILL')).toEqual([dispatcher === 0, dispatcher === 1])
+  expect(ended[1 - dispatcher]?.exitCode).toBe(0)
+  expect(await box.json(['status'])).toMatchObject({ sizes: { SUCCESS: 120 }, total: 120 })
+  expect((await linesOf(starts)).toSorted()).toEqual(ids)
+}, 120_000)
+
+interface Wrong {
+  /** Of the server, which is started anew. */
+  readonly server?: S3ServerOptions
+  /** Of the queue in the configuration. */
+  readonly queue?: object
+}
+
 describe('what is wrong is told on one screen, by the built command line', () => {
-  const cases = [
+  const cases: readonly (readonly [title: string, wrong: Wrong, code: number, told: RegExp])[] = [
     [
       'no such bucket',
-      { bucket: 'nowhere' },
+      { queue: { bucket: 'nowhere' } },
       5,
       /bucket "nowhere", prefix "queues\/tiles\/".*no such bucket.*`bucket`/,
     ],
     [
       'nobody at the endpoint',
-      { endpoint: 'http://127.0.0.1:9' },
+      { queue: { endpoint: 'http://127.0.0.1:9' } },
       4,
       /127\.0\.0\.1:9.*could not be reached.*`endpoint`/,
     ],
     [
       'an unknown access key',
-      { credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' } },
+      { queue: { credentials: { accessKeyId: 'AK', secretAccessKey: 'SK' } } },
       5,
       /access key is unknown.*credentials/,
     ],
-    ['an option that there is not', { bukcet: 'b' }, 2, /bukcet/],
-    ['shards that are no power of two', { shards: 3 }, 2, /shards.*power of two/],
-  ] as const
-  test.each(cases)('%s', async (_, queue, code, told) => {
+    [
+      'a wrong secret',
+      { queue: { credentials: { accessKeyId: 'SLUICETESTKEY', secretAccessKey: 'SK' } } },
+      5,
+      /signature was refused.*secret key/,
+    ],
+    [
+      'credentials that have expired',
+      { server: { onRequest: () => answerWith('ExpiredToken') } },
+      5,
+      /credentials have expired.*Renew/,
+    ],
+    ['no permission to list', { server: { denied: ['ListObjectsV2'] } }, 5, /s3:ListBucket on the bucket/],
+    [
+      'a region that is not the bucket’s',
+      { server: { region: 'eu-west-1' }, queue: { region: 'us-east-1' } },
+      2,
+      /another region.*`region` to eu-west-1/,
+    ],
+    [
+      'a clock that the store does not accept',
+      { server: { onRequest: () => answerWith('RequestTimeTooSkewed') } },
+      5,
+      /clock is too far.*NTP/,
+    ],
+    [
+      'a store that gives no answer',
+      { server: { latencyMs: 3_600_000 } },
+      4,
+      /no answer came in time.*`timeoutMs`/,
+    ],
+    [
+      'a store that goes on asking for patience',
+      { server: { onRequest: () => answerWith('SlowDown') } },
+      4,
+      /go slower.*Try later/,
+    ],
+    ['an option that there is not', { queue: { bukcet: 'b' } }, 2, /bukcet/],
+    ['shards that are no power of two', { queue: { shards: 3 } }, 2, /shards.*power of two/],
+  ]
+  test.each(cases)('%s', async (_, { server: options, queue }, code, told) => {
+    if (options !== undefined) await serveAs(options)
     await configure(queue)
     const ran = [
       await box.spawn(['put', 'a', '1']),
@@ -133,13 +225,34 @@ describe('what is wrong is told on one screen, by the built command line', () =>
     }
   })
 
-  test('a store that lies is named, and nothing is put there', async () => {
-    await server.close()
-    server = await startS3Server({ rules: s3Stores.s3rver.rules })
+  const refusing: readonly (readonly [
+    title: string,
+    options: S3ServerOptions,
+    code: number,
+    told: RegExp,
+  ])[] = [
+    ['a store that lies', { rules: s3Stores.s3rver.rules }, 2, /If-None-Match.*ignores it/],
+    ['no permission to write', { denied: ['PutObject'] }, 5, /Cannot write.*s3:PutObject/],
+    ['no permission to delete', { denied: ['DeleteObjects'] }, 5, /Cannot delete.*s3:DeleteObject/],
+    ['no permission to look', { denied: ['HeadObject'] }, 5, /s3:ListBucket is not allowed/],
+  ]
+  test.each(refusing)(
+    '%s is named when a queue is opened, and no item is put',
+    async (_, options, code, told) => {
+      await serveAs(options)
+      await configure()
+      const ended = await box.spawn(['put', 'a', '1'])
+      expect([ended.code, ended.out]).toEqual([code, ''])
+      expect(ended.err.replaceAll('\n', ' ')).toMatch(told)
+      expect(server.keys().filter((key) => /ITEMS|WAITING/.test(key))).toEqual([])
+    },
+  )
+
+  test('an hour’s difference between the clocks of machine and store is made up for', async () => {
+    const clock = { now: () => Date.now() + 3_600_000 }
+    await serveAs({ clock, maxClockSkewMs: 900_000 })
     await configure()
-    const ended = await box.spawn(['put', 'a', '1'])
-    expect([ended.code, ended.out]).toEqual([2, ''])
-    expect(ended.err).toMatch(/If-None-Match/)
+    expect((await box.spawn(['put', 'a', '1'])).code).toBe(0)
   })
 
   test('a bucket without a queue is not taken for an empty one', async () => {

@@ -78,6 +78,18 @@ export class Sandbox {
   }
 }
 
+/** Resolves when the log says so; it only listens, so that the whole log is still there at the end. */
+export function logged(stderr: Readable, msg: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let text = ''
+  stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString()
+    if (text.includes(`"msg":${JSON.stringify(msg)}`)) resolve()
+  })
+  stderr.once('close', () => reject(new Error(`the log ended without "${msg}":\n${text}`)))
+  return promise
+}
+
 class Collector extends Writable {
   readonly #chunks: Buffer[] = []
 

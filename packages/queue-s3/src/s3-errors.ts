@@ -120,9 +120,8 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
     (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
-    return new SluiceError(known.code, `${head}: ${known.what} (${name}${status ? `, ${status}` : ''})`, {
-      cause: error,
-    })
+    const said = `${head}: ${known.what}${regionText(error)} (${name}${status ? `, ${status}` : ''})`
+    return new SluiceError(known.code, said, { cause: error })
   }
   if (failureOf(error) === 'fatal' && status !== undefined) {
     return new SluiceError(
@@ -133,12 +132,20 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
       },
     )
   }
+  return new SluiceError('SLUICE_QUEUE_UNAVAILABLE', `${head}: ${outageText(name, status)}`, { cause: error })
+}
+
+function outageText(name: string, status: number | undefined): string {
+  if (name === 'AbortError' || name === 'TimeoutError')
+    return 'no answer came in time. Is the network slow, or `endpoint` wrong? Give a longer `timeoutMs`, or try later'
   const said = status === undefined ? `it could not be reached (${name})` : `it answered ${status} ${name}`
-  return new SluiceError(
-    'SLUICE_QUEUE_UNAVAILABLE',
-    `${head}: ${said}. Check \`endpoint\` and the network, or try later`,
-    { cause: error },
-  )
+  return `${said}. Check \`endpoint\` and the network, or try later`
+}
+
+/** AWS tells which region it would have been. */
+function regionText(error: unknown): string {
+  if (!(error instanceof Error) || !('Region' in error) || typeof error.Region !== 'string') return ''
+  return /^[a-z0-9-]{1,40}$/.test(error.Region) ? ` to ${error.Region}` : ''
 }
 
 /** SLUICE_QUEUE_CLOSED, for a call that was under way. */
