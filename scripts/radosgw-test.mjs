@@ -1,11 +1,16 @@
 // `npm run check -- radosgw`: the S3 queue on a real store, Ceph's gateway. What S3 servers are known to do, the whole contract of a
-// queue, and processes that are killed each second. Where the gateway can't be installed the step is skipped, and says so; in CI it fails.
+// queue, the documented Python, and processes that are killed each second. Where the gateway can't be installed the step is skipped, and says so; in CI it fails.
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { radosgwEnvironment, startRadosgw, whyNoRadosgw } from './radosgw.mjs'
+import { installPackages, radosgwEnvironment, startRadosgw, whyNoRadosgw } from './radosgw.mjs'
 import { pinnedNode, root, run, say } from './setup.mjs'
 
-const FILES = ['packages/testkit/test/s3/s3-server-facts.test.ts', 'packages/queue-s3/test/contract.test.ts']
+const FILES = [
+  'packages/testkit/test/s3/s3-server-facts.test.ts',
+  'packages/queue-s3/test/contract.test.ts',
+  'packages/queue-s3/test/python-producer.test.ts',
+]
 const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '300', '--seconds', '12']
 const report = join(root, 'node_modules', '.cache', 'sluice', 'radosgw-tests.json')
 
@@ -18,7 +23,9 @@ else {
 }
 
 async function testOnStore() {
-  const store = await startRadosgw({ log: (line) => say(`radosgw: ${line}`) })
+  const log = (line) => say(`radosgw: ${line}`)
+  const store = await startRadosgw({ log })
+  if (!isBoto3There()) await installPackages(['python3-boto3'], log)
   try {
     const env = radosgwEnvironment(store)
     const counts = await runFiles(env)
@@ -26,6 +33,15 @@ async function testOnStore() {
     tell({ ...counts, ...(killed === 0 ? { passed: counts.passed + 1 } : { failed: counts.failed + 1 }) })
   } finally {
     await store.stop()
+  }
+}
+
+function isBoto3There() {
+  try {
+    execFileSync('/usr/bin/python3', ['-c', 'import boto3'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -245,10 +245,16 @@ async function installPrograms(log) {
   if (missingPrograms().length === 0) return
   const why = whyNoRadosgw()
   if (why !== undefined) throw new Error(`Can't start radosgw: ${why}`)
-  log(`installing ${PACKAGES.join(', ')}`)
+  await installPackages(PACKAGES, log)
+}
+
+/** Debian's packages, if this user may install them; else nothing happens. */
+export async function installPackages(packages, log) {
+  if (!mayInstall()) return
+  log(`installing ${packages.join(', ')}`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update'], { env, maxBuffer: 2 ** 26 })
-  await run('apt-get', ['install', '-y', '--no-install-recommends', ...PACKAGES], { env, maxBuffer: 2 ** 26 })
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { env, maxBuffer: 2 ** 26 })
 }
 
 function missingPrograms() {
