@@ -54,10 +54,9 @@ function makeHarness(open: OpenQueue): QueueHarness {
   }
   return {
     open: async (name = 'contract') => named(await openOne(`${prefix}-${name}`), name),
-    passTime: async (ms) => {
-      const queue = opened.at(-1)?.queue
-      if (queue === undefined) await sleep(ms)
-      else await waitFor(queue, ms)
+    passTime: (ms) => {
+      const queues = opened.map(({ queue }) => queue)
+      return queues.length === 0 ? sleep(ms) : waitFor(queues, ms)
     },
     close: async () => {
       await Promise.all(opened.map(({ queue }) => queue.close()))
@@ -77,10 +76,15 @@ function named(queue: Queue, name: string): Queue {
   })
 }
 
-/** The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. */
-async function waitFor(queue: Queue, ms: number): Promise<void> {
-  const untilAt = (await queue.now()) + ms
-  for (let left = ms; left > 0; left = untilAt - (await queue.now())) await sleep(Math.max(left, 1))
+/**
+ * The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. Two queues may read it a little differently: so
+ * much must have passed for whichever is behind, since whichever is ahead began.
+ */
+async function waitFor(queues: readonly Queue[], ms: number): Promise<void> {
+  const readings = () => Promise.all(queues.map((queue) => queue.now()))
+  const untilAt = Math.max(...(await readings())) + ms
+  for (let left = ms; left > 0; left = untilAt - Math.min(...(await readings())))
+    await sleep(Math.max(left, 1))
 }
 
 async function emptyQueue(queue: Queue): Promise<void> {

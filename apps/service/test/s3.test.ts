@@ -263,6 +263,14 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   })
 })
 
+test('verify tells how much time has passed for all that read the store’s clock', async () => {
+  await configure()
+  for (let round = 0; round < 3; round++) {
+    const { code, out } = await box.run(['verify', '--only', 'Q-TIME-1/d'])
+    expect([code, out]).toEqual([0, expect.stringContaining('1 passed')])
+  }
+})
+
 describe('requests of a tick', () => {
   test('with 500 in PROCESSING 2 LISTs and nothing per item; what ends and what starts is paid for', async () => {
     const { worker, tick, close } = await ticking(600)
