@@ -8,7 +8,7 @@ import type { StintNames } from './stint-names.js'
 import type { StrayLog } from './stray-log.js'
 
 /** What all parts of one open queue share. */
-export class Ground {
+export interface GroundParts {
   readonly store: S3Store
   readonly layout: Layout
   readonly logger: Logger
@@ -17,31 +17,19 @@ export class Ground {
   readonly names: StintNames
   /** Two hex digits each. */
   readonly lanes: readonly string[]
+}
 
-  constructor(parts: {
-    readonly store: S3Store
-    readonly layout: Layout
-    readonly logger: Logger
-    readonly strays: StrayLog
-    readonly cache: StintCache
-    readonly names: StintNames
-    readonly lanes: readonly string[]
-  }) {
-    this.store = parts.store
-    this.layout = parts.layout
-    this.logger = parts.logger
-    this.strays = parts.strays
-    this.cache = parts.cache
-    this.names = parts.names
-    this.lanes = parts.lanes
-  }
+export interface Ground extends GroundParts {
+  run<T>(protocol: Protocol<T>): Promise<T>
+  runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>
+}
 
-  run<T>(protocol: Protocol<T>): Promise<T> {
-    return runProtocol(this.store, this.logger, protocol)
-  }
-
-  runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]> {
-    return runProtocols(this.store, this.logger, protocols)
+export function makeGround(parts: GroundParts): Ground {
+  const { store, logger } = parts
+  return {
+    ...parts,
+    run: (protocol) => runProtocol(store, logger, protocol),
+    runAll: (protocols) => runProtocols(store, logger, protocols),
   }
 }
 

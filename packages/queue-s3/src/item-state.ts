@@ -1,6 +1,5 @@
 import {
   MAX_HISTORY,
-  type AttemptRecord,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
@@ -21,15 +20,10 @@ export interface IndexEntry {
 }
 
 /** What the object of a stint holds: the part that changes. Whatever can be read from its name isn't here. */
-export interface ItemState {
-  readonly notBeforeAt?: number
-  readonly claimedAt?: number
-  readonly finishedAt?: number
-  readonly reason?: string
-  readonly result?: JsonValue
-  readonly details?: JsonValue
-  readonly history: readonly AttemptRecord[]
-}
+export type ItemState = Pick<
+  ItemRecord,
+  'notBeforeAt' | 'claimedAt' | 'finishedAt' | 'reason' | 'result' | 'details' | 'history'
+>
 
 /** How an attempt ended. */
 export interface AttemptEnd {

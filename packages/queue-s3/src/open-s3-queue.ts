@@ -1,5 +1,5 @@
 import { SluiceError, checkOptions, silentLogger } from '@sluice/core'
-import { Ground } from './ground.js'
+import { makeGround } from './ground.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
 import { parseObject } from './object-texts.js'
@@ -32,7 +32,7 @@ export async function openQueue(options: unknown): Promise<S3Queue> {
     const names = new StintNames(() => store.clock.now(), shards)
     const strays = new StrayLog(logger, store.place)
     const cache = new StintCache(monotonicMs)
-    return new S3Queue(name, new Ground({ store, layout, logger, strays, cache, names, lanes }))
+    return new S3Queue(name, makeGround({ store, layout, logger, strays, cache, names, lanes }))
   } catch (error) {
     store.close()
     throw error

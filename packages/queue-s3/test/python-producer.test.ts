@@ -51,9 +51,7 @@ interface Call {
   readonly shards?: number
 }
 
-const title = `the Python of docs/s3-layout.md${python === undefined ? ': skipped, for want of a python3 with boto3' : ''}`
-
-describe.skipIf(python === undefined)(title, () => {
+describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a python3 has boto3', () => {
   let dir: string
   let server: S3Server
   let queue: S3Queue

@@ -59,15 +59,8 @@ interface Trail {
 
 /** Walks all states, in an order that is mixed and always the same, until something is wrong or the limit is reached. */
 export function explore(scenario: Scenario, maxStates: number): Exploration {
-  const { slots, delays, crashes, judge } = scenario
-  const first: World = {
-    objects: new Map(),
-    actors: slots.map(() => undefined),
-    late: [],
-    delays,
-    crashes,
-    memory: '{}',
-  }
+  const { slots, judge } = scenario
+  const first = firstWorld(scenario)
   const seen = new Set([keyOf(first)])
   const stack: Visit[] = [{ world: first, trail: undefined }]
   const next = picker()
@@ -95,16 +88,9 @@ export function explore(scenario: Scenario, maxStates: number): Exploration {
 
 /** One walk by lot from the start until nothing more can happen: far longer histories than can be explored whole. */
 export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong' | 'trail'> {
-  const { slots, delays, crashes, judge } = scenario
+  const { slots, judge } = scenario
   const lot = lots(seed)
-  let world: World = {
-    objects: new Map(),
-    actors: slots.map(() => undefined),
-    late: [],
-    delays,
-    crashes,
-    memory: '{}',
-  }
+  let world = firstWorld(scenario)
   const trail: string[] = []
   for (;;) {
     const steps = [...stepsFrom(world, slots)]
@@ -118,6 +104,11 @@ export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong
   }
   const wrong = judge.end(world)
   return wrong === undefined ? {} : { wrong, trail }
+}
+
+function firstWorld({ slots, delays, crashes }: Scenario): World {
+  const actors = slots.map(() => undefined)
+  return { objects: new Map(), actors, late: [], delays, crashes, memory: '{}' }
 }
 
 /** Numbers below a bound, by a seed. */
