@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { drop } from './exchange.js'
+import { ServedRequests } from '../served-requests.js'
 import type { ArgoOperation } from './operation.js'
 import { Replica } from './replica.js'
 import { RequestHandler, type EndpointParts, type OnArgoRequest } from './request-handler.js'
@@ -41,8 +41,7 @@ export class ArgoEndpoint {
   readonly #scheme: 'http' | 'https'
   readonly #host: string
   readonly #basePath: string
-  readonly #underWay = new Set<Promise<void>>()
-  readonly #hookErrors: unknown[] = []
+  readonly #served = new ServedRequests()
   #port: number
 
   /** Use {@link ArgoEndpoint.open}. */
@@ -58,7 +57,7 @@ export class ArgoEndpoint {
     this.#handler.onRequest = options.onRequest
     this.#handler.basePath = this.#basePath
     const serve = (incoming: IncomingMessage, reply: ServerResponse) =>
-      this.#track(this.#handler.serve(incoming, reply), incoming)
+      this.#served.track(this.#handler.serve(incoming, reply), incoming)
     const settings = { keepAliveTimeout: 0, requestTimeout: 0 }
     const { tls } = options
     this.#http =
@@ -166,25 +165,12 @@ export class ArgoEndpoint {
    * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
    */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
-    const errors = this.#hookErrors.splice(0)
-    if (errors.length > 0)
-      throw new AggregateError(errors, `The hook of ${this.url} threw: ${String(errors[0])}`)
+    await this.#served.settled(this.url)
   }
 
   /** Stops for good. Twice is fine. */
   async close(): Promise<void> {
     this.replica.close()
     await this.stop()
-  }
-
-  #track(serving: Promise<void>, incoming: IncomingMessage): void {
-    const ended = serving.catch((error: unknown) => {
-      // A hook's mistake: its sender sees a cut connection, the test sees the error.
-      this.#hookErrors.push(error)
-      drop(incoming)
-    })
-    this.#underWay.add(ended)
-    void ended.finally(() => this.#underWay.delete(ended))
   }
 }

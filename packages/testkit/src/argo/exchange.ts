@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { drop } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoRequest } from './request.js'
 import type { OpenEntry, RequestLog } from './request-log.js'
@@ -32,34 +33,4 @@ export function sendBeginning(exchange: Exchange, answer: ArgoAnswer, bytes: num
   reply.writeHead(answer.status, { ...headers, 'content-length': body.length, ...answer.headers })
   // Once the bytes are with the system, not before: they are to arrive.
   reply.write(body.subarray(0, bytes), () => drop(incoming))
-}
-
-/** Cuts the connection. */
-export function drop(incoming: IncomingMessage): void {
-  incoming.socket.destroy()
-}
-
-/** The whole body; `undefined` when the sender was cut off before its end. */
-export function readBody(incoming: IncomingMessage): Promise<string | undefined> {
-  const { promise, resolve } = Promise.withResolvers<string | undefined>()
-  const parts: Buffer[] = []
-  incoming.on('data', (part: Buffer) => parts.push(part))
-  incoming.once('end', () => resolve(Buffer.concat(parts).toString('utf8')))
-  incoming.once('error', () => resolve(undefined))
-  incoming.once('close', () => resolve(undefined))
-  return promise
-}
-
-/** The headers by name in lower case, each one text. */
-export function headersOf(incoming: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
-  }
-  return headers
-}
-
-/** Waits for a promise of the test's, whichever way it ends. */
-export async function settlement(until: Promise<unknown> | undefined): Promise<void> {
-  await Promise.allSettled([until])
 }

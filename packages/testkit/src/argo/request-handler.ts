@@ -1,16 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '@sluice/core'
+import { bodyOf, drop, headersOf, settlement } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoCore } from './argo-core.js'
-import {
-  drop,
-  headersOf,
-  readBody,
-  sendAnswer,
-  sendBeginning,
-  settlement,
-  type Exchange,
-} from './exchange.js'
+import { sendAnswer, sendBeginning, type Exchange } from './exchange.js'
 import type { ArgoFault } from './fault.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Replica } from './replica.js'
@@ -52,7 +45,7 @@ export class RequestHandler {
 
   /** From the first byte to the last; rejects with what a hook threw. */
   async serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
-    const body = await readBody(incoming)
+    const body = (await bodyOf(incoming))?.toString('utf8')
     // A request that was cut off has not arrived; a dead process sends none.
     if (body === undefined || this.crashed) return drop(incoming)
     const { core, clock, rateLimit } = this.#parts

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
+import { bodyOf, drop, headersOf, ServedRequests, settlement } from '../served-requests.js'
 import type { S3Answer } from './answer.js'
 import type { S3Fault } from './fault.js'
 import type { S3Operation } from './operation.js'
@@ -33,8 +34,7 @@ export class S3Endpoint {
   readonly #core: S3Core
   readonly #log: RequestLog
   readonly #http: Server
-  readonly #underWay = new Set<Promise<void>>()
-  readonly #hookErrors: unknown[] = []
+  readonly #served = new ServedRequests()
   #arrived = 0
   #crashed = false
   #url = ''
@@ -47,7 +47,7 @@ export class S3Endpoint {
     this.crashAt = options.crashAt
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
-      this.#track(this.#serve(incoming, reply), incoming)
+      this.#served.track(this.#serve(incoming, reply), incoming)
     })
     this.#http.on('connection', (socket) => {
       if (this.#crashed) socket.destroy()
@@ -108,10 +108,7 @@ export class S3Endpoint {
    * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
    */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
-    const errors = this.#hookErrors.splice(0)
-    if (errors.length > 0)
-      throw new AggregateError(errors, `The hook of ${this.#url} threw: ${String(errors[0])}`)
+    await this.#served.settled(this.#url)
   }
 
   /** Stops listening and closes all connections. Twice is fine. */
@@ -120,16 +117,6 @@ export class S3Endpoint {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#http.close(() => resolve())
     await promise
-  }
-
-  #track(serving: Promise<void>, incoming: IncomingMessage): void {
-    const ended = serving.catch((error: unknown) => {
-      // A hook's mistake: its sender sees a cut connection, the test sees the error.
-      this.#hookErrors.push(error)
-      drop(incoming)
-    })
-    this.#underWay.add(ended)
-    void ended.finally(() => this.#underWay.delete(ended))
   }
 
   async #serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
@@ -216,32 +203,4 @@ interface Exchange {
   readonly entry: OpenEntry
   readonly incoming: IncomingMessage
   readonly reply: ServerResponse
-}
-
-function drop(incoming: IncomingMessage): void {
-  incoming.socket.destroy()
-}
-
-/** Waits for a promise of the test's, whichever way it ends. */
-async function settlement(until: Promise<unknown> | undefined): Promise<void> {
-  await Promise.allSettled([until])
-}
-
-/** The whole body; `undefined` when the sender was cut off before its end. */
-function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>()
-  const parts: Buffer[] = []
-  incoming.on('data', (part: Buffer) => parts.push(part))
-  incoming.once('end', () => resolve(Buffer.concat(parts)))
-  incoming.once('error', () => resolve(undefined))
-  incoming.once('close', () => resolve(undefined))
-  return promise
-}
-
-function headersOf(incoming: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
-  }
-  return headers
 }

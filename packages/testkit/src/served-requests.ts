@@ -1,0 +1,60 @@
+import type { IncomingMessage } from 'node:http'
+
+/** The requests that a server of this package has under way, and what the hooks of a test threw at them. */
+export class ServedRequests {
+  readonly #underWay = new Set<Promise<void>>()
+  readonly #hookErrors: unknown[] = []
+
+  /** Keeps an eye on the serving of one. */
+  track(serving: Promise<void>, incoming: IncomingMessage): void {
+    const ended = serving.catch((error: unknown) => {
+      // A hook's mistake: its sender sees a cut connection, the test sees the error.
+      this.#hookErrors.push(error)
+      drop(incoming)
+    })
+    this.#underWay.add(ended)
+    void ended.finally(() => this.#underWay.delete(ended))
+  }
+
+  /**
+   * Resolves when every request that arrived has taken effect or been dropped.
+   *
+   * @param url the server's, for the message
+   * @throws what a hook threw meanwhile
+   */
+  async settled(url: string): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+    const errors = this.#hookErrors.splice(0)
+    if (errors.length > 0) throw new AggregateError(errors, `The hook of ${url} threw: ${String(errors[0])}`)
+  }
+}
+
+/** Cuts the connection. */
+export function drop(incoming: IncomingMessage): void {
+  incoming.socket.destroy()
+}
+
+/** The whole body; `undefined` when the sender was cut off before its end. */
+export function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Buffer | undefined>()
+  const parts: Buffer[] = []
+  incoming.on('data', (part: Buffer) => parts.push(part))
+  incoming.once('end', () => resolve(Buffer.concat(parts)))
+  incoming.once('error', () => resolve(undefined))
+  incoming.once('close', () => resolve(undefined))
+  return promise
+}
+
+/** The headers by name in lower case, each one text. */
+export function headersOf(incoming: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
+  }
+  return headers
+}
+
+/** Waits for a promise of the test's, whichever way it ends. */
+export async function settlement(until: Promise<unknown> | undefined): Promise<void> {
+  await Promise.allSettled([until])
+}
