@@ -14,6 +14,8 @@ const FILES = [
 const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '300', '--seconds', '12']
 const report = join(root, 'node_modules', '.cache', 'sluice', 'radosgw-tests.json')
 
+const log = (line) => say(`radosgw: ${line}`)
+
 const why = whyNoRadosgw()
 if (why === undefined) await testOnStore()
 else {
@@ -23,17 +25,24 @@ else {
 }
 
 async function testOnStore() {
-  const log = (line) => say(`radosgw: ${line}`)
-  const store = await startRadosgw({ log })
-  if (!isBoto3There()) await installPackages(['python3-boto3'], log)
+  const store = await timed('the gateway’s start', () => startRadosgw({ log }))
   try {
+    if (!isBoto3There()) await installBoto3()
     const env = radosgwEnvironment(store)
-    const counts = await runFiles(env)
-    const killed = await run(pinnedNode, KILL_TEST, { env })
+    const counts = await timed('the tests', () => runFiles(env))
+    const killed = await timed('the kill test', () => run(pinnedNode, KILL_TEST, { env }))
     tell({ ...counts, ...(killed === 0 ? { passed: counts.passed + 1 } : { failed: counts.failed + 1 }) })
   } finally {
-    await store.stop()
+    await timed('the gateway’s end', () => store.stop())
   }
+}
+
+/** The step is the longest of CI: where its time goes is to be seen. */
+async function timed(what, action) {
+  const start = performance.now()
+  const value = await action()
+  log(`${what} took ${((performance.now() - start) / 1_000).toFixed(1)} s`)
+  return value
 }
 
 function isBoto3There() {
@@ -43,6 +52,11 @@ function isBoto3There() {
   } catch {
     return false
   }
+}
+
+/** Where it can't be had, the test that needs it is skipped, and counted so. */
+async function installBoto3() {
+  await installPackages(['python3-boto3'], log).catch((error) => log(`no boto3: ${error.message}`))
 }
 
 async function runFiles(env) {
