@@ -5,7 +5,7 @@ import type { QueueCase } from '../queue-harness.js'
 import { contentOf, idsOf, oneInEach, spanOf } from '../queue-walk.js'
 
 /** So long that what was finished just now is younger on the slowest machine, and so short that a real store can be waited for. */
-const RETENTION_MS = 30_000
+const RETENTION_MS = 10_000
 
 /** Q-SWEEP-1. */
 export const sweepCases: readonly QueueCase[] = [
