@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: ['packages/*', 'apps/*'],
-    // Two files at a time on any machine: most of them wait for servers and processes, and more would starve each other on two cores.
-    maxWorkers: 2,
+    // One file at a time: several of them start servers and kill processes, and two cores are soon too few for two of those.
+    fileParallelism: false,
   },
 })

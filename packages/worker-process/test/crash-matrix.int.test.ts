@@ -143,7 +143,7 @@ describe.each(['all', 'none'] as const)('keeping %s', (keepOutputs) => {
       },
       PARALLEL,
     )
-    expect(checked.size).toBeGreaterThan(10)
+    expect(checked.size).toBeGreaterThan(5)
   })
 
   test('a host dies at each change while others live', async () => {
