@@ -9,6 +9,10 @@ import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
 import { watchInterrupts, type Interrupts } from './interrupt.js'
 import { Output, type TextStream } from './output.js'
 
+/** Whoever loads a list and sees no error would think it is kept. */
+const ALONE =
+  'this queue lives in this process only: other commands see nothing of it, and it is gone when this one ends'
+
 /** The parts of the world that a command may touch. */
 export interface World {
   readonly cwd: string
@@ -111,7 +115,9 @@ export class CliContext implements CommandContext {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
     if (!make) await assertQueueExists(loaded.config.queue, loaded)
-    return openQueuePackage(loaded.config.queue, loaded)
+    const queue = await openQueuePackage(loaded.config.queue, loaded)
+    if (!queue.supports.multiProcess) this.output.warn(ALONE)
+    return queue
   }
 
   async #openWorker(context: PackageContext): Promise<Worker> {

@@ -35,7 +35,8 @@ export class QueueWatcher {
 
   /** Never rejects, and is not to be waited for: it runs beside the loop. An outage is the engine's to tell of. */
   async afterTick(result: TickResult): Promise<void> {
-    const isQuiet = result.processing === 0 && result.unavailable === undefined
+    // Even when the worker is down: where there is nothing to do it isn't needed.
+    const isQuiet = result.processing === 0
     const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
     if (this.#isLooking) return
     this.#isLooking = true

@@ -171,6 +171,11 @@ describe('packages', () => {
   })
 })
 
+test('whoever puts into a queue that ends with the command is told so', async () => {
+  const { code, err } = await box.run(['put', 'a', '1'], { env: MEMORY })
+  expect([code, err]).toEqual([0, expect.stringContaining('lives in this process only')])
+})
+
 test('put refuses what no queue could hold, and stores nothing', async () => {
   const long = 'x'.repeat(1025)
   const [id, nan, deep, empty] = await Promise.all([

@@ -146,6 +146,14 @@ describe('ls and show', () => {
     expect(out).not.toContain('\u001B')
     expect((await box.run(['show', 'i', '--full'])).out).toContain('x'.repeat(2000))
     expect(await box.json(['show', 'i'])).toEqual(await queue.lookup('i'))
+    await queue.put('f', 1)
+    await queue.get(1)
+    const details = { log: 'y'.repeat(2000), link: 'https://argo.example.org/workflows/a/b' }
+    await queue.fail('f', { attempt: 1, reason: 'boom', details })
+    // What one field holds doesn't cut off the next.
+    expect((await box.run(['show', 'f'])).out).toMatch(
+      /^ +link +https:\/\/argo\.example\.org\/workflows\/a\/b$/m,
+    )
     const unknown = await box.run(['show', 'nobody', '--json'])
     expect([unknown.code, JSON.parse(unknown.err).error.code]).toEqual([3, 'SLUICE_ITEM_NOT_FOUND'])
   })

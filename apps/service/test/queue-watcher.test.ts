@@ -119,3 +119,11 @@ test('where counting takes long, it is done the less often', async () => {
   // At the beginning, after 5 s, and 200 s after that.
   expect(scene.looks).toBe(3)
 })
+
+test('an empty queue is seen to be one while the worker is down too: it is not needed', async () => {
+  const scene = new Scene()
+  scene.waiting = 0
+  const unavailable = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')
+  await scene.ticks(0, { processing: 0, unavailable })
+  expect(scene.empty).toBe(1)
+})

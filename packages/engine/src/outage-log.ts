@@ -1,33 +1,59 @@
-import type { Logger, SluiceError } from '@sluice/core'
+import type { Clock, Logger, SluiceError } from '@sluice/core'
 import type { WorkEvent } from './work-event.js'
 
-/** Tells of an outage when it begins, when it becomes another one, and when it is over; not at every tick between. */
+/** Where an outage is told of, and by whose time. */
+export interface OutageLogOptions {
+  readonly logger: Logger
+  readonly emit: (event: WorkEvent) => void
+  readonly clock: Pick<Clock, 'monotonicMs'>
+}
+
+/** Between two lines that an outage goes on: a log that says nothing for long looks like a service that hangs. */
+const REMINDER_MS = 60_000
+
+/** Tells of an outage when it begins, when it becomes another one, once a minute, and when it is over; not at every tick between. */
 export class OutageLog {
   readonly #logger: Logger
   readonly #emit: (event: WorkEvent) => void
+  readonly #clock: Pick<Clock, 'monotonicMs'>
   #standing: SluiceError | undefined
+  #sinceMs = 0
+  #toldMs = 0
 
-  constructor(logger: Logger, emit: (event: WorkEvent) => void) {
+  constructor({ logger, emit, clock }: OutageLogOptions) {
     this.#logger = logger
     this.#emit = emit
+    this.#clock = clock
   }
 
   note(error: SluiceError | undefined): void {
     const before = this.#standing
     this.#standing = error
-    if (before?.code === error?.code) return
+    if (before?.code === error?.code) {
+      if (error !== undefined) this.#remind(error)
+      return
+    }
     if (error === undefined) this.#tellOver(before)
     else this.#tell(error)
   }
 
   #tell(error: SluiceError): void {
     const of = sideOf(error)
+    this.#sinceMs = this.#toldMs = this.#clock.monotonicMs()
     const denied = error.code === 'SLUICE_WORKER_DENIED'
     const what = denied
       ? 'the worker refuses the credentials: nothing starts until they are right'
       : `the ${of} can't be used now: nothing fails for it, and it is tried again`
     this.#logger[denied ? 'error' : 'warn']({ err: error, code: error.code }, what)
     this.#emit({ kind: 'outage', of, error })
+  }
+
+  #remind(error: SluiceError): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#toldMs < REMINDER_MS) return
+    this.#toldMs = nowMs
+    const seconds = Math.round((nowMs - this.#sinceMs) / 1000)
+    this.#logger.warn({ err: error, code: error.code, seconds }, `the ${sideOf(error)} still can't be used`)
   }
 
   #tellOver(error: SluiceError | undefined): void {

@@ -103,7 +103,10 @@ function act(engine: Engine, { item, report, facts }: Judged, decisions: Decisio
 }
 
 function tellHeld(engine: Engine, item: ItemHead): void {
-  engine.logger.error(refOf(item), 'a job is lost; its item stays in PROCESSING until a person moves it')
+  engine.logger.error(
+    refOf(item),
+    'a job is lost; its item stays in PROCESSING until a person releases or settles it',
+  )
   engine.emit({ kind: 'item-lost', job: refOf(item), policy: 'hold' })
 }
 

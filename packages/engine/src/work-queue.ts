@@ -52,7 +52,7 @@ export class WorkQueue {
     this.#options = checkedOptions(options)
     this.#engine = this.#newEngine(this.#options)
     const emit = (event: WorkEvent) => this.#emit(event)
-    this.#outages = new OutageLog(this.#options.logger, emit)
+    this.#outages = new OutageLog({ ...this.#options, emit })
     this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
 

@@ -54,7 +54,6 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   await assertPackages(loaded)
   const queue = await context.openQueue({ make: true })
   const worker = await context.openWorker({ logger })
-  if (!queue.supports.multiProcess) warnOfMemory(context)
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   const { limit } = config.processing
   logger.info(
@@ -80,8 +79,4 @@ async function assertPackages(loaded: LoadedConfig): Promise<void> {
 
 function warnOfRetention({ supports }: Queue, { output }: CommandContext): void {
   if (supports.sweep !== true) output.warn('sweep.retentionMs has no effect: this queue has no sweep')
-}
-
-function warnOfMemory({ output }: CommandContext): void {
-  output.warn('this queue lives in this process only: what other commands put is not seen here')
 }

@@ -46,7 +46,7 @@ function itemText(item: ItemRecord, output: Output, maxChars: number): string {
     [item.stage === 'FAIL' ? 'reason' : 'last reason', reasonText(item.reason, maxChars)],
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
-    ['details', jsonText(item.details, maxChars)],
+    ['details', detailsText(item.details, maxChars)],
     ['uid', printable(item.uid)],
   ]
   const lines = rows.flatMap(([name, value]) =>
@@ -70,6 +70,23 @@ function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined
 function reasonText(reason: string | undefined, maxChars: number): string | undefined {
   const lines = reason?.split('\n').map((line) => printable(line, maxChars))
   return lines?.join(`\n${' '.repeat(12)}`)
+}
+
+/** A line for each field: what matters of a job, such as a link, must not be cut off for what another field holds. */
+function detailsText(details: JsonValue | undefined, maxChars: number): string | undefined {
+  if (typeof details !== 'object' || details === null || Array.isArray(details))
+    return jsonText(details, maxChars)
+  const fields = Object.entries(details)
+  if (fields.length === 0) return '{}'
+  const width = Math.max(...fields.map(([name]) => name.length))
+  const lines = fields.map(
+    ([name, value]) => `${printable(name, 100).padEnd(width)}  ${fieldText(value, maxChars)}`,
+  )
+  return lines.join(`\n${' '.repeat(12)}`)
+}
+
+function fieldText(value: JsonValue, maxChars: number): string {
+  return typeof value === 'string' ? printable(value, maxChars) : (jsonText(value, maxChars) ?? '')
 }
 
 function historyLines(history: readonly AttemptRecord[], output: Output, maxChars: number): string[] {

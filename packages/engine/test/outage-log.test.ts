@@ -1,0 +1,27 @@
+import { SluiceError } from '@sluice/core'
+import { ManualClock } from '@sluice/testkit'
+import { expect, test } from 'vitest'
+import { OutageLog } from '../src/outage-log.js'
+
+const DOWN = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')
+
+test('an outage is told of when it begins, once a minute, and when it is over', async () => {
+  const lines: string[] = []
+  const note = (fields: object, message: string): void =>
+    void lines.push('seconds' in fields ? `${message} (${String(fields.seconds)} s)` : message)
+  const clock = new ManualClock()
+  const logger = { debug: note, info: note, warn: note, error: note }
+  const log = new OutageLog({ logger, emit: () => undefined, clock })
+  for (let second = 0; second < 150; second++) {
+    log.note(DOWN)
+    await clock.advance(1_000)
+  }
+  log.note(undefined)
+  log.note(undefined)
+  expect(lines).toEqual([
+    expect.stringContaining("can't be used now"),
+    "the worker still can't be used (60 s)",
+    "the worker still can't be used (120 s)",
+    'the worker can be used again',
+  ])
+})
