@@ -103,8 +103,15 @@ function assertInstance({ instanceId, baseUrl }: ArgoWorkerSettings, json: unkno
 }
 
 /** @returns why it is refused @throws SluiceError for every other trouble */
-function refusal(trouble: Trouble, { baseUrl }: ArgoWorkerSettings, doing: string): string {
+function refusal(trouble: Trouble, settings: ArgoWorkerSettings, doing: string): string {
+  const { baseUrl, namespace } = settings
   if (trouble.kind === 'denied') return trouble.why
+  if (trouble.kind === 'homeless') {
+    throw invalid(
+      `there is no namespace ${namespace} in the cluster of ${new URL(baseUrl).origin} (${trouble.why}). ` +
+        'Mend the option `namespace` (`worker.namespace` in the service), or make the namespace.',
+    )
+  }
   if (trouble.kind === 'misdirected') {
     throw invalid(
       `what answers at ${baseUrl} is no Argo Server (${trouble.why}). Is the path missing that a proxy serves it under, ` +
@@ -117,7 +124,7 @@ function refusal(trouble: Trouble, { baseUrl }: ArgoWorkerSettings, doing: strin
 function lacking({ namespace }: ArgoWorkerSettings, missing: readonly string[]): SluiceError {
   const message =
     `The token of Argo does not permit in namespace ${namespace}: ${missing.join('; ')}. ` +
-    'Is it the right token? A role with all that is needed is in resources/rbac.yaml of @sluice/worker-argo.'
+    'Are token and `namespace` (`worker.namespace`) the right ones? A role with all that is needed is in resources/rbac.yaml of @sluice/worker-argo.'
   return new SluiceError('SLUICE_WORKER_DENIED', message)
 }
 

@@ -9,6 +9,7 @@ const CODES = {
   unknown: 'SLUICE_WORKER_UNAVAILABLE',
   unavailable: 'SLUICE_WORKER_UNAVAILABLE',
   misdirected: 'SLUICE_WORKER_UNAVAILABLE',
+  homeless: 'SLUICE_WORKER_UNAVAILABLE',
   rejected: 'SLUICE_JOB_REJECTED',
   denied: 'SLUICE_WORKER_DENIED',
 } as const satisfies Record<Trouble['kind'], ErrorCode>
@@ -18,6 +19,8 @@ const ADVICE = {
   unknown: ' It is tried again.',
   unavailable: ' It is tried again.',
   misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
+  homeless:
+    ' Mend `namespace` (`worker.namespace`), or make it; the work goes on by itself once it is there.',
   rejected: '',
   denied:
     ' Check the token and the permissions of its account; the work goes on by itself once they are right.',

@@ -138,7 +138,7 @@ export class ArgoWorker implements Worker {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the template isn't there or the parameters don't fit it;
+   * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template isn't there, or the parameters don't fit it;
    * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
    */
   async check(): Promise<void> {

@@ -10,11 +10,12 @@ import { silenceText, type Answer, type ArgoError, type Reply } from './reply.js
  * - `unavailable`: not now, and nothing was done
  * - `denied`: the credentials, or what they permit
  * - `misdirected`: whoever answered isn't an Argo Server
+ * - `homeless`: there is no such namespace, and nothing was done
  */
 export type Verdict =
   | { readonly kind: 'done'; readonly json: unknown }
   | ({ readonly kind: 'unavailable'; readonly retryAfterMs?: number } & Reason)
-  | ({ readonly kind: 'absent' | 'unknown' | 'rejected' | 'denied' | 'misdirected' } & Reason)
+  | ({ readonly kind: 'absent' | 'unknown' | 'rejected' | 'denied' | 'misdirected' | 'homeless' } & Reason)
 
 interface Reason {
   /** For people, in the server's words where it had any. */
@@ -45,6 +46,7 @@ function judgeSendError(reply: Answer, error: ArgoError): Verdict {
     case 403:
       return judgeForbidden(error, why)
     case 404:
+      if (isOfNamespace(error)) return { kind: 'homeless', why }
       // Of a template that was made a moment ago, the server's cache may not know yet. No item fails for a template.
       return { kind: 'unavailable', why }
     case 409:
@@ -98,6 +100,11 @@ function judgeForbidden({ message }: ArgoError, why: string): Verdict {
   return /exceeded quota/u.test(message) ? { kind: 'unavailable', why } : { kind: 'denied', why }
 }
 
+/** Kubernetes' words, when something is to be made where there is nothing to make it in. */
+function isOfNamespace({ message }: ArgoError): boolean {
+  return /\bnamespaces "[^"]*" not found/u.test(message)
+}
+
 function isTooLarge({ message }: ArgoError): boolean {
   return /message larger than max|request is too large|entity too large/iu.test(message)
 }
@@ -119,7 +126,8 @@ export function judgeRead(reply: Reply): Verdict {
     case 403:
       return { kind: 'denied', why }
     case 404:
-      return { kind: 'absent', why }
+      // It says nothing of the one thing that was asked for: a namespace may be a slip in the settings.
+      return { kind: isOfNamespace(error) ? 'homeless' : 'absent', why }
     case 501:
       return { kind: 'misdirected', why }
     default:

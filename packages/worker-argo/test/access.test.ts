@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { answerWith } from '@sluice/testkit/argo'
+import { answerWith, answerWithStatus } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, fastClock, jobOf, send } from './argo-bench.js'
@@ -26,6 +26,8 @@ function longClock() {
   let nowMs = 0
   return { now: () => Date.now(), monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined }
 }
+
+const NO_NAMESPACE = answerWithStatus(404, '{"code":5,"message":"namespaces \\"argo\\" not found"}')
 
 async function check(options: Partial<ArgoWorkerOptions> = {}): Promise<unknown> {
   const worker = await bench.open(options)
@@ -134,6 +136,25 @@ describe('check', () => {
     })
     bench.server.main.onRequest = () => answerWith('not-implemented')
     expect(await check()).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+  })
+
+  test('takes a wrong namespace for a slip in the settings, and says which one to mend', async () => {
+    const error = await check({ namespace: 'nope', baseUrl: `${bench.server.url}/` })
+    expect(error).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+    const { message } = Object(error)
+    expect(message).toContain(`no namespace nope in the cluster of ${bench.server.url} (404 namespaces`)
+    expect(message).toContain('the option `namespace` (`worker.namespace`')
+  })
+
+  test('the same where already a list says so', async () => {
+    bench.server.main.onRequest = ({ operation }) =>
+      operation === 'ListWorkflows' ? NO_NAMESPACE : undefined
+    expect(await check()).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+  })
+
+  test('where the token permits nothing in the namespace, that may be the wrong one', async () => {
+    bench.server.access.denied.add('list workflows')
+    expect(await check()).toHaveProperty('message', expect.stringContaining('`worker.namespace`'))
   })
 
   test('passes on the right instance', async () => {

@@ -177,6 +177,26 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   })
 })
 
+test.each(['submit', 'create'] as const)(
+  'a namespace that is gone is no fault of the item, via %s: it waits',
+  async (via) => {
+    const worker = await bench.open({ via })
+    const gone = answerWithStatus(404, '{"code":5,"message":"namespaces \\"argo\\" not found"}')
+    bench.server.main.onRequest = () => gone
+    const unavailable = {
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+      message: expect.stringContaining('`worker.namespace`'),
+    }
+    await expect(send(worker, jobOf('a'))).rejects.toMatchObject(unavailable)
+    // Else a slip in the settings would look like lost jobs.
+    await expect(worker.lookupJob(jobOf('a'))).rejects.toMatchObject(unavailable)
+    await expect(worker.pollAllStatus()).rejects.toMatchObject(unavailable)
+    bench.server.main.onRequest = undefined
+    await send(worker, jobOf('a'))
+    expect(bench.countOf(jobOf('a'))).toBe(1)
+  },
+)
+
 test('how long to wait is handed on', async () => {
   const worker = await bench.open()
   troubleSending(answerWith('rate-limited'))

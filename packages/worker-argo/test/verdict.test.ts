@@ -71,6 +71,7 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
   ],
   ['a rejected token', 401, 16, 'Unauthorized', 'denied'],
   ['an unknown template', 404, 5, 'workflowtemplates.argoproj.io "x" not found', 'unavailable'],
+  ['an unknown namespace', 404, 5, 'namespaces "nope" not found', 'homeless'],
   [
     'a parameter without value',
     400,
@@ -275,6 +276,7 @@ describe('what an answer to a send means', () => {
 describe('what an answer to a question means', () => {
   test.each<[number, number, string, Verdict['kind']]>([
     [404, 5, 'workflows.argoproj.io "x" not found', 'absent'],
+    [404, 5, 'namespaces "nope" not found', 'homeless'],
     [400, 3, "'x' is not managed by the current Argo Server", 'unavailable'],
     [401, 16, 'Unauthorized', 'denied'],
     [403, 7, 'Permission denied, you are not allowed to list workflows in namespace "x"', 'denied'],
@@ -320,7 +322,7 @@ test('what is told of it has the code that the engine acts on, and says what to 
     code: 'SLUICE_WORKER_DENIED',
     message: expect.stringContaining('Check the token'),
   })
-  for (const kind of ['unavailable', 'unknown', 'misdirected', 'absent'] as const) {
+  for (const kind of ['unavailable', 'unknown', 'misdirected', 'absent', 'homeless'] as const) {
     expect(told(kind)).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE', retryable: true })
   }
   expect(argoFailure({ kind: 'unavailable', why: 'x', retryAfterMs: 5 }, 'y').retryAfterMs).toBe(5)
