@@ -42,6 +42,7 @@ export async function checkAccess(parts: CheckParts): Promise<void> {
   if (knowledge.kind === 'denied') note(`get ${RESOURCES[settings.templateKind]}`, await refusedSubmit(parts))
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
+  template.tell(knowledge)
 }
 
 const RESOURCES = {

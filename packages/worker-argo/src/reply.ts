@@ -1,3 +1,4 @@
+import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 
 /** What came back of a request, or didn't. */
@@ -50,14 +51,16 @@ export function readAnswer(
   nowMs: number,
 ): Answer {
   const type = response.headers.get('content-type') ?? ''
-  const json = parsedJson(body)
+  // A watch that is refused says so in an event.
+  const text = /^\s*data:/u.test(body) ? firstEvent(body) : body
+  const json = parsedJson(text)
   return {
     kind: 'answer',
     status: response.status,
     json,
     error: argoError(json),
-    html: /html/iu.test(type) || /^\s*<(?:!doctype|html)/iu.test(body),
-    text: json === undefined ? body.slice(0, 300).trim() : '',
+    html: /html/iu.test(type) || /^\s*<(?:!doctype|html)/iu.test(text),
+    text: json === undefined ? text.slice(0, 300).trim() : '',
     retryAfterMs: retryAfterMs(response.headers, nowMs),
     location: response.headers.get('location') ?? undefined,
   }
@@ -71,6 +74,15 @@ export function argoError(json: unknown): ArgoError | undefined {
   if (!stream.success) return undefined
   const { grpc_code: code, message } = stream.data.error
   return { code, message }
+}
+
+/** What the first of a stream's events says. */
+function firstEvent(body: string): string {
+  const events: string[] = []
+  const parser = createParser({ onEvent: ({ data }) => events.push(data) })
+  // An event that was cut off at its end is one too.
+  parser.feed(`${body.trimStart()}\n\n`)
+  return events[0] ?? body
 }
 
 function parsedJson(body: string): unknown {
@@ -111,22 +123,28 @@ const NEVER_SENT = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+/** The other side answered a TLS handshake with something else. */
+const NO_TLS = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'])
+
 const TOO_LATE = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
 /** @param at who was asked */
 export function silence(error: unknown, at?: string): Silence {
   const codes = codesOf(error)
-  const unsent = codes.some((code) => NEVER_SENT.has(code))
+  const unsent = codes.some((code) => NEVER_SENT.has(code) || NO_TLS.has(code))
   const late = codes.some((code) => TOO_LATE.has(code))
   return { kind: 'silence', error, unsent, late, ...(at === undefined ? {} : { at }) }
 }
 
-/** What the system called it, such as `ECONNRESET`, or the error's own name; and who was asked. */
+/** What the system called it, such as `ECONNRESET`, or the error's own name; who was asked; and what to try. */
 export function silenceText({ error, late, at }: Silence): string {
   const codes = codesOf(error)
   const what = codes.length > 0 ? codes.join(', ') : nameOf(error)
   const from = at === undefined ? '' : ` at ${at}`
-  return `${late ? 'none in time' : what}${from}`
+  const hint = codes.some((code) => NO_TLS.has(code))
+    ? ': no TLS is spoken there; perhaps baseUrl should begin with http://'
+    : ''
+  return `${late ? 'none in time' : what}${from}${hint}`
 }
 
 function nameOf(error: unknown): string {

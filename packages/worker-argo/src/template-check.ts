@@ -57,10 +57,7 @@ export function mappingProblems(
   const missing = declared
     .filter(({ name, required }) => required && !mapping.has(name))
     .map(({ name }) => `the template requires ${name}, and nothing is mapped to it`)
-  const unknown = [...mapping.keys()]
-    .filter((name) => declared.every((one) => one.name !== name))
-    .map((name) => `the template has no parameter ${name}; it has ${namesOf(declared)}`)
-  return [...missing, ...unknown, ...enumProblems(mapping, declared)]
+  return [...missing, ...unknownProblems(mapping, declared), ...enumProblems(mapping, declared)]
 }
 
 /** What is wrong with the parameters of one job: one line each. */
@@ -72,13 +69,19 @@ export function parameterProblems(
   const missing = declared
     .filter(({ name, required }) => required && !parameters.has(name))
     .map(({ name }) => `the template requires ${name}, and the item gives no value for it`)
-  const unknown =
-    unknownFields === 'ignore'
-      ? []
-      : [...parameters.keys()]
-          .filter((name) => declared.every((one) => one.name !== name))
-          .map((name) => `the template has no parameter ${name}; it has ${namesOf(declared)}`)
+  const unknown = unknownFields === 'ignore' ? [] : unknownProblems(parameters, declared)
   return [...missing, ...unknown, ...enumProblems(parameters, declared)]
+}
+
+/** All in one line, for what the template has is the same for each. */
+function unknownProblems(
+  values: ReadonlyMap<string, unknown>,
+  declared: readonly DeclaredParameter[],
+): readonly string[] {
+  const unknown = [...values.keys()].filter((name) => declared.every((one) => one.name !== name))
+  if (unknown.length === 0) return []
+  const word = unknown.length === 1 ? 'parameter' : 'parameters'
+  return [`the template has no ${word} ${unknown.join(', ')}; it has ${namesOf(declared)}`]
 }
 
 function enumProblems(

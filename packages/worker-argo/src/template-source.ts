@@ -13,7 +13,8 @@ const FRESH_MS = 5_000
 /** What the template declares; or why that isn't known: then nothing is held against it, and Argo itself checks. */
 export type TemplateKnowledge =
   | { readonly kind: 'known'; readonly parameters: readonly DeclaredParameter[] }
-  | { readonly kind: 'absent' | 'denied' | 'unreachable'; readonly why: string }
+  /** `refused`: the token itself, by which nothing else is permitted either. */
+  | { readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'; readonly why: string }
 
 export interface TemplateParts {
   readonly api: ArgoApi
@@ -41,27 +42,19 @@ export class TemplateSource {
     return this.#notOlderThan(FRESH_MS)
   }
 
-  /** Asks now, whatever is known. */
+  /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
   async read(): Promise<TemplateKnowledge> {
     const { api, settings, clock } = this.#parts
     const atMs = clock.monotonicMs()
     const knowledge = await readTemplate(api, settings)
     this.#known = { knowledge, atMs }
-    this.#tell(knowledge)
     return knowledge
   }
 
-  async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
-    const nowMs = this.#parts.clock.monotonicMs()
-    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
-    // A hundred sends at once ask once.
-    this.#reading ??= this.read().finally(() => {
-      this.#reading = undefined
-    })
-    return this.#reading
-  }
-
-  #tell(knowledge: TemplateKnowledge): void {
+  /** Warns, once, where Argo alone checks the parameters. */
+  tell(knowledge: TemplateKnowledge): void {
+    // What is asked next is refused too, and says so.
+    if (knowledge.kind === 'refused') return
     if (knowledge.kind === 'known') this.#told = false
     else if (!this.#told) {
       this.#told = true
@@ -72,11 +65,30 @@ export class TemplateSource {
       )
     }
   }
+
+  async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
+    // A hundred sends at once ask once.
+    this.#reading ??= this.#readAndTell().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #readAndTell(): Promise<TemplateKnowledge> {
+    const knowledge = await this.read()
+    this.tell(knowledge)
+    return knowledge
+  }
 }
 
 async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): Promise<TemplateKnowledge> {
   try {
-    const verdict = judgeRead(await api.get(templatePath(settings)))
+    const reply = await api.get(templatePath(settings))
+    const verdict = judgeRead(reply)
+    if (reply.kind === 'answer' && reply.status === 401 && verdict.kind === 'denied')
+      return { kind: 'refused', why: verdict.why }
     if (verdict.kind === 'absent' || verdict.kind === 'denied')
       return { kind: verdict.kind, why: verdict.why }
     if (verdict.kind !== 'done') {
@@ -88,7 +100,10 @@ async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): 
       : { kind: 'known', parameters }
   } catch (error) {
     if (!isSluiceError(error)) throw error
-    return { kind: 'unreachable', why: error.message }
+    return {
+      kind: isSluiceError(error, 'SLUICE_WORKER_DENIED') ? 'refused' : 'unreachable',
+      why: error.message,
+    }
   }
 }
 

@@ -149,7 +149,7 @@ export function judgeAction(reply: Reply): Verdict {
 function judgeSuccess(reply: Answer): Verdict {
   // Outside of /api the server answers 200 with its page to whatever is asked.
   if (reply.html || reply.json === undefined) {
-    return { kind: 'misdirected', why: `${said(reply)} with ${reply.html ? 'a web page' : 'no JSON'}` }
+    return { kind: 'misdirected', why: reply.html ? said(reply) : `${said(reply)}, no JSON` }
   }
   return { kind: 'done', json: reply.json }
 }
@@ -178,6 +178,6 @@ function leftAlone({ retryAfterMs }: Answer): { readonly retryAfterMs?: number }
 
 /** The status, and what was said with it. */
 function said({ status, error, html, text }: Answer): string {
-  const message = error?.message ?? (html ? 'a web page' : text)
+  const message = error?.message ?? (html ? 'with a web page' : text)
   return message === '' ? String(status) : `${status} ${message.slice(0, 500)}`
 }

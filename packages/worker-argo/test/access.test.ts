@@ -4,6 +4,7 @@ import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { answerWith, answerWithStatus } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -28,6 +29,11 @@ function longClock() {
 }
 
 const NO_NAMESPACE = answerWithStatus(404, '{"code":5,"message":"namespaces \\"argo\\" not found"}')
+
+/** A logger whose warnings are kept. */
+function listening(warnings: string[]): Logger {
+  return { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
+}
 
 async function check(options: Partial<ArgoWorkerOptions> = {}): Promise<unknown> {
   const worker = await bench.open(options)
@@ -126,6 +132,33 @@ describe('check', () => {
     const error = await check(options)
     expect(error).toMatchObject({ code })
     expect(error).toHaveProperty('message', expect.stringMatching(message))
+  })
+
+  test.each<[string, Partial<ArgoWorkerOptions>]>([
+    ['the token is refused', { token: 'no' }],
+    ['there is no token', { token: undefined, tokenFile: '/nowhere/token' }],
+    ['there is no such template', { template: 'nothing' }],
+  ])('where %s it says that alone, and nothing of Argo that checks parameters', async (_, options) => {
+    const warnings: string[] = []
+    const error = await check({ ...options, logger: listening(warnings) })
+    expect(isSluiceError(error)).toBe(true)
+    expect(String(error)).not.toMatch(/data:|grpc_code/u)
+    expect(warnings).toEqual([])
+  })
+
+  test('where only the template can’t be read it passes, and warns', async () => {
+    bench.server.access.denied.add('get workflowtemplates')
+    const warnings: string[] = []
+    expect(await check({ logger: listening(warnings) })).toBeUndefined()
+    expect(warnings).toEqual([expect.stringContaining('checked by Argo alone')])
+  })
+
+  test('https where no TLS is spoken: it says what to try', async () => {
+    const baseUrl = bench.server.url.replace('http:', 'https:')
+    expect(await check({ baseUrl })).toMatchObject({
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+      message: expect.stringContaining('baseUrl should begin with http://'),
+    })
   })
 
   test('takes a wrong path for what it is, whatever answers there', async () => {

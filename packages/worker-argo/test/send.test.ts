@@ -172,7 +172,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     const worker = await bench.open({ via, baseUrl: `${bench.server.url}/argo/` })
     const end = send(worker, jobOf('a'))
     await expect(end).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
-    await expect(end).rejects.toThrow(/web page.*check baseUrl/u)
+    await expect(end).rejects.toThrow(/: 200 with a web page\. .*check baseUrl/u)
     await expect(worker.pollAllStatus()).rejects.toThrow(/check baseUrl/u)
   })
 })
@@ -262,6 +262,14 @@ describe('the template is held against the item before anything is sent', () => 
     nowMs = 90_000
     await send(worker, jobOf('b'), { colour: 'red' })
     expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(3)
+  })
+
+  test('with a token that is refused nothing is said of the template', async () => {
+    const warnings: string[] = []
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
+    const worker = await bench.open({ logger, token: 'no' })
+    await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
+    expect(warnings).toEqual([])
   })
 
   test('without the permission to read it Argo itself refuses', async () => {

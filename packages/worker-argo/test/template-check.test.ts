@@ -56,15 +56,29 @@ describe('a mapping', () => {
       new Map([
         ['mode', 'dance'],
         ['mod', undefined],
+        ['path', undefined],
       ]),
       declared,
     )
     expect(problems).toEqual([
       'the template requires item, and nothing is mapped to it',
-      'the template has no parameter mod; it has item, mode, empty, of-a-map',
+      'the template has no parameters mod, path; it has item, mode, empty, of-a-map',
       'the template allows for mode only succeed, fail, and not "dance"',
     ])
   })
+})
+
+test('a template without parameters says so once, whatever is mapped', () => {
+  const parameters = new Map([
+    ['path', '1'],
+    ['zoom', '2'],
+  ])
+  const once = ['the template has no parameters path, zoom; it has none']
+  expect(mappingProblems(parameters, [])).toEqual(once)
+  expect(parameterProblems(parameters, [], 'reject')).toEqual(once)
+  expect(parameterProblems(new Map([['path', '1']]), [], 'reject')).toEqual([
+    'the template has no parameter path; it has none',
+  ])
 })
 
 test('the parameters of an item are held against the template, unknown ones unless they are to be ignored', () => {

@@ -267,6 +267,28 @@ describe('what an answer to a send means', () => {
     expect(judgeSend(answer(status, body, headers)).kind).toBe(kind)
   })
 
+  test.each<[number, string, string, string]>([
+    [200, '<!doctype html><html></html>', 'text/html', '200 with a web page'],
+    [502, '<html>Bad Gateway</html>', 'text/html', '502 with a web page'],
+    [200, '', 'text/plain', '200, no JSON'],
+    [200, 'hello', 'text/plain', '200 hello, no JSON'],
+  ])('%i %j is told in one clause', (status, body, type, why) => {
+    const foreign = answer(status, body, { 'content-type': type })
+    expect(judgeSend(foreign)).toHaveProperty('why', why)
+    expect(judgeRead(foreign)).toHaveProperty('why', why)
+  })
+
+  test.each(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'])(
+    'no TLS where it was expected (%s): nothing was sent, and the message says what to try',
+    (code) => {
+      const reply = silence(Object.assign(new Error('x'), { code }), 'https://argo.example.org')
+      expect(judgeSend(reply)).toEqual({
+        kind: 'unavailable',
+        why: `no answer (${code} at https://argo.example.org: no TLS is spoken there; perhaps baseUrl should begin with http://)`,
+      })
+    },
+  )
+
   test('a redirect says where it leads, without what it carries', () => {
     const verdict = judgeSend(answer(302, '', { location: 'https://login.example.org/?state=secret' }))
     expect(verdict).toMatchObject({ why: '302, a redirect to https://login.example.org' })
@@ -296,6 +318,16 @@ describe('what an answer to a question means', () => {
     const body = { error: { grpc_code: 7, http_code: 403, message: 'no', http_status: 'Forbidden' } }
     expect(judgeRead(answer(403, body))).toMatchObject({ kind: 'denied', why: '403 no' })
   })
+
+  test.each(['data: {} \n\n', 'data: {}', '\ndata: {}\n\n\ndata: [1]\n\n'])(
+    'the same in an event, as %j',
+    (frame) => {
+      const error = { grpc_code: 16, http_code: 401, message: 'token not valid', http_status: 'Unauthorized' }
+      const body = frame.replace('{}', () => JSON.stringify({ error }))
+      const refused = answer(401, body, { 'content-type': 'text/event-stream' })
+      expect(judgeRead(refused)).toEqual({ kind: 'denied', why: '401 token not valid' })
+    },
+  )
 
   test('no answer is no absence', () => {
     expect(judgeRead(silence(new Error('x'))).kind).toBe('unavailable')
