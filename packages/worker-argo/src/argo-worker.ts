@@ -10,6 +10,7 @@ import {
   type JobReport,
   type JobSpec,
   type JsonValue,
+  type Logger,
   type PackageContext,
   type Worker,
   type WorkerSupports,
@@ -28,6 +29,7 @@ import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
+import { selectorOf } from './workflow-pages.js'
 import { WorkflowReader } from './workflow-reader.js'
 import { WorkflowWatch } from './workflow-watch.js'
 
@@ -54,6 +56,7 @@ interface WorkerParts {
   readonly sender: JobSender
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
+  readonly logger: Logger
   readonly check: () => Promise<void>
 }
 
@@ -66,6 +69,7 @@ export class ArgoWorker implements Worker {
   readonly supports = SUPPORTS
   readonly #parts: WorkerParts
   readonly #closing = new AbortController()
+  #toldSelector = false
 
   private constructor(parts: WorkerParts) {
     this.#parts = parts
@@ -138,12 +142,18 @@ export class ArgoWorker implements Worker {
   }
 
   /**
+   * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which `kubectl` finds the workflows.
+   *
    * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template isn't there, or the parameters don't fit it;
    * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
    */
   async check(): Promise<void> {
     this.#assertOpen()
     await this.#parts.check()
+    if (this.#toldSelector) return
+    this.#toldSelector = true
+    const { settings, logger } = this.#parts
+    logger.info({ selector: selectorOf(settings) }, 'the workflows of this queue have this label')
   }
 
   /** Workflows go on, and are found again by the next worker. */
@@ -173,9 +183,9 @@ function partsOf(base: {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
   readonly clock: Clock
-  readonly logger: NonNullable<ArgoWorkerSettings['logger']>
+  readonly logger: Logger
 }): WorkerParts {
-  const { settings, api } = base
+  const { settings, api, logger } = base
   const ledger = new JobLedger()
   const reader = new WorkflowReader(api, settings.namespace)
   const template = new TemplateSource(base)
@@ -186,6 +196,7 @@ function partsOf(base: {
   return {
     settings,
     api,
+    logger,
     ledger,
     keeper,
     reader,

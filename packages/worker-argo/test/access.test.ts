@@ -136,7 +136,6 @@ describe('check', () => {
 
   test.each<[string, Partial<ArgoWorkerOptions>]>([
     ['the token is refused', { token: 'no' }],
-    ['there is no token', { token: undefined, tokenFile: '/nowhere/token' }],
     ['there is no such template', { template: 'nothing' }],
   ])('where %s it says that alone, and nothing of Argo that checks parameters', async (_, options) => {
     const warnings: string[] = []
@@ -151,6 +150,21 @@ describe('check', () => {
     const warnings: string[] = []
     expect(await check({ logger: listening(warnings) })).toBeUndefined()
     expect(warnings).toEqual([expect.stringContaining('checked by Argo alone')])
+  })
+
+  test('the first that passes logs the selector of the workflows, once', async () => {
+    const told: object[] = []
+    const logger = { ...silentLogger, info: (fields: object) => void told.push(fields) }
+    const worker = await bench.open({ logger })
+    bench.server.access.denied.add('list workflows')
+    await expect(worker.check()).rejects.toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
+    expect(told).toEqual([])
+    bench.server.access.denied.clear()
+    await worker.check()
+    await worker.check()
+    expect(told).toEqual([{ selector: 'sluice/queue=tiles-2e312793e489' }])
+    await send(worker, jobOf('a'))
+    expect(bench.server.workflows.all('sluice/queue=tiles-2e312793e489')).toHaveLength(1)
   })
 
   test('https where no TLS is spoken: it says what to try', async () => {

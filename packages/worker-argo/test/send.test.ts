@@ -264,10 +264,13 @@ describe('the template is held against the item before anything is sent', () => 
     expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(3)
   })
 
-  test('with a token that is refused nothing is said of the template', async () => {
+  test.each([
+    ['that is refused', { token: 'no' }],
+    ['that can’t be read', { token: undefined, tokenFile: '/nowhere/token' }],
+  ])('with a token %s nothing is said of the template', async (_, credentials) => {
     const warnings: string[] = []
     const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
-    const worker = await bench.open({ logger, token: 'no' })
+    const worker = await bench.open({ logger, ...credentials })
     await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ code: 'SLUICE_WORKER_DENIED' })
     expect(warnings).toEqual([])
   })
