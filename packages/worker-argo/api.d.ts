@@ -130,7 +130,9 @@ declare class ArgoWorker implements Worker {
     /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
     watch(signal: AbortSignal): AsyncIterable<undefined>;
     /**
-     * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the template isn't there or the parameters don't fit it;
+     * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which `kubectl` finds the workflows.
+     *
+     * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template isn't there, or the parameters don't fit it;
      * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
      */
     check(): Promise<void>;
