@@ -1,7 +1,7 @@
 import type { Queue, SweepReport } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { itemsText, plural } from '../progress/progress-text.js'
+import { elapsedText, itemsText, plural } from '../progress/progress-text.js'
 import { spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -26,7 +26,7 @@ export function registerSweep(program: Program, context: CommandContext): void {
     .action(async ({ olderThan, yes }) => {
       const queue = await context.openQueue()
       const sweep = sweepOf(queue)
-      if (olderThan !== undefined) await context.confirm(question(queue), { yes: yes === true })
+      if (olderThan !== undefined) await context.confirm(question(queue, olderThan), { yes: yes === true })
       const report = await sweep(olderThan === undefined ? {} : { retentionMs: olderThan })
       context.output.print(reportText(queue, report), report)
     })
@@ -46,8 +46,9 @@ function sweepOf(queue: Queue): NonNullable<Queue['sweep']> {
   )
 }
 
-function question(queue: Queue): string {
-  return `Remove all items of ${printable(queue.name)} that were finished so long ago, for good?`
+function question(queue: Queue, olderThanMs: number): string {
+  const age = elapsedText(olderThanMs)
+  return `Remove all items of ${printable(queue.name)} for good that have been in SUCCESS or FAIL for longer than ${age}?`
 }
 
 function reportText(queue: Queue, { mended, leftovers, removed }: SweepReport): string {
