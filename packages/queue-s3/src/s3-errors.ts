@@ -123,6 +123,10 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
     const said = `${head}: ${known.what}${regionText(error)} (${name}${status ? `, ${status}` : ''})`
     return new SluiceError(known.code, said, { cause: error })
   }
+  if (error instanceof Error && isRegionError(error)) {
+    const said = `${head}: there is no region that will do (${error.message}). Set \`region\` or AWS_REGION, such as eu-central-1`
+    return new SluiceError('SLUICE_CONFIG_INVALID', said, { cause: error })
+  }
   if (failureOf(error) === 'fatal' && status !== undefined) {
     return new SluiceError(
       'SLUICE_QUEUE_CORRUPT',
@@ -188,6 +192,11 @@ function partsOf(error: unknown): { name: string; status?: number } {
 }
 
 function isNetworkError(error: unknown): boolean {
-  if (!(error instanceof Error) || error instanceof TypeError) return false
+  if (!(error instanceof Error) || error instanceof TypeError || isRegionError(error)) return false
   return error.name !== 'CredentialsProviderError'
+}
+
+/** The SDK has no region, or none that can be part of a host's name. It is a plain error: only its words tell it from the network's. */
+function isRegionError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof S3ServiceException) && /^Region\b/u.test(error.message)
 }

@@ -1,6 +1,6 @@
 import { isSluiceError, type Logger } from '@sluice/core'
 import { answerWith, s3Stores, startS3Server, type S3ServerOptions } from '@sluice/testkit/s3'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
 
@@ -51,6 +51,21 @@ describe('a store that lies is refused', () => {
 })
 
 describe('bad weather is one clear error, which names bucket and prefix and says what to do', () => {
+  test.each([
+    ['none', {}, /Region is missing/],
+    ['one that cannot be', { region: 'bad region' }, /bad region/],
+  ] as const)('a region is needed: %s', async (_, region, told) => {
+    vi.stubEnv('AWS_REGION', undefined)
+    vi.stubEnv('AWS_CONFIG_FILE', '/nowhere')
+    const credentials = { accessKeyId: 'AK', secretAccessKey: 'SK' }
+    const opening = openQueue({ name: 'tiles', bucket: 'b', credentials, ...region })
+    await expect(opening).rejects.toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+      message: expect.stringMatching(told),
+    })
+    vi.unstubAllEnvs()
+  })
+
   test('no such bucket', async () => {
     const made = await server()
     const { code, message } = await refusal({ ...optionsOn(made), bucket: 'nowhere' })
