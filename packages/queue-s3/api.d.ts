@@ -176,7 +176,7 @@ declare class S3Store {
     get concurrency(): number;
     /** Carries out one request of the protocol. */
     send(op: StorageOp, patience: Patience): Promise<StorageReply>;
-    /** DELETE of any number of names, 1,000 to a request. */
+    /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
     deleteAll(keys: readonly string[], patience: Patience): Promise<void>;
     /** One page of names in the order of their bytes. */
     list({ prefix, after, max }: ListRange, patience: Patience): Promise<ListedPage>;

@@ -158,6 +158,12 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       /bucket "nowhere", prefix "queues\/tiles\/".*no such bucket.*`bucket`/,
     ],
     [
+      'an endpoint without http',
+      { queue: { endpoint: 'minio:9000' } },
+      2,
+      /endpoint.*such as http:\/\/minio:9000/,
+    ],
+    [
       'nobody at the endpoint',
       { queue: { endpoint: 'http://127.0.0.1:9' } },
       4,
@@ -233,7 +239,12 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   ])[] = [
     ['a store that lies', { rules: s3Stores.s3rver.rules }, 2, /If-None-Match.*ignores it/],
     ['no permission to write', { denied: ['PutObject'] }, 5, /Cannot write.*s3:PutObject/],
-    ['no permission to delete', { denied: ['DeleteObjects'] }, 5, /Cannot delete.*s3:DeleteObject/],
+    [
+      'no permission to delete',
+      { denied: ['DeleteObjects', 'DeleteObject'] },
+      5,
+      /Cannot delete.*s3:DeleteObject/,
+    ],
     ['no permission to look', { denied: ['HeadObject'] }, 5, /s3:ListBucket is not allowed/],
   ]
   test.each(refusing)(

@@ -42,6 +42,11 @@ export function failureOf(error: unknown): S3Failure {
   return 'fatal'
 }
 
+/** A refusal for want of permission, and not of the credentials, which are 403 too. */
+export function isAccessDenied(error: unknown): boolean {
+  return error instanceof S3ServiceException && error.name === 'AccessDenied'
+}
+
 interface Known {
   readonly code: ErrorCode
   readonly what: string

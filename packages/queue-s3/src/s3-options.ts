@@ -19,7 +19,7 @@ export const optionsSchema = z.strictObject({
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
-    .url({ protocol: /^https?$/ })
+    .url({ protocol: /^https?$/, error: 'must be an address such as http://minio:9000' })
     .refine((url) => !/^[a-z]+:\/\/[^/]*@/i.test(url), 'must hold no user and password: give credentials')
     .optional()
     .describe('the address of a store other than AWS'),

@@ -1,18 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
+  DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  type HeadObjectCommandOutput,
+  type _Error as DeleteError,
   type S3ClientConfig,
 } from '@aws-sdk/client-s3'
 import type { SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
-import { closedMeanwhile, failureOf, s3Error, type S3Place } from './s3-errors.js'
-import type { StorageOp, StorageReply, StoredObject } from './storage-op.js'
+import { closedMeanwhile, failureOf, isAccessDenied, s3Error, type S3Place } from './s3-errors.js'
+import { dateOf, storedObject } from './s3-answers.js'
+import type { StorageOp, StorageReply } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
 
 export interface S3StoreOptions {
@@ -66,6 +68,8 @@ export class S3Store {
   readonly #limit: LimitFunction
   readonly #timeoutMs: number
   readonly #ended = new AbortController()
+  /** Ceph's radosgw wants another permission for it than for single DELETEs, on the bucket itself. */
+  #batchRefused = false
 
   constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3StoreOptions) {
     this.place = place
@@ -101,7 +105,7 @@ export class S3Store {
     return {}
   }
 
-  /** DELETE of any number of names, 1,000 to a request. */
+  /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
   async deleteAll(keys: readonly string[], patience: Patience): Promise<void> {
     for (let start = 0; start < keys.length; start += MAX_BATCH) {
       await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), patience)
@@ -207,23 +211,42 @@ export class S3Store {
 
   async #deleteBatch(keys: readonly string[], patience: Patience): Promise<void> {
     let left = keys
-    while (left.length > 0) {
-      const Delete = { Objects: left.map((Key) => ({ Key })), Quiet: true }
-      const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
-      const output = await this.#tried('delete', patience, (abortSignal) =>
-        this.#client.send(command, { abortSignal }),
-      )
-      const refused = (output.Errors ?? []).filter((error) => error.Code !== 'NoSuchKey')
-      if (refused.some((error) => error.Code === 'AccessDenied')) {
-        throw s3Error(
-          Object.assign(new Error('AccessDenied'), { name: 'AccessDenied' }),
-          'delete',
-          this.place,
-        )
-      }
+    while (left.length > 0 && !this.#batchRefused) {
+      const refused = await this.#refusedOf(left, patience)
       left = refused.flatMap((error) => error.Key ?? [])
-      if (left.length > 0) await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
+      this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
+      if (left.length > 0 && !this.#batchRefused)
+        await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
     }
+    await this.#deleteSingly(left, patience)
+  }
+
+  /** Sends DeleteObjects; a refusal of the whole is one of each key. */
+  async #refusedOf(keys: readonly string[], patience: Patience): Promise<readonly DeleteError[]> {
+    const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
+    const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
+    return this.#tried('delete', patience, async (abortSignal) => {
+      try {
+        const { Errors = [] } = await this.#client.send(command, { abortSignal })
+        return Errors.filter((error) => error.Code !== 'NoSuchKey')
+      } catch (error) {
+        if (!isAccessDenied(error)) throw error
+        return keys.map((Key) => ({ Key, Code: 'AccessDenied' }))
+      }
+    })
+  }
+
+  async #deleteSingly(keys: readonly string[], patience: Patience): Promise<void> {
+    const deletions = keys.map(async (Key) => {
+      const command = new DeleteObjectCommand({ Bucket: this.place.bucket, Key })
+      await this.#found('delete', patience, async (abortSignal) => {
+        await this.#client.send(command, { abortSignal })
+        return {}
+      })
+    })
+    // All have ended before the call does: none may land after its failure was told.
+    const ends = await Promise.allSettled(deletions)
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   /** For requests that may be sent any number of times. */
@@ -266,25 +289,8 @@ export class S3Store {
   }
 }
 
-function storedObject(
-  { Metadata: meta = {}, LastModified }: Pick<HeadObjectCommandOutput, 'Metadata' | 'LastModified'>,
-  content: string,
-  sizeBytes: number,
-): StoredObject {
-  const object = { content, sizeBytes, meta }
-  return LastModified === undefined ? object : { ...object, modifiedAt: LastModified.getTime() }
-}
-
 /** A clear answer: the store is there. */
 function answered(patience: Patience): void {
   patience.since = undefined
   patience.tries = 0
-}
-
-function dateOf(response: unknown): number | undefined {
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined
-  const { headers } = response
-  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return undefined
-  const date = typeof headers.date === 'string' ? Date.parse(headers.date) : Number.NaN
-  return Number.isNaN(date) ? undefined : date
 }

@@ -1,5 +1,12 @@
 import { isSluiceError, type Logger } from '@sluice/core'
-import { answerWith, s3Stores, startS3Server, type S3ServerOptions } from '@sluice/testkit/s3'
+import {
+  answerWith,
+  s3Stores,
+  startS3Server,
+  type S3Fault,
+  type S3Request,
+  type S3ServerOptions,
+} from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
@@ -26,6 +33,17 @@ async function refusal(options: unknown): Promise<{ code: string; message: strin
   throw new Error('it was opened')
 }
 
+/** DeleteObjects as a store answers it that allows the request, and none of its keys. */
+function refuseEach({ body }: S3Request): S3Fault {
+  const keys = body.toString().match(/<Key>[^<]*<\/Key>/g) ?? []
+  const errors = keys.map((key) => `<Error>${key}<Code>AccessDenied</Code></Error>`)
+  const text = `<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${errors.join('')}</DeleteResult>`
+  return {
+    do: 'answer',
+    answer: { status: 200, headers: { 'content-type': 'application/xml' }, body: text },
+  }
+}
+
 describe('a store that lies is refused', () => {
   test.each(['s3rver', 'garage', 'b2'] as const)('%s', async (name) => {
     const lying = await server({ rules: s3Stores[name].rules })
@@ -47,6 +65,26 @@ describe('a store that lies is refused', () => {
     await queue.put('a', 1)
     expect((await queue.get(1)).map(({ id }) => id)).toEqual(['a'])
     expect(good.keys().filter((key) => key.includes('PROBE'))).toEqual([])
+  })
+})
+
+describe('a store that refuses DeleteObjects but not DELETE', () => {
+  test.each([
+    ['wholly', () => answerWith('AccessDenied')],
+    ['key by key', refuseEach],
+  ] as const)('%s: is asked once, and goes on singly', async (_, refuse) => {
+    const made = await server({
+      onRequest: (request) => (request.operation === 'DeleteObjects' ? refuse(request) : undefined),
+    })
+    const queue = await openQueue(optionsOn(made))
+    opened.push(queue)
+    await queue.put('a', 1)
+    await queue.remove(['a'])
+    expect(await queue.lookup('a')).toBeUndefined()
+    expect(made.keys().filter((key) => /PROBE|WAITING/.test(key))).toEqual([])
+    const sent = made.main.requests.map(({ operation }) => operation)
+    expect(sent.filter((operation) => operation === 'DeleteObjects')).toHaveLength(1)
+    expect(sent.filter((operation) => operation === 'DeleteObject').length).toBeGreaterThan(2)
   })
 })
 
@@ -81,17 +119,20 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     expect([code, message]).toEqual(['SLUICE_QUEUE_DENIED', expect.stringContaining('s3:ListBucket')])
   })
 
-  test.each(['PutObject', 'DeleteObjects'] as const)('%s is denied', async (operation) => {
-    const made = await server({ denied: [operation] })
-    const result = await openQueue(optionsOn(made)).then(
-      async (queue) => {
-        opened.push(queue)
-        return 'opened'
-      },
-      (error: unknown) => (isSluiceError(error) ? error.code : 'another error'),
-    )
-    expect(result).toBe('SLUICE_QUEUE_DENIED')
-  })
+  test.each([[['PutObject']], [['DeleteObjects', 'DeleteObject']]] as const)(
+    '%s is denied',
+    async (denied) => {
+      const made = await server({ denied })
+      const result = await openQueue(optionsOn(made)).then(
+        async (queue) => {
+          opened.push(queue)
+          return 'opened'
+        },
+        (error: unknown) => (isSluiceError(error) ? error.code : 'another error'),
+      )
+      expect(result).toBe('SLUICE_QUEUE_DENIED')
+    },
+  )
 
   test.each([
     ['ExpiredToken', 'SLUICE_QUEUE_DENIED', 'expired'],
