@@ -17,7 +17,7 @@ const NOTES: Readonly<Record<string, string>> = {
     '`limit` keeps one table and no attempts, history, counters, priorities or fences. 100,000 items wait.',
   plans: 'Statements were planned when 5,000 items waited; then 100,000 were put, and nothing was analysed.',
   dispatch:
-    'The engine with `processingLimit(500)` beside graphile-worker’s runner, with and without its two batching options, and BullMQ’s worker; 16 at once. graphile-worker and BullMQ keep no finished job to look up.',
+    'The engine with batches of 500 and `processingLimit(1000)`, so that one batch is claimed while the last one is settled, beside graphile-worker’s runner, with and without its two batching options (a local queue of 500), and BullMQ’s worker; 16 at once. graphile-worker and BullMQ keep no finished job to look up.',
   sqlite: '`prepared statements`: the same tables by hand, one row at a time in one transaction a call.',
   memory:
     'Sluice keeps bodies as JSON text, so that no object is shared with callers, and checks what it is given. `bodies as text` shows what the copies alone cost a bare Map; `all that is kept` also keeps a uid, instants and the history of attempts, and refuses an id that is there.',

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { openQueue } from '@sluice/queue-sql'
-import { makeItems } from '../adapter.ts'
+import { batches } from '../batches.ts'
 import { sized, type Bench, type BenchCase } from '../bench-case.ts'
+import { removeFolder, temporaryFolder } from '../temporary.ts'
 
 const ITEMS = 150_000
 const PROGRAM = join(import.meta.dirname, '../sqlite-process.ts')
@@ -22,12 +21,10 @@ export const sqliteProcesses: BenchCase = {
 }
 
 async function runTogether(bench: Bench, count: number, repeat: number): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+  const directory = temporaryFolder('bench')
   const url = `sqlite:${join(directory, 'queue.db')}`
   const queue = await openQueue({ name: 'bench', url })
-  for (let left = sized(bench, ITEMS); left > 0; left -= 1_000) {
-    await queue.putMany(makeItems(Math.min(left, 1_000)))
-  }
+  for (const batch of batches(sized(bench, ITEMS))) await queue.putMany(batch)
   const started = await Promise.all(Array.from({ length: count }, () => start(url, bench.seconds)))
   const done = await Promise.all(started.map((go) => go()))
   const items = done.reduce((sum, each) => sum + each.items, 0)
@@ -35,7 +32,7 @@ async function runTogether(bench: Bench, count: number, repeat: number): Promise
   const settled = await queue.size('SUCCESS')
   if (settled !== items) throw new Error(`${settled} items are in SUCCESS, and ${items} were settled`)
   await queue.close()
-  rmSync(directory, { recursive: true })
+  removeFolder(directory)
   const cell = count === 1 ? '1 process' : `${count} processes`
   const figures = { items, seconds, perSecond: items / seconds }
   bench.note({ case: 'sqlite-processes', cell, adapter: 'sluice', repeat, ...figures })

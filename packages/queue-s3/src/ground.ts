@@ -7,7 +7,7 @@ import type { StintCache } from './stint-cache.js'
 import type { StintNames } from './stint-names.js'
 import type { StrayLog } from './stray-log.js'
 
-/** What all parts of one open queue share. */
+/** What a {@link Ground} is made of. */
 export interface GroundParts {
   readonly store: S3Store
   readonly layout: Layout
@@ -19,6 +19,7 @@ export interface GroundParts {
   readonly lanes: readonly string[]
 }
 
+/** What all parts of one open queue share, and how they run protocols on its store. */
 export interface Ground extends GroundParts {
   run<T>(protocol: Protocol<T>): Promise<T>
   runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>

@@ -1,3 +1,5 @@
+import { brokenFact } from '../check.js'
+
 /** A server to look at, and what is known of it. */
 export interface ArgoTarget {
   /** The base URL. */
@@ -53,8 +55,7 @@ export async function runArgoFact(fact: ArgoFact, target: ArgoTarget): Promise<A
     await fact.run({ ...target, prefix })
     return 'holds'
   } catch (error) {
-    const what = error instanceof Error ? error.message : 'it threw what is no Error'
-    throw new Error(`${fact.id} does not hold: ${fact.title}\n  what:     ${what}`, { cause: error })
+    throw brokenFact(fact, error)
   }
 }
 

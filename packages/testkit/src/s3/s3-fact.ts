@@ -1,3 +1,5 @@
+import { brokenFact } from '../check.js'
+
 /** The operations that the facts ask for. */
 export type S3Command =
   | 'CreateBucket'
@@ -76,8 +78,7 @@ export async function runS3Fact(
   }
   if (error === undefined) return 'holds'
   if (known !== undefined) return 'known deviation'
-  const what = error instanceof Error ? error.message : 'it threw what is no Error'
-  throw new Error(`${fact.id} does not hold: ${fact.title}\n  what:     ${what}`, { cause: error })
+  throw brokenFact(fact, error)
 }
 
 async function failureOf(fact: S3Fact, target: S3Target): Promise<unknown> {
