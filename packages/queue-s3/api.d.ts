@@ -271,7 +271,7 @@ declare class StrayLog {
     has(key: string): boolean;
 }
 
-/** What all parts of one open queue share. */
+/** What a {@link Ground} is made of. */
 interface GroundParts {
     readonly store: S3Store;
     readonly layout: Layout;
@@ -282,6 +282,7 @@ interface GroundParts {
     /** Two hex digits each. */
     readonly lanes: readonly string[];
 }
+/** What all parts of one open queue share, and how they run protocols on its store. */
 interface Ground extends GroundParts {
     run<T>(protocol: Protocol<T>): Promise<T>;
     runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>;
