@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import type { Adapter, Ground } from './adapter.ts'
 import { limit } from './adapters/limit.ts'
@@ -14,6 +16,8 @@ export interface Place {
   readonly ground: Ground
   /** Bytes on disk. */
   bytes(): Promise<number>
+  /** Waits until all that was written is on the disk: a commit would wait for gigabytes that a load before it has left in memory. */
+  calm(): Promise<void>
   /** Takes it away, with all that is in it. */
   leave(): Promise<void>
 }
@@ -26,6 +30,12 @@ export interface ScaleStore {
 }
 
 let serial = 0
+const run = promisify(execFile)
+
+/** The command of the system: of all that any process wrote. */
+async function sync(): Promise<void> {
+  await run('sync')
+}
 
 /** Databases of a PostgreSQL server. */
 export function postgresStore(serverUrl: string): ScaleStore {
@@ -40,6 +50,10 @@ export function postgresStore(serverUrl: string): ScaleStore {
         url: url.href,
         ground: { postgresUrl: url.href, redisPort: undefined, directory: '' },
         bytes: () => databaseBytes(url.href),
+        calm: async () => {
+          await statement(url.href, 'checkpoint')
+          await sync()
+        },
         leave: () => statement(serverUrl, dropOf(name)),
       }
     },
@@ -70,6 +84,7 @@ export const sqliteStore: ScaleStore = {
       ground: { postgresUrl: '', redisPort: undefined, directory },
       bytes: async () =>
         statSync(file).size + (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0),
+      calm: sync,
       leave: async () => removeFolder(directory),
     }
   },

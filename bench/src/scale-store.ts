@@ -25,7 +25,9 @@ export async function measureStore(
       const loadBefore = loadNow()
       const missing = items - (await queue.size('WAITING'))
       const { perSecond: putPerSecond } = await putInBatches(missing, (batch) => queue.putMany(batch))
+      await place.calm()
       const ms = await costs(queue)
+      await place.calm()
       const { serviceMb, tickMs } = await service(place.url)
       const diskMb = (await place.bytes()) / 1e6
       const load = await measureLoad(store, items)
