@@ -5,7 +5,7 @@ import { newRow } from './move-rows.js'
 import { claimInOrder } from './claim.js'
 import { itemNotFound, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { ClaimedRow, Moves, NewRow, RequeueOrder, WantedRow } from './moves.js'
+import type { ClaimedRow, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
@@ -31,13 +31,15 @@ export class ItemMoves {
   async put(items: readonly CheckedItem[]): Promise<boolean[]> {
     const { gate, moves, newUid } = this.#parts
     const added = new Set<string>()
-    // Rows are made batch by batch: a hundred thousand items are not held twice.
+    let underWay: Promise<readonly string[]> | undefined
+    // Rows are made batch by batch: a hundred thousand items are not held twice. One batch is made ready while the one before is stored;
+    // never are two stored at once, or the order of `get` would not be that of the items.
     for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
-      const rows: NewRow[] = firstOfEach(batch.filter(({ id }) => !added.has(id))).map((item) =>
-        newRow(item, newUid()),
-      )
-      for (const id of await gate.run('put items', () => moves.put(rows))) added.add(id)
+      const run = moves.put(firstOfEach(batch).map((item) => newRow(item, newUid())))
+      for (const id of (await underWay) ?? []) added.add(id)
+      underWay = gate.run('put items', run)
     }
+    for (const id of (await underWay) ?? []) added.add(id)
     // The first of an id has used its place up when the second comes.
     return items.map(({ id }) => added.delete(id))
   }

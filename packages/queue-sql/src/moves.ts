@@ -74,8 +74,11 @@ export type ClaimScope =
  * lock them in the same order.
  */
 export interface Moves {
-  /** Ids that were added; the others were there already. */
-  put(rows: readonly NewRow[]): Promise<readonly string[]>
+  /**
+   * Makes a put ready, which takes this process time in which the batch before may be under way. What it gives back does it, and may be
+   * called again: the ids that were added; the others were there already.
+   */
+  put(rows: readonly NewRow[]): () => Promise<readonly string[]>
   /** Up to `max` items of one part of the backlog, in the order of `get`. */
   claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]>
   /** The first `limit` ranks of the backlog, ascending; the cost depends on their number and not on that of the items. */

@@ -31,12 +31,12 @@ export class PostgresMoves implements Moves {
     this.#texts = postgresTexts(names)
   }
 
-  async put(rows: readonly NewRow[]): Promise<readonly string[]> {
+  put(rows: readonly NewRow[]): () => Promise<readonly string[]> {
     // By id, as every statement locks; `turn` keeps the order in which they were given.
     const turns = rows.map((row, turn) => ({ row, turn }))
     turns.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
     const sorted = turns.map(({ row }) => row)
-    const { ids } = await this.#one<Told>(this.#texts.put, [
+    const batch = [
       texts(sorted.map(({ id }) => id)),
       plain(sorted.map(({ uid }) => uid)),
       plain(turns.map(({ turn }) => turn)),
@@ -45,8 +45,8 @@ export class PostgresMoves implements Moves {
       plain(sorted.map(({ not_before_at }) => not_before_at)),
       plain(sorted.map(({ delay_ms }) => delay_ms)),
       rows.length,
-    ])
-    return ids ?? rows.map(({ id }) => id)
+    ]
+    return async () => (await this.#one<Told>(this.#texts.put, batch)).ids ?? rows.map(({ id }) => id)
   }
 
   claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {

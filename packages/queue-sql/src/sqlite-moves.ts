@@ -11,6 +11,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import type { RowRun } from './sqlite-dialect.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -68,23 +69,34 @@ export class SqliteMoves implements Moves {
     this.#texts = sqliteTexts(names)
   }
 
-  put(rows: readonly NewRow[]): Promise<string[]> {
-    const values = rows.map((row) => [
-      row.id,
-      row.uid,
-      row.priority,
-      row.not_before_at,
-      row.delay_ms,
-      row.body,
-    ])
-    const parameters = [this.#queueId, JSON.stringify(values)]
-    return this.#write(async (trx) => {
-      const added = await all<WaitingPlace>(trx, this.#texts.insertItems, parameters)
-      if (added.length === 0) return []
-      await this.#enterWaiting(trx, added)
-      await this.#count(trx, { waiting: added.length })
-      return added.map(({ id }) => id)
-    })
+  put(rows: readonly NewRow[]): () => Promise<string[]> {
+    return () =>
+      this.#write(async (trx) => {
+        const now = await this.#now(trx)
+        const timed = rows.map((row) => {
+          const notBefore = row.not_before_at ?? (row.delay_ms === null ? null : now + row.delay_ms)
+          return { ...row, not_before_at: notBefore, available_at: Math.max(now, notBefore ?? now) }
+        })
+        const values = timed.map(({ id, uid, priority, not_before_at, available_at, body }) => [
+          this.#queueId,
+          id,
+          uid,
+          priority,
+          now,
+          not_before_at,
+          available_at,
+          body,
+        ])
+        const runs = await all<RowRun>(trx, this.#texts.insertItem, values)
+        const added = timed.flatMap((row, index) => {
+          const run = runs[index]
+          return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
+        })
+        if (added.length === 0) return []
+        await this.#enterWaiting(trx, added)
+        await this.#count(trx, { waiting: added.length })
+        return added.map(({ id }) => id)
+      })
   }
 
   async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
@@ -118,7 +130,8 @@ export class SqliteMoves implements Moves {
         return wanted === undefined ? [] : [{ ...row, wanted }]
       })
       const ids = leaving.map(({ id }) => id)
-      await all(trx, this.#texts.deleteProcessing, [this.#queueId, JSON.stringify(ids)])
+      const keys = ids.map((id) => [this.#queueId, id])
+      await all(trx, this.#texts.deleteProcessing, keys)
       const released = leaving.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.WAITING)
       const finished = leaving.filter(({ wanted }) => wanted.stage !== STAGE_NUMBERS.WAITING)
       await this.#finish(trx, finished)
@@ -149,7 +162,7 @@ export class SqliteMoves implements Moves {
         row.details,
         reason,
       ])
-      await all(trx, this.#texts.insertAttempts, [JSON.stringify(attempts)])
+      await all(trx, this.#texts.insertAttempts, attempts)
       // All its attempts so far are refunded: the item starts afresh.
       const returned = freed.map((row) => [
         row.seq,
@@ -192,6 +205,12 @@ export class SqliteMoves implements Moves {
     })
   }
 
+  async #now(trx: Trx): Promise<number> {
+    const [row] = await all<{ now: number }>(trx, this.#texts.now, [])
+    if (row === undefined) throw new Error('a statement that always gives a row gave none')
+    return row.now
+  }
+
   #write<T>(run: (trx: Trx) => Promise<T>): Promise<T> {
     return this.#db.transaction().execute(run)
   }
@@ -213,6 +232,7 @@ export class SqliteMoves implements Moves {
   async #finish(trx: Trx, rows: readonly Leaving[]): Promise<void> {
     if (rows.length === 0) return
     const values = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
+      this.#queueId,
       wanted.stage,
       seq,
       attempt,
@@ -222,7 +242,7 @@ export class SqliteMoves implements Moves {
       wanted.details,
       wanted.result,
     ])
-    await all(trx, this.#texts.insertFinished, [this.#queueId, JSON.stringify(values)])
+    await all(trx, this.#texts.insertFinished, values)
   }
 
   async #release(trx: Trx, rows: readonly Leaving[]): Promise<void> {
@@ -237,7 +257,7 @@ export class SqliteMoves implements Moves {
       wanted.details,
       null,
     ])
-    await all(trx, this.#texts.insertAttempts, [JSON.stringify(attempts)])
+    await all(trx, this.#texts.insertAttempts, attempts)
     const returned = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
       seq,
       attempt,
@@ -258,8 +278,13 @@ export class SqliteMoves implements Moves {
   }
 
   async #enterWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
-    const keys = places.map(({ seq, priority, available_at }) => [-priority, available_at, seq])
-    await all(trx, this.#texts.insertWaiting, [this.#queueId, JSON.stringify(keys)])
+    const keys = places.map(({ seq, priority, available_at }) => [
+      this.#queueId,
+      -priority,
+      available_at,
+      seq,
+    ])
+    await all(trx, this.#texts.insertWaiting, keys)
   }
 
   async #count(

@@ -1,4 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
+import { FOR_EACH_ROW } from './sqlite-dialect.js'
 import type { TableNames } from './tables.js'
 
 /** Epoch ms of SQLite's clock; it keeps whole milliseconds, which the rounding gives back exactly. */
@@ -6,7 +7,10 @@ export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)
 
 export type SqliteTexts = ReturnType<typeof sqliteTexts>
 
-/** The statements of {@link SqliteMoves}. A batch is one JSON parameter, so that there are few texts to prepare, whatever its size. */
+/**
+ * The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one after the other, so that there are few texts to
+ * prepare, whatever its size.
+ */
 export function sqliteTexts(t: TableNames) {
   const now = SQLITE_NOW_MS
   const listed = `(select value from json_each(?))`
@@ -17,17 +21,11 @@ export function sqliteTexts(t: TableNames) {
     return { text, deleteText: `delete from ${t.waiting} where (${key}) in (${text}) returning seq` }
   }
   return {
-    insertItems: `insert into ${t.items}
+    now: `select ${now} as now`,
+    insertItem: `${FOR_EACH_ROW}insert into ${t.items}
         (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
-      select ?, id, uid, 0, 0, priority, put_at, not_before_at, max(put_at, coalesce(not_before_at, put_at)), body
-      from (
-        select value->>0 as id, value->>1 as uid, value->>2 as priority, ${now} as put_at,
-          coalesce(value->>3, ${now} + (value->>4)) as not_before_at, value->>5 as body
-        from json_each(?) order by key
-      ) where true
-      on conflict (queue_id, id) do nothing returning seq, id, priority, available_at`,
-    insertWaiting: `insert into ${t.waiting} (queue_id, rank, available_at, seq)
-      select ?, value->>0, value->>1, value->>2 from json_each(?)`,
+      values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
+    insertWaiting: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq) values (?, ?, ?, ?)`,
     due: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
       top: due(
@@ -57,13 +55,13 @@ export function sqliteTexts(t: TableNames) {
       from json_each(?) w cross join ${t.processing} p
       where p.queue_id = ? and p.id = w.value->>0
         and (w.value->>1 is null or p.attempt = w.value->>1) and (w.value->>2 is null or p.uid = w.value->>2)`,
-    deleteProcessing: `delete from ${t.processing} where queue_id = ? and id in ${listed}`,
-    insertFinished: `insert into ${t.finished}
+    deleteProcessing: `${FOR_EACH_ROW}delete from ${t.processing} where queue_id = ? and id = ?`,
+    insertFinished: `${FOR_EACH_ROW}insert into ${t.finished}
         (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
-      select ?, value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
-      from json_each(?)`,
-    insertAttempts: `insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason)
-      select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7 from json_each(?)`,
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    insertAttempts: `${FOR_EACH_ROW}insert into ${t.attempts}
+        (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason)
+      values (?, ?, ?, ?, ?, ?, ?, ?)`,
     returnItems: `update ${t.items} as i set attempt = w.attempt, claimed_at = w.claimed_at,
         refunds = coalesce(w.refunds, i.refunds) + w.refund, priority = coalesce(w.priority, i.priority),
         not_before_at = w.available_at, available_at = w.available_at
