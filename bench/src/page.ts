@@ -49,6 +49,7 @@ function intro({ at, command, commit, machine, settings, versions, skipped, load
     ...skipped.map((each) => `- skipped: ${each}`),
     '',
     ...busy(Object.values(loads)),
+    'Each case was run once before, briefly and unmeasured, so that V8 had compiled what it calls.',
     'Rates are medians. `x` is the rate beside that of the contender whose `x` is 1: the median of the ratios within each repeat. It is not the',
     'ratio of two medians, and says more than they do where the machine is shared. CPU is in microseconds for each item, of the client process',
     'and of the server; WAL is the write-ahead log for each item, in bytes.\n',
