@@ -1,4 +1,4 @@
-import type { RunResult } from './result.ts'
+import type { Measurement, RunResult } from './result.ts'
 import { FLAT, type ScalePoint, type ScaleResult } from './scale-result.ts'
 import { ratioOf } from './summary.ts'
 
@@ -49,13 +49,18 @@ const RACES: readonly Race[] = [
   { case: 'sqlite', cells: ['claim + settle, batch 100'], rival: 'prepared statements', atLeast: 0.8 },
   { ...MEMORY, rival: 'Map and array', atLeast: 0.5 },
   { ...MEMORY, rival: 'Map and array, bodies as text', atLeast: 0.5 },
-  { case: 'history', cells: ['lookup'], rival: 'pg-boss', atLeast: 3 },
+  { case: 'history', cells: ['after a million', 'lookup'], rival: 'pg-boss', atLeast: 3 },
+  { case: 'history', cells: ['snapshot held, slice 3'], rival: 'pg-boss', atLeast: 1.5 },
 ]
 
 /** One goal for each race and cell that was run, and those of the largest size that was filled. */
 export function goalsOf(run: RunResult, scale: ScaleResult | undefined): Goal[] {
   const races = RACES.flatMap((race) => race.cells.flatMap((cell) => raced(run, race, cell)))
-  return [...races, ...(scale?.stores ?? []).flatMap(({ store, points }) => scaled(store, points))]
+  return [
+    ...races,
+    ...aged(run),
+    ...(scale?.stores ?? []).flatMap(({ store, points }) => scaled(store, points)),
+  ]
 }
 
 function raced(run: RunResult, race: Race, cell: string): Goal[] {
@@ -66,6 +71,29 @@ function raced(run: RunResult, race: Race, cell: string): Goal[] {
   const what = `${race.case}, ${cell}: ${cpuAtMost === undefined ? '' : 'CPU of the server, '}${ours} beside ${rival}`
   const bound = cpuAtMost === undefined ? { atLeast: atLeast ?? 1 } : { atMost: cpuAtMost }
   return [goal(what, { value: ratio, unit: 'x', ...bound })]
+}
+
+/** Ours after a million items, and beside an open snapshot, against ours before. */
+function aged({ measurements }: RunResult): Goal[] {
+  const at = (cell: string): Measurement | undefined =>
+    measurements.find((each) => each.case === 'history' && each.adapter === 'sluice' && each.cell === cell)
+  const over = (after?: number, before?: number): number => (after ?? Number.NaN) / (before ?? Number.NaN)
+  const rate = over(at('after a million')?.perSecond, at('on a fresh table')?.perSecond)
+  const cpu = over(at('snapshot held, slice 3')?.serverUs, at('snapshot held, slice 1')?.serverUs)
+  const goals = [
+    goal('history, after a million: beside a fresh table', { value: rate, unit: 'x', atLeast: 0.8 }),
+    goal('history, snapshot held: CPU of the server, slice 3 beside slice 1', {
+      value: cpu,
+      unit: 'x',
+      atMost: 1.5,
+    }),
+    goal('history, size after a million', {
+      value: at('size')?.medianMs ?? Number.NaN,
+      unit: ' ms',
+      atMost: 1,
+    }),
+  ]
+  return at('size') === undefined ? [] : goals
 }
 
 function scaled(store: string, points: readonly ScalePoint[]): Goal[] {
@@ -99,7 +127,7 @@ interface Bound {
 }
 
 function goal(what: string, { value, unit, atLeast, atMost }: Bound): Goal {
-  const shown = unit === 'x' ? value.toFixed(2) : value.toFixed(0)
+  const shown = value.toFixed(unit === ' MB' ? 0 : 2)
   return {
     what,
     wanted: atLeast === undefined ? `≤ ${atMost}${unit}` : `≥ ${atLeast}${unit}`,

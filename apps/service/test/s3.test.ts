@@ -154,7 +154,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
     [
       'no such bucket',
       { queue: { bucket: 'nowhere' } },
-      5,
+      2,
       /bucket "nowhere", prefix "queues\/tiles\/".*no such bucket.*`bucket`/,
     ],
     [

@@ -5,7 +5,7 @@ import { Layout } from './layout.js'
 import { parseObject } from './object-texts.js'
 import { probeStore } from './probe.js'
 import { runProtocol } from './protocol-run.js'
-import { placeText } from './s3-errors.js'
+import { openingError, placeText } from './s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import { S3Queue } from './s3-queue.js'
 import { S3Store } from './s3-store.js'
@@ -18,8 +18,8 @@ import { StrayLog } from './stray-log.js'
  * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
  *
  * @param options as {@link optionsSchema} says
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a wrong region, or other `shards` than the
- * queue was made with; SLUICE_QUEUE_DENIED for credentials, permissions or a missing bucket; SLUICE_QUEUE_UNAVAILABLE
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
+ * `shards` than the queue was made with; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
 export async function openQueue(options: unknown): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
@@ -35,7 +35,7 @@ export async function openQueue(options: unknown): Promise<S3Queue> {
     return new S3Queue(name, makeGround({ store, layout, logger, strays, cache, names, lanes }))
   } catch (error) {
     store.close()
-    throw error
+    throw openingError(error)
   }
 }
 
@@ -50,6 +50,8 @@ export async function queueExists(options: unknown): Promise<boolean> {
     // LIST rather than HEAD: its errors say what is wrong.
     const page = await store.list({ prefix: layout.settings(), max: 1 }, store.patience())
     return page.objects.some(({ key }) => key === layout.settings())
+  } catch (error) {
+    throw openingError(error)
   } finally {
     store.close()
   }

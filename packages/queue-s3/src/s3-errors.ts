@@ -144,7 +144,19 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
   return new SluiceError('SLUICE_QUEUE_UNAVAILABLE', `${head}: ${outageText(name, status)}`, { cause: error })
 }
 
+/**
+ * What an error is while a queue is opened: a bucket that isn't there is then a wrong setting. Later it is one that somebody took away and
+ * may bring back, as permissions are.
+ */
+export function openingError(error: unknown): unknown {
+  if (!isSluiceError(error) || !(error.cause instanceof S3ServiceException)) return error
+  if (error.cause.name !== 'NoSuchBucket') return error
+  return new SluiceError('SLUICE_CONFIG_INVALID', error.message, { cause: error.cause })
+}
+
 function outageText(name: string, status: number | undefined): string {
+  if (name === 'EPROTO' || name.startsWith('ERR_SSL'))
+    return `it does not speak TLS (${name}). Is \`endpoint\` http:// rather than https://?`
   if (name === 'AbortError' || name === 'TimeoutError')
     return 'no answer came in time. Is the network slow, or `endpoint` wrong? Give a longer `timeoutMs`, or try later'
   const said = status === undefined ? `it could not be reached (${name})` : `it answered ${status} ${name}`

@@ -108,9 +108,19 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     const made = await server()
     const { code, message } = await refusal({ ...optionsOn(made), bucket: 'nowhere' })
     expect([code, message]).toEqual([
-      'SLUICE_QUEUE_DENIED',
+      'SLUICE_CONFIG_INVALID',
       expect.stringMatching(/nowhere.*no such bucket/s),
     ])
+    await expect(queueExists({ ...optionsOn(made), bucket: 'nowhere' })).rejects.toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+    })
+  })
+
+  test('https where the store speaks http', async () => {
+    const made = await server()
+    const endpoint = made.endpoint.replace('http:', 'https:')
+    const { code, message } = await refusal({ ...optionsOn(made), endpoint, timeoutMs: 1_000 })
+    expect([code, message]).toEqual(['SLUICE_QUEUE_UNAVAILABLE', expect.stringContaining('http:// rather')])
   })
 
   test('ListBucket is missing', async () => {

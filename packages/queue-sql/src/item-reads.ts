@@ -1,5 +1,5 @@
 import type { Page, Stage } from '@sluice/core'
-import { sql, type Kysely, type RawBuilder } from 'kysely'
+import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
 import type { SqlStore } from './sql-store.js'
 import { STAGE_NUMBERS, type Tables } from './tables.js'
@@ -54,11 +54,15 @@ export class ItemReads {
   readonly #store: SqlStore
   readonly #db: Kysely<Tables>
   readonly #queueId: number
+  /** Put together once: for the call that is made for a single item this would cost as much as sending it. */
+  readonly #stageText: string
 
   constructor(store: SqlStore, queueId: number) {
     this.#store = store
     this.#db = store.db
     this.#queueId = queueId
+    this.#stageText = sql`select ${sql.raw(stageText())} as stage from ${store.facts}
+      where i.queue_id = ${queueId} and i.id = ${''}`.compile(store.db).sql
   }
 
   async find(ids: readonly string[]): Promise<ItemFacts[]> {
@@ -66,10 +70,8 @@ export class ItemReads {
   }
 
   async stage(id: string): Promise<number | undefined> {
-    const { rows } = await sql<{
-      stage: number
-    }>`select ${sql.raw(stageText())} as stage from ${this.#store.facts}
-      where i.queue_id = ${this.#queueId} and i.id = ${id}`.execute(this.#db)
+    const query = CompiledQuery.raw(this.#stageText, [this.#queueId, id])
+    const { rows } = await this.#db.executeQuery<{ stage: number }>(query)
     return rows[0]?.stage
   }
 

@@ -10,6 +10,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { LowWater } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
@@ -24,6 +25,7 @@ export class PostgresMoves implements Moves {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #texts: PostgresTexts
+  readonly #low = new LowWater()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
@@ -49,9 +51,16 @@ export class PostgresMoves implements Moves {
     return async () => (await this.#one<Told>(this.#texts.put, batch)).ids ?? rows.map(({ id }) => id)
   }
 
-  claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
-    const where = scope.kind === 'top' ? [] : [scope.rank]
-    return this.#all<ClaimedRow>(this.#texts.claim[scope.kind], [...where, max])
+  async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
+    if (scope.kind !== 'top') return this.#all<ClaimedRow>(this.#texts.claim[scope.kind], [scope.rank, max])
+    const mark = this.#low.mark()
+    const rows = await this.#all<ClaimedRow>(this.#texts.claim.top, [
+      max,
+      mark?.rank ?? null,
+      mark?.availableAt ?? null,
+    ])
+    this.#low.note(rows, max)
+    return rows
   }
 
   ranks(limit: number): Promise<RankRow[]> {

@@ -33,7 +33,8 @@ export function postgresTexts(t: TableNames) {
     claim: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
       top: claimText(t, {
-        where: `rank = (select rank from ${t.waiting} where queue_id = $1 order by rank limit 1)`,
+        top: topText(t),
+        where: 'rank = (select rank from top) and available_at >= (select since from top)',
         order: 'available_at, seq',
         max: '$2',
       }),
@@ -92,14 +93,28 @@ function toldText(done: string, asked: string, more = ''): string {
   return `select n, case when n < ${asked}::integer then coalesce((select json_agg(id) from ${done}), '[]') end as ids${more} from sums`
 }
 
+/**
+ * The first rank, and from which instant on it is looked at: `$3` and `$4` say where the last claim had come to, if that is known. What is
+ * before it was deleted, but a claim would walk over the index entries until they are vacuumed: after a million items, 5,000 pages.
+ */
+function topText(t: TableNames): string {
+  return `top as materialized (
+      select coalesce(higher, $3::integer) as rank, case when higher is null then coalesce($4::bigint, 0) else 0 end as since
+      from (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
+        order by rank limit 1) as higher) h
+    ),`
+}
+
 interface Backlog {
+  /** A part of the statement that `where` refers to. */
+  readonly top?: string
   readonly where: string
   readonly order: string
   readonly max: string
 }
 
-function claimText(t: TableNames, { where, order, max }: Backlog): string {
-  return `with ${CLOCK},
+function claimText(t: TableNames, { top = '', where, order, max }: Backlog): string {
+  return `with ${CLOCK}, ${top}
     taken as (
       delete from ${t.waiting} where ctid = any (array(
         select ctid from ${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW}
