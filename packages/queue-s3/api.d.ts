@@ -345,8 +345,8 @@ declare class S3Queue implements Queue {
  * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
  *
  * @param options as {@link optionsSchema} says
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a wrong region, or other `shards` than the
- * queue was made with; SLUICE_QUEUE_DENIED for credentials, permissions or a missing bucket; SLUICE_QUEUE_UNAVAILABLE
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
+ * `shards` than the queue was made with; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
 declare function openQueue(options: unknown): Promise<S3Queue>;
 /**

@@ -1,7 +1,7 @@
 import type { ClaimedRow } from './moves.js'
 
 /** Where in the backlog a claim may begin. */
-export interface Mark {
+interface Mark {
   readonly rank: number
   readonly availableAt: number
 }
