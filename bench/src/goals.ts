@@ -77,7 +77,6 @@ function raced(run: RunResult, race: Race, cell: string): Goal[] {
 function aged({ measurements }: RunResult): Goal[] {
   const at = (cell: string): Measurement | undefined =>
     measurements.find((each) => each.case === 'history' && each.adapter === 'sluice' && each.cell === cell)
-  const over = (after?: number, before?: number): number => (after ?? Number.NaN) / (before ?? Number.NaN)
   const rate = over(at('after a million')?.perSecond, at('on a fresh table')?.perSecond)
   const cpu = over(at('snapshot held, slice 3')?.serverUs, at('snapshot held, slice 1')?.serverUs)
   const goals = [
@@ -94,6 +93,10 @@ function aged({ measurements }: RunResult): Goal[] {
     }),
   ]
   return at('size') === undefined ? [] : goals
+}
+
+function over(after?: number, before?: number): number {
+  return (after ?? Number.NaN) / (before ?? Number.NaN)
 }
 
 function scaled(store: string, points: readonly ScalePoint[]): Goal[] {

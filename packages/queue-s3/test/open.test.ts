@@ -111,9 +111,6 @@ describe('bad weather is one clear error, which names bucket and prefix and says
       'SLUICE_CONFIG_INVALID',
       expect.stringMatching(/nowhere.*no such bucket/s),
     ])
-    await expect(queueExists({ ...optionsOn(made), bucket: 'nowhere' })).rejects.toMatchObject({
-      code: 'SLUICE_CONFIG_INVALID',
-    })
   })
 
   test('https where the store speaks http', async () => {
@@ -246,7 +243,7 @@ describe('queueExists', () => {
   test('rejects as openQueue does when it cannot know', async () => {
     const made = await server()
     await expect(queueExists({ ...optionsOn(made), bucket: 'nowhere' })).rejects.toMatchObject({
-      code: 'SLUICE_QUEUE_DENIED',
+      code: 'SLUICE_CONFIG_INVALID',
     })
     await expect(queueExists({})).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })

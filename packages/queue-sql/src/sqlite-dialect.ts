@@ -88,10 +88,11 @@ function forEachRow(statement: StatementSync): SqliteStatement {
       const { changes, lastInsertRowid } = statement.run(...row.map(sqlValue))
       return { changes: Number(changes), seq: Number(lastInsertRowid) }
     })
-  const refuse = (): never => {
-    throw new TypeError('a statement for each row has nothing to iterate over')
-  }
-  return { reader: true, all, run: refuse, iterate: refuse }
+  return { reader: true, all, run: refuseToIterate, iterate: refuseToIterate }
+}
+
+function refuseToIterate(): never {
+  throw new TypeError('a statement for each row has nothing to iterate over')
 }
 
 function sqlValue(value: unknown): SQLInputValue {

@@ -1,5 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import type {
   ClaimedRow,
   ClaimScope,
@@ -12,6 +12,7 @@ import type {
   WantedRow,
 } from './moves.js'
 import type { RowRun } from './sqlite-dialect.js'
+import { all, seqList } from './sqlite-statements.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -293,13 +294,4 @@ export class SqliteMoves implements Moves {
   ): Promise<void> {
     await all(trx, this.#texts.count, [waiting, processing, success, fail, this.#queueId])
   }
-}
-
-async function all<Row>(db: Kysely<Tables>, text: string, parameters: readonly unknown[]): Promise<Row[]> {
-  const { rows } = await db.executeQuery<Row>(CompiledQuery.raw(text, [...parameters]))
-  return rows
-}
-
-function seqList(rows: readonly { seq: number }[]): string {
-  return JSON.stringify(rows.map(({ seq }) => seq))
 }

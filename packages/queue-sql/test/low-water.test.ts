@@ -9,17 +9,11 @@ import type { SqlQueue } from '../src/sql-queue.js'
 import { tableNames } from '../src/tables.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
+function row(put_at: number, priority: number | null = null): ClaimedRow {
+  return { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, put_at, claimed_at: 0, body: '1' }
+}
+
 describe('the mark', () => {
-  const row = (put_at: number, priority: number | null = null): ClaimedRow => ({
-    id: 'a',
-    uid: 'u',
-    attempt: 1,
-    refunds: null,
-    priority,
-    put_at,
-    claimed_at: 0,
-    body: '1',
-  })
   let nowMs: number
   let low: LowWater
 

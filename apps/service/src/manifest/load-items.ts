@@ -16,7 +16,7 @@ export interface LoadOptions {
   readonly onProgress?: (counts: LoadCounts) => void
   /** Ends the load after the batch that is being stored. */
   readonly signal?: AbortSignal
-  /** Items to the first `putMany`. Default 500; up to 4,000 where they are stored fast. */
+  /** Items to a `putMany`. Default 500 at first, and up to 4,000 where they are stored fast. */
   readonly batchItems?: number
 }
 
@@ -118,7 +118,8 @@ class Load {
     const startedAtMs = performance.now()
     const { added, duplicates } = await this.#queue.putMany(batch)
     const tookMs = performance.now() - startedAtMs
-    if (tookMs < BATCH_MS) this.#batchItems = Math.min(2 * this.#batchItems, MAX_BATCH_ITEMS)
+    const mayGrow = this.#options.batchItems === undefined && tookMs < BATCH_MS
+    if (mayGrow) this.#batchItems = Math.min(2 * this.#batchItems, MAX_BATCH_ITEMS)
     this.counts.added += added
     this.counts.skipped += duplicates.length
     this.#options.onProgress?.(this.counts)

@@ -1,6 +1,6 @@
 import { openQueue } from '@sluice/queue-memory'
 import { SluiceError, type NewItem, type Queue } from '@sluice/core'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { checkItems, loadItems, LoadError } from '../../src/manifest/load-items.js'
 import type { ManifestEntry } from '../../src/manifest/manifest-entry.js'
 
@@ -64,6 +64,24 @@ describe('loadItems', () => {
       stream(large),
     )
     expect(sizes).toEqual([2, 2, 1])
+  })
+
+  test.each([
+    ['grow up to 4,000 where they are stored fast', 40, 4_000],
+    ['stay small where they are not', 400, 500],
+  ])('batches %s', async (_, tookMs, largest) => {
+    let nowMs = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    const sizes: number[] = []
+    const queue = watched(await openQueue({ name: 'load' }), (items) => {
+      sizes.push(items.length)
+      nowMs += tookMs
+    })
+    await loadItems(queue, stream(entries(20_000)))
+    clock.mockRestore()
+    expect(sizes[0]).toBe(500)
+    expect(Math.max(...sizes)).toBe(largest)
+    expect(sizes.slice(0, -1)).toEqual(sizes.slice(0, -1).toSorted((a, b) => a - b))
   })
 
   test('run again it adds nothing; ids twice in the manifest are skipped', async () => {
