@@ -77,22 +77,19 @@ function raced(run: RunResult, race: Race, cell: string): Goal[] {
 function aged({ measurements }: RunResult): Goal[] {
   const at = (cell: string): Measurement | undefined =>
     measurements.find((each) => each.case === 'history' && each.adapter === 'sluice' && each.cell === cell)
+  const sizeMs = at('size')?.medianMs
+  if (sizeMs === undefined) return []
   const rate = over(at('after a million')?.perSecond, at('on a fresh table')?.perSecond)
   const cpu = over(at('snapshot held, slice 3')?.serverUs, at('snapshot held, slice 1')?.serverUs)
-  const goals = [
+  return [
     goal('history, after a million: beside a fresh table', { value: rate, unit: 'x', atLeast: 0.8 }),
     goal('history, snapshot held: CPU of the server, slice 3 beside slice 1', {
       value: cpu,
       unit: 'x',
       atMost: 1.5,
     }),
-    goal('history, size after a million', {
-      value: at('size')?.medianMs ?? Number.NaN,
-      unit: ' ms',
-      atMost: 1,
-    }),
+    goal('history, size after a million', { value: sizeMs, unit: ' ms', atMost: 1 }),
   ]
-  return at('size') === undefined ? [] : goals
 }
 
 function over(after?: number, before?: number): number {

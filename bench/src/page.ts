@@ -2,7 +2,7 @@ import { cases } from './cases.ts'
 import type { RunResult } from './result.ts'
 import { goalsOf, type Goal } from './goals.ts'
 import type { ScalePoint, ScaleResult } from './scale-result.ts'
-import { ratioOf, summarize, type Summary } from './summary.ts'
+import { ratioOf, type Summary } from './summary.ts'
 
 export interface PageParts {
   readonly run: RunResult
@@ -31,7 +31,7 @@ export function page({ run, summaries, scale }: PageParts): string {
     '# Benchmarks\n',
     intro(run),
     goalsSection(goalsOf(run, scale)),
-    reasons(run),
+    reasons(run, summaries),
     losses(run),
     ...cases.flatMap(({ name, title }) => section(name, title, summaries)),
     scale === undefined ? '' : scaleSection(scale),
@@ -132,8 +132,8 @@ function goalsSection(goals: readonly Goal[]): string {
 }
 
 /** Why goals are missed, as far as it is known. */
-function reasons(run: RunResult): string {
-  const lone = summarize(run).find(
+function reasons(run: RunResult, summaries: readonly Summary[]): string {
+  const lone = summaries.find(
     ({ case: of, cell, adapter }) => of === 'enqueue' && cell === 'batch 1, 1 clients' && adapter === 'limit',
   )
   const thousand = ratioOf(run, { case: 'claim', cell: 'batch 1000, 1 clients', figure: 'serverUs' }, [
@@ -146,8 +146,8 @@ function reasons(run: RunResult): string {
     '### What is behind those that are missed\n',
     `- **What a commit costs.** The goals come from a disk on which a lone durable insert took 0.6 to 3 ms${commit}. The dearer a commit, the more it pays`,
     '  to share one among callers, and the less the rest of a statement counts. On a disk like that of these figures a pool of single statements is not held up by it.',
-    '- **One item a call.** A put writes the item, its place in the backlog and a counter, where the limit inserts one row; a claim and a success',
-    '  compare attempts and keep the item’s history. Whoever is after rates calls in batches, or from many callers on one object, which share statements.',
+    '- **Puts, and one item a call.** A put writes the item, its place in the backlog and a counter, with three index entries, where the limit inserts one row',
+    '  with two; a claim and a success compare attempts and keep the item’s history, and a look-up asks up to three tables. Whoever is after rates calls in batches, or from many callers on one object, which share statements.',
     `- **A hundred a call.** An item costs the server less than the limit’s, but the two statements themselves cost more, which a hundred items don’t make up for${cpu}.`,
     '- **In memory.** Bodies are copied, so that nobody changes what is queued, and every item has its history. The bare Map keeps a reference and a word.\n',
   ].join('\n')

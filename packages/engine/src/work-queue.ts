@@ -145,7 +145,7 @@ export class WorkQueue {
   async #pass(tally: Tally): Promise<void> {
     if (!(await this.#engine.lease.take())) return
     this.#noteRole(tally)
-    // Side by side: neither moves anything, and every round trip less is a shorter tick.
+    // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
     const [controlRead, looked] = await Promise.allSettled([
       this.#engine.queue.control.read(),
       look(this.#engine, tally),
