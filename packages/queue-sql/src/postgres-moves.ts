@@ -12,6 +12,7 @@ import type {
 } from './moves.js'
 import { LowWater } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
+import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
@@ -34,6 +35,8 @@ export class PostgresMoves implements Moves {
   }
 
   put(rows: readonly NewRow[]): () => Promise<readonly string[]> {
+    const [only] = rows
+    if (only !== undefined && rows.length === 1) return () => this.#putOne(only)
     // By id, as every statement locks; `turn` keeps the order in which they were given.
     const turns = rows.map((row, turn) => ({ row, turn }))
     turns.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
@@ -52,13 +55,11 @@ export class PostgresMoves implements Moves {
   }
 
   async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
-    if (scope.kind !== 'top') return this.#all<ClaimedRow>(this.#texts.claim[scope.kind], [scope.rank, max])
+    const { claim } = this.#texts
+    if (scope.kind !== 'top') return inOrder(await this.#all<PickedRow>(claim[scope.kind], [scope.rank, max]))
     const mark = this.#low.mark()
-    const rows = await this.#all<ClaimedRow>(this.#texts.claim.top, [
-      max,
-      mark?.rank ?? null,
-      mark?.availableAt ?? null,
-    ])
+    const picked = await this.#all<PickedRow>(claim.top, [max, mark?.rank ?? null, mark?.availableAt ?? null])
+    const rows = inOrder(picked)
     this.#low.note(rows, max)
     return rows
   }
@@ -68,6 +69,11 @@ export class PostgresMoves implements Moves {
   }
 
   async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
+    const alike = plainBatch(rows)
+    if (alike !== undefined) {
+      const told = await this.#one<Told>(this.#texts[alike.text], alike.parameters)
+      return told.ids ?? rows.map(({ id }) => id)
+    }
     const finishes = rows.every(({ stage }) => stage !== STAGE_NUMBERS.WAITING)
     const told = await this.#one<Settled>(finishes ? this.#texts.finish : this.#texts.settle, [
       1,
@@ -100,6 +106,18 @@ export class PostgresMoves implements Moves {
     return this.#one<Expired>(this.#texts.expire, [retentionMs, fromMs, max])
   }
 
+  async #putOne({ id, uid, priority, not_before_at, delay_ms, body }: NewRow): Promise<readonly string[]> {
+    const { n } = await this.#one<{ n: number }>(this.#texts.putOne, [
+      id,
+      uid,
+      priority,
+      not_before_at,
+      delay_ms,
+      body,
+    ])
+    return n === 0 ? [] : [id]
+  }
+
   async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {
     const [row] = await this.#all<Row>(text, parameters)
     if (row === undefined) throw new Error('a statement that always gives a row gave none')
@@ -120,6 +138,23 @@ interface Told {
 interface Settled extends Told {
   /** Items whose history has become too long. */
   readonly overlong: readonly { readonly seq: number; readonly attempt: number }[] | null
+}
+
+/** What tells the order of `get` among what one claim gives, whose order the server leaves open. */
+interface PickedRow extends ClaimedRow {
+  /** `null`: since it was put. */
+  readonly available_at: number | null
+  readonly seq: number
+}
+
+/** As an array that the server sorts, with each body in it, it would cost twice as much. */
+function inOrder(rows: PickedRow[]): ClaimedRow[] {
+  return rows.sort(
+    (a, b) =>
+      (b.priority ?? 0) - (a.priority ?? 0) ||
+      (a.available_at ?? a.put_at) - (b.available_at ?? b.put_at) ||
+      a.seq - b.seq,
+  )
 }
 
 function ids(rows: readonly { id: string }[]): string[] {

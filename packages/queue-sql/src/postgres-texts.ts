@@ -1,22 +1,7 @@
 import { MAX_HISTORY } from '@sluice/core'
+import { CLOCK, counted, lined, lines, NOW, once, POSTGRES_NOW_MS, toldText } from './postgres-parts.js'
+import { plainText, settleText } from './postgres-settle-texts.js'
 import type { TableNames } from './tables.js'
-
-/** Epoch ms of PostgreSQL's clock. A scalar query, so that a comparison with it can use an index although the clock is volatile. */
-export const POSTGRES_NOW_MS = `(select floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`
-
-/** Writers of one row of counters wait for each other's commits: with this many rows they seldom meet. */
-export const POSTGRES_SLOTS = 16
-
-/**
- * `ONCE` multiplies a batch by one, which PostgreSQL takes for a thousand when it plans: with a batch that it believes to be short it
- * would compare each row found with each row of the batch, instead of hashing it. The parameter is always 1.
- */
-const once = (parameter: string): string => `cross join generate_series(1, ${parameter}::integer)`
-
-const CLOCK = `clock as (select ${POSTGRES_NOW_MS} as now)`
-const NOW = `(select now from clock)`
-/** One array parameter of JSON texts, joined by line feeds, of which JSON has none; what is empty is null. */
-const lines = (parameter: string): string => `string_to_array(${parameter}::text, E'\\n', '')`
 
 export type PostgresTexts = ReturnType<typeof postgresTexts>
 
@@ -30,6 +15,7 @@ export type PostgresTexts = ReturnType<typeof postgresTexts>
 export function postgresTexts(t: TableNames) {
   return {
     put: putText(t),
+    putOne: putOneText(t),
     claim: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
       top: claimText(t, {
@@ -44,6 +30,8 @@ export function postgresTexts(t: TableNames) {
     ranks: ranksText(t),
     finish: settleText(t, 'finish'),
     settle: settleText(t, 'settle'),
+    plain: plainText(t, 'no uids'),
+    plainUids: plainText(t, 'uids'),
     trimAttempts: `delete from ${t.attempts} where seq = $1 and attempt <= $2::integer - ${MAX_HISTORY}`,
     requeue: requeueText(t),
     remove: removeText(t),
@@ -51,20 +39,6 @@ export function postgresTexts(t: TableNames) {
     facts: factsText(t),
     claimed: claimedText(t),
   }
-}
-
-/** Adds `sums`, a row of numbers whose `n` is that of the items, to a row of counters. */
-function counted(t: TableNames, set: string): string {
-  return `counted as (
-    update ${t.counters} c set ${set} from sums d
-    where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0
-  )`
-}
-
-function lined(t: TableNames, from: string): string {
-  return `lined as (
-    insert into ${t.waiting} (queue_id, rank, available_at, seq) select $1, -priority, available_at, seq from ${from}
-  )`
 }
 
 /** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
@@ -88,9 +62,22 @@ function putText(t: TableNames): string {
     ${toldText('added', '$9')}`
 }
 
-/** Most batches go through whole: then their number says all, and not a thousand ids are sent back, only to be compared. */
-function toldText(done: string, asked: string, more = ''): string {
-  return `select n, case when n < ${asked}::integer then coalesce((select json_agg(id) from ${done}), '[]') end as ids${more} from sums`
+/** A batch of one, which would cost the server a third more as arrays. */
+function putOneText(t: TableNames): string {
+  return `with added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
+        greatest(now, coalesce(not_before, now)), $7::text
+      from (
+        select now, coalesce($5::bigint, now + $6::bigint) as not_before from (select ${POSTGRES_NOW_MS} as now) c
+      ) n
+      on conflict (queue_id, id) do nothing
+      returning seq, priority, available_at
+    ),
+    ${lined(t, 'added')},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, 'waiting = c.waiting + d.n')}
+    select n from sums`
 }
 
 /**
@@ -121,15 +108,19 @@ function claimText(t: TableNames, { top = '', where, order, max }: Backlog): str
         order by ${order} limit ${max} for update skip locked))
       returning seq
     ),
+    picked as materialized (
+      select seq, id, uid, attempt, refunds, priority, put_at, available_at, body
+      from ${t.items} where seq = any (array(select seq from taken))
+    ),
     listed as (
       insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
-      select $1, seq, ${NOW}, attempt + 1, uid, id from ${t.items} where seq = any (array(select seq from taken))
+      select $1, seq, ${NOW}, attempt + 1, uid, id from picked
     ),
     sums as (select count(*) as n from taken),
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
-      ${NOW} as claimed_at, body
-    from ${t.items} i where seq = any (array(select seq from taken)) order by i.priority desc, available_at, seq`
+      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, body
+    from picked`
 }
 
 function ranksText(t: TableNames): string {
@@ -144,65 +135,6 @@ function ranksText(t: TableNames): string {
       select w.available_at from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank
       order by w.available_at limit 1
     ) <= ${NOW}, false) as due from level where rank is not null order by rank`
-}
-
-/** What `finish` and `settle` are given of each move, as `wanted` has it. */
-const FINISHES = 'id, attempt, uid, stage, reason, result, details'
-const SETTLES = `${FINISHES}, delay_ms, refund`
-
-/** Most batches only finish items: the parts that bring items back to WAITING cost, even where there are none, a fifth of the statement. */
-function settleText(t: TableNames, kind: 'finish' | 'settle'): string {
-  const isFinish = kind === 'finish'
-  return `with ${CLOCK},
-    wanted as materialized (
-      select w.* from unnest($4::text[], $5::integer[], $6::uuid[], $7::smallint[], $8::text[],
-          ${lines('$9')}, ${lines('$10')}${isFinish ? '' : ', $11::bigint[], $12::smallint[]'})
-        as w(${isFinish ? FINISHES : SETTLES}) ${once('$2')}
-    ),
-    moved as (
-      delete from ${t.processing} p using wanted w
-      where p.queue_id = $1 and p.id = any ($4::text[]) and p.id = w.id
-        and (w.attempt is null or p.attempt = w.attempt) and (w.uid is null or p.uid = w.uid)
-      returning p.seq, p.id, p.attempt, p.claimed_at, w.stage, w.reason, w.result, w.details
-        ${isFinish ? '' : ', w.delay_ms, w.refund'}
-    ),
-    ended as (
-      insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
-      select $1, stage, seq, attempt, claimed_at, ${NOW}, reason, details, result from moved
-      ${isFinish ? '' : 'where stage <> 0'}
-    ),
-    ${isFinish ? '' : releasedText(t)}
-    sums as (
-      select count(*)::integer as n, count(*) filter (where stage = 2) as success,
-        count(*) filter (where stage = 3) as fail, max(attempt) as attempt from moved
-    ),
-    ${counted(t, isFinish ? FINISHED_SET : SETTLED_SET)}
-    ${toldText(
-      'moved',
-      '$3',
-      `, case when attempt > ${MAX_HISTORY} then (
-      select json_agg(json_build_object('seq', seq, 'attempt', attempt)) from moved where attempt > ${MAX_HISTORY}
-    ) end as overlong`,
-    )}`
-}
-
-const FINISHED_SET = `processing = c.processing - d.n, success = c.success + d.success, fail = c.fail + d.fail`
-const SETTLED_SET = `${FINISHED_SET}, waiting = c.waiting + d.n - d.success - d.fail`
-
-/** The parts of a settle that bring items back to WAITING. */
-function releasedText(t: TableNames): string {
-  return `noted as (
-      insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details)
-      select seq, attempt, 0, claimed_at, ${NOW}, reason, details from moved where stage = 0
-    ),
-    back as (
-      update ${t.items} i set attempt = m.attempt, refunds = i.refunds + m.refund, claimed_at = m.claimed_at,
-        available_at = ${NOW} + m.delay_ms, not_before_at = ${NOW} + m.delay_ms
-      from (select moved.* from moved ${once('$2')}) m
-      where m.stage = 0 and i.seq = m.seq and i.seq = any (array(select seq from moved where stage = 0))
-      returning i.seq, i.priority, i.available_at
-    ),
-    ${lined(t, 'back')},`
 }
 
 function requeueText(t: TableNames): string {
