@@ -48,7 +48,7 @@ process.exitCode = passed === results.length ? 0 : 1
 
 function expect(what, holds, seen = '') {
   results.push(holds)
-  console.log(`${holds ? 'ok  ' : 'FAIL'} ${what}${holds ? '' : `: ${seen}`}`)
+  console.log(`sluice: start: ${holds ? 'holds' : 'FAIL '} ${what}${holds ? '' : `: ${seen}`}`)
 }
 
 function spawnStart() {

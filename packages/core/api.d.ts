@@ -120,8 +120,8 @@ interface CheckedItem {
     readonly id: string;
     readonly bodyText: string;
     readonly priority: number;
-    readonly notBeforeAt?: number;
-    readonly delayMs?: number;
+    readonly notBeforeAt: number | undefined;
+    readonly delayMs: number | undefined;
 }
 /** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
 declare const MAX_PRIORITY = 2147483647;
@@ -440,9 +440,12 @@ interface MovedItem {
     readonly attempt: number;
     readonly uid: string;
     /** How the latest attempt ended, if it has ended. */
-    readonly lastOutcome?: AttemptRecord['outcome'];
+    readonly lastOutcome?: AttemptRecord['outcome'] | undefined;
 }
-interface WantedMove extends JobFence {
+interface WantedMove {
+    /** Left out: whatever the item's attempt is. */
+    readonly attempt?: number | undefined;
+    readonly uid?: string | undefined;
     readonly to: 'SUCCESS' | 'FAIL' | 'WAITING';
 }
 /**

@@ -25,15 +25,24 @@ interface StoredItem {
     reason: string | undefined;
     resultText: string | undefined;
     detailsText: string | undefined;
-    history: readonly StoredAttempt[];
+    /**
+     * How the latest attempt ended, which began at `claimedAt`. It is not an object of its own until the next one begins: most items have
+     * one attempt, and what a claim would allocate for it is half of what a claim costs.
+     */
+    endedAt: number | undefined;
+    outcome: AttemptRecord['outcome'];
+    attemptReason: string | undefined;
+    attemptDetailsText: string | undefined;
+    /** The attempts before it. */
+    earlier: readonly StoredAttempt[];
 }
 interface StoredAttempt {
     readonly attempt: number;
     readonly claimedAt: number;
-    endedAt: number | undefined;
-    outcome: AttemptRecord['outcome'];
-    reason: string | undefined;
-    detailsText: string | undefined;
+    readonly endedAt: number | undefined;
+    readonly outcome: AttemptRecord['outcome'];
+    readonly reason: string | undefined;
+    readonly detailsText: string | undefined;
 }
 
 /**

@@ -31,8 +31,8 @@ export function checkMove(asked: AskedMove, maxBytes: number): CheckedMove {
   return {
     id,
     to: stage,
-    ...(attempt === undefined ? {} : { attempt }),
-    ...(uid === undefined ? {} : { uid }),
+    attempt,
+    uid,
     resultText: encodeOptional(asked.result, maxBytes, 'result'),
     detailsText: encodeOptional(asked.details, maxBytes, 'details'),
     reason: cutReason(asked.reason),

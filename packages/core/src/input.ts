@@ -6,8 +6,8 @@ export interface CheckedItem {
   readonly id: string
   readonly bodyText: string
   readonly priority: number
-  readonly notBeforeAt?: number
-  readonly delayMs?: number
+  readonly notBeforeAt: number | undefined
+  readonly delayMs: number | undefined
 }
 
 /** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
@@ -45,9 +45,11 @@ function shown(id: string): string {
  * @throws TypeError that names the field, and for a body the path in it
  */
 export function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem {
-  assertItemId(item.id)
-  const bodyText = encodeJson(item.body, maxBodyBytes)
-  return { id: item.id, bodyText, ...checkPutOptions(item) }
+  const { id, body, priority = 0, notBeforeAt, delayMs } = item
+  assertItemId(id)
+  const bodyText = encodeJson(body, maxBodyBytes)
+  assertPutOptions(item)
+  return { id, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
 }
 
 /**
@@ -66,8 +68,7 @@ export function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): 
   })
 }
 
-function checkPutOptions(options: PutOptions): Omit<CheckedItem, 'id' | 'bodyText'> {
-  const { priority = 0, notBeforeAt, delayMs } = options
+function assertPutOptions({ priority = 0, notBeforeAt, delayMs }: PutOptions): void {
   if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
     throw new TypeError(`priority must be an integer within ±${MAX_PRIORITY}; got ${priority}`)
   }
@@ -76,11 +77,6 @@ function checkPutOptions(options: PutOptions): Omit<CheckedItem, 'id' | 'bodyTex
   }
   if (notBeforeAt !== undefined) assertSpan(notBeforeAt, 'notBeforeAt')
   if (delayMs !== undefined) assertSpan(delayMs, 'delayMs')
-  return {
-    priority: priority === 0 ? 0 : priority,
-    ...(notBeforeAt === undefined ? {} : { notBeforeAt }),
-    ...(delayMs === undefined ? {} : { delayMs }),
-  }
 }
 
 /** @throws TypeError unless the value is a whole number of ms, zero or more. */

@@ -1,5 +1,4 @@
 import type { AttemptRecord } from './item.js'
-import type { JobFence } from './queue.js'
 import type { Stage } from './stage.js'
 
 /** What a backend knows of an item when it is asked to move it out of PROCESSING. */
@@ -8,10 +7,13 @@ export interface MovedItem {
   readonly attempt: number
   readonly uid: string
   /** How the latest attempt ended, if it has ended. */
-  readonly lastOutcome?: AttemptRecord['outcome']
+  readonly lastOutcome?: AttemptRecord['outcome'] | undefined
 }
 
-export interface WantedMove extends JobFence {
+export interface WantedMove {
+  /** Left out: whatever the item's attempt is. */
+  readonly attempt?: number | undefined
+  readonly uid?: string | undefined
   readonly to: 'SUCCESS' | 'FAIL' | 'WAITING'
 }
 

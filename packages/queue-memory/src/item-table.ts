@@ -9,14 +9,7 @@ import {
   type Stage,
 } from '@sluice/core'
 import { StayList } from './stay-list.js'
-import {
-  NOWHERE,
-  endAttempt,
-  lastOutcomeOf,
-  startAttempt,
-  storedItem,
-  type StoredItem,
-} from './stored-item.js'
+import { NOWHERE, endAttempt, startAttempt, storedItem, type StoredItem } from './stored-item.js'
 import { WaitingLine } from './waiting-line.js'
 
 /**
@@ -75,8 +68,8 @@ export class ItemTable {
 
   /** Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. */
   move(item: StoredItem, move: CheckedMove, now: number): ReturnType<typeof judgeMove> {
-    const { stage, attempt, uid } = item
-    const verdict = judgeMove({ stage, attempt, uid, lastOutcome: lastOutcomeOf(item) }, move)
+    const { stage, attempt, uid, outcome } = item
+    const verdict = judgeMove({ stage, attempt, uid, lastOutcome: outcome }, move)
     if (verdict !== 'move') return verdict
     endAttempt(item, move, now)
     if (move.to === 'WAITING') this.#release(item, move, now)

@@ -34,16 +34,25 @@ export interface StoredItem {
   reason: string | undefined
   resultText: string | undefined
   detailsText: string | undefined
-  history: readonly StoredAttempt[]
+  /**
+   * How the latest attempt ended, which began at `claimedAt`. It is not an object of its own until the next one begins: most items have
+   * one attempt, and what a claim would allocate for it is half of what a claim costs.
+   */
+  endedAt: number | undefined
+  outcome: AttemptRecord['outcome']
+  attemptReason: string | undefined
+  attemptDetailsText: string | undefined
+  /** The attempts before it. */
+  earlier: readonly StoredAttempt[]
 }
 
 export interface StoredAttempt {
   readonly attempt: number
   readonly claimedAt: number
-  endedAt: number | undefined
-  outcome: AttemptRecord['outcome']
-  reason: string | undefined
-  detailsText: string | undefined
+  readonly endedAt: number | undefined
+  readonly outcome: AttemptRecord['outcome']
+  readonly reason: string | undefined
+  readonly detailsText: string | undefined
 }
 
 const NO_ATTEMPTS: readonly StoredAttempt[] = []
@@ -66,24 +75,24 @@ export function storedItem(checked: CheckedItem, uid: string, putAt: number): St
     reason: undefined,
     resultText: undefined,
     detailsText: undefined,
-    history: NO_ATTEMPTS,
+    endedAt: undefined,
+    outcome: undefined,
+    attemptReason: undefined,
+    attemptDetailsText: undefined,
+    earlier: NO_ATTEMPTS,
   }
 }
 
-/** Begins the next attempt; the history keeps the newest {@link MAX_HISTORY}. */
+/** Begins the next attempt; the history keeps the newest {@link MAX_HISTORY}, this one among them. */
 export function startAttempt(item: StoredItem, claimedAt: number): void {
+  // A new array, of just what there is: one that is pushed to keeps room for sixteen more.
+  if (item.attempt > 0) item.earlier = [...item.earlier.slice(2 - MAX_HISTORY), latestOf(item)]
   item.attempt += 1
   item.claimedAt = claimedAt
-  const begun: StoredAttempt = {
-    attempt: item.attempt,
-    claimedAt,
-    endedAt: undefined,
-    outcome: undefined,
-    reason: undefined,
-    detailsText: undefined,
-  }
-  // An array of just what there is: one that is pushed to keeps room for sixteen more, in every item of the queue.
-  item.history = item.history.length === 0 ? [begun] : [...item.history.slice(1 - MAX_HISTORY), begun]
+  item.endedAt = undefined
+  item.outcome = undefined
+  item.attemptReason = undefined
+  item.attemptDetailsText = undefined
 }
 
 /** Ends the running attempt as the move says. */
@@ -92,17 +101,17 @@ export function endAttempt(
   { to, reason, detailsText }: CheckedMove,
   endedAt: number,
 ): void {
-  const running = item.history.at(-1)
-  if (running === undefined) return
-  running.endedAt = endedAt
-  running.outcome = to
-  running.reason = reason
-  running.detailsText = detailsText
+  item.endedAt = endedAt
+  item.outcome = to
+  item.attemptReason = reason
+  item.attemptDetailsText = detailsText
 }
 
-/** How the latest attempt ended; `undefined` while it runs. */
-export function lastOutcomeOf(item: StoredItem): AttemptRecord['outcome'] {
-  return item.history.at(-1)?.outcome
+/** The latest attempt of an item that was claimed at least once. */
+function latestOf(item: StoredItem): StoredAttempt {
+  const { attempt, claimedAt = 0, endedAt, outcome } = item
+  const { attemptReason: reason, attemptDetailsText: detailsText } = item
+  return { attempt, claimedAt, endedAt, outcome, reason, detailsText }
 }
 
 /** The cheap view. */
@@ -131,8 +140,12 @@ export function recordOf(item: StoredItem): ItemRecord {
     putAt: item.putAt,
     ...present({ notBeforeAt, claimedAt, finishedAt, reason }),
     ...present({ result: parsedOptional(resultText), details: parsedOptional(detailsText) }),
-    history: item.history.map(attemptOf),
+    history: historyOf(item).map(attemptOf),
   }
+}
+
+function historyOf(item: StoredItem): readonly StoredAttempt[] {
+  return item.attempt === 0 ? NO_ATTEMPTS : [...item.earlier, latestOf(item)]
 }
 
 function attemptOf(stored: StoredAttempt): AttemptRecord {

@@ -3,7 +3,11 @@ import { StayList } from '../src/stay-list.js'
 import { NOWHERE, storedItem, type StoredItem } from '../src/stored-item.js'
 
 function itemOf(stay: number): StoredItem {
-  const item = storedItem({ id: String(stay), bodyText: '1', priority: 0 }, `u${stay}`, 0)
+  const item = storedItem(
+    { id: String(stay), bodyText: '1', priority: 0, notBeforeAt: undefined, delayMs: undefined },
+    `u${stay}`,
+    0,
+  )
   item.stay = stay
   return item
 }

@@ -148,8 +148,8 @@ interface PickedRow extends ClaimedRow {
 }
 
 /** As an array that the server sorts, with each body in it, it would cost twice as much. */
-function inOrder(rows: PickedRow[]): ClaimedRow[] {
-  return rows.sort(
+function inOrder(rows: readonly PickedRow[]): ClaimedRow[] {
+  return rows.toSorted(
     (a, b) =>
       (b.priority ?? 0) - (a.priority ?? 0) ||
       (a.available_at ?? a.put_at) - (b.available_at ?? b.put_at) ||
