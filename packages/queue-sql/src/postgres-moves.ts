@@ -10,6 +10,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { HopefulPuts } from './hopeful-puts.js'
 import { LowWater } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { plainBatch } from './plain-batch.js'
@@ -27,6 +28,7 @@ export class PostgresMoves implements Moves {
   readonly #queueId: number
   readonly #texts: PostgresTexts
   readonly #low = new LowWater()
+  readonly #puts = new HopefulPuts()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
@@ -51,7 +53,14 @@ export class PostgresMoves implements Moves {
       plain(sorted.map(({ delay_ms }) => delay_ms)),
       rows.length,
     ]
-    return async () => (await this.#one<Told>(this.#texts.put, batch)).ids ?? rows.map(({ id }) => id)
+    return async () => {
+      const { ids: added } = await this.#puts.run(
+        () => this.#one<Told>(this.#texts.putNew, batch),
+        () => this.#one<Told>(this.#texts.put, batch),
+        (told) => told.ids !== null,
+      )
+      return added ?? rows.map(({ id }) => id)
+    }
   }
 
   async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
@@ -107,14 +116,12 @@ export class PostgresMoves implements Moves {
   }
 
   async #putOne({ id, uid, priority, not_before_at, delay_ms, body }: NewRow): Promise<readonly string[]> {
-    const { n } = await this.#one<{ n: number }>(this.#texts.putOne, [
-      id,
-      uid,
-      priority,
-      not_before_at,
-      delay_ms,
-      body,
-    ])
+    const values = [id, uid, priority, not_before_at, delay_ms, body]
+    const { n } = await this.#puts.run(
+      () => this.#one<{ n: number }>(this.#texts.putOneNew, values),
+      () => this.#one<{ n: number }>(this.#texts.putOne, values),
+      (told) => told.n === 0,
+    )
     return n === 0 ? [] : [id]
   }
 

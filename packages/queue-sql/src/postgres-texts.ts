@@ -14,8 +14,10 @@ export type PostgresTexts = ReturnType<typeof postgresTexts>
  */
 export function postgresTexts(t: TableNames) {
   return {
-    put: putText(t),
-    putOne: putOneText(t),
+    put: putText(t, SKIPPED),
+    putOne: putOneText(t, SKIPPED),
+    putNew: putText(t, REFUSED),
+    putOneNew: putOneText(t, REFUSED),
     claim: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
       top: claimText(t, {
@@ -41,8 +43,13 @@ export function postgresTexts(t: TableNames) {
   }
 }
 
+/** What becomes of an id that is known. */
+const SKIPPED = 'on conflict (queue_id, id) do nothing'
+/** The statement fails: see {@link HopefulPuts}. */
+const REFUSED = ''
+
 /** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
-function putText(t: TableNames): string {
+function putText(t: TableNames, known: string): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
@@ -53,7 +60,7 @@ function putText(t: TableNames): string {
         from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
           as n(id, uid, turn, body, priority, not_before_at, delay_ms)
       ) n
-      on conflict (queue_id, id) do nothing
+      ${known}
       returning seq, id, priority, available_at
     ),
     ${lined(t, 'added')},
@@ -63,7 +70,7 @@ function putText(t: TableNames): string {
 }
 
 /** A batch of one, which would cost the server a third more as arrays. */
-function putOneText(t: TableNames): string {
+function putOneText(t: TableNames, known: string): string {
   return `with added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
@@ -71,7 +78,7 @@ function putOneText(t: TableNames): string {
       from (
         select now, coalesce($5::bigint, now + $6::bigint) as not_before from (select ${POSTGRES_NOW_MS} as now) c
       ) n
-      on conflict (queue_id, id) do nothing
+      ${known}
       returning seq, priority, available_at
     ),
     ${lined(t, 'added')},
