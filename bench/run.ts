@@ -3,6 +3,7 @@
 //   node run.ts enqueue claim          some cases
 //   node run.ts --smoke                everything once and tiny: does every adapter still run?
 //   node run.ts --sync off             without waiting for the disk at commit
+//   node run.ts --commit-ms 1          as on a disk that takes a millisecond for each commit
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
     repeats: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '2' },
     sync: { type: 'string', default: 'on' },
+    'commit-ms': { type: 'string', default: '0' },
     smoke: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
@@ -34,7 +36,7 @@ if (unknown.length > 0) {
 }
 const wanted = cases.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 
-const settings = serverSettings(values.sync !== 'off')
+const settings = serverSettings(values.sync !== 'off', Number(values['commit-ms']))
 const redis = await startRedis()
 const skipped = redis === undefined ? ['BullMQ: there is no redis-server on this machine'] : []
 for (const each of skipped) console.log(`skipped: ${each}`)

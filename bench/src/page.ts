@@ -12,7 +12,7 @@ export interface PageParts {
 
 const NOTES: Readonly<Record<string, string>> = {
   enqueue: 'Items of some 300 bytes of JSON, put one by one and a thousand at once.',
-  callers: 'Each contender may have 16 connections; every call is for one item, and its caller waits for it.',
+  callers: 'Each contender may have 10 connections; every call is for one item, and its caller waits for it.',
   claim:
     '`limit` keeps one table and no attempts, history, counters, priorities or fences. 100,000 items wait.',
   plans: 'Statements were planned when 5,000 items waited; then 100,000 were put, and nothing was analysed.',

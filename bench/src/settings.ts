@@ -1,5 +1,9 @@
-/** The settings of the PostgreSQL server: those of a server that keeps what it has acknowledged, with room to work. */
-export function serverSettings(isSynced: boolean): string[] {
+/**
+ * The settings of the PostgreSQL server: those of a server that keeps what it has acknowledged, with room to work.
+ *
+ * @param commitMs what each flush of the write-ahead log takes at least, which is how a slower disk is played; commits that wait share it
+ */
+export function serverSettings(isSynced: boolean, commitMs = 0): string[] {
   return [
     'fsync=on',
     `synchronous_commit=${isSynced ? 'on' : 'off'}`,
@@ -9,5 +13,6 @@ export function serverSettings(isSynced: boolean): string[] {
     // A checkpoint comes when a case asks for one, not in the middle of somebody's measurement.
     'checkpoint_timeout=30min',
     'max_connections=300',
+    ...(commitMs === 0 ? [] : [`commit_delay=${commitMs * 1_000}`, 'commit_siblings=0']),
   ]
 }

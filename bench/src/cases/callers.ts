@@ -9,8 +9,8 @@ import { tidy, type Opened } from '../grounds.ts'
 import { measure } from '../meter.ts'
 
 const CALLERS = 128
-/** The connections that each contender may have. */
-const CONNECTIONS = 16
+/** The connections that each contender may have: as many as a pool has where nobody says otherwise. */
+const CONNECTIONS = 10
 const ITEMS = 20_000
 
 /** Many callers in one process, each with one item at a time. */
