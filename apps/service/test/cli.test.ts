@@ -1,7 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { optionsSchema as s3Options } from '@sluice/queue-s3'
+import { optionsSchema as sqlOptions } from '@sluice/queue-sql'
+import { optionsSchema as argoOptions } from '@sluice/worker-argo'
+import { optionsSchema as processOptions } from '@sluice/worker-process'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { z } from 'zod'
+import { loadConfig } from '../src/config/load-config.js'
 import { CLI, Sandbox } from './sluice.js'
 
 let box: Sandbox
@@ -12,6 +18,13 @@ beforeEach(async () => {
 
 afterEach(() => box.close())
 
+/** The options of the packages that `sluice init` names. */
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+  sql: sqlOptions,
+  s3: s3Options,
+  process: processOptions,
+  argo: argoOptions,
+}
 const MEMORY = { SLUICE_QUEUE_PACKAGE: 'memory', SLUICE_QUEUE_NAME: 'tiles' }
 
 const COMMANDS = [
@@ -205,6 +218,40 @@ describe('init', () => {
     expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe('mine\n')
     expect(await box.json(['init', '--force'])).toEqual({ file: 'sluice.config.yaml' })
     expect(await readFile(join(box.dir, 'sluice.config.yaml'), 'utf8')).toBe(text)
+  })
+
+  test.each([
+    ['sqlite', 'process', []],
+    ['sqlite', 'argo', ['worker.baseUrl', 'ARGO_TOKEN']],
+    ['postgres', 'process', ['DATABASE_URL']],
+    ['postgres', 'argo', ['DATABASE_URL', 'worker.template']],
+    ['s3', 'process', ['queue.bucket']],
+    ['s3', 'argo', ['queue.bucket', 'worker.namespace']],
+  ])(
+    'writes one with a queue in %s and the worker %s, which is accepted',
+    async (queue, worker, settings) => {
+      const { code, out } = await box.run(['init', '--queue', queue, '--worker', worker])
+      expect(code).toBe(0)
+      expect(out).toContain(`@sluice/queue-${queue === 's3' ? 's3' : 'sql'} @sluice/worker-${worker}`)
+      for (const setting of settings) expect(out).toContain(setting)
+      expect(out.includes('Set what is yours')).toBe(settings.length > 0)
+      const env = { DATABASE_URL: 'postgres://localhost/x', ARGO_TOKEN: 'token' }
+      const { config } = await loadConfig({ cwd: box.dir, env })
+      const wrong = [config.queue, config.worker].flatMap(
+        ({ package: name, ...options } = { package: '' }) => {
+          const { error } = SCHEMAS[name]?.safeParse({ ...options, name: 'default' }) ?? {
+            error: new Error(`no package ${name}`),
+          }
+          return error === undefined ? [] : [error.message]
+        },
+      )
+      expect(wrong).toEqual([])
+    },
+  )
+
+  test('with a store or a worker that it does not know it says which there are', async () => {
+    const { code, err } = await box.run(['init', '--queue', 'redis'])
+    expect([code, err]).toEqual([2, expect.stringContaining('sqlite, postgres, s3')])
   })
 
   test('beside a configuration in another format it writes nothing, even with --force', async () => {

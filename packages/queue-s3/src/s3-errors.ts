@@ -159,6 +159,7 @@ function outageText(name: string, status: number | undefined): string {
     return `it does not speak TLS (${name}). Is \`endpoint\` http:// rather than https://?`
   if (name === 'AbortError' || name === 'TimeoutError')
     return 'no answer came in time. Is the network slow, or `endpoint` wrong? Give a longer `timeoutMs`, or try later'
+  if (name === 'ENOTFOUND') return 'no host of that name is known (ENOTFOUND). Check `endpoint`, or `region`'
   const said = status === undefined ? `it could not be reached (${name})` : `it answered ${status} ${name}`
   return `${said}. Check \`endpoint\` and the network, or try later`
 }
@@ -208,9 +209,10 @@ function partsOf(error: unknown): { name: string; status?: number } {
   return status === undefined ? { name: error.name } : { name: error.name, status }
 }
 
+/** A name that nobody has is most likely misspelt: trying it again for `timeoutMs` would only keep a person waiting. */
 function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof TypeError || isRegionError(error)) return false
-  return error.name !== 'CredentialsProviderError'
+  return error.name !== 'CredentialsProviderError' && partsOf(error).name !== 'ENOTFOUND'
 }
 
 /** The SDK has no region, or none that can be part of a host's name. It is a plain error: only its words tell it from the network's. */

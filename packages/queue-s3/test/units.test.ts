@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeKey, encodeKey, laneOf } from '../src/key-encoding.js'
 import { Layout } from '../src/layout.js'
+import { failureOf, s3Error } from '../src/s3-errors.js'
 import { parseEntry, parseState } from '../src/object-texts.js'
 import { afterPriority, parseStint, stintName, type Stint } from '../src/stint-name.js'
 import { StoreClock } from '../src/store-clock.js'
@@ -145,5 +146,27 @@ describe('the store’s clock', () => {
     mono = 10
     clock.observe(905_000, 9, 10)
     expect(clock.now()).toBe(905_000)
+  })
+})
+
+describe('a name that no host has', () => {
+  const error = Object.assign(new Error('getaddrinfo ENOTFOUND minoi'), { code: 'ENOTFOUND' })
+
+  test('is not asked for again until the patience ends, as a host that does not answer is', () => {
+    expect(failureOf(error)).toBe('fatal')
+    expect(failureOf(Object.assign(new Error('read'), { code: 'ECONNRESET' }))).toBe('retry')
+    expect(failureOf(Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }))).toBe('retry')
+  })
+
+  test('is told as one', () => {
+    const { code, message } = s3Error(error, 'list', {
+      bucket: 'b',
+      endpoint: 'http://minoi:9000',
+      root: 'r/',
+    })
+    expect([code, message]).toEqual([
+      'SLUICE_QUEUE_UNAVAILABLE',
+      'Cannot list in bucket "b", prefix "r/" at http://minoi:9000: no host of that name is known (ENOTFOUND). Check `endpoint`, or `region`',
+    ])
   })
 })

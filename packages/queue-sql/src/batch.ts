@@ -1,7 +1,7 @@
 /** Rows of one statement at most: enough to spread its cost, few enough to end well within a timeout. */
 export const MAX_BATCH_ROWS = 1_000
 /** Text of one statement at most: bodies may be large, and the parameter is held several times over. */
-const MAX_BATCH_CHARS = 8_000_000
+export const MAX_BATCH_CHARS = 8_000_000
 
 /** Cuts rows into batches by number and by size, in order. */
 export function* batches<Row>(rows: readonly Row[], chars: (row: Row) => number): Generator<Row[]> {

@@ -12,6 +12,8 @@ export interface CoalescerOptions<Input, Outcome> {
   readonly flush: (inputs: readonly Input[]) => Promise<readonly Outcome[]>
   /** Roughly how many characters an input is. */
   readonly chars: (input: Input) => number
+  /** How many batches may be under way at once; more than one where their order doesn't matter. */
+  readonly lanes: number
 }
 
 /**
@@ -23,7 +25,8 @@ export interface CoalescerOptions<Input, Outcome> {
 export class Coalescer<Input, Outcome> {
   readonly #options: CoalescerOptions<Input, Outcome>
   #waiting: Call<Input, Outcome>[] = []
-  #isFlushing = false
+  #lanes = 0
+  #underWay = 0
 
   constructor(options: CoalescerOptions<Input, Outcome>) {
     this.#options = options
@@ -33,22 +36,31 @@ export class Coalescer<Input, Outcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ input, resolve, reject })
       // It never rejects: every error goes to the callers.
-      if (!this.#isFlushing) void this.#flushAll()
+      if (this.#lanes < this.#options.lanes) void this.#flushAll()
     })
   }
 
   async #flushAll(): Promise<void> {
-    this.#isFlushing = true
+    this.#lanes += 1
     while (this.#waiting.length > 0) {
-      const { chars } = this.#options
-      const [batch = []] = batches(this.#waiting, ({ input }) => chars(input))
-      this.#waiting = this.#waiting.slice(batch.length)
+      const batch = this.#next()
+      this.#underWay += batch.length
       await this.#flush(batch)
+      this.#underWay -= batch.length
       // Callers that were told of their outcomes come back one after another: without this the first would go alone, and all others wait
       // for its commit.
       if (batch.length > 1) await turn()
     }
-    this.#isFlushing = false
+    this.#lanes -= 1
+  }
+
+  /** An even share for each lane, so that not one takes all callers and another one of them. */
+  #next(): Call<Input, Outcome>[] {
+    const { chars, lanes } = this.#options
+    const share = Math.ceil((this.#waiting.length + this.#underWay) / lanes)
+    const [batch = []] = batches(this.#waiting.slice(0, share), ({ input }) => chars(input))
+    this.#waiting = this.#waiting.slice(batch.length)
+    return batch
   }
 
   async #flush(batch: readonly Call<Input, Outcome>[]): Promise<void> {

@@ -75,6 +75,14 @@ export class ItemReads {
     return rows[0]?.stage
   }
 
+  async stages(ids: readonly string[]): Promise<Map<string, number>> {
+    const { rows } = await sql<{ id: string; stage: number }>`select i.id, ${sql.raw(stageText())} as stage
+      from ${this.#store.facts} where i.queue_id = ${this.#queueId} and ${this.#store.among('i.id', ids)}`.execute(
+      this.#db,
+    )
+    return new Map(rows.map(({ id, stage }) => [id, stage]))
+  }
+
   async bodies(seqs: readonly number[]): Promise<Map<number, string>> {
     const rows = await this.#db
       .selectFrom(this.#store.names.items)

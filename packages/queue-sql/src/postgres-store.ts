@@ -11,6 +11,9 @@ import type { SqlQueueSettings } from './sql-options.js'
 import type { SqlStore } from './sql-store.js'
 import { tableNames, type Tables } from './tables.js'
 
+/** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
+const LANES = 2
+
 /** After a deadlock, of which the server finds one after a second, the same transactions seldom meet again. */
 const MAX_TRIES = 6
 
@@ -45,6 +48,7 @@ export function openPostgres(
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
     counterSlots: POSTGRES_SLOTS,
+    lanes: LANES,
     among: (column, values) =>
       sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
     moves: (queueId) => new PostgresMoves(db, names, queueId),

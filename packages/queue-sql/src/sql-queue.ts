@@ -13,7 +13,6 @@ import {
   checkRetention,
   checkSettlements,
   type AskedMove,
-  type CheckedItem,
   type FailOutcome,
   type ItemHead,
   type ItemRecord,
@@ -33,7 +32,6 @@ import {
   type RequeueOptions,
   type SettleReport,
   type Settlement,
-  type SluiceError,
   type Stage,
   type SuccessOutcome,
   type SweepOptions,
@@ -43,12 +41,11 @@ import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { wantedRow } from './move-rows.js'
 import { expireItems, type ExpiryParts } from './expiry.js'
-import { Coalescer } from './coalescer.js'
 import { itemExists, itemNotFound } from './item-errors.js'
-import { ItemMoves, settledChars } from './item-moves.js'
+import { ItemMoves } from './item-moves.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
 import { claimedItem, headOf, peekedItem, recordOf, withBody } from './item-views.js'
-import type { WantedRow } from './moves.js'
+import { SharedCalls } from './shared-calls.js'
 import { SqlControl } from './sql-control.js'
 import { SqlLeases } from './sql-leases.js'
 import type { SqlStore } from './sql-store.js'
@@ -88,8 +85,7 @@ export class SqlQueue implements Queue {
   readonly #moves: ItemMoves
   readonly #leases: SqlLeases
   readonly #expiry: ExpiryParts
-  readonly #puts: Coalescer<CheckedItem, boolean>
-  readonly #settles: Coalescer<WantedRow, SluiceError | undefined>
+  readonly #calls: SharedCalls
 
   static {
     makeQueue = (parts) => new SqlQueue(parts)
@@ -116,18 +112,14 @@ export class SqlQueue implements Queue {
       newUid,
     })
     this.#expiry = { store, gate, moves }
-    this.#puts = new Coalescer({
-      flush: (items) => this.#moves.put(items),
-      chars: ({ bodyText }) => bodyText.length,
-    })
-    this.#settles = new Coalescer({ flush: (rows) => this.#moves.settle(rows), chars: settledChars })
+    this.#calls = new SharedCalls({ gate, reads: this.#reads, moves: this.#moves, lanes: store.lanes })
     this.#leases = new SqlLeases(store, gate, queueId)
     this.control = new SqlControl(store, gate, queueId)
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#gate.assertOpen()
-    const isNew = await this.#puts.add(checkNewItem({ ...options, id, body }, MAX_BODY_BYTES))
+    const isNew = await this.#calls.put(checkNewItem({ ...options, id, body }, MAX_BODY_BYTES))
     if (!isNew) throw itemExists(this.name, id)
   }
 
@@ -142,7 +134,7 @@ export class SqlQueue implements Queue {
   async get(maxItems: number): Promise<QueueItem[]> {
     this.#gate.assertOpen()
     assertCount(maxItems, 'maxItems')
-    return (await this.#moves.claim(maxItems)).map(claimedItem)
+    return (await this.#calls.claim(maxItems)).map(claimedItem)
   }
 
   async peek(maxItems: number): Promise<QueueItem[]> {
@@ -169,7 +161,7 @@ export class SqlQueue implements Queue {
 
   async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
     this.#gate.assertOpen()
-    const errors = await this.#moves.settle(checkSettlements(outcomes, MAX_BODY_BYTES).map(wantedRow))
+    const errors = await this.#calls.settle(checkSettlements(outcomes, MAX_BODY_BYTES).map(wantedRow))
     const refused = outcomes.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
       const code = errors[index]?.code
       if (code === undefined) return []
@@ -215,7 +207,7 @@ export class SqlQueue implements Queue {
   async lookupStatus(id: string): Promise<Stage> {
     this.#gate.assertOpen()
     assertItemId(id)
-    const stage = await this.#read('look up an item', () => this.#reads.stage(id))
+    const stage = await this.#calls.stage(id)
     if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
     return stageOf(stage)
   }
@@ -280,7 +272,7 @@ export class SqlQueue implements Queue {
 
   async #moveOne(asked: AskedMove): Promise<void> {
     this.#gate.assertOpen()
-    const refusal = await this.#settles.add(wantedRow(checkMove(asked, MAX_BODY_BYTES)))
+    const [refusal] = await this.#calls.settle([wantedRow(checkMove(asked, MAX_BODY_BYTES))])
     if (refusal !== undefined) throw refusal
   }
 

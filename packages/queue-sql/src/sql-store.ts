@@ -17,6 +17,8 @@ export interface SqlStore {
   readonly claimed: RawBuilder<unknown>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
+  /** How many batches of one kind of call a process may have under way, unless they must keep an order. */
+  readonly lanes: number
   /** `column = one of these`, as one parameter whatever their number. */
   among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
   /** The moves of one queue. */

@@ -45,6 +45,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimedFrom),
     counterSlots: 1,
+    lanes: 1,
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
     moves: (queueId) => new SqliteMoves(db, names, queueId),

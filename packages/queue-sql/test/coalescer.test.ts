@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { Coalescer } from '../src/coalescer.js'
 
 /** A flush that ends when it is told to. */
-function held() {
+function held(lanes = 1) {
   const flushed: {
     inputs: readonly string[]
     end: (outcomes: readonly string[]) => void
@@ -10,7 +10,7 @@ function held() {
   }[] = []
   const flush = (inputs: readonly string[]): Promise<readonly string[]> =>
     new Promise((resolve, reject) => flushed.push({ inputs, end: resolve, fail: reject }))
-  const coalescer = new Coalescer<string, string>({ flush, chars: (input) => input.length })
+  const coalescer = new Coalescer<string, string>({ flush, chars: (input) => input.length, lanes })
   return { flushed, coalescer }
 }
 
@@ -38,7 +38,7 @@ describe('Coalescer', () => {
       await new Promise((resolve) => setImmediate(resolve))
       return inputs
     }
-    const coalescer = new Coalescer<string, string>({ flush, chars: () => 1 })
+    const coalescer = new Coalescer<string, string>({ flush, chars: () => 1, lanes: 1 })
     const callThrice = async (): Promise<void> => {
       for (let turn = 0; turn < 3; turn++) await coalescer.add('a')
     }
@@ -65,6 +65,23 @@ describe('Coalescer', () => {
     await first
     void coalescer.add('b')
     await expect.poll(() => flushed.length).toBe(2)
+  })
+
+  test('with two lanes two batches are under way at once, and share what waits evenly', async () => {
+    const { flushed, coalescer } = held(2)
+    const inputs = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+    const calls = inputs.map((input) => coalescer.add(input))
+    expect(flushed.map((batch) => batch.inputs)).toEqual([['a'], ['b']])
+    flushed[0]!.end(['A'])
+    await expect.poll(() => flushed.length).toBe(3)
+    // Five wait and one is under way: three each.
+    expect(flushed[2]!.inputs).toEqual(['c', 'd', 'e'])
+    flushed[1]!.end(['B'])
+    await expect.poll(() => flushed.length).toBe(4)
+    expect(flushed[3]!.inputs).toEqual(['f', 'g'])
+    flushed[3]!.end(['F', 'G'])
+    flushed[2]!.end(['C', 'D', 'E'])
+    expect(await Promise.all(calls)).toEqual(inputs.map((input) => input.toUpperCase()))
   })
 
   test('a thousand rows are a batch, and large ones go alone', async () => {

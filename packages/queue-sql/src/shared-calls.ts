@@ -1,0 +1,94 @@
+import type { CheckedItem, SluiceError } from '@sluice/core'
+import { MAX_BATCH_CHARS, MAX_BATCH_ROWS } from './batch.js'
+import type { CallGate } from './call-gate.js'
+import { Coalescer } from './coalescer.js'
+import { settledChars, type ItemMoves } from './item-moves.js'
+import type { ItemReads } from './item-reads.js'
+import type { ClaimedRow, WantedRow } from './moves.js'
+
+/** What a row adds to the size of a batch besides its text, so that no batch has more than fit into one statement. */
+const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
+
+export interface SharedCallsParts {
+  readonly gate: CallGate
+  readonly reads: ItemReads
+  readonly moves: ItemMoves
+  readonly lanes: number
+}
+
+/**
+ * The calls of one object that share statements with others of their kind, as {@link Coalescer} has it. What fills statements of its own
+ * goes past it, so that no small call waits for a large one.
+ */
+export class SharedCalls {
+  readonly #moves: ItemMoves
+  readonly #puts: Coalescer<CheckedItem, boolean>
+  readonly #settles: Coalescer<readonly WantedRow[], readonly (SluiceError | undefined)[]>
+  readonly #claims: Coalescer<number, readonly ClaimedRow[]>
+  readonly #lookups: Coalescer<string, number | undefined>
+
+  constructor({ gate, reads, moves, lanes }: SharedCallsParts) {
+    this.#moves = moves
+    this.#puts = new Coalescer({
+      flush: (items) => moves.put(items),
+      chars: ({ bodyText }) => bodyText.length,
+      // Items are given out in the order of their puts.
+      lanes: 1,
+    })
+    this.#settles = new Coalescer({
+      flush: async (calls) =>
+        shared(
+          await moves.settle(calls.flat()),
+          calls.map(({ length }) => length),
+        ),
+      chars: (rows) => rows.reduce((sum, row) => sum + settledChars(row) + ROW_CHARS, 0),
+      lanes,
+    })
+    this.#claims = new Coalescer({
+      // Fewer than all asked for: those who came first are given theirs.
+      flush: async (counts) =>
+        shared(await moves.claim(counts.reduce((sum, count) => sum + count, 0)), counts),
+      chars: (count) => count * ROW_CHARS,
+      lanes,
+    })
+    this.#lookups = new Coalescer({
+      flush: (ids) => gate.run('look up an item', () => stagesOf(reads, ids)),
+      chars: (id) => id.length,
+      // They wait for no disk: sharing pays only once many are under way.
+      lanes: lanes * 2,
+    })
+  }
+
+  /** Whether the item is new. */
+  put(item: CheckedItem): Promise<boolean> {
+    return this.#puts.add(item)
+  }
+
+  /** As {@link ItemMoves.settle}. */
+  settle(rows: readonly WantedRow[]): Promise<readonly (SluiceError | undefined)[]> {
+    return rows.length < MAX_BATCH_ROWS ? this.#settles.add(rows) : this.#moves.settle(rows)
+  }
+
+  /** As {@link ItemMoves.claim}. */
+  claim(max: number): Promise<readonly ClaimedRow[]> {
+    return max < MAX_BATCH_ROWS ? this.#claims.add(max) : this.#moves.claim(max)
+  }
+
+  /** The number of the stage, if there is such an item. */
+  stage(id: string): Promise<number | undefined> {
+    return this.#lookups.add(id)
+  }
+}
+
+/** Cuts what was done for all into what each asked for, in order. */
+function shared<Row>(rows: readonly Row[], counts: readonly number[]): (readonly Row[])[] {
+  let from = 0
+  return counts.map((count) => rows.slice(from, (from += count)))
+}
+
+async function stagesOf(reads: ItemReads, ids: readonly string[]): Promise<(number | undefined)[]> {
+  const [id] = ids
+  if (id !== undefined && ids.length === 1) return [await reads.stage(id)]
+  const stages = await reads.stages([...new Set(ids)])
+  return ids.map((each) => stages.get(each))
+}
