@@ -18,9 +18,11 @@ let stale = 0
 const run = read('run.json') as RunResult | undefined
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by scale.ts of this folder
 const scale = read('scale.json') as ScaleResult | undefined
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts of this folder
+const slow = read('run-slow.json') as RunResult | undefined
 if (run === undefined) throw new Error('there is no results/run.json: run the bench first')
 const summaries = summarize(run)
-hold('benchmarks.md', page({ run, summaries, scale }))
+hold('benchmarks.md', page({ run, summaries, slow, scale }))
 for (const [name, cells] of Object.entries({
   enqueue: ['batch 1, 4 clients', 'batch 1000, 1 clients', 'batch 1000, 4 clients'],
   claim: ['batch 1, 4 clients', 'batch 100, 1 clients', 'batch 100, 4 clients', 'batch 1000, 1 clients'],
