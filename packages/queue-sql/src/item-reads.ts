@@ -2,7 +2,7 @@ import type { Page, Stage } from '@sluice/core'
 import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
 import type { SqlStore } from './sql-store.js'
-import { STAGE_NUMBERS, type Tables } from './tables.js'
+import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
 /** Pages of heads and of whole items are cut to this, whatever was asked: one page is one answer in memory. */
 const MAX_HEADS = 2_500
@@ -49,6 +49,14 @@ function stageText(): string {
   return `case when p.attempt is not null then ${STAGE_NUMBERS.PROCESSING} else coalesce(f.stage, ${STAGE_NUMBERS.WAITING}) end`
 }
 
+/** The stage of each item `i`: what is asked for it alone costs a quarter less than a join, which reads both tables for every item. */
+export function itemStageText({ items, processing, finished }: TableNames): string {
+  return `coalesce(
+      (select ${STAGE_NUMBERS.PROCESSING} from ${processing} p where p.queue_id = i.queue_id and p.id = i.id),
+      (select f.stage from ${finished} f where f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq),
+      ${STAGE_NUMBERS.WAITING}) as stage from ${items} i`
+}
+
 /** Everything that is read of the items of one queue and moves nothing. */
 export class ItemReads {
   readonly #store: SqlStore
@@ -61,7 +69,7 @@ export class ItemReads {
     this.#store = store
     this.#db = store.db
     this.#queueId = queueId
-    this.#stageText = sql`select ${sql.raw(stageText())} as stage from ${store.facts}
+    this.#stageText = sql`select ${sql.raw(itemStageText(store.names))}
       where i.queue_id = ${queueId} and i.id = ${''}`.compile(store.db).sql
   }
 
@@ -76,10 +84,11 @@ export class ItemReads {
   }
 
   async stages(ids: readonly string[]): Promise<Map<string, number>> {
-    const { rows } = await sql<{ id: string; stage: number }>`select i.id, ${sql.raw(stageText())} as stage
-      from ${this.#store.facts} where i.queue_id = ${this.#queueId} and ${this.#store.among('i.id', ids)}`.execute(
-      this.#db,
-    )
+    const { rows } = await sql<{
+      id: string
+      stage: number
+    }>`select i.id, ${sql.raw(itemStageText(this.#store.names))}
+      where i.queue_id = ${this.#queueId} and ${this.#store.among('i.id', ids)}`.execute(this.#db)
     return new Map(rows.map(({ id, stage }) => [id, stage]))
   }
 

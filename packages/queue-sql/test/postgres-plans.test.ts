@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../src/open-sql-queue.js'
+import { itemStageText } from '../src/item-reads.js'
 import { withPlanning } from '../src/postgres-pool.js'
 import { postgresTexts } from '../src/postgres-texts.js'
 import { optionsSchema } from '../src/sql-options.js'
@@ -14,7 +15,16 @@ const names = tableNames(tablePrefix)
 const { claim, facts, claimed, ...others } = postgresTexts(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
 const heads = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
-const texts = { ...others, lookup, heads, claimTop: claim.top, claimAt: claim.at, claimAfter: claim.after }
+const stages = `select i.id, ${itemStageText(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
+const texts = {
+  ...others,
+  lookup,
+  stages,
+  heads,
+  claimTop: claim.top,
+  claimAt: claim.at,
+  claimAfter: claim.after,
+}
 /** The tables that grow with what is finished or waiting. */
 const large = [names.items, names.finished, names.attempts, names.waiting, names.processing]
 
