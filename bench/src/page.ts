@@ -165,19 +165,17 @@ function reasons(run: RunResult, summaries: readonly Summary[]): string {
   const lone = summaries.find(
     ({ case: of, cell, adapter }) => of === 'enqueue' && cell === 'batch 1, 1 clients' && adapter === 'limit',
   )
-  const thousand = ratioOf(run, { case: 'claim', cell: 'batch 1000, 1 clients', figure: 'serverUs' }, [
-    'sluice',
-    'limit',
-  ])
+  const beside = (cell: string, figure: 'perSecond' | 'serverUs'): string =>
+    `${ratioOf(run, { case: 'claim', cell, figure }, ['sluice', 'limit'])?.toFixed(2) ?? '?'}x`
   const commit = lone?.perSecond === undefined ? '' : `, here ${(1_000 / lone.perSecond).toFixed(2)} ms`
-  const cpu = thousand === undefined ? '' : `: at a thousand it is ${thousand.toFixed(2)}x`
   return [
     '### What is behind those that are missed\n',
     `- **What a commit costs.** The goals come from a disk on which a lone durable insert took 0.6 to 3 ms${commit}. The dearer a commit, the more it pays`,
-    '  to share one among callers, and the less the rest of a statement counts. On a disk like that of these figures a pool of single statements is not held up by it.',
-    '- **Puts, and one item a call.** A put writes the item, its place in the backlog and a counter, with three index entries, where the limit inserts one row',
-    '  with two; a claim and a success compare attempts and keep the item’s history, and a look-up asks up to three tables. Whoever is after rates calls in batches, or from many callers on one object, which share statements.',
-    `- **A hundred a call.** An item costs the server less than the limit’s, but the two statements themselves cost more, which a hundred items don’t make up for${cpu}.`,
+    '  to share one among callers, and the less the rest of a statement counts; where it is cheap, a pool of single statements is not held up by it.',
+    '- **One item a call, and nobody to share it with.** A put writes the item, its place in the backlog and a counter, with three index entries, where the limit inserts one row',
+    '  with two; a claim and a success compare attempts and keep the item’s history. Whoever is after rates calls in batches, or from many callers on one object:',
+    `  sixteen of them, each with an item at a time, get ${beside('batch 1, 16 clients', 'perSecond')} the limit’s rate of claims and successes.`,
+    `- **A hundred a call.** What each of the two statements costs by itself is shared by a hundred items: they take ${beside('batch 100, 1 clients', 'serverUs')} of the CPU that the limit’s take of the server, a thousand ${beside('batch 1000, 1 clients', 'serverUs')}.`,
     '- **In memory.** Bodies are copied, so that nobody changes what is queued, and every item has its history. The bare Map keeps a reference and a word.\n',
   ].join('\n')
 }
