@@ -14,12 +14,9 @@ const docs = join(here, '../docs')
 const check = process.argv.includes('--check')
 let stale = 0
 
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts of this folder
-const run = read('run.json') as RunResult | undefined
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by scale.ts of this folder
-const scale = read('scale.json') as ScaleResult | undefined
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts of this folder
-const slow = read('run-slow.json') as RunResult | undefined
+const run = read('run.json')
+const scale = read('scale.json')
+const slow = read('run-slow.json')
 if (run === undefined) throw new Error('there is no results/run.json: run the bench first')
 const summaries = summarize(run)
 hold('benchmarks.md', page({ run, summaries, slow, scale }))
@@ -45,9 +42,18 @@ function barsOf(all: readonly Summary[], name: string, cells: readonly string[])
   )
 }
 
-function read(name: string): unknown {
+/** What the programs of this folder leave in results/. */
+interface Results {
+  readonly 'run.json': RunResult
+  readonly 'run-slow.json': RunResult
+  readonly 'scale.json': ScaleResult
+}
+
+function read<Name extends keyof Results>(name: Name): Results[Name] | undefined {
   const file = join(here, 'results', name)
-  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+  if (!existsSync(file)) return undefined
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts or scale.ts of this folder
+  return JSON.parse(readFileSync(file, 'utf8')) as Results[Name]
 }
 
 function hold(name: string, wanted: string): void {

@@ -44,7 +44,7 @@ export function settleText(t: TableNames, kind: 'finish' | 'settle'): string {
 
 /**
  * Most settlements are alike: of one stage and one attempt, without a word to keep. Said once for all of them, they cost the server a
- * quarter less than each with columns of its own. A uid is each item's own and has to be compared with it, which a list alone can't do.
+ * fifth less than each with columns of its own. A uid is each item's own and has to be compared with it, which a list alone can't do.
  *
  * `$2` ids, `$3` their number, `$4` attempt, `$5` stage; and `$6` uids, `$7` 1.
  */

@@ -69,7 +69,7 @@ function putText(t: TableNames, known: string): string {
     ${toldText('added', '$9')}`
 }
 
-/** A batch of one, which would cost the server a third more as arrays. */
+/** A batch of one, with no arrays to take apart. */
 function putOneText(t: TableNames, known: string): string {
   return `with added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)

@@ -1,10 +1,9 @@
 import { MAX_HISTORY, type Queue, type QueueItem, type Settlement } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WantedRow } from '../src/moves.js'
 import { plainBatch } from '../src/plain-batch.js'
-import { postgresHarness } from './support/postgres-harness.js'
-import { sqliteHarness } from './support/sqlite-harness.js'
+import { bothStores } from './support/both-stores.js'
 
 const UID = '0189d3c2-1111-4222-8333-444455556666'
 const ROW: WantedRow = {
@@ -52,10 +51,7 @@ describe('a batch whose moves are alike', () => {
   })
 })
 
-describe.each([
-  ['SQLite', () => sqliteHarness({ synchronous: 'NORMAL' })],
-  ['PostgreSQL', () => postgresHarness(inject('postgresUrl'))],
-])('settlements that are alike: %s', (_, makeHarness) => {
+describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
   let items: QueueItem[]

@@ -1,8 +1,7 @@
 import type { NewItem, Queue, Settlement } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { postgresHarness } from './support/postgres-harness.js'
-import { sqliteHarness } from './support/sqlite-harness.js'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bothStores } from './support/both-stores.js'
 
 function items(count: number, priority = 0): NewItem[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -12,10 +11,7 @@ function items(count: number, priority = 0): NewItem[] {
   }))
 }
 
-describe.each([
-  ['SQLite', () => sqliteHarness({ synchronous: 'NORMAL' })],
-  ['PostgreSQL', () => postgresHarness(inject('postgresUrl'))],
-])('calls that share statements: %s', (_, makeHarness) => {
+describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
 

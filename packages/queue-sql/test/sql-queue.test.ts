@@ -1,13 +1,9 @@
 import { MAX_HISTORY, type NewItem, type Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { postgresHarness } from './support/postgres-harness.js'
-import { sqliteHarness } from './support/sqlite-harness.js'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bothStores } from './support/both-stores.js'
 
-describe.each([
-  ['SQLite', () => sqliteHarness({ synchronous: 'NORMAL' })],
-  ['PostgreSQL', () => postgresHarness(inject('postgresUrl'))],
-])('what is special to SQL: %s', (_, makeHarness) => {
+describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
 

@@ -15,27 +15,23 @@ export function configExample({ queue, worker }: ExampleChoice): string {
 
 const HEAD = `# Configuration of Sluice. Every setting: https://www.npmjs.com/package/@sluice/service
 # A variable SLUICE_QUEUE_URL overrides queue.url, and so for each setting; flags override both.
-`
+
+# Where items are kept. The keys after \`name\` are options of the package.
+queue:`
 
 const QUEUES: Readonly<Record<ExampleChoice['queue'], string>> = {
-  sqlite: `# Where items are kept. The keys after \`name\` are options of the package.
-queue:
-  package: sql # or s3 (bucket: …, prefix: …), memory, any npm package, ./a-file.mjs
+  sqlite: `  package: sql # or s3 (bucket: …, prefix: …), memory, any npm package, ./a-file.mjs
   name: default # queues of different names share a store without seeing each other
   url: sqlite:.sluice/queue.db
   # A secret belongs into the environment:
   # url: { env: DATABASE_URL } # postgres://…
 `,
-  postgres: `# Where items are kept. The keys after \`name\` are options of the package.
-queue:
-  package: sql
+  postgres: `  package: sql
   name: default # queues of different names share a database without seeing each other
   url: { env: DATABASE_URL } # postgres://user:password@host/database; the tables are made when it is first opened
   # tablePrefix: sluice_
 `,
-  s3: `# Where items are kept. The keys after \`name\` are options of the package.
-queue:
-  package: s3
+  s3: `  package: s3
   name: default # queues of different names share a bucket without seeing each other
   bucket: my-bucket # it must exist; the queue needs to read, write and delete its own objects, and to list the bucket
   # prefix: sluice # what the keys begin with
