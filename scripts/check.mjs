@@ -1,4 +1,6 @@
 // `npm run check`: all that CI runs, in the order in which a mistake is cheapest to find. `npm run check -- lint test` runs some.
+// A terminal sees what each step prints. Elsewhere a step that passes is one line, so that a log shows what failed and nothing
+// else; `--verbose` prints it all.
 import { spawn } from 'node:child_process'
 import { build, cleanEnvironment, install, pinnedNode, pnpm, root, say } from './setup.mjs'
 
@@ -35,49 +37,59 @@ const steps = {
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
 
+const streams = process.stdout.isTTY || process.argv.includes('--verbose')
 const wanted = process.argv.slice(2).filter((each) => !each.startsWith('-'))
-for (const name of wanted)
-  if (!(name in steps)) throw new TypeError(`no step ${name}; there are ${Object.keys(steps).join(', ')}`)
+const unknown = wanted.filter((name) => !(name in steps))
+if (unknown.length > 0) {
+  say(`no step ${unknown.join(', ')}; there are ${Object.keys(steps).join(', ')}`)
+  process.exit(2)
+}
 
 await install()
 await build()
 for (const [name, command] of Object.entries(steps)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue
   const started = performance.now()
-  const { code, found } = await tee(command)
+  say(`${name} …`)
+  const { code, output } = await run(command)
+  const found = closingLine(output)
   // A step that isn't a test suite counts as one test; a suite counts as its own last line says.
   if (found === undefined) counts[code === 0 ? 'passed' : 'failed'] += 1
   else for (const key of Object.keys(counts)) counts[key] += found[key]
   if (code !== 0) {
     broken.push(name)
     if (found !== undefined && found.failed === 0) counts.failed += 1
+    if (!streams) process.stdout.write(output)
   }
-  say(`${code === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  const told = found === undefined ? '' : `, ${found.passed} passed, ${found.skipped} skipped`
+  say(`${name} ${code === 0 ? 'holds' : 'FAILED'} (${seconds} s${told})`)
 }
 
 if (broken.length > 0) say(`failed: ${broken.join(', ')}`)
 console.log(`tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = broken.length === 0 ? 0 : 1
 
-function tee([command, ...args]) {
+function run([command, ...args]) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: root,
       env: cleanEnvironment(),
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
-    let tail = ''
-    child.stdout.on('data', (chunk) => {
-      process.stdout.write(chunk)
-      tail = (tail + chunk).slice(-4_000)
-    })
+    const chunks = []
+    for (const from of ['stdout', 'stderr'])
+      child[from].on('data', (chunk) => {
+        if (streams) process[from].write(chunk)
+        chunks.push(chunk)
+      })
     child.on('error', reject)
-    child.on('close', (code) => {
-      const match = tail.match(/^tests: (\d+) passed, (\d+) failed, (\d+) skipped$/mu)
-      const found = match
-        ? { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3]) }
-        : undefined
-      resolve({ code: code ?? 1, found })
-    })
+    child.on('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() }))
   })
+}
+
+/** What a suite says of itself in its last `tests: …` line. */
+function closingLine(output) {
+  const match = [...output.matchAll(/^tests: (\d+) passed, (\d+) failed, (\d+) skipped$/gmu)].at(-1)
+  return match && { passed: Number(match[1]), failed: Number(match[2]), skipped: Number(match[3]) }
 }
