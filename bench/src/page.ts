@@ -22,7 +22,7 @@ const NOTES: Readonly<Record<string, string>> = {
     'The engine with batches of 500 and `processingLimit(1000)`, so that one batch is claimed while the last one is settled, beside graphile-worker’s runner, with and without its two batching options (a local queue of 500), and BullMQ’s worker; 16 at once. graphile-worker and BullMQ keep no finished job to look up.',
   sqlite: '`prepared statements`: the same tables by hand, one row at a time in one transaction a call.',
   memory:
-    'Sluice keeps bodies as JSON text, so that no object is shared with callers, and checks what it is given. `bodies as text` shows what the copies alone cost a bare Map; `all that is kept` also keeps a uid, instants and the history of attempts, and refuses an id that is there.',
+    'Sluice checks each body and copies it on its way in and out, so that no object is shared with callers. `bodies as text` shows what copies made by way of JSON text cost a bare Map; `all that is kept` also keeps a uid, instants and the history of attempts, and refuses an id that is there.',
   history: 'One run each: a million items processed, none vacuumed by hand.',
 }
 

@@ -46,6 +46,16 @@ declare function encodeJson(value: unknown, maxBytes: number, what?: string): st
 /** Bytes of a string in UTF-8; a surrogate without its partner counts three, as its replacement would. */
 declare function utf8Bytes(text: string): number;
 
+/**
+ * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps bodies as values. One walk
+ * checks and copies, at a fifth of the cost of making text of a body and reading it back.
+ *
+ * @throws TypeError when the value isn't JSON, or its JSON is larger than `maxBytes` bytes of UTF-8
+ */
+declare function copyJson(value: unknown, maxBytes: number, what?: string): JsonValue;
+/** A copy of what `copyJson` made, which need not be checked again. */
+declare function cloneJson(value: JsonValue): JsonValue;
+
 /** What a producer hands in. */
 interface NewItem {
     /** Any non-empty string of at most {@link MAX_ID_BYTES} bytes of UTF-8, without NUL. */
@@ -116,9 +126,15 @@ declare const MAX_HISTORY = 50;
 declare const MAX_REASON_CHARS = 2000;
 
 /** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
-interface CheckedItem {
-    readonly id: string;
+interface CheckedItem extends CheckedPut {
     readonly bodyText: string;
+}
+/** A {@link NewItem} that was checked, its defaults filled in and its body copied. */
+interface CopiedItem extends CheckedPut {
+    readonly body: JsonValue;
+}
+interface CheckedPut {
+    readonly id: string;
     readonly priority: number;
     readonly notBeforeAt: number | undefined;
     readonly delayMs: number | undefined;
@@ -137,12 +153,16 @@ declare function assertItemId(id: unknown): asserts id is string;
  * @throws TypeError that names the field, and for a body the path in it
  */
 declare function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem;
+/** {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which nobody else can change. */
+declare function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem;
 /**
  * Checks a whole batch before anything of it is stored.
  *
  * @throws TypeError that names the index of the first bad item and its field
  */
 declare function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[];
+/** {@link checkNewItems} for a queue that keeps bodies as values. */
+declare function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): CopiedItem[];
 /** @throws TypeError unless the value is a whole number of ms, zero or more. */
 declare function assertSpan(value: unknown, what: string): asserts value is number;
 /** @throws TypeError unless the value is a whole number, zero or more. */
@@ -752,5 +772,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };

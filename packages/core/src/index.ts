@@ -3,6 +3,7 @@ export { STAGES, MOVES, canMove, isStage, assertStage } from './stage.js'
 export type { Stage, FinalStage, Move } from './stage.js'
 export { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from './json.js'
 export type { JsonValue } from './json.js'
+export { cloneJson, copyJson } from './json-copy.js'
 export { MAX_ID_BYTES, MAX_HISTORY, MAX_REASON_CHARS } from './item.js'
 export type { NewItem, PutOptions, ItemHead, QueueItem, ItemRecord, AttemptRecord } from './item.js'
 export {
@@ -12,10 +13,12 @@ export {
   assertSpan,
   checkNewItem,
   checkNewItems,
+  copyNewItem,
+  copyNewItems,
   cutReason,
   encodeOptional,
 } from './input.js'
-export type { CheckedItem } from './input.js'
+export type { CheckedItem, CopiedItem } from './input.js'
 export {
   assertIds,
   assertLease,

@@ -1,10 +1,19 @@
 import { MAX_ID_BYTES, MAX_REASON_CHARS, type NewItem, type PutOptions } from './item.js'
+import { copyJson } from './json-copy.js'
 import { encodeJson, utf8Bytes, type JsonValue } from './json.js'
 
 /** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
-export interface CheckedItem {
-  readonly id: string
+export interface CheckedItem extends CheckedPut {
   readonly bodyText: string
+}
+
+/** A {@link NewItem} that was checked, its defaults filled in and its body copied. */
+export interface CopiedItem extends CheckedPut {
+  readonly body: JsonValue
+}
+
+interface CheckedPut {
+  readonly id: string
   readonly priority: number
   readonly notBeforeAt: number | undefined
   readonly delayMs: number | undefined
@@ -52,15 +61,37 @@ export function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem {
   return { id, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
 }
 
+/** {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which nobody else can change. */
+export function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem {
+  const { id, priority = 0, notBeforeAt, delayMs } = item
+  assertItemId(id)
+  const body = copyJson(item.body, maxBodyBytes)
+  assertPutOptions(item)
+  return { id, body, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
+}
+
 /**
  * Checks a whole batch before anything of it is stored.
  *
  * @throws TypeError that names the index of the first bad item and its field
  */
 export function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[] {
+  return checkEach(items, maxBodyBytes, checkNewItem)
+}
+
+/** {@link checkNewItems} for a queue that keeps bodies as values. */
+export function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): CopiedItem[] {
+  return checkEach(items, maxBodyBytes, copyNewItem)
+}
+
+function checkEach<T>(
+  items: readonly NewItem[],
+  maxBodyBytes: number,
+  check: (item: NewItem, maxBodyBytes: number) => T,
+): T[] {
   return items.map((item, index) => {
     try {
-      return checkNewItem(item, maxBodyBytes)
+      return check(item, maxBodyBytes)
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error)
       throw new TypeError(`items[${index}]: ${cause}`, { cause: error })

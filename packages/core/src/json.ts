@@ -19,7 +19,41 @@ export const MAX_JSON_DEPTH = 1_000
  * infinity, a hole in an array, a cycle, an instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
  */
 export function assertJson(value: unknown, what = 'body'): asserts value is JsonValue {
-  visit(value, { path: [], open: [], what })
+  if (!isJson(value, [])) visit(value, { path: [], open: [], what })
+}
+
+/** Nearly every body is JSON: to keep the path to where it isn't is dear, and only done for one that isn't. */
+function isJson(value: unknown, open: object[]): boolean {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || open.length >= MAX_JSON_DEPTH || open.includes(value)) return false
+  open.push(value)
+  const all = Array.isArray(value) ? isJsonArray(value, open) : isJsonObject(value, open)
+  open.pop()
+  return all
+}
+
+function isJsonArray(value: readonly unknown[], open: object[]): boolean {
+  // By index, not by iteration of entries: a hole must be met as `undefined`, and it is.
+  for (let index = 0; index < value.length; index++) if (!isJson(value[index], open)) return false
+  return true
+}
+
+function isJsonObject(value: object, open: object[]): boolean {
+  if (!isPlainObject(value)) return false
+  for (const key of Object.keys(value)) if (!isJson(value[key], open)) return false
+  return true
+}
+
+/** Whether an object is nobody's instance and has no symbols for keys: what `JSON.stringify` gives back as it was. */
+export function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
+  return hasPlainPrototype(value) && Object.getOwnPropertySymbols(value).length === 0
+}
+
+function hasPlainPrototype(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // A plain object of another realm has a prototype that has none itself.
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 interface Visit {
@@ -45,7 +79,6 @@ function visit(value: unknown, at: Visit): void {
 }
 
 function visitArray(value: readonly unknown[], at: Visit): void {
-  // By index, not by iteration of entries: a hole must be met as `undefined`, and it is.
   for (let index = 0; index < value.length; index++) {
     at.path.push(index)
     visit(value[index], at)
@@ -54,18 +87,13 @@ function visitArray(value: readonly unknown[], at: Visit): void {
 }
 
 function visitObject(value: object, at: Visit): void {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  // A plain object of another realm has a prototype that has none itself.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+  if (!hasPlainPrototype(value)) {
     refuse(at, `an instance of ${value.constructor?.name || 'a class'} is not plain JSON`)
   }
-  if (Object.getOwnPropertySymbols(value).length > 0) refuse(at, 'a symbol key is not JSON')
-  // Not `Object.entries`: a list of pairs for each object is most of what checking a million bodies would allocate.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- any object may be read by its own keys
-  const fields = value as Readonly<Record<string, unknown>>
-  for (const key of Object.keys(fields)) {
+  if (!isPlainObject(value)) refuse(at, 'a symbol key is not JSON')
+  for (const key of Object.keys(value)) {
     at.path.push(key)
-    visit(fields[key], at)
+    visit(value[key], at)
     at.path.pop()
   }
 }
@@ -88,6 +116,12 @@ function dotted(key: string): string {
 export function encodeJson(value: unknown, maxBytes: number, what = 'body'): string {
   assertJson(value, what)
   const text = JSON.stringify(value)
+  assertJsonBytes(text, maxBytes, what)
+  return text
+}
+
+/** @throws TypeError when a JSON text is larger than `maxBytes` bytes of UTF-8 */
+export function assertJsonBytes(text: string, maxBytes: number, what: string): void {
   // A UTF-16 unit is at most three bytes: only a text near the limit needs counting.
   if (text.length * 3 > maxBytes && utf8Bytes(text) > maxBytes) {
     throw new TypeError(
@@ -95,7 +129,6 @@ export function encodeJson(value: unknown, maxBytes: number, what = 'body'): str
         `store the data elsewhere and put its address into the ${what}`,
     )
   }
-  return text
 }
 
 /** Bytes of a string in UTF-8; a surrogate without its partner counts three, as its replacement would. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from '../src/index.js'
+import { MAX_JSON_DEPTH, assertJson, cloneJson, copyJson, encodeJson, utf8Bytes } from '../src/index.js'
 
 test('every JSON value passes and comes back deep-equal', () => {
   fc.assert(
@@ -10,6 +10,51 @@ test('every JSON value passes and comes back deep-equal', () => {
       expect(JSON.parse(encodeJson(value, 1 << 20))).toEqual(expected)
     }),
   )
+})
+
+test('a copy is what the text would give back, and shares no object with it', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const expected: unknown = JSON.parse(JSON.stringify(value))
+      const copy = copyJson(value, 1 << 20)
+      expect(copy).toStrictEqual(expected)
+      expect(cloneJson(copy)).toStrictEqual(expected)
+    }),
+  )
+  const inner = { list: [{ a: 1 }] }
+  const copy = copyJson({ inner }, 1 << 20)
+  const clone = cloneJson(copy)
+  inner.list.push({ a: 2 })
+  expect(copy).toStrictEqual({ inner: { list: [{ a: 1 }] } })
+  expect(clone).toStrictEqual(copy)
+  expect(clone).not.toBe(copy)
+})
+
+test('a copy has a field named __proto__ as a field', () => {
+  const body: unknown = JSON.parse('{"__proto__":{"admin":true},"a":1}')
+  for (const copy of [copyJson(body, 100), cloneJson(copyJson(body, 100))]) {
+    expect(Object.keys(copy ?? {})).toEqual(['__proto__', 'a'])
+    expect(copy).not.toHaveProperty('admin')
+  }
+})
+
+test('a copy is held to the limit in bytes of UTF-8 of its text, what is escaped included', () => {
+  expect(copyJson('€', 5)).toBe('€')
+  expect(() => copyJson('€', 4)).toThrow(/body is 5 bytes of JSON; this queue takes at most 4/)
+  expect(() => copyJson({ '\u0001': '\u0002' }, 18, 'result')).toThrow(/result is 19 bytes/)
+  expect(copyJson({ '\u0001': '\u0002' }, 19)).toEqual({ '\u0001': '\u0002' })
+  expect(() => copyJson([1, 2, 3], 6)).toThrow(/7 bytes/)
+})
+
+test('what is another thing whenever it is read is refused', () => {
+  let reads = 0
+  const body = {
+    get once() {
+      reads += 1
+      return reads === 1 ? undefined : 1
+    },
+  }
+  expect(() => copyJson(body, 100)).toThrow(/the same whenever it is read/)
 })
 
 class Point {
@@ -38,6 +83,7 @@ test.each([
   expect(() => {
     assertJson(value)
   }).toThrow(message)
+  expect(() => copyJson(value, 1 << 20)).toThrow(message)
 })
 
 test('the same object twice side by side is no cycle', () => {

@@ -1,6 +1,6 @@
 import {
   judgeMove,
-  type CheckedItem,
+  type CopiedItem,
   type CheckedMove,
   type FinalStage,
   type Page,
@@ -41,10 +41,10 @@ export class ItemTable {
   }
 
   /** Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is [Q-PUT-2]. */
-  insert(checked: CheckedItem, now: number): StoredItem | undefined {
-    const known = this.#items.get(checked.id)
+  insert(copied: CopiedItem, now: number): StoredItem | undefined {
+    const known = this.#items.get(copied.id)
     if (known !== undefined) return known
-    const item = storedItem(checked, this.#newUid(), now)
+    const item = storedItem(copied, this.#newUid(), now)
     this.#items.set(item.id, item)
     this.#wait(item, now)
     return undefined

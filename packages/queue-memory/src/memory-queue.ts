@@ -6,12 +6,12 @@ import {
   assertPageLimit,
   assertStage,
   checkMove,
-  checkNewItem,
-  checkNewItems,
   checkRemovable,
   checkRequeue,
   checkRetention,
   checkSettlements,
+  copyNewItem,
+  copyNewItems,
   type AskedMove,
   type CheckedMove,
   type Clock,
@@ -86,19 +86,19 @@ export class MemoryQueue implements Queue {
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#assertOpen()
-    const checked = checkNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
-    const known = this.#stored.items.insert(checked, this.#store.now())
+    const copied = copyNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
+    const known = this.#stored.items.insert(copied, this.#store.now())
     if (known !== undefined) throw itemExists(this.name, known)
   }
 
   async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
     this.#assertOpen()
-    const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
+    const copied = copyNewItems(items, SUPPORTS.maxBodyBytes)
     const now = this.#store.now()
-    const duplicates = checked
+    const duplicates = copied
       .filter((item) => this.#stored.items.insert(item, now) !== undefined)
       .map((item) => item.id)
-    return { added: checked.length - duplicates.length, duplicates }
+    return { added: copied.length - duplicates.length, duplicates }
   }
 
   async get(maxItems: number): Promise<QueueItem[]> {

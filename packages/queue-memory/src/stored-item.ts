@@ -1,7 +1,8 @@
 import {
   MAX_HISTORY,
+  cloneJson,
   type AttemptRecord,
-  type CheckedItem,
+  type CopiedItem,
   type CheckedMove,
   type ItemHead,
   type ItemRecord,
@@ -13,11 +14,11 @@ import {
 /** The stay of an item that isn't in any stage. */
 export const NOWHERE = 0
 
-/** An item as the store keeps it. What callers handed in is kept as JSON text, so that no object is shared with them. */
+/** An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, what seldom comes along is kept as JSON text. */
 export interface StoredItem {
   readonly id: string
   readonly uid: string
-  readonly bodyText: string
+  readonly body: JsonValue
   readonly putAt: number
   stage: Stage
   /**
@@ -58,18 +59,18 @@ export interface StoredAttempt {
 const NO_ATTEMPTS: readonly StoredAttempt[] = []
 
 /** A new item, not yet in any stage. */
-export function storedItem(checked: CheckedItem, uid: string, putAt: number): StoredItem {
+export function storedItem(copied: CopiedItem, uid: string, putAt: number): StoredItem {
   return {
-    id: checked.id,
+    id: copied.id,
     uid,
-    bodyText: checked.bodyText,
+    body: copied.body,
     putAt,
     stage: 'WAITING',
     stay: NOWHERE,
     attempt: 0,
     refunds: 0,
-    priority: checked.priority,
-    notBeforeAt: checked.delayMs === undefined ? checked.notBeforeAt : putAt + checked.delayMs,
+    priority: copied.priority,
+    notBeforeAt: copied.delayMs === undefined ? copied.notBeforeAt : putAt + copied.delayMs,
     claimedAt: undefined,
     finishedAt: undefined,
     reason: undefined,
@@ -122,13 +123,13 @@ export function headOf(item: StoredItem): ItemHead {
 
 /** The view of `peek`. */
 export function peekedItemOf(item: StoredItem): QueueItem {
-  return { ...headOf(item), body: parsed(item.bodyText), putAt: item.putAt }
+  return { ...headOf(item), body: cloneJson(item.body), putAt: item.putAt }
 }
 
 /** The view of `get`. */
 export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
   const { id, uid, stage, attempt, refunds, priority, putAt } = item
-  return { id, uid, stage, attempt, refunds, priority, body: parsed(item.bodyText), putAt, claimedAt }
+  return { id, uid, stage, attempt, refunds, priority, body: cloneJson(item.body), putAt, claimedAt }
 }
 
 /** The whole view; every value in it is the caller's own. */
@@ -136,7 +137,7 @@ export function recordOf(item: StoredItem): ItemRecord {
   const { notBeforeAt, claimedAt, finishedAt, reason, resultText, detailsText } = item
   return {
     ...headOf(item),
-    body: parsed(item.bodyText),
+    body: cloneJson(item.body),
     putAt: item.putAt,
     ...present({ notBeforeAt, claimedAt, finishedAt, reason }),
     ...present({ result: parsedOptional(resultText), details: parsedOptional(detailsText) }),

@@ -4,7 +4,7 @@ import { NOWHERE, storedItem, type StoredItem } from '../src/stored-item.js'
 
 function itemOf(stay: number): StoredItem {
   const item = storedItem(
-    { id: String(stay), bodyText: '1', priority: 0, notBeforeAt: undefined, delayMs: undefined },
+    { id: String(stay), body: null, priority: 0, notBeforeAt: undefined, delayMs: undefined },
     `u${stay}`,
     0,
   )

@@ -13,7 +13,7 @@ class Trial {
   add(priority: number, delayMs: number): void {
     const id = String(++this.#stays)
     const notBeforeAt = this.now + delayMs
-    const item = storedItem({ id, bodyText: '1', priority, notBeforeAt, delayMs: undefined }, id, this.now)
+    const item = storedItem({ id, body: null, priority, notBeforeAt, delayMs: undefined }, id, this.now)
     item.stay = this.#stays
     this.#waiting.push({ item, from: notBeforeAt })
     this.line.add(item, this.now)
