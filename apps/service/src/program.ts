@@ -3,6 +3,8 @@ import type { TextStream } from './output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
 import { registerArgoFake } from './commands/argo-fake.js'
+import { registerCancel } from './commands/cancel.js'
+import { registerCheck } from './commands/check.js'
 import { registerDemo } from './commands/demo.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
@@ -25,6 +27,7 @@ import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
 /** Every command, in the order of `--help`. */
 const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [
   registerInit,
+  registerCheck,
   registerRun,
   registerLoad,
   registerPut,
@@ -32,6 +35,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerLs,
   registerShow,
   registerRequeue,
+  registerCancel,
   registerRelease,
   registerRm,
   registerSweep,

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSluiceError, type Logger, type Queue, type Stage, type Worker } from '@sluice/core'
+import type { Logger, Queue, Stage, Worker } from '@sluice/core'
 import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
 import { QueueWatcher } from './queue-watcher.js'
 import { logEvent } from './service-events.js'
+import { checkAgain, checkWorker } from './worker-check.js'
 
 /** The counts of the last line are worth waiting for, but not long. */
 const FINAL_LOOK_MS = 2000
@@ -41,9 +42,11 @@ export interface ServiceEnd {
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal } = options
   const logger = new FoldedLog(options.logger)
-  await checkWorker(worker, logger)
+  const isReady = await checkWorker(worker, logger)
   const emptied = new AbortController()
-  const stop = AbortSignal.any([signal, emptied.signal])
+  const unusable = new AbortController()
+  const stop = AbortSignal.any([signal, emptied.signal, unusable.signal])
+  if (!isReady) void checkAgain(worker, stop).catch((error: unknown) => unusable.abort(error))
   const workQueue = makeWorkQueue({ ...options, logger })
   const untilEmpty = options.untilEmpty ? { onEmpty: () => emptied.abort('empty') } : {}
   const watcher = new QueueWatcher({ queue, logger, ...untilEmpty })
@@ -61,22 +64,12 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
     // A lease that isn't given back runs out by itself.
     if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
     logger.flush()
+    if (unusable.signal.aborted) throw unusable.signal.reason
     return await finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
   } finally {
     logger.flush()
     clearInterval(alive)
-  }
-}
-
-async function checkWorker(worker: Worker, logger: Logger): Promise<void> {
-  try {
-    await worker.check?.()
-  } catch (error) {
-    if (!isSluiceError(error) || !error.retryable) throw error
-    logger.error(
-      { code: error.code, reason: error.message },
-      "the worker can't be reached yet; the service waits for it",
-    )
+    emptied.abort()
   }
 }
 

@@ -29,6 +29,7 @@ const MEMORY = { SLUICE_QUEUE_PACKAGE: 'memory', SLUICE_QUEUE_NAME: 'tiles' }
 
 const COMMANDS = [
   'init',
+  'check',
   'run',
   'load',
   'put',
@@ -36,6 +37,7 @@ const COMMANDS = [
   'ls',
   'show',
   'requeue',
+  'cancel',
   'release',
   'rm',
   'sweep',

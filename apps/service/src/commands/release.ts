@@ -29,7 +29,7 @@ export function registerRelease(program: Program, context: CommandContext): void
 
 const EXAMPLES = ['sluice release tile-1', 'sluice release --all --reason "cluster rebuilt"']
 const WARNING =
-  'Their jobs, if they still run, go on: such an item may then run twice. What they report is ignored.'
+  'Their jobs, if they still run, go on: such an item may then run twice. What they report is ignored. `sluice cancel` ends jobs.'
 
 interface Release {
   readonly delayMs: number

@@ -1,0 +1,69 @@
+import { isSluiceError } from '@sluice/core'
+import { CommandError } from '../command-error.js'
+import { printable } from '../output.js'
+import { itemsText } from '../progress/progress-text.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+
+/** `sluice check`: whether the configured storage and worker can be used. */
+export function registerCheck(program: Program, context: CommandContext): void {
+  program
+    .command('check')
+    .description('Try the configured storage and worker: addresses, credentials, permissions; no job starts')
+    .addHelpText('after', helpNotes(['sluice check', 'sluice check --json'], EXITS))
+    .action(async () => {
+      const { config } = await context.config()
+      const findings = [
+        { part: 'queue', package: config.queue.package, ...(await tried(() => tryQueue(context))) },
+        ...(config.worker === undefined
+          ? []
+          : [{ part: 'worker', package: config.worker.package, ...(await tried(() => tryWorker(context))) }]),
+      ]
+      const rows = findings.map(({ part, package: name, found }) => [part, printable(name), found])
+      context.output.print(
+        () => context.output.table(['part', 'package', 'found'], rows),
+        findings.map(({ part, package: name, ok, found }) => ({ part, package: name, ok, found })),
+      )
+      const [first, second] = findings.filter(({ ok }) => !ok)
+      // The first one is told as any error is, and becomes the exit code.
+      if (second !== undefined) context.output.warn(`${second.part}: ${second.why}`)
+      if (first !== undefined) throw first.error
+    })
+}
+
+const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED'] as const
+
+interface Finding {
+  readonly ok: boolean
+  readonly found: string
+  readonly why: string
+  readonly error?: unknown
+}
+
+async function tried(attempt: () => Promise<string>): Promise<Finding> {
+  try {
+    return { ok: true, found: await attempt(), why: '' }
+  } catch (error) {
+    // What isn't ours is a bug, and told as one.
+    if (!isSluiceError(error) && !(error instanceof CommandError)) throw error
+    return { ok: false, found: 'not usable', why: error.message, error }
+  }
+}
+
+async function tryQueue(context: CommandContext): Promise<string> {
+  try {
+    const queue = await context.openQueue()
+    const { WAITING, PROCESSING, SUCCESS, FAIL } = await queue.sizes()
+    return `ready, ${itemsText(WAITING + PROCESSING + SUCCESS + FAIL)}`
+  } catch (error) {
+    // It was asked, and it answered: the first `load`, `put` or `run` makes the queue.
+    if (error instanceof CommandError && error.exit === 'CONFLICT') return 'ready, no queue of this name yet'
+    throw error
+  }
+}
+
+async function tryWorker(context: CommandContext): Promise<string> {
+  const worker = await context.openWorker()
+  if (worker.check === undefined) return 'ready, as far as this worker can tell'
+  await worker.check()
+  return 'ready'
+}

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Sandbox } from './sluice.js'
+
+let box: Sandbox
+let server: ArgoServer
+
+beforeEach(async () => {
+  box = await Sandbox.open()
+  server = await startArgoServer()
+  const config = {
+    queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` },
+    worker: {
+      package: 'argo',
+      baseUrl: server.url,
+      namespace: 'argo',
+      template: 'test-workflow-template',
+      token: server.token,
+    },
+  }
+  await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
+})
+
+afterEach(async () => {
+  await server.close()
+  await box.close()
+})
+
+test('before the first item, and with some', async () => {
+  expect((await box.run(['check'])).out.split('\n')).toEqual([
+    expect.stringMatching(/^part +package +found$/),
+    expect.stringMatching(/^queue .*no queue of this name yet$/),
+    expect.stringMatching(/^worker .*ready$/),
+  ])
+  await box.run(['put', 'a', '1'])
+  expect(await box.json(['check'])).toEqual([
+    { part: 'queue', package: 'sql', ok: true, found: 'ready, 1 item' },
+    { part: 'worker', package: 'argo', ok: true, found: 'ready' },
+  ])
+  expect(server.workflows.size).toBe(0)
+})
+
+test('what is wrong with the worker is told as by `run`', async () => {
+  server.access.denied.add('create workflows')
+  const { code, out, err } = await box.run(['check'])
+  expect([code, err]).toEqual([5, expect.stringMatching(/^error: .*create.*workflows/s)])
+  expect(out).toMatch(/worker +argo +not usable/)
+})
+
+test('both wrong: both are told', async () => {
+  const { code, out, err } = await box.run([
+    'check',
+    '--set',
+    'queue.url=postgres://nobody@127.0.0.1:9/none',
+    '--set',
+    'worker.template=gone',
+  ])
+  expect(code).toBe(4)
+  expect(err).toMatch(/^warning: worker: .*gone.*\nerror: .*127\.0\.0\.1:9/s)
+  expect(out).toMatch(/queue +sql +not usable\nworker +argo +not usable/)
+  expect(err).not.toContain(server.token)
+})
