@@ -16,10 +16,23 @@ let stale = 0
 
 const run = read('run.json')
 const scale = read('scale.json')
-const slow = read('run-slow.json')
+const others = [
+  {
+    run: read('run-slow.json'),
+    column: 'at 1 ms a commit',
+    meaning: 'a run in which a commit takes a millisecond, as on the disk of those earlier measurements',
+    how: 'PostgreSQL’s `commit_delay` plays a slower disk: commits that wait for it share it, as they share a real one.',
+  },
+  {
+    run: read('run-async.json'),
+    column: 'without waiting for the disk',
+    meaning: 'a run with `synchronous_commit` off, in which only CPU counts',
+    how: 'A commit is on the disk some moments after it was acknowledged: what a queue costs beside the disk.',
+  },
+].flatMap(({ run: other, ...words }) => (other === undefined ? [] : [{ ...words, run: other }]))
 if (run === undefined) throw new Error('there is no results/run.json: run the bench first')
 const summaries = summarize(run)
-hold('benchmarks.md', page({ run, summaries, slow, scale }))
+hold('benchmarks.md', page({ run, summaries, others, scale }))
 for (const [name, cells] of Object.entries({
   enqueue: ['batch 1, 4 clients', 'batch 1000, 1 clients', 'batch 1000, 4 clients'],
   claim: ['batch 1, 4 clients', 'batch 100, 1 clients', 'batch 100, 4 clients', 'batch 1000, 1 clients'],
@@ -46,6 +59,7 @@ function barsOf(all: readonly Summary[], name: string, cells: readonly string[])
 interface Results {
   readonly 'run.json': RunResult
   readonly 'run-slow.json': RunResult
+  readonly 'run-async.json': RunResult
   readonly 'scale.json': ScaleResult
 }
 

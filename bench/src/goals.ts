@@ -1,6 +1,6 @@
 import type { Measurement, RunResult } from './result.ts'
 import { FLAT, type ScalePoint, type ScaleResult } from './scale-result.ts'
-import { ratioOf } from './summary.ts'
+import { ratioOf, summarize } from './summary.ts'
 
 /** What was set out for before anything was measured, and how far it was got. */
 export interface Goal {
@@ -50,6 +50,7 @@ const RACES: readonly Race[] = [
   { ...MEMORY, rival: 'Map and array', atLeast: 0.5 },
   { ...MEMORY, rival: 'Map and array, bodies as text', atLeast: 0.5 },
   { case: 'history', cells: ['after a million', 'lookup'], rival: 'pg-boss', atLeast: 3 },
+  { case: 'history', cells: ['lookup'], rival: 'limit', atLeast: 0.8 },
   { case: 'history', cells: ['snapshot held, slice 3'], rival: 'pg-boss', atLeast: 1.5 },
 ]
 
@@ -58,6 +59,7 @@ export function goalsOf(run: RunResult, scale: ScaleResult | undefined): Goal[] 
   const races = RACES.flatMap((race) => race.cells.flatMap((cell) => raced(run, race, cell)))
   return [
     ...races,
+    ...crowded(run),
     ...aged(run),
     ...(scale?.stores ?? []).flatMap(({ store, points }) => scaled(store, points)),
   ]
@@ -73,11 +75,26 @@ function raced(run: RunResult, race: Race, cell: string): Goal[] {
   return [goal(what, { value: ratio, unit: 'x', ...bound })]
 }
 
+/** 128 callers of one process beside what the rivals do with sixteen clients and a call for each item. */
+function crowded(run: RunResult): Goal[] {
+  const summaries = summarize(run)
+  const rate = (of: string, cell: string, adapter: string): number | undefined =>
+    summaries.find((each) => each.case === of && each.cell === cell && each.adapter === adapter)?.perSecond
+  return ['pg-boss', 'graphile-worker'].flatMap((rival) => {
+    const value = over(rate('callers', 'put', 'sluice'), rate('enqueue', 'batch 1, 16 clients', rival))
+    const what = `callers, put: sluice beside ${rival} of 16 clients`
+    return Number.isNaN(value) ? [] : [goal(what, { value, unit: 'x', atLeast: 20 })]
+  })
+}
+
 /** Ours after a million items, and beside an open snapshot, against ours before. */
 function aged({ measurements }: RunResult): Goal[] {
   const at = (cell: string): Measurement | undefined =>
     measurements.find((each) => each.case === 'history' && each.adapter === 'sluice' && each.cell === cell)
   const sizeMs = at('size')?.medianMs
+  const countMs = measurements.find(
+    (each) => each.case === 'history' && each.adapter === 'pg-boss' && each.cell === 'size',
+  )?.medianMs
   if (sizeMs === undefined) return []
   const rate = over(at('after a million')?.perSecond, at('on a fresh table')?.perSecond)
   const cpu = over(at('snapshot held, slice 3')?.serverUs, at('snapshot held, slice 1')?.serverUs)
@@ -89,6 +106,11 @@ function aged({ measurements }: RunResult): Goal[] {
       atMost: 1.5,
     }),
     goal('history, size after a million', { value: sizeMs, unit: ' ms', atMost: 1 }),
+    goal('history, size: how many times as fast as pg-boss counts', {
+      value: over(countMs, sizeMs),
+      unit: 'x',
+      atLeast: 100,
+    }),
   ]
 }
 
