@@ -70,6 +70,7 @@ function nextSteps({ queue, worker }: ExampleChoice): string {
   const steps = [
     `Install what it names:  npm install @sluice/queue-${queue === 's3' ? 's3' : 'sql'} @sluice/worker-${worker}`,
     ...(settings.length === 0 ? [] : [`Set what is yours:      ${settings.join(', ')}`]),
+    'Try what is set:        npx sluice check',
     `Put work in:            npx sluice put hello '{"path": "${FILE}"}'
                              (or a whole list: npx sluice load manifest.jsonl)`,
     'Run it:                 npx sluice run --until-empty',
