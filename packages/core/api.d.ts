@@ -742,9 +742,17 @@ interface PackageContext {
     /** For what people should hear of. */
     readonly logger?: Logger;
 }
+/** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
+interface QueueUse {
+    /**
+     * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are not to be tried, which may
+     * be slow, or refused to somebody who may only look.
+     */
+    readonly reading?: boolean;
+}
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 interface QueuePackage {
-    readonly openQueue: (options: unknown) => Promise<Queue>;
+    readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>;
     /**
      * Whether the queue that `openQueue` would open with these options is there already. It creates nothing, so that a mistyped place can be
      * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets
@@ -773,4 +781,4 @@ interface Clock {
 }
 
 export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { SluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
 import { CommandError } from './command-error.js'
-import type { CommandContext, GlobalOptions } from './commands/command.js'
+import type { CommandContext, GlobalOptions, OpenQueueOptions } from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
 import type { FlagSetting, LoadedConfig } from './config/load-config.js'
 import { parseText } from './config/setting-text.js'
@@ -61,8 +61,8 @@ export class CliContext implements CommandContext {
     return this.#config
   }
 
-  openQueue({ make } = { make: false }): Promise<Queue> {
-    this.#queue ??= this.#openQueue(make)
+  openQueue(options: OpenQueueOptions = {}): Promise<Queue> {
+    this.#queue ??= this.#openQueue(options)
     return this.#queue
   }
 
@@ -111,11 +111,11 @@ export class CliContext implements CommandContext {
     return loaded
   }
 
-  async #openQueue(make: boolean): Promise<Queue> {
+  async #openQueue({ make = false, reading = false }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
     if (!make) await assertQueueExists(loaded.config.queue, loaded)
-    const queue = await openQueuePackage(loaded.config.queue, loaded)
+    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, reading })
     if (!queue.supports.multiProcess) this.output.warn(ALONE)
     return queue
   }

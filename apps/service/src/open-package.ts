@@ -4,6 +4,7 @@ import {
   type PackageContext,
   type Queue,
   type QueuePackage,
+  type QueueUse,
   type Worker,
   type WorkerPackage,
 } from '@sluice/core'
@@ -20,9 +21,13 @@ import { loadPackage, type OpenOptions, type PackageKind } from './package-loadi
  * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it brings no queue
  * or takes other options; whatever its `openQueue` rejects with
  */
-export async function openQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<Queue> {
+export async function openQueuePackage(
+  settings: PackageSettings,
+  { reading, ...options }: OpenOptions & QueueUse,
+): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
-  return await found.openQueue(await checkedOptions('queue', settings, withSchema(found, options)))
+  const checked = await checkedOptions('queue', settings, withSchema(found, options))
+  return await found.openQueue(checked, reading === undefined ? {} : { reading })
 }
 
 /**

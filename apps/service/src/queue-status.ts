@@ -15,6 +15,8 @@ export interface QueueStatus {
   readonly limit: StatusLimit
   /** Items finished a minute; absent when it wasn't measured. */
   readonly ratePerMinute?: number
+  /** For how many ms it was measured. */
+  readonly measuredMs?: number
   /** Ms until all is finished; absent when nothing moves. */
   readonly etaMs?: number
 }
@@ -44,7 +46,9 @@ export async function readStatus(
     ...(control.reason === undefined ? {} : { reason: control.reason }),
     ...(control.pausedAt === undefined ? {} : { pausedAt: control.pausedAt }),
     limit: statusLimit(control.limits[MAX_PROCESSING_LIMIT], configuredLimit),
-    ...(rate === undefined ? {} : { ratePerMinute: Math.round(rate * 10) / 10 }),
+    ...(rate === undefined
+      ? {}
+      : { ratePerMinute: Math.round(rate * 10) / 10, measuredMs: Math.round(meter.spanMs()) }),
     ...(eta === undefined ? {} : { etaMs: Math.round(eta) }),
   }
 }
@@ -99,6 +103,9 @@ function speed(status: QueueStatus): string {
   if (status.ratePerMinute === undefined) return ''
   const rate = `${status.ratePerMinute.toLocaleString('en')} a minute`
   const unfinished = status.sizes.WAITING + status.sizes.PROCESSING
+  // After a second's look, "0 a minute" would say more than was seen.
+  if (status.ratePerMinute === 0 && unfinished > 0)
+    return `none finished within ${spanText(status.measuredMs ?? 0)}`
   if (unfinished === 0) return status.total === 0 ? rate : `${rate} · all finished`
   return status.etaMs === undefined ? rate : `${rate} · done in about ${spanText(status.etaMs)}`
 }

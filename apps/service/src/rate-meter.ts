@@ -25,8 +25,15 @@ export class RateMeter {
   perMinute(): number | undefined {
     const first = this.#readings[0]
     const last = this.#readings.at(-1)
-    if (first === undefined || last === undefined || last.atMs <= first.atMs) return undefined
-    return Math.max(0, ((last.finished - first.finished) * 60_000) / (last.atMs - first.atMs))
+    const spanMs = this.spanMs()
+    if (first === undefined || last === undefined || spanMs === 0) return undefined
+    return Math.max(0, ((last.finished - first.finished) * 60_000) / spanMs)
+  }
+
+  /** From the first reading that counts to the last one, in ms. */
+  spanMs(): number {
+    const [first, last] = [this.#readings[0], this.#readings.at(-1)]
+    return first === undefined || last === undefined ? 0 : last.atMs - first.atMs
   }
 
   /**

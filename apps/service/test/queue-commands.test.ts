@@ -188,6 +188,14 @@ describe('status, pause, resume, limit', () => {
     expect((await queue.control.read()).limits).toEqual({ maxProcessing: 0 })
   })
 
+  test('that nothing finishes is said of the time that was looked', async () => {
+    await queue.put('a', 1)
+    await queue.get(1)
+    expect((await box.run(['status'])).out).toMatch(/^none finished within 1s · limit/m)
+    const status = await box.json(['status', '--sample', '20ms'])
+    expect(status).toMatchObject({ ratePerMinute: 0, measuredMs: expect.any(Number) })
+  })
+
   test('--watch prints a line a reading where nothing can be redrawn, until the signal', async () => {
     await queue.put('w', 1)
     const child = box.start(['status', '--watch', '--interval', '100ms'])

@@ -25,6 +25,7 @@ test('what is older than the window no longer counts', () => {
   meter.add(20_000, 1001)
   meter.add(30_000, 1002)
   expect(meter.perMinute()).toBe(6)
+  expect(meter.spanMs()).toBe(10_000)
 })
 
 test('a requeue makes no negative rate, and standing still has no end', () => {

@@ -63,6 +63,22 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   expect(await box.json(['status'])).toMatchObject({ total: 0 })
 })
 
+test('whoever may only read the bucket can look at the queue, and nothing is written for a look', async () => {
+  await configure()
+  await box.run(['put', 'a', '{"n":1}'])
+  const looking = await server.addEndpoint({
+    onRequest: ({ operation }) =>
+      /^(Get|Head|List)/.test(operation) ? undefined : answerWith('AccessDenied'),
+  })
+  const there = ['--set', `queue.endpoint=${looking.endpoint}`]
+  expect(await box.json(['status', ...there])).toMatchObject({ sizes: { WAITING: 1 } })
+  expect(await box.json(['show', 'a', ...there])).toMatchObject({ body: { n: 1 } })
+  expect(await box.json(['limit', ...there])).toEqual({ limit: { configured: 10 } })
+  const { PutObject, DeleteObject, DeleteObjects } = looking.counts()
+  expect([PutObject, DeleteObject, DeleteObjects]).toEqual([0, 0, 0])
+  expect((await box.run(['put', 'b', '1', ...there])).code).toBe(5)
+})
+
 /** A stranger's queue, which is one of ours in all but that. */
 async function installWithoutSweep(): Promise<void> {
   const folder = join(box.dir, 'node_modules/queue-without-sweep')

@@ -9,9 +9,18 @@ export interface PackageContext {
   readonly logger?: Logger
 }
 
+/** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
+export interface QueueUse {
+  /**
+   * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are not to be tried, which may
+   * be slow, or refused to somebody who may only look.
+   */
+  readonly reading?: boolean
+}
+
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
-  readonly openQueue: (options: unknown) => Promise<Queue>
+  readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>
   /**
    * Whether the queue that `openQueue` would open with these options is there already. It creates nothing, so that a mistyped place can be
    * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets

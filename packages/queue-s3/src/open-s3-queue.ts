@@ -1,4 +1,4 @@
-import { SluiceError, checkOptions, silentLogger } from '@sluice/core'
+import { SluiceError, checkOptions, silentLogger, type QueueUse } from '@sluice/core'
 import { makeGround } from './ground.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
@@ -18,15 +18,17 @@ import { StrayLog } from './stray-log.js'
  * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
  *
  * @param options as {@link optionsSchema} says
+ * @param use with `reading` there is no probe, which writes, and takes twenty requests. `list` then still needs to write: it ends moves that
+ * died half done
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
  * `shards` than the queue was made with; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
-export async function openQueue(options: unknown): Promise<S3Queue> {
+export async function openQueue(options: unknown, { reading = false }: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout, monotonicMs } = placeOf(checked)
   const { name, logger = silentLogger } = checked
   try {
-    await probeStore(store, layout.root, logger)
+    if (!reading) await probeStore(store, layout.root, logger)
     const shards = await settledShards(store, layout, checked.shards)
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)

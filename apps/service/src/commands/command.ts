@@ -26,7 +26,7 @@
  * stays quick. The global options --config, --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type { PackageContext, Queue, Worker } from '@sluice/core'
+import type { PackageContext, Queue, QueueUse, Worker } from '@sluice/core'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from '../exit-codes.js'
@@ -42,6 +42,12 @@ export type GlobalOptions = {
 /** The root command that a command registers itself with. */
 export type Program = Command<[], GlobalOptions>
 
+/** What a command has in mind for the queue. */
+export interface OpenQueueOptions extends QueueUse {
+  /** This command may be the first one that a queue sees. Otherwise nothing is made where there is no queue. */
+  readonly make?: boolean
+}
+
 /** All that a command may use of the world; made once for each process. */
 export interface CommandContext {
   readonly cwd: string
@@ -55,10 +61,9 @@ export interface CommandContext {
   /**
    * The configured queue; the worker's package is not touched. Opened once.
    *
-   * @param options `make`: this command may be the first one that a queue sees. Otherwise nothing is made where there is no queue
    * @throws CommandError CONFLICT when there is no queue, and `make` wasn't given
    */
-  openQueue(options?: { readonly make: boolean }): Promise<Queue>
+  openQueue(options?: OpenQueueOptions): Promise<Queue>
   /** The configured worker. Opened once; it is lent the logger. */
   openWorker(context?: PackageContext): Promise<Worker>
   /**

@@ -15,8 +15,8 @@ export function registerLimit(program: Program, context: CommandContext): void {
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (n, { reset }) => {
       if (n !== undefined && reset) throw new CommandError('INVALID', 'Give a number or --reset, not both.')
-      const queue = await context.openQueue()
       const wanted = reset ? null : n
+      const queue = await context.openQueue({ reading: wanted === undefined })
       if (wanted !== undefined) await queue.control.setLimits({ [MAX_PROCESSING_LIMIT]: wanted })
       await printLimit(queue, context)
     })

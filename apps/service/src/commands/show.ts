@@ -16,7 +16,7 @@ export function registerShow(program: Program, context: CommandContext): void {
     .option('--full', 'the whole body, result and details, however long')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, { full }) => {
-      const queue = await context.openQueue()
+      const queue = await context.openQueue({ reading: true })
       const item = await queue.lookup(id)
       if (item === undefined) {
         throw new SluiceError(

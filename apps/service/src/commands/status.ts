@@ -27,7 +27,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
     )
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ watch, interval, sample }) => {
-      const queue = await context.openQueue()
+      const queue = await context.openQueue({ reading: true })
       const { config } = await context.config()
       const read = makeReader(queue, config.processing.limit)
       if (watch) await watchStatus(read, context, Math.max(interval, 100))
