@@ -10,10 +10,11 @@ export interface DispatchInput {
   /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
   readonly resends: readonly ItemHead[]
   readonly control: ControlState
+  /** What {@link startAhead} started in this pass. */
   readonly ahead: Claimed
 }
 
-/** New items, in PROCESSING and not sent yet. */
+/** New items. */
 export interface Claimed {
   readonly items: readonly QueueItem[]
   /** Fewer came than there was room for: no more wait. */
@@ -23,27 +24,28 @@ export interface Claimed {
 export const NOTHING_CLAIMED: Claimed = { items: [], isAll: false }
 
 /**
- * Claims for the places that are free before anything is settled, so that the settling need not be waited for. Not while items wait to be
+ * Starts jobs in the places that are free before anything is settled, so that the settling need not be waited for. Not while items wait to be
  * sent again: a worker that takes none of them would be found out only after more had been claimed for it.
  */
-export async function claimAhead(
+export async function startAhead(
   engine: Engine,
-  tally: Tally,
+  pass: SendPass,
   { resends, control }: Omit<DispatchInput, 'ahead'>,
 ): Promise<Claimed> {
   if (resends.length > 0) return NOTHING_CLAIMED
-  return claim(engine, tally, { control, max: engine.maxBatchItems })
+  const claimed = await claim(engine, pass.tally, { control, max: engine.maxBatchItems })
+  await sendAll(engine, pass, claimed.items)
+  return claimed
 }
 
 /**
  * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows. Items
  * claimed but not sent hold their places, so that no crash between the claim and the send can lead over the cap.
  */
-export async function dispatch(engine: Engine, tally: Tally, input: DispatchInput): Promise<void> {
-  const pass: SendPass = { tally, rejected: [], halted: false }
+export async function dispatch(engine: Engine, pass: SendPass, input: DispatchInput): Promise<void> {
   await sendAgain(engine, pass, input)
   if (!pass.halted) await sendNew(engine, pass, input)
-  await settleAll(engine, tally, pass.rejected)
+  await settleAll(engine, pass.tally, pass.rejected)
 }
 
 async function sendAgain(engine: Engine, pass: SendPass, { resends, control }: DispatchInput): Promise<void> {
@@ -71,13 +73,17 @@ async function sendNew(engine: Engine, pass: SendPass, { control, ahead }: Dispa
   const { tally } = pass
   const max = engine.maxBatchItems - ahead.items.length
   const more = ahead.isAll ? NOTHING_CLAIMED : await claim(engine, tally, { control, max })
-  const items = [...ahead.items, ...more.items]
+  await sendAll(engine, pass, more.items)
+  // The batch was cut, not the work: the rest need not wait for the next interval.
+  const count = ahead.items.length + more.items.length
+  const isCut = count === engine.maxBatchItems && roomFor(engine, tally, control) > 0
+  if (isCut && !pass.halted) tally.nextDelayMs = 0
+}
+
+async function sendAll(engine: Engine, pass: SendPass, items: readonly QueueItem[]): Promise<void> {
   await forEachParallel(items, engine.sendConcurrency, (item) =>
     sendItem(engine, pass, { head: item, body: item.body, again: false }),
   )
-  // The batch was cut, not the work: the rest need not wait for the next interval.
-  const isCut = items.length === engine.maxBatchItems && roomFor(engine, tally, control) > 0
-  if (isCut && !pass.halted) tally.nextDelayMs = 0
 }
 
 async function claim(

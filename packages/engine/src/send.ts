@@ -13,6 +13,11 @@ export interface SendPass {
   halted: boolean
 }
 
+/** The sends of a tick that begins. */
+export function newSendPass(tally: Tally): SendPass {
+  return { tally, rejected: [], halted: false }
+}
+
 interface FailedSend {
   readonly head: ItemHead
   readonly error: unknown

@@ -1,5 +1,5 @@
 import type { Clock, ControlState } from '@sluice/core'
-import { claimAhead, dispatch, NOTHING_CLAIMED } from './dispatch.js'
+import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
 import { isOutage } from './engine-errors.js'
@@ -8,6 +8,7 @@ import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { OutageLog } from './outage-log.js'
 import { look, reconcile } from './reconcile.js'
+import { newSendPass } from './send.js'
 import { Sweeper } from './sweeper.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
@@ -156,18 +157,20 @@ export class WorkQueue {
     if (looked.status === 'rejected') throw looked.reason
     const findings = looked.value
     const { resends } = findings.decisions
-    const mayClaim = !control.paused && tally.unavailable === undefined && this.#leftAloneMs() <= 0
-    // Settled before anything is sent: what has ended makes room for what is to start. Only what there is room for anyway is claimed
-    // meanwhile, which counts what is not settled yet.
-    const [settling, claiming] = await Promise.allSettled([
+    const isHeld = control.paused || tally.unavailable !== undefined
+    const startsAhead = !isHeld && this.#leftAloneMs() <= 0
+    const pass = newSendPass(tally)
+    // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
+    // which counts what is not settled yet.
+    const [settling, starting] = await Promise.allSettled([
       reconcile(this.#engine, tally, findings),
-      mayClaim ? claimAhead(this.#engine, tally, { resends, control }) : NOTHING_CLAIMED,
+      startsAhead ? startAhead(this.#engine, pass, { resends, control }) : NOTHING_CLAIMED,
     ])
     if (settling.status === 'rejected') throw settling.reason
     tally.reconciled = true
-    if (claiming.status === 'rejected') throw claiming.reason
-    if (control.paused || tally.unavailable !== undefined || this.#leftAlone(tally)) return
-    await dispatch(this.#engine, tally, { resends, control, ahead: claiming.value })
+    if (starting.status === 'rejected') throw starting.reason
+    if (isHeld || (!startsAhead && this.#leftAlone(tally))) return
+    await dispatch(this.#engine, pass, { resends, control, ahead: starting.value })
     this.#noteRefusal(tally)
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit } from '../src/index.js'
@@ -10,13 +11,14 @@ function watched(world: World, options: { cap: number; failGetAt?: number; failS
   const sides = wrapped(world, async (side, name, call) => {
     const isRefused = name === 'sendJob' && options.failSends?.() === true
     if (isRefused) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down')
+    if (name === 'sendJob') calls.push('sendJob')
     if (side === 'worker') return call()
     calls.push(`${name} starts`)
     if (name === 'get' && gets++ === options.failGetAt)
       throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'down')
     const answer = await call()
     // A settle takes long enough for whatever does not wait for it to begin.
-    if (name === 'settle') await new Promise((resolve) => setImmediate(resolve))
+    if (name === 'settle') await setTimeout(20)
     calls.push(`${name} ends`)
     return answer
   })
@@ -28,7 +30,7 @@ function settleAllJobs(world: World): void {
   for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
 }
 
-test('what there is room for anyway is claimed while the ended are settled', async () => {
+test('what there is room for anyway is started while the ended are settled', async () => {
   const world = new World()
   await world.put(9)
   const { engine, calls } = watched(world, { cap: 6 })
@@ -38,6 +40,7 @@ test('what there is room for anyway is claimed while the ended are settled', asy
   const result = await engine.tick()
   expect(result).toMatchObject({ settled: { success: 3 }, claimed: 3, sent: 3, processing: 3 })
   expect(calls.indexOf('get starts')).toBeLessThan(calls.indexOf('settle ends'))
+  expect(calls.indexOf('sendJob')).toBeLessThan(calls.indexOf('settle ends'))
   expect(calls.filter((call) => call === 'get starts')).toHaveLength(1)
 })
 
@@ -77,4 +80,21 @@ test('while items wait to be sent again nothing more is claimed for a worker tha
   isDown = false
   for (let ticks = 0; ticks < 3; ticks++) await engine.tick()
   expect(await world.queue.size('PROCESSING')).toBe(9)
+})
+
+test('what the worker rejects has failed when the tick ends, though the worker went away after it', async () => {
+  const world = new World()
+  await world.put(3)
+  let sends = 0
+  const sides = wrapped(world, async (_side, name, call) => {
+    if (name !== 'sendJob') return call()
+    sends += 1
+    if (sends === 1) throw new SluiceError('SLUICE_JOB_REJECTED', 'no such template')
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down')
+  })
+  const engine = world.engine({ ...sides, policy: processingLimit(3), sendConcurrency: 1 })
+  const result = await engine.tick()
+  expect(result).toMatchObject({ claimed: 3, sent: 0, rejected: 1, processing: 2 })
+  expect(result.unavailable?.code).toBe('SLUICE_WORKER_UNAVAILABLE')
+  expect(await world.queue.size('FAIL')).toBe(1)
 })
