@@ -181,7 +181,8 @@ function reasons(run: RunResult, summaries: readonly Summary[]): string {
     '  with two; a claim and a success compare attempts and keep the item’s history. Whoever is after rates calls in batches, or from many callers on one object:',
     `  sixteen of them, each with an item at a time, get ${beside('batch 1, 16 clients', 'perSecond')} the limit’s rate of claims and successes.`,
     `- **A hundred a call.** What each of the two statements costs by itself is shared by a hundred items: they take ${beside('batch 100, 1 clients', 'serverUs')} of the CPU that the limit’s take of the server, a thousand ${beside('batch 1000, 1 clients', 'serverUs')}.`,
-    '- **In memory.** Bodies are copied, so that nobody changes what is queued, and every item has its history. The bare Map keeps a reference and a word.\n',
+    '- **In memory.** Bodies are checked and copied, so that nobody changes what is queued, and every item has its history. The bare Map keeps a reference and a word.',
+    '- **Looking one item up.** Where an item is, is which of three tables has its row: three look-ups in three indexes, where the limit has one.\n',
   ].join('\n')
 }
 
