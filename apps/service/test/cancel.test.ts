@@ -81,7 +81,7 @@ describe('with Argo Workflows', () => {
     const { code, err } = await box.run(['cancel', 'a', ...away])
     expect([code, err]).toEqual([
       4,
-      expect.stringMatching(/The jobs of 1 item may run on.*run the same again/s),
+      expect.stringMatching(/The jobs of 1 item may run on.*cancel the same ids again.*: a$/s),
     ])
     expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'FAIL' })
     expect(server.workflows.unfinished).toBe(3)
@@ -90,6 +90,16 @@ describe('with Argo Workflows', () => {
       out: 'Cancelled 0 items; 1 item had failed before, whose jobs were told to end',
     })
     await untilUnfinished(2)
+  })
+
+  test('--all at a worker that can’t be reached: every id is named, and ended by name', async () => {
+    const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9', '--json']
+    const { code, out } = await box.run(['cancel', '--all', '--yes', ...away])
+    const { unreached, ...rest } = JSON.parse(out)
+    expect([code, rest]).toEqual([4, { cancelled: 3, again: 0, skipped: [] }])
+    expect(unreached.toSorted()).toEqual(['a', 'b', 'c'])
+    expect(await box.json(['cancel', ...unreached])).toMatchObject({ cancelled: 0, again: 3 })
+    await untilUnfinished(0)
   })
 
   test('what waits, has succeeded or is unknown stays as it is', async () => {

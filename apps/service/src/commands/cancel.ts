@@ -7,7 +7,7 @@ import { itemsText } from '../progress/progress-text.js'
 import { itemIds } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages } from './item-selection.js'
-import { printMoved } from './moved-items.js'
+import { idsText, printMoved } from './moved-items.js'
 
 /** `sluice cancel`: PROCESSING → FAIL by hand, and the end of the job. */
 export function registerCancel(program: Program, context: CommandContext): void {
@@ -32,7 +32,11 @@ export function registerCancel(program: Program, context: CommandContext): void 
       const count = yes === true ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
       if (count > 0)
         await context.confirm(`Cancel ${itemsText(count)} of ${printable(queue.name)}?`, { yes: false })
-      for await (const items of selectPages(queue, { stage: 'PROCESSING' })) await cancelling.items(items)
+      for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
+        await cancelling.items(items)
+        // What the worker was not told of is to be told by name: better few than all.
+        if (cancelling.unreachedWhy !== undefined) break
+      }
       print(cancelling, { ids: [], context })
     })
 }
@@ -54,7 +58,7 @@ class Cancelling {
   /** Those that were in FAIL before: only their jobs were told to end. */
   readonly again = new Set<string>()
   /** Their jobs may go on: the worker could not be told. */
-  readonly unreached: string[] = []
+  readonly unreached = new Set<string>()
   unreachedWhy: string | undefined
   readonly #queue: Queue
   readonly #reason: string
@@ -97,7 +101,7 @@ class Cancelling {
       return (await this.#worker.lookupJob(job)) === undefined ? [job] : []
     } catch (error) {
       if (!isSluiceError(error) || !error.retryable) throw error
-      this.unreached.push(id)
+      this.unreached.add(id)
       this.unreachedWhy = error.message
       return []
     }
@@ -121,13 +125,14 @@ function print(
     again.size === 0 ? '' : `; ${itemsText(again.size)} had failed before, whose jobs were told to end`
   printMoved(context, {
     text: `Cancelled ${itemsText(cancelled.size)}${before}`,
-    json: { cancelled: cancelled.size, again: again.size, skipped, unreached },
+    json: { cancelled: cancelled.size, again: again.size, skipped, unreached: [...unreached] },
     skipped,
     why: 'not in PROCESSING, or unknown',
   })
   if (unreachedWhy === undefined) return
   context.output.warn(
-    `The jobs of ${itemsText(unreached.length)} may run on: ${unreachedWhy} The items are in FAIL; run the same again to end the jobs.`,
+    `The jobs of ${itemsText(unreached.size)} may run on: ${unreachedWhy}\n` +
+      `Their items are in FAIL. To end the jobs, cancel the same ids again (--json names all): ${idsText([...unreached])}`,
   )
   context.exitWith('UNAVAILABLE')
 }

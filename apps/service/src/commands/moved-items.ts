@@ -18,8 +18,13 @@ export function printMoved(context: CommandContext, moved: MovedItems): void {
   const { output } = context
   output.print(moved.text, moved.json)
   if (moved.skipped.length === 0) return
-  const names = moved.skipped.slice(0, SHOWN).map((id) => printable(id, 100))
-  const more = moved.skipped.length > SHOWN ? ` and ${countText(moved.skipped.length - SHOWN)} more` : ''
-  output.note(`Left as they are (${moved.why}): ${names.join(', ')}${more}`)
+  output.note(`Left as they are (${moved.why}): ${idsText(moved.skipped)}`)
   context.exitWith('CONFLICT')
+}
+
+/** The first of some ids, and how many more there are. */
+export function idsText(ids: readonly string[]): string {
+  const names = ids.slice(0, SHOWN).map((id) => printable(id, 100))
+  const more = ids.length > SHOWN ? ` and ${countText(ids.length - SHOWN)} more` : ''
+  return `${names.join(', ')}${more}`
 }
