@@ -66,8 +66,9 @@ interface Results {
 function read<Name extends keyof Results>(name: Name): Results[Name] | undefined {
   const file = join(here, 'results', name)
   if (!existsSync(file)) return undefined
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by run.ts or scale.ts of this folder
-  return JSON.parse(readFileSync(file, 'utf8')) as Results[Name]
+  // Written by run.ts or scale.ts of this folder.
+  const results: Results[Name] = JSON.parse(readFileSync(file, 'utf8'))
+  return results
 }
 
 function hold(name: string, wanted: string): void {

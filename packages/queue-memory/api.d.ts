@@ -4,7 +4,10 @@
 import { JsonValue, Stage, AttemptRecord, CopiedItem, CheckedMove, judgeMove, RequeueOptions, PageOptions, Page, ControlState, Lease, Clock, Queue, QueueSupports, QueueControl, PutOptions, NewItem, QueueItem, SuccessOutcome, FailOutcome, ReleaseOptions, Settlement, SettleReport, RemoveOptions, ItemRecord, ItemHead, SweepOptions, SweepReport } from '@sluice/core';
 import { z } from 'zod';
 
-/** An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, what seldom comes along is kept as JSON text. */
+/**
+ * An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, and what seldom comes along
+ * is kept as JSON text.
+ */
 interface StoredItem {
     readonly id: string;
     readonly uid: string;

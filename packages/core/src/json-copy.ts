@@ -2,7 +2,7 @@ import { MAX_JSON_DEPTH, assertJson, assertJsonBytes, isPlainObject, type JsonVa
 
 /**
  * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps bodies as values. One walk
- * checks and copies, at a fifth of the cost of making text of a body and reading it back.
+ * checks and copies, for less than making text of a body and reading it back.
  *
  * @throws TypeError when the value isn't JSON, or its JSON is larger than `maxBytes` bytes of UTF-8
  */

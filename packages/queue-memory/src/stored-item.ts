@@ -14,7 +14,10 @@ import {
 /** The stay of an item that isn't in any stage. */
 export const NOWHERE = 0
 
-/** An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, what seldom comes along is kept as JSON text. */
+/**
+ * An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, and what seldom comes along
+ * is kept as JSON text.
+ */
 export interface StoredItem {
   readonly id: string
   readonly uid: string

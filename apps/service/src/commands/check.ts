@@ -24,7 +24,7 @@ export function registerCheck(program: Program, context: CommandContext): void {
         findings.map(({ part, package: name, ok, found }) => ({ part, package: name, ok, found })),
       )
       const [first, second] = findings.filter(({ ok }) => !ok)
-      // The first one is told as any error is, and becomes the exit code.
+      // The first one is told like every other error, and becomes the exit code.
       if (second !== undefined) context.output.warn(`${second.part}: ${second.why}`)
       if (first !== undefined) throw first.error
     })
