@@ -58,6 +58,7 @@ export type {
   JobRef,
   JobSpec,
   JobReport,
+  JobReports,
   FailureClass,
   KnownFailureClass,
 } from './worker.js'

@@ -21,15 +21,29 @@ export type FailureClass = KnownFailureClass | (string & Record<never, never>)
 
 /**
  * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
- * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone.
+ * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone ·
+ * `unschedulable`: it was accepted and nothing of it could begin within the time that was given.
  */
-export type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost'
+export type KnownFailureClass =
+  | 'failed'
+  | 'error'
+  | 'timeout'
+  | 'killed'
+  | 'evicted'
+  | 'rejected'
+  | 'lost'
+  | 'unschedulable'
 
 /** What a worker says of a job. */
 export interface JobReport {
   readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL'
   readonly attempt: number
   readonly uid: string
+  /**
+   * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs yet (no place, no image, a lock);
+   * `message` then says what holds it up. `false` where something of it runs, or has run. Absent: not known [W-POLL-1].
+   */
+  readonly pending?: boolean
   /** One or a few lines for people; of a failure it becomes the item's reason. */
   readonly message?: string
   /** Of a success. */
@@ -42,6 +56,19 @@ export interface JobReport {
   readonly startedAt?: number
   readonly finishedAt?: number
   readonly failureClass?: FailureClass
+}
+
+/**
+ * What a poll says, by item id. A plain `Map` is one that is complete.
+ *
+ * A poll that could not ask for everything gives what it knows, each job that it could not ask for as last known, and says so: it is then no
+ * ground to start anything new on, since a job that runs may be missing in it [W-POLL-2].
+ */
+export interface JobReports extends ReadonlyMap<string, JobReport> {
+  /** `false`: something could not be asked for. Absent: it is complete. */
+  readonly complete?: boolean
+  /** Of one that isn't complete: what could not be asked for, and why. For people. */
+  readonly incompleteReason?: string
 }
 
 /** What an implementation can do. */
@@ -85,14 +112,18 @@ export interface Worker {
    *
    * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
    * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
+   * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
    */
-  pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>>
+  pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports>
 
   /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
   lookupJob?(job: JobRef): Promise<JobReport | undefined>
 
-  /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens [W-STOP-1]. */
+  /**
+   * Ends a job that runs; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
+   * Of a job that has ended or is unknown: nothing happens [W-STOP-1].
+   */
   cancelJob?(job: JobRef, reason: string): Promise<void>
 
   /**
