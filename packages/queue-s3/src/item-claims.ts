@@ -108,7 +108,7 @@ export class ItemClaims {
   }
 
   #isStray(name: string): boolean {
-    return this.#ground.strays.has(this.#ground.layout.at('WAITING', name))
+    return this.#ground.strays.wasSeen(this.#ground.layout.at('WAITING', name))
   }
 }
 

@@ -1,20 +1,38 @@
 import { createHash } from 'node:crypto'
 
-/** Longer encoded texts are hashed: a whole key must stay far below S3's 1,024 bytes. */
-const MAX_ENCODED = 200
+/**
+ * The longest key: what is left of {@link MAX_SEGMENT_BYTES} beside the other parts of an attempt's name with five digits in each number
+ * and a uid of 36 (91 bytes), and 32 bytes that are kept for parts to come. Longer encoded texts are hashed.
+ */
+export const MAX_KEY_BYTES = 132
+const MAX_NAME_BYTES = 200
 const HASHED = '_h'
 
 /**
- * Any text as characters of `[A-Za-z0-9_-]`, different for different texts: letters, digits and `-` stand for themselves, any other
- * byte of the UTF-8 is `_` and two upper-case hex digits. What comes out longer than 200 characters is `_h` and the SHA-256 in
- * base64url instead, and the original has to be kept inside the object.
+ * Any text as characters of `[a-z0-9_-]`, different for different texts, and on a store that takes upper and lower case for the same, too:
+ * lower-case letters, digits and `-` stand for themselves, any other byte of the UTF-8 is `_` and two lower-case hex digits. What comes
+ * out longer than {@link MAX_KEY_BYTES} is `_h` and the SHA-256 of the text in hex instead, and the original has to be kept inside the
+ * object. No encoded text begins with `_h`, since `h` is no hex digit.
  */
 export function encodeKey(text: string): string {
+  return escaped(text, /[a-z0-9-]/u, MAX_KEY_BYTES) ?? HASHED + sha256(text).toString('hex')
+}
+
+/**
+ * The name of a queue as a folder. Upper-case letters stay, as people know it by, hex digits are upper-case, and the hash of what is longer
+ * than 200 characters is in base64url: as in format 1, so that a queue of that is found and refused.
+ */
+export function encodeQueueName(name: string): string {
+  const plain = escaped(name, /[A-Za-z0-9-]/u, MAX_NAME_BYTES)
+  return plain?.replaceAll(/_../gu, (hex) => hex.toUpperCase()) ?? HASHED + sha256(name).toString('base64url')
+}
+
+function escaped(text: string, plain: RegExp, maxBytes: number): string | undefined {
   let encoded = ''
   for (const byte of Buffer.from(text, 'utf8')) {
-    const plain = isPlain(byte)
-    encoded += plain ? String.fromCharCode(byte) : `_${byte.toString(16).toUpperCase().padStart(2, '0')}`
-    if (encoded.length > MAX_ENCODED) return HASHED + createHash('sha256').update(text).digest('base64url')
+    const character = String.fromCharCode(byte)
+    encoded += plain.test(character) ? character : `_${byte.toString(16).padStart(2, '0')}`
+    if (encoded.length > maxBytes) return undefined
   }
   return encoded
 }
@@ -35,15 +53,10 @@ export function decodeKey(key: string): string | undefined {
 
 /** Two hex digits that spread texts evenly over `lanes`, a power of two up to 256. */
 export function laneOf(key: string, lanes: number): string {
-  const byte = createHash('sha256').update(key).digest()[0] ?? 0
+  const byte = sha256(key)[0] ?? 0
   return (byte % lanes).toString(16).padStart(2, '0')
 }
 
-function isPlain(byte: number): boolean {
-  return (
-    (byte >= 0x30 && byte <= 0x39) ||
-    (byte >= 0x41 && byte <= 0x5a) ||
-    (byte >= 0x61 && byte <= 0x7a) ||
-    byte === 0x2d
-  )
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
 }

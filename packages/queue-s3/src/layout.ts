@@ -1,18 +1,23 @@
 import type { Stage } from '@sluice/core'
-import { encodeKey } from './key-encoding.js'
+import { encodeQueueName } from './key-encoding.js'
+import { KeyLimits } from './key-limits.js'
 import { parseStint, type Stint } from './stint-name.js'
 
 /** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
 export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES'
 
+/** Directly in the folder of a stage, or in that of a lane. */
+const STRAY = /^(?:[0-9a-f]{2}\/)?[^/]+$/u
+
 /** Where the objects of one queue are. The format is documented in `docs/s3-layout.md`. */
 export class Layout {
   /** With its slash at the end. */
   readonly root: string
+  readonly limits = new KeyLimits()
 
   /** @param prefix the user's, with or without a slash at its end; may be empty */
   constructor(prefix: string, queue: string) {
-    this.root = `${prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`}${encodeKey(queue)}/`
+    this.root = `${prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`}${encodeQueueName(queue)}/`
   }
 
   folder(folder: Folder): string {
@@ -29,7 +34,12 @@ export class Layout {
     return `${this.root}ITEMS/${key}${generation === 1 ? '' : `.${generation}`}`
   }
 
-  /** The object that says how many lanes the queue has. */
+  /** The keys of an item whose first attempt has this name, the longest of those under the stages for all. */
+  keysOf(stint: Pick<Stint, 'key' | 'generation'>, first: string): readonly string[] {
+    return [this.index(stint), this.at('PROCESSING', first)]
+  }
+
+  /** The object that says how the queue is laid out. */
   settings(): string {
     return `${this.root}QUEUE`
   }
@@ -39,5 +49,13 @@ export class Layout {
     const name = key.slice(this.folder(folder).length)
     const stint = parseStint(name)
     return stint && { name, stint }
+  }
+
+  /**
+   * Whether a key that is no name of an attempt is where one should be. Folders that are unknown here, and the empty objects by which some
+   * programs mark a folder, are not: they are somebody else's, or of a later draft of the format.
+   */
+  isStray(folder: Stage | 'LEFT', key: string): boolean {
+    return STRAY.test(key.slice(this.folder(folder).length))
   }
 }

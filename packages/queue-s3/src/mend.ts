@@ -10,15 +10,19 @@ import { walkNames } from './stage-walk.js'
  * empty, an empty one under LEFT, or one under LEFT whose item is still under FAIL. Lists and sizes do this first, so that each item
  * is then in the listing of its one stage [Q-MOVE-4].
  *
+ * @param onStints told of the names it comes across
  * @returns how many it finished
  */
-export async function mend(ground: Ground): Promise<number> {
-  return (await mendClaims(ground)) + (await mendLefts(ground))
+export async function mend(ground: Ground, onStints?: OnStints): Promise<number> {
+  return (await mendClaims(ground, onStints)) + (await mendLefts(ground, onStints))
 }
 
-async function mendClaims(ground: Ground): Promise<number> {
+type OnStints = (stints: readonly ListedStint[]) => void
+
+async function mendClaims(ground: Ground, onStints?: OnStints): Promise<number> {
   let mended = 0
   for await (const { stints } of walkNames(ground, 'PROCESSING')) {
+    onStints?.(stints)
     if (stints.length === 0) continue
     const ended = await presentIn(ground, 'SUCCESS', namesOf(stints))
     const half = stints.filter(({ name, sizeBytes }) => sizeBytes === 0 || ended.has(name))
@@ -29,9 +33,10 @@ async function mendClaims(ground: Ground): Promise<number> {
   return mended
 }
 
-async function mendLefts(ground: Ground): Promise<number> {
+async function mendLefts(ground: Ground, onStints?: OnStints): Promise<number> {
   let mended = 0
   for await (const { stints } of walkNames(ground, 'LEFT')) {
+    onStints?.(stints)
     if (stints.length === 0) continue
     const removals = stints.filter(({ sizeBytes }) => sizeBytes === 0)
     const requeues = stints.filter(({ sizeBytes }) => sizeBytes > 0)

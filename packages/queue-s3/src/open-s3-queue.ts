@@ -1,17 +1,15 @@
-import { SluiceError, checkOptions, silentLogger, type QueueUse } from '@sluice/core'
+import { checkOptions, silentLogger, type QueueUse } from '@sluice/core'
 import { makeGround } from './ground.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
-import { parseObject } from './object-texts.js'
 import { probeStore } from './probe.js'
-import { runProtocol } from './protocol-run.js'
-import { openingError, placeText } from './s3-errors.js'
+import { settledShards } from './queue-settings.js'
+import { openingError } from './s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import { S3Queue } from './s3-queue.js'
 import { S3Store } from './s3-store.js'
 import { StintCache } from './stint-cache.js'
 import { StintNames } from './stint-names.js'
-import { createOnce, read, type Protocol } from './storage-op.js'
 import { StrayLog } from './stray-log.js'
 
 /**
@@ -21,7 +19,8 @@ import { StrayLog } from './stray-log.js'
  * @param use with `reading` there is no probe, which writes, and takes twenty requests. `list` then still needs to write: it ends moves that
  * died half done
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
- * `shards` than the queue was made with; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
+ * `shards` than the queue was made with; SLUICE_QUEUE_CORRUPT for a queue of another format, or one that needs what this version does not
+ * know; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
 export async function openQueue(options: unknown, { reading = false }: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
@@ -29,10 +28,10 @@ export async function openQueue(options: unknown, { reading = false }: QueueUse 
   const { name, logger = silentLogger } = checked
   try {
     if (!reading) await probeStore(store, layout.root, logger)
-    const shards = await settledShards(store, layout, checked.shards)
+    const shards = await settledShards(store, layout, { name, shards: checked.shards })
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
-    const strays = new StrayLog(logger, store.place)
+    const strays = new StrayLog(logger, { place: store.place, monotonicMs })
     const cache = new StintCache(monotonicMs)
     return new S3Queue(name, makeGround({ store, layout, logger, strays, cache, names, lanes }))
   } catch (error) {
@@ -87,30 +86,4 @@ function clientOptions({ endpoint, region, forcePathStyle, credentials }: Checke
     ...has({ endpoint, region, forcePathStyle, credentials: own }),
     ...(endpoint === undefined ? {} : foreign),
   }
-}
-
-/** How many lanes the queue has is fixed by whoever opens it first: a process that knew of fewer would miss items. */
-async function settledShards(store: S3Store, layout: Layout, wanted: number | undefined): Promise<number> {
-  const text = await runProtocol(store, silentLogger, settings(layout, wanted ?? 1))
-  const { format, shards } = parseObject(text) ?? {}
-  if (format !== 1 || typeof shards !== 'number' || !Number.isInteger(shards) || shards < 1 || shards > 256) {
-    throw new SluiceError(
-      'SLUICE_QUEUE_CORRUPT',
-      `Cannot open the queue in ${placeText(store.place)}: its object QUEUE is damaged, or of a later version of this package`,
-    )
-  }
-  if (wanted === undefined || wanted === shards) return shards
-  throw new SluiceError(
-    'SLUICE_CONFIG_INVALID',
-    `Cannot open the queue in ${placeText(store.place)} with shards ${wanted}: it was made with ${shards}. Give that, or leave it out`,
-  )
-}
-
-function* settings(layout: Layout, shards: number): Protocol<string> {
-  const key = layout.settings()
-  const known = yield* read(key)
-  if (known !== undefined) return known.content
-  const text = JSON.stringify({ sluice: 1, format: 1, shards })
-  yield* createOnce(key, text, { token: `shards${shards}` })
-  return (yield* read(key))?.content ?? ''
 }

@@ -14,7 +14,8 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
       const before = stateOf(version)
       const after = next(before)
       if (JSON.stringify(after) === JSON.stringify(before)) return
-      if (await chain.append(version?.number ?? 0, JSON.stringify({ sluice: 1, ...after }))) return
+      const text = JSON.stringify({ ...unknownOf(version), sluice: 1, ...after })
+      if (await chain.append(version?.number ?? 0, text)) return
     }
   }
   return {
@@ -42,6 +43,13 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
       await change((state) => ({ ...state, limits: merged(state.limits, limits) }))
     },
   }
+}
+
+/** What a later version of this package keeps there, which a change by this one must not take away. */
+function unknownOf(version: Version | undefined): object {
+  const fields = version && parseObject(version.content)
+  const { paused: _, reason: __, pausedAt: ___, limits: ____, ...unknown } = fields ?? {}
+  return unknown
 }
 
 function merged(

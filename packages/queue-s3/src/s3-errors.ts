@@ -47,6 +47,18 @@ export function isAccessDenied(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === 'AccessDenied'
 }
 
+const KEY_CODES = new Set(['KeyTooLong', 'KeyTooLongError', 'InvalidObjectName', 'XMinioInvalidObjectName'])
+
+/** A refusal of the key itself: no object can ever have it there. */
+export function isKeyRefused(error: unknown): boolean {
+  return error instanceof S3ServiceException && KEY_CODES.has(error.name)
+}
+
+/** A refusal that says nothing of its reason, as that of a HEAD, which has no body. */
+export function isUnexplained(error: unknown): boolean {
+  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 400 && !isKeyRefused(error)
+}
+
 interface Known {
   readonly code: ErrorCode
   readonly what: string

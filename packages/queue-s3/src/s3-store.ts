@@ -12,7 +12,15 @@ import {
 } from '@aws-sdk/client-s3'
 import type { SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
-import { closedMeanwhile, failureOf, isAccessDenied, s3Error, type S3Place } from './s3-errors.js'
+import {
+  closedMeanwhile,
+  failureOf,
+  isAccessDenied,
+  isKeyRefused,
+  isUnexplained,
+  s3Error,
+  type S3Place,
+} from './s3-errors.js'
 import { dateOf, storedObject } from './s3-answers.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
@@ -153,6 +161,7 @@ export class S3Store {
         answered(patience)
         return { outcome: 'exists' }
       }
+      if (isKeyRefused(error)) return { outcome: 'refused', cause: this.#failed(error, 'write') }
       if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, 'write')
       await this.#wait(error, 'write', patience)
       return { outcome: 'unclear' }
@@ -178,19 +187,28 @@ export class S3Store {
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
+    return this.#found('read', patience, (abortSignal) => this.#get(key, abortSignal))
+  }
+
+  async #get(key: string, abortSignal: AbortSignal): Promise<StorageReply> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
-    return this.#found('read', patience, async (abortSignal) => {
-      const output = await this.#client.send(command, { abortSignal })
-      const content = (await output.Body?.transformToString('utf-8')) ?? ''
-      return { object: storedObject(output, content, Buffer.byteLength(content)) }
-    })
+    const output = await this.#client.send(command, { abortSignal })
+    const content = (await output.Body?.transformToString('utf-8')) ?? ''
+    return { object: storedObject(output, content, Buffer.byteLength(content)) }
   }
 
   async #look(key: string, patience: Patience): Promise<StorageReply> {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
     return this.#found('read', patience, async (abortSignal) => {
-      const output = await this.#client.send(command, { abortSignal })
-      return { object: storedObject(output, '', output.ContentLength ?? 0) }
+      try {
+        const output = await this.#client.send(command, { abortSignal })
+        return { object: storedObject(output, '', output.ContentLength ?? 0) }
+      } catch (error) {
+        if (!isUnexplained(error)) throw error
+        // A HEAD has no body that would say why: that of a GET does.
+        const { object } = await this.#get(key, abortSignal)
+        return object === undefined ? {} : { object: { ...object, content: '' } }
+      }
     })
   }
 
@@ -203,7 +221,8 @@ export class S3Store {
       try {
         return await call(abort)
       } catch (error) {
-        if (failureOf(error) === 'absent') return {}
+        // Nor is there an object whose key the store would never take.
+        if (failureOf(error) === 'absent' || isKeyRefused(error)) return {}
         throw error
       }
     })

@@ -2,6 +2,7 @@ import type { Stage } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { presentIn } from './name-check.js'
 import type { Listed } from './s3-store.js'
+import { FOREIGN_NAME } from './stray-log.js'
 import { parseStint, type Stint } from './stint-name.js'
 
 export interface ListedStint {
@@ -23,7 +24,7 @@ const SUPERSEDED_BY = { WAITING: 'PROCESSING', PROCESSING: 'SUCCESS', SUCCESS: '
 /** How many that were looked at before have their turn again in one walk. */
 const RECHECKED = 12
 
-/** Every name under a prefix that is one of ours, page by page; others are reported. */
+/** Every name under a prefix that is one of ours, page by page; others in its own folders are reported. */
 export async function* walkNames(
   ground: Ground,
   folder: Stage | 'LEFT',
@@ -131,7 +132,7 @@ function listedStints(ground: Ground, folder: Stage | 'LEFT', objects: readonly 
   return objects.flatMap(({ key, sizeBytes, modifiedAt }) => {
     const found = ground.layout.nameIn(folder, key)
     if (found !== undefined) return [{ ...found, sizeBytes, modifiedAt }]
-    ground.strays.report(key, 'it is no name of this queue’s format')
+    if (ground.layout.isStray(folder, key)) ground.strays.report(key, FOREIGN_NAME)
     return []
   })
 }

@@ -1,4 +1,8 @@
 import { MAX_PRIORITY } from '@sluice/core'
+import { MAX_KEY_BYTES } from './key-encoding.js'
+
+/** The longest uid: that of a UUID. A longer one, which only another program can have written, makes a name that is none of ours. */
+const MAX_UID_BYTES = 36
 
 /**
  * What the name of a stint says. A stint is one stay of an item from WAITING through PROCESSING to the end of that attempt; its
@@ -21,19 +25,28 @@ export interface Stint {
   /** Which index object of the id is this item's: 1, and one more each time the id was removed and put again. */
   readonly generation: number
   readonly uid: string
-  /** The encoded id. */
+  /** The encoded id, or its hash. */
   readonly key: string
 }
 
-const PATTERN =
-  /^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.(\d{1,10})\.(\d{1,10})\.(\d{1,10})\.([0-9a-z-]{1,64})\.([A-Za-z0-9_-]{1,200})$/
+/** Digits of a number in a name, zeros in front; more only where the number needs them. So all names of an item have the same length. */
+const DIGITS = 5
+const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
+const PATTERN = new RegExp(
+  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}\.${NUMBER}` +
+    String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.([a-z0-9_-]{1,${MAX_KEY_BYTES}})$`,
+)
 
-/** The name, such that the order of names is the order of giving out: priority downwards, then the instant, then the turn. */
+/**
+ * The name, such that the order of names is the order of giving out: priority downwards, then the instant, then the turn. All names of an item
+ * have the same length, so that a store which takes the first takes those that follow.
+ */
 export function stintName(stint: Stint): string {
   const { lane, priority, availableAt, delayed, turn, attempt, refunds, generation, uid, key } = stint
   const at = availableAt.toString().padStart(16, '0')
   const order = `${priorityText(priority)}.${at}${delayed ? 'd' : 'n'}.${turn.toString(36).padStart(8, '0')}`
-  return `${lane}/${order}.${attempt}.${refunds}.${generation}.${uid}.${key}`
+  const numbers = [attempt, refunds, generation].map((number) => number.toString().padStart(DIGITS, '0'))
+  return `${lane}/${order}.${numbers.join('.')}.${uid}.${key}`
 }
 
 /** `undefined` for a name that isn't ours. */

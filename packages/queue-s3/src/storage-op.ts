@@ -25,8 +25,13 @@ export type Meta = Readonly<Record<string, string>>
 
 /** What came back of a {@link StorageOp}. */
 export interface StorageReply {
-  /** Of `create`. `unclear`: no answer, or one that says nothing; it may have taken effect, or may yet. */
-  readonly outcome?: 'created' | 'exists' | 'unclear'
+  /**
+   * Of `create`. `unclear`: no answer, or one that says nothing; it may have taken effect, or may yet. `refused`: the store takes no object of
+   * this key, now or ever.
+   */
+  readonly outcome?: 'created' | 'exists' | 'unclear' | 'refused'
+  /** Of a `create` that was refused: the error. */
+  readonly cause?: Error
   /** Of `read` and `look`; absent when there is no such object. */
   readonly object?: StoredObject
 }
@@ -52,6 +57,11 @@ export function* drop(...keys: readonly string[]): Protocol<void> {
   if (keys.length > 0) yield { do: 'delete', keys }
 }
 
+/** What {@link tryCreate} came to, if not `created`: the object in the way, or the store's refusal of the key. */
+export type NotCreated =
+  | { readonly is: 'taken'; readonly other: StoredObject | undefined }
+  | { readonly is: 'refused'; readonly cause: Error }
+
 /**
  * Creates an object unless its name is taken, and finds out for certain who did. Every object carries a `token` of its creator's:
  *
@@ -68,11 +78,25 @@ export function* createOnce(
   content: string,
   meta: Meta & { readonly token: string },
 ): Protocol<'created' | { readonly other: StoredObject | undefined }> {
+  const end = yield* tryCreate(key, content, meta)
+  if (end === 'created') return end
+  if (end.is === 'refused') throw end.cause
+  return { other: end.other }
+}
+
+/** As {@link createOnce}, for a key that the store may refuse for what it is. */
+export function* tryCreate(
+  key: string,
+  content: string,
+  meta: Meta & { readonly token: string },
+): Protocol<'created' | NotCreated> {
   for (;;) {
-    const { outcome } = yield { do: 'create', key, content, meta }
+    const { outcome, cause } = yield { do: 'create', key, content, meta }
     if (outcome === 'created') return 'created'
+    if (outcome === 'refused')
+      return { is: 'refused', cause: cause ?? new Error(`the store takes no key ${key}`) }
     const other = yield* look(key)
     if (other?.meta['token'] === meta.token) return 'created'
-    if (other !== undefined || outcome === 'exists') return { other }
+    if (other !== undefined || outcome === 'exists') return { is: 'taken', other }
   }
 }

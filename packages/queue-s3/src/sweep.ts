@@ -6,8 +6,9 @@ import { mend } from './mend.js'
 import { presentIn } from './name-check.js'
 import { removeStint } from './protocol/leave-stage.js'
 import { purgeMark } from './protocol/purge-mark.js'
-import { walkNames } from './stage-walk.js'
+import { walkNames, type ListedStint } from './stage-walk.js'
 import type { StoredObject } from './storage-op.js'
+import { UnfinishedPuts } from './unfinished-puts.js'
 
 /** Far above the time that any call takes: marks are fences against what comes late. See `MAX_CLAIM_MS`. */
 const MIN_PURGE_MS = 3_600_000
@@ -23,35 +24,69 @@ export interface S3SweepOptions extends SweepOptions {
 /** Finishes, removes and deletes what nobody else has. Any number at once is safe. */
 export class Sweep {
   readonly #ground: Ground
+  readonly #puts: UnfinishedPuts
   #purgeAtMs = Number.NEGATIVE_INFINITY
 
   constructor(ground: Ground) {
     this.#ground = ground
+    this.#puts = new UnfinishedPuts(ground)
   }
 
   async run({ retentionMs, purgeAfterMs = WEEK_MS }: S3SweepOptions): Promise<SweepReport> {
     if (!(purgeAfterMs >= MIN_PURGE_MS))
       throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
     const ground = this.#ground
-    const mended = await mend(ground)
-    const leftovers = await dropLeftovers(ground)
-    const removed = retentionMs === undefined ? 0 : await removeOld(ground, retentionMs)
-    return { mended, removed, leftovers: leftovers + (await this.#purge(purgeAfterMs)) }
+    const puts = this.#puts
+    await puts.list()
+    const mended = await mend(ground, (stints) => puts.seen(stints))
+    const leftovers = await dropLeftovers(ground, puts)
+    const nowMs = ground.store.clock.monotonicMs()
+    const purges = nowMs >= this.#purgeAtMs
+    const finished = await this.#walkFinished({
+      retentionMs,
+      purgeAfterMs: purges ? purgeAfterMs : undefined,
+    })
+    if (purges) this.#purgeAtMs = nowMs + PURGE_GAP_MS
+    return {
+      mended: mended + (await puts.finish()),
+      removed: finished.removed,
+      leftovers: leftovers + finished.purged,
+    }
   }
 
-  async #purge(purgeAfterMs: number): Promise<number> {
-    const nowMs = this.#ground.store.clock.monotonicMs()
-    if (nowMs < this.#purgeAtMs) return 0
-    const purged = await purgeMarks(this.#ground, purgeAfterMs)
-    this.#purgeAtMs = nowMs + PURGE_GAP_MS
-    return purged
+  /** One walk for all that is to be done about finished items: none where nothing is. */
+  async #walkFinished({
+    retentionMs,
+    purgeAfterMs,
+  }: FinishedWork): Promise<{ removed: number; purged: number }> {
+    const ground = this.#ground
+    const done = { removed: 0, purged: 0 }
+    for (const folder of ['SUCCESS', 'FAIL', 'LEFT'] as const) {
+      const removes = retentionMs !== undefined && folder !== 'LEFT'
+      const searches = !this.#puts.isDone && folder !== 'LEFT'
+      if (!removes && !searches && purgeAfterMs === undefined) continue
+      for await (const { stints } of walkNames(ground, folder)) {
+        this.#puts.seen(stints)
+        if (removes) done.removed += await removeOld(ground, { stage: folder, stints, retentionMs })
+        if (purgeAfterMs !== undefined)
+          done.purged += await purgeMarks(ground, { folder, stints, purgeAfterMs })
+      }
+    }
+    return done
   }
 }
 
+interface FinishedWork {
+  readonly retentionMs: number | undefined
+  /** Absent: no marks are purged. */
+  readonly purgeAfterMs: number | undefined
+}
+
 /** A name under WAITING whose stint was claimed or has ended: a late request, or a claimer that died. */
-async function dropLeftovers(ground: Ground): Promise<number> {
+async function dropLeftovers(ground: Ground, puts: UnfinishedPuts): Promise<number> {
   let count = 0
   for await (const { stints } of walkNames(ground, 'WAITING')) {
+    puts.seen(stints)
     if (stints.length === 0) continue
     const names = stints.map(({ name }) => name)
     const [claimed, ended] = [
@@ -69,33 +104,34 @@ async function dropLeftovers(ground: Ground): Promise<number> {
 }
 
 /** By the stint that is so old: an item that was requeued since, and has failed again, is another matter. */
-async function removeOld(ground: Ground, retentionMs: number): Promise<number> {
-  let removed = 0
-  for (const stage of ['SUCCESS', 'FAIL'] as const) {
-    for await (const { stints } of walkNames(ground, stage)) {
-      const old = stints.filter((one) => one.sizeBytes > 0 && isOlder(ground, one, retentionMs))
-      const removals = old.map((one) => removeStint(ground.layout, { at: stage, ...one }, randomUUID()))
-      const results = valuesOf(await ground.runAll(removals))
-      removed += results.filter((result) => result === 'left').length
-    }
-  }
-  return removed
+async function removeOld(
+  ground: Ground,
+  {
+    stage,
+    stints,
+    retentionMs,
+  }: { stage: 'SUCCESS' | 'FAIL'; stints: readonly ListedStint[]; retentionMs: number },
+): Promise<number> {
+  const old = stints.filter((one) => one.sizeBytes > 0 && isOlder(ground, one, retentionMs))
+  const removals = old.map((one) => removeStint(ground.layout, { at: stage, ...one }, randomUUID()))
+  const results = valuesOf(await ground.runAll(removals))
+  return results.filter((result) => result === 'left').length
 }
 
-async function purgeMarks(ground: Ground, purgeAfterMs: number): Promise<number> {
-  let purged = 0
-  for (const folder of ['SUCCESS', 'FAIL', 'LEFT'] as const) {
-    for await (const { stints } of walkNames(ground, folder)) {
-      const marks = stints.filter((one) => folder === 'LEFT' || one.sizeBytes === 0)
-      const old = marks.filter((one) => isOlder(ground, one, purgeAfterMs))
-      const isOld = ({ modifiedAt }: StoredObject) =>
-        modifiedAt !== undefined && isOlder(ground, { modifiedAt }, purgeAfterMs)
-      const purges = old.map((one) => purgeMark(ground.layout, { folder, ...one }, isOld))
-      const results = valuesOf(await ground.runAll(purges))
-      purged += results.filter(Boolean).length
-    }
-  }
-  return purged
+async function purgeMarks(
+  ground: Ground,
+  {
+    folder,
+    stints,
+    purgeAfterMs,
+  }: { folder: 'SUCCESS' | 'FAIL' | 'LEFT'; stints: readonly ListedStint[]; purgeAfterMs: number },
+): Promise<number> {
+  const marks = stints.filter((one) => folder === 'LEFT' || one.sizeBytes === 0)
+  const old = marks.filter((one) => isOlder(ground, one, purgeAfterMs))
+  const isOld = ({ modifiedAt }: StoredObject) =>
+    modifiedAt !== undefined && isOlder(ground, { modifiedAt }, purgeAfterMs)
+  const purges = old.map((one) => purgeMark(ground.layout, { folder, ...one }, isOld))
+  return valuesOf(await ground.runAll(purges)).filter(Boolean).length
 }
 
 /** Both instants are the store's. */

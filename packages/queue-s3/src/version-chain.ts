@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Ground } from './ground.js'
+import type { Listed } from './s3-store.js'
 import { createOnce, read, type Protocol, type StoredObject } from './storage-op.js'
 
 const MAX_VERSION = 999_999_999_999
@@ -31,18 +32,32 @@ export class VersionChain {
 
   /** The newest version. A LIST, and a GET if it changed since this process looked last. */
   async latest(): Promise<Version | undefined> {
-    const { store } = this.#ground
     for (;;) {
-      const page = await store.list({ prefix: this.#prefix, max: 1 }, store.patience())
-      const [first] = page.objects
-      const number = first && this.#numberOf(first.key)
-      if (first === undefined || number === undefined) return undefined
+      const found = await this.#newest()
+      if (found === undefined) return undefined
+      const { number, key, modifiedAt } = found
       if (number === this.#known?.number) return this.#known
-      const object = await this.#ground.run(readObject(first.key))
+      const object = await this.#ground.run(readObject(key))
       // Gone already: twenty changes came in between.
       if (object === undefined) continue
-      this.#known = { number, content: object.content, modifiedAt: first.modifiedAt }
+      this.#known = { number, content: object.content, modifiedAt }
       return this.#known
+    }
+  }
+
+  /** The first name that is a number: one LIST, or more where something else sorts before it. */
+  async #newest(): Promise<(Listed & { readonly number: number }) | undefined> {
+    const { store } = this.#ground
+    // Behind the prefix itself: some programs mark a folder by an object of that name.
+    let after = this.#prefix
+    for (let max = 1; ; max = 1_000) {
+      const page = await store.list({ prefix: this.#prefix, after, max }, store.patience())
+      for (const listed of page.objects) {
+        const number = this.#numberOf(listed.key)
+        if (number !== undefined) return { ...listed, number }
+        after = listed.key
+      }
+      if (!page.more) return undefined
     }
   }
 

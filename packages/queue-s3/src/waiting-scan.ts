@@ -1,5 +1,6 @@
 import type { Ground } from './ground.js'
 import type { Listed, Patience } from './s3-store.js'
+import { FOREIGN_NAME } from './stray-log.js'
 import { afterPriority, orderOf, type Stint } from './stint-name.js'
 
 /** How far the clocks' readings of two processes may differ: an item available at once may seem to lie so far ahead. */
@@ -73,7 +74,7 @@ export class WaitingScan {
       lane.after = name
       const found = this.#ground.layout.nameIn('WAITING', key)
       if (found === undefined) {
-        this.#ground.strays.report(key, 'it is no name of this queue’s format')
+        if (this.#ground.layout.isStray('WAITING', key)) this.#ground.strays.report(key, FOREIGN_NAME)
         continue
       }
       const { delayed, availableAt } = found.stint

@@ -2,6 +2,7 @@ import { SluiceError } from '@sluice/core'
 import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState } from '../object-texts.js'
+import { parseStint } from '../stint-name.js'
 import { look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd, type RunningStint } from './end-stint.js'
 import { settledPlace } from './put-item.js'
@@ -15,6 +16,7 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
     if (object === undefined) return undefined
     if (object.sizeBytes === 0) continue
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
+    if (parseStint(first) === undefined) throw damaged(index)
     const place = yield* settledPlace(layout, index, first)
     if (place !== undefined) return place
   }

@@ -1,8 +1,10 @@
+import type { SluiceError } from '@sluice/core'
 import { firstState } from '../item-state.js'
+import { keyTooLong } from '../key-limits.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, stateText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { createOnce, look, read, type Protocol, type StoredObject } from '../storage-op.js'
+import { look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd } from './end-stint.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
 import { trace, type Place } from './trace.js'
@@ -22,10 +24,13 @@ export type PutResult =
 
 /**
  * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object under WAITING. Crash
- * point: between the two the item is put and can't be given out; whoever looks for the id finishes it [Q-PUT-3], and since `put` had
- * not returned, until then it may count as not put.
+ * point: between the two the item is put and can't be given out; whoever looks for the id, or `sweep`, finishes it [Q-PUT-3], and since
+ * `put` had not returned, until then it may count as not put.
  *
- * An empty index object is that of an item removed: the id's next generation has a name of its own, since no name is used twice.
+ * An empty index object is that of an item removed: the id's next generation has a name of its own, since no name is used twice. That
+ * of an item whose other keys the store refuses is emptied as well, by whoever finds out.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID for an item whose keys the store doesn't hold; nothing of it is stored then
  */
 export function* putItem(
   layout: Layout,
@@ -35,15 +40,29 @@ export function* putItem(
   for (let generation = 1; ; generation++) {
     const entry = entryOf(generation)
     const index = layout.index({ key, generation })
-    const meta = { token: entry.uid, first: entry.first }
-    const won = yield* createOnce(index, entry.text, meta)
+    layout.limits.assertFit(entry.id, layout.keysOf({ key, generation }, entry.first))
+    const won = yield* tryCreate(index, entry.text, { token: entry.uid, first: entry.first })
     if (won === 'created') {
-      yield* createWaiting(layout, entry.first, entry)
+      yield* createFirst(layout, index, entry)
       return { added: true }
     }
+    if (won.is === 'refused') throw refusedKey(layout, entry.id, { key: index, cause: won.cause })
     const place = yield* placeOf(layout, index, won.other)
     if (place !== 'removed') return { added: false, place }
   }
+}
+
+/** The second key of a new item, or none. */
+function* createFirst(layout: Layout, index: string, entry: NewEntry): Protocol<void> {
+  const refusal = yield* createWaiting(layout, entry.first, entry)
+  if (refusal === undefined) return
+  yield* takeBack(index)
+  throw refusedKey(layout, entry.id, { key: layout.at('WAITING', entry.first), cause: refusal })
+}
+
+function refusedKey(layout: Layout, id: string, { key, cause }: { key: string; cause: Error }): SluiceError {
+  layout.limits.refused(key)
+  return keyTooLong(id, key, cause)
 }
 
 /** Where the item of an index object is, whatever was half done with it being finished. */
@@ -54,7 +73,8 @@ function* placeOf(
 ): Protocol<Place | undefined | 'removed'> {
   if (object?.sizeBytes === 0) return 'removed'
   const first = object?.meta['first'] ?? (yield* firstOf(index))
-  if (first === undefined) return undefined
+  // Damaged, or of another format: the id is taken all the same.
+  if (first === undefined || parseStint(first) === undefined) return undefined
   return (yield* settledPlace(layout, index, first)) ?? 'removed'
 }
 
@@ -76,18 +96,38 @@ export function* settledPlace(layout: Layout, index: string, first: string): Pro
     yield* finishRemoval(layout, place)
     return undefined
   }
-  if (place.at === 'WAITING') yield* completeWaiting(layout, index, place)
+  if (place.at === 'WAITING' && (yield* completeWaiting(layout, index, place)) === 'taken back')
+    return undefined
   return place
 }
 
+/** What was done about an item that is in WAITING and may have no object there. */
+type Completion = 'finished' | 'taken back' | 'was there'
+
 /** Makes the object under WAITING if whoever had to died before. */
-function* completeWaiting(layout: Layout, index: string, place: Place): Protocol<void> {
+function* completeWaiting(layout: Layout, index: string, place: Place): Protocol<Completion> {
   const { name, previous } = place
-  if (yield* look(layout.at('WAITING', name))) return
+  if (yield* look(layout.at('WAITING', name))) return 'was there'
   // Claimed in the meantime, most likely: then there is nothing to be done.
-  if (yield* look(layout.at('PROCESSING', name))) return
-  if (previous === undefined) yield* completePut(layout, index, name)
-  else yield* completeMove(layout, previous, place.after)
+  if (yield* look(layout.at('PROCESSING', name))) return 'was there'
+  if (previous === undefined) return yield* completePut(layout, index, name)
+  yield* completeMove(layout, previous, place.after)
+  return 'finished'
+}
+
+/**
+ * Finishes the put of an index object if it was cut off, or takes it back. For who finds index objects by a listing; damaged ones are left
+ * alone.
+ */
+export function* finishPut(layout: Layout, index: string): Protocol<Completion | 'damaged'> {
+  const object = yield* read(index)
+  if (object === undefined || object.sizeBytes === 0) return 'was there'
+  const first = parseEntry(object.content)?.first
+  if (first === undefined || parseStint(first) === undefined) return 'damaged'
+  const place = yield* trace(layout, first)
+  // Of any later stint a decision tells, which `mend` finds.
+  if (place?.at !== 'WAITING' || place.previous !== undefined) return 'was there'
+  return yield* completeWaiting(layout, index, place)
 }
 
 /** Makes the move that led to WAITING again: its decision names the stint. */
@@ -98,20 +138,32 @@ function* completeMove(layout: Layout, previous: string, after: Place['after']):
   else if (end !== undefined) yield* finishEnd(layout, previous, end)
 }
 
-function* completePut(layout: Layout, index: string, name: string): Protocol<void> {
+function* completePut(layout: Layout, index: string, name: string): Protocol<Completion> {
   const object = yield* read(index)
   const entry = object && parseEntry(object.content)
-  if (entry !== undefined && entry.first === name) yield* createWaiting(layout, name, entry)
+  if (entry === undefined || entry.first !== name) return 'was there'
+  if ((yield* createWaiting(layout, name, entry)) === undefined) return 'finished'
+  yield* takeBack(index)
+  return 'taken back'
 }
 
+/**
+ * Undoes the first half of a put whose second half the store refuses for good. Nobody has ever seen the item in a stage, and nobody ever will:
+ * all its names are as long as the refused one. Emptied, as by a removal, and not deleted: the id may have been put again by then.
+ */
+function* takeBack(index: string): Protocol<void> {
+  yield { do: 'empty', key: index, meta: { to: 'REMOVED' } }
+}
+
+/** @returns the error of a store that takes no such key */
 function* createWaiting(
   layout: Layout,
   name: string,
   entry: { readonly id: string; readonly uid: string; readonly notBeforeAt?: number },
-): Protocol<void> {
+): Protocol<Error | undefined> {
   const stint = parseStint(name)
-  if (stint === undefined) return
-  yield* createOnce(layout.at('WAITING', name), stateText(entry.id, stint, firstState(entry)), {
-    token: entry.uid,
-  })
+  if (stint === undefined) return undefined
+  const text = stateText(entry.id, stint, firstState(entry))
+  const end = yield* tryCreate(layout.at('WAITING', name), text, { token: entry.uid })
+  return end !== 'created' && end.is === 'refused' ? end.cause : undefined
 }

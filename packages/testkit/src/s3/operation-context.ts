@@ -31,6 +31,16 @@ export function noSuchBucket(name: string): S3Answer {
   return errorAnswer('NoSuchBucket', { fields: { BucketName: name } })
 }
 
+/** The refusal of a key that the store could never hold. A HEAD's has no body that would say so. */
+export function keyRefusal({ request: { key }, rules }: OperationContext): S3Answer | undefined {
+  const bytes = Buffer.byteLength(key)
+  const longest = Math.max(...key.split('/').map((segment) => Buffer.byteLength(segment)))
+  if (bytes <= rules.maxKeyBytes && longest <= rules.maxSegmentBytes) return undefined
+  return errorAnswer('KeyTooLongError', {
+    fields: { Size: String(bytes), MaxSizeAllowed: String(rules.maxKeyBytes) },
+  })
+}
+
 /** There is no such key, as far as this caller may know. */
 export function noSuchKey(context: OperationContext, key = context.request.key): S3Answer {
   return context.mayList ? errorAnswer('NoSuchKey', { fields: { Key: key } }) : errorAnswer('AccessDenied')

@@ -1,12 +1,14 @@
 import { emptyAnswer, errorAnswer, type S3Answer } from './answer.js'
 import { readRefusal } from './conditions.js'
 import type { StoredObject } from './object-store.js'
-import { conditionsOf, inBucket, noSuchKey, type OperationContext } from './operation-context.js'
+import { conditionsOf, inBucket, keyRefusal, noSuchKey, type OperationContext } from './operation-context.js'
 import { checksumHeaders } from './write-operations.js'
 
 /** GetObject and HeadObject: the same answer; the wire leaves out the body of a HEAD. */
 export function readObject(context: OperationContext): S3Answer {
   return inBucket(context, (bucket) => {
+    const refusedKey = keyRefusal(context)
+    if (refusedKey !== undefined) return refusedKey
     const object = bucket.get(context.request.key)
     if (object === undefined) return noSuchKey(context)
     const headers = headersOf(object, context.request.headers['x-amz-checksum-mode'] === 'ENABLED')

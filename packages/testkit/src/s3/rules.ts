@@ -24,6 +24,8 @@ export interface S3Rules {
   readonly maxBatchDelete: number
   /** The longest key, in bytes of UTF-8. AWS: 1,024. */
   readonly maxKeyBytes: number
+  /** The longest part of a key between two slashes, in bytes: stores that keep objects as files have 255. AWS has no such limit. */
+  readonly maxSegmentBytes: number
 }
 
 /** AWS S3, general purpose buckets. */
@@ -40,4 +42,5 @@ export const awsRules: S3Rules = {
   listOrder: 'utf8',
   maxBatchDelete: 1_000,
   maxKeyBytes: 1_024,
+  maxSegmentBytes: 1_024,
 }

@@ -88,8 +88,17 @@ export const s3Stores = {
   },
   minio: {
     title: 'MinIO',
-    rules: { deleteIfMatch: 'ignored', batchDeleteETag: 'ignored', copyConditions: 'ignored' },
-    deviations: [...deletesAnyway, ...copiesAnyway],
+    rules: {
+      deleteIfMatch: 'ignored',
+      batchDeleteETag: 'ignored',
+      copyConditions: 'ignored',
+      maxSegmentBytes: 255,
+    },
+    deviations: [
+      always('S3-KEY-1', 'it takes no part of a key of more than 255 bytes'),
+      ...deletesAnyway,
+      ...copiesAnyway,
+    ],
   },
   coreweave: {
     title: 'CoreWeave Object Storage',

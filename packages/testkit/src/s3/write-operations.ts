@@ -5,6 +5,7 @@ import type { Bucket, NewObject, StoredObject } from './object-store.js'
 import {
   conditionsOf,
   inBucket,
+  keyRefusal,
   noSuchBucket,
   noSuchKey,
   type OperationContext,
@@ -88,13 +89,6 @@ export function targetRefusal(context: OperationContext, bucket: Bucket): S3Answ
   const { request, rules, seenChange } = context
   const current = bucket.get(request.key)
   return putRefusal({ conditions: conditionsOf(request), current, seenChange }, rules)
-}
-
-function keyRefusal({ request, rules }: OperationContext): S3Answer | undefined {
-  const bytes = Buffer.byteLength(request.key)
-  if (bytes <= rules.maxKeyBytes) return undefined
-  const fields = { Size: String(bytes), MaxSizeAllowed: String(rules.maxKeyBytes) }
-  return errorAnswer('KeyTooLongError', { fields })
 }
 
 function metadataRefusal(headers: Readonly<Record<string, string>>): S3Answer | undefined {

@@ -48,7 +48,7 @@ if (givenEndpoint !== undefined) {
 }
 
 /** What the rules of stores are about; the rest is the same for all. */
-const ABOUT_RULES = /^S3-(?:INM|IM|DEL|COPY|BATCH|LIST-[12]$)/
+const ABOUT_RULES = /^S3-(?:INM|IM|DEL|COPY|BATCH|KEY|LIST-[12]$)/
 
 describe.each(Object.entries(s3Stores))('the server acting as %s', (_, store: S3Store) => {
   test('deviates where the store is known to, and nowhere else', { timeout: 60_000 }, async () => {

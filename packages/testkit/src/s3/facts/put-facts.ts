@@ -170,6 +170,16 @@ export const putFacts: readonly S3Fact[] = [
       same(await folder.keys(), [], 'all can be deleted in a batch')
     },
   },
+  {
+    id: 'S3-KEY-3',
+    title: 'A part of a key between two slashes may have 255 bytes.',
+    async run(target) {
+      const folder = new Folder(target)
+      const key = `dir/${'x'.repeat(255)}/${'é'.repeat(127)}`
+      await folder.putOk(key, 'x')
+      same(await folder.text(key), 'x', 'the object comes back')
+    },
+  },
 ]
 
 function instantOf({ output }: Came): number {

@@ -1,0 +1,83 @@
+import type { Ground } from './ground.js'
+import { finishPut } from './protocol/put-item.js'
+import type { Listed } from './s3-store.js'
+import type { ListedStint } from './stage-walk.js'
+
+/** Index objects that one sweep looks at, in pages of 1,000: a sweep of a queue of any length costs so many LISTs for them at most. */
+const MAX_PAGES = 250
+/** Far above the time between an object's `Last-Modified` and its being listed, or between the readings of two clocks. */
+const MARGIN_MS = 3_600_000
+const INDEX_NAME = /^[a-z0-9_-]+(?:\.[1-9]\d*)?$/u
+
+/**
+ * Finds puts that were cut off between their two requests: index objects that no stage knows. One sweep lists the index objects, crosses
+ * off what it comes across in the stages, and looks at what is left one by one. The next one begins where this one ended, and leaves out
+ * what is older than the last round: a put that was seen whole stays so.
+ */
+export class UnfinishedPuts {
+  readonly #ground: Ground
+  /** Names below ITEMS. */
+  #open = new Set<string>()
+  /** Where the next sweep begins, in a round over all names that began at an instant of the store's clock. */
+  #after = ''
+  #roundAt = Number.NEGATIVE_INFINITY
+  #checkedAt = Number.NEGATIVE_INFINITY
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  /** Whether all that was listed has been crossed off. */
+  get isDone(): boolean {
+    return this.#open.size === 0
+  }
+
+  /** Before the stages are walked: what is put after it is no concern of this sweep. */
+  async list(): Promise<void> {
+    const { store, layout } = this.#ground
+    const prefix = layout.folder('ITEMS')
+    this.#open = new Set()
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const page = await store.list({ prefix, after: prefix + this.#after }, store.patience())
+      // After the first answer: the clock is set by then.
+      if (this.#after === '') this.#roundAt = Math.max(this.#roundAt, store.clock.now())
+      this.#add(page.objects)
+      this.#after = page.more ? (page.objects.at(-1)?.key ?? prefix).slice(prefix.length) : ''
+      if (page.more) continue
+      this.#checkedAt = this.#roundAt - MARGIN_MS
+      return
+    }
+  }
+
+  #add(objects: readonly Listed[]): void {
+    for (const { key, sizeBytes, modifiedAt } of objects) {
+      const name = this.#nameOf(key)
+      if (sizeBytes > 0 && modifiedAt >= this.#checkedAt && INDEX_NAME.test(name)) this.#open.add(name)
+    }
+  }
+
+  /** Attempts that were found under whatever stage: the puts of their items are whole. */
+  seen(stints: readonly ListedStint[]): void {
+    if (this.isDone) return
+    for (const { stint } of stints) this.#open.delete(this.#nameOf(this.#ground.layout.index(stint)))
+  }
+
+  /** Finishes or takes back what is left; gives how many that were. */
+  async finish(): Promise<number> {
+    const { layout } = this.#ground
+    const indexes = [...this.#open].map((name) => layout.folder('ITEMS') + name)
+    this.#open = new Set()
+    const results = await this.#ground.runAll(indexes.map((index) => finishPut(layout, index)))
+    let done = 0
+    for (const [at, result] of results.entries()) {
+      if ('error' in result) throw result.error
+      if (result.value === 'damaged') this.#ground.strays.report(indexes[at] ?? '', 'it is damaged')
+      else if (result.value !== 'was there') done += 1
+    }
+    return done
+  }
+
+  #nameOf(index: string): string {
+    return index.slice(this.#ground.layout.folder('ITEMS').length)
+  }
+}
