@@ -31,7 +31,7 @@ async function pythonWithBoto3(): Promise<string | undefined> {
 const PROGRAM = `
 import json, sys, boto3
 from botocore.config import Config
-from producer import put
+from producer import put, shards_of
 
 order = json.load(sys.stdin)
 config = Config(retries={'total_max_attempts': 1}, s3={'addressing_style': 'path'}, read_timeout=5)
@@ -41,14 +41,15 @@ if 'IfNoneMatch' not in known:
     plain = s3.put_object
     s3.meta.events.register('before-call.s3.PutObject', lambda params, **_: params['headers'].update({'If-None-Match': '*'}))
     s3.put_object = lambda IfNoneMatch, **given: plain(**given)
-print(json.dumps([put(s3, order['bucket'], order['root'], **call) for call in order['calls']]))
+place = (s3, order['bucket'], order['root'])
+shards = shards_of(*place)
+print(json.dumps([put(*place, shards=shards, **call) for call in order['calls']]))
 `
 
 interface Call {
   readonly item_id: string
   readonly body: JsonValue
   readonly priority?: number
-  readonly shards?: number
 }
 
 describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a python3 has boto3', () => {
@@ -84,14 +85,15 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
   }
 
   test('puts items that are given out in their order, with any id and body; a second time it puts none', async () => {
-    const ids = ['tile/1', 'tile-1', 'ünï 漢 😀 _x', 'x'.repeat(300), '..', '"quoted"']
+    const ids = ['tile/1', 'tile-1', 'Tile-1', 'ünï 漢 😀 _x', 'x'.repeat(300), '..', '"quoted"']
+    ids.push('x'.repeat(132), 'x'.repeat(133), 'X'.repeat(44), 'X'.repeat(45), 'é'.repeat(512))
     const calls = ids.map((id, index): Call => ({ item_id: id, body: { index, deep: [null, 'é', 1.5] } }))
     expect(await putByPython([...calls, { item_id: 'first', body: null, priority: 7 }])).toEqual(
-      Array.from({ length: 7 }, () => true),
+      [...ids, 'first'].map(() => true),
     )
     expect(await putByPython(calls)).toEqual(ids.map(() => false))
     await expect(queue.put('tile/1', 1)).rejects.toMatchObject({ code: 'SLUICE_ITEM_EXISTS' })
-    const items = await queue.get(10)
+    const items = await queue.get(20)
     expect(items.map(({ id }) => id)).toEqual(['first', ...ids])
     expect(items.slice(1).map(({ body }) => body)).toEqual(calls.map(({ body }) => body))
     await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
@@ -109,12 +111,22 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
   })
 
+  test.skipIf(isEndpointGiven)('puts nothing into a queue of another layout', async () => {
+    const key = `${options.prefix}/contract/QUEUE`
+    const settings = { ...JSON.parse(server.textOf(key) ?? '{}'), needs: ['draft-2'] }
+    server.seed([[key, JSON.stringify(settings)]])
+    await expect(putByPython([{ item_id: 'a', body: 1 }])).rejects.toThrow(
+      /does not know the layout.*draft-2/,
+    )
+    expect(await queue.lookup('a')).toBeUndefined()
+  })
+
   test('spreads items over the shards as the queue does', async () => {
     await queue.close()
     options = { ...options, prefix: `${options.prefix}/of-4` }
     queue = await openQueue({ ...options, shards: 4 })
     const ids = Array.from({ length: 12 }, (_, index) => `i${index}`)
-    const calls = ids.map((id): Call => ({ item_id: id, body: id, shards: 4 }))
+    const calls = ids.map((id): Call => ({ item_id: id, body: id }))
     expect(await putByPython(calls)).toEqual(ids.map(() => true))
     expect((await queue.get(20)).map(({ id }) => id)).toEqual(ids)
   })
