@@ -1,3 +1,4 @@
+import { isSluiceError } from '@sluice/core'
 import type { Protocol, StorageOp, StorageReply } from '../../src/storage-op.js'
 
 /** A program: makes the same protocol each time. */
@@ -25,9 +26,7 @@ export class ActorNode {
   constructor(program: Program, replies: readonly StorageReply[] = []) {
     this.program = program
     this.#replies = replies
-    const protocol = program.make()
-    let step = protocol.next()
-    for (const reply of replies) step = protocol.next(reply)
+    const step = lastStep(program.make(), replies)
     this.op = step.done === true ? undefined : step.value
     this.result = step.done === true ? step.value : undefined
   }
@@ -39,5 +38,20 @@ export class ActorNode {
     const made = new ActorNode(this.program, [...this.#replies, reply])
     this.#next.set(key, made)
     return made
+  }
+}
+
+/** What the store refuses for good ends a call by an error. */
+function lastStep(
+  protocol: Protocol<unknown>,
+  replies: readonly StorageReply[],
+): IteratorResult<StorageOp, unknown> {
+  try {
+    let step = protocol.next()
+    for (const reply of replies) step = protocol.next(reply)
+    return step
+  } catch (error) {
+    if (!isSluiceError(error)) throw error
+    return { done: true, value: { failed: error.code } }
   }
 }

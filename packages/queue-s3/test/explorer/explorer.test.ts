@@ -45,6 +45,21 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
+    'puts finished by a sweep beside their makers, claimers and removal, one crash',
+    { roles: ['put', 'finish', 'claim', 'remove', 'put again'], ends: ['WAITING'], crashes: 1 },
+    25_000,
+  ],
+  [
+    'puts finished by a sweep, late requests',
+    { roles: ['put', 'put again', 'finish', 'claim'], delays: 2 },
+    25_000,
+  ],
+  [
+    'a store that refuses names: puts are taken back by their makers, another put, a lookup and a sweep',
+    { roles: ['put', 'put again', 'look', 'finish'], delays: 1, crashes: 1, refusing: true },
+    25_000,
+  ],
+  [
     'leftovers deleted beside claimers, one delay, one crash',
     { roles: ['put', 'claim', 'tidy', 'claim'], ends: ['WAITING', 'SUCCESS'], delays: 1, crashes: 1 },
     25_000,

@@ -4,10 +4,11 @@ import { findPlace } from '../../src/protocol/find-item.js'
 import { finishFinalRemoval } from '../../src/protocol/finish-leave.js'
 import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
 import type { SettleVerdict } from '../../src/protocol/move-item.js'
+import { finishPut } from '../../src/protocol/put-item.js'
 import { trace } from '../../src/protocol/trace.js'
 import { parseEntry } from '../../src/object-texts.js'
 import type { Judge, Step, World } from './explore.js'
-import { applied, atOnce, type Objects } from './model-store.js'
+import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 
 /** What the judge remembers from step to step. */
 interface Memory {
@@ -26,11 +27,18 @@ interface Memory {
   names?: string[]
 }
 
-/** The invariants of one id, whose key is `a`. `keepNames`: for listings from before a purge. */
-export function itemJudge(layout: Layout, { keepNames }: { readonly keepNames: boolean }): Judge {
+export interface JudgeOptions {
+  /** For listings from before a purge. */
+  readonly keepNames: boolean
+  /** The store takes no name under WAITING: each put is taken back, by its maker or by another. */
+  readonly refusing: boolean
+}
+
+/** The invariants of one id, whose key is `a`. */
+export function itemJudge(layout: Layout, options: JudgeOptions): Judge {
   return {
-    step: (step) => judged(layout, step, keepNames),
-    end: (world) => converged(layout, world.objects),
+    step: (step) => judged(layout, step, options),
+    end: (world) => (options.refusing ? takenBack(layout, world) : converged(layout, world.objects)),
   }
 }
 
@@ -55,7 +63,7 @@ export function namesKept({ memory }: Pick<World, 'memory'>): readonly string[] 
 function judged(
   layout: Layout,
   { before, after, slot, op }: Step,
-  keepNames: boolean,
+  { keepNames, refusing }: JudgeOptions,
 ): { memory: string } | { wrong: string } {
   const memory: Memory = JSON.parse(before.memory)
   const [from, to] = [stageNow(layout, before.objects), stageNow(layout, after.objects)]
@@ -63,7 +71,8 @@ function judged(
   if (to === 'none' && from !== 'none') {
     memory.gone = (memory.gone ?? 0) + 1
     const removers = before.actors.filter((actor) => actor === 'dead' || actor?.program.role === 'remover')
-    if (removers.length === 0) return { wrong: `nobody removes, and the item is gone from ${from}` }
+    if (removers.length === 0 && !refusing)
+      return { wrong: `nobody removes, and the item is gone from ${from}` }
   }
   remember(memory, to, after)
   if (keepNames) {
@@ -72,6 +81,7 @@ function judged(
   }
   if (slot !== undefined && op?.do === 'create') noteLateClaim(memory, layout, { before, after, slot, op })
   const wrong = slot === undefined ? undefined : judgeResult(memory, slot, { before, after })
+  if (refusing && (memory.puts ?? 0) > 0) return { wrong: 'a put that the store refuses was told to be done' }
   return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }
 }
 
@@ -173,6 +183,24 @@ function judgeLook(memory: Memory, slot: number, found: string): string | undefi
   return stages.includes(found) ? undefined : `a lookup said ${found}; it was ${stages.join(', ')}`
 }
 
+/**
+ * Of what can never be finished nothing is left but emptied index objects: where nobody died, at once; else after one sweep.
+ */
+function takenBack(layout: Layout, world: World): string | undefined {
+  let { objects } = world
+  const died = world.actors.includes('dead')
+  for (const index of died ? indexesIn(layout, objects) : [])
+    objects = atOnce(objects, refusingNames(finishPut(layout, index))).objects
+  const kept = [...objects].filter(([, { sizeBytes }]) => sizeBytes > 0).map(([key]) => key)
+  return kept.length === 0 ? undefined : `what the store refuses has left ${kept.join(' and ')}`
+}
+
+/** The index objects that a listing shows. */
+export function indexesIn(layout: Layout, objects: Objects): string[] {
+  const prefix = layout.folder('ITEMS')
+  return [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted()
+}
+
 /** With everybody gone, mending once leaves each item one object, in the stage where a lookup finds it; mending again changes nothing. */
 function converged(layout: Layout, objects: Objects): string | undefined {
   const stage = stageNow(layout, objects)
@@ -187,7 +215,10 @@ function converged(layout: Layout, objects: Objects): string | undefined {
 }
 
 function swept(layout: Layout, start: Objects): Objects {
-  let objects = atOnce(start, findPlace(layout, 'a')).objects
+  // The two ways by which a put that was cut off is found: a listing, or the id.
+  let objects = start
+  for (const index of indexesIn(layout, start)) objects = atOnce(objects, finishPut(layout, index)).objects
+  objects = atOnce(objects, findPlace(layout, 'a')).objects
   for (const name of namesIn(layout, objects, 'PROCESSING'))
     objects = atOnce(objects, mendClaim(layout, name)).objects
   for (const name of namesIn(layout, objects, 'LEFT')) {

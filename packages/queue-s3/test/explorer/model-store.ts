@@ -1,4 +1,4 @@
-import type { Meta, StorageOp, StorageReply, StoredObject } from '../../src/storage-op.js'
+import type { Meta, Protocol, StorageOp, StorageReply, StoredObject } from '../../src/storage-op.js'
 
 /** The objects of the model; never changed, only replaced. */
 export type Objects = ReadonlyMap<string, StoredObject>
@@ -45,4 +45,15 @@ function stored(content: string, meta: Meta): StoredObject {
 
 function withObject(objects: Objects, key: string, object: StoredObject): Objects {
   return new Map(objects).set(key, object)
+}
+
+/** A protocol at a store that takes no key under WAITING, as one whose keys' parts must be shorter than the names of an item. */
+export function* refusingNames<T>(protocol: Protocol<T>): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    const refused = op.do === 'create' && op.key.includes('/WAITING/')
+    step = protocol.next(refused ? { outcome: 'refused' } : yield op)
+  }
+  return step.value
 }

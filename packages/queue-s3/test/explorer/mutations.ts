@@ -51,6 +51,21 @@ const unclearIsDone: Mutation = function* mutated<T>(protocol: Protocol<T>): Pro
   return step.value
 }
 
+/** What gave no clear answer is taken for a refusal of the key, for ever. */
+const unclearIsRefused: Mutation = function* mutated<T>(protocol: Protocol<T>): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    const reply = yield op
+    const isName = op.do === 'create' && isUnder('WAITING', op)
+    step = protocol.next(isName && reply.outcome === 'unclear' ? { outcome: 'refused' } : reply)
+  }
+  return step.value
+}
+
+/** Half a put that the store refuses is left as it is. */
+const neverTakenBack = instead((op) => (op.do === 'empty' && isUnder('ITEMS', op) ? 'say absent' : 'send'))
+
 /** A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is taken to be free. */
 const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
@@ -119,6 +134,14 @@ export const knownBad: readonly KnownBad[] = [
   {
     title: 'no clear answer taken for a success',
     bounds: { roles: ['put', 'claim', 'claim'], delays: 1, mutation: unclearIsDone },
+  },
+  {
+    title: 'no clear answer taken for a refusal of the key',
+    bounds: { roles: ['put', 'look', 'claim'], delays: 1, mutation: unclearIsRefused },
+  },
+  {
+    title: 'half a put left behind that the store refuses',
+    bounds: { roles: ['put', 'look'], refusing: true, mutation: neverTakenBack },
   },
   {
     title: 'marks purged while a call is under way that read the index object before',

@@ -5,14 +5,22 @@ import { removeStint } from '../../src/protocol/leave-stage.js'
 import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
 import { removeItem, requeueItem, settleItem } from '../../src/protocol/move-item.js'
 import { purgeMark, type ListedMark } from '../../src/protocol/purge-mark.js'
-import { putItem } from '../../src/protocol/put-item.js'
+import { finishPut, putItem } from '../../src/protocol/put-item.js'
 import { entryText } from '../../src/object-texts.js'
 import { parseStint, stintName, type Stint } from '../../src/stint-name.js'
 import { drop, look, type Protocol } from '../../src/storage-op.js'
 import type { Program } from './actor-node.js'
 import type { World } from './explore.js'
-import { itemJudge, namesIn, namesKept, type ClaimOutcome, type SettleOutcome } from './item-judge.js'
+import {
+  indexesIn,
+  itemJudge,
+  namesIn,
+  namesKept,
+  type ClaimOutcome,
+  type SettleOutcome,
+} from './item-judge.js'
 import type { Scenario } from './explore.js'
+import { refusingNames } from './model-store.js'
 
 /** One queue, of one item whose key is `a`. */
 export const layout = new Layout('', 'q')
@@ -29,8 +37,9 @@ export type Role =
   | 'remove'
   | 'look'
   | 'mend'
-  /** The parts of a sweep: removal by age, deletion of what is left under WAITING, purge of marks. */
+  /** The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under WAITING, purge of marks. */
   | 'expire'
+  | 'finish'
   | 'tidy'
   | 'purge'
 
@@ -43,6 +52,8 @@ export interface Bounds {
   /** How many stints there may be. */
   readonly stints?: number
   readonly mutation?: Mutation
+  /** The store takes no name under WAITING. */
+  readonly refusing?: boolean
   /** The next stint's name, wrong on purpose. */
   readonly reuseNames?: boolean
   /** Marks are purged as soon as the item is removed, wrong on purpose. */
@@ -53,9 +64,14 @@ export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 
 /** Actors in slots, each of which starts once, at any time, with what any listing, however old, may have shown it. */
 export function scenario(bounds: Bounds): Scenario {
-  const { roles, delays = 0, crashes = 0 } = bounds
+  const { roles, delays = 0, crashes = 0, refusing = false } = bounds
   const slots = roles.map((role, slot) => (world: World) => programsOf(role, slot, { world, bounds }))
-  return { slots, delays, crashes, judge: itemJudge(layout, { keepNames: roles.includes('purge') }) }
+  return {
+    slots,
+    delays,
+    crashes,
+    judge: itemJudge(layout, { keepNames: roles.includes('purge'), refusing }),
+  }
 }
 
 interface Context {
@@ -66,12 +82,16 @@ interface Context {
 function programsOf(role: Role, slot: number, { world, bounds }: Context): readonly Program[] {
   const token = `t${slot}`
   const made = (name: string, kind: string, make: () => Protocol<unknown>): Program => {
-    const mutated = bounds.mutation
-    return { key: `${slot} ${name}`, role: kind, make: mutated ? () => mutated(make(), kind) : make }
+    const { mutation, refusing = false } = bounds
+    const onStore = refusing ? () => refusingNames(make()) : make
+    return { key: `${slot} ${name}`, role: kind, make: mutation ? () => mutation(onStore(), kind) : onStore }
   }
   const programs: Record<Role, () => readonly Program[]> = {
     put: () => [
-      made(role, 'producer', () => putItem(layout, 'a', (generation) => entryOf(slot, generation))),
+      // A layout of its own: what it learns of the store must not reach the others.
+      made(role, 'producer', () =>
+        putItem(new Layout('', 'q'), 'a', (generation) => entryOf(slot, generation)),
+      ),
     ],
     'put again': () => programs.put(),
     claim: () =>
@@ -108,6 +128,10 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     expire: () =>
       everFinished(world).map((place) =>
         made(`expires ${place.name}`, 'remover', () => removeStint(layout, place, token)),
+      ),
+    finish: () =>
+      indexesIn(layout, world.objects).map((index) =>
+        made(`finishes ${index}`, 'finisher', () => finishPut(layout, index)),
       ),
     tidy: () =>
       everNames(world, 'WAITING', bounds).map((name) => made(`tidies ${name}`, 'tidier', () => tidy(name))),

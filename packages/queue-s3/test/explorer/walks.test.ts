@@ -5,7 +5,7 @@ import { scenario, type Role } from './scenarios.js'
 // prettier-ignore
 const ROLES: readonly Role[] = [
   'put', 'put again', 'put', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
-  'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend', 'expire', 'tidy', 'purge', 'purge',
+  'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend', 'expire', 'tidy', 'purge', 'purge', 'finish', 'finish',
 ]
 
 /** One walk: SLUICE_WALK=seed. More of them: SLUICE_EXPLORE=10. */
