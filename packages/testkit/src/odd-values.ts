@@ -54,6 +54,31 @@ export const oddIds: readonly string[] = [
   '{id}',
 ]
 
+const MIXED = 'Zoom/é_漢-😀.b'
+
+/** Legal ids of every length from 1 byte to the longest, by what they are made of. All of a kind are different, many by their length only. */
+export const idsOfEachLength = {
+  letters: eachLength((bytes) => 'abcdefgh'.repeat(bytes).slice(0, bytes)),
+  escaped: eachLength((bytes) => '/'.repeat(bytes % 2) + 'é'.repeat(bytes >> 1)),
+  mixed: eachLength((bytes) => cutToBytes(MIXED.repeat(bytes), bytes)),
+} as const
+
+function eachLength(make: (bytes: number) => string): readonly string[] {
+  return Array.from({ length: MAX_ID_BYTES }, (_, index) => make(index + 1))
+}
+
+/** The first so many bytes of a text; full stops in place of a character that would be cut in two. */
+function cutToBytes(text: string, bytes: number): string {
+  let [kept, left] = ['', bytes]
+  for (const character of text) {
+    const size = Buffer.byteLength(character)
+    if (size > left) break
+    kept += character
+    left -= size
+  }
+  return kept + '.'.repeat(left)
+}
+
 /** What must be refused as an id, by name. */
 export const badIds: readonly (readonly [what: string, id: unknown])[] = [
   ['an empty string', ''],

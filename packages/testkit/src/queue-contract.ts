@@ -8,6 +8,7 @@ import { listCases } from './queue-cases/list-cases.js'
 import { lookCases } from './queue-cases/look-cases.js'
 import { moveCases } from './queue-cases/move-cases.js'
 import { moveCrashCases } from './queue-cases/move-crash-cases.js'
+import { lengthCases } from './queue-cases/length-cases.js'
 import { putCases } from './queue-cases/put-cases.js'
 import { settleCases } from './queue-cases/settle-cases.js'
 import { timeCases } from './queue-cases/time-cases.js'
@@ -18,6 +19,7 @@ import type { QueueCase } from './queue-harness.js'
 /** The contract of a queue, as data: run each case on a harness of its own. */
 export const queueContract: readonly QueueCase[] = [
   ...putCases,
+  ...lengthCases,
   ...batchCases,
   ...getCases,
   ...claimCases,

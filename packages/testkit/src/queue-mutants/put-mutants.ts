@@ -36,6 +36,27 @@ export const putMutants: readonly QueueMutant[] = [
     }),
   }),
   brokenQueue({
+    id: 'id-length-lost',
+    title: 'an item whose id has 177 to 200 bytes is put, and is in no stage',
+    breaks: ['Q-PUT-1/k', 'Q-PUT-1/l', 'Q-PUT-1/m'],
+    change: () => (inner) => ({
+      putMany: async (items) => {
+        const lost = ({ id }: NewItem) => Buffer.byteLength(id) >= 177 && Buffer.byteLength(id) <= 200
+        const report = await inner.putMany(items.filter((item) => !lost(item)))
+        return { ...report, added: report.added + items.filter(lost).length }
+      },
+    }),
+  }),
+  brokenQueue({
+    id: 'id-cut',
+    title: 'of an id the first 255 characters are kept',
+    breaks: ['Q-PUT-1/b', 'Q-PUT-1/k', 'Q-PUT-1/l', 'Q-PUT-1/m'],
+    change: () => (inner) => ({
+      put: (id, ...rest) => inner.put(id.slice(0, 255), ...rest),
+      putMany: (items) => inner.putMany(items.map((item) => ({ ...item, id: item.id.slice(0, 255) }))),
+    }),
+  }),
+  brokenQueue({
     id: 'body-rounded',
     title: 'numbers in bodies lose their fraction',
     breaks: ['Q-PUT-1/c'],
