@@ -20,6 +20,21 @@ const RETRIED = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
 ])
+/** The name of an object is refused: for its length, its characters, or what is in its way. Some are 409, which says "try again" elsewhere. */
+const KEY_REFUSED = new Set([
+  'InvalidObjectName',
+  'InvalidURI',
+  'KeyTooLong',
+  'KeyTooLongError',
+  'XMinioInvalidObjectName',
+])
+const KEY_BLOCKED = new Set([
+  'DirectoryObjectContainsData',
+  'ExistingObjectIsDirectory',
+  'ObjectParentIsFile',
+  'XMinioObjectExistsAsDirectory',
+  'XMinioParentIsObject',
+])
 const SLOW = new Set([
   'SlowDown',
   'ServiceUnavailable',
@@ -35,6 +50,7 @@ const SLOW = new Set([
 export function failureOf(error: unknown): S3Failure {
   if (!(error instanceof S3ServiceException)) return isNetworkError(error) ? 'retry' : 'fatal'
   const status = error.$metadata.httpStatusCode ?? 0
+  if (KEY_REFUSED.has(error.name) || KEY_BLOCKED.has(error.name)) return 'fatal'
   if (SLOW.has(error.name) || status === 503 || status === 429) return 'slow-down'
   if (RETRIED.has(error.name) || status === 409 || (status >= 500 && status !== 501)) return 'retry'
   if (status === 412 || error.name === 'PreconditionFailed') return 'exists'
@@ -45,18 +61,6 @@ export function failureOf(error: unknown): S3Failure {
 /** A refusal for want of permission, and not of the credentials, which are 403 too. */
 export function isAccessDenied(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === 'AccessDenied'
-}
-
-const KEY_CODES = new Set(['KeyTooLong', 'KeyTooLongError', 'InvalidObjectName', 'XMinioInvalidObjectName'])
-
-/** A refusal of the key itself: no object can ever have it there. */
-export function isKeyRefused(error: unknown): boolean {
-  return error instanceof S3ServiceException && KEY_CODES.has(error.name)
-}
-
-/** A refusal that says nothing of its reason, as that of a HEAD, which has no body. */
-export function isUnexplained(error: unknown): boolean {
-  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === 400 && !isKeyRefused(error)
 }
 
 interface Known {
@@ -230,4 +234,9 @@ function isNetworkError(error: unknown): boolean {
 /** The SDK has no region, or none that can be part of a host's name. It is a plain error: only its words tell it from the network's. */
 function isRegionError(error: unknown): boolean {
   return error instanceof Error && !(error instanceof S3ServiceException) && /^Region\b/u.test(error.message)
+}
+
+/** A refusal of the key itself: no object can ever have it there. */
+export function isKeyRefused(error: unknown): boolean {
+  return error instanceof S3ServiceException && KEY_REFUSED.has(error.name)
 }

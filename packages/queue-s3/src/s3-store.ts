@@ -17,7 +17,6 @@ import {
   failureOf,
   isAccessDenied,
   isKeyRefused,
-  isUnexplained,
   s3Error,
   type S3Place,
 } from './s3-errors.js'
@@ -187,14 +186,12 @@ export class S3Store {
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
-    return this.#found('read', patience, (abortSignal) => this.#get(key, abortSignal))
-  }
-
-  async #get(key: string, abortSignal: AbortSignal): Promise<StorageReply> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
-    const output = await this.#client.send(command, { abortSignal })
-    const content = (await output.Body?.transformToString('utf-8')) ?? ''
-    return { object: storedObject(output, content, Buffer.byteLength(content)) }
+    return this.#found('read', patience, async (abortSignal) => {
+      const output = await this.#client.send(command, { abortSignal })
+      const content = (await output.Body?.transformToString('utf-8')) ?? ''
+      return { object: storedObject(output, content, Buffer.byteLength(content)) }
+    })
   }
 
   async #look(key: string, patience: Patience): Promise<StorageReply> {
@@ -204,12 +201,17 @@ export class S3Store {
         const output = await this.#client.send(command, { abortSignal })
         return { object: storedObject(output, '', output.ContentLength ?? 0) }
       } catch (error) {
-        if (!isUnexplained(error)) throw error
-        // A HEAD has no body that would say why: that of a GET does.
-        const { object } = await this.#get(key, abortSignal)
-        return object === undefined ? {} : { object: { ...object, content: '' } }
+        if (failureOf(error) === 'fatal') await this.#explain(key, abortSignal)
+        throw error
       }
     })
+  }
+
+  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws what it is told. */
+  async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
+    const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
+    const { Body } = await this.#client.send(command, { abortSignal })
+    await Body?.transformToByteArray()
   }
 
   async #found(
