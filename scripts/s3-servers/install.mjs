@@ -29,12 +29,28 @@ export async function installJar(name, artifact) {
   return join(folder, `${file}.jar`)
 }
 
-/** A command of a Go module. @param target package@version @returns the program */
-export async function installGo(name, target) {
-  const folder = await once(name, (bin) =>
-    run('go', ['install', target], { env: { ...process.env, GOBIN: bin }, maxBuffer: 2 ** 26 }),
-  )
-  return join(folder, target.split('@')[0].split('/').at(-1))
+/**
+ * A command of a Go module.
+ *
+ * @param target package@version
+ * @param {{ asMain?: boolean }} [options] `asMain`: its module replaces others, which `go install` refuses
+ * @returns the program
+ */
+export async function installGo(name, target, { asMain = false } = {}) {
+  const [path, version] = target.split('@')
+  const command = path.split('/').at(-1)
+  const folder = await once(name, async (bin) => {
+    const options = { env: { ...process.env, GOBIN: bin }, maxBuffer: 2 ** 26 }
+    if (!asMain) return run('go', ['install', target], options)
+    const module = path.slice(0, -command.length - 1)
+    const { stdout } = await run('go', ['mod', 'download', '-json', `${module}@${version}`], options)
+    return run(
+      'go',
+      ['build', '-C', JSON.parse(stdout).Dir, '-o', join(bin, command), `./${command}`],
+      options,
+    )
+  })
+  return join(folder, command)
 }
 
 /** A folder that is there whole or not at all. */

@@ -154,14 +154,20 @@ export async function freePort() {
 }
 
 /** The SDK with the credentials of {@link RunningStore}. */
-export function s3Client(endpoint) {
+export function s3Client(endpoint, options = {}) {
   // What the SDK has to say about Node 20 is nothing to a script that makes one bucket.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   // It is a dependency of the testkit, not of the root.
   const require = createRequire(join(root, 'packages/testkit/package.json'))
   const sdk = require('@aws-sdk/client-s3')
   const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
-  const client = new sdk.S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+  const client = new sdk.S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials,
+    ...options,
+  })
   return { client, sdk }
 }
 
