@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { installPackages, radosgwEnvironment, startRadosgw, whyNoRadosgw } from './radosgw.mjs'
+import { installPackages, startRadosgw, whyNoRadosgw } from './radosgw.mjs'
+import { storeEnvironment } from './s3-servers/loopback.mjs'
 import { pinnedNode, root, run, say } from './setup.mjs'
 
 const FILES = [
@@ -28,7 +29,7 @@ async function testOnStore() {
   const store = await timed('the gateway’s start', () => startRadosgw({ log }))
   try {
     if (!isBoto3There()) await installBoto3()
-    const env = radosgwEnvironment(store)
+    const env = storeEnvironment(store)
     const counts = await timed('the tests', () => runFiles(env))
     const killed = await timed('the kill test', () => run(pinnedNode, KILL_TEST, { env }))
     tell({ ...counts, ...(killed === 0 ? { passed: counts.passed + 1 } : { failed: counts.failed + 1 }) })

@@ -3,23 +3,18 @@
 //   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
 // As a module: `const store = await startRadosgw(); …; await store.stop()`. `npm run check -- radosgw` runs all there is for it.
 import { execFile, spawn } from 'node:child_process'
-import { randomInt, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ACCESS_KEY, BUCKET, SECRET_KEY, createBucket, freePort, withStore } from './s3-servers/loopback.mjs'
 
 const PROGRAMS = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd', 'monmaptool']
 const PACKAGES = ['radosgw', 'ceph-mon', 'ceph-osd']
-const ACCESS_KEY = 'SLUICETESTKEY'
-const SECRET_KEY = 'sluice-test-secret'
-const BUCKET = 'sluice-test'
 const READY_WITHIN_MS = 90_000
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const run = promisify(execFile)
 
@@ -28,7 +23,7 @@ const run = promisify(execFile)
  * are missing and this user is root.
  *
  * @param {{ log?: (line: string) => void }} [options]
- * @returns {Promise<{ endpoint: string, accessKeyId: string, secretAccessKey: string, bucket: string, stop(): Promise<void> }>}
+ * @returns {Promise<{ endpoint: string, accessKeyId: string, secretAccessKey: string, bucket: string, store: string, stop(): Promise<void> }>}
  */
 export async function startRadosgw({ log = () => {} } = {}) {
   await installPrograms(log)
@@ -45,24 +40,13 @@ export async function startRadosgw({ log = () => {} } = {}) {
       accessKeyId: ACCESS_KEY,
       secretAccessKey: SECRET_KEY,
       bucket: BUCKET,
+      store: 'radosgw16',
       stop: () => cluster.stop(),
     }
   } catch (error) {
     const tail = cluster.logTail()
     await cluster.stop()
     throw new Error(`radosgw did not start: ${error.message}${tail}`, { cause: error })
-  }
-}
-
-/** The environment that tests read. */
-export function radosgwEnvironment(store) {
-  return {
-    SLUICE_TEST_S3_ENDPOINT: store.endpoint,
-    SLUICE_TEST_S3_ACCESS_KEY: store.accessKeyId,
-    SLUICE_TEST_S3_SECRET_KEY: store.secretAccessKey,
-    SLUICE_TEST_S3_BUCKET: store.bucket,
-    // Which store it is, for the tests to know its ways.
-    SLUICE_TEST_S3_STORE: 'radosgw16',
   }
 }
 
@@ -222,18 +206,6 @@ async function createUser(cluster) {
   ])
 }
 
-async function createBucket(endpoint) {
-  // What the SDK has to say about Node 20 is nothing to a script that makes one bucket.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-  // It is a dependency of the testkit, not of the root.
-  const require = createRequire(join(root, 'packages/testkit/package.json'))
-  const { S3Client, CreateBucketCommand } = require('@aws-sdk/client-s3')
-  const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-  await client.send(new CreateBucketCommand({ Bucket: BUCKET }))
-  client.destroy()
-}
-
 /** Why the gateway can't be started here, or `undefined` where it can: its programs are there, or this user may install them. */
 export function whyNoRadosgw() {
   const missing = missingPrograms()
@@ -270,50 +242,8 @@ function isInstalled(program) {
   return folders.some((folder) => existsSync(join(folder, program)))
 }
 
-/** A free port below those that outgoing connections take: the daemons bind it only a second later. */
-async function freePort() {
-  for (;;) {
-    const port = randomInt(20_000, 32_000)
-    const server = createServer()
-    const free = await new Promise((done) => {
-      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true))
-    })
-    await new Promise((done) => server.close(done))
-    if (free) return port
-  }
-}
-
-async function main(args) {
-  const command = args[0] === '--' ? args.slice(1) : args
-  // Until the store runs, a signal ends this process, and the daemons with it.
-  const interrupted = { handle: () => process.exit(1) }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => interrupted.handle(name))
-  const store = await startRadosgw({ log: (line) => console.error(`radosgw: ${line}`) })
-  const environment = radosgwEnvironment(store)
-  if (command.length > 0) process.exitCode = await runCommand(command, { environment, interrupted })
-  else {
-    for (const [name, value] of Object.entries(environment)) console.log(`export ${name}=${value}`)
-    await untilInterrupted(interrupted)
-  }
-  await store.stop()
-}
-
-function runCommand([file, ...args], { environment, interrupted }) {
-  const child = spawn(file, args, { stdio: 'inherit', env: { ...process.env, ...environment } })
-  // The store is stopped after the command. Ctrl-C reaches the command by itself.
-  interrupted.handle = (name) => name !== 'SIGINT' && child.kill(name)
-  return new Promise((done, failed) => {
-    child.once('error', failed)
-    child.once('exit', (code) => done(code ?? 1))
-  })
-}
-
-function untilInterrupted(interrupted) {
-  return new Promise((done) => {
-    interrupted.handle = () => done()
-  })
-}
-
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  await main(process.argv.slice(2))
+  const args = process.argv.slice(2)
+  const command = args[0] === '--' ? args.slice(1) : args
+  await withStore(() => startRadosgw({ log: (line) => console.error(`radosgw: ${line}`) }), command)
 }

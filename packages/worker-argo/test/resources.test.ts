@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
 import type { ArgoTemplate } from '@sluice/testkit/argo'
@@ -8,8 +8,11 @@ import { z } from 'zod'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
+const FOLDER = join(import.meta.dirname, '..', '..', '..', 'resources')
+const kindSchema = z.looseObject({ kind: z.string() })
+
 async function documents(file: string): Promise<readonly unknown[]> {
-  const text = await readFile(join(import.meta.dirname, '..', '..', '..', 'resources', file), 'utf8')
+  const text = await readFile(join(FOLDER, file), 'utf8')
   return parseAllDocuments(text).map((document) => {
     expect([...document.errors, ...document.warnings]).toEqual([])
     return document.toJS() as unknown
@@ -40,7 +43,7 @@ test('the templates can be worked with as they are', async () => {
   expect(bench.server.workflows.size).toBe(4)
 })
 
-/** What of Kubernetes there is in rbac.yaml: nothing else, and nothing more. */
+/** What of Kubernetes there is in rbac.yaml and optional/token_secret.yaml: nothing else, and nothing more. */
 const named = z.strictObject({ name: z.string() })
 const rbacSchema = z.discriminatedUnion('kind', [
   z.strictObject({ apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: named }),
@@ -78,6 +81,7 @@ const rbacSchema = z.discriminatedUnion('kind', [
 ])
 
 const rbac = (await documents('rbac.yaml')).map((document) => rbacSchema.parse(document))
+const token = (await documents('optional/token_secret.yaml')).map((document) => rbacSchema.parse(document))
 
 function namesOf(kind: string): readonly string[] {
   return rbac.filter((one) => one.kind === kind).map(({ metadata }) => metadata.name)
@@ -117,7 +121,7 @@ describe('the roles', () => {
     bench = await ArgoBench.start()
     expect(namesOf('Role')).toEqual(['sluice', 'sluice-more', 'sluice-workflow'])
     const bindings = rbac.flatMap((one) => (one.kind === 'RoleBinding' ? [one] : []))
-    const secrets = rbac.flatMap((one) => (one.kind === 'Secret' ? [one] : []))
+    const secrets = token.flatMap((one) => (one.kind === 'Secret' ? [one] : []))
     expect(bindings.map(({ roleRef }) => roleRef.name)).toEqual(namesOf('Role'))
     const bound = [
       ...bindings.flatMap(({ subjects }) => subjects.map(({ name }) => name)),
@@ -130,6 +134,16 @@ describe('the roles', () => {
       'create workflowtaskresults',
       'patch workflowtaskresults',
     ])
+  })
+
+  test('come without a token that never expires: kubectl apply -f resources/ reads the files of that folder alone', async () => {
+    bench = await ArgoBench.start()
+    const entries = await readdir(FOLDER, { withFileTypes: true })
+    const applied = entries.flatMap((entry) => (entry.isFile() ? [entry.name] : []))
+    const kinds = (await Promise.all(applied.map(documents))).flat().map((one) => kindSchema.parse(one).kind)
+    expect(kinds).toContain('ServiceAccount')
+    expect(kinds).not.toContain('Secret')
+    expect(token.map(({ kind }) => kind)).toEqual(['Secret'])
   })
 
   test('of the service is enough to work', async () => {
