@@ -1,0 +1,110 @@
+import { utf8Bytes, type JsonValue } from '@sluice/core'
+import { parseText, type Piece, type TextScope } from './template-text.js'
+
+/** A JSON object. */
+export type JsonObject = { readonly [key: string]: JsonValue }
+
+/**
+ * What becomes of a text once Argo has put the values in.
+ *
+ * - `expanded`: the kubelet expands dollars in it
+ * - `verbatim`: nothing does
+ * - `unknown`: one or the other
+ * - `passed`: it is handed on to other texts, which are places of their own
+ */
+export type PlaceKind = 'expanded' | 'verbatim' | 'unknown' | 'passed'
+
+/** One text of a template that values are put into. */
+export interface Place {
+  /** For messages, such as `env ITEM of template main`. */
+  readonly where: string
+  readonly kind: PlaceKind
+  readonly pieces: readonly Piece[]
+  /** The longest that the text may be, filled in, for Linux to start the program. */
+  readonly maxBytes?: number
+}
+
+/** The longest string that Linux passes to a program, without the NUL that ends it. */
+const MAX_ARGUMENT_BYTES = 131_071
+
+/** The most bytes of a value in a variable of this name: Linux counts `NAME=value` and a NUL. */
+export function maxVariableBytes(name: string): number {
+  return MAX_ARGUMENT_BYTES - utf8Bytes(name) - 1
+}
+
+/** Where a text is found, and what its tags may refer to. */
+export interface Spot {
+  readonly where: string
+  readonly scope: TextScope
+}
+
+/** The places of a template, as they are found: fields of pods here, what leads from one template to another in `template-uses`. */
+export class PlaceList {
+  readonly places: Place[] = []
+
+  /** Notes a text, or every text within a value. What no value is put into is no place. */
+  add(kind: PlaceKind, value: JsonValue | undefined, spot: Spot, maxBytes?: number): void {
+    if (typeof value === 'string') {
+      if (value.includes('{{')) this.addPieces(kind, parseText(value, spot.scope), spot.where, maxBytes)
+    } else if (typeof value === 'object' && value !== null) {
+      for (const each of Object.values(value)) this.add(kind, each, spot, maxBytes)
+    }
+  }
+
+  addPieces(kind: PlaceKind, pieces: readonly Piece[], where: string, maxBytes?: number): void {
+    if (!pieces.some((piece) => piece.kind === 'parameter')) return
+    this.places.push({ where, kind, pieces, ...(maxBytes === undefined ? {} : { maxBytes }) })
+  }
+
+  /** A container, a script, a sidecar or an init container. */
+  addContainer(value: JsonValue | undefined, { where, scope }: Spot): void {
+    for (const [field, content] of Object.entries(asObject(value))) {
+      const spot = { where: `${field} of ${where}`, scope }
+      if (field === 'env') this.#addEnv(content, { where, scope })
+      else if (field === 'args' || field === 'command')
+        this.add('expanded', content, spot, MAX_ARGUMENT_BYTES)
+      else if (field === 'source') this.add('expanded', content, spot)
+      else this.add(UNSEEN_OF_CONTAINER.has(field) ? 'unknown' : 'verbatim', content, spot)
+    }
+  }
+
+  #addEnv(value: JsonValue, { where, scope }: Spot): void {
+    for (const variable of asArray(value).map(asObject)) {
+      const { name, value: text, ...rest } = variable
+      const spot = { where: `env ${String(name)} of ${where}`, scope }
+      this.add('expanded', text, spot, maxVariableBytes(String(name)))
+      this.add('verbatim', [name ?? null, rest], spot)
+    }
+  }
+
+  /** Artifacts of `inputs` or `arguments`: what an executor reads of them beside their raw data was never seen. */
+  addArtifacts(value: JsonValue | undefined, { where, scope }: Spot): void {
+    for (const artifact of asArray(value).map(asObject)) {
+      const { raw, ...rest } = artifact
+      const spot = { where: `artifact ${String(artifact['name'])} of ${where}`, scope }
+      this.add('expanded', asObject(raw)['data'], spot)
+      this.add('unknown', rest, spot)
+    }
+  }
+}
+
+/** The kubelet expands some of their texts. */
+const UNSEEN_OF_CONTAINER = new Set([
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'volumeMounts',
+])
+
+export function asObject(value: unknown): JsonObject {
+  return isObject(value) ? value : {}
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+export function asArray(value: JsonValue | undefined): readonly JsonValue[] {
+  return Array.isArray(value) ? value : []
+}
