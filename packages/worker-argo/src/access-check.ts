@@ -155,7 +155,9 @@ function constantProblems(
   mapping: ReadonlyMap<string, ParameterValue | undefined>,
   knowledge: TemplateKnowledge,
 ): readonly string[] {
-  const constants = new Map([...mapping].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
+  const constants = new Map(
+    [...mapping].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
   const { maxParameterBytes } = settings
   if (knowledge.kind === 'denied') return fitBlindly(constants, maxParameterBytes).problems
   if (knowledge.kind !== 'known') return []

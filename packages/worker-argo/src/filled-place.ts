@@ -92,7 +92,9 @@ export class Filled {
   /** Whether a dollar may stand before it, and be read together with it. */
   #isOpenBefore({ start, end, afterUnknown, part }: Span): boolean {
     const value = this.text.slice(start, end)
-    return (afterUnknown && /^[$(]/u.test(value)) || (part && this.text[start - 1] === '$' && /[$(]/u.test(value))
+    return (
+      (afterUnknown && /^[$(]/u.test(value)) || (part && this.text[start - 1] === '$' && /[$(]/u.test(value))
+    )
   }
 
   #spanAt(start: number, end: number): Span | undefined {

@@ -18,7 +18,7 @@ export function dollarTokens(text: string): readonly DollarToken[] {
   const tokens: DollarToken[] = []
   // Without this, a text of many `$(` and no `)` would be searched to its end for each of them.
   const lastCloser = text.lastIndexOf(')')
-  for (let start = text.indexOf('$'); start !== -1; ) {
+  for (let start = text.indexOf('$'); start !== -1;) {
     const token = tokenAt(text, start, lastCloser)
     tokens.push(token)
     start = text.indexOf('$', token.end)
@@ -40,6 +40,14 @@ function tokenAt(text: string, start: number, lastCloser: number): DollarToken {
  */
 export function hasRiskyDollar(text: string): boolean {
   return /\$(?:[$(]|[^\0-\u{7f}]|$)/u.test(text)
+}
+
+/** Whether a text has a `$(` without a `)` behind it: put in front of another text it would go on there. */
+export function opensReference(text: string): boolean {
+  return (
+    text.includes('$(') &&
+    dollarTokens(text).some(({ end, kind }) => kind === 'plain' && text[end - 1] === '(')
+  )
 }
 
 /** The text that the kubelet turns into this one. */

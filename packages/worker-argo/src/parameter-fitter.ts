@@ -78,6 +78,8 @@ function tooLong(parameters: JobParameters, { maxParameterBytes }: FitSettings):
   return [...parameters].flatMap(([name, text]) => {
     const bytes = utf8Bytes(text)
     if (bytes <= maxParameterBytes) return []
-    return [`parameter ${name} is ${bytes} bytes, and at most ${maxParameterBytes} (maxParameterBytes) are allowed`]
+    return [
+      `parameter ${name} is ${bytes} bytes, and at most ${maxParameterBytes} (maxParameterBytes) are allowed`,
+    ]
   })
 }

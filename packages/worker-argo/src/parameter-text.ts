@@ -14,11 +14,7 @@ export type TextForm = (typeof TEXT_FORMS)[number]
  * `kubernetes`: the `text` with every dollar doubled; `verbatim`: the `text`, whatever becomes of its dollars
  * @throws TypeError that says why there is no such text
  */
-export function parameterText(
-  value: JsonValue,
-  form: TextForm,
-  maxBytes = Number.POSITIVE_INFINITY,
-): string {
+export function parameterText(value: JsonValue, form: TextForm, maxBytes = Number.POSITIVE_INFINITY): string {
   const text = encoded(value, form)
   const bytes = utf8Bytes(text)
   if (bytes > maxBytes) {

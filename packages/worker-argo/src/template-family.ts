@@ -22,7 +22,7 @@ export async function readFamily(answer: unknown, read: ReadTemplate): Promise<R
   const others = new Map<string, JsonObject>()
   const tried = new Set<string>()
   let unreachable: string | undefined
-  for (let wanted = referencesIn(own, tried); wanted.length > 0; ) {
+  for (let wanted = referencesIn(own, tried); wanted.length > 0;) {
     const found = await pMap(wanted, (one) => readOther(one, read), { concurrency: 4 })
     wanted = []
     for (const { key, spec, why } of found) {

@@ -1,5 +1,5 @@
 import { utf8Bytes, type JsonValue } from '@sluice/core'
-import { parseText, type Piece, type TextScope } from './template-text.js'
+import { EVERY_PARAMETER, parseText, type Piece, type TextScope } from './template-text.js'
 
 /** A JSON object. */
 export type JsonObject = { readonly [key: string]: JsonValue }
@@ -22,15 +22,19 @@ export interface Place {
   readonly pieces: readonly Piece[]
   /** The longest that the text may be, filled in, for Linux to start the program. */
   readonly maxBytes?: number
+  /** It is read out of the template as a whole, which is one text for the kubelet. */
+  readonly told?: boolean
 }
 
 /** The longest string that Linux passes to a program, without the NUL that ends it. */
 const MAX_ARGUMENT_BYTES = 131_071
 
 /** The most bytes of a value in a variable of this name: Linux counts `NAME=value` and a NUL. */
-export function maxVariableBytes(name: string): number {
+function maxVariableBytes(name: string): number {
   return MAX_ARGUMENT_BYTES - utf8Bytes(name) - 1
 }
+
+type PlaceDetails = Pick<Place, 'maxBytes' | 'told'>
 
 /** Where a text is found, and what its tags may refer to. */
 export interface Spot {
@@ -43,17 +47,31 @@ export class PlaceList {
   readonly places: Place[] = []
 
   /** Notes a text, or every text within a value. What no value is put into is no place. */
-  add(kind: PlaceKind, value: JsonValue | undefined, spot: Spot, maxBytes?: number): void {
+  add(kind: PlaceKind, value: JsonValue | undefined, spot: Spot, more: PlaceDetails = {}): void {
     if (typeof value === 'string') {
-      if (value.includes('{{')) this.addPieces(kind, parseText(value, spot.scope), spot.where, maxBytes)
+      if (value.includes('{{'))
+        this.#put({ kind, where: spot.where, pieces: parseText(value, spot.scope), ...more })
     } else if (typeof value === 'object' && value !== null) {
-      for (const each of Object.values(value)) this.add(kind, each, spot, maxBytes)
+      for (const each of Object.values(value)) this.add(kind, each, spot, more)
     }
   }
 
-  addPieces(kind: PlaceKind, pieces: readonly Piece[], where: string, maxBytes?: number): void {
-    if (!pieces.some((piece) => piece.kind === 'parameter')) return
-    this.places.push({ where, kind, pieces, ...(maxBytes === undefined ? {} : { maxBytes }) })
+  /** Notes a place where any parameter may land. */
+  addUnknown(where: string): void {
+    this.#put({
+      kind: 'unknown',
+      where,
+      pieces: [{ kind: 'parameter', name: EVERY_PARAMETER, how: 'plain' }],
+    })
+  }
+
+  /** Notes a text that the kubelet expands as a part of the template. */
+  addTold(value: JsonValue | undefined, spot: Spot): void {
+    this.add('expanded', value, spot, { told: true })
+  }
+
+  #put(place: Place): void {
+    if (place.pieces.some((piece) => piece.kind === 'parameter')) this.places.push(place)
   }
 
   /** A container, a script, a sidecar or an init container. */
@@ -62,8 +80,8 @@ export class PlaceList {
       const spot = { where: `${field} of ${where}`, scope }
       if (field === 'env') this.#addEnv(content, { where, scope })
       else if (field === 'args' || field === 'command')
-        this.add('expanded', content, spot, MAX_ARGUMENT_BYTES)
-      else if (field === 'source') this.add('expanded', content, spot)
+        this.add('expanded', content, spot, { maxBytes: MAX_ARGUMENT_BYTES })
+      else if (field === 'source') this.addTold(content, spot)
       else this.add(UNSEEN_OF_CONTAINER.has(field) ? 'unknown' : 'verbatim', content, spot)
     }
   }
@@ -72,7 +90,7 @@ export class PlaceList {
     for (const variable of asArray(value).map(asObject)) {
       const { name, value: text, ...rest } = variable
       const spot = { where: `env ${String(name)} of ${where}`, scope }
-      this.add('expanded', text, spot, maxVariableBytes(String(name)))
+      this.add('expanded', text, spot, { maxBytes: maxVariableBytes(String(name)) })
       this.add('verbatim', [name ?? null, rest], spot)
     }
   }
@@ -82,7 +100,7 @@ export class PlaceList {
     for (const artifact of asArray(value).map(asObject)) {
       const { raw, ...rest } = artifact
       const spot = { where: `artifact ${String(artifact['name'])} of ${where}`, scope }
-      this.add('expanded', asObject(raw)['data'], spot)
+      this.addTold(asObject(raw)['data'], spot)
       this.add('unknown', rest, spot)
     }
   }

@@ -56,12 +56,15 @@ function isEmpty(piece: Piece): boolean {
 
 function tagPieces(inner: string, scope: TextScope): readonly Piece[] {
   const reference = inner.trim()
-  if (reference.startsWith('=') || reference.includes('{{')) return expressionPieces(reference, scope)
+  if (reference.startsWith('=')) return expressionPieces(reference, scope)
   const [, of, name] = /^(workflow|inputs)\.parameters(?:\.(.+))?$/su.exec(reference) ?? []
   if (of === 'workflow') return workflowPieces(name)
   if (of === 'inputs') return inputPieces(name, scope)
   const item = /^item(?:\.(?<field>.+))?$/su.exec(reference)
   if (item !== null) return itemPieces(scope.item, item.groups?.['field'])
+  // Braces too many, or something newer than this.
+  if (/(?:workflow|inputs).*parameters/su.test(reference) && !reference.includes('outputs'))
+    return expressionPieces(reference, scope)
   return [{ kind: 'other', harmless: HARMLESS.test(reference) }]
 }
 

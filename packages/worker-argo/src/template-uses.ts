@@ -1,5 +1,6 @@
 import type { JsonValue } from '@sluice/core'
 import { goJsonBytes } from './go-json.js'
+import { opensReference } from './kubelet-dollars.js'
 import {
   asArray,
   asObject,
@@ -10,7 +11,6 @@ import {
   type Spot,
 } from './template-places.js'
 import {
-  EVERY_PARAMETER,
   NO_SCOPE,
   OPAQUE,
   parseText,
@@ -35,6 +35,8 @@ export interface TemplateUses {
   readonly defaults: ReadonlyMap<string, string>
   /** The template as JSON, those that it refers to among it, with nothing filled in. */
   readonly bytes: number
+  /** Some text of it has a `$(` without its `)`, which would go on into the next text of the same template. */
+  readonly opensReference: boolean
 }
 
 /** The key of a `templateRef` or `workflowTemplateRef`. */
@@ -47,10 +49,18 @@ export function referenceKey(reference: JsonObject): string {
  * through items, and in the workflow's own fields.
  */
 export function templateUses(family: TemplateFamily): TemplateUses {
-  const bytes = [family.spec, ...family.others.values()]
-    .map((spec) => goJsonBytes(JSON.stringify(spec)))
-    .reduce((sum, each) => sum + each, 0)
-  return { places: new UseWalk(family).places(), defaults: defaultsOf(family.spec), bytes }
+  const specs = [family.spec, ...family.others.values()]
+  return {
+    places: new UseWalk(family).places(),
+    defaults: defaultsOf(family.spec),
+    bytes: specs.reduce((sum, spec) => sum + goJsonBytes(JSON.stringify(spec)), 0),
+    opensReference: specs.some((spec) => hasOpenReference(spec)),
+  }
+}
+
+function hasOpenReference(value: JsonValue): boolean {
+  if (typeof value === 'string') return opensReference(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasOpenReference)
 }
 
 function defaultsOf(spec: JsonObject): ReadonlyMap<string, string> {
@@ -115,7 +125,9 @@ class UseWalk {
 
   /** A template that the workflow itself calls: its inputs are the workflow's parameters of the same names. */
   #callRoot(name: string, home: Home): void {
-    const declared = asArray(asObject(home.spec['arguments'])['parameters']).map((one) => asObject(one)['name'])
+    const declared = asArray(asObject(home.spec['arguments'])['parameters']).map(
+      (one) => asObject(one)['name'],
+    )
     const given = declared.map((one): [string, readonly Piece[]] => [
       String(one),
       [{ kind: 'parameter', name: String(one), how: 'plain' }],
@@ -152,13 +164,8 @@ class UseWalk {
 
   #enter(call: JsonObject, home: Home, given: ReadonlyMap<string, readonly Piece[]>): void {
     const target = this.#target(call, home)
-    if (target === undefined) this.#giveUp('a template that could not be read')
+    if (target === undefined) this.#found.addUnknown('a template that could not be read')
     else this.#template(target.template, target.home, given)
-  }
-
-  /** Any parameter may be used there, in any way. */
-  #giveUp(where: string): void {
-    this.#found.addPieces('unknown', [{ kind: 'parameter', name: EVERY_PARAMETER, how: 'plain' }], where)
   }
 
   #target(call: JsonObject, home: Home): { readonly template: JsonObject; readonly home: Home } | undefined {
@@ -178,7 +185,7 @@ class UseWalk {
     if (this.#calls.has(call)) return
     this.#calls.add(call)
     if (this.#calls.size > MAX_CALLS || call.length > MAX_CALL_LENGTH)
-      return this.#giveUp('more calls than can be followed')
+      return this.#found.addUnknown('more calls than can be followed')
     const spot = { where: `template ${String(template['name'] ?? 'inline')}`, scope: { inputs } }
     const defaults = asObject(this.#family.spec['templateDefaults'])
     for (const [field, value] of [...Object.entries(defaults), ...Object.entries(template)])
@@ -194,7 +201,7 @@ class UseWalk {
     else if (field === 'outputs') this.#outputs(asObject(value), spot)
     else if (field === 'resource') {
       const { manifest, ...rest } = asObject(value)
-      found.add('expanded', manifest, { ...spot, where: `manifest of ${spot.where}` })
+      found.addTold(manifest, { ...spot, where: `manifest of ${spot.where}` })
       found.add('unknown', rest, spot)
     } else if (field === 'steps') this.#each(asArray(value).flatMap(stepsOf), home, spot)
     else if (field === 'dag') {
@@ -232,14 +239,18 @@ class UseWalk {
       // Read by another template, it lands once more somewhere.
       const read = [name, globalName].some((one) => typeof one === 'string' && this.#isRead(one))
       const { default: fallback, path, jsonPath, jqFilter, ...sources } = asObject(valueFrom)
-      this.#found.add(read ? 'unknown' : 'expanded', fallback, spot)
+      if (read) this.#found.add('unknown', fallback, spot)
+      else this.#found.addTold(fallback, spot)
       this.#found.add('unknown', [path ?? null, jsonPath ?? null, jqFilter ?? null], spot)
       this.#found.add(read ? 'unknown' : 'verbatim', [others, sources, globalName ?? null], spot)
     }
   }
 
   #isRead(output: string): boolean {
-    return /outputs\s*(?:\.\s*parameters\s*)?\[/u.test(this.#text) || this.#text.includes(`outputs.parameters.${output}`)
+    return (
+      /outputs\s*(?:\.\s*parameters\s*)?\[/u.test(this.#text) ||
+      this.#text.includes(`outputs.parameters.${output}`)
+    )
   }
 }
 
@@ -265,7 +276,9 @@ function inputsOf(
       const own = value ?? fallback
       const pieces =
         given.get(String(name)) ??
-        (own === undefined || own === null ? computedPieces(valueFrom, NO_SCOPE) : parseText(String(own), NO_SCOPE))
+        (own === undefined || own === null
+          ? computedPieces(valueFrom, NO_SCOPE)
+          : parseText(String(own), NO_SCOPE))
       return [String(name), pieces]
     }),
   )

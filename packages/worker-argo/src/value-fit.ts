@@ -6,6 +6,7 @@ import {
   hasEscapedDollar,
   hasRiskyDollar,
   hasRiskyDollarInJson,
+  opensReference,
 } from './kubelet-dollars.js'
 import type { ParameterValue } from './job-parameters.js'
 import { filledPlaces, type Filled } from './filled-place.js'
@@ -66,6 +67,7 @@ export function fitValues(
   problems.push(
     ...sizeProblems(filled, { parameters, doubled, uses, maxUnknownBytes }),
     ...neighbourProblems(filled),
+    ...openProblems(filled, uses),
   )
   return { parameters, problems: [...new Set(problems)] }
 }
@@ -112,7 +114,9 @@ function fitValue({ text, form }: ParameterValue, uses: readonly Use[]): FittedV
   const ways = new Set(uses.map(({ way }) => way))
   if (!ways.has('parsed')) return { text: doubleDollars(text) }
   if (ways.size > 1 && hasEscapedDollar(text))
-    return { trouble: `it is parsed as JSON for ${uses.find(({ way }) => way === 'parsed')?.where}, and not for all` }
+    return {
+      trouble: `it is parsed as JSON for ${uses.find(({ way }) => way === 'parsed')?.where}, and not for all`,
+    }
   return { text: doubleDollarsInJson(text) }
 }
 
@@ -178,4 +182,16 @@ function neighbourProblems(filled: readonly Filled[]): readonly string[] {
     const joined = one.place.kind === 'expanded' ? one.joinedDollar() : undefined
     return joined === undefined ? [] : [mixed(joined, `it stands next to a dollar in ${where}`)]
   })
+}
+
+/** Scripts and the like come as one text, the template: a `$(` that some other part of it leaves open reaches into them. */
+function openProblems(filled: readonly Filled[], uses: TemplateUses): readonly string[] {
+  if (!uses.opensReference && !filled.some(({ text }) => opensReference(text))) return []
+  return filled.flatMap(({ place, spans }) =>
+    spans
+      .filter(({ doubled }) => doubled && place.told === true)
+      .map(({ name }) =>
+        mixed(name, `another text of the template has "$(" without ")", which reaches into ${place.where}`),
+      ),
+  )
 }

@@ -24,10 +24,7 @@ export function roomBytes({ templateBytes, body }: Stored, { maxTotalParameterBy
  * Why a workflow is too large for Kubernetes to store: Argo accepts it all the same, and it then ends in Error, or never gets a phase and
  * holds its place for ever.
  */
-export function totalProblem(
-  { parameters, ...stored }: Sending,
-  limits: Limits,
-): string | undefined {
+export function totalProblem({ parameters, ...stored }: Sending, limits: Limits): string | undefined {
   const { templateBytes } = stored
   const { maxTotalParameterBytes, template } = limits
   const room = roomBytes(stored, limits)

@@ -162,7 +162,7 @@ describe('check', () => {
     bench.server.access.denied.clear()
     await worker.check()
     await worker.check()
-    expect(told).toEqual([{ selector: 'sluice/queue=tiles-2e312793e489' }])
+    expect(told).toEqual([{ selector: 'sluice/queue=tiles-2e312793e489' }, { roomBytes: expect.any(Number) }])
     await send(worker, jobOf('a'))
     expect(bench.server.workflows.all('sluice/queue=tiles-2e312793e489')).toHaveLength(1)
   })

@@ -14,7 +14,9 @@ function make(
 ) {
   const maker = new ParameterMaker({ parameters, maxParameterBytes })
   const input = { id: 'a', uid: 'u', attempt: 2, queue: 'q', body }
-  return maker.make(input).then((made) => Object.fromEntries(made))
+  return maker
+    .make(input)
+    .then((made) => Object.fromEntries([...made].map(([name, { text }]) => [name, text])))
 }
 
 describe('a path', () => {

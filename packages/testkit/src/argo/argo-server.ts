@@ -226,6 +226,8 @@ function partsOf(
     outcome: outcomeByParameters,
     archiveLagMs: 0,
     archiveOverlapMs: 0,
+    kubelet: '1.35',
+    tooLarge: 'error',
     ...options.controller,
   }
   const rules = { ...rulesOf(options.version ?? '4.1.2'), ...options.rules }
