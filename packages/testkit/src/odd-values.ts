@@ -106,7 +106,7 @@ export const bodies: readonly JsonValue[] = [
   [null, false, 0, '', [], {}],
   {},
   { a: { b: { c: [1, { d: null }] } } },
-  { 'a$$b': ['$(X)', '$$(X)', 'a$'] },
+  { a$$b: ['$(X)', '$$(X)', 'a$'] },
   { '': 0, ' ': 1, '0': 2, 'a.b': 3, "it's": 4, constructor: 5, toString: 6, '\0': 7, 漢: 8 },
   JSON.parse('{"__proto__":{"polluted":true},"b":1}'),
   { z: 1, a: 2, m: { y: 1, b: 2 } },

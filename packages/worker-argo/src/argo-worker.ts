@@ -155,7 +155,7 @@ export class ArgoWorker implements Worker {
     this.#toldSelector = true
     const { settings, logger } = this.#parts
     logger.info({ selector: selectorOf(settings) }, 'the workflows of this queue have this label')
-    logger.info({ roomBytes }, 'the parameters of one item may have so many bytes together')
+    logger.info({ roomBytes }, 'the bytes of parameters that one item has room for')
   }
 
   /** Workflows go on, and are found again by the next worker. */

@@ -71,7 +71,8 @@ export class Filled {
       const own = this.#spanAt(at, at + 2)
       if (own !== undefined) return own.name
     }
-    return undefined
+    // The items of a list may begin and end with anything that is in it.
+    return this.spans.find(({ part, start, end }) => part && this.#isNextToBrace(start, end))?.name
   }
 
   /** The parameter that the kubelet would change, or read as a part of something. */
@@ -95,6 +96,11 @@ export class Filled {
     return (
       (afterUnknown && /^[$(]/u.test(value)) || (part && this.text[start - 1] === '$' && /[$(]/u.test(value))
     )
+  }
+
+  #isNextToBrace(start: number, end: number): boolean {
+    const touched = this.text[start - 1] === '{' || this.text[end] === '{'
+    return touched && /\{|\\u007b/iu.test(this.text.slice(start, end))
   }
 
   #spanAt(start: number, end: number): Span | undefined {

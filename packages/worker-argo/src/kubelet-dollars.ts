@@ -65,6 +65,12 @@ export function hasRiskyDollarInJson(json: string): boolean {
   return hasRiskyDollar(plain) || /\$["\\]/u.test(plain)
 }
 
+/** Whether a JSON text has `{{` once it is parsed: as a text of its own Argo would evaluate it as a template. */
+export function hasBracesInJson(json: string): boolean {
+  const plain = json.replaceAll(/\\u007b|\\[\s\S]/giu, (token) => (token.length > 2 ? '{' : token))
+  return plain.includes('{{')
+}
+
 /** A JSON text whose strings have each dollar twice. */
 export function doubleDollarsInJson(json: string): string {
   return json.replaceAll(JSON_DOLLARS, (token) =>

@@ -44,15 +44,15 @@ export function fitParameters(
   if (family.unreachable !== undefined && needsTemplate(values))
     throw waiting({ kind: 'unreachable', why: family.unreachable }, input, settings)
   const uses = usesWith(family, overrides)
-  const fit = fitValues(values, uses, settings.maxParameterBytes)
+  const names = new Set(declared.map(({ name }) => name))
+  const sent = [...values].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
+  const fit = fitValues(new Map(sent), uses, settings.maxParameterBytes)
   const problems = [
     ...parameterProblems(fit.parameters, declared, settings.unknownFields),
     ...fit.problems,
     ...tooLong(fit.parameters, settings),
   ]
-  const names = new Set(declared.map(({ name }) => name))
-  const kept = [...fit.parameters].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
-  return { parameters: new Map(kept), problems, templateBytes: uses.bytes }
+  return { parameters: fit.parameters, problems, templateBytes: uses.bytes }
 }
 
 /** Whether it depends on the template how one of the values is to be sent. */

@@ -1,7 +1,7 @@
 import type { JsonValue } from '@sluice/core'
 import pMap from 'p-map'
 import type { ArgoWorkerSettings, Overrides } from './options.js'
-import { asObject, isObject, type JsonObject } from './template-places.js'
+import { asObject, asText, isObject, type JsonObject } from './template-places.js'
 import { referenceKey, templateUses, type TemplateFamily, type TemplateUses } from './template-uses.js'
 import type { Verdict } from './verdict.js'
 
@@ -43,11 +43,11 @@ function specOf(answer: unknown): JsonObject {
 
 async function readOther(reference: JsonObject, read: ReadTemplate) {
   const kind = reference['clusterScope'] === true ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate'
-  const verdict = await read(kind, String(reference['name']))
+  const verdict = await read(kind, asText(reference['name']))
   const key = referenceKey(reference)
   if (verdict.kind === 'done') return { key, spec: specOf(verdict.json), why: undefined }
   const settled = verdict.kind === 'absent' || verdict.kind === 'denied'
-  return { key, spec: undefined, why: settled ? undefined : `${String(reference['name'])}: ${verdict.why}` }
+  return { key, spec: undefined, why: settled ? undefined : `${asText(reference['name'])}: ${verdict.why}` }
 }
 
 /** The references in a value that weren't tried before; a name that is made at run time can't be read. */
@@ -56,7 +56,7 @@ function referencesIn(value: JsonValue, tried: Set<string>): JsonObject[] {
   const found: JsonObject[] = []
   for (const [field, content] of Object.entries(value)) {
     const isReference = (field === 'templateRef' || field === 'workflowTemplateRef') && isObject(content)
-    if (isReference && !tried.has(referenceKey(content)) && !String(content['name']).includes('{{')) {
+    if (isReference && !tried.has(referenceKey(content)) && !asText(content['name']).includes('{{')) {
       tried.add(referenceKey(content))
       found.push(content)
     }

@@ -89,8 +89,8 @@ export class PlaceList {
   #addEnv(value: JsonValue, { where, scope }: Spot): void {
     for (const variable of asArray(value).map(asObject)) {
       const { name, value: text, ...rest } = variable
-      const spot = { where: `env ${String(name)} of ${where}`, scope }
-      this.add('expanded', text, spot, { maxBytes: maxVariableBytes(String(name)) })
+      const spot = { where: `env ${asText(name)} of ${where}`, scope }
+      this.add('expanded', text, spot, { maxBytes: maxVariableBytes(asText(name)) })
       this.add('verbatim', [name ?? null, rest], spot)
     }
   }
@@ -99,7 +99,7 @@ export class PlaceList {
   addArtifacts(value: JsonValue | undefined, { where, scope }: Spot): void {
     for (const artifact of asArray(value).map(asObject)) {
       const { raw, ...rest } = artifact
-      const spot = { where: `artifact ${String(artifact['name'])} of ${where}`, scope }
+      const spot = { where: `artifact ${asText(artifact['name'])} of ${where}`, scope }
       this.addTold(asObject(raw)['data'], spot)
       this.add('unknown', rest, spot)
     }
@@ -121,6 +121,11 @@ export function asObject(value: unknown): JsonObject {
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A text as it is; anything else as JSON. */
+export function asText(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? '')
 }
 
 export function asArray(value: JsonValue | undefined): readonly JsonValue[] {

@@ -4,6 +4,7 @@ import { opensReference } from './kubelet-dollars.js'
 import {
   asArray,
   asObject,
+  asText,
   isObject,
   PlaceList,
   type JsonObject,
@@ -41,7 +42,7 @@ export interface TemplateUses {
 
 /** The key of a `templateRef` or `workflowTemplateRef`. */
 export function referenceKey(reference: JsonObject): string {
-  return `${reference['clusterScope'] === true ? 'cluster' : 'namespaced'}/${String(reference['name'])}`
+  return `${reference['clusterScope'] === true ? 'cluster' : 'namespaced'}/${asText(reference['name'])}`
 }
 
 /**
@@ -66,7 +67,7 @@ function hasOpenReference(value: JsonValue): boolean {
 function defaultsOf(spec: JsonObject): ReadonlyMap<string, string> {
   const declared = asArray(asObject(spec['arguments'])['parameters']).map(asObject)
   return new Map(
-    declared.map(({ name, value, default: fallback }) => [String(name), String(value ?? fallback ?? '')]),
+    declared.map(({ name, value, default: fallback }) => [asText(name), asText(value ?? fallback ?? '')]),
   )
 }
 
@@ -129,16 +130,16 @@ class UseWalk {
       (one) => asObject(one)['name'],
     )
     const given = declared.map((one): [string, readonly Piece[]] => [
-      String(one),
-      [{ kind: 'parameter', name: String(one), how: 'plain' }],
+      asText(one),
+      [{ kind: 'parameter', name: asText(one), how: 'plain' }],
     ])
     this.#enter({ template: name }, home, new Map(given))
   }
 
   /** A step, a task or a hook. */
   #call(call: JsonObject, home: Home, { where, scope }: Spot): void {
-    const { template, templateRef, inline, arguments: given, hooks, onExit, ...rest } = call
-    const { withItems, withParam, withSequence, name: _, ...others } = rest
+    const { template: _, templateRef: __, inline: ___, arguments: given, hooks, onExit, ...rest } = call
+    const { withItems, withParam, withSequence, name: ____, ...others } = rest
     for (const each of [withItems, withParam, withSequence]) this.#found.add('passed', each, { where, scope })
     this.#found.add('verbatim', others, { where, scope })
     for (const item of itemsOf(rest, scope)) {
@@ -156,8 +157,8 @@ class UseWalk {
     const passed = new Map<string, readonly Piece[]>()
     for (const { name, value, valueFrom } of asArray(given['parameters']).map(asObject)) {
       this.#found.add('passed', [value ?? null, valueFrom ?? null], spot)
-      if (value !== undefined && value !== null) passed.set(String(name), parseText(String(value), scope))
-      else passed.set(String(name), computedPieces(valueFrom, scope))
+      if (value !== undefined && value !== null) passed.set(asText(name), parseText(asText(value), scope))
+      else passed.set(asText(name), computedPieces(valueFrom, scope))
     }
     return passed
   }
@@ -186,7 +187,7 @@ class UseWalk {
     this.#calls.add(call)
     if (this.#calls.size > MAX_CALLS || call.length > MAX_CALL_LENGTH)
       return this.#found.addUnknown('more calls than can be followed')
-    const spot = { where: `template ${String(template['name'] ?? 'inline')}`, scope: { inputs } }
+    const spot = { where: `template ${asText(template['name'] ?? 'inline')}`, scope: { inputs } }
     const defaults = asObject(this.#family.spec['templateDefaults'])
     for (const [field, value] of [...Object.entries(defaults), ...Object.entries(template)])
       this.#field(field, value, home, spot)
@@ -217,7 +218,7 @@ class UseWalk {
 
   #each(calls: readonly JsonValue[], home: Home, { where, scope }: Spot): void {
     for (const call of calls.map(asObject))
-      this.#call(call, home, { where: `${String(call['name'])} of ${where}`, scope })
+      this.#call(call, home, { where: `${asText(call['name'])} of ${where}`, scope })
   }
 
   #containerSet({ containers, ...rest }: JsonObject, spot: Spot): void {
@@ -235,7 +236,7 @@ class UseWalk {
   #outputs({ parameters, ...rest }: JsonObject, { where, scope }: Spot): void {
     this.#found.add('unknown', rest, { where: `outputs of ${where}`, scope })
     for (const { name, globalName, valueFrom, ...others } of asArray(parameters).map(asObject)) {
-      const spot = { where: `output ${String(name)} of ${where}`, scope }
+      const spot = { where: `output ${asText(name)} of ${where}`, scope }
       // Read by another template, it lands once more somewhere.
       const read = [name, globalName].some((one) => typeof one === 'string' && this.#isRead(one))
       const { default: fallback, path, jsonPath, jqFilter, ...sources } = asObject(valueFrom)
@@ -275,11 +276,11 @@ function inputsOf(
     declared.map(({ name, value, default: fallback, valueFrom }): [string, readonly Piece[]] => {
       const own = value ?? fallback
       const pieces =
-        given.get(String(name)) ??
+        given.get(asText(name)) ??
         (own === undefined || own === null
           ? computedPieces(valueFrom, NO_SCOPE)
-          : parseText(String(own), NO_SCOPE))
-      return [String(name), pieces]
+          : parseText(asText(own), NO_SCOPE))
+      return [asText(name), pieces]
     }),
   )
 }
@@ -306,11 +307,7 @@ function itemsOf(
 }
 
 function itemText(item: JsonValue, scope: TextScope): ItemText {
-  if (!isObject(item)) return { whole: parseText(textOf(item), scope) }
-  const fields = Object.entries(item).map(([key, value]) => [key, parseText(textOf(value), scope)] as const)
-  return { whole: parseText(textOf(item), scope), fields: new Map(fields) }
-}
-
-function textOf(item: JsonValue): string {
-  return typeof item === 'string' ? item : JSON.stringify(item)
+  if (!isObject(item)) return { whole: parseText(asText(item), scope) }
+  const fields = Object.entries(item).map(([key, value]) => [key, parseText(asText(value), scope)] as const)
+  return { whole: parseText(asText(item), scope), fields: new Map(fields) }
 }

@@ -3,6 +3,7 @@ import { goTextBytes } from './go-json.js'
 import {
   doubleDollars,
   doubleDollarsInJson,
+  hasBracesInJson,
   hasEscapedDollar,
   hasRiskyDollar,
   hasRiskyDollarInJson,
@@ -33,7 +34,7 @@ const MAX_BYTES_ANYWHERE = 128_000
 /** Whether what becomes of the value depends on where the template puts it. */
 export function isRisky({ text, form }: ParameterValue): boolean {
   if (form === 'settled') return false
-  return form === 'json' ? hasRiskyDollarInJson(text) : hasRiskyDollar(text) || hasRiskyDollarInJson(text)
+  return (form === 'text' && hasRiskyDollar(text)) || (/^\s*[[{"]/u.test(text) && hasRiskyDollarInJson(text))
 }
 
 /** Values as they are sent where the template can't be read: then nothing is known of what becomes of dollars. */
@@ -58,7 +59,11 @@ export function fitValues(
   const doubled = new Set<string>()
   const problems: string[] = []
   for (const [name, value] of values) {
-    const fitted = fitValue(value, usesOf(name, uses.places))
+    const used = usesOf(name, uses.places)
+    const parsed = used.find(({ parses }) => parses)
+    if (parsed !== undefined && hasBracesInJson(value.text))
+      problems.push(braces(name, `once it is parsed for ${parsed.where}`))
+    const fitted = fitValue(value, used)
     if ('trouble' in fitted) problems.push(mixed(name, fitted.trouble))
     else if (fitted.text !== value.text) doubled.add(name)
     parameters.set(name, 'text' in fitted ? fitted.text : value.text)
@@ -128,6 +133,10 @@ function mixed(name: string, why: string): string {
   )
 }
 
+function braces(name: string, where: string): string {
+  return `parameter ${name} makes "{{" ${where}, which Argo would evaluate as a template: map it with \`as: base64\``
+}
+
 function lengthProblem(name: string, text: string, maxBytes: number): readonly string[] {
   const bytes = utf8Bytes(text)
   if (bytes <= maxBytes) return []
@@ -174,11 +183,8 @@ function sizeProblems(
 function neighbourProblems(filled: readonly Filled[]): readonly string[] {
   return filled.flatMap((one) => {
     const { where } = one.place
-    const braces = one.joinedBraces()
-    if (braces !== undefined)
-      return [
-        `parameter ${braces} makes "{{" with what is next to it in ${where}, which Argo would evaluate as a template: map it with \`as: base64\``,
-      ]
+    const joinedBraces = one.joinedBraces()
+    if (joinedBraces !== undefined) return [braces(joinedBraces, `with what is next to it in ${where}`)]
     const joined = one.place.kind === 'expanded' ? one.joinedDollar() : undefined
     return joined === undefined ? [] : [mixed(joined, `it stands next to a dollar in ${where}`)]
   })

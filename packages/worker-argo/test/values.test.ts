@@ -1,4 +1,4 @@
-import { silentLogger, type JsonValue } from '@sluice/core'
+import { isSluiceError, silentLogger, type JsonValue } from '@sluice/core'
 import { answerWith, type ArgoTemplate, type JsonObject } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -19,6 +19,11 @@ const ODD = 'a$$b $(HOME) $$(ARGO_CONTAINER_NAME) ${X} $X $(ARGO_NODE_ID) $é $'
 async function variable(template: ArgoTemplate, body: JsonValue, options: RunOptions = {}) {
   const [pod] = await values.run([template], body, options)
   return pod?.containers['main']?.env['V']
+}
+
+/** A text with dollars of so many KiB. */
+function text(kib: number): string {
+  return `$$${'x'.repeat(kib * 1024)}`
 }
 
 const IN_ENV = templateOf([container({ env: [{ name: 'V', value: V }] })])
@@ -115,6 +120,27 @@ const EXPANDED: readonly (readonly [string, readonly JsonObject[], JsonObject])[
     'an input of the entrypoint',
     [{ name: 'main', ...input('v') }],
     { containers: { main: { env: { V: ODD } } } },
+  ],
+  [
+    'all parameters as one JSON text',
+    [container({ env: [{ name: 'V', value: '{{workflow.parameters.json}}' }] })],
+    {
+      containers: {
+        main: {
+          env: {
+            V: JSON.stringify([
+              { name: 'v', value: ODD },
+              { name: 'w', value: '' },
+            ]),
+          },
+        },
+      },
+    },
+  ],
+  [
+    'all inputs as one JSON text',
+    [{ name: 'main', ...input('v', '{{inputs.parameters}}') }],
+    { containers: { main: { env: { V: JSON.stringify([{ name: 'v', value: ODD }]) } } } },
   ],
   [
     'an inline template',
@@ -294,7 +320,6 @@ describe('a value with dollars is refused before anything is sent, and the mappi
   })
 
   test('where the template gets too large with it, and smaller ones are not', async () => {
-    const text = (kib: number) => `$$${'x'.repeat(kib * 1024)}`
     expect(await variable(IN_ENV, { v: text(95) })).toBe(text(95))
     await expect(values.run([IN_ENV], { v: text(100) })).rejects.toThrow(/from 102400 on/u)
     const twice = templateOf([container({ args: [V], env: [{ name: 'V', value: V }] })])
@@ -310,6 +335,19 @@ describe('a value with dollars is refused before anything is sent, and the mappi
     await expect(values.run([IN_ENV], { v: '$$', argo: { spec } }, options)).rejects.toThrow(/podMetadata/u)
     await expect(values.run([IN_ENV], { v: '$$' }, { ...options, spec })).rejects.toThrow(/podMetadata/u)
   })
+})
+
+test('a list that has "{{" once it is parsed is refused: Argo would evaluate it', async () => {
+  const template = templateOf([steps(call('{{item}}', { withParam: V })), SAY])
+  const end = values.run([template], { v: ['{{workflow.name}}'] })
+  await expect(end).rejects.toMatchObject({ code: 'SLUICE_JOB_REJECTED' })
+  await expect(end).rejects.toThrow(/parameter v makes "\{\{" once it is parsed/u)
+})
+
+test('a field that is ignored is no reason to refuse an item', async () => {
+  const byReference = steps({ name: 'a', templateRef: { name: 'nowhere', template: 'x' } })
+  const end = values.run([templateOf([byReference])], { x: '$$' }, { unknownFields: 'ignore' })
+  await expect(end).resolves.toEqual([])
 })
 
 describe('a template that can’t be read', () => {
@@ -345,13 +383,13 @@ describe('a template that can’t be read', () => {
   })
 })
 
-describe('check', () => {
-  const check = async (template: ArgoTemplate, options: Partial<ArgoWorkerOptions>) => {
-    values.bench.server.templates.put(template)
-    const worker = await values.bench.open({ template: 'places', ...options })
-    return worker.check()
-  }
+async function check(template: ArgoTemplate, options: Partial<ArgoWorkerOptions>): Promise<void> {
+  values.bench.server.templates.put(template)
+  const worker = await values.bench.open({ template: 'places', ...options })
+  return worker.check()
+}
 
+describe('check', () => {
   test('refuses a constant that could not arrive', async () => {
     await expect(check(IN_BOTH, { parameters: { v: 'a$$b' } })).rejects.toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
@@ -374,14 +412,23 @@ describe('check', () => {
   })
 })
 
+/** Whether an item is accepted. */
+async function fits(template: ArgoTemplate, body: JsonValue, options: RunOptions = {}): Promise<boolean> {
+  try {
+    await values.run([template], body, options)
+    return true
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_JOB_REJECTED')) return false
+    throw error
+  }
+}
+
+function long(bytes: number) {
+  return { v: 'x'.repeat(bytes) }
+}
+
 describe('sizes', () => {
   const NOWHERE = templateOf([container({})])
-  const fits = async (template: ArgoTemplate, body: JsonValue, options: Partial<ArgoWorkerOptions> = {}) =>
-    values.run([template], body, options).then(
-      () => true,
-      (error: { code?: string }) => (error.code === 'SLUICE_JOB_REJECTED' ? false : Promise.reject(error)),
-    )
-  const long = (bytes: number) => ({ v: 'x'.repeat(bytes) })
 
   test.each<[string, ArgoTemplate, number]>([
     ['a variable of one letter', IN_ENV, 131_069],

@@ -49,7 +49,9 @@ const OPENER = 0x28
 /** The first byte taken for a character by itself; what is left of the bytes is no UTF-8 any more. */
 function brokenUp(character: string): string {
   const [first = 0, ...rest] = Buffer.from(character, 'utf8')
-  return rest.length === 0 ? character : Buffer.from([...Buffer.from(String.fromCodePoint(first)), ...rest]).toString('utf8')
+  return rest.length === 0
+    ? character
+    : Buffer.from([...Buffer.from(String.fromCodePoint(first)), ...rest]).toString('utf8')
 }
 
 /** The most bytes of one `NAME=value` or one argument with the NUL that ends it. */

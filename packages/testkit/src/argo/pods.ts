@@ -45,7 +45,9 @@ const OF_CLUSTER = [
 export function podOf({ path, when, template }: RunNode, kubelet: Kubelet): SeenPod | undefined {
   const containers = containersOf(template)
   if (containers.length === 0) return undefined
-  const seen = containers.map(({ name, container }) => [name, seenContainer(name, container, kubelet)] as const)
+  const seen = containers.map(
+    ({ name, container }) => [name, seenContainer(name, container, kubelet)] as const,
+  )
   const told = toldTemplate(template, kubelet)
   const source = asText(asObject(told['script'])['source'])
   const manifest = asText(asObject(told['resource'])['manifest'])
@@ -56,7 +58,10 @@ export function podOf({ path, when, template }: RunNode, kubelet: Kubelet): Seen
     ...(source === undefined ? {} : { source }),
     ...(manifest === undefined ? {} : { manifest }),
     artifacts: textsOf(asObject(told['inputs'])['artifacts'], (one) => asObject(one['raw'])['data']),
-    defaults: textsOf(asObject(told['outputs'])['parameters'], (one) => asObject(one['valueFrom'])['default']),
+    defaults: textsOf(
+      asObject(told['outputs'])['parameters'],
+      (one) => asObject(one['valueFrom'])['default'],
+    ),
     annotations: annotationsOf(template),
     starts: seen.every(([, one]) => canStart(one)),
   }
@@ -65,7 +70,11 @@ export function podOf({ path, when, template }: RunNode, kubelet: Kubelet): Seen
 function containersOf(template: JsonObject): readonly { name: string; container: JsonObject }[] {
   const { container, script, resource, containerSet, sidecars, initContainers } = template
   const main = container ?? script ?? (resource === undefined ? undefined : {})
-  const others = [containerSet === undefined ? undefined : asObject(containerSet)['containers'], sidecars, initContainers]
+  const others = [
+    containerSet === undefined ? undefined : asObject(containerSet)['containers'],
+    sidecars,
+    initContainers,
+  ]
   return [
     ...(main === undefined ? [] : [{ name: 'main', container: asObject(main) }]),
     ...others.flatMap(asArray).map((one) => {

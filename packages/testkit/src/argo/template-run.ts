@@ -32,7 +32,11 @@ const MAX_DEPTH = 20
 /** The nodes of a workflow that have no others below them, in the order in which they come. */
 export function runTemplates(input: RunInput): readonly RunNode[] {
   const run = new TemplateRun(input)
-  run.enter({ template: input.spec['entrypoint'] ?? '' }, input, { args: input.parameters, path: [], when: [] })
+  run.enter({ template: input.spec['entrypoint'] ?? '' }, input, {
+    args: input.parameters,
+    path: [],
+    when: [],
+  })
   return run.nodes
 }
 
@@ -147,19 +151,25 @@ function lookupOf(
   const start = `${prefix}.parameters.`
   return (reference) => {
     if (reference === `${prefix}.parameters` || reference === `${prefix}.parameters.json`)
-      return parameters.get('json') ?? JSON.stringify([...parameters].map(([name, value]) => ({ name, value })))
+      return (
+        parameters.get('json') ?? JSON.stringify([...parameters].map(([name, value]) => ({ name, value })))
+      )
     if (reference.startsWith(start)) return parameters.get(reference.slice(start.length))
     return reference.startsWith(`${prefix}.`) ? others.get(reference.slice(prefix.length + 1)) : undefined
   }
 }
 
 function itemLookup(item: JsonValue): Lookup {
-  const textOf = (value: JsonValue | undefined) =>
-    value === undefined ? undefined : (asText(value) ?? JSON.stringify(value))
   return (reference) => {
-    if (reference === 'item') return textOf(item)
-    return reference.startsWith('item.') ? textOf(asObject(item)[reference.slice('item.'.length)]) : undefined
+    if (reference === 'item') return itemText(item)
+    if (!reference.startsWith('item.')) return undefined
+    const field = asObject(item)[reference.slice('item.'.length)]
+    return field === undefined ? undefined : itemText(field)
   }
+}
+
+function itemText(value: JsonValue): string {
+  return asText(value) ?? JSON.stringify(value)
 }
 
 /** A value with what is known put into its texts. Of expressions, those that only name something are evaluated. */

@@ -24,7 +24,8 @@ export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenP
     workflow: new Map(Object.entries({ name, namespace, uid })),
     parameters: new Map(Object.entries(start.parameters)),
     find: (template, clusterScope) =>
-      start.templates.find(clusterScope ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate', template, namespace)?.spec,
+      start.templates.find(clusterScope ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate', template, namespace)
+        ?.spec,
   })
   return nodes.flatMap((node) => podOf(node, start.kubelet) ?? [])
 }
