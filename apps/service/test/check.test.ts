@@ -32,12 +32,12 @@ test('before the first item, and with some', async () => {
   expect((await box.run(['check'])).out.split('\n')).toEqual([
     expect.stringMatching(/^part +package +found$/),
     expect.stringMatching(/^queue .*no queue of this name yet$/),
-    expect.stringMatching(/^worker .*ready$/),
+    expect.stringMatching(/^worker .*ready; .*room for: \d{6}$/),
   ])
   await box.run(['put', 'a', '1'])
   expect(await box.json(['check'])).toEqual([
     { part: 'queue', package: 'sql', ok: true, found: 'ready, 1 item' },
-    { part: 'worker', package: 'argo', ok: true, found: 'ready' },
+    { part: 'worker', package: 'argo', ok: true, found: expect.stringMatching(/^ready; .*room for: \d{6}$/) },
   ])
   expect(server.workflows.size).toBe(0)
 })

@@ -1,12 +1,17 @@
 import { SluiceError, type Clock, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure, type Trouble } from './argo-errors.js'
-import type { ParameterMaker } from './job-parameters.js'
+import { nameJob } from './job-name.js'
+import type { ParameterMaker, ParameterValue } from './job-parameters.js'
+import { createBody, submitBody } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { mappingProblems } from './template-check.js'
+import { usesWith } from './template-family.js'
 import type { TemplateKnowledge, TemplateSource } from './template-source.js'
+import { fitBlindly, fitValues } from './value-fit.js'
 import { judgeRead, judgeSend } from './verdict.js'
 import { workflowSchema } from './workflow.js'
+import { roomBytes } from './workflow-size.js'
 import { selectorOf } from './workflow-pages.js'
 import { watchRefusal } from './workflow-watch.js'
 
@@ -26,9 +31,10 @@ export interface CheckParts {
  * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the template, and whether the
  * mapping of parameters fits it.
  *
+ * @returns how many bytes of parameters one item may have
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
  */
-export async function checkAccess(parts: CheckParts): Promise<void> {
+export async function checkAccess(parts: CheckParts): Promise<number> {
   const { settings, template } = parts
   const missing: string[] = []
   const note = (permission: string, why: string | undefined): void => {
@@ -43,6 +49,7 @@ export async function checkAccess(parts: CheckParts): Promise<void> {
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
   template.tell(knowledge)
+  return checkRoom(parts, knowledge)
 }
 
 const RESOURCES = {
@@ -135,11 +142,45 @@ function checkTemplate({ settings, parameters, logger }: CheckParts, knowledge: 
     const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
     throw invalid(`there is no ${templateKind} ${name}${place} (${knowledge.why}).`)
   }
-  if (knowledge.kind !== 'known' || parameters.mapping === undefined) return
-  const problems = mappingProblems(parameters.mapping, knowledge.parameters)
+  if (parameters.mapping === undefined) return
+  const problems = constantProblems(settings, parameters.mapping, knowledge)
   if (problems.length > 0)
     throw invalid(`the parameters don't fit ${templateKind} ${name}: ${problems.join('; ')}.`)
   logger.debug({ template: name }, 'the parameters fit the template')
+}
+
+/** What would be wrong with every item. */
+function constantProblems(
+  settings: ArgoWorkerSettings,
+  mapping: ReadonlyMap<string, ParameterValue | undefined>,
+  knowledge: TemplateKnowledge,
+): readonly string[] {
+  const constants = new Map(
+    [...mapping].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+  const { maxParameterBytes } = settings
+  if (knowledge.kind === 'denied') return fitBlindly(constants, maxParameterBytes).problems
+  if (knowledge.kind !== 'known') return []
+  const fit = fitValues(constants, usesWith(knowledge.family, settings), maxParameterBytes)
+  const texts = new Map([...mapping.keys()].map((name) => [name, fit.parameters.get(name)]))
+  // What can't be read for now is no mistake of the configuration.
+  const problems = knowledge.family.unreachable === undefined ? fit.problems : []
+  return [...mappingProblems(texts, knowledge.parameters), ...problems]
+}
+
+/** @returns what a template leaves of the room of a workflow */
+function checkRoom({ settings, parameters }: CheckParts, knowledge: TemplateKnowledge): number {
+  const names = [...(parameters.mapping ?? [])].map(([name, value]) => [name, value?.text ?? ''] as const)
+  const job = nameJob(settings.name, { id: NOBODY, uid: NOBODY, attempt: 1 })
+  const manifest = { job, parameters: new Map(names), overrides: settings, itemPriority: 0 }
+  const body = settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+  const templateBytes = knowledge.kind === 'known' ? usesWith(knowledge.family, settings).bytes : 0
+  const room = roomBytes({ templateBytes, body }, settings)
+  if (room > 0) return room
+  throw invalid(
+    `template ${settings.template}, of ${templateBytes} bytes as JSON, leaves no room for parameters within the ` +
+      `${settings.maxTotalParameterBytes} (maxTotalParameterBytes) of a workflow.`,
+  )
 }
 
 function invalid(why: string): SluiceError {

@@ -57,7 +57,7 @@ interface WorkerParts {
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
-  readonly check: () => Promise<void>
+  readonly check: () => Promise<number>
 }
 
 /**
@@ -142,18 +142,20 @@ export class ArgoWorker implements Worker {
   }
 
   /**
-   * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which `kubectl` finds the workflows.
+   * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which `kubectl` finds the workflows, and
+   * how many bytes the parameters of one item may have together.
    *
    * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template isn't there, or the parameters don't fit it;
    * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    await this.#parts.check()
+    const roomBytes = await this.#parts.check()
     if (this.#toldSelector) return
     this.#toldSelector = true
     const { settings, logger } = this.#parts
     logger.info({ selector: selectorOf(settings) }, 'the workflows of this queue have this label')
+    logger.info({ roomBytes }, 'the bytes of parameters that one item has room for')
   }
 
   /** Workflows go on, and are found again by the next worker. */

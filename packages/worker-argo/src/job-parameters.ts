@@ -1,10 +1,17 @@
 import { SluiceError, assertJson, type JsonValue } from '@sluice/core'
 import type { ArgoWorkerSettings, ParameterFunction, ParameterMapping } from './options.js'
 import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'
-import { parameterText, type TextForm } from './parameter-text.js'
+import { isJsonText, parameterText, type TextForm } from './parameter-text.js'
 
 /** The parameters of one job by name. */
 export type JobParameters = ReadonlyMap<string, string>
+
+/** A parameter before it is known where the template puts it. */
+export interface ParameterValue {
+  readonly text: string
+  /** `settled`: what becomes of its dollars is the mapping's to know, or it has none. */
+  readonly form: 'text' | 'json' | 'settled'
+}
 
 /** What Argo takes as the name of a parameter. */
 const PARAMETER_NAME = /^[-\w]+$/u
@@ -20,7 +27,7 @@ type HowToMake = Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'>
 /** Turns items into parameters, as the option `parameters` says. */
 export class ParameterMaker {
   readonly #how: ArgoWorkerSettings['parameters']
-  readonly #maxBytes: number
+  readonly #maxBytes: number | undefined
   readonly #mapped: readonly MappedParameter[]
 
   constructor({ parameters, maxParameterBytes }: HowToMake) {
@@ -30,18 +37,19 @@ export class ParameterMaker {
   }
 
   /** Names and constant values that a mapping surely gives, to be held against the template at start; `undefined`: known per item alone. */
-  get mapping(): ReadonlyMap<string, string | undefined> | undefined {
+  get mapping(): ReadonlyMap<string, ParameterValue | undefined> | undefined {
     if (typeof this.#how !== 'object') return undefined
-    return new Map(this.#mapped.map((one) => [one.name, constantText(one, this.#maxBytes)]))
+    return new Map(this.#mapped.map((one) => [one.name, constantValue(one, this.#maxBytes)]))
   }
 
   /** @throws SluiceError SLUICE_JOB_REJECTED that names the parameter which can't be made of this item */
-  async make(input: ParameterInput): Promise<JobParameters> {
-    const parameters = new Map<string, string>()
+  async make(input: ParameterInput): Promise<ReadonlyMap<string, ParameterValue>> {
+    const parameters = new Map<string, ParameterValue>()
     for (const { name, value, form } of await this.#values(input)) {
       // What isn't there is left out, so that the template's own value holds.
       if (value === undefined || value === null) continue
-      parameters.set(name, this.#text(input, { name, value, form }))
+      const text = this.#text(input, { name, value, form })
+      parameters.set(name, { text, form: fittingForm(value, form) })
     }
     return parameters
   }
@@ -78,7 +86,7 @@ export function constantProblems({ parameters, maxParameterBytes }: HowToMake): 
   if (typeof parameters !== 'object') return []
   return parseMapping(parameters).flatMap((one) => {
     try {
-      constantText(one, maxParameterBytes)
+      constantValue(one, maxParameterBytes)
       return []
     } catch (error) {
       return [`${one.name} ${messageOf(error)}`]
@@ -86,8 +94,17 @@ export function constantProblems({ parameters, maxParameterBytes }: HowToMake): 
   })
 }
 
-function constantText({ source, form }: MappedParameter, maxBytes: number): string | undefined {
-  return source.kind === 'text' ? parameterText(source.text, form, maxBytes) : undefined
+function constantValue(
+  { source, form }: MappedParameter,
+  maxBytes: number | undefined,
+): ParameterValue | undefined {
+  if (source.kind !== 'text') return undefined
+  return { text: parameterText(source.text, form, maxBytes), form: fittingForm(source.text, form) }
+}
+
+function fittingForm(value: JsonValue, form: TextForm): ParameterValue['form'] {
+  if (form !== 'text' && form !== 'json') return 'settled'
+  return isJsonText(value, form) ? 'json' : 'text'
 }
 
 function parseMapping(mapping: ParameterMapping): readonly MappedParameter[] {

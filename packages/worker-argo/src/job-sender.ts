@@ -6,12 +6,13 @@ import { isWorkflowOf } from './job-identity.js'
 import type { JobKeeper } from './job-keeper.js'
 import type { JobLedger } from './job-ledger.js'
 import type { JobName } from './job-name.js'
-import { rejectedItem, type JobParameters, type ParameterMaker } from './job-parameters.js'
+import { rejectedItem, type ParameterMaker } from './job-parameters.js'
 import { createBody, submitBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
-import { parameterProblems } from './template-check.js'
+import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from './parameter-fitter.js'
 import type { TemplateSource } from './template-source.js'
 import { judgeSend } from './verdict.js'
+import { totalProblem } from './workflow-size.js'
 import { workflowSchema } from './workflow.js'
 import type { Found, WorkflowReader } from './workflow-reader.js'
 
@@ -61,26 +62,26 @@ export class JobSender {
     const { ledger, reader, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
-    const parameters = await this.#checked(job, await this.#parts.parameters.make(input))
+    const values = await this.#parts.parameters.make(input)
+    const { parameters, templateBytes } = await this.#fitted({ itemId: job.ref.id, values, overrides })
+    const manifest = { job, parameters, overrides, itemPriority: spec.priority ?? 0 }
+    const tooLarge = totalProblem({ parameters, templateBytes, body: this.#body(manifest) }, settings)
+    if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await reader.find(job)))) return
-    await this.#post({ job, parameters, overrides, itemPriority: spec.priority ?? 0 })
+    await this.#post(manifest)
   }
 
   /** @throws SluiceError SLUICE_JOB_REJECTED, and only by what the template declares now, not by what it declared a while ago */
-  async #checked({ ref }: JobName, parameters: JobParameters): Promise<JobParameters> {
+  async #fitted(input: FitInput): Promise<FittedParameters> {
     const { template, settings } = this.#parts
-    const { unknownFields } = settings
-    let knowledge = await template.current()
-    if (knowledge.kind !== 'known') return parameters
-    if (parameterProblems(parameters, knowledge.parameters, unknownFields).length > 0)
-      knowledge = await template.fresh()
-    if (knowledge.kind !== 'known') return parameters
-    const problems = parameterProblems(parameters, knowledge.parameters, unknownFields)
-    if (problems.length > 0) throw rejectedItem(ref.id, problems.join('; '))
-    if (unknownFields === 'reject') return parameters
-    const names = new Set(knowledge.parameters.map(({ name }) => name))
-    return new Map([...parameters].filter(([name]) => names.has(name)))
+    // How such a value is to be written changes with the template.
+    const current = needsTemplate(input.values) ? await template.fresh() : await template.current()
+    const fitted = fitParameters(current, input, settings)
+    if (fitted.problems.length === 0) return fitted
+    const again = fitParameters(await template.fresh(), input, settings)
+    if (again.problems.length > 0) throw rejectedItem(input.itemId, again.problems.join('; '))
+    return again
   }
 
   async #post(manifest: Manifest): Promise<void> {
@@ -102,9 +103,12 @@ export class JobSender {
   #request(manifest: Manifest) {
     const { api, settings } = this.#parts
     const path = `workflows/${settings.namespace}`
-    return settings.via === 'submit'
-      ? api.post(`${path}/submit`, submitBody(settings, manifest))
-      : api.post(path, createBody(settings, manifest))
+    return api.post(settings.via === 'submit' ? `${path}/submit` : path, this.#body(manifest))
+  }
+
+  #body(manifest: Manifest): JsonValue {
+    const { settings } = this.#parts
+    return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
   }
 
   async #accepted(job: JobName, json: unknown): Promise<void> {

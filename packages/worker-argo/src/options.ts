@@ -99,8 +99,13 @@ export const optionsSchema = overridesSchema
       .default('fields'),
     /** What becomes of an item that has a field which the template doesn't declare. */
     unknownFields: z.enum(['reject', 'ignore']).default('reject'),
-    /** Longest value of a parameter. What lands in a container's environment or arguments can't be longer than 128 KiB. */
-    maxParameterBytes: z.int().min(1).max(1_000_000).default(131_072),
+    /**
+     * Longest value of a parameter. Default: what Linux passes to a program where the template puts the value, such as 131,070 bytes less the
+     * name in a variable; 128,000 where that isn't known.
+     */
+    maxParameterBytes: z.int().min(1).max(1_000_000).optional(),
+    /** Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow in one piece. */
+    maxTotalParameterBytes: z.int().min(1).max(1_500_000).default(460_800),
     /** A path into the body, such as `$.argo`, to what is to be different for this one item. Whoever puts items decides it. */
     overridesFrom: path.optional(),
     /** A bearer token. */

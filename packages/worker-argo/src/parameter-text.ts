@@ -1,17 +1,20 @@
 import { utf8Bytes, type JsonValue } from '@sluice/core'
+import { doubleDollars, hideDollars } from './kubelet-dollars.js'
 
 /** How a value becomes the text of a parameter. */
-export const TEXT_FORMS = ['text', 'json', 'base64'] as const
+export const TEXT_FORMS = ['text', 'json', 'base64', 'kubernetes', 'verbatim'] as const
 export type TextForm = (typeof TEXT_FORMS)[number]
 
 /**
  * The text of a parameter. Argo evaluates whatever stands in `{{ }}` in it, and has no way to write a plain `{{`. In JSON text it is
- * written `{\u007b`, which is the same JSON; any other text with it is refused: nobody's data is run as a template.
+ * written `{\u007b`, which is the same JSON; any other text with it is refused: nobody's data is run as a template. In the same way JSON
+ * writes as `\u0024` each dollar that the kubelet would rewrite.
  *
- * @param form `text`: a string as it is, anything else as JSON; `json`: JSON, a string with its quotes; `base64`: the `text`, encoded
+ * @param form `text`: a string as it is, anything else as JSON; `json`: JSON, a string with its quotes; `base64`: the `text`, encoded;
+ * `kubernetes`: the `text` with every dollar doubled; `verbatim`: the `text`, whatever becomes of its dollars
  * @throws TypeError that says why there is no such text
  */
-export function parameterText(value: JsonValue, form: TextForm, maxBytes: number): string {
+export function parameterText(value: JsonValue, form: TextForm, maxBytes = Number.POSITIVE_INFINITY): string {
   const text = encoded(value, form)
   const bytes = utf8Bytes(text)
   if (bytes > maxBytes) {
@@ -24,14 +27,22 @@ export function parameterText(value: JsonValue, form: TextForm, maxBytes: number
 
 function encoded(value: JsonValue, form: TextForm): string {
   if (form === 'base64') return Buffer.from(plainText(value), 'utf8').toString('base64')
-  if (form === 'json' || typeof value !== 'string')
-    return JSON.stringify(value).replaceAll(/\{(?=\{)/gu, '\\u007b')
-  if (value.includes('{{')) {
+  if (isJsonText(value, form)) {
+    const json = JSON.stringify(value).replaceAll(/\{(?=\{)/gu, '\\u007b')
+    return form === 'kubernetes' ? doubleDollars(json) : hideDollars(json)
+  }
+  const text = plainText(value)
+  if (text.includes('{{')) {
     throw new TypeError(
       'has "{{", which Argo would evaluate as a template: map it with `as: base64` or `as: json`',
     )
   }
-  return value
+  return form === 'kubernetes' ? doubleDollars(text) : text
+}
+
+/** Whether the text of a value is JSON, which has more than one way to write a character. */
+export function isJsonText(value: JsonValue, form: TextForm): boolean {
+  return form === 'json' || (form !== 'base64' && typeof value !== 'string')
 }
 
 function plainText(value: JsonValue): string {

@@ -3,6 +3,7 @@ import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { declaredParameters, type DeclaredParameter } from './template-check.js'
+import { readFamily, type ReadFamily } from './template-family.js'
 import { judgeRead } from './verdict.js'
 
 /** How old what is known of the template may be. */
@@ -12,7 +13,11 @@ const FRESH_MS = 5_000
 
 /** What the template declares; or why that isn't known: then nothing is held against it, and Argo itself checks. */
 export type TemplateKnowledge =
-  | { readonly kind: 'known'; readonly parameters: readonly DeclaredParameter[] }
+  | {
+      readonly kind: 'known'
+      readonly parameters: readonly DeclaredParameter[]
+      readonly family: ReadFamily
+    }
   /** `refused`: the token itself, by which nothing else is permitted either. */
   | { readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'; readonly why: string }
 
@@ -95,9 +100,11 @@ async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): 
       return { kind: 'unreachable', why: argoFailure(verdict, `read template ${settings.template}`).message }
     }
     const parameters = declaredParameters(verdict.json)
-    return parameters === undefined
-      ? { kind: 'unreachable', why: 'the answer is no template' }
-      : { kind: 'known', parameters }
+    if (parameters === undefined) return { kind: 'unreachable', why: 'the answer is no template' }
+    const family = await readFamily(verdict.json, async (templateKind, template) =>
+      judgeRead(await api.get(templatePath({ ...settings, templateKind, template }))),
+    )
+    return { kind: 'known', parameters, family }
   } catch (error) {
     if (!isSluiceError(error)) throw error
     return {

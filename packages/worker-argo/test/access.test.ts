@@ -75,7 +75,7 @@ describe('check', () => {
   test('names that permission too where a submit needs it: before v3.7', async () => {
     await bench.close()
     const denied = ['get workflowtemplates', 'watch workflows']
-    bench = await ArgoBench.start({ clock: fastClock, version: 'v3.6', denied })
+    bench = await ArgoBench.start({ clock: fastClock, version: '3.6.19', denied })
     expect(await check()).toHaveProperty(
       'message',
       expect.stringMatching(/watch workflows \(403.*; get workflowtemplates \(403/u),
@@ -162,7 +162,7 @@ describe('check', () => {
     bench.server.access.denied.clear()
     await worker.check()
     await worker.check()
-    expect(told).toEqual([{ selector: 'sluice/queue=tiles-2e312793e489' }])
+    expect(told).toEqual([{ selector: 'sluice/queue=tiles-2e312793e489' }, { roomBytes: expect.any(Number) }])
     await send(worker, jobOf('a'))
     expect(bench.server.workflows.all('sluice/queue=tiles-2e312793e489')).toHaveLength(1)
   })

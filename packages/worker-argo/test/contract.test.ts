@@ -5,11 +5,11 @@ import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 
 for (const [version, via] of [
-  ['v3.5', 'create'],
-  ['v4.1', 'submit'],
+  ['3.5.15', 'create'],
+  ['4.1.2', 'submit'],
 ] as const) {
   testWorker(`Argo Workflows ${version}, via ${via}`, async () => {
-    const archive = version === 'v4.1'
+    const archive = version === '4.1.2'
     const bench = await ArgoBench.start({ version, archive, controller: { reconcileDelayMs: 1 } })
     return new ArgoHarness(bench, via)
   })

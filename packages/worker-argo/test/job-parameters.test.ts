@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ParameterMaker } from '../src/job-parameters.js'
 import type { ArgoWorkerSettings } from '../src/options.js'
 import { parsePath, parseSource, valueAtPath } from '../src/parameter-source.js'
-import { parameterText } from '../src/parameter-text.js'
+import { parameterText, type TextForm } from '../src/parameter-text.js'
 
 const BODY = { file: { path: 's3://maps/1.tif', sizes: [1, 2] }, n: 3, none: null, 'odd name': true }
 
@@ -14,7 +14,9 @@ function make(
 ) {
   const maker = new ParameterMaker({ parameters, maxParameterBytes })
   const input = { id: 'a', uid: 'u', attempt: 2, queue: 'q', body }
-  return maker.make(input).then((made) => Object.fromEntries(made))
+  return maker
+    .make(input)
+    .then((made) => Object.fromEntries([...made].map(([name, { text }]) => [name, text])))
 }
 
 describe('a path', () => {
@@ -57,7 +59,7 @@ describe('a path', () => {
 })
 
 describe('the text of a parameter', () => {
-  test.each<[JsonValue, 'text' | 'json' | 'base64', string]>([
+  test.each<[JsonValue, TextForm, string]>([
     ['plain, = and\nlines', 'text', 'plain, = and\nlines'],
     [3, 'text', '3'],
     [true, 'text', 'true'],
@@ -68,6 +70,10 @@ describe('the text of a parameter', () => {
     ['{ {', 'text', '{ {'],
     ['}}', 'text', '}}'],
     ['', 'text', ''],
+    ['a$$b', 'text', 'a$$b'],
+    ['a$$b $(X) $5', 'kubernetes', 'a$$$$b $$(X) $$5'],
+    [{ a: '$$' }, 'kubernetes', '{"a":"$$$$"}'],
+    ['a$$b', 'verbatim', 'a$$b'],
   ])('of %j as %s is %j', (value, form, text) => {
     expect(parameterText(value, form, 1_000)).toBe(text)
   })
@@ -81,6 +87,19 @@ describe('the text of a parameter', () => {
     const text = parameterText(value, 'json', 1_000)
     expect(text).not.toContain('{{')
     expect(JSON.parse(text)).toEqual(value)
+  })
+
+  test.each<JsonValue>(['a$$b', ['$(X)', '$$(X)', 'a$', '$é', '$"', '$5'], { a$$b: '$' }])(
+    'of %j as JSON has no dollar that Kubernetes rewrites, and is the same JSON',
+    (value) => {
+      const text = parameterText(value, 'json', 1_000)
+      expect(text).not.toMatch(/\$(?:[$(]|[^\0-\u{7f}]|"|$)/u)
+      expect(JSON.parse(text)).toEqual(value)
+    },
+  )
+
+  test('of JSON has other dollars as they are', () => {
+    expect(parameterText({ price: '$5', shell: '${X}' }, 'json')).toBe('{"price":"$5","shell":"${X}"}')
   })
 
   test('with "{{" in it is refused, never evaluated', () => {

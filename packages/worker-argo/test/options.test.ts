@@ -11,7 +11,7 @@ describe('the options', () => {
       via: 'submit',
       parameters: 'fields',
       unknownFields: 'reject',
-      maxParameterBytes: 131_072,
+      maxTotalParameterBytes: 460_800,
       insecureSkipVerify: false,
       requestTimeoutMs: 30_000,
       cancel: 'terminate',

@@ -82,12 +82,12 @@ describe('a page', () => {
   })
 
   test.each<[ArgoVersion, boolean, boolean]>([
-    ['v3.5', false, false],
-    ['v3.6', false, true],
-    ['v3.7', false, false],
-    ['v4.0', true, false],
-    ['v4.1', true, true],
-    ['v4.1', false, false],
+    ['3.5.15', false, false],
+    ['3.6.19', false, true],
+    ['3.7.18', false, false],
+    ['4.0.10', true, false],
+    ['4.1.2', true, true],
+    ['4.1.2', false, false],
   ])(
     'after the other all are found, on %s (continue bug: %s, archive: %s)',
     async (version, continueBug, archive) => {

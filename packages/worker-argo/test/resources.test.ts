@@ -109,7 +109,7 @@ const MORE = permissionsOf('sluice-more')
 async function permitting(permissions: readonly string[]): Promise<void> {
   const denied = ALL.filter((one) => !permissions.includes(one))
   bench = await ArgoBench.start({
-    version: 'v3.6',
+    version: '3.6.19',
     clock: fastClock,
     denied,
     controller: { reconcileDelayMs: 0 },

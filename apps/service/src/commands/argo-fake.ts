@@ -13,7 +13,15 @@ A stand-in for an Argo Server with Kubernetes behind it, to try a configuration 
 does, and nothing real runs. Workflows end by the parameters of the template: \`seconds\` (default 1) and \`mode\` (succeed, fail,
 error, hang). What it knows is in memory, and gone when it ends.`
 
-const VERSIONS = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1'] as const
+/** Minors by the release of each that the fake behaves as. */
+const VERSIONS = {
+  'v3.5': '3.5.15',
+  'v3.6': '3.6.19',
+  'v3.7': '3.7.18',
+  'v4.0': '4.0.10',
+  'v4.1': '4.1.2',
+} as const
+const MINORS = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1'] as const
 
 /** `sluice argo-fake`: a stand-in for Argo Workflows, until it is stopped. */
 export function registerArgoFake(program: Program, context: CommandContext): void {
@@ -26,7 +34,7 @@ export function registerArgoFake(program: Program, context: CommandContext): voi
     .option('--token <token>', 'the bearer token it lets in', 'sluice-test-token')
     .addOption(
       new Option('--argo-version <line>', 'whose behaviour it shows')
-        .choices(VERSIONS)
+        .choices(MINORS)
         .default('v4.1' as const),
     )
     .option('--template <file...>', 'YAML with the templates that it has (default: a test template)')
@@ -37,7 +45,7 @@ export function registerArgoFake(program: Program, context: CommandContext): voi
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT']))
     .action(async (options) => {
       const { runArgoFake } = await import('../argo-fake/run-argo-fake.js')
-      await runArgoFake(options, context)
+      await runArgoFake({ ...options, argoVersion: VERSIONS[options.argoVersion] }, context)
     })
 }
 

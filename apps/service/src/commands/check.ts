@@ -1,4 +1,4 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -62,8 +62,16 @@ async function tryQueue(context: CommandContext): Promise<string> {
 }
 
 async function tryWorker(context: CommandContext): Promise<string> {
-  const worker = await context.openWorker()
+  const notes: string[] = []
+  const worker = await context.openWorker({ logger: noting(notes) })
   if (worker.check === undefined) return 'ready, as far as this worker can tell'
   await worker.check()
-  return 'ready'
+  return ['ready', ...notes].join('; ')
+}
+
+/** Keeps what a worker has to say of itself, such as how much one item may have. */
+function noting(notes: string[]): Logger {
+  const info = (fields: object, message: string) =>
+    void notes.push([message, ...Object.values(fields)].join(': '))
+  return { ...silentLogger, info }
 }

@@ -84,17 +84,3 @@ export async function argoTarget(given: Omit<ArgoTarget, 'version' | 'archive'>)
   const row = await ask('archived-workflows/00000000-0000-4000-8000-000000000000')
   return { ...given, version, archive: row.status === 404 }
 }
-
-/** Whether a version is at least another one, both such as `v3.7.18`; a version in other words counts as the newest. */
-export function isAtLeast(version: string, least: string): boolean {
-  const [own, other] = [numbersOf(version), numbersOf(least)]
-  for (const [index, number] of other.entries()) {
-    const mine = own[index] ?? (own.length === 0 ? Number.POSITIVE_INFINITY : 0)
-    if (mine !== number) return mine > number
-  }
-  return true
-}
-
-function numbersOf(version: string): number[] {
-  return (/^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(version)?.slice(1) ?? []).map((one) => Number(one ?? 0))
-}

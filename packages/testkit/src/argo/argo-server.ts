@@ -13,7 +13,8 @@ import { outcomeByParameters } from './outcome.js'
 import { RateLimit } from './rate-limit.js'
 import type { EndpointParts } from './request-handler.js'
 import type { ArgoTraffic } from './request-log.js'
-import { argoVersions, type ArgoRules, type ArgoVersion } from './rules.js'
+import type { ArgoVersion } from './argo-version.js'
+import { rulesOf, type ArgoRules } from './rules.js'
 import { systemClock } from './system-clock.js'
 import { Templates, type ArgoTemplate } from './templates.js'
 import { testTemplates } from './test-templates.js'
@@ -23,9 +24,9 @@ import { WorkflowsByHand } from './workflows-by-hand.js'
 
 /** What can be chosen of a server; everything has a default. */
 export interface ArgoServerOptions extends ArgoEndpointOptions {
-  /** The line of Argo Workflows that it acts out. Default `v4.1`. */
+  /** The version of Argo Workflows that it behaves as. Default `4.1.2`. */
   readonly version?: ArgoVersion
-  /** In what it differs from that line, such as `{ continueBug: false }`. */
+  /** In what it differs from that version, such as `{ continueBug: false }`. */
   readonly rules?: Partial<ArgoRules>
   /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
   readonly clock?: Clock
@@ -225,9 +226,11 @@ function partsOf(
     outcome: outcomeByParameters,
     archiveLagMs: 0,
     archiveOverlapMs: 0,
+    kubelet: '1.35',
+    tooLarge: 'error',
     ...options.controller,
   }
-  const rules = { ...argoVersions[options.version ?? 'v4.1'], ...options.rules }
+  const rules = { ...rulesOf(options.version ?? '4.1.2'), ...options.rules }
   return {
     rules,
     cluster,

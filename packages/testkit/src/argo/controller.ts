@@ -9,11 +9,13 @@ import {
   type ArgoWorkflow,
 } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
+import { Kubelet, type KubeletVersion } from './kubelet.js'
 import { runParameters, ttlMsOf, type Outcome, type OutcomeRule, type Ending } from './outcome.js'
 import type { ArgoRules } from './rules.js'
 import { Schedule } from './schedule.js'
 import { Slots } from './slots.js'
 import { notFound, type Templates } from './templates.js'
+import { failedStart, isTooLargeToStore, podsOf } from './workload.js'
 import { finished, postponed, shutDown, started, TOO_MANY, withLabels } from './workflow-steps.js'
 
 /** How the controller goes about it; all of it can be changed later. */
@@ -28,6 +30,10 @@ export interface ControllerSettings {
   archiveLagMs: number
   /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
   archiveOverlapMs: number
+  /** Of the nodes that pods run on. Default 1.35. */
+  kubelet: KubeletVersion
+  /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
+  tooLarge: 'error' | 'never'
 }
 
 type Step = 'reconcile' | 'finish' | 'archive' | 'mark' | 'expire'
@@ -241,10 +247,22 @@ export class Controller {
     if (resolved === undefined) return this.#failToResolve(run, workflow, at)
     this.#slots.take(run)
     const parameters = runParameters(workflow, resolved)
-    const running = this.#cluster.replace(started(workflow, { resolved, parameters, at }))
-    run.outcome ??= this.settings.outcome(running, { parameters, retries: run.retries })
+    const next = started(workflow, { resolved, parameters, at })
+    if (isTooLargeToStore(next)) return this.#failToStore(run, at)
+    const running = this.#cluster.replace(next)
+    const kubelet = new Kubelet(this.settings.kubelet)
+    const start = { resolved, parameters, templates: this.#templates, kubelet }
+    const failure = failedStart(running, start)
+    if (failure !== undefined) run.outcome ??= { ...failure, afterMs: 0 }
+    const pods = () => podsOf(running, start)
+    run.outcome ??= this.settings.outcome(running, { parameters, retries: run.retries, pods })
     if (typeof running.spec['shutdown'] === 'string') this.#reconcile(run, running, at)
     else this.#planEnd(run, running, at)
+  }
+
+  #failToStore(run: Run, at: number): void {
+    if (this.settings.tooLarge === 'never') this.#leave(run, at)
+    else this.#end(run, { phase: 'Error', message: 'etcdserver: request is too large' }, at)
   }
 
   /** Suspended before it began, it runs and does nothing until it is resumed; what has begun goes on. */

@@ -7,6 +7,7 @@ import {
   type FinalPhase,
   type JsonObject,
 } from './argo-workflow.js'
+import type { SeenPod } from './pods.js'
 
 /** How a workflow ends. */
 export interface Ending {
@@ -32,6 +33,8 @@ export interface WorkflowRun {
   readonly parameters: Readonly<Record<string, string>>
   /** How often it was retried under its name. */
   readonly retries: number
+  /** What the programs of its pods see, if each of its steps succeeds. */
+  readonly pods: () => readonly SeenPod[]
 }
 
 /** Says how a workflow will go; asked when it starts to run. */

@@ -1,6 +1,8 @@
+import type { ArgoVersion } from './argo-version.js'
+
 /** In what the lines of Argo Workflows differ, as far as a client could notice. */
 export interface ArgoRules {
-  /** Such as `v4.1.2`. */
+  /** As the server tells it, such as `v4.1.2`; compare it with `isAtLeast`. */
   readonly version: string
   /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
   readonly continueBug: boolean
@@ -45,14 +47,15 @@ const v36: ArgoRules = {
   callerReadsTemplates: true,
 }
 
-/** The lines of Argo Workflows that the server acts out. */
-export const argoVersions = {
-  'v3.5': { ...v36, version: 'v3.5.15', nameFilter: false },
-  'v3.6': v36,
-  'v3.7': v37,
-  'v4.0': { ...v41, version: 'v4.0.10' },
-  'v4.1': v41,
-} as const satisfies Record<string, ArgoRules>
+const RULES: Readonly<Record<ArgoVersion, ArgoRules>> = {
+  '3.5.15': { ...v36, version: 'v3.5.15', nameFilter: false },
+  '3.6.19': v36,
+  '3.7.18': v37,
+  '4.0.10': { ...v41, version: 'v4.0.10' },
+  '4.1.2': v41,
+}
 
-/** One of them. */
-export type ArgoVersion = keyof typeof argoVersions
+/** What holds of a version. */
+export function rulesOf(version: ArgoVersion): ArgoRules {
+  return RULES[version]
+}

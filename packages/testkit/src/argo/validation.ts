@@ -12,6 +12,7 @@ import {
 import { goJson } from './go-json.js'
 import type { DraftWorkflow } from './submit-options.js'
 import { notFound } from './templates.js'
+import { MAX_STORED_BYTES } from './workload.js'
 
 /**
  * Argo's own look at a workflow before it is handed to Kubernetes.
@@ -100,7 +101,6 @@ const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/
 const LABEL_NAME = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/
 
 const MAX_REQUEST_BYTES = 3_145_728
-const MAX_STORED_BYTES = 1_572_864
 const MAX_ANNOTATION_BYTES = 262_144
 
 /**

@@ -30,7 +30,7 @@ async function fake(options: ArgoServerOptions): Promise<ArgoTarget> {
   return factTarget(server, clock)
 }
 
-const LINES: readonly ArgoVersion[] = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1']
+const LINES: readonly ArgoVersion[] = ['3.5.15', '3.6.19', '3.7.18', '4.0.10', '4.1.2']
 
 describe.each(LINES)('the facts of Argo: the server of this package, as %s', async (version) => {
   const target = await fake({ version })

@@ -75,10 +75,10 @@ describe('the controller', () => {
   })
 
   test.each([
-    ['v3.5', 'Succeeded'],
-    ['v3.7', 'Succeeded'],
-    ['v4.0', 'Failed'],
-    ['v4.1', 'Failed'],
+    ['3.5.15', 'Succeeded'],
+    ['3.7.18', 'Succeeded'],
+    ['4.0.10', 'Failed'],
+    ['4.1.2', 'Failed'],
   ] as const)(
     'of %s: terminated as it waits for a lock, a workflow ends %s (bug 16776)',
     async (version, phase) => {

@@ -65,7 +65,7 @@ describe('who is let in', () => {
   })
 
   test('a retry needs to delete pods, and before v3.7 a submit to read the template', async () => {
-    await start({ version: 'v3.6', denied: ['get workflowtemplates', 'delete pods'] })
+    await start({ version: '3.6.19', denied: ['get workflowtemplates', 'delete pods'] })
     expect((await client.submit('one')).status).toBe(403)
     server.access.denied.delete('get workflowtemplates')
     await client.submit('one', LASTING)

@@ -1,6 +1,6 @@
 import { startArgoServer } from '../../src/argo/index.ts'
 
-const server = await startArgoServer({ version: 'v3.7', archive: true })
+const server = await startArgoServer({ version: '3.7.18', archive: true })
 const call = (method: string, path: string, body?: object) =>
   fetch(`${server.url}/api/v1/workflows/argo/${path}`, {
     method,

@@ -1,6 +1,7 @@
 import { check, same, sameMembers } from '../../check.js'
 import { argoLabel, asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import { isAtLeast, type ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from '../argo-fact.js'
+import { isAtLeast } from '../argo-version.js'
 import { metadataOf, namesOf, Probe, refused, statusOf, taken } from './probe.js'
 
 const SHOW_REMAINING = { 'listOptions.fieldSelector': 'ext.showRemainingItemCount=true' }

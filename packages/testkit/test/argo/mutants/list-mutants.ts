@@ -68,12 +68,12 @@ export const listMutants: readonly ArgoMutant[] = [
   {
     title: 'v3 has the bug of v4 in `continue`',
     breaks: { 'ARGO-LIST-5': 'continue and count' },
-    options: { version: 'v3.7', rules: { continueBug: true } },
+    options: { version: '3.7.18', rules: { continueBug: true } },
   },
   {
     title: 'v4.1 has no bug in `continue`',
     breaks: { 'ARGO-LIST-6': 'rows and continue' },
-    options: { version: 'v4.1', rules: { continueBug: false } },
+    options: { version: '4.1.2', rules: { continueBug: false } },
   },
   {
     title: 'a list shows all whatever `fields` says',

@@ -1,0 +1,57 @@
+import { utf8Bytes } from '@sluice/core'
+import type { ArgoWorkflow, JsonObject } from './argo-workflow.js'
+import { goJson } from './go-json.js'
+import type { Ending, OutcomeRule } from './outcome.js'
+import { podOf, type SeenPod } from './pods.js'
+import type { Kubelet } from './kubelet.js'
+import { runTemplates } from './template-run.js'
+import type { Templates } from './templates.js'
+
+/** What a workflow is made of when it starts to run. */
+interface Start {
+  /** The spec that it runs by. */
+  readonly resolved: JsonObject
+  readonly parameters: Readonly<Record<string, string>>
+  readonly templates: Templates
+  readonly kubelet: Kubelet
+}
+
+/** The pods of a workflow, as if each of its steps succeeded; of expressions, those that only name a parameter are evaluated. */
+export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenPod[] {
+  const { name, namespace, uid } = metadata
+  const nodes = runTemplates({
+    spec: start.resolved,
+    workflow: new Map(Object.entries({ name, namespace, uid })),
+    parameters: new Map(Object.entries(start.parameters)),
+    find: (template, clusterScope) =>
+      start.templates.find(clusterScope ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate', template, namespace)
+        ?.spec,
+  })
+  return nodes.flatMap((node) => podOf(node, start.kubelet) ?? [])
+}
+
+/** So short that no text which a template makes of them could be too long for Linux. */
+const SHORT_CHARACTERS = 10_000
+
+/** How a workflow ends whose programs Linux doesn't start: with no hint of the reason. */
+export function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
+  const characters = Object.values(start.parameters).reduce((sum, value) => sum + value.length, 0)
+  if (characters < SHORT_CHARACTERS || podsOf(workflow, start).every(({ starts }) => starts)) return undefined
+  return { phase: 'Failed', exitCode: 1 }
+}
+
+/** The most bytes that Kubernetes stores of one object. */
+export const MAX_STORED_BYTES = 1_572_864
+
+/** Whether a workflow grew too large to be stored: its parameters are in it more than once, beside the template. */
+export function isTooLargeToStore({ metadata, spec, status }: ArgoWorkflow): boolean {
+  const { length } = JSON.stringify([metadata, spec, status])
+  // Exact only where it matters.
+  return length > MAX_STORED_BYTES / 6 && utf8Bytes(goJson([metadata, spec, status])) > MAX_STORED_BYTES
+}
+
+/** Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON. */
+export const outcomeWithPods: OutcomeRule = (_, { pods }) => ({
+  afterMs: 0,
+  outputs: { pods: JSON.stringify(pods()) },
+})
