@@ -71,7 +71,8 @@ export function changedTemplateError(
 }
 
 /** Without what the workflow itself may have been told meanwhile. */
-function templateFields({ shutdown: _, suspend: __, ...fields }: JsonObject): JsonObject {
+function templateFields(spec: JsonObject): JsonObject {
+  const { shutdown: _, suspend: __, ...fields } = spec
   return fields
 }
 

@@ -65,7 +65,7 @@ export const argumentMutants: readonly ArgoMutant[] = [
   {
     title: 'an empty status is left out',
     breaks: { 'ARGO-ARGUMENT-4': 'the status' },
-    ...answeringBody('CreateWorkflow', ({ status: _, ...body }) => body),
+    ...answeringBody('CreateWorkflow', (body) => ({ ...body, status: undefined })),
   },
   {
     title: 'what a policy denies is a missing permission: 403',
