@@ -27,6 +27,7 @@ import { ParameterMaker } from './job-parameters.js'
 import { JobPoller } from './job-poller.js'
 import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
+import { RefusalReview } from './refusal-review.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
@@ -202,7 +203,7 @@ function partsOf(base: {
     reader,
     watch,
     poller: new JobPoller({ ...shared, watching: () => watch.live }),
-    sender: new JobSender(shared),
+    sender: new JobSender({ ...shared, review: new RefusalReview(shared) }),
     ender: new JobEnder(shared),
     check: () => checkAccess(shared),
   }

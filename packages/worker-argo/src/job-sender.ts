@@ -9,8 +9,9 @@ import type { JobName } from './job-name.js'
 import { rejectedItem, type JobParameters, type ParameterMaker } from './job-parameters.js'
 import { createBody, submitBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { concernsTemplate, type RefusalReview } from './refusal-review.js'
 import { parameterProblems } from './template-check.js'
-import type { TemplateSource } from './template-source.js'
+import type { TemplateKnowledge, TemplateSource } from './template-source.js'
 import { judgeSend } from './verdict.js'
 import { workflowSchema } from './workflow.js'
 import type { Found, WorkflowReader } from './workflow-reader.js'
@@ -26,6 +27,7 @@ export interface SenderParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
   readonly template: TemplateSource
+  readonly review: RefusalReview
   readonly parameters: ParameterMaker
   readonly clock: Clock
   readonly logger: Logger
@@ -36,6 +38,13 @@ export interface JobOrder {
   readonly job: JobName
   readonly body: JsonValue
   readonly spec: JobSpec
+}
+
+/** Parameters that fit the template, as far as it is known. */
+interface Checked {
+  readonly parameters: JobParameters
+  /** Of the template; `undefined` when it isn't known. */
+  readonly version: string | undefined
 }
 
 /** Makes the workflow of a job: exactly one, whatever is lost on the way [W-SEND-1]. */
@@ -51,7 +60,7 @@ export class JobSender {
     try {
       await this.#send(order)
     } catch (error) {
-      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED')) throw error
+      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED') && !this.#parts.review.isMisfit(error)) throw error
       // Sent before, by a process that died or in a send whose answer was lost, and taken: the template was another one then.
       if (!(await this.#adopt(order.job, await this.#parts.reader.find(order.job)))) throw error
     }
@@ -61,35 +70,65 @@ export class JobSender {
     const { ledger, reader, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
-    const parameters = await this.#checked(job, await this.#parts.parameters.make(input))
+    const { parameters, version } = await this.#checked(job, await this.#parts.parameters.make(input))
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await reader.find(job)))) return
-    await this.#post({ job, parameters, overrides, itemPriority: spec.priority ?? 0 })
+    await this.#post({ job, parameters, overrides, itemPriority: spec.priority ?? 0 }, version)
   }
 
-  /** @throws SluiceError SLUICE_JOB_REJECTED, and only by what the template declares now, not by what it declared a while ago */
-  async #checked({ ref }: JobName, parameters: JobParameters): Promise<JobParameters> {
-    const { template, settings } = this.#parts
-    const { unknownFields } = settings
+  /**
+   * Holds the parameters against the template. An item is refused only by what the template declares now, and only once it is known that the
+   * template is the right one.
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE when the template isn't the right one
+   */
+  async #checked(job: JobName, parameters: JobParameters): Promise<Checked> {
+    const { template, review } = this.#parts
     let knowledge = await template.current()
-    if (knowledge.kind !== 'known') return parameters
-    if (parameterProblems(parameters, knowledge.parameters, unknownFields).length > 0)
-      knowledge = await template.fresh()
-    if (knowledge.kind !== 'known') return parameters
-    const problems = parameterProblems(parameters, knowledge.parameters, unknownFields)
-    if (problems.length > 0) throw rejectedItem(ref.id, problems.join('; '))
-    if (unknownFields === 'reject') return parameters
-    const names = new Set(knowledge.parameters.map(({ name }) => name))
-    return new Map([...parameters].filter(([name]) => names.has(name)))
+    if (this.#problems(parameters, knowledge) === undefined) return this.#fitted(parameters, knowledge)
+    knowledge = await template.reread()
+    const problem = this.#problems(parameters, knowledge)
+    if (problem === undefined) return this.#fitted(parameters, knowledge)
+    if ((await review.judge(job, knowledge, { by: 'worker', why: problem })) === 'again') {
+      knowledge = await template.reread()
+      if (this.#problems(parameters, knowledge) === undefined) return this.#fitted(parameters, knowledge)
+    }
+    throw rejectedItem(job.ref.id, this.#problems(parameters, knowledge) ?? problem)
   }
 
-  async #post(manifest: Manifest): Promise<void> {
-    const { ledger, reader, clock } = this.#parts
+  #problems(parameters: JobParameters, knowledge: TemplateKnowledge): string | undefined {
+    if (knowledge.kind !== 'known') return undefined
+    const { unknownFields } = this.#parts.settings
+    const problems = parameterProblems(parameters, knowledge.parameters, unknownFields)
+    return problems.length === 0 ? undefined : problems.join('; ')
+  }
+
+  #fitted(parameters: JobParameters, knowledge: TemplateKnowledge): Checked {
+    if (knowledge.kind !== 'known') return { parameters, version: undefined }
+    const { version } = knowledge
+    if (this.#parts.settings.unknownFields === 'reject') return { parameters, version }
+    const names = new Set(knowledge.parameters.map(({ name }) => name))
+    return { parameters: new Map([...parameters].filter(([name]) => names.has(name))), version }
+  }
+
+  /** @param version of the template that the parameters were held against */
+  async #post(manifest: Manifest, version: string | undefined): Promise<void> {
+    const { ledger, reader, clock, review } = this.#parts
     const { job } = manifest
     ledger.entry(job)
+    let isReviewed = false
     for (let sends = 1; ; sends++) {
       const verdict = judgeSend(await this.#request(manifest))
-      if (verdict.kind === 'done') return this.#accepted(job, verdict.json)
+      if (verdict.kind === 'done') {
+        await this.#accepted(job, verdict.json)
+        review.noteAccepted(manifest, version)
+        return
+      }
+      if (verdict.kind === 'rejected' && !isReviewed && concernsTemplate(verdict.why)) {
+        await this.#review(job, verdict)
+        isReviewed = true
+        continue
+      }
       if (verdict.kind !== 'unknown') throw this.#refused(job, verdict)
       // From here on until an answer says otherwise it may be there.
       ledger.entry(job).doubtful = true
@@ -97,6 +136,19 @@ export class JobSender {
       if (sends >= MAX_SENDS) throw this.#refused(job, verdict)
       await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
+  }
+
+  /** Returned, the item is to be sent once more: the template is right by now. @throws SluiceError as the refusal deserves */
+  async #review(job: JobName, refusal: Trouble): Promise<void> {
+    const { template, review } = this.#parts
+    try {
+      const verdict = await review.judge(job, await template.reread(), { by: 'argo', why: refusal.why })
+      if (verdict === 'again') return
+    } catch (error) {
+      this.#forgetUnsent(job)
+      throw error
+    }
+    throw this.#refused(job, refusal)
   }
 
   #request(manifest: Manifest) {
@@ -133,11 +185,15 @@ export class JobSender {
   }
 
   #refused(job: JobName, trouble: Trouble): Error {
-    const { ledger, settings } = this.#parts
-    const known = ledger.get(job)
-    // What was surely not stored needs no memory; and another send of the same job may have been luckier.
-    if (known?.report === undefined && known?.doubtful !== true) ledger.drop(job)
-    const { template } = settings
+    this.#forgetUnsent(job)
+    const { template } = this.#parts.settings
     return argoFailure(trouble, `start workflow ${job.workflow} of template ${template}`, job.ref.id)
+  }
+
+  /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */
+  #forgetUnsent(job: JobName): void {
+    const { ledger } = this.#parts
+    const known = ledger.get(job)
+    if (known?.report === undefined && known?.doubtful !== true) ledger.drop(job)
   }
 }
