@@ -18,6 +18,8 @@ export interface WorkerHarness {
   openDenied?(): Promise<Worker>
   /** A Worker object of the default name whose process dies at its outward operation number `point`, counted from 0. */
   openCrashing?(point: number): Promise<{ readonly worker: Worker; crashed(): boolean }>
+  /** How long a job that is cancelled may take to end, in ms. Default 10,000. */
+  readonly endsWithinMs?: number
   /** Ends all jobs, closes what it opened, and cleans up. */
   close(): Promise<void>
 }

@@ -1,4 +1,6 @@
 import { SluiceError, type Clock, type Logger } from '@sluice/core'
+import { z } from 'zod'
+import { isSsoSession, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure, type Trouble } from './argo-errors.js'
 import { nameJob } from './job-name.js'
@@ -49,7 +51,32 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
   template.tell(knowledge)
+  await adviseOn(parts)
   return checkRoom(parts, knowledge)
+}
+
+/** What works today, and may not at this controller, or tomorrow. */
+async function adviseOn({ api, settings, logger }: CheckParts): Promise<void> {
+  const { data } = versionSchema.safeParse(jsonOf(judgeRead(await api.get('version'))))
+  for (const warning of versionWarnings(data?.version ?? '')) logger.warn({ version: data?.version }, warning)
+  if (isSsoSession(await api.authorization())) {
+    logger.warn(
+      {},
+      'the token is that of an SSO session: it ends after some hours, and by an update to Argo 4.1.2; use the token of a service account',
+    )
+  }
+  const options = restrictedOptions(settings)
+  if (options.length === 0) return
+  logger.warn(
+    { options },
+    `a controller with templateReferencing Strict or Secure ends every workflow in Error for these options, unless its WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't tell which it is: ${options.join(', ')}`,
+  )
+}
+
+const versionSchema = z.object({ version: z.string() })
+
+function jsonOf(verdict: ReturnType<typeof judgeRead>): unknown {
+  return verdict.kind === 'done' ? verdict.json : undefined
 }
 
 const RESOURCES = {

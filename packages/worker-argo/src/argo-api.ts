@@ -92,6 +92,11 @@ export class ArgoApi {
     })
   }
 
+  /** The `Authorization` header that requests have. @throws SluiceError SLUICE_WORKER_DENIED when there is no token to be had */
+  authorization(): Promise<string | undefined> {
+    return this.#parts.credentials.authorization()
+  }
+
   /** What is under way ends without an answer. */
   close(): Promise<void> {
     return this.#parts.transport.close()

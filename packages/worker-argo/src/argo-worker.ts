@@ -15,7 +15,6 @@ import {
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
-import pMap from 'p-map'
 import { checkAccess } from './access-check.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
@@ -27,6 +26,7 @@ import { ParameterMaker } from './job-parameters.js'
 import { JobPoller } from './job-poller.js'
 import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
+import { RefusalReview } from './refusal-review.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
@@ -129,10 +129,12 @@ export class ArgoWorker implements Worker {
     await this.#parts.ender.cancel(this.#nameOf(ref), reason)
   }
 
-  /** Takes jobs whose outcomes are stored out of what is polled, and deletes their workflows if `deleteFinished` says so. */
+  /**
+   * Takes jobs whose outcomes are stored out of what is polled. If `deleteFinished` says so their workflows are deleted from then on, as many
+   * a second as `deletionsPerSecond`; those that are still there when the process ends, by the next one.
+   */
   async forgetJobs(refs: readonly JobRef[]): Promise<void> {
-    const jobs = refs.map((ref) => this.#nameOf(ref))
-    await pMap(jobs, (job) => this.#parts.ender.forget(job), { concurrency: 16 })
+    for (const job of refs.map((ref) => this.#nameOf(ref))) this.#parts.ender.forget(job)
   }
 
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
@@ -162,6 +164,7 @@ export class ArgoWorker implements Worker {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort()
+    this.#parts.ender.deletions.close()
     await this.#parts.api.close()
   }
 
@@ -195,6 +198,7 @@ function partsOf(base: {
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
   const shared = { ...base, ledger, keeper, reader, template, parameters }
+  const ender = new JobEnder(shared)
   return {
     settings,
     api,
@@ -203,9 +207,9 @@ function partsOf(base: {
     keeper,
     reader,
     watch,
-    poller: new JobPoller({ ...shared, watching: () => watch.live }),
-    sender: new JobSender(shared),
-    ender: new JobEnder(shared),
+    poller: new JobPoller({ ...shared, watching: () => watch.live, deletions: ender.deletions }),
+    sender: new JobSender({ ...shared, review: new RefusalReview(shared) }),
+    ender,
     check: () => checkAccess(shared),
   }
 }

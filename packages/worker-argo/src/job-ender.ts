@@ -1,6 +1,7 @@
-import { type Clock } from '@sluice/core'
+import type { Clock, Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
+import { DeletionQueue } from './deletion-queue.js'
 import type { JobKeeper } from './job-keeper.js'
 import type { JobLedger } from './job-ledger.js'
 import type { JobName } from './job-name.js'
@@ -16,14 +17,18 @@ export interface EnderParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
   readonly clock: Clock
+  readonly logger: Logger
 }
 
 /** Cancels jobs, and forgets those whose outcomes are stored. */
 export class JobEnder {
+  /** The finished workflows that are to be deleted. */
+  readonly deletions: DeletionQueue
   readonly #parts: EnderParts
 
   constructor(parts: EnderParts) {
     this.#parts = parts
+    this.deletions = new DeletionQueue({ ...parts, remove: (job) => this.#delete(job) })
   }
 
   /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED: it may be called again */
@@ -42,10 +47,10 @@ export class JobEnder {
     known.hints += 1
   }
 
-  /** @throws SluiceError when its workflow was to be deleted and could not be: it is reported again, and forgotten then */
-  async forget(job: JobName): Promise<void> {
+  /** It is no longer reported; its workflow is deleted in its turn, if it is to be. */
+  forget(job: JobName): void {
     const { ledger, clock } = this.#parts
-    if (this.#mayDelete(job)) await this.#delete(job)
+    if (this.#mayDelete(job)) this.deletions.add(job)
     ledger.forget(job, clock.monotonicMs())
   }
 

@@ -1,5 +1,6 @@
 import { isSluiceError, type JobRef, type JobReport } from '@sluice/core'
 import pMap from 'p-map'
+import type { DeletionQueue } from './deletion-queue.js'
 import type { JobKeeper, KeeperParts } from './job-keeper.js'
 import type { KnownJob } from './job-ledger.js'
 import type { JobName } from './job-name.js'
@@ -17,6 +18,7 @@ export interface PollerParts extends KeeperParts {
   readonly reader: WorkflowReader
   /** Whether a watch is up that tells at once when a job ends. */
   readonly watching: () => boolean
+  readonly deletions: Pick<DeletionQueue, 'isIdle' | 'takeLeftSome'>
 }
 
 /**
@@ -51,24 +53,36 @@ export class JobPoller {
       if (known !== undefined) ledger.noteListed(known, keeper.report(row, known))
     }
     this.#listedMs = beforeMs
-    if (this.#looksBack(awaited)) await this.#lookBack(isAwaited(awaited))
+    if (this.#looksBack(awaited)) await this.#lookBack(awaited)
   }
 
   /** Who waits for jobs asks for those it misses by name. Only what nobody waits for has to be looked for: to be told of, or deleted. */
   #looksBack(awaited: readonly JobRef[] | undefined): boolean {
-    return awaited === undefined || (!this.#swept && this.#parts.settings.deleteFinished !== 'never')
+    const { settings, deletions } = this.#parts
+    if (awaited === undefined) return true
+    // What waits to be deleted would only be found again.
+    if (settings.deleteFinished === 'never' || !deletions.isIdle) return false
+    if (deletions.takeLeftSome()) this.#swept = false
+    return !this.#swept
   }
 
-  async #lookBack(isAwaited: (job: JobName) => boolean): Promise<void> {
+  async #lookBack(awaited: readonly JobRef[] | undefined): Promise<void> {
     const { api, settings, ledger, keeper, clock } = this.#parts
-    for (const row of await recentlyFinished(api, settings, RECENT_ROWS)) {
+    const waitedFor = isAwaited(awaited)
+    // Only to delete them, those that stay would be in the way.
+    const onlySucceeded = awaited !== undefined && settings.deleteFinished === 'succeeded'
+    const rows = await recentlyFinished(api, settings, { maxRows: RECENT_ROWS, onlySucceeded })
+    let found = 0
+    for (const row of rows) {
       const known = keeper.knownOf(row)
       // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
       if (known === undefined || known.report !== undefined || known.forgotten) continue
-      if (isAwaited(known.job)) continue
+      if (waitedFor(known.job)) continue
+      found += 1
       ledger.noteAnswer(known, keeper.report(row, known), clock.monotonicMs())
     }
-    this.#swept = true
+    // A page that was full, and had something new in it, hides others.
+    this.#swept = found === 0 || rows.length < RECENT_ROWS
   }
 
   async #askForDue(awaited: readonly JobRef[] | undefined): Promise<void> {

@@ -1,4 +1,5 @@
 import type { JobReport, JsonValue } from '@sluice/core'
+import { restrictionHint } from './argo-advice.js'
 import { exitCodeOf, failedNode } from './failed-node.js'
 import { failureClassOf } from './failure-class.js'
 import type { JobName } from './job-name.js'
@@ -75,6 +76,7 @@ function reportFailed(
   const outputs = outputsOf(workflow)
   const message = textOf(workflow.status?.message)
   const nodeMessage = textOf(node?.message)
+  const hint = restrictionHint(message)
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
@@ -87,6 +89,7 @@ function reportFailed(
       ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
       ...(exitCode === undefined ? {} : { exitCode }),
       ...(outputs === undefined ? {} : { outputs }),
+      ...(hint === undefined ? {} : { hint }),
     },
   }
 }

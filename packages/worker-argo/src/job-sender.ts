@@ -10,7 +10,8 @@ import { rejectedItem, type ParameterMaker } from './job-parameters.js'
 import { createBody, submitBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from './parameter-fitter.js'
-import type { TemplateSource } from './template-source.js'
+import { concernsTemplate, type RefusalReview } from './refusal-review.js'
+import type { TemplateKnowledge, TemplateSource } from './template-source.js'
 import { judgeSend } from './verdict.js'
 import { totalProblem } from './workflow-size.js'
 import { workflowSchema } from './workflow.js'
@@ -27,6 +28,7 @@ export interface SenderParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
   readonly template: TemplateSource
+  readonly review: RefusalReview
   readonly parameters: ParameterMaker
   readonly clock: Clock
   readonly logger: Logger
@@ -37,6 +39,13 @@ export interface JobOrder {
   readonly job: JobName
   readonly body: JsonValue
   readonly spec: JobSpec
+}
+
+/** Parameters held against the template, as far as it is known. */
+interface Checked extends Omit<FittedParameters, 'problems'> {
+  readonly problem: string | undefined
+  /** Of the template; `undefined` when it isn't known. */
+  readonly version: string | undefined
 }
 
 /** Makes the workflow of a job: exactly one, whatever is lost on the way [W-SEND-1]. */
@@ -52,7 +61,7 @@ export class JobSender {
     try {
       await this.#send(order)
     } catch (error) {
-      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED')) throw error
+      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED') && !this.#parts.review.isMisfit(error)) throw error
       // Sent before, by a process that died or in a send whose answer was lost, and taken: the template was another one then.
       if (!(await this.#adopt(order.job, await this.#parts.reader.find(order.job)))) throw error
     }
@@ -63,34 +72,67 @@ export class JobSender {
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
     const values = await this.#parts.parameters.make(input)
-    const { parameters, templateBytes } = await this.#fitted({ itemId: job.ref.id, values, overrides })
+    const { parameters, templateBytes, version } = await this.#fitted(job, {
+      itemId: job.ref.id,
+      values,
+      overrides,
+    })
     const manifest = { job, parameters, overrides, itemPriority: spec.priority ?? 0 }
     const tooLarge = totalProblem({ parameters, templateBytes, body: this.#body(manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await reader.find(job)))) return
-    await this.#post(manifest)
+    await this.#post(manifest, version)
   }
 
-  /** @throws SluiceError SLUICE_JOB_REJECTED, and only by what the template declares now, not by what it declared a while ago */
-  async #fitted(input: FitInput): Promise<FittedParameters> {
-    const { template, settings } = this.#parts
+  /**
+   * Holds the parameters against the template. An item is refused only by what the template declares now, and only once it is known that the
+   * template is the right one.
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE when the template isn't the right one
+   */
+  async #fitted(job: JobName, input: FitInput): Promise<Checked> {
+    const { template, review } = this.#parts
     // How such a value is to be written changes with the template.
-    const current = needsTemplate(input.values) ? await template.fresh() : await template.current()
-    const fitted = fitParameters(current, input, settings)
-    if (fitted.problems.length === 0) return fitted
-    const again = fitParameters(await template.fresh(), input, settings)
-    if (again.problems.length > 0) throw rejectedItem(input.itemId, again.problems.join('; '))
-    return again
+    const known = needsTemplate(input.values) ? await template.recent() : await template.current()
+    const first = this.#fit(known, input)
+    if (first.problem === undefined) return first
+    const knowledge = await template.reread()
+    const second = this.#fit(knowledge, input)
+    if (second.problem === undefined) return second
+    const verdict = await review.judge(job, knowledge, { by: 'worker', why: second.problem })
+    const last = verdict === 'again' ? this.#fit(await template.reread(), input) : second
+    if (last.problem === undefined) return last
+    throw rejectedItem(job.ref.id, last.problem)
   }
 
-  async #post(manifest: Manifest): Promise<void> {
-    const { ledger, reader, clock } = this.#parts
+  #fit(knowledge: TemplateKnowledge, input: FitInput): Checked {
+    const { problems, ...fitted } = fitParameters(knowledge, input, this.#parts.settings)
+    return {
+      ...fitted,
+      problem: problems.length === 0 ? undefined : problems.join('; '),
+      version: knowledge.kind === 'known' ? knowledge.version : undefined,
+    }
+  }
+
+  /** @param version of the template that the parameters were held against */
+  async #post(manifest: Manifest, version: string | undefined): Promise<void> {
+    const { ledger, reader, clock, review } = this.#parts
     const { job } = manifest
     ledger.entry(job)
+    let isReviewed = false
     for (let sends = 1; ; sends++) {
       const verdict = judgeSend(await this.#request(manifest))
-      if (verdict.kind === 'done') return this.#accepted(job, verdict.json)
+      if (verdict.kind === 'done') {
+        await this.#accepted(job, verdict.json)
+        review.noteAccepted(manifest, version)
+        return
+      }
+      if (verdict.kind === 'rejected' && !isReviewed && concernsTemplate(verdict.why)) {
+        await this.#review(job, verdict)
+        isReviewed = true
+        continue
+      }
       if (verdict.kind !== 'unknown') throw this.#refused(job, verdict)
       // From here on until an answer says otherwise it may be there.
       ledger.entry(job).doubtful = true
@@ -98,6 +140,19 @@ export class JobSender {
       if (sends >= MAX_SENDS) throw this.#refused(job, verdict)
       await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
+  }
+
+  /** Returned, the item is to be sent once more: the template is right by now. @throws SluiceError as the refusal deserves */
+  async #review(job: JobName, refusal: Trouble): Promise<void> {
+    const { template, review } = this.#parts
+    try {
+      const verdict = await review.judge(job, await template.reread(), { by: 'argo', why: refusal.why })
+      if (verdict === 'again') return
+    } catch (error) {
+      this.#forgetUnsent(job)
+      throw error
+    }
+    throw this.#refused(job, refusal)
   }
 
   #request(manifest: Manifest) {
@@ -137,11 +192,15 @@ export class JobSender {
   }
 
   #refused(job: JobName, trouble: Trouble): Error {
-    const { ledger, settings } = this.#parts
-    const known = ledger.get(job)
-    // What was surely not stored needs no memory; and another send of the same job may have been luckier.
-    if (known?.report === undefined && known?.doubtful !== true) ledger.drop(job)
-    const { template } = settings
+    this.#forgetUnsent(job)
+    const { template } = this.#parts.settings
     return argoFailure(trouble, `start workflow ${job.workflow} of template ${template}`, job.ref.id)
+  }
+
+  /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */
+  #forgetUnsent(job: JobName): void {
+    const { ledger } = this.#parts
+    const known = ledger.get(job)
+    if (known?.report === undefined && known?.doubtful !== true) ledger.drop(job)
   }
 }

@@ -16,7 +16,7 @@ export interface Manifest {
 type Target = Pick<ArgoWorkerSettings, 'namespace' | 'template' | 'templateKind'>
 
 /** The body of `POST …/submit`. */
-export function submitBody({ namespace, template, templateKind }: Target, manifest: Manifest): JsonValue {
+export function submitBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass } = manifest.overrides
   const priority = priorityOf(manifest)
   return {
@@ -37,7 +37,7 @@ export function submitBody({ namespace, template, templateKind }: Target, manife
 }
 
 /** The body of `POST …/workflows/{namespace}`. Without a `generateName`, so that a name that exists is said plainly. */
-export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest): JsonValue {
+export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass, spec } = manifest.overrides
   const priority = priorityOf(manifest)
   const clusterScope = templateKind === 'ClusterWorkflowTemplate'
@@ -63,6 +63,19 @@ export function createBody({ namespace, template, templateKind }: Target, manife
       },
     },
   }
+}
+
+/** The request that says whether Argo would take a workflow, and stores nothing. */
+export function dryRunOf(
+  settings: Target & Pick<ArgoWorkerSettings, 'via'>,
+  manifest: Manifest,
+): { readonly path: string; readonly body: JsonValue } {
+  const path = `workflows/${settings.namespace}`
+  if (settings.via === 'create') {
+    return { path, body: { ...createBody(settings, manifest), createOptions: { dryRun: ['All'] } } }
+  }
+  const { submitOptions, ...body } = submitBody(settings, manifest)
+  return { path: `${path}/submit`, body: { ...body, submitOptions: { ...submitOptions, dryRun: true } } }
 }
 
 const MAX_INT32 = 2_147_483_647

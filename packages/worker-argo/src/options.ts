@@ -137,6 +137,8 @@ export const optionsSchema = overridesSchema
       .optional(),
     /** Whether a workflow is deleted once its outcome is in the queue. */
     deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
+    /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */
+    deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
     /** The machine's clock by default. */
     clock: z.custom<Clock>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),

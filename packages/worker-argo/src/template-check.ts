@@ -28,6 +28,16 @@ const templateSchema = z.object({
   spec: specSchema.extend({ workflowSpec: specSchema.nullish() }),
 })
 
+const versionSchema = z.object({
+  metadata: z.object({ uid: z.string().min(1), resourceVersion: z.string().min(1) }),
+})
+
+/** What changes with every change of a template, and never comes back; `undefined` when the answer doesn't tell. */
+export function templateVersion(answer: unknown): string | undefined {
+  const { data } = versionSchema.safeParse(answer)
+  return data === undefined ? undefined : `${data.metadata.uid} ${data.metadata.resourceVersion}`
+}
+
 /** What a template declares, or `undefined` when the answer is no template. */
 export function declaredParameters(answer: unknown): readonly DeclaredParameter[] | undefined {
   const parsed = templateSchema.safeParse(answer)

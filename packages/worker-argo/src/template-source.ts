@@ -2,14 +2,14 @@ import { isSluiceError, type Clock, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import type { ArgoWorkerSettings } from './options.js'
-import { declaredParameters, type DeclaredParameter } from './template-check.js'
+import { SharedCall } from './shared-call.js'
+import { declaredParameters, templateVersion, type DeclaredParameter } from './template-check.js'
 import { readFamily, type ReadFamily } from './template-family.js'
 import { judgeRead } from './verdict.js'
 
 /** How old what is known of the template may be. */
 const KNOWN_MS = 60_000
-/** How old, when an item is to be refused by it: the template may have been changed a moment ago. */
-const FRESH_MS = 5_000
+const RECENT_MS = 5_000
 
 /** What the template declares; or why that isn't known: then nothing is held against it, and Argo itself checks. */
 export type TemplateKnowledge =
@@ -17,6 +17,8 @@ export type TemplateKnowledge =
       readonly kind: 'known'
       readonly parameters: readonly DeclaredParameter[]
       readonly family: ReadFamily
+      /** Another one after every change. */
+      readonly version: string | undefined
     }
   /** `refused`: the token itself, by which nothing else is permitted either. */
   | { readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'; readonly why: string }
@@ -32,19 +34,37 @@ export interface TemplateParts {
 export class TemplateSource {
   readonly #parts: TemplateParts
   #known: { readonly knowledge: TemplateKnowledge; readonly atMs: number } | undefined
-  #reading: Promise<TemplateKnowledge> | undefined
+  readonly #reading = new SharedCall(() => this.#readAndTell())
+  #asking: Promise<TemplateKnowledge> | undefined
   #told = false
 
   constructor(parts: TemplateParts) {
     this.#parts = parts
   }
 
+  /** As it was within the last minute. */
   current(): Promise<TemplateKnowledge> {
     return this.#notOlderThan(KNOWN_MS)
   }
 
-  fresh(): Promise<TemplateKnowledge> {
-    return this.#notOlderThan(FRESH_MS)
+  /** As it was within the last seconds, for values that are sent in another form after a change of the template. */
+  recent(): Promise<TemplateKnowledge> {
+    return this.#notOlderThan(RECENT_MS)
+  }
+
+  async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
+    const nowMs = this.#parts.clock.monotonicMs()
+    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
+    // A hundred sends at once ask once.
+    this.#asking ??= this.#reading.run().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /** Read after this call: the template may have been changed a moment ago. All who ask meanwhile share it. */
+  reread(): Promise<TemplateKnowledge> {
+    return this.#reading.run()
   }
 
   /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
@@ -71,16 +91,6 @@ export class TemplateSource {
     }
   }
 
-  async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
-    const nowMs = this.#parts.clock.monotonicMs()
-    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
-    // A hundred sends at once ask once.
-    this.#reading ??= this.#readAndTell().finally(() => {
-      this.#reading = undefined
-    })
-    return this.#reading
-  }
-
   async #readAndTell(): Promise<TemplateKnowledge> {
     const knowledge = await this.read()
     this.tell(knowledge)
@@ -101,10 +111,11 @@ async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): 
     }
     const parameters = declaredParameters(verdict.json)
     if (parameters === undefined) return { kind: 'unreachable', why: 'the answer is no template' }
+    const version = templateVersion(verdict.json)
     const family = await readFamily(verdict.json, async (templateKind, template) =>
       judgeRead(await api.get(templatePath({ ...settings, templateKind, template }))),
     )
-    return { kind: 'known', parameters, family }
+    return { kind: 'known', parameters, version, family }
   } catch (error) {
     if (!isSluiceError(error)) throw error
     return {

@@ -56,9 +56,10 @@ export async function unfinishedWorkflows(
 export async function recentlyFinished(
   api: ArgoApi,
   settings: PageSettings,
-  maxRows: number,
+  { maxRows, onlySucceeded }: { readonly maxRows: number; readonly onlySucceeded: boolean },
 ): Promise<readonly Workflow[]> {
-  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed=true`
+  const phase = onlySucceeded ? ',workflows.argoproj.io/phase=Succeeded' : ''
+  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed=true${phase}`
   const list = await readPage(api, settings, { selector, cursor: undefined, limit: maxRows })
   const rows = new Map<string, Workflow>()
   for (const workflow of list.items ?? []) keepOne(rows, workflow)

@@ -56,6 +56,25 @@ export const workflowSchema = z.object({
 export type Workflow = z.output<typeof workflowSchema>
 export type WorkflowNode = z.output<typeof nodeSchema>
 
+const argumentSchema = z.object({
+  name: z.string(),
+  value: z.union([z.string(), z.number(), z.boolean()]).optional(),
+})
+
+/** A list of which only the arguments are read. */
+export const argumentsSchema = z.object({
+  metadata: z.object({ resourceVersion: text }).nullish(),
+  items: z
+    .array(
+      z.object({
+        spec: z
+          .object({ arguments: z.object({ parameters: z.array(argumentSchema).nullish() }).nullish() })
+          .nullish(),
+      }),
+    )
+    .nullish(),
+})
+
 /** A page of workflows. An empty one has `items: null`. */
 export const workflowListSchema = z.object({
   metadata: z.object({ resourceVersion: text, continue: text }).nullish(),

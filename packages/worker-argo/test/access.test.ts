@@ -47,6 +47,56 @@ describe('check', () => {
     expect(bench.server.workflows.size).toBe(0)
   })
 
+  describe('warns', () => {
+    async function warningsOf(options: Partial<ArgoWorkerOptions> = {}): Promise<readonly string[]> {
+      const warnings: string[] = []
+      expect(await check({ ...options, logger: listening(warnings) })).toBeUndefined()
+      return warnings
+    }
+
+    test.each([
+      [
+        '3.5.15',
+        /^Argo v3\.5\.15 has published vulnerabilities \(.*CVE-2026-54526\): use 3\.7\.15, 4\.0\.6 or later$/u,
+      ],
+      ['3.7.18', undefined],
+      ['4.0.10', undefined],
+      ['4.1.2', undefined],
+    ] as const)('of the vulnerabilities of a version: %s', async (version, words) => {
+      await bench.close()
+      bench = await ArgoBench.start({ clock: fastClock, version })
+      const warnings = await warningsOf()
+      expect(warnings).toEqual(words === undefined ? [] : [expect.stringMatching(words)])
+    })
+
+    test('of a token of an SSO session', async () => {
+      bench.server.rotateToken('v2:eyJhbGciOiJkaXIifQ..x.y.z')
+      const [warning = '', ...others] = await warningsOf({ token: 'v2:eyJhbGciOiJkaXIifQ..x.y.z' })
+      expect(warning).toMatch(/SSO session: .* use the token of a service account/u)
+      expect(others).toEqual([])
+    })
+
+    test('of options that templateReferencing may forbid, by their names, and what lifts that', async () => {
+      const [warning = '', ...others] = await warningsOf({
+        via: 'create',
+        serviceAccount: 'runner',
+        podPriorityClass: 'low',
+        overridesFrom: '$.argo',
+        spec: { onExit: 'main', ttlStrategy: { secondsAfterCompletion: 60 } },
+      })
+      expect(warning).toContain(
+        "WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't tell which it is: " +
+          'serviceAccount (serviceAccountName), podPriorityClass (podPriorityClassName), spec.onExit, what items set of these at $.argo',
+      )
+      expect(others).toEqual([])
+    })
+
+    test('of no option that always runs', async () => {
+      const spec = { ttlStrategy: { secondsAfterCompletion: 60 }, activeDeadlineSeconds: 60, podGC: {} }
+      expect(await warningsOf({ via: 'create', priority: 'item', entrypoint: 'main', spec })).toEqual([])
+    })
+  })
+
   test.each(['list workflows', 'get workflows', 'create workflows', 'watch workflows'])(
     'names the permission that is missing: %s',
     async (permission) => {

@@ -83,8 +83,12 @@ export const fastClock: Clock = {
 const BOUND_MS = 20_000
 
 /** Waits until it is so: for what nothing tells of. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + BOUND_MS
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  boundMs = BOUND_MS,
+): Promise<void> {
+  const endMs = performance.now() + boundMs
   while (!(await holds())) {
     if (performance.now() > endMs) throw new Error(`it did not come to pass: ${what}`)
     await wait(2)

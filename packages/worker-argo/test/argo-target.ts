@@ -32,8 +32,12 @@ export async function openTarget(): Promise<ArgoTarget> {
   }
 }
 
+/** A busy controller takes 15 s for a cancel, and longer until its lists show it. */
+const PATIENCE_MS = 120_000
+
 /** What the contract needs, by requests that a person could send. */
 export class TargetHarness implements WorkerHarness {
+  readonly endsWithinMs = PATIENCE_MS
   readonly #target: ArgoTarget
   /** A real cluster remembers: each case has queues that were never there before. */
   readonly #run = randomUUID()
@@ -60,14 +64,16 @@ export class TargetHarness implements WorkerHarness {
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
     const [name = '', queue = ''] = await this.#find(job)
     const path = `workflows/${this.#target.namespace}/${name}`
-    await eventually('it runs', async () => (await this.#ask('GET', path))?.status?.phase === 'Running')
+    const runs = async () => (await this.#ask('GET', path))?.status?.phase === 'Running'
+    await eventually('it runs', runs, PATIENCE_MS)
     const phase = how === 'SUCCESS' ? 'Succeeded' : 'Failed'
     await this.#ask('PUT', `${path}/set`, { nodeFieldSelector: `id=${name}`, phase, message: how })
     // The lists lag behind; a poll goes by them.
-    await eventually('the lists show that it has ended', async () => {
+    const isListed = async () => {
       const ended = await this.#list(`sluice/queue=${queueLabel(queue)},workflows.argoproj.io/completed=true`)
       return ended.some(({ metadata }) => metadata.name === name)
-    })
+    }
+    await eventually('the lists show that it has ended', isListed, PATIENCE_MS)
   }
 
   async starts(job: JobRef): Promise<number> {

@@ -16,6 +16,7 @@ describe('the options', () => {
       requestTimeoutMs: 30_000,
       cancel: 'terminate',
       deleteFinished: 'never',
+      deletionsPerSecond: 2,
     })
   })
 
@@ -28,6 +29,7 @@ describe('the options', () => {
     ['namespace', { namespace: '../argo' }],
     ['template', { template: 'a/b' }],
     ['templateKind', { templateKind: 'Template' }],
+    ['deletionsPerSecond', { deletionsPerSecond: 0 }],
     ['parameters', { parameters: { path: '$..' } }],
     ['parameters', { parameters: { path: '@nothing' } }],
     ['parameters', { parameters: { 'a b': '$' } }],

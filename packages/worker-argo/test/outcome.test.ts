@@ -1,3 +1,4 @@
+import { silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
 import { answerWith, type ArgoWorkflow } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -7,7 +8,7 @@ import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
 import { nameJob } from '../src/job-name.js'
 import { reportOf } from '../src/job-report.js'
 import { workflowSchema } from '../src/workflow.js'
-import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
+import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
 const A = jobOf('a')
 
@@ -111,7 +112,7 @@ describe('on a server', () => {
   const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') }
 
   async function running(options: Partial<ArgoWorkerOptions> = {}) {
-    const worker = await bench.open({ ...options, logger })
+    const worker = await bench.open({ logger, ...options })
     await send(worker, A, { mode: 'hang' })
     await worker.pollAllStatus([A])
     return { worker, name: bench.nameOf(A), server: bench.server }
@@ -210,8 +211,9 @@ describe('on a server', () => {
       server.workflows.finish(name, { phase })
       await reported(worker)
       await worker.forgetJobs([A])
-      expect(server.workflows.get(name) !== undefined).toBe(there)
       await worker.forgetJobs([A])
+      await eventually('it is as it is to be', () => (server.workflows.get(name) !== undefined) === there)
+      expect(server.traffic().DeleteWorkflow.requests).toBe(there ? 0 : 1)
     })
 
     test('that run again by somebody’s hand are not deleted', async () => {
@@ -219,21 +221,29 @@ describe('on a server', () => {
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
       server.operator.retry(name)
+      const { requests } = server.traffic().GetWorkflow
       await worker.forgetJobs([A])
+      await eventually('it is looked at', () => server.traffic().GetWorkflow.requests > requests)
+      await server.settled()
       expect(server.workflows.get(name)).toBeDefined()
+      expect(server.traffic().DeleteWorkflow.requests).toBe(0)
     })
 
-    test('that could not be deleted are reported again, and deleted then', async () => {
-      const { worker, name, server } = await running({ deleteFinished: 'all' })
+    test('that could not be deleted are tried again, told of once, and no longer reported', async () => {
+      const warnings: string[] = []
+      const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
+      const { worker, name, server } = await running({ deleteFinished: 'all', logger, clock: fastClock })
       server.workflows.finish(name)
       await reported(worker)
       server.main.onRequest = ({ operation }) =>
         operation === 'DeleteWorkflow' ? answerWith('unavailable') : undefined
-      await expect(worker.forgetJobs([A])).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
-      server.main.onRequest = undefined
-      expect((await worker.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
       await worker.forgetJobs([A])
-      expect(server.workflows.get(name)).toBeUndefined()
+      await eventually('it is tried twice', () => server.traffic().DeleteWorkflow.requests >= 2)
+      expect((await worker.pollAllStatus([])).get('a')).toBeUndefined()
+      expect(server.workflows.get(name)).toBeDefined()
+      server.main.onRequest = undefined
+      await eventually('it is deleted', () => server.workflows.get(name) === undefined)
+      expect(warnings).toEqual(['a finished workflow could not be deleted; it is tried again'])
     })
 
     test('of an earlier process that somebody waits for are told of with all their evidence, and deleted then', async () => {
@@ -244,7 +254,7 @@ describe('on a server', () => {
       expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
       expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
       await next.forgetJobs([A])
-      expect(server.workflows.get(name)).toBeUndefined()
+      await eventually('it is deleted', () => server.workflows.get(name) === undefined)
     })
 
     test('whose labels a careless hand took away are told of with all their evidence', async () => {
@@ -266,7 +276,7 @@ describe('on a server', () => {
       const next = await bench.open({ deleteFinished: 'all' })
       expect((await next.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
       await next.forgetJobs([A])
-      expect(server.workflows.get(name)).toBeUndefined()
+      await eventually('it is deleted', () => server.workflows.get(name) === undefined)
     })
   })
 

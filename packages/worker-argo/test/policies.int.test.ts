@@ -5,7 +5,7 @@ import { ManualClock } from '@sluice/testkit'
 import type { ArgoServer, ArgoServerOptions } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
-import { ArgoBench } from './argo-bench.js'
+import { ArgoBench, eventually } from './argo-bench.js'
 import { serviceOn, workflowsPerJob } from './service-bench.js'
 
 let bench: ArgoBench
@@ -185,5 +185,5 @@ test('a success is stored with its outputs, whatever becomes of the workflow', a
     result: { result: '{"tiles":4}' },
     details: { phase: 'Succeeded', progress: '1/1' },
   })
-  expect(server.workflows.size).toBe(0)
+  await eventually('it is deleted', () => server.workflows.size === 0)
 })

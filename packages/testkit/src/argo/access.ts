@@ -15,6 +15,11 @@ export class Access {
   serverMode: boolean
   /** What nobody may do, such as `create workflows` or `delete pods`. */
   readonly denied: Set<string>
+  /**
+   * Whether kube-apiserver has read its roles. For some seconds after its start it hasn't, and forbids even asking whether something is
+   * allowed, which the server does for each list.
+   */
+  rolesRead = true
   readonly #tokens = new Map<string, string>()
 
   constructor(serverMode: boolean, denied: Iterable<string>) {
@@ -46,6 +51,17 @@ export class Access {
   /** Whether a verb is allowed on a resource. */
   allows(verb: string, resource: string): boolean {
     return !this.denied.has(`${verb} ${resource}`)
+  }
+
+  /** The server asks Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has no roles yet */
+  review({ subject }: Caller): void {
+    if (this.rolesRead) return
+    const what = 'selfsubjectaccessreviews'
+    const group = 'authorization.k8s.io'
+    throw new ArgoRefusal(
+      7,
+      `${what}.${group} is forbidden: User "${subject}" cannot create resource "${what}" in API group "${group}" at the cluster scope`,
+    )
   }
 
   /** @throws ArgoRefusal 403, in Kubernetes' words */

@@ -15,7 +15,13 @@ import {
 } from './argo-workflow.js'
 import { actionShape } from './body-shape.js'
 import { stored } from './create-operations.js'
-import { bodyOf, liveWorkflowOf, workflowOf, type OperationContext } from './operation-context.js'
+import {
+  bodyOf,
+  liveWorkflowOf,
+  resolvedSpec,
+  workflowOf,
+  type OperationContext,
+} from './operation-context.js'
 import { withParameters } from './submit-options.js'
 import { assertValid } from './validation.js'
 import { retried, withLabels } from './workflow-steps.js'
@@ -80,7 +86,7 @@ export function resubmitted(context: OperationContext, old: ArgoWorkflow): JsonO
     ownerReferences: metadata.ownerReferences ?? [],
     spec: withParameters(spec, asArray(body['parameters'])),
   }
-  assertValid(draft, parts.templates.resolved(draft.spec, metadata.namespace))
+  assertValid(draft, resolvedSpec(parts, draft.spec, metadata.namespace))
   const { request } = context
   const here = { ...context, request: { ...request, namespace: metadata.namespace } }
   return stored(here, draft, { transportCode: 13, dryRun: false })

@@ -58,6 +58,21 @@ export function streamError(grpcCode: number, message: string): string {
   return goJson({ error })
 }
 
+/** The same as the whole answer of a watch that never began, framed as the stream would be. */
+export function streamRefusal(
+  headers: Readonly<Record<string, string>>,
+  grpcCode: number,
+  message: string,
+): ArgoAnswer {
+  const body = streamError(grpcCode, message)
+  const events = headers['accept'] === 'text/event-stream'
+  return {
+    status: statusOf(grpcCode),
+    headers: { 'content-type': events ? 'text/event-stream' : 'application/json' },
+    body: events ? `data: ${body} \n\n` : body,
+  }
+}
+
 /** A successful answer. */
 export function okAnswer(value: unknown, version: string): ArgoAnswer {
   return {

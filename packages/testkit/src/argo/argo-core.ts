@@ -1,12 +1,4 @@
-import {
-  ArgoRefusal,
-  errorAnswer,
-  okAnswer,
-  pageAnswer,
-  streamError,
-  statusOf,
-  type ArgoAnswer,
-} from './answer.js'
+import { ArgoRefusal, errorAnswer, okAnswer, pageAnswer, streamRefusal, type ArgoAnswer } from './answer.js'
 import {
   deleteWorkflow,
   resubmitWorkflow,
@@ -105,19 +97,8 @@ export class ArgoCore {
       return readWatchQuery({ parts, request, caller, replica })
     } catch (error) {
       if (!(error instanceof ArgoRefusal)) throw error
-      return watchRefusal(request, error)
+      return streamRefusal(request.headers, error.grpcCode, error.message)
     }
-  }
-}
-
-/** The shape of streams, framed as the stream would be. */
-function watchRefusal({ headers }: ArgoRequest, { grpcCode, message }: ArgoRefusal): ArgoAnswer {
-  const body = streamError(grpcCode, message)
-  const events = headers['accept'] === 'text/event-stream'
-  return {
-    status: statusOf(grpcCode),
-    headers: { 'content-type': events ? 'text/event-stream' : 'application/json' },
-    body: events ? `data: ${body} \n\n` : body,
   }
 }
 

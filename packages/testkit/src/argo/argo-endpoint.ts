@@ -16,6 +16,8 @@ export interface ArgoEndpointOptions {
   readonly onRequest?: OnArgoRequest
   /** How many ms its lists are behind; asked at each list. Default 0. */
   readonly listLagMs?: number | (() => number)
+  /** How many lists lack a workflow after it was made, though they have all else. Default 0. */
+  readonly listsWithoutNew?: number
   /** The port to listen on. Default any free one. */
   readonly port?: number
   /** The address to listen on. Default `127.0.0.1`. */
@@ -51,6 +53,7 @@ export class ArgoEndpoint {
     this.#basePath = options.basePath ?? ''
     this.#port = options.port ?? 0
     this.replica = new Replica(parts.core.parts.cluster, () => parts.clock.now(), options.listLagMs ?? 0)
+    this.replica.listsWithoutNew = options.listsWithoutNew ?? 0
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#handler = new RequestHandler(parts, this.replica, this.#log, () => this.crash())
     this.#handler.latencyMs = options.latencyMs ?? 0

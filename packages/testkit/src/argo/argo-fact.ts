@@ -20,6 +20,10 @@ export interface ArgoTarget {
   readonly prefix: string
   /** As `GET /api/v1/version` says, such as `v4.1.2`. */
   readonly version: string
+  /** A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow. */
+  readonly denied?: string
+  /** As the controller is set; `undefined`: not. */
+  readonly templateReferencing?: 'Strict' | 'Secure'
   /** Whether finished workflows are archived. */
   readonly archive: boolean
   /** Lets time pass, the server's. Default by waiting; a server whose clock can be set needn't wait. */

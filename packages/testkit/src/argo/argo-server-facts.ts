@@ -1,8 +1,10 @@
 import type { ArgoFact } from './argo-fact.js'
 import { actionFacts } from './facts/action-facts.js'
+import { argumentFacts } from './facts/argument-facts.js'
 import { createFacts } from './facts/create-facts.js'
 import { listFacts } from './facts/list-facts.js'
 import { phaseFacts } from './facts/phase-facts.js'
+import { referencingFacts } from './facts/referencing-facts.js'
 import { submitFacts } from './facts/submit-facts.js'
 import { watchFacts } from './facts/watch-facts.js'
 import { wireFacts } from './facts/wire-facts.js'
@@ -11,9 +13,11 @@ import { wireFacts } from './facts/wire-facts.js'
 export const argoServerFacts: readonly ArgoFact[] = [
   ...wireFacts,
   ...submitFacts,
+  ...argumentFacts,
   ...createFacts,
   ...phaseFacts,
   ...listFacts,
   ...watchFacts,
   ...actionFacts,
+  ...referencingFacts,
 ]

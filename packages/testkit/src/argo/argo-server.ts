@@ -1,5 +1,6 @@
 import type { Clock } from '@sluice/core'
 import { Access } from './access.js'
+import type { AdmissionRule } from './admission.js'
 import { Archive } from './archive.js'
 import { ArgoCore } from './argo-core.js'
 import { ArgoEndpoint, type ArgoEndpointOptions } from './argo-endpoint.js'
@@ -40,6 +41,10 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly serverMode?: boolean
   /** What nobody may do, such as `create workflows`, `get workflowtemplates`, `delete pods`. */
   readonly denied?: readonly string[]
+  /** What the cluster's admission policies and webhooks deny. Default nothing. Later: `server.admission`. */
+  readonly admission?: AdmissionRule
+  /** The one namespace that a server started with `--namespaced` is for. Default all. */
+  readonly managedNamespace?: string
   /** The controller's and server's instance id. Default none. */
   readonly instanceId?: string
   /** How the controller goes about it. */
@@ -130,6 +135,11 @@ export class ArgoServer {
    */
   set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter') {
     this.#parts.core.parts.kubernetesTrouble = state === 'up' ? undefined : transportError(state)
+  }
+
+  /** What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`: nothing. */
+  set admission(rule: AdmissionRule | undefined) {
+    this.#parts.core.parts.admission = rule
   }
 
   /** One more replica: the same workflows, with list cache, faults and counts of its own. */
@@ -228,6 +238,7 @@ function partsOf(
     archiveOverlapMs: 0,
     kubelet: '1.35',
     tooLarge: 'error',
+    templateReferencing: undefined,
     ...options.controller,
   }
   const rules = { ...rulesOf(options.version ?? '4.1.2'), ...options.rules }
@@ -241,9 +252,10 @@ function partsOf(
     names: new Names(options.seed ?? 1),
     namespaces: new Set(options.namespaces ?? [namespace]),
     instanceId: options.instanceId ?? '',
-    managedNamespace: '',
+    managedNamespace: options.managedNamespace ?? '',
     startedAt: timestamp(clock.now()),
     now,
     kubernetesTrouble: undefined,
+    admission: options.admission,
   }
 }

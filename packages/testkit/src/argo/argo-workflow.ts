@@ -46,6 +46,7 @@ export interface WorkflowStatus {
   readonly conditions?: readonly JsonObject[] | undefined
   readonly resourcesDuration?: Readonly<Record<string, number>> | undefined
   readonly outputs?: JsonObject | undefined
+  readonly storedTemplates?: JsonObject | undefined
   readonly storedWorkflowTemplateSpec?: JsonObject | undefined
 }
 

@@ -14,6 +14,7 @@ import { runParameters, ttlMsOf, type Outcome, type OutcomeRule, type Ending } f
 import type { ArgoRules } from './rules.js'
 import { Schedule } from './schedule.js'
 import { Slots } from './slots.js'
+import { changedTemplateError, referencingError, type TemplateReferencing } from './template-referencing.js'
 import { notFound, type Templates } from './templates.js'
 import { failedStart, isTooLargeToStore, podsOf } from './workload.js'
 import { finished, postponed, shutDown, started, TOO_MANY, withLabels } from './workflow-steps.js'
@@ -34,6 +35,8 @@ export interface ControllerSettings {
   kubelet: KubeletVersion
   /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
   tooLarge: 'error' | 'never'
+  /** `workflowRestrictions.templateReferencing`. Default none. */
+  templateReferencing: TemplateReferencing | undefined
 }
 
 type Step = 'reconcile' | 'finish' | 'archive' | 'mark' | 'expire'
@@ -210,7 +213,7 @@ export class Controller {
       case 'reconcile':
         return this.#reconcile(run, workflow, at)
       case 'finish':
-        return this.#end(run, run.outcome ?? {}, at)
+        return this.#end(run, this.#restricted(workflow) ?? run.outcome ?? {}, at)
       case 'archive':
         this.#archive.put(workflow)
         return this.#plan(run, 'mark', at + this.settings.archiveOverlapMs)
@@ -245,6 +248,8 @@ export class Controller {
     if (workflow === undefined) return
     const resolved = this.#templates.resolved(workflow.spec, run.namespace)
     if (resolved === undefined) return this.#failToResolve(run, workflow, at)
+    const restricted = this.#restricted(workflow)
+    if (restricted !== undefined) return this.#end(run, restricted, at)
     this.#slots.take(run)
     const parameters = runParameters(workflow, resolved)
     const next = started(workflow, { resolved, parameters, at })
@@ -270,6 +275,17 @@ export class Controller {
     if (run.endsAt === undefined && workflow.spec['suspend'] === true) return
     run.endsAt ??= at + (run.outcome?.afterMs ?? 0)
     this.#plan(run, 'finish', Math.max(at, run.endsAt))
+  }
+
+  /** How a workflow ends that `templateReferencing` doesn't allow, or no longer. */
+  #restricted(workflow: ArgoWorkflow): Ending | undefined {
+    const { templateReferencing } = this.settings
+    if (templateReferencing === undefined) return undefined
+    const { spec, metadata } = workflow
+    const message =
+      referencingError(workflow, templateReferencing, this.#rules.restrictsOverrides) ??
+      changedTemplateError(workflow, templateReferencing, this.#templates.resolved(spec, metadata.namespace))
+    return message === undefined ? undefined : { phase: 'Error', message }
   }
 
   #failToResolve(run: Run, workflow: ArgoWorkflow, at: number): void {

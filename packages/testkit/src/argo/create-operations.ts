@@ -13,7 +13,9 @@ import {
 } from './argo-workflow.js'
 import type { JsonValue } from '@sluice/core'
 import { createShape, submitShape } from './body-shape.js'
-import { bodyOf, reachKubernetes, type OperationContext } from './operation-context.js'
+import { assertAdmitted } from './admission.js'
+import { bodyOf, reachKubernetes, resolvedSpec, type OperationContext } from './operation-context.js'
+import { storedTemplates } from './stored-templates.js'
 import { applySubmitOptions, type DraftWorkflow } from './submit-options.js'
 import { kindOf, pluralOf, type ArgoTemplate, type TemplateKind } from './templates.js'
 import { assertStorable, assertValid } from './validation.js'
@@ -34,7 +36,7 @@ export function submitWorkflow(context: OperationContext): JsonObject {
   // The options come last, so that their labels win.
   const labels = { ...base.labels, ...instanceLabel(parts.instanceId), ...creatorLabels(caller) }
   const draft = applySubmitOptions({ ...base, labels }, options)
-  assertValid(draft, parts.templates.resolved(draft.spec, request.namespace))
+  assertValid(draft, resolvedSpec(parts, draft.spec, request.namespace))
   if (options['dryRun'] === true) return shown(unsaved(context, draft))
   // What isn't Kubernetes' own word counts as the caller's mistake here.
   return stored(context, draft, { transportCode: 3, dryRun: options['serverDryRun'] === true })
@@ -58,7 +60,8 @@ export function createWorkflow(context: OperationContext): JsonObject {
     ownerReferences: asArray(metadata['ownerReferences']).map(asObject),
     spec: withTextValues(asObject(given['spec'])),
   }
-  assertValid(draft, parts.templates.resolved(draft.spec, request.namespace))
+  // The template is looked for where the workflow says it belongs, whatever the path says.
+  assertValid(draft, resolvedSpec(parts, draft.spec, namespace === '' ? request.namespace : namespace))
   if (asArray(asObject(body['createOptions'])['dryRun']).length > 0) return shown(unsaved(context, draft))
   if (namespace !== '' && namespace !== request.namespace) throw new ArgoRefusal(3, OTHER_NAMESPACE)
   return stored(context, draft, { transportCode: 13, dryRun: body['serverDryRun'] === true })
@@ -73,7 +76,8 @@ function templateFor(context: OperationContext, kind: TemplateKind, name: string
     reachKubernetes(context, 3)
     parts.access.demand(caller, 'get', pluralOf(kind), { name, namespace: request.namespace })
   }
-  return parts.templates.get(kind, name, request.namespace)
+  // What a server for one namespace doesn't see in another is refused when the workflow is validated.
+  return parts.templates.get(kind, name, request.namespace).template
 }
 
 function draftOf({ kind, metadata: { name }, spec }: ArgoTemplate): DraftWorkflow {
@@ -98,6 +102,8 @@ function instanceLabel(instanceId: string): Record<string, string> {
 /** As it was made, before Kubernetes had it. */
 export function unsaved({ request, parts }: OperationContext, draft: DraftWorkflow): ArgoWorkflow {
   const { name, generateName, labels, annotations, ownerReferences, spec } = draft
+  const resolved = parts.templates.resolved(spec, request.namespace)
+  const stored = resolved === undefined ? undefined : storedTemplates(spec, resolved)
   return {
     metadata: {
       name,
@@ -112,7 +118,7 @@ export function unsaved({ request, parts }: OperationContext, draft: DraftWorkfl
       ownerReferences,
     },
     spec,
-    status: { startedAt: null, finishedAt: null },
+    status: { startedAt: null, finishedAt: null, storedTemplates: stored },
   }
 }
 
@@ -130,11 +136,12 @@ export function stored(
   if (!parts.namespaces.has(namespace)) throw new ArgoRefusal(5, `namespaces "${namespace}" not found`)
   const name = draft.name === '' ? parts.names.generated(draft.generateName) : draft.name
   if (draft.name === '' && draft.generateName === '') throw new ArgoRefusal(3, NAMELESS)
+  const made = unsaved(context, { ...draft, name })
+  assertAdmitted(made, parts.admission)
   if (parts.cluster.get(namespace, name) !== undefined) {
     const exists = `workflows.argoproj.io "${name}" already exists`
     throw new ArgoRefusal(6, draft.generateName === '' ? exists : `${exists}, ${NOT_UNIQUE}`)
   }
-  const made = unsaved(context, { ...draft, name })
   const workflow = { ...made, metadata: { ...made.metadata, uid: parts.names.uid() } }
   return shown(how.dryRun ? workflow : parts.cluster.add(workflow))
 }

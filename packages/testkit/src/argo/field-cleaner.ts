@@ -57,12 +57,16 @@ function isScalar(value: unknown): value is string | number | boolean | null {
   return value === null || ['string', 'number', 'boolean'].includes(typeof value)
 }
 
-/** A workflow with what Go's structs always show: they come back after cleaning. */
-export function withZeroFields(workflow: JsonObject): JsonObject {
+/**
+ * A workflow with what Go's structs always show: they come back after cleaning.
+ *
+ * @param timestamps whether an empty creationTimestamp is one of them
+ */
+export function withZeroFields(workflow: JsonObject, timestamps: boolean): JsonObject {
   const { metadata, spec, status, ...rest } = workflow
   return {
     ...rest,
-    metadata: { creationTimestamp: null, ...asObject(metadata) },
+    metadata: { ...(timestamps ? { creationTimestamp: null } : {}), ...asObject(metadata) },
     spec: { arguments: {}, ...asObject(spec) },
     status: { startedAt: null, finishedAt: null, ...asObject(status) },
   }

@@ -17,7 +17,7 @@ export function listWorkflows(context: OperationContext): JsonObject {
   reachKubernetes(context)
   assertMayList(context, query.namespace)
   const index = replica.listed()
-  const live = index?.select(query.selector, query) ?? []
+  const live = index?.select(query.selector, query).filter(replica.shows()) ?? []
   const archived = parts.archive.enabled ? parts.archive.select(query.selector, query.keeps) : []
   const page = pageOf(live, archived, query)
   const metadata: JsonObject = {
@@ -28,7 +28,8 @@ export function listWorkflows(context: OperationContext): JsonObject {
     ),
   }
   const items = page.length === 0 ? null : page.map(({ view }) => view)
-  return cleanedList({ metadata, items }, FieldCleaner.of(request.query.get('fields') ?? ''))
+  const fields = FieldCleaner.of(request.query.get('fields') ?? '')
+  return cleanedList({ metadata, items }, fields, parts.rules.zeroTimestamps)
 }
 
 /** Without an instance id of its own a server shows what has none. */
@@ -43,7 +44,8 @@ export function instanceRequirement(instanceId: string): Requirement {
     : { key: LABEL_INSTANCE, operator: 'in', values: [instanceId] }
 }
 
-function assertMayList({ parts }: OperationContext, namespace: string): void {
+function assertMayList({ parts, caller }: OperationContext, namespace: string): void {
+  parts.access.review(caller)
   if (parts.access.allows('list', 'workflows')) return
   throw new ArgoRefusal(
     7,
@@ -94,12 +96,13 @@ function continuation(
 export function cleanedList(
   list: { readonly metadata: JsonObject; readonly items: readonly JsonObject[] | null },
   fields: FieldCleaner,
+  timestamps: boolean,
 ): JsonObject {
   if (fields.keepsAll) return { metadata: list.metadata, items: list.items }
   const cleaned = asObject(fields.clean(list))
   const { items = null, metadata = {} } = cleaned
   const rows = Array.isArray(items)
-    ? items.map((one: JsonValue) => withZeroFields(isObject(one) ? one : {}))
+    ? items.map((one: JsonValue) => withZeroFields(isObject(one) ? one : {}, timestamps))
     : null
   return { metadata, items: rows }
 }

@@ -162,13 +162,15 @@ function timeConditions(query: URLSearchParams, rules: ArgoRules): ((one: ArgoWo
 function integer(query: URLSearchParams, name: string): number {
   const text = query.get(name) ?? ''
   if (text === '') return 0
-  if (!/^-?\d+$/.test(text)) {
-    throw new ArgoRefusal(
-      3,
-      `type mismatch, parameter: ${name}, error: strconv.ParseInt: parsing "${text}": invalid syntax`,
-    )
+  // The gateway hands on what Go's parser says, which doesn't name the parameter.
+  if (!/^[+-]?\d+$/.test(text)) {
+    throw new ArgoRefusal(3, `strconv.ParseInt: parsing "${text}": invalid syntax`)
   }
-  return Math.max(0, Number(text))
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) {
+    throw new ArgoRefusal(3, `strconv.ParseInt: parsing "${text}": value out of range`)
+  }
+  return Math.max(0, value)
 }
 
 function offsetOf(text: string): number {

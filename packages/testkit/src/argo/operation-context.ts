@@ -1,7 +1,8 @@
 import type { Access, Caller } from './access.js'
+import type { AdmissionRule } from './admission.js'
 import { ArgoRefusal } from './answer.js'
 import type { Archive } from './archive.js'
-import { isObject, LABEL_INSTANCE, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
+import { asObject, isObject, LABEL_INSTANCE, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
 import { decoded, type Shape } from './body-shape.js'
 import type { Cluster } from './cluster.js'
 import type { Controller } from './controller.js'
@@ -29,6 +30,8 @@ export interface ArgoParts {
   readonly now: () => number
   /** What is wrong with the way to Kubernetes, if anything: a transport error in Go's words. */
   kubernetesTrouble: string | undefined
+  /** What the cluster's policies and webhooks say of a workflow that is to be created. */
+  admission: AdmissionRule | undefined
 }
 
 /** What one operation works on. */
@@ -72,6 +75,21 @@ function parsedJson(text: string): unknown {
 /** @throws ArgoRefusal when Kubernetes can't be reached */
 export function reachKubernetes({ parts }: OperationContext, grpcCode = 13): void {
   if (parts.kubernetesTrouble !== undefined) throw new ArgoRefusal(grpcCode, parts.kubernetesTrouble)
+}
+
+/**
+ * The spec that a workflow runs by, as the server sees it: one for a single namespace has no templates of others, unless it asks Kubernetes
+ * for them by the caller's account. `undefined` when its template isn't there.
+ */
+export function resolvedSpec(
+  { managedNamespace, rules, templates }: ArgoParts,
+  spec: JsonObject,
+  namespace: string,
+): JsonObject | undefined {
+  const { name, clusterScope } = asObject(spec['workflowTemplateRef'])
+  const isElsewhere = managedNamespace !== '' && namespace !== managedNamespace
+  const isHidden = isElsewhere && !rules.callerReadsTemplates && name !== undefined && clusterScope !== true
+  return isHidden ? undefined : templates.resolved(spec, namespace)
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { JsonObject } from './argo-workflow.js'
 import { FieldCleaner } from './field-cleaner.js'
 import { isArchivedOnly, reachKubernetes, workflowOf, type OperationContext } from './operation-context.js'
-import { pluralOf, type ArgoTemplate, type TemplateKind } from './templates.js'
+import { pluralOf, type StoredTemplate, type TemplateKind } from './templates.js'
 import { cleanedWorkflow, shown, shownWithKind } from './workflow-view.js'
 
 /** `GET …/workflows/{namespace}/{name}`: live, or else out of the archive. */
@@ -10,7 +10,8 @@ export function getWorkflow(context: OperationContext): JsonObject {
   const uid = parts.rules.getByUid ? (request.query.get('uid') ?? '') : ''
   const workflow = workflowOf(context, uid)
   const view = isArchivedOnly(context, workflow) ? shownWithKind(workflow) : shown(workflow)
-  return cleanedWorkflow(view, FieldCleaner.of(request.query.get('fields') ?? ''))
+  const fields = FieldCleaner.of(request.query.get('fields') ?? '')
+  return cleanedWorkflow(view, fields, parts.rules.zeroTimestamps)
 }
 
 /** `GET …-templates/…/{name}` and the like. */
@@ -35,16 +36,17 @@ export function listTemplates(context: OperationContext, kind: TemplateKind): Js
   }
 }
 
-function shownTemplate({ parts, request }: OperationContext, template: ArgoTemplate): JsonObject {
+function shownTemplate({ parts, request }: OperationContext, stored: StoredTemplate): JsonObject {
+  const { template, uid, resourceVersion, generation } = stored
   const { name } = template.metadata
   const namespace = template.kind === 'ClusterWorkflowTemplate' ? {} : { namespace: request.namespace }
   return {
     metadata: {
       name,
       ...namespace,
-      uid: `00000000-0000-4000-8000-${Buffer.from(name).toString('hex').slice(0, 12).padStart(12, '0')}`,
-      resourceVersion: '1',
-      generation: 1,
+      uid,
+      resourceVersion,
+      generation,
       creationTimestamp: parts.startedAt,
     },
     spec: template.spec,

@@ -1,3 +1,4 @@
+import type { ArgoWorkflow } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
 import { WorkflowIndex } from './workflow-index.js'
 
@@ -13,6 +14,10 @@ const SYNCED = Number.NEGATIVE_INFINITY
 export class Replica {
   /** How many ms its lists are behind. What it has once shown it goes on showing. */
   listLagMs: number | (() => number)
+  /** How many lists lack a workflow after it was made, though they have all else. */
+  listsWithoutNew = 0
+  /** By uid, how many lists are still to lack a workflow. */
+  readonly #hidden = new Map<string, number>()
   readonly #cluster: Cluster
   readonly #now: () => number
   readonly #index = new WorkflowIndex()
@@ -26,6 +31,10 @@ export class Replica {
     this.listLagMs = listLagMs
     this.#index.begin(cluster.all(), cluster.revision)
     this.#stopListening = cluster.listen((change) => {
+      const { type, workflow } = change
+      if (type === 'ADDED' && this.listsWithoutNew > 0) {
+        this.#hidden.set(workflow.metadata.uid, this.listsWithoutNew)
+      }
       if (!this.#isSynced()) return
       if (this.listLagMs === 0 && this.#waiting.length === 0) this.#index.apply(change)
       else this.#waiting.push({ change, at: this.#now() })
@@ -41,6 +50,17 @@ export class Replica {
     const ripe = this.#waiting.splice(0, firstLate < 0 ? this.#waiting.length : firstLate)
     for (const { change } of ripe) this.#index.apply(change)
     return this.#index
+  }
+
+  /** What one list shows of what there is: the next one shows more of what is new. */
+  shows(): (workflow: ArgoWorkflow) => boolean {
+    if (this.#hidden.size === 0) return () => true
+    const hidden = new Set(this.#hidden.keys())
+    for (const [uid, lists] of this.#hidden) {
+      if (lists > 1) this.#hidden.set(uid, lists - 1)
+      else this.#hidden.delete(uid)
+    }
+    return ({ metadata }) => !hidden.has(metadata.uid)
   }
 
   /** Its process began anew: it lists nothing for so many ms. */

@@ -18,6 +18,10 @@ export interface ArgoRules {
   readonly callerReadsTemplates: boolean
   /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
   readonly terminatedWaiterSucceeds: boolean
+  /** Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes' library before 0.34). */
+  readonly zeroTimestamps: boolean
+  /** Whether `templateReferencing` restricts what a workflow may set beside its reference (3.7.14, 4.0.5). */
+  readonly restrictsOverrides: boolean
 }
 
 const v41: ArgoRules = {
@@ -29,10 +33,14 @@ const v41: ArgoRules = {
   getByUid: true,
   callerReadsTemplates: false,
   terminatedWaiterSucceeds: false,
+  zeroTimestamps: false,
+  restrictsOverrides: true,
 }
 
+const v40: ArgoRules = { ...v41, version: 'v4.0.10', zeroTimestamps: true }
+
 const v37: ArgoRules = {
-  ...v41,
+  ...v40,
   version: 'v3.7.18',
   continueBug: false,
   fieldInequality: false,
@@ -45,13 +53,14 @@ const v36: ArgoRules = {
   timeFilters: false,
   getByUid: false,
   callerReadsTemplates: true,
+  restrictsOverrides: false,
 }
 
 const RULES: Readonly<Record<ArgoVersion, ArgoRules>> = {
   '3.5.15': { ...v36, version: 'v3.5.15', nameFilter: false },
   '3.6.19': v36,
   '3.7.18': v37,
-  '4.0.10': { ...v41, version: 'v4.0.10' },
+  '4.0.10': v40,
   '4.1.2': v41,
 }
 

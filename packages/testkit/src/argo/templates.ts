@@ -37,10 +37,21 @@ export function kindOf(resourceKind: string): TemplateKind | undefined {
   )
 }
 
+/** A template as Kubernetes keeps it. */
+export interface StoredTemplate {
+  readonly template: ArgoTemplate
+  readonly uid: string
+  /** Grows with every change of any template. */
+  readonly resourceVersion: string
+  /** How often it was changed since it was made, from 1. */
+  readonly generation: number
+}
+
 /** The templates of a cluster. */
 export class Templates {
-  readonly #templates = new Map<string, ArgoTemplate>()
+  readonly #templates = new Map<string, StoredTemplate>()
   readonly #defaultNamespace: string
+  #revision = 0
 
   constructor(defaultNamespace: string) {
     this.#defaultNamespace = defaultNamespace
@@ -49,7 +60,15 @@ export class Templates {
   /** Adds a template, or puts it in place of the one of its kind and name. */
   put(template: ArgoTemplate): void {
     const { kind, metadata } = template
-    this.#templates.set(key(kind, metadata.namespace ?? this.#defaultNamespace, metadata.name), template)
+    const at = key(kind, metadata.namespace ?? this.#defaultNamespace, metadata.name)
+    const former = this.#templates.get(at)
+    const revision = ++this.#revision
+    this.#templates.set(at, {
+      template,
+      uid: former?.uid ?? `00000000-0000-4000-8000-${String(revision).padStart(12, '0')}`,
+      resourceVersion: String(revision),
+      generation: (former?.generation ?? 0) + 1,
+    })
   }
 
   /** Deletes a template; workflows made of it stay. */
@@ -59,20 +78,20 @@ export class Templates {
 
   /** The template of this kind and name, if there is one. */
   find(kind: TemplateKind, name: string, namespace = this.#defaultNamespace): ArgoTemplate | undefined {
-    return this.#templates.get(key(kind, namespace, name))
+    return this.#templates.get(key(kind, namespace, name))?.template
   }
 
   /** @throws ArgoRefusal 404 when there is none */
-  get(kind: TemplateKind, name: string, namespace: string): ArgoTemplate {
-    const found = this.find(kind, name, namespace)
+  get(kind: TemplateKind, name: string, namespace: string): StoredTemplate {
+    const found = this.#templates.get(key(kind, namespace, name))
     if (found === undefined) throw new ArgoRefusal(5, notFound(kind, name))
     return found
   }
 
   /** All of a kind in a namespace. */
-  all(kind: TemplateKind, namespace: string): ArgoTemplate[] {
+  all(kind: TemplateKind, namespace: string): StoredTemplate[] {
     const prefix = key(kind, namespace, '')
-    return [...this.#templates].filter(([one]) => one.startsWith(prefix)).map(([, template]) => template)
+    return [...this.#templates].filter(([one]) => one.startsWith(prefix)).map(([, stored]) => stored)
   }
 
   /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */

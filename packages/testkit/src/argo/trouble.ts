@@ -1,4 +1,4 @@
-import { errorAnswer, pageAnswer, type ArgoAnswer } from './answer.js'
+import { errorAnswer, pageAnswer, streamRefusal, type ArgoAnswer } from './answer.js'
 import type { ArgoRequest } from './request.js'
 
 const HOST = 'https://10.96.0.1:443/apis/argoproj.io/v1alpha1'
@@ -80,6 +80,25 @@ const TROUBLES = {
     ({ namespace }) =>
       `workflows.argoproj.io is forbidden: User "system:serviceaccount:argo:sluice" cannot create resource "workflows" in API group "argoproj.io" in the namespace "${namespace}"`,
   ),
+  /** An admission policy denies this one: it reads like a missing permission, and is a 400. */
+  'policy-denied': json(
+    3,
+    (request) =>
+      `${quoted(request)} is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'no-latest' denied request: the label team is required`,
+  ),
+  'webhook-denied': json(
+    3,
+    () => 'admission webhook "policy.example.com" denied the request: the label team is required',
+  ),
+  /** A kube-apiserver that has just started has no roles yet. */
+  'roles-unread': json(
+    7,
+    () =>
+      'selfsubjectaccessreviews.authorization.k8s.io is forbidden: User "system:serviceaccount:argo:sluice" cannot create resource "selfsubjectaccessreviews" in API group "authorization.k8s.io" at the cluster scope',
+  ),
+  /** A watch that Kubernetes closed as it was opened; the next one opens. */
+  'watch-not-opened': ({ operation, headers }) =>
+    operation === 'WatchWorkflows' ? streamRefusal(headers, 8, 'EOF') : errorAnswer(8, 'EOF'),
   'token-invalid': json(
     16,
     () => 'token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/',

@@ -10,6 +10,7 @@ import {
   type JsonObject,
 } from './argo-workflow.js'
 import { goJson } from './go-json.js'
+import { isJsonOnceQuoted } from './go-quote.js'
 import type { DraftWorkflow } from './submit-options.js'
 import { notFound } from './templates.js'
 import { MAX_STORED_BYTES } from './workload.js'
@@ -35,17 +36,46 @@ export function assertValid(draft: DraftWorkflow, resolved: JsonObject | undefin
     const kind = asObject(ref)['clusterScope'] === true ? 'ClusterWorkflowTemplate' : 'WorkflowTemplate'
     throw new ArgoRefusal(5, notFound(kind, asText(asObject(ref)['name']) ?? ''))
   }
-  assertEntrypoint(resolved)
   const given = parameterList(spec)
-  assertNames(given)
-  assertValues(given, parameterList(resolved))
+  // Merged with the template's, a parameter that is given twice counts once, by its first value.
+  const merged = isObject(ref) ? firstOfEach(given) : given
+  assertNames(merged)
+  assertValues(merged, parameterList(resolved))
+  assertEntrypoint(resolved, asText(asObject(ref)['name']))
+  assertReplaceable(resolved, merged)
 }
 
-function assertEntrypoint(spec: JsonObject): void {
+function firstOfEach(given: readonly ArgoParameter[]): ArgoParameter[] {
+  return given.filter(({ name }, index) => given.findIndex((one) => one.name === name) === index)
+}
+
+/** @param ref the name of the template that the workflow refers to, if it does */
+function assertEntrypoint(spec: JsonObject, ref: string | undefined): void {
   const entrypoint = asText(spec['entrypoint']) ?? ''
   if (entrypoint === '') throw refused('spec.entrypoint is required')
   const names = asArray(spec['templates']).map((one) => asObject(one)['name'])
-  if (!names.includes(entrypoint)) throw refused(`spec.entrypoint template name '${entrypoint}' undefined`)
+  if (names.includes(entrypoint)) return
+  throw refused(
+    ref === undefined
+      ? `template name '${entrypoint}' undefined`
+      : `template reference ${ref}.${entrypoint} not found`,
+  )
+}
+
+/** Values are put into the JSON of the templates that use them, which must be JSON then too. */
+function assertReplaceable(resolved: JsonObject, given: readonly ArgoParameter[]): void {
+  const odd = given.filter(({ value = '' }) => !isJsonOnceQuoted(value)).map(({ name }) => name)
+  if (odd.length === 0) return
+  for (const template of asArray(resolved['templates'])) {
+    const text = JSON.stringify(template)
+    if (!odd.some((name) => usesParameter(text, name))) continue
+    const name = asText(asObject(template)['name']) ?? ''
+    throw refused(`templates.${name} cannot finish template replacement because the result was invalid JSON`)
+  }
+}
+
+function usesParameter(template: string, name: string): boolean {
+  return new RegExp(`\\{\\{\\s*(?:workflow|inputs)\\.parameters\\.${name}\\s*\\}\\}`).test(template)
 }
 
 const PARAMETER_NAME = /^[-a-zA-Z0-9_]+$/

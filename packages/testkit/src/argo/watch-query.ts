@@ -15,6 +15,8 @@ export interface WatchQuery {
   /** Server-sent events; otherwise a line of JSON each. */
   readonly events: boolean
   readonly fields: FieldCleaner
+  /** Whether cleaning brings back an empty creationTimestamp. */
+  readonly zeroTimestamps: boolean
 }
 
 /**
@@ -46,6 +48,7 @@ export function readWatchQuery(context: OperationContext): WatchQuery {
     bookmarks: query.get('listOptions.allowWatchBookmarks') === 'true',
     events: request.headers['accept'] === 'text/event-stream',
     fields: FieldCleaner.of(query.get('fields') ?? ''),
+    zeroTimestamps: parts.rules.zeroTimestamps,
   }
 }
 

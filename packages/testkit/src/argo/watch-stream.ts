@@ -120,11 +120,13 @@ export class WatchStream {
   }
 
   #sendChange(type: string, workflow: ArgoWorkflow): void {
-    this.#sendObject(type, cleanedWorkflow(shown(workflow), this.#query.fields.without('result.object.')))
+    const { fields, zeroTimestamps } = this.#query
+    this.#sendObject(type, cleanedWorkflow(shown(workflow), fields.without('result.object.'), zeroTimestamps))
   }
 
   #sendBookmark(revision: number): void {
-    this.#sendObject('BOOKMARK', withZeroFields({ metadata: { resourceVersion: String(revision) } }))
+    const bookmark = { metadata: { resourceVersion: String(revision) } }
+    this.#sendObject('BOOKMARK', withZeroFields(bookmark, this.#query.zeroTimestamps))
   }
 
   #sendObject(type: string, object: JsonObject): void {

@@ -168,7 +168,7 @@ function outputsOf(outputs: Readonly<Record<string, string>> | undefined): JsonO
 export function retried(workflow: ArgoWorkflow, at: number): ArgoWorkflow {
   const { [LABEL_COMPLETED]: _, [LABEL_ARCHIVING]: __, ...labels } = workflow.metadata.labels
   const { shutdown: ___, ...spec } = workflow.spec
-  const { nodes, storedWorkflowTemplateSpec } = workflow.status
+  const { nodes, storedTemplates, storedWorkflowTemplateSpec } = workflow.status
   const kept = Object.entries(nodes ?? {}).filter(([, node]) => node['phase'] === 'Succeeded')
   return {
     ...withLabels(workflow, labels),
@@ -178,6 +178,7 @@ export function retried(workflow: ArgoWorkflow, at: number): ArgoWorkflow {
       finishedAt: null,
       conditions: [{ type: 'Completed', status: 'False' }],
       ...(kept.length > 0 ? { nodes: Object.fromEntries(kept) } : {}),
+      storedTemplates,
       storedWorkflowTemplateSpec,
     },
   }

@@ -36,11 +36,11 @@ export function shownWithKind(workflow: ArgoWorkflow): JsonObject {
   return { kind: 'Workflow', apiVersion: 'argoproj.io/v1alpha1', ...shown(workflow) }
 }
 
-/** What `fields` leaves of one workflow. */
-export function cleanedWorkflow(view: JsonObject, fields: FieldCleaner): JsonObject {
+/** What `fields` leaves of one workflow; `timestamps` as in {@link withZeroFields}. */
+export function cleanedWorkflow(view: JsonObject, fields: FieldCleaner, timestamps: boolean): JsonObject {
   if (fields.keepsAll) return view
   const cleaned = fields.clean(view)
-  return withZeroFields(isObject(cleaned) ? cleaned : {})
+  return withZeroFields(isObject(cleaned) ? cleaned : {}, timestamps)
 }
 
 function managedField(time: string): JsonObject {

@@ -18,7 +18,8 @@ export const stopCases: readonly WorkerCase[] = [
       await send(worker, harness, other)
       checkOffered(worker, 'cancelJob')
       await worker.cancelJob?.(job, 'no longer wanted')
-      const stage = await eventually(async () => (await polled(worker, 'a')) !== inStage('PROCESSING', job))
+      const hasEnded = async () => (await polled(worker, 'a')) !== inStage('PROCESSING', job)
+      const stage = await eventually(hasEnded, harness.endsWithinMs)
       check(stage, 'a cancelled job ends', await polled(worker, 'a'))
       same(await polled(worker, 'a'), inStage('FAIL', job), 'and reports FAIL')
       same(await polled(worker, 'b'), inStage('PROCESSING', other), 'the other job runs on')
@@ -105,8 +106,8 @@ async function within(work: Promise<unknown>): Promise<boolean> {
 }
 
 /** Asks until it is so or the bound is over: a job that is being ended takes what it takes, and nothing tells when. */
-async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
-  const endMs = performance.now() + BOUND_MS
+async function eventually(holds: () => Promise<boolean>, boundMs = BOUND_MS): Promise<boolean> {
+  const endMs = performance.now() + boundMs
   while (performance.now() < endMs) {
     if (await holds()) return true
     const { promise, resolve } = Promise.withResolvers<void>()

@@ -1,5 +1,7 @@
+import { setTimeout as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
+  answerWith,
   argoServerFacts,
   runArgoFact,
   startArgoServer,
@@ -9,17 +11,21 @@ import {
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
 import { argoMutants } from './argo-mutants.ts'
-import { factTarget } from './bench.ts'
+import { denyLabelled, factTarget } from './bench.ts'
 import type { ArgoMutant } from './mutants/argo-mutant.ts'
 
 let server: ArgoServer
 afterEach(() => server.close())
 
-async function started({ options = {}, start }: Pick<ArgoMutant, 'options' | 'start'>): Promise<ArgoTarget> {
+async function started({
+  options = {},
+  start,
+  target = {},
+}: Pick<ArgoMutant, 'options' | 'start' | 'target'>): Promise<ArgoTarget> {
   const clock = new ManualClock()
-  server = await startArgoServer({ clock, ...options })
+  server = await startArgoServer({ clock, admission: denyLabelled, ...options })
   server.main.onRequest = start?.()
-  return factTarget(server, clock)
+  return factTarget(server, clock, target)
 }
 
 function factOf(id: string): ArgoFact {
@@ -35,6 +41,23 @@ describe('servers that are broken on purpose', () => {
     })
     for (const fact of argoServerFacts)
       await expect(runArgoFact(fact, target)).resolves.toMatch(/holds|skipped/)
+  })
+
+  test('a watch that is closed as it is opened, and opens the next time, breaks no fact', async () => {
+    let refuse = false
+    const target = await started({
+      start:
+        () =>
+        ({ operation }) =>
+          operation === 'WatchWorkflows' && (refuse = !refuse) ? answerWith('watch-not-opened') : undefined,
+    })
+    // The second opening is on its way while the clock stands still.
+    const pass = async (ms: number) => {
+      await turn()
+      await target.pass?.(ms)
+    }
+    for (const fact of argoServerFacts.filter(({ id }) => id.startsWith('ARGO-WATCH')))
+      await expect(runArgoFact(fact, { ...target, pass })).resolves.toBe('holds')
   })
 
   describe.each(argoMutants)('$title', (mutant) => {

@@ -9,7 +9,7 @@ import {
   type ArgoVersion,
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
-import { factTarget } from './bench.ts'
+import { denyLabelled, factTarget } from './bench.ts'
 
 const {
   SLUICE_TEST_ARGO_URL: givenUrl,
@@ -25,9 +25,10 @@ afterAll(async () => {
 /** Each fact on a server of this package, all by its own clock. */
 async function fake(options: ArgoServerOptions): Promise<ArgoTarget> {
   const clock = new ManualClock()
-  const server = await startArgoServer({ clock, ...options })
+  const server = await startArgoServer({ clock, admission: denyLabelled, ...options })
   servers.push(server)
-  return factTarget(server, clock)
+  const mode = options.controller?.templateReferencing?.mode
+  return factTarget(server, clock, mode === undefined ? {} : { templateReferencing: mode })
 }
 
 const LINES: readonly ArgoVersion[] = ['3.5.15', '3.6.19', '3.7.18', '4.0.10', '4.1.2']
@@ -35,12 +36,19 @@ const LINES: readonly ArgoVersion[] = ['3.5.15', '3.6.19', '3.7.18', '4.0.10', '
 describe.each(LINES)('the facts of Argo: the server of this package, as %s', async (version) => {
   const target = await fake({ version })
   const archiving = await fake({ version, archive: true })
+  const strict = await fake({ version, controller: { templateReferencing: { mode: 'Strict' } } })
+  const secure = await fake({ version, controller: { templateReferencing: { mode: 'Secure' } } })
   for (const fact of argoServerFacts) {
     // What the versions and the archive differ in is skipped on one of the two.
     test(`${fact.id} ${fact.title}`, async () => {
       const outcomes = [await runArgoFact(fact, target), await runArgoFact(fact, archiving)]
-      const isOfOtherVersions = ['ARGO-LIST-5', 'ARGO-LIST-6'].includes(fact.id)
-      expect(outcomes.includes('holds')).toBe(!isOfOtherVersions || fact.needs?.(target) === undefined)
+      // Others are about what such a controller wouldn't run.
+      if (fact.id.startsWith('ARGO-REFERENCING')) {
+        outcomes.push(await runArgoFact(fact, strict), await runArgoFact(fact, secure))
+      }
+      const isOfOtherVersions = ['ARGO-LIST-5', 'ARGO-LIST-6', 'ARGO-REFERENCING-1'].includes(fact.id)
+      const holdsHere = [target, strict].some((one) => fact.needs?.(one) === undefined)
+      expect(outcomes.includes('holds')).toBe(!isOfOtherVersions || holdsHere)
     })
   }
 })

@@ -39,7 +39,13 @@ describe('submitting', () => {
       },
     })
     expect(Object.keys(answer.body)).toEqual(['metadata', 'spec', 'status'])
-    expect(answer.body['status']).toEqual({ startedAt: null, finishedAt: null })
+    expect(answer.body['status']).toEqual({
+      startedAt: null,
+      finishedAt: null,
+      storedTemplates: {
+        'namespaced/test-workflow-template/main': expect.objectContaining({ name: 'main', inputs: {} }),
+      },
+    })
   })
 
   test('under a name that exists is refused, and leaves the first one as it is', async () => {

@@ -4,6 +4,7 @@ import {
   type ArgoFault,
   type ArgoServer,
   type ArgoServerOptions,
+  type AdmissionRule,
   type ArgoTarget,
 } from '../../src/argo/index.ts'
 import { ManualClock } from '../../src/manual-clock.ts'
@@ -36,8 +37,18 @@ export function namesIn(body: Record<string, unknown>): unknown[] {
   return Array.isArray(items) ? items.map((item: { metadata: { name: string } }) => item.metadata.name) : []
 }
 
+/** A cluster with a policy against one label, as the facts about denials want it. */
+export const denyLabelled: AdmissionRule = ({ metadata }) =>
+  metadata.labels['example.com/denied'] === 'true'
+    ? { policy: 'no-denied', message: 'example.com/denied must not be true' }
+    : undefined
+
 /** The server as something to hold the facts against, its time passed by its clock. */
-export function factTarget(server: ArgoServer, clock: ManualClock): Promise<ArgoTarget> {
+export function factTarget(
+  server: ArgoServer,
+  clock: ManualClock,
+  more: Partial<ArgoTarget> = {},
+): Promise<ArgoTarget> {
   return argoTarget({
     url: server.url,
     namespace: server.namespace,
@@ -46,6 +57,8 @@ export function factTarget(server: ArgoServer, clock: ManualClock): Promise<Argo
     clusterTemplate: 'test-cluster-workflow-template',
     cronWorkflow: 'test-cron-workflow',
     prefix: 'facts',
+    denied: 'example.com/denied=true',
     pass: (ms) => clock.advance(ms),
+    ...more,
   })
 }

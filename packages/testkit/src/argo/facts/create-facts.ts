@@ -41,13 +41,13 @@ export const createFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-CREATE-3',
     title:
-      'Without a workflow in the body, or with one of another namespace, it is refused with 400, code 3.',
+      'Without a workflow in the body it is refused with 400, code 3; for another namespace its template is looked for there: 404, code 5.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const none = await probe.send('POST', `workflows/${target.namespace}`, { body: {} })
         refused(none, [400, 3], 'workflow body not specified', 'an empty body')
         const other = probe.manifest({ name: probe.name('a'), namespace: 'elsewhere' })
-        refused(await probe.create(other), [400, 3], 'does not match the namespace', 'another namespace')
+        refused(await probe.create(other), [404, 5], 'not found', 'another namespace')
       }),
   },
   {

@@ -2,7 +2,7 @@ import { check, same, sameMembers } from '../../check.js'
 import { argoLabel, asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
 import type { ArgoFact } from '../argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
-import { metadataOf, namesOf, Probe, refused, statusOf, taken } from './probe.js'
+import { metadataOf, namesOf, Probe, refused, statusOf, taken, zeroTimestamp } from './probe.js'
 
 const SHOW_REMAINING = { 'listOptions.fieldSelector': 'ext.showRemainingItemCount=true' }
 
@@ -144,7 +144,7 @@ export const listFacts: readonly ArgoFact[] = [
         const list = taken(await probe.list({ fields: 'items.metadata.name' }), 'a list of names')
         const { items, metadata } = list
         const item = {
-          metadata: { name, creationTimestamp: null },
+          metadata: { name, ...zeroTimestamp(target) },
           spec: { arguments: {} },
           status: { startedAt: null, finishedAt: null },
         }
@@ -174,12 +174,13 @@ export const listFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LIST-9',
-    title: 'Unknown query keys are ignored, a limit that is no number is refused with 400, code 3.',
+    title:
+      'Unknown query keys are ignored; a limit that is no number is refused with 400, code 3, in the words of Go’s parser.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         taken(await probe.list({ nosuch: '1', 'listOptions.resourceVersion': '0' }), 'a list')
         const came = await probe.list({ 'listOptions.limit': 'abc' })
-        refused(came, [400, 3], 'listOptions.limit', 'such a limit')
+        refused(came, [400, 3], 'strconv.ParseInt: parsing "abc": invalid syntax', 'such a limit')
       }),
   },
   {
@@ -223,6 +224,45 @@ export const listFacts: readonly ArgoFact[] = [
         )
         const [item] = asArray(came.body['items']).map(asObject)
         same(statusOf(item ?? {})['phase'], 'Succeeded', 'its phase')
+      }),
+  },
+  {
+    id: 'ARGO-LIST-13',
+    title: 'A list has the newest of what runs first.',
+    run: (target) =>
+      Probe.use(target, async (probe) => {
+        for (const suffix of ['a', 'b', 'c']) {
+          await probe.submitted(suffix, { parameters: ['item=1', 'seconds=120'] })
+          // Instants are whole seconds.
+          await probe.pass(2_000)
+        }
+        const list = await probe.untilListed(3)
+        same(
+          namesOf(list.body),
+          ['c', 'b', 'a'].map((suffix) => probe.name(suffix)),
+          'the order',
+        )
+      }),
+  },
+  {
+    id: 'ARGO-LIST-14',
+    title:
+      'From the controller’s first look on, what isn’t completed says so: `!completed` finds only what it hasn’t seen.',
+    run: (target) =>
+      Probe.use(target, async (probe) => {
+        await probe.submitted('a', { parameters: ['item=1', 'seconds=120'] })
+        await probe.untilPhase('a', 'Running')
+        const label = argoLabel('completed')
+        const running = await probe.until(
+          'the running one in a list by completed=false',
+          () => probe.list({ 'listOptions.labelSelector': `${probe.label},${label}=false` }),
+          ({ body }) => namesOf(body).length === 1,
+        )
+        same(namesOf(running.body), [probe.name('a')], 'what isn’t completed')
+        const both = await probe.list({ 'listOptions.labelSelector': `${probe.label},${label}!=true` })
+        same(namesOf(taken(both, 'a list')), [probe.name('a')], 'what isn’t known to be completed')
+        const unseen = await probe.list({ 'listOptions.labelSelector': `${probe.label},!${label}` })
+        same(namesOf(taken(unseen, 'a list')), [], 'what was never looked at')
       }),
   },
 ]

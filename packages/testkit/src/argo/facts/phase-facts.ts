@@ -1,7 +1,7 @@
 import { check, same } from '../../check.js'
 import { argoLabel, asObject, asText, type JsonObject } from '../argo-workflow.js'
 import type { ArgoFact } from '../argo-fact.js'
-import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken } from './probe.js'
+import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken, zeroTimestamp } from './probe.js'
 
 /** The node of a workflow's first template. */
 function rootNode(workflow: JsonObject): JsonObject {
@@ -94,7 +94,7 @@ export const phaseFacts: readonly ArgoFact[] = [
         // A key is kept when a field that was asked for begins with its path.
         const { uid, ...rest } = asObject(metadata)
         check(typeof uid === 'string', 'the uid, whose path a longer field begins with')
-        same(rest, { name: probe.name('a'), creationTimestamp: null }, 'the other metadata')
+        same(rest, { name: probe.name('a'), ...zeroTimestamp(target) }, 'the other metadata')
         same([spec, status], [{ arguments: {} }, { startedAt: null, finishedAt: null }], 'spec and status')
       }),
   },

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { check, same } from '../../check.js'
 import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
 import type { ArgoTarget } from '../argo-fact.js'
+import { isAtLeast } from '../argo-version.js'
 
 /** An answer, its body read. */
 export interface Came {
@@ -198,6 +199,11 @@ export function refused(
   const message = asText(came.body['message']) ?? ''
   const said = typeof words === 'string' ? message.includes(words) : words.test(message)
   check(said, `${what} is refused in the words ${String(words)}`, message)
+}
+
+/** What `fields` brings back of a creationTimestamp that it leaves out: nothing from v4.1 on. */
+export function zeroTimestamp({ version }: ArgoTarget): JsonObject {
+  return isAtLeast(version, '4.1.0') ? {} : { creationTimestamp: null }
 }
 
 export function metadataOf(workflow: JsonObject): JsonObject {

@@ -4,6 +4,8 @@ import type { Probe } from './probe.js'
 
 const PATIENCE_MS = 60_000
 const STEP_MS = 250
+/** How often Kubernetes may close a watch as it is opened before a fact is about that. */
+const MAX_OPENINGS = 5
 
 /** An open watch, as bytes and as frames. */
 export class Watching {
@@ -92,8 +94,12 @@ export class Watching {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
     try {
       const path = `${url}/api/v1/workflow-events/${namespace}?${new URLSearchParams(query).toString()}`
-      const headers = { accept, ...authorization }
-      this.#answer = await fetch(path, { headers, signal: this.#abort.signal })
+      const init = { headers: { accept, ...authorization }, signal: this.#abort.signal }
+      this.#answer = await fetch(path, init)
+      for (let openings = 1; this.#answer.status === 429 && openings < MAX_OPENINGS; openings++) {
+        await this.#answer.body?.cancel()
+        this.#answer = await fetch(path, init)
+      }
       const decoder = new TextDecoder()
       for await (const bytes of this.#answer.body ?? []) this.#text += decoder.decode(bytes, { stream: true })
       this.#ended = true

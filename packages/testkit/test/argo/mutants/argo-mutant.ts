@@ -4,6 +4,7 @@ import type {
   ArgoOperation,
   ArgoRequest,
   ArgoServerOptions,
+  ArgoTarget,
 } from '../../../src/argo/index.ts'
 
 /** A server that is broken on purpose: the proof that the facts which it breaks can fail. */
@@ -13,6 +14,8 @@ export interface ArgoMutant {
   /** The facts that must catch it, each with words of the check that does: none is to fail for another reason. */
   readonly breaks: Readonly<Record<string, string>>
   readonly options?: ArgoServerOptions
+  /** What is said of it that isn't so. */
+  readonly target?: Partial<ArgoTarget>
   /** What it does otherwise; called once for each server. */
   readonly start?: () => (request: ArgoRequest) => ArgoFault | undefined
 }

@@ -32,12 +32,17 @@ export const createMutants: readonly ArgoMutant[] = [
     ),
   },
   {
+    title: 'a template that is not in the namespace is the caller’s mistake: 400',
+    breaks: { 'ARGO-CREATE-3': 'another namespace: the status and code of its refusal' },
+    ...refusing('CreateWorkflow', 'not found', [400, 3]),
+  },
+  {
     title: 'a create without a workflow is the server’s mistake: 500',
     breaks: { 'ARGO-CREATE-3': 'an empty body: the status and code of its refusal' },
     ...refusing('CreateWorkflow', 'not specified', [500, 13]),
   },
   {
-    title: 'the namespace of a workflow is put right',
+    title: 'the namespace of a workflow is not looked at',
     breaks: { 'ARGO-CREATE-3': 'another namespace: the status and code of its refusal' },
     ...misreadingBody('CreateWorkflow', (body) =>
       body['workflow'] === undefined

@@ -88,6 +88,42 @@ export const listMutants: readonly ArgoMutant[] = [
     })),
   },
   {
+    title: 'a limit that is no number is said in words of one’s own',
+    breaks: { 'ARGO-LIST-9': 'such a limit is refused in the words' },
+    ...answering('ListWorkflows', (answer) => ({
+      ...answer,
+      body: answer.body.replace('strconv.ParseInt: parsing', 'listOptions.limit:'),
+    })),
+  },
+  {
+    title: 'v4.1 brings back an empty creationTimestamp',
+    breaks: { 'ARGO-LIST-7': 'items and metadata', 'ARGO-GET-2': 'the other metadata' },
+    options: { version: '4.1.2', rules: { zeroTimestamps: true } },
+  },
+  {
+    title: 'v4.0 brings back no empty creationTimestamp',
+    breaks: { 'ARGO-LIST-7': 'items and metadata', 'ARGO-GET-2': 'the other metadata' },
+    options: { version: '4.0.10', rules: { zeroTimestamps: false } },
+  },
+  {
+    title: 'a list has the oldest first',
+    breaks: { 'ARGO-LIST-13': 'the order' },
+    ...answeringBody('ListWorkflows', (body) => {
+      const { items } = body
+      return { ...body, items: Array.isArray(items) ? items.toReversed() : items }
+    }),
+  },
+  {
+    title: 'what isn’t completed has no label of it',
+    breaks: { 'ARGO-LIST-14': 'the running one in a list' },
+    ...misreadingQuery('ListWorkflows', (query) => ({
+      'listOptions.labelSelector': (query.get('listOptions.labelSelector') ?? '').replace(
+        'completed=false',
+        'completed=none',
+      ),
+    })),
+  },
+  {
     title: 'names are not selected by',
     breaks: { 'ARGO-LIST-10': 'the name' },
     ...misreadingQuery('ListWorkflows', () => ({ 'listOptions.fieldSelector': undefined })),

@@ -37,6 +37,11 @@ export const submitMutants: readonly ArgoMutant[] = [
     ...answeringBody('SubmitWorkflow', (body) => changed(body, 'status', { phase: 'Pending' })),
   },
   {
+    title: 'a submitted workflow has nothing stored of its template',
+    breaks: { 'ARGO-SUBMIT-1': 'the template in its status' },
+    ...answeringBody('SubmitWorkflow', (body) => changed(body, 'status', { storedTemplates: undefined })),
+  },
+  {
     title: 'a submit under a name that exists is given another name',
     breaks: { 'ARGO-SUBMIT-2': 'a second submit of the name: the status and code of its refusal' },
     start: () => {

@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { restrictionHint, versionWarnings } from '../src/argo-advice.js'
+import type { ArgoWorkerOptions } from '../src/index.js'
+import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
+
+describe('what is said of a version', () => {
+  test.each([
+    ['v3.4.17', 2],
+    ['v3.5.6', 2],
+    ['v3.5.7', 1],
+    ['v3.6.19', 1],
+    ['v3.7.14', 1],
+    ['v3.7.15', 0],
+    ['v3.7.18', 0],
+    ['v4.0.0', 1],
+    ['4.0.5', 1],
+    ['v4.0.6', 0],
+    ['v4.1.0', 0],
+    ['v5.0.0', 0],
+    ['latest+abcdef', 0],
+    ['', 0],
+  ])('%s: %i warnings', (version, count) => {
+    expect(versionWarnings(version)).toHaveLength(count)
+  })
+
+  test('names only what is open', () => {
+    expect(versionWarnings('v3.7.14')).toEqual([
+      'Argo v3.7.14 has published vulnerabilities (CVE-2026-54526): use 3.7.15, 4.0.6 or later',
+    ])
+    expect(versionWarnings('v4.0.4')[0]).toContain('(CVE-2026-40886, GHSA-3775-99mw-8rp4, CVE-2026-54526)')
+  })
+})
+
+describe('a job that templateReferencing ends', () => {
+  let bench: ArgoBench
+  afterEach(() => bench.close())
+
+  async function failureOf(
+    mode: 'Strict' | 'Secure',
+    options: Partial<ArgoWorkerOptions>,
+    allowlist: string[] = [],
+  ) {
+    bench = await ArgoBench.start({
+      controller: { reconcileDelayMs: 0, templateReferencing: { mode, allowlist } },
+    })
+    const worker = await bench.open(options)
+    await send(worker, jobOf('a'), { seconds: 0 })
+    await eventually('it ends', async () => (await worker.lookupJob(jobOf('a')))?.stage !== 'PROCESSING')
+    return worker.lookupJob(jobOf('a'))
+  }
+
+  test.each(['Strict', 'Secure'] as const)('%s: says so in Argo’s words, and what to do', async (mode) => {
+    expect(await failureOf(mode, { serviceAccount: 'runner' })).toMatchObject({
+      stage: 'FAIL',
+      failureClass: 'error',
+      message: expect.stringContaining('fields [ServiceAccountName] are not permitted'),
+      details: { hint: expect.stringContaining('WORKFLOW_USER_OVERRIDE_ALLOWLIST') },
+    })
+  })
+
+  test('of a CronWorkflow is told to refer to a template', async () => {
+    const options = { templateKind: 'CronWorkflow', template: 'test-cron-workflow' } as const
+    expect(await failureOf('Strict', options)).toMatchObject({
+      stage: 'FAIL',
+      details: { hint: expect.stringContaining('templateKind: WorkflowTemplate') },
+    })
+  })
+
+  test.each<[string, Partial<ArgoWorkerOptions>]>([
+    [
+      'priority, entrypoint, labels and annotations',
+      {
+        priority: 3,
+        entrypoint: 'main',
+        labels: { a: 'b' },
+        annotations: { c: 'd' },
+      },
+    ],
+    [
+      'spec of what is allowed',
+      {
+        via: 'create',
+        spec: {
+          ttlStrategy: { secondsAfterCompletion: 600 },
+          activeDeadlineSeconds: 60,
+          podGC: { strategy: 'OnPodSuccess' },
+          archiveLogs: true,
+        },
+      },
+    ],
+  ])('runs with %s', async (_, options) => {
+    expect(await failureOf('Secure', options)).toMatchObject({ stage: 'SUCCESS' })
+  })
+
+  test('runs with what the controller’s allowlist names', async () => {
+    const job = await failureOf('Strict', { serviceAccount: 'runner' }, ['serviceAccountName'])
+    expect(job).toMatchObject({ stage: 'SUCCESS' })
+  })
+
+  test('other messages have no hint', async () => {
+    bench = await ArgoBench.start()
+    expect(restrictionHint('Error (exit code 1)')).toBeUndefined()
+    expect(restrictionHint(undefined)).toBeUndefined()
+    expect(
+      restrictionHint(
+        'WorkflowSpec may not change during execution when the controller is set `templateReferencing: Secure`',
+      ),
+    ).toContain('Secure')
+  })
+})
