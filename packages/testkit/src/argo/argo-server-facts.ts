@@ -1,6 +1,7 @@
 import type { ArgoFact } from './argo-fact.js'
 import { actionFacts } from './facts/action-facts.js'
 import { createFacts } from './facts/create-facts.js'
+import { endingFacts } from './facts/ending-facts.js'
 import { listFacts } from './facts/list-facts.js'
 import { phaseFacts } from './facts/phase-facts.js'
 import { submitFacts } from './facts/submit-facts.js'
@@ -16,4 +17,5 @@ export const argoServerFacts: readonly ArgoFact[] = [
   ...listFacts,
   ...watchFacts,
   ...actionFacts,
+  ...endingFacts,
 ]

@@ -18,6 +18,8 @@ export interface ArgoRules {
   readonly callerReadsTemplates: boolean
   /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
   readonly terminatedWaiterSucceeds: boolean
+  /** Whether one whose program takes SIGTERM and exits 0 ends Succeeded after stop or terminate. */
+  readonly trappedShutdownSucceeds: boolean
 }
 
 const v41: ArgoRules = {
@@ -29,6 +31,7 @@ const v41: ArgoRules = {
   getByUid: true,
   callerReadsTemplates: false,
   terminatedWaiterSucceeds: false,
+  trappedShutdownSucceeds: true,
 }
 
 const v37: ArgoRules = {
@@ -37,6 +40,7 @@ const v37: ArgoRules = {
   continueBug: false,
   fieldInequality: false,
   terminatedWaiterSucceeds: true,
+  trappedShutdownSucceeds: false,
 }
 
 const v36: ArgoRules = {

@@ -1,6 +1,7 @@
 import { actionMutants } from './mutants/action-mutants.ts'
 import type { ArgoMutant } from './mutants/argo-mutant.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { endingMutants } from './mutants/ending-mutants.ts'
 import { listMutants } from './mutants/list-mutants.ts'
 import { phaseMutants } from './mutants/phase-mutants.ts'
 import { submitMutants } from './mutants/submit-mutants.ts'
@@ -16,4 +17,5 @@ export const argoMutants: readonly ArgoMutant[] = [
   ...listMutants,
   ...watchMutants,
   ...actionMutants,
+  ...endingMutants,
 ]
