@@ -8,6 +8,7 @@ import {
   type Clock,
   type JobRef,
   type JobReport,
+  type JobReports,
   type JobSpec,
   type JsonValue,
   type Logger,
@@ -27,11 +28,19 @@ import { ParameterMaker } from './job-parameters.js'
 import { JobPoller } from './job-poller.js'
 import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
+import { PendingChecks } from './pending-checks.js'
+import { RateGate } from './rate-gate.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
 import { WorkflowReader } from './workflow-reader.js'
 import { WorkflowWatch } from './workflow-watch.js'
+
+/** How many workflows are asked for by name at once. */
+const LOOKUPS_AT_ONCE = 16
+/** How many of these questions may go into finding out what doesn't begin, in any second and at once. */
+const NODES_PER_SECOND = 20
+const NODES_AT_ONCE = 4
 
 const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
 
@@ -53,6 +62,7 @@ interface WorkerParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
   readonly poller: JobPoller
+  readonly lookups: RateGate
   readonly sender: JobSender
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
@@ -68,11 +78,12 @@ export class ArgoWorker implements Worker {
   readonly name: string
   readonly supports = SUPPORTS
   readonly #parts: WorkerParts
-  readonly #closing = new AbortController()
+  readonly #closing: AbortController
   #toldSelector = false
 
-  private constructor(parts: WorkerParts) {
+  private constructor(parts: WorkerParts, closing: AbortController) {
     this.#parts = parts
+    this.#closing = closing
     this.name = parts.settings.name
   }
 
@@ -80,7 +91,8 @@ export class ArgoWorker implements Worker {
   static async open(settings: ArgoWorkerSettings): Promise<ArgoWorker> {
     const { clock = systemClock, logger = silentLogger } = settings
     const api = await ArgoApi.open(settings, credentialsOf(settings, clock), clock)
-    return new ArgoWorker(partsOf({ settings, api, clock, logger }))
+    const closing = new AbortController()
+    return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
   }
 
   /**
@@ -106,17 +118,23 @@ export class ArgoWorker implements Worker {
    * Other finished ones: those asked for by `lookupJob`; without `awaited`, the latest hundred too [W-POLL-1].
    *
    * @param awaited the jobs that the queue waits for
+   * @returns with `complete: false` where no list was read whole in it: the awaited jobs were asked for by name then, as far as
+   * `lookupsPerSecond` goes, and all others are as last known [W-POLL-2]
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither lists nor single questions are answered; SLUICE_WORKER_DENIED
    */
-  async pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>> {
+  async pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     this.#assertOpen()
     return this.#parts.poller.poll(awaited)
   }
 
-  /** How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. */
+  /**
+   * How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. It waits its turn
+   * where `lookupsPerSecond` is used up.
+   */
   async lookupJob(ref: JobRef): Promise<JobReport | undefined> {
     const job = this.#nameOf(ref)
-    const { reader, keeper, ledger } = this.#parts
-    const found = await reader.find(job)
+    const { reader, keeper, ledger, lookups } = this.#parts
+    const found = await lookups.run(() => reader.find(job))
     if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
     if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
     // One that may have been sent is to be remembered as such.
@@ -124,7 +142,11 @@ export class ArgoWorker implements Worker {
     return undefined
   }
 
-  /** Terminates the workflow, or stops it, as `cancel` says. It then reports FAIL of class `killed` [W-STOP-1]. */
+  /**
+   * Terminates the workflow, or stops it, as `cancel` says. It then reports an end: FAIL of class `killed`, or SUCCESS with a note in the
+   * details where its program ended well all the same. One that waits for a lock or a slot is PROCESSING until it gets it, and its
+   * message says so [W-STOP-1].
+   */
   async cancelJob(ref: JobRef, reason: string): Promise<void> {
     await this.#parts.ender.cancel(this.#nameOf(ref), reason)
   }
@@ -184,15 +206,23 @@ function partsOf(base: {
   readonly api: ArgoApi
   readonly clock: Clock
   readonly logger: Logger
+  readonly closing: AbortSignal
 }): WorkerParts {
-  const { settings, api, logger } = base
-  const ledger = new JobLedger()
+  const { settings, api, clock, logger, closing } = base
+  const ledger = new JobLedger(clock)
   const reader = new WorkflowReader(api, settings.namespace)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
-  const shared = { ...base, ledger, keeper, reader, template, parameters }
+  const { lookupsPerSecond: perSecond } = settings
+  const lookups = new RateGate({ clock, closing, perSecond, atOnce: LOOKUPS_AT_ONCE })
+  const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
+  const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
+  const wakeIn = (ms: number): void => {
+    // Whoever listens may ask again then; the sleep ends with the worker.
+    void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
+  }
   return {
     settings,
     api,
@@ -201,7 +231,13 @@ function partsOf(base: {
     keeper,
     reader,
     watch,
-    poller: new JobPoller({ ...shared, watching: () => watch.live }),
+    lookups,
+    poller: new JobPoller({
+      ...shared,
+      pending: new PendingChecks({ ...shared, pace }),
+      watching: () => watch.live,
+      wakeIn,
+    }),
     sender: new JobSender(shared),
     ender: new JobEnder(shared),
     check: () => checkAccess(shared),

@@ -1,4 +1,3 @@
-import { type Clock } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import type { JobKeeper } from './job-keeper.js'
@@ -15,7 +14,6 @@ export interface EnderParts {
   readonly ledger: JobLedger
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
-  readonly clock: Clock
 }
 
 /** Cancels jobs, and forgets those whose outcomes are stored. */
@@ -44,9 +42,8 @@ export class JobEnder {
 
   /** @throws SluiceError when its workflow was to be deleted and could not be: it is reported again, and forgotten then */
   async forget(job: JobName): Promise<void> {
-    const { ledger, clock } = this.#parts
     if (this.#mayDelete(job)) await this.#delete(job)
-    ledger.forget(job, clock.monotonicMs())
+    this.#parts.ledger.forget(job)
   }
 
   #mayDelete(job: JobName): boolean {

@@ -39,10 +39,24 @@ describe('the class of a failure', () => {
     ],
     ['Error', 'workflowtemplates.argoproj.io "x" not found', undefined, undefined, 'error'],
     ['Failed', 'invalid spec: templates.main is bad', undefined, undefined, 'error'],
-    ['Failed', "child 'a' failed", 'Error (exit code 137)', 137, 'killed'],
-    ['Failed', "child 'a' failed", 'Error (exit code 143)', 143, 'killed'],
+    ['Failed', "child 'a' failed", 'main: Error (exit code 137)', 137, 'evicted'],
+    ['Failed', "child 'a' failed", 'main: Error (exit code 143)', 143, 'evicted'],
+    ['Error', "child 'a' failed", 'main: Error (exit code 143)', 143, 'evicted'],
+    ['Failed', 'main: Error (exit code 143)', undefined, undefined, 'evicted'],
+    ['Failed', 'main: Error (exit code 1430)', undefined, undefined, 'failed'],
+    ['Failed', 'main: Error (exit code 1)', undefined, 1, 'failed'],
+    ['Failed', "child 'a' failed", 'main: OOMKilled (exit code 137)', 137, 'oom'],
+    ['Error', undefined, 'wait: Error (exit code 64)', undefined, 'error'],
   ])('%s, %j, node %j, exit code %s: %s', (phase, message, nodeMessage, exitCode, failureClass) => {
-    expect(failureClassOf({ phase, message, nodeMessage, exitCode })).toBe(failureClass)
+    const facts = { phase, message, nodeMessage, exitCode }
+    expect(failureClassOf({ ...facts, toldToEnd: false })).toBe(failureClass)
+  })
+
+  test.each([137, 143])('by exit code %i is killed where somebody told it to end', (exitCode) => {
+    const message = `main: Error (exit code ${exitCode})`
+    const facts = { phase: 'Failed' as const, message, nodeMessage: message, exitCode }
+    expect(failureClassOf({ ...facts, toldToEnd: true })).toBe('killed')
+    expect(failureClassOf({ ...facts, toldToEnd: false })).toBe('evicted')
   })
 })
 

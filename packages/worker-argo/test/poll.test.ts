@@ -292,7 +292,7 @@ test('more than the pages that a list may have are not asked for', async () => {
     },
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one method that is called
-  const rows = await unfinishedWorkflows(api as never, { name: 'q', namespace: 'argo' })
+  const rows = await unfinishedWorkflows({ api: api as never, settings: { name: 'q', namespace: 'argo' } })
   expect(rows).toHaveLength(asked)
   expect(asked).toBeLessThan(1_000)
 })
