@@ -1,5 +1,12 @@
 import { isHolder } from './failed-node.js'
-import { endedPhase, hasProgress, instantOf, toldToEnd, type Workflow, type WorkflowNode } from './workflow.js'
+import {
+  endedPhase,
+  hasProgress,
+  instantOf,
+  toldToEnd,
+  type Workflow,
+  type WorkflowNode,
+} from './workflow.js'
 
 /** How far a workflow that is not finished has come. */
 export interface HoldUp {
@@ -20,11 +27,13 @@ export function holdUpOf(workflow: Workflow): HoldUp {
   if (endedPhase(workflow) !== undefined) return { pending: false, message }
   if (phase === 'Pending') return { pending: true, message: waitingText(workflow, message) }
   // A retry in place has a start, and no phase for a moment.
-  if (phase === '' && instantOf(status?.startedAt) === undefined) return { pending: true, message: message ?? NOT_TAKEN_UP }
+  if (phase === '' && instantOf(status?.startedAt) === undefined)
+    return { pending: true, message: message ?? NOT_TAKEN_UP }
   if (hasProgress(workflow)) return { pending: false, message }
   const suspended = spec?.suspend === true ? SUSPENDED : undefined
   const nodes = status?.nodes
-  if (phase !== 'Running' || nodes === undefined || nodes === null) return { pending: undefined, message: message ?? suspended }
+  if (phase !== 'Running' || nodes === undefined || nodes === null)
+    return { pending: undefined, message: message ?? suspended }
   return ofNodes(Object.values(nodes), message ?? suspended)
 }
 

@@ -4,6 +4,7 @@ import type { KnownJob } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
 import type { RateGate } from './rate-gate.js'
+import { systemClock } from './system-clock.js'
 import { WorkflowLister, type ListOutcome } from './workflow-lister.js'
 import { recentlyFinished, unfinishedWorkflows } from './workflow-pages.js'
 import type { WorkflowReader } from './workflow-reader.js'
@@ -57,6 +58,7 @@ export class JobPoller {
     this.#parts = parts
     this.#lister = new WorkflowLister({
       clock: parts.clock,
+      machine: systemClock,
       timeoutMs: parts.settings.listTimeoutMs,
       read: (signal) => this.#read(signal),
       onLate: () => parts.wakeIn(0),
@@ -133,14 +135,16 @@ export class JobPoller {
   /** Without a list: the awaited jobs too, and where it isn't said which these are, all that aren't known to be over. */
   #unheard(awaited: readonly JobRef[] | undefined): readonly Question[] {
     const { ledger, settings, clock, watching } = this.#parts
-    const jobs = awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
+    const jobs =
+      awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
     // Without a question nothing tells whether anything is answered at all.
     if (jobs.length === 0) this.#answered = false
     const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
       .filter(({ known }) => isUnheard(known, sinceMs))
-    return [...unheard, ...this.#due()]
+    // What is over and was in an older list is left for the next one.
+    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
   }
 
   /** @returns how many were asked */
@@ -149,9 +153,12 @@ export class JobPoller {
     const isAwaited = awaitedBy(awaited)
     const left = [...new Map(inTurn(questions).map((one) => [one.job.workflow, one])).values()]
     if (left.length === 0) return 0
+    const before = this.#answered
     this.#answered = false
     const ask = (one: Question) => lookups.try(() => this.#ask(one, isAwaited(one.job)))
     const scouted = await Promise.all(left.splice(0, SCOUTS).map(ask))
+    // The budget is used up: nothing new is known of whether anybody answers.
+    if (!scouted.includes(true)) this.#answered = before
     // Nobody answers: to ask on would only hold the poll up, and the server.
     const asked = this.#answered ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
     if (asked.includes(false)) wakeIn(lookups.waitMs)

@@ -100,7 +100,9 @@ function reportFailed(
   const message = textOf(workflow.status?.message)
   const nodeMessage = ownWords(node)
   const toldTo = toldToEnd(workflow) !== undefined
-  const note = onlyExitHandlerFailed(workflow) ? 'the work itself was done; its exit handler failed' : undefined
+  const note = onlyExitHandlerFailed(workflow)
+    ? 'the work itself was done; its exit handler failed'
+    : undefined
   return {
     ...heading(workflow, context),
     stage: 'FAIL',

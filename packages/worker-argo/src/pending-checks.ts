@@ -74,7 +74,9 @@ export class PendingChecks {
 
   #due(): readonly KnownJob[] {
     const nowMs = this.#parts.clock.monotonicMs()
-    const due = this.#parts.ledger.unfinished().filter((known) => isDue(known, nowMs) && this.#wish.isWanted(known.job))
+    const due = this.#parts.ledger
+      .unfinished()
+      .filter((known) => isDue(known, nowMs) && this.#wish.isWanted(known.job))
     return due.toSorted((a, b) => a.sinceMs - b.sinceMs)
   }
 
@@ -84,7 +86,8 @@ export class PendingChecks {
       known.nodesAskedMs = clock.monotonicMs()
       try {
         const found = await reader.findByName(known.job)
-        if (found.kind === 'ours') await keeper.noteAnswer(known, found.workflow, this.#wish.isAwaited(known.job))
+        if (found.kind === 'ours')
+          await keeper.noteAnswer(known, found.workflow, this.#wish.isAwaited(known.job))
       } catch (error) {
         // It is asked again after a while, as one that is pending.
         if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error

@@ -17,6 +17,8 @@ export type ListOutcome =
 
 export interface ListerParts {
   readonly clock: Clock
+  /** The machine's own, by which requests have their deadlines, whatever clock the worker was given. */
+  readonly machine: Clock
   /** How long one list may take, all its pages together. */
   readonly timeoutMs: number
   /** Reads one, and keeps what it says. */
@@ -34,7 +36,7 @@ interface Turn {
 /**
  * Sees to it that there are never two lists at once. The server answers them one after the other, each the slower the more there are,
  * and goes on with those that nobody waits for any more. So one that is late is awaited, up to its deadline, while polls go by without;
- * and after one that was given up there is a pause. The deadlines of requests go by the machine's time, as all those of the transport.
+ * and after one that was given up there is a pause.
  */
 export class WorkflowLister {
   readonly #parts: ListerParts
@@ -54,36 +56,43 @@ export class WorkflowLister {
     if (this.#turn !== undefined) {
       // It began before this poll: what was started since may be missing in it.
       const outcome = await this.#within(this.#turn)
-      return outcome.kind === 'read' ? { kind: 'late', why: 'the list is one that was begun earlier' } : outcome
+      return outcome.kind === 'read'
+        ? { kind: 'late', why: 'the list is one that was begun earlier' }
+        : outcome
     }
     const pauseMs = this.#pause.untilMs - this.#parts.clock.monotonicMs()
     if (pauseMs > 0)
       return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
-    const turn = { began: performance.now(), ended: this.#read(), late: false }
+    const { machine } = this.#parts
+    const turn = { began: machine.monotonicMs(), ended: this.#read(), late: false }
     this.#turn = turn
     const outcome = await this.#within(turn)
-    if (outcome.kind === 'read') this.#went = performance.now()
+    if (outcome.kind === 'read') this.#went = machine.monotonicMs()
     return outcome
   }
 
   async #read(): Promise<ListOutcome> {
-    const { timeoutMs, read } = this.#parts
-    const began = performance.now()
-    const signal = AbortSignal.timeout(timeoutMs)
+    const { timeoutMs, read, machine } = this.#parts
+    const began = machine.monotonicMs()
+    const giveUp = new AbortController()
+    const over = new AbortController()
+    const deadline = machine.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
     try {
-      await read(signal)
-      this.#tookMs = performance.now() - began
+      await read(giveUp.signal)
+      this.#tookMs = machine.monotonicMs() - began
       this.#givenUp = 0
       // A server that is so slow is left alone for half of the time.
       if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
       return { kind: 'read' }
     } catch (error) {
       if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
-      if (signal.aborted) this.#giveUp()
+      if (giveUp.signal.aborted) this.#giveUp()
       else if (error.retryAfterMs !== undefined) this.#rest(error.retryAfterMs, 'the server asked for it')
       return { kind: 'failed', error }
     } finally {
       this.#turn = undefined
+      over.abort()
+      await deadline
     }
   }
 
@@ -99,17 +108,20 @@ export class WorkflowLister {
   /** Waits for a list as long as a poll may. */
   async #within(turn: Turn): Promise<ListOutcome> {
     const { began, ended } = turn
-    const { promise: tooLong, resolve } = Promise.withResolvers<undefined>()
-    const timer = setTimeout(resolve, Math.max(0, began + this.#patienceMs() - performance.now()), undefined)
-    const outcome = await Promise.race([ended, tooLong]).finally(() => clearTimeout(timer))
+    const { machine } = this.#parts
+    const over = new AbortController()
+    const leftMs = began + this.#patienceMs() - machine.monotonicMs()
+    const waited = leftMs > 0 ? machine.sleep(leftMs, over.signal) : Promise.resolve()
+    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
     if (outcome !== undefined) return outcome
     // Nobody waits for it from here on: what comes of it is told when it comes, and what goes wrong with it is seen at the next one.
     if (!turn.late) void this.#awaitLate(turn)
-    return { kind: 'late', why: `the list has taken ${Math.round((performance.now() - began) / 1_000)} s so far` }
+    const soFarMs = machine.monotonicMs() - began
+    return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }
   }
 
   #patienceMs(): number {
-    const due = performance.now() - this.#went > this.#tookMs * PATIENT_EVERY
+    const due = this.#parts.machine.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
     return due ? Math.max(PATIENCE_MS, this.#tookMs * 2) : PATIENCE_MS
   }
 
@@ -118,4 +130,9 @@ export class WorkflowLister {
     const outcome = await turn.ended.catch(() => undefined)
     if (outcome?.kind === 'read') this.#parts.onLate()
   }
+}
+
+/** In the words by which the transport's own deadlines are known. */
+function tooLate(timeoutMs: number): Error {
+  return new DOMException(`no list within ${timeoutMs} ms`, 'TimeoutError')
 }
