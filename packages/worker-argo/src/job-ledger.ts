@@ -175,6 +175,11 @@ export class JobLedger {
     }
   }
 
+  /** The one that this process came to know last, be it forgotten. */
+  latest(): KnownJob | undefined {
+    return [...this.#jobs.values()].at(-1)
+  }
+
   /** Jobs that are known to be unfinished, as far as the latest word goes. */
   unfinished(): readonly KnownJob[] {
     return [...this.#jobs.values()].filter((known) => known.report !== undefined && !isOver(known))

@@ -137,14 +137,20 @@ export class JobPoller {
     const { ledger, settings, clock, watching } = this.#parts
     const jobs =
       awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
-    // Without a question nothing tells whether anything is answered at all.
-    if (jobs.length === 0) this.#answered = false
+    if (jobs.length === 0) return this.#probe()
     const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
       .filter(({ known }) => isUnheard(known, sinceMs))
     // What is over and was in an older list is left for the next one.
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
+  }
+
+  /** Nothing is waited for, and still it is to be found out whether anything is answered: else nothing more is started. */
+  #probe(): readonly Question[] {
+    this.#answered = false
+    const known = this.#parts.ledger.latest()
+    return known === undefined ? [] : [{ job: known.job, known }]
   }
 
   /** @returns how many were asked */

@@ -217,3 +217,20 @@ test('the service settles what ended while no list is answered, and loses its pl
   expect((await engine.tick()).unavailable).toBeUndefined()
   expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 4, SUCCESS: 6, FAIL: 0 })
 })
+
+test('work that is waiting goes on though no list is answered when nothing runs any more', async () => {
+  const clock = new ManualClock()
+  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+  const worker = await bench.open({ clock })
+  const { engine, queue } = await serviceOn(worker, { items: 6, cap: 2, body: { seconds: '0' }, clock })
+  await engine.tick()
+  await clock.advance(10_000)
+  failing(bench.server)
+  for (let tick = 0; tick < 6; tick++) {
+    expect((await engine.tick()).unavailable).toBeUndefined()
+    await clock.advance(10_000)
+  }
+  expect(await queue.size('SUCCESS')).toBe(6)
+  failing(bench.server, 'GetWorkflow')
+  expect((await engine.tick()).unavailable).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+})

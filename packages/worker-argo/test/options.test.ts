@@ -14,6 +14,8 @@ describe('the options', () => {
       maxParameterBytes: 131_072,
       insecureSkipVerify: false,
       requestTimeoutMs: 30_000,
+      listTimeoutMs: 120_000,
+      lookupsPerSecond: 200,
       cancel: 'terminate',
       deleteFinished: 'never',
     })
@@ -25,6 +27,8 @@ describe('the options', () => {
     ['baseUrl', { baseUrl: 'https://argo.example.org/?x=1' }],
     ['baseUrl', { baseUrl: 'https://me:secret@argo.example.org' }],
     ['namespace', { namespace: 'My Jobs' }],
+    ['listTimeoutMs', { listTimeoutMs: 0 }],
+    ['lookupsPerSecond', { lookupsPerSecond: 0 }],
     ['namespace', { namespace: '../argo' }],
     ['template', { template: 'a/b' }],
     ['templateKind', { templateKind: 'Template' }],
