@@ -14,7 +14,6 @@ import {
   type Logger,
   type PackageContext,
   type Worker,
-  type WorkerSupports,
 } from '@sluice/core'
 import pMap from 'p-map'
 import { checkAccess } from './access-check.js'
@@ -42,7 +41,14 @@ const LOOKUPS_AT_ONCE = 16
 const NODES_PER_SECOND = 20
 const NODES_AT_ONCE = 4
 
-const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
+const SUPPORTS = {
+  durable: true,
+  lookupJob: true,
+  cancelJob: true,
+  watch: true,
+  pending: true,
+  incompletePolls: true,
+} as const
 
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.

@@ -62,10 +62,12 @@ function reportRunning(workflow: Workflow, context: ReportContext): JobReport {
   }
 }
 
-/** What isn't said now is as it was when it was last said. */
+/** What isn't said now is as it was when it was last said; what was seen to run is never pending again, whatever a late list shows. */
 function sinceLast(now: HoldUp, last: HoldUp | undefined): HoldUp {
+  if (last?.pending === false)
+    return { pending: false, message: now.pending === true ? undefined : now.message }
   if (now.pending !== undefined || last === undefined) return now
-  return { pending: last.pending, message: now.message ?? (last.pending === true ? last.message : undefined) }
+  return { pending: last.pending, message: now.message ?? last.message }
 }
 
 function reportSucceeded(workflow: Workflow, context: ReportContext): JobReport {

@@ -302,21 +302,17 @@ describe('on a server', () => {
   describe('whose program takes SIGTERM and exits 0', () => {
     const ENDED = { level: 'warn', message: expect.stringContaining('told to end, and ended well') }
 
-    async function trapping(version: '3.7.18' | '4.1.2', options: Partial<ArgoWorkerOptions> = {}) {
-      await bench.close()
-      const outcome = () => ({
+    beforeEach(() => {
+      bench.server.controller.settings.outcome = () => ({
         afterMs: Number.POSITIVE_INFINITY,
-        atSigterm: 'exits-0' as const,
-        outputs: { result: '7' },
+        atSigterm: 'exits-0',
       })
-      bench = await ArgoBench.start({ version, controller: { reconcileDelayMs: 0, outcome } })
-      return running(options)
-    }
+    })
 
     test.each(['stop', 'terminate'] as const)(
       'told to %s by a person: SUCCESS, with a note, a log line',
       async (verb) => {
-        const { worker, name, server } = await trapping('4.1.2')
+        const { worker, name, server } = await running()
         server.operator[verb](name)
         await eventually('it has ended', () => server.workflows.get(name)?.status.finishedAt !== null)
         expect(server.workflows.get(name)?.status).toMatchObject({ phase: 'Succeeded' })
@@ -344,7 +340,7 @@ describe('on a server', () => {
     })
 
     test('cancelled: SUCCESS, and the reason of the cancel is said', async () => {
-      const { worker } = await trapping('4.1.2')
+      const { worker } = await running()
       await worker.cancelJob(A, 'no longer wanted')
       await eventually('it has ended', async () => (await reported(worker))?.stage === 'SUCCESS')
       expect(await worker.lookupJob(A)).toMatchObject({
@@ -354,7 +350,10 @@ describe('on a server', () => {
     })
 
     test('on 3.7.18 it is a failure, and was killed', async () => {
-      const { worker } = await trapping('3.7.18')
+      const { settings } = bench.server.controller
+      await bench.close()
+      bench = await ArgoBench.start({ version: '3.7.18', controller: settings })
+      const { worker } = await running()
       await worker.cancelJob(A, 'no longer wanted')
       await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
       expect(await worker.lookupJob(A)).toMatchObject({

@@ -158,6 +158,17 @@ describe('a job that does not begin', () => {
   })
 })
 
+test('what was seen to run is not pending again by a list that lags behind', async () => {
+  const { worker, jobs, server, clock } = await sent(1, { controller: { reconcileDelayMs: 1_000 } })
+  expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject({ pending: true })
+  server.main.replica.listLagMs = 3_600_000
+  await clock.advance(1_000)
+  expect(await worker.lookupJob(jobs[0]!)).toMatchObject({ pending: false })
+  const report = (await worker.pollAllStatus(jobs)).get('i0')
+  expect(report).toMatchObject({ stage: 'PROCESSING', pending: false })
+  expect(report).not.toHaveProperty('message')
+})
+
 describe('what is asked to find out what does not begin', () => {
   test('is at most twenty in any second, however often is polled, the oldest first, each once', async () => {
     const { worker, jobs, server, clock, names } = await sent(300)
