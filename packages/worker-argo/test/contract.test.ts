@@ -70,8 +70,12 @@ class ArgoHarness implements WorkerHarness {
   /** It waits for a lock that nobody else can give. */
   async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
     const { id, uid, attempt } = job
+    const { controller, workflows } = this.#bench.server
+    // Else it may have begun by then.
+    controller.pause()
     await worker.sendJob(id, this.body(), { uid, attempt, queue: worker.name })
-    this.#bench.server.workflows.waitForLock(this.#nameOf(job), message)
+    workflows.waitForLock(this.#nameOf(job), message)
+    controller.resume()
   }
 
   async begin(job: JobRef): Promise<void> {
