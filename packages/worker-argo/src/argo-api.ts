@@ -13,6 +13,8 @@ interface Call {
   readonly path: string
   readonly query?: Query
   readonly body?: JsonValue
+  /** Who gives one keeps the time, too. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A stream of events that was opened, or why it wasn't. */
@@ -22,6 +24,7 @@ type ApiSettings = TransportSettings & Pick<ArgoWorkerSettings, 'baseUrl'>
 
 interface ApiParts {
   readonly whole: KyInstance
+  readonly patient: KyInstance
   readonly events: KyInstance
   readonly transport: Transport
   readonly credentials: Credentials
@@ -52,15 +55,21 @@ export class ArgoApi {
       throwHttpErrors: false,
     }
     const whole = ky.create({ ...options, fetch: (input) => transport.whole(requestOf(input)) })
+    const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
     const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
     const { origin } = new URL(settings.baseUrl)
-    return new ArgoApi({ whole, events, transport, credentials, clock, origin })
+    return new ArgoApi({ whole, patient, events, transport, credentials, clock, origin })
   }
 
-  /** A question is asked once more when its connection broke: one that was idle is often closed just then. */
-  async get(path: string, query: Query = {}): Promise<Reply> {
-    const reply = await this.#call({ method: 'GET', path, query })
-    return isBroken(reply) ? this.#call({ method: 'GET', path, query }) : reply
+  /**
+   * A question is asked once more when its connection broke: one that was idle is often closed just then.
+   *
+   * @param signal gives it up; then the limits of the transport don't hold for it
+   */
+  async get(path: string, query: Query = {}, signal?: AbortSignal): Promise<Reply> {
+    const call: Call = { method: 'GET', path, query, signal }
+    const reply = await this.#call(call)
+    return isBroken(reply) && signal?.aborted !== true ? this.#call(call) : reply
   }
 
   post(path: string, body: JsonValue): Promise<Reply> {
@@ -102,16 +111,18 @@ export class ArgoApi {
     return this.#parts.transport.close()
   }
 
-  #call({ method, path, query, body }: Call): Promise<Reply> {
-    const { whole, clock, origin } = this.#parts
+  #call({ method, path, query, body, signal }: Call): Promise<Reply> {
+    const { whole, patient, clock, origin } = this.#parts
+    const send = signal === undefined ? whole : patient
     const options: Options = {
       method,
       ...(query === undefined ? {} : { searchParams: { ...query } }),
       ...(body === undefined ? {} : { json: body }),
+      ...(signal === undefined ? {} : { signal }),
     }
     return this.#authorized(async (headers) => {
       try {
-        const response = await whole(path, { ...options, headers })
+        const response = await send(path, { ...options, headers })
         return readAnswer(response, await response.text(), clock.now())
       } catch (error) {
         return silence(error, origin)

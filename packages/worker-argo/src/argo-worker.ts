@@ -8,12 +8,12 @@ import {
   type Clock,
   type JobRef,
   type JobReport,
+  type JobReports,
   type JobSpec,
   type JsonValue,
   type Logger,
   type PackageContext,
   type Worker,
-  type WorkerSupports,
 } from '@sluice/core'
 import { checkAccess } from './access-check.js'
 import { ArgoApi } from './argo-api.js'
@@ -26,6 +26,8 @@ import { ParameterMaker } from './job-parameters.js'
 import { JobPoller } from './job-poller.js'
 import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
+import { PendingChecks } from './pending-checks.js'
+import { RateGate } from './rate-gate.js'
 import { RefusalReview } from './refusal-review.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
@@ -33,7 +35,20 @@ import { selectorOf } from './workflow-pages.js'
 import { WorkflowReader } from './workflow-reader.js'
 import { WorkflowWatch } from './workflow-watch.js'
 
-const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
+/** How many workflows are asked for by name at once. */
+const LOOKUPS_AT_ONCE = 16
+/** How many of these questions may go into finding out what doesn't begin, in any second and at once. */
+const NODES_PER_SECOND = 20
+const NODES_AT_ONCE = 4
+
+const SUPPORTS = {
+  durable: true,
+  lookupJob: true,
+  cancelJob: true,
+  watch: true,
+  pending: true,
+  incompletePolls: true,
+} as const
 
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
@@ -53,6 +68,7 @@ interface WorkerParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
   readonly poller: JobPoller
+  readonly lookups: RateGate
   readonly sender: JobSender
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
@@ -68,11 +84,12 @@ export class ArgoWorker implements Worker {
   readonly name: string
   readonly supports = SUPPORTS
   readonly #parts: WorkerParts
-  readonly #closing = new AbortController()
+  readonly #closing: AbortController
   #toldSelector = false
 
-  private constructor(parts: WorkerParts) {
+  private constructor(parts: WorkerParts, closing: AbortController) {
     this.#parts = parts
+    this.#closing = closing
     this.name = parts.settings.name
   }
 
@@ -80,7 +97,8 @@ export class ArgoWorker implements Worker {
   static async open(settings: ArgoWorkerSettings): Promise<ArgoWorker> {
     const { clock = systemClock, logger = silentLogger } = settings
     const api = await ArgoApi.open(settings, credentialsOf(settings, clock), clock)
-    return new ArgoWorker(partsOf({ settings, api, clock, logger }))
+    const closing = new AbortController()
+    return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
   }
 
   /**
@@ -106,17 +124,23 @@ export class ArgoWorker implements Worker {
    * Other finished ones: those asked for by `lookupJob`; without `awaited`, the latest hundred too [W-POLL-1].
    *
    * @param awaited the jobs that the queue waits for
+   * @returns with `complete: false` where no list was read whole in it: the awaited jobs were asked for by name then, as far as
+   * `lookupsPerSecond` goes, and all others are as last known [W-POLL-2]
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither lists nor single questions are answered; SLUICE_WORKER_DENIED
    */
-  async pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>> {
+  async pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     this.#assertOpen()
     return this.#parts.poller.poll(awaited)
   }
 
-  /** How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. */
+  /**
+   * How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. It waits its turn
+   * where `lookupsPerSecond` is used up.
+   */
   async lookupJob(ref: JobRef): Promise<JobReport | undefined> {
     const job = this.#nameOf(ref)
-    const { reader, keeper, ledger } = this.#parts
-    const found = await reader.find(job)
+    const { reader, keeper, ledger, lookups } = this.#parts
+    const found = await lookups.run(() => reader.find(job))
     if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
     if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
     // One that may have been sent is to be remembered as such.
@@ -124,7 +148,11 @@ export class ArgoWorker implements Worker {
     return undefined
   }
 
-  /** Terminates the workflow, or stops it, as `cancel` says. It then reports FAIL of class `killed` [W-STOP-1]. */
+  /**
+   * Terminates the workflow, or stops it, as `cancel` says. It then reports an end: FAIL of class `killed`, or SUCCESS with a note in the
+   * details where its program ended well all the same. One that waits for a lock or a slot is PROCESSING until it gets it, and its
+   * message says so [W-STOP-1].
+   */
   async cancelJob(ref: JobRef, reason: string): Promise<void> {
     await this.#parts.ender.cancel(this.#nameOf(ref), reason)
   }
@@ -189,16 +217,24 @@ function partsOf(base: {
   readonly api: ArgoApi
   readonly clock: Clock
   readonly logger: Logger
+  readonly closing: AbortSignal
 }): WorkerParts {
-  const { settings, api, logger } = base
-  const ledger = new JobLedger()
+  const { settings, api, clock, logger, closing } = base
+  const ledger = new JobLedger(clock)
   const reader = new WorkflowReader(api, settings.namespace)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
-  const shared = { ...base, ledger, keeper, reader, template, parameters }
+  const { lookupsPerSecond: perSecond } = settings
+  const lookups = new RateGate({ clock, closing, perSecond, atOnce: LOOKUPS_AT_ONCE })
+  const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
+  const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)
+  const wakeIn = (ms: number): void => {
+    // Whoever listens may ask again then; the sleep ends with the worker.
+    void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
+  }
   return {
     settings,
     api,
@@ -207,7 +243,14 @@ function partsOf(base: {
     keeper,
     reader,
     watch,
-    poller: new JobPoller({ ...shared, watching: () => watch.live, deletions: ender.deletions }),
+    lookups,
+    poller: new JobPoller({
+      ...shared,
+      pending: new PendingChecks({ ...shared, pace }),
+      watching: () => watch.live,
+      wakeIn,
+      deletions: ender.deletions,
+    }),
     sender: new JobSender({ ...shared, review: new RefusalReview(shared) }),
     ender,
     check: () => checkAccess(shared),

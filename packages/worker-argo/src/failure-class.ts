@@ -6,9 +6,11 @@ export interface FailureFacts {
   readonly phase: Exclude<EndedPhase, 'Succeeded'>
   /** Of the workflow. */
   readonly message: string | undefined
-  /** Of the node that failed first, if one did. */
+  /** Of the node that decided it, if one did. */
   readonly nodeMessage: string | undefined
   readonly exitCode: number | undefined
+  /** Whether somebody told the workflow to end. */
+  readonly toldToEnd: boolean
 }
 
 /** The first that matches counts. The words are those of Argo's controller and of Kubernetes. */
@@ -24,14 +26,22 @@ const BY_MESSAGE: readonly (readonly [RegExp, FailureClass])[] = [
 
 /** SIGKILL and SIGTERM as exit codes: something from outside ended the container. */
 const KILLED = new Set([137, 143])
+const SAYS_KILLED = /\(exit code (?:137|143)\)/u
 
 /** Why a job failed: `failed`, `error`, `timeout`, `killed`, `evicted`, or, where it can be seen, `oom`. */
-export function failureClassOf({ phase, message, nodeMessage, exitCode }: FailureFacts): FailureClass {
+export function failureClassOf(facts: FailureFacts): FailureClass {
+  const { phase, message, nodeMessage, toldToEnd } = facts
   // The node first: the workflow's own words are often only that some child failed.
   for (const text of [nodeMessage, message]) {
     const found = BY_MESSAGE.find(([pattern]) => text !== undefined && pattern.test(text))
     if (found !== undefined) return found[1]
   }
-  if (phase === 'Error' || /^invalid spec/iu.test(message ?? '')) return 'error'
-  return exitCode !== undefined && KILLED.has(exitCode) ? 'killed' : 'failed'
+  // A signal that nobody at Argo asked for is the cluster's: an eviction, a drain, a preemption. No other mark of those is left.
+  if (isSignalled(facts)) return toldToEnd ? 'killed' : 'evicted'
+  return phase === 'Error' || /^invalid spec/iu.test(message ?? '') ? 'error' : 'failed'
+}
+
+function isSignalled({ exitCode, nodeMessage, message }: FailureFacts): boolean {
+  if (exitCode !== undefined) return KILLED.has(exitCode)
+  return SAYS_KILLED.test(nodeMessage ?? message ?? '')
 }

@@ -49,9 +49,9 @@ export class JobEnder {
 
   /** It is no longer reported; its workflow is deleted in its turn, if it is to be. */
   forget(job: JobName): void {
-    const { ledger, clock } = this.#parts
+    const { ledger } = this.#parts
     if (this.#mayDelete(job)) this.deletions.add(job)
-    ledger.forget(job, clock.monotonicMs())
+    ledger.forget(job)
   }
 
   #mayDelete(job: JobName): boolean {

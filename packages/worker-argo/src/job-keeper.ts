@@ -1,11 +1,12 @@
 import type { Clock, JobReport, Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
+import { holdUpOf } from './hold-up.js'
 import { jobOf } from './job-identity.js'
 import type { JobLedger, KnownJob } from './job-ledger.js'
 import { reportOf } from './job-report.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { judgeAction } from './verdict.js'
-import type { Workflow } from './workflow.js'
+import { toldToEnd, type Workflow } from './workflow.js'
 
 export interface KeeperParts {
   readonly settings: ArgoWorkerSettings
@@ -40,11 +41,11 @@ export class JobKeeper {
     return ledger.entry(job)
   }
 
-  report(workflow: Workflow, { job, cancelled, notes }: KnownJob): JobReport {
+  report(workflow: Workflow, { job, cancelled, notes, nodes }: KnownJob): JobReport {
     const { namespace, uiUrl, baseUrl } = this.#parts.settings
     const url = (uiUrl ?? baseUrl).replace(/\/+$/u, '')
     const more = cancelled === undefined ? {} : { cancelled }
-    return reportOf(workflow, { job, namespace, uiUrl: url, notes, ...more })
+    return reportOf(workflow, { job, namespace, uiUrl: url, notes, lastHoldUp: nodes, ...more })
   }
 
   /**
@@ -54,16 +55,18 @@ export class JobKeeper {
    * @returns the report
    */
   async noteAnswer(known: KnownJob, workflow: Workflow, retry: boolean): Promise<JobReport> {
-    const { ledger, clock } = this.#parts
+    const { ledger } = this.#parts
     this.#noteHands(known, workflow)
+    this.#noteNodes(known, workflow)
     const report = this.report(workflow, known)
+    this.#tellEndedAnyway(known, workflow, report)
     const retried = retry && (await this.#retryInPlace(known, report, workflow))
     const told = retried ? this.#running(known, workflow) : report
     if (told.stage === 'PROCESSING' && known.forgotten) {
       ledger.revive(known)
       this.#note(known, 'retried at Argo after its outcome was stored')
     }
-    ledger.noteAnswer(known, told, clock.monotonicMs())
+    ledger.noteAnswer(known, told)
     return told
   }
 
@@ -85,6 +88,24 @@ export class JobKeeper {
       this.#note(known, `deleted and made anew under its name at Argo (uid ${known.workflowUid} before)`)
     }
     known.workflowUid = metadata.uid
+  }
+
+  /** What its nodes say counts until they are read again, or until a list says more than that it runs. */
+  #noteNodes(known: KnownJob, workflow: Workflow): void {
+    const holdUp = holdUpOf(workflow)
+    const runs = workflow.status?.phase === 'Running' && holdUp.pending !== undefined
+    known.nodes = runs ? holdUp : undefined
+    if (runs) known.nodesAskedMs = this.#parts.clock.monotonicMs()
+  }
+
+  #tellEndedAnyway(known: KnownJob, workflow: Workflow, report: JobReport): void {
+    const strategy = toldToEnd(workflow)
+    if (strategy === undefined || report.stage !== 'SUCCESS' || known.report?.stage === 'SUCCESS') return
+    const { workflow: name, ref } = known.job
+    this.#parts.logger.warn(
+      { ...ref, workflow: name, shutdown: strategy },
+      'a job was told to end, and ended well: its program exited 0; it counts as a success',
+    )
   }
 
   #note(known: KnownJob, what: string): void {
@@ -118,7 +139,9 @@ export class JobKeeper {
     return true
   }
 
-  #running(known: KnownJob, { metadata, spec }: Workflow): JobReport {
-    return this.report({ metadata, spec, status: undefined }, known)
+  /** As it will be in a moment: under way again, with its old start. */
+  #running(known: KnownJob, { metadata, spec, status }: Workflow): JobReport {
+    const startedAt = status?.startedAt ?? metadata.creationTimestamp
+    return this.report({ metadata, spec, status: { startedAt } }, known)
   }
 }

@@ -1,4 +1,5 @@
-import type { JobRef, JobReport } from '@sluice/core'
+import type { Clock, JobRef, JobReport } from '@sluice/core'
+import type { HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
 
 /** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
@@ -10,6 +11,16 @@ const MAX_FORGOTTEN = 5_000
 /** What this process knows of one job. */
 export interface KnownJob {
   readonly job: JobName
+  /** When this process first knew of it. */
+  readonly sinceMs: number
+  /** When it was last heard of, by a list or an answer, or asked for in vain. */
+  heardMs: number
+  /** When it was last asked for by name. */
+  askedMs: number
+  /** How far it had come when its nodes were last read. */
+  nodes: HoldUp | undefined
+  /** When they were last asked for, in vain or not. */
+  nodesAskedMs: number
   /** The latest; `undefined` while it is being sent. */
   report: JobReport | undefined
   workflowUid: string | undefined
@@ -40,6 +51,11 @@ export interface KnownJob {
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
   readonly #forgotten = new Set<string>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   get size(): number {
     return this.#jobs.size
@@ -57,8 +73,14 @@ export class JobLedger {
   entry(job: JobName): KnownJob {
     const known = this.#jobs.get(job.workflow)
     if (known !== undefined) return known
+    const sinceMs = this.#clock.monotonicMs()
     const fresh: KnownJob = {
       job,
+      sinceMs,
+      heardMs: sinceMs,
+      askedMs: Number.NEGATIVE_INFINITY,
+      nodes: undefined,
+      nodesAskedMs: Number.NEGATIVE_INFINITY,
       report: undefined,
       workflowUid: undefined,
       listed: false,
@@ -97,6 +119,7 @@ export class JobLedger {
   /** The list shows it as unfinished. */
   noteListed(known: KnownJob, report: JobReport): void {
     known.listed = true
+    known.heardMs = this.#clock.monotonicMs()
     // It was over already: the list is behind, or somebody has retried it. Only asking tells.
     if (isOver(known)) return
     known.report = report
@@ -106,21 +129,23 @@ export class JobLedger {
   }
 
   /** Argo itself said how it is. */
-  noteAnswer(known: KnownJob, report: JobReport, nowMs: number): void {
+  noteAnswer(known: KnownJob, report: JobReport): void {
+    known.heardMs = this.#clock.monotonicMs()
     known.fresh = known.report === undefined
     known.report = report
     known.doubtful = false
-    this.#believe(known, nowMs)
+    this.#believe(known)
   }
 
-  #believe(known: KnownJob, nowMs: number): void {
-    known.askAtMs = nowMs + known.believedMs
+  #believe(known: KnownJob): void {
+    known.askAtMs = this.#clock.monotonicMs() + known.believedMs
     known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
   }
 
   /** It couldn't be asked for just now. */
-  noteUnanswered(known: KnownJob, nowMs: number): void {
-    this.#believe(known, nowMs)
+  noteUnanswered(known: KnownJob): void {
+    known.heardMs = this.#clock.monotonicMs()
+    this.#believe(known)
   }
 
   /** It runs, though it was forgotten. */
@@ -135,12 +160,12 @@ export class JobLedger {
   }
 
   /** The outcome is stored. */
-  forget(job: JobName, nowMs: number): void {
+  forget(job: JobName): void {
     const known = this.entry(job)
     known.forgotten = true
     known.hintsAnswered = known.hints
     known.believedMs = BELIEVED_MS
-    this.#believe(known, nowMs)
+    this.#believe(known)
     this.#forgotten.delete(job.workflow)
     this.#forgotten.add(job.workflow)
     for (const oldest of this.#forgotten) {
@@ -150,12 +175,23 @@ export class JobLedger {
     }
   }
 
+  /** The one that this process came to know last, be it forgotten. */
+  latest(): KnownJob | undefined {
+    return [...this.#jobs.values()].at(-1)
+  }
+
+  /** Jobs that are known to be unfinished, as far as the latest word goes. */
+  unfinished(): readonly KnownJob[] {
+    return [...this.#jobs.values()].filter((known) => known.report !== undefined && !isOver(known))
+  }
+
   /**
    * The jobs that are to be asked for by name.
    *
    * @param watching whether a watch would tell at once of each that ends
    */
-  due(nowMs: number, watching: boolean): readonly KnownJob[] {
+  due(watching: boolean): readonly KnownJob[] {
+    const nowMs = this.#clock.monotonicMs()
     return [...this.#jobs.values()].filter((known) => isDue(known, nowMs, watching))
   }
 

@@ -1,9 +1,12 @@
-import { isSluiceError, type JobRef, type JobReport } from '@sluice/core'
-import pMap from 'p-map'
+import { isSluiceError, type JobRef, type JobReports, type SluiceError } from '@sluice/core'
 import type { DeletionQueue } from './deletion-queue.js'
 import type { JobKeeper, KeeperParts } from './job-keeper.js'
 import type { KnownJob } from './job-ledger.js'
-import type { JobName } from './job-name.js'
+import { nameJob, type JobName } from './job-name.js'
+import type { PendingChecks } from './pending-checks.js'
+import type { RateGate } from './rate-gate.js'
+import { systemClock } from './system-clock.js'
+import { WorkflowLister, type ListOutcome } from './workflow-lister.js'
 import { recentlyFinished, unfinishedWorkflows } from './workflow-pages.js'
 import type { WorkflowReader } from './workflow-reader.js'
 
@@ -11,49 +14,101 @@ import type { WorkflowReader } from './workflow-reader.js'
 const LIST_EVERY_MS = 1_000
 /** How many finished workflows are looked at for whoever doesn't say which jobs are awaited. */
 const RECENT_ROWS = 100
-const CONCURRENCY = 16
+/** So many look-ups find out whether any is answered. */
+const SCOUTS = 3
 
 export interface PollerParts extends KeeperParts {
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
+  readonly lookups: RateGate
+  readonly pending: PendingChecks
   /** Whether a watch is up that tells at once when a job ends. */
   readonly watching: () => boolean
   readonly deletions: Pick<DeletionQueue, 'isIdle' | 'takeLeftSome'>
+  /** A poll in so many ms would find out more. */
+  readonly wakeIn: (ms: number) => void
+}
+
+type NoList = Exclude<ListOutcome, { readonly kind: 'read' }>
+
+/** A job to be asked for; what is known of it, if anything. */
+interface Question {
+  readonly job: JobName
+  readonly known: KnownJob | undefined
 }
 
 /**
  * Finds out how the jobs are: one list of what isn't finished, and a question by name for each job that should be in it and isn't. So
  * a poll costs as much as there is going on, and not as much as is kept [W-POLL-1].
+ *
+ * It does not stand or fall by the list: where that fails or is late, the jobs that are awaited are asked for by name, those first of which
+ * nothing was heard for longest, as far as the budget of look-ups goes; all others are reported as last known [W-POLL-2]. A poll is complete
+ * if a list was read whole that began in it, or a moment ago with a watch up since; single questions that were not asked, or not answered,
+ * don't change that: the list showed their jobs, or what they were is reported.
  */
 export class JobPoller {
   readonly #parts: PollerParts
+  readonly #lister: WorkflowLister
+  #awaited: readonly JobRef[] | undefined
   #listedMs = Number.NEGATIVE_INFINITY
   #swept = false
+  /** Whether the latest look-ups were answered, any of them. */
+  #answered = false
+  #lookupError: SluiceError | undefined
 
   constructor(parts: PollerParts) {
     this.#parts = parts
+    this.#lister = new WorkflowLister({
+      clock: parts.clock,
+      machine: systemClock,
+      timeoutMs: parts.settings.listTimeoutMs,
+      read: (signal) => this.#read(signal),
+      onLate: () => parts.wakeIn(0),
+    })
   }
 
-  /** @param awaited the jobs that the queue waits for, where the caller knows: then nothing else that has finished is looked for */
-  async poll(awaited: readonly JobRef[] | undefined): Promise<ReadonlyMap<string, JobReport>> {
-    const { ledger, clock, watching } = this.#parts
+  /**
+   * @param awaited the jobs that the queue waits for, where the caller knows: then nothing else that has finished is looked for
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither a list nor a single question is answered
+   */
+  async poll(awaited: readonly JobRef[] | undefined): Promise<JobReports> {
+    const { ledger, pending } = this.#parts
+    this.#awaited = awaited
+    const list = await this.#list(awaited)
+    const isRead = list.kind === 'read'
+    const asked = await this.#askAll(isRead ? this.#due() : this.#unheard(awaited), awaited)
+    if (!isRead) this.#assertAnswered(list, asked)
+    const isAwaited = awaitedBy(awaited)
+    if (isRead) await pending.round({ isAwaited, isWanted: awaited === undefined ? () => true : isAwaited })
+    const reports = ledger.reports(awaited)
+    return isRead ? reports : Object.assign(reports, { complete: false, incompleteReason: reasonOf(list) })
+  }
+
+  /** @throws SluiceError where nothing at all was heard */
+  #assertAnswered(list: NoList, asked: number): void {
+    if (this.#answered) return
+    if (list.kind === 'failed') throw list.error
+    if (asked > 0 && this.#lookupError !== undefined) throw this.#lookupError
+  }
+
+  async #list(awaited: readonly JobRef[] | undefined): Promise<ListOutcome> {
+    const { clock, watching } = this.#parts
     const fresh = clock.monotonicMs() - this.#listedMs < LIST_EVERY_MS
-    if (awaited === undefined || !fresh || !watching()) await this.#list(awaited)
-    await this.#askForDue(awaited)
-    return ledger.reports(awaited)
+    return awaited !== undefined && fresh && watching() ? { kind: 'read' } : this.#lister.list()
   }
 
-  async #list(awaited: readonly JobRef[] | undefined): Promise<void> {
-    const { api, settings, ledger, keeper, clock } = this.#parts
+  async #read(signal: AbortSignal): Promise<void> {
+    const { ledger, keeper, clock } = this.#parts
+    const awaited = this.#awaited
     const beforeMs = clock.monotonicMs()
-    const rows = await unfinishedWorkflows(api, settings)
+    const rows = await unfinishedWorkflows({ ...this.#parts, signal })
     ledger.beginList()
     for (const row of rows) {
       const known = keeper.knownOf(row)
       if (known !== undefined) ledger.noteListed(known, keeper.report(row, known))
     }
     this.#listedMs = beforeMs
-    if (this.#looksBack(awaited)) await this.#lookBack(awaited)
+    if (this.#looksBack(awaited)) await this.#lookBack(awaited, signal)
   }
 
   /** Who waits for jobs asks for those it misses by name. Only what nobody waits for has to be looked for: to be told of, or deleted. */
@@ -66,57 +121,124 @@ export class JobPoller {
     return !this.#swept
   }
 
-  async #lookBack(awaited: readonly JobRef[] | undefined): Promise<void> {
-    const { api, settings, ledger, keeper, clock } = this.#parts
-    const waitedFor = isAwaited(awaited)
+  async #lookBack(awaited: readonly JobRef[] | undefined, signal: AbortSignal): Promise<void> {
+    const { settings, ledger, keeper } = this.#parts
+    const isAwaited = awaitedBy(awaited)
     // Only to delete them, those that stay would be in the way.
     const onlySucceeded = awaited !== undefined && settings.deleteFinished === 'succeeded'
-    const rows = await recentlyFinished(api, settings, { maxRows: RECENT_ROWS, onlySucceeded })
+    const reading = { ...this.#parts, signal }
+    const rows = await recentlyFinished(reading, { maxRows: RECENT_ROWS, onlySucceeded })
     let found = 0
     for (const row of rows) {
       const known = keeper.knownOf(row)
       // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
       if (known === undefined || known.report !== undefined || known.forgotten) continue
-      if (waitedFor(known.job)) continue
+      if (isAwaited(known.job)) continue
       found += 1
-      ledger.noteAnswer(known, keeper.report(row, known), clock.monotonicMs())
+      ledger.noteAnswer(known, keeper.report(row, known))
     }
     // A page that was full, and had something new in it, hides others.
     this.#swept = found === 0 || rows.length < RECENT_ROWS
   }
 
-  async #askForDue(awaited: readonly JobRef[] | undefined): Promise<void> {
-    const { ledger, clock, watching } = this.#parts
-    const waitedFor = isAwaited(awaited)
-    const due = ledger.due(clock.monotonicMs(), watching())
-    await pMap(due, (known) => this.#ask(known, waitedFor(known.job)), { concurrency: CONCURRENCY })
+  /** What the list leaves open. */
+  #due(): readonly Question[] {
+    const due = this.#parts.ledger.due(this.#parts.watching())
+    return due.map((known) => ({ job: known.job, known }))
   }
 
-  async #ask(known: KnownJob, awaited: boolean): Promise<void> {
+  /** Without a list: the awaited jobs too, and where it isn't said which these are, all that aren't known to be over. */
+  #unheard(awaited: readonly JobRef[] | undefined): readonly Question[] {
+    const { ledger, settings, clock, watching } = this.#parts
+    const jobs =
+      awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
+    if (jobs.length === 0) return this.#probe()
+    const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
+    const unheard = jobs
+      .map((job) => ({ job, known: ledger.get(job) }))
+      .filter(({ known }) => isUnheard(known, sinceMs))
+    // What is over and was in an older list is left for the next one.
+    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
+  }
+
+  /** Nothing is waited for, and still it is to be found out whether anything is answered: else nothing more is started. */
+  #probe(): readonly Question[] {
+    this.#answered = false
+    const known = this.#parts.ledger.latest()
+    return known === undefined ? [] : [{ job: known.job, known }]
+  }
+
+  /** @returns how many were asked */
+  async #askAll(questions: readonly Question[], awaited: readonly JobRef[] | undefined): Promise<number> {
+    const { lookups, wakeIn } = this.#parts
+    const isAwaited = awaitedBy(awaited)
+    const left = [...new Map(inTurn(questions).map((one) => [one.job.workflow, one])).values()]
+    if (left.length === 0) return 0
+    const before = this.#answered
+    this.#answered = false
+    const ask = (one: Question) => lookups.try(() => this.#ask(one, isAwaited(one.job)))
+    const scouted = await Promise.all(left.splice(0, SCOUTS).map(ask))
+    // The budget is used up: nothing new is known of whether anybody answers.
+    if (!scouted.includes(true)) this.#answered = before
+    // Nobody answers: to ask on would only hold the poll up, and the server.
+    const asked = this.#answered ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
+    if (asked.includes(false)) wakeIn(lookups.waitMs)
+    return asked.filter(Boolean).length
+  }
+
+  async #ask({ job, known }: Question, awaited: boolean): Promise<void> {
     const { reader, keeper, ledger, clock } = this.#parts
-    const { hints } = known
+    const hints = known?.hints ?? 0
+    if (known !== undefined) known.askedMs = clock.monotonicMs()
     try {
-      const found = await reader.findByName(known.job)
-      if (found.kind === 'ours') await keeper.noteAnswer(known, found.workflow, awaited)
-      else if (known.forgotten) ledger.noteUnanswered(known, clock.monotonicMs())
+      const found = await reader.findByName(job)
+      this.#answered = true
+      if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
+      else if (known?.forgotten === true) ledger.noteUnanswered(known)
       // Absence is no failure [W-POLL-2]: who waits for it asks by lookupJob, which looks into the archive too.
-      else ledger.drop(known.job)
-      if (found.kind === 'stranger') keeper.tellStranger(known.job.workflow)
-      known.hintsAnswered = Math.max(known.hintsAnswered, hints)
+      else if (known?.report !== undefined) ledger.drop(job)
+      if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
+      if (known !== undefined) known.hintsAnswered = Math.max(known.hintsAnswered, hints)
     } catch (error) {
       // One workflow that can't be read must not hide the others: for it, what was known holds.
       if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
-      ledger.noteUnanswered(known, clock.monotonicMs())
+      this.#lookupError = error
+      if (known !== undefined) ledger.noteUnanswered(known)
     }
   }
 }
 
+function isUnheard(known: KnownJob | undefined, sinceMs: number): boolean {
+  if (known === undefined) return true
+  // Being sent, or over.
+  if (known.report?.stage !== 'PROCESSING' || known.forgotten) return false
+  return isHinted(known) || known.askedMs <= sinceMs
+}
+
+function isHinted(known: KnownJob | undefined): boolean {
+  return known !== undefined && known.hints > known.hintsAnswered
+}
+
+/** Those first that are said to have ended; then the one of which nothing was heard for longest, and of the same, the oldest. */
+function inTurn(questions: readonly Question[]): readonly Question[] {
+  return questions.toSorted(
+    (a, b) =>
+      Number(isHinted(b.known)) - Number(isHinted(a.known)) ||
+      (a.known?.heardMs ?? 0) - (b.known?.heardMs ?? 0) ||
+      (a.known?.sinceMs ?? 0) - (b.known?.sinceMs ?? 0),
+  )
+}
+
 /** Whether somebody is known to wait for a job. */
-function isAwaited(refs: readonly JobRef[] = []): (job: JobName) => boolean {
+function awaitedBy(refs: readonly JobRef[] = []): (job: JobName) => boolean {
   const names = new Set(refs.map(textOf))
   return ({ ref }) => names.has(textOf(ref))
 }
 
 function textOf({ uid, attempt }: JobRef): string {
   return `${attempt} ${uid}`
+}
+
+function reasonOf(list: NoList): string {
+  return list.kind === 'late' ? `no list of the workflows in time: ${list.why}` : list.error.message
 }

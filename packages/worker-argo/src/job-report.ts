@@ -1,13 +1,16 @@
 import type { JobReport, JsonValue } from '@sluice/core'
 import { restrictionHint } from './argo-advice.js'
-import { exitCodeOf, failedNode } from './failed-node.js'
+import { exitCodeOf, failedNode, onlyExitHandlerFailed } from './failed-node.js'
 import { failureClassOf } from './failure-class.js'
+import { holdUpOf, type HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
 import {
   endedPhase,
+  hasProgress,
   instantOf,
   isArchived,
   outputParameters,
+  toldToEnd,
   type EndedPhase,
   type Workflow,
   type WorkflowNode,
@@ -23,6 +26,8 @@ export interface ReportContext {
   readonly cancelled?: string
   /** What happened to it beside its own work, for people. */
   readonly notes?: readonly string[]
+  /** How far it had come when its nodes were last read, for a row of a list, which has none. */
+  readonly lastHoldUp?: HoldUp | undefined
 }
 
 /** What the worker says of a job: by the phase of its workflow, with the evidence that outlives it [W-POLL-1]. */
@@ -40,30 +45,50 @@ export function reportOf(workflow: Workflow, context: ReportContext): JobReport 
 }
 
 /** Some versions let a workflow that was terminated while it waited for a lock end well, though nothing of it ever ran. */
-function endedBeforeAnythingRan({ spec, status }: Workflow): boolean {
-  if (spec?.shutdown === undefined || spec.shutdown === null || spec.shutdown === '') return false
-  const ran = Object.values(status?.nodes ?? {}).some(({ phase }) => phase === 'Succeeded')
-  return !ran && !/^[1-9]/u.test(status?.progress ?? '')
+function endedBeforeAnythingRan(workflow: Workflow): boolean {
+  if (toldToEnd(workflow) === undefined) return false
+  const ran = Object.values(workflow.status?.nodes ?? {}).some(({ phase }) => phase === 'Succeeded')
+  return !ran && !hasProgress(workflow)
 }
 
 function reportRunning(workflow: Workflow, context: ReportContext): JobReport {
-  const { message } = workflow.status ?? {}
+  const { pending, message } = sinceLast(holdUpOf(workflow), context.lastHoldUp)
+  const head = heading(workflow, context)
   return {
-    ...heading(workflow, context),
+    ...head,
     stage: 'PROCESSING',
-    details: common(workflow, context),
+    details: { ...common(workflow, context), url: head.url },
+    ...(pending === undefined ? {} : { pending }),
     ...(isText(message) ? { message } : {}),
   }
 }
 
+/** What isn't said now is as it was when it was last said; what was seen to run is never pending again, whatever a late list shows. */
+function sinceLast(now: HoldUp, last: HoldUp | undefined): HoldUp {
+  if (last?.pending === false)
+    return { pending: false, message: now.pending === true ? undefined : now.message }
+  if (now.pending !== undefined || last === undefined) return now
+  return { pending: last.pending, message: now.message ?? last.message }
+}
+
 function reportSucceeded(workflow: Workflow, context: ReportContext): JobReport {
   const result = outputsOf(workflow)
+  const message = endedAnyway(workflow, context)
   return {
     ...heading(workflow, context),
     stage: 'SUCCESS',
-    details: { ...common(workflow, context), ...ofTheEnd(workflow) },
+    details: { ...common(workflow, context, message), ...ofTheEnd(workflow) },
+    ...(message === undefined ? {} : { message }),
     ...(result === undefined ? {} : { result }),
   }
+}
+
+/** Its program took the signal and exited 0, or never got it: by Argo's word it is a success as any other. */
+function endedAnyway(workflow: Workflow, { cancelled }: ReportContext): string | undefined {
+  const strategy = toldToEnd(workflow)
+  if (strategy === undefined) return undefined
+  const why = cancelled === undefined ? '' : `: ${cancelled}`
+  return `ended well although it was told to end (${strategy})${why}`
 }
 
 function reportFailed(
@@ -72,18 +97,23 @@ function reportFailed(
   context: ReportContext,
 ): JobReport {
   const node = failedNode(workflow)
-  const exitCode = exitCodeOf(node)
+  // Some ends are none of the program's, whose code is 0 then.
+  const exitCode = exitCodeOf(node) === 0 ? undefined : exitCodeOf(node)
   const outputs = outputsOf(workflow)
   const message = textOf(workflow.status?.message)
-  const nodeMessage = textOf(node?.message)
+  const nodeMessage = ownWords(node)
+  const toldTo = toldToEnd(workflow) !== undefined
+  const note = onlyExitHandlerFailed(workflow)
+    ? 'the work itself was done; its exit handler failed'
+    : undefined
   const hint = restrictionHint(message)
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
-    failureClass: failureClassOf({ phase, message, nodeMessage, exitCode }),
+    failureClass: failureClassOf({ phase, message, nodeMessage, exitCode, toldToEnd: toldTo }),
     message: failureText({ phase, message, node, cancelled: context.cancelled }),
     details: {
-      ...common(workflow, context),
+      ...common(workflow, context, note),
       ...ofTheEnd(workflow),
       ...(message === undefined ? {} : { message }),
       ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
@@ -103,10 +133,22 @@ interface FailureWords {
 
 /** What people group failures by: the node's own words, without names that are different for each workflow. */
 function failureText({ phase, message, node, cancelled }: FailureWords): string {
-  const why = textOf(node?.message) ?? message ?? `the workflow ended in phase ${phase} and does not say why`
+  const own = ownWords(node)
+  const why = own ?? message ?? `the workflow ended in phase ${phase} and does not say why`
   const where = textOf(node?.templateName)
-  const whole = where === undefined || node?.message === undefined ? why : `${where}: ${why}`
+  const whole = where === undefined || own === undefined ? why : `${where}: ${withoutContainer(own)}`
   return cancelled === undefined ? whole : `cancelled: ${cancelled} (${whole})`
+}
+
+/** What a node says itself: nothing, where the workflow as a whole erred while it ran. */
+function ownWords(node: WorkflowNode | undefined): string | undefined {
+  const message = textOf(node?.message)
+  return message === 'Workflow operation error' ? undefined : message
+}
+
+/** `main` is Argo's name for the container that does the work, whatever the template is called. */
+function withoutContainer(message: string): string {
+  return message.replace(/^main: /u, '')
 }
 
 function heading(workflow: Workflow, { job, namespace, uiUrl }: ReportContext) {
@@ -124,15 +166,19 @@ function heading(workflow: Workflow, { job, namespace, uiUrl }: ReportContext) {
 
 type Details = Readonly<Record<string, JsonValue>>
 
-function common({ metadata, status }: Workflow, { namespace, notes = [] }: ReportContext): Details {
+function common(workflow: Workflow, { namespace, notes = [] }: ReportContext, note?: string): Details {
+  const { metadata, status } = workflow
   const progress = textOf(status?.progress)
+  const shutdown = toldToEnd(workflow)
+  const allNotes = note === undefined ? notes : [...notes, note]
   return {
     workflow: metadata.name,
     namespace,
     workflowUid: metadata.uid,
     ...(isText(status?.phase) ? { phase: status.phase } : {}),
     ...(progress === undefined ? {} : { progress }),
-    ...(notes.length === 0 ? {} : { notes: [...notes] }),
+    ...(shutdown === undefined ? {} : { shutdown }),
+    ...(allNotes.length === 0 ? {} : { notes: [...allNotes] }),
   }
 }
 

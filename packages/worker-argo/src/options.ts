@@ -124,6 +124,10 @@ export const optionsSchema = overridesSchema
     uiUrl: z.url({ protocol: /^https?$/u, error: 'must be an http or https URL' }).optional(),
     /** Longest that one request may take, in ms. */
     requestTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(30_000),
+    /** Longest that one list of workflows may take, all its pages together, in ms; polls do without it meanwhile. */
+    listTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(120_000),
+    /** How many workflows may be asked for by name in any second, by polls and look-ups together. */
+    lookupsPerSecond: z.int().min(1).max(10_000).default(200),
     /** How a job is cancelled: `stop` lets exit handlers run. */
     cancel: z.enum(['terminate', 'stop']).default('terminate'),
     /** Failures that are retried within the same workflow, its finished steps kept, before they count as failures. */

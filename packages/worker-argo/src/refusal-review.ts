@@ -101,7 +101,9 @@ export class RefusalReview {
     const names = new Set(declared.map(({ name }) => name))
     const sent = [...mapping].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
     // What becomes of dollars depends on the template: such a constant isn't held against its choices here.
-    const texts = sent.map(([name, value]) => [name, value && !isRisky(value) ? value.text : undefined] as const)
+    const texts = sent.map(
+      ([name, value]) => [name, value && !isRisky(value) ? value.text : undefined] as const,
+    )
     return mappingProblems(new Map(texts), declared)
   }
 

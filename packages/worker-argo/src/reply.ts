@@ -132,7 +132,7 @@ const TOO_LATE = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 export function silence(error: unknown, at?: string): Silence {
   const codes = codesOf(error)
   const unsent = codes.some((code) => NEVER_SENT.has(code) || NO_TLS.has(code))
-  const late = codes.some((code) => TOO_LATE.has(code))
+  const late = codes.some((code) => TOO_LATE.has(code)) || isTimeout(error)
   return { kind: 'silence', error, unsent, late, ...(at === undefined ? {} : { at }) }
 }
 
@@ -145,6 +145,11 @@ export function silenceText({ error, late, at }: Silence): string {
     ? ': no TLS is spoken there; perhaps baseUrl should begin with http://'
     : ''
   return `${late ? 'none in time' : what}${from}${hint}`
+}
+
+/** Its own deadline ended it. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
 }
 
 function nameOf(error: unknown): string {

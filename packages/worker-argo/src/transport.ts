@@ -10,6 +10,8 @@ export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'c
 export interface Transport {
   /** As `fetch`, for answers that are read whole. */
   readonly whole: (input: Request) => Promise<Response>
+  /** The same, for as long as its signal allows. */
+  readonly patient: (input: Request) => Promise<Response>
   /** As `fetch`, for streams without an end: their silence is for their reader to judge. */
   readonly stream: (input: Request) => Promise<Response>
   /** Lets go of all connections. */
@@ -39,13 +41,12 @@ export async function openTransport(settings: TransportSettings): Promise<Transp
       const answer = await send(input, { dispatcher })
       return responseOf(answer, await answer.body.text())
     },
+    patient: async (input) => {
+      const answer = await send(input, untimed(input, dispatcher))
+      return responseOf(answer, await answer.body.text())
+    },
     stream: async (input) => {
-      const answer = await send(input, {
-        dispatcher,
-        signal: input.signal,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      })
+      const answer = await send(input, untimed(input, dispatcher))
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same class under two names
       return responseOf(answer, Readable.toWeb(answer.body) as ReadableStream<Uint8Array>)
     },
@@ -54,6 +55,10 @@ export async function openTransport(settings: TransportSettings): Promise<Transp
 }
 
 type SendOptions = NonNullable<Parameters<typeof request>[1]>
+
+function untimed({ signal }: Request, dispatcher: Dispatcher): SendOptions {
+  return { dispatcher, signal, headersTimeout: 0, bodyTimeout: 0 }
+}
 
 async function send(input: Request, options: SendOptions): Promise<Dispatcher.ResponseData<unknown>> {
   return request(input.url, {

@@ -67,10 +67,16 @@ function judgeSendError(reply: Answer, error: ArgoError): Verdict {
  */
 function judgeInvalid({ message }: ArgoError, why: string): Verdict {
   if (TRANSPORT.test(message)) return { kind: 'unknown', why }
+  if (BROKEN_TEMPLATE.test(message)) return { kind: 'rejected', why: `${why}. ${CONTROL_CHARACTERS}` }
   return INVALID.some((pattern) => pattern.test(message))
     ? { kind: 'rejected', why }
     : { kind: 'unknown', why }
 }
+
+/** A value stands in the template's JSON as it is: a control character makes it none. */
+const BROKEN_TEMPLATE = /template replacement because the result was invalid JSON/u
+const CONTROL_CHARACTERS =
+  "A value with control characters can't be put into a template: map it with `as: base64`, and decode it in the job"
 
 /** Go's words for a connection that failed, and for a server that had no time. */
 const TRANSPORT =
@@ -96,8 +102,14 @@ const INVALID = [
 ]
 
 /** A quota that is used up frees itself again; everything else is for a person to permit. */
-function judgeForbidden({ message }: ArgoError, why: string): Verdict {
-  return /exceeded quota/u.test(message) ? { kind: 'unavailable', why } : { kind: 'denied', why }
+function judgeForbidden(error: ArgoError, why: string): Verdict {
+  const passes = /exceeded quota/u.test(error.message) || isStarting(error)
+  return passes ? { kind: 'unavailable', why } : { kind: 'denied', why }
+}
+
+/** A kube-apiserver that was just started hasn't read its roles yet, and denies what everybody may: to ask what one may. */
+function isStarting({ message }: ArgoError): boolean {
+  return /\bselfsubject(?:access|rules)reviews\b.* is forbidden/u.test(message)
 }
 
 /** Kubernetes' words, when something is to be made where there is nothing to make it in. */
@@ -123,8 +135,9 @@ export function judgeRead(reply: Reply): Verdict {
   const why = said(reply)
   switch (status) {
     case 401:
-    case 403:
       return { kind: 'denied', why }
+    case 403:
+      return { kind: isStarting(error) ? 'unavailable' : 'denied', why }
     case 404:
       // It says nothing of the one thing that was asked for: a namespace may be a slip in the settings.
       return { kind: isOfNamespace(error) ? 'homeless' : 'absent', why }

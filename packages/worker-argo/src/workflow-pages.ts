@@ -10,15 +10,16 @@ export const PAGE_ROWS = 200
 /** More pages than any cap that a cluster survives. */
 const MAX_PAGES = 250
 
+const ARGO_LABELS = ['workflow-archiving-status', 'action'].map((each) => `workflows.argoproj.io/${each}`)
+
 /** Few fields: a row is some 600 bytes. Without `metadata` the list would lose its own. */
 const FIELDS = [
   'metadata',
   ...['name', 'uid', 'creationTimestamp'].map((each) => `items.metadata.${each}`),
-  ...[LABELS.job, LABELS.attempt, 'workflows.argoproj.io/workflow-archiving-status'].map(
-    (each) => `items.metadata.labels.${each}`,
-  ),
+  ...[LABELS.job, LABELS.attempt, ...ARGO_LABELS].map((each) => `items.metadata.labels.${each}`),
   ...[ANNOTATIONS.id, ANNOTATIONS.uid].map((each) => `items.metadata.annotations.${each}`),
   'items.spec.shutdown',
+  'items.spec.suspend',
   ...['phase', 'message', 'progress', 'startedAt', 'finishedAt'].map((each) => `items.status.${each}`),
 ].join(',')
 
@@ -27,22 +28,27 @@ export interface PageSettings {
   readonly namespace: string
 }
 
+/** What pages are read with. */
+export interface PageReading {
+  readonly api: ArgoApi
+  readonly settings: PageSettings
+  /** Gives it up. */
+  readonly signal?: AbortSignal
+}
+
 /**
  * Every workflow of the queue that the server's cache doesn't show as completed. Fresh ones have no such label yet, so it is asked for
  * all but the completed ones; what it costs doesn't depend on how many of those are kept [W-POLL-1].
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
  */
-export async function unfinishedWorkflows(
-  api: ArgoApi,
-  settings: PageSettings,
-): Promise<readonly Workflow[]> {
-  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed!=true`
+export async function unfinishedWorkflows(reading: PageReading): Promise<readonly Workflow[]> {
+  const selector = `${selectorOf(reading.settings)},workflows.argoproj.io/completed!=true`
   const rows = new Map<string, Workflow>()
   let offset = 0
   let cursor: string | undefined
   for (let page = 0; page < MAX_PAGES; page++) {
-    const list = await readPage(api, settings, { selector, cursor })
+    const list = await readPage(reading, { selector, cursor })
     const items = list.items ?? []
     for (const workflow of items) keepOne(rows, workflow)
     offset += items.length
@@ -54,13 +60,12 @@ export async function unfinishedWorkflows(
 
 /** Some of those that are completed, those that started last first: enough for whoever doesn't know what to ask for. */
 export async function recentlyFinished(
-  api: ArgoApi,
-  settings: PageSettings,
+  reading: PageReading,
   { maxRows, onlySucceeded }: { readonly maxRows: number; readonly onlySucceeded: boolean },
 ): Promise<readonly Workflow[]> {
   const phase = onlySucceeded ? ',workflows.argoproj.io/phase=Succeeded' : ''
-  const selector = `${selectorOf(settings)},workflows.argoproj.io/completed=true${phase}`
-  const list = await readPage(api, settings, { selector, cursor: undefined, limit: maxRows })
+  const selector = `${selectorOf(reading.settings)},workflows.argoproj.io/completed=true${phase}`
+  const list = await readPage(reading, { selector, cursor: undefined, limit: maxRows })
   const rows = new Map<string, Workflow>()
   for (const workflow of list.items ?? []) keepOne(rows, workflow)
   return [...rows.values()]
@@ -95,19 +100,17 @@ interface PageWish {
 }
 
 async function readPage(
-  api: ArgoApi,
-  { namespace }: PageSettings,
+  { api, settings: { namespace }, signal }: PageReading,
   { selector, cursor, limit = PAGE_ROWS }: PageWish,
 ): Promise<WorkflowList> {
   const doing = `list the workflows in namespace ${namespace}`
-  const verdict = judgeRead(
-    await api.get(`workflows/${namespace}`, {
-      'listOptions.labelSelector': selector,
-      'listOptions.limit': String(limit),
-      ...(cursor === undefined ? {} : { 'listOptions.continue': cursor }),
-      fields: FIELDS,
-    }),
-  )
+  const query = {
+    'listOptions.labelSelector': selector,
+    'listOptions.limit': String(limit),
+    ...(cursor === undefined ? {} : { 'listOptions.continue': cursor }),
+    fields: FIELDS,
+  }
+  const verdict = judgeRead(await api.get(`workflows/${namespace}`, query, signal))
   if (verdict.kind !== 'done') throw argoFailure(verdict, doing)
   const list = workflowListSchema.safeParse(verdict.json)
   if (!list.success) throw argoFailure({ kind: 'misdirected', why: 'the answer is no list' }, doing)

@@ -17,6 +17,7 @@ const OF_STATUS = ['phase', 'message', 'progress', 'startedAt', 'finishedAt', 'o
 const FIELDS = [
   ...['name', 'uid', 'creationTimestamp', 'labels', 'annotations'].map((each) => `metadata.${each}`),
   'spec.shutdown',
+  'spec.suspend',
   ...OF_STATUS.map((each) => `status.${each}`),
 ].join(',')
 const WITH_NODES = `${FIELDS},status.nodes`
@@ -47,10 +48,11 @@ export class WorkflowReader {
   /** The same by one request: what the server knows under the name, the archive included where it looks there by itself. */
   async findByName(job: JobName): Promise<Found> {
     const path = `workflows/${this.#namespace}/${job.workflow}`
-    let reply = await this.#api.get(path, { fields: WITH_NODES })
+    const reply = await this.#api.get(path, { fields: WITH_NODES })
     // Nodes that were moved to a database can't be read while that is down; all else can.
-    if (reply.kind === 'answer' && reply.status === 500) reply = await this.#api.get(path, { fields: FIELDS })
-    return this.#read(reply, job)
+    if (reply.kind === 'answer' && reply.status === 500)
+      return this.#read(await this.#api.get(path, { fields: FIELDS }), job)
+    return withNodes(this.#read(reply, job))
   }
 
   #read(reply: Reply, job: JobName): Found {
@@ -85,6 +87,14 @@ export class WorkflowReader {
     if (verdict.kind !== 'done') throw argoFailure(verdict, reading(job), job.ref.id)
     return verdict
   }
+}
+
+/** They were asked for: where there are none, that is known. */
+function withNodes(found: Found): Found {
+  if (found.kind !== 'ours') return found
+  const { workflow } = found
+  const nodes = workflow.status?.nodes ?? {}
+  return { kind: 'ours', workflow: { ...workflow, status: { ...workflow.status, nodes } } }
 }
 
 function reading({ workflow }: JobName): string {

@@ -27,6 +27,7 @@ export interface WatchParts {
  */
 export class WorkflowWatch {
   readonly #parts: WatchParts
+  readonly #bells = new Set<Bell>()
   #open = 0
 
   constructor(parts: WatchParts) {
@@ -38,14 +39,21 @@ export class WorkflowWatch {
     return this.#open > 0
   }
 
+  /** Rings for everybody who listens. */
+  ring(): void {
+    for (const bell of this.#bells) bell.ring()
+  }
+
   /** Rings whenever a poll may be worth it, until the signal aborts. It puts the stream up again by itself, however it ended. */
   async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
     const bell = new Bell()
+    this.#bells.add(bell)
     const stop = new AbortController()
     const ended = this.#follow(bell, AbortSignal.any([signal, stop.signal]))
     try {
       yield* bell.listen(signal)
     } finally {
+      this.#bells.delete(bell)
       stop.abort()
       await ended
     }

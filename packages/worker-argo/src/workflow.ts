@@ -49,7 +49,7 @@ const metadataSchema = z.object({
 /** The part of a workflow that is read, from whatever endpoint it came. */
 export const workflowSchema = z.object({
   metadata: metadataSchema,
-  spec: z.object({ shutdown: text }).nullish(),
+  spec: z.object({ shutdown: text, suspend: z.boolean().nullish() }).nullish(),
   status: statusSchema.nullish(),
 })
 
@@ -92,6 +92,24 @@ export type EndedPhase = (typeof ENDED_PHASES)[number]
  */
 export function endedPhase({ status }: Workflow): EndedPhase | undefined {
   return ENDED_PHASES.find((phase) => phase === status?.phase)
+}
+
+const ACTION = 'workflows.argoproj.io/action'
+
+/**
+ * `Stop` or `Terminate`, where somebody told it to end. Some versions call it a success, without a word, when its program ends well at
+ * that: then nothing else tells.
+ */
+export function toldToEnd({ metadata, spec }: Workflow): string | undefined {
+  const strategy = spec?.shutdown ?? ''
+  if (strategy !== '') return strategy
+  const action = metadata.labels?.[ACTION]
+  return action === 'Stop' || action === 'Terminate' ? action : undefined
+}
+
+/** Whether some step of it is done, as far as its progress says, such as `1/3`. */
+export function hasProgress({ status }: Workflow): boolean {
+  return /^[1-9]/u.test(status?.progress ?? '')
 }
 
 /** Whether it came out of the archive: there it has no outputs and no nodes in lists, and its labels say so. */

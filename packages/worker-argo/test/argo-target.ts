@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { JobRef, Worker } from '@sluice/core'
 import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { startArgoServer } from '@sluice/testkit/argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { nameJob, queueLabel } from '../src/job-name.js'
+import { LABELS, nameJob, queueLabel } from '../src/job-name.js'
 import { eventually } from './argo-bench.js'
 
 /** An Argo Server to be worked with through its REST API alone: a real one, or else the fake. */
@@ -43,6 +45,9 @@ export class TargetHarness implements WorkerHarness {
   readonly #run = randomUUID()
   readonly #names = new Set<string>()
   readonly #opened: ArgoWorker[] = []
+  readonly #ways: ObstructedWay[] = []
+  /** Of each workflow that waits for a lock, the one that has it. */
+  readonly #holders = new Map<string, string>()
 
   constructor(target: ArgoTarget) {
     this.#target = target
@@ -64,8 +69,7 @@ export class TargetHarness implements WorkerHarness {
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
     const [name = '', queue = ''] = await this.#find(job)
     const path = `workflows/${this.#target.namespace}/${name}`
-    const runs = async () => (await this.#ask('GET', path))?.status?.phase === 'Running'
-    await eventually('it runs', runs, PATIENCE_MS)
+    await this.#runs(name)
     const phase = how === 'SUCCESS' ? 'Succeeded' : 'Failed'
     await this.#ask('PUT', `${path}/set`, { nodeFieldSelector: `id=${name}`, phase, message: how })
     // The lists lag behind; a poll goes by them.
@@ -78,6 +82,37 @@ export class TargetHarness implements WorkerHarness {
 
   async starts(job: JobRef): Promise<number> {
     return (await this.#find(job)).length / 2
+  }
+
+  /** It is made as the worker would, and waits for a lock of this name that another workflow has. */
+  async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
+    const queue = `${worker.name} ${this.#run}`
+    const { workflow: name, labels, annotations } = nameJob(queue, job)
+    const holder = `${name.slice(0, 50)}-lock`
+    const ofQueue = { [LABELS.queue]: queueLabel(queue) }
+    await this.#create(lockedBy(message, { metadata: { name: holder, labels: ofQueue } }))
+    await this.#runs(holder)
+    await this.#create(lockedBy(message, { metadata: { name, labels, annotations } }))
+    this.#holders.set(name, holder)
+  }
+
+  async begin(job: JobRef): Promise<void> {
+    const [name = ''] = await this.#find(job)
+    const path = `workflows/${this.#target.namespace}`
+    await this.#ask('DELETE', `${path}/${this.#holders.get(name) ?? ''}`)
+    await this.#runs(name)
+  }
+
+  /** Lists fail on their way; all else gets through. */
+  async openObstructed() {
+    const way = await ObstructedWay.open(this.#target.url)
+    this.#ways.push(way)
+    const worker = await this.#open('contract', { baseUrl: way.url })
+    return {
+      worker,
+      obstruct: async () => void (way.failsLists = true),
+      restore: async () => void (way.failsLists = false),
+    }
   }
 
   openUnreachable(): Promise<Worker> {
@@ -95,7 +130,18 @@ export class TargetHarness implements WorkerHarness {
         await this.#ask('DELETE', `workflows/${this.#target.namespace}/${metadata.name}`)
       }
     }
+    await Promise.all(this.#ways.map((way) => way.close()))
     await this.#target.close()
+  }
+
+  async #create(workflow: object): Promise<void> {
+    await this.#ask('POST', `workflows/${this.#target.namespace}`, { workflow })
+  }
+
+  async #runs(name: string): Promise<void> {
+    const path = `workflows/${this.#target.namespace}/${name}`
+    const runs = async () => (await this.#ask('GET', path))?.status?.phase === 'Running'
+    await eventually('it runs', runs, PATIENCE_MS)
   }
 
   async #open(name: string, more: Partial<ArgoWorkerOptions> = {}): Promise<Worker> {
@@ -141,6 +187,71 @@ export class TargetHarness implements WorkerHarness {
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is what Argo answers
     return JSON.parse(text) as Shown
+  }
+}
+
+/** A workflow that only waits, once it has a lock. */
+function lockedBy(lock: string, { metadata }: { readonly metadata: object }): object {
+  const parameters = [
+    { name: 'item', value: 'waits' },
+    { name: 'seconds', value: '3600' },
+  ]
+  const workflowTemplateRef = { name: 'test-workflow-template-podless' }
+  const synchronization = { mutexes: [{ name: lock }] }
+  return { metadata, spec: { workflowTemplateRef, arguments: { parameters }, synchronization } }
+}
+
+/** What stands between a worker and a server that can't be told to fail. */
+class ObstructedWay {
+  failsLists = false
+  readonly #target: string
+  readonly #server: Server
+
+  private constructor(target: string) {
+    this.#target = target
+    this.#server = createServer((request, reply) => {
+      this.#pass(request, reply).catch(() => reply.destroy())
+    })
+  }
+
+  static async open(target: string): Promise<ObstructedWay> {
+    const way = new ObstructedWay(target)
+    way.#server.listen(0, '127.0.0.1')
+    await once(way.#server, 'listening')
+    return way
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  async #pass(request: IncomingMessage, reply: ServerResponse): Promise<void> {
+    const { method = 'GET', url = '/', headers } = request
+    if (this.failsLists && method === 'GET' && /^\/api\/v1\/workflows\/[^/?]+(?:\?|$)/u.test(url)) {
+      reply.writeHead(503, { 'content-type': 'application/json' })
+      reply.end(JSON.stringify({ code: 14, message: 'the server is currently unable to handle the request' }))
+      return
+    }
+    const body = Buffer.concat(await request.toArray())
+    const stop = new AbortController()
+    reply.on('close', () => stop.abort())
+    const { authorization = '', accept = '*/*' } = headers
+    const answer = await fetch(`${this.#target}${url}`, {
+      method,
+      headers: { authorization, accept },
+      signal: stop.signal,
+      ...(body.length === 0 ? {} : { body }),
+    })
+    reply.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' })
+    for await (const chunk of answer.body ?? []) reply.write(chunk)
+    reply.end()
   }
 }
 

@@ -1,6 +1,7 @@
 import type { JobRef, Worker } from '@sluice/core'
 import type { WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
+import { answerWith, type ArgoRequest } from '@sluice/testkit/argo'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 
@@ -39,10 +40,7 @@ class ArgoHarness implements WorkerHarness {
 
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
     const { workflows } = this.#bench.server
-    const names = [...this.#names].map((name) => this.#bench.nameOf(job, name))
-    const found = names.find((name) => workflows.get(name) !== undefined)
-    if (found === undefined) throw new Error(`no workflow of ${JSON.stringify(job)}`)
-    workflows.finish(found, { phase: how === 'SUCCESS' ? 'Succeeded' : 'Failed' })
+    workflows.finish(this.#nameOf(job), { phase: how === 'SUCCESS' ? 'Succeeded' : 'Failed' })
   }
 
   async starts(job: JobRef): Promise<number> {
@@ -69,8 +67,43 @@ class ArgoHarness implements WorkerHarness {
     return { worker, crashed: () => endpoint.crashed() }
   }
 
+  /** It waits for a lock that nobody else can give. */
+  async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
+    const { id, uid, attempt } = job
+    const { controller, workflows } = this.#bench.server
+    // Else it may have begun by then.
+    controller.pause()
+    await worker.sendJob(id, this.body(), { uid, attempt, queue: worker.name })
+    workflows.waitForLock(this.#nameOf(job), message)
+    controller.resume()
+  }
+
+  async begin(job: JobRef): Promise<void> {
+    this.#bench.server.workflows.freeLock(this.#nameOf(job))
+  }
+
+  /** Lists fail; look-ups by name do not. */
+  async openObstructed() {
+    const endpoint = await this.#bench.addEndpoint({})
+    const worker = await this.#open({ name: 'contract', baseUrl: endpoint.url })
+    const fail = ({ operation }: ArgoRequest) =>
+      operation === 'ListWorkflows' ? answerWith('unavailable') : undefined
+    return {
+      worker,
+      obstruct: async () => void (endpoint.onRequest = fail),
+      restore: async () => void (endpoint.onRequest = undefined),
+    }
+  }
+
   close(): Promise<void> {
     return this.#bench.close()
+  }
+
+  #nameOf(job: JobRef): string {
+    const names = [...this.#names].map((name) => this.#bench.nameOf(job, name))
+    const found = names.find((name) => this.#bench.server.workflows.get(name) !== undefined)
+    if (found === undefined) throw new Error(`no workflow of ${JSON.stringify(job)}`)
+    return found
   }
 
   #open(more: Partial<ArgoWorkerOptions> & { readonly name: string }): Promise<Worker> {

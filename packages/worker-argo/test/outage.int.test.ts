@@ -80,44 +80,41 @@ const OUTAGES: readonly (readonly [string, Outage])[] = [
       code: 'SLUICE_WORKER_DENIED',
     },
   ],
-  [
-    'begun anew, its lists are not filled',
-    {
-      begin: (server) => server.main.restart(HOUR_MS),
-      end: () => undefined,
-      code: 'SLUICE_WORKER_UNAVAILABLE',
-    },
-  ],
 ]
+
+/** A service in the middle of its work, with a token that it reads from a file. */
+async function working() {
+  const time = clock()
+  bench = await ArgoBench.start({ clock: time, controller: { reconcileDelayMs: 100 } })
+  const { server } = bench
+  await writeFile(join(folder, 'token'), server.token)
+  const { token: _token, ...options } = bench.options()
+  const worker = await bench.open({
+    ...options,
+    token: undefined,
+    tokenFile: join(folder, 'token'),
+    clock: workerClock(time),
+  })
+  const queue: Queue = new MemoryQueue({ name: worker.name, clock: time })
+  const { engine } = await serviceOn(worker, {
+    items: ITEMS,
+    cap: CAP,
+    body: { seconds: '25' },
+    queue,
+    clock: time,
+  })
+  const { results, step } = ticking(engine, time)
+  for (let tick = 0; tick < 4; tick++) await step()
+  const before = await queue.sizes()
+  expect(before).toMatchObject({ PROCESSING: CAP, FAIL: 0 })
+  expect(before.SUCCESS).toBeGreaterThan(0)
+  return { server, queue, results, step }
+}
 
 test.each(OUTAGES)(
   'an hour in which %s: no item fails, nothing runs twice, and the work goes on within one interval',
   async (_, outage) => {
-    const time = clock()
-    bench = await ArgoBench.start({ clock: time, controller: { reconcileDelayMs: 100 } })
-    const { server } = bench
-    await writeFile(join(folder, 'token'), server.token)
-    const { token: _token, ...options } = bench.options()
-    const worker = await bench.open({
-      ...options,
-      token: undefined,
-      tokenFile: join(folder, 'token'),
-      clock: workerClock(time),
-    })
-    const queue: Queue = new MemoryQueue({ name: worker.name, clock: time })
-    const { engine } = await serviceOn(worker, {
-      items: ITEMS,
-      cap: CAP,
-      body: { seconds: '25' },
-      queue,
-      clock: time,
-    })
-    const { results, step } = ticking(engine, time)
-    for (let tick = 0; tick < 4; tick++) await step()
-    const before = await queue.sizes()
-    expect(before).toMatchObject({ PROCESSING: CAP, FAIL: 0 })
-    expect(before.SUCCESS).toBeGreaterThan(0)
-
+    const { server, queue, results, step } = await working()
     await outage.begin(server)
     for (let elapsed = 0; elapsed < HOUR_MS; elapsed += INTERVAL_MS) await step()
     // The outages that begin at an instant may let the tick at that very instant through.
@@ -138,6 +135,17 @@ test.each(OUTAGES)(
     expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(CAP)
   },
 )
+
+test('an hour in which a server that was begun anew has no list: the work goes on by the name of each job', async () => {
+  const { server, queue, results, step } = await working()
+  server.main.restart(HOUR_MS)
+  for (let elapsed = 0; elapsed < HOUR_MS; elapsed += INTERVAL_MS) await step()
+  expect(results.map(({ unavailable }) => unavailable)).toEqual(results.map(() => undefined))
+  expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: ITEMS, FAIL: 0 })
+  expect(await attemptsIn(queue, 'SUCCESS')).toEqual(Array.from({ length: ITEMS }, () => 1))
+  expect(workflowsPerJob(bench)).toEqual(Array.from({ length: ITEMS }, () => 1))
+  expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(CAP)
+})
 
 /** A tick, and then an interval. */
 function ticking(engine: WorkQueue, time: ManualClock) {

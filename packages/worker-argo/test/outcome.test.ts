@@ -1,6 +1,6 @@
 import { silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
-import { answerWith, type ArgoWorkflow } from '@sluice/testkit/argo'
+import { answerWith, endings, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
 import { failureClassOf } from '../src/failure-class.js'
@@ -40,10 +40,24 @@ describe('the class of a failure', () => {
     ],
     ['Error', 'workflowtemplates.argoproj.io "x" not found', undefined, undefined, 'error'],
     ['Failed', 'invalid spec: templates.main is bad', undefined, undefined, 'error'],
-    ['Failed', "child 'a' failed", 'Error (exit code 137)', 137, 'killed'],
-    ['Failed', "child 'a' failed", 'Error (exit code 143)', 143, 'killed'],
+    ['Failed', "child 'a' failed", 'main: Error (exit code 137)', 137, 'evicted'],
+    ['Failed', "child 'a' failed", 'main: Error (exit code 143)', 143, 'evicted'],
+    ['Error', "child 'a' failed", 'main: Error (exit code 143)', 143, 'evicted'],
+    ['Failed', 'main: Error (exit code 143)', undefined, undefined, 'evicted'],
+    ['Failed', 'main: Error (exit code 1430)', undefined, undefined, 'failed'],
+    ['Failed', 'main: Error (exit code 1)', undefined, 1, 'failed'],
+    ['Failed', "child 'a' failed", 'main: OOMKilled (exit code 137)', 137, 'oom'],
+    ['Error', undefined, 'wait: Error (exit code 64)', undefined, 'error'],
   ])('%s, %j, node %j, exit code %s: %s', (phase, message, nodeMessage, exitCode, failureClass) => {
-    expect(failureClassOf({ phase, message, nodeMessage, exitCode })).toBe(failureClass)
+    const facts = { phase, message, nodeMessage, exitCode }
+    expect(failureClassOf({ ...facts, toldToEnd: false })).toBe(failureClass)
+  })
+
+  test.each([137, 143])('by exit code %i is killed where somebody told it to end', (exitCode) => {
+    const message = `main: Error (exit code ${exitCode})`
+    const facts = { phase: 'Failed' as const, message, nodeMessage: message, exitCode }
+    expect(failureClassOf({ ...facts, toldToEnd: true })).toBe('killed')
+    expect(failureClassOf({ ...facts, toldToEnd: false })).toBe('evicted')
   })
 })
 
@@ -57,6 +71,67 @@ const workflow = (nodes: object) =>
   workflowSchema.parse({ metadata: { name: 'w', uid: 'u' }, status: { phase: 'Failed', nodes } })
 
 describe('the node to blame', () => {
+  test('is not one whose failure is tolerated by what comes after it, be it inside of another', () => {
+    const nodes = {
+      w: { ...node('w', 'Failed', '2026-01-01T00:00:09Z', ['optional', 'needed']), type: 'DAG' },
+      optional: { ...node('optional', 'Failed', '2026-01-01T00:00:03Z', ['inner']), type: 'DAG' },
+      inner: node('inner', 'Failed', '2026-01-01T00:00:02Z', ['after']),
+      after: node('after', 'Succeeded', '2026-01-01T00:00:04Z', ['skipped']),
+      skipped: node('skipped', 'Omitted', '2026-01-01T00:00:04Z'),
+      needed: node('needed', 'Failed', '2026-01-01T00:00:05Z', ['omitted']),
+      omitted: node('omitted', 'Omitted', '2026-01-01T00:00:06Z'),
+    }
+    expect(failedNode(workflow(nodes))?.id).toBe('needed')
+  })
+
+  test('is the last try of those that a step had, and no try of one that went well in the end', () => {
+    const nodes = {
+      w: { ...node('w', 'Failed', '2026-01-01T00:00:09Z', ['good', 'bad']), type: 'DAG' },
+      good: { ...node('good', 'Succeeded', '2026-01-01T00:00:02Z', ['good0', 'good1']), type: 'Retry' },
+      good0: node('good0', 'Failed', '2026-01-01T00:00:01Z'),
+      good1: node('good1', 'Succeeded', '2026-01-01T00:00:02Z'),
+      bad: { ...node('bad', 'Failed', '2026-01-01T00:00:08Z', ['bad0', 'bad1']), type: 'Retry' },
+      bad0: node('bad0', 'Failed', '2026-01-01T00:00:03Z'),
+      bad1: node('bad1', 'Error', '2026-01-01T00:00:04Z'),
+    }
+    expect(failedNode(workflow(nodes))?.id).toBe('bad1')
+  })
+
+  test('is the one that Argo names', () => {
+    const nodes = {
+      w: {
+        ...node('w', 'Failed', '2026-01-01T00:00:09Z', ['a', 'b']),
+        type: 'StepGroup',
+        message: "child 'b' failed",
+      },
+      a: node('a', 'Failed', '2026-01-01T00:00:01Z'),
+      b: node('b', 'Failed', '2026-01-01T00:00:02Z'),
+    }
+    expect(failedNode(workflow(nodes))?.id).toBe('b')
+  })
+
+  test('may be one that only holds others: its own deadline passed', () => {
+    const nodes = {
+      w: { ...node('w', 'Failed', '2026-01-01T00:00:09Z', ['done', 'late']), type: 'DAG' },
+      done: node('done', 'Succeeded', '2026-01-01T00:00:01Z'),
+      late: { ...node('late', 'Failed', '2026-01-01T00:00:02Z', ['inner']), type: 'Steps' },
+      inner: node('inner', 'Succeeded', '2026-01-01T00:00:01Z'),
+    }
+    expect(failedNode(workflow(nodes))?.id).toBe('late')
+    expect(
+      failedNode(workflow({ w: node('w', 'Failed', '2026-01-01T00:00:09Z', ['done']), done: nodes.done }))
+        ?.id,
+    ).toBe('w')
+  })
+
+  test('is found in a graph that leads back to itself', () => {
+    const nodes = {
+      w: { ...node('w', 'Failed', '2026-01-01T00:00:09Z', ['a']), type: 'DAG' },
+      a: node('a', 'Failed', '2026-01-01T00:00:01Z', ['w']),
+    }
+    expect(failedNode(workflow(nodes))).toBeDefined()
+  })
+
   test('is the one that failed first, of those without a child that did', () => {
     const nodes = {
       w: node('w', 'Failed', '2026-01-01T00:00:09Z', ['late', 'early', 'good']),
@@ -143,6 +218,165 @@ describe('on a server', () => {
       failureClass: 'failed',
       message: 'main: Error (exit code 7)',
       details: { exitCode: 7, failedNode: { template: 'main', phase: 'Failed' }, phase: 'Failed' },
+    })
+  })
+
+  test.each<[string, Ending, object]>([
+    [
+      'no memory',
+      endings.outOfMemory(),
+      { failureClass: 'oom', message: 'main: OOMKilled (exit code 137)', details: { exitCode: 137 } },
+    ],
+    [
+      'a pod’s deadline',
+      endings.podDeadline(),
+      { failureClass: 'timeout', message: expect.stringContaining('specified deadline') },
+    ],
+    ['a step’s deadline', endings.stepDeadline(), { failureClass: 'timeout' }],
+    [
+      'a signal that nobody asked for',
+      { phase: 'Failed', exitCode: 143 },
+      { failureClass: 'evicted', message: 'main: Error (exit code 143)', details: { exitCode: 143 } },
+    ],
+    [
+      'an error of the whole',
+      endings.workflowErred('etcdserver: request is too large'),
+      { failureClass: 'error', message: 'etcdserver: request is too large' },
+    ],
+    [
+      'a used-up retryStrategy',
+      endings.retriesUsedUp([1, 2, 3]),
+      {
+        failureClass: 'failed',
+        message: 'main: Error (exit code 3)',
+        details: { exitCode: 3, message: 'No more retries left' },
+      },
+    ],
+    [
+      'a dag with a tolerated failure',
+      endings.toleratedFailure(5),
+      {
+        failureClass: 'failed',
+        message: 'needed: Error (exit code 5)',
+        details: { exitCode: 5, failedNode: { name: 'needed' } },
+      },
+    ],
+    [
+      'an exit handler',
+      endings.exitHandlerFailed(4),
+      {
+        failureClass: 'failed',
+        message: 'tidy: Error (exit code 4)',
+        details: { exitCode: 4, notes: ['the work itself was done; its exit handler failed'] },
+      },
+    ],
+  ])('a failure by %s says so', async (_, ending, expected) => {
+    const { worker, name, server } = await running()
+    server.workflows.finish(name, ending)
+    expect(await reported(worker)).toMatchObject({ stage: 'FAIL', ...expected })
+    expect(await worker.lookupJob(A)).toMatchObject({ stage: 'FAIL', ...expected })
+  })
+
+  test('an error that is none of the program’s has no exit code: the program’s is 0', async () => {
+    const { worker, name, server } = await running()
+    server.workflows.finish(name, endings.outputMissing())
+    const report = await reported(worker)
+    expect(report).toMatchObject({ failureClass: 'error', message: expect.stringContaining('exit code 64') })
+    expect(report?.details).not.toHaveProperty('exitCode')
+  })
+
+  test.each([
+    [false, 'dies', { stage: 'FAIL', failureClass: 'evicted', message: 'main: pod deleted' }],
+    [true, 'dies', { stage: 'FAIL', failureClass: 'evicted', details: { exitCode: 143 } }],
+    // Nothing is left that could tell: see the README.
+    [true, 'exits-0', { stage: 'SUCCESS' }],
+  ] as const)(
+    'whose pod the cluster takes (its status seen: %s, at SIGTERM it %s) is not told to have been killed',
+    async (captured, atSigterm, expected) => {
+      bench.server.controller.settings.outcome = () => ({ afterMs: Number.POSITIVE_INFINITY, atSigterm })
+      const { worker, name, server } = await running()
+      server.operator.takePod(name, captured)
+      expect(await reported(worker)).toMatchObject(expected)
+    },
+  )
+
+  describe('whose program takes SIGTERM and exits 0', () => {
+    const ENDED = { level: 'warn', message: expect.stringContaining('told to end, and ended well') }
+
+    beforeEach(() => {
+      bench.server.controller.settings.outcome = () => ({
+        afterMs: Number.POSITIVE_INFINITY,
+        atSigterm: 'exits-0',
+      })
+    })
+
+    test.each(['stop', 'terminate'] as const)(
+      'told to %s by a person: SUCCESS, with a note, a log line',
+      async (verb) => {
+        const { worker, name, server } = await running()
+        server.operator[verb](name)
+        await eventually('it has ended', () => server.workflows.get(name)?.status.finishedAt !== null)
+        expect(server.workflows.get(name)?.status).toMatchObject({ phase: 'Succeeded' })
+        const strategy = verb === 'stop' ? 'Stop' : 'Terminate'
+        const message = `ended well although it was told to end (${strategy})`
+        const expected = { stage: 'SUCCESS', message, details: { shutdown: strategy, notes: [message] } }
+        expect(await reported(worker)).toMatchObject(expected)
+        expect(await worker.lookupJob(A)).toMatchObject(expected)
+        expect(logged.filter(({ message: said }) => said.includes('ended well'))).toHaveLength(1)
+        expect(logged).toContainEqual(ENDED)
+        const next = await bench.open()
+        expect(await next.lookupJob(A)).toMatchObject(expected)
+        const last = await bench.open()
+        expect((await last.pollAllStatus()).get('a')).toMatchObject(expected)
+      },
+    )
+
+    test('the label of the action tells where the spec does not', () => {
+      const workflow = workflowSchema.parse({
+        metadata: { name: 'w', uid: 'u', labels: { 'workflows.argoproj.io/action': 'Stop' } },
+        status: { phase: 'Succeeded', progress: '1/1' },
+      })
+      const context = { job: nameJob('q', A), namespace: 'argo', uiUrl: 'https://argo.example.org' }
+      expect(reportOf(workflow, context)).toMatchObject({ stage: 'SUCCESS', details: { shutdown: 'Stop' } })
+    })
+
+    test('cancelled: SUCCESS, and the reason of the cancel is said', async () => {
+      const { worker } = await running()
+      await worker.cancelJob(A, 'no longer wanted')
+      await eventually('it has ended', async () => (await reported(worker))?.stage === 'SUCCESS')
+      expect(await worker.lookupJob(A)).toMatchObject({
+        stage: 'SUCCESS',
+        message: 'ended well although it was told to end (Terminate): no longer wanted',
+      })
+    })
+
+    test('on 3.7.18 it is a failure, and was killed', async () => {
+      const { settings } = bench.server.controller
+      await bench.close()
+      bench = await ArgoBench.start({ version: '3.7.18', controller: settings })
+      const { worker } = await running()
+      await worker.cancelJob(A, 'no longer wanted')
+      await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
+      expect(await worker.lookupJob(A)).toMatchObject({
+        failureClass: 'killed',
+        details: { shutdown: 'Terminate' },
+      })
+      expect(logged).not.toContainEqual(ENDED)
+    })
+  })
+
+  test('a controller that may not stop its program lets it run to its end: SUCCESS, with a note', async () => {
+    bench.server.controller.settings.mayExec = false
+    const { worker, name, server } = await running()
+    await worker.cancelJob(A, 'no longer wanted')
+    await eventually('its node says so', () =>
+      JSON.stringify(server.workflows.get(name)?.status.nodes).includes('workflow shutdown'),
+    )
+    expect(await reported(worker)).toMatchObject({ stage: 'PROCESSING', details: { shutdown: 'Terminate' } })
+    server.workflows.finish(name)
+    expect(await reported(worker)).toMatchObject({
+      stage: 'SUCCESS',
+      details: { notes: [expect.any(String)] },
     })
   })
 

@@ -100,7 +100,7 @@ describe('a workflow that is nowhere to be seen', () => {
       expect(await seconds(2)).toMatchObject({
         stage: 'FAIL',
         attempt: 1,
-        reason: 'main: Error (exit code 1)',
+        reason: 'main: Error (exit code 3)',
         details: { archived: true, exitCode: 3 },
       })
     },

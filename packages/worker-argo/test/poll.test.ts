@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../src/index.js'
 import { nameJob } from '../src/job-name.js'
 import { nextCursor, unfinishedWorkflows } from '../src/workflow-pages.js'
-import { ArgoBench, jobOf, send } from './argo-bench.js'
+import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
 
 let bench: ArgoBench
 afterEach(() => bench.close())
@@ -18,6 +18,15 @@ async function running(count: number, options: ArgoServerOptions = {}) {
   const jobs = Array.from({ length: count }, (_, index) => jobOf(`i${index}`))
   for (const job of jobs) await send(worker, job, { mode: 'hang' })
   return { worker, jobs, clock, server: bench.server, names: jobs.map((job) => bench.nameOf(job)) }
+}
+
+/** Polls until each of these is known to run: from then on no poll asks for it again. */
+async function untilKnown(worker: ArgoWorker, jobs: readonly JobRef[], clock: ManualClock): Promise<void> {
+  await worker.pollAllStatus(jobs)
+  await eventually('each job is known to run', async () => {
+    await clock.advance(10_000)
+    return [...(await worker.pollAllStatus(jobs)).values()].every(({ pending }) => pending === false)
+  })
 }
 
 async function stages(worker: ArgoWorker, awaited?: readonly JobRef[]): Promise<Record<string, string>> {
@@ -40,6 +49,7 @@ describe('what a poll costs', () => {
       const { worker, jobs, server, clock } = await running(200)
       server.workflows.seed(kept(retained, clock.now()))
       const fresh = await bench.open({ clock })
+      for (const each of [worker, fresh]) await untilKnown(each, jobs, clock)
       for (const each of [worker, fresh, worker]) {
         await clock.advance(10_000)
         server.resetCounts()
@@ -109,15 +119,25 @@ describe('a page', () => {
 })
 
 describe('a list that lies', () => {
-  test('one of a server that was just started is no list: the poll says unavailable, and nothing follows', async () => {
-    const { worker, jobs, server, clock } = await running(5)
+  test('one of a server that was just started is no list: each is asked for by name, and the poll says so', async () => {
+    const { worker, jobs, server, clock, names } = await running(5)
     await worker.pollAllStatus(jobs)
     server.main.restart(10_000)
-    await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
-    await expect(worker.pollAllStatus()).rejects.toThrow(/has not read its workflows yet/u)
-    expect(await worker.lookupJob(jobs[0]!)).toMatchObject({ stage: 'PROCESSING' })
+    server.workflows.finish(names[3]!)
+    for (const awaited of [jobs, undefined]) {
+      const reports = await worker.pollAllStatus(awaited)
+      expect(reports).toMatchObject({
+        complete: false,
+        incompleteReason: expect.stringContaining('has not read its workflows yet'),
+      })
+      expect([...reports.values()].filter(({ stage }) => stage === 'PROCESSING')).toHaveLength(4)
+      expect(reports.get('i3')).toMatchObject({ stage: 'SUCCESS' })
+    }
+    const fresh = await bench.open({ clock })
+    await expect(fresh.pollAllStatus()).rejects.toThrow(/has not read its workflows yet/u)
     await clock.advance(10_000)
-    expect(Object.values(await stages(worker, jobs))).toEqual(Array.from({ length: 5 }, () => 'PROCESSING'))
+    const reports = await worker.pollAllStatus(jobs)
+    expect([reports.size, reports.complete]).toEqual([5, undefined])
   })
 
   test('one that lags behind: what isn’t in it yet is asked for, seldom; what is over in it no longer runs', async () => {
@@ -199,7 +219,7 @@ describe('what is absent', () => {
     expect(server.workflows.size).toBe(0)
     expect(await worker.lookupJob(jobs[0]!)).toMatchObject({
       stage: 'FAIL',
-      message: 'main: Error (exit code 1)',
+      message: 'main: Error (exit code 3)',
       details: { exitCode: 3, archived: true },
     })
   })
@@ -292,7 +312,7 @@ test('more than the pages that a list may have are not asked for', async () => {
     },
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one method that is called
-  const rows = await unfinishedWorkflows(api as never, { name: 'q', namespace: 'argo' })
+  const rows = await unfinishedWorkflows({ api: api as never, settings: { name: 'q', namespace: 'argo' } })
   expect(rows).toHaveLength(asked)
   expect(asked).toBeLessThan(1_000)
 })

@@ -61,6 +61,13 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
     'workflows.argoproj.io is forbidden: User "x" cannot create resource "workflows"',
     'denied',
   ],
+  [
+    'a kube-apiserver that has just started',
+    403,
+    7,
+    'selfsubjectaccessreviews.authorization.k8s.io is forbidden: User "x" cannot create resource "selfsubjectaccessreviews"',
+    'unavailable',
+  ],
   ['an admission policy', 403, 7, 'admission webhook "p" denied the request: no', 'denied'],
   [
     'no token',
@@ -295,12 +302,26 @@ describe('what an answer to a send means', () => {
   })
 })
 
+test('a value with control characters is the item’s, and what to do about it is said', () => {
+  const message = 'templates.main: cannot finish template replacement because the result was invalid JSON'
+  expect(judgeSend(error(400, 3, message))).toEqual({
+    kind: 'rejected',
+    why: expect.stringMatching(/^400 templates\.main: cannot .* invalid JSON\. .*as: base64/u),
+  })
+})
+
 describe('what an answer to a question means', () => {
   test.each<[number, number, string, Verdict['kind']]>([
     [404, 5, 'workflows.argoproj.io "x" not found', 'absent'],
     [404, 5, 'namespaces "nope" not found', 'homeless'],
     [400, 3, "'x' is not managed by the current Argo Server", 'unavailable'],
     [401, 16, 'Unauthorized', 'denied'],
+    [
+      403,
+      7,
+      'selfsubjectaccessreviews.authorization.k8s.io is forbidden: User "x" cannot create resource "selfsubjectaccessreviews" in API group',
+      'unavailable',
+    ],
     [403, 7, 'Permission denied, you are not allowed to list workflows in namespace "x"', 'denied'],
     [429, 8, 'x', 'unavailable'],
     [500, 13, 'x', 'unavailable'],

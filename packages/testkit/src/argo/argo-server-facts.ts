@@ -2,6 +2,7 @@ import type { ArgoFact } from './argo-fact.js'
 import { actionFacts } from './facts/action-facts.js'
 import { argumentFacts } from './facts/argument-facts.js'
 import { createFacts } from './facts/create-facts.js'
+import { endingFacts } from './facts/ending-facts.js'
 import { listFacts } from './facts/list-facts.js'
 import { phaseFacts } from './facts/phase-facts.js'
 import { referencingFacts } from './facts/referencing-facts.js'
@@ -20,4 +21,5 @@ export const argoServerFacts: readonly ArgoFact[] = [
   ...watchFacts,
   ...actionFacts,
   ...referencingFacts,
+  ...endingFacts,
 ]

@@ -6,11 +6,11 @@ import { ArgoCore } from './argo-core.js'
 import { ArgoEndpoint, type ArgoEndpointOptions } from './argo-endpoint.js'
 import { argoLabel, timestamp, type ArgoWorkflow } from './argo-workflow.js'
 import { Cluster } from './cluster.js'
-import { Controller, type ControllerSettings } from './controller.js'
+import { Controller } from './controller.js'
+import { defaultControllerSettings, type ControllerSettings } from './controller-settings.js'
 import { Names } from './names.js'
 import { perOperation, type ArgoOperation } from './operation.js'
 import { Operator } from './operator.js'
-import { outcomeByParameters } from './outcome.js'
 import { RateLimit } from './rate-limit.js'
 import type { EndpointParts } from './request-handler.js'
 import type { ArgoTraffic } from './request-log.js'
@@ -230,17 +230,7 @@ function partsOf(
   const templates = new Templates(namespace)
   for (const template of options.templates ?? testTemplates) templates.put(template)
   const archive = new Archive(options.archive ?? false, now, options.archiveTtlMs ?? Number.POSITIVE_INFINITY)
-  const settings: ControllerSettings = {
-    reconcileDelayMs: 50,
-    parallelism: Number.POSITIVE_INFINITY,
-    outcome: outcomeByParameters,
-    archiveLagMs: 0,
-    archiveOverlapMs: 0,
-    kubelet: '1.35',
-    tooLarge: 'error',
-    templateReferencing: undefined,
-    ...options.controller,
-  }
+  const settings = { ...defaultControllerSettings, ...options.controller }
   const rules = { ...rulesOf(options.version ?? '4.1.2'), ...options.rules }
   return {
     rules,

@@ -9,51 +9,29 @@ import {
   type ArgoWorkflow,
 } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
-import { Kubelet, type KubeletVersion } from './kubelet.js'
-import { runParameters, ttlMsOf, type Outcome, type OutcomeRule, type Ending } from './outcome.js'
+import type { ControllerSettings } from './controller-settings.js'
+import { Kubelet } from './kubelet.js'
+import { Locks, mutexesOf, waitingFor } from './locks.js'
+import { runParameters, ttlMsOf, type Ending } from './outcome.js'
 import type { ArgoRules } from './rules.js'
+import { newRun, type Run, type Step } from './run.js'
 import { Schedule } from './schedule.js'
+import { endAtShutdown, podTaken, shutDown, shutdownOf, toldToEnd } from './shutdown.js'
 import { Slots } from './slots.js'
-import { changedTemplateError, referencingError, type TemplateReferencing } from './template-referencing.js'
+import { changedTemplateError, referencingError } from './template-referencing.js'
 import { notFound, type Templates } from './templates.js'
 import { failedStart, isTooLargeToStore, podsOf } from './workload.js'
-import { finished, postponed, shutDown, started, TOO_MANY, withLabels } from './workflow-steps.js'
-
-/** How the controller goes about it; all of it can be changed later. */
-export interface ControllerSettings {
-  /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
-  reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number)
-  /** How many run at once; the rest is Pending. Default `Infinity`. */
-  parallelism: number
-  /** How each one goes. Default {@link outcomeByParameters}. */
-  outcome: OutcomeRule
-  /** Ms from a workflow's end until the archive has it. Default 0. */
-  archiveLagMs: number
-  /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
-  archiveOverlapMs: number
-  /** Of the nodes that pods run on. Default 1.35. */
-  kubelet: KubeletVersion
-  /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
-  tooLarge: 'error' | 'never'
-  /** `workflowRestrictions.templateReferencing`. Default none. */
-  templateReferencing: TemplateReferencing | undefined
-}
-
-type Step = 'reconcile' | 'finish' | 'archive' | 'mark' | 'expire'
-
-/** What the controller remembers of one workflow. */
-interface Run {
-  readonly namespace: string
-  readonly name: string
-  retries: number
-  /** Waits for a lock that is never given: see `waitForLock`. */
-  locked: boolean
-  outcome: Outcome | undefined
-  /** When it ends, as far as it runs by itself. */
-  endsAt: number | undefined
-  /** The one thing that is to be done next; what else the agenda has of this workflow is out of date. */
-  next: { readonly step: Step } | undefined
-}
+import {
+  begun,
+  finished,
+  heldUp,
+  isPod,
+  postponed,
+  started,
+  TOO_MANY,
+  withLabels,
+  withNode,
+} from './workflow-steps.js'
 
 /**
  * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one change, made at the instant
@@ -69,6 +47,7 @@ export class Controller {
   readonly #rules: ArgoRules
   readonly #runs = new Map<string, Run>()
   readonly #slots = new Slots<Run>()
+  readonly #locks = new Locks<Run>()
 
   constructor(parts: {
     readonly settings: ControllerSettings
@@ -124,13 +103,43 @@ export class Controller {
     this.#do(run, 'finish', this.#clock.now())
   }
 
-  /** Lets a workflow wait for a lock until it is ended or reconciled by hand. */
+  /** Lets a workflow wait for a lock until it is given by `freeLock`, or ended by hand. */
   waitForLock(workflow: ArgoWorkflow, message: string): void {
     const run = this.#runOf(workflow)
-    run.locked = true
+    run.locked = message
     run.next = undefined
     this.#slots.leave(run)
     this.#cluster.replace(postponed(workflow, message))
+  }
+
+  /** The lock that it waits for is free, and its own. */
+  freeLock(workflow: ArgoWorkflow): void {
+    const run = this.#runOf(workflow)
+    run.locked = undefined
+    this.#do(run, 'reconcile', this.#clock.now())
+  }
+
+  /** Its pod can't begin, until `begin`. One that hasn't started starts before. */
+  holdUp(workflow: ArgoWorkflow, message: string): void {
+    const run = this.#runOf(workflow)
+    if (workflow.status.phase !== 'Running') this.#start(run, this.#clock.now())
+    const running = this.#cluster.get(run.namespace, run.name)
+    if (running === undefined) return
+    run.held = true
+    run.endsAt = undefined
+    run.next = undefined
+    this.#cluster.replace(heldUp(running, message))
+  }
+
+  /** Its pod begins. */
+  begin(workflow: ArgoWorkflow): void {
+    this.#do(this.#runOf(workflow), 'begin', this.#clock.now())
+  }
+
+  /** Its pod is evicted, drained or preempted: what is seen of it depends on whether its last status was. */
+  takePod(workflow: ArgoWorkflow, captured = this.settings.capturesPodStatus): void {
+    const trapped = this.#runOf(workflow).outcome?.atSigterm === 'exits-0'
+    this.finish(workflow, podTaken(captured, trapped))
   }
 
   /** A retried workflow begins again. */
@@ -178,19 +187,11 @@ export class Controller {
     this.#leave(run)
   }
 
-  #runOf({ metadata }: ArgoWorkflow): Run {
+  #runOf(workflow: ArgoWorkflow): Run {
+    const { metadata } = workflow
     const known = this.#runs.get(metadata.uid)
     if (known !== undefined) return known
-    const { namespace, name } = metadata
-    const run: Run = {
-      namespace,
-      name,
-      retries: 0,
-      locked: false,
-      outcome: undefined,
-      endsAt: undefined,
-      next: undefined,
-    }
+    const run = newRun(workflow)
     this.#runs.set(metadata.uid, run)
     return run
   }
@@ -212,6 +213,9 @@ export class Controller {
     switch (step) {
       case 'reconcile':
         return this.#reconcile(run, workflow, at)
+      case 'begin':
+        run.held = false
+        return this.#planEnd(run, this.#cluster.replace(begun(workflow)), at)
       case 'finish':
         return this.#end(run, this.#restricted(workflow) ?? run.outcome ?? {}, at)
       case 'archive':
@@ -228,19 +232,34 @@ export class Controller {
   }
 
   #reconcile(run: Run, workflow: ArgoWorkflow, at: number): void {
-    const { status, spec } = workflow
-    if (isFinal(status.phase)) return
-    const { shutdown } = spec
-    const runs = status.phase === 'Running'
-    // A workflow that waits hears of Terminate, not of Stop.
-    if (shutdown === 'Terminate' || (runs && typeof shutdown === 'string')) {
-      return this.#end(run, shutDown(shutdown, run.locked && this.#rules.terminatedWaiterSucceeds), at)
+    if (isFinal(workflow.status.phase)) return
+    if (workflow.status.phase !== 'Running') return this.#admit(run, workflow, at)
+    const strategy = shutdownOf(workflow)
+    if (strategy === undefined) this.#planEnd(run, workflow, at)
+    else this.#shutDown(run, workflow, { strategy, at })
+  }
+
+  /** First a slot, then its locks. What waits for a slot hears of nothing, what waits for a lock of Terminate at most. */
+  #admit(run: Run, workflow: ArgoWorkflow, at: number): void {
+    if (this.#slots.taken >= this.settings.parallelism) {
+      this.#slots.wait(run)
+      if (workflow.status.phase !== 'Pending') this.#cluster.replace(postponed(workflow, TOO_MANY))
+      return
     }
-    if (runs) return this.#planEnd(run, workflow, at)
-    run.locked = false
-    if (this.#slots.taken < this.settings.parallelism) return this.#start(run, at)
-    this.#slots.wait(run)
-    if (status.phase !== 'Pending') this.#cluster.replace(postponed(workflow, TOO_MANY))
+    const message = run.locked ?? this.#lockOf(run, workflow)
+    if (message === undefined) return this.#start(run, at)
+    const strategy = shutdownOf(workflow)
+    if (strategy === 'Terminate' && this.settings.terminatedWaiter === 'at-once') {
+      return this.#end(run, this.#rules.terminatedWaiterSucceeds ? {} : shutDown(strategy), at)
+    }
+    if (workflow.status.message !== message) this.#cluster.replace(postponed(workflow, message))
+  }
+
+  /** Takes its mutexes, or says which one another has. */
+  #lockOf(run: Run, { spec, metadata }: ArgoWorkflow): string | undefined {
+    const resolved = this.#templates.resolved(spec, run.namespace) ?? {}
+    const missing = this.#locks.take(run, mutexesOf(resolved))
+    return missing === undefined ? undefined : waitingFor(metadata.namespace, missing)
   }
 
   #start(run: Run, at: number): void {
@@ -250,6 +269,7 @@ export class Controller {
     if (resolved === undefined) return this.#failToResolve(run, workflow, at)
     const restricted = this.#restricted(workflow)
     if (restricted !== undefined) return this.#end(run, restricted, at)
+    run.locked = undefined
     this.#slots.take(run)
     const parameters = runParameters(workflow, resolved)
     const next = started(workflow, { resolved, parameters, at })
@@ -261,8 +281,33 @@ export class Controller {
     if (failure !== undefined) run.outcome ??= { ...failure, afterMs: 0 }
     const pods = () => podsOf(running, start)
     run.outcome ??= this.settings.outcome(running, { parameters, retries: run.retries, pods })
-    if (typeof running.spec['shutdown'] === 'string') this.#reconcile(run, running, at)
-    else this.#planEnd(run, running, at)
+    if (shutdownOf(running) !== undefined) this.#reconcile(run, running, at)
+    else this.#begin(run, running, at)
+  }
+
+  #begin(run: Run, workflow: ArgoWorkflow, at: number): void {
+    const held = run.outcome?.heldUp
+    if (held === undefined) return this.#planEnd(run, workflow, at)
+    run.held = true
+    this.#cluster.replace(heldUp(workflow, held.message))
+    this.#plan(run, 'begin', at + (held.forMs ?? Number.POSITIVE_INFINITY))
+  }
+
+  /** It was told to end: its program dies of that, takes it for a wish, or never hears of it. */
+  #shutDown(
+    run: Run,
+    workflow: ArgoWorkflow,
+    { strategy, at }: { readonly strategy: string; readonly at: number },
+  ): void {
+    const runs = !run.held && run.endsAt !== undefined && isPod(workflow)
+    const ending = endAtShutdown(strategy, {
+      runs,
+      mayExec: this.settings.mayExec,
+      outcome: run.outcome,
+      trappedSucceeds: this.#rules.trappedShutdownSucceeds,
+    })
+    if (ending !== undefined) return this.#end(run, ending, at)
+    this.#planEnd(run, this.#cluster.replace(withNode(workflow, { message: toldToEnd(strategy) })), at)
   }
 
   #failToStore(run: Run, at: number): void {
@@ -272,7 +317,7 @@ export class Controller {
 
   /** Suspended before it began, it runs and does nothing until it is resumed; what has begun goes on. */
   #planEnd(run: Run, workflow: ArgoWorkflow, at: number): void {
-    if (run.endsAt === undefined && workflow.spec['suspend'] === true) return
+    if (run.held || (run.endsAt === undefined && workflow.spec['suspend'] === true)) return
     run.endsAt ??= at + (run.outcome?.afterMs ?? 0)
     this.#plan(run, 'finish', Math.max(at, run.endsAt))
   }
@@ -297,7 +342,8 @@ export class Controller {
     const workflow = this.#cluster.get(run.namespace, run.name)
     if (workflow === undefined || isFinal(workflow.status.phase)) return
     const ended = this.#cluster.replace(finished(workflow, { outcome, at, archives: this.#archive.enabled }))
-    run.locked = false
+    run.locked = undefined
+    run.held = false
     if (this.#archive.enabled) this.#plan(run, 'archive', at + this.settings.archiveLagMs)
     else this.#planExpiry(run, ended)
     this.#leave(run, at)
@@ -310,10 +356,12 @@ export class Controller {
     else this.#plan(run, 'expire', Date.parse(status.finishedAt ?? '') + ttlMs)
   }
 
-  /** Its slot is free for the one that waits with the highest priority, and of those for the first. */
+  /** Its slot is free for the one that waits with the highest priority, and of those for the first; so are its locks for the first. */
   #leave(run: Run, at = this.#clock.now()): void {
     this.#slots.leave(run)
+    this.#locks.leave(run)
     this.fillSlots(at)
+    if (!this.paused) for (const one of this.#locks.waiting) this.#do(one, 'reconcile', at)
   }
 
   /** Starts what may run; to be called when `parallelism` was raised. */
@@ -322,7 +370,7 @@ export class Controller {
       const next = this.#slots.next((run) => this.#priorityOf(run))
       if (next === undefined) return
       this.#slots.leave(next)
-      this.#start(next, at)
+      this.#do(next, 'reconcile', at)
     }
   }
 

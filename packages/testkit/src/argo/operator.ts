@@ -23,6 +23,7 @@ export const operatorActions = [
   'delete',
   'recreate',
   'deletePod',
+  'takePod',
 ] as const
 
 /** One of them. */
@@ -110,9 +111,23 @@ export class Operator {
 
   /** Deletes the pod of a workflow that runs: it ends in Error. */
   deletePod(name: string): void {
+    this.#parts.controller.finish(this.#running(name), { phase: 'Error', message: 'pod deleted' })
+  }
+
+  /**
+   * The cluster takes the pod of a workflow that runs: an eviction, a drain, a taint, a preemption. By default it is a race whether the
+   * controller sees the pod's last status: then it has no mark but the exit code, and none at all where its program exits 0.
+   *
+   * @param captured who wins it. Default as the controller's setting `capturesPodStatus` says
+   */
+  takePod(name: string, captured?: boolean): void {
+    this.#parts.controller.takePod(this.#running(name), captured)
+  }
+
+  #running(name: string): ArgoWorkflow {
     const workflow = this.#existing(name)
     if (workflow.status.phase !== 'Running') throw new ArgoRefusal(5, `pods "${name}" not found`)
-    this.#parts.controller.finish(workflow, { phase: 'Error', message: 'pod deleted' })
+    return workflow
   }
 
   #existing(name: string): ArgoWorkflow {

@@ -13,18 +13,51 @@ import type { SeenPod } from './pods.js'
 export interface Ending {
   /** Default `Succeeded`. */
   readonly phase?: FinalPhase
-  /** Default of Failed `Error (exit code 1)`, of Error `pod deleted`. */
+  /** Default of Failed `main: Error (exit code N)`, of Error `pod deleted`. */
   readonly message?: string | undefined
   /** Of its one pod. Default 0, of Failed 1, of Error none. */
   readonly exitCode?: number
+  /** What its one node says, where that isn't what the workflow says; `''`: nothing. */
+  readonly nodeMessage?: string | undefined
   /** Output parameters, exported from the whole workflow. */
   readonly outputs?: Readonly<Record<string, string>>
+  /** All its nodes at the end, where it had more than one. */
+  readonly nodes?: readonly EndedNode[]
+}
+
+/** One node of a workflow that had several. */
+export interface EndedNode {
+  /** What sets its id apart; without it, it is the root. */
+  readonly name?: string
+  /** Default `Pod`. */
+  readonly type?: 'Pod' | 'DAG' | 'Steps' | 'StepGroup' | 'Retry' | 'Suspend'
+  /** The template that it ran. Default its name. */
+  readonly template?: string
+  readonly phase: FinalPhase | 'Omitted' | 'Skipped'
+  readonly message?: string
+  readonly exitCode?: number
+  /** The nodes that come after it or are inside of it, by name. */
+  readonly children?: readonly string[]
+  /** How long before the workflow it ended. Default 0. */
+  readonly endedBeforeMs?: number
 }
 
 /** How a workflow goes once it runs. */
 export interface Outcome extends Ending {
   /** How long it runs. `Infinity`: until somebody ends it. */
   readonly afterMs: number
+  /** Its pod can't begin: the workflow is Running and says nothing, its node is Pending and says this. */
+  readonly heldUp?: HeldUp
+  /** What its program does at SIGTERM: it ends by it (default), or takes it and exits 0. */
+  readonly atSigterm?: 'dies' | 'exits-0'
+}
+
+/** Why a pod can't begin, and for how long. */
+export interface HeldUp {
+  /** Such as `ImagePullBackOff: …`. */
+  readonly message: string
+  /** Default `Infinity`. */
+  readonly forMs?: number
 }
 
 /** What a rule may go by. */

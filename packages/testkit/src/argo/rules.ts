@@ -22,6 +22,8 @@ export interface ArgoRules {
   readonly zeroTimestamps: boolean
   /** Whether `templateReferencing` restricts what a workflow may set beside its reference (3.7.14, 4.0.5). */
   readonly restrictsOverrides: boolean
+  /** Whether one whose program takes SIGTERM and exits 0 ends Succeeded after stop or terminate. */
+  readonly trappedShutdownSucceeds: boolean
 }
 
 const v41: ArgoRules = {
@@ -35,6 +37,7 @@ const v41: ArgoRules = {
   terminatedWaiterSucceeds: false,
   zeroTimestamps: false,
   restrictsOverrides: true,
+  trappedShutdownSucceeds: true,
 }
 
 const v40: ArgoRules = { ...v41, version: 'v4.0.10', zeroTimestamps: true }
@@ -45,6 +48,7 @@ const v37: ArgoRules = {
   continueBug: false,
   fieldInequality: false,
   terminatedWaiterSucceeds: true,
+  trappedShutdownSucceeds: false,
 }
 
 const v36: ArgoRules = {

@@ -12,7 +12,7 @@ import {
   type WorkflowPhase,
   type WorkflowStatus,
 } from './argo-workflow.js'
-import { entrypointOf, isPodless, workflowMetadataOf, type Ending } from './outcome.js'
+import { entrypointOf, isPodless, workflowMetadataOf, type EndedNode, type Ending } from './outcome.js'
 
 /** What is said of a workflow that waits for a free slot. */
 export const TOO_MANY =
@@ -21,15 +21,6 @@ export const TOO_MANY =
 /** It waits: known to the controller, not started. */
 export function postponed(workflow: ArgoWorkflow, message: string): ArgoWorkflow {
   return inPhase(workflow, 'Pending', { ...workflow.status, message })
-}
-
-/**
- * How one ends that was told to stop.
- *
- * @param succeeds a bug of some versions: one that waited for its lock ends well, without a word
- */
-export function shutDown(strategy: string, succeeds: boolean): Ending {
-  return succeeds ? {} : { phase: 'Failed', message: `Stopped with strategy '${strategy}'` }
 }
 
 /** It runs: the first node is there, and what the template adds to its workflows. */
@@ -97,13 +88,40 @@ function refLabel(spec: JsonObject): Record<string, string> {
   return { [argoLabel(clusterScope === true ? 'cluster-workflow-template' : 'workflow-template')]: name }
 }
 
+/** Whether its one node is a pod. */
+export function isPod({ metadata, status }: ArgoWorkflow): boolean {
+  return status.nodes?.[metadata.name]?.['type'] === 'Pod'
+}
+
+/** Its pod can't begin: only the node says so. */
+export function heldUp(workflow: ArgoWorkflow, message: string): ArgoWorkflow {
+  return withNode(workflow, { phase: 'Pending', message })
+}
+
+/** Its pod has begun. */
+export function begun(workflow: ArgoWorkflow): ArgoWorkflow {
+  return withNode(workflow, { phase: 'Running', message: undefined })
+}
+
+/** The same workflow, its one node changed; `undefined` takes a field away. */
+export function withNode(
+  workflow: ArgoWorkflow,
+  fields: Readonly<Record<string, string | undefined>>,
+): ArgoWorkflow {
+  const { metadata, status } = workflow
+  const all = Object.entries({ ...status.nodes?.[metadata.name], ...fields })
+  const node = Object.fromEntries(all.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  return { ...workflow, status: { ...status, nodes: { [metadata.name]: node } } }
+}
+
 /** It has ended. What it was told to write comes out of its node and, exported, out of the workflow. */
 export function finished(
   workflow: ArgoWorkflow,
   end: { readonly outcome: Ending; readonly at: number; readonly archives: boolean },
 ): ArgoWorkflow {
   const { at, archives, outcome } = end
-  const { phase = 'Succeeded', message = MESSAGES[phase] } = outcome
+  const { phase = 'Succeeded' } = outcome
+  const message = messageOf({ ...outcome, phase })
   const { metadata, status } = workflow
   const done = phase === 'Succeeded' ? '1/1' : '0/1'
   const seconds =
@@ -122,7 +140,7 @@ export function finished(
     ],
     ...(node === undefined
       ? {}
-      : { nodes: { [metadata.name]: endedNode(node, { ...outcome, phase, message, at, progress: done }) } }),
+      : { nodes: endedNodes(node, { ending: { ...outcome, phase }, message, at, progress: done }) }),
     resourcesDuration: { cpu: seconds, memory: seconds },
     ...(outputs === undefined ? {} : { outputs }),
   })
@@ -130,31 +148,72 @@ export function finished(
   return withLabels(ended, { ...ended.metadata.labels, [LABEL_ARCHIVING]: 'Pending' })
 }
 
-const MESSAGES: Readonly<Record<string, string | undefined>> = {
-  Failed: 'Error (exit code 1)',
-  Error: 'pod deleted',
+function messageOf({ phase, exitCode = 1, ...given }: Ending): string | undefined {
+  if ('message' in given) return given.message
+  if (phase === 'Failed') return exitMessage(exitCode)
+  return phase === 'Error' ? 'pod deleted' : undefined
 }
 
-function endedNode(
-  node: JsonObject,
-  end: Ending & {
-    readonly message: string | undefined
-    readonly at: number
-    readonly progress: string
-  },
-): JsonObject {
-  const defaultCode = end.phase === 'Failed' ? 1 : 0
-  const exitCode = end.exitCode ?? (end.phase === 'Error' ? undefined : defaultCode)
+/** What is said of a container that exited with a code other than 0: `main` is Argo's name for the one that does the work. */
+export function exitMessage(exitCode: number): string {
+  return `main: Error (exit code ${exitCode})`
+}
+
+interface NodeEnd {
+  readonly ending: Ending
+  readonly message: string | undefined
+  readonly at: number
+  readonly progress: string
+}
+
+function endedNodes(node: JsonObject, end: NodeEnd): Record<string, JsonObject> {
+  const root = asText(node['id']) ?? ''
+  const { nodes } = end.ending
+  if (nodes === undefined) return { [root]: endedNode(node, end) }
+  return Object.fromEntries(nodes.map((one) => [nodeId(root, one.name), endedOneOf(node, one, end.at)]))
+}
+
+function nodeId(root: string, name: string | undefined): string {
+  return name === undefined ? root : `${root}-${name}`
+}
+
+function endedOneOf(node: JsonObject, one: EndedNode, at: number): JsonObject {
+  const root = asText(node['id']) ?? ''
+  const { name, type = 'Pod', phase, message, exitCode, children, endedBeforeMs = 0 } = one
+  const { inputs: _, ...common } = node
+  return {
+    ...common,
+    id: nodeId(root, name),
+    name: name === undefined ? root : `${root}.${name}`,
+    displayName: name ?? root,
+    type,
+    templateName: one.template ?? name ?? node['templateName'] ?? '',
+    phase,
+    finishedAt: timestamp(at - endedBeforeMs),
+    progress: phase === 'Succeeded' ? '1/1' : '0/1',
+    ...(message === undefined ? {} : { message }),
+    ...(exitCode === undefined ? {} : { outputs: { exitCode: String(exitCode) } }),
+    ...(children === undefined ? {} : { children: children.map((child) => nodeId(root, child)) }),
+  }
+}
+
+function endedNode(node: JsonObject, { ending, message, at, progress }: NodeEnd): JsonObject {
+  const defaultCode = ending.phase === 'Failed' ? 1 : 0
+  const exitCode = ending.exitCode ?? (ending.phase === 'Error' ? undefined : defaultCode)
   const outputs = {
-    ...outputsOf(end.outputs),
+    ...outputsOf(ending.outputs),
     ...(exitCode === undefined || node['type'] === 'Suspend' ? {} : { exitCode: String(exitCode) }),
   }
+  const { message: _, ...before } = node
+  // What it said while it ran stays; what held it up doesn't.
+  const earlier = node['phase'] === 'Running' ? asText(node['message']) : undefined
+  const said = ending.nodeMessage ?? message ?? earlier
   return {
-    ...node,
-    phase: end.phase ?? 'Succeeded',
-    finishedAt: timestamp(end.at),
-    progress: end.progress,
-    ...(end.message === undefined ? {} : { message: end.message }),
+    ...before,
+    phase: ending.phase ?? 'Succeeded',
+    finishedAt: timestamp(at),
+    progress,
+    ...(said === undefined || said === '' ? {} : { message: said }),
     ...(Object.keys(outputs).length > 0 ? { outputs } : {}),
   }
 }

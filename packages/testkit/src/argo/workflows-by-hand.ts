@@ -97,8 +97,27 @@ export class WorkflowsByHand {
     return this.#parts.cluster.replace({ ...workflow, status: { ...workflow.status, progress, message } })
   }
 
+  /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
+  holdUp(name: string, message: string): ArgoWorkflow {
+    this.#parts.controller.holdUp(this.#existing(name), message)
+    return this.#existing(name)
+  }
+
+  /** The pod that could not begin begins. */
+  begin(name: string): ArgoWorkflow {
+    this.#parts.controller.begin(this.#existing(name))
+    return this.#existing(name)
+  }
+
+  /** The lock that it waits for (see `waitForLock`) is its own: it begins, and ends at once if it was stopped meanwhile. */
+  freeLock(name: string): ArgoWorkflow {
+    this.#parts.controller.freeLock(this.#existing(name))
+    return this.#existing(name)
+  }
+
   /**
-   * It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated.
+   * It is Pending for a lock that nobody gives but `freeLock`. Stopped, it waits on; terminated, it ends by the controller's setting
+   * `terminatedWaiter`.
    *
    * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
    */

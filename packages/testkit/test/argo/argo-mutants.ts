@@ -2,6 +2,7 @@ import { actionMutants } from './mutants/action-mutants.ts'
 import { argumentMutants } from './mutants/argument-mutants.ts'
 import type { ArgoMutant } from './mutants/argo-mutant.ts'
 import { createMutants } from './mutants/create-mutants.ts'
+import { endingMutants } from './mutants/ending-mutants.ts'
 import { listMutants } from './mutants/list-mutants.ts'
 import { phaseMutants } from './mutants/phase-mutants.ts'
 import { referencingMutants } from './mutants/referencing-mutants.ts'
@@ -20,4 +21,5 @@ export const argoMutants: readonly ArgoMutant[] = [
   ...watchMutants,
   ...actionMutants,
   ...referencingMutants,
+  ...endingMutants,
 ]

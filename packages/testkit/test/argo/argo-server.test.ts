@@ -81,7 +81,7 @@ describe('the controller', () => {
     await clock.advance(1)
     expect(await seen()).toMatchObject({
       phase: 'Failed',
-      message: 'Error (exit code 1)',
+      message: 'main: Error (exit code 1)',
       'workflows.argoproj.io/phase': 'Failed',
       'workflows.argoproj.io/completed': 'true',
     })

@@ -1,0 +1,138 @@
+import { isSluiceError, type Clock, type SluiceError } from '@sluice/core'
+
+/** A poll waits so long for a list; and for twice as long as the last one took where none was read whole for ten times as long. */
+const PATIENCE_MS = 5_000
+const PATIENT_EVERY = 10
+/** The pause after a list that was given up, which the server works on all the same; it doubles with each, up to the longest. */
+const FIRST_PAUSE_MS = 15_000
+const MAX_PAUSE_MS = 300_000
+
+/** What came of a list, for one poll. */
+export type ListOutcome =
+  /** It was read whole, and began no earlier than the poll. */
+  | { readonly kind: 'read' }
+  /** There is none that this poll could go by. */
+  | { readonly kind: 'late'; readonly why: string }
+  | { readonly kind: 'failed'; readonly error: SluiceError }
+
+export interface ListerParts {
+  readonly clock: Clock
+  /** The machine's own, by which requests have their deadlines, whatever clock the worker was given. */
+  readonly machine: Clock
+  /** How long one list may take, all its pages together. */
+  readonly timeoutMs: number
+  /** Reads one, and keeps what it says. */
+  readonly read: (signal: AbortSignal) => Promise<void>
+  /** One that was late has come all the same. */
+  readonly onLate: () => void
+}
+
+interface Turn {
+  readonly began: number
+  readonly ended: Promise<ListOutcome>
+  late: boolean
+}
+
+/**
+ * Sees to it that there are never two lists at once. The server answers them one after the other, each the slower the more there are,
+ * and goes on with those that nobody waits for any more. So one that is late is awaited, up to its deadline, while polls go by without;
+ * and after one that was given up there is a pause.
+ */
+export class WorkflowLister {
+  readonly #parts: ListerParts
+  #turn: Turn | undefined
+  /** How long the last one took, and when a poll last went by one. */
+  #tookMs = 0
+  #went = Number.NEGATIVE_INFINITY
+  #givenUp = 0
+  #pause = { untilMs: Number.NEGATIVE_INFINITY, why: '' }
+
+  constructor(parts: ListerParts) {
+    this.#parts = parts
+  }
+
+  /** Reads a list, or says why this poll has to do without. @throws what isn't an outage, such as credentials that are refused */
+  async list(): Promise<ListOutcome> {
+    if (this.#turn !== undefined) {
+      // It began before this poll: what was started since may be missing in it.
+      const outcome = await this.#within(this.#turn)
+      return outcome.kind === 'read'
+        ? { kind: 'late', why: 'the list is one that was begun earlier' }
+        : outcome
+    }
+    const pauseMs = this.#pause.untilMs - this.#parts.clock.monotonicMs()
+    if (pauseMs > 0)
+      return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
+    const { machine } = this.#parts
+    const turn = { began: machine.monotonicMs(), ended: this.#read(), late: false }
+    this.#turn = turn
+    const outcome = await this.#within(turn)
+    if (outcome.kind === 'read') this.#went = machine.monotonicMs()
+    return outcome
+  }
+
+  async #read(): Promise<ListOutcome> {
+    const { timeoutMs, read, machine } = this.#parts
+    const began = machine.monotonicMs()
+    const giveUp = new AbortController()
+    const over = new AbortController()
+    const deadline = machine.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
+    try {
+      await read(giveUp.signal)
+      this.#tookMs = machine.monotonicMs() - began
+      this.#givenUp = 0
+      // A server that is so slow is left alone for half of the time.
+      if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
+      return { kind: 'read' }
+    } catch (error) {
+      if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
+      if (giveUp.signal.aborted) this.#giveUp()
+      else if (error.retryAfterMs !== undefined) this.#rest(error.retryAfterMs, 'the server asked for it')
+      return { kind: 'failed', error }
+    } finally {
+      this.#turn = undefined
+      over.abort()
+      await deadline
+    }
+  }
+
+  #giveUp(): void {
+    this.#rest(Math.min(FIRST_PAUSE_MS * 2 ** this.#givenUp, MAX_PAUSE_MS), 'the last one was given up')
+    this.#givenUp += 1
+  }
+
+  #rest(ms: number, why: string): void {
+    this.#pause = { untilMs: this.#parts.clock.monotonicMs() + ms, why }
+  }
+
+  /** Waits for a list as long as a poll may. */
+  async #within(turn: Turn): Promise<ListOutcome> {
+    const { began, ended } = turn
+    const { machine } = this.#parts
+    const over = new AbortController()
+    const leftMs = began + this.#patienceMs() - machine.monotonicMs()
+    const waited = leftMs > 0 ? machine.sleep(leftMs, over.signal) : Promise.resolve()
+    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
+    if (outcome !== undefined) return outcome
+    // Nobody waits for it from here on: what comes of it is told when it comes, and what goes wrong with it is seen at the next one.
+    if (!turn.late) void this.#awaitLate(turn)
+    const soFarMs = machine.monotonicMs() - began
+    return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }
+  }
+
+  #patienceMs(): number {
+    const due = this.#parts.machine.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
+    return due ? Math.max(PATIENCE_MS, this.#tookMs * 2) : PATIENCE_MS
+  }
+
+  async #awaitLate(turn: Turn): Promise<void> {
+    turn.late = true
+    const outcome = await turn.ended.catch(() => undefined)
+    if (outcome?.kind === 'read') this.#parts.onLate()
+  }
+}
+
+/** In the words by which the transport's own deadlines are known. */
+function tooLate(timeoutMs: number): Error {
+  return new DOMException(`no list within ${timeoutMs} ms`, 'TimeoutError')
+}
