@@ -1,4 +1,4 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -62,7 +62,12 @@ async function tryQueue(context: CommandContext): Promise<string> {
 }
 
 async function tryWorker(context: CommandContext): Promise<string> {
-  const worker = await context.openWorker()
+  // What works, and is to be looked at all the same, must not be lost: nothing else of this command is logged.
+  const logger: Logger = {
+    ...silentLogger,
+    warn: (_, message) => context.output.warn(`worker: ${message}`),
+  }
+  const worker = await context.openWorker({ logger })
   if (worker.check === undefined) return 'ready, as far as this worker can tell'
   await worker.check()
   return 'ready'
