@@ -63,6 +63,7 @@ describe('finished workflows are deleted', () => {
       await forgetAll(worker)
       return bench.server.workflows.size === 0
     })
+    expect(deletions()).toBe(230)
   })
 
   test('where some of them stay, these are not in the way of the others', async () => {
@@ -77,6 +78,7 @@ describe('finished workflows are deleted', () => {
       await forgetAll(worker)
       return bench.server.workflows.size === 120
     })
+    expect(deletions()).toBe(20)
   })
 
   test('and the search for them ends', async () => {

@@ -63,15 +63,18 @@ async function tryQueue(context: CommandContext): Promise<string> {
 
 async function tryWorker(context: CommandContext): Promise<string> {
   const notes: string[] = []
-  const worker = await context.openWorker({ logger: noting(notes) })
+  const warn = (message: string) => context.output.warn(`worker: ${message}`)
+  const worker = await context.openWorker({ logger: listening(notes, warn) })
   if (worker.check === undefined) return 'ready, as far as this worker can tell'
   await worker.check()
   return ['ready', ...notes].join('; ')
 }
 
-/** Keeps what a worker has to say of itself, such as how much one item may have. */
-function noting(notes: string[]): Logger {
-  const info = (fields: object, message: string) =>
-    void notes.push([message, ...Object.values(fields)].join(': '))
-  return { ...silentLogger, info }
+/** Keeps what a worker says of itself, such as how much room one item has, and passes its warnings on: nothing else of this command is logged. */
+function listening(notes: string[], warn: (message: string) => void): Logger {
+  return {
+    ...silentLogger,
+    info: (fields, message) => void notes.push([message, ...Object.values(fields)].join(': ')),
+    warn: (_, message) => warn(message),
+  }
 }
