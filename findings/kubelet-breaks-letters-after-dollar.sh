@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The kubelet of Kubernetes 1.34 and older corrupts a character beyond ASCII that follows a dollar in `env`, `args` or `command`:
-# "5 $é" reaches the program as three bytes that are no UTF-8. The expansion of $(NAME) copies "the first rune" after a dollar that begins
-# nothing, but takes the first byte and encodes it as a character of its own. 1.35 decodes the rune. No syntax of Kubernetes is involved: a
+# The kubelet of Kubernetes 1.34.3 and older corrupts a character beyond ASCII that follows a dollar in `env`, `args` or `command`:
+# "5 $é" reaches the program as bytes that are no UTF-8. The expansion of $(NAME) copies "the first rune" after a dollar that begins
+# nothing, but takes the first byte and encodes it as a character of its own. 1.34.4 and 1.35.4 decode the rune. No syntax of Kubernetes is involved: a
 # price, a name or a path is enough. Doubling the dollar ($$é) is right on both.
 #
 # It runs the kubelet's own expansion package, as published, of both versions on the same texts. Needs Go; downloads two modules of some 40 MB.
 set -euo pipefail
 
-OLD=v1.34.4
-NEW=v1.35.4
+OLD=v1.34.3
+NEW=v1.34.4
 
 folder=$(mktemp -d)
 trap 'chmod -R u+w "$folder"; rm -rf "$folder"' EXIT

@@ -226,7 +226,7 @@ function partsOf(
     outcome: outcomeByParameters,
     archiveLagMs: 0,
     archiveOverlapMs: 0,
-    kubelet: '1.35',
+    kubelet: '1.34.4',
     tooLarge: 'error',
     ...options.controller,
   }

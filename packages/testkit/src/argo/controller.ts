@@ -30,7 +30,7 @@ export interface ControllerSettings {
   archiveLagMs: number
   /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
   archiveOverlapMs: number
-  /** Of the nodes that pods run on. Default 1.35. */
+  /** Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default the latter. */
   kubelet: KubeletVersion
   /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
   tooLarge: 'error' | 'never'
