@@ -37,10 +37,13 @@ export class Filled {
   readonly place: Place
   readonly spans: readonly Span[]
   readonly text: string
+  /** What was put in, one after the other. */
+  readonly added: string
 
   constructor(place: Place, filling: Filling) {
     const spans: Span[] = []
     let text = ''
+    let added = ''
     let afterUnknown = false
     for (const piece of place.pieces) {
       if (piece.kind === 'literal') text += piece.text
@@ -50,6 +53,7 @@ export class Filled {
         for (const [name, value] of textsOf(piece, filling)) {
           const [start, end] = [text.length, text.length + value.length]
           text += value
+          added += value
           const form = filling.values.get(name)?.form
           if (form === undefined) continue
           const settled = form === 'settled' || piece.how.endsWith('computed')
@@ -63,6 +67,7 @@ export class Filled {
     this.place = place
     this.spans = spans
     this.text = text
+    this.added = added
   }
 
   /** The parameter of which a brace and its neighbour make `{{`. */

@@ -36,7 +36,7 @@ function tokenAt(text: string, start: number, lastCloser: number): DollarToken {
 
 /**
  * Whether the kubelet could change the text, whatever stands behind it and whatever names are known: it has `$$` or `$(`, or `$` at its end.
- * Kubelets before Kubernetes 1.35 also break a character beyond ASCII that follows a `$`.
+ * Kubelets up to Kubernetes 1.34.3 also break a character beyond ASCII that follows a `$`.
  */
 export function hasRiskyDollar(text: string): boolean {
   return /\$(?:[$(]|[^\0-\u{7f}]|$)/u.test(text)

@@ -157,7 +157,7 @@ function sizeProblems(
   { parameters, doubled, uses, maxUnknownBytes }: Fitting,
 ): readonly string[] {
   const problems: string[] = []
-  const bytes = filled.reduce((sum, one) => sum + goTextBytes(one.text), uses.bytes)
+  const bytes = filled.reduce((sum, one) => sum + goTextBytes(one.added), uses.bytes)
   if (bytes >= MAX_EXPANDED_BYTES) {
     const why = `the template with all values is ${bytes} bytes as JSON: from ${MAX_EXPANDED_BYTES} on they are not surely expanded`
     problems.push(...[...doubled].map((name) => mixed(name, why)))

@@ -86,7 +86,7 @@ const placesOf = fc.oneof(
 )
 type Places = typeof placesOf extends fc.Arbitrary<infer T> ? T : never
 
-const kubelets = fc.constantFrom<KubeletVersion>('1.34', '1.35')
+const kubelets = fc.constantFrom<KubeletVersion>('1.34.3', '1.34.4')
 
 const routes = ['direct', 'step', 'item', 'other'] as const
 type Route = (typeof routes)[number]

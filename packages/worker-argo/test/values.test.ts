@@ -195,6 +195,22 @@ describe('a value with dollars arrives as it is', () => {
     expect(pod?.containers['main']?.env['V']).toBe(ODD)
   })
 
+  test('by a cluster’s template, and by a cron workflow made of another template', async () => {
+    const main = { ...IN_ENV, kind: 'ClusterWorkflowTemplate' } as const
+    expect(await variable(main, { v: ODD }, { templateKind: 'ClusterWorkflowTemplate' })).toBe(ODD)
+    const { template: _, ...byReference } = call(V)
+    const templateRef = { name: 'places', template: 'say', clusterScope: true }
+    const { spec } = templateOf([steps({ ...byReference, templateRef })])
+    const cron: ArgoTemplate = {
+      kind: 'CronWorkflow',
+      metadata: { name: 'nightly' },
+      spec: { workflowSpec: spec },
+    }
+    const others: ArgoTemplate = { ...main, spec: { templates: [SAY] } }
+    const [pod] = await values.run([cron, others], { v: ODD }, { templateKind: 'CronWorkflow' })
+    expect(pod?.containers['main']?.env['V']).toBe(ODD)
+  })
+
   test('where it is an id, or a constant', async () => {
     const id = 'a$$b $(X) $'
     expect(await variable(IN_ENV, 1, { id, parameters: { v: '@id' } })).toBe(id)
@@ -240,6 +256,11 @@ const UNSURE: readonly [string, readonly JsonObject[], JsonObject?][] = [
   ['env and a label of the workflow', [container({ args: [V] })], { workflowMetadata: { labels: { a: V } } }],
   ['an expression in env', [container({ env: [expression] })]],
   ['an expression that lands in env', [steps(call('{{=workflow.parameters["v"] + "x"}}')), SAY]],
+  [
+    'an annotation of the workflow that env reads',
+    [container({ env: [{ name: 'V', value: '{{workflow.annotations.a}}' }] })],
+    { workflowMetadata: { annotations: { a: V } } },
+  ],
   ['podSpecPatch', [container({}, { podSpecPatch: `{"x": "${V}"}` })]],
   ['podSpecPatch of the workflow', [container({})], { podSpecPatch: `{"x": "${V}"}` }],
   ['a template that is not there', [steps({ ...call(V), template: 'nowhere' })]],
@@ -324,6 +345,12 @@ describe('a value with dollars is refused before anything is sent, and the mappi
     await expect(values.run([IN_ENV], { v: text(100) })).rejects.toThrow(/from 102400 on/u)
     const twice = templateOf([container({ args: [V], env: [{ name: 'V', value: V }] })])
     await expect(values.run([twice], { v: text(60) })).rejects.toThrow(/from 102400 on/u)
+    // A text of the template counts once, whatever is put into it.
+    const source = `${'#'.repeat(60 * 1024)}${V}`
+    const [pod] = await values.run([templateOf([{ name: 'main', script: { image: 'a', source } }])], {
+      v: text(30),
+    })
+    expect(pod?.source?.endsWith(text(30))).toBe(true)
     // As JSON it is six times as large.
     await expect(values.run([IN_ENV], { v: `$$${'<'.repeat(20_000)}` })).rejects.toThrow(/from 102400 on/u)
   })

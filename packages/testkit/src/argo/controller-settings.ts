@@ -21,7 +21,7 @@ export interface ControllerSettings {
   mayExec: boolean
   /** Whether it sees the last status of each pod that is taken away (`ARGO_POD_STATUS_CAPTURE_FINALIZER`). Default no. */
   capturesPodStatus: boolean
-  /** Of the nodes that pods run on. Default 1.35. */
+  /** Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default the latter. */
   kubelet: KubeletVersion
   /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
   tooLarge: 'error' | 'never'
@@ -38,7 +38,7 @@ export const defaultControllerSettings: ControllerSettings = {
   terminatedWaiter: 'at-once',
   mayExec: true,
   capturesPodStatus: false,
-  kubelet: '1.35',
+  kubelet: '1.34.4',
   tooLarge: 'error',
   templateReferencing: undefined,
 }

@@ -1,14 +1,14 @@
 /**
- * The kubelets that differ here: those before Kubernetes 1.35 take what follows a `$` byte by byte, and so break a character beyond ASCII.
+ * The kubelets that differ here: those of Kubernetes 1.34.3 and older take what follows a `$` byte by byte, and so break a character beyond ASCII.
  */
-export type KubeletVersion = '1.34' | '1.35'
+export type KubeletVersion = '1.34.3' | '1.34.4'
 
 /** What a program of a pod gets, by the rules of the kubelet and of Linux. */
 export class Kubelet {
   readonly #byBytes: boolean
 
   constructor(version: KubeletVersion) {
-    this.#byBytes = version === '1.34'
+    this.#byBytes = version === '1.34.3'
   }
 
   /**
