@@ -86,16 +86,19 @@ export class JobKeeper {
   #noteHands(known: KnownJob, { metadata }: Workflow): void {
     if (known.workflowUid !== undefined && known.workflowUid !== metadata.uid) {
       this.#note(known, `deleted and made anew under its name at Argo (uid ${known.workflowUid} before)`)
+      known.nodes = undefined
     }
     known.workflowUid = metadata.uid
   }
 
-  /** What its nodes say counts until they are read again, or until a list says more than that it runs. */
+  /** What its nodes say counts until they are read again. What has run, or ended, is never pending again, be it retried in place. */
   #noteNodes(known: KnownJob, workflow: Workflow): void {
-    const holdUp = holdUpOf(workflow)
-    const runs = workflow.status?.phase === 'Running' && holdUp.pending !== undefined
-    known.nodes = runs ? holdUp : undefined
+    if (known.nodes?.pending === false) return
+    const { pending, message } = holdUpOf(workflow)
+    const runs = workflow.status?.phase === 'Running'
     if (runs) known.nodesAskedMs = this.#parts.clock.monotonicMs()
+    if (pending === false) known.nodes = { pending, message: undefined }
+    else known.nodes = runs && pending !== undefined ? { pending, message } : undefined
   }
 
   #tellEndedAnyway(known: KnownJob, workflow: Workflow, report: JobReport): void {

@@ -1,7 +1,7 @@
 import type { JobRef, Worker } from '@sluice/core'
 import type { WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
-import { answerWith, type ArgoRequest } from '@sluice/testkit/argo'
+import { answerWith, type ArgoFault, type ArgoRequest } from '@sluice/testkit/argo'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 
@@ -14,6 +14,10 @@ for (const [version, via] of [
     const bench = await ArgoBench.start({ version, archive, controller: { reconcileDelayMs: 1 } })
     return new ArgoHarness(bench, via)
   })
+}
+
+function failLists({ operation }: ArgoRequest): ArgoFault | undefined {
+  return operation === 'ListWorkflows' ? answerWith('unavailable') : undefined
 }
 
 class ArgoHarness implements WorkerHarness {
@@ -86,11 +90,9 @@ class ArgoHarness implements WorkerHarness {
   async openObstructed() {
     const endpoint = await this.#bench.addEndpoint({})
     const worker = await this.#open({ name: 'contract', baseUrl: endpoint.url })
-    const fail = ({ operation }: ArgoRequest) =>
-      operation === 'ListWorkflows' ? answerWith('unavailable') : undefined
     return {
       worker,
-      obstruct: async () => void (endpoint.onRequest = fail),
+      obstruct: async () => void (endpoint.onRequest = failLists),
       restore: async () => void (endpoint.onRequest = undefined),
     }
   }

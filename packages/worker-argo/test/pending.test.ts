@@ -262,14 +262,19 @@ describe('what is asked to find out what does not begin', () => {
     expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject({ pending: true })
   })
 
-  test('retries nothing in place that nobody waits for, and all that somebody does', async () => {
+  test('keeps no job that ended from being retried in place; what is retried has run', async () => {
     const retryInPlace = { on: ['evicted'], limit: 1 }
     const { worker, jobs, server, clock, names } = await sent(1, {}, { retryInPlace })
     await worker.pollAllStatus(jobs)
     server.main.replica.listLagMs = 3_600_000
     server.operator.deletePod(names[0]!)
     await clock.advance(10_000)
-    expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject({ stage: 'PROCESSING' })
+    const retried = { stage: 'PROCESSING', pending: false }
+    expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject(retried)
     expect(server.traffic().RetryWorkflow.requests).toBe(1)
+    server.main.replica.listLagMs = 0
+    await clock.advance(60_000)
+    server.workflows.holdUp(names[0]!, IMAGE)
+    expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject(retried)
   })
 })
