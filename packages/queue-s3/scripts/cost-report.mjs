@@ -29,7 +29,7 @@ const document = [
   ...(await byBacklog()),
   '\n`size` and `sizes` of a long stage list it whole, 1,000 names to a request and several ranges at once: a million items are about a',
   'thousand LISTs, half a cent; a test holds 100,000 to 110. A service counts so for the lines of its log, for a hundredth of its time',
-  'at most. `sweep` lists the whole queue too.\n',
+  'at most. `sweep` lists the whole queue too, but for index objects beyond 250,000, where the next one goes on.\n',
   '## A service that has nothing to do\n',
   ...(await byDay()),
   '\nFewer ticks cost less: `service: { intervalMs: 15000, leaseTtlMs: 60000 }` brings the first row to a fifteenth and the second to a quarter.',

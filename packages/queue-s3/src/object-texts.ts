@@ -48,7 +48,9 @@ export function parseState(text: string): { readonly id: string; readonly state:
 /** Text as ASCII for an object's metadata, cut to what fits beside the rest of it. */
 export function packText(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  return Buffer.from(text.slice(0, 200).toWellFormed(), 'utf8').toString('base64url')
+  // Not in the middle of a character.
+  const cut = text.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '')
+  return Buffer.from(cut.toWellFormed(), 'utf8').toString('base64url')
 }
 
 /** The reverse. */

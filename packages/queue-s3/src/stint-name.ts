@@ -32,9 +32,10 @@ export interface Stint {
 /** Digits of a number in a name, zeros in front; more only where the number needs them. So all names of an item have the same length. */
 const DIGITS = 5
 const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
+const KEY = '(?:[a-z0-9-]|_[0-9a-f]{2})+|_h[0-9a-f]{64}'
 const PATTERN = new RegExp(
   String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}\.${NUMBER}` +
-    String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.([a-z0-9_-]{1,${MAX_KEY_BYTES}})$`,
+    String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`,
 )
 
 /**

@@ -105,14 +105,14 @@ describe('a queue says how it is laid out', () => {
   })
 })
 
-describe('what a later version may add', () => {
-  async function told(made: S3Server): Promise<{ queue: S3Queue; lines: string[] }> {
-    const lines: string[] = []
-    const tell = (fields: object, text?: string) => void lines.push(`${text} ${JSON.stringify(fields)}`)
-    const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
-    return { queue: await open({ ...optionsOn(made), logger }), lines }
-  }
+async function told(made: S3Server): Promise<{ queue: S3Queue; lines: string[] }> {
+  const lines: string[] = []
+  const tell = (fields: object, text?: string) => void lines.push(`${text} ${JSON.stringify(fields)}`)
+  const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+  return { queue: await open({ ...optionsOn(made), logger }), lines }
+}
 
+describe('what a later version may add', () => {
   test('folders, under the root and under a stage, are left alone without a word', async () => {
     const made = await server()
     const { queue, lines } = await told(made)
@@ -191,6 +191,8 @@ describe('what a later version may add', () => {
   })
 })
 
+const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => `${uid}0`)
+
 describe('what is unsound in the folders of the queue itself', () => {
   test('is reported once, and an item whose index object comes later than its name is given out within a minute', async () => {
     const made = await server()
@@ -215,7 +217,6 @@ describe('what is unsound in the folders of the queue itself', () => {
     const made = await server()
     const queue = await open(optionsOn(made))
     await queue.put('a', 1)
-    const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => `${uid}0`)
     const [index, waiting = ''] = [`${ROOT}ITEMS/a`, made.keys().find((key) => key.includes('/WAITING/'))]
     const [entry, state] = [lengthened(made.textOf(index) ?? ''), lengthened(made.textOf(waiting) ?? '')]
     await queue.remove(['a'])

@@ -113,13 +113,24 @@ describe('a put that was cut off between its two objects', () => {
     expect(await queue.sweep()).toMatchObject({ mended: 0 })
   })
 
+  test('is not made of an index object that is damaged, or under the key of another id', async () => {
+    const on = await world()
+    await dieHalfway(on, 'a')
+    const text = on.server.textOf('queues/contract/ITEMS/a') ?? ''
+    on.server.seed([
+      ['queues/contract/ITEMS/b', text],
+      ['queues/contract/ITEMS/c', text.slice(0, 40)],
+    ])
+    expect(await on.queue.sweep()).toMatchObject({ mended: 1 })
+    expect(keysOf(on.server, 'WAITING')).toHaveLength(1)
+    expect(on.server.textOf('queues/contract/ITEMS/b')).toBe(text)
+  })
+
   test('costs a sweep of whole items a LIST of the index, and no request for any of them', async () => {
     const { server, queue } = await world()
-    await queue.putMany(Array.from({ length: 300 }, (_, index) => ({ id: `i${index}`, body: index })))
-    const items = await queue.get(200)
-    await queue.settle(
-      items.slice(100).map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })),
-    )
+    await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index })))
+    const items = await queue.get(40)
+    await queue.settle(items.slice(20).map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })))
     await queue.sweep()
     server.resetCounts()
     await queue.sweep()

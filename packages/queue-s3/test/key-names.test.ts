@@ -110,7 +110,10 @@ test('a longer uid than a UUID, a number without its zeros or with too many, and
   expect(parseStint(name.replace('.00001.', '.1.'))).toBeUndefined()
   expect(parseStint(name.replace('.00001.', '.000001.'))).toBeUndefined()
   expect(parseStint(stintName({ ...stint, attempt: 100_000 }))?.attempt).toBe(100_000)
-  expect(parseStint(stintName({ ...stint, key: 'A' }))).toBeUndefined()
+  for (const key of ['A', '_', 'a_', '_5F', '_zz', '_hx', `_h${'0'.repeat(63)}`, '', 'x'.repeat(133)])
+    expect(parseStint(stintName({ ...stint, key }))).toBeUndefined()
+  for (const key of [encodeKey('x'.repeat(999)), encodeKey('_'), 'x'.repeat(132)])
+    expect(parseStint(stintName({ ...stint, key }))?.key).toBe(key)
 })
 
 test('the folder of a queue is as in format 1, and different for different names', () => {

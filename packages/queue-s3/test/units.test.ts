@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeKey, encodeKey, laneOf } from '../src/key-encoding.js'
 import { failureOf, s3Error } from '../src/s3-errors.js'
-import { parseEntry, parseState } from '../src/object-texts.js'
+import { packText, parseEntry, parseState, unpackText } from '../src/object-texts.js'
 import { afterPriority, parseStint, stintName, type Stint } from '../src/stint-name.js'
 import { StoreClock } from '../src/store-clock.js'
 
@@ -96,6 +96,11 @@ test('what is cut off anywhere is no object of ours', () => {
   for (let end = 0; end < entry.length; end++) expect(parseEntry(entry.slice(0, end))).toBeUndefined()
   for (let end = 0; end < state.length; end++) expect(parseState(state.slice(0, end))).toBeUndefined()
   expect(parseEntry(entry)?.body).toEqual({ a: 1 })
+})
+
+test('a reason in metadata is cut between two characters', () => {
+  expect(unpackText(packText(`${'x'.repeat(199)}😀`))).toBe('x'.repeat(199))
+  expect(unpackText(packText(`${'x'.repeat(198)}😀y`))).toBe(`${'x'.repeat(198)}😀`)
 })
 
 describe('the store’s clock', () => {

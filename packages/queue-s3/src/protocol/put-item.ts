@@ -122,8 +122,9 @@ function* completeWaiting(layout: Layout, index: string, place: Place): Protocol
 export function* finishPut(layout: Layout, index: string): Protocol<Completion | 'damaged'> {
   const object = yield* read(index)
   if (object === undefined || object.sizeBytes === 0) return 'was there'
-  const first = parseEntry(object.content)?.first
-  if (first === undefined || parseStint(first) === undefined) return 'damaged'
+  const first = parseEntry(object.content)?.first ?? ''
+  const stint = parseStint(first)
+  if (stint === undefined || layout.index(stint) !== index) return 'damaged'
   const place = yield* trace(layout, first)
   // Of any later stint a decision tells, which `mend` finds.
   if (place?.at !== 'WAITING' || place.previous !== undefined) return 'was there'

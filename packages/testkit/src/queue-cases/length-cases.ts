@@ -62,11 +62,14 @@ async function settleSome(queue: Queue, ids: readonly string[]): Promise<void> {
 /** The message has the lengths of the first ids that differ. */
 function sameIds(found: readonly string[], put: readonly string[], what: string): void {
   const [got, wanted] = [new Set(found), new Set(put)]
-  const bytes = (ids: readonly string[]) => ids.slice(0, 10).map((id) => Buffer.byteLength(id))
   const differing = {
-    missing: bytes(put.filter((id) => !got.has(id))),
-    foreign: bytes(found.filter((id) => !wanted.has(id))),
+    missing: firstLengths(put.filter((id) => !got.has(id))),
+    foreign: firstLengths(found.filter((id) => !wanted.has(id))),
   }
   same(differing, { missing: [], foreign: [] }, `${what} (in bytes of those that differ)`)
   check(found.length === got.size, what, found.length)
+}
+
+function firstLengths(ids: readonly string[]): number[] {
+  return ids.slice(0, 10).map((id) => Buffer.byteLength(id))
 }

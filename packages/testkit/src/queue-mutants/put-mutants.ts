@@ -41,9 +41,9 @@ export const putMutants: readonly QueueMutant[] = [
     breaks: ['Q-PUT-1/k', 'Q-PUT-1/l', 'Q-PUT-1/m'],
     change: () => (inner) => ({
       putMany: async (items) => {
-        const lost = ({ id }: NewItem) => Buffer.byteLength(id) >= 177 && Buffer.byteLength(id) <= 200
-        const report = await inner.putMany(items.filter((item) => !lost(item)))
-        return { ...report, added: report.added + items.filter(lost).length }
+        const kept = items.filter(({ id }) => Buffer.byteLength(id) < 177 || Buffer.byteLength(id) > 200)
+        const report = await inner.putMany(kept)
+        return { ...report, added: report.added + items.length - kept.length }
       },
     }),
   }),
