@@ -12,6 +12,7 @@ import { ACCESS_KEY, SECRET_KEY, startOnLoopback } from './loopback.mjs'
  * @property {string} version
  * @property {'ignored' | 'racing'} [unsafe] what it makes of the condition, where no queue is safe on it
  * @property {string} [store] its name in `s3Stores` of the testkit
+ * @property {string} notes what else a user should know, for the table
  * @property {readonly string[]} tools programs without which it can't be installed
  * @property {() => string | undefined} [whyNot] more reasons why it can't be started here
  * @property {() => Promise<import('./loopback.mjs').RunningStore>} [start] where it is more than one program; else:
@@ -28,6 +29,8 @@ export const servers = [
   {
     id: 'moto',
     title: 'moto',
+    notes:
+      'it checks first and writes later: two racers may win, though seldom; for tests of requests, not of queues',
     version: '5.2.5',
     store: 'moto',
     unsafe: 'racing',
@@ -44,6 +47,8 @@ export const servers = [
   {
     id: 's3mock',
     title: 'Adobe S3Mock',
+    notes:
+      'it checks first and writes later: several racers win in many races; gives pages of more than 1,000 keys',
     version: '5.2.0',
     unsafe: 'racing',
     tools: ['java', 'mvn'],
@@ -59,6 +64,8 @@ export const servers = [
   {
     id: 's3proxy',
     title: 'S3Proxy',
+    notes:
+      'lists in the order of UTF-16; refuses deletions of many keys without Content-MD5; ignores the condition of DELETE and COPY',
     version: '4.1.0',
     tools: ['java', 'mvn'],
     async command({ port, dir }) {
@@ -85,6 +92,7 @@ export const servers = [
   {
     id: 'rclone',
     title: 'rclone serve s3',
+    notes: 'it answers as if there were no condition',
     version: '1.76.0',
     unsafe: 'ignored',
     tools: ['go'],
@@ -97,6 +105,7 @@ export const servers = [
   {
     id: 'versitygw',
     title: 'Versity S3 Gateway (posix)',
+    notes: '1.7 let several win; never says that a listing is URL-encoded; a `Date` up to a second old',
     version: '1.8.0',
     tools: ['go'],
     async command({ port, dir }) {
@@ -108,19 +117,21 @@ export const servers = [
   },
   {
     id: 'gofakes3',
-    title: 'gofakes3 (files)',
+    title: 'gofakes3 (bolt)',
+    notes: 'for tests; with its backend `fs` it ignores `start-after`, and is refused',
     version: '1.2.0',
     tools: ['go'],
     async command({ port, dir }) {
       const target = `github.com/johannesboyne/gofakes3/cmd/gofakes3@v${this.version}`
       const program = await installGo(`gofakes3-${this.version}`, target)
-      const data = ['-backend', 'fs', '-fs.path', folder(dir, 'data'), '-fs.create']
+      const data = ['-backend', 'bolt', '-bolt.db', join(dir, 'data.db')]
       return { line: [program, '-host', `127.0.0.1:${port}`, ...data] }
     },
   },
   {
     id: 'seaweedfs',
     title: 'SeaweedFS',
+    notes: '4.16 and before let several win; slow in a race: 8 racers take about a second',
     version: SEAWEEDFS.release,
     tools: ['go'],
     async command({ port, dir, freePort }) {
@@ -148,6 +159,7 @@ export const servers = [
   {
     id: 'radosgw',
     title: 'Ceph radosgw (Debian)',
+    notes: 'losers may be told 500; with versioning on the condition is void: keep it off',
     version: '16.2.15',
     tools: [],
     whyNot: whyNoRadosgw,

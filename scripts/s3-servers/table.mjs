@@ -29,7 +29,7 @@ function table(results) {
   return layOut([head, ...rows])
 }
 
-function row({ title, notes = '' }, result) {
+function row({ title, notes }, result) {
   const { version, ranOn, condition, rounds, shared } = result
   const honoured = condition === 'honoured' ? 'yes' : '**no**: ignored'
   return [title, `${version} (${ranOn})`, honoured, raceCell(rounds, shared), outcomeCell(result), notes]
