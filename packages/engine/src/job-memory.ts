@@ -1,6 +1,6 @@
 import type { ItemHead, JobReport } from '@sluice/core'
 import { backoffMs, type Backoff, type Random } from './backoff.js'
-import type { JobFacts } from './decide.js'
+import type { JobFacts, PendingCancel } from './decide.js'
 
 /** What one engine remembers of the job of an item in PROCESSING. Spans are of the engine's own clock that never goes back. */
 interface KnownJob {
@@ -8,6 +8,18 @@ interface KnownJob {
   sent: JobFacts['sent']
   absentSinceMs?: number
   askAtMs?: number
+  /** The worker has said that there is no such job, since it was seen last. */
+  isAnswered?: boolean
+  /** Since when an answer about it is wanted: it decides who is asked for first. */
+  wantedSinceMs?: number
+  /** As the worker said last; a job that runs is never pending again. */
+  pendingSinceMs?: number
+  /** The group of pending jobs that it was told of with. */
+  toldWith?: string
+  /** It was told of as one that is pending too long, alone or with its group. */
+  isWarnedOf?: boolean
+  cancelled?: PendingCancel
+  cancelAtMs?: number
   /** Sends that failed. */
   failures: number
   sendAtMs: number
@@ -63,6 +75,7 @@ export class JobMemory {
     for (const known of this.#jobs.values()) {
       delete known.absentSinceMs
       delete known.askAtMs
+      delete known.isAnswered
     }
   }
 
@@ -72,16 +85,38 @@ export class JobMemory {
     for (const known of this.#jobs.values()) if (known.sent === 'unsent') known.sent = 'unknown'
   }
 
-  /** A poll, or the worker's answer about this one job, was read. */
+  /** A complete poll, or the worker's answer about this one job, was read. */
   noteReport(job: Job, report: JobReport | undefined, nowMs: number): void {
     const known = this.#of(job)
     if (report === undefined) {
       known.absentSinceMs ??= nowMs
+      known.wantedSinceMs ??= nowMs
       return
     }
     known.sent = 'sent'
     known.heldReported = false
     delete known.absentSinceMs
+    delete known.wantedSinceMs
+    notePending(known, report, nowMs)
+  }
+
+  /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed. */
+  noteUnseen(job: Job, nowMs: number): void {
+    const known = this.#of(job)
+    delete known.absentSinceMs
+    known.wantedSinceMs ??= nowMs
+  }
+
+  /** It could not be asked for in this tick: unless the worker has said once that there is no such job, no grace has passed. */
+  noteUnasked(job: Job): void {
+    const known = this.#of(job)
+    if (known.isAnswered !== true) delete known.absentSinceMs
+  }
+
+  /** The jobs in the order in which they are to be asked for: first the one whose answer has been wanted for longest. */
+  longestWanted<T extends Job>(jobs: readonly T[]): T[] {
+    const sinceMs = (job: Job): number => this.#of(job).wantedSinceMs ?? Number.POSITIVE_INFINITY
+    return jobs.toSorted((a, b) => sinceMs(a) - sinceMs(b) || 0)
   }
 
   /** The worker was asked for this one job. */
@@ -90,10 +125,44 @@ export class JobMemory {
     const graceEndsMs = (known.absentSinceMs ?? nowMs) + this.#graceMs
     known.askAtMs =
       graceEndsMs > nowMs && known.absentSinceMs !== undefined ? graceEndsMs : nowMs + ASK_AGAIN_MS
+    known.wantedSinceMs = known.askAtMs
+    known.isAnswered = true
   }
 
   noteAskFailed(job: Job, nowMs: number): void {
-    this.#of(job).askAtMs = nowMs + ASK_AGAIN_MS
+    const known = this.#of(job)
+    known.askAtMs = known.wantedSinceMs = nowMs + ASK_AGAIN_MS
+    delete known.absentSinceMs
+    delete known.isAnswered
+  }
+
+  /** It was told to end, since it was pending too long. */
+  noteCancelled(job: Job, cancelled: PendingCancel): void {
+    this.#of(job).cancelled = cancelled
+  }
+
+  /** It was not cancelled after all, or could not be: not to be tried at every tick. */
+  noteNotCancelled(job: Job, nowMs: number): void {
+    this.#of(job).cancelAtMs = nowMs + ASK_AGAIN_MS
+  }
+
+  mayCancel(job: Job, nowMs: number): boolean {
+    return (this.#of(job).cancelAtMs ?? nowMs) <= nowMs
+  }
+
+  isWarnedOf(job: Job): boolean {
+    return this.#of(job).isWarnedOf === true
+  }
+
+  toldWith(job: Job): string | undefined {
+    return this.#of(job).toldWith
+  }
+
+  /** A warning was given that it is pending, or, where it is not yet so for long, that others of its group are. */
+  noteTold(job: Job, group: string, isWarnedOf: boolean): void {
+    const known = this.#of(job)
+    known.toldWith = group
+    if (isWarnedOf) known.isWarnedOf = true
   }
 
   /** It is claimed, and surely has no job yet. */
@@ -106,6 +175,7 @@ export class JobMemory {
     known.sent = 'sent'
     delete known.absentSinceMs
     delete known.askAtMs
+    delete known.wantedSinceMs
   }
 
   noteSendFailed(job: Job, nowMs: number): void {
@@ -128,10 +198,17 @@ export class JobMemory {
     return first
   }
 
-  facts(job: Job, nowMs: number, canAsk: boolean): JobFacts {
-    const { sent, absentSinceMs = nowMs, askAtMs = nowMs } = this.#of(job)
+  facts(job: Job, nowMs: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
+    const { sent, absentSinceMs = nowMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
     const asking = canAsk ? (askAtMs <= nowMs ? 'due' : 'later') : 'not-supported'
-    return { sent, absentMs: nowMs - absentSinceMs, asking }
+    return {
+      sent,
+      absentMs: nowMs - absentSinceMs,
+      asking,
+      poll,
+      ...(pendingSinceMs === undefined ? {} : { pendingMs: nowMs - pendingSinceMs }),
+      ...(cancelled === undefined ? {} : { cancelled }),
+    }
   }
 
   #of(job: Job): KnownJob {
@@ -147,4 +224,10 @@ export class JobMemory {
     this.#jobs.set(job.uid, fresh)
     return fresh
   }
+}
+
+/** A report that doesn't say leaves it as it was: what is pending has always been so, and what runs never is again [W-PEND-1]. */
+function notePending(known: KnownJob, { stage, pending }: JobReport, nowMs: number): void {
+  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMs ??= nowMs
+  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMs
 }

@@ -22,6 +22,7 @@ const facts = (sent: JobFacts['sent'], asking: JobFacts['asking'], absentMs = 0)
   sent,
   asking,
   absentMs,
+  poll: 'complete',
 })
 
 const absent = (of: JobFacts, by = rules()) => decide(item, { report: undefined, facts: of }, by)
@@ -131,11 +132,13 @@ test('whatever the facts: never FAIL for an absent job unless it was sent and th
     sent: fc.constantFrom('sent', 'unsent', 'unknown'),
     asking: fc.constantFrom('due', 'later', 'no-such-job', 'not-supported'),
     absentMs: fc.nat(3_000),
+    poll: fc.constantFrom('complete', 'incomplete'),
   })
   fc.assert(
     fc.property(anyFacts, fc.constantFrom<LostPolicy>('fail', 'resend', 'hold'), (of, policy) => {
       const action = absent(of, rules(policy))
-      const mayBeLost = of.sent === 'sent' && of.absentMs >= 1_000 && /no/u.test(of.asking)
+      const mayBeLost =
+        of.poll === 'complete' && of.sent === 'sent' && of.absentMs >= 1_000 && /no/u.test(of.asking)
       expect(action.kind === 'settle' || action.kind === 'hold').toBe(mayBeLost)
       expect(action.kind === 'resend' && of.sent === 'sent').toBe(false)
     }),
