@@ -149,11 +149,11 @@ function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: Checked
   if (options.holder === '') throw new TypeError('holder must not be empty')
 }
 
-function assertJobs({ pendingWarnMs, pendingTimeoutMs }: JobsRule, { supports, cancelJob }: Worker): void {
+function assertJobs({ pendingWarnMs, pendingTimeoutMs }: JobsRule, worker: Worker): void {
   assertSpan(pendingWarnMs, 'jobs.pendingWarnMs')
   if (pendingTimeoutMs === undefined) return
   assertAtLeast(pendingTimeoutMs, 1, 'jobs.pendingTimeoutMs')
-  if (supports.cancelJob && cancelJob !== undefined) return
+  if (worker.supports.cancelJob && worker.cancelJob !== undefined) return
   throw new TypeError('jobs.pendingTimeoutMs needs a worker that can end jobs: this one has no cancelJob')
 }
 

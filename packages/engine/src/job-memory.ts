@@ -6,7 +6,10 @@ import type { JobFacts, PendingCancel } from './decide.js'
 interface KnownJob {
   readonly attempt: number
   sent: JobFacts['sent']
-  absentSinceMs?: number
+  /** How long it was absent while somebody looked. */
+  absentMs: number
+  /** When it was last seen to be absent, unless nobody has looked since. */
+  absentAtMs?: number
   askAtMs?: number
   /** The worker has said that there is no such job, since it was seen last. */
   isAnswered?: boolean
@@ -73,9 +76,8 @@ export class JobMemory {
   /** Forgets how long jobs have been absent: nobody looked in the meantime, so no grace has passed. */
   lookAway(): void {
     for (const known of this.#jobs.values()) {
-      delete known.absentSinceMs
+      notAbsent(known)
       delete known.askAtMs
-      delete known.isAnswered
     }
   }
 
@@ -89,28 +91,23 @@ export class JobMemory {
   noteReport(job: Job, report: JobReport | undefined, nowMs: number): void {
     const known = this.#of(job)
     if (report === undefined) {
-      known.absentSinceMs ??= nowMs
+      known.absentMs += nowMs - (known.absentAtMs ?? nowMs)
+      known.absentAtMs = nowMs
       known.wantedSinceMs ??= nowMs
       return
     }
     known.sent = 'sent'
     known.heldReported = false
-    delete known.absentSinceMs
+    notAbsent(known)
     delete known.wantedSinceMs
     notePending(known, report, nowMs)
   }
 
-  /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed. */
+  /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed since somebody did. */
   noteUnseen(job: Job, nowMs: number): void {
     const known = this.#of(job)
-    delete known.absentSinceMs
+    delete known.absentAtMs
     known.wantedSinceMs ??= nowMs
-  }
-
-  /** It could not be asked for in this tick: unless the worker has said once that there is no such job, no grace has passed. */
-  noteUnasked(job: Job): void {
-    const known = this.#of(job)
-    if (known.isAnswered !== true) delete known.absentSinceMs
   }
 
   /** The jobs in the order in which they are to be asked for: first the one whose answer has been wanted for longest. */
@@ -119,21 +116,25 @@ export class JobMemory {
     return jobs.toSorted((a, b) => sinceMs(a) - sinceMs(b) || 0)
   }
 
+  /** The worker says for the first time that there is no such job: while nobody could ask for it, no grace has passed. */
+  noteNone(job: Job): void {
+    const known = this.#of(job)
+    if (known.isAnswered !== true) known.absentMs = 0
+    known.isAnswered = true
+  }
+
   /** The worker was asked for this one job. */
   noteAsked(job: Job, nowMs: number): void {
     const known = this.#of(job)
-    const graceEndsMs = (known.absentSinceMs ?? nowMs) + this.#graceMs
-    known.askAtMs =
-      graceEndsMs > nowMs && known.absentSinceMs !== undefined ? graceEndsMs : nowMs + ASK_AGAIN_MS
+    const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
+    known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
     known.wantedSinceMs = known.askAtMs
-    known.isAnswered = true
   }
 
   noteAskFailed(job: Job, nowMs: number): void {
     const known = this.#of(job)
     known.askAtMs = known.wantedSinceMs = nowMs + ASK_AGAIN_MS
-    delete known.absentSinceMs
-    delete known.isAnswered
+    notAbsent(known)
   }
 
   /** It was told to end, since it was pending too long. */
@@ -173,7 +174,7 @@ export class JobMemory {
   noteSent(job: Job): void {
     const known = this.#of(job)
     known.sent = 'sent'
-    delete known.absentSinceMs
+    notAbsent(known)
     delete known.askAtMs
     delete known.wantedSinceMs
   }
@@ -199,11 +200,11 @@ export class JobMemory {
   }
 
   facts(job: Job, nowMs: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
-    const { sent, absentSinceMs = nowMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
+    const { sent, absentMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
     const asking = canAsk ? (askAtMs <= nowMs ? 'due' : 'later') : 'not-supported'
     return {
       sent,
-      absentMs: nowMs - absentSinceMs,
+      absentMs,
       asking,
       poll,
       ...(pendingSinceMs === undefined ? {} : { pendingMs: nowMs - pendingSinceMs }),
@@ -217,6 +218,7 @@ export class JobMemory {
     const fresh: KnownJob = {
       attempt: job.attempt,
       sent: 'unknown',
+      absentMs: 0,
       failures: 0,
       sendAtMs: Number.NEGATIVE_INFINITY,
       heldReported: false,
@@ -224,6 +226,13 @@ export class JobMemory {
     this.#jobs.set(job.uid, fresh)
     return fresh
   }
+}
+
+/** It was seen, or is to be judged anew. */
+function notAbsent(known: KnownJob): void {
+  known.absentMs = 0
+  delete known.absentAtMs
+  delete known.isAnswered
 }
 
 /** A report that doesn't say leaves it as it was: what is pending has always been so, and what runs never is again [W-PEND-1]. */

@@ -170,7 +170,6 @@ async function askForAbsent(engine: Engine, tally: Tally, { decisions, poll }: A
     // One that couldn't be asked will do: the others wait for the next tick, as this one does.
     const mayAsk = tally.unavailable === undefined && !isLate(engine, beganMs)
     if (!mayAsk || !lookups.take(clock.monotonicMs())) {
-      memory.noteUnasked(item)
       count(tally, 'unasked')
       return
     }
@@ -199,6 +198,7 @@ async function ask(engine: Engine, item: ItemHead, { decisions, poll }: Asking):
   // Sure as the answer is, only a complete poll beside it lets a grace pass.
   if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
   else memory.noteReport(item, report, nowMs)
+  if (report === undefined) memory.noteNone(item)
   const facts = { ...memory.facts(item, nowMs, poll), asking: 'no-such-job' } as const
   memory.noteAsked(item, nowMs)
   act(engine, { item, report, facts }, decisions)

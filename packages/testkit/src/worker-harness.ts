@@ -37,8 +37,8 @@ export interface WorkerHarness {
 /** A worker, and what stands between it and its other side. */
 export interface ObstructedWorker {
   readonly worker: Worker
-  obstruct(): Promise<void>
-  restore(): Promise<void>
+  readonly obstruct: () => Promise<void>
+  readonly restore: () => Promise<void>
 }
 
 /** One check of one promise. */

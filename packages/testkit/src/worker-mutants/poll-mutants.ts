@@ -111,7 +111,7 @@ export const pollMutants: readonly WorkerMutant[] = [
   broken('pending-unsaid', 'a job that does not begin is reported as one that runs', {
     breaks: ['W-PEND-1'],
     change: () => (inner) => ({
-      pollAllStatus: () => changed(inner, ({ pending: _, ...report }) => report),
+      pollAllStatus: () => changed(inner, (report) => ({ ...report, pending: false })),
     }),
   }),
   broken('pending-for-ever', 'a job that was pending is reported so to its end', {
