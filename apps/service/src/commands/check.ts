@@ -2,6 +2,7 @@ import { isSluiceError } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
+import { assertCanCancel } from '../worker-check.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 /** `sluice check`: whether the configured storage and worker can be used. */
@@ -63,6 +64,7 @@ async function tryQueue(context: CommandContext): Promise<string> {
 
 async function tryWorker(context: CommandContext): Promise<string> {
   const worker = await context.openWorker()
+  assertCanCancel(worker, (await context.config()).config)
   if (worker.check === undefined) return 'ready, as far as this worker can tell'
   await worker.check()
   return 'ready'
