@@ -249,6 +249,18 @@ describe('sluice cancel', () => {
     expect(json).toMatchObject({ again: 2, unfinished: ['b', 'c'], jobs: [] })
   })
 
+  test('a lock is known by its words too, of a worker that does not say which jobs are pending', async () => {
+    await claim('a')
+    const waits = {
+      stage: 'PROCESSING',
+      message: 'Waiting for argo/Mutex/one lock. Lock status: 0/1',
+    } as const
+    await configure({ reports: { a: waits } })
+    expect((await box.run(['show', 'a'])).out).toMatch(/^job +pending: Waiting for argo/m)
+    const { code, err } = await box.run(['cancel', 'a', '--timeout', '100ms'])
+    expect([code, err]).toEqual([4, expect.stringMatching(/it ends when the lock is free/)])
+  })
+
   test('--timeout 0 waits for nothing, and a worker without look-ups is polled', async () => {
     await claim('a', 'b')
     await configure({ reports: { a: RUNS, b: RUNS }, cancelled: { b: ENDED }, withoutLookup: true })

@@ -25,9 +25,10 @@ export class PollState {
     return this.#mayStart
   }
 
-  /** Another engine has worked in between. */
+  /** Another engine has worked in between. A spell that goes on is told of again: now it keeps jobs from starting. */
   noteNewDispatcher(): void {
     this.#mayStart = false
+    this.#isIncomplete = false
   }
 
   /** Tells once when a spell begins, and once when it is over. */

@@ -269,6 +269,26 @@ test('a spell is told of once, with its reason, and once when it is over', async
   ])
 })
 
+test('a spell that goes on while the dispatcher changes is told of again: it then keeps jobs from starting', async () => {
+  const world = new World()
+  const worker = world.openWorker()
+  const engine = world.engine({ worker, leaseTtlMs: 1_000 })
+  await engine.tick()
+  worker.incompleteNext(Number.POSITIVE_INFINITY)
+  await engine.tick()
+  await engine.stop()
+  const lease = await world.queue.lease('dispatcher', 'another', 600_000)
+  await engine.tick()
+  await lease?.release()
+  await engine.tick()
+  await engine.tick()
+  const warnings = world.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)
+  expect(warnings).toEqual([
+    expect.stringContaining('counts as last known'),
+    expect.stringContaining('nothing starts before the first complete one'),
+  ])
+})
+
 test('an orphan is told of once, though incomplete polls lack it now and then', async () => {
   const world = new World()
   await world.worker.sendJob('stray', null, { uid: 's', attempt: 1, queue: 'q' })
@@ -307,4 +327,28 @@ test('the grace adds up over the complete polls of a list that comes and goes', 
   }
   expect(seconds).toBeGreaterThanOrEqual(28)
   expect(seconds).toBeLessThan(45)
+})
+
+test('items that are claimed and not sent go under the cap that the last known orphans leave', async () => {
+  const world = new World()
+  await world.put(4)
+  const worker = world.openWorker()
+  const send = worker.sendJob.bind(worker)
+  worker.sendJob = (id, body, job) =>
+    id === 'i2' || id === 'i3' ? Promise.reject(unavailable()) : send(id, body, job)
+  const limit = (maxProcessing: number) => world.queue.control.setLimits({ maxProcessing })
+  const engine = world.engine({ worker, policy: processingLimit(4), sendConcurrency: 1 })
+  await engine.tick()
+  await engine.tick()
+  worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
+  worker.sendJob = send
+  await world.queue.fail('i0')
+  await world.queue.fail('i1')
+  await limit(2)
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 0 })
+  await limit(3)
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 1 })
+  // The one that was sent is asked for, and takes its place.
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 0 })
+  expect(world.worker.running()).toHaveLength(3)
 })

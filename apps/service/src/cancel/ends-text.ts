@@ -11,7 +11,7 @@ const MESSAGE_CELLS = 200
 const END_WORDS: Readonly<Record<JobEnd['end'], string>> = {
   FAIL: 'ended',
   SUCCESS: 'ended well',
-  none: 'no such job',
+  none: 'not known to the worker',
 }
 
 /** How each job ended: a line each, or, of many, a line for those that ended alike. */

@@ -29,7 +29,11 @@ export async function waitForEnds(
   const told = new Set<string>()
   for (let gapMs = FIRST_GAP_MS; ends.open.length > 0 && !signal.aborted; gapMs *= 2) {
     await ends.look()
-    tellHeldUp(ends, context, told)
+    // A line that is redrawn, and one that stays, must not get into each other's way.
+    for (const line of newlyHeldUp(ends, told)) {
+      view?.stop()
+      output.note(line)
+    }
     const line = (): string => waitText(ends, total, performance.now() - beganMs)
     view?.update({ picture: line, line })
     if (leftMs() <= 0 || ends.open.length === 0) break
@@ -37,7 +41,7 @@ export async function waitForEnds(
   }
   if (ends.open.length > 0 && !signal.aborted) await ends.lookUpOpen()
   view?.stop()
-  tellHeldUp(ends, context, told)
+  for (const line of newlyHeldUp(ends, told)) output.note(line)
   return !signal.aborted
 }
 
@@ -46,8 +50,8 @@ function waitText({ open, unreachedWhy }: JobEnds, total: number, ms: number): s
   return `${countText(total - open.length)} of ${plural(total, 'job')} ended after ${elapsedText(ms)}${trouble}`
 }
 
-/** Once for each cause, however many jobs it holds up. */
-function tellHeldUp(ends: JobEnds, { output }: CommandContext, told: Set<string>): void {
+/** A line for each cause that was not told of yet, however many jobs it holds up. */
+function newlyHeldUp(ends: JobEnds, told: Set<string>): string[] {
   const groups = new Map<string, { ids: string[]; message: string }>()
   for (const job of ends.open) {
     const message = ends.heldUp(job)
@@ -57,10 +61,10 @@ function tellHeldUp(ends: JobEnds, { output }: CommandContext, told: Set<string>
     group.ids.push(job.id)
     groups.set(name, group)
   }
-  for (const [name, { ids, message }] of groups) {
-    if (told.has(name)) continue
-    told.add(name)
+  const fresh = [...groups].filter(([name]) => !told.has(name))
+  for (const [name] of fresh) told.add(name)
+  return fresh.map(([, { ids, message }]) => {
     const what = ids.length === 1 ? 'has not begun' : 'have not begun'
-    output.note(`${plural(ids.length, 'job')} ${what}: ${endsWhenText(message)} (${idsText(ids)})`)
-  }
+    return `${plural(ids.length, 'job')} ${what}: ${endsWhenText(message)} (${idsText(ids)})`
+  })
 }

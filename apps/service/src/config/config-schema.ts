@@ -60,7 +60,7 @@ const retry = z
       .array(z.string().min(1))
       .optional()
       .describe(
-        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`; default all but `rejected`.',
+        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`, `unschedulable`; default all but `rejected`.',
       ),
   })
   .describe('What becomes of an item whose job failed.')
