@@ -41,12 +41,12 @@ export class QueueWatcher {
     if (this.#isLooking) return
     this.#isLooking = true
     // Without a count at the beginning the first summary would have nothing to measure the rate by.
-    if (isDue || !this.#isMeasured) await this.#count({ isDue }).catch(() => undefined)
+    if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
     if (isQuiet) await this.#lookForEnd().catch(() => undefined)
     this.#isLooking = false
   }
 
-  async #count({ isDue }: { isDue: boolean }): Promise<void> {
+  async #count({ isDue, result }: { isDue: boolean; result: TickResult }): Promise<void> {
     const startMs = this.#now()
     const sizes = await this.#options.queue.sizes()
     const nowMs = this.#now()
@@ -55,7 +55,8 @@ export class QueueWatcher {
     if (!isDue) return
     this.#summaryDueMs = nowMs + Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMs - startMs))
     const unfinished = sizes.WAITING + sizes.PROCESSING
-    if (unfinished > 0) this.#options.logger.info({ ...sizes, ...this.#pace(unfinished) }, 'progress')
+    if (unfinished > 0)
+      this.#options.logger.info({ ...sizes, ...jobsFields(result), ...this.#pace(unfinished) }, 'progress')
   }
 
   /** At every quiet tick, so it must cost little: what is finished is counted only when nothing else is there. */
@@ -82,5 +83,14 @@ export class QueueWatcher {
 
   #now(): number {
     return this.#options.now?.() ?? performance.now()
+  }
+}
+
+/** What a person should know of the jobs: how many have not begun, and that the worker's poll is not whole. */
+function jobsFields({ pending, poll }: TickResult): object {
+  return {
+    ...(pending === 0 ? {} : { pending }),
+    ...(poll?.complete === false ? { pollIncomplete: poll.reason ?? true } : {}),
+    ...(poll?.mayStart === false ? { startsAfter: 'the first complete poll' } : {}),
   }
 }

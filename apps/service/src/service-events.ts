@@ -23,8 +23,16 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.info({}, 'resumed')
     case 'swept':
       return logger.info({ ...event.report }, 'swept the storage')
+    case 'job-cancelled':
+      return logger.warn(
+        jobFields(event.job, { reason: event.reason }),
+        'job cancelled: it did not begin; its item waits for the end',
+      )
     // The engine logs these itself.
     case 'orphan':
+    case 'jobs-pending':
+    case 'poll-incomplete':
+    case 'poll-complete':
     case 'outage':
     case 'outage-over':
       return undefined

@@ -7,16 +7,19 @@ import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
 import { QueueWatcher } from './queue-watcher.js'
 import { logEvent } from './service-events.js'
-import { checkAgain, checkWorker } from './worker-check.js'
+import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
 /** The counts of the last line are worth waiting for, but not long. */
 const FINAL_LOOK_MS = 2000
+
+/** The settings that a service runs by. */
+export type ServiceConfig = Pick<Config, 'processing' | 'retry' | 'lost' | 'jobs' | 'sweep' | 'service'>
 
 /** What a service runs on. */
 export interface ServiceOptions {
   readonly queue: Queue
   readonly worker: Worker
-  readonly config: Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'>
+  readonly config: ServiceConfig
   readonly logger: Logger
   /** Its abort ends the service: the tick under way is finished, the lease given back, jobs go on running. */
   readonly signal: AbortSignal
@@ -36,11 +39,12 @@ export interface ServiceEnd {
 /**
  * Runs a queue's items through a worker until it is stopped, or until the queue is empty.
  *
- * @throws SluiceError what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
  * can't be used as configured. An outage of either is waited out.
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal } = options
+  assertCanCancel(worker, config)
   const logger = new FoldedLog(options.logger)
   const isReady = await checkWorker(worker, logger)
   const emptied = new AbortController()
@@ -74,18 +78,21 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
 }
 
 function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOptions): WorkQueue {
-  const { processing, retry, lost, sweep, service } = config
+  const { processing, retry, lost, jobs, sweep, service } = config
   const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
+  const { pendingWarnMs, pendingTimeoutMs } = jobs
   return new WorkQueue({
     queue,
     worker,
     policy: processingLimit(processing.limit),
     retry: on === undefined ? retries : { ...retries, on },
     lost,
+    jobs: pendingTimeoutMs === undefined ? { pendingWarnMs } : { pendingWarnMs, pendingTimeoutMs },
     sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
     leaseTtlMs: service.leaseTtlMs,
     sendConcurrency: service.sendConcurrency,
+    maxLookupsPerSecond: service.maxLookupsPerSecond,
     logger,
     onEvent: (event) => {
       logEvent(logger, event)

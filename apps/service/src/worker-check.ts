@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSluiceError, type Logger, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type Logger, type Worker } from '@sluice/core'
+import type { Config } from './config/config-schema.js'
 
 const AGAIN_MS = 2_000
 
@@ -41,4 +42,13 @@ export async function checkAgain(worker: Worker, signal: AbortSignal, everyMs = 
       if (!isSluiceError(error) || !error.retryable) throw error
     }
   }
+}
+
+/** @throws SluiceError SLUICE_CONFIG_INVALID when jobs are to be cancelled by a worker that can't */
+export function assertCanCancel({ supports }: Worker, { jobs }: Pick<Config, 'jobs'>): void {
+  if (jobs.pendingTimeoutMs === undefined || supports.cancelJob) return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    'jobs.pendingTimeoutMs is set, and this worker can’t end jobs: leave it out, or use a worker that can.',
+  )
 }

@@ -55,8 +55,16 @@ describe('with Argo Workflows', () => {
       again: 0,
       skipped: [],
       unreached: [],
+      jobs: [expect.objectContaining({ id: 'a', attempt: 1, end: 'FAIL', failureClass: 'killed' })],
+      unfinished: [],
     })
-    expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'FAIL', attempt: 1, reason: 'not wanted' })
+    expect(await box.json(['show', 'a'])).toMatchObject({
+      stage: 'FAIL',
+      attempt: 1,
+      reason: 'not wanted',
+      details: { cancelled: true },
+      job: { stage: 'FAIL', failureClass: 'killed' },
+    })
     await untilUnfinished(2)
     expect(await box.json(['show', 'b'])).toMatchObject({ stage: 'PROCESSING' })
     // The service sees a workflow end that it no longer waits for: the reason stays.
@@ -71,7 +79,9 @@ describe('with Argo Workflows', () => {
       err: expect.stringMatching(/3 items/),
     })
     expect(server.workflows.unfinished).toBe(3)
-    expect((await box.run(['cancel', '--all', '--yes'])).out).toBe('Cancelled 3 items')
+    const { out } = await box.run(['cancel', '--all', '--yes'])
+    expect(out.split('\n')[0]).toBe('Cancelled 3 items')
+    expect(out.match(/^[abc]\s+ended /gm)).toHaveLength(3)
     await untilUnfinished(0)
     expect(await box.json(['status'])).toMatchObject({ sizes: { PROCESSING: 0, FAIL: 3 } })
   })
@@ -87,7 +97,9 @@ describe('with Argo Workflows', () => {
     expect(server.workflows.unfinished).toBe(3)
     expect(await box.run(['cancel', 'a'])).toMatchObject({
       code: 0,
-      out: 'Cancelled 0 items; 1 item had failed before, whose jobs were told to end',
+      out: expect.stringMatching(
+        /^Cancelled 0 items; 1 item had failed before, whose jobs were told to end\nid .*\na +ended /,
+      ),
     })
     await untilUnfinished(2)
   })
@@ -96,7 +108,7 @@ describe('with Argo Workflows', () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9', '--json']
     const { code, out } = await box.run(['cancel', '--all', '--yes', ...away])
     const { unreached, ...rest } = JSON.parse(out)
-    expect([code, rest]).toEqual([4, { cancelled: 3, again: 0, skipped: [] }])
+    expect([code, rest]).toEqual([4, { cancelled: 3, again: 0, skipped: [], jobs: [], unfinished: [] }])
     expect(unreached.toSorted()).toEqual(['a', 'b', 'c'])
     expect(await box.json(['cancel', ...unreached])).toMatchObject({ cancelled: 0, again: 3 })
     await untilUnfinished(0)
@@ -125,8 +137,10 @@ test('with local processes, from another process than the service', async () => 
   while ((await jobs.pollAllStatus()).size === 0) await sleep(20)
   const item = await queue.lookup('a')
   const job = { id: 'a', uid: item?.uid ?? '', attempt: 1 }
-  expect(await box.run(['cancel', 'a'])).toMatchObject({ code: 0, out: 'Cancelled 1 item' })
-  while ((await jobs.lookupJob(job))?.stage !== 'FAIL') await sleep(20)
+  const cancel = await box.run(['cancel', 'a'])
+  expect(cancel).toMatchObject({ code: 0, out: expect.stringMatching(/^Cancelled 1 item\n.*\na +ended /) })
+  // It was waited for: the end is there.
+  expect((await jobs.lookupJob(job))?.stage).toBe('FAIL')
   expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
   service.kill('SIGTERM')
   await service

@@ -56,6 +56,8 @@ const BUSY: TickResult = {
   role: 'dispatcher',
   paused: false,
   processing: 2,
+  pending: 0,
+  cancelled: 0,
   settled: { success: 0, fail: 0, waiting: 0 },
   sent: 0,
   rejected: 0,
@@ -90,6 +92,15 @@ test('a standby says nothing; an outage neither, and the line comes when it is o
   scene.isDown = false
   await scene.ticks(0)
   expect(scene.lines).toHaveLength(1)
+})
+
+test('the line says how many jobs have not begun, and that the poll is not complete', async () => {
+  const scene = new Scene()
+  const poll = { complete: false, reason: 'the list is late', mayStart: false, asked: 200, unasked: 7 }
+  await scene.ticks(5, { pending: 3, poll })
+  expect(scene.lines[0]).toContain(
+    '"FAIL":0,"pending":3,"pollIncomplete":"the list is late","startsAfter":"the first complete poll","perMinute"',
+  )
 })
 
 const QUIET = { processing: 0 }

@@ -78,3 +78,30 @@ test('the pretty log is one line an entry', () => {
   logger.info({ id: 'a', attempt: 1 }, 'hello')
   expect(String(stream.read())).toMatch(/^\[[\d:]+\] INFO: hello \{"id":"a","attempt":1\}\n$/)
 })
+
+test('jobs that do not begin are warned of in one line; `jobs` of the configuration says when', async () => {
+  const queue = await openQueue({ name: 'q' })
+  const worker = await openWorker({ name: 'q' })
+  await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))
+  const lines: string[] = []
+  const stop = new AbortController()
+  const note = (fields: object, message: string): void =>
+    void lines.push(`${message} ${JSON.stringify(fields)}`)
+  const logger: Logger = { debug: () => undefined, info: () => undefined, warn: note, error: note }
+  const end = await runService({
+    queue,
+    worker,
+    config: { ...config, jobs: { pendingWarnMs: 1, pendingTimeoutMs: 200 } },
+    logger,
+    signal: stop.signal,
+    untilEmpty: true,
+    onEvent: (event) => {
+      if (event.kind === 'item-sent') worker.holdJob(event.job.id, `pod ${event.job.id}: no room`)
+    },
+  })
+  expect(end).toMatchObject({ why: 'empty', sizes: { FAIL: 3 } })
+  const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
+  expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
+  expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
+  expect((await queue.lookup('i0'))?.details).toMatchObject({ failureClass: 'unschedulable' })
+})

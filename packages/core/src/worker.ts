@@ -41,7 +41,8 @@ export interface JobReport {
   readonly uid: string
   /**
    * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs yet (no place, no image, a lock);
-   * `message` then says what holds it up. `false` where something of it runs, or has run. Absent: not known [W-POLL-1].
+   * `message` then says what holds it up. `false` where something of it runs, or has run: it is never pending again. Absent: not known
+   * [W-PEND-1].
    */
   readonly pending?: boolean
   /** One or a few lines for people; of a failure it becomes the item's reason. */
@@ -78,6 +79,10 @@ export interface WorkerSupports {
   readonly lookupJob: boolean
   readonly cancelJob: boolean
   readonly watch: boolean
+  /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
+  readonly pending?: boolean
+  /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
+  readonly incompletePolls?: boolean
 }
 
 /**
@@ -121,7 +126,7 @@ export interface Worker {
   lookupJob?(job: JobRef): Promise<JobReport | undefined>
 
   /**
-   * Ends a job that runs; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
+   * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
    * Of a job that has ended or is unknown: nothing happens [W-STOP-1].
    */
   cancelJob?(job: JobRef, reason: string): Promise<void>

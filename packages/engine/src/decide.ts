@@ -17,11 +17,25 @@ export interface JobFacts {
   readonly absentMs: number
   /** `due`: the worker may be asked for this one job · `later`: it was asked a short while ago · `no-such-job`: it was asked after the poll, and has none. */
   readonly asking: 'due' | 'later' | 'no-such-job' | 'not-supported'
+  /** Of the poll: absence from one that could not ask for everything says nothing [W-POLL-2]. */
+  readonly poll: 'complete' | 'incomplete'
+  /** How long this engine has known it to be pending, by the same clock; absent: it was never seen so, or has begun [W-PEND-1]. */
+  readonly pendingMs?: number
+  /** This engine cancelled it for being pending too long. */
+  readonly cancelled?: PendingCancel
+}
+
+/** Why a job was cancelled that didn't begin. */
+export interface PendingCancel {
+  /** What held it up, in the worker's words. */
+  readonly message?: string
 }
 
 export interface DecideRules {
   readonly retry: RetryPolicy
   readonly lost: { readonly policy: LostPolicy; readonly graceMs: number }
+  /** A job that is pending for as long is cancelled. Absent: none is. */
+  readonly pendingTimeoutMs?: number
   readonly random: Random
 }
 
@@ -33,6 +47,8 @@ export type Action =
   | { readonly kind: 'ask' }
   /** Send the same attempt: the worker makes one job of it however often it is sent [W-SEND-1]. */
   | { readonly kind: 'resend' }
+  /** Tell the worker to end a job that doesn't begin; the item keeps its place until the end is seen. */
+  | { readonly kind: 'cancel' }
   /** Its job is lost, and a person is to say what becomes of it. */
   | { readonly kind: 'hold' }
 
@@ -42,19 +58,24 @@ const WAIT: Action = { kind: 'wait' }
  * What to do about an item in PROCESSING: a table without I/O, clock or state. The report must be of the item's own uid and
  * attempt; any other is a stranger's, and for this item there is none.
  *
- * | report | sent | asking | absent for | action |
- * |---|---|---|---|---|
- * | running | | | | wait |
- * | succeeded | | | | settle: SUCCESS |
- * | failed | | | | settle: WAITING by the retry policy, else FAIL |
- * | none | unsent | | | resend |
- * | none | unknown, sent | due | | ask |
- * | none | unknown, sent | later | | wait |
- * | none | unknown | no such job | | resend |
- * | none | unknown | not supported | under the grace | wait |
- * | none | unknown | not supported | longer | resend |
- * | none | sent | no such job, not supported | under the grace | wait |
- * | none | sent | no such job, not supported | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
+ * | report | sent | asking | poll | absent for | action |
+ * |---|---|---|---|---|---|
+ * | running | | | | | wait |
+ * | pending for less than the timeout, or cancelled for it | | | | | wait |
+ * | pending for the timeout | | | | | cancel |
+ * | succeeded, cancelled or not | | | | | settle: SUCCESS |
+ * | failed | | | | | settle: WAITING by the retry policy, else FAIL |
+ * | failed, cancelled for the timeout | | | | | the same, of class `unschedulable` |
+ * | none | unsent | | | | resend |
+ * | none | unknown, sent | due | | | ask |
+ * | none | unknown, sent | later | | | wait |
+ * | none | unknown | no such job | | | resend |
+ * | none | unknown | not supported | incomplete | | wait |
+ * | none | unknown | not supported | complete | under the grace | wait |
+ * | none | unknown | not supported | complete | longer | resend |
+ * | none | sent | no such job, not supported | incomplete | | wait |
+ * | none | sent | no such job, not supported | complete | under the grace | wait |
+ * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
  */
 export function decide(
   item: ItemHead,
@@ -63,15 +84,38 @@ export function decide(
 ): Action {
   return job.report === undefined
     ? decideAbsent(item, job.facts, rules)
-    : decideReport(item, job.report, rules)
+    : decideReport(item, { report: job.report, facts: job.facts }, rules)
 }
 
-function decideReport(item: ItemHead, report: JobReport, rules: DecideRules): Action {
+interface Reported {
+  readonly report: JobReport
+  readonly facts: JobFacts
+}
+
+function decideReport(item: ItemHead, { report, facts }: Reported, rules: DecideRules): Action {
   if (report.stage === 'SUCCESS') return { kind: 'settle', settlement: succeeded(item, report), lost: false }
-  if (report.stage !== 'FAIL') return WAIT
-  const failure = { item, failureClass: report.failureClass ?? 'failed' }
-  const delayMs = retryDelayMs(rules.retry, failure, rules.random)
-  return { kind: 'settle', settlement: failed(item, report, delayMs), lost: false }
+  if (report.stage !== 'FAIL') return isPendingTooLong({ report, facts }, rules) ? { kind: 'cancel' } : WAIT
+  const failure = facts.cancelled === undefined ? report : unschedulable(report, facts.cancelled, rules)
+  const failureClass = failure.failureClass ?? 'failed'
+  const delayMs = retryDelayMs(rules.retry, { item, failureClass }, rules.random)
+  return { kind: 'settle', settlement: failed(item, failure, delayMs), lost: false }
+}
+
+function isPendingTooLong({ report, facts }: Reported, { pendingTimeoutMs }: DecideRules): boolean {
+  const { pendingMs = 0, cancelled } = facts
+  if (report.pending !== true || pendingTimeoutMs === undefined) return false
+  return pendingMs >= pendingTimeoutMs && cancelled === undefined
+}
+
+/** The report of a job that ended because this engine told it to: why it did so is the reason, not how the worker names the end. */
+function unschedulable(report: JobReport, { message }: PendingCancel, rules: DecideRules): JobReport {
+  const why = message ?? 'the worker did not say what held it up'
+  const span = `${rules.pendingTimeoutMs ?? 0} ms`
+  return {
+    ...report,
+    failureClass: 'unschedulable',
+    message: `unschedulable: nothing of the job began within ${span}, and it was cancelled: ${why}`,
+  }
 }
 
 function decideAbsent(item: ItemHead, facts: JobFacts, rules: DecideRules): Action {
@@ -81,6 +125,8 @@ function decideAbsent(item: ItemHead, facts: JobFacts, rules: DecideRules): Acti
   // A sure "no such job" of a job that nobody is known to have sent needs no grace: it is how a restart goes on at once. If the
   // process before is still sending it, the worker makes one job of the two calls [W-SEND-1].
   if (facts.sent === 'unknown' && facts.asking === 'no-such-job') return { kind: 'resend' }
+  // No grace passes while nobody can say that the job is gone from the poll too.
+  if (facts.poll === 'incomplete') return WAIT
   if (facts.absentMs < rules.lost.graceMs) return WAIT
   return facts.sent === 'unknown' ? { kind: 'resend' } : decideLost(item, rules)
 }

@@ -18,6 +18,23 @@ export interface LostOptions {
   readonly graceMs?: number
 }
 
+/** What is done about jobs that were accepted and don't begin. Of use with workers that say which those are, by `JobReport.pending`. */
+export interface JobsOptions {
+  /**
+   * A job that is pending for longer is warned of once, together with the others that are held up by the same; in ms of this process's
+   * clock from when it first saw it so, 0 for never. Default 600,000.
+   */
+  readonly pendingWarnMs?: number
+  /**
+   * A job that is pending for longer is cancelled. Its item keeps its place until the job's end is seen: one that ended well is a
+   * SUCCESS, any other end is a failure of class `unschedulable` under the retry rules. In ms, 1 or more. Default: none is.
+   */
+  readonly pendingTimeoutMs?: number
+}
+
+/** {@link JobsOptions}, the default filled in. */
+export type JobsRule = JobsOptions & { readonly pendingWarnMs: number }
+
 /** How the queue's storage is kept tidy, where the queue has a `sweep`. */
 export interface SweepingOptions {
   /** From the end of a sweep to the start of the next, in ms; 0 for none. The first comes after five minutes, or this if it is less. Default an hour. */
@@ -39,12 +56,15 @@ export interface WorkQueueOptions {
   readonly retry?: RetryOptions
   readonly lost?: LostOptions
   readonly sweep?: SweepingOptions
+  readonly jobs?: JobsOptions
   /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
   readonly leaseTtlMs?: number
   /** Names this process among those that share the queue; unique. Default a random UUID. */
   readonly holder?: string
   /** How many calls of `sendJob` and `lookupJob` run at once, 1 or more. Default 16. */
   readonly sendConcurrency?: number
+  /** How many calls of `lookupJob` begin within a second, however many ticks that has, 1 or more. Default 200. */
+  readonly maxLookupsPerSecond?: number
   /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
   readonly maxBatchItems?: number
   /** Default {@link systemClock}. */
@@ -64,9 +84,11 @@ export interface CheckedOptions {
   readonly retry: RetryPolicy
   readonly lost: Required<LostOptions>
   readonly sweep: SweepRule
+  readonly jobs: JobsRule
   readonly leaseTtlMs: number
   readonly holder: string
   readonly sendConcurrency: number
+  readonly maxLookupsPerSecond: number
   readonly maxBatchItems: number
   readonly clock: Clock
   readonly logger: Logger
@@ -79,7 +101,8 @@ const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies Lo
 /** @throws TypeError that names the option that is wrong */
 export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
   const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
-  const { sendConcurrency = 16, maxBatchItems = 500, retry = {}, lost = {}, sweep = {} } = options
+  const { sendConcurrency = 16, maxLookupsPerSecond = 200, maxBatchItems = 500 } = options
+  const { retry = {}, lost = {}, sweep = {}, jobs = {} } = options
   const { clock = systemClock, logger = silentLogger, onEvent = ignore, random = Math.random } = options
   const checked: CheckedOptions = {
     queue: options.queue,
@@ -88,9 +111,11 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     retry: retryPolicy(retry),
     lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
     sweep: { everyMs: 3_600_000, ...sweep },
+    jobs: { pendingWarnMs: 600_000, ...jobs },
     leaseTtlMs,
     holder,
     sendConcurrency,
+    maxLookupsPerSecond,
     maxBatchItems,
     clock,
     logger,
@@ -105,7 +130,7 @@ function ignore(): void {
   // Nobody listens.
 }
 
-function assertOptions({ queue, worker, lost, sweep, ...options }: CheckedOptions): void {
+function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: CheckedOptions): void {
   if (queue.name !== worker.name) {
     const names = `the queue's is ${JSON.stringify(queue.name)}, the worker's ${JSON.stringify(worker.name)}`
     throw new TypeError(`queue and worker must be opened under one name: ${names}`)
@@ -116,10 +141,20 @@ function assertOptions({ queue, worker, lost, sweep, ...options }: CheckedOption
   assertSpan(lost.graceMs, 'lost.graceMs')
   assertSpan(sweep.everyMs, 'sweep.everyMs')
   if (sweep.retentionMs !== undefined) assertSpan(sweep.retentionMs, 'sweep.retentionMs')
+  assertJobs(jobs, worker)
   assertAtLeast(options.leaseTtlMs, 100, 'leaseTtlMs')
   assertAtLeast(options.sendConcurrency, 1, 'sendConcurrency')
+  assertAtLeast(options.maxLookupsPerSecond, 1, 'maxLookupsPerSecond')
   assertAtLeast(options.maxBatchItems, 1, 'maxBatchItems')
   if (options.holder === '') throw new TypeError('holder must not be empty')
+}
+
+function assertJobs({ pendingWarnMs, pendingTimeoutMs }: JobsRule, worker: Worker): void {
+  assertSpan(pendingWarnMs, 'jobs.pendingWarnMs')
+  if (pendingTimeoutMs === undefined) return
+  assertAtLeast(pendingTimeoutMs, 1, 'jobs.pendingTimeoutMs')
+  if (worker.supports.cancelJob && worker.cancelJob !== undefined) return
+  throw new TypeError('jobs.pendingTimeoutMs needs a worker that can end jobs: this one has no cancelJob')
 }
 
 function assertAtLeast(value: number, least: number, what: string): void {

@@ -1,8 +1,12 @@
 import type { Clock, Logger, Queue, Worker } from '@sluice/core'
 import type { DecideRules } from './decide.js'
 import type { JobMemory } from './job-memory.js'
+import type { JobsRule } from './engine-options.js'
 import type { LeaseKeeper } from './lease-keeper.js'
+import type { LookupBudget } from './lookup-budget.js'
+import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
+import type { RunningJobs } from './running-jobs.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -13,15 +17,21 @@ export interface Engine {
   readonly rules: DecideRules
   readonly sendConcurrency: number
   readonly maxBatchItems: number
+  readonly jobs: JobsRule
+  readonly leaseTtlMs: number
   readonly clock: Clock
   readonly logger: Logger
   readonly memory: JobMemory
+  readonly running: RunningJobs
+  readonly polls: PollState
+  readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
   /** What was told already, so that it isn't told at every tick. */
   readonly told: {
     /** Orphans that run, by their names; only those of the latest poll. */
     readonly orphans: Set<string>
     forgetFailing: boolean
+    cancelFailing: boolean
   }
   readonly emit: (event: WorkEvent) => void
 }

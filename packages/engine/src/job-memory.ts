@@ -1,13 +1,28 @@
 import type { ItemHead, JobReport } from '@sluice/core'
 import { backoffMs, type Backoff, type Random } from './backoff.js'
-import type { JobFacts } from './decide.js'
+import type { JobFacts, PendingCancel } from './decide.js'
 
 /** What one engine remembers of the job of an item in PROCESSING. Spans are of the engine's own clock that never goes back. */
 interface KnownJob {
   readonly attempt: number
   sent: JobFacts['sent']
-  absentSinceMs?: number
+  /** How long it was absent while somebody looked. */
+  absentMs: number
+  /** When it was last seen to be absent, unless nobody has looked since. */
+  absentAtMs?: number
   askAtMs?: number
+  /** The worker has said that there is no such job, since it was seen last. */
+  isAnswered?: boolean
+  /** Since when an answer about it is wanted: it decides who is asked for first. */
+  wantedSinceMs?: number
+  /** As the worker said last; a job that runs is never pending again. */
+  pendingSinceMs?: number
+  /** The group of pending jobs that it was told of with. */
+  toldWith?: string
+  /** It was told of as one that is pending too long, alone or with its group. */
+  isWarnedOf?: boolean
+  cancelled?: PendingCancel
+  cancelAtMs?: number
   /** Sends that failed. */
   failures: number
   sendAtMs: number
@@ -61,7 +76,7 @@ export class JobMemory {
   /** Forgets how long jobs have been absent: nobody looked in the meantime, so no grace has passed. */
   lookAway(): void {
     for (const known of this.#jobs.values()) {
-      delete known.absentSinceMs
+      notAbsent(known)
       delete known.askAtMs
     }
   }
@@ -72,28 +87,83 @@ export class JobMemory {
     for (const known of this.#jobs.values()) if (known.sent === 'unsent') known.sent = 'unknown'
   }
 
-  /** A poll, or the worker's answer about this one job, was read. */
+  /** A complete poll, or the worker's answer about this one job, was read. */
   noteReport(job: Job, report: JobReport | undefined, nowMs: number): void {
     const known = this.#of(job)
     if (report === undefined) {
-      known.absentSinceMs ??= nowMs
+      known.absentMs += nowMs - (known.absentAtMs ?? nowMs)
+      known.absentAtMs = nowMs
+      known.wantedSinceMs ??= nowMs
       return
     }
     known.sent = 'sent'
     known.heldReported = false
-    delete known.absentSinceMs
+    notAbsent(known)
+    delete known.wantedSinceMs
+    notePending(known, report, nowMs)
+  }
+
+  /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed since somebody did. */
+  noteUnseen(job: Job, nowMs: number): void {
+    const known = this.#of(job)
+    delete known.absentAtMs
+    known.wantedSinceMs ??= nowMs
+  }
+
+  /** The jobs in the order in which they are to be asked for: first the one whose answer has been wanted for longest. */
+  longestWanted<T extends Job>(jobs: readonly T[]): T[] {
+    const sinceMs = (job: Job): number => this.#of(job).wantedSinceMs ?? Number.POSITIVE_INFINITY
+    return jobs.toSorted((a, b) => sinceMs(a) - sinceMs(b) || 0)
+  }
+
+  /** The worker says for the first time that there is no such job: while nobody could ask for it, no grace has passed. */
+  noteNone(job: Job): void {
+    const known = this.#of(job)
+    if (known.isAnswered !== true) known.absentMs = 0
+    known.isAnswered = true
   }
 
   /** The worker was asked for this one job. */
   noteAsked(job: Job, nowMs: number): void {
     const known = this.#of(job)
-    const graceEndsMs = (known.absentSinceMs ?? nowMs) + this.#graceMs
-    known.askAtMs =
-      graceEndsMs > nowMs && known.absentSinceMs !== undefined ? graceEndsMs : nowMs + ASK_AGAIN_MS
+    const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
+    known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
+    known.wantedSinceMs = known.askAtMs
   }
 
   noteAskFailed(job: Job, nowMs: number): void {
-    this.#of(job).askAtMs = nowMs + ASK_AGAIN_MS
+    const known = this.#of(job)
+    known.askAtMs = known.wantedSinceMs = nowMs + ASK_AGAIN_MS
+    notAbsent(known)
+  }
+
+  /** It was told to end, since it was pending too long. */
+  noteCancelled(job: Job, cancelled: PendingCancel): void {
+    this.#of(job).cancelled = cancelled
+  }
+
+  /** It was not cancelled after all, or could not be: not to be tried at every tick. */
+  noteNotCancelled(job: Job, nowMs: number): void {
+    this.#of(job).cancelAtMs = nowMs + ASK_AGAIN_MS
+  }
+
+  mayCancel(job: Job, nowMs: number): boolean {
+    return (this.#of(job).cancelAtMs ?? nowMs) <= nowMs
+  }
+
+  isWarnedOf(job: Job): boolean {
+    return this.#of(job).isWarnedOf === true
+  }
+
+  toldWith(job: Job): string | undefined {
+    return this.#of(job).toldWith
+  }
+
+  /** A warning was given that it is pending, or, where it is not yet so for long, that others of its group are. */
+  noteTold(job: Job, group: string, isWarnedOf: boolean): void {
+    const known = this.#of(job)
+    known.toldWith = group
+    if (isWarnedOf) known.isWarnedOf = true
   }
 
   /** It is claimed, and surely has no job yet. */
@@ -104,8 +174,9 @@ export class JobMemory {
   noteSent(job: Job): void {
     const known = this.#of(job)
     known.sent = 'sent'
-    delete known.absentSinceMs
+    notAbsent(known)
     delete known.askAtMs
+    delete known.wantedSinceMs
   }
 
   noteSendFailed(job: Job, nowMs: number): void {
@@ -128,10 +199,17 @@ export class JobMemory {
     return first
   }
 
-  facts(job: Job, nowMs: number, canAsk: boolean): JobFacts {
-    const { sent, absentSinceMs = nowMs, askAtMs = nowMs } = this.#of(job)
+  facts(job: Job, nowMs: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
+    const { sent, absentMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
     const asking = canAsk ? (askAtMs <= nowMs ? 'due' : 'later') : 'not-supported'
-    return { sent, absentMs: nowMs - absentSinceMs, asking }
+    return {
+      sent,
+      absentMs,
+      asking,
+      poll,
+      ...(pendingSinceMs === undefined ? {} : { pendingMs: nowMs - pendingSinceMs }),
+      ...(cancelled === undefined ? {} : { cancelled }),
+    }
   }
 
   #of(job: Job): KnownJob {
@@ -140,6 +218,7 @@ export class JobMemory {
     const fresh: KnownJob = {
       attempt: job.attempt,
       sent: 'unknown',
+      absentMs: 0,
       failures: 0,
       sendAtMs: Number.NEGATIVE_INFINITY,
       heldReported: false,
@@ -147,4 +226,17 @@ export class JobMemory {
     this.#jobs.set(job.uid, fresh)
     return fresh
   }
+}
+
+/** It was seen, or is to be judged anew. */
+function notAbsent(known: KnownJob): void {
+  known.absentMs = 0
+  delete known.absentAtMs
+  delete known.isAnswered
+}
+
+/** A report that doesn't say leaves it as it was: what is pending has always been so, and what runs never is again [W-PEND-1]. */
+function notePending(known: KnownJob, { stage, pending }: JobReport, nowMs: number): void {
+  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMs ??= nowMs
+  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMs
 }

@@ -1,17 +1,10 @@
-import type { ItemHead, JobRef, JobReport } from '@sluice/core'
+import type { JobRef, JobReport } from '@sluice/core'
+import { isCancelled } from './cancelled-job.js'
 import type { Engine } from './engine.js'
-import { forgetJobs, movedOn } from './settle.js'
-
-/** What was read of queue and worker, the queue first. */
-export interface Found {
-  readonly items: ReadonlyMap<string, ItemHead>
-  readonly reports: ReadonlyMap<string, JobReport>
-}
-
-/** Whether a report speaks of this item's current attempt. */
-export function isReportOf(item: ItemHead, report: JobReport): boolean {
-  return report.uid === item.uid && report.attempt === item.attempt
-}
+import { isReportOf, type Found } from './found.js'
+import { forEachParallel } from './parallel.js'
+import { nameOf } from './running-jobs.js'
+import { forgetJobs, isAwaiting, movedOn } from './settle.js'
 
 /**
  * Jobs without an item in PROCESSING. One that has ended is forgotten, if its item has moved on: a crash came between the settle and
@@ -20,13 +13,9 @@ export function isReportOf(item: ItemHead, report: JobReport): boolean {
 export async function reconcileOrphans(engine: Engine, found: Found): Promise<void> {
   const strangers = strangersOf(found)
   const ended = strangers.filter(([, report]) => report.stage !== 'PROCESSING').map(jobOf)
-  await tellNew(engine, strangers.filter(isRunning).map(jobOf))
+  const running = strangers.filter(([, report]) => report.stage === 'PROCESSING').map(jobOf)
+  await tellNew(engine, running, engine.running.orphans(found.items))
   if (engine.worker.forgetJobs !== undefined) await forgetJobs(engine, await movedOn(engine, ended))
-}
-
-/** How many jobs run without an item in PROCESSING. */
-export function countOrphans(found: Found): number {
-  return strangersOf(found).filter(isRunning).length
 }
 
 type Stranger = readonly [id: string, report: JobReport]
@@ -38,27 +27,29 @@ function strangersOf({ items, reports }: Found): Stranger[] {
   })
 }
 
-function isRunning([, report]: Stranger): boolean {
-  return report.stage === 'PROCESSING'
-}
-
 function jobOf([id, { uid, attempt }]: Stranger): JobRef {
   return { id, uid, attempt }
 }
 
-async function tellNew(engine: Engine, running: readonly JobRef[]): Promise<void> {
-  const known = new Set(engine.told.orphans)
-  engine.told.orphans.clear()
-  const fresh = running.filter((job) => !known.has(nameOf(job)))
-  for (const job of running) if (known.has(nameOf(job))) engine.told.orphans.add(nameOf(job))
-  // Looked up afresh: the item may have been claimed after the list was read, by an engine whose lease has run out since.
-  for (const job of await movedOn(engine, fresh)) {
-    engine.told.orphans.add(nameOf(job))
+/** Of those that a poll reports. What was told of stays so while the job counts as running, though a poll may lack it. */
+async function tellNew(
+  { told, ...engine }: Engine,
+  running: readonly JobRef[],
+  known: readonly JobRef[],
+): Promise<void> {
+  const fresh = running.filter((job) => !told.orphans.has(nameOf(job)))
+  const names = new Set(known.map(nameOf))
+  for (const name of told.orphans) if (!names.has(name)) told.orphans.delete(name)
+  await forEachParallel(fresh, engine.sendConcurrency, async (job) => {
+    // Looked up afresh: the item may have been claimed after the list was read, by an engine whose lease has run out since.
+    const item = await engine.queue.lookup(job.id)
+    if (isAwaiting(item, job)) return
+    told.orphans.add(nameOf(job))
+    if (item !== undefined && isCancelled(item, job)) {
+      engine.logger.debug(job, 'the job of a cancelled item has not ended yet; it takes a place until then')
+      return
+    }
     engine.logger.warn(job, 'a job runs whose item does not wait for it; it is left alone and takes a place')
     engine.emit({ kind: 'orphan', job })
-  }
-}
-
-function nameOf({ uid, attempt }: JobRef): string {
-  return `${attempt} ${uid}`
+  })
 }

@@ -43,6 +43,7 @@ export async function sendItem(engine: Engine, pass: SendPass, sending: Sending)
   // Another send may have met the outage while this one waited for the lease.
   if (pass.halted) return
   const { id, uid, attempt, priority } = sending.head
+  engine.running.noteSending({ id, uid, attempt })
   try {
     await engine.worker.sendJob(id, sending.body, { uid, attempt, priority, queue: engine.queue.name })
   } catch (error) {

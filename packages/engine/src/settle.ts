@@ -1,4 +1,4 @@
-import type { JobRef, RefusedSettlement } from '@sluice/core'
+import type { ItemRecord, JobRef, RefusedSettlement } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
 import { storable, type JobSettlement } from './settlement.js'
@@ -53,6 +53,7 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
   if (settlement.stage === 'WAITING') tally.settled.waiting += 1
   const job = refOf(settlement)
   engine.memory.drop(job)
+  engine.running.noteEnded(job)
   if (why === 'rejected') tally.rejected += 1
   if (why === 'lost') {
     tally.lost += 1
@@ -97,7 +98,11 @@ export async function movedOn(engine: Engine, jobs: readonly JobRef[]): Promise<
 }
 
 async function waitsFor({ queue }: Engine, job: JobRef): Promise<boolean> {
-  const item = await queue.lookup(job.id)
+  return isAwaiting(await queue.lookup(job.id), job)
+}
+
+/** Whether an item that was looked up waits for this job. */
+export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
   return item?.stage === 'PROCESSING' && item.uid === job.uid && item.attempt === job.attempt
 }
 

@@ -7,9 +7,15 @@ export interface TickResult {
   readonly paused: boolean
   /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
   readonly reconciled: boolean
+  /** The poll that was read; absent in an outage of the worker, and of a standby. */
+  readonly poll?: TickPoll
   /** Items in PROCESSING at the end of the tick; of a standby, 0. */
   readonly processing: number
-  /** Jobs that run without an item in PROCESSING; they take places of the cap. */
+  /** Of them, those whose jobs were accepted and have not begun, as far as the worker says. */
+  readonly pending: number
+  /** Jobs that were told to end in this tick, since they were pending for too long. */
+  readonly cancelled: number
+  /** Jobs that run, or ran when they were last heard of, without an item in PROCESSING; they take places of the cap. */
   readonly orphans: number
   /** Items moved out of PROCESSING, by the stage they came to. */
   readonly settled: { readonly success: number; readonly fail: number; readonly waiting: number }
@@ -29,6 +35,20 @@ export interface TickResult {
   readonly nextDelayMs?: number
 }
 
+/** What one poll was worth. */
+export interface TickPoll {
+  /** `false`: the worker could not ask for everything. What it lacks is as last known, and no grace passes for what is absent from it. */
+  readonly complete: boolean
+  /** Of one that isn't complete: why, in the worker's words. */
+  readonly reason?: string
+  /** Whether jobs may start: a complete poll was read since this engine became the dispatcher. */
+  readonly mayStart: boolean
+  /** Jobs that were asked for one by one. */
+  readonly asked: number
+  /** Jobs that should have been asked for, and weren't, for lack of budget or in an outage: they are next. */
+  readonly unasked: number
+}
+
 /** The tick's result while it is being made. */
 export type Tally = {
   -readonly [Key in keyof Omit<TickResult, 'settled'>]: TickResult[Key]
@@ -40,6 +60,8 @@ export function newTally(): Tally {
     paused: false,
     reconciled: false,
     processing: 0,
+    pending: 0,
+    cancelled: 0,
     orphans: 0,
     settled: { success: 0, fail: 0, waiting: 0 },
     lost: 0,

@@ -16,6 +16,24 @@ export type WorkEvent =
   | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }
   /** A job runs whose item isn't in PROCESSING at that attempt; it is left alone. Told once. */
   | { readonly kind: 'orphan'; readonly job: JobRef }
+  /**
+   * Jobs have been pending for longer than `pendingWarnMs`, all held up by what reads alike. `jobs` is how many; `alike` counts those
+   * too that are held up by the same and not yet for so long, which are not told of again for this. `message` and `example` are of one.
+   */
+  | {
+      readonly kind: 'jobs-pending'
+      readonly message: string
+      readonly jobs: number
+      readonly alike: number
+      readonly example: JobRef
+      readonly longestMs: number
+    }
+  /** A job was told to end, since it was pending for longer than `pendingTimeoutMs`. Its item waits for the end. */
+  | { readonly kind: 'job-cancelled'; readonly job: JobRef; readonly reason: string }
+  /** A spell of polls begins that could not ask for everything. Told once for each spell. */
+  | { readonly kind: 'poll-incomplete'; readonly reason?: string }
+  /** It is over. */
+  | { readonly kind: 'poll-complete' }
   /** This engine has the lease: it dispatches and reconciles from now on. */
   | { readonly kind: 'dispatcher'; readonly fence: number }
   /** Another engine has the lease. */

@@ -6,8 +6,11 @@ import { isOutage } from './engine-errors.js'
 import { checkedOptions, type CheckedOptions, type WorkQueueOptions } from './engine-options.js'
 import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
+import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
+import { PollState } from './poll-state.js'
 import { look, reconcile } from './reconcile.js'
+import { RunningJobs } from './running-jobs.js'
 import { newSendPass } from './send.js'
 import { Sweeper } from './sweeper.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
@@ -114,14 +117,19 @@ export class WorkQueue {
   }
 
   #newEngine(options: CheckedOptions): Engine {
-    const { queue, holder, leaseTtlMs: ttlMs, clock, retry, lost, random } = options
+    const { queue, holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
+    const { pendingTimeoutMs } = options.jobs
+    const emit = (event: WorkEvent): void => this.#emit(event)
     return {
       ...options,
-      rules: { retry, lost, random },
+      rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
       memory: new JobMemory(lost.graceMs, random),
+      running: new RunningJobs(),
+      polls: new PollState({ logger, emit }),
+      lookups: new LookupBudget(options.maxLookupsPerSecond),
       lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
-      told: { orphans: new Set(), forgetFailing: false },
-      emit: (event) => this.#emit(event),
+      told: { orphans: new Set(), forgetFailing: false, cancelFailing: false },
+      emit,
     }
   }
 
@@ -157,7 +165,7 @@ export class WorkQueue {
     if (looked.status === 'rejected') throw looked.reason
     const findings = looked.value
     const { resends } = findings.decisions
-    const isHeld = control.paused || tally.unavailable !== undefined
+    const isHeld = control.paused || tally.unavailable !== undefined || !this.#engine.polls.mayStart
     const startsAhead = !isHeld && this.#leftAloneMs() <= 0
     const pass = newSendPass(tally)
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
@@ -178,11 +186,16 @@ export class WorkQueue {
     const { lease } = this.#engine
     tally.role = lease.held ? 'dispatcher' : 'standby'
     // Another engine has worked in between: what was seen before is no ground for judging what is absent now.
-    if (lease.held && lease.fence !== this.#fence) this.#engine.memory.distrust()
+    if (lease.held && lease.fence !== this.#fence) this.#distrust()
     if (lease.held) this.#fence = lease.fence
     if (tally.role === this.#role || tally.unavailable !== undefined) return
     this.#role = tally.role
     this.#emit(lease.held ? { kind: 'dispatcher', fence: lease.fence ?? 0 } : { kind: 'standby' })
+  }
+
+  #distrust(): void {
+    this.#engine.memory.distrust()
+    this.#engine.polls.noteNewDispatcher()
   }
 
   #notePause(tally: Tally, { paused, reason }: ControlState): void {

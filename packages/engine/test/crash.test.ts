@@ -14,6 +14,8 @@ interface Plan {
   readonly at?: number
   /** Another engine stands by from the start. */
   readonly standby: boolean
+  /** Now and then polls are incomplete, and lack half of the jobs. */
+  readonly blind?: boolean
 }
 
 interface Outcome {
@@ -40,6 +42,7 @@ class Scenario {
   readonly #startedAt = new Map<string, number>()
   readonly #vanished = new Set<string>()
   #calls = 0
+  #steps = 0
   #dead = false
   #die = (): void => {}
   readonly death: Promise<'dead'>
@@ -91,7 +94,7 @@ class Scenario {
     const { queue, worker } = wrapped(this.world, (side, name, call) => {
       const running = this.world.worker.running().length
       if (running > CAP) throw new Error(`${running} jobs run at once, before ${name}`)
-      return around(side, call)
+      return around(side, name === 'pollAllStatus' ? () => this.#polled(call) : call)
     })
     const send = worker.sendJob.bind(worker)
     worker.sendJob = (id, body, job) => {
@@ -109,6 +112,14 @@ class Scenario {
     })
   }
 
+  /** Every other three seconds are blind ones. */
+  async #polled(call: () => Promise<unknown>): Promise<unknown> {
+    const reports = await call()
+    if (this.plan.blind !== true || this.#steps % 6 < 3 || !(reports instanceof Map)) return reports
+    const half = [...reports].filter((_, index) => index % 2 === 0)
+    return Object.assign(new Map(half), { complete: false, incompleteReason: 'as the test wants it' })
+  }
+
   /** Long enough for jobs that were started before the stall to end, be settled and be forgotten. */
   async #othersGoOn(): Promise<void> {
     const other = this.engine()
@@ -122,6 +133,7 @@ class Scenario {
   /** A second passes: jobs that have run for two end as their fate is. */
   async step(): Promise<void> {
     const { world } = this
+    this.#steps += 1
     await world.clock.advance(1_000)
     for (const { id, uid, attempt } of world.worker.running()) {
       const name = `${id} ${uid} ${attempt}`
@@ -174,9 +186,9 @@ async function play(plan: Plan): Promise<Outcome> {
     await scenario.step()
   }
   // After the last item, what a crash left at the worker is tidied up too.
-  for (let step = 0; step < 6; step++) {
+  for (let step = 0; step < 9; step++) {
     await tickAll(scenario, engines)
-    await world.clock.advance(1_000)
+    await scenario.step()
   }
   expect((await world.worker.pollAllStatus()).size).toBe(0)
   const stages: Record<string, Stage> = {}
@@ -205,10 +217,12 @@ const ALL_WELL: Record<string, Stage> = Object.fromEntries(
 
 test('without a crash the scenario ends as its fates are', async () => {
   for (const standby of [false, true]) {
-    const { stages, calls, steps } = await play({ standby })
-    expect(stages).toEqual(ALL_WELL)
-    expect(calls).toBeGreaterThan(60)
-    expect(steps).toBeLessThan(30)
+    for (const blind of [false, true]) {
+      const { stages, calls, steps } = await play({ standby, blind })
+      expect(stages).toEqual(ALL_WELL)
+      expect(calls).toBeGreaterThan(60)
+      expect(steps).toBeLessThan(blind ? 45 : 30)
+    }
   }
 })
 
@@ -231,6 +245,20 @@ test.each([
       const { stages, steps } = await play({ crash, at, standby })
       expect({ at, stages }).toEqual({ at, stages: ALL_WELL })
       expect(steps).toBeLessThan(45)
+    }
+  },
+  60_000,
+)
+
+test.each(['dies before', 'dies after', 'throws before', 'stalls after'] as const)(
+  '%s any call while polls are incomplete now and then; the end is the same, nothing runs twice, the cap holds',
+  async (crash) => {
+    const plan = { standby: false, blind: true }
+    const { calls } = await play(plan)
+    for (let at = 0; at < calls; at++) {
+      const { stages, steps } = await play({ ...plan, crash, at })
+      expect({ at, stages }).toEqual({ at, stages: ALL_WELL })
+      expect(steps).toBeLessThan(60)
     }
   },
   60_000,

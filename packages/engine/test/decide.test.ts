@@ -22,6 +22,7 @@ const facts = (sent: JobFacts['sent'], asking: JobFacts['asking'], absentMs = 0)
   sent,
   asking,
   absentMs,
+  poll: 'complete',
 })
 
 const absent = (of: JobFacts, by = rules()) => decide(item, { report: undefined, facts: of }, by)
@@ -131,13 +132,65 @@ test('whatever the facts: never FAIL for an absent job unless it was sent and th
     sent: fc.constantFrom('sent', 'unsent', 'unknown'),
     asking: fc.constantFrom('due', 'later', 'no-such-job', 'not-supported'),
     absentMs: fc.nat(3_000),
+    poll: fc.constantFrom('complete', 'incomplete'),
   })
   fc.assert(
     fc.property(anyFacts, fc.constantFrom<LostPolicy>('fail', 'resend', 'hold'), (of, policy) => {
       const action = absent(of, rules(policy))
-      const mayBeLost = of.sent === 'sent' && of.absentMs >= 1_000 && /no/u.test(of.asking)
+      const mayBeLost =
+        of.poll === 'complete' && of.sent === 'sent' && of.absentMs >= 1_000 && /no/u.test(of.asking)
       expect(action.kind === 'settle' || action.kind === 'hold').toBe(mayBeLost)
       expect(action.kind === 'resend' && of.sent === 'sent').toBe(false)
     }),
   )
+})
+
+test.each([
+  [facts('unsent', 'later'), 'resend'],
+  [facts('unknown', 'due'), 'ask'],
+  [facts('unknown', 'no-such-job'), 'resend'],
+  [facts('unknown', 'not-supported', 9_999), 'wait'],
+  [facts('sent', 'due', 9_999), 'ask'],
+  [facts('sent', 'no-such-job', 9_999), 'wait'],
+  [facts('sent', 'not-supported', 9_999), 'wait'],
+] as const)('absent from an incomplete poll, %o: %s', (of, kind) => {
+  expect(absent({ ...of, poll: 'incomplete' })).toEqual({ kind })
+  // Be the grace nothing at all.
+  const graceless = { ...rules(), lost: { policy: 'fail', graceMs: 0 } } as const
+  expect(absent({ ...of, poll: 'incomplete' }, graceless)).toEqual({ kind })
+})
+
+test.each([
+  ['pending for less', true, { pendingMs: 999 }, 'wait'],
+  ['pending for as long', true, { pendingMs: 1_000 }, 'cancel'],
+  ['not known to be pending now', undefined, { pendingMs: 9_999 }, 'wait'],
+  ['begun', false, {}, 'wait'],
+  ['cancelled for it already', true, { pendingMs: 9_999, cancelled: {} }, 'wait'],
+] as const)('running, %s: %s', (_, pending, more, kind) => {
+  const job = {
+    report: report('PROCESSING', pending === undefined ? {} : { pending }),
+    facts: { ...facts('sent', 'due'), ...more },
+  }
+  expect(decide(item, job, { ...rules(), pendingTimeoutMs: 1_000 })).toEqual({ kind })
+  expect(decide(item, job, rules())).toEqual({ kind: 'wait' })
+})
+
+test.each([
+  ['FAIL', ['unschedulable'], 'WAITING'],
+  ['FAIL', ['killed'], 'FAIL'],
+  ['SUCCESS', ['unschedulable'], 'SUCCESS'],
+] as const)('ended in %s after it was cancelled for the timeout, retried on %o: %s', (end, on, stage) => {
+  const job = {
+    report: report(end, { message: 'Stopped', failureClass: 'killed', url: 'http://x/1' }),
+    facts: { ...facts('sent', 'due'), pendingMs: 9_999, cancelled: { message: 'no room' } },
+  }
+  const action = decide(item, job, { ...rules('fail', { maxAttempts: 3, on }), pendingTimeoutMs: 1_000 })
+  expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { ...fence, stage } })
+  if (end === 'SUCCESS') return
+  expect(action).toMatchObject({
+    settlement: {
+      reason: expect.stringMatching(/^unschedulable: .*1000 ms.*no room$/u),
+      details: { failureClass: 'unschedulable', url: 'http://x/1' },
+    },
+  })
 })

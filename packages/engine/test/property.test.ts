@@ -18,9 +18,10 @@ type Command =
   | { readonly do: 'limit'; readonly limit: number | null }
   | {
       readonly do: 'trouble'
-      readonly kind: 'denyNext' | 'unavailableNext' | 'loseAnswer'
+      readonly kind: 'denyNext' | 'unavailableNext' | 'loseAnswer' | 'incompleteNext'
       readonly times: number
     }
+  | { readonly do: 'hold' | 'begin'; readonly which: number }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tick'), engine: fc.nat(1) }) },
@@ -44,9 +45,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ do: fc.constant('limit'), limit: fc.option(fc.nat(MAX_LIMIT)) }),
   fc.record({
     do: fc.constant('trouble'),
-    kind: fc.constantFrom('denyNext', 'unavailableNext', 'loseAnswer'),
+    kind: fc.constantFrom('denyNext', 'unavailableNext', 'loseAnswer', 'incompleteNext'),
     times: fc.integer({ min: 1, max: 3 }),
   }),
+  fc.record({ do: fc.constantFrom('hold', 'begin'), which: fc.nat(5) }),
 ) as fc.Arbitrary<Command>
 
 class Play {
@@ -63,6 +65,8 @@ class Play {
       retry: { maxAttempts: 2, backoff: { baseMs: 300 } },
       leaseTtlMs: 1_000,
       lost: { graceMs: 5_000 },
+      jobs: { pendingWarnMs: 1_000, pendingTimeoutMs: 20_000 },
+      maxLookupsPerSecond: 2,
       sendConcurrency: 2,
     })
   }
@@ -109,6 +113,14 @@ class Play {
       case 'limit':
         await world.queue.control.setLimits({ maxProcessing: step.limit })
         return
+      case 'hold':
+      case 'begin': {
+        const running = world.worker.running()
+        const job = running[step.which % Math.max(running.length, 1)]
+        if (job && step.do === 'hold') world.worker.holdJob(job.id, 'held')
+        else if (job) world.worker.beginJob(job.id)
+        return
+      }
       case 'trouble':
         this.workers[0][step.kind](step.times)
         return

@@ -2,7 +2,7 @@
 export { queueContract } from './queue-contract.js'
 export type { CrashingQueue, QueueCase, QueueHarness } from './queue-harness.js'
 export { workerContract } from './worker-contract.js'
-export type { WorkerCase, WorkerHarness } from './worker-harness.js'
+export type { ObstructedWorker, WorkerCase, WorkerHarness } from './worker-harness.js'
 export { promiseOf, queuePromises, workerPromises } from './promises.js'
 export type { ContractPromise } from './promises.js'
 export { runQueueCase, runWorkerCase } from './case-run.js'

@@ -107,15 +107,22 @@ export const workerPromises: readonly ContractPromise[] = [
     id: 'W-POLL-1',
     text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten.',
   },
-  { id: 'W-POLL-2', text: 'Absence from a poll is never a failure, and an outage never looks like absence.' },
+  {
+    id: 'W-POLL-2',
+    text: 'Absence from a poll is never a failure, and an outage never looks like absence; a poll that could not ask for everything says so, and gives what it could not ask for as last known.',
+  },
   { id: 'W-POLL-3', text: 'Two workers under different queue names never see each other’s jobs.' },
   {
     id: 'W-LOOK-1',
     text: '`lookupJob` gives the one authoritative answer about one job: another uid or attempt is another job.',
   },
   {
+    id: 'W-PEND-1',
+    text: 'Of a job that was accepted and of which nothing runs yet the report says `pending: true`, with a message that says what holds it up; once something of it runs it never does again.',
+  },
+  {
     id: 'W-STOP-1',
-    text: '`cancelJob` ends one running job, which then reports FAIL; one that has ended or is unknown is left alone.',
+    text: '`cancelJob` ends one job that runs or is pending, which then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details; one that has ended or is unknown is left alone.',
   },
   {
     id: 'W-CLOSE-1',

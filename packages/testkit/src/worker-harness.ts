@@ -20,8 +20,27 @@ export interface WorkerHarness {
   openCrashing?(point: number): Promise<{ readonly worker: Worker; crashed(): boolean }>
   /** How long a job that is cancelled may take to end, in ms. Default 10,000. */
   readonly endsWithinMs?: number
+  /**
+   * Sends a job that can't begin before {@link WorkerHarness.begin}, and lets the worker's side say what holds it up, in words that hold
+   * `message`. Of a worker whose `supports.pending` is true it must be there [W-PEND-1].
+   */
+  sendPending?(worker: Worker, job: JobRef, message: string): Promise<void>
+  /** Lets a job begin that was sent so: it then runs until `finish`. */
+  begin?(job: JobRef): Promise<void>
+  /**
+   * A Worker object of the default name whose polls can't ask for everything from `obstruct` to `restore`; its look-ups by name may work.
+   * Of a worker whose `supports.incompletePolls` is true it must be there [W-POLL-2].
+   */
+  openObstructed?(): Promise<ObstructedWorker>
   /** Ends all jobs, closes what it opened, and cleans up. */
   close(): Promise<void>
+}
+
+/** A worker, and what stands between it and its other side. */
+export interface ObstructedWorker {
+  readonly worker: Worker
+  readonly obstruct: () => Promise<void>
+  readonly restore: () => Promise<void>
 }
 
 /** One check of one promise. */

@@ -17,6 +17,11 @@ interface TinyJob {
   starts: number
 }
 
+/** What stands between one tiny worker and its place. */
+interface Obstruction {
+  isThere: boolean
+}
+
 type Trouble = () => void
 
 const REFUSED_BODY = 'a body that this worker can never accept'
@@ -48,15 +53,28 @@ class TinyPlace {
 }
 
 /** The smallest worker that keeps the contract. */
-function tinyWorker(place: TinyPlace, name: string, trouble: Trouble = () => undefined): Worker {
+function tinyWorker(
+  place: TinyPlace,
+  name: string,
+  trouble: Trouble = () => undefined,
+  obstruction: Obstruction = { isThere: false },
+): Worker {
   let closed = false
+  let lastKnown = new Map<string, JobReport>()
   const begin = () => {
     if (closed) throw new SluiceError('SLUICE_WORKER_CLOSED', 'it is closed')
     trouble()
   }
   return {
     name,
-    supports: { durable: true, lookupJob: true, cancelJob: true, watch: true },
+    supports: {
+      durable: true,
+      lookupJob: true,
+      cancelJob: true,
+      watch: true,
+      pending: true,
+      incompletePolls: true,
+    },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
       begin()
@@ -66,12 +84,15 @@ function tinyWorker(place: TinyPlace, name: string, trouble: Trouble = () => und
     },
     async pollAllStatus() {
       begin()
+      if (obstruction.isThere)
+        return Object.assign(new Map(lastKnown), { complete: false, incompleteReason: 'obstructed' })
       const reports = new Map<string, JobReport>()
       for (const { queue, ref, report, forgotten } of place.jobs.values()) {
         const other = reports.get(ref.id)
         if (queue === name && !forgotten && !(other && other.attempt > ref.attempt))
           reports.set(ref.id, report)
       }
+      lastKnown = new Map(reports)
       return reports
     },
     async lookupJob(job) {
@@ -82,7 +103,8 @@ function tinyWorker(place: TinyPlace, name: string, trouble: Trouble = () => und
       begin()
       const found = place.find(name, job)
       if (found?.report.stage !== 'PROCESSING') return
-      found.report = { ...found.report, stage: 'FAIL', message: reason, failureClass: 'killed' }
+      const { uid, attempt } = found.ref
+      found.report = { stage: 'FAIL', uid, attempt, message: reason, failureClass: 'killed' }
     },
     async forgetJobs(jobs) {
       begin()
@@ -119,7 +141,24 @@ export async function tinyHarness(): Promise<WorkerHarness> {
     open: async (name = 'contract') => tinyWorker(place, name),
     body: () => null,
     finish: async (job, how) => {
-      for (const found of place.all(job)) found.report = { ...found.report, stage: how }
+      for (const found of place.all(job))
+        found.report = { stage: how, uid: found.ref.uid, attempt: found.ref.attempt }
+    },
+    sendPending: async (worker, { id, uid, attempt }, message) => {
+      await worker.sendJob(id, null, { uid, attempt, queue: worker.name })
+      for (const found of place.all({ id, uid, attempt }))
+        found.report = { ...found.report, pending: true, message }
+    },
+    begin: async (job) => {
+      for (const found of place.all(job)) found.report = { ...found.report, pending: false, message: 'runs' }
+    },
+    openObstructed: async () => {
+      const obstruction = { isThere: false }
+      const set = (isThere: boolean) => async () => {
+        obstruction.isThere = isThere
+      }
+      const worker = tinyWorker(place, 'contract', undefined, obstruction)
+      return { worker, obstruct: set(true), restore: set(false) }
     },
     starts: async (job) => place.all(job).reduce((sum, found) => sum + found.starts, 0),
     refusedItem: () => ({ id: 'refused', body: REFUSED_BODY }),

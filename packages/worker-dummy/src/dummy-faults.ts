@@ -3,7 +3,7 @@ import { SluiceError } from '@sluice/core'
 /** Every call that reaches the worker. */
 export type DummyCall = 'sendJob' | 'pollAllStatus' | 'lookupJob' | 'cancelJob' | 'forgetJobs' | 'check'
 
-type Fault = 'denied' | 'unavailable' | 'rejected' | 'answer-lost'
+type Fault = 'denied' | 'unavailable' | 'rejected' | 'answer-lost' | 'incomplete'
 
 interface PlannedFault {
   readonly fault: Fault
@@ -21,10 +21,21 @@ export class DummyFaults {
 
   /** @throws SluiceError what was planned for a call before it has any effect */
   before(call: DummyCall, itemId?: string): void {
-    const planned = this.#take(
-      (fault) => fault !== 'answer-lost' && (fault !== 'rejected' || call === 'sendJob'),
-    )
+    const planned = this.#take((fault) => {
+      if (fault === 'answer-lost' || fault === 'incomplete') return false
+      return fault !== 'rejected' || call === 'sendJob'
+    })
     if (planned !== undefined) throw faultError(planned, call, itemId)
+  }
+
+  /** Whether this poll can't ask for everything. */
+  isIncomplete(): boolean {
+    return this.#take((fault) => fault === 'incomplete') !== undefined
+  }
+
+  /** All trouble is over. */
+  clear(): void {
+    this.#planned.length = 0
   }
 
   /** @throws SluiceError what was planned for a `sendJob` whose job has started */
@@ -48,6 +59,7 @@ const CODES = {
   unavailable: 'SLUICE_WORKER_UNAVAILABLE',
   rejected: 'SLUICE_JOB_REJECTED',
   'answer-lost': 'SLUICE_WORKER_UNAVAILABLE',
+  incomplete: 'SLUICE_WORKER_UNAVAILABLE',
 } as const
 
 function faultError(planned: PlannedFault, call: DummyCall, itemId?: string): SluiceError {

@@ -4,12 +4,15 @@ import { JobStore } from './job-store.js'
 
 const span = z.number().int().min(0)
 
+const range = z.union([
+  span,
+  z.tuple([span, span]).refine(([min, max]) => min <= max, 'the first must not be over the second'),
+])
+
 /** The shape of the rule as configuration: see {@link JobRule}. */
 const ruleSchema = z.strictObject({
-  afterMs: z.union([
-    span,
-    z.tuple([span, span]).refine(([min, max]) => min <= max, 'the first must not be over the second'),
-  ]),
+  afterMs: range,
+  pendingMs: range.optional(),
   failRate: z.number().min(0).max(1).optional(),
   seed: z.number().int().optional(),
 })

@@ -6,6 +6,7 @@ import {
   type Clock,
   type JobRef,
   type JobReport,
+  type JobReports,
   type JobSpec,
   type JsonValue,
   type Worker,
@@ -37,11 +38,13 @@ export type JobEnd = Pick<JobReport, 'message' | 'result' | 'details' | 'url' | 
  */
 export class DummyWorker implements Worker {
   readonly name: string
-  readonly supports: WorkerSupports = { durable: false, lookupJob: true, cancelJob: true, watch: true }
+  readonly supports: WorkerSupports = SUPPORTS
   readonly #store: JobStore
   readonly #rule: JobRule | undefined
   readonly #clock: Pick<Clock, 'now'>
   readonly #faults = new DummyFaults()
+  /** What this object heard last: all that it knows of where a poll can't ask. */
+  #lastKnown = new Map<string, JobReport>()
   readonly #closing = new AbortController()
 
   constructor(options: DummyWorkerOptions) {
@@ -57,17 +60,20 @@ export class DummyWorker implements Worker {
     this.#begin('sendJob', id)
     const { uid, attempt, queue } = job
     this.#store.start({ id, uid, attempt, queue, startedAt: this.#clock.now() })
+    this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
     this.#faults.after('sendJob', id)
   }
 
-  async pollAllStatus(): Promise<ReadonlyMap<string, JobReport>> {
+  async pollAllStatus(): Promise<JobReports> {
     this.#begin('pollAllStatus')
+    if (this.#faults.isIncomplete()) return Object.assign(new Map(this.#lastKnown), INCOMPLETE)
     const reports = new Map<string, JobReport>()
     for (const job of this.#ownJobs()) {
       const other = reports.get(job.id)
       if (other?.uid === job.uid && other.attempt > job.attempt) continue
       reports.set(job.id, this.#report(job))
     }
+    this.#lastKnown = new Map(reports)
     return reports
   }
 
@@ -92,6 +98,7 @@ export class DummyWorker implements Worker {
       if (known === undefined || this.#report(known).stage === 'PROCESSING') continue
       known.report = this.#report(known)
       this.#store.forget(this.name, job)
+      this.#forgetLastKnown(job)
     }
   }
 
@@ -133,10 +140,27 @@ export class DummyWorker implements Worker {
    * @throws TypeError when no job of the item runs
    */
   settleJob(id: string, end: JobEnd): void {
-    const running = this.running().findLast((job) => job.id === id)
-    const job = running && this.#store.find(this.name, running)
-    if (job === undefined) throw new TypeError(`no job of item ${JSON.stringify(id)} runs: send one first`)
-    this.#end(job, end)
+    this.#end(this.#runningJob(id), end)
+  }
+
+  /**
+   * Keeps the job of an item from beginning: it is pending, and `message` says what holds it up, until {@link DummyWorker.beginJob}.
+   *
+   * @throws TypeError when no job of the item runs
+   */
+  holdJob(id: string, message: string): void {
+    this.#runningJob(id).pending = message
+    this.#store.ring()
+  }
+
+  /**
+   * Lets a job begin that was held.
+   *
+   * @throws TypeError when no job of the item runs
+   */
+  beginJob(id: string): void {
+    this.#runningJob(id).pending = false
+    this.#store.ring()
   }
 
   /** Takes the jobs of an item away without a trace: the next poll and `lookupJob` know nothing of them. */
@@ -172,6 +196,16 @@ export class DummyWorker implements Worker {
     this.#faults.plan('answer-lost', times)
   }
 
+  /** The next polls can't ask for anything: they give what this object heard last, and say that they are not complete. */
+  incompleteNext(times = 1): void {
+    this.#faults.plan('incomplete', times)
+  }
+
+  /** All trouble that was ordered is over. */
+  endTrouble(): void {
+    this.#faults.clear()
+  }
+
   #begin(call: DummyCall, itemId?: string): void {
     this.#assertOpen(call)
     this.#faults.before(call, itemId)
@@ -187,6 +221,18 @@ export class DummyWorker implements Worker {
     for (const job of this.#store.jobs()) if (job.queue === this.name) yield job
   }
 
+  #runningJob(id: string): DummyJob {
+    const running = this.running().findLast((job) => job.id === id)
+    const job = running && this.#store.find(this.name, running)
+    if (job === undefined) throw new TypeError(`no job of item ${JSON.stringify(id)} runs: send one first`)
+    return job
+  }
+
+  #forgetLastKnown({ id, uid, attempt }: JobRef): void {
+    const known = this.#lastKnown.get(id)
+    if (known?.uid === uid && known.attempt === attempt) this.#lastKnown.delete(id)
+  }
+
   #end(job: DummyJob, end: JobEnd): void {
     const { uid, attempt, startedAt } = job
     job.report = { ...end, uid, attempt, startedAt, finishedAt: this.#clock.now() }
@@ -195,21 +241,42 @@ export class DummyWorker implements Worker {
 
   #report(job: DummyJob): JobReport {
     if (job.report !== undefined) return job.report
-    const { id, uid, attempt, startedAt } = job
+    const { id, uid, attempt, startedAt, pending } = job
     const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt }
-    if (this.#rule === undefined) return running
+    if (typeof pending === 'string') return { ...running, pending: true, message: pending }
+    const begun: JobReport = pending === false ? { ...running, pending } : running
+    if (this.#rule === undefined) return begun
     const fate = jobFate(this.#rule, id, attempt)
     const finishedAt = startedAt + fate.afterMs
-    if (finishedAt > this.#clock.now()) return running
+    const nowMs = this.#clock.now()
+    if (startedAt + fate.pendingMs > nowMs)
+      return { ...running, pending: true, message: 'pending by the rule' }
+    if (finishedAt > nowMs) return this.#rule.pendingMs === undefined ? begun : { ...running, pending: false }
     if (!fate.fails) return { ...running, stage: 'SUCCESS', finishedAt }
     return { ...running, stage: 'FAIL', finishedAt, message: 'failed by the rule', failureClass: 'failed' }
   }
 }
 
+const SUPPORTS: WorkerSupports = {
+  durable: false,
+  lookupJob: true,
+  cancelJob: true,
+  watch: true,
+  pending: true,
+  incompletePolls: true,
+}
+
+const INCOMPLETE = { complete: false, incompleteReason: 'the dummy can ask for nothing, as a test ordered' }
+
 function ruleOf({ rule, seed }: DummyWorkerOptions): JobRule | undefined {
   if (rule === undefined) return undefined
-  const { afterMs, failRate = 0 } = rule
-  return { afterMs, failRate, seed: rule.seed ?? seed ?? 1 }
+  const { afterMs, failRate = 0, pendingMs } = rule
+  return {
+    afterMs,
+    failRate,
+    seed: rule.seed ?? seed ?? 1,
+    ...(pendingMs === undefined ? {} : { pendingMs }),
+  }
 }
 
 /**

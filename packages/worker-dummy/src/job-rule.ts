@@ -2,6 +2,8 @@
 export interface JobRule {
   /** How long a job runs, in ms, 0 or more; of a pair, something between the two, both included. */
   readonly afterMs: number | readonly [number, number]
+  /** How long a job is pending before it runs, in ms; of a pair, something between the two. Default 0. */
+  readonly pendingMs?: number | readonly [number, number]
   /** The share of jobs that fail, 0 to 1. Default 0. */
   readonly failRate?: number
   /** Another seed, other fates. Default 1. */
@@ -10,7 +12,9 @@ export interface JobRule {
 
 /** What the rule has in store for one job. */
 export interface JobFate {
+  /** From its start, the time in which it is pending included, to its end. */
   readonly afterMs: number
+  readonly pendingMs: number
   readonly fails: boolean
 }
 
@@ -21,9 +25,15 @@ export interface JobFate {
  */
 export function jobFate(rule: JobRule, id: string, attempt: number): JobFate {
   const random = randomFrom(`${rule.seed ?? 1}\n${attempt}\n${id}`)
-  const [min, max] = typeof rule.afterMs === 'number' ? [rule.afterMs, rule.afterMs] : rule.afterMs
-  const afterMs = Math.floor(min + random() * (max - min + 1))
-  return { afterMs: Math.min(afterMs, max), fails: random() < (rule.failRate ?? 0) }
+  const runsMs = within(rule.afterMs, random())
+  const fails = random() < (rule.failRate ?? 0)
+  const pendingMs = within(rule.pendingMs ?? 0, random())
+  return { afterMs: pendingMs + runsMs, pendingMs, fails }
+}
+
+function within(span: number | readonly [number, number], share: number): number {
+  const [min, max] = typeof span === 'number' ? [span, span] : span
+  return Math.min(Math.floor(min + share * (max - min + 1)), max)
 }
 
 /** FNV-1a into mulberry32: small, and even enough for a dummy's dice. */

@@ -4,6 +4,8 @@ import type { JobRef, JobReport } from '@sluice/core'
 export interface DummyJob extends JobRef {
   readonly queue: string
   readonly startedAt: number
+  /** What keeps it from beginning, by hand; `false`: it was let go; absent: only a rule knows. */
+  pending?: string | false
   /** How it ended by hand; absent while it runs, or while only a rule knows. */
   report?: JobReport
 }

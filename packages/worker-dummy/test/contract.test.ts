@@ -18,15 +18,17 @@ function harness(): WorkerHarness {
     opened.push(worker)
     return worker
   }
+  /** Another object on the same jobs: those under test may be in trouble, or closed. */
+  const ownerOf = (job: JobRef): DummyWorker => {
+    const owner = opened.find((worker) => worker.running().some((running) => nameOf(running) === nameOf(job)))
+    if (owner === undefined) throw new Error(`no worker runs ${nameOf(job)}`)
+    return new DummyWorker({ name: owner.name, store })
+  }
   return {
     open: async (name) => open(name),
     body: () => null,
     async finish(job, how) {
-      const owner = opened.find((worker) =>
-        worker.running().some((running) => nameOf(running) === nameOf(job)),
-      )
-      if (owner === undefined) throw new Error(`no worker runs ${nameOf(job)}`)
-      new DummyWorker({ name: owner.name, store }).settleJob(job.id, { stage: how, message: how })
+      ownerOf(job).settleJob(job.id, { stage: how, message: how })
     },
     starts: async (job) => starts.get(nameOf(job)) ?? 0,
     async openUnreachable() {
@@ -40,6 +42,19 @@ function harness(): WorkerHarness {
       return worker
     },
     openCrashing: async (point) => crashing(open(), point),
+    async sendPending(worker, { id, uid, attempt }, message) {
+      await worker.sendJob(id, null, { uid, attempt, queue: worker.name })
+      ownerOf({ id, uid, attempt }).holdJob(id, message)
+    },
+    begin: async (job) => ownerOf(job).beginJob(job.id),
+    async openObstructed() {
+      const worker = open()
+      return {
+        worker,
+        obstruct: async () => worker.incompleteNext(Number.POSITIVE_INFINITY),
+        restore: async () => worker.endTrouble(),
+      }
+    },
     async close() {
       await Promise.all(opened.map((worker) => worker.close()))
     },

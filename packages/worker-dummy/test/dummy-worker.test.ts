@@ -91,8 +91,8 @@ test('a rule ends jobs by the clock, the same ones in every process', async () =
 
 test('a rule with the share 0 or 1, and a span of one number', () => {
   for (const id of ['a', 'b', 'c']) {
-    expect(jobFate({ afterMs: 5 }, id, 1)).toEqual({ afterMs: 5, fails: false })
-    expect(jobFate({ afterMs: 0, failRate: 1 }, id, 1)).toEqual({ afterMs: 0, fails: true })
+    expect(jobFate({ afterMs: 5 }, id, 1)).toEqual({ afterMs: 5, pendingMs: 0, fails: false })
+    expect(jobFate({ afterMs: 0, failRate: 1 }, id, 1)).toEqual({ afterMs: 0, pendingMs: 0, fails: true })
   }
 })
 
@@ -199,4 +199,62 @@ test('openWorker checks its options', async () => {
   ]) {
     await expect(openWorker(wrong)).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   }
+})
+
+test('held by hand: pending with its message until it is let go, and not after its end [W-PEND-1]', async () => {
+  const { worker, store } = setup()
+  const other = new DummyWorker({ name: 'q', store })
+  await worker.sendJob('a', null, job('u'))
+  worker.holdJob('a', 'no room')
+  const held = { stage: 'PROCESSING', pending: true, message: 'no room' }
+  expect((await other.pollAllStatus()).get('a')).toMatchObject(held)
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject(held)
+  expect(worker.running()).toHaveLength(1)
+  worker.beginJob('a')
+  expect((await other.pollAllStatus()).get('a')).toMatchObject({ stage: 'PROCESSING', pending: false })
+  worker.settleJob('a', { stage: 'SUCCESS' })
+  expect((await other.pollAllStatus()).get('a')?.pending).toBeUndefined()
+  expect(() => worker.holdJob('a', 'too late')).toThrow(TypeError)
+})
+
+test('a rule may keep jobs pending before they run; the fates of other rules stay what they were', async () => {
+  const rule = { afterMs: 20, pendingMs: [5, 10] } satisfies Parameters<typeof jobFate>[0]
+  const { worker, clock } = setup({ rule })
+  await worker.sendJob('a', null, job('u'))
+  const report = async () => (await worker.pollAllStatus()).get('a')
+  const { pendingMs, afterMs } = jobFate(rule, 'a', 1)
+  expect(afterMs).toBe(pendingMs + 20)
+  clock.at += pendingMs - 1
+  expect(await report()).toMatchObject({ stage: 'PROCESSING', pending: true, message: /rule/u })
+  clock.at += 1
+  expect(await report()).toMatchObject({ stage: 'PROCESSING', pending: false })
+  clock.at += 20
+  expect(await report()).toMatchObject({ stage: 'SUCCESS' })
+  const plain = { afterMs: [0, 9], failRate: 0.5 } satisfies Parameters<typeof jobFate>[0]
+  for (const id of ['a', 'b', 'c', 'd']) {
+    expect(jobFate({ ...plain, pendingMs: 3 }, id, 1).fails).toBe(jobFate(plain, id, 1).fails)
+  }
+})
+
+test('incomplete polls: what this object heard last, and no more; look-ups know better [W-POLL-2]', async () => {
+  const { worker, store } = setup()
+  await worker.sendJob('a', null, job('u'))
+  await worker.sendJob('b', null, job('v'))
+  await worker.pollAllStatus()
+  worker.settleJob('a', { stage: 'SUCCESS' })
+  worker.incompleteNext(2)
+  const reports = await worker.pollAllStatus()
+  expect(reports).toMatchObject({ complete: false, incompleteReason: /test/u })
+  expect([...reports].map(([id, { stage }]) => [id, stage])).toEqual([
+    ['a', 'PROCESSING'],
+    ['b', 'PROCESSING'],
+  ])
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'SUCCESS' })
+  const fresh = new DummyWorker({ name: 'q', store })
+  fresh.incompleteNext()
+  expect((await fresh.pollAllStatus()).size).toBe(0)
+  worker.endTrouble()
+  const after = await worker.pollAllStatus()
+  expect(after.complete).toBeUndefined()
+  expect(after.get('a')?.stage).toBe('SUCCESS')
 })

@@ -1,10 +1,14 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { isSluiceError, type ItemHead, type JobRef, type Queue, type Worker } from '@sluice/core'
+import type { ItemHead, Queue } from '@sluice/core'
+import { Option } from '@commander-js/extra-typings'
 import pMap from 'p-map'
+import { Cancelling } from '../cancel/cancelling.js'
+import { endsText } from '../cancel/ends-text.js'
+import { waitForEnds } from '../cancel/wait-for-ends.js'
 import { CommandError } from '../command-error.js'
+import { endsWhenText } from '../jobs/held-up.js'
 import { printable } from '../output.js'
-import { itemsText } from '../progress/progress-text.js'
-import { itemIds } from './arguments.js'
+import { elapsedText, itemsText, plural } from '../progress/progress-text.js'
+import { itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages } from './item-selection.js'
 import { idsText, printMoved } from './moved-items.js'
@@ -13,98 +17,58 @@ import { idsText, printMoved } from './moved-items.js'
 export function registerCancel(program: Program, context: CommandContext): void {
   program
     .command('cancel')
-    .description('Fail items in PROCESSING by hand, and end their jobs')
+    .description('Fail items in PROCESSING by hand, end their jobs, and say how each job ended')
     .argument('[ids...]', 'which', itemIds, [])
     .option('-a, --all', 'every item in PROCESSING')
     .option('-r, --reason <text>', 'why, for the history and the worker', 'cancelled by hand')
+    .addOption(
+      new Option('--timeout <span>', 'wait so long for the jobs to end, such as 30s or 5m; 0 for not at all')
+        .argParser(spanMs)
+        .default(60_000, '60s'),
+    )
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
-    .action(async (ids, { all, reason, yes }) => {
+    .action(async (ids, { all, reason, timeout, yes }) => {
       if ((all === true) === ids.length > 0) throw new CommandError('INVALID', 'Say which: ids, or --all.')
       const queue = await context.openQueue()
       const worker = await context.openWorker()
       const cancelling = new Cancelling(queue, worker, reason)
-      if (all !== true) {
-        await cancelling.items(await found(queue, ids))
-        return print(cancelling, { ids, context })
-      }
-      const count = yes === true ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
-      if (count > 0)
-        await context.confirm(`Cancel ${itemsText(count)} of ${printable(queue.name)}?`, { yes: false })
-      for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-        await cancelling.items(items)
-        // What the worker was not told of is to be told by name: better few than all.
-        if (cancelling.unreachedWhy !== undefined) break
-      }
-      print(cancelling, { ids: [], context })
+      if (all === true) await cancelAll(queue, cancelling, { context, yes: yes === true })
+      else await cancelling.items(await found(queue, ids))
+      const isWaitedFor = timeout === 0 || (await waitForEnds(cancelling.ends, context, timeout))
+      print(cancelling, { ids, context, timeoutMs: timeout })
+      if (!isWaitedFor) context.exitWith('INTERRUPTED')
     })
 }
 
-const EXAMPLES = ['sluice cancel tile-1', 'sluice pause && sluice cancel --all --reason "wrong template"']
-const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED'] as const
+const EXAMPLES = [
+  'sluice cancel tile-1',
+  'sluice cancel tile-1 tile-2 --timeout 5m',
+  'sluice pause && sluice cancel --all --reason "wrong template"',
+]
+const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 'INTERRUPTED'] as const
 const NOTES = `
-The item goes to FAIL first, whatever its job reports later; then the worker is told to end the job. Of an item in FAIL
-the job is ended if it still runs, so that a cancel that was broken off can be done again. \`sluice requeue\` sends
-cancelled items back to WAITING.`
+The item goes to FAIL first, whatever its job reports later; then the worker is told to end the job, and the command waits for
+that. A job may end well all the same: that is said, and the item stays in FAIL. Jobs that have not ended within --timeout are
+named, with exit code 4; \`sluice show ID\` says later how one ended, while the worker still knows it. Of an item in FAIL the
+job is ended if it still runs, so that a cancel that was broken off can be done again. \`sluice requeue\` sends cancelled items
+back to WAITING.`
 
-/** A service that is just sending an item has its job at the worker within this time. */
-const SENDING_MS = 2_000
 const CONCURRENCY = 16
 
-/** Cancels items, and keeps count of what became of them. */
-class Cancelling {
-  readonly cancelled = new Set<string>()
-  /** Those that were in FAIL before: only their jobs were told to end. */
-  readonly again = new Set<string>()
-  /** Their jobs may go on: the worker could not be told. */
-  readonly unreached = new Set<string>()
-  unreachedWhy: string | undefined
-  readonly #queue: Queue
-  readonly #reason: string
-  readonly #worker: Worker
-
-  /** @throws CommandError INVALID for a worker that can't end jobs */
-  constructor(queue: Queue, worker: Worker, reason: string) {
-    if (!worker.supports.cancelJob || worker.cancelJob === undefined) {
-      throw new CommandError(
-        'INVALID',
-        'This worker can’t end jobs. `sluice release` sends the items back to WAITING and lets the jobs run on.',
-      )
-    }
-    this.#queue = queue
-    this.#worker = worker
-    this.#reason = reason
-  }
-
-  /** Items in PROCESSING go to FAIL; those that moved meanwhile are left alone. */
-  async items(items: readonly ItemHead[]): Promise<void> {
-    const moves = items
-      .filter(({ stage }) => stage === 'PROCESSING')
-      .map(({ id, uid, attempt }) => ({ id, uid, attempt, stage: 'FAIL' as const, reason: this.#reason }))
-    const { refused } = moves.length === 0 ? { refused: [] } : await this.#queue.settle(moves)
-    const moved = new Set(refused.map(({ id }) => id))
-    const jobs = items.filter(({ id }) => !moved.has(id))
-    for (const { id, stage } of jobs) (stage === 'FAIL' ? this.again : this.cancelled).add(id)
-    const unknown = (await pMap(jobs, (job) => this.#end(job), { concurrency: CONCURRENCY })).flat()
-    if (unknown.length === 0) return
-    await pause(SENDING_MS)
-    await pMap(unknown, (job) => this.#end(job), { concurrency: CONCURRENCY })
-  }
-
-  /** @returns the job, if the worker knows nothing of it: it may be about to be sent */
-  async #end({ id, uid, attempt }: JobRef): Promise<readonly JobRef[]> {
-    const job = { id, uid, attempt }
-    try {
-      await this.#worker.cancelJob?.(job, this.#reason)
-      if (this.#worker.lookupJob === undefined) return []
-      return (await this.#worker.lookupJob(job)) === undefined ? [job] : []
-    } catch (error) {
-      if (!isSluiceError(error) || !error.retryable) throw error
-      this.unreached.add(id)
-      this.unreachedWhy = error.message
-      return []
-    }
+async function cancelAll(
+  queue: Queue,
+  cancelling: Cancelling,
+  { context, yes }: { context: CommandContext; yes: boolean },
+): Promise<void> {
+  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
+  if (count > 0)
+    await context.confirm(`Cancel ${itemsText(count)} of ${printable(queue.name)}?`, { yes: false })
+  for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
+    await cancelling.items(items)
+    // What the worker was not told of is to be told by name: better few than all.
+    if (cancelling.unreachedWhy !== undefined) return
   }
 }
 
@@ -116,19 +80,53 @@ async function found(queue: Queue, ids: readonly string[]): Promise<ItemHead[]> 
     .filter(({ stage }) => stage === 'PROCESSING' || stage === 'FAIL')
 }
 
-function print(
-  { cancelled, again, unreached, unreachedWhy }: Cancelling,
-  { ids, context }: { ids: readonly string[]; context: CommandContext },
-): void {
+interface Printing {
+  readonly ids: readonly string[]
+  readonly context: CommandContext
+  readonly timeoutMs: number
+}
+
+function print(cancelling: Cancelling, { ids, context, timeoutMs }: Printing): void {
+  const { cancelled, again, unreached, ends } = cancelling
   const skipped = ids.filter((id) => !cancelled.has(id) && !again.has(id))
-  const before =
-    again.size === 0 ? '' : `; ${itemsText(again.size)} had failed before, whose jobs were told to end`
   printMoved(context, {
-    text: `Cancelled ${itemsText(cancelled.size)}${before}`,
-    json: { cancelled: cancelled.size, again: again.size, skipped, unreached: [...unreached] },
+    text: cancelledText(cancelling, context),
+    json: {
+      cancelled: cancelled.size,
+      again: again.size,
+      skipped,
+      unreached: [...unreached],
+      jobs: ends.ends.map(({ job: { id, attempt }, ...end }) => ({ id, attempt, ...end })),
+      unfinished: ends.open.map(({ id }) => id),
+    },
     skipped,
     why: 'not in PROCESSING, or unknown',
   })
+  if (timeoutMs > 0) warnOfOpen(cancelling, context, timeoutMs)
+  warnOfUnreached(cancelling, context)
+}
+
+function cancelledText({ cancelled, again, ends }: Cancelling, { output }: CommandContext): string {
+  const before =
+    again.size === 0 ? '' : `; ${itemsText(again.size)} had failed before, whose jobs were told to end`
+  const head = `Cancelled ${itemsText(cancelled.size)}${before}`
+  return ends.ends.length === 0 ? head : `${head}\n${endsText(ends.ends, output)}`
+}
+
+/** Their items are in FAIL, and yet the cancel has not done all that it was to do. */
+function warnOfOpen({ ends }: Cancelling, context: CommandContext, timeoutMs: number): void {
+  const { open, unreachedWhy } = ends
+  if (open.length === 0) return
+  const heldUp = open.map((job) => ends.heldUp(job)).find((message) => message !== undefined)
+  const why = heldUp === undefined ? unreachedWhy : endsWhenText(heldUp)
+  context.output.warn(
+    `${plural(open.length, 'job')} had not ended after ${elapsedText(timeoutMs)}${why === undefined ? '' : ` (${why})`}: ` +
+      `${idsText(open.map(({ id }) => id))}\nTheir items are in FAIL. \`sluice show ID\` says how a job ended; --json names all.`,
+  )
+  context.exitWith('UNAVAILABLE')
+}
+
+function warnOfUnreached({ unreached, unreachedWhy }: Cancelling, context: CommandContext): void {
   if (unreachedWhy === undefined) return
   context.output.warn(
     `The jobs of ${itemsText(unreached.size)} may run on: ${unreachedWhy}\n` +

@@ -2,6 +2,7 @@ import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
+import { assertCanCancel } from '../worker-check.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 /** `sluice check`: whether the configured storage and worker can be used. */
@@ -65,6 +66,7 @@ async function tryWorker(context: CommandContext): Promise<string> {
   const notes: string[] = []
   const warn = (message: string) => context.output.warn(`worker: ${message}`)
   const worker = await context.openWorker({ logger: listening(notes, warn) })
+  assertCanCancel(worker, (await context.config()).config)
   if (worker.check === undefined) return 'ready, as far as this worker can tell'
   await worker.check()
   return ['ready', ...notes].join('; ')

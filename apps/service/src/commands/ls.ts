@@ -1,4 +1,6 @@
 import { MAX_PAGE_ITEMS, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
+import { JobAsker, jobJson, type JobAnswer } from '../jobs/ask-jobs.js'
+import { jobLine } from '../jobs/job-text.js'
 import { printable } from '../output.js'
 import { countText, itemsText } from '../progress/progress-text.js'
 import { stageName, wholeNumber } from './arguments.js'
@@ -15,6 +17,7 @@ export function registerLs(program: Program, context: CommandContext): void {
     .description('List items, with --json as JSON Lines')
     .option('-s, --stage <stage>', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
     .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
+    .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ stage, limit }) => {
       const queue = await context.openQueue()
@@ -23,6 +26,10 @@ export function registerLs(program: Program, context: CommandContext): void {
     })
 }
 
+const NOTES = `
+Of items in PROCESSING the worker is asked once how their jobs stand: what runs, what holds it up, where to look. A worker that
+can't be asked is no failure.`
+
 const EXAMPLES = ['sluice ls --stage FAIL', 'sluice ls --stage SUCCESS --limit 0 --json | jq -r .id']
 
 interface Wanted {
@@ -30,13 +37,20 @@ interface Wanted {
   readonly wanted: number
 }
 
-async function list(queue: Queue, { output }: CommandContext, { stages, wanted }: Wanted): Promise<void> {
+async function list(queue: Queue, context: CommandContext, { stages, wanted }: Wanted): Promise<void> {
+  const { output } = context
+  const jobs = new RunningJobs(context)
   let shown = 0
-  for await (const item of walk(queue, stages, wanted)) {
-    if (output.json) await output.write(`${JSON.stringify(item)}\n`)
-    else await output.write(`${shown === 0 ? `${output.colors.bold(HEAD)}\n` : ''}${itemLine(item)}\n`)
-    shown += 1
+  for await (const page of walk(queue, stages, wanted)) {
+    const answers = await jobs.of(page)
+    for (const item of page) {
+      const job = answers.get(item.id)
+      if (output.json) await output.write(`${JSON.stringify({ ...item, ...jobJson(job) })}\n`)
+      else await output.write(`${shown === 0 ? `${output.colors.bold(HEAD)}\n` : ''}${itemLine(item, job)}\n`)
+      shown += 1
+    }
   }
+  jobs.noteTrouble()
   if (output.json) return
   const sizes = await queue.sizes()
   const total = stages.reduce((sum, stage) => sum + sizes[stage], 0)
@@ -44,7 +58,37 @@ async function list(queue: Queue, { output }: CommandContext, { stages, wanted }
   else if (shown === 0) output.note('no items')
 }
 
-async function* walk(queue: Queue, stages: readonly Stage[], wanted: number): AsyncGenerator<ItemRecord> {
+/** What the worker says of the jobs of items in PROCESSING. It is asked when the first of them is shown. */
+class RunningJobs {
+  readonly #context: CommandContext
+  #asker: Promise<JobAsker | undefined> | undefined
+  #trouble: string | undefined
+
+  constructor(context: CommandContext) {
+    this.#context = context
+  }
+
+  async of(items: readonly ItemRecord[]): Promise<ReadonlyMap<string, JobAnswer>> {
+    const running = items.filter(({ stage }) => stage === 'PROCESSING')
+    if (running.length === 0) return new Map()
+    this.#asker ??= JobAsker.open(this.#context)
+    const answers = (await (await this.#asker)?.many(running)) ?? new Map<string, JobAnswer>()
+    for (const answer of answers.values()) if (answer.kind === 'unasked') this.#trouble ??= answer.why
+    return answers
+  }
+
+  /** Once, after the list: what is missing in it, and why. */
+  noteTrouble(): void {
+    if (this.#trouble !== undefined)
+      this.#context.output.warn(`Not of every job is known how it stands: ${printable(this.#trouble, 300)}`)
+  }
+}
+
+async function* walk(
+  queue: Queue,
+  stages: readonly Stage[],
+  wanted: number,
+): AsyncGenerator<readonly ItemRecord[]> {
   let left = wanted
   for (const stage of stages) {
     let cursor: string | undefined
@@ -52,7 +96,7 @@ async function* walk(queue: Queue, stages: readonly Stage[], wanted: number): As
       if (left <= 0) return
       const limit = Math.min(left, PAGE_ITEMS, MAX_PAGE_ITEMS)
       const page = await queue.list(stage, { limit, ...(cursor === undefined ? {} : { cursor }) })
-      yield* page.items
+      yield page.items
       left -= page.items.length
       cursor = page.cursor
     } while (cursor !== undefined)
@@ -60,10 +104,12 @@ async function* walk(queue: Queue, stages: readonly Stage[], wanted: number): As
 }
 
 // Lines of fixed columns, not a table: a table would have to hold all of them to know its widths.
-const HEAD = `${'stage'.padEnd(11)}${'attempt'.padEnd(9)}${'id'.padEnd(ID_CELLS)}reason`
+const HEAD = `${'stage'.padEnd(11)}${'attempt'.padEnd(9)}${'id'.padEnd(ID_CELLS)}reason, or how its job stands`
 
-function itemLine(item: ItemRecord): string {
-  const reason = item.reason === undefined ? '' : printable(item.reason, 100)
+function itemLine(item: ItemRecord, job: JobAnswer | undefined): string {
+  const last = item.reason === undefined ? '' : printable(item.reason, 100)
+  const running = job === undefined ? '' : jobLine(job, 100)
+  const reason = running === '' ? last : running
   const id = printable(item.id).padEnd(ID_CELLS - 1)
   return `${item.stage.padEnd(11)}${String(item.attempt).padEnd(9)}${id} ${reason}`.trimEnd()
 }

@@ -1,4 +1,4 @@
-import type { Queue } from '@sluice/core'
+import type { Queue, Worker } from '@sluice/core'
 import type { LoadedConfig } from '../config/load-config.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -55,6 +55,7 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   const queue = await context.openQueue({ make: true })
   const worker = await context.openWorker({ logger })
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
+  if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
@@ -75,6 +76,11 @@ async function assertPackages(loaded: LoadedConfig): Promise<void> {
     { kind: 'worker', given: worker.package },
   ] as const
   assertInstalled(wanted, loaded)
+}
+
+function warnOfPending({ supports }: Worker, { output }: CommandContext): void {
+  if (supports.cancelJob && supports.pending !== true)
+    output.warn('jobs.pendingTimeoutMs has no effect: this worker does not say which jobs have not begun')
 }
 
 function warnOfRetention({ supports }: Queue, { output }: CommandContext): void {

@@ -1,5 +1,8 @@
 import { inspect } from 'node:util'
 import { SluiceError, type AttemptRecord, type ItemRecord, type JsonValue } from '@sluice/core'
+import { isCancelled } from '@sluice/engine'
+import { JobAsker, jobJson, type JobAnswer } from '../jobs/ask-jobs.js'
+import { cancelledText, runningText } from '../jobs/job-text.js'
 import { printable, type Output } from '../output.js'
 import { elapsedText } from '../progress/progress-text.js'
 import { itemId } from './arguments.js'
@@ -7,13 +10,14 @@ import { helpNotes, type CommandContext, type Program } from './command.js'
 
 const CUT_CHARS = 600
 
-/** `sluice show`: all that the queue knows of one item. */
+/** `sluice show`: all that the queue knows of one item, and what the worker says of its job. */
 export function registerShow(program: Program, context: CommandContext): void {
   program
     .command('show')
     .description('Show one item: stage, body, result, reason and the history of its attempts')
     .argument('<id>', 'the id; after -- if it starts with a dash', itemId)
     .option('--full', 'the whole body, result and details, however long')
+    .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, { full }) => {
       const queue = await context.openQueue({ reading: true })
@@ -26,13 +30,35 @@ export function registerShow(program: Program, context: CommandContext): void {
         )
       }
       const maxChars = full ? Number.POSITIVE_INFINITY : CUT_CHARS
-      context.output.print(() => itemText(item, context.output, maxChars), item)
+      const shown: Shown = { item, job: await askJob(item, context) }
+      context.output.print(() => itemText(shown, context.output, maxChars), {
+        ...item,
+        ...jobJson(shown.job),
+      })
     })
 }
 
+interface Shown {
+  readonly item: ItemRecord
+  /** What the worker says of its job; absent where that is settled, or nobody is configured to know. */
+  readonly job: JobAnswer | undefined
+}
+
+/** Of a job that runs, and of one that was told to end: how that ended stands nowhere else. */
+async function askJob(item: ItemRecord, context: CommandContext): Promise<JobAnswer | undefined> {
+  const isAsked = item.stage === 'PROCESSING' || (item.stage === 'FAIL' && isCancelled(item, item))
+  if (!isAsked) return undefined
+  return (await JobAsker.open(context))?.one(item)
+}
+
+const NOTES = `
+Of an item in PROCESSING the worker is asked how its job stands: what runs, what holds it up, where to look. Of one whose job
+was told to end by \`sluice cancel\`, how that ended, while the worker still knows it. A worker that can't be asked is no
+failure: the rest is shown, and why.`
+
 const EXAMPLES = ['sluice show tile-1', 'sluice show tile-1 --full', 'sluice show tile-1 --json | jq .result']
 
-function itemText(item: ItemRecord, output: Output, maxChars: number): string {
+function itemText({ item, job }: Shown, output: Output, maxChars: number): string {
   const rows: [string, string | undefined][] = [
     ['id', printable(item.id)],
     ['stage', item.stage],
@@ -47,12 +73,26 @@ function itemText(item: ItemRecord, output: Output, maxChars: number): string {
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
     ['details', detailsText(item.details, maxChars)],
+    ...jobRows({ item, job }, maxChars),
     ['uid', printable(item.uid)],
   ]
   const lines = rows.flatMap(([name, value]) =>
     value === undefined ? [] : [`${output.colors.bold(name.padEnd(11))} ${value}`],
   )
   return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
+}
+
+function jobRows({ item, job }: Shown, maxChars: number): [string, string | undefined][] {
+  if (job === undefined) return []
+  const text = item.stage === 'PROCESSING' ? runningText(job, maxChars) : cancelledText(job, maxChars)
+  if (job.kind !== 'report') return [['job', text]]
+  const { details, result, url } = job.report
+  return [
+    ['job', text],
+    ['job link', url === undefined ? undefined : printable(url, maxChars)],
+    ['job result', jsonText(result, maxChars)],
+    ['job details', detailsText(details, maxChars)],
+  ]
 }
 
 function attemptText({ attempt, refunds }: ItemRecord): string {

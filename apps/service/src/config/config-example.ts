@@ -73,6 +73,11 @@ lost:
   policy: fail
   graceMs: 60000
 
+# A job that was accepted and does not begin (no room, no image, a lock).
+jobs:
+  pendingWarnMs: 600000 # the log says so after ten minutes
+  # pendingTimeoutMs: 3600000 # cancel it after an hour; its item is retried or fails, as unschedulable
+
 service:
   intervalMs: 1000
   stopDeadlineMs: 10000

@@ -60,7 +60,7 @@ const retry = z
       .array(z.string().min(1))
       .optional()
       .describe(
-        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`; default all but `rejected`.',
+        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`, `unschedulable`; default all but `rejected`.',
       ),
   })
   .describe('What becomes of an item whose job failed.')
@@ -76,6 +76,26 @@ const lost = z
       .describe('How long a job may be missing before it counts as lost, in ms.'),
   })
   .describe('What becomes of an item whose job was seen and is gone from the worker.')
+
+const jobs = z
+  .strictObject({
+    pendingWarnMs: wholeMs
+      .default(600_000)
+      .describe(
+        'A job that was accepted and has not begun for longer than this is warned of, together with those held up by the same, in ms; 0 for never.',
+      ),
+    pendingTimeoutMs: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .optional()
+      .describe(
+        'A job that has not begun for longer than this is cancelled, in ms; when its end is seen, its item is retried or fails, as `unschedulable`. Default: never.',
+      ),
+  })
+  .describe(
+    'What is done about jobs that do not begin, with workers that say which those are; `argo` and `dummy` do.',
+  )
 
 const sweep = z
   .strictObject({
@@ -107,6 +127,14 @@ const service = z
       .default(10_000)
       .describe('How long the tick under way may take after SIGTERM or SIGINT, in ms.'),
     sendConcurrency: z.int().min(1).max(1000).default(16).describe('Jobs that are started at the same time.'),
+    maxLookupsPerSecond: z
+      .int()
+      .min(1)
+      .max(100_000)
+      .default(200)
+      .describe(
+        'Jobs that the worker is asked for one by one within a second, where its list does not show them.',
+      ),
   })
   .describe('How the service runs.')
 
@@ -131,6 +159,7 @@ export const configSchema = z.strictObject({
   processing: processing.prefault({}),
   retry: retry.prefault({}),
   lost: lost.prefault({}),
+  jobs: jobs.prefault({}),
   sweep: sweep.prefault({}),
   service: service.prefault({}),
   log: log.prefault({}),

@@ -1,12 +1,12 @@
 import { silentLogger, type Logger, type Queue, type Worker } from '@sluice/core'
 import type { WorkEvent } from '@sluice/engine'
-import { configSchema, type Config } from '../config/config-schema.js'
+import { configSchema } from '../config/config-schema.js'
 import type { Output } from '../output.js'
 import { LiveView } from '../progress/live-view.js'
 import { plural } from '../progress/progress-text.js'
 import { limitText, readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
 import { RateMeter } from '../rate-meter.js'
-import { runService, type ServiceEnd } from '../service.js'
+import { runService, type ServiceConfig, type ServiceEnd } from '../service.js'
 import type { DemoKind } from './demo-kind.js'
 
 export interface DemoServiceOptions {
@@ -41,10 +41,7 @@ export async function runDemoService(options: DemoServiceOptions): Promise<Servi
   }
 }
 
-function serviceConfig({
-  limit,
-  kind,
-}: DemoServiceOptions): Pick<Config, 'processing' | 'retry' | 'lost' | 'sweep' | 'service'> {
+function serviceConfig({ limit, kind }: DemoServiceOptions): ServiceConfig {
   const service = { intervalMs: 250, leaseTtlMs: DEMO_LEASE_MS }
   const queue = { package: 'sql', name: 'demo' }
   return configSchema.parse({ queue, processing: { limit }, service, ...kind.settings })

@@ -1,4 +1,5 @@
 import type { ItemRecord } from '@sluice/core'
+import { foldMessage } from '@sluice/engine'
 
 /** Failures that differ only in numbers, ids and the like. */
 export interface FailureGroup {
@@ -37,27 +38,8 @@ export class FailureGroups {
   }
 }
 
-const FOLDS: readonly (readonly [RegExp, string])[] = [
-  [/\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b/giu, '…'],
-  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?/gu, '…'],
-  // Hexadecimal of some length, if a digit shows that it is no word.
-  [/\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b/giu, '…'],
-  [/\b0x[0-9a-f]+\b/giu, '…'],
-  [/\d+(?:[.,]\d+)*/gu, '…'],
-]
-
 /** A reason without what is peculiar to one item: its id, numbers, instants, hashes. Its first line is enough. */
 export function foldReason(reason: string | undefined, id: string): string {
-  const line = (reason ?? '').trim().split('\n', 1)[0] ?? ''
-  if (line === '') return '(no reason given)'
-  let folded = withoutId(line, id)
-  for (const [pattern, by] of FOLDS) folded = folded.replaceAll(pattern, by)
-  return folded.length > 200 ? `${folded.slice(0, 199).toWellFormed()}…` : folded
-}
-
-/** A short id only where it stands alone: the letters of `a` or `it` are in many words. */
-function withoutId(line: string, id: string): string {
-  if (id.length >= 8) return line.replaceAll(id, '…')
-  const literal = id.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, String.raw`\$&`)
-  return line.replaceAll(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, 'gu'), '…')
+  const folded = foldMessage(reason ?? '', [id])
+  return folded === '' ? '(no reason given)' : folded
 }

@@ -69,8 +69,15 @@ describe('files', () => {
       processing: { limit: 10 },
       retry: { maxAttempts: 1, backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
+      jobs: { pendingWarnMs: 600_000 },
       sweep: { everyMs: 3_600_000 },
-      service: { intervalMs: 1000, leaseTtlMs: 15_000, stopDeadlineMs: 10_000, sendConcurrency: 16 },
+      service: {
+        intervalMs: 1000,
+        leaseTtlMs: 15_000,
+        stopDeadlineMs: 10_000,
+        sendConcurrency: 16,
+        maxLookupsPerSecond: 200,
+      },
       log: { level: 'info', format: 'auto' },
     })
   })

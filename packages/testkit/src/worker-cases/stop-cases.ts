@@ -1,7 +1,7 @@
 import type { JobRef, Worker } from '@sluice/core'
 import { check, rejects, resolves, same } from '../check.js'
 import type { WorkerCase } from '../worker-harness.js'
-import { checkOffered, inStage, jobOf, polled, send } from './worker-walk.js'
+import { checkOffered, eventually, inStage, jobOf, polled, seen, send, sendPending } from './worker-walk.js'
 
 const BOUND_MS = 10_000
 
@@ -9,7 +9,7 @@ const BOUND_MS = 10_000
 export const stopCases: readonly WorkerCase[] = [
   {
     id: 'W-STOP-1',
-    title: 'a cancelled job reports FAIL, with a message; the others run on',
+    title: 'a cancelled job ends and reports an end; the others run on',
     needs: ({ cancelJob }) => (cancelJob ? undefined : 'this worker has no cancelJob'),
     async run(harness) {
       const worker = await harness.open()
@@ -18,10 +18,7 @@ export const stopCases: readonly WorkerCase[] = [
       await send(worker, harness, other)
       checkOffered(worker, 'cancelJob')
       await worker.cancelJob?.(job, 'no longer wanted')
-      const hasEnded = async () => (await polled(worker, 'a')) !== inStage('PROCESSING', job)
-      const stage = await eventually(hasEnded, harness.endsWithinMs)
-      check(stage, 'a cancelled job ends', await polled(worker, 'a'))
-      same(await polled(worker, 'a'), inStage('FAIL', job), 'and reports FAIL')
+      await checkEnds(worker, job, harness.endsWithinMs)
       same(await polled(worker, 'b'), inStage('PROCESSING', other), 'the other job runs on')
       await resolves(cancel(worker, job), 'cancelling it again is no error')
     },
@@ -42,6 +39,21 @@ export const stopCases: readonly WorkerCase[] = [
       }
       same(await polled(worker, 'done'), inStage('SUCCESS', done), 'an outcome is not overwritten')
       same(await polled(worker, 'runs'), inStage('PROCESSING', runs), 'another attempt is not hit')
+    },
+  },
+  {
+    id: 'W-STOP-1/b',
+    title: 'a cancelled job that is pending ends and reports an end, and does not begin',
+    needs: ({ cancelJob, pending }) => {
+      if (!cancelJob) return 'this worker has no cancelJob'
+      return pending === true ? undefined : 'this worker does not say which jobs are pending'
+    },
+    async run(harness) {
+      const worker = await harness.open()
+      const job = jobOf('a')
+      await sendPending(harness, { worker, job, message: 'no place for it' })
+      await worker.cancelJob?.(job, 'no longer wanted')
+      await checkEnds(worker, job, harness.endsWithinMs)
     },
   },
   {
@@ -86,6 +98,23 @@ export const stopCases: readonly WorkerCase[] = [
   },
 ]
 
+/** Its end is reported as such: to be gone from the poll is none. */
+async function checkEnds(worker: Worker, job: JobRef, boundMs = BOUND_MS): Promise<void> {
+  const ended = await eventually(
+    async () => (await polled(worker, job.id)) !== inStage('PROCESSING', job),
+    boundMs,
+  )
+  check(ended, 'a cancelled job ends', await polled(worker, job.id))
+  const report = (await worker.pollAllStatus()).get(job.id)
+  const ends = [inStage('FAIL', job), inStage('SUCCESS', job)]
+  check(ends.includes(seen(report)), 'and reports an end', seen(report))
+  if (report?.stage === 'SUCCESS')
+    check(
+      report.details !== undefined,
+      'one that ended well all the same says in its details that it was told to end',
+    )
+}
+
 async function cancel(worker: Worker, job: JobRef): Promise<void> {
   await worker.cancelJob?.(job, 'too late')
 }
@@ -103,16 +132,4 @@ async function within(work: Promise<unknown>): Promise<boolean> {
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** Asks until it is so or the bound is over: a job that is being ended takes what it takes, and nothing tells when. */
-async function eventually(holds: () => Promise<boolean>, boundMs = BOUND_MS): Promise<boolean> {
-  const endMs = performance.now() + boundMs
-  while (performance.now() < endMs) {
-    if (await holds()) return true
-    const { promise, resolve } = Promise.withResolvers<void>()
-    setTimeout(resolve, 20)
-    await promise
-  }
-  return false
 }

@@ -44,3 +44,25 @@ export function checkOffered(
     )
   }
 }
+
+/** Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending must be able to. */
+export async function sendPending(
+  harness: WorkerHarness,
+  { worker, job, message }: { worker: Worker; job: JobRef; message: string },
+): Promise<void> {
+  const isOffered = harness.sendPending !== undefined && harness.begin !== undefined
+  check(isOffered, 'supports.pending is true, so the harness must have sendPending and begin')
+  await harness.sendPending?.(worker, job, message)
+}
+
+/** Asks until it is so or the bound is over: what goes on elsewhere takes what it takes, and nothing tells when it is done. */
+export async function eventually(holds: () => Promise<boolean>, boundMs: number): Promise<boolean> {
+  const endMs = performance.now() + boundMs
+  while (performance.now() < endMs) {
+    if (await holds()) return true
+    const { promise, resolve } = Promise.withResolvers<void>()
+    setTimeout(resolve, 20)
+    await promise
+  }
+  return false
+}

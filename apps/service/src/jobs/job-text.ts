@@ -1,0 +1,51 @@
+import type { JobReport, JsonValue } from '@sluice/core'
+import { printable } from '../output.js'
+import type { JobAnswer } from './ask-jobs.js'
+import { endsWhenText, heldUpBy } from './held-up.js'
+
+/** How the job of an item in PROCESSING stands, in a few words. */
+export function runningText(answer: JobAnswer, maxChars: number): string {
+  if (answer.kind === 'unasked') return `not known: ${printable(answer.why, maxChars)}`
+  if (answer.kind === 'none') return 'the worker has none yet for this attempt'
+  const { report } = answer
+  if (report.stage !== 'PROCESSING') return `${endText(report, maxChars)}; not settled yet`
+  const heldUp = heldUpBy(report)
+  if (heldUp !== undefined) return `pending: ${printable(heldUp, maxChars)}`
+  return report.message === undefined ? 'runs' : `runs: ${printable(report.message, maxChars)}`
+}
+
+/** What became of a job that was told to end. */
+export function cancelledText(answer: JobAnswer, maxChars: number): string {
+  if (answer.kind === 'unasked') return `told to end; not known: ${printable(answer.why, maxChars)}`
+  if (answer.kind === 'none') return 'told to end; the worker no longer knows it'
+  const { report } = answer
+  if (report.stage === 'SUCCESS') return 'ended well although it was told to end; the item stays in FAIL'
+  if (report.stage === 'FAIL') return `told to end; ${endText(report, maxChars)}`
+  const heldUp = heldUpBy(report)
+  return heldUp === undefined
+    ? 'told to end; it has not ended yet'
+    : `told to end; it has not begun: ${endsWhenText(heldUp)}`
+}
+
+/** One line of `ls`: what runs, by the worker's name for it, how it stands, and where to look. */
+export function jobLine(answer: JobAnswer, maxChars: number): string {
+  if (answer.kind !== 'report') return answer.kind === 'none' ? 'no job yet' : ''
+  const { report } = answer
+  const names = ['workflow', 'phase'].map((name) => detailOf(report.details, name))
+  const parts = [...names, runningText(answer, maxChars), report.url]
+  return parts
+    .filter((part) => part !== undefined && part !== '')
+    .map((part) => printable(part ?? '', 300))
+    .join(' · ')
+}
+
+function endText({ stage, message }: JobReport, maxChars: number): string {
+  if (stage === 'SUCCESS') return 'ended well'
+  return message === undefined ? 'ended' : `ended: ${printable(message.split('\n', 1)[0] ?? '', maxChars)}`
+}
+
+function detailOf(details: JsonValue | undefined, name: string): string | undefined {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
+  const value = Object.entries(details).find(([key]) => key === name)?.[1]
+  return typeof value === 'string' ? value : undefined
+}
