@@ -67,6 +67,7 @@ export const s3Stores = {
       putIfMatchOfNothing: 'PreconditionFailed',
       oddConditions: 'taken',
       raceLosers: 'InternalError',
+      conditionsWhileVersioned: 'void',
       deleteIfMatch: 'ignored',
       batchDeleteETag: 'ignored',
       copyConditions: 'ignored',
@@ -88,7 +89,12 @@ export const s3Stores = {
   },
   minio: {
     title: 'MinIO',
-    rules: { deleteIfMatch: 'ignored', batchDeleteETag: 'ignored', copyConditions: 'ignored' },
+    rules: {
+      connectionAfterRefusal: 'closed',
+      deleteIfMatch: 'ignored',
+      batchDeleteETag: 'ignored',
+      copyConditions: 'ignored',
+    },
     deviations: [...deletesAnyway, ...copiesAnyway],
   },
   coreweave: {
