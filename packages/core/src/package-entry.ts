@@ -10,12 +10,17 @@ export interface PackageContext {
 }
 
 /** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
-export interface QueueUse {
+export interface QueueUse extends PackageContext {
   /**
    * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are not to be tried, which may
    * be slow, or refused to somebody who may only look.
    */
   readonly reading?: boolean
+  /**
+   * One short command opens it, at which people wait: of the trials of the storage the short ones do. Whoever opens a queue to keep it
+   * tries all.
+   */
+  readonly brief?: boolean
 }
 
 /** What a package that brings a queue exports, so that a service opens it by its name. */

@@ -187,13 +187,12 @@ export function missingListPermission(place: S3Place, cause: unknown): SluiceErr
   )
 }
 
-/** A store that doesn't do what it says. */
-export function storeLies(place: S3Place, why: string): SluiceError {
-  return new SluiceError(
-    'SLUICE_CONFIG_INVALID',
-    `Cannot keep a queue in ${placeText(place)}: ${why}. Items would be lost or given out twice there; use a store that honours ` +
-      'PUT If-None-Match (AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
-  )
+/** A store that doesn't do what it says: what was seen, and what to do about it. */
+export function storeLies(
+  place: S3Place,
+  { seen, advice }: { readonly seen: string; readonly advice: string },
+): SluiceError {
+  return new SluiceError('SLUICE_CONFIG_INVALID', `Cannot keep a queue in ${placeText(place)}: ${seen}. ${advice}`)
 }
 
 /** Bucket, prefix and endpoint, for messages. */

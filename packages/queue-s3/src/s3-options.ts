@@ -37,6 +37,13 @@ export const optionsSchema = z.strictObject({
     .describe(
       'over how many key ranges the items are spread; fixed when the queue is first opened. Default 1',
     ),
+  probe: z
+    .enum(['thorough', 'quick', 'off'])
+    .optional()
+    .describe(
+      'how the store is tried when the queue is opened: thorough (some 130 requests, once in a process), quick (some 25), off. ' +
+        'Default thorough; quick for a single command',
+    ),
   timeoutMs: z
     .int()
     .min(100)

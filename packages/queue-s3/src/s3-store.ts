@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -55,6 +56,9 @@ export interface Patience {
   tries: number
 }
 
+/** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
+export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
+
 const MAX_BATCH = 1_000
 
 /**
@@ -64,6 +68,7 @@ const MAX_BATCH = 1_000
 export class S3Store {
   readonly place: S3Place
   readonly clock: StoreClock
+  readonly #config: S3ClientConfig
   readonly #client: S3Client
   readonly #limit: LimitFunction
   readonly #timeoutMs: number
@@ -78,6 +83,7 @@ export class S3Store {
     this.#timeoutMs = timeoutMs
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
+    this.#config = client
     this.#client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
     this.#client.middlewareStack.add(
       (next) => async (args) => {
@@ -132,6 +138,24 @@ export class S3Store {
     return { objects, more: output.IsTruncated === true && objects.length > 0 }
   }
 
+  /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
+  async versioning(): Promise<Versioning> {
+    const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
+    try {
+      const { Status } = await this.#once((abortSignal) => this.#client.send(command, { abortSignal }))
+      return Status ?? 'never'
+    } catch {
+      // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.
+      return 'unknown'
+    }
+  }
+
+  /** A client of the same credentials and endpoint that sends by other means. */
+  clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client {
+    const { credentials } = this.#client.config
+    return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
+  }
+
   patience(): Patience {
     return { since: undefined, tries: 0 }
   }
@@ -154,7 +178,7 @@ export class S3Store {
         return { outcome: 'exists' }
       }
       if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, 'write')
-      await this.#wait(error, 'write', patience)
+      await this.waitAfter(error, 'write', patience)
       return { outcome: 'unclear' }
     }
   }
@@ -216,7 +240,7 @@ export class S3Store {
       left = refused.flatMap((error) => error.Key ?? [])
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
-        await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
+        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
     }
     await this.#deleteSingly(left, patience)
   }
@@ -259,17 +283,19 @@ export class S3Store {
       } catch (error) {
         const failure = failureOf(error)
         if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, what)
-        await this.#wait(error, what, patience)
+        await this.waitAfter(error, what, patience)
       }
     }
   }
 
   #once<T>(call: (abort: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#limit(() => {
-      // The shorter of the two: a request that hangs must leave time for another try.
-      const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
-      return call(AbortSignal.any([late, this.#ended.signal]))
-    })
+    return this.#limit(() => call(this.deadline()))
+  }
+
+  /** Of one request. A request that hangs must leave time for another try. */
+  deadline(): AbortSignal {
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
+    return AbortSignal.any([late, this.#ended.signal])
   }
 
   /** What was cut off by `close` says so: it is no outage. */
@@ -278,7 +304,7 @@ export class S3Store {
   }
 
   /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
-  async #wait(error: unknown, what: string, patience: Patience): Promise<void> {
+  async waitAfter(error: unknown, what: string, patience: Patience): Promise<void> {
     patience.since ??= performance.now()
     patience.tries += 1
     const spentMs = performance.now() - patience.since
