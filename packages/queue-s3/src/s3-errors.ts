@@ -20,6 +20,21 @@ const RETRIED = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
 ])
+/** The name of an object is refused: for its length, its characters, or what is in its way. Some are 409, which says "try again" elsewhere. */
+const KEY_REFUSED = new Set([
+  'InvalidObjectName',
+  'InvalidURI',
+  'KeyTooLong',
+  'KeyTooLongError',
+  'XMinioInvalidObjectName',
+])
+const KEY_BLOCKED = new Set([
+  'DirectoryObjectContainsData',
+  'ExistingObjectIsDirectory',
+  'ObjectParentIsFile',
+  'XMinioObjectExistsAsDirectory',
+  'XMinioParentIsObject',
+])
 const SLOW = new Set([
   'SlowDown',
   'ServiceUnavailable',
@@ -35,11 +50,17 @@ const SLOW = new Set([
 export function failureOf(error: unknown): S3Failure {
   if (!(error instanceof S3ServiceException)) return isNetworkError(error) ? 'retry' : 'fatal'
   const status = error.$metadata.httpStatusCode ?? 0
+  if (KEY_REFUSED.has(error.name) || KEY_BLOCKED.has(error.name)) return 'fatal'
   if (SLOW.has(error.name) || status === 503 || status === 429) return 'slow-down'
   if (RETRIED.has(error.name) || status === 409 || (status >= 500 && status !== 501)) return 'retry'
   if (status === 412 || error.name === 'PreconditionFailed') return 'exists'
   if (error.name === 'NoSuchKey' || (status === 404 && error.name !== 'NoSuchBucket')) return 'absent'
   return 'fatal'
+}
+
+/** The connection was closed under a request: the next one gets another connection. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
 /** A refusal for want of permission, and not of the credentials, which are 403 too. */
@@ -50,6 +71,29 @@ export function isAccessDenied(error: unknown): boolean {
 interface Known {
   readonly code: ErrorCode
   readonly what: string
+}
+
+const EXPIRED: Known = {
+  code: 'SLUICE_QUEUE_DENIED',
+  what: 'the credentials have expired. Renew them',
+}
+const REFUSED_KEY: Known = {
+  code: 'SLUICE_CONFIG_INVALID',
+  what:
+    'the store refuses the name of an object, which is too long for it or has characters that it does not take. ' +
+    'Choose a shorter or plainer `prefix`, queue `name` or item id',
+}
+const BLOCKED_KEY: Known = {
+  code: 'SLUICE_CONFIG_INVALID',
+  what: 'an object stands where the store needs a folder, or the reverse. Choose another `prefix`, or delete that object',
+}
+const MALFORMED: Known = {
+  code: 'SLUICE_QUEUE_DENIED',
+  what: 'the authorization header was refused. Correct `region`, or the access key',
+}
+const FULL: Known = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  what: 'the store has no room left, or the quota is used up. Make room, or raise the quota',
 }
 
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -69,7 +113,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'the signature was refused. Correct the secret key, or the region',
   },
-  ExpiredToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the credentials have expired. Renew them' },
+  ExpiredToken: EXPIRED,
+  ExpiredTokenException: EXPIRED,
+  TokenRefreshRequired: EXPIRED,
   InvalidToken: {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'the session token is not valid. Renew the credentials',
@@ -98,9 +144,16 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_CONFIG_INVALID',
     what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
   },
+  InvalidBucketName: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'no bucket can have this name. Correct `bucket`',
+  },
+  QuotaExceeded: FULL,
+  XMinioAdminBucketQuotaExceeded: FULL,
+  XMinioStorageFull: FULL,
   Unexplained: {
     code: 'SLUICE_QUEUE_DENIED',
-    what: 'the request was refused without a reason, as a HEAD is. Most likely the credentials have expired: renew them',
+    what: 'the request was refused without a reason. Check the credentials, `region` and `endpoint`',
   },
   SlowDown: {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
@@ -111,18 +164,26 @@ const KNOWN: Readonly<Record<string, Known>> = {
 const STATUS: Readonly<Record<number, string>> = {
   301: 'PermanentRedirect',
   400: 'Unexplained',
+  405: 'Unexplained',
   403: 'AccessDenied',
   501: 'NotImplemented',
   503: 'SlowDown',
+}
+
+function knownOf(name: string, status: number | undefined, error: unknown): Known | undefined {
+  if (KEY_REFUSED.has(name)) return REFUSED_KEY
+  if (KEY_BLOCKED.has(name)) return BLOCKED_KEY
+  // AWS names the right region. Without one it may as well be the access key that is malformed.
+  if (name === 'AuthorizationHeaderMalformed' && regionText(error) === '') return MALFORMED
+  const byStatus = name.startsWith('Unknown') || status === 403 ? STATUS[status ?? 0] : undefined
+  return KNOWN[name] ?? KNOWN[byStatus ?? '']
 }
 
 /** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
-  const known =
-    KNOWN[name] ??
-    (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
+  const known = knownOf(name, status, error)
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
     const said = `${head}: ${known.what}${regionText(error)} (${name}${status ? `, ${status}` : ''})`

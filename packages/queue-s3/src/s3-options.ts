@@ -16,6 +16,7 @@ export const optionsSchema = z.strictObject({
   prefix: z
     .string()
     .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
+    .refine(isPlainPath, 'must have no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character')
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
@@ -70,6 +71,14 @@ export const optionsSchema = z.strictObject({
 export type S3QueueOptions = z.input<typeof optionsSchema>
 /** The same, checked and with the defaults. */
 export type CheckedS3Options = z.output<typeof optionsSchema>
+
+/** Stores that keep objects in files change such names or refuse them, and a slash in front makes an empty part of them. */
+function isPlainPath(prefix: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  if (/[\\\u0000-\u001f\u007f]/u.test(prefix)) return false
+  const parts = prefix.replace(/\/$/u, '').split('/')
+  return prefix === '' || parts.every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255)
+}
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false

@@ -13,7 +13,14 @@ import {
 } from '@aws-sdk/client-s3'
 import type { SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
-import { closedMeanwhile, failureOf, isAccessDenied, s3Error, type S3Place } from './s3-errors.js'
+import {
+  closedMeanwhile,
+  failureOf,
+  isAccessDenied,
+  isConnectionLost,
+  s3Error,
+  type S3Place,
+} from './s3-errors.js'
 import { dateOf, storedObject } from './s3-answers.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
@@ -130,9 +137,10 @@ export class S3Store {
     const output = await this.#tried('list', patience, (abortSignal) =>
       this.#client.send(command, { abortSignal }),
     )
+    const keyOf = output.EncodingType === 'url' ? decodedKey : (key: string) => key
     const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
       if (Key === undefined) return []
-      const key = decodeURIComponent(Key.replaceAll('+', '%20'))
+      const key = keyOf(Key)
       return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
     })
     return { objects, more: output.IsTruncated === true && objects.length > 0 }
@@ -213,9 +221,21 @@ export class S3Store {
   async #look(key: string, patience: Patience): Promise<StorageReply> {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
     return this.#found('read', patience, async (abortSignal) => {
-      const output = await this.#client.send(command, { abortSignal })
-      return { object: storedObject(output, '', output.ContentLength ?? 0) }
+      try {
+        const output = await this.#client.send(command, { abortSignal })
+        return { object: storedObject(output, '', output.ContentLength ?? 0) }
+      } catch (error) {
+        if (failureOf(error) === 'fatal') await this.#explain(key, abortSignal)
+        throw error
+      }
     })
+  }
+
+  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws what it is told. */
+  async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
+    const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
+    const { Body } = await this.#client.send(command, { abortSignal })
+    await Body?.transformToByteArray()
   }
 
   async #found(
@@ -309,9 +329,21 @@ export class S3Store {
     patience.tries += 1
     const spentMs = performance.now() - patience.since
     if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
+    // Most likely it was closed before this request was sent, which says nothing of the store.
+    if (patience.tries === 1 && isConnectionLost(error)) return
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
     const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
     await pause(Math.random() * spanMs)
+  }
+}
+
+/** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */
+function decodedKey(key: string): string {
+  try {
+    return decodeURIComponent(key.replaceAll('+', '%20'))
+  } catch {
+    // Said to be encoded, and not: as it is it can at least be reported.
+    return key
   }
 }
 

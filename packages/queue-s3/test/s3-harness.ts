@@ -9,13 +9,13 @@ export function optionsOn(server: S3Server, endpoint: S3Endpoint = server.main, 
   return { name, bucket: server.bucket, prefix: 'queues', endpoint: url, region, credentials }
 }
 
-/** A fresh server with a clock that is set on by hand. */
+/** A fresh server with a clock that is set on by hand. The probe is not what these tests are about. */
 export async function s3Harness(): Promise<QueueHarness> {
   const clock = new ManualClock()
   const server = await startS3Server({ clock })
   const opened: Queue[] = []
   const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
-    const queue = await openQueue({ ...optionsOn(server, endpoint, name), clock })
+    const queue = await openQueue({ ...optionsOn(server, endpoint, name), clock, probe: 'off' })
     opened.push(queue)
     return queue
   }
@@ -24,7 +24,7 @@ export async function s3Harness(): Promise<QueueHarness> {
     passTime: (ms) => clock.advance(ms),
     openCrashing: async (point) => {
       const endpoint = await server.addEndpoint()
-      const queue = await openQueue({ ...optionsOn(server, endpoint), clock })
+      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, probe: 'off' })
       opened.push(queue)
       const last = endpoint.requests.length + point
       endpoint.onRequest = ({ index }) => {
@@ -37,7 +37,7 @@ export async function s3Harness(): Promise<QueueHarness> {
     },
     openUnreachable: async () => {
       const endpoint = await server.addEndpoint()
-      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, timeoutMs: 300 })
+      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, probe: 'off', timeoutMs: 300 })
       opened.push(queue)
       endpoint.crash()
       return queue

@@ -13,7 +13,7 @@ export type ProbeDepth = 'quick' | 'thorough'
  */
 const RACERS: Readonly<Record<ProbeDepth, readonly number[]>> = {
   quick: [8, 8],
-  thorough: Array.from({ length: 20 }, (_, index) => (index % 5 === 4 ? 8 : 4)),
+  thorough: Array.from({ length: 20 }, (_, index) => (index % 6 === 5 ? 8 : 4)),
 }
 
 export interface ProbeOptions {

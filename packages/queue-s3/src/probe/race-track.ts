@@ -33,6 +33,19 @@ interface SdkResponse {
   }
 }
 
+/** What a {@link RaceTrack} takes from outside. */
+export interface TrackWorld {
+  /** The addresses of a name. */
+  resolve(hostname: string): Promise<readonly LookupAddress[]>
+  /** Resolves when the servers have read what was sent ahead. */
+  untilRead(): Promise<void>
+}
+
+const REAL_WORLD: TrackWorld = {
+  resolve: (hostname) => lookup(hostname, { all: true }),
+  untilRead: () => pause(READING_MS),
+}
+
 /**
  * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its own, which is open before; the
  * server gets all but the last byte of each body ahead, and the last bytes go out together. A request without a body goes out whole at that
@@ -42,9 +55,15 @@ export class RaceTrack {
   readonly #agents = new Map<string, http.Agent>()
   readonly #retired: http.Agent[] = []
   #addresses: Promise<readonly LookupAddress[]> | undefined
-  #line = new StartLine([])
+  #line: StartLine
   #offset = 0
   #keepAlive = true
+  readonly #world: TrackWorld
+
+  constructor(world: TrackWorld = REAL_WORLD) {
+    this.#world = world
+    this.#line = new StartLine([], world.untilRead)
+  }
 
   /** For `new S3Client({ requestHandler })`. */
   readonly requestHandler = {
@@ -59,7 +78,7 @@ export class RaceTrack {
    * @param send sends the request of a token through {@link requestHandler}
    */
   async run<T>(tokens: readonly string[], send: (token: string) => Promise<T>): Promise<T[]> {
-    const line = new StartLine(tokens)
+    const line = new StartLine(tokens, this.#world.untilRead)
     this.#line = line
     const runs = tokens.map(async (token) => {
       try {
@@ -115,7 +134,7 @@ export class RaceTrack {
 
   /** `undefined` without any: the request itself tells why. */
   async #addressOf(request: SignedRequest, turn: number): Promise<LookupAddress | undefined> {
-    this.#addresses ??= reachable(request)
+    this.#addresses ??= this.#world.resolve(hostOf(request)).then((found) => reachable(found, request))
     const addresses = await this.#addresses
     return addresses[turn % addresses.length]
   }
@@ -143,9 +162,11 @@ class StartLine {
   readonly #tokens: readonly string[]
   readonly #missing: Set<string>
   readonly #start = Promise.withResolvers<void>()
+  readonly #untilRead: () => Promise<void>
 
-  constructor(tokens: readonly string[]) {
+  constructor(tokens: readonly string[], untilRead: () => Promise<void>) {
     this.#tokens = tokens
+    this.#untilRead = untilRead
     this.#missing = new Set(tokens)
   }
 
@@ -160,8 +181,8 @@ class StartLine {
 
   leave(token: string): void {
     if (!this.#missing.delete(token) || this.#missing.size > 0) return
-    // One timer for all: they are released in the same turn of the event loop.
-    void pause(READING_MS).then(this.#start.resolve)
+    // One wait for all: they are released in the same turn of the event loop.
+    void this.#untilRead().then(this.#start.resolve)
   }
 }
 
@@ -255,8 +276,10 @@ function lookupTo({ address, family }: LookupAddress): LookupFunction {
 }
 
 /** The addresses of the endpoint that take connections, or all of them where none does. */
-async function reachable(request: SignedRequest): Promise<readonly LookupAddress[]> {
-  const found = await lookup(hostOf(request), { all: true })
+async function reachable(
+  found: readonly LookupAddress[],
+  request: SignedRequest,
+): Promise<readonly LookupAddress[]> {
   const addresses = found.slice(0, MAX_ADDRESSES)
   if (addresses.length < 2) return addresses
   const port = request.port ?? (request.protocol === 'https:' ? 443 : 80)
