@@ -250,9 +250,8 @@ class Racer {
     const [socket]: unknown[] = await once(this.#request, 'socket')
     if (!(socket instanceof Socket)) throw new TypeError('The connection is none of node:net')
     if (socket.connecting) await once(socket, isSecure ? 'secureConnect' : 'connect')
-    socket.cork()
-    this.#request.end(body)
-    this.#release = () => socket.uncork()
+    // Nothing is sent before this: the head goes out with the end.
+    this.#release = () => this.#request.end(body)
   }
 }
 
