@@ -290,6 +290,75 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   })
 })
 
+/** For how many keys racers ran, of what the server was asked by a command. */
+function racesOf(): number {
+  const puts = new Map<string, number>()
+  for (const { operation, key } of server.main.requests)
+    if (operation === 'PutObject' && key.includes('/PROBE/')) puts.set(key, (puts.get(key) ?? 0) + 1)
+  return [...puts.values()].filter((count) => count > 2).length
+}
+
+describe('how thoroughly the store is tried', () => {
+  async function racesAt(command: readonly string[]): Promise<number> {
+    server.resetCounts()
+    await box.spawn(command)
+    return racesOf()
+  }
+
+  test('goes by the command', async () => {
+    await configure({ timeoutMs: 10_000 })
+    await writeFile(join(box.dir, 'ids.txt'), 'a\nb\n')
+    expect(await racesAt(['check'])).toBe(20)
+    expect(server.keys()).toEqual([])
+    for (const command of [['load', 'ids.txt'], ['check'], ['run', '--until-empty', '--log-level', 'silent']])
+      expect([command[0], await racesAt(command)]).toEqual([command[0], 20])
+    for (const command of [['put', 'c', '1'], ['pause'], ['resume'], ['limit', '3'], ['sweep', '--yes'], ['rm', 'a', '--yes']])
+      expect([command[0], await racesAt(command)]).toEqual([command[0], 2])
+    for (const command of [['status'], ['show', 'b'], ['ls'], ['report'], ['limit']])
+      expect([command[0], await racesAt(command)]).toEqual([command[0], 0])
+    expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
+  }, 120_000)
+
+  test('goes by `probe` where that is given', async () => {
+    await configure({ probe: 'off', timeoutMs: 10_000 })
+    expect(await racesAt(['put', 'a', '1'])).toBe(0)
+    expect(await racesAt(['check'])).toBe(0)
+  })
+
+  test('check finds out before there is a queue', async () => {
+    await serveAs({ rules: s3Stores.moto.rules })
+    await configure({ timeoutMs: 10_000 })
+    const { code, err } = await box.spawn(['check'])
+    expect([code, err.replaceAll('\n', ' ')]).toEqual([2, expect.stringMatching(/won instead of one/)])
+  })
+})
+
+describe('a versioned bucket', () => {
+  test('is warned of, once for a service, a load or a check', async () => {
+    await serveAs({ versioning: 'Enabled' })
+    await configure({ timeoutMs: 10_000 })
+    await writeFile(join(box.dir, 'ids.txt'), 'a\n')
+    for (const command of [['check'], ['load', 'ids.txt'], ['run', '--until-empty']]) {
+      const { code, err } = await box.spawn(command)
+      expect([command[0], code, err]).toEqual([command[0], 0, expect.stringContaining('versioning is enabled')])
+    }
+    expect((await box.spawn(['put', 'b', '1'])).err).toBe('')
+  })
+})
+
+test('verify tells a storage that does not answer in time from a broken one', async () => {
+  await configure({ timeoutMs: 300 })
+  server.main.onRequest = ({ operation, key }) =>
+    operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith('SlowDown') : undefined
+  const slow = await box.run(['verify', '--only', 'Q-NAME'])
+  expect([slow.code, slow.out]).toEqual([4, expect.stringMatching(/SLOW Q-NAME-1.* 0 failed, 1 slow/s)])
+  expect(slow.err).toMatch(/Nothing is broken.*--timeout/s)
+  server.main.onRequest = ({ operation, key }) =>
+    operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith('InvalidArgument') : undefined
+  const broken = await box.run(['verify', '--only', 'Q-NAME'])
+  expect([broken.code, broken.out]).toEqual([7, expect.stringMatching(/FAIL Q-NAME-1.* 1 failed, 0 slow/s)])
+})
+
 test('verify tells how much time has passed for all that read the store’s clock', async () => {
   await configure()
   for (let round = 0; round < 3; round++) {

@@ -32,6 +32,11 @@ export interface QueuePackage {
    * nobody in, or is damaged.
    */
   readonly queueExists?: (options: unknown) => Promise<boolean>
+  /**
+   * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
+   * as `openQueue` does.
+   */
+  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 

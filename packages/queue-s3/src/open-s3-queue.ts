@@ -29,9 +29,7 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
   const { store, layout, monotonicMs } = placeOf(checked)
   const { name, logger = use.logger ?? silentLogger } = checked
   try {
-    const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
-    if (use.reading !== true && depth !== 'off')
-      await probeOnce(store, { bucketId: bucketIdOf(checked), root: layout.root, depth, logger })
+    await probe(store, layout, { checked, use })
     const shards = await settledShards(store, layout, checked.shards)
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
@@ -42,6 +40,35 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
     store.close()
     throw openingError(error)
   }
+}
+
+/**
+ * Probes the store as `openQueue` does, and creates no queue.
+ *
+ * @throws SluiceError as `openQueue` does
+ */
+export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<void> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
+  const { store, layout } = placeOf(checked)
+  try {
+    await probe(store, layout, { checked, use })
+  } catch (error) {
+    throw openingError(error)
+  } finally {
+    store.close()
+  }
+}
+
+interface Probed {
+  readonly checked: CheckedS3Options
+  readonly use: QueueUse
+}
+
+async function probe(store: S3Store, { root }: Layout, { checked, use }: Probed): Promise<void> {
+  const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
+  if (use.reading === true || depth === 'off') return
+  const logger = checked.logger ?? use.logger ?? silentLogger
+  await probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
 }
 
 /**

@@ -231,11 +231,16 @@ export class S3Store {
     })
   }
 
-  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws what it is told. */
+  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws the refusal that it is told. */
   async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
-    const { Body } = await this.#client.send(command, { abortSignal })
-    await Body?.transformToByteArray()
+    try {
+      const { Body } = await this.#client.send(command, { abortSignal })
+      await Body?.transformToByteArray()
+    } catch (error) {
+      // Any other answer is none to the HEAD.
+      if (failureOf(error) === 'fatal') throw error
+    }
   }
 
   async #found(
