@@ -35,7 +35,10 @@ export async function openQueuePackage(
  *
  * @throws as {@link openQueuePackage}
  */
-export async function checkStorage(settings: PackageSettings, options: OpenOptions & QueueUse): Promise<void> {
+export async function checkStorage(
+  settings: PackageSettings,
+  options: OpenOptions & QueueUse,
+): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
   await found.checkStorage?.(checked, useOf(options))

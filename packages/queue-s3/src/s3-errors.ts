@@ -253,7 +253,10 @@ export function storeLies(
   place: S3Place,
   { seen, advice }: { readonly seen: string; readonly advice: string },
 ): SluiceError {
-  return new SluiceError('SLUICE_CONFIG_INVALID', `Cannot keep a queue in ${placeText(place)}: ${seen}. ${advice}`)
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Cannot keep a queue in ${placeText(place)}: ${seen}. ${advice}`,
+  )
 }
 
 /** Bucket, prefix and endpoint, for messages. */

@@ -16,7 +16,10 @@ export const optionsSchema = z.strictObject({
   prefix: z
     .string()
     .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
-    .refine(isPlainPath, 'must have no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character')
+    .refine(
+      isPlainPath,
+      'must have no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character',
+    )
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
@@ -77,7 +80,9 @@ function isPlainPath(prefix: string): boolean {
   // eslint-disable-next-line no-control-regex
   if (/[\\\u0000-\u001f\u007f]/u.test(prefix)) return false
   const parts = prefix.replace(/\/$/u, '').split('/')
-  return prefix === '' || parts.every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255)
+  return (
+    prefix === '' || parts.every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255)
+  )
 }
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {

@@ -51,7 +51,9 @@ class Schedule {
     const server = await startS3Server()
     const endpoints = [await server.addEndpoint(), await server.addEndpoint(), await server.addEndpoint()]
     const queues = await Promise.all(
-      endpoints.map((endpoint) => openQueue({ ...optionsOn(server, endpoint), timeoutMs: 2_000, probe: 'off' })),
+      endpoints.map((endpoint) =>
+        openQueue({ ...optionsOn(server, endpoint), timeoutMs: 2_000, probe: 'off' }),
+      ),
     )
     for (const endpoint of endpoints) endpoint.onRequest = (request) => this.#fault(request)
     await Promise.all(queues.map((queue) => this.#process(queue)))

@@ -66,13 +66,16 @@ function racingAt(number: number): RaceWindow {
 const racy = (number: number) => ({ rules: { atomicConditions: false }, raceWindow: racingAt(number) })
 
 describe('a store that checks first and writes later', () => {
-  test.each([0, 7, 19])('is refused by the thorough probe, though it races for key %i only', async (number) => {
-    const server = await serverOf(racy(number))
-    expect(await opening(optionsOn(server))).toMatch(
-      /concurrent PUT If-None-Match: \* of one key 2 won instead of one.*given out twice/s,
-    )
-    expect(scratchOf(server)).toEqual([])
-  })
+  test.each([0, 7, 19])(
+    'is refused by the thorough probe, though it races for key %i only',
+    async (number) => {
+      const server = await serverOf(racy(number))
+      expect(await opening(optionsOn(server))).toMatch(
+        /concurrent PUT If-None-Match: \* of one key 2 won instead of one.*given out twice/s,
+      )
+      expect(scratchOf(server)).toEqual([])
+    },
+  )
 
   test.each([0, 1])('is refused by the quick one when it races for key %i', async (number) => {
     const server = await serverOf(racy(number))
@@ -92,7 +95,10 @@ describe('a store that checks first and writes later', () => {
 })
 
 describe('what a race shows', () => {
-  const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({ key: 'k', ends: new Map(Object.entries(ends)) })
+  const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({
+    key: 'k',
+    ends: new Map(Object.entries(ends)),
+  })
 
   test.each<[Readonly<Record<string, RacerEnd>>, string | undefined]>([
     [{ a: 'created', b: 'exists' }, 'a'],
@@ -121,12 +127,15 @@ describe('what a probe costs', () => {
   test.each([
     ['thorough', 150, 24],
     ['quick', 40, 2],
-  ] as const)('%s: at most %i requests, where keys are deleted one by one too', async (probe, most, least) => {
-    const server = await serverOf({ denied: ['DeleteObjects'] })
-    expect(await opening({ ...optionsOn(server), probe })).toBe('opened')
-    expect(sent(server)).toBeLessThanOrEqual(most)
-    expect(raceKeys(server).length).toBeGreaterThanOrEqual(Math.min(least, 20))
-  })
+  ] as const)(
+    '%s: at most %i requests, where keys are deleted one by one too',
+    async (probe, most, least) => {
+      const server = await serverOf({ denied: ['DeleteObjects'] })
+      expect(await opening({ ...optionsOn(server), probe })).toBe('opened')
+      expect(sent(server)).toBeLessThanOrEqual(most)
+      expect(raceKeys(server).length).toBeGreaterThanOrEqual(Math.min(least, 20))
+    },
+  )
 
   test('thorough: 2 s at 20 ms a request, by the number of requests that wait for another one', async () => {
     const depths: number[] = []
@@ -148,7 +157,9 @@ describe('what a probe costs', () => {
     const server = await serverOf()
     expect(await opening({ ...optionsOn(server), probe: 'off' })).toBe('opened')
     expect(await opening(optionsOn(server), { reading: true })).toBe('opened')
-    expect(server.main.requests.filter(({ key, query }) => `${key}${query['prefix']}`.includes('PROBE'))).toEqual([])
+    expect(
+      server.main.requests.filter(({ key, query }) => `${key}${query['prefix']}`.includes('PROBE')),
+    ).toEqual([])
   })
 
   test('`probe` wins over what the command is for', async () => {
@@ -249,12 +260,15 @@ describe('versioning', () => {
   test.each([
     ['Enabled', /versioning is enabled.*old version.*noncurrent/s],
     ['Suspended', /versioning is suspended.*delete marker/s],
-  ] as const)('%s: a bucket where the condition holds is accepted, with a warning', async (versioning, text) => {
-    const server = await serverOf({ versioning })
-    const warnings: string[] = []
-    expect(await opening(optionsOn(server), { logger: loggerOf(warnings) })).toBe('opened')
-    expect(warnings).toEqual([expect.stringMatching(text)])
-  })
+  ] as const)(
+    '%s: a bucket where the condition holds is accepted, with a warning',
+    async (versioning, text) => {
+      const server = await serverOf({ versioning })
+      const warnings: string[] = []
+      expect(await opening(optionsOn(server), { logger: loggerOf(warnings) })).toBe('opened')
+      expect(warnings).toEqual([expect.stringMatching(text)])
+    },
+  )
 
   test.each([
     ['403', {}],
@@ -275,7 +289,11 @@ describe('a refusal names what was seen', () => {
   test.each([
     ['the order of LIST', { rules: { listOrder: 'locale' } }, /another order than that of their bytes/],
     ['a late LIST', { listLag: 3 }, /LIST does not show keys.*late/],
-    ['the condition', { rules: { putIfNoneMatch: 'ignored' } }, /the store ignores it.*honours PUT If-None-Match/s],
+    [
+      'the condition',
+      { rules: { putIfNoneMatch: 'ignored' } },
+      /the store ignores it.*honours PUT If-None-Match/s,
+    ],
   ] as const)('%s', async (_, options, text) => {
     const server = await serverOf(options)
     const message = await opening(optionsOn(server))

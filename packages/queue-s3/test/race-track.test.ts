@@ -33,7 +33,11 @@ function trackOn(addresses: readonly string[], untilRead = async () => undefined
   return track
 }
 
-async function sendOn(track: RaceTrack, port: number, { token, body = 'body' }: { token: string; body?: string }) {
+async function sendOn(
+  track: RaceTrack,
+  port: number,
+  { token, body = 'body' }: { token: string; body?: string },
+) {
   const { response } = await track.requestHandler.handle({
     method: 'PUT',
     protocol: 'http:',

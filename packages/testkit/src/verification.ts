@@ -73,7 +73,9 @@ async function endInTime(end: Promise<End>, timeoutMs: number): Promise<End> {
     const error = `the case did not end within ${LATE * timeoutMs} ms: it hangs, or is far slower than it may be`
     return { outcome: 'failed', error: new Error(error) }
   }
-  return late.outcome === 'passed' ? { outcome: 'slow', reason: `it holds, and took over ${timeoutMs} ms` } : late
+  return late.outcome === 'passed'
+    ? { outcome: 'slow', reason: `it holds, and took over ${timeoutMs} ms` }
+    : late
 }
 
 /** How many times the time of a case are waited for. */

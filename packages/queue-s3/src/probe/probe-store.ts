@@ -88,7 +88,8 @@ const ADVICE: Readonly<Record<Lie['about'], string>> = {
   condition:
     'Items would be lost or given out twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
     '(AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
-  order: 'Items would be given out in another order, or not at all. Use a store that lists keys by their bytes',
+  order:
+    'Items would be given out in another order, or not at all. Use a store that lists keys by their bytes',
   lag: 'Items would be missed. Use a store whose listings show each write at once',
   names: 'Items would be missed. Use a store that keeps names as they are, or another `prefix`',
   metadata: 'Answers that were lost could not be told. Use a store that keeps user metadata',

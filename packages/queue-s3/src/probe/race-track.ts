@@ -67,8 +67,10 @@ export class RaceTrack {
 
   /** For `new S3Client({ requestHandler })`. */
   readonly requestHandler = {
-    handle: (request: SignedRequest, options?: { readonly abortSignal?: AbortSignal }): Promise<SdkResponse> =>
-      this.#handle(request, options?.abortSignal),
+    handle: (
+      request: SignedRequest,
+      options?: { readonly abortSignal?: AbortSignal },
+    ): Promise<SdkResponse> => this.#handle(request, options?.abortSignal),
   }
 
   /**

@@ -29,7 +29,9 @@ export class Scratch {
     try {
       await this.#tokenOf(`${this.prefix}none`)
     } catch (error) {
-      throw isSluiceError(error, 'SLUICE_QUEUE_DENIED') ? missingListPermission(this.#store.place, error) : error
+      throw isSluiceError(error, 'SLUICE_QUEUE_DENIED')
+        ? missingListPermission(this.#store.place, error)
+        : error
     }
   }
 
@@ -46,9 +48,15 @@ export class Scratch {
     }
     const kept = await this.#tokenOf(key)
     if (kept === 'second')
-      throw new StoreLie({ about: 'condition', seen: 'a PUT If-None-Match: * that was refused has changed the object' })
+      throw new StoreLie({
+        about: 'condition',
+        seen: 'a PUT If-None-Match: * that was refused has changed the object',
+      })
     if (kept !== 'first')
-      throw new StoreLie({ about: 'metadata', seen: 'an object that was just written has lost its user metadata' })
+      throw new StoreLie({
+        about: 'metadata',
+        seen: 'an object that was just written has lost its user metadata',
+      })
     this.#certain.add(key)
   }
 
