@@ -51,9 +51,7 @@ class Schedule {
     const server = await startS3Server()
     const endpoints = [await server.addEndpoint(), await server.addEndpoint(), await server.addEndpoint()]
     const queues = await Promise.all(
-      endpoints.map((endpoint) =>
-        openQueue({ ...optionsOn(server, endpoint), timeoutMs: 2_000, probe: 'off' }),
-      ),
+      endpoints.map((endpoint) => openQueue({ ...optionsOn(server, endpoint), timeoutMs: 2_000 })),
     )
     for (const endpoint of endpoints) endpoint.onRequest = (request) => this.#fault(request)
     await Promise.all(queues.map((queue) => this.#process(queue)))
@@ -151,7 +149,7 @@ class Schedule {
   }
 
   async #check(server: S3Server): Promise<void> {
-    const queue = await openQueue({ ...optionsOn(server), probe: 'off' })
+    const queue = await openQueue(optionsOn(server))
     // Finishes puts that were cut off, as any look at an id does.
     const records = await Promise.all(IDS.map((id) => queue.lookup(id)))
     await queue.sweep()

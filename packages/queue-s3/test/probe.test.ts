@@ -11,7 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../src/index.js'
 import { forgetProbes } from '../src/probe/probe-memory.js'
 import { wrongOf, type RacerEnd } from '../src/probe/race.js'
-import { optionsOn } from './s3-harness.js'
+import { probedOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -70,7 +70,7 @@ describe('a store that checks first and writes later', () => {
     'is refused by the thorough probe, though it races for key %i only',
     async (number) => {
       const server = await serverOf(racy(number))
-      expect(await opening(optionsOn(server))).toMatch(
+      expect(await opening(probedOn(server))).toMatch(
         /concurrent PUT If-None-Match: \* of one key 2 won instead of one.*given out twice/s,
       )
       expect(scratchOf(server)).toEqual([])
@@ -79,18 +79,18 @@ describe('a store that checks first and writes later', () => {
 
   test.each([0, 1])('is refused by the quick one when it races for key %i', async (number) => {
     const server = await serverOf(racy(number))
-    expect(await opening(optionsOn(server), { brief: true })).toContain('2 won instead of one')
+    expect(await opening(probedOn(server), { brief: true })).toContain('2 won instead of one')
     expect(scratchOf(server)).toEqual([])
   })
 
   test('gets through the quick one when it races for none of its keys', async () => {
     const server = await serverOf(racy(2))
-    expect(await opening(optionsOn(server), { brief: true })).toBe('opened')
+    expect(await opening(probedOn(server), { brief: true })).toBe('opened')
   })
 
   test('is refused when no window is chosen: racers arrive in the same turn', async () => {
     const server = await serverOf({ rules: s3Stores.moto.rules })
-    expect(await opening(optionsOn(server))).toContain('won instead of one')
+    expect(await opening(probedOn(server))).toContain('won instead of one')
   })
 })
 
@@ -131,7 +131,7 @@ describe('what a probe costs', () => {
     '%s: at most %i requests, where keys are deleted one by one too',
     async (probe, most, least) => {
       const server = await serverOf({ denied: ['DeleteObjects'] })
-      expect(await opening({ ...optionsOn(server), probe })).toBe('opened')
+      expect(await opening({ ...probedOn(server), probe })).toBe('opened')
       expect(sent(server)).toBeLessThanOrEqual(most)
       expect(raceKeys(server).length).toBeGreaterThanOrEqual(Math.min(least, 20))
     },
@@ -148,15 +148,15 @@ describe('what a probe costs', () => {
       depths[index] = 1 + Math.max(0, ...done)
       return undefined
     }
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
     // Each race waits 5 ms more, for the servers to read.
     expect(Math.max(...depths) * 20 + raceKeys(server).length * 5).toBeLessThanOrEqual(2_000)
   })
 
   test('off and reading: nothing but the queue’s own object', async () => {
     const server = await serverOf()
-    expect(await opening({ ...optionsOn(server), probe: 'off' })).toBe('opened')
-    expect(await opening(optionsOn(server), { reading: true })).toBe('opened')
+    expect(await opening({ ...probedOn(server), probe: 'off' })).toBe('opened')
+    expect(await opening(probedOn(server), { reading: true })).toBe('opened')
     expect(
       server.main.requests.filter(({ key, query }) => `${key}${query['prefix']}`.includes('PROBE')),
     ).toEqual([])
@@ -164,7 +164,7 @@ describe('what a probe costs', () => {
 
   test('`probe` wins over what the command is for', async () => {
     const server = await serverOf()
-    expect(await opening({ ...optionsOn(server), probe: 'thorough' }, { brief: true })).toBe('opened')
+    expect(await opening({ ...probedOn(server), probe: 'thorough' }, { brief: true })).toBe('opened')
     expect(raceKeys(server)).toHaveLength(20)
   })
 })
@@ -172,13 +172,13 @@ describe('what a probe costs', () => {
 describe('what passed is remembered for the process', () => {
   test('the same place is not probed again, another queue of the bucket without races', async () => {
     const server = await serverOf()
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
     const races = raceKeys(server).length
     const first = sent(server)
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
     expect(sent(server) - first).toBeLessThanOrEqual(2)
     const second = sent(server)
-    expect(await opening(optionsOn(server, server.main, 'other'))).toBe('opened')
+    expect(await opening(probedOn(server, server.main, 'other'))).toBe('opened')
     expect(raceKeys(server)).toHaveLength(races)
     expect(sent(server) - second).toBeLessThanOrEqual(10)
   })
@@ -186,33 +186,33 @@ describe('what passed is remembered for the process', () => {
   test('a quick one does not stand for a thorough one; two at once are one', async () => {
     const server = await serverOf()
     await Promise.all([
-      opening({ ...optionsOn(server), probe: 'quick' }),
-      opening({ ...optionsOn(server), probe: 'quick' }),
+      opening({ ...probedOn(server), probe: 'quick' }),
+      opening({ ...probedOn(server), probe: 'quick' }),
     ])
     expect(raceKeys(server)).toHaveLength(2)
-    await opening(optionsOn(server))
+    await opening(probedOn(server))
     expect(raceKeys(server)).toHaveLength(22)
   })
 
   test('a refusal is not', async () => {
     const server = await serverOf({ rules: s3Stores.radosgw16.rules, versioning: 'Enabled' })
-    expect(await opening(optionsOn(server))).toContain('versioning')
+    expect(await opening(probedOn(server))).toContain('versioning')
     server.setVersioning('Suspended')
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
   })
 })
 
 describe('sockets and addresses', () => {
   test('a store that closes its connection after each 412 is no racer’s loss', async () => {
     const server = await serverOf({ rules: s3Stores.minio.rules })
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
     expect(sent(server)).toBeLessThanOrEqual(150)
     expect(raceKeys(server).length).toBeGreaterThanOrEqual(20)
   })
 
   test('each racer has a connection of its own', async () => {
     const server = await serverOf({ latencyMs: 20 })
-    expect(await opening({ ...optionsOn(server), probe: 'quick', concurrency: 1 })).toBe('opened')
+    expect(await opening({ ...probedOn(server), probe: 'quick', concurrency: 1 })).toBe('opened')
     expect(server.main.maxInFlight).toBe(8)
   })
 
@@ -220,12 +220,12 @@ describe('sockets and addresses', () => {
     const server = await serverOf()
     // The server listens on 127.0.0.1 alone; localhost may be ::1 too.
     const endpoint = server.endpoint.replace('127.0.0.1', 'localhost')
-    expect(await opening({ ...optionsOn(server), endpoint })).toBe('opened')
+    expect(await opening({ ...probedOn(server), endpoint })).toBe('opened')
   })
 
   test('losers that are told 500, as on Ceph 16, are losers', async () => {
     const server = await serverOf({ rules: s3Stores.radosgw16.rules, latencyMs: 2 })
-    expect(await opening(optionsOn(server))).toBe('opened')
+    expect(await opening(probedOn(server))).toBe('opened')
   })
 })
 
@@ -237,10 +237,10 @@ describe('versioning', () => {
 
   test('that voids the condition is named as the reason', async () => {
     const server = await serverOf({ rules: s3Stores.radosgw16.rules, versioning: 'Enabled' })
-    const message = await opening(optionsOn(server))
+    const message = await opening(probedOn(server))
     expect(message).toMatch(/versioning is enabled on the bucket.*Suspend versioning of this bucket/s)
     expect(message).not.toContain('Ceph')
-    expect(await opening(optionsOn(server), { brief: true })).toContain('versioning is enabled')
+    expect(await opening(probedOn(server), { brief: true })).toContain('versioning is enabled')
   })
 
   test('is a doubt where it may not be read', async () => {
@@ -249,12 +249,12 @@ describe('versioning', () => {
       versioning: 'Enabled',
       denied: ['GetBucketVersioning'],
     })
-    expect(await opening(optionsOn(server))).toMatch(/honours PUT If-None-Match.*s3:GetBucketVersioning/s)
+    expect(await opening(probedOn(server))).toMatch(/honours PUT If-None-Match.*s3:GetBucketVersioning/s)
   })
 
   test('is not mentioned where there is none', async () => {
     const server = await serverOf({ rules: s3Stores.garage.rules })
-    expect(await opening(optionsOn(server))).not.toMatch(/versioning/i)
+    expect(await opening(probedOn(server))).not.toMatch(/versioning/i)
   })
 
   test.each([
@@ -265,7 +265,7 @@ describe('versioning', () => {
     async (versioning, text) => {
       const server = await serverOf({ versioning })
       const warnings: string[] = []
-      expect(await opening(optionsOn(server), { logger: loggerOf(warnings) })).toBe('opened')
+      expect(await opening(probedOn(server), { logger: loggerOf(warnings) })).toBe('opened')
       expect(warnings).toEqual([expect.stringMatching(text)])
     },
   )
@@ -280,7 +280,7 @@ describe('versioning', () => {
       server.main.onRequest = ({ operation }) =>
         operation === 'GetBucketVersioning' ? fault.onRequest() : undefined
     const warnings: string[] = []
-    expect(await opening(optionsOn(server), { logger: loggerOf(warnings) })).toBe('opened')
+    expect(await opening(probedOn(server), { logger: loggerOf(warnings) })).toBe('opened')
     expect(warnings).toEqual([])
   })
 })
@@ -296,7 +296,7 @@ describe('a refusal names what was seen', () => {
     ],
   ] as const)('%s', async (_, options, text) => {
     const server = await serverOf(options)
-    const message = await opening(optionsOn(server))
+    const message = await opening(probedOn(server))
     expect(message).toMatch(text)
     if (!message.includes('store ignores it')) expect(message).not.toContain('If-None-Match')
     expect(scratchOf(server)).toEqual([])
@@ -304,6 +304,6 @@ describe('a refusal names what was seen', () => {
 
   test('UTF-16 order is as good as that of bytes: what differs in keys is ASCII', async () => {
     const server = await serverOf({ rules: { listOrder: 'utf16' } })
-    expect(await opening({ ...optionsOn(server), prefix: '\u{1f600}/\uff5e' })).toBe('opened')
+    expect(await opening({ ...probedOn(server), prefix: '\u{1f600}/\uff5e' })).toBe('opened')
   })
 })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { RaceTrack } from '../src/probe/race-track.js'
 
@@ -23,12 +23,14 @@ async function listen(
     server.closeAllConnections()
     server.close()
   })
-  return (server.address() as AddressInfo).port
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  return address.port
 }
 
-function trackOn(addresses: readonly string[], untilRead = async () => undefined): RaceTrack {
+function trackOn(addresses: readonly string[], untilRead = async (): Promise<void> => undefined): RaceTrack {
   const resolve = async () => addresses.map((address) => ({ address, family: 4 }))
-  const track = new RaceTrack({ resolve, untilRead: async () => void (await untilRead()) })
+  const track = new RaceTrack({ resolve, untilRead })
   closing.push(() => track.close())
   return track
 }
@@ -57,12 +59,12 @@ const TOKENS = ['a', 'b', 'c', 'd']
 
 test('all have sent all but the last byte before the first of them sends that', async () => {
   const events: string[] = []
-  const read = Promise.withResolvers<undefined>()
+  const read = Promise.withResolvers<void>()
   const port = await listen('127.0.0.1', (incoming, reply) => {
     events.push(`head ${incoming.url}`)
     incoming.on('data', (chunk: Buffer) => {
       events.push(String(chunk))
-      if (events.filter((event) => event === 'held').length === 4) read.resolve(undefined)
+      if (events.filter((event) => event === 'held').length === 4) read.resolve()
     })
     incoming.on('end', () => reply.end())
   })
@@ -79,7 +81,7 @@ test('all have sent all but the last byte before the first of them sends that', 
 
 test('without a body all are connected before the first of them sends anything', async () => {
   let connected = 0
-  const all = Promise.withResolvers<undefined>()
+  const all = Promise.withResolvers<void>()
   const seen: number[] = []
   const port = await listen(
     '127.0.0.1',
@@ -89,7 +91,7 @@ test('without a body all are connected before the first of them sends anything',
       reply.end()
     },
     () => {
-      if (++connected === 4) all.resolve(undefined)
+      if (++connected === 4) all.resolve()
     },
   )
   const track = trackOn(['127.0.0.1'], () => all.promise)
@@ -132,9 +134,9 @@ test('connections are used again, until one turns out to be closed without notic
 test.skipIf(process.platform !== 'linux')(
   'every address of the name is used, and one that nobody listens on is left out',
   async () => {
-    const used: (string | undefined)[] = []
+    const used: string[] = []
     const serve = (incoming: IncomingMessage, reply: ServerResponse) => {
-      used.push(incoming.socket.localAddress)
+      used.push(incoming.socket.localAddress ?? '')
       incoming.resume()
       incoming.on('end', () => reply.end())
     }

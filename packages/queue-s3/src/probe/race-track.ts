@@ -62,7 +62,7 @@ export class RaceTrack {
 
   constructor(world: TrackWorld = REAL_WORLD) {
     this.#world = world
-    this.#line = new StartLine([], world.untilRead)
+    this.#line = new StartLine([], world)
   }
 
   /** For `new S3Client({ requestHandler })`. */
@@ -80,7 +80,7 @@ export class RaceTrack {
    * @param send sends the request of a token through {@link requestHandler}
    */
   async run<T>(tokens: readonly string[], send: (token: string) => Promise<T>): Promise<T[]> {
-    const line = new StartLine(tokens, this.#world.untilRead)
+    const line = new StartLine(tokens, this.#world)
     this.#line = line
     const runs = tokens.map(async (token) => {
       try {
@@ -164,11 +164,11 @@ class StartLine {
   readonly #tokens: readonly string[]
   readonly #missing: Set<string>
   readonly #start = Promise.withResolvers<void>()
-  readonly #untilRead: () => Promise<void>
+  readonly #world: TrackWorld
 
-  constructor(tokens: readonly string[], untilRead: () => Promise<void>) {
+  constructor(tokens: readonly string[], world: TrackWorld) {
     this.#tokens = tokens
-    this.#untilRead = untilRead
+    this.#world = world
     this.#missing = new Set(tokens)
   }
 
@@ -184,7 +184,7 @@ class StartLine {
   leave(token: string): void {
     if (!this.#missing.delete(token) || this.#missing.size > 0) return
     // One wait for all: they are released in the same turn of the event loop.
-    void this.#untilRead().then(this.#start.resolve)
+    void this.#world.untilRead().then(this.#start.resolve)
   }
 }
 
