@@ -7,7 +7,7 @@ import type { FlagSetting, LoadedConfig } from './config/load-config.js'
 import { parseText } from './config/setting-text.js'
 import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
 import { watchInterrupts, type Interrupts } from './interrupt.js'
-import { Output, type TextStream } from './output.js'
+import { Output, warningsOf, type TextStream } from './output.js'
 
 /** Whoever loads a list and sees no error would think it is kept. */
 const ALONE =
@@ -111,11 +111,18 @@ export class CliContext implements CommandContext {
     return loaded
   }
 
-  async #openQueue({ make = false, reading = false }: OpenQueueOptions): Promise<Queue> {
+  async checkStorage(): Promise<void> {
+    const loaded = await this.config()
+    const { checkStorage } = await import('./open-package.js')
+    await checkStorage(loaded.config.queue, { ...loaded, logger: warningsOf(this.output) })
+  }
+
+  async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
     if (!make) await assertQueueExists(loaded.config.queue, loaded)
-    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, reading })
+    const logger = brief ? {} : { logger: warningsOf(this.output) }
+    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, ...logger, ...use, brief })
     if (!queue.supports.multiProcess) this.output.warn(ALONE)
     return queue
   }

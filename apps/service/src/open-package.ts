@@ -23,11 +23,33 @@ import { loadPackage, type OpenOptions, type PackageKind } from './package-loadi
  */
 export async function openQueuePackage(
   settings: PackageSettings,
-  { reading, ...options }: OpenOptions & QueueUse,
+  options: OpenOptions & QueueUse,
 ): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
-  return await found.openQueue(checked, reading === undefined ? {} : { reading })
+  return await found.openQueue(checked, useOf(options))
+}
+
+/**
+ * Tries the storage of a queue that is not there yet, as far as its package can.
+ *
+ * @throws as {@link openQueuePackage}
+ */
+export async function checkStorage(
+  settings: PackageSettings,
+  options: OpenOptions & QueueUse,
+): Promise<void> {
+  const found = await loadQueuePackage(settings, options)
+  const checked = await checkedOptions('queue', settings, withSchema(found, options))
+  await found.checkStorage?.(checked, useOf(options))
+}
+
+function useOf({ reading, brief, logger }: QueueUse): QueueUse {
+  return {
+    ...(reading === undefined ? {} : { reading }),
+    ...(brief === undefined ? {} : { brief }),
+    ...(logger === undefined ? {} : { logger }),
+  }
 }
 
 /**

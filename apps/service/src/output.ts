@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { Logger } from '@sluice/core'
 import Table from 'cli-table3'
 import pico from 'picocolors'
 
@@ -117,4 +118,11 @@ function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
   if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false
   if (env['FORCE_COLOR'] !== undefined) return env['FORCE_COLOR'] !== '0'
   return stream.isTTY === true && env['TERM'] !== 'dumb'
+}
+
+/** A logger of which only warnings and errors are told, without their fields. */
+export function warningsOf(output: Pick<Output, 'warn'>): Logger {
+  const none = (): undefined => undefined
+  const warn = (_: unknown, message: string): void => output.warn(message)
+  return { debug: none, info: none, warn, error: warn }
 }

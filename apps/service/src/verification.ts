@@ -5,24 +5,37 @@ import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '
 import { CommandError } from './command-error.js'
 import type { CommandContext } from './commands/command.js'
 import { openQueuePackage } from './open-package.js'
+import { warningsOf } from './output.js'
 import { plural } from './progress/progress-text.js'
+
+export interface VerifyChoice {
+  /** Cases whose id starts so; empty for all. */
+  readonly only: string
+  /** How long a case may take. */
+  readonly timeoutMs: number
+}
 
 type OpenQueue = (name: string) => Promise<Queue>
 
 /**
  * Runs the queue contract on the configured storage; each case has a queue of its own, which is emptied afterwards.
  *
- * @param only cases whose id starts so; empty for all
- * @throws SluiceError SLUICE_CONFIG_INVALID when the queue lives in one process; CommandError BROKEN when a case fails
+ * @throws SluiceError SLUICE_CONFIG_INVALID when the queue lives in one process; CommandError BROKEN when a case fails, UNAVAILABLE when none
+ * fails and one is slow
  */
-export async function verifyConfigured(context: CommandContext, only: string): Promise<void> {
+export async function verifyConfigured(
+  context: CommandContext,
+  { only, timeoutMs }: VerifyChoice,
+): Promise<void> {
   const cases = queueContract.filter((one) => one.id.startsWith(only))
   if (cases.length === 0) throw new CommandError('INVALID', `No case of the contract starts with ${only}.`)
   const loaded = await context.config()
-  const open: OpenQueue = (name) => openQueuePackage({ ...loaded.config.queue, name }, loaded)
+  const use = { ...loaded, logger: warningsOf(context.output) }
+  const open: OpenQueue = (name) => openQueuePackage({ ...loaded.config.queue, name }, use)
   await assertShared(open)
   const results = await verifyQueue(async () => makeHarness(open), {
     cases,
+    timeoutMs,
     onResult: (result) => printResult(result, context),
   })
   summarize(results, context)
@@ -114,6 +127,7 @@ function printResult(result: CaseResult, { output }: CommandContext): void {
   const mark = {
     passed: output.colors.green('ok  '),
     skipped: output.colors.yellow('skip'),
+    slow: output.colors.yellow('SLOW'),
     failed: output.colors.red('FAIL'),
   }[outcome]
   const tail = reason === undefined ? '' : ` (${reason})`
@@ -131,9 +145,16 @@ function printResult(result: CaseResult, { output }: CommandContext): void {
 function summarize(results: readonly CaseResult[], { output }: CommandContext): void {
   const count = (outcome: CaseResult['outcome']): number =>
     results.filter((result) => result.outcome === outcome).length
-  const counts = { passed: count('passed'), failed: count('failed'), skipped: count('skipped') }
-  const text = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`
+  const [passed, failed, slow, skipped] = [count('passed'), count('failed'), count('slow'), count('skipped')]
+  const counts = { passed, failed, slow, skipped }
+  const text = `${passed} passed, ${failed} failed, ${slow} slow, ${skipped} skipped`
   output.print(output.colors.bold(text), counts)
-  if (counts.failed > 0)
-    throw new CommandError('BROKEN', `The queue breaks ${plural(counts.failed, 'case')} of its contract.`)
+  if (failed > 0)
+    throw new CommandError('BROKEN', `The queue breaks ${plural(failed, 'case')} of its contract.`)
+  if (slow === 0) return
+  throw new CommandError(
+    'UNAVAILABLE',
+    `Nothing is broken, and ${plural(slow, 'case')} did not end in time: the storage is slow, or did not answer. ` +
+      'Try from a machine that is nearer to it, or give more time: a longer --timeout, a longer queue.timeoutMs.',
+  )
 }

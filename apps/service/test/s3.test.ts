@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-s3'
-import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
+import {
+  answerWith,
+  s3Stores,
+  startS3Server,
+  type S3Endpoint,
+  type S3Server,
+  type S3ServerOptions,
+} from '@sluice/testkit/s3'
 import { openWorker } from '@sluice/worker-dummy'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from './sluice.js'
@@ -290,8 +297,99 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   })
 })
 
+/** For how many keys racers ran, of what an address was asked. */
+function racesOf({ requests }: Pick<S3Endpoint, 'requests'>): number {
+  const puts = new Map<string, number>()
+  for (const { operation, key } of requests)
+    if (operation === 'PutObject' && key.includes('/PROBE/')) puts.set(key, (puts.get(key) ?? 0) + 1)
+  return [...puts.values()].filter((count) => count > 2).length
+}
+
+/** A command at an address of its own: what passed at another one is not remembered for it. */
+async function runAt(command: readonly string[]) {
+  const endpoint = await server.addEndpoint()
+  const ended = await box.run([...command, '--set', `queue.endpoint=${endpoint.endpoint}`])
+  return { ...ended, races: racesOf(endpoint) }
+}
+
+describe('how thoroughly the store is tried', () => {
+  test('goes by the command', async () => {
+    await configure({ timeoutMs: 10_000 })
+    await writeFile(join(box.dir, 'ids.txt'), 'a\nb\n')
+    expect((await runAt(['check'])).races).toBe(20)
+    expect(server.keys()).toEqual([])
+    const commands: readonly (readonly [races: number, ...command: string[]])[] = [
+      [20, 'load', 'ids.txt'],
+      [20, 'check'],
+      [2, 'put', 'c', '1'],
+      [2, 'pause'],
+      [2, 'resume'],
+      [2, 'limit', '3'],
+      [2, 'sweep', '--yes'],
+      [2, 'rm', 'a', '--yes'],
+      [0, 'status', '--sample', '0'],
+      [0, 'show', 'b'],
+      [0, 'ls'],
+      [0, 'report'],
+      [0, 'limit'],
+      [20, 'run', '--until-empty', '--log-level', 'silent'],
+    ]
+    for (const [races, ...command] of commands) {
+      const ended = await runAt(command)
+      expect([command, ended.code, ended.races]).toEqual([command, 0, races])
+    }
+    expect((await runAt(['verify', '--only', 'Q-NAME-1/a'])).races).toBe(20)
+    expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
+  }, 300_000)
+
+  test('goes by `probe` where that is given', async () => {
+    await configure({ probe: 'off', timeoutMs: 10_000 })
+    expect(await runAt(['put', 'a', '1'])).toMatchObject({ code: 0, races: 0 })
+    expect(await runAt(['check'])).toMatchObject({ code: 0, races: 0 })
+  })
+
+  test('check finds out before there is a queue', async () => {
+    await serveAs({ rules: s3Stores.moto.rules })
+    await configure({ timeoutMs: 10_000 })
+    const { code, err } = await box.run(['check'])
+    expect([code, err.replaceAll('\n', ' ')]).toEqual([2, expect.stringMatching(/won instead of one/)])
+    expect(server.keys()).toEqual([])
+  })
+})
+
+test('a versioned bucket is warned of, once for a load, a check or a service', async () => {
+  await serveAs({ versioning: 'Enabled' })
+  await configure({ timeoutMs: 10_000 })
+  await writeFile(join(box.dir, 'ids.txt'), 'a\n')
+  const text = 'versioning is enabled on the bucket'
+  for (const command of [['check'], ['load', 'ids.txt'], ['run', '--until-empty', '--log-format', 'json']]) {
+    const { code, err } = await runAt(command)
+    expect([command[0], code, err.split(text).length]).toEqual([command[0], 0, 2])
+  }
+  expect((await runAt(['put', 'b', '1'])).err).not.toContain(text)
+}, 120_000)
+
+test('verify tells a storage that does not answer in time from a broken one', async () => {
+  const refuse = (code: 'SlowDown' | 'InvalidArgument') => {
+    server.main.onRequest = ({ operation, key }) =>
+      operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith(code) : undefined
+  }
+  await configure({ timeoutMs: 1_000, probe: 'off' })
+  refuse('SlowDown')
+  const slow = await box.run(['verify', '--only', 'Q-NAME-1/a'])
+  expect([slow.code, slow.out]).toEqual([4, expect.stringMatching(/SLOW Q-NAME-1\/a.* 0 failed, 1 slow/s)])
+  expect(slow.err).toMatch(/Nothing is broken.*--timeout/s)
+  await configure({ timeoutMs: 60_000, probe: 'off' })
+  refuse('InvalidArgument')
+  const broken = await box.run(['verify', '--only', 'Q-NAME-1/a'])
+  expect([broken.code, broken.out]).toEqual([
+    7,
+    expect.stringMatching(/FAIL Q-NAME-1\/a.* 1 failed, 0 slow/s),
+  ])
+}, 300_000)
+
 test('verify tells how much time has passed for all that read the store’s clock', async () => {
-  await configure()
+  await configure({ probe: 'off' })
   for (let round = 0; round < 3; round++) {
     const { code, out } = await box.run(['verify', '--only', 'Q-TIME-1/d'])
     expect([code, out]).toEqual([0, expect.stringContaining('1 passed')])

@@ -10,12 +10,17 @@ export interface PackageContext {
 }
 
 /** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
-export interface QueueUse {
+export interface QueueUse extends PackageContext {
   /**
    * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are not to be tried, which may
    * be slow, or refused to somebody who may only look.
    */
   readonly reading?: boolean
+  /**
+   * One short command opens it, at which people wait: of the trials of the storage the short ones do. Whoever opens a queue to keep it
+   * tries all.
+   */
+  readonly brief?: boolean
 }
 
 /** What a package that brings a queue exports, so that a service opens it by its name. */
@@ -27,6 +32,11 @@ export interface QueuePackage {
    * nobody in, or is damaged.
    */
   readonly queueExists?: (options: unknown) => Promise<boolean>
+  /**
+   * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
+   * as `openQueue` does.
+   */
+  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 

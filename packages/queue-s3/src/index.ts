@@ -1,5 +1,5 @@
 /** A queue in an S3 bucket: one JSON object per item, whose prefix is its stage. */
-export { openQueue, queueExists } from './open-s3-queue.js'
+export { checkStorage, openQueue, queueExists } from './open-s3-queue.js'
 export { optionsSchema } from './s3-options.js'
 export type { S3QueueOptions } from './s3-options.js'
 export { S3Queue } from './s3-queue.js'

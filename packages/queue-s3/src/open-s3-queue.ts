@@ -2,7 +2,7 @@ import { checkOptions, silentLogger, type QueueUse } from '@sluice/core'
 import { makeGround } from './ground.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
-import { probeStore } from './probe.js'
+import { probeOnce } from './probe/probe-memory.js'
 import { settledShards } from './queue-settings.js'
 import { openingError } from './s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
@@ -13,21 +13,22 @@ import { StintNames } from './stint-names.js'
 import { StrayLog } from './stray-log.js'
 
 /**
- * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
+ * Opens a queue in a bucket. The store is probed first, as the option `probe` says: a queue on one that ignores conditional writes, or
+ * honours them for one request at a time only, would lose items. What has passed is remembered for the process.
  *
  * @param options as {@link optionsSchema} says
- * @param use with `reading` there is no probe, which writes, and takes twenty requests. `list` then still needs to write: it ends moves that
- * died half done
+ * @param use with `reading` there is no probe, which writes; with `brief` a quick one, unless `probe` says otherwise. `list` then still
+ * needs to write: it ends moves that died half done. The `logger` is told what the option of that name is, where that is missing
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
  * `shards` than the queue was made with; SLUICE_QUEUE_CORRUPT for a queue of another format, or one that needs what this version does not
  * know; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
-export async function openQueue(options: unknown, { reading = false }: QueueUse = {}): Promise<S3Queue> {
+export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout, monotonicMs } = placeOf(checked)
-  const { name, logger = silentLogger } = checked
+  const { name, logger = use.logger ?? silentLogger } = checked
   try {
-    if (!reading) await probeStore(store, layout.root, logger)
+    await probe(store, layout, { checked, use })
     const shards = await settledShards(store, layout, { name, shards: checked.shards })
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
@@ -38,6 +39,35 @@ export async function openQueue(options: unknown, { reading = false }: QueueUse 
     store.close()
     throw openingError(error)
   }
+}
+
+/**
+ * Probes the store as `openQueue` does, and creates no queue.
+ *
+ * @throws SluiceError as `openQueue` does
+ */
+export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<void> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
+  const { store, layout } = placeOf(checked)
+  try {
+    await probe(store, layout, { checked, use })
+  } catch (error) {
+    throw openingError(error)
+  } finally {
+    store.close()
+  }
+}
+
+interface Probed {
+  readonly checked: CheckedS3Options
+  readonly use: QueueUse
+}
+
+async function probe(store: S3Store, { root }: Layout, { checked, use }: Probed): Promise<void> {
+  const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
+  if (use.reading === true || depth === 'off') return
+  const logger = checked.logger ?? use.logger ?? silentLogger
+  await probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
 }
 
 /**
@@ -65,6 +95,11 @@ function placeOf(checked: CheckedS3Options): { store: S3Store; layout: Layout; m
   const place = { bucket, root: layout.root, ...has({ endpoint }) }
   const store = new S3Store({ client: clientOptions(checked), place, concurrency, timeoutMs, monotonicMs })
   return { store, layout, monotonicMs }
+}
+
+/** What the store's ways may depend on. */
+function bucketIdOf({ endpoint, region, bucket, credentials }: CheckedS3Options): string {
+  return JSON.stringify([endpoint, region, bucket, credentials?.accessKeyId])
 }
 
 const defaultClock = { monotonicMs: () => performance.now() }

@@ -58,6 +58,11 @@ export function failureOf(error: unknown): S3Failure {
   return 'fatal'
 }
 
+/** The connection was closed under a request: the next one gets another connection. */
+export function isConnectionLost(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+}
+
 /** A refusal for want of permission, and not of the credentials, which are 403 too. */
 export function isAccessDenied(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === 'AccessDenied'
@@ -66,6 +71,29 @@ export function isAccessDenied(error: unknown): boolean {
 interface Known {
   readonly code: ErrorCode
   readonly what: string
+}
+
+const EXPIRED: Known = {
+  code: 'SLUICE_QUEUE_DENIED',
+  what: 'the credentials have expired. Renew them',
+}
+const REFUSED_KEY: Known = {
+  code: 'SLUICE_CONFIG_INVALID',
+  what:
+    'the store refuses the name of an object, which is too long for it or has characters that it does not take. ' +
+    'Choose a shorter or plainer `prefix`, queue `name` or item id',
+}
+const BLOCKED_KEY: Known = {
+  code: 'SLUICE_CONFIG_INVALID',
+  what: 'an object stands where the store needs a folder, or the reverse. Choose another `prefix`, or delete that object',
+}
+const MALFORMED: Known = {
+  code: 'SLUICE_QUEUE_DENIED',
+  what: 'the authorization header was refused. Correct `region`, or the access key',
+}
+const FULL: Known = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  what: 'the store has no room left, or the quota is used up. Make room, or raise the quota',
 }
 
 const KNOWN: Readonly<Record<string, Known>> = {
@@ -85,7 +113,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'the signature was refused. Correct the secret key, or the region',
   },
-  ExpiredToken: { code: 'SLUICE_QUEUE_DENIED', what: 'the credentials have expired. Renew them' },
+  ExpiredToken: EXPIRED,
+  ExpiredTokenException: EXPIRED,
+  TokenRefreshRequired: EXPIRED,
   InvalidToken: {
     code: 'SLUICE_QUEUE_DENIED',
     what: 'the session token is not valid. Renew the credentials',
@@ -114,9 +144,16 @@ const KNOWN: Readonly<Record<string, Known>> = {
     code: 'SLUICE_CONFIG_INVALID',
     what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
   },
+  InvalidBucketName: {
+    code: 'SLUICE_CONFIG_INVALID',
+    what: 'no bucket can have this name. Correct `bucket`',
+  },
+  QuotaExceeded: FULL,
+  XMinioAdminBucketQuotaExceeded: FULL,
+  XMinioStorageFull: FULL,
   Unexplained: {
     code: 'SLUICE_QUEUE_DENIED',
-    what: 'the request was refused without a reason, as a HEAD is. Most likely the credentials have expired: renew them',
+    what: 'the request was refused without a reason. Check the credentials, `region` and `endpoint`',
   },
   SlowDown: {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
@@ -127,18 +164,26 @@ const KNOWN: Readonly<Record<string, Known>> = {
 const STATUS: Readonly<Record<number, string>> = {
   301: 'PermanentRedirect',
   400: 'Unexplained',
+  405: 'Unexplained',
   403: 'AccessDenied',
   501: 'NotImplemented',
   503: 'SlowDown',
+}
+
+function knownOf(name: string, status: number | undefined, error: unknown): Known | undefined {
+  if (KEY_REFUSED.has(name)) return REFUSED_KEY
+  if (KEY_BLOCKED.has(name)) return BLOCKED_KEY
+  // AWS names the right region. Without one it may as well be the access key that is malformed.
+  if (name === 'AuthorizationHeaderMalformed' && regionText(error) === '') return MALFORMED
+  const byStatus = name.startsWith('Unknown') || status === 403 ? STATUS[status ?? 0] : undefined
+  return KNOWN[name] ?? KNOWN[byStatus ?? '']
 }
 
 /** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
-  const known =
-    KNOWN[name] ??
-    (name.startsWith('Unknown') || status === 403 ? KNOWN[STATUS[status ?? 0] ?? ''] : undefined)
+  const known = knownOf(name, status, error)
   const head = `Cannot ${what} in ${placeText(place)}`
   if (known !== undefined) {
     const said = `${head}: ${known.what}${regionText(error)} (${name}${status ? `, ${status}` : ''})`
@@ -203,12 +248,14 @@ export function missingListPermission(place: S3Place, cause: unknown): SluiceErr
   )
 }
 
-/** A store that doesn't do what it says. */
-export function storeLies(place: S3Place, why: string): SluiceError {
+/** A store that doesn't do what it says: what was seen, and what to do about it. */
+export function storeLies(
+  place: S3Place,
+  { seen, advice }: { readonly seen: string; readonly advice: string },
+): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `Cannot keep a queue in ${placeText(place)}: ${why}. Items would be lost or given out twice there; use a store that honours ` +
-      'PUT If-None-Match (AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
+    `Cannot keep a queue in ${placeText(place)}: ${seen}. ${advice}`,
   )
 }
 

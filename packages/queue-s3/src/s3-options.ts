@@ -16,6 +16,10 @@ export const optionsSchema = z.strictObject({
   prefix: z
     .string()
     .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
+    .refine(
+      isPlainPath,
+      'must have no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character',
+    )
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
@@ -36,6 +40,13 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe(
       'over how many key ranges the items are spread; fixed when the queue is first opened. Default 1',
+    ),
+  probe: z
+    .enum(['thorough', 'quick', 'off'])
+    .optional()
+    .describe(
+      'how the store is tried when the queue is opened: thorough (some 130 requests, once in a process), quick (some 25), off. ' +
+        'Default thorough; quick for a single command',
     ),
   timeoutMs: z
     .int()
@@ -63,6 +74,16 @@ export const optionsSchema = z.strictObject({
 export type S3QueueOptions = z.input<typeof optionsSchema>
 /** The same, checked and with the defaults. */
 export type CheckedS3Options = z.output<typeof optionsSchema>
+
+/** Stores that keep objects in files change such names or refuse them, and a slash in front makes an empty part of them. */
+function isPlainPath(prefix: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  if (/[\\\u0000-\u001f\u007f]/u.test(prefix)) return false
+  const parts = prefix.replace(/\/$/u, '').split('/')
+  return (
+    prefix === '' || parts.every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255)
+  )
+}
 
 function hasMethods(value: unknown, names: readonly string[]): boolean {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false

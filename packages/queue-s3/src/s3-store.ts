@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -17,6 +18,7 @@ import {
   failureOf,
   isAccessDenied,
   isKeyRefused,
+  isConnectionLost,
   s3Error,
   type S3Place,
 } from './s3-errors.js'
@@ -62,6 +64,9 @@ export interface Patience {
   tries: number
 }
 
+/** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
+export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
+
 const MAX_BATCH = 1_000
 
 /**
@@ -71,6 +76,7 @@ const MAX_BATCH = 1_000
 export class S3Store {
   readonly place: S3Place
   readonly clock: StoreClock
+  readonly #config: S3ClientConfig
   readonly #client: S3Client
   readonly #limit: LimitFunction
   readonly #timeoutMs: number
@@ -85,6 +91,7 @@ export class S3Store {
     this.#timeoutMs = timeoutMs
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
+    this.#config = client
     this.#client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
     this.#client.middlewareStack.add(
       (next) => async (args) => {
@@ -131,12 +138,31 @@ export class S3Store {
     const output = await this.#tried('list', patience, (abortSignal) =>
       this.#client.send(command, { abortSignal }),
     )
+    const keyOf = output.EncodingType === 'url' ? decodedKey : (key: string) => key
     const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
       if (Key === undefined) return []
-      const key = decodeURIComponent(Key.replaceAll('+', '%20'))
+      const key = keyOf(Key)
       return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
     })
     return { objects, more: output.IsTruncated === true && objects.length > 0 }
+  }
+
+  /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
+  async versioning(): Promise<Versioning> {
+    const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
+    try {
+      const { Status } = await this.#once((abortSignal) => this.#client.send(command, { abortSignal }))
+      return Status ?? 'never'
+    } catch {
+      // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.
+      return 'unknown'
+    }
+  }
+
+  /** A client of the same credentials and endpoint that sends by other means. */
+  clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client {
+    const { credentials } = this.#client.config
+    return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
   }
 
   patience(): Patience {
@@ -162,7 +188,7 @@ export class S3Store {
       }
       if (isKeyRefused(error)) return { outcome: 'refused', cause: this.#failed(error, 'write') }
       if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, 'write')
-      await this.#wait(error, 'write', patience)
+      await this.waitAfter(error, 'write', patience)
       return { outcome: 'unclear' }
     }
   }
@@ -207,11 +233,16 @@ export class S3Store {
     })
   }
 
-  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws what it is told. */
+  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws the refusal that it is told. */
   async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
-    const { Body } = await this.#client.send(command, { abortSignal })
-    await Body?.transformToByteArray()
+    try {
+      const { Body } = await this.#client.send(command, { abortSignal })
+      await Body?.transformToByteArray()
+    } catch (error) {
+      // Any other answer is none to the HEAD.
+      if (failureOf(error) === 'fatal') throw error
+    }
   }
 
   async #found(
@@ -237,7 +268,7 @@ export class S3Store {
       left = refused.flatMap((error) => error.Key ?? [])
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
-        await this.#wait(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
+        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
     }
     await this.#deleteSingly(left, patience)
   }
@@ -280,17 +311,19 @@ export class S3Store {
       } catch (error) {
         const failure = failureOf(error)
         if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, what)
-        await this.#wait(error, what, patience)
+        await this.waitAfter(error, what, patience)
       }
     }
   }
 
   #once<T>(call: (abort: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#limit(() => {
-      // The shorter of the two: a request that hangs must leave time for another try.
-      const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
-      return call(AbortSignal.any([late, this.#ended.signal]))
-    })
+    return this.#limit(() => call(this.deadline()))
+  }
+
+  /** Of one request. A request that hangs must leave time for another try. */
+  deadline(): AbortSignal {
+    const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
+    return AbortSignal.any([late, this.#ended.signal])
   }
 
   /** What was cut off by `close` says so: it is no outage. */
@@ -299,14 +332,26 @@ export class S3Store {
   }
 
   /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
-  async #wait(error: unknown, what: string, patience: Patience): Promise<void> {
+  async waitAfter(error: unknown, what: string, patience: Patience): Promise<void> {
     patience.since ??= performance.now()
     patience.tries += 1
     const spentMs = performance.now() - patience.since
     if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
+    // Most likely it was closed before this request was sent, which says nothing of the store.
+    if (patience.tries === 1 && isConnectionLost(error)) return
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
     const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
     await pause(Math.random() * spanMs)
+  }
+}
+
+/** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */
+function decodedKey(key: string): string {
+  try {
+    return decodeURIComponent(key.replaceAll('+', '%20'))
+  } catch {
+    // Said to be encoded, and not: as it is it can at least be reported.
+    return key
   }
 }
 

@@ -9,7 +9,7 @@ import {
 } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
-import { optionsOn } from './s3-harness.js'
+import { optionsOn, probedOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -47,7 +47,7 @@ function refuseEach({ body }: S3Request): S3Fault {
 describe('a store that lies is refused', () => {
   test.each(['s3rver', 'garage', 'b2'] as const)('%s', async (name) => {
     const lying = await server({ rules: s3Stores[name].rules })
-    const { code, message } = await refusal(optionsOn(lying))
+    const { code, message } = await refusal(probedOn(lying))
     expect(code).toBe('SLUICE_CONFIG_INVALID')
     expect(message).toMatch(/sluice-test.*queues\/contract\/.*If-None-Match/s)
     expect(lying.keys().filter((key) => key.includes('ITEMS'))).toEqual([])
@@ -55,12 +55,12 @@ describe('a store that lies is refused', () => {
 
   test('whose listing is late', async () => {
     const late = await server({ listLag: 3 })
-    expect((await refusal(optionsOn(late))).message).toContain('LIST')
+    expect((await refusal(probedOn(late))).message).toContain('LIST')
   })
 
   test.each(['aws', 'minio', 'radosgw16'] as const)('%s is not', async (name) => {
     const good = await server({ rules: s3Stores[name].rules })
-    const queue = await openQueue(optionsOn(good))
+    const queue = await openQueue(probedOn(good))
     opened.push(queue)
     await queue.put('a', 1)
     expect((await queue.get(1)).map(({ id }) => id)).toEqual(['a'])
@@ -76,7 +76,7 @@ describe('a store that refuses DeleteObjects but not DELETE', () => {
     const made = await server({
       onRequest: (request) => (request.operation === 'DeleteObjects' ? refuse(request) : undefined),
     })
-    const queue = await openQueue(optionsOn(made))
+    const queue = await openQueue(probedOn(made))
     opened.push(queue)
     await queue.put('a', 1)
     await queue.remove(['a'])
@@ -106,7 +106,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
 
   test('no such bucket', async () => {
     const made = await server()
-    const { code, message } = await refusal({ ...optionsOn(made), bucket: 'nowhere' })
+    const { code, message } = await refusal({ ...probedOn(made), bucket: 'nowhere' })
     expect([code, message]).toEqual([
       'SLUICE_CONFIG_INVALID',
       expect.stringMatching(/nowhere.*no such bucket/s),
@@ -116,13 +116,13 @@ describe('bad weather is one clear error, which names bucket and prefix and says
   test('https where the store speaks http', async () => {
     const made = await server()
     const endpoint = made.endpoint.replace('http:', 'https:')
-    const { code, message } = await refusal({ ...optionsOn(made), endpoint, timeoutMs: 1_000 })
+    const { code, message } = await refusal({ ...probedOn(made), endpoint, timeoutMs: 1_000 })
     expect([code, message]).toEqual(['SLUICE_QUEUE_UNAVAILABLE', expect.stringContaining('http:// rather')])
   })
 
   test('ListBucket is missing', async () => {
     const made = await server({ denied: ['ListObjectsV2'] })
-    const { code, message } = await refusal(optionsOn(made))
+    const { code, message } = await refusal(probedOn(made))
     expect([code, message]).toEqual(['SLUICE_QUEUE_DENIED', expect.stringContaining('s3:ListBucket')])
   })
 
@@ -130,7 +130,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     '%s is denied',
     async (denied) => {
       const made = await server({ denied })
-      const result = await openQueue(optionsOn(made)).then(
+      const result = await openQueue(probedOn(made)).then(
         async (queue) => {
           opened.push(queue)
           return 'opened'
@@ -152,7 +152,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'clock'],
   ] as const)('%s', async (answer, wanted, text) => {
     const made = await server({ onRequest: () => answerWith(answer) })
-    const { code, message } = await refusal({ ...optionsOn(made), timeoutMs: 300 })
+    const { code, message } = await refusal({ ...probedOn(made), timeoutMs: 300 })
     expect([code, message]).toEqual([wanted, expect.stringContaining(text)])
     expect(message).toContain('bucket "sluice-test", prefix "queues/contract/"')
     expect(message).not.toContain('sluice-test-secret')
@@ -160,7 +160,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
 
   test('nobody listens at the endpoint', async () => {
     const gone = await startS3Server()
-    const options = { ...optionsOn(gone), timeoutMs: 300 }
+    const options = { ...probedOn(gone), timeoutMs: 300 }
     await gone.close()
     const { code, message } = await refusal(options)
     expect([code, message]).toEqual(['SLUICE_QUEUE_UNAVAILABLE', expect.stringContaining('`endpoint`')])
@@ -180,9 +180,9 @@ describe('bad weather is one clear error, which names bucket and prefix and says
 
   test('other shards than the queue was made with', async () => {
     const made = await server()
-    opened.push(await openQueue({ ...optionsOn(made), shards: 4 }))
-    expect(await refusal({ ...optionsOn(made), shards: 2 })).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
-    opened.push(await openQueue(optionsOn(made)))
+    opened.push(await openQueue({ ...probedOn(made), shards: 4 }))
+    expect(await refusal({ ...probedOn(made), shards: 2 })).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
+    opened.push(await openQueue(probedOn(made)))
   })
 })
 

@@ -3,10 +3,15 @@ import { ManualClock, type QueueHarness } from '@sluice/testkit'
 import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
 import { openQueue, type S3Queue } from '../src/index.js'
 
-/** What opens a queue on one address of a server. */
-export function optionsOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {
+/** What opens a queue on one address of a server, which is probed first. */
+export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {
   const { endpoint: url, region, credentials } = server.clientOptions(endpoint)
   return { name, bucket: server.bucket, prefix: 'queues', endpoint: url, region, credentials }
+}
+
+/** The same without the probe, for tests of other things. */
+export function optionsOn(...place: Parameters<typeof probedOn>) {
+  return { ...probedOn(...place), probe: 'off' as const }
 }
 
 /** A fresh server with a clock that is set on by hand. */

@@ -7,8 +7,9 @@ import type { WorkerCase, WorkerHarness } from './worker-harness.js'
 export interface CaseResult {
   readonly id: string
   readonly title: string
-  readonly outcome: 'passed' | 'failed' | 'skipped'
-  /** Why it was skipped. */
+  /** `slow`: it holds, and took longer than a case may; or the storage or worker did not answer in time. */
+  readonly outcome: 'passed' | 'failed' | 'skipped' | 'slow'
+  /** Why it was skipped, or what was slow. */
   readonly reason?: string
   /** What was wrong, for people. */
   readonly error?: Error

@@ -60,8 +60,10 @@ function cell({ results }: ContractColumn, promise: string): string {
   const own = results.filter((result) => promiseId(result) === promise)
   const failed = own.filter((result) => result.outcome === 'failed')
   const passed = own.filter((result) => result.outcome === 'passed').length
-  const skipped = own.length - failed.length - passed
+  const slow = own.filter((result) => result.outcome === 'slow')
+  const skipped = own.length - failed.length - passed - slow.length
   if (failed.length > 0) return `✗ ${failed.map((result) => result.id).join(', ')}`
+  if (slow.length > 0) return `slow ${slow.map((result) => result.id).join(', ')}`
   if (passed === 0) return skipped === 0 ? 'not run' : `skipped ${skipped}`
   return skipped === 0 ? `✓ ${passed}` : `✓ ${passed}, skipped ${skipped}`
 }

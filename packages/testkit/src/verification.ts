@@ -1,3 +1,4 @@
+import { isSluiceError } from '@sluice/core'
 import { runQueueCase, runWorkerCase, type CaseResult } from './case-run.js'
 import { queueContract } from './queue-contract.js'
 import type { QueueCase, QueueHarness } from './queue-harness.js'
@@ -9,7 +10,7 @@ export interface VerifyOptions<Case> {
   readonly onResult?: (result: CaseResult) => void
   /** Which cases; default the whole contract. */
   readonly cases?: readonly Case[]
-  /** A case that takes longer has failed. Default 60,000 ms. */
+  /** A case that takes longer is slow; one that has not ended after three times as long has failed. Default 60,000 ms. */
   readonly timeoutMs?: number
 }
 
@@ -37,7 +38,7 @@ async function verify<Case extends { id: string; title: string }>(
   const results: CaseResult[] = []
   for (const one of cases) {
     const startMs = performance.now()
-    const end = await outcomeOf(() => inTime(run(one), timeoutMs))
+    const end = await endInTime(endOf(run(one)), timeoutMs)
     const result = { id: one.id, title: one.title, ...end, ms: Math.round(performance.now() - startMs) }
     results.push(result)
     onResult?.(result)
@@ -45,22 +46,46 @@ async function verify<Case extends { id: string; title: string }>(
   return results
 }
 
-async function outcomeOf(
-  run: () => Promise<string | undefined>,
-): Promise<Pick<CaseResult, 'outcome' | 'reason' | 'error'>> {
+type End = Pick<CaseResult, 'outcome' | 'reason' | 'error'>
+
+async function endOf(run: Promise<string | undefined>): Promise<End> {
   try {
-    const reason = await run()
+    const reason = await run
     return reason === undefined ? { outcome: 'passed' } : { outcome: 'skipped', reason }
   } catch (error) {
-    return { outcome: 'failed', error: error instanceof Error ? error : new Error(String(error)) }
+    const { cause, message } = error instanceof Error ? error : new Error(String(error))
+    if (isOutage(cause)) return { outcome: 'slow', reason: cause.message }
+    return { outcome: 'failed', error: error instanceof Error ? error : new Error(message) }
   }
 }
 
-async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`the case did not end within ${timeoutMs} ms`)), timeoutMs)
+/** No case takes an outage for granted that it has not made itself: the storage or the worker gave no answer in the time of a call. */
+function isOutage(error: unknown): error is Error {
+  return isSluiceError(error, 'SLUICE_QUEUE_UNAVAILABLE') || isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')
+}
+
+/** What is late is waited for: it may hold after all, or be broken. What never ends is broken. */
+async function endInTime(end: Promise<End>, timeoutMs: number): Promise<End> {
+  const inTime = await orLate(end, timeoutMs)
+  if (inTime !== undefined) return inTime
+  const late = await orLate(end, (LATE - 1) * timeoutMs)
+  if (late === undefined) {
+    const error = `the case did not end within ${LATE * timeoutMs} ms: it hangs, or is far slower than it may be`
+    return { outcome: 'failed', error: new Error(error) }
+  }
+  return late.outcome === 'passed'
+    ? { outcome: 'slow', reason: `it holds, and took over ${timeoutMs} ms` }
+    : late
+}
+
+/** How many times the time of a case are waited for. */
+const LATE = 3
+
+async function orLate(end: Promise<End>, ms: number): Promise<End | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(late.resolve, ms, undefined)
   try {
-    return await Promise.race([work, promise])
+    return await Promise.race([end, late.promise])
   } finally {
     clearTimeout(timer)
   }

@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError } from '@sluice/core'
 import { describe, expect, test } from 'vitest'
 import {
   contractMarkdown,
@@ -61,7 +63,31 @@ describe('verification', () => {
 
   test('a case that does not end has failed', async () => {
     const hung = await run({ ...facts, run: () => new Promise(() => undefined) }, 20)
-    expect(hung).toMatchObject({ outcome: 'failed', error: { message: 'the case did not end within 20 ms' } })
+    expect(hung).toMatchObject({
+      outcome: 'failed',
+      error: { message: expect.stringContaining('did not end within 60 ms') },
+    })
+  })
+
+  test('a case that ends late is slow when it holds, and has failed when it does not', async () => {
+    const late = (then: () => void) => async () => {
+      await pause(30)
+      then()
+    }
+    expect(await run({ ...facts, run: late(() => undefined) }, 20)).toMatchObject({
+      outcome: 'slow',
+      reason: 'it holds, and took over 20 ms',
+    })
+    const failing = late(() => {
+      throw new Error('it fell over')
+    })
+    expect((await run({ ...facts, run: failing }, 20))?.outcome).toBe('failed')
+  })
+
+  test('a storage or worker that does not answer in time is slow, not broken', async () => {
+    const outage = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer came in time')
+    const seen = await run({ ...facts, run: () => Promise.reject(outage) })
+    expect(seen).toMatchObject({ outcome: 'slow', reason: 'no answer came in time' })
   })
 
   test('the harness is closed in any event, and what its close rejects with is a failure', async () => {

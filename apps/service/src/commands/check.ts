@@ -52,13 +52,14 @@ async function tried(attempt: () => Promise<string>): Promise<Finding> {
 
 async function tryQueue(context: CommandContext): Promise<string> {
   try {
-    const queue = await context.openQueue()
+    const queue = await context.openQueue({ brief: false })
     const { WAITING, PROCESSING, SUCCESS, FAIL } = await queue.sizes()
     return `ready, ${itemsText(WAITING + PROCESSING + SUCCESS + FAIL)}`
   } catch (error) {
+    if (!(error instanceof CommandError) || error.exit !== 'CONFLICT') throw error
     // It was asked, and it answered: the first `load`, `put` or `run` makes the queue.
-    if (error instanceof CommandError && error.exit === 'CONFLICT') return 'ready, no queue of this name yet'
-    throw error
+    await context.checkStorage()
+    return 'ready, no queue of this name yet'
   }
 }
 

@@ -42,7 +42,7 @@ export type GlobalOptions = {
 /** The root command that a command registers itself with. */
 export type Program = Command<[], GlobalOptions>
 
-/** What a command has in mind for the queue. */
+/** What a command has in mind for the queue. It is taken to be brief, unless it says otherwise. */
 export interface OpenQueueOptions extends QueueUse {
   /** This command may be the first one that a queue sees. Otherwise nothing is made where there is no queue. */
   readonly make?: boolean
@@ -64,6 +64,8 @@ export interface CommandContext {
    * @throws CommandError CONFLICT when there is no queue, and `make` wasn't given
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
+  /** Tries the storage of a queue that is not there yet, and makes none. Warnings go to stderr. */
+  checkStorage(): Promise<void>
   /** The configured worker. Opened once; it is lent the logger. */
   openWorker(context?: PackageContext): Promise<Worker>
   /**

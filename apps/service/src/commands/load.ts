@@ -76,7 +76,7 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
   // Before its name is asked for the format: that a directory has none is not what is wrong with it.
   if (path !== '-') await findManifest(path)
   const options = await optionsOf(file, flags, context)
-  const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true })
+  const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
   const summary = await loadManifest(path, queue, options)
   report(summary, { context, flags })
   if (summary.interrupted) context.exitWith('INTERRUPTED')

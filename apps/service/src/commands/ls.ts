@@ -20,7 +20,7 @@ export function registerLs(program: Program, context: CommandContext): void {
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ stage, limit }) => {
-      const queue = await context.openQueue()
+      const queue = await context.openQueue({ reading: true })
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
       await list(queue, context, { stages: stage === undefined ? STAGES : [stage], wanted })
     })

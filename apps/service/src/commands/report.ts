@@ -73,7 +73,7 @@ function parseStages(text: string): Stage[] {
 async function report(flags: ReportFlags, context: CommandContext): Promise<void> {
   const signal = context.interrupted()
   try {
-    if (flags.summary === true) await printSummary(await context.openQueue(), context)
+    if (flags.summary === true) await printSummary(await context.openQueue({ reading: true }), context)
     else await writeOutcomes(flags, context)
   } catch (error) {
     if (!signal.aborted) throw error
@@ -93,7 +93,7 @@ async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promi
     escapeFormulas: flags.escapeFormulas ?? false,
     signal,
   }
-  const items = reportRows(await context.openQueue(), flags.stage, signal)
+  const items = reportRows(await context.openQueue({ reading: true }), flags.stage, signal)
   const { output } = context
   const { out } = flags
   if (out === undefined) {

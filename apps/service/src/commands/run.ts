@@ -52,7 +52,7 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
     colors: output.errorColors.isColorSupported,
   })
   await assertPackages(loaded)
-  const queue = await context.openQueue({ make: true })
+  const queue = await context.openQueue({ make: true, brief: false, logger })
   const worker = await context.openWorker({ logger })
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)

@@ -1,3 +1,5 @@
+import { Option } from '@commander-js/extra-typings'
+import { spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 /** `sluice verify`: the contract against the configured store, under throw-away names. */
@@ -8,10 +10,15 @@ export function registerVerify(program: Program, context: CommandContext): void 
       "Prove the queue's contract on the configured storage, under a throw-away name; your items are not touched",
     )
     .option('--only <prefix>', 'only cases whose id starts so, such as Q-GET')
+    .addOption(
+      new Option('--timeout <span>', 'how long a case may take; one that takes longer is slow, not broken')
+        .argParser(spanMs)
+        .default(60_000, '60s'),
+    )
     .addHelpText('after', helpNotes(['sluice verify', 'sluice verify --only Q-GET --json'], EXITS))
-    .action(async ({ only }) => {
+    .action(async ({ only = '', timeout }) => {
       const { verifyConfigured } = await import('../verification.js')
-      await verifyConfigured(context, only ?? '')
+      await verifyConfigured(context, { only, timeoutMs: Math.max(1, timeout) })
     })
 }
 

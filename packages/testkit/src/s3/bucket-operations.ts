@@ -1,6 +1,6 @@
 import { emptyAnswer, errorAnswer, xmlAnswer, type S3Answer } from './answer.js'
 import { inBucket, type OperationContext } from './operation-context.js'
-import { element } from './xml.js'
+import { element, textOf } from './xml.js'
 
 const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$/
 
@@ -22,6 +22,21 @@ export function deleteBucket(context: OperationContext): S3Answer {
     if (bucket.size > 0) return errorAnswer('BucketNotEmpty')
     context.store.buckets.delete(context.request.bucket)
     return emptyAnswer(204)
+  })
+}
+
+export function getBucketVersioning(context: OperationContext): S3Answer {
+  return inBucket(context, ({ versioning }) =>
+    xmlAnswer('VersioningConfiguration', versioning === undefined ? '' : element('Status', versioning)),
+  )
+}
+
+export function putBucketVersioning(context: OperationContext): S3Answer {
+  return inBucket(context, (bucket) => {
+    const status = textOf(context.request.body.toString('utf8'), 'Status')
+    if (status !== 'Enabled' && status !== 'Suspended') return errorAnswer('MalformedXML')
+    bucket.versioning = status
+    return emptyAnswer(200)
   })
 }
 

@@ -14,12 +14,15 @@ export interface Judged {
   readonly current: StoredObject | undefined
   /** The number of the last change when the request arrived: a later one is a race. */
   readonly seenChange: number
+  /** The bucket's versioning is enabled. */
+  readonly versioned: boolean
 }
 
 /** The refusal of a PUT (or of a copy, by its target), or `undefined` when it may go on. */
 export function putRefusal(judged: Judged, rules: S3Rules): S3Answer | undefined {
   const { ifMatch, ifNoneMatch } = judged.conditions
   if (ifMatch === undefined && ifNoneMatch === undefined) return undefined
+  if (judged.versioned && rules.conditionsWhileVersioned === 'void') return undefined
   return (
     notImplemented(judged.conditions, rules) ?? absenceRefusal(judged, rules) ?? matchRefusal(judged, rules)
   )

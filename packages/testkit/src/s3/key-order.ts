@@ -1,3 +1,4 @@
+import type { ListOrder } from './rules.js'
 import { byCodeUnit, SortedKeys } from './sorted-keys.js'
 
 const NOT_ASCII = /\P{ASCII}/u
@@ -21,16 +22,27 @@ export interface KeyOrder {
 }
 
 /** By UTF-8 bytes, as AWS and most others have it. */
-export const utf8Order: KeyOrder = {
+const utf8Order: KeyOrder = {
   contiguous: true,
   empty: () => new SortedKeys(),
   compare: byCodeUnit,
 }
 
+/** By UTF-16 code units, as servers have it that sort strings of Java or JavaScript. */
+const utf16Order: KeyOrder = {
+  contiguous: false,
+  empty: () => new SortedKeys(byUtf16),
+  compare: byUtf16,
+}
+
+function byUtf16(a: string, b: string): number {
+  return byCodeUnit(keyOf(a), keyOf(b))
+}
+
 const collator = new Intl.Collator('en')
 
 /** By the rules of a language: wrong, and found in servers that sort with `localeCompare`. */
-export const localeOrder: KeyOrder = {
+const localeOrder: KeyOrder = {
   contiguous: false,
   empty: () => new SortedKeys(byLocale),
   compare: byLocale,
@@ -38,4 +50,11 @@ export const localeOrder: KeyOrder = {
 
 function byLocale(a: string, b: string): number {
   return collator.compare(keyOf(a), keyOf(b)) || byCodeUnit(a, b)
+}
+
+/** The orders by name. */
+export const keyOrders: Readonly<Record<ListOrder, KeyOrder>> = {
+  utf8: utf8Order,
+  utf16: utf16Order,
+  locale: localeOrder,
 }

@@ -2,6 +2,7 @@ import { errorAnswer, xmlAnswer, type S3Answer } from './answer.js'
 import { bytesOf, keyOf } from './key-order.js'
 import type { Bucket } from './object-store.js'
 import { inBucket, type OperationContext } from './operation-context.js'
+import type { S3Rules } from './rules.js'
 import { element } from './xml.js'
 
 const MAX_PAGE = 1_000
@@ -27,7 +28,7 @@ interface ListPage {
 /** ListObjectsV2: one page, at a cost that doesn't grow with the number of keys outside it. */
 export function listObjects(context: OperationContext): S3Answer {
   return inBucket(context, (bucket) => {
-    const query = queryOf(context.request.query)
+    const query = queryOf(context.request.query, context.rules)
     if ('status' in query) return query
     const page = pageOf(bucket, query, context.store.changes - context.listLag)
     return xmlAnswer(
@@ -37,7 +38,7 @@ export function listObjects(context: OperationContext): S3Answer {
   })
 }
 
-function queryOf(query: URLSearchParams): ListQuery | S3Answer {
+function queryOf(query: URLSearchParams, { listEncoding }: S3Rules): ListQuery | S3Answer {
   const maxKeys = Number(query.get('max-keys') ?? MAX_PAGE)
   if (!Number.isInteger(maxKeys) || maxKeys < 0) return errorAnswer('InvalidArgument')
   const token = query.get('continuation-token')
@@ -50,7 +51,7 @@ function queryOf(query: URLSearchParams): ListQuery | S3Answer {
     delimiter: bytesOf(query.get('delimiter') ?? ''),
     maxKeys: Math.min(maxKeys, MAX_PAGE),
     after,
-    urlEncoded: query.get('encoding-type') === 'url',
+    urlEncoded: listEncoding === 'honoured' && query.get('encoding-type') === 'url',
   }
 }
 

@@ -1,4 +1,5 @@
-import { bytesOf, keyOf, localeOrder, utf8Order, type KeyOrder } from './key-order.js'
+import { bytesOf, keyOf, keyOrders, type KeyOrder } from './key-order.js'
+import type { ListOrder } from './rules.js'
 import type { SortedKeys } from './sorted-keys.js'
 
 /** One object as it is kept. It never changes: a write puts another one in its place. */
@@ -28,10 +29,15 @@ interface Change {
 /** How far behind a listing may be at most: what is older is shown anyway, so that a first LIST has little to catch up with. */
 const MAX_UNLISTED = 10_000
 
+/** Whether a bucket keeps old versions; absent when it never did. */
+export type BucketVersioning = 'Enabled' | 'Suspended' | undefined
+
 /** One bucket: its objects, and the listing of them, which may be behind. */
 export class Bucket {
   readonly createdAt: number
   readonly order: KeyOrder
+  /** What the bucket says of it. Old versions themselves are not kept. */
+  versioning: BucketVersioning
   readonly #objects = new Map<string, StoredObject>()
   readonly #listed = new Map<string, StoredObject>()
   readonly #keys: SortedKeys
@@ -110,8 +116,8 @@ export class ObjectStore {
     return this.#changes
   }
 
-  createBucket(name: string, listOrder: 'utf8' | 'locale'): void {
-    this.buckets.set(name, new Bucket(this.#now(), listOrder === 'utf8' ? utf8Order : localeOrder))
+  createBucket(name: string, listOrder: ListOrder): void {
+    this.buckets.set(name, new Bucket(this.#now(), keyOrders[listOrder]))
   }
 
   put(bucket: Bucket, key: string, object: NewObject): StoredObject {

@@ -4,6 +4,8 @@ export const s3Operations = [
   'CreateBucket',
   'HeadBucket',
   'DeleteBucket',
+  'GetBucketVersioning',
+  'PutBucketVersioning',
   'PutObject',
   'CopyObject',
   'GetObject',
@@ -21,6 +23,11 @@ const ON_BUCKET: Readonly<Record<string, S3Operation>> = {
   PUT: 'CreateBucket',
   HEAD: 'HeadBucket',
   DELETE: 'DeleteBucket',
+}
+
+const ON_VERSIONING: Readonly<Record<string, S3Operation>> = {
+  GET: 'GetBucketVersioning',
+  PUT: 'PutBucketVersioning',
 }
 
 const ON_OBJECT: Readonly<Record<string, S3Operation>> = {
@@ -54,6 +61,7 @@ export function operationOf(request: {
   if (SUBRESOURCES.some((name) => query.has(name))) return 'Unknown'
   if (bucket === '') return method === 'GET' ? 'ListBuckets' : 'Unknown'
   if (key !== '') return method === 'PUT' && request.copies ? 'CopyObject' : (ON_OBJECT[method] ?? 'Unknown')
+  if (query.has('versioning')) return ON_VERSIONING[method] ?? 'Unknown'
   if (method === 'GET') return query.get('list-type') === '2' ? 'ListObjectsV2' : 'Unknown'
   if (method === 'POST') return query.has('delete') ? 'DeleteObjects' : 'Unknown'
   return ON_BUCKET[method] ?? 'Unknown'

@@ -88,6 +88,8 @@ const NONE: Readonly<Record<S3Operation, number>> = {
   CreateBucket: 0,
   HeadBucket: 0,
   DeleteBucket: 0,
+  GetBucketVersioning: 0,
+  PutBucketVersioning: 0,
   PutObject: 0,
   CopyObject: 0,
   GetObject: 0,

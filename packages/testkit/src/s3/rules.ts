@@ -1,3 +1,6 @@
+/** In which order a store lists. */
+export type ListOrder = 'utf8' | 'utf16' | 'locale'
+
 /** How a store differs from AWS. Every field's first value is AWS's. */
 export interface S3Rules {
   /** PUT `If-None-Match: *`. */
@@ -12,14 +15,23 @@ export interface S3Rules {
   readonly raceLosers: 'PreconditionFailed' | 'InternalError' | 'ConditionalRequestConflict'
   /** `false`: the condition is checked first and the object written later, so that two racers can both win. */
   readonly atomicConditions: boolean
+  /** PUT conditions in a bucket whose versioning is enabled. `void`: as if they were not there, as on Ceph 16. */
+  readonly conditionsWhileVersioned: 'honoured' | 'void'
+  /**
+   * What becomes of a connection after a 412. `closed`: the server gives it up and does not say so, as MinIO does; the next request on
+   * it is not answered.
+   */
+  readonly connectionAfterRefusal: 'kept' | 'closed'
   /** DELETE `If-Match`. */
   readonly deleteIfMatch: 'honoured' | 'ignored'
   /** The `ETag` of a key in DeleteObjects. */
   readonly batchDeleteETag: 'honoured' | 'ignored'
   /** Conditions of CopyObject on its target. */
   readonly copyConditions: 'honoured' | 'ignored'
-  /** The order of listings: by UTF-8 bytes, or by the rules of a language. */
-  readonly listOrder: 'utf8' | 'locale'
+  /** The order of listings: by UTF-8 bytes, by UTF-16 units, or by the rules of a language. */
+  readonly listOrder: ListOrder
+  /** `encoding-type=url` of a LIST. `ignored`: keys come as they are, and the answer names no EncodingType. */
+  readonly listEncoding: 'honoured' | 'ignored'
   /** The most keys in DeleteObjects. AWS: 1,000. */
   readonly maxBatchDelete: number
   /** The longest key, in bytes of UTF-8. AWS: 1,024. */
@@ -36,10 +48,13 @@ export const awsRules: S3Rules = {
   oddConditions: 'not-implemented',
   raceLosers: 'PreconditionFailed',
   atomicConditions: true,
+  conditionsWhileVersioned: 'honoured',
+  connectionAfterRefusal: 'kept',
   deleteIfMatch: 'honoured',
   batchDeleteETag: 'honoured',
   copyConditions: 'honoured',
   listOrder: 'utf8',
+  listEncoding: 'honoured',
   maxBatchDelete: 1_000,
   maxKeyBytes: 1_024,
   maxSegmentBytes: 1_024,

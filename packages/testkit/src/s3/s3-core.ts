@@ -1,7 +1,14 @@
 import { errorAnswer, type S3Answer } from './answer.js'
 import { deleteObjects } from './batch-delete.js'
 import { digestRefusal, unframed } from './body.js'
-import { createBucket, deleteBucket, headBucket, listBuckets } from './bucket-operations.js'
+import {
+  createBucket,
+  deleteBucket,
+  getBucketVersioning,
+  headBucket,
+  listBuckets,
+  putBucketVersioning,
+} from './bucket-operations.js'
 import { listObjects } from './list-operation.js'
 import { ObjectStore } from './object-store.js'
 import type { S3Operation } from './operation.js'
@@ -33,6 +40,8 @@ const OPERATIONS: Readonly<Record<S3Operation, (context: OperationContext) => S3
   CreateBucket: createBucket,
   HeadBucket: headBucket,
   DeleteBucket: deleteBucket,
+  GetBucketVersioning: getBucketVersioning,
+  PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
   CopyObject: copyObject,
   GetObject: readObject,

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { bodyOf, drop, headersOf, ServedRequests, settlement } from '../served-requests.js'
 import type { S3Answer } from './answer.js'
@@ -11,6 +12,9 @@ import type { ReadRequest, S3Core } from './s3-core.js'
 /** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
 export type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault | undefined>
 
+/** What ends the span between check and write of a PUT. `undefined`: there is none for this request, which is atomic. */
+export type RaceWindow = (request: S3Request) => Promise<unknown> | undefined
+
 /** How an endpoint behaves; all of it can be changed later. */
 export interface S3EndpointOptions {
   /** Ms each request waits before it takes effect. Default 0. */
@@ -19,6 +23,11 @@ export interface S3EndpointOptions {
   readonly onRequest?: OnRequest
   /** The process behind this endpoint dies at its request of this number, from 0, which does not take effect. Default never. */
   readonly crashAt?: number
+  /**
+   * For a store whose conditions are not atomic: what a PUT waits for between its check and its write, latency being over. Two PUTs of
+   * one key that are both in their windows both win. Default: the latency, or one turn of the event loop.
+   */
+  readonly raceWindow?: RaceWindow
   /** How many requests the log remembers. Default 100,000. */
   readonly maxLogged?: number
 }
@@ -31,10 +40,13 @@ export class S3Endpoint {
   latencyMs: number | ((request: S3Request) => number)
   onRequest: OnRequest | undefined
   crashAt: number | undefined
+  raceWindow: RaceWindow | undefined
   readonly #core: S3Core
   readonly #log: RequestLog
   readonly #http: Server
   readonly #served = new ServedRequests()
+  /** Connections that this side has given up without a word. */
+  readonly #abandoned = new WeakSet<Socket>()
   #arrived = 0
   #crashed = false
   #url = ''
@@ -45,6 +57,7 @@ export class S3Endpoint {
     this.latencyMs = options.latencyMs ?? 0
     this.onRequest = options.onRequest
     this.crashAt = options.crashAt
+    this.raceWindow = options.raceWindow
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
       this.#served.track(this.#serve(incoming, reply), incoming)
@@ -123,7 +136,7 @@ export class S3Endpoint {
     const seenChange = this.#core.store.changes
     const body = await bodyOf(incoming)
     // A request that was cut off has not arrived; a dead process sends none.
-    if (body === undefined || this.#crashed) return drop(incoming)
+    if (body === undefined || this.#crashed || this.#abandoned.has(incoming.socket)) return drop(incoming)
     const index = this.#arrived++
     const { method = 'GET', url: target = '/' } = incoming
     const raw = { index, method, target, headers: headersOf(incoming), body }
@@ -170,16 +183,30 @@ export class S3Endpoint {
   }
 
   async #apply({ read }: Exchange): Promise<S3Answer> {
-    const judged = this.#core.judge(read)
     const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(read.request)
+    if (this.raceWindow !== undefined) {
+      if (latencyMs > 0) await delay(latencyMs)
+      return this.#applyInWindow(read, this.raceWindow)
+    }
+    const judged = this.#core.judge(read)
     if (latencyMs > 0) await delay(latencyMs)
     else if (judged !== undefined) await turn()
     return this.#core.apply(read, judged)
   }
 
-  #answer({ read, entry, reply }: Exchange, answer: S3Answer): void {
+  async #applyInWindow(read: ReadRequest, windowOf: RaceWindow): Promise<S3Answer> {
+    const judged = this.#core.judge(read)
+    const end = judged === undefined ? undefined : windowOf(read.request)
+    if (end === undefined) return this.#core.apply(read)
+    await end
+    return this.#core.apply(read, judged)
+  }
+
+  #answer({ read, entry, incoming, reply }: Exchange, answer: S3Answer): void {
     if (reply.destroyed) return
     entry.status = answer.status
+    if (answer.status === 412 && this.#core.settings.rules.connectionAfterRefusal === 'closed')
+      this.#abandoned.add(incoming.socket)
     if (answer.code !== undefined) entry.code = answer.code
     const body = answer.body ?? ''
     const id = entry.index.toString(16).toUpperCase().padStart(16, '0')

@@ -1,5 +1,6 @@
 import type { Clock } from '@sluice/core'
 import { s3Operations, type S3Operation } from './operation.js'
+import type { BucketVersioning } from './object-store.js'
 import { awsRules, type S3Rules } from './rules.js'
 import { S3Core } from './s3-core.js'
 import { S3Endpoint, type S3EndpointOptions } from './s3-endpoint.js'
@@ -22,6 +23,8 @@ export interface S3ServerOptions extends S3EndpointOptions {
   readonly maxClockSkewMs?: number
   /** Operations that are answered 403. Without `ListObjectsV2` a missing key is 403 too, as on AWS. */
   readonly denied?: readonly S3Operation[]
+  /** The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves are not kept. */
+  readonly versioning?: BucketVersioning
   /** How many changes LIST is behind, at most 5,000; asked at each LIST. What it has once shown it goes on showing. Default 0. */
   readonly listLag?: number | (() => number)
 }
@@ -103,6 +106,12 @@ export class S3Server {
     for (const [key, text] of objects) this.#core.store.put(bucket, key, objectOf({}, Buffer.from(text)))
   }
 
+  /** Switches versioning of the first bucket, as somebody does under running services. */
+  setVersioning(versioning: BucketVersioning): void {
+    const bucket = this.#core.store.buckets.get(this.bucket)
+    if (bucket !== undefined) bucket.versioning = versioning
+  }
+
   /** Resolves when every request that arrived anywhere has taken effect or been dropped. */
   async settled(): Promise<void> {
     for (const endpoint of this.#endpoints) await endpoint.settled()
@@ -148,5 +157,6 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     now: () => clock.now(),
   })
   for (const bucket of buckets) core.store.createBucket(bucket, rules.listOrder)
+  for (const bucket of core.store.buckets.values()) bucket.versioning = options.versioning
   return new S3Server(core, await S3Endpoint.open(core, options), buckets[0] ?? 'sluice-test')
 }

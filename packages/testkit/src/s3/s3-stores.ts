@@ -67,6 +67,7 @@ export const s3Stores = {
       putIfMatchOfNothing: 'PreconditionFailed',
       oddConditions: 'taken',
       raceLosers: 'InternalError',
+      conditionsWhileVersioned: 'void',
       deleteIfMatch: 'ignored',
       batchDeleteETag: 'ignored',
       copyConditions: 'ignored',
@@ -89,6 +90,7 @@ export const s3Stores = {
   minio: {
     title: 'MinIO',
     rules: {
+      connectionAfterRefusal: 'closed',
       deleteIfMatch: 'ignored',
       batchDeleteETag: 'ignored',
       copyConditions: 'ignored',

@@ -88,7 +88,8 @@ export function targetRefusal(context: OperationContext, bucket: Bucket): S3Answ
   if (context.judgedBefore !== undefined) return context.judgedBefore.refusal
   const { request, rules, seenChange } = context
   const current = bucket.get(request.key)
-  return putRefusal({ conditions: conditionsOf(request), current, seenChange }, rules)
+  const versioned = bucket.versioning === 'Enabled'
+  return putRefusal({ conditions: conditionsOf(request), current, seenChange, versioned }, rules)
 }
 
 function metadataRefusal(headers: Readonly<Record<string, string>>): S3Answer | undefined {

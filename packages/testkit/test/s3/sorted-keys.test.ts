@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bytesOf, keyOf, localeOrder } from '../../src/s3/key-order.ts'
+import { bytesOf, keyOf, keyOrders } from '../../src/s3/key-order.ts'
 import { byCodeUnit, SortedKeys } from '../../src/s3/sorted-keys.ts'
 import { seededRandom } from '../../src/random.ts'
 
@@ -58,7 +58,15 @@ describe('the order of keys', () => {
     expect(keys.map(bytesOf).toSorted(byCodeUnit).map(keyOf)).toEqual(byBytes)
   })
 
+  test('of UTF-16 puts what is above the surrogates in front of them, which bytes do not', () => {
+    const keys = ['\u{1f600}', '\uff5e'].map(bytesOf)
+    const sorted = (order: 'utf8' | 'utf16') =>
+      keys.toSorted((a, b) => keyOrders[order].compare(a, b)).map(keyOf)
+    expect(sorted('utf8')).toEqual(['\uff5e', '\u{1f600}'])
+    expect(sorted('utf16')).toEqual(['\u{1f600}', '\uff5e'])
+  })
+
   test('of a language is another one', () => {
-    expect(['B', 'a'].toSorted((a, b) => localeOrder.compare(a, b))).toEqual(['a', 'B'])
+    expect(['B', 'a'].toSorted((a, b) => keyOrders.locale.compare(a, b))).toEqual(['a', 'B'])
   })
 })

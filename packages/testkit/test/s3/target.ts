@@ -1,9 +1,15 @@
 import * as sdk from '@aws-sdk/client-s3'
 import { sdkSender, type S3ClientOptions, type S3Target } from '../../src/s3/index.ts'
 
-/** A client that tries once: a fact is about one answer. */
+/** A client that tries once, on a connection for each request: a fact is about one answer, and MinIO closes some without a word. */
 export function clientOf(options: S3ClientOptions, more: Partial<S3ClientOptions['credentials']> = {}) {
-  return new sdk.S3Client({ ...options, credentials: { ...options.credentials, ...more }, maxAttempts: 1 })
+  const agent = { keepAlive: false, maxSockets: Number.POSITIVE_INFINITY }
+  return new sdk.S3Client({
+    ...options,
+    credentials: { ...options.credentials, ...more },
+    requestHandler: { httpAgent: agent, httpsAgent: agent },
+    maxAttempts: 1,
+  })
 }
 
 /** A store to look at, by the real SDK. */

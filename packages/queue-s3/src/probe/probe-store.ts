@@ -1,0 +1,114 @@
+import type { Logger } from '@sluice/core'
+import { storeLies } from '../s3-errors.js'
+import type { S3Store, Versioning } from '../s3-store.js'
+import { Scratch } from './scratch.js'
+import { StoreLie, type Lie } from './store-lie.js'
+
+/** How much of a store is tried: {@link probeStore}. */
+export type ProbeDepth = 'quick' | 'thorough'
+
+/**
+ * How many racers run for each key. Four find nearly as much as eight at half the price; some stores need the eight. One that lets two win in
+ * every second race passes 20 of them once in a million times.
+ */
+const RACERS: Readonly<Record<ProbeDepth, readonly number[]>> = {
+  quick: [8, 8],
+  thorough: Array.from({ length: 20 }, (_, index) => (index % 6 === 5 ? 8 : 4)),
+}
+
+export interface ProbeOptions {
+  /** Where the queue's keys begin. */
+  readonly root: string
+  readonly depth: ProbeDepth
+  /** Whether racers run: not again where they did for another queue of this process in the same bucket. */
+  readonly races: boolean
+  readonly logger: Logger
+}
+
+/**
+ * Finds out on scratch keys what the store really does, and refuses one that a queue isn't safe on: some ignore `If-None-Match`, some
+ * check it and write later, some ignore it while versioning is enabled. The scratch keys are deleted.
+ *
+ * - `quick`: some 25 requests. A key is created, again, and read back; racers run for two keys.
+ * - `thorough`: some 130, in some 40 steps. Racers run for 20 keys, on all addresses of the endpoint; listings; versioning.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a store that lies; SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request
+ */
+export async function probeStore(store: S3Store, options: ProbeOptions): Promise<void> {
+  try {
+    await tryStore(store, options)
+  } catch (error) {
+    if (!(error instanceof StoreLie)) throw error
+    throw storeLies(store.place, await explained(error.lie, store))
+  }
+  const { depth, races, logger } = options
+  if (depth === 'thorough' && races) warnOfVersions(await store.versioning(), store, logger)
+}
+
+async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<void> {
+  const scratch = new Scratch(store, root)
+  // LIST first: its errors have a body, and so tell more than those of a HEAD.
+  await scratch.assertListed()
+  await scratch.assertMissing()
+  try {
+    await scratch.create()
+    if (races) await scratch.race(RACERS[depth])
+    if (depth === 'thorough') await scratch.assertListed()
+  } catch (error) {
+    await scratch.delete().catch((why: unknown) => {
+      logger.warn({ err: why, prefix: scratch.prefix }, 'the scratch keys of the probe were left behind')
+    })
+    throw error
+  }
+  await scratch.delete()
+  if (depth === 'thorough') await scratch.assertListed()
+}
+
+/** What was seen, and what to do about it. Versioning explains a condition that is void. */
+async function explained(
+  { about, seen }: Lie,
+  store: S3Store,
+): Promise<{ readonly seen: string; readonly advice: string }> {
+  if (about !== 'condition') return { seen, advice: ADVICE[about] }
+  const versioning = await store.versioning()
+  if (versioning === 'Enabled') {
+    return {
+      seen: `versioning is enabled on the bucket, and there ${seen}`,
+      advice: 'Items would be given out twice. Suspend versioning of this bucket, or use one without it',
+    }
+  }
+  const doubt = versioning === 'unknown' ? VERSIONING_UNKNOWN : ''
+  return { seen, advice: `${ADVICE.condition}${doubt}` }
+}
+
+const VERSIONING_UNKNOWN =
+  '. Ceph 16 ignores the condition while versioning is enabled; whether it is could not be read (s3:GetBucketVersioning)'
+
+const ADVICE: Readonly<Record<Lie['about'], string>> = {
+  condition:
+    'Items would be lost or given out twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
+    '(AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
+  order:
+    'Items would be given out in another order, or not at all. Use a store that lists keys by their bytes',
+  lag: 'Items would be missed. Use a store whose listings show each write at once',
+  names: 'Items would be missed. Use a store that keeps names as they are, or another `prefix`',
+  metadata: 'Answers that were lost could not be told. Use a store that keeps user metadata',
+}
+
+function warnOfVersions(versioning: Versioning, { place }: S3Store, logger: Logger): void {
+  const { bucket } = place
+  if (versioning === 'Enabled') {
+    logger.warn(
+      { bucket },
+      'versioning is enabled on the bucket: what the queue deletes or empties stays as an old version and is paid for. ' +
+        'Suspend it, or add a lifecycle rule that expires noncurrent versions and delete markers',
+    )
+  }
+  if (versioning === 'Suspended') {
+    logger.warn(
+      { bucket },
+      'versioning is suspended on the bucket: each deletion leaves a delete marker, which slows listings down. ' +
+        'Add a lifecycle rule that removes expired delete markers',
+    )
+  }
+}

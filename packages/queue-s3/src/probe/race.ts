@@ -1,0 +1,151 @@
+import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
+import { failureOf, s3Error } from '../s3-errors.js'
+import type { Patience, S3Store } from '../s3-store.js'
+import { RaceTrack } from './race-track.js'
+import { StoreLie, type Lie } from './store-lie.js'
+
+/** What a claim writes, about. */
+const CLAIM_BYTES = 600
+/** In turn: how long a store is busy between its check and its write depends on the size. */
+const BODY_BYTES = [CLAIM_BYTES, 200, 0]
+
+/** What a racer was told. `unclear`: an answer that says nothing of what happened. `lost`: none. */
+export type RacerEnd = 'created' | 'exists' | 'unclear' | 'lost'
+
+/** One race for one key. */
+export interface Heat {
+  readonly key: string
+  /** By token. */
+  readonly ends: ReadonlyMap<string, RacerEnd>
+}
+
+export interface RaceOptions {
+  /** How many run in each race. */
+  readonly racers: readonly number[]
+  /** The key of the race of this number. */
+  readonly keyOf: (index: number) => string
+}
+
+interface Start {
+  readonly key: string
+  readonly bytes: number
+  readonly tokens: readonly string[]
+}
+
+/**
+ * Lets racers run for one key after another by PUT If-None-Match: *.
+ *
+ * @returns the keys that are there now; others may be, of races that were lost on the network
+ * @throws StoreLie when more than one racer won; SluiceError as for any request
+ */
+export async function race(store: S3Store, { racers, keyOf }: RaceOptions): Promise<string[]> {
+  const track = new RaceTrack()
+  const client = store.clientOver(track.requestHandler)
+  const heats: Heat[] = []
+  let patience = store.patience()
+  try {
+    for (let index = 0; heats.length < racers.length; index++) {
+      const start = startOf(index, keyOf(index), racers[heats.length] ?? 0)
+      const heat = await run({ store, client, track, patience }, start)
+      if (heat === undefined) continue
+      heats.push(heat)
+      patience = store.patience()
+    }
+  } finally {
+    track.close()
+    client.destroy()
+  }
+  return (await Promise.all(heats.map((heat) => keptOf(store, heat)))).flat()
+}
+
+function startOf(index: number, key: string, count: number): Start {
+  const bytes = BODY_BYTES[index % BODY_BYTES.length] ?? 0
+  return { key, bytes, tokens: Array.from({ length: count }, (_, racer) => `racer${racer}`) }
+}
+
+interface Running {
+  readonly store: S3Store
+  readonly client: S3Client
+  readonly track: RaceTrack
+  readonly patience: Patience
+}
+
+/** `undefined` when so many got no answer that it was no race. */
+async function run(
+  { store, client, track, patience }: Running,
+  { key, bytes, tokens }: Start,
+): Promise<Heat | undefined> {
+  let last: unknown
+  const put = async (token: string): Promise<readonly [string, RacerEnd]> => {
+    try {
+      await client.send(
+        new PutObjectCommand({
+          Bucket: store.place.bucket,
+          Key: key,
+          Body: Buffer.alloc(bytes, ' '),
+          ContentType: 'application/json',
+          Metadata: { token },
+          IfNoneMatch: '*',
+        }),
+        { abortSignal: store.deadline() },
+      )
+      return [token, 'created']
+    } catch (error) {
+      last = error
+      return [token, endOf(error, store)]
+    }
+  }
+  const heat = { key, ends: new Map(await track.run(tokens, put)) }
+  const lie = wrongOf(heat)
+  if (lie !== undefined) throw new StoreLie(lie)
+  // On Ceph 16 the losers are told 500.
+  const clear = count(heat, 'created') + count(heat, 'exists')
+  if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
+  await store.waitAfter(last, 'write', patience)
+  return undefined
+}
+
+function endOf(error: unknown, store: S3Store): RacerEnd {
+  const failure = failureOf(error)
+  if (failure === 'exists') return 'exists'
+  if (failure !== 'retry' && failure !== 'slow-down') throw s3Error(error, 'write', store.place)
+  return error instanceof S3ServiceException ? 'unclear' : 'lost'
+}
+
+async function keptOf(store: S3Store, heat: Heat): Promise<string[]> {
+  const { object } = await store.send({ do: 'look', key: heat.key }, store.patience())
+  const lie = wrongOf(heat, { kept: object?.meta['token'] })
+  if (lie !== undefined) throw new StoreLie(lie)
+  return object === undefined ? [] : [heat.key]
+}
+
+/**
+ * What a race shows to be wrong with the store, if anything.
+ *
+ * @param after with the token of the object that was there afterwards
+ */
+export function wrongOf(heat: Heat, after?: { readonly kept: string | undefined }): Lie | undefined {
+  const winners = [...heat.ends].flatMap(([token, end]) => (end === 'created' ? [token] : []))
+  if (winners.length > 1) {
+    return {
+      about: 'condition',
+      seen: `of ${heat.ends.size} concurrent PUT If-None-Match: * of one key ${winners.length} won instead of one: the store checks first and writes later`,
+    }
+  }
+  if (after === undefined) return undefined
+  const [winner] = winners
+  if (winner !== undefined && winner !== after.kept) {
+    return {
+      about: 'condition',
+      seen: 'of concurrent PUT If-None-Match: * of one key one won, and another one is what was kept',
+    }
+  }
+  if (after.kept === undefined && count(heat, 'unclear') + count(heat, 'lost') === 0) {
+    return { about: 'condition', seen: 'all PUT If-None-Match: * of a key that nobody wrote were refused' }
+  }
+  return undefined
+}
+
+function count({ ends }: Heat, wanted: RacerEnd): number {
+  return [...ends.values()].filter((end) => end === wanted).length
+}

@@ -1,0 +1,144 @@
+import {
+  GetBucketVersioningCommand,
+  ListObjectsV2Command,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { afterEach, describe, expect, test } from 'vitest'
+import { startS3Server, type S3Server, type S3ServerOptions } from '../../src/s3/index.ts'
+
+const Bucket = 'sluice-test'
+const opened: { close(): Promise<void> }[] = []
+
+afterEach(async () => {
+  for (const one of opened.splice(0).toReversed()) await one.close()
+})
+
+async function start(options: S3ServerOptions = {}): Promise<{ server: S3Server; client: S3Client }> {
+  const server = await startS3Server(options)
+  const client = new S3Client({
+    ...server.clientOptions(),
+    maxAttempts: 1,
+    requestHandler: { httpAgent: { keepAlive: true, maxSockets: 8 } },
+  })
+  opened.push(server, { close: async () => client.destroy() })
+  return { server, client }
+}
+
+/** What a conditional creation was answered: the status, or the code of the network's error. */
+async function create(client: S3Client, Key: string): Promise<number | string | undefined> {
+  try {
+    const { $metadata } = await client.send(
+      new PutObjectCommand({ Bucket, Key, Body: 'x', IfNoneMatch: '*' }),
+    )
+    return $metadata.httpStatusCode
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    if ('code' in error && typeof error.code === 'string') return error.code
+    const { $metadata } = error as Error & { $metadata?: { httpStatusCode?: number } }
+    return $metadata?.httpStatusCode
+  }
+}
+
+describe('versioning', () => {
+  const status = async (client: S3Client) =>
+    (await client.send(new GetBucketVersioningCommand({ Bucket }))).Status
+  const set = (client: S3Client, Status: 'Enabled' | 'Suspended') =>
+    client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }))
+
+  test('is absent, enabled or suspended, by request or by the server', async () => {
+    const { server, client } = await start()
+    expect(await status(client)).toBeUndefined()
+    await set(client, 'Enabled')
+    expect(await status(client)).toBe('Enabled')
+    server.setVersioning('Suspended')
+    expect(await status(client)).toBe('Suspended')
+  })
+
+  test('leaves conditions alone', async () => {
+    const { client } = await start({ versioning: 'Enabled' })
+    expect([await create(client, 'a'), await create(client, 'a')]).toEqual([200, 412])
+  })
+
+  test('or, as on Ceph 16, voids them while it is enabled', async () => {
+    const { client } = await start({ rules: { conditionsWhileVersioned: 'void' } })
+    expect([await create(client, 'a'), await create(client, 'a')]).toEqual([200, 412])
+    await set(client, 'Enabled')
+    expect(await create(client, 'a')).toBe(200)
+    await set(client, 'Suspended')
+    expect(await create(client, 'a')).toBe(412)
+  })
+
+  test('can be denied', async () => {
+    const { client } = await start({ denied: ['GetBucketVersioning'] })
+    await expect(status(client)).rejects.toMatchObject({ name: 'AccessDenied' })
+  })
+})
+
+describe('a race window', () => {
+  test('lets all win that check before the first has written', async () => {
+    const both = Promise.withResolvers<void>()
+    let checked = 0
+    const { client } = await start({
+      rules: { atomicConditions: false },
+      raceWindow: () => {
+        if (++checked === 2) both.resolve()
+        return both.promise
+      },
+    })
+    expect(await Promise.all([create(client, 'a'), create(client, 'a')])).toEqual([200, 200])
+    expect(await create(client, 'a')).toBe(412)
+  })
+
+  test('is there for those requests only that are given one', async () => {
+    const { client } = await start({ rules: { atomicConditions: false }, raceWindow: () => undefined })
+    const ends = await Promise.all(Array.from({ length: 8 }, () => create(client, 'a')))
+    expect(ends.filter((end) => end === 200)).toHaveLength(1)
+  })
+})
+
+describe('a connection after a 412', () => {
+  test('can be given up without a word: the next request on it is not answered and takes no effect', async () => {
+    const { server, client } = await start({ rules: { connectionAfterRefusal: 'closed' } })
+    expect(await create(client, 'a')).toBe(200)
+    expect(await create(client, 'a')).toBe(412)
+    expect(await create(client, 'b')).toBe('ECONNRESET')
+    expect(server.keys()).toEqual(['a'])
+    expect(await create(client, 'b')).toBe(200)
+  })
+
+  test('is kept by default', async () => {
+    const { client } = await start()
+    expect([await create(client, 'a'), await create(client, 'a'), await create(client, 'b')]).toEqual([
+      200, 412, 200,
+    ])
+  })
+})
+
+describe('a listing', () => {
+  const keys = ['a b', 'a+b', 'a%20b', 'ä', '\u{1f600}', '\uff5e']
+  const listed = async (client: S3Client, more = {}) =>
+    client.send(new ListObjectsV2Command({ Bucket, EncodingType: 'url', ...more }))
+
+  test('that ignores encoding-type names none, and gives keys as they are', async () => {
+    const { server, client } = await start({ rules: { listEncoding: 'ignored' } })
+    server.seed(keys.map((key) => [key, 'x']))
+    const { EncodingType, Contents = [] } = await listed(client)
+    expect(EncodingType).toBeUndefined()
+    expect(Contents.map(({ Key = '' }) => Key).toSorted()).toEqual(keys.toSorted())
+  })
+
+  test('by UTF-16 units pages in that order', async () => {
+    const { server, client } = await start({ rules: { listOrder: 'utf16', listEncoding: 'ignored' } })
+    server.seed(keys.map((key) => [key, 'x']))
+    const all: (string | undefined)[] = []
+    let after: string | undefined
+    do {
+      const { Contents = [], IsTruncated } = await listed(client, { MaxKeys: 2, StartAfter: after })
+      all.push(...Contents.map(({ Key }) => Key))
+      after = IsTruncated === true ? all.at(-1) : undefined
+    } while (after !== undefined)
+    expect(all).toEqual(keys.toSorted())
+  })
+})
