@@ -52,6 +52,19 @@ export class Sandbox {
     return { code: exitCode, out: stdout, err: stderr }
   }
 
+  /** Runs it as a process whose standard output is a file on a full disk. */
+  async toFullDisk(args: readonly string[]): Promise<Pick<Ended, 'code' | 'err'>> {
+    const { PATH = '', HOME = '' } = process.env
+    const script = ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, CLI, ...args]
+    const { exitCode, stderr } = await execa('sh', script, {
+      cwd: this.dir,
+      env: { PATH, HOME },
+      extendEnv: false,
+      reject: false,
+    })
+    return { code: exitCode, err: stderr }
+  }
+
   /** Runs the same built code within this process: a start takes its time, and hundreds of them minutes. */
   async run(args: readonly string[], { env = {}, input = '' }: Options = {}): Promise<Ended> {
     const { main }: { main: typeof sourceMain } = await import(BUILT)
