@@ -23,11 +23,14 @@ import { loadPackage, type OpenOptions, type PackageKind } from './package-loadi
  */
 export async function openQueuePackage(
   settings: PackageSettings,
-  { reading, ...options }: OpenOptions & QueueUse,
+  { reading, warn, ...options }: OpenOptions & QueueUse,
 ): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
-  return await found.openQueue(checked, reading === undefined ? {} : { reading })
+  return await found.openQueue(checked, {
+    ...(reading === undefined ? {} : { reading }),
+    ...(warn === undefined ? {} : { warn }),
+  })
 }
 
 /**
@@ -36,11 +39,14 @@ export async function openQueuePackage(
  *
  * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
  */
-export async function assertQueueExists(settings: PackageSettings, options: OpenOptions): Promise<void> {
+export async function assertQueueExists(
+  settings: PackageSettings,
+  { warn, ...options }: OpenOptions & QueueUse,
+): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   if (found.queueExists === undefined) return
   const given = await checkedOptions('queue', settings, withSchema(found, options))
-  if (await found.queueExists(given)) return
+  if (await found.queueExists(given, warn === undefined ? {} : { warn })) return
   throw new CommandError('CONFLICT', absentText(settings, options))
 }
 

@@ -16,6 +16,8 @@ export interface QueueUse {
    * be slow, or refused to somebody who may only look.
    */
   readonly reading?: boolean
+  /** For what an operator should hear of although the queue opens: a risk that an option accepts, a setting that has no effect. */
+  readonly warn?: (text: string) => void
 }
 
 /** What a package that brings a queue exports, so that a service opens it by its name. */
@@ -26,7 +28,7 @@ export interface QueuePackage {
    * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets
    * nobody in, or is damaged.
    */
-  readonly queueExists?: (options: unknown) => Promise<boolean>
+  readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 

@@ -1,5 +1,5 @@
 /** A queue in PostgreSQL or SQLite. */
-import { checkOptions, type Queue } from '@sluice/core'
+import { checkOptions, type Queue, type QueueUse } from '@sluice/core'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema } from './sql-options.js'
 
@@ -11,11 +11,13 @@ export { SqlQueue } from './sql-queue.js'
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *
  * @param options as {@link optionsSchema} says: `{ name, url, poolSize?, tablePrefix?, timeoutMs?, … }`
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
+ * @param use hears of a SQLite with the WAL-reset race that `allowOldSqlite` accepts
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file when the library of this Node.js has the
+ * WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
-export async function openQueue(options: unknown): Promise<Queue> {
-  return openSqlQueue(await checkOptions(optionsSchema, options, '@sluice/queue-sql'))
+export async function openQueue(options: unknown, { warn }: QueueUse = {}): Promise<Queue> {
+  return openSqlQueue(await checkOptions(optionsSchema, options, '@sluice/queue-sql'), undefined, warn)
 }
 
 /**
@@ -25,6 +27,6 @@ export async function openQueue(options: unknown): Promise<Queue> {
  * @param options as for {@link openQueue}
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
-export async function queueExists(options: unknown): Promise<boolean> {
-  return sqlQueueExists(await checkOptions(optionsSchema, options, '@sluice/queue-sql'))
+export async function queueExists(options: unknown, { warn }: QueueUse = {}): Promise<boolean> {
+  return sqlQueueExists(await checkOptions(optionsSchema, options, '@sluice/queue-sql'), warn)
 }

@@ -1,0 +1,10 @@
+import { DatabaseSync } from 'node:sqlite'
+import { vi } from 'vitest'
+
+/** Makes this process's SQLite say that it is of another version; `vi.restoreAllMocks` undoes it. */
+export function pretendSqlite(version: string): void {
+  const prepare = DatabaseSync.prototype.prepare
+  vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, text: string) {
+    return prepare.call(this, text.replace('sqlite_version()', `'${version}'`))
+  })
+}
