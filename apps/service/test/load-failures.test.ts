@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { openQueue } from '@sluice/queue-sql'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { memoryStore, postgresStore, s3Store, sqliteStore, type FailingStore } from './failing-stores.js'
 import { startPostgres } from './postgres.js'
@@ -166,7 +168,60 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     await load(store.config, 3)
     const file = await box.run(['report', '--stage', 'WAITING', '--out', '/dev/full'])
     expect([file.code, file.err]).toEqual([2, 'error: Could not write the file /dev/full: the disk is full'])
-    const piped = await box.toFullDisk(['report', '--stage', 'WAITING'])
+    const piped = await box.redirected('> /dev/full', ['report', '--stage', 'WAITING'])
     expect(piped).toEqual({ code: 2, err: 'error: Could not write to standard output: the disk is full' })
+  })
+})
+
+test('standard input that can’t be read is the caller’s mistake', async () => {
+  store = await sqliteStore(box.dir)
+  await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify({ queue: store.config }))
+  const input = new Readable({ read: () => void input.destroy(new Error('read EIO')) })
+  const { code, err } = await box.run(['put', 'a', '-'], { input })
+  expect([code, err]).toEqual([2, "error: the body can't be read from stdin: read EIO"])
+})
+
+describe('commands on many items that break off in the middle say how many they moved', () => {
+  /** A queue of 1,200 items in a stage, whose storage fails at the second page of 500. */
+  async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promise<void> {
+    store = await sqliteStore(box.dir)
+    const items = Array.from({ length: 1_200 }, (_, n) => ({ id: `i${n}`, body: n }))
+    const { package: _, ...options } = store.config
+    const queue = await openQueue(options)
+    await queue.putMany(items)
+    const claimed = call === 'remove' ? [] : await queue.get(1_200)
+    if (call === 'requeue')
+      await queue.settle(claimed.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
+    await queue.close()
+    await writeFile(
+      join(box.dir, 'breaking.mjs'),
+      `import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
+      import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}
+      export async function openQueue(options) {
+        const queue = await open(options)
+        const call = queue.${call}.bind(queue)
+        let calls = 0
+        queue.${call} = async (...args) => {
+          if (++calls === 2) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
+          return call(...args)
+        }
+        return queue
+      }`,
+    )
+    const config = { queue: { ...store.config, package: './breaking.mjs' } }
+    await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
+  }
+
+  test.each([
+    ['release', 'settle', ['release', '--all', '--yes'], 'released'],
+    ['requeue', 'requeue', ['requeue', '--all', '--yes'], 'requeued'],
+    ['rm', 'remove', ['rm', '--stage', 'WAITING', '--yes'], 'removed'],
+  ] as const)('%s', async (_, call, command, done) => {
+    await brokenAtSecondPage(call)
+    const { code, out, err } = await box.run(command)
+    expect([code, out]).toEqual([4, ''])
+    expect(err).toContain(
+      `error: gone\nAt least 500 items were ${done} before that; run the same command again for the rest.`,
+    )
   })
 })

@@ -18,7 +18,7 @@ export interface Ended {
 
 export interface Options {
   readonly env?: Readonly<Record<string, string>>
-  readonly input?: string
+  readonly input?: string | Readable
 }
 
 /** A directory of its own, and `sluice` run in it. */
@@ -52,10 +52,10 @@ export class Sandbox {
     return { code: exitCode, out: stdout, err: stderr }
   }
 
-  /** Runs it as a process whose standard output is a file on a full disk. */
-  async toFullDisk(args: readonly string[]): Promise<Pick<Ended, 'code' | 'err'>> {
+  /** Runs it as a process with a redirection of the shell, such as `> /dev/full`. */
+  async redirected(redirection: string, args: readonly string[]): Promise<Pick<Ended, 'code' | 'err'>> {
     const { PATH = '', HOME = '' } = process.env
-    const script = ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, CLI, ...args]
+    const script = ['-c', `exec "$0" "$@" ${redirection}`, process.execPath, CLI, ...args]
     const { exitCode, stderr } = await execa('sh', script, {
       cwd: this.dir,
       env: { PATH, HOME },
@@ -72,7 +72,7 @@ export class Sandbox {
     const code = await main(args, {
       cwd: this.dir,
       env,
-      stdin: Readable.from([Buffer.from(input)]),
+      stdin: typeof input === 'string' ? Readable.from([Buffer.from(input)]) : input,
       stdout,
       stderr,
     })

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type ItemHead, type JobRef, type Queue, type Worker } from '@sluice/core'
 import pMap from 'p-map'
-import { CommandError } from '../command-error.js'
+import { CommandError, withLine } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
 import { itemIds } from './arguments.js'
@@ -26,14 +26,15 @@ export function registerCancel(program: Program, context: CommandContext): void 
       const worker = await context.openWorker()
       const cancelling = new Cancelling(queue, worker, reason)
       if (all !== true) {
-        await cancelling.items(await found(queue, ids))
+        const items = await found(queue, ids)
+        await tellingCancelled(cancelling, () => cancelling.items(items))
         return print(cancelling, { ids, context })
       }
       const count = yes === true ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
       if (count > 0)
         await context.confirm(`Cancel ${itemsText(count)} of ${printable(queue.name)}?`, { yes: false })
       for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-        await cancelling.items(items)
+        await tellingCancelled(cancelling, () => cancelling.items(items))
         // What the worker was not told of is to be told by name: better few than all.
         if (cancelling.unreachedWhy !== undefined) break
       }
@@ -105,6 +106,21 @@ class Cancelling {
       this.unreachedWhy = error.message
       return []
     }
+  }
+}
+
+/** A cancel that breaks off has put items into FAIL whose jobs may run on: its error says so too. */
+async function tellingCancelled(cancelling: Cancelling, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { size } = cancelling.cancelled
+    if (size === 0) throw error
+    throw withLine(
+      error,
+      `${itemsText(size)} ${size === 1 ? 'is' : 'are'} in FAIL by this; jobs may run on. Cancel the same ids again to end them: ` +
+        idsText([...cancelling.cancelled]),
+    )
   }
 }
 
