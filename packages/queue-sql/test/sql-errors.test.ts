@@ -45,38 +45,6 @@ const recorded: [string, Error, string, boolean][] = [
     'UNAVAILABLE',
     true,
   ],
-  [
-    'a pooler that keeps no settings',
-    said('FATAL', '08P01', 'unsupported startup parameter: statement_timeout'),
-    'CONFIG_INVALID',
-    false,
-  ],
-  [
-    'a pooler that keeps no statements',
-    said('ERROR', '26000', 'prepared statement "sluice_0a" does not exist'),
-    'CONFIG_INVALID',
-    false,
-  ],
-  [
-    'a pooler that shares statements',
-    said('ERROR', '42P05', 'prepared statement "sluice_0a" already exists'),
-    'CONFIG_INVALID',
-    false,
-  ],
-  [
-    'a certificate that nobody knows',
-    Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
-    'CONFIG_INVALID',
-    false,
-  ],
-  [
-    'a certificate of another name',
-    Object.assign(new Error("Hostname/IP does not match certificate's altnames"), {
-      code: 'ERR_TLS_CERT_ALTNAME_INVALID',
-    }),
-    'CONFIG_INVALID',
-    false,
-  ],
   ['reset', system('ECONNRESET', 'read', 'read ECONNRESET'), 'UNAVAILABLE', true],
   ['broken pipe', system('EPIPE', 'write', 'write EPIPE'), 'UNAVAILABLE', true],
   ['pool timeout', new Error('timeout exceeded when trying to connect'), 'UNAVAILABLE', true],
@@ -178,9 +146,39 @@ describe('what a database says becomes ours', () => {
     expect(sqlError(error, attempt).message).toMatch(/: the disk is full \(.+\)\. .*make room/)
   })
 
-  test('a database that is not there is a wrong option', () => {
-    const ours = sqlError(said('FATAL', '3D000', 'database "work" does not exist'), attempt)
-    expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false })
+  test.each([
+    ['a database that is not there', said('FATAL', '3D000', 'database "work" does not exist'), /url/],
+    [
+      'a pooler that keeps no settings',
+      said('FATAL', '08P01', 'unsupported startup parameter: statement_timeout'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a pooler that keeps no statements',
+      said('ERROR', '26000', 'prepared statement "sluice_0a" does not exist'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a pooler that shares statements',
+      said('ERROR', '42P05', 'prepared statement "sluice_0a" already exists'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a certificate that nobody knows',
+      Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+      /sslrootcert=FILE/,
+    ],
+    [
+      'a certificate of another name',
+      Object.assign(new Error("Hostname/IP does not match certificate's altnames"), {
+        code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      }),
+      /sslmode=verify-full/,
+    ],
+  ])('%s is a wrong option, with what to set', (_, error, next) => {
+    const ours = sqlError(error, attempt)
+    expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false, cause: error })
+    expect(ours.message).toMatch(next)
   })
 
   test('what is ours already and what is the mistake of a caller stays', () => {
