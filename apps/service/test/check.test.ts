@@ -65,6 +65,7 @@ test('both wrong: both are told', async () => {
 })
 
 test('a SQLite that can lose commits is refused by its version, where there is no file yet too; the option lets it through, with a warning', async () => {
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the database below
   const prepare = DatabaseSync.prototype.prepare
   vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, text: string) {
     return prepare.call(this, text.replace('sqlite_version()', "'3.47.2'"))

@@ -181,37 +181,37 @@ test('standard input that can’t be read is the caller’s mistake', async () =
   expect([code, err]).toEqual([2, "error: the body can't be read from stdin: read EIO"])
 })
 
-describe('commands on many items that break off in the middle say how many they moved', () => {
-  /** A queue of 1,200 items in a stage, whose storage fails at the second page of 500. */
-  async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promise<void> {
-    store = await sqliteStore(box.dir)
-    const items = Array.from({ length: 1_200 }, (_, n) => ({ id: `i${n}`, body: n }))
-    const { package: _, ...options } = store.config
-    const queue = await openQueue(options)
-    await queue.putMany(items)
-    const claimed = call === 'remove' ? [] : await queue.get(1_200)
-    if (call === 'requeue')
-      await queue.settle(claimed.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
-    await queue.close()
-    await writeFile(
-      join(box.dir, 'breaking.mjs'),
-      `import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
-      import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}
-      export async function openQueue(options) {
-        const queue = await open(options)
-        const call = queue.${call}.bind(queue)
-        let calls = 0
-        queue.${call} = async (...args) => {
-          if (++calls === 2) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
-          return call(...args)
-        }
-        return queue
-      }`,
-    )
-    const config = { queue: { ...store.config, package: './breaking.mjs' } }
-    await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
-  }
+/** A queue of 1,200 items in a stage, whose storage fails at the second page of 500. */
+async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promise<void> {
+  store = await sqliteStore(box.dir)
+  const items = Array.from({ length: 1_200 }, (_, n) => ({ id: `i${n}`, body: n }))
+  const { package: _, ...options } = store.config
+  const queue = await openQueue(options)
+  await queue.putMany(items)
+  const claimed = call === 'remove' ? [] : await queue.get(1_200)
+  if (call === 'requeue')
+    await queue.settle(claimed.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
+  await queue.close()
+  await writeFile(
+    join(box.dir, 'breaking.mjs'),
+    `import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
+    import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}
+    export async function openQueue(options) {
+      const queue = await open(options)
+      const call = queue.${call}.bind(queue)
+      let calls = 0
+      queue.${call} = async (...args) => {
+        if (++calls === 2) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
+        return call(...args)
+      }
+      return queue
+    }`,
+  )
+  const config = { queue: { ...store.config, package: './breaking.mjs' } }
+  await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
+}
 
+describe('commands on many items that break off in the middle say how many they moved', () => {
   test.each([
     ['release', 'settle', ['release', '--all', '--yes'], 'released'],
     ['requeue', 'requeue', ['requeue', '--all', '--yes'], 'requeued'],

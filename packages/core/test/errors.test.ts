@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { ERROR_CODES, SluiceError, checkOptions, isSluiceError, withStored, type OptionsSchema } from '../src/index.js'
+import {
+  ERROR_CODES,
+  SluiceError,
+  checkOptions,
+  isSluiceError,
+  withStored,
+  type OptionsSchema,
+} from '../src/index.js'
 
 test('an error carries its code, what is retryable, and its cause', () => {
   const cause = new Error('socket')

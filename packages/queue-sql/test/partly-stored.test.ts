@@ -16,7 +16,7 @@ afterEach(async () => {
 
 interface Refusing {
   readonly queue: Queue
-  refuse(id: string): Promise<void>
+  readonly refuse: (id: string) => Promise<void>
 }
 
 async function sqlite(): Promise<Refusing> {

@@ -58,6 +58,7 @@ describe('a process whose SQLite has the race', () => {
   test('opens a database in memory, which has one connection', async () => {
     const queue = await openQueue({ name: 'tiles', url: 'sqlite::memory:' })
     await queue.put('a', 1)
+    expect(await queue.size('WAITING')).toBe(1)
     await queue.close()
   })
 })
