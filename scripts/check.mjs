@@ -18,6 +18,7 @@ const turbo = (...args) => [
 const steps = {
   format: [...bin('oxfmt/bin/oxfmt'), '--check', '.'],
   lint: [...bin('oxlint/bin/oxlint'), '--type-aware', '--deny-warnings'],
+  'lint-rules': [pinnedNode, 'scripts/lint/swallowed-errors-test.mjs'],
   arrows: [pinnedNode, 'scripts/check-arrows.mjs'],
   types: turbo('typecheck'),
   unused: [...bin('knip/bin/knip.js')],

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Nothing is imported statically here: an old Node must be able to read this file far enough to say that it is too old.
 const oldest = [22, 13] as const
+// What to install instead: with an older one a queue in SQLite is refused.
+const wanted = '22.22.3, 24.15, 25.9'
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
 if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-  process.stderr.write(
-    `error: sluice needs Node.js ${oldest.join('.')} or newer; this is ${process.versions.node}\n`,
-  )
+  process.stderr.write(`error: sluice needs Node.js ${wanted} or newer; this is ${process.versions.node}\n`)
   process.exitCode = 2
 } else {
   hideSqliteWarning()

@@ -1,3 +1,4 @@
+import { isSluiceError, SluiceError } from '@sluice/core'
 import type { ExitName } from './exit-codes.js'
 
 /**
@@ -13,4 +14,23 @@ export class CommandError extends Error {
     super(message)
     this.exit = exit
   }
+}
+
+/** The same error with one more line, of the same code. */
+export function withLine(error: unknown, line: string): Error {
+  const message = `${messageOf(error)}\n${line}`
+  if (error instanceof CommandError) return new CommandError(error.exit, message)
+  if (!isSluiceError(error)) return new Error(message, { cause: error })
+  const { code, retryable, retryAfterMs, stored } = error
+  return new SluiceError(code, message, {
+    cause: error,
+    retryable,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(stored === undefined ? {} : { stored }),
+  })
+}
+
+/** What an error says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { SluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
-import { CommandError } from './command-error.js'
+import { CommandError, messageOf } from './command-error.js'
 import type { CommandContext, GlobalOptions, OpenQueueOptions } from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
 import type { FlagSetting, LoadedConfig } from './config/load-config.js'
@@ -90,12 +90,23 @@ export class CliContext implements CommandContext {
     this.exitCode = EXIT[name]
   }
 
-  /** Closes whatever was opened; a failure to open it was reported already. */
+  /**
+   * Closes whatever was opened, each of it whether or not the other could be closed.
+   *
+   * @throws what the worker or the queue rejects with
+   */
   async close(): Promise<void> {
-    const opened = [this.#worker, this.#queue].filter((one) => one !== undefined)
-    const results = await Promise.allSettled(opened)
-    for (const result of results) if (result.status === 'fulfilled') await result.value.close()
+    // What could not be opened has nothing to close, and that it failed was reported then.
+    const opened = await Promise.allSettled([this.#worker, this.#queue])
+    const failures: unknown[] = []
+    for (const one of opened) {
+      const failed = (error: unknown): void => void failures.push(error)
+      if (one.status === 'fulfilled') await one.value?.close().catch(failed)
+    }
     this.#interrupts?.stop()
+    const [first, second] = failures
+    if (second !== undefined) this.output.warn(messageOf(second))
+    if (failures.length > 0) throw first
   }
 
   async #loadConfig(): Promise<LoadedConfig> {
@@ -120,9 +131,14 @@ export class CliContext implements CommandContext {
   async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
-    if (!make) await assertQueueExists(loaded.config.queue, loaded)
-    const logger = brief ? {} : { logger: warningsOf(this.output) }
-    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, ...logger, ...use, brief })
+    const said = new Set<string>()
+    // What is said of a queue when it is looked for is said again when it is opened.
+    const warn = (text: string): void => {
+      if (said.size < said.add(text).size) this.output.warn(text)
+    }
+    const logger = warningsOf({ warn })
+    if (!make) await assertQueueExists(loaded.config.queue, { ...loaded, logger })
+    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, logger, ...use, brief })
     if (!queue.supports.multiProcess) this.output.warn(ALONE)
     return queue
   }

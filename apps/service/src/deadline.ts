@@ -2,12 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * Waits for something, but not longer than `ms`; resolves with `undefined` when it didn't end in time or rejected. For what
- * is good to have and must not hold anything up.
+ * is good to have and must not hold anything up; whoever wants to know of a rejection makes a value of it before.
  */
 export async function atMost<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   const ended = new AbortController()
+  // It rejects when it is aborted, and for nothing else.
   const late = sleep(ms, undefined, { signal: ended.signal }).catch(() => undefined)
   try {
+    // The caller is told that there is no value, and asked for no more.
     return await Promise.race([work.catch(() => undefined), late])
   } finally {
     ended.abort()

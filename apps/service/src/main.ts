@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
-import { isSluiceError } from '@sluice/core'
-import { CommandError } from './command-error.js'
+import { isSluiceError, type PartlyStored } from '@sluice/core'
+import { CommandError, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
@@ -11,8 +11,8 @@ const CLOSE_MS = 5000
 
 /** Runs the command line of this process, and ends the process with its exit code. */
 export async function runCli(): Promise<never> {
-  // `sluice ls | head`: the reader has enough, and that is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(outputFailed(error)))
+  // There is no place left to report it: the exit code says how the command ended.
   process.stderr.on('error', () => undefined)
   const { stdin, stdout, stderr, env } = process
   // A promise that somebody's backend forgot about must still end in a message and not in a heap of source code.
@@ -38,17 +38,43 @@ export async function runCli(): Promise<never> {
 export async function main(argv: readonly string[], world: World): Promise<ExitCode> {
   const context = new CliContext(world)
   // Known before anything is parsed, since a mistake of usage must be told in the same way.
-  const json = argv.includes('--json')
+  const at = { json: argv.includes('--json'), world }
+  let code: ExitCode
   try {
     const program = makeProgram(context, { ...world, version: await readVersion() })
     await program.parseAsync([...argv], { from: 'user' })
-    return context.exitCode
+    code = context.exitCode
   } catch (error) {
-    return fail(error, { json, world })
-  } finally {
-    // The command's own end tells more than that of the closing; and a storage that hangs must not hold up the end.
-    await atMost(context.close(), CLOSE_MS)
+    code = fail(error, at)
   }
+  return await closed(context, code, at)
+}
+
+/**
+ * Closes what was opened. A command that did all it should and can't close its storage has failed; of one that failed, its own error tells
+ * more than that of the closing.
+ */
+async function closed(context: CliContext, code: ExitCode, at: FailOptions): Promise<ExitCode> {
+  const closing = context.close().then(
+    () => ({ failure: undefined }),
+    (failure: unknown) => ({ failure }),
+  )
+  // A storage that hangs must not hold up the end.
+  const end = await atMost(closing, CLOSE_MS)
+  if (end?.failure !== undefined && code === EXIT.OK) return fail(end.failure, at)
+  if (end?.failure !== undefined) context.output.warn(messageOf(end.failure))
+  if (end === undefined && code === EXIT.OK) context.output.warn(LATE)
+  return code
+}
+
+const LATE = `The queue or the worker did not close within ${CLOSE_MS / 1_000} s. What the command reports is done.`
+
+/** `sluice ls | head`: the reader has enough, and that is no error. A full disk is one. */
+function outputFailed(error: NodeJS.ErrnoException): ExitCode {
+  if (error.code === 'EPIPE') return EXIT.OK
+  const why = error.code === 'ENOSPC' ? 'the disk is full' : error.message
+  process.stderr.write(`error: Could not write to standard output: ${why}\n`)
+  return EXIT.INVALID
 }
 
 async function readVersion(): Promise<string> {
@@ -58,14 +84,16 @@ async function readVersion(): Promise<string> {
   return String(version)
 }
 
-function fail(
-  error: unknown,
-  { json, world }: { json: boolean; world: Pick<World, 'env' | 'stderr'> },
-): ExitCode {
+interface FailOptions {
+  readonly json: boolean
+  readonly world: Pick<World, 'env' | 'stderr'>
+}
+
+function fail(error: unknown, { json, world }: FailOptions): ExitCode {
   const shown = describe(error)
   if (shown.message !== undefined) {
-    const { code, message } = shown
-    const text = json ? JSON.stringify({ error: { code, message } }) : `error: ${message}`
+    const { code, message, stored } = shown
+    const text = json ? JSON.stringify({ error: { code, message, stored } }) : `error: ${message}`
     world.stderr.write(`${text}\n`)
   }
   if (world.env['SLUICE_DEBUG'] === '1' && error instanceof Error) world.stderr.write(`${stackOf(error)}\n`)
@@ -77,14 +105,18 @@ interface ShownError {
   readonly code: string
   /** Absent when there is nothing left to say, as after `--help`. */
   readonly message?: string
+  readonly stored?: PartlyStored
 }
 
 function describe(error: unknown): ShownError {
   if (error instanceof CommanderError) return describeUsage(error)
   const exit = exitCodeOf(error)
   if (error instanceof CommandError) return { exit, code: error.exit, message: error.message }
-  if (isSluiceError(error)) return { exit, code: error.code, message: error.message }
-  const message = error instanceof Error ? error.message : String(error)
+  if (isSluiceError(error)) {
+    const { code, message, stored } = error
+    return { exit, code, message, ...(stored === undefined ? {} : { stored }) }
+  }
+  const message = messageOf(error)
   return { exit, code: 'UNEXPECTED', message: `${message}\n${REPORT_IT}` }
 }
 

@@ -58,11 +58,14 @@ function useOf({ reading, brief, logger }: QueueUse): QueueUse {
  *
  * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
  */
-export async function assertQueueExists(settings: PackageSettings, options: OpenOptions): Promise<void> {
+export async function assertQueueExists(
+  settings: PackageSettings,
+  options: OpenOptions & QueueUse,
+): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   if (found.queueExists === undefined) return
   const given = await checkedOptions('queue', settings, withSchema(found, options))
-  if (await found.queueExists(given)) return
+  if (await found.queueExists(given, useOf(options))) return
   throw new CommandError('CONFLICT', absentText(settings, options))
 }
 

@@ -40,8 +40,10 @@ export class QueueWatcher {
     const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
     if (this.#isLooking) return
     this.#isLooking = true
-    // Without a count at the beginning the first summary would have nothing to measure the rate by.
+    // Without a count at the beginning the first summary would have nothing to measure the rate by. A storage that doesn't answer is
+    // reported by the tick; the next turn counts again.
     if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
+    // The same: without an answer the queue isn't known to be empty, and the service goes on.
     if (isQuiet) await this.#lookForEnd().catch(() => undefined)
     this.#isLooking = false
   }

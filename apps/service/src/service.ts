@@ -122,6 +122,7 @@ async function endInTime(work: Promise<void>, { stop, deadlineMs, logger, what }
   }
   // What comes too late may still fail; nobody is there any more to hear of it.
   work.catch(() => undefined)
+  // The guard's sleep rejects when it is aborted, and for nothing else.
   const late = guard().catch(() => undefined)
   const first = await Promise.race([work, late])
   ended.abort()

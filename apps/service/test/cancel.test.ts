@@ -161,3 +161,27 @@ test('a worker that can’t end jobs says so, and nothing moves', async () => {
   const { code, err } = await box.run(['cancel', 'a'])
   expect([code, err]).toEqual([2, expect.stringMatching(/can’t end jobs/)])
 })
+
+test('a worker that refuses in the middle: the error says what is in FAIL by then', async () => {
+  await writeFile(
+    join(box.dir, 'worker.mjs'),
+    `import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}
+    export const openWorker = async ({ name }) => ({
+      name, supports: { durable: false, lookupJob: false, cancelJob: true, watch: false },
+      sendJob: async () => {}, pollAllStatus: async () => new Map(), close: async () => {},
+      cancelJob: async () => { throw new SluiceError('SLUICE_WORKER_DENIED', 'the token is refused') },
+    })`,
+  )
+  await configure({ package: './worker.mjs' })
+  const queue = await openQueue({ name: 'tiles', url: url() })
+  await queue.putMany([
+    { id: 'a', body: 1 },
+    { id: 'b', body: 2 },
+  ])
+  await queue.get(2)
+  const { code, err } = await box.run(['cancel', '--all', '--yes'])
+  expect(code).toBe(5)
+  expect(err).toMatch(/^error: the token is refused\n2 items are in FAIL by this; jobs may run on\..*: a, b$/)
+  expect(await queue.sizes()).toMatchObject({ FAIL: 2 })
+  await queue.close()
+})

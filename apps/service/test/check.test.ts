@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Sandbox } from './sluice.js'
 
 let box: Sandbox
@@ -68,4 +69,32 @@ test('both wrong: both are told', async () => {
   expect(err).toMatch(/^warning: worker: .*gone.*\nerror: .*127\.0\.0\.1:9/s)
   expect(out).toMatch(/queue +sql +not usable\nworker +argo +not usable/)
   expect(err).not.toContain(server.token)
+})
+
+test('a SQLite that can lose commits is refused by its version, where there is no file yet too; the option lets it through, with a warning', async () => {
+  // oxlint-disable-next-line typescript/unbound-method -- it is called with the database below
+  const prepare = DatabaseSync.prototype.prepare
+  vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, text: string) {
+    return prepare.call(this, text.replace('sqlite_version()', "'3.47.2'"))
+  })
+  try {
+    const { code, out, err } = await box.run(['check'])
+    expect([code, out]).toEqual([2, expect.stringMatching(/queue +sql +not usable/)])
+    expect(err).toMatch(/SQLite 3\.47\.2.*can lose acknowledged commits.*Node\.js 22\.22\.3.*allowOldSqlite/s)
+    const allowed = ['--set', 'queue.allowOldSqlite=true']
+    for (const command of [
+      ['check', ...allowed],
+      ['put', 'a', '1', ...allowed],
+      ['check', ...allowed],
+    ]) {
+      const ran = await box.run(command)
+      expect([ran.code, ran.err]).toEqual([
+        0,
+        expect.stringMatching(/^warning: [^\n]*SQLite 3\.47\.2[^\n]*$/),
+      ])
+    }
+    expect((await box.run(['put', 'b', '1'])).code).toBe(2)
+  } finally {
+    vi.restoreAllMocks()
+  }
 })

@@ -274,5 +274,5 @@ test('a Node that is too old is told in one line', async () => {
     { reject: false },
   )
   expect([exitCode, stdout]).toEqual([2, ''])
-  expect(stderr).toBe('error: sluice needs Node.js 22.13 or newer; this is 22.12.0')
+  expect(stderr).toBe('error: sluice needs Node.js 22.22.3, 24.15, 25.9 or newer; this is 22.12.0')
 })

@@ -18,7 +18,7 @@ export interface Ended {
 
 export interface Options {
   readonly env?: Readonly<Record<string, string>>
-  readonly input?: string
+  readonly input?: string | Readable
 }
 
 /** A directory of its own, and `sluice` run in it. */
@@ -52,6 +52,19 @@ export class Sandbox {
     return { code: exitCode, out: stdout, err: stderr }
   }
 
+  /** Runs it as a process with a redirection of the shell, such as `> /dev/full`. */
+  async redirected(redirection: string, args: readonly string[]): Promise<Pick<Ended, 'code' | 'err'>> {
+    const { PATH = '', HOME = '' } = process.env
+    const script = ['-c', `exec "$0" "$@" ${redirection}`, process.execPath, CLI, ...args]
+    const { exitCode, stderr } = await execa('sh', script, {
+      cwd: this.dir,
+      env: { PATH, HOME },
+      extendEnv: false,
+      reject: false,
+    })
+    return { code: exitCode, err: stderr }
+  }
+
   /** Runs the same built code within this process: a start takes its time, and hundreds of them minutes. */
   async run(args: readonly string[], { env = {}, input = '' }: Options = {}): Promise<Ended> {
     const { main }: { main: typeof sourceMain } = await import(BUILT)
@@ -59,7 +72,7 @@ export class Sandbox {
     const code = await main(args, {
       cwd: this.dir,
       env,
-      stdin: Readable.from([Buffer.from(input)]),
+      stdin: typeof input === 'string' ? Readable.from([Buffer.from(input)]) : input,
       stdout,
       stderr,
     })

@@ -36,8 +36,20 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES
 
+/** What a `putMany` had stored when it failed [Q-PUT-3]. */
+export interface PartlyStored {
+  /** Items that are new in the queue, and known to be stored. */
+  readonly added: number
+  /** Items that were there already. */
+  readonly duplicates: number
+  /** Items whose write got no answer: stored or not. All others of the call are not stored. */
+  readonly unknown: number
+}
+
 export interface SluiceErrorOptions {
   readonly itemId?: string
+  /** Of a `putMany` that failed: what of it is stored all the same. */
+  readonly stored?: PartlyStored
   /** Overrides what the code says, for the rare case that knows better. */
   readonly retryable?: boolean
   /** How long the other side asked to be left alone, in ms. */
@@ -57,6 +69,7 @@ export class SluiceError extends Error {
   readonly retryable: boolean
   readonly itemId?: string
   readonly retryAfterMs?: number
+  readonly stored?: PartlyStored
 
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -64,8 +77,22 @@ export class SluiceError extends Error {
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable
     if (options.itemId !== undefined) this.itemId = options.itemId
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+    if (options.stored !== undefined) this.stored = options.stored
     Object.defineProperty(this, BRAND, { value: true })
   }
+}
+
+/** The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it is. */
+export function withStored(error: unknown, stored: PartlyStored): unknown {
+  if (!isSluiceError(error)) return error
+  const { code, message, retryable, itemId, retryAfterMs, cause } = error
+  return new SluiceError(code, message, {
+    retryable,
+    stored,
+    ...(itemId === undefined ? {} : { itemId }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 /**

@@ -62,8 +62,8 @@ export type {
   FailureClass,
   KnownFailureClass,
 } from './worker.js'
-export { ERROR_CODES, SluiceError, isSluiceError } from './errors.js'
-export type { ErrorCode, SluiceErrorOptions } from './errors.js'
+export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js'
+export type { ErrorCode, PartlyStored, SluiceErrorOptions } from './errors.js'
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export type { PackageContext, QueuePackage, QueueUse, WorkerPackage } from './package-entry.js'

@@ -31,7 +31,7 @@ export interface QueuePackage {
    * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets
    * nobody in, or is damaged.
    */
-  readonly queueExists?: (options: unknown) => Promise<boolean>
+  readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
   /**
    * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
    * as `openQueue` does.

@@ -154,6 +154,7 @@ export interface Queue {
    * exactly once [Q-PUT-3].
    *
    * @returns how many are new, and the ids that were skipped: in the queue already, or earlier in the same call
+   * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
    */
   putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }>
 

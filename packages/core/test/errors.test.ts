@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { ERROR_CODES, SluiceError, checkOptions, isSluiceError, type OptionsSchema } from '../src/index.js'
+import {
+  ERROR_CODES,
+  SluiceError,
+  checkOptions,
+  isSluiceError,
+  withStored,
+  type OptionsSchema,
+} from '../src/index.js'
 
 test('an error carries its code, what is retryable, and its cause', () => {
   const cause = new Error('socket')
@@ -20,6 +27,16 @@ test('an error of another copy of the package is known by its brand', () => {
   expect(isSluiceError(new Error('x'))).toBe(false)
   expect(isSluiceError(null)).toBe(false)
   expect(isSluiceError(new SluiceError('SLUICE_ITEM_EXISTS', 'x'), 'SLUICE_ITEM_NOT_FOUND')).toBe(false)
+})
+
+test('what of a failed call is stored is said by the same error', () => {
+  const cause = new Error('socket')
+  const stored = { added: 2, duplicates: 1, unknown: 3 }
+  const options = { cause, itemId: 'a', retryAfterMs: 5, retryable: false }
+  const error = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no answer', options)
+  const { code, message } = error
+  expect(withStored(error, stored)).toMatchObject({ code, message, ...options, stored })
+  expect(withStored(cause, stored)).toBe(cause)
 })
 
 test('every code says what it means', () => {

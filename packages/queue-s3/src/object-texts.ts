@@ -64,6 +64,7 @@ export function parseObject(text: string): Readonly<Record<string, JsonValue | u
     const value: Readonly<Record<string, JsonValue | undefined>> | null = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
   } catch {
+    // No object of ours; the caller says what of that.
     return undefined
   }
 }

@@ -66,7 +66,8 @@ interface Probed {
 async function probe(store: S3Store, { root }: Layout, { checked, use }: Probed): Promise<void> {
   const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
   if (use.reading === true || depth === 'off') return
-  const logger = checked.logger ?? use.logger ?? silentLogger
+  // What is said of the bucket is said to whoever opens the queue to keep it, and not again at each short command.
+  const logger = checked.logger ?? (use.brief === true ? silentLogger : (use.logger ?? silentLogger))
   await probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
 }
 

@@ -13,6 +13,8 @@ import {
   checkRequeue,
   checkRetention,
   checkSettlements,
+  isSluiceError,
+  withStored,
   type AskedMove,
   type CheckedItem,
   type FailOutcome,
@@ -44,6 +46,7 @@ import { ItemMoves, itemNotFound, moveError } from './item-moves.js'
 import { listHeads, listRecords, lookupItem, lookupStage } from './item-reads.js'
 import { mend } from './mend.js'
 import { putItem, type PutResult } from './protocol/put-item.js'
+import type { RunResult } from './protocol-run.js'
 import { s3Control } from './s3-control.js'
 import { S3Leases } from './s3-leases.js'
 import { countStage } from './stage-count.js'
@@ -88,12 +91,14 @@ export class S3Queue implements Queue {
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#assertOpen()
     const checked = checkNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
-    const [result] = await this.#putAll([checked])
-    if (result === undefined || result.added) return
+    const [result] = await this.#runPuts([checked])
+    if (result === undefined) return
+    if ('error' in result) throw result.error
+    if (result.value.added) return
     throw new SluiceError(
       'SLUICE_ITEM_EXISTS',
       `Cannot put item ${JSON.stringify(id)} into queue ${JSON.stringify(this.name)}: it is there, in ` +
-        `${result.place?.at ?? 'an unknown stage'}. Remove it first if it is to be done anew`,
+        `${result.value.place?.at ?? 'an unknown stage'}. Remove it first if it is to be done anew`,
       { itemId: id },
     )
   }
@@ -103,8 +108,17 @@ export class S3Queue implements Queue {
     const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
     const first = new Map(checked.toReversed().map((item) => [item.id, item]))
     const unique = checked.filter((item) => first.get(item.id) === item)
-    const results = await this.#putAll(unique)
-    const added = new Set(unique.filter((_, index) => results[index]?.added === true))
+    const results = await this.#runPuts(unique)
+    const added = new Set(unique.filter((_, index) => isAdded(results[index])))
+    const failed = results.find((result) => 'error' in result)
+    if (failed !== undefined) {
+      const known = results.filter((result) => 'value' in result).length
+      const unknown = results.filter(
+        (result) => 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE'),
+      ).length
+      const duplicates = checked.length - unique.length + known - added.size
+      throw withStored(failed.error, { added: added.size, duplicates, unknown })
+    }
     return {
       added: added.size,
       duplicates: checked.filter((item) => !added.has(item)).map((item) => item.id),
@@ -247,17 +261,13 @@ export class S3Queue implements Queue {
     assertCursor(page.cursor)
   }
 
-  async #putAll(items: readonly CheckedItem[]): Promise<PutResult[]> {
+  async #runPuts(items: readonly CheckedItem[]): Promise<RunResult<PutResult>[]> {
     const { layout, names } = this.#ground
     const protocols = items.map((item) => {
       const { key, of } = names.entryOf(item)
       return putItem(layout, key, of)
     })
-    const results = await this.#ground.runAll(protocols)
-    return results.map((result) => {
-      if ('error' in result) throw result.error
-      return result.value
-    })
+    return this.#ground.runAll(protocols)
   }
 
   async #moveOne(asked: AskedMove): Promise<void> {
@@ -267,4 +277,8 @@ export class S3Queue implements Queue {
     const error = verdict && moveError(this.name, move, verdict)
     if (error !== undefined) throw error
   }
+}
+
+function isAdded(result: RunResult<PutResult> | undefined): boolean {
+  return result !== undefined && 'value' in result && result.value.added
 }

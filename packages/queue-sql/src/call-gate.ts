@@ -56,6 +56,7 @@ export class CallGate {
   }
 
   async #closed(): Promise<void> {
+    // Each has its own caller, who is told how it ended.
     await Promise.allSettled(this.#underWay)
     await this.#store.close()
   }

@@ -24,6 +24,7 @@ export async function claimInOrder(
     const ranks = await steps.ranks(MAX_RANKS)
     for (const scope of scopesOf(ranks)) await take(scope)
   } catch (error) {
+    // What is claimed is given out, or nobody would get it at this attempt; a failure that lasts is met by the next claim.
     if (claimed.length === 0) throw error
   }
   return claimed

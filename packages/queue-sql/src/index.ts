@@ -1,5 +1,5 @@
 /** A queue in PostgreSQL or SQLite. */
-import { checkOptions, type Queue } from '@sluice/core'
+import { checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema } from './sql-options.js'
 
@@ -11,11 +11,17 @@ export { SqlQueue } from './sql-queue.js'
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *
  * @param options as {@link optionsSchema} says: `{ name, url, poolSize?, tablePrefix?, timeoutMs?, … }`
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
+ * @param use its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file when the library of this Node.js has the
+ * WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
-export async function openQueue(options: unknown): Promise<Queue> {
-  return openSqlQueue(await checkOptions(optionsSchema, options, '@sluice/queue-sql'))
+export async function openQueue(options: unknown, { logger }: QueueUse = {}): Promise<Queue> {
+  return openSqlQueue(
+    await checkOptions(optionsSchema, options, '@sluice/queue-sql'),
+    undefined,
+    warningsOf(logger),
+  )
 }
 
 /**
@@ -25,6 +31,10 @@ export async function openQueue(options: unknown): Promise<Queue> {
  * @param options as for {@link openQueue}
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
-export async function queueExists(options: unknown): Promise<boolean> {
-  return sqlQueueExists(await checkOptions(optionsSchema, options, '@sluice/queue-sql'))
+export async function queueExists(options: unknown, { logger }: QueueUse = {}): Promise<boolean> {
+  return sqlQueueExists(await checkOptions(optionsSchema, options, '@sluice/queue-sql'), warningsOf(logger))
+}
+
+function warningsOf(logger: Logger = silentLogger): (text: string) => void {
+  return (text) => logger.warn({}, text)
 }

@@ -1,6 +1,8 @@
-import { SluiceError } from '@sluice/core'
+import { SluiceError, withStored } from '@sluice/core'
 import type { ItemFacts } from './item-reads.js'
+import type { PutProgress } from './item-moves.js'
 import type { WantedRow } from './moves.js'
+import { isOutcomeUnknown } from './sql-errors.js'
 import { stageOf } from './tables.js'
 
 /** SLUICE_ITEM_EXISTS. */
@@ -11,6 +13,12 @@ export function itemExists(queue: string, id: string): SluiceError {
       'Remove it first if it is to be done anew',
     { itemId: id },
   )
+}
+
+/** The failure of a put of many, with what it had stored [Q-PUT-3]: the batches before it, and perhaps the one whose answer was lost. */
+export function partlyStored(error: unknown, { added, stored, underWay }: PutProgress): unknown {
+  const unknown = isOutcomeUnknown(error) ? underWay : 0
+  return withStored(error, { added, duplicates: stored - added, unknown })
 }
 
 /** SLUICE_ITEM_NOT_FOUND. */

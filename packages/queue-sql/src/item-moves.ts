@@ -11,6 +11,15 @@ import { stageOf } from './tables.js'
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
 const MAX_LOOKS = 10
 
+/** How far a put of many has come, for the report of its failure. */
+export interface PutProgress {
+  added: number
+  /** Items of the batches that are stored, those that were known among them. */
+  stored: number
+  /** Items of the batch that is being stored. */
+  underWay: number
+}
+
 export interface ItemMovesParts {
   readonly queue: string
   readonly gate: CallGate
@@ -28,23 +37,33 @@ export class ItemMoves {
   }
 
   /** Whether each item is new; of two of one id the first. Killed between two batches, the items of the first are there and whole [Q-PUT-3]. */
-  async put(items: readonly CheckedItem[]): Promise<boolean[]> {
+  async put(items: readonly CheckedItem[], progress?: PutProgress): Promise<boolean[]> {
     const { gate, moves, newUid } = this.#parts
     const added = new Set<string>()
     let underWay: Promise<readonly string[]> | undefined
+    const end = async (next: number): Promise<void> => {
+      for (const id of (await underWay) ?? []) added.add(id)
+      if (progress === undefined) return
+      progress.added = added.size
+      progress.stored += progress.underWay
+      progress.underWay = next
+    }
     // Rows are made batch by batch: a hundred thousand items are not held twice. One batch is made ready while the one before is stored;
     // never are two stored at once, or the order of `get` would not be that of the items.
     for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
       const run = moves.put(firstOfEach(batch).map((item) => newRow(item, newUid())))
-      for (const id of (await underWay) ?? []) added.add(id)
+      await end(batch.length)
       underWay = gate.run('put items', run)
     }
-    for (const id of (await underWay) ?? []) added.add(id)
+    await end(0)
     // The first of an id has used its place up when the second comes.
     return items.map(({ id }) => added.delete(id))
   }
 
-  /** Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. */
+  /**
+   * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
+   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects.
+   */
   async claim(max: number): Promise<ClaimedRow[]> {
     const { gate, moves } = this.#parts
     const steps: Pick<Moves, 'claim' | 'ranks'> = {
@@ -60,6 +79,7 @@ export class ItemMoves {
         if (batch.length < count) break
       }
     } catch (error) {
+      // What is claimed is given out; a failure that lasts is met by the next claim.
       if (claimed.length === 0) throw error
     }
     return claimed

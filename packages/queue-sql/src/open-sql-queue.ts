@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { Dialect } from 'kysely'
 import { CallGate } from './call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
 import { openPostgres } from './postgres-store.js'
-import type { SqlStore } from './sql-store.js'
-import { openSqlite, sqliteFileExists } from './sqlite-store.js'
+import type { OpenOptions, SqlStore } from './sql-store.js'
+import { assertOpenable, openSqlite, sqliteFileExists } from './sqlite-store.js'
 import { sqlError } from './sql-errors.js'
 
 /** @param wrap lets tests put a driver that dies between kysely and the database */
 export async function openSqlQueue(
   settings: SqlQueueSettings,
-  wrap?: (dialect: Dialect) => Dialect,
+  wrap?: OpenOptions['wrap'],
+  warn?: OpenOptions['warn'],
 ): Promise<SqlQueue> {
   const { name } = settings
-  const store = openStore(settings, wrap)
+  const store = openStore(settings, { wrap, warn })
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())
@@ -29,9 +29,12 @@ export async function openSqlQueue(
 }
 
 /** Looks whether the queue is there, and leaves the place as it was found. */
-export async function sqlQueueExists(settings: SqlQueueSettings): Promise<boolean> {
+export async function sqlQueueExists(
+  settings: SqlQueueSettings,
+  warn?: OpenOptions['warn'],
+): Promise<boolean> {
   const { name } = settings
-  if (!isPlaceThere(settings.url)) return false
+  if (!isPlaceThere(settings, warn)) return false
   const store = openStore(settings)
   const gate = new CallGate(name, store)
   try {
@@ -44,16 +47,18 @@ export async function sqlQueueExists(settings: SqlQueueSettings): Promise<boolea
 }
 
 /** SQLite would make the file by opening it, and what is in memory is only there while it is open. */
-function isPlaceThere(url: string): boolean {
-  const place = placeOf(url)
+function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): boolean {
+  const place = placeOf(settings.url)
   if (place.kind === 'postgres') return true
+  // Also where there is no file yet: whoever asks is told now what the first put would be told.
+  assertOpenable(place.path, settings, warn)
   return named(place.path, () => sqliteFileExists(place.path))
 }
 
-function openStore(settings: SqlQueueSettings, wrap?: (dialect: Dialect) => Dialect): SqlStore {
+function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
   const place = placeOf(settings.url)
-  if (place.kind === 'postgres') return openPostgres(place.url, settings, wrap)
-  return named(place.path, () => openSqlite(place.path, settings, wrap))
+  if (place.kind === 'postgres') return openPostgres(place.url, settings, options.wrap)
+  return named(place.path, () => openSqlite(place.path, settings, options))
 }
 
 function named<T>(path: string, open: () => T): T {

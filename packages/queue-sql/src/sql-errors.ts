@@ -52,6 +52,16 @@ const NO_DATABASE: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   next: 'Create the database, or correct the url',
 }
+const POOLER: Verdict = {
+  code: 'SLUICE_CONFIG_INVALID',
+  why: 'a pooler such as PgBouncer is in between, and keeps no settings or statements of a session',
+  next: 'Set `preparedStatements: false`, or give the address of the server itself',
+}
+const UNTRUSTED: Verdict = {
+  code: 'SLUICE_CONFIG_INVALID',
+  why: 'the certificate of the server is not trusted',
+  next: 'Give the authority that signed it, and the name that it is for: `?sslmode=verify-full&sslrootcert=FILE` in the url',
+}
 const UNKNOWN: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   next: 'The cause says more; trying again unchanged will hardly help',
@@ -63,10 +73,12 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
   '25006': DOWN, // a standby, in the middle of a failover
   '25P03': DOWN,
+  '26000': POOLER, // no prepared statement of this name: another server connection has it
   '28': DENIED,
   '3D000': NO_DATABASE,
   '40': BUSY, // serialization failure and deadlock, tried several times already
   '42501': DENIED,
+  '42P05': POOLER, // there is a prepared statement of this name: of another client on the same connection
   '42': NOT_OURS, // undefined table or column, duplicate table: our statements are fixed
   '53': DOWN,
   '53100': FULL,
@@ -105,6 +117,13 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
   EEXIST: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
 }
 
+/** Codes of Node's TLS. @see https://nodejs.org/api/tls.html#x509-certificate-error-codes */
+const UNTRUSTED_CODES =
+  /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(?:GET|VERIFY)_)/
+
+/** What PgBouncer says of the session settings that it doesn't know. */
+const POOLER_MESSAGE = /unsupported startup parameter/
+
 /** What pg says without a code. */
 const DOWN_MESSAGES =
   /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
@@ -117,6 +136,22 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
   const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
+}
+
+/** Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  if (!isSluiceError(error) || error.cause === undefined) return false
+  const { cause } = error
+  return sqliteCodeOf(cause) === undefined && !isDatabaseError(cause) && !isUnsent(cause)
+}
+
+/** No connection was made, so nothing was sent. */
+function isUnsent(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error instanceof AggregateError) return true
+  const isOfConnecting =
+    'syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo')
+  return isOfConnecting || error.message === 'timeout exceeded when trying to connect'
 }
 
 /** Whether SQLite refused because another connection has the lock. */
@@ -135,6 +170,8 @@ function verdictOn(error: unknown): Verdict {
   const sqliteCode = sqliteCodeOf(error)
   if (sqliteCode !== undefined) return verdictOnSqlite(sqliteCode)
   const code = codeOf(error)
+  if (error instanceof Error && POOLER_MESSAGE.test(error.message)) return POOLER
+  if (code !== undefined && UNTRUSTED_CODES.test(code)) return UNTRUSTED
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && isDatabaseError(error)) {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
   }

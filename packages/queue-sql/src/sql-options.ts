@@ -32,11 +32,15 @@ export const optionsSchema = z.strictObject({
   preparedStatements: z
     .boolean()
     .default(true)
-    .describe('false for PgBouncer before 1.21: no named statements and no session settings'),
+    .describe('false for a pooler without named statements, as PgBouncer before 1.24 by default'),
   synchronous: z
     .enum(['FULL', 'NORMAL'])
     .default('FULL')
     .describe('SQLite: FULL survives a power cut, NORMAL may lose the last moves in one'),
+  allowOldSqlite: z
+    .boolean()
+    .default(false)
+    .describe('SQLite: open a file with a library that can lose commits when two connections use it'),
 })
 
 /** What a caller hands to `openQueue`. */

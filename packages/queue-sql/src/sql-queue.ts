@@ -41,7 +41,7 @@ import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { wantedRow } from './move-rows.js'
 import { expireItems, type ExpiryParts } from './expiry.js'
-import { itemExists, itemNotFound } from './item-errors.js'
+import { itemExists, itemNotFound, partlyStored } from './item-errors.js'
 import { ItemMoves } from './item-moves.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
 import { claimedItem, headOf, peekedItem, recordOf, withBody } from './item-views.js'
@@ -126,7 +126,10 @@ export class SqlQueue implements Queue {
   async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
     this.#gate.assertOpen()
     const checked = checkNewItems(items, MAX_BODY_BYTES)
-    const isNew = await this.#moves.put(checked)
+    const progress = { added: 0, stored: 0, underWay: 0 }
+    const isNew = await this.#moves.put(checked, progress).catch((error: unknown) => {
+      throw partlyStored(error, progress)
+    })
     const duplicates = checked.filter((_, index) => isNew[index] !== true).map(({ id }) => id)
     return { added: checked.length - duplicates.length, duplicates }
   }

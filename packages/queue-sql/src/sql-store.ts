@@ -1,6 +1,14 @@
-import type { Kysely, RawBuilder } from 'kysely'
+import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './moves.js'
 import type { TableNames, Tables } from './tables.js'
+
+/** What whoever opens a database lends it beside the settings. */
+export interface OpenOptions {
+  /** Lets tests put a driver that dies between kysely and the database. */
+  readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
+  /** For what an operator should hear of. */
+  readonly warn?: ((text: string) => void) | undefined
+}
 
 /** One open database, PostgreSQL or SQLite: all that differs between the two. */
 export interface SqlStore {

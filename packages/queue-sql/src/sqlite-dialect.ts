@@ -51,6 +51,7 @@ class ImmediateDriver extends SqliteDriver {
    * has often rolled back by itself, and then says that there is nothing to roll back.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // The error that led here is the one that is told.
     await connection.executeQuery(CompiledQuery.raw('rollback')).catch(() => undefined)
   }
 }

@@ -7,10 +7,11 @@ import { addIndex, migrate, versionOf } from './migration.js'
 import { agesIndex, sqliteSteps } from './schema.js'
 import { isSqliteBusy } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
-import type { SqlStore } from './sql-store.js'
+import type { OpenOptions, SqlStore } from './sql-store.js'
 import { NodeSqliteDialect } from './sqlite-dialect.js'
 import { SqliteMoves } from './sqlite-moves.js'
 import { SQLITE_NOW_MS, sqliteTexts } from './sqlite-texts.js'
+import { checkSqliteVersion } from './sqlite-version.js'
 import { tableNames, type Tables } from './tables.js'
 
 const IN_MEMORY = ':memory:'
@@ -20,10 +21,14 @@ const IN_MEMORY = ':memory:'
  *
  * The write-ahead log lets readers and one writer of several processes work at once. SQLite itself would wait for a lock with the whole
  * process asleep, timers and other queues included; so it is told to give up at once, and the waiting is done outside of it.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
-export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwrapped): SqlStore {
+export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
+  const { wrap = unwrapped, warn } = options
   const inMemory = path === IN_MEMORY
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
+  assertOpenable(path, settings, warn)
   if (!inMemory) prepareFile(path)
   const names = tableNames(settings.tablePrefix)
   const database = new DatabaseSync(path)
@@ -63,6 +68,16 @@ export function openSqlite(path: string, settings: SqlQueueSettings, wrap = unwr
       if (database.isOpen) database.close()
     },
   }
+}
+
+/**
+ * Refuses a file when the SQLite of this process can damage it. What is in memory has one connection, and so no race.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID
+ */
+export function assertOpenable(path: string, settings: SqlQueueSettings, warn: OpenOptions['warn']): void {
+  if (path === IN_MEMORY) return
+  checkSqliteVersion(resolve(path), { allowed: settings.allowOldSqlite, warn: warn ?? (() => {}) })
 }
 
 function unwrapped(dialect: Dialect): Dialect {

@@ -104,7 +104,8 @@ describe('a queue of version 1 with 100,000 items at work is upgraded when it is
   const folder = freshDirectory()
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('in a SQLite file', async () => {
+  // A hundred thousand rows are made, moved and read back: on a busy machine more than the usual minute.
+  test('in a SQLite file', { timeout: 240_000 }, async () => {
     mkdirSync(folder)
     const path = join(folder, 'queue.db')
     const t = tableNames('sluice_')
@@ -119,7 +120,7 @@ describe('a queue of version 1 with 100,000 items at work is upgraded when it is
     await Promise.all(queues.map((queue) => queue.close()))
   })
 
-  test('in PostgreSQL', async () => {
+  test('in PostgreSQL', { timeout: 240_000 }, async () => {
     const url = inject('postgresUrl')
     const tablePrefix = freshPrefix()
     const t = tableNames(tablePrefix)
@@ -138,6 +139,6 @@ describe('a queue of version 1 with 100,000 items at work is upgraded when it is
 })
 
 async function openTwo(options: object): Promise<[Queue, Queue]> {
-  const open = () => openQueue({ name: 'work', timeoutMs: 50_000, ...options })
+  const open = () => openQueue({ name: 'work', timeoutMs: 200_000, ...options })
   return Promise.all([open(), open()])
 }

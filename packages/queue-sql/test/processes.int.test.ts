@@ -67,15 +67,17 @@ async function heads(queue: Queue, stage: Stage): Promise<ItemHead[]> {
 }
 
 /** The server may still be at the last statement of a client that is dead already. */
-async function outlived(url: string, prefix: string): Promise<void> {
+async function outlived(own: Queue, url: string, prefix: string): Promise<void> {
   if (url.startsWith('sqlite:')) return
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   const text = `select pid from pg_stat_activity where pid <> pg_backend_pid() and query like $1`
-  // The one that is left is our own queue's.
-  await expect
-    .poll(async () => (await client.query(text, [`%${prefix}%`])).rowCount, { timeout: 10_000 })
-    .toBe(1)
+  const count = async () => {
+    // The one that is left is our own queue's, which a pool closes when it has been idle for long.
+    await own.sizes()
+    return (await client.query(text, [`%${prefix}%`])).rowCount
+  }
+  await expect.poll(count, { timeout: 30_000 }).toBe(1)
   await client.end()
 }
 
@@ -136,7 +138,7 @@ describe.each([
             expect(await ended).toBe('SIGKILL')
           }),
         )
-        await outlived(url, prefix)
+        await outlived(own, url, prefix)
         for (const { lines } of pair) claims.push(...lines.filter((line) => /^\S+ \d+$/.test(line)))
         // What the dead had claimed is PROCESSING, at an attempt that can be read, and can be moved on.
         const held = await heads(own, 'PROCESSING')

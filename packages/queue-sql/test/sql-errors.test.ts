@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/core'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
-import { isPostgresContention, isSqliteBusy, sqlError } from '../src/sql-errors.js'
+import { isOutcomeUnknown, isPostgresContention, isSqliteBusy, sqlError } from '../src/sql-errors.js'
 
 const attempt = { what: 'claim items (queue "tiles")', place: 'PostgreSQL at db.example:5432, database work' }
 
@@ -146,9 +146,39 @@ describe('what a database says becomes ours', () => {
     expect(sqlError(error, attempt).message).toMatch(/: the disk is full \(.+\)\. .*make room/)
   })
 
-  test('a database that is not there is a wrong option', () => {
-    const ours = sqlError(said('FATAL', '3D000', 'database "work" does not exist'), attempt)
-    expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false })
+  test.each([
+    ['a database that is not there', said('FATAL', '3D000', 'database "work" does not exist'), /url/],
+    [
+      'a pooler that keeps no settings',
+      said('FATAL', '08P01', 'unsupported startup parameter: statement_timeout'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a pooler that keeps no statements',
+      said('ERROR', '26000', 'prepared statement "sluice_0a" does not exist'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a pooler that shares statements',
+      said('ERROR', '42P05', 'prepared statement "sluice_0a" already exists'),
+      /preparedStatements: false/,
+    ],
+    [
+      'a certificate that nobody knows',
+      Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+      /sslrootcert=FILE/,
+    ],
+    [
+      'a certificate of another name',
+      Object.assign(new Error("Hostname/IP does not match certificate's altnames"), {
+        code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      }),
+      /sslmode=verify-full/,
+    ],
+  ])('%s is a wrong option, with what to set', (_, error, next) => {
+    const ours = sqlError(error, attempt)
+    expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false, cause: error })
+    expect(ours.message).toMatch(next)
   })
 
   test('what is ours already and what is the mistake of a caller stays', () => {
@@ -170,4 +200,15 @@ test('contention is what another transaction caused, and nothing else', () => {
   expect(isSqliteBusy(sqlite(5, 'database is locked'))).toBe(true)
   expect(isSqliteBusy(sqlite(261, 'database is locked'))).toBe(true)
   expect(isSqliteBusy(sqlite(13, 'full'))).toBe(false)
+})
+
+test.each([
+  ['an answer that is lost', new Error('Query read timeout'), true],
+  ['a connection that breaks', system('ECONNRESET', 'read', 'read ECONNRESET'), true],
+  ['a server that refuses', said('ERROR', '23514', 'violates check constraint'), false],
+  ['a disk that is full', sqlite(13, 'database or disk is full'), false],
+  ['no connection at all', system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED 127.0.0.1:5433'), false],
+  ['no connection in time', new Error('timeout exceeded when trying to connect'), false],
+])('after %s', (_, cause, isUnknown) => {
+  expect(isOutcomeUnknown(sqlError(cause, attempt))).toBe(isUnknown)
 })

@@ -40,6 +40,7 @@ export function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
   const parts: Buffer[] = []
   incoming.on('data', (part: Buffer) => parts.push(part))
   incoming.once('end', () => resolve(Buffer.concat(parts)))
+  // A request that breaks off is none: nobody waits for its answer.
   incoming.once('error', () => resolve(undefined))
   incoming.once('close', () => resolve(undefined))
   return promise
@@ -56,5 +57,6 @@ export function headersOf(incoming: IncomingMessage): Record<string, string> {
 
 /** Waits for a promise of the test's, whichever way it ends. */
 export async function settlement(until: Promise<unknown> | undefined): Promise<void> {
+  // The test made it, and knows how it ends.
   await Promise.allSettled([until])
 }

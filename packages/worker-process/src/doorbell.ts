@@ -65,6 +65,7 @@ function watchFolder(folder: string, ring: () => void): () => void {
       if (name === null || isThere(join(folder, name))) ring()
     })
     watcher.on('error', () => {
+      // A folder that can't be watched is looked at instead.
       watcher.close()
       lookInstead()
     })

@@ -35,6 +35,7 @@ export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' 
   try {
     return jobFileSchema.parse(JSON.parse(text))
   } catch {
+    // The caller says so, and goes on from there.
     return 'damaged'
   }
 }

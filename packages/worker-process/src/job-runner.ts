@@ -117,6 +117,7 @@ export class JobRunner {
 
   async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
     if (this.#children.get(place.key) === child) this.#children.delete(place.key)
+    // What can't be looked at is looked at by the poll that this rings for, which says why.
     const recorded = await hasRecord(place.ended).catch(() => false)
     if (!recorded) this.#parts.onVanished()
   }

@@ -134,6 +134,7 @@ async function show(server: ArgoServer, { output }: CommandContext, signal: Abor
     const text = stateText(server)
     // In a log a line that says what the last one said is noise.
     if (output.live || text !== shown) view.update({ picture: () => text, line: () => (shown = text) })
+    // It rejects when it is aborted, which ends the loop.
     await sleep(VIEW_GAP_MS, undefined, { signal }).catch(() => undefined)
   }
   view.stop()

@@ -4,7 +4,7 @@ import pMap from 'p-map'
 import { Cancelling } from '../cancel/cancelling.js'
 import { endsText } from '../cancel/ends-text.js'
 import { waitForEnds } from '../cancel/wait-for-ends.js'
-import { CommandError } from '../command-error.js'
+import { CommandError, withLine } from '../command-error.js'
 import { endsWhenText } from '../jobs/held-up.js'
 import { printable } from '../output.js'
 import { elapsedText, itemsText, plural } from '../progress/progress-text.js'
@@ -35,7 +35,10 @@ export function registerCancel(program: Program, context: CommandContext): void 
       const worker = await context.openWorker()
       const cancelling = new Cancelling(queue, worker, reason)
       if (all === true) await cancelAll(queue, cancelling, { context, yes: yes === true })
-      else await cancelling.items(await found(queue, ids))
+      else {
+        const items = await found(queue, ids)
+        await tellingCancelled(cancelling, () => cancelling.items(items))
+      }
       const isWaitedFor = timeout === 0 || (await waitForEnds(cancelling.ends, context, timeout))
       print(cancelling, { ids, context, timeoutMs: timeout })
       if (!isWaitedFor) context.exitWith('INTERRUPTED')
@@ -66,9 +69,24 @@ async function cancelAll(
   if (count > 0)
     await context.confirm(`Cancel ${itemsText(count)} of ${printable(queue.name)}?`, { yes: false })
   for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-    await cancelling.items(items)
+    await tellingCancelled(cancelling, () => cancelling.items(items))
     // What the worker was not told of is to be told by name: better few than all.
     if (cancelling.unreachedWhy !== undefined) return
+  }
+}
+
+/** A cancel that breaks off has put items into FAIL whose jobs may run on: its error says so too. */
+async function tellingCancelled(cancelling: Cancelling, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { size } = cancelling.cancelled
+    if (size === 0) throw error
+    throw withLine(
+      error,
+      `${itemsText(size)} ${size === 1 ? 'is' : 'are'} in FAIL by this; jobs may run on. Cancel the same ids again to end them: ` +
+        idsText([...cancelling.cancelled]),
+    )
   }
 }
 

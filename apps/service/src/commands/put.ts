@@ -88,11 +88,16 @@ async function readSource(source: string, context: CommandContext): Promise<stri
 async function readAll(stream: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of stream) {
-    const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))
-    bytes += buffer.byteLength
-    if (bytes > MAX_TEXT_BYTES) throw inputInvalid(`the body on stdin is over ${MAX_TEXT_BYTES} bytes`)
-    chunks.push(buffer)
+  try {
+    for await (const chunk of stream) {
+      const buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))
+      bytes += buffer.byteLength
+      if (bytes > MAX_TEXT_BYTES) throw inputInvalid(`the body on stdin is over ${MAX_TEXT_BYTES} bytes`)
+      chunks.push(buffer)
+    }
+  } catch (error) {
+    if (isSluiceError(error)) throw error
+    throw inputInvalid(`the body can't be read from stdin: ${whyUnreadable(error)}`, error)
   }
   return decode(Buffer.concat(chunks), 'stdin')
 }

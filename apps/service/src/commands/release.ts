@@ -5,7 +5,7 @@ import { itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
-import { printMoved } from './moved-items.js'
+import { countMoved, printMoved } from './moved-items.js'
 
 /** `sluice release`: PROCESSING → WAITING, by hand. */
 export function registerRelease(program: Program, context: CommandContext): void {
@@ -43,8 +43,13 @@ async function releaseIds(
 ): Promise<void> {
   context.output.warn(WARNING)
   const skipped: string[] = []
-  for (const id of ids) if (!(await releaseOne(queue, id, release))) skipped.push(id)
-  print(ids.length - skipped.length, skipped, context)
+  const released = await countMoved('released', async (moved) => {
+    for (const id of ids) {
+      if (await releaseOne(queue, id, release)) moved.items += 1
+      else skipped.push(id)
+    }
+  })
+  print(released, skipped, context)
 }
 
 async function releaseOne(queue: Queue, id: string, release: Release): Promise<boolean> {
@@ -68,19 +73,20 @@ async function releaseAll(
   if (count > 0) {
     await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
   }
-  let moved = 0
-  for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-    // Fenced by attempt: an item that was settled or claimed anew since it was listed stays where it is.
-    const moves = items.map(({ id, attempt, uid }) => ({
-      id,
-      attempt,
-      uid,
-      stage: 'WAITING' as const,
-      ...release,
-    }))
-    if (moves.length > 0) moved += (await queue.settle(moves)).settled
-  }
-  print(moved, [], context)
+  const released = await countMoved('released', async (moved) => {
+    for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
+      // Fenced by attempt: an item that was settled or claimed anew since it was listed stays where it is.
+      const moves = items.map(({ id, attempt, uid }) => ({
+        id,
+        attempt,
+        uid,
+        stage: 'WAITING' as const,
+        ...release,
+      }))
+      if (moves.length > 0) moved.items += (await queue.settle(moves)).settled
+    }
+  })
+  print(released, [], context)
 }
 
 function print(moved: number, skipped: readonly string[], context: CommandContext): void {

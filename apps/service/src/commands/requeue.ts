@@ -5,7 +5,7 @@ import { itemIds, pattern, spanMs, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages, type Selection } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
-import { printMoved } from './moved-items.js'
+import { countMoved, printMoved } from './moved-items.js'
 
 /** `sluice requeue`: FAIL → WAITING. */
 export function registerRequeue(program: Program, context: CommandContext): void {
@@ -60,11 +60,11 @@ async function moveSelected(
   selection: Selection,
   move: (ids: readonly string[]) => ReturnType<Queue['requeue']>,
 ): Promise<number> {
-  let moved = 0
-  for await (const items of selectPages(queue, selection)) {
-    if (items.length > 0) moved += (await move(items.map((item) => item.id))).moved
-  }
-  return moved
+  return countMoved('requeued', async (moved) => {
+    for await (const items of selectPages(queue, selection)) {
+      if (items.length > 0) moved.items += (await move(items.map((item) => item.id))).moved
+    }
+  })
 }
 
 async function printRequeued(

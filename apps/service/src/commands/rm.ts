@@ -6,7 +6,7 @@ import { itemIds, pattern, stageName } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages, type Selection } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
-import { printMoved } from './moved-items.js'
+import { countMoved, printMoved } from './moved-items.js'
 
 type RemovableStage = Exclude<Stage, 'PROCESSING'>
 
@@ -61,12 +61,13 @@ async function removeStage(queue: Queue, stage: RemovableStage, options: Removal
   const selection: Selection = { stage, reasonMatches }
   const count = yes ? 0 : await countSelected(queue, selection)
   if (count > 0) await context.confirm(question(count, queue), { yes })
-  let removed = 0
-  for await (const items of selectPages(queue, selection)) {
-    const ids = items.map((item) => item.id)
-    // Only while they are still there: an item that was claimed or requeued since is another matter.
-    if (ids.length > 0) removed += (await queue.remove(ids, { stages: [stage] })).removed
-  }
+  const removed = await countMoved('removed', async (moved) => {
+    for await (const items of selectPages(queue, selection)) {
+      const ids = items.map((item) => item.id)
+      // Only while they are still there: an item that was claimed or requeued since is another matter.
+      if (ids.length > 0) moved.items += (await queue.remove(ids, { stages: [stage] })).removed
+    }
+  })
   context.output.print(`Removed ${itemsText(removed)}`, { removed, skipped: [] })
 }
 

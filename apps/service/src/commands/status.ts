@@ -62,6 +62,7 @@ async function watchStatus(read: Reader, context: CommandContext, intervalMs: nu
       const status = await read()
       if (output.live) show.draw(statusText(status, output))
       else output.print(statusLine(status), status)
+      // It rejects when it is aborted, which ends the loop.
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
     }
   } finally {

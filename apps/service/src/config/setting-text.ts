@@ -8,6 +8,7 @@ export function parseText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
+    // Text that is no JSON is what it is.
     return text
   }
 }

@@ -54,7 +54,7 @@ export class DemoPlace {
   }
 
   async #read(): Promise<DemoPlan | undefined> {
-    const text = await readFile(this.#plan, 'utf8').catch(() => undefined)
+    const text = await readFile(this.#plan, 'utf8').catch(absent)
     if (text === undefined) return undefined
     const parsed = planSchema.safeParse(parseJson(text))
     if (parsed.success) return parsed.data
@@ -72,10 +72,17 @@ export class DemoPlace {
   }
 }
 
+/** A plan that can't be read is another matter than none: a demo begun anew would take the other one's place. */
+function absent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+  throw error
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
+    // No plan either way: the caller says that the file is damaged.
     return undefined
   }
 }

@@ -30,6 +30,7 @@ interface Walk {
 
 async function walk(root: string, at: Walk): Promise<void> {
   if (at.found.length >= at.count) return
+  // A folder that may not be read has no files for a demo.
   const entries = await readdir(join(root, at.dir), { withFileTypes: true }).catch(() => [])
   // By code units: no locale, so the same everywhere.
   const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { access, mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Queue } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
@@ -126,6 +126,7 @@ function assertWorked({ sizes, unexplained }: DemoOutcome): void {
 
 /** Throws an older demo away, unless a run of it is alive: under its feet that would look like a disaster. */
 async function clear(place: DemoPlace, context: CommandContext): Promise<void> {
+  // Without its file there is no older demo to end.
   const begun = await access(place.queue).then(
     () => true,
     () => false,
@@ -138,8 +139,11 @@ async function clear(place: DemoPlace, context: CommandContext): Promise<void> {
 
 /** Whoever runs a demo has the dispatcher's lease, and renews it. */
 async function isAbandoned(place: DemoPlace, context: CommandContext): Promise<boolean> {
-  const queue = await openDemoQueue(place, context).catch(() => undefined)
-  // What can't be opened is no running demo, and a good reason to start afresh.
+  const queue = await openDemoQueue(place, context).catch((error: unknown) => {
+    // What is damaged is no running demo, and a good reason to start afresh; what is only busy may be one.
+    if (isSluiceError(error, 'SLUICE_QUEUE_CORRUPT')) return undefined
+    throw error
+  })
   if (queue === undefined) return true
   try {
     for (let waitedMs = 0; waitedMs <= 2 * DEMO_LEASE_MS; waitedMs += 250) {

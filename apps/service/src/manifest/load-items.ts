@@ -1,4 +1,4 @@
-import { type NewItem, type Queue } from '@sluice/core'
+import { isSluiceError, type NewItem, type Queue } from '@sluice/core'
 import { isRefused, type ManifestEntry, type RefusedEntry } from './manifest-entry.js'
 
 /** What became of the lines so far. */
@@ -34,13 +34,16 @@ const BATCH_MS = 100
 /** Bodies of the largest size must not make a batch of a gigabyte. */
 const BATCH_BYTES = 4 * 1024 * 1024
 
-/** The load failed between two batches: what is stored and what isn't is known. */
+/** The load failed: what is stored of it. */
 export class LoadError extends Error {
   readonly counts: LoadCounts
+  /** Items that may be stored beside those: the storage gave no answer about them. */
+  readonly unknown: number
 
-  constructor(counts: LoadCounts, cause: unknown) {
+  constructor({ counts, unknown }: { counts: LoadCounts; unknown: number }, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause })
     this.counts = counts
+    this.unknown = unknown
   }
 }
 
@@ -48,7 +51,7 @@ export class LoadError extends Error {
  * Puts the good entries of a manifest into a queue, in the manifest's order. Run again after any interruption it adds what is
  * still missing and skips the rest [Q-PUT-3].
  *
- * @throws LoadError with what was stored until then, whatever the queue or the file broke with
+ * @throws LoadError with what was stored until then, whatever the queue or the file broke with, in the first batch or in the last
  */
 export async function loadItems(
   queue: Queue,
@@ -60,14 +63,18 @@ export async function loadItems(
     const interrupted = await load.all(entries)
     return { ...load.counts, interrupted }
   } catch (error) {
-    await load.settle()
-    if (isAbort(error, options.signal)) return { ...load.counts, interrupted: true }
-    throw new LoadError(load.counts, error)
+    // The manifest may break off, or Ctrl-C come, while a batch is stored. If that one fails too, its failure is the one to report: it
+    // decides what is in the queue.
+    const failure = (await load.storageFailure()) ?? error
+    if (failure === error && isAbort(error, options.signal)) return { ...load.counts, interrupted: true }
+    throw new LoadError(load, failure)
   }
 }
 
 class Load {
   readonly counts = { added: 0, skipped: 0, refused: 0 }
+  /** Items of the batch that failed of which the storage did not say whether they are in. */
+  unknown = 0
   readonly #queue: Queue
   readonly #options: LoadOptions
   #batch: NewItem[] = []
@@ -98,7 +105,7 @@ class Load {
       if (signal?.aborted === true) break
     }
     if (signal?.aborted !== true) await this.#store()
-    await this.settle()
+    await this.#storing
     return signal?.aborted === true
   }
 
@@ -109,14 +116,17 @@ class Load {
     this.#bytes = 0
     if (batch.length === 0) return
     const storing = this.#put(batch)
-    // Its failure is met by the next `await`; until then it must not count as unhandled.
+    // Its failure is met by the next `await` of it, by `all` or by `storageFailure`; until then it must not count as unhandled.
     storing.catch(() => undefined)
     this.#storing = storing
   }
 
   async #put(batch: readonly NewItem[]): Promise<void> {
     const startedAtMs = performance.now()
-    const { added, duplicates } = await this.#queue.putMany(batch)
+    const { added, duplicates } = await this.#queue.putMany(batch).catch((error: unknown) => {
+      this.#notePart(error, batch.length)
+      throw error
+    })
     const tookMs = performance.now() - startedAtMs
     const mayGrow = this.#options.batchItems === undefined && tookMs < BATCH_MS
     if (mayGrow) this.#batchItems = Math.min(2 * this.#batchItems, MAX_BATCH_ITEMS)
@@ -127,9 +137,22 @@ class Load {
     await new Promise((resolve) => setImmediate(resolve))
   }
 
+  /** A storage says what of a failed batch is in; of one that doesn't, each item of it may be. */
+  #notePart(error: unknown, items: number): void {
+    const stored = isSluiceError(error) ? error.stored : undefined
+    this.counts.added += stored?.added ?? 0
+    this.counts.skipped += stored?.duplicates ?? 0
+    this.unknown = stored?.unknown ?? items
+  }
+
   /** Waits for the batch under way, so that the counts are what is stored. */
-  async settle(): Promise<void> {
-    await this.#storing?.catch(() => undefined)
+  async storageFailure(): Promise<unknown> {
+    try {
+      await this.#storing
+      return undefined
+    } catch (error) {
+      return error
+    }
   }
 }
 

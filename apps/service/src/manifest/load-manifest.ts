@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream'
-import { isSluiceError, SluiceError, type Queue } from '@sluice/core'
+import { isSluiceError, withStored, type Queue } from '@sluice/core'
+import { messageOf, withLine } from '../command-error.js'
 import type { Progress } from '../progress/progress.js'
-import { itemsText } from '../progress/progress-text.js'
+import { countText, itemsText } from '../progress/progress-text.js'
 import { checkItems, loadItems, LoadError, type LoadCounts } from './load-items.js'
 import type { ManifestFormat, ManifestOptions, RefusedEntry } from './manifest-entry.js'
 import { delimiterOfPath, formatOfPath, readManifest } from './manifest-format.js'
@@ -55,7 +56,14 @@ export async function loadManifest(
   const log = new RefusalLog(options.rejects)
   await log.open()
   const source = await openSource(path, { repeatable: strict && queue !== undefined, ...from })
-  try {
+  const closing = async () => {
+    try {
+      await source.close()
+    } finally {
+      await log.close()
+    }
+  }
+  return await thenClosing(async () => {
     const maxBodyBytes = queue?.supports.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
     const manifest = {
       ...options,
@@ -64,10 +72,30 @@ export async function loadManifest(
       maxBodyBytes,
     }
     return await new ManifestLoad(source, { manifest, log, options }).run(queue)
-  } finally {
-    await source.close()
-    await log.close()
+  }, closing)
+}
+
+/** What can't be closed fails the load as well, and takes nothing away from what is known of it: the error of the load, or its counts. */
+async function thenClosing(
+  load: () => Promise<LoadSummary>,
+  close: () => Promise<void>,
+): Promise<LoadSummary> {
+  let summary: LoadSummary
+  try {
+    summary = await load()
+  } catch (error) {
+    const also = await close().then(
+      () => error,
+      (why: unknown) => why,
+    )
+    throw also === error ? error : withLine(error, messageOf(also))
   }
+  try {
+    await close()
+  } catch (error) {
+    throw summary.checkedOnly ? error : explained(new LoadError({ counts: summary, unknown: 0 }, error))
+  }
+  return summary
 }
 
 interface LoadParts {
@@ -142,17 +170,14 @@ class ManifestLoad {
   }
 }
 
-/** The queue's or the file's own error, with what was stored before it. */
+/** The queue's or the file's own error, with what is stored. */
 function explained(error: LoadError): unknown {
-  const { cause, counts } = error
-  if (!isSluiceError(cause)) return cause
+  const { cause, counts, unknown } = error
   const before = `${itemsText(counts.added)} ${counts.added === 1 ? 'was' : 'were'} added before that`
+  const lost = unknown === 0 ? '' : `, and of ${countText(unknown)} more it is not known whether they were`
   // The same manifest would break at the same place: what is to be done with it, its own message says.
-  const isInput = cause.code === 'SLUICE_INPUT_INVALID'
+  const isInput = isSluiceError(cause, 'SLUICE_INPUT_INVALID')
   const next = isInput ? 'what is in is skipped then' : 'run the same command again to add the rest'
-  return new SluiceError(cause.code, `${cause.message}\n${before}; ${next}.`, {
-    cause,
-    retryable: cause.retryable,
-    ...(cause.retryAfterMs === undefined ? {} : { retryAfterMs: cause.retryAfterMs }),
-  })
+  const stored = { added: counts.added, duplicates: counts.skipped, unknown }
+  return withStored(withLine(cause, `${before}${lost}; ${next}.`), stored)
 }

@@ -47,6 +47,7 @@ export class RefusalLog {
   async close(): Promise<void> {
     if (this.#stream === undefined) return
     this.#stream.end()
+    // Its failure is noted by the listener of `open`, and thrown below.
     await finished(this.#stream).catch(() => undefined)
     if (this.#failure !== undefined) throw this.#failure
   }

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs'
 import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
-import { SluiceError } from '@sluice/core'
+import { isSluiceError, SluiceError } from '@sluice/core'
 
 /**
  * Writes a file so that it is there whole or as it was before: into a neighbour that is renamed at the end.
@@ -10,21 +10,37 @@ import { SluiceError } from '@sluice/core'
  * @throws SluiceError SLUICE_INPUT_INVALID when it can't be written there; whatever `write` rejects with
  */
 export async function writeFileWhole<T>(path: string, write: (out: Writable) => Promise<T>): Promise<T> {
+  // A file that isn't there yet has no other name.
   const target = await realpath(path).catch(() => path)
+  // It is made then; where it can't even be looked at, opening it says why.
   const found = await stat(target).catch(() => undefined)
   if (found !== undefined && !found.isFile()) {
     if (found.isDirectory()) throw outError('it is a directory', path)
-    return await write(createWriteStream(target))
+    return await writing(path, () => write(createWriteStream(target)))
   }
   const draft = `${target}.${process.pid}.part`
   try {
-    const result = await write(await openDraft(draft, path))
-    await flush(draft)
-    await rename(draft, target)
-    return result
+    return await writing(path, async () => {
+      const result = await write(await openDraft(draft, path))
+      await flush(draft)
+      await rename(draft, target)
+      return result
+    })
   } catch (error) {
-    await rm(draft, { force: true })
-    throw isFull(error) ? outError('the disk is full', path, error) : error
+    await rm(draft, { force: true }).catch(() => {
+      // The failure of the file itself is the one to report.
+    })
+    throw error
+  }
+}
+
+/** What the file system refuses is a file that can't be written; anything else comes from what was to be written. */
+async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (isSluiceError(error) || !isOfFile(error)) throw error
+    throw outError(REASONS[codeOf(error)] ?? String(error), path, error)
   }
 }
 
@@ -52,10 +68,15 @@ const REASONS: Partial<Record<string, string>> = {
   EACCES: 'this user may not write there',
   EPERM: 'this user may not write there',
   EROFS: 'nobody may write there',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota of this user is used up',
 }
 
-function isFull(error: unknown): boolean {
-  return codeOf(error) === 'ENOSPC'
+const FILE_CALLS = new Set(['open', 'write', 'writev', 'fsync', 'rename', 'close'])
+
+/** Of other calls are the errors of a queue's network. */
+function isOfFile(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && FILE_CALLS.has(String(error.syscall))
 }
 
 function codeOf(error: unknown): string {

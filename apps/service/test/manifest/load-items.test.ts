@@ -132,6 +132,48 @@ describe('loadItems', () => {
     expect(await queue.size('WAITING')).toBe(20)
   })
 
+  test.each([0, 1, 2])('an outage in batch %i of three is thrown, with what is in', async (failing) => {
+    const queue = await openQueue({ name: 'load' })
+    let call = 0
+    const gone = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
+    const flaky = watched(queue, () => {
+      if (call++ === failing) throw gone
+    })
+    const loading = loadItems(flaky, stream(entries(25)), { batchItems: 10 })
+    await expect(loading).rejects.toMatchObject({ counts: { added: 10 * failing }, cause: gone })
+    expect(await queue.size('WAITING')).toBe(10 * failing)
+  })
+
+  test('what of the failed batch is stored counts, and what is not known is told', async () => {
+    const stored = { added: 3, duplicates: 1, unknown: 2 }
+    const queue = watched(await openQueue({ name: 'load' }), () => {
+      throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone', { stored })
+    })
+    await expect(loadItems(queue, stream(entries(7)))).rejects.toMatchObject({
+      counts: { added: 3, skipped: 1 },
+      unknown: 2,
+    })
+  })
+
+  test.each(['the manifest breaks off', 'a signal ends it'])(
+    'the batch under way fails while %s: the failure of the storage is told',
+    async (what) => {
+      const stop = new AbortController()
+      const gone = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
+      const queue = watched(await openQueue({ name: 'load' }), async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        throw gone
+      })
+      async function* ending(): AsyncGenerator<ManifestEntry> {
+        yield* entries(10)
+        if (what === 'a signal ends it') stop.abort()
+        throw stop.signal.aborted ? stop.signal.reason : new Error('disk')
+      }
+      const loading = loadItems(queue, ending(), { batchItems: 10, signal: stop.signal })
+      await expect(loading).rejects.toMatchObject({ cause: gone })
+    },
+  )
+
   test('a manifest that breaks off tells how many are in', async () => {
     const queue = await openQueue({ name: 'load' })
     const error = await loadItems(queue, broken(), { batchItems: 10 }).catch((error: unknown) => error)

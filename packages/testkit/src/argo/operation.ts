@@ -133,6 +133,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
+    // As a server does with what it can't decode.
     return text
   }
 }

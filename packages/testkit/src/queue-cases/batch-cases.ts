@@ -131,6 +131,7 @@ export const batchCases: readonly QueueCase[] = [
           id: `p${point}-${index}`,
           body: { point, index },
         }))
+        // The process dies in it, or it went through: what is stored says which.
         await crashing.putMany(items).catch(() => undefined)
         for (const { id, body } of items) {
           const found = await queue.lookup(id)
@@ -158,6 +159,7 @@ export const batchCases: readonly QueueCase[] = [
       const queue = await harness.open()
       await atEveryPoint(harness, async (crashing, point) => {
         const id = `p${point}`
+        // The process dies in it, or it went through: what is stored says which.
         const stored = await crashing.put(id, { point }).then(
           () => true,
           () => false,

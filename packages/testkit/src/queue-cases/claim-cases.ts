@@ -98,6 +98,7 @@ export const claimCases: readonly QueueCase[] = [
       await atEveryPoint(harness, async (crashing, point) => {
         const ids = [0, 1, 2, 3].map((index) => `p${point}-${index}`)
         await queue.putMany(ids.map((id) => ({ id, body: { id } })))
+        // The process dies in it, or it went through: what is stored says which.
         const seen = await crashing.get(3).catch((): QueueItem[] => [])
         const running = (await recordsOf(queue, 'PROCESSING')).filter((record) => ids.includes(record.id))
         const waiting = (await recordsOf(queue, 'WAITING')).filter((record) => ids.includes(record.id))
@@ -125,6 +126,7 @@ export const claimCases: readonly QueueCase[] = [
       await atEveryPoint(harness, async (crashing, point) => {
         const id = `p${point}`
         await queue.put(id, 1)
+        // The process dies in it, or it went through: what is stored says which.
         await crashing.get(1).catch(() => undefined)
         const [held] = await recordsOf(queue, 'PROCESSING')
         if (held !== undefined) await queue.release(id, { attempt: held.attempt })

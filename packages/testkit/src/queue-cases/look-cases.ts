@@ -27,8 +27,11 @@ export const lookCases: readonly QueueCase[] = [
       await queue.fail('b')
       await queue.release('c')
       await expect('after a success, a fail and a release', 2, 1, 1, 1)
+      // Whether it is refused is another case's; here the sizes count.
       await queue.success('a').catch(() => undefined)
+      // Whether it is refused is another case's; here the sizes count.
       await queue.fail('a', { attempt: 1 }).catch(() => undefined)
+      // Whether it is refused is another case's; here the sizes count.
       await queue.put('a', 1).catch(() => undefined)
       await expect('after a repeat, a conflict and a refused put', 2, 1, 1, 1)
       await queue.requeue(['b'])

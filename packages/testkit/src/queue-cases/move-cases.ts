@@ -154,6 +154,7 @@ export const moveCases: readonly QueueCase[] = [
         const moves = VERBS.map((verb, index) =>
           at(queues, (index + round) % 3, 'a queue')[verb](id, { attempt: 1 }),
         )
+        // Two of three are refused, whichever they are.
         const ends = await Promise.allSettled(moves)
         const winners = VERBS.filter((_, index) => ends[index]?.status === 'fulfilled')
         same(winners.length, 1, `exactly one of three moves of ${id} resolves`)

@@ -43,6 +43,7 @@ export const moveCrashCases: readonly QueueCase[] = [
         for (const id of ids) await bring(queue, id, 'PROCESSING')
         const stages = ['SUCCESS', 'FAIL', 'WAITING'] as const
         const outcomes = ids.map((id, index) => ({ id, attempt: 1, stage: stages[index] ?? 'FAIL' }))
+        // The process dies in it, or it went through: what is stored says which.
         await crashing.settle(outcomes).catch(() => undefined)
         for (const { id, stage } of outcomes) await checkOneOf(queue, id, ['PROCESSING', stage])
         const again = await resolves(queue.settle(outcomes), 'the same settle can be repeated')
@@ -62,6 +63,7 @@ export const moveCrashCases: readonly QueueCase[] = [
       await atEveryPoint(harness, async (crashing, point) => {
         const id = `p${point}`
         await bring(queue, id, 'SUCCESS')
+        // The process dies in it, or it went through: what is stored says which.
         await crashing.remove([id]).catch(() => undefined)
         const left = await queue.lookup(id)
         if (left !== undefined) await checkOneOf(queue, id, ['SUCCESS'])
@@ -89,6 +91,7 @@ async function crashMove(harness: QueueHarness, { from, to, move }: CrashedMove)
   await atEveryPoint(harness, async (crashing, point) => {
     const id = `p${point}`
     await bring(queue, id, from)
+    // The process dies in it, or it went through: what is stored says which.
     const answered = await move(crashing, id).then(
       () => true,
       () => false,

@@ -236,6 +236,7 @@ export const putCases: readonly QueueCase[] = [
       const puts = Array.from({ length: 50 }, (_, index) =>
         at(queues, index % 4, 'a queue').put('a', { index }),
       )
+      // Why each loser was refused is checked below.
       const ends = await Promise.allSettled(puts)
       const winners = ends.flatMap((end, index) => (end.status === 'fulfilled' ? [index] : []))
       same(winners.length, 1, 'exactly one of 50 puts of one id resolves')

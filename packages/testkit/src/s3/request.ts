@@ -47,6 +47,7 @@ export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
+    // As a server does with what it can't decode.
     return text
   }
 }

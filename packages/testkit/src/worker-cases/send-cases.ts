@@ -91,6 +91,7 @@ export const sendCases: readonly WorkerCase[] = [
         const crash = await harness.openCrashing?.(point)
         if (crash === undefined) return
         const job = jobOf(`p${point}`)
+        // The process dies in it, or it went through: the jobs that were started say which.
         await send(crash.worker, harness, job).catch(() => undefined)
         check((await harness.starts(job)) <= 1, `after a crash at operation ${point} it started at most once`)
         await resolves(

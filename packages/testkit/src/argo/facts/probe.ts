@@ -174,6 +174,7 @@ function objectIn(text: string): JsonObject {
   try {
     return asObject(JSON.parse(text))
   } catch {
+    // An answer that is no JSON has none of the fields that are looked for.
     return {}
   }
 }

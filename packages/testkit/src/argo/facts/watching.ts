@@ -122,6 +122,7 @@ function parsed(json: string): JsonObject[] {
   try {
     return [asObject(JSON.parse(json))]
   } catch {
+    // A line that is cut off is no event.
     return []
   }
 }
