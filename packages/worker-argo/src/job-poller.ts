@@ -14,8 +14,8 @@ import type { WorkflowReader } from './workflow-reader.js'
 const LIST_EVERY_MS = 1_000
 /** How many finished workflows are looked at for whoever doesn't say which jobs are awaited. */
 const RECENT_ROWS = 100
-/** So many look-ups find out whether any is answered. */
-const SCOUTS = 3
+/** So many look-ups find out, where no list was answered, whether anything is. */
+const SCOUTS = 2
 
 export interface PollerParts extends KeeperParts {
   readonly keeper: JobKeeper
@@ -35,6 +35,12 @@ type NoList = Exclude<ListOutcome, { readonly kind: 'read' }>
 interface Question {
   readonly job: JobName
   readonly known: KnownJob | undefined
+}
+
+interface Asking {
+  readonly awaited: readonly JobRef[] | undefined
+  /** How many are asked first, and the others only if one of them was answered. */
+  readonly scouts: number
 }
 
 /**
@@ -76,7 +82,8 @@ export class JobPoller {
     this.#awaited = awaited
     const list = await this.#list(awaited)
     const isRead = list.kind === 'read'
-    const asked = await this.#askAll(isRead ? this.#due() : this.#unheard(awaited), awaited)
+    const questions = isRead ? this.#due() : this.#unheard(awaited)
+    const asked = await this.#askAll(questions, { awaited, scouts: isRead ? 0 : SCOUTS })
     if (!isRead) this.#assertAnswered(list, asked)
     const isAwaited = awaitedBy(awaited)
     if (isRead) await pending.round({ isAwaited, isWanted: awaited === undefined ? () => true : isAwaited })
@@ -169,7 +176,7 @@ export class JobPoller {
   }
 
   /** @returns how many were asked */
-  async #askAll(questions: readonly Question[], awaited: readonly JobRef[] | undefined): Promise<number> {
+  async #askAll(questions: readonly Question[], { awaited, scouts }: Asking): Promise<number> {
     const { lookups, wakeIn } = this.#parts
     const isAwaited = awaitedBy(awaited)
     const left = [...new Map(inTurn(questions).map((one) => [one.job.workflow, one])).values()]
@@ -177,11 +184,12 @@ export class JobPoller {
     const before = this.#answered
     this.#answered = false
     const ask = (one: Question) => lookups.try(() => this.#ask(one, isAwaited(one.job)))
-    const scouted = await Promise.all(left.splice(0, SCOUTS).map(ask))
-    // The budget is used up: nothing new is known of whether anybody answers.
-    if (!scouted.includes(true)) this.#answered = before
+    const scouted = await Promise.all(left.splice(0, scouts).map(ask))
     // Nobody answers: to ask on would only hold the poll up, and the server.
-    const asked = this.#answered ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
+    const goesOn = scouts === 0 || this.#answered
+    const asked = goesOn ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
+    // The budget is used up: nothing new is known of whether anybody answers.
+    if (!asked.includes(true)) this.#answered = before
     if (asked.includes(false)) wakeIn(lookups.waitMs)
     return asked.filter(Boolean).length
   }

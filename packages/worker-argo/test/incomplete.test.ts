@@ -128,7 +128,7 @@ describe('while lists fail', () => {
     server.resetCounts()
     for (let poll = 0; poll < 2; poll++)
       await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
-    expect(asked(server).length).toBeLessThanOrEqual(2 * 3 * 2)
+    expect(asked(server).length).toBeLessThanOrEqual(2 * 2 * 2)
     // The lists asked to be left alone: there is none to fail, and still nothing is known.
     server.main.onRequest = () => answerWith('rate-limited')
     await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ retryAfterMs: expect.any(Number) })
