@@ -120,9 +120,10 @@ function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
   return stream.isTTY === true && env['TERM'] !== 'dumb'
 }
 
+const none = (): undefined => undefined
+
 /** A logger of which only warnings and errors are told, without their fields. */
 export function warningsOf(output: Pick<Output, 'warn'>): Logger {
-  const none = (): undefined => undefined
   const warn = (_: unknown, message: string): void => output.warn(message)
   return { debug: none, info: none, warn, error: warn }
 }

@@ -369,18 +369,20 @@ test('a versioned bucket is warned of, once for a load, a check or a service', a
   expect((await runAt(['put', 'b', '1'])).err).not.toContain(text)
 }, 120_000)
 
+/** Each item that is put is answered so. */
+function refusePuts(code: 'SlowDown' | 'InvalidArgument'): void {
+  server.main.onRequest = ({ operation, key }) =>
+    operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith(code) : undefined
+}
+
 test('verify tells a storage that does not answer in time from a broken one', async () => {
-  const refuse = (code: 'SlowDown' | 'InvalidArgument') => {
-    server.main.onRequest = ({ operation, key }) =>
-      operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith(code) : undefined
-  }
   await configure({ timeoutMs: 1_000, probe: 'off' })
-  refuse('SlowDown')
+  refusePuts('SlowDown')
   const slow = await box.run(['verify', '--only', 'Q-NAME-1/a'])
   expect([slow.code, slow.out]).toEqual([4, expect.stringMatching(/SLOW Q-NAME-1\/a.* 0 failed, 1 slow/s)])
   expect(slow.err).toMatch(/Nothing is broken.*--timeout/s)
   await configure({ timeoutMs: 60_000, probe: 'off' })
-  refuse('InvalidArgument')
+  refusePuts('InvalidArgument')
   const broken = await box.run(['verify', '--only', 'Q-NAME-1/a'])
   expect([broken.code, broken.out]).toEqual([
     7,

@@ -94,12 +94,12 @@ describe('a store that checks first and writes later', () => {
   })
 })
 
-describe('what a race shows', () => {
-  const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({
-    key: 'k',
-    ends: new Map(Object.entries(ends)),
-  })
+const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({
+  key: 'k',
+  ends: new Map(Object.entries(ends)),
+})
 
+describe('what a race shows', () => {
   test.each<[Readonly<Record<string, RacerEnd>>, string | undefined]>([
     [{ a: 'created', b: 'exists' }, 'a'],
     // Ceph 16 tells losers 500, and winners may lose their answer.
@@ -229,12 +229,13 @@ describe('sockets and addresses', () => {
   })
 })
 
-describe('versioning', () => {
-  function loggerOf(warnings: string[]): Logger {
-    const none = () => undefined
-    return { debug: none, info: none, error: none, warn: (_, message) => void warnings.push(message) }
-  }
+const none = (): undefined => undefined
 
+function loggerOf(warnings: string[]): Logger {
+  return { debug: none, info: none, error: none, warn: (_, message) => void warnings.push(message) }
+}
+
+describe('versioning', () => {
   test('that voids the condition is named as the reason', async () => {
     const server = await serverOf({ rules: s3Stores.radosgw16.rules, versioning: 'Enabled' })
     const message = await opening(probedOn(server))
@@ -287,8 +288,12 @@ describe('versioning', () => {
 
 describe('a refusal names what was seen', () => {
   test.each([
-    ['the order of LIST', { rules: { listOrder: 'locale' } }, /another order than that of their bytes/],
-    ['a late LIST', { listLag: 3 }, /LIST does not show keys.*late/],
+    [
+      'the order of LIST',
+      { rules: { listOrder: 'locale' } },
+      /^(?!.*If-None).*another order than that of their bytes/s,
+    ],
+    ['a late LIST', { listLag: 3 }, /^(?!.*If-None).*LIST does not show keys.*late/s],
     [
       'the condition',
       { rules: { putIfNoneMatch: 'ignored' } },
@@ -296,9 +301,7 @@ describe('a refusal names what was seen', () => {
     ],
   ] as const)('%s', async (_, options, text) => {
     const server = await serverOf(options)
-    const message = await opening(probedOn(server))
-    expect(message).toMatch(text)
-    if (!message.includes('store ignores it')) expect(message).not.toContain('If-None-Match')
+    expect(await opening(probedOn(server))).toMatch(text)
     expect(scratchOf(server)).toEqual([])
   })
 

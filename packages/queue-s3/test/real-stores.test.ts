@@ -41,11 +41,11 @@ async function refusal(call: () => Promise<unknown>): Promise<{ code: string; me
   throw new Error('it was not refused')
 }
 
+const serviceError = (name: string, status: number) =>
+  new S3ServiceException({ name, message: name, $fault: 'client', $metadata: { httpStatusCode: status } })
+
 describe('what a 400 means', () => {
   const place = { bucket: 'b', root: 'r/' }
-  const serviceError = (name: string, status: number) =>
-    new S3ServiceException({ name, message: name, $fault: 'client', $metadata: { httpStatusCode: status } })
-
   test.each([
     ['KeyTooLongError', 400],
     ['KeyTooLong', 400],
@@ -184,19 +184,19 @@ describe('a prefix that stores change or refuse', () => {
   })
 })
 
-describe('a store that closes its connection after each 412 without notice, as MinIO', () => {
-  /** What a claimer is given until there is nothing left. */
-  async function drain(queue: S3Queue): Promise<string[]> {
-    const given: string[] = []
-    for (;;) {
-      const items = await queue.get(7)
-      if (items.length === 0) return given
-      given.push(...items.map(({ id }) => id))
-      const done = items.map(({ id, uid, attempt }) => ({ id, uid, attempt, stage: 'SUCCESS' as const }))
-      await queue.settle(done)
-    }
+/** What a claimer is given until there is nothing left. */
+async function drain(queue: S3Queue): Promise<string[]> {
+  const given: string[] = []
+  for (;;) {
+    const items = await queue.get(7)
+    if (items.length === 0) return given
+    given.push(...items.map(({ id }) => id))
+    const done = items.map(({ id, uid, attempt }) => ({ id, uid, attempt, stage: 'SUCCESS' as const }))
+    await queue.settle(done)
   }
+}
 
+describe('a store that closes its connection after each 412 without notice, as MinIO', () => {
   test('loses and doubles nothing where two claim at once, and ids are put again', async () => {
     const server = await serverOf({ rules: s3Stores.minio.rules })
     const one = await queueOn(server, { timeoutMs: 60_000 })

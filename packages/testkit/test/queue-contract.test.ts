@@ -70,10 +70,6 @@ describe('verification', () => {
   })
 
   test('a case that ends late is slow when it holds, and has failed when it does not', async () => {
-    const late = (then: () => void) => async () => {
-      await pause(30)
-      then()
-    }
     expect(await run({ ...facts, run: late(() => undefined) }, 20)).toMatchObject({
       outcome: 'slow',
       reason: 'it holds, and took over 20 ms',
@@ -96,6 +92,11 @@ describe('verification', () => {
     expect(result?.error?.message).toContain('something is left over')
   })
 })
+
+const late = (then: () => void) => async () => {
+  await pause(30)
+  then()
+}
 
 async function untidyHarness(): Promise<WorkerHarness> {
   return { ...(await tinyHarness()), close: () => Promise.reject(new Error('something is left over')) }

@@ -41,19 +41,20 @@ async function create(client: S3Client, Key: string): Promise<number | string | 
   }
 }
 
-describe('versioning', () => {
-  const status = async (client: S3Client) =>
-    (await client.send(new GetBucketVersioningCommand({ Bucket }))).Status
-  const set = (client: S3Client, Status: 'Enabled' | 'Suspended') =>
-    client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }))
+const versioningOf = async (client: S3Client) =>
+  (await client.send(new GetBucketVersioningCommand({ Bucket }))).Status
 
+const setVersioning = (client: S3Client, Status: 'Enabled' | 'Suspended') =>
+  client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }))
+
+describe('versioning', () => {
   test('is absent, enabled or suspended, by request or by the server', async () => {
     const { server, client } = await start()
-    expect(await status(client)).toBeUndefined()
-    await set(client, 'Enabled')
-    expect(await status(client)).toBe('Enabled')
+    expect(await versioningOf(client)).toBeUndefined()
+    await setVersioning(client, 'Enabled')
+    expect(await versioningOf(client)).toBe('Enabled')
     server.setVersioning('Suspended')
-    expect(await status(client)).toBe('Suspended')
+    expect(await versioningOf(client)).toBe('Suspended')
   })
 
   test('leaves conditions alone', async () => {
@@ -64,15 +65,15 @@ describe('versioning', () => {
   test('or, as on Ceph 16, voids them while it is enabled', async () => {
     const { client } = await start({ rules: { conditionsWhileVersioned: 'void' } })
     expect([await create(client, 'a'), await create(client, 'a')]).toEqual([200, 412])
-    await set(client, 'Enabled')
+    await setVersioning(client, 'Enabled')
     expect(await create(client, 'a')).toBe(200)
-    await set(client, 'Suspended')
+    await setVersioning(client, 'Suspended')
     expect(await create(client, 'a')).toBe(412)
   })
 
   test('can be denied', async () => {
     const { client } = await start({ denied: ['GetBucketVersioning'] })
-    await expect(status(client)).rejects.toMatchObject({ name: 'AccessDenied' })
+    await expect(versioningOf(client)).rejects.toMatchObject({ name: 'AccessDenied' })
   })
 })
 
@@ -116,11 +117,11 @@ describe('a connection after a 412', () => {
   })
 })
 
+const listed = async (client: S3Client, more = {}) =>
+  client.send(new ListObjectsV2Command({ Bucket, EncodingType: 'url', ...more }))
+
 describe('a listing', () => {
   const keys = ['a b', 'a+b', 'a%20b', 'ä', '\u{1f600}', '\uff5e']
-  const listed = async (client: S3Client, more = {}) =>
-    client.send(new ListObjectsV2Command({ Bucket, EncodingType: 'url', ...more }))
-
   test('that ignores encoding-type names none, and gives keys as they are', async () => {
     const { server, client } = await start({ rules: { listEncoding: 'ignored' } })
     server.seed(keys.map((key) => [key, 'x']))
