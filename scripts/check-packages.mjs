@@ -24,7 +24,7 @@ process.exitCode = failed ? 1 : 0
 function checkManifests() {
   const { repository, devEngines } = manifestOf('.')
   if (repository?.url === undefined) complain('package.json', 'names no repository')
-  // pnpm 11 and 12 would fetch what it names, whatever else is asked for.
+  // The pinned pnpm is named once, in packageManager; CONTRIBUTING says how to run with another.
   if (devEngines?.packageManager !== undefined)
     complain('package.json', 'must not have devEngines.packageManager')
   const homes = ['packages', 'apps'].flatMap((home) =>

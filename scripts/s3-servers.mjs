@@ -5,6 +5,7 @@
 //   node scripts/s3-servers.mjs NAME -- COMMAND …  runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
 //   node scripts/s3-servers.mjs try [NAME …]       after a build: conditions, `sluice verify` and the kill tests on these or all of them, a few
 //                                                  minutes each; writes docs/s3-servers.json and the table
+//   node scripts/s3-servers.mjs try --quick NAME …  the same with a few cases and items
 //   node scripts/s3-servers.mjs ci                 a short trial of the three that are quickest to have; writes nothing
 //   node scripts/s3-servers.mjs docs [--check]     writes the table, or fails where it is out of date
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -15,13 +16,15 @@ import { DOCUMENT, RESULTS, documentWithTable, readResults } from './s3-servers/
 import { runTrial } from './s3-servers/trial.mjs'
 import { root, say } from './setup.mjs'
 
-/** By the time that they take to install, to start, and to answer. */
-const QUICKEST = ['s3proxy', 's3mock', 'moto']
+/** By the time that they take to install, to start, and to answer; moto would be one, were it sure to be refused. */
+const QUICKEST = ['s3proxy', 's3mock', 'gofakes3']
 
 const [name, ...rest] = process.argv.slice(2)
 if (name === undefined) list()
-else if (name === 'try') await tryServers(rest.length > 0 ? rest : servers.map(({ id }) => id))
-else if (name === 'ci') await runInCi()
+else if (name === 'try') {
+  const ids = rest.filter((each) => !each.startsWith('-'))
+  await tryServers(ids.length > 0 ? ids : servers.map(({ id }) => id), { quick: rest.includes('--quick') })
+} else if (name === 'ci') await runInCi()
 else if (name === 'docs') holdDocument(rest.includes('--check'))
 else await start(name, rest[0] === '--' ? rest.slice(1) : rest)
 
@@ -40,14 +43,14 @@ async function start(id, command) {
   await withStore(() => startServer(id), command)
 }
 
-async function tryServers(ids) {
+async function tryServers(ids, options) {
   for (const server of ids.map(serverOf)) {
     const why = whyNot(server)
     if (why !== undefined) {
       say(`${server.id} is left out: ${why}`)
       continue
     }
-    const { wrong, ...result } = await trial(server)
+    const { wrong, ...result } = await trial(server, options)
     // One at a time: a later one that fails leaves what is known.
     const results = existsSync(join(root, RESULTS)) ? readResults() : {}
     const kept = Object.entries({ ...results, [server.id]: result })
@@ -58,7 +61,7 @@ async function tryServers(ids) {
   holdDocument(false)
 }
 
-async function trial(server, options = {}) {
+async function trial(server, options) {
   try {
     const result = await runTrial(server, { ...options, say })
     say(`${server.id}: ${result.outcome}`)

@@ -5,16 +5,16 @@ import { connect } from 'node:net'
 import { BUCKET, s3Client } from './loopback.mjs'
 
 const RACERS = 8
-const ROUNDS = 100
 /** Large bodies keep a server longer between its look and its write. */
 const BODY_BYTES = [0, 200, 65_536, 1_048_576]
 const ANSWER_WITHIN_MS = 30_000
 
 /**
  * @param {string} endpoint
+ * @param {number} rounds races, of eight requests each
  * @returns {Promise<{ condition: 'honoured' | 'ignored', rounds: number, shared: number }>} `shared`: the rounds with several winners
  */
-export async function measureConditions(endpoint) {
+export async function measureConditions(endpoint, rounds) {
   const signer = new Signer(endpoint)
   const prefix = `conditions-${randomUUID()}`
   const first = await signer.put(`${prefix}-0`, 'first')
@@ -23,14 +23,14 @@ export async function measureConditions(endpoint) {
   if (statuses[0] !== 200) throw new Error(`a first PUT If-None-Match: * was answered with ${statuses[0]}`)
   if (statuses[1] < 300) return { condition: 'ignored', rounds: 0, shared: 0 }
   let shared = 0
-  for (let round = 1; round <= ROUNDS; round++) {
+  for (let round = 1; round <= rounds; round++) {
     const body = 'x'.repeat(BODY_BYTES[round % BODY_BYTES.length])
     const requests = []
     while (requests.length < RACERS) requests.push(await signer.put(`${prefix}-${round}`, body))
     const answers = await race(endpoint, requests)
     if (answers.filter((status) => status === 200).length > 1) shared += 1
   }
-  return { condition: 'honoured', rounds: ROUNDS, shared }
+  return { condition: 'honoured', rounds, shared }
 }
 
 /** Has the SDK sign requests and sends none of them: they are released together, on sockets of ours. */

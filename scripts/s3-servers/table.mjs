@@ -29,14 +29,22 @@ function table(results) {
   return layOut([head, ...rows])
 }
 
-function row({ title, notes }, result) {
+function row({ title, notes, unsafe }, result) {
   const { version, ranOn, condition, rounds, shared } = result
   const honoured = condition === 'honoured' ? 'yes' : '**no**: ignored'
-  return [title, `${version} (${ranOn})`, honoured, raceCell(rounds, shared), outcomeCell(result), notes]
+  return [
+    title,
+    `${version} (${ranOn})`,
+    honoured,
+    raceCell({ rounds, shared, unsafe }),
+    outcomeCell(result),
+    notes,
+  ]
 }
 
-function raceCell(rounds, shared) {
+function raceCell({ rounds, shared, unsafe }) {
   if (rounds === 0) return '–'
+  if (shared === 0 && unsafe === 'racing') return `**no**, though ${rounds} races showed none`
   return shared === 0 ? `yes: ${rounds} of ${rounds} races` : `**no**: ${shared} of ${rounds} races had more`
 }
 

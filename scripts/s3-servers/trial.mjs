@@ -13,8 +13,8 @@ const INVALID = 2
 const REFUSED_FOR = { ignored: /ignores it|is ignored/u, racing: /won instead of one/u }
 const NOT_IN_TIME = /did not end within/u
 /** Enough to see that it works, where every minute counts. */
-const QUICK = { cases: ['Q-PUT-1', 'Q-MOVE-1/f', 'Q-LEASE-1/a'], items: 60 }
-const WHOLE = { cases: [''], items: 200, claimers: { items: '300', seconds: '12' } }
+const QUICK = { rounds: 40, cases: ['Q-PUT-1', 'Q-MOVE-1/f', 'Q-LEASE-1/a'], items: 60 }
+const WHOLE = { rounds: 100, cases: [''], items: 200, claimers: { items: '300', seconds: '12' } }
 
 /** What opens a queue twice and does little with it. */
 const OPENING = ['Q-CLOSE-1']
@@ -31,18 +31,15 @@ export async function runTrial(server, { quick = false, say = () => {} } = {}) {
   const timed = timer((line) => say(`${server.id}: ${line}`))
   const store = await timed('install and start', () => startServer(server.id))
   try {
-    const conditions = await timed('conditions', () => measureConditions(store.endpoint))
+    const conditions = await timed('conditions', () => measureConditions(store.endpoint, extent.rounds))
     const seen = { version: server.version, ranOn: new Date().toISOString().slice(0, 10), ...conditions }
     const verified = await timed('verify', () =>
       verify(store, server.unsafe === undefined ? extent.cases : OPENING),
     )
     if (verified.refused !== undefined) return { ...seen, ...judgeRefusal(server, verified.refused) }
     if (server.unsafe !== undefined) {
-      return {
-        ...seen,
-        outcome: 'accepted',
-        wrong: [`${server.id} is ${server.unsafe}, and was not refused`],
-      }
+      const wrong = `the condition of ${server.id} is ${server.unsafe}, and it was not refused`
+      return { ...seen, outcome: 'accepted', wrong: server.passesSometimes ? [] : [wrong] }
     }
     const services = await timed('two services', () => runTwoServices(store, extent))
     const claimers = extent.claimers && (await timed('claimers', () => runClaimers(store, extent.claimers)))
@@ -104,11 +101,10 @@ async function runClaimers(store, { items, seconds }) {
 }
 
 function judgeRefusal({ id, unsafe }, words) {
-  if (unsafe === undefined) return { outcome: 'refused', words, wrong: [`${id} was refused: ${words}`] }
-  const wrong = REFUSED_FOR[unsafe].test(words)
-    ? []
-    : [`the condition of ${id} is ${unsafe}, and it was refused with: ${words}`]
-  return { outcome: 'refused', refusedFor: unsafe, wrong }
+  if (unsafe === undefined) return { outcome: 'refused', wrong: [`${id} was refused: ${words}`] }
+  const isRight = REFUSED_FOR[unsafe].test(words)
+  const wrong = `the condition of ${id} is ${unsafe}, and it was refused with: ${words}`
+  return { outcome: 'refused', refusedFor: unsafe, wrong: isRight ? [] : [wrong] }
 }
 
 function judgeWork({ condition, shared, verified, services, claimers }) {
