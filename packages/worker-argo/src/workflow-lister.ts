@@ -127,6 +127,7 @@ export class WorkflowLister {
 
   async #awaitLate(turn: Turn): Promise<void> {
     turn.late = true
+    // Why a late list failed changes nothing: the next one is read in its turn, and says so itself.
     const outcome = await turn.ended.catch(() => undefined)
     if (outcome?.kind === 'read') this.#parts.onLate()
   }

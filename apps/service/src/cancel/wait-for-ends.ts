@@ -37,6 +37,7 @@ export async function waitForEnds(
     const line = (): string => waitText(ends, total, performance.now() - beganMs)
     view?.update({ picture: line, line })
     if (leftMs() <= 0 || ends.open.length === 0) break
+    // It rejects only when the wait is broken off, which the loop sees.
     await sleep(Math.min(gapMs, MAX_GAP_MS, leftMs()), undefined, { signal }).catch(() => undefined)
   }
   if (ends.open.length > 0 && !signal.aborted) await ends.lookUpOpen()

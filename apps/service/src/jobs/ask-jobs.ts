@@ -85,6 +85,7 @@ export class JobAsker {
 /** What was asked, or in words why not. @throws what is a bug */
 async function patiently<T>(ask: () => Promise<T>): Promise<T | string> {
   const answered = new AbortController()
+  // It rejects only when the answer came first.
   const late = sleep(PATIENCE_MS, `the worker did not answer within ${PATIENCE_MS / 1_000} s`, {
     signal: answered.signal,
   }).catch(() => '')

@@ -35,6 +35,7 @@ export function forgetProbes(): void {
 /** Gives whether it had passed before. One that is under way is waited for; its failure is that of who began it. */
 async function once(id: string, depth: ProbeDepth, probe: () => Promise<void>): Promise<boolean> {
   for (let known = passed.get(id); known !== undefined; known = passed.get(id)) {
+    // A probe that failed has said so to whoever began it; here another one follows.
     const [end] = await Promise.allSettled([known])
     if (end.status === 'fulfilled' && (end.value === 'thorough' || end.value === depth)) return true
     if (passed.get(id) === known) passed.delete(id)

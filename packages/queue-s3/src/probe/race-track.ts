@@ -129,6 +129,7 @@ export class RaceTrack {
         await racer.ready
         return racer
       } catch (error) {
+        // A connection that the store closed while it was idle: the next try opens one.
         if (!racer.reused() || tries === MAX_TRIES) throw error
       }
     }
@@ -219,6 +220,7 @@ class Racer {
     // What fails after an early answer has no reader.
     this.#request.on('error', () => undefined)
     this.response = this.#answer()
+    // Whoever awaits the answer gets the failure; until then it must not end the process.
     this.response.catch(() => undefined)
     const body = request.body instanceof Uint8Array ? request.body : Buffer.alloc(0)
     this.ready = body.length > 1 ? this.#sendAhead(body) : this.#holdWhole(body, isSecure)

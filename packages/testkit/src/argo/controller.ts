@@ -1,26 +1,19 @@
 import type { Clock } from '@sluice/core'
 import type { Archive } from './archive.js'
-import {
-  asObject,
-  asText,
-  isFinal,
-  LABEL_ARCHIVING,
-  LABEL_COMPLETED,
-  type ArgoWorkflow,
-} from './argo-workflow.js'
+import { isFinal, LABEL_ARCHIVING, LABEL_COMPLETED, type ArgoWorkflow } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
 import type { ControllerSettings } from './controller-settings.js'
 import { Kubelet } from './kubelet.js'
 import { Locks, mutexesOf, waitingFor } from './locks.js'
-import { runParameters, ttlMsOf, type Ending } from './outcome.js'
+import { expiryOf, runParameters, type Ending } from './outcome.js'
 import type { ArgoRules } from './rules.js'
 import { newRun, type Run, type Step } from './run.js'
 import { Schedule } from './schedule.js'
 import { endAtShutdown, podTaken, shutDown, shutdownOf, toldToEnd } from './shutdown.js'
 import { Slots } from './slots.js'
-import { changedTemplateError, referencingError } from './template-referencing.js'
-import { notFound, type Templates } from './templates.js'
-import { failedStart, isTooLargeToStore, podsOf } from './workload.js'
+import { restrictedEnding } from './template-referencing.js'
+import { unresolvedEnding, type Templates } from './templates.js'
+import { isTooLargeToStore, plannedOutcome } from './workload.js'
 import {
   begun,
   finished,
@@ -266,7 +259,7 @@ export class Controller {
     const workflow = this.#cluster.get(run.namespace, run.name)
     if (workflow === undefined) return
     const resolved = this.#templates.resolved(workflow.spec, run.namespace)
-    if (resolved === undefined) return this.#failToResolve(run, workflow, at)
+    if (resolved === undefined) return this.#end(run, unresolvedEnding(workflow), at)
     const restricted = this.#restricted(workflow)
     if (restricted !== undefined) return this.#end(run, restricted, at)
     run.locked = undefined
@@ -277,10 +270,8 @@ export class Controller {
     const running = this.#cluster.replace(next)
     const kubelet = new Kubelet(this.settings.kubelet)
     const start = { resolved, parameters, templates: this.#templates, kubelet }
-    const failure = failedStart(running, start)
-    if (failure !== undefined) run.outcome ??= { ...failure, afterMs: 0 }
-    const pods = () => podsOf(running, start)
-    run.outcome ??= this.settings.outcome(running, { parameters, retries: run.retries, pods })
+    const { retries } = run
+    run.outcome ??= plannedOutcome(running, { start, retries, rule: this.settings.outcome })
     if (shutdownOf(running) !== undefined) this.#reconcile(run, running, at)
     else this.#begin(run, running, at)
   }
@@ -322,20 +313,10 @@ export class Controller {
     this.#plan(run, 'finish', Math.max(at, run.endsAt))
   }
 
-  /** How a workflow ends that `templateReferencing` doesn't allow, or no longer. */
   #restricted(workflow: ArgoWorkflow): Ending | undefined {
     const { templateReferencing } = this.settings
-    if (templateReferencing === undefined) return undefined
-    const { spec, metadata } = workflow
-    const message =
-      referencingError(workflow, templateReferencing, this.#rules.restrictsOverrides) ??
-      changedTemplateError(workflow, templateReferencing, this.#templates.resolved(spec, metadata.namespace))
-    return message === undefined ? undefined : { phase: 'Error', message }
-  }
-
-  #failToResolve(run: Run, workflow: ArgoWorkflow, at: number): void {
-    const name = asText(asObject(workflow.spec['workflowTemplateRef'])['name']) ?? ''
-    this.#end(run, { phase: 'Error', message: notFound('WorkflowTemplate', name) }, at)
+    const { restrictsOverrides } = this.#rules
+    return restrictedEnding(workflow, { templateReferencing, restrictsOverrides, templates: this.#templates })
   }
 
   #end(run: Run, outcome: Ending, at: number): void {
@@ -349,11 +330,10 @@ export class Controller {
     this.#leave(run, at)
   }
 
-  #planExpiry(run: Run, { status, spec }: ArgoWorkflow): void {
-    if (!isFinal(status.phase)) return
-    const ttlMs = ttlMsOf({ ...status.storedWorkflowTemplateSpec, ...spec }, status.phase)
-    if (ttlMs === undefined) run.next = undefined
-    else this.#plan(run, 'expire', Date.parse(status.finishedAt ?? '') + ttlMs)
+  #planExpiry(run: Run, workflow: ArgoWorkflow): void {
+    const at = expiryOf(workflow)
+    if (at === undefined) run.next = undefined
+    else this.#plan(run, 'expire', at)
   }
 
   /** Its slot is free for the one that waits with the highest priority, and of those for the first; so are its locks for the first. */

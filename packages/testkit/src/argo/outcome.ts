@@ -2,6 +2,7 @@ import {
   asArray,
   asObject,
   asText,
+  isFinal,
   parameterList,
   type ArgoWorkflow,
   type FinalPhase,
@@ -122,8 +123,14 @@ function substituted(
   })
 }
 
-/** How long a finished workflow stays, in ms; `undefined`: for ever. */
-export function ttlMsOf(spec: JsonObject, phase: FinalPhase): number | undefined {
+/** When a finished workflow is deleted; `undefined`: never by its `ttlStrategy`. */
+export function expiryOf({ spec, status }: ArgoWorkflow): number | undefined {
+  if (!isFinal(status.phase)) return undefined
+  const ttlMs = ttlMsOf({ ...status.storedWorkflowTemplateSpec, ...spec }, status.phase)
+  return ttlMs === undefined ? undefined : Date.parse(status.finishedAt ?? '') + ttlMs
+}
+
+function ttlMsOf(spec: JsonObject, phase: FinalPhase): number | undefined {
   const ttl = asObject(spec['ttlStrategy'])
   const own = phase === 'Succeeded' ? ttl['secondsAfterSuccess'] : ttl['secondsAfterFailure']
   const seconds = own ?? ttl['secondsAfterCompletion']

@@ -1,4 +1,6 @@
 import { asObject, isObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
+import type { Ending } from './outcome.js'
+import type { Templates } from './templates.js'
 
 /** The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a workflow may set. */
 export interface TemplateReferencing {
@@ -38,7 +40,7 @@ const CHANGED =
  *
  * @param restricts whether this version restricts what a workflow may set beside its reference
  */
-export function referencingError(
+function referencingError(
   { spec }: ArgoWorkflow,
   { allowlist = [] }: TemplateReferencing,
   restricts: boolean,
@@ -58,7 +60,7 @@ export function referencingError(
 }
 
 /** Why a running workflow ends in Error: in `Secure` its template may not have changed since it began. */
-export function changedTemplateError(
+function changedTemplateError(
   { status }: ArgoWorkflow,
   { mode }: TemplateReferencing,
   resolved: JsonObject | undefined,
@@ -82,4 +84,22 @@ function isSet(value: unknown): boolean {
 
 function goName(name: string): string {
   return GO_NAMES[name] ?? `${name.charAt(0).toUpperCase()}${name.slice(1)}`
+}
+
+/** How a workflow ends that `templateReferencing` doesn't allow, or no longer. */
+export function restrictedEnding(
+  workflow: ArgoWorkflow,
+  by: {
+    readonly templateReferencing: TemplateReferencing | undefined
+    readonly restrictsOverrides: boolean
+    readonly templates: Templates
+  },
+): Ending | undefined {
+  const { templateReferencing, restrictsOverrides, templates } = by
+  if (templateReferencing === undefined) return undefined
+  const { spec, metadata } = workflow
+  const message =
+    referencingError(workflow, templateReferencing, restrictsOverrides) ??
+    changedTemplateError(workflow, templateReferencing, templates.resolved(spec, metadata.namespace))
+  return message === undefined ? undefined : { phase: 'Error', message }
 }

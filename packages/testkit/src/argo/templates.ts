@@ -1,5 +1,6 @@
 import { ArgoRefusal } from './answer.js'
-import { asObject, asText, isObject, type JsonObject } from './argo-workflow.js'
+import { asObject, asText, isObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
+import type { Ending } from './outcome.js'
 
 /** The kinds that a workflow can be submitted from. */
 export type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow'
@@ -109,6 +110,12 @@ export class Templates {
 /** What is said of a template that isn't there. */
 export function notFound(kind: TemplateKind, name: string): string {
   return `${PLURALS[kind]}.argoproj.io "${name}" not found`
+}
+
+/** How a workflow ends whose template isn't there when the controller looks for it. */
+export function unresolvedEnding({ spec }: ArgoWorkflow): Ending {
+  const name = asText(asObject(spec['workflowTemplateRef'])['name']) ?? ''
+  return { phase: 'Error', message: notFound('WorkflowTemplate', name) }
 }
 
 function key(kind: TemplateKind, namespace: string, name: string): string {

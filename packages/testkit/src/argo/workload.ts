@@ -1,7 +1,7 @@
 import { utf8Bytes } from '@sluice/core'
 import type { ArgoWorkflow, JsonObject } from './argo-workflow.js'
 import { goJson } from './go-json.js'
-import type { Ending, OutcomeRule } from './outcome.js'
+import type { Ending, Outcome, OutcomeRule } from './outcome.js'
 import { podOf, type SeenPod } from './pods.js'
 import type { Kubelet } from './kubelet.js'
 import { runTemplates } from './template-run.js'
@@ -30,11 +30,21 @@ export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenP
   return nodes.flatMap((node) => podOf(node, start.kubelet) ?? [])
 }
 
+/** How a workflow that begins now is to end: as Linux has it where its programs can't start, else as the rule says. */
+export function plannedOutcome(
+  running: ArgoWorkflow,
+  { start, retries, rule }: { readonly start: Start; readonly retries: number; readonly rule: OutcomeRule },
+): Outcome {
+  const failure = failedStart(running, start)
+  if (failure !== undefined) return { ...failure, afterMs: 0 }
+  return rule(running, { parameters: start.parameters, retries, pods: () => podsOf(running, start) })
+}
+
 /** So short that no text which a template makes of them could be too long for Linux. */
 const SHORT_CHARACTERS = 10_000
 
 /** How a workflow ends whose programs Linux doesn't start: with no hint of the reason. */
-export function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
+function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
   const characters = Object.values(start.parameters).reduce((sum, value) => sum + value.length, 0)
   if (characters < SHORT_CHARACTERS || podsOf(workflow, start).every(({ starts }) => starts)) return undefined
   return { phase: 'Failed', exitCode: 1 }
