@@ -57,12 +57,11 @@ export interface ListRange {
   readonly max?: number
 }
 
-/** How long some work has been without an answer. One for each call of a user's, handed to every request of it. */
-export interface Patience {
-  /** Since when, monotonic ms of the process. */
-  since: number | undefined
-  tries: number
-}
+/**
+ * How long some work has been without an answer, by what was asked for: while writes fail, a read that is answered is no reason to go on
+ * writing. One for each call of a user's, handed to every request of it.
+ */
+export type Patience = Map<string, { /** Monotonic ms of the process. */ readonly since: number; tries: number }>
 
 /** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
@@ -166,7 +165,7 @@ export class S3Store {
   }
 
   patience(): Patience {
-    return { since: undefined, tries: 0 }
+    return new Map()
   }
 
   /** Cuts off what is under way and closes the connections. */
@@ -178,12 +177,12 @@ export class S3Store {
   async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
     try {
       await this.#once((abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
-      answered(patience)
+      patience.delete('write')
       return { outcome: 'created' }
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'exists') {
-        answered(patience)
+        patience.delete('write')
         return { outcome: 'exists' }
       }
       if (isKeyRefused(error)) return { outcome: 'refused', cause: this.#failed(error, 'write') }
@@ -268,7 +267,8 @@ export class S3Store {
       left = refused.flatMap((error) => error.Key ?? [])
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
-        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete', patience)
+        // The request was answered, and refuses these keys: that is a trouble of its own, which ends as others do.
+        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete single keys', patience)
     }
     await this.#deleteSingly(left, patience)
   }
@@ -306,7 +306,8 @@ export class S3Store {
     for (;;) {
       try {
         const value = await this.#once(call)
-        answered(patience)
+        // A clear answer: the store is there, for this at least.
+        patience.delete(what)
         return value
       } catch (error) {
         const failure = failureOf(error)
@@ -333,14 +334,15 @@ export class S3Store {
 
   /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
   async waitAfter(error: unknown, what: string, patience: Patience): Promise<void> {
-    patience.since ??= performance.now()
-    patience.tries += 1
-    const spentMs = performance.now() - patience.since
+    const trouble = patience.get(what) ?? { since: performance.now(), tries: 0 }
+    patience.set(what, trouble)
+    trouble.tries += 1
+    const spentMs = performance.now() - trouble.since
     if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
     // Most likely it was closed before this request was sent, which says nothing of the store.
-    if (patience.tries === 1 && isConnectionLost(error)) return
+    if (trouble.tries === 1 && isConnectionLost(error)) return
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
-    const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(patience.tries, 10), this.#timeoutMs - spentMs)
+    const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(trouble.tries, 10), this.#timeoutMs - spentMs)
     await pause(Math.random() * spanMs)
   }
 }
@@ -353,10 +355,4 @@ function decodedKey(key: string): string {
     // Said to be encoded, and not: as it is it can at least be reported.
     return key
   }
-}
-
-/** A clear answer: the store is there. */
-function answered(patience: Patience): void {
-  patience.since = undefined
-  patience.tries = 0
 }

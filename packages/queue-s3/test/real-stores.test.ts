@@ -108,7 +108,6 @@ describe('what a 400 means', () => {
   })
 
   test.each([
-    ['KeyTooLongError', 'SLUICE_CONFIG_INVALID', 'name of an object'],
     ['ExpiredToken', 'SLUICE_QUEUE_DENIED', 'expired'],
     ['InvalidAccessKeyId', 'SLUICE_QUEUE_DENIED', 'access key is unknown'],
   ] as const)('a HEAD has no code: GET is asked for it, and says %s', async (name, code, text) => {
@@ -239,5 +238,26 @@ describe('a store that closes its connection after each 412 without notice, as M
     expect(await refusal(() => queue.lookup('a'))).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE' })
     server.main.onRequest = () => answerWithStatus(500, 'InternalError')
     expect(await refusal(() => queue.lookup('a'))).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE' })
+  })
+})
+
+describe('a store that takes no more writes and still reads', () => {
+  test.each(['SlowDown', 'InternalError'] as const)('ends every call that writes: %s', async (name) => {
+    const server = await serverOf()
+    const queue = await queueOn(server, { timeoutMs: 200 })
+    await queue.put('a', 1)
+    const [item] = await queue.get(1)
+    if (item === undefined) throw new Error('nothing was claimed')
+    server.main.onRequest = ({ operation }) => (operation === 'PutObject' ? answerWith(name) : undefined)
+    const { attempt } = item
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => queue.put('b', 1),
+      () => queue.success('a', { attempt }),
+      () => queue.fail('a', { attempt }),
+      () => queue.release('a', { attempt }),
+      () => queue.control.pause(),
+      () => queue.lease('dispatch', 'me', 10_000),
+    ]
+    for (const call of calls) expect((await refusal(call)).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   })
 })

@@ -56,7 +56,7 @@ describe('verification', () => {
     expect(failed?.outcome).toBe('failed')
     expect(failed?.error?.message).toBe(
       'W-POLL-2/z is broken: a case of this test\n' +
-        '  promise:  Absence from a poll is never a failure, and an outage never looks like absence.\n' +
+        `  promise:  ${promiseOf(facts.id)?.text}\n` +
         '  what:     an unexpected error: it fell over',
     )
   })

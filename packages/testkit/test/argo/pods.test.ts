@@ -136,7 +136,7 @@ describe('the programs of a pod see', () => {
 describe('a size', () => {
   test.each([
     [131_069, 'Succeeded', undefined],
-    [131_070, 'Failed', 'Error (exit code 1)'],
+    [131_070, 'Failed', 'main: Error (exit code 1)'],
   ])('of %d bytes in a variable of one letter: %s', async (bytes, phase, message) => {
     await start([{ name: 'main', container: { image: 'busybox', env: [{ name: 'V', value: V }] } }])
     await client.submit('one', [`v=${'x'.repeat(bytes)}`])
