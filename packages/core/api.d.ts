@@ -340,6 +340,7 @@ interface Queue {
      * exactly once [Q-PUT-3].
      *
      * @returns how many are new, and the ids that were skipped: in the queue already, or earlier in the same call
+     * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
      */
     putMany(items: readonly NewItem[]): Promise<{
         added: number;
@@ -522,14 +523,21 @@ interface JobSpec {
 type FailureClass = KnownFailureClass | (string & Record<never, never>);
 /**
  * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
- * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone.
+ * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone ·
+ * `unschedulable`: it was accepted and nothing of it could begin within the time that was given.
  */
-type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost';
+type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost' | 'unschedulable';
 /** What a worker says of a job. */
 interface JobReport {
     readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL';
     readonly attempt: number;
     readonly uid: string;
+    /**
+     * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs yet (no place, no image, a lock);
+     * `message` then says what holds it up. `false` where something of it runs, or has run: it is never pending again. Absent: not known
+     * [W-PEND-1].
+     */
+    readonly pending?: boolean;
     /** One or a few lines for people; of a failure it becomes the item's reason. */
     readonly message?: string;
     /** Of a success. */
@@ -543,6 +551,18 @@ interface JobReport {
     readonly finishedAt?: number;
     readonly failureClass?: FailureClass;
 }
+/**
+ * What a poll says, by item id. A plain `Map` is one that is complete.
+ *
+ * A poll that could not ask for everything gives what it knows, each job that it could not ask for as last known, and says so: it is then no
+ * ground to start anything new on, since a job that runs may be missing in it [W-POLL-2].
+ */
+interface JobReports extends ReadonlyMap<string, JobReport> {
+    /** `false`: something could not be asked for. Absent: it is complete. */
+    readonly complete?: boolean;
+    /** Of one that isn't complete: what could not be asked for, and why. For people. */
+    readonly incompleteReason?: string;
+}
 /** What an implementation can do. */
 interface WorkerSupports {
     /** Jobs and their outcomes outlive this process and are found again by the next. */
@@ -550,6 +570,10 @@ interface WorkerSupports {
     readonly lookupJob: boolean;
     readonly cancelJob: boolean;
     readonly watch: boolean;
+    /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
+    readonly pending?: boolean;
+    /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
+    readonly incompletePolls?: boolean;
 }
 /**
  * Runs a job for an item, elsewhere, and says how it is going. It never touches the queue.
@@ -581,12 +605,16 @@ interface Worker {
      *
      * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
      * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
+     * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
      * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
      */
-    pollAllStatus(awaited?: readonly JobRef[]): Promise<ReadonlyMap<string, JobReport>>;
+    pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports>;
     /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
     lookupJob?(job: JobRef): Promise<JobReport | undefined>;
-    /** Ends a job that runs; it then reports FAIL. Of a job that has ended or is unknown: nothing happens [W-STOP-1]. */
+    /**
+     * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
+     * Of a job that has ended or is unknown: nothing happens [W-STOP-1].
+     */
     cancelJob?(job: JobRef, reason: string): Promise<void>;
     /**
      * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
@@ -664,8 +692,19 @@ declare const ERROR_CODES: {
     };
 };
 type ErrorCode = keyof typeof ERROR_CODES;
+/** What a `putMany` had stored when it failed [Q-PUT-3]. */
+interface PartlyStored {
+    /** Items that are new in the queue, and known to be stored. */
+    readonly added: number;
+    /** Items that were there already. */
+    readonly duplicates: number;
+    /** Items whose write got no answer: stored or not. All others of the call are not stored. */
+    readonly unknown: number;
+}
 interface SluiceErrorOptions {
     readonly itemId?: string;
+    /** Of a `putMany` that failed: what of it is stored all the same. */
+    readonly stored?: PartlyStored;
     /** Overrides what the code says, for the rare case that knows better. */
     readonly retryable?: boolean;
     /** How long the other side asked to be left alone, in ms. */
@@ -682,8 +721,11 @@ declare class SluiceError extends Error {
     readonly retryable: boolean;
     readonly itemId?: string;
     readonly retryAfterMs?: number;
+    readonly stored?: PartlyStored;
     constructor(code: ErrorCode, message: string, options?: SluiceErrorOptions);
 }
+/** The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it is. */
+declare function withStored(error: unknown, stored: PartlyStored): unknown;
 /**
  * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather than the class,
  * since two copies of this package may be loaded in one program.
@@ -743,12 +785,17 @@ interface PackageContext {
     readonly logger?: Logger;
 }
 /** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
-interface QueueUse {
+interface QueueUse extends PackageContext {
     /**
      * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are not to be tried, which may
      * be slow, or refused to somebody who may only look.
      */
     readonly reading?: boolean;
+    /**
+     * One short command opens it, at which people wait: of the trials of the storage the short ones do. Whoever opens a queue to keep it
+     * tries all.
+     */
+    readonly brief?: boolean;
 }
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 interface QueuePackage {
@@ -758,7 +805,12 @@ interface QueuePackage {
      * told from an empty queue. Rejects as `openQueue` does when it can't know: options that are wrong, storage that doesn't answer, lets
      * nobody in, or is damaged.
      */
-    readonly queueExists?: (options: unknown) => Promise<boolean>;
+    readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>;
+    /**
+     * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
+     * as `openQueue` does.
+     */
+    readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>;
     readonly optionsSchema?: OptionsSchema<unknown>;
 }
 /** What a package that brings a worker exports, so that a service opens it by its name. */
@@ -780,5 +832,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };

@@ -2,8 +2,21 @@
 
 // .
 import { Stage, ItemRecord, CheckedItem, Logger, SweepOptions, Queue, QueueSupports, QueueControl, JsonValue, PutOptions, NewItem, QueueItem, SuccessOutcome, FailOutcome, ReleaseOptions, Settlement, SettleReport, RequeueOptions, RemoveOptions, PageOptions, Page, ItemHead, Lease, SweepReport, QueueUse, Clock } from '@sluice/core';
-import { S3ClientConfig } from '@aws-sdk/client-s3';
+import { S3ClientConfig, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+
+/** How long the keys of a queue may be. It starts from what stores are known to take and learns from what this one refuses. */
+declare class KeyLimits {
+    #private;
+    /** The store has refused this key for its length. */
+    refused(key: string): void;
+    /**
+     * Checks the keys of an item before anything of it is written.
+     *
+     * @throws SluiceError SLUICE_CONFIG_INVALID
+     */
+    assertFit(id: string, keys: readonly string[]): void;
+}
 
 /**
  * What the name of a stint says. A stint is one stay of an item from WAITING through PROCESSING to the end of that attempt; its
@@ -26,7 +39,7 @@ interface Stint {
     /** Which index object of the id is this item's: 1, and one more each time the id was removed and put again. */
     readonly generation: number;
     readonly uid: string;
-    /** The encoded id. */
+    /** The encoded id, or its hash. */
     readonly key: string;
 }
 
@@ -36,6 +49,7 @@ type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES';
 declare class Layout {
     /** With its slash at the end. */
     readonly root: string;
+    readonly limits: KeyLimits;
     /** @param prefix the user's, with or without a slash at its end; may be empty */
     constructor(prefix: string, queue: string);
     folder(folder: Folder): string;
@@ -43,13 +57,20 @@ declare class Layout {
     at(folder: Stage | 'LEFT', name: string): string;
     /** The index object of an id: it decides `put`, and holds the body. */
     index({ key, generation }: Pick<Stint, 'key' | 'generation'>): string;
-    /** The object that says how many lanes the queue has. */
+    /** The keys of an item whose first attempt has this name, the longest of those under the stages for all. */
+    keysOf(stint: Pick<Stint, 'key' | 'generation'>, first: string): readonly string[];
+    /** The object that says how the queue is laid out. */
     settings(): string;
     /** The name below a folder, if it is that of a stint. */
     nameIn(folder: Stage | 'LEFT', key: string): {
         name: string;
         stint: Stint;
     } | undefined;
+    /**
+     * Whether a key that is no name of an attempt is where one should be. Folders that are unknown here, and the empty objects by which some
+     * programs mark a folder, are not: they are somebody else's, or of a later draft of the format.
+     */
+    isStray(folder: Stage | 'LEFT', key: string): boolean;
 }
 
 /** What was tried, and where; for the message. */
@@ -103,8 +124,13 @@ type StorageOp =
 type Meta = Readonly<Record<string, string>>;
 /** What came back of a {@link StorageOp}. */
 interface StorageReply {
-    /** Of `create`. `unclear`: no answer, or one that says nothing; it may have taken effect, or may yet. */
-    readonly outcome?: 'created' | 'exists' | 'unclear';
+    /**
+     * Of `create`. `unclear`: no answer, or one that says nothing; it may have taken effect, or may yet. `refused`: the store takes no object of
+     * this key, now or ever.
+     */
+    readonly outcome?: 'created' | 'exists' | 'unclear' | 'refused';
+    /** Of a `create` that was refused: the error. */
+    readonly cause?: Error;
     /** Of `read` and `look`; absent when there is no such object. */
     readonly object?: StoredObject;
 }
@@ -158,12 +184,16 @@ interface ListRange {
     /** 1 to 1,000, the default. */
     readonly max?: number;
 }
-/** How long some work has been without an answer. One for each call of a user's, handed to every request of it. */
-interface Patience {
-    /** Since when, monotonic ms of the process. */
-    since: number | undefined;
+/**
+ * How long some work has been without an answer, by what was asked for: while writes fail, a read that is answered is no reason to go on
+ * writing. One for each call of a user's, handed to every request of it.
+ */
+type Patience = Map<string, {
+    readonly since: number;
     tries: number;
-}
+}>;
+/** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
+type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown';
 /**
  * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
  * answer from one that did. The SDK's own retries are off: it would take the refusal of its second try for that of the first.
@@ -180,9 +210,17 @@ declare class S3Store {
     deleteAll(keys: readonly string[], patience: Patience): Promise<void>;
     /** One page of names in the order of their bytes. */
     list({ prefix, after, max }: ListRange, patience: Patience): Promise<ListedPage>;
+    /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
+    versioning(): Promise<Versioning>;
+    /** A client of the same credentials and endpoint that sends by other means. */
+    clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client;
     patience(): Patience;
     /** Cuts off what is under way and closes the connections. */
     close(): void;
+    /** Of one request. A request that hangs must leave time for another try. */
+    deadline(): AbortSignal;
+    /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
+    waitAfter(error: unknown, what: string, patience: Patience): Promise<void>;
 }
 
 /** How one of several protocols ended. */
@@ -264,11 +302,14 @@ declare class StintNames {
 /** Tells of objects below the queue's prefix that aren't a sound part of it, each once. They are left alone. */
 declare class StrayLog {
     #private;
-    constructor(logger: Logger, place: S3Place);
+    constructor(logger: Logger, { place, monotonicMs }: {
+        place: S3Place;
+        monotonicMs: () => number;
+    });
     /** @param why such as `it is no name of this queue's format` */
     report(key: string, why: string): void;
-    /** Whether it was reported before. */
-    has(key: string): boolean;
+    /** Whether it was found so a short while ago. */
+    wasSeen(key: string): boolean;
 }
 
 /** What a {@link Ground} is made of. */
@@ -342,15 +383,23 @@ declare class S3Queue implements Queue {
 }
 
 /**
- * Opens a queue in a bucket. The store is probed first: a queue on one that ignores conditional writes would lose items.
+ * Opens a queue in a bucket. The store is probed first, as the option `probe` says: a queue on one that ignores conditional writes, or
+ * honours them for one request at a time only, would lose items. What has passed is remembered for the process.
  *
  * @param options as {@link optionsSchema} says
- * @param use with `reading` there is no probe, which writes, and takes twenty requests. `list` then still needs to write: it ends moves that
- * died half done
+ * @param use with `reading` there is no probe, which writes; with `brief` a quick one, unless `probe` says otherwise. `list` then still
+ * needs to write: it ends moves that died half done. The `logger` is told what the option of that name is, where that is missing
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
- * `shards` than the queue was made with; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
+ * `shards` than the queue was made with; SLUICE_QUEUE_CORRUPT for a queue of another format, or one that needs what this version does not
+ * know; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
  */
-declare function openQueue(options: unknown, { reading }?: QueueUse): Promise<S3Queue>;
+declare function openQueue(options: unknown, use?: QueueUse): Promise<S3Queue>;
+/**
+ * Probes the store as `openQueue` does, and creates no queue.
+ *
+ * @throws SluiceError as `openQueue` does
+ */
+declare function checkStorage(options: unknown, use?: QueueUse): Promise<void>;
 /**
  * Whether the queue that `openQueue` would open with these options is there already. It writes nothing.
  *
@@ -373,6 +422,11 @@ declare const optionsSchema: z.ZodObject<{
     }, z.core.$strict>>;
     concurrency: z.ZodDefault<z.ZodInt>;
     shards: z.ZodOptional<z.ZodInt>;
+    probe: z.ZodOptional<z.ZodEnum<{
+        thorough: "thorough";
+        quick: "quick";
+        off: "off";
+    }>>;
     timeoutMs: z.ZodDefault<z.ZodInt>;
     logger: z.ZodOptional<z.ZodCustom<Logger, Logger>>;
     clock: z.ZodOptional<z.ZodCustom<Pick<Clock, "monotonicMs">, Pick<Clock, "monotonicMs">>>;
@@ -380,5 +434,5 @@ declare const optionsSchema: z.ZodObject<{
 /** The options of a queue as a caller gives them. */
 type S3QueueOptions = z.input<typeof optionsSchema>;
 
-export { S3Queue, openQueue, optionsSchema, queueExists };
+export { S3Queue, checkStorage, openQueue, optionsSchema, queueExists };
 export type { S3QueueOptions, S3SweepOptions };

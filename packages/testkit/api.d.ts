@@ -2,6 +2,7 @@
 
 // .
 import { Q as QueueCase, W as WorkerCase, a as QueueHarness, b as WorkerHarness, C as CrashingQueue } from './worker-harness.js';
+export { O as ObstructedWorker } from './worker-harness.js';
 import { Queue, Worker, Clock } from '@sluice/core';
 
 /** The contract of a queue, as data: run each case on a harness of its own. */
@@ -26,8 +27,9 @@ declare function promiseOf(caseId: string): ContractPromise | undefined;
 interface CaseResult {
     readonly id: string;
     readonly title: string;
-    readonly outcome: 'passed' | 'failed' | 'skipped';
-    /** Why it was skipped. */
+    /** `slow`: it holds, and took longer than a case may; or the storage or worker did not answer in time. */
+    readonly outcome: 'passed' | 'failed' | 'skipped' | 'slow';
+    /** Why it was skipped, or what was slow. */
     readonly reason?: string;
     /** What was wrong, for people. */
     readonly error?: Error;
@@ -48,7 +50,7 @@ interface VerifyOptions<Case> {
     readonly onResult?: (result: CaseResult) => void;
     /** Which cases; default the whole contract. */
     readonly cases?: readonly Case[];
-    /** A case that takes longer has failed. Default 60,000 ms. */
+    /** A case that takes longer is slow; one that has not ended after three times as long has failed. Default 60,000 ms. */
     readonly timeoutMs?: number;
 }
 /** Runs the queue contract with no test runner, one case after the other, and gives the results as data. It does not throw. */
@@ -92,6 +94,7 @@ interface WorkerMutant {
     /** The same harness, its workers broken. */
     wrap(harness: WorkerHarness): WorkerHarness;
 }
+
 /** Workers that are broken on purpose: every case of the contract catches at least one of them. */
 declare const workerMutants: readonly WorkerMutant[];
 
@@ -164,10 +167,12 @@ export { RunnerOptions, testQueue, testWorker };
 import { Clock } from '@sluice/core';
 
 /** What a request can ask for, by the names of the S3 API. `Unknown` is answered 501. */
-declare const s3Operations: readonly ["ListBuckets", "CreateBucket", "HeadBucket", "DeleteBucket", "PutObject", "CopyObject", "GetObject", "HeadObject", "DeleteObject", "DeleteObjects", "ListObjectsV2", "Unknown"];
+declare const s3Operations: readonly ["ListBuckets", "CreateBucket", "HeadBucket", "DeleteBucket", "GetBucketVersioning", "PutBucketVersioning", "PutObject", "CopyObject", "GetObject", "HeadObject", "DeleteObject", "DeleteObjects", "ListObjectsV2", "Unknown"];
 /** One of them. */
 type S3Operation = (typeof s3Operations)[number];
 
+/** In which order a store lists. */
+type ListOrder = 'utf8' | 'utf16' | 'locale';
 /** How a store differs from AWS. Every field's first value is AWS's. */
 interface S3Rules {
     /** PUT `If-None-Match: *`. */
@@ -182,61 +187,32 @@ interface S3Rules {
     readonly raceLosers: 'PreconditionFailed' | 'InternalError' | 'ConditionalRequestConflict';
     /** `false`: the condition is checked first and the object written later, so that two racers can both win. */
     readonly atomicConditions: boolean;
+    /** PUT conditions in a bucket whose versioning is enabled. `void`: as if they were not there, as on Ceph 16. */
+    readonly conditionsWhileVersioned: 'honoured' | 'void';
+    /**
+     * What becomes of a connection after a 412. `closed`: the server gives it up and does not say so, as MinIO does; the next request on
+     * it is not answered.
+     */
+    readonly connectionAfterRefusal: 'kept' | 'closed';
     /** DELETE `If-Match`. */
     readonly deleteIfMatch: 'honoured' | 'ignored';
     /** The `ETag` of a key in DeleteObjects. */
     readonly batchDeleteETag: 'honoured' | 'ignored';
     /** Conditions of CopyObject on its target. */
     readonly copyConditions: 'honoured' | 'ignored';
-    /** The order of listings: by UTF-8 bytes, or by the rules of a language. */
-    readonly listOrder: 'utf8' | 'locale';
+    /** The order of listings: by UTF-8 bytes, by UTF-16 units, or by the rules of a language. */
+    readonly listOrder: ListOrder;
+    /** `encoding-type=url` of a LIST. `ignored`: keys come as they are, and the answer names no EncodingType. */
+    readonly listEncoding: 'honoured' | 'ignored';
     /** The most keys in DeleteObjects. AWS: 1,000. */
     readonly maxBatchDelete: number;
     /** The longest key, in bytes of UTF-8. AWS: 1,024. */
     readonly maxKeyBytes: number;
+    /** The longest part of a key between two slashes, in bytes: stores that keep objects as files have 255. AWS has no such limit. */
+    readonly maxSegmentBytes: number;
 }
 /** AWS S3, general purpose buckets. */
 declare const awsRules: S3Rules;
-
-/** What goes back over the wire. */
-interface S3Answer {
-    readonly status: number;
-    readonly headers: Readonly<Record<string, string>>;
-    readonly body?: string | Buffer;
-    /** The error code, for the log: a HEAD has no body to read it from. */
-    readonly code?: string;
-}
-declare const ERRORS: {
-    readonly AccessDenied: readonly [403, "Access Denied"];
-    readonly AuthorizationHeaderMalformed: readonly [400, "The authorization header is malformed"];
-    readonly BadDigest: readonly [400, "The checksum you specified did not match what we received."];
-    readonly BucketAlreadyOwnedByYou: readonly [409, "Your previous request to create the named bucket succeeded and you already own it."];
-    readonly BucketNotEmpty: readonly [409, "The bucket you tried to delete is not empty"];
-    readonly ConditionalRequestConflict: readonly [409, "The conditional request cannot succeed due to a conflicting operation against this resource."];
-    readonly ExpiredToken: readonly [400, "The provided token has expired."];
-    readonly InternalError: readonly [500, "We encountered an internal error. Please try again."];
-    readonly InvalidAccessKeyId: readonly [403, "The AWS Access Key Id you provided does not exist in our records."];
-    readonly InvalidArgument: readonly [400, "Invalid Argument"];
-    readonly InvalidBucketName: readonly [400, "The specified bucket is not valid."];
-    readonly InvalidRange: readonly [416, "The requested range is not satisfiable"];
-    readonly InvalidRequest: readonly [400, "Invalid Request"];
-    readonly InvalidToken: readonly [400, "The provided token is malformed or otherwise invalid."];
-    readonly KeyTooLongError: readonly [400, "Your key is too long"];
-    readonly MalformedXML: readonly [400, "The XML you provided was not well-formed or did not validate against our published schema"];
-    readonly MetadataTooLarge: readonly [400, "Your metadata headers exceed the maximum allowed metadata size"];
-    readonly NoSuchBucket: readonly [404, "The specified bucket does not exist"];
-    readonly NoSuchKey: readonly [404, "The specified key does not exist."];
-    readonly NotImplemented: readonly [501, "A header you provided implies functionality that is not implemented"];
-    readonly PermanentRedirect: readonly [301, "The bucket you are attempting to access must be addressed using the specified endpoint."];
-    readonly PreconditionFailed: readonly [412, "At least one of the pre-conditions you specified did not hold"];
-    readonly RequestTimeTooSkewed: readonly [403, "The difference between the request time and the current time is too large."];
-    readonly ServiceUnavailable: readonly [503, "Service is unable to handle request."];
-    readonly SignatureDoesNotMatch: readonly [403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."];
-    readonly SlowDown: readonly [503, "Please reduce your request rate."];
-    readonly XAmzContentSHA256Mismatch: readonly [400, "The provided 'x-amz-content-sha256' header does not match what was computed."];
-};
-/** The error codes that the server knows by itself. */
-type S3ErrorCode = keyof typeof ERRORS;
 
 /**
  * A set of strings in order, in pieces: adding, removing and seeking cost a binary search and a splice of one piece, however
@@ -277,11 +253,15 @@ interface StoredObject {
 }
 /** What a write hands in; the store adds instant and number. */
 type NewObject = Omit<StoredObject, 'lastModifiedAt' | 'change'>;
+/** Whether a bucket keeps old versions; absent when it never did. */
+type BucketVersioning = 'Enabled' | 'Suspended' | undefined;
 /** One bucket: its objects, and the listing of them, which may be behind. */
 declare class Bucket {
     #private;
     readonly createdAt: number;
     readonly order: KeyOrder;
+    /** What the bucket says of it. Old versions themselves are not kept. */
+    versioning: BucketVersioning;
     constructor(createdAt: number, order: KeyOrder);
     get size(): number;
     get(key: string): StoredObject | undefined;
@@ -299,10 +279,50 @@ declare class ObjectStore {
     constructor(now: () => number);
     /** How many changes there have been, of all objects. */
     get changes(): number;
-    createBucket(name: string, listOrder: 'utf8' | 'locale'): void;
+    createBucket(name: string, listOrder: ListOrder): void;
     put(bucket: Bucket, key: string, object: NewObject): StoredObject;
     delete(bucket: Bucket, key: string): void;
 }
+
+/** What goes back over the wire. */
+interface S3Answer {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body?: string | Buffer;
+    /** The error code, for the log: a HEAD has no body to read it from. */
+    readonly code?: string;
+}
+declare const ERRORS: {
+    readonly AccessDenied: readonly [403, "Access Denied"];
+    readonly AuthorizationHeaderMalformed: readonly [400, "The authorization header is malformed"];
+    readonly BadDigest: readonly [400, "The checksum you specified did not match what we received."];
+    readonly BucketAlreadyOwnedByYou: readonly [409, "Your previous request to create the named bucket succeeded and you already own it."];
+    readonly BucketNotEmpty: readonly [409, "The bucket you tried to delete is not empty"];
+    readonly ConditionalRequestConflict: readonly [409, "The conditional request cannot succeed due to a conflicting operation against this resource."];
+    readonly ExpiredToken: readonly [400, "The provided token has expired."];
+    readonly InternalError: readonly [500, "We encountered an internal error. Please try again."];
+    readonly InvalidAccessKeyId: readonly [403, "The AWS Access Key Id you provided does not exist in our records."];
+    readonly InvalidArgument: readonly [400, "Invalid Argument"];
+    readonly InvalidBucketName: readonly [400, "The specified bucket is not valid."];
+    readonly InvalidRange: readonly [416, "The requested range is not satisfiable"];
+    readonly InvalidRequest: readonly [400, "Invalid Request"];
+    readonly InvalidToken: readonly [400, "The provided token is malformed or otherwise invalid."];
+    readonly KeyTooLongError: readonly [400, "Your key is too long"];
+    readonly MalformedXML: readonly [400, "The XML you provided was not well-formed or did not validate against our published schema"];
+    readonly MetadataTooLarge: readonly [400, "Your metadata headers exceed the maximum allowed metadata size"];
+    readonly NoSuchBucket: readonly [404, "The specified bucket does not exist"];
+    readonly NoSuchKey: readonly [404, "The specified key does not exist."];
+    readonly NotImplemented: readonly [501, "A header you provided implies functionality that is not implemented"];
+    readonly PermanentRedirect: readonly [301, "The bucket you are attempting to access must be addressed using the specified endpoint."];
+    readonly PreconditionFailed: readonly [412, "At least one of the pre-conditions you specified did not hold"];
+    readonly RequestTimeTooSkewed: readonly [403, "The difference between the request time and the current time is too large."];
+    readonly ServiceUnavailable: readonly [503, "Service is unable to handle request."];
+    readonly SignatureDoesNotMatch: readonly [403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."];
+    readonly SlowDown: readonly [503, "Please reduce your request rate."];
+    readonly XAmzContentSHA256Mismatch: readonly [400, "The provided 'x-amz-content-sha256' header does not match what was computed."];
+};
+/** The error codes that the server knows by itself. */
+type S3ErrorCode = keyof typeof ERRORS;
 
 /** One request as it arrived, its body whole. */
 interface S3Request {
@@ -438,6 +458,8 @@ interface LoggedRequest {
 
 /** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
 type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault | undefined>;
+/** What ends the span between check and write of a PUT. `undefined`: there is none for this request, which is atomic. */
+type RaceWindow = (request: S3Request) => Promise<unknown> | undefined;
 /** How an endpoint behaves; all of it can be changed later. */
 interface S3EndpointOptions {
     /** Ms each request waits before it takes effect. Default 0. */
@@ -446,6 +468,11 @@ interface S3EndpointOptions {
     readonly onRequest?: OnRequest;
     /** The process behind this endpoint dies at its request of this number, from 0, which does not take effect. Default never. */
     readonly crashAt?: number;
+    /**
+     * For a store whose conditions are not atomic: what a PUT waits for between its check and its write, latency being over. Two PUTs of
+     * one key that are both in their windows both win. Default: the latency, or one turn of the event loop.
+     */
+    readonly raceWindow?: RaceWindow;
     /** How many requests the log remembers. Default 100,000. */
     readonly maxLogged?: number;
 }
@@ -458,6 +485,7 @@ declare class S3Endpoint {
     latencyMs: number | ((request: S3Request) => number);
     onRequest: OnRequest | undefined;
     crashAt: number | undefined;
+    raceWindow: RaceWindow | undefined;
     /** Use {@link S3Endpoint.open}. */
     private constructor();
     /** Listens on a free port of the loopback. */
@@ -502,6 +530,8 @@ interface S3ServerOptions extends S3EndpointOptions {
     readonly maxClockSkewMs?: number;
     /** Operations that are answered 403. Without `ListObjectsV2` a missing key is 403 too, as on AWS. */
     readonly denied?: readonly S3Operation[];
+    /** The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves are not kept. */
+    readonly versioning?: BucketVersioning;
     /** How many changes LIST is behind, at most 5,000; asked at each LIST. What it has once shown it goes on showing. Default 0. */
     readonly listLag?: number | (() => number);
 }
@@ -533,6 +563,8 @@ declare class S3Server {
     textOf(key: string, bucket?: string): string | undefined;
     /** Puts objects into the first bucket without requests: a hundred thousand in a second. */
     seed(objects: Iterable<readonly [key: string, text: string]>): void;
+    /** Switches versioning of the first bucket, as somebody does under running services. */
+    setVersioning(versioning: BucketVersioning): void;
     /** Resolves when every request that arrived anywhere has taken effect or been dropped. */
     settled(): Promise<void>;
     /** Closes all addresses; the objects are gone. */
@@ -654,6 +686,7 @@ declare const s3Stores: {
             readonly putIfMatchOfNothing: "PreconditionFailed";
             readonly oddConditions: "taken";
             readonly raceLosers: "InternalError";
+            readonly conditionsWhileVersioned: "void";
             readonly deleteIfMatch: "ignored";
             readonly batchDeleteETag: "ignored";
             readonly copyConditions: "ignored";
@@ -663,11 +696,13 @@ declare const s3Stores: {
     readonly minio: {
         readonly title: "MinIO";
         readonly rules: {
+            readonly connectionAfterRefusal: "closed";
             readonly deleteIfMatch: "ignored";
             readonly batchDeleteETag: "ignored";
             readonly copyConditions: "ignored";
+            readonly maxSegmentBytes: 255;
         };
-        readonly deviations: readonly S3Deviation[];
+        readonly deviations: readonly [S3Deviation, ...S3Deviation[]];
     };
     readonly coreweave: {
         readonly title: "CoreWeave Object Storage";
@@ -728,7 +763,7 @@ declare const s3Stores: {
 type S3StoreName = keyof typeof s3Stores;
 
 export { S3Endpoint, S3Server, answerWith, answerWithStatus, awsRules, runS3Fact, s3Operations, s3ServerFacts, s3Stores, sdkSender, startS3Server };
-export type { FactOutcome, LoggedRequest, OnRequest, S3Answer, S3ClientOptions, S3Command, S3Credentials, S3Deviation, S3EndpointOptions, S3ErrorCode, S3Fact, S3Fault, S3Operation, S3Request, S3Rules, S3Send, S3ServerOptions, S3Store, S3StoreName, S3Target, SdkClient };
+export type { BucketVersioning, FactOutcome, ListOrder, LoggedRequest, OnRequest, RaceWindow, S3Answer, S3ClientOptions, S3Command, S3Credentials, S3Deviation, S3EndpointOptions, S3ErrorCode, S3Fact, S3Fault, S3Operation, S3Request, S3Rules, S3Send, S3ServerOptions, S3Store, S3StoreName, S3Target, SdkClient };
 
 // ./argo
 import { JsonValue, Clock } from '@sluice/core';
@@ -746,6 +781,11 @@ declare class Access {
     serverMode: boolean;
     /** What nobody may do, such as `create workflows` or `delete pods`. */
     readonly denied: Set<string>;
+    /**
+     * Whether kube-apiserver has read its roles. For some seconds after its start it hasn't, and forbids even asking whether something is
+     * allowed, which the server does for each list.
+     */
+    rolesRead: boolean;
     constructor(serverMode: boolean, denied: Iterable<string>);
     /** Lets a token in. */
     admit(token: string, subject: string): void;
@@ -755,17 +795,14 @@ declare class Access {
     callerOf(headers: Readonly<Record<string, string>>): Caller;
     /** Whether a verb is allowed on a resource. */
     allows(verb: string, resource: string): boolean;
+    /** The server asks Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has no roles yet */
+    review({ subject }: Caller): void;
     /** @throws ArgoRefusal 403, in Kubernetes' words */
     demand(caller: Caller, verb: string, resource: string, target: {
         name?: string;
         namespace: string;
     }): void;
 }
-
-/** What a request can ask for, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
-declare const argoOperations: readonly ["SubmitWorkflow", "CreateWorkflow", "ListWorkflows", "GetWorkflow", "WatchWorkflows", "DeleteWorkflow", "RetryWorkflow", "ResubmitWorkflow", "StopWorkflow", "TerminateWorkflow", "SuspendWorkflow", "ResumeWorkflow", "SetWorkflow", "ListArchivedWorkflows", "GetArchivedWorkflow", "DeleteArchivedWorkflow", "RetryArchivedWorkflow", "ResubmitArchivedWorkflow", "ListWorkflowTemplates", "GetWorkflowTemplate", "ListClusterWorkflowTemplates", "GetClusterWorkflowTemplate", "ListCronWorkflows", "GetCronWorkflow", "GetInfo", "GetVersion", "GetUserInfo", "Page", "Unknown"];
-/** One of them. */
-type ArgoOperation = (typeof argoOperations)[number];
 
 /** A JSON object. */
 interface JsonObject {
@@ -808,8 +845,29 @@ interface WorkflowStatus {
     readonly conditions?: readonly JsonObject[] | undefined;
     readonly resourcesDuration?: Readonly<Record<string, number>> | undefined;
     readonly outputs?: JsonObject | undefined;
+    readonly storedTemplates?: JsonObject | undefined;
     readonly storedWorkflowTemplateSpec?: JsonObject | undefined;
 }
+
+/** Who denies a workflow, and why. */
+type AdmissionDenial = 
+/** A ValidatingAdmissionPolicy by its name. */
+{
+    readonly policy: string;
+    readonly message: string;
+}
+/** An admission webhook by its name. */
+ | {
+    readonly webhook: string;
+    readonly message: string;
+};
+/** What policies and webhooks of the cluster say of a workflow that is to be created; `undefined`: nothing against it. */
+type AdmissionRule = (workflow: ArgoWorkflow) => AdmissionDenial | undefined;
+
+/** What a request can ask for, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
+declare const argoOperations: readonly ["SubmitWorkflow", "CreateWorkflow", "ListWorkflows", "GetWorkflow", "WatchWorkflows", "DeleteWorkflow", "RetryWorkflow", "ResubmitWorkflow", "StopWorkflow", "TerminateWorkflow", "SuspendWorkflow", "ResumeWorkflow", "SetWorkflow", "ListArchivedWorkflows", "GetArchivedWorkflow", "DeleteArchivedWorkflow", "RetryArchivedWorkflow", "ResubmitArchivedWorkflow", "ListWorkflowTemplates", "GetWorkflowTemplate", "ListClusterWorkflowTemplates", "GetClusterWorkflowTemplate", "ListCronWorkflows", "GetCronWorkflow", "GetInfo", "GetVersion", "GetUserInfo", "Page", "Unknown"];
+/** One of them. */
+type ArgoOperation = (typeof argoOperations)[number];
 
 /** One change of one workflow, as Kubernetes tells of it. */
 interface WorkflowChange {
@@ -883,9 +941,13 @@ declare class Replica {
     #private;
     /** How many ms its lists are behind. What it has once shown it goes on showing. */
     listLagMs: number | (() => number);
+    /** How many lists lack a workflow after it was made, though they have all else. */
+    listsWithoutNew: number;
     constructor(cluster: Cluster, now: () => number, listLagMs: number | (() => number));
     /** What it lists from now; `undefined` before its first sync after a start. */
     listed(): WorkflowIndex | undefined;
+    /** What one list shows of what there is: the next one shows more of what is new. */
+    shows(): (workflow: ArgoWorkflow) => boolean;
     /** Its process began anew: it lists nothing for so many ms. */
     restart(unsyncedMs: number): void;
     /** Ends the time before the first sync now. */
@@ -917,21 +979,84 @@ declare class Archive {
     select(selector: LabelSelector, keeps: (one: ArgoWorkflow) => boolean): ArgoWorkflow[];
 }
 
+/**
+ * The kubelets that differ here: those of Kubernetes 1.34.3 and older take what follows a `$` byte by byte, and so break a character beyond ASCII.
+ */
+type KubeletVersion = '1.34.3' | '1.34.4';
+
+/** What a program is started with. */
+interface SeenContainer {
+    readonly env: Readonly<Record<string, string>>;
+    readonly command: readonly string[];
+    readonly args: readonly string[];
+}
+/** What the programs of one pod of a workflow see. */
+interface SeenPod {
+    /** The steps and tasks that led to it; none: it is the entrypoint. */
+    readonly path: readonly string[];
+    /** By name; the only one of a template is `main`. */
+    readonly containers: Readonly<Record<string, SeenContainer>>;
+    /** The script that is run. */
+    readonly source?: string;
+    /** The manifest of a resource template. */
+    readonly manifest?: string;
+    /** Raw data of artifacts, by their names. */
+    readonly artifacts: Readonly<Record<string, string>>;
+    /** Of output parameters, by their names. */
+    readonly defaults: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+    /** The conditions of the steps that led to it, as they are evaluated. */
+    readonly when: readonly string[];
+    /** Linux starts its programs. If not, they end with exit code 1 at once. */
+    readonly starts: boolean;
+}
+
 /** How a workflow ends. */
 interface Ending {
     /** Default `Succeeded`. */
     readonly phase?: FinalPhase;
-    /** Default of Failed `Error (exit code 1)`, of Error `pod deleted`. */
+    /** Default of Failed `main: Error (exit code N)`, of Error `pod deleted`. */
     readonly message?: string | undefined;
     /** Of its one pod. Default 0, of Failed 1, of Error none. */
     readonly exitCode?: number;
+    /** What its one node says, where that isn't what the workflow says; `''`: nothing. */
+    readonly nodeMessage?: string | undefined;
     /** Output parameters, exported from the whole workflow. */
     readonly outputs?: Readonly<Record<string, string>>;
+    /** All its nodes at the end, where it had more than one. */
+    readonly nodes?: readonly EndedNode[];
+}
+/** One node of a workflow that had several. */
+interface EndedNode {
+    /** What sets its id apart; without it, it is the root. */
+    readonly name?: string;
+    /** Default `Pod`. */
+    readonly type?: 'Pod' | 'DAG' | 'Steps' | 'StepGroup' | 'Retry' | 'Suspend';
+    /** The template that it ran. Default its name. */
+    readonly template?: string;
+    readonly phase: FinalPhase | 'Omitted' | 'Skipped';
+    readonly message?: string;
+    readonly exitCode?: number;
+    /** The nodes that come after it or are inside of it, by name. */
+    readonly children?: readonly string[];
+    /** How long before the workflow it ended. Default 0. */
+    readonly endedBeforeMs?: number;
 }
 /** How a workflow goes once it runs. */
 interface Outcome extends Ending {
     /** How long it runs. `Infinity`: until somebody ends it. */
     readonly afterMs: number;
+    /** Its pod can't begin: the workflow is Running and says nothing, its node is Pending and says this. */
+    readonly heldUp?: HeldUp;
+    /** What its program does at SIGTERM: it ends by it (default), or takes it and exits 0. */
+    readonly atSigterm?: 'dies' | 'exits-0';
+}
+/** Why a pod can't begin, and for how long. */
+interface HeldUp {
+    /** Such as `ImagePullBackOff: …`. */
+    readonly message: string;
+    /** Default `Infinity`. */
+    readonly forMs?: number;
 }
 /** What a rule may go by. */
 interface WorkflowRun {
@@ -939,6 +1064,8 @@ interface WorkflowRun {
     readonly parameters: Readonly<Record<string, string>>;
     /** How often it was retried under its name. */
     readonly retries: number;
+    /** What the programs of its pods see, if each of its steps succeeds. */
+    readonly pods: () => readonly SeenPod[];
 }
 /** Says how a workflow will go; asked when it starts to run. */
 type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome;
@@ -948,9 +1075,92 @@ type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome;
  */
 declare const outcomeByParameters: OutcomeRule;
 
+/** The kinds that a workflow can be submitted from. */
+type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow';
+/** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
+interface ArgoTemplate {
+    readonly apiVersion?: string;
+    readonly kind: TemplateKind;
+    readonly metadata: {
+        readonly name: string;
+        readonly namespace?: string;
+        readonly [key: string]: unknown;
+    };
+    readonly spec: JsonObject;
+}
+/** A template as Kubernetes keeps it. */
+interface StoredTemplate {
+    readonly template: ArgoTemplate;
+    readonly uid: string;
+    /** Grows with every change of any template. */
+    readonly resourceVersion: string;
+    /** How often it was changed since it was made, from 1. */
+    readonly generation: number;
+}
+/** The templates of a cluster. */
+declare class Templates {
+    #private;
+    constructor(defaultNamespace: string);
+    /** Adds a template, or puts it in place of the one of its kind and name. */
+    put(template: ArgoTemplate): void;
+    /** Deletes a template; workflows made of it stay. */
+    delete(kind: TemplateKind, name: string, namespace?: string): void;
+    /** The template of this kind and name, if there is one. */
+    find(kind: TemplateKind, name: string, namespace?: string): ArgoTemplate | undefined;
+    /** @throws ArgoRefusal 404 when there is none */
+    get(kind: TemplateKind, name: string, namespace: string): StoredTemplate;
+    /** All of a kind in a namespace. */
+    all(kind: TemplateKind, namespace: string): StoredTemplate[];
+    /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
+    resolved(spec: JsonObject, namespace: string): JsonObject | undefined;
+}
+
+/** The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a workflow may set. */
+interface TemplateReferencing {
+    readonly mode: 'Strict' | 'Secure';
+    /** `WORKFLOW_USER_OVERRIDE_ALLOWLIST`: names of fields of a spec. */
+    readonly allowlist?: readonly string[];
+}
+
+/** How the controller goes about it; all of it can be changed later. */
+interface ControllerSettings {
+    /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
+    reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number);
+    /** How many run at once; the rest is Pending. Default `Infinity`. */
+    parallelism: number;
+    /** How each one goes. Default {@link outcomeByParameters}. */
+    outcome: OutcomeRule;
+    /** Ms from a workflow's end until the archive has it. Default 0. */
+    archiveLagMs: number;
+    /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
+    archiveOverlapMs: number;
+    /** When one ends that is terminated while it waits for a lock: both were seen. Default `at-once`. */
+    terminatedWaiter: 'at-once' | 'with-lock';
+    /** Whether it may exec into pods, as it must to stop a program. Default yes. */
+    mayExec: boolean;
+    /** Whether it sees the last status of each pod that is taken away (`ARGO_POD_STATUS_CAPTURE_FINALIZER`). Default no. */
+    capturesPodStatus: boolean;
+    /** Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default the latter. */
+    kubelet: KubeletVersion;
+    /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
+    tooLarge: 'error' | 'never';
+    /** `workflowRestrictions.templateReferencing`. Default none. */
+    templateReferencing: TemplateReferencing | undefined;
+}
+
+/** The versions of Argo Workflows that the fake server behaves as: the newest release of each minor. */
+declare const argoVersions: readonly ["3.5.15", "3.6.19", "3.7.18", "4.0.10", "4.1.2"];
+/** One of them. */
+type ArgoVersion = (typeof argoVersions)[number];
+/**
+ * Whether a version is at least another one, each with or without a leading `v`. A version in other words, such as `latest+abc`, counts
+ * as the newest.
+ */
+declare function isAtLeast(version: string, least: string): boolean;
+
 /** In what the lines of Argo Workflows differ, as far as a client could notice. */
 interface ArgoRules {
-    /** Such as `v4.1.2`. */
+    /** As the server tells it, such as `v4.1.2`; compare it with `isAtLeast`. */
     readonly version: string;
     /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
     readonly continueBug: boolean;
@@ -966,93 +1176,14 @@ interface ArgoRules {
     readonly callerReadsTemplates: boolean;
     /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
     readonly terminatedWaiterSucceeds: boolean;
-}
-/** The lines of Argo Workflows that the server acts out. */
-declare const argoVersions: {
-    readonly 'v3.5': {
-        readonly version: "v3.5.15";
-        readonly nameFilter: false;
-        /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
-        readonly continueBug: boolean;
-        /** Whether field selectors know `!=`. */
-        readonly fieldInequality: boolean;
-        /** Whether `createdAfter` and `finishedBefore` are known. */
-        readonly timeFilters: boolean;
-        /** Whether GET knows `uid`. */
-        readonly getByUid: boolean;
-        /** Whether submitting takes the caller's right to get the template. */
-        readonly callerReadsTemplates: boolean;
-        /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
-        readonly terminatedWaiterSucceeds: boolean;
-    };
-    readonly 'v3.6': ArgoRules;
-    readonly 'v3.7': ArgoRules;
-    readonly 'v4.0': {
-        readonly version: "v4.0.10";
-        /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
-        readonly continueBug: boolean;
-        /** Whether field selectors know `!=`. */
-        readonly fieldInequality: boolean;
-        /** Whether `nameFilter` is known. */
-        readonly nameFilter: boolean;
-        /** Whether `createdAfter` and `finishedBefore` are known. */
-        readonly timeFilters: boolean;
-        /** Whether GET knows `uid`. */
-        readonly getByUid: boolean;
-        /** Whether submitting takes the caller's right to get the template. */
-        readonly callerReadsTemplates: boolean;
-        /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
-        readonly terminatedWaiterSucceeds: boolean;
-    };
-    readonly 'v4.1': ArgoRules;
-};
-/** One of them. */
-type ArgoVersion = keyof typeof argoVersions;
-
-/** The kinds that a workflow can be submitted from. */
-type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow';
-/** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
-interface ArgoTemplate {
-    readonly apiVersion?: string;
-    readonly kind: TemplateKind;
-    readonly metadata: {
-        readonly name: string;
-        readonly namespace?: string;
-        readonly [key: string]: unknown;
-    };
-    readonly spec: JsonObject;
-}
-/** The templates of a cluster. */
-declare class Templates {
-    #private;
-    constructor(defaultNamespace: string);
-    /** Adds a template, or puts it in place of the one of its kind and name. */
-    put(template: ArgoTemplate): void;
-    /** Deletes a template; workflows made of it stay. */
-    delete(kind: TemplateKind, name: string, namespace?: string): void;
-    /** The template of this kind and name, if there is one. */
-    find(kind: TemplateKind, name: string, namespace?: string): ArgoTemplate | undefined;
-    /** @throws ArgoRefusal 404 when there is none */
-    get(kind: TemplateKind, name: string, namespace: string): ArgoTemplate;
-    /** All of a kind in a namespace. */
-    all(kind: TemplateKind, namespace: string): ArgoTemplate[];
-    /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
-    resolved(spec: JsonObject, namespace: string): JsonObject | undefined;
+    /** Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes' library before 0.34). */
+    readonly zeroTimestamps: boolean;
+    /** Whether `templateReferencing` restricts what a workflow may set beside its reference (3.7.14, 4.0.5). */
+    readonly restrictsOverrides: boolean;
+    /** Whether one whose program takes SIGTERM and exits 0 ends Succeeded after stop or terminate. */
+    readonly trappedShutdownSucceeds: boolean;
 }
 
-/** How the controller goes about it; all of it can be changed later. */
-interface ControllerSettings {
-    /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
-    reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number);
-    /** How many run at once; the rest is Pending. Default `Infinity`. */
-    parallelism: number;
-    /** How each one goes. Default {@link outcomeByParameters}. */
-    outcome: OutcomeRule;
-    /** Ms from a workflow's end until the archive has it. Default 0. */
-    archiveLagMs: number;
-    /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
-    archiveOverlapMs: number;
-}
 /**
  * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one change, made at the instant
  * it is due; it catches up at every request, and sleeps on the clock in between so that watches hear of it in time.
@@ -1079,8 +1210,16 @@ declare class Controller {
     reconcile(workflow: ArgoWorkflow): void;
     /** Ends a workflow now, whatever was planned; one that hasn't started runs for no time. */
     finish(workflow: ArgoWorkflow, outcome: Ending): void;
-    /** Lets a workflow wait for a lock until it is ended or reconciled by hand. */
+    /** Lets a workflow wait for a lock until it is given by `freeLock`, or ended by hand. */
     waitForLock(workflow: ArgoWorkflow, message: string): void;
+    /** The lock that it waits for is free, and its own. */
+    freeLock(workflow: ArgoWorkflow): void;
+    /** Its pod can't begin, until `begin`. One that hasn't started starts before. */
+    holdUp(workflow: ArgoWorkflow, message: string): void;
+    /** Its pod begins. */
+    begin(workflow: ArgoWorkflow): void;
+    /** Its pod is evicted, drained or preempted: what is seen of it depends on whether its last status was. */
+    takePod(workflow: ArgoWorkflow, captured?: boolean): void;
     /** A retried workflow begins again. */
     retry(workflow: ArgoWorkflow): void;
     /** Somebody changed its spec: it is looked at soon, unless it ends before. */
@@ -1144,6 +1283,8 @@ interface ArgoParts {
     readonly now: () => number;
     /** What is wrong with the way to Kubernetes, if anything: a transport error in Go's words. */
     kubernetesTrouble: string | undefined;
+    /** What the cluster's policies and webhooks say of a workflow that is to be created. */
+    admission: AdmissionRule | undefined;
 }
 
 /**
@@ -1173,6 +1314,8 @@ interface WatchQuery {
     /** Server-sent events; otherwise a line of JSON each. */
     readonly events: boolean;
     readonly fields: FieldCleaner;
+    /** Whether cleaning brings back an empty creationTimestamp. */
+    readonly zeroTimestamps: boolean;
 }
 
 /** The server without its wire: requests in, answers out, each in one piece. */
@@ -1204,6 +1347,13 @@ declare const TROUBLES: {
     readonly 'update-conflict': Make;
     readonly 'quota-exceeded': Make;
     readonly forbidden: Make;
+    /** An admission policy denies this one: it reads like a missing permission, and is a 400. */
+    readonly 'policy-denied': Make;
+    readonly 'webhook-denied': Make;
+    /** A kube-apiserver that has just started has no roles yet. */
+    readonly 'roles-unread': Make;
+    /** A watch that Kubernetes closed as it was opened; the next one opens. */
+    readonly 'watch-not-opened': ({ operation, headers }: ArgoRequest) => ArgoAnswer;
     readonly 'token-invalid': Make;
     readonly unauthorized: Make;
     /** Nobody listens at kube-apiserver: 400 on submit, 500 elsewhere. */
@@ -1398,6 +1548,8 @@ interface ArgoEndpointOptions {
     readonly onRequest?: OnArgoRequest;
     /** How many ms its lists are behind; asked at each list. Default 0. */
     readonly listLagMs?: number | (() => number);
+    /** How many lists lack a workflow after it was made, though they have all else. Default 0. */
+    readonly listsWithoutNew?: number;
     /** The port to listen on. Default any free one. */
     readonly port?: number;
     /** The address to listen on. Default `127.0.0.1`. */
@@ -1463,7 +1615,7 @@ declare class ArgoEndpoint {
 }
 
 /** What an operator can do to a workflow in Argo's own UI, or with kubectl. */
-declare const operatorActions: readonly ["retry", "resubmit", "stop", "terminate", "suspend", "resume", "delete", "recreate", "deletePod"];
+declare const operatorActions: readonly ["retry", "resubmit", "stop", "terminate", "suspend", "resume", "delete", "recreate", "deletePod", "takePod"];
 /** One of them. */
 type OperatorAction = (typeof operatorActions)[number];
 /**
@@ -1488,6 +1640,13 @@ declare class Operator {
     recreate(name: string): ArgoWorkflow;
     /** Deletes the pod of a workflow that runs: it ends in Error. */
     deletePod(name: string): void;
+    /**
+     * The cluster takes the pod of a workflow that runs: an eviction, a drain, a taint, a preemption. By default it is a race whether the
+     * controller sees the pod's last status: then it has no mark but the exit code, and none at all where its program exits 0.
+     *
+     * @param captured who wins it. Default as the controller's setting `capturesPodStatus` says
+     */
+    takePod(name: string, captured?: boolean): void;
 }
 
 /** A workflow to be put there without a request. */
@@ -1528,8 +1687,15 @@ declare class WorkflowsByHand {
     finish(name: string, outcome?: Ending): ArgoWorkflow;
     /** Its progress, such as `1/3`, and message as it runs. */
     progress(name: string, progress: string, message?: string): ArgoWorkflow;
+    /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
+    holdUp(name: string, message: string): ArgoWorkflow;
+    /** The pod that could not begin begins. */
+    begin(name: string): ArgoWorkflow;
+    /** The lock that it waits for (see `waitForLock`) is its own: it begins, and ends at once if it was stopped meanwhile. */
+    freeLock(name: string): ArgoWorkflow;
     /**
-     * It is Pending for a lock that nobody gives, until it is reconciled or finished by hand, or terminated.
+     * It is Pending for a lock that nobody gives but `freeLock`. Stopped, it waits on; terminated, it ends by the controller's setting
+     * `terminatedWaiter`.
      *
      * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
      */
@@ -1548,9 +1714,9 @@ declare class WorkflowsByHand {
 
 /** What can be chosen of a server; everything has a default. */
 interface ArgoServerOptions extends ArgoEndpointOptions {
-    /** The line of Argo Workflows that it acts out. Default `v4.1`. */
+    /** The version of Argo Workflows that it behaves as. Default `4.1.2`. */
     readonly version?: ArgoVersion;
-    /** In what it differs from that line, such as `{ continueBug: false }`. */
+    /** In what it differs from that version, such as `{ continueBug: false }`. */
     readonly rules?: Partial<ArgoRules>;
     /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
     readonly clock?: Clock;
@@ -1564,6 +1730,10 @@ interface ArgoServerOptions extends ArgoEndpointOptions {
     readonly serverMode?: boolean;
     /** What nobody may do, such as `create workflows`, `get workflowtemplates`, `delete pods`. */
     readonly denied?: readonly string[];
+    /** What the cluster's admission policies and webhooks deny. Default nothing. Later: `server.admission`. */
+    readonly admission?: AdmissionRule;
+    /** The one namespace that a server started with `--namespaced` is for. Default all. */
+    readonly managedNamespace?: string;
     /** The controller's and server's instance id. Default none. */
     readonly instanceId?: string;
     /** How the controller goes about it. */
@@ -1619,6 +1789,8 @@ declare class ArgoServer {
      * mistake, and everything else that needs Kubernetes 500.
      */
     set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter');
+    /** What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`: nothing. */
+    set admission(rule: AdmissionRule | undefined);
     /** One more replica: the same workflows, with list cache, faults and counts of its own. */
     addEndpoint(options?: ArgoEndpointOptions): Promise<ArgoEndpoint>;
     /** Requests and bytes by operation, over all addresses. */
@@ -1655,6 +1827,31 @@ declare class ArgoServer {
  */
 declare function startArgoServer(options?: ArgoServerOptions): Promise<ArgoServer>;
 
+/** Ends in the words and with the nodes of a real cluster, for `finish` and the rule of outcomes. */
+declare const endings: {
+    /** Its program exited with this code, 1 to 255. */
+    readonly exit: (exitCode: number) => Ending;
+    /** Kubernetes killed its container, or a child of its program, for lack of memory. */
+    readonly outOfMemory: () => Ending;
+    /** Its program ended well and didn't write the file of an output. The code in the words is the executor's. */
+    readonly outputMissing: () => Ending;
+    /** The deadline of its pod, which counts from when the pod was made. */
+    readonly podDeadline: () => Ending;
+    /** The deadline of a step that only waits. */
+    readonly stepDeadline: () => Ending;
+    /** The workflow as a whole erred while its node ran: the node has nothing to say. */
+    readonly workflowErred: (message: string) => Ending;
+    /** Its work went well, and its exit handler didn't. */
+    readonly exitHandlerFailed: (exitCode: number) => Ending;
+    /** A dag with `failFast: false`: the first failure is tolerated by what depends on it, the second decides. */
+    readonly toleratedFailure: (exitCode: number) => Ending;
+    /** A `retryStrategy` that is used up: one try for each of these exit codes. */
+    readonly retriesUsedUp: (exitCodes: readonly number[]) => Ending;
+};
+
+/** Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON. */
+declare const outcomeWithPods: OutcomeRule;
+
 /** A server to look at, and what is known of it. */
 interface ArgoTarget {
     /** The base URL. */
@@ -1675,6 +1872,10 @@ interface ArgoTarget {
     readonly prefix: string;
     /** As `GET /api/v1/version` says, such as `v4.1.2`. */
     readonly version: string;
+    /** A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow. */
+    readonly denied?: string;
+    /** As the controller is set; `undefined`: not. */
+    readonly templateReferencing?: 'Strict' | 'Secure';
     /** Whether finished workflows are archived. */
     readonly archive: boolean;
     /** Lets time pass, the server's. Default by waiting; a server whose clock can be set needn't wait. */
@@ -1718,8 +1919,8 @@ declare const argoServerFacts: readonly ArgoFact[];
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, operatorActions, outcomeByParameters, runArgoFact, startArgoServer, testTemplates };
-export type { ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, Ending, FinalPhase, JsonObject, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, TemplateKind, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, runArgoFact, startArgoServer, testTemplates };
+export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
 
 // shared
 /** How the cases are registered with a test runner. */
@@ -1733,7 +1934,7 @@ interface RunnerOptions {
 export type { RunnerOptions as R };
 
 // shared
-import { Queue, QueueSupports, WorkerSupports, Worker, JsonValue, JobRef } from '@sluice/core';
+import { Queue, QueueSupports, Worker, WorkerSupports, JsonValue, JobRef } from '@sluice/core';
 
 /** A queue whose process dies at a given point. */
 interface CrashingQueue {
@@ -1793,8 +1994,28 @@ interface WorkerHarness {
         readonly worker: Worker;
         crashed(): boolean;
     }>;
+    /** How long a job that is cancelled may take to end, in ms. Default 10,000. */
+    readonly endsWithinMs?: number;
+    /**
+     * Sends a job that can't begin before {@link WorkerHarness.begin}, and lets the worker's side say what holds it up, in words that hold
+     * `message`. Of a worker whose `supports.pending` is true it must be there [W-PEND-1].
+     */
+    sendPending?(worker: Worker, job: JobRef, message: string): Promise<void>;
+    /** Lets a job begin that was sent so: it then runs until `finish`. */
+    begin?(job: JobRef): Promise<void>;
+    /**
+     * A Worker object of the default name whose polls can't ask for everything from `obstruct` to `restore`; its look-ups by name may work.
+     * Of a worker whose `supports.incompletePolls` is true it must be there [W-POLL-2].
+     */
+    openObstructed?(): Promise<ObstructedWorker>;
     /** Ends all jobs, closes what it opened, and cleans up. */
     close(): Promise<void>;
+}
+/** A worker, and what stands between it and its other side. */
+interface ObstructedWorker {
+    readonly worker: Worker;
+    readonly obstruct: () => Promise<void>;
+    readonly restore: () => Promise<void>;
 }
 /** One check of one promise. */
 interface WorkerCase {
@@ -1808,4 +2029,4 @@ interface WorkerCase {
     run(harness: WorkerHarness): Promise<void>;
 }
 
-export type { CrashingQueue as C, QueueCase as Q, WorkerCase as W, QueueHarness as a, WorkerHarness as b };
+export type { CrashingQueue as C, ObstructedWorker as O, QueueCase as Q, WorkerCase as W, QueueHarness as a, WorkerHarness as b };
