@@ -57,12 +57,11 @@ class Signer {
 
   /** A whole request as it goes over the wire. */
   async put(key, body) {
-    const { promise, resolve } = Promise.withResolvers()
-    this.#signed = resolve
+    const signed = new Promise((resolve) => (this.#signed = resolve))
     const condition = { IfNoneMatch: '*', ContentLength: body.length }
     const command = new this.#sdk.PutObjectCommand({ Bucket: BUCKET, Key: key, Body: body, ...condition })
     void this.#client.send(command)
-    const { path, query, headers } = await promise
+    const { path, query, headers } = await signed
     const search = new URLSearchParams(query).toString()
     const lines = Object.entries({
       ...headers,
