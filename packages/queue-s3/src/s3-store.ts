@@ -61,7 +61,10 @@ export interface ListRange {
  * How long some work has been without an answer, by what was asked for: while writes fail, a read that is answered is no reason to go on
  * writing. One for each call of a user's, handed to every request of it.
  */
-export type Patience = Map<string, { /** Monotonic ms of the process. */ readonly since: number; tries: number }>
+export type Patience = Map<
+  string,
+  { /** Monotonic ms of the process. */ readonly since: number; tries: number }
+>
 
 /** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
