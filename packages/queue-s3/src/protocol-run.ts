@@ -1,4 +1,4 @@
-import type { Logger } from '@sluice/core'
+import { isSluiceError, type Logger } from '@sluice/core'
 import type { Patience, S3Store } from './s3-store.js'
 import type { Protocol, StorageReply } from './storage-op.js'
 
@@ -35,13 +35,21 @@ export async function runProtocols<T>(
   let runs = protocols.map((protocol, index): Run<T> => {
     return { protocol, index, patience: store.patience(), reply: undefined }
   })
+  // So many that got no answer one after the other are an outage: the rest would only wait as long again, and end alike.
+  const outage: Outage = { failures: 0, error: undefined }
   while (runs.length > 0) {
     const parked: Run<T>[] = []
     const keys: string[] = []
     const queue = runs.values()
     const work = async () => {
       for (const run of queue) {
+        const hasBegun = run.reply !== undefined
+        if (!hasBegun && outage.failures >= store.concurrency) {
+          results[run.index] = { error: outage.error }
+          continue
+        }
         const deleted = await untilDelete(store, run, results)
+        noteEnd(outage, deleted === undefined ? results[run.index] : undefined)
         if (deleted === undefined) continue
         parked.push(run)
         keys.push(...deleted)
@@ -52,6 +60,18 @@ export async function runProtocols<T>(
     runs = parked.toSorted((a, b) => a.index - b.index)
   }
   return results
+}
+
+interface Outage {
+  failures: number
+  error: unknown
+}
+
+function noteEnd(outage: Outage, result: RunResult<unknown> | undefined): void {
+  const isLost =
+    result !== undefined && 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE')
+  outage.failures = isLost ? outage.failures + 1 : 0
+  if (isLost) outage.error = result.error
 }
 
 async function untilDelete<T>(

@@ -260,4 +260,18 @@ describe('a store that takes no more writes and still reads', () => {
     ]
     for (const call of calls) expect((await refusal(call)).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   })
+
+  test('is tried by as many items of a batch as go at once, and by no others after them', async () => {
+    const server = await serverOf()
+    const queue = await queueOn(server, { timeoutMs: 200, concurrency: 4 })
+    const keys = new Set<string>()
+    server.main.onRequest = ({ operation, key }) => {
+      if (operation !== 'PutObject') return undefined
+      keys.add(key ?? '')
+      return answerWith('InternalError')
+    }
+    const items = Array.from({ length: 100 }, (_, n) => ({ id: `i${n}`, body: n }))
+    expect((await refusal(() => queue.putMany(items))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
+    expect(keys.size).toBeLessThanOrEqual(8)
+  })
 })

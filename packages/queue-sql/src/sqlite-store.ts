@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { SluiceError } from '@sluice/core'
@@ -98,11 +98,23 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
 /** Makes the file that isn't there yet, readable by its owner alone, since bodies may be private; SQLite gives `-wal` and `-shm` its mode. */
 function prepareFile(path: string): void {
   if (sqliteFileExists(path)) return
-  mkdirSync(dirname(resolve(path)), { recursive: true })
+  makeFolder(dirname(resolve(path)))
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
     // Of ten processes that start together nine find that another has made it.
+    if (!isThere(error)) throw error
+  }
+}
+
+/** One folder after the other: where the system lets nobody make one, Node's own recursion may try for ever. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    // Another process that starts at the same time has made it.
     if (!isThere(error)) throw error
   }
 }

@@ -58,6 +58,13 @@ describe('options', () => {
 })
 
 describe('SQLite', () => {
+  test('makes the folders of its file, and says which can’t be made', async () => {
+    await open({ url: `sqlite:${join(directory, 'a', 'b', 'queue.db')}` })
+    writeFileSync(join(directory, 'file'), '')
+    const error = await refusal(open({ url: `sqlite:${join(directory, 'file', 'c', 'queue.db')}` }))
+    expect(error.message).toMatch(/queue\.db.*mkdir/)
+  })
+
   test('the directory of the file is made, and what is in the file is there at the next opening', async () => {
     const url = `sqlite:${join(directory, 'a', 'b', 'queue.db')}`
     const first = await open({ url })

@@ -23,7 +23,7 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
   if (report.stage === 'FAIL') return `told to end; ${endText(report, maxChars)}`
   const heldUp = heldUpBy(report)
   return heldUp === undefined
-    ? 'told to end; it has not ended yet'
+    ? 'cancelled; it has not ended yet. If it goes on, the worker was not told: cancel the item again'
     : `told to end; it has not begun: ${endsWhenText(heldUp)}`
 }
 
