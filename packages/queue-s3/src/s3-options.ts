@@ -5,6 +5,8 @@ const credentials = z.strictObject({
   accessKeyId: z.string().min(1),
   secretAccessKey: z.string().min(1),
   sessionToken: z.string().min(1).optional(),
+  // The AWS SDK writes this into the object that it is given, so one that another client has used has it.
+  $source: z.unknown().optional(),
 })
 
 const SHARDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256]

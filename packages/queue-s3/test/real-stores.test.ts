@@ -275,3 +275,11 @@ describe('a store that takes no more writes and still reads', () => {
     expect(keys.size).toBeLessThanOrEqual(8)
   })
 })
+
+test('credentials that another client of the SDK has marked, or that are frozen, are taken as they are', async () => {
+  const server = await serverOf()
+  const { credentials } = optionsOn(server)
+  const marked = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
+  await (await queueOn(server, { credentials: marked })).put('a', 1)
+  await (await queueOn(server, { credentials: Object.freeze({ ...credentials }) })).put('b', 1)
+})
