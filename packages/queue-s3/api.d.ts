@@ -419,6 +419,7 @@ declare const optionsSchema: z.ZodObject<{
         accessKeyId: z.ZodString;
         secretAccessKey: z.ZodString;
         sessionToken: z.ZodOptional<z.ZodString>;
+        $source: z.ZodOptional<z.ZodUnknown>;
     }, z.core.$strict>>;
     concurrency: z.ZodDefault<z.ZodInt>;
     shards: z.ZodOptional<z.ZodInt>;
