@@ -280,6 +280,8 @@ test('credentials that another client of the SDK has marked, or that are frozen,
   const server = await serverOf()
   const { credentials } = optionsOn(server)
   const marked = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
-  await (await queueOn(server, { credentials: marked })).put('a', 1)
-  await (await queueOn(server, { credentials: Object.freeze({ ...credentials }) })).put('b', 1)
+  const queue = await queueOn(server, { credentials: marked })
+  await queue.put('a', 1)
+  const other = await queueOn(server, { credentials: Object.freeze({ ...credentials }) })
+  expect(await other.lookupStatus('a')).toBe('WAITING')
 })
