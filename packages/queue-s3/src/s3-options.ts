@@ -79,7 +79,7 @@ export type CheckedS3Options = z.output<typeof optionsSchema>
 
 /** Stores that keep objects in files change such names or refuse them, and a slash in front makes an empty part of them. */
 function isPlainPath(prefix: string): boolean {
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   if (/[\\\u0000-\u001f\u007f]/u.test(prefix)) return false
   const parts = prefix.replace(/\/$/u, '').split('/')
   return (
