@@ -1,4 +1,6 @@
+import { MAX_DOCUMENT_NAME_BYTES } from './document.js'
 import { MAX_PRIORITY, assertItemId, assertSpan, cutReason } from './input.js'
+import { utf8Bytes } from './json.js'
 import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions, type SweepOptions } from './queue.js'
 import { assertStage, type Stage } from './stage.js'
 
@@ -60,4 +62,31 @@ export function assertLease(name: unknown, holder: unknown, ttlMs: number): void
   if (typeof holder !== 'string' || holder === '') throw new TypeError('a lease needs a holder')
   assertSpan(ttlMs, 'ttlMs')
   if (ttlMs < 100) throw new TypeError(`ttlMs must be 100 or more; got ${ttlMs}`)
+}
+
+/** @throws TypeError for what can't be the name of a document */
+export function assertDocumentName(name: unknown): asserts name is string {
+  if (typeof name !== 'string' || name === '') throw new TypeError('a document needs a name')
+  assertDocumentText(name, 'the name of a document')
+}
+
+/** @throws TypeError for what no name of a document can begin with; the empty text is fine */
+export function assertDocumentPrefix(prefix: unknown): asserts prefix is string {
+  if (typeof prefix !== 'string') throw new TypeError('a prefix of documents must be a string')
+  assertDocumentText(prefix, 'a prefix of documents')
+}
+
+function assertDocumentText(text: string, what: string): void {
+  if (text.includes('\0') || !text.isWellFormed()) {
+    throw new TypeError(`${what} must be well-formed Unicode without NUL`)
+  }
+  const bytes = utf8Bytes(text)
+  if (bytes <= MAX_DOCUMENT_NAME_BYTES) return
+  throw new TypeError(`${what} is ${bytes} bytes of UTF-8; at most ${MAX_DOCUMENT_NAME_BYTES} are allowed`)
+}
+
+/** @throws TypeError unless it is `undefined` or a whole number, 1 or more */
+export function assertDocumentVersion(version: unknown): void {
+  if (version === undefined || (Number.isSafeInteger(version) && Number(version) >= 1)) return
+  throw new TypeError(`ifVersion must be a version that a read gave, or undefined; got ${String(version)}`)
 }

@@ -1,4 +1,5 @@
 import { assertCount, assertItemId, assertSpan, cutReason, encodeOptional } from './input.js'
+import { MAX_FAILURE_CLASS_CHARS, MAX_JOB_UID_CHARS, MAX_RETRY_STATE_BYTES } from './item.js'
 import type { WantedMove } from './judge-move.js'
 import type { Settlement } from './queue.js'
 
@@ -9,7 +10,14 @@ export interface CheckedMove extends WantedMove {
   readonly detailsText: string | undefined
   readonly reason: string | undefined
   readonly delayMs: number
+  /** The attempt doesn't count: it was asked for, or the attempt is unsent. */
   readonly refund: boolean
+  readonly unsent: boolean
+  readonly keepPlace: boolean
+  readonly retryStateText: string | undefined
+  readonly failureClass: string | undefined
+  readonly exitCode: number | undefined
+  readonly jobUid: string | undefined
 }
 
 /** A {@link Settlement} whose attempt may be left out, as `success`, `fail` and `release` allow. */
@@ -21,13 +29,11 @@ export type AskedMove = Omit<Settlement, 'attempt'> & { readonly attempt?: numbe
  * @throws TypeError that names the field
  */
 export function checkMove(asked: AskedMove, maxBytes: number): CheckedMove {
-  const { id, attempt, uid, stage, delayMs = 0, refund = false } = asked
+  const { id, attempt, uid, stage } = asked
   assertItemId(id)
   assertTarget(stage)
   if (attempt !== undefined) assertCount(attempt, 'attempt')
   if (uid !== undefined && typeof uid !== 'string') throw new TypeError('uid must be a string')
-  if (typeof refund !== 'boolean') throw new TypeError('refund must be true or false')
-  assertSpan(delayMs, 'delayMs')
   return {
     id,
     to: stage,
@@ -36,9 +42,36 @@ export function checkMove(asked: AskedMove, maxBytes: number): CheckedMove {
     resultText: encodeOptional(asked.result, maxBytes, 'result'),
     detailsText: encodeOptional(asked.details, maxBytes, 'details'),
     reason: cutReason(asked.reason),
-    delayMs,
-    refund,
+    ...checkReturn(asked),
+    ...checkOutcome(asked),
   }
+}
+
+/** What only a move to WAITING has; of others it is checked and not used. */
+function checkReturn(asked: AskedMove) {
+  const { delayMs = 0, refund = false, unsent = false, keepPlace = false } = asked
+  for (const [name, flag] of Object.entries({ refund, unsent, keepPlace })) {
+    if (typeof flag !== 'boolean') throw new TypeError(`${name} must be true or false`)
+  }
+  assertSpan(delayMs, 'delayMs')
+  if (keepPlace && delayMs > 0) throw new TypeError('give keepPlace or delayMs, not both')
+  const retryStateText = encodeOptional(asked.retryState, MAX_RETRY_STATE_BYTES, 'retryState')
+  return { delayMs, refund: refund || unsent, unsent, keepPlace, retryStateText }
+}
+
+function checkOutcome({ failureClass, exitCode, jobUid }: AskedMove) {
+  assertShortText(failureClass, 'failureClass', MAX_FAILURE_CLASS_CHARS)
+  assertShortText(jobUid, 'jobUid', MAX_JOB_UID_CHARS)
+  if (exitCode !== undefined && !Number.isSafeInteger(exitCode))
+    throw new TypeError('exitCode must be an integer')
+  return { failureClass, exitCode, jobUid }
+}
+
+function assertShortText(text: unknown, what: string, maxChars: number): void {
+  if (text === undefined) return
+  const isFit = typeof text === 'string' && text !== '' && text.length <= maxChars
+  if (isFit && text.isWellFormed() && !text.includes('\0')) return
+  throw new TypeError(`${what} must be a string of 1 to ${maxChars} characters, well-formed and without NUL`)
 }
 
 /**

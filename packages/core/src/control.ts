@@ -7,6 +7,8 @@ export interface ControlState {
   readonly pausedAt?: number
   /** Live limits by name, such as `maxProcessing`; what isn't here is as the service was configured. */
   readonly limits: Readonly<Record<string, number>>
+  /** How often {@link QueueControl.sync} was called, 0 or absent for never. */
+  readonly syncs?: number
 }
 
 /** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part [Q-CTRL-1]. */
@@ -17,6 +19,13 @@ export interface QueueControl {
   resume(): Promise<void>
   /** Sets limits by name, each a number of 0 or more; `null` takes one away. Names that aren't mentioned stay as they are. */
   setLimits(limits: Readonly<Record<string, number | null>>): Promise<void>
+  /**
+   * Asks whoever dispatches to say when everything is over that it began before it could know what is stored now: it notes the number in its
+   * document once each send that had begun by then has ended [Q-CTRL-2].
+   *
+   * @returns the number, one more than the last
+   */
+  sync(): Promise<number>
 }
 
 /** The live limit that `processingLimit` obeys. */

@@ -9,6 +9,11 @@ export const ERROR_CODES = {
     retryable: false,
     means: 'the item is not in the stage, or not at the attempt, that the move needs',
   },
+  SLUICE_LEASE_LOST: {
+    retryable: false,
+    means:
+      'the lease that the call was made under is held by somebody else, has run out, or was released: nothing changed',
+  },
   SLUICE_QUEUE_CLOSED: { retryable: false, means: 'close() was called on this queue' },
   SLUICE_QUEUE_UNAVAILABLE: {
     retryable: true,
@@ -46,8 +51,16 @@ export interface PartlyStored {
   readonly unknown: number
 }
 
+/**
+ * Whose trouble a refused or failed call of a worker is. `item`: this one item's, others may go well · `worker`: everybody's, and never counts
+ * against an item · `capacity`: the worker works, and takes no more for now.
+ */
+export type TroubleConcerns = 'item' | 'worker' | 'capacity'
+
 export interface SluiceErrorOptions {
   readonly itemId?: string
+  /** Of what `sendJob` and `lookupJob` reject with. Absent: the worker's answer is in words that nobody knows [W-SEND-2]. */
+  readonly concerns?: TroubleConcerns
   /** Of a `putMany` that failed: what of it is stored all the same. */
   readonly stored?: PartlyStored
   /** Overrides what the code says, for the rare case that knows better. */
@@ -70,6 +83,7 @@ export class SluiceError extends Error {
   readonly itemId?: string
   readonly retryAfterMs?: number
   readonly stored?: PartlyStored
+  readonly concerns?: TroubleConcerns
 
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -78,6 +92,7 @@ export class SluiceError extends Error {
     if (options.itemId !== undefined) this.itemId = options.itemId
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
     if (options.stored !== undefined) this.stored = options.stored
+    if (options.concerns !== undefined) this.concerns = options.concerns
     Object.defineProperty(this, BRAND, { value: true })
   }
 }
@@ -85,12 +100,13 @@ export class SluiceError extends Error {
 /** The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it is. */
 export function withStored(error: unknown, stored: PartlyStored): unknown {
   if (!isSluiceError(error)) return error
-  const { code, message, retryable, itemId, retryAfterMs, cause } = error
+  const { code, message, retryable, itemId, retryAfterMs, concerns, cause } = error
   return new SluiceError(code, message, {
     retryable,
     stored,
     ...(itemId === undefined ? {} : { itemId }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(concerns === undefined ? {} : { concerns }),
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -4,7 +4,14 @@ export type { Stage, FinalStage, Move } from './stage.js'
 export { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from './json.js'
 export type { JsonValue } from './json.js'
 export { cloneJson, copyJson } from './json-copy.js'
-export { MAX_ID_BYTES, MAX_HISTORY, MAX_REASON_CHARS } from './item.js'
+export {
+  MAX_FAILURE_CLASS_CHARS,
+  MAX_HISTORY,
+  MAX_ID_BYTES,
+  MAX_JOB_UID_CHARS,
+  MAX_REASON_CHARS,
+  MAX_RETRY_STATE_BYTES,
+} from './item.js'
 export type { NewItem, PutOptions, ItemHead, QueueItem, ItemRecord, AttemptRecord } from './item.js'
 export {
   MAX_PRIORITY,
@@ -20,6 +27,9 @@ export {
 } from './input.js'
 export type { CheckedItem, CopiedItem } from './input.js'
 export {
+  assertDocumentName,
+  assertDocumentPrefix,
+  assertDocumentVersion,
   assertIds,
   assertLease,
   assertPageLimit,
@@ -36,6 +46,9 @@ export type {
   Queue,
   QueueSupports,
   JobFence,
+  JobOutcome,
+  WaitingAgain,
+  GetOptions,
   SuccessOutcome,
   FailOutcome,
   ReleaseOptions,
@@ -52,6 +65,14 @@ export type {
 export { MAX_PROCESSING_LIMIT } from './control.js'
 export type { ControlState, QueueControl } from './control.js'
 export type { Lease } from './lease.js'
+export { MAX_DOCUMENT_NAME_BYTES } from './document.js'
+export type {
+  DocumentRemoveOptions,
+  DocumentVersion,
+  DocumentWriteOptions,
+  QueueDocument,
+} from './document.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './request-time.js'
 export type {
   Worker,
   WorkerSupports,
@@ -61,9 +82,10 @@ export type {
   JobReports,
   FailureClass,
   KnownFailureClass,
+  ProbeSample,
 } from './worker.js'
 export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js'
-export type { ErrorCode, PartlyStored, SluiceErrorOptions } from './errors.js'
+export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export type { PackageContext, QueuePackage, QueueUse, WorkerPackage } from './package-entry.js'

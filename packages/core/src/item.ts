@@ -1,5 +1,6 @@
 import type { JsonValue } from './json.js'
 import type { FinalStage, Stage } from './stage.js'
+import type { FailureClass } from './worker.js'
 
 /** What a producer hands in. */
 export interface NewItem {
@@ -29,6 +30,8 @@ export interface ItemHead {
   /** How many of the attempts don't count against a limit of attempts. `attempt - refunds` is what a retry policy counts. */
   readonly refunds: number
   readonly priority: number
+  /** As the latest release gave it [Q-MOVE-6]. */
+  readonly retryState?: JsonValue
 }
 
 /** An item as `get` gives it out. */
@@ -48,6 +51,11 @@ export interface AttemptRecord {
   readonly outcome?: FinalStage | 'WAITING'
   readonly reason?: string
   readonly details?: JsonValue
+  readonly failureClass?: FailureClass
+  readonly exitCode?: number
+  readonly jobUid?: string
+  /** `true`: no job was started for it. */
+  readonly unsent?: boolean
 }
 
 /** All that the queue knows of an item. */
@@ -66,6 +74,12 @@ export interface ItemRecord extends ItemHead {
   readonly result?: JsonValue
   /** Of the latest `success` or `fail`: evidence, such as a link to the job. */
   readonly details?: JsonValue
+  /** Of the latest `fail` or `release`; of an item in SUCCESS absent, after a `requeue` too. */
+  readonly failureClass?: FailureClass
+  /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+  readonly exitCode?: number
+  /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+  readonly jobUid?: string
   /** Oldest first, the running attempt last; the newest {@link MAX_HISTORY} of them. */
   readonly history: readonly AttemptRecord[]
 }
@@ -75,3 +89,8 @@ export const MAX_ID_BYTES = 1_024
 export const MAX_HISTORY = 50
 /** A reason longer than this is cut: it is for people to read and to group by. */
 export const MAX_REASON_CHARS = 2_000
+/** Largest `retryState`, in bytes of JSON text in UTF-8. */
+export const MAX_RETRY_STATE_BYTES = 1_024
+export const MAX_FAILURE_CLASS_CHARS = 64
+/** Longest `jobUid`: that of any system known, with room. */
+export const MAX_JOB_UID_CHARS = 256

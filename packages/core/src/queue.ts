@@ -1,8 +1,10 @@
 import type { AttemptRecord, ItemHead, ItemRecord, NewItem, PutOptions, QueueItem } from './item.js'
 import type { JsonValue } from './json.js'
 import type { QueueControl } from './control.js'
+import type { QueueDocument } from './document.js'
 import type { Lease } from './lease.js'
 import type { Stage } from './stage.js'
+import type { FailureClass } from './worker.js'
 
 /** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
 export interface QueueSupports {
@@ -16,6 +18,13 @@ export interface QueueSupports {
   readonly orderPrecisionMs: number
   /** It has a `sweep`. Default false. */
   readonly sweep?: boolean
+  /**
+   * `get` with a lease, and writes of documents with one, compare the lease in the same atomic step [Q-GET-5]. Default false: they read it before
+   * and after, and a claim that turns out to be late is given back, uncounted.
+   */
+  readonly fencedClaims?: boolean
+  /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that [Q-END-1]. */
+  readonly longestCallMs?: number
 }
 
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
@@ -24,26 +33,52 @@ export interface JobFence {
   readonly uid?: string
 }
 
-export interface SuccessOutcome extends JobFence {
+/** How an attempt's job ended, for people and rules to tell failures apart. Kept in the item's record and in its history [Q-LOOK-2]. */
+export interface JobOutcome {
+  /** FAIL and WAITING. 1 to {@link MAX_FAILURE_CLASS_CHARS} characters. */
+  readonly failureClass?: FailureClass
+  /** Of the program, as the worker knows it. An integer. */
+  readonly exitCode?: number
+  /** The job's own id in the outside system: two jobs of one name that were made one after the other differ in it. */
+  readonly jobUid?: string
+}
+
+/** How an item comes back to WAITING. */
+export interface WaitingAgain {
+  /** Not given out again before so many ms have passed. Default 0. */
+  readonly delayMs?: number
+  /** The attempt doesn't count against a limit of attempts. */
+  readonly refund?: boolean
+  /**
+   * No job was started for the attempt. It doesn't count, as with `refund`, and its history says `unsent`: a job of it that shows up all the same was
+   * made too late.
+   */
+  readonly unsent?: boolean
+  /** The item goes back to the place in the order that it had before the claim, instead of behind those that wait. Excludes `delayMs`. [Q-MOVE-5] */
+  readonly keepPlace?: boolean
+  /**
+   * A small value for whoever claims the item next, at most {@link MAX_RETRY_STATE_BYTES} bytes of JSON: part of the item's summary from then on. A
+   * release without one, and a `requeue`, take it away [Q-MOVE-6].
+   */
+  readonly retryState?: JsonValue
+}
+
+export interface SuccessOutcome extends JobFence, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
   readonly result?: JsonValue
   readonly details?: JsonValue
 }
 
-export interface FailOutcome extends JobFence {
+export interface FailOutcome extends JobFence, JobOutcome {
   readonly reason?: string
   readonly details?: JsonValue
 }
 
-export interface ReleaseOptions extends JobFence {
-  /** Not given out again before so many ms have passed. Default 0. */
-  readonly delayMs?: number
+export interface ReleaseOptions extends JobFence, JobOutcome, WaitingAgain {
   readonly reason?: string
-  /** The attempt doesn't count against a limit of attempts. */
-  readonly refund?: boolean
 }
 
 /** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
-export interface Settlement {
+export interface Settlement extends JobOutcome, WaitingAgain {
   readonly id: string
   readonly attempt: number
   readonly uid?: string
@@ -54,10 +89,6 @@ export interface Settlement {
   readonly reason?: string
   /** SUCCESS and FAIL in the item's record; of WAITING it goes to the attempt's history. */
   readonly details?: JsonValue
-  /** WAITING only. */
-  readonly delayMs?: number
-  /** WAITING only. */
-  readonly refund?: boolean
 }
 
 export interface RefusedSettlement {
@@ -70,6 +101,14 @@ export interface SettleReport {
   /** Moves that are now done, repeats of earlier ones included. */
   readonly settled: number
   readonly refused: readonly RefusedSettlement[]
+}
+
+export interface GetOptions {
+  /**
+   * The claim holds only under this lease, an object that `lease()` of the same queue gave: nothing is claimed once it has run out, was released,
+   * or is somebody else's [Q-GET-5].
+   */
+  readonly lease?: Lease
 }
 
 export interface RequeueOptions {
@@ -160,13 +199,14 @@ export interface Queue {
 
   /**
    * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
-   * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits: an empty queue
-   * gives `[]` [Q-GET-3]. Killed at any instruction it loses nothing [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1].
-   * A pause does not stop it: that is for the engine to obey.
+   * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits. It may give fewer than there
+   * are, for the sake of their size; only `[]` says that nothing can be given out now [Q-GET-3]. Killed at any instruction it loses nothing
+   * [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1]. A pause does not stop it: that is for the engine to obey.
    *
    * @param maxItems whole number, 0 or more
+   * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed [Q-GET-5]
    */
-  get(maxItems: number): Promise<QueueItem[]>
+  get(maxItems: number, options?: GetOptions): Promise<QueueItem[]>
 
   /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. */
   peek(maxItems: number): Promise<QueueItem[]>
@@ -245,6 +285,12 @@ export interface Queue {
    * @returns `undefined` while another holder has it
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
+
+  /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
+  document(name: string): QueueDocument
+
+  /** The names of all documents that begin with a prefix, in the order of their UTF-8 bytes [Q-DOC-4]. */
+  documents(prefix?: string): Promise<readonly string[]>
 
   /**
    * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes finished items by their age.

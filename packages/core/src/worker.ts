@@ -22,7 +22,9 @@ export type FailureClass = KnownFailureClass | (string & Record<never, never>)
 /**
  * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
  * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone ·
- * `unschedulable`: it was accepted and nothing of it could begin within the time that was given.
+ * `unschedulable`: it was accepted and nothing of it could begin within the time that was given · `oom`: it used more memory than it was given ·
+ * `unsendable`: the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work needs. `rejected`,
+ * `unsendable` and `invalid-body` are never retried.
  */
 export type KnownFailureClass =
   | 'failed'
@@ -33,6 +35,9 @@ export type KnownFailureClass =
   | 'rejected'
   | 'lost'
   | 'unschedulable'
+  | 'oom'
+  | 'unsendable'
+  | 'invalid-body'
 
 /** What a worker says of a job. */
 export interface JobReport {
@@ -57,6 +62,18 @@ export interface JobReport {
   readonly startedAt?: number
   readonly finishedAt?: number
   readonly failureClass?: FailureClass
+  /** Of the program, where the worker knows it. */
+  readonly exitCode?: number
+  /**
+   * The job's own id in the outside system, such as a workflow's uid. Of two jobs of one name, the first deleted and the second made afterwards, it
+   * differs; of one job that a person retried there it doesn't.
+   */
+  readonly jobUid?: string
+  /**
+   * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the id had before it was removed and put
+   * again. Of a poll alone: a poll has one report for each id [W-POLL-1].
+   */
+  readonly earlier?: readonly JobReport[]
 }
 
 /**
@@ -83,6 +100,16 @@ export interface WorkerSupports {
   readonly pending?: boolean
   /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
   readonly incompletePolls?: boolean
+  /** It has a `probeSend` [W-PROBE-1]. Default false. */
+  readonly probeSend?: boolean
+  /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
+  readonly longestCallMs?: number
+}
+
+/** An item that the worker took well. */
+export interface ProbeSample {
+  readonly id: string
+  readonly body: JsonValue
 }
 
 /**
@@ -107,7 +134,8 @@ export interface Worker {
    * one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
    *
    * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted; SLUICE_WORKER_UNAVAILABLE, with
-   * `retryAfterMs` if known, when the trouble is the worker's; SLUICE_WORKER_DENIED for credentials [W-SEND-2]
+   * `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED for credentials. `concerns` says whose trouble it is: the
+   * item's, the worker's, or that the worker has no room; absent where the worker's words are unknown [W-SEND-2]
    */
   sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>
 
@@ -136,6 +164,15 @@ export interface Worker {
    * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
    */
   forgetJobs?(jobs: readonly JobRef[]): Promise<void>
+
+  /**
+   * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample would get as far as any can, the
+   * permission to start included. Reading something is no probe [W-PROBE-1].
+   *
+   * @param sample an item that was sent well, where the caller knows one; without it the worker takes what it sent last itself
+   * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
+   */
+  probeSend?(sample?: ProbeSample): Promise<void>
 
   /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
   watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest'
 import {
   MAX_PAGE_ITEMS,
+  MAX_RETRY_STATE_BYTES,
+  assertDocumentName,
+  assertDocumentPrefix,
+  assertDocumentVersion,
   assertIds,
   assertLease,
   assertPageLimit,
@@ -8,6 +12,7 @@ import {
   checkRemovable,
   checkRequeue,
   checkSettlements,
+  requestTimeMs,
   type Settlement,
 } from '../src/index.js'
 
@@ -66,6 +71,8 @@ test('a move is checked whole and what it brings is JSON text', () => {
     reason: undefined,
     delayMs: 0,
     refund: false,
+    unsent: false,
+    keepPlace: false,
   })
   const wrong = { id: 'a', stage: 'PROCESSING' }
   expect(() => checkMove(JSON.parse(JSON.stringify(wrong)), 100)).toThrow(/SUCCESS, FAIL or WAITING/)
@@ -73,6 +80,54 @@ test('a move is checked whole and what it brings is JSON text', () => {
   expect(() => checkMove({ id: 'a', stage: 'SUCCESS', result: 'x'.repeat(100) }, 100)).toThrow(
     /result is 102 bytes/,
   )
+})
+
+test('what a move says of the job, and of how the item comes back, is checked', () => {
+  const asked = { id: 'a', attempt: 1, stage: 'WAITING' } as const
+  const state = { tries: 2 }
+  expect(
+    checkMove(
+      {
+        ...asked,
+        unsent: true,
+        keepPlace: true,
+        retryState: state,
+        failureClass: 'oom',
+        exitCode: 137,
+        jobUid: 'u',
+      },
+      100,
+    ),
+  ).toMatchObject({
+    refund: true,
+    unsent: true,
+    keepPlace: true,
+    retryStateText: '{"tries":2}',
+    failureClass: 'oom',
+    exitCode: 137,
+    jobUid: 'u',
+  })
+  expect(() => checkMove({ ...asked, keepPlace: true, delayMs: 1 }, 100)).toThrow(/keepPlace or delayMs/)
+  expect(() => checkMove({ ...asked, retryState: 'x'.repeat(MAX_RETRY_STATE_BYTES) }, 10_000)).toThrow(
+    /retryState is/,
+  )
+  expect(() => checkMove({ ...asked, exitCode: 1.5 }, 100)).toThrow(/exitCode/)
+  expect(() => checkMove({ ...asked, failureClass: '' }, 100)).toThrow(/failureClass/)
+  expect(() => checkMove({ ...asked, jobUid: '\0' }, 100)).toThrow(/jobUid/)
+})
+
+test('documents have names of 1 to 128 bytes, and versions from 1', () => {
+  for (const name of ['', 'a\0', '\uD800', 'é'.repeat(65), 5])
+    expect(() => assertDocumentName(name)).toThrow(TypeError)
+  expect(() => assertDocumentPrefix('')).not.toThrow()
+  expect(() => assertDocumentName('é'.repeat(64))).not.toThrow()
+  for (const version of [0, 1.5, '1', null]) expect(() => assertDocumentVersion(version)).toThrow(/ifVersion/)
+  expect(() => assertDocumentVersion(undefined)).not.toThrow()
+})
+
+test('a request may take its timeout and a second for each 64 KiB', () => {
+  expect(requestTimeMs(30_000, 0)).toBe(30_000)
+  expect(requestTimeMs(30_000, 65_537)).toBe(31_001)
 })
 
 test('a bad one of many outcomes is named by its index, and needs its attempt', () => {

@@ -1,4 +1,5 @@
 import type { ControlState, ItemHead, JsonValue, QueueItem } from '@sluice/core'
+import { startableNow } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
 import { roomIn } from './release-policy.js'
@@ -81,7 +82,8 @@ async function sendNew(engine: Engine, pass: SendPass, { control, ahead }: Dispa
 }
 
 async function sendAll(engine: Engine, pass: SendPass, items: readonly QueueItem[]): Promise<void> {
-  await forEachParallel(items, engine.sendConcurrency, (item) =>
+  const startable = await startableNow(engine, items)
+  await forEachParallel(startable, engine.sendConcurrency, (item) =>
     sendItem(engine, pass, { head: item, body: item.body, again: false }),
   )
 }

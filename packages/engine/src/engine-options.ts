@@ -30,10 +30,29 @@ export interface JobsOptions {
    * SUCCESS, any other end is a failure of class `unschedulable` under the retry rules. In ms, 1 or more. Default: none is.
    */
   readonly pendingTimeoutMs?: number
+  /**
+   * A job that polls report as running is asked for by name when nothing was heard of it for so long, and then less and less often; in ms, 0 for
+   * never. Default 300,000.
+   */
+  readonly askAfterMs?: number
 }
 
-/** {@link JobsOptions}, the default filled in. */
-export type JobsRule = JobsOptions & { readonly pendingWarnMs: number }
+/** {@link JobsOptions}, the defaults filled in. */
+export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly askAfterMs: number }
+
+/** What becomes of an item that the worker refuses while it takes others. */
+export interface SendsOptions {
+  /**
+   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. A try counts only if another item was sent well, or a probe
+   * succeeded, since the one before. Default 5.
+   */
+  readonly maxTries?: number
+  /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */
+  readonly baseMs?: number
+  readonly maxMs?: number
+  /** A `Retry-After` that asks for longer is cut to this, in ms. Default 300,000. */
+  readonly maxRetryAfterMs?: number
+}
 
 /** How the queue's storage is kept tidy, where the queue has a `sweep`. */
 export interface SweepingOptions {
@@ -57,6 +76,12 @@ export interface WorkQueueOptions {
   readonly lost?: LostOptions
   readonly sweep?: SweepingOptions
   readonly jobs?: JobsOptions
+  readonly sends?: SendsOptions
+  /**
+   * A tick in which no call of queue or worker ended for so long has stalled: the call is given up, and the lease with it. At least twice the
+   * longest call that both state. In ms, 1,000 or more. Default 120,000.
+   */
+  readonly stallMs?: number
   /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
   readonly leaseTtlMs?: number
   /** Names this process among those that share the queue; unique. Default a random UUID. */
@@ -85,6 +110,8 @@ export interface CheckedOptions {
   readonly lost: Required<LostOptions>
   readonly sweep: SweepRule
   readonly jobs: JobsRule
+  readonly sends: Required<SendsOptions>
+  readonly stallMs: number
   readonly leaseTtlMs: number
   readonly holder: string
   readonly sendConcurrency: number
@@ -102,7 +129,7 @@ const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies Lo
 export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
   const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
   const { sendConcurrency = 16, maxLookupsPerSecond = 200, maxBatchItems = 500 } = options
-  const { retry = {}, lost = {}, sweep = {}, jobs = {} } = options
+  const { retry = {}, lost = {}, sweep = {}, jobs = {}, sends = {}, stallMs = 120_000 } = options
   const { clock = systemClock, logger = silentLogger, onEvent = ignore, random = Math.random } = options
   const checked: CheckedOptions = {
     queue: options.queue,
@@ -111,7 +138,9 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     retry: retryPolicy(retry),
     lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
     sweep: { everyMs: 3_600_000, ...sweep },
-    jobs: { pendingWarnMs: 600_000, ...jobs },
+    jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000, ...jobs },
+    sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
+    stallMs,
     leaseTtlMs,
     holder,
     sendConcurrency,
@@ -142,6 +171,8 @@ function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: Checked
   assertSpan(sweep.everyMs, 'sweep.everyMs')
   if (sweep.retentionMs !== undefined) assertSpan(sweep.retentionMs, 'sweep.retentionMs')
   assertJobs(jobs, worker)
+  assertSends(options.sends)
+  assertAtLeast(options.stallMs, 1_000, 'stallMs')
   assertAtLeast(options.leaseTtlMs, 100, 'leaseTtlMs')
   assertAtLeast(options.sendConcurrency, 1, 'sendConcurrency')
   assertAtLeast(options.maxLookupsPerSecond, 1, 'maxLookupsPerSecond')
@@ -149,8 +180,16 @@ function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: Checked
   if (options.holder === '') throw new TypeError('holder must not be empty')
 }
 
-function assertJobs({ pendingWarnMs, pendingTimeoutMs }: JobsRule, worker: Worker): void {
+function assertSends({ maxTries, baseMs, maxMs, maxRetryAfterMs }: Required<SendsOptions>): void {
+  assertAtLeast(maxTries, 1, 'sends.maxTries')
+  assertAtLeast(baseMs, 1, 'sends.baseMs')
+  assertAtLeast(maxMs, baseMs, 'sends.maxMs')
+  assertSpan(maxRetryAfterMs, 'sends.maxRetryAfterMs')
+}
+
+function assertJobs({ pendingWarnMs, askAfterMs, pendingTimeoutMs }: JobsRule, worker: Worker): void {
   assertSpan(pendingWarnMs, 'jobs.pendingWarnMs')
+  assertSpan(askAfterMs, 'jobs.askAfterMs')
   if (pendingTimeoutMs === undefined) return
   assertAtLeast(pendingTimeoutMs, 1, 'jobs.pendingTimeoutMs')
   if (worker.supports.cancelJob && worker.cancelJob !== undefined) return

@@ -1,7 +1,7 @@
 import type { Clock, Logger, Queue, Worker } from '@sluice/core'
 import type { DecideRules } from './decide.js'
 import type { JobMemory } from './job-memory.js'
-import type { JobsRule } from './engine-options.js'
+import type { JobsRule, SendsOptions } from './engine-options.js'
 import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
@@ -18,6 +18,8 @@ export interface Engine {
   readonly sendConcurrency: number
   readonly maxBatchItems: number
   readonly jobs: JobsRule
+  readonly sends: Required<SendsOptions>
+  readonly stallMs: number
   readonly leaseTtlMs: number
   readonly clock: Clock
   readonly logger: Logger
@@ -26,6 +28,8 @@ export interface Engine {
   readonly polls: PollState
   readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
+  /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
+  readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */
   readonly told: {
     /** Orphans that run, by their names; only those of the latest poll. */

@@ -1,9 +1,15 @@
 /** The loop of Sluice: reconcile what runs, then dispatch what may start. */
 export { WorkQueue } from './work-queue.js'
-export type { JobsOptions, LostOptions, SweepingOptions, WorkQueueOptions } from './engine-options.js'
+export type {
+  JobsOptions,
+  LostOptions,
+  SendsOptions,
+  SweepingOptions,
+  WorkQueueOptions,
+} from './engine-options.js'
 export { runLoop } from './run-loop.js'
 export type { RunLoopOptions } from './run-loop.js'
-export type { TickPoll, TickResult } from './tick-result.js'
+export type { Holdup, TickPoll, TickResult } from './tick-result.js'
 export type { WorkEvent } from './work-event.js'
 export { processingLimit, releaseAll } from './release-policy.js'
 export type { ReleasePolicy, ReleaseSnapshot } from './release-policy.js'
@@ -17,3 +23,5 @@ export { DISPATCHER_LEASE } from './lease-keeper.js'
 export { systemClock } from './system-clock.js'
 export { CANCELLED_DETAILS, isCancelled } from './cancelled-job.js'
 export { foldMessage } from './fold-message.js'
+export { DISPATCHER_DOCUMENT, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT } from './records/document-names.js'
+export type { DispatcherState } from './records/dispatcher-state.js'

@@ -34,6 +34,7 @@ export interface Sending {
  * noted as rejected, to fail.
  */
 export async function sendItem(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
+  if (engine.stop.requested) pass.halted = true
   if (pass.halted) return
   // Before each send: an engine that can't renew must have stopped before another can take over.
   if (!(await engine.lease.keep())) {

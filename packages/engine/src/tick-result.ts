@@ -29,10 +29,38 @@ export interface TickResult {
   readonly sent: number
   /** Of the sent ones, those claimed in an earlier tick or by an earlier process. */
   readonly resent: number
+  /** What keeps items from starting, or jobs from ending, other than the limit that is reached; empty when nothing does. */
+  readonly holdups: readonly Holdup[]
   /** Why the tick could not do all of its work: an outage of the queue or the worker, for which no item failed. */
   readonly unavailable?: SluiceError
   /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
   readonly nextDelayMs?: number
+}
+
+/** One thing that holds the queue back, for people: `sluice status` shows it. */
+export interface Holdup {
+  /**
+   * `paused` · `limit`: a live limit below what was configured · `worker`, `queue`: can't be used · `capacity`: the worker takes no more for now ·
+   * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
+   * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
+   */
+  readonly kind:
+    | 'paused'
+    | 'limit'
+    | 'worker'
+    | 'queue'
+    | 'capacity'
+    | 'retry-after'
+    | 'poll'
+    | 'refused-items'
+    | 'earlier-attempt'
+    | 'lost'
+  /** One line. */
+  readonly message: string
+  /** How many items it concerns, where that is known. */
+  readonly items?: number
+  /** How long it lasts from the end of the tick on, in ms, where that is known. */
+  readonly forMs?: number
 }
 
 /** What one poll was worth. */
@@ -51,8 +79,11 @@ export interface TickPoll {
 
 /** The tick's result while it is being made. */
 export type Tally = {
-  -readonly [Key in keyof Omit<TickResult, 'settled'>]: TickResult[Key]
-} & { readonly settled: { success: number; fail: number; waiting: number } }
+  -readonly [Key in keyof Omit<TickResult, 'settled' | 'holdups'>]: TickResult[Key]
+} & {
+  readonly settled: { success: number; fail: number; waiting: number }
+  readonly holdups: Holdup[]
+}
 
 export function newTally(): Tally {
   return {
@@ -69,5 +100,6 @@ export function newTally(): Tally {
     claimed: 0,
     sent: 0,
     resent: 0,
+    holdups: [],
   }
 }

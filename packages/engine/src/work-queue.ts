@@ -127,6 +127,7 @@ export class WorkQueue {
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
+      stop: { requested: false },
       lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
       told: { orphans: new Set(), forgetFailing: false, cancelFailing: false },
       emit,

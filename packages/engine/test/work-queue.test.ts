@@ -12,6 +12,7 @@ test('put, tick, settle, tick: the whole way, result and evidence stored, the jo
   const engine = world.engine()
   expect(await engine.tick()).toEqual({
     role: 'dispatcher',
+    holdups: [],
     paused: false,
     reconciled: true,
     poll: { complete: true, mayStart: true, asked: 0, unasked: 0 },

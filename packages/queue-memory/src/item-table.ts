@@ -84,6 +84,8 @@ export class ItemTable {
     item.priority = options.priority ?? item.priority
     item.reason = options.reason
     item.finishedAt = undefined
+    item.retryStateText = undefined
+    item.hasEnding = false
     item.notBeforeAt = now + (options.delayMs ?? 0)
     this.#wait(item, now)
     return true
@@ -119,6 +121,13 @@ export class ItemTable {
   #release(item: StoredItem, move: CheckedMove, now: number): void {
     if (move.refund) item.refunds += 1
     item.reason = move.reason
+    item.retryStateText = move.retryStateText
+    if (move.keepPlace) {
+      // It was claimed, so its instant has come: it needs none.
+      this.#enter(item, 'WAITING')
+      this.#line.putBack(item)
+      return
+    }
     item.notBeforeAt = now + move.delayMs
     this.#wait(item, now)
   }

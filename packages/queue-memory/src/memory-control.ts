@@ -4,6 +4,7 @@ import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
 export class ControlTable {
   #pause: Pick<ControlState, 'reason' | 'pausedAt'> | undefined
   readonly #limits = new Map<string, number>()
+  #syncs = 0
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -11,13 +12,19 @@ export class ControlTable {
   }
 
   read(): ControlState {
-    return { paused: this.#pause !== undefined, ...this.#pause, limits: Object.fromEntries(this.#limits) }
+    const limits = Object.fromEntries(this.#limits)
+    const syncs = this.#syncs === 0 ? {} : { syncs: this.#syncs }
+    return { paused: this.#pause !== undefined, ...this.#pause, limits, ...syncs }
   }
 
   /** Paused again, it takes the new reason and keeps the instant of the first. */
   pause(reason: string | undefined): void {
     const pausedAt = this.#pause?.pausedAt ?? this.#now()
     this.#pause = reason === undefined ? { pausedAt } : { reason, pausedAt }
+  }
+
+  sync(): number {
+    return ++this.#syncs
   }
 
   resume(): void {
@@ -46,6 +53,10 @@ export function memoryControl(table: ControlTable, assertOpen: () => void): Queu
     resume: async () => {
       assertOpen()
       table.resume()
+    },
+    sync: async () => {
+      assertOpen()
+      return table.sync()
     },
     setLimits: async (limits) => {
       assertOpen()

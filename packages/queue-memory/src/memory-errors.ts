@@ -1,4 +1,4 @@
-import { SluiceError, type CheckedMove } from '@sluice/core'
+import { SluiceError, type CheckedMove, type Lease } from '@sluice/core'
 import type { StoredItem } from './stored-item.js'
 
 /** SLUICE_QUEUE_CLOSED. */
@@ -39,5 +39,14 @@ export function stageConflict(item: StoredItem, move: CheckedMove): SluiceError 
     `Cannot move item ${JSON.stringify(item.id)} to ${move.to}${asked.length > 0 ? ` for ${asked.join(', ')}` : ''}: ` +
       `it is in ${item.stage} at attempt ${item.attempt}, uid ${item.uid}. Look it up before moving it again`,
     { itemId: item.id },
+  )
+}
+
+/** SLUICE_LEASE_LOST. */
+export function leaseLost(queue: string, { name, holder, fence }: Lease): SluiceError {
+  return new SluiceError(
+    'SLUICE_LEASE_LOST',
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+      'Nothing changed. Take the lease again, and read again what was read under it',
   )
 }

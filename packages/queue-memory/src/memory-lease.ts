@@ -25,12 +25,17 @@ export class LeaseTable {
     return fence
   }
 
-  /** `false` when it is lost, to somebody else or to time. */
-  renew({ name, holder, fence, ttlMs }: Lease): boolean {
-    const now = this.#now()
+  /** Whether it is held at this instant, not lost to somebody else or to time. */
+  isHeld({ name, holder, fence }: Lease): boolean {
     const held = this.#holdings.get(name)
-    if (held?.holder !== holder || held.fence !== fence || held.endsAt <= now) return false
-    this.#holdings.set(name, { holder, fence, endsAt: now + ttlMs })
+    return held?.holder === holder && held.fence === fence && held.endsAt > this.#now()
+  }
+
+  /** `false` when it is lost. */
+  renew(lease: Lease): boolean {
+    if (!this.isHeld(lease)) return false
+    const { name, holder, fence, ttlMs } = lease
+    this.#holdings.set(name, { holder, fence, endsAt: this.#now() + ttlMs })
     return true
   }
 

@@ -1,5 +1,7 @@
 import {
   assertCount,
+  assertDocumentName,
+  assertDocumentPrefix,
   assertIds,
   assertItemId,
   assertLease,
@@ -16,6 +18,7 @@ import {
   type CheckedMove,
   type Clock,
   type FailOutcome,
+  type GetOptions,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
@@ -26,6 +29,7 @@ import {
   type PutOptions,
   type Queue,
   type QueueControl,
+  type QueueDocument,
   type QueueItem,
   type QueueSupports,
   type RefusedSettlement,
@@ -40,7 +44,8 @@ import {
   type SweepReport,
 } from '@sluice/core'
 import { memoryControl } from './memory-control.js'
-import { itemExists, itemNotFound, queueClosed, stageConflict } from './memory-errors.js'
+import { memoryDocument } from './memory-documents.js'
+import { itemExists, itemNotFound, leaseLost, queueClosed, stageConflict } from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'
 import { MemoryStore, type StoredQueue } from './memory-store.js'
 import { claimedItemOf, headOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'
@@ -60,6 +65,7 @@ const SUPPORTS: QueueSupports = {
   maxBodyBytes: 1_048_576,
   orderPrecisionMs: 0,
   sweep: true,
+  fencedClaims: true,
 }
 
 /**
@@ -101,9 +107,10 @@ export class MemoryQueue implements Queue {
     return { added: copied.length - duplicates.length, duplicates }
   }
 
-  async get(maxItems: number): Promise<QueueItem[]> {
+  async get(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
     this.#assertOpen()
     assertCount(maxItems, 'maxItems')
+    this.#assertHeld(lease)
     const now = this.#store.now()
     return this.#stored.items.claim(maxItems, now).map((item) => claimedItemOf(item, now))
   }
@@ -215,6 +222,24 @@ export class MemoryQueue implements Queue {
     return fence === undefined ? undefined : memoryLease(this.#stored.leases, { name, holder, fence, ttlMs })
   }
 
+  document(name: string): QueueDocument {
+    assertDocumentName(name)
+    return memoryDocument(name, {
+      table: this.#stored.documents,
+      maxBytes: SUPPORTS.maxBodyBytes,
+      assertUsable: (lease) => {
+        this.#assertOpen()
+        this.#assertHeld(lease)
+      },
+    })
+  }
+
+  async documents(prefix = ''): Promise<readonly string[]> {
+    this.#assertOpen()
+    assertDocumentPrefix(prefix)
+    return this.#stored.documents.names(prefix)
+  }
+
   /** Nothing is ever half done here, and nothing is left over: only the age of finished items counts [Q-SWEEP-1]. */
   async sweep(options: SweepOptions = {}): Promise<SweepReport> {
     this.#assertOpen()
@@ -229,6 +254,11 @@ export class MemoryQueue implements Queue {
 
   #assertOpen(): void {
     if (this.#closed) throw queueClosed(this.name)
+  }
+
+  #assertHeld(lease: Lease | undefined): void {
+    if (lease === undefined || this.#stored.leases.isHeld(lease)) return
+    throw leaseLost(this.name, lease)
   }
 
   #moveOne(asked: AskedMove): void {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@sluice/core'
 import { ItemTable } from './item-table.js'
+import { DocumentTable } from './memory-documents.js'
 import { ControlTable } from './memory-control.js'
 import { LeaseTable } from './memory-lease.js'
 
@@ -16,6 +17,7 @@ export interface StoredQueue {
   readonly items: ItemTable
   readonly control: ControlTable
   readonly leases: LeaseTable
+  readonly documents: DocumentTable
 }
 
 /**
@@ -48,6 +50,7 @@ export class MemoryStore {
       items: new ItemTable(this.#newUid),
       control: new ControlTable(now),
       leases: new LeaseTable(now),
+      documents: new DocumentTable(),
     }
     this.#queues.set(name, made)
     return made

@@ -32,6 +32,11 @@ export interface StoredItem {
   attempt: number
   refunds: number
   priority: number
+  /** Where it stands, or stood last, among the WAITING items of its priority that may be given out. */
+  place: number
+  /** It is WAITING at the place that it had before its claim. */
+  isReturned: boolean
+  retryStateText: string | undefined
   notBeforeAt: number | undefined
   claimedAt: number | undefined
   finishedAt: number | undefined
@@ -46,9 +51,15 @@ export interface StoredItem {
   outcome: AttemptRecord['outcome']
   attemptReason: string | undefined
   attemptDetailsText: string | undefined
+  /** What else is known of how it ended; most ends have none of it. */
+  ending: AttemptEnding | undefined
+  /** Whether {@link StoredItem.ending} is the item's too: not after a `requeue`. */
+  hasEnding: boolean
   /** The attempts before it. */
   earlier: readonly StoredAttempt[]
 }
+
+export type AttemptEnding = Pick<AttemptRecord, 'failureClass' | 'exitCode' | 'jobUid' | 'unsent'>
 
 export interface StoredAttempt {
   readonly attempt: number
@@ -57,6 +68,7 @@ export interface StoredAttempt {
   readonly outcome: AttemptRecord['outcome']
   readonly reason: string | undefined
   readonly detailsText: string | undefined
+  readonly ending: AttemptEnding | undefined
 }
 
 const NO_ATTEMPTS: readonly StoredAttempt[] = []
@@ -73,6 +85,9 @@ export function storedItem(copied: CopiedItem, uid: string, putAt: number): Stor
     attempt: 0,
     refunds: 0,
     priority: copied.priority,
+    place: 0,
+    isReturned: false,
+    retryStateText: undefined,
     notBeforeAt: copied.delayMs === undefined ? copied.notBeforeAt : putAt + copied.delayMs,
     claimedAt: undefined,
     finishedAt: undefined,
@@ -83,6 +98,8 @@ export function storedItem(copied: CopiedItem, uid: string, putAt: number): Stor
     outcome: undefined,
     attemptReason: undefined,
     attemptDetailsText: undefined,
+    ending: undefined,
+    hasEnding: false,
     earlier: NO_ATTEMPTS,
   }
 }
@@ -97,31 +114,45 @@ export function startAttempt(item: StoredItem, claimedAt: number): void {
   item.outcome = undefined
   item.attemptReason = undefined
   item.attemptDetailsText = undefined
+  item.ending = undefined
+  item.hasEnding = false
 }
 
 /** Ends the running attempt as the move says. */
-export function endAttempt(
-  item: StoredItem,
-  { to, reason, detailsText }: CheckedMove,
-  endedAt: number,
-): void {
+export function endAttempt(item: StoredItem, move: CheckedMove, endedAt: number): void {
   item.endedAt = endedAt
-  item.outcome = to
-  item.attemptReason = reason
-  item.attemptDetailsText = detailsText
+  item.outcome = move.to
+  item.attemptReason = move.reason
+  item.attemptDetailsText = move.detailsText
+  item.ending = endingOf(move)
+  item.hasEnding = item.ending !== undefined
+}
+
+/** What a move says of the job that an item has no field of its own for; mostly nothing. */
+function endingOf({ to, failureClass, exitCode, jobUid, unsent }: CheckedMove): AttemptEnding | undefined {
+  const isUnsent = to === 'WAITING' && unsent
+  if (failureClass === undefined && exitCode === undefined && jobUid === undefined && !isUnsent)
+    return undefined
+  return present({
+    failureClass: to === 'SUCCESS' ? undefined : failureClass,
+    exitCode,
+    jobUid,
+    unsent: isUnsent ? true : undefined,
+  })
 }
 
 /** The latest attempt of an item that was claimed at least once. */
 function latestOf(item: StoredItem): StoredAttempt {
   const { attempt, claimedAt = 0, endedAt, outcome } = item
   const { attemptReason: reason, attemptDetailsText: detailsText } = item
-  return { attempt, claimedAt, endedAt, outcome, reason, detailsText }
+  return { attempt, claimedAt, endedAt, outcome, reason, detailsText, ending: item.ending }
 }
 
 /** The cheap view. */
 export function headOf(item: StoredItem): ItemHead {
-  const { id, uid, stage, attempt, refunds, priority } = item
-  return { id, uid, stage, attempt, refunds, priority }
+  const { id, uid, stage, attempt, refunds, priority, retryStateText } = item
+  const head = { id, uid, stage, attempt, refunds, priority }
+  return retryStateText === undefined ? head : { ...head, retryState: parsed(retryStateText) }
 }
 
 /** The view of `peek`. */
@@ -131,8 +162,9 @@ export function peekedItemOf(item: StoredItem): QueueItem {
 
 /** The view of `get`. */
 export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
-  const { id, uid, stage, attempt, refunds, priority, putAt } = item
-  return { id, uid, stage, attempt, refunds, priority, body: cloneJson(item.body), putAt, claimedAt }
+  const { id, uid, stage, attempt, refunds, priority, putAt, retryStateText } = item
+  const claimed = { id, uid, stage, attempt, refunds, priority, body: cloneJson(item.body), putAt, claimedAt }
+  return retryStateText === undefined ? claimed : { ...claimed, retryState: parsed(retryStateText) }
 }
 
 /** The whole view; every value in it is the caller's own. */
@@ -144,8 +176,14 @@ export function recordOf(item: StoredItem): ItemRecord {
     putAt: item.putAt,
     ...present({ notBeforeAt, claimedAt, finishedAt, reason }),
     ...present({ result: parsedOptional(resultText), details: parsedOptional(detailsText) }),
+    ...endingOfItem(item),
     history: historyOf(item).map(attemptOf),
   }
+}
+
+function endingOfItem({ hasEnding, ending }: StoredItem): Omit<AttemptEnding, 'unsent'> {
+  const { unsent: _, ...rest } = (hasEnding ? ending : undefined) ?? {}
+  return rest
 }
 
 function historyOf(item: StoredItem): readonly StoredAttempt[] {
@@ -153,11 +191,12 @@ function historyOf(item: StoredItem): readonly StoredAttempt[] {
 }
 
 function attemptOf(stored: StoredAttempt): AttemptRecord {
-  const { attempt, claimedAt, endedAt, outcome, reason, detailsText } = stored
+  const { attempt, claimedAt, endedAt, outcome, reason, detailsText, ending } = stored
   return {
     attempt,
     claimedAt,
     ...present({ endedAt, outcome, reason, details: parsedOptional(detailsText) }),
+    ...ending,
   }
 }
 

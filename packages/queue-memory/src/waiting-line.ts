@@ -17,12 +17,20 @@ interface Delay {
   readonly until: number
 }
 
+/** One stay of an item that came back to the place that it had. */
+interface Returned {
+  readonly item: StoredItem
+  readonly stay: number
+  readonly priority: number
+  readonly place: number
+}
+
 /**
  * WAITING items in the order in which `get` gives them out: priority, then since when they are available, then who came first.
  *
  * Those that may be given out are in a list for each priority. It needs no sorting: the clock never goes back, and whatever has
  * become available meanwhile is let in before anything is added behind it. Items that must not be given out yet wait in a heap by the
- * instant from which they may [Q-TIME-1].
+ * instant from which they may [Q-TIME-1]. The few that come back to the place that they had [Q-MOVE-5] are in a heap of their own.
  */
 export class WaitingLine {
   readonly #buckets = new Map<number, Bucket>()
@@ -30,6 +38,8 @@ export class WaitingLine {
   #emptied = 0
   #delays = new TinyQueue<Delay>([], byInstant)
   #gone = 0
+  readonly #returned = new TinyQueue<Returned>([], byPlace)
+  #places = 0
   /** Up to this instant everything has been let in. */
   #admittedAt = -Infinity
 
@@ -40,10 +50,20 @@ export class WaitingLine {
     else this.#append(item)
   }
 
+  /** Puts an item that was claimed back to its place. */
+  putBack(item: StoredItem): void {
+    item.isReturned = true
+    const { stay, priority, place } = item
+    this.#returned.push({ item, stay, priority, place })
+  }
+
   /** The item whose turn it is. It stays: whoever claims it says so by `left`. */
   first(now: number): StoredItem | undefined {
     this.#admit(now)
-    return this.#topBucket()?.items.first()
+    const next = this.#topBucket()?.items.first()
+    const returned = this.#topReturned()
+    if (next === undefined || returned === undefined) return next ?? returned?.item
+    return byPlace(returned, next) < 0 ? returned.item : next
   }
 
   /** Up to `maxItems` items in turn; nothing changes. */
@@ -59,12 +79,15 @@ export class WaitingLine {
       this.#order.pop()
     }
     for (const bucket of passed) this.#order.push(bucket)
-    return found
+    if (this.#topReturned() === undefined) return found
+    const returned = this.#returned.data.filter((one) => !isOver(one)).map(({ item }) => item)
+    return [...found, ...returned].toSorted(byPlace).slice(0, maxItems)
   }
 
   /** Notes that an item left; call it when the number of its stay has changed. */
   left(item: StoredItem): void {
-    if ((item.notBeforeAt ?? -Infinity) > this.#admittedAt) this.#leftDelays()
+    if (item.isReturned) item.isReturned = false
+    else if ((item.notBeforeAt ?? -Infinity) > this.#admittedAt) this.#leftDelays()
     else this.#leftBucket(item.priority)
   }
 
@@ -78,7 +101,16 @@ export class WaitingLine {
     }
   }
 
+  #topReturned(): Returned | undefined {
+    for (let returned = this.#returned.peek(); returned !== undefined; returned = this.#returned.peek()) {
+      if (!isOver(returned)) return returned
+      this.#returned.pop()
+    }
+    return undefined
+  }
+
   #append(item: StoredItem): void {
+    item.place = ++this.#places
     const known = this.#buckets.get(item.priority)
     const bucket = known ?? this.#newBucket(item.priority)
     if (known?.items.size === 0) this.#emptied -= 1
@@ -127,12 +159,18 @@ export class WaitingLine {
   }
 }
 
-function isOver({ item, stay }: Delay): boolean {
+function isOver({ item, stay }: Pick<Delay, 'item' | 'stay'>): boolean {
   return item.stay !== stay
 }
 
 function byPriority(a: Bucket, b: Bucket): number {
   return b.priority - a.priority
+}
+
+type Placed = Pick<StoredItem, 'priority' | 'place'>
+
+function byPlace(a: Placed, b: Placed): number {
+  return b.priority - a.priority || a.place - b.place
 }
 
 function byInstant(a: Delay, b: Delay): number {

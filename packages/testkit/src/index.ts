@@ -1,8 +1,15 @@
 /** The contract of Sluice's queues and workers as data, with what it takes to run it. */
 export { queueContract } from './queue-contract.js'
-export type { CrashingQueue, QueueCase, QueueHarness } from './queue-harness.js'
+export type {
+  CrashingQueue,
+  QueueCase,
+  QueueHarness,
+  StorageTrouble,
+  TroubledQueue,
+  TroubleOptions,
+} from './queue-harness.js'
 export { workerContract } from './worker-contract.js'
-export type { ObstructedWorker, WorkerCase, WorkerHarness } from './worker-harness.js'
+export type { ObstructedWorker, TroubledSends, WorkerCase, WorkerHarness } from './worker-harness.js'
 export { promiseOf, queuePromises, workerPromises } from './promises.js'
 export type { ContractPromise } from './promises.js'
 export { runQueueCase, runWorkerCase } from './case-run.js'

@@ -7,6 +7,28 @@ export interface CrashingQueue {
   crashed(): boolean
 }
 
+/**
+ * What goes wrong with one operation of the storage. `fails`: it is refused, and nothing of it happens · `hangs`: it never answers, and nothing of it
+ * happens · `answer-lost`: it happens, and its answer doesn't arrive.
+ */
+export type StorageTrouble = 'fails' | 'hangs' | 'answer-lost'
+
+export interface TroubledQueue {
+  readonly queue: Queue
+  /** Whether an operation went wrong; `false` at the end means that there were fewer operations than the point asked for. */
+  readonly reached: () => boolean
+  /** The longest that one call with a few small items may take by the backend's documentation and the options of this object, in ms. */
+  readonly callMs: number
+}
+
+export interface TroubleOptions {
+  readonly trouble: StorageTrouble
+  /** The number of the operation that goes wrong, counted from 0 from when the queue was opened. */
+  readonly point: number
+  /** Every operation from there on goes so, too. */
+  readonly lasting: boolean
+}
+
 /** What the contract needs of a backend: one fresh, empty store, and ways into it. A new one is made for each case. */
 export interface QueueHarness {
   /** A Queue object on that store, as one more process would open it. The same name shows the same items. Default name `contract`. */
@@ -20,6 +42,8 @@ export interface QueueHarness {
   openCrashing?(point: number): Promise<CrashingQueue>
   /** A Queue object of the default name whose storage can't be reached [Q-DOWN-1]. */
   openUnreachable?(): Promise<Queue>
+  /** A Queue object of the default name, with short timeouts, with whose storage operations something goes wrong [Q-END-1]. */
+  openTroubled?(options: TroubleOptions): Promise<TroubledQueue>
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-import type { Queue } from '@sluice/core'
+import type { Queue, QueueDocument } from '@sluice/core'
 import type { CrashingQueue } from './queue-harness.js'
 
 /** What is done around each call of a wrapped queue. */
@@ -16,6 +16,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
       pause: (...args) => around(() => control.pause(...args), 'control.pause'),
       resume: () => around(() => control.resume(), 'control.resume'),
       setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits'),
+      sync: () => around(() => control.sync(), 'control.sync'),
     },
     put: (...args) => around(() => inner.put(...args), 'put'),
     putMany: (...args) => around(() => inner.putMany(...args), 'putMany'),
@@ -35,8 +36,19 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads'),
     now: () => around(() => inner.now(), 'now'),
     lease: (...args) => around(() => inner.lease(...args), 'lease'),
+    document: (name) => interceptDocument(inner.document(name), around),
+    documents: (...args) => around(() => inner.documents(...args), 'documents'),
     ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep') }),
     close: () => around(() => inner.close(), 'close'),
+  }
+}
+
+function interceptDocument(inner: QueueDocument, around: AroundCall): QueueDocument {
+  return {
+    name: inner.name,
+    read: () => around(() => inner.read(), 'document.read'),
+    write: (...args) => around(() => inner.write(...args), 'document.write'),
+    remove: (...args) => around(() => inner.remove(...args), 'document.remove'),
   }
 }
 

@@ -1,4 +1,4 @@
-import type { JobRef, JsonValue, Worker, WorkerSupports } from '@sluice/core'
+import type { JobRef, JsonValue, TroubleConcerns, Worker, WorkerSupports } from '@sluice/core'
 
 /** What the contract needs of a worker: one fresh place where no job runs, and ways into it. A new one is made for each case. */
 export interface WorkerHarness {
@@ -32,6 +32,11 @@ export interface WorkerHarness {
    * Of a worker whose `supports.incompletePolls` is true it must be there [W-POLL-2].
    */
   openObstructed?(): Promise<ObstructedWorker>
+  /**
+   * A Worker object of the default name whose sends meet trouble of this kind from `obstruct` to `restore`; `undefined` where this worker never
+   * meets it [W-SEND-2, W-PROBE-1].
+   */
+  openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>
   /** Ends all jobs, closes what it opened, and cleans up. */
   close(): Promise<void>
 }
@@ -41,6 +46,12 @@ export interface ObstructedWorker {
   readonly worker: Worker
   readonly obstruct: () => Promise<void>
   readonly restore: () => Promise<void>
+}
+
+/** A worker whose sends can be made to fail. */
+export interface TroubledSends extends ObstructedWorker {
+  /** Of trouble that concerns one item: the body that meets it, while others are taken. */
+  readonly troubledBody?: JsonValue
 }
 
 /** One check of one promise. */

@@ -10,6 +10,7 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     ...(inner.lookupJob && { lookupJob: async (job) => inner.lookupJob?.(job) }),
     ...(inner.cancelJob && { cancelJob: async (job, reason) => inner.cancelJob?.(job, reason) }),
     ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),
+    ...(inner.probeSend && { probeSend: async (sample) => inner.probeSend?.(sample) }),
     ...(inner.watch && { watch: (signal) => inner.watch?.(signal) ?? nothing() }),
     ...(inner.check && { check: async () => inner.check?.() }),
     close: () => inner.close(),

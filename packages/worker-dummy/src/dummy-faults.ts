@@ -1,22 +1,64 @@
-import { SluiceError } from '@sluice/core'
+import { SluiceError, type TroubleConcerns } from '@sluice/core'
 
 /** Every call that reaches the worker. */
-export type DummyCall = 'sendJob' | 'pollAllStatus' | 'lookupJob' | 'cancelJob' | 'forgetJobs' | 'check'
+export type DummyCall =
+  | 'sendJob'
+  | 'pollAllStatus'
+  | 'lookupJob'
+  | 'cancelJob'
+  | 'forgetJobs'
+  | 'probeSend'
+  | 'check'
+
+/** What the dummy answers for one item, again and again. */
+export interface ItemTrouble {
+  /** The calls that it concerns. Default `sendJob`. */
+  readonly calls?: readonly DummyCall[]
+  /** Whose trouble the error says it is. Absent: it doesn't say. */
+  readonly concerns?: TroubleConcerns
+  readonly message?: string
+}
 
 type Fault = 'denied' | 'unavailable' | 'rejected' | 'answer-lost' | 'incomplete'
 
 interface PlannedFault {
   readonly fault: Fault
   readonly retryAfterMs?: number
+  readonly concerns?: TroubleConcerns
   left: number
 }
+
+export type FaultOptions = Pick<PlannedFault, 'retryAfterMs' | 'concerns'>
 
 /** Trouble ordered in advance, for tests: the next calls run into it, in the order in which it was ordered. */
 export class DummyFaults {
   readonly #planned: PlannedFault[] = []
 
-  plan(fault: Fault, times: number, retryAfterMs?: number): void {
-    this.#planned.push({ fault, left: times, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) })
+  readonly #troubled = new Map<string, ItemTrouble>()
+  readonly #hanging = new Map<DummyCall, PromiseWithResolvers<void>>()
+
+  plan(fault: Fault, times: number, options: FaultOptions = {}): void {
+    this.#planned.push({ ...options, fault, left: times })
+  }
+
+  /** Until `clear`, or an `undefined` trouble. */
+  trouble(itemId: string, trouble: ItemTrouble | undefined): void {
+    if (trouble === undefined) this.#troubled.delete(itemId)
+    else this.#troubled.set(itemId, trouble)
+  }
+
+  /** Every call of this kind that begins from now on does not answer before {@link DummyFaults.unhang}. */
+  hang(call: DummyCall): void {
+    if (!this.#hanging.has(call)) this.#hanging.set(call, Promise.withResolvers())
+  }
+
+  unhang(): void {
+    for (const { resolve } of this.#hanging.values()) resolve()
+    this.#hanging.clear()
+  }
+
+  async untilAnswered(call: DummyCall): Promise<void> {
+    await this.#hanging.get(call)?.promise
   }
 
   /** @throws SluiceError what was planned for a call before it has any effect */
@@ -26,6 +68,9 @@ export class DummyFaults {
       return fault !== 'rejected' || call === 'sendJob'
     })
     if (planned !== undefined) throw faultError(planned, call, itemId)
+    const trouble = itemId === undefined ? undefined : this.#troubled.get(itemId)
+    if (trouble !== undefined && (trouble.calls ?? ['sendJob']).includes(call))
+      throw troubleError(trouble, call, itemId)
   }
 
   /** Whether this poll can't ask for everything. */
@@ -36,6 +81,8 @@ export class DummyFaults {
   /** All trouble is over. */
   clear(): void {
     this.#planned.length = 0
+    this.#troubled.clear()
+    this.unhang()
   }
 
   /** @throws SluiceError what was planned for a `sendJob` whose job has started */
@@ -69,6 +116,19 @@ function faultError(planned: PlannedFault, call: DummyCall, itemId?: string): Sl
     {
       ...(itemId === undefined ? {} : { itemId }),
       ...(planned.retryAfterMs === undefined ? {} : { retryAfterMs: planned.retryAfterMs }),
+      ...(planned.concerns === undefined ? {} : { concerns: planned.concerns }),
     },
   )
+}
+
+function troubleError(
+  { concerns, message }: ItemTrouble,
+  call: DummyCall,
+  itemId: string | undefined,
+): SluiceError {
+  const said = message ?? `${call} of the dummy worker: trouble with this item, as a test ordered`
+  return new SluiceError('SLUICE_WORKER_UNAVAILABLE', said, {
+    ...(itemId === undefined ? {} : { itemId }),
+    ...(concerns === undefined ? {} : { concerns }),
+  })
 }

@@ -9,16 +9,20 @@ import {
   type JobReports,
   type JobSpec,
   type JsonValue,
+  type ProbeSample,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
-import { DummyFaults, type DummyCall } from './dummy-faults.js'
+import { DummyFaults, type DummyCall, type FaultOptions, type ItemTrouble } from './dummy-faults.js'
 import { optionsSchema, type DummyWorkerOptions } from './dummy-options.js'
 import { jobFate, type JobRule } from './job-rule.js'
 import { JobStore, type DummyJob } from './job-store.js'
 
 /** How a job is to end. */
-export type JobEnd = Pick<JobReport, 'message' | 'result' | 'details' | 'url' | 'failureClass'> & {
+export type JobEnd = Pick<
+  JobReport,
+  'message' | 'result' | 'details' | 'url' | 'failureClass' | 'exitCode'
+> & {
   readonly stage: 'SUCCESS' | 'FAIL'
 }
 
@@ -45,6 +49,8 @@ export class DummyWorker implements Worker {
   readonly #faults = new DummyFaults()
   /** What this object heard last: all that it knows of where a poll can't ask. */
   #lastKnown = new Map<string, JobReport>()
+  #maxJobs = Number.POSITIVE_INFINITY
+  #sentWell: ProbeSample | undefined
   readonly #closing = new AbortController()
 
   constructor(options: DummyWorkerOptions) {
@@ -57,41 +63,52 @@ export class DummyWorker implements Worker {
   async sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void> {
     assertItemId(id)
     assertJson(body)
-    this.#begin('sendJob', id)
+    await this.#begin('sendJob', id)
     const { uid, attempt, queue } = job
+    if (this.#store.find(this.name, job) === undefined) this.#assertRoom(`send item ${JSON.stringify(id)}`)
     this.#store.start({ id, uid, attempt, queue, startedAt: this.#clock.now() })
     this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
     this.#faults.after('sendJob', id)
+    this.#sentWell = { id, body }
+  }
+
+  async probeSend(sample: ProbeSample | undefined = this.#sentWell): Promise<void> {
+    await this.#begin('probeSend', sample?.id)
+    if (sample === undefined) {
+      const why = 'this object has sent none yet, and no sample was given'
+      throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', `Cannot probe the dummy worker: ${why}`)
+    }
+    this.#assertRoom('probe')
   }
 
   async pollAllStatus(): Promise<JobReports> {
-    this.#begin('pollAllStatus')
+    await this.#begin('pollAllStatus')
     if (this.#faults.isIncomplete()) return Object.assign(new Map(this.#lastKnown), INCOMPLETE)
-    const reports = new Map<string, JobReport>()
+    const jobs = new Map<string, JobReport[]>()
     for (const job of this.#ownJobs()) {
-      const other = reports.get(job.id)
-      if (other?.uid === job.uid && other.attempt > job.attempt) continue
-      reports.set(job.id, this.#report(job))
+      const others = jobs.get(job.id) ?? []
+      jobs.set(job.id, [...others, this.#report(job)])
     }
+    const reports = new Map([...jobs].map(([id, all]) => [id, withEarlier(all)]))
     this.#lastKnown = new Map(reports)
     return reports
   }
 
   async lookupJob(job: JobRef): Promise<JobReport | undefined> {
-    this.#begin('lookupJob', job.id)
+    await this.#begin('lookupJob', job.id)
     const known = this.#store.find(this.name, job)
     return known === undefined ? undefined : this.#report(known)
   }
 
   async cancelJob(job: JobRef, reason: string): Promise<void> {
-    this.#begin('cancelJob', job.id)
+    await this.#begin('cancelJob', job.id)
     const known = this.#store.find(this.name, job)
     if (known === undefined || this.#report(known).stage !== 'PROCESSING') return
     this.#end(known, { stage: 'FAIL', message: reason, failureClass: 'killed' })
   }
 
   async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
-    this.#begin('forgetJobs')
+    await this.#begin('forgetJobs')
     for (const job of jobs) {
       const known = this.#store.find(this.name, job)
       // A job that runs is not forgotten, whoever asks: nobody would ever hear of its end.
@@ -127,7 +144,7 @@ export class DummyWorker implements Worker {
   }
 
   async check(): Promise<void> {
-    this.#begin('check')
+    await this.#begin('check')
   }
 
   async close(): Promise<void> {
@@ -182,8 +199,26 @@ export class DummyWorker implements Worker {
   }
 
   /** The next calls reject with SLUICE_WORKER_UNAVAILABLE before they have any effect. */
-  unavailableNext(times = 1, retryAfterMs?: number): void {
-    this.#faults.plan('unavailable', times, retryAfterMs)
+  unavailableNext(times = 1, retryAfterMs?: number, options: Pick<FaultOptions, 'concerns'> = {}): void {
+    this.#faults.plan('unavailable', times, {
+      ...options,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    })
+  }
+
+  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `undefined` ends it. */
+  troubleItem(id: string, trouble: ItemTrouble | undefined = { concerns: 'item' }): void {
+    this.#faults.trouble(id, trouble)
+  }
+
+  /** Takes no new job while so many run, as a quota does: `sendJob` and `probeSend` then reject, `concerns: 'capacity'`. */
+  limitJobs(maxJobs: number): void {
+    this.#maxJobs = maxJobs
+  }
+
+  /** Calls of this kind don't answer from now on, and have no effect before `endTrouble`. */
+  hang(call: DummyCall): void {
+    this.#faults.hang(call)
   }
 
   /** The next `sendJob` calls reject with SLUICE_JOB_REJECTED. */
@@ -206,9 +241,18 @@ export class DummyWorker implements Worker {
     this.#faults.clear()
   }
 
-  #begin(call: DummyCall, itemId?: string): void {
+  async #begin(call: DummyCall, itemId?: string): Promise<void> {
     this.#assertOpen(call)
     this.#faults.before(call, itemId)
+    await this.#faults.untilAnswered(call)
+  }
+
+  #assertRoom(attempted: string): void {
+    if (this.running().length < this.#maxJobs) return
+    const why = `${this.#maxJobs} jobs run, as many as it takes`
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', `Cannot ${attempted}: ${why}`, {
+      concerns: 'capacity',
+    })
   }
 
   #assertOpen(call: string): void {
@@ -234,15 +278,15 @@ export class DummyWorker implements Worker {
   }
 
   #end(job: DummyJob, end: JobEnd): void {
-    const { uid, attempt, startedAt } = job
-    job.report = { ...end, uid, attempt, startedAt, finishedAt: this.#clock.now() }
+    const { uid, attempt, startedAt, jobUid } = job
+    job.report = { ...end, ...present(jobUid), uid, attempt, startedAt, finishedAt: this.#clock.now() }
     this.#store.ring()
   }
 
   #report(job: DummyJob): JobReport {
     if (job.report !== undefined) return job.report
-    const { id, uid, attempt, startedAt, pending } = job
-    const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt }
+    const { id, uid, attempt, startedAt, pending, jobUid } = job
+    const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt, ...present(jobUid) }
     if (typeof pending === 'string') return { ...running, pending: true, message: pending }
     const begun: JobReport = pending === false ? { ...running, pending } : running
     if (this.#rule === undefined) return begun
@@ -264,6 +308,20 @@ const SUPPORTS: WorkerSupports = {
   watch: true,
   pending: true,
   incompletePolls: true,
+  probeSend: true,
+}
+
+function present(jobUid: string | undefined): Pick<JobReport, 'jobUid'> {
+  return jobUid === undefined ? {} : { jobUid }
+}
+
+/** The report of the uid that was sent last, at its latest attempt, with the others that are unfinished. */
+function withEarlier(all: readonly JobReport[]): JobReport {
+  const uid = all.at(-1)?.uid
+  const own = all.filter((report) => report.uid === uid)
+  const latest = own.reduce((one, other) => (other.attempt > one.attempt ? other : one))
+  const earlier = all.filter((report) => report !== latest && report.stage === 'PROCESSING')
+  return earlier.length === 0 ? latest : { ...latest, earlier }
 }
 
 const INCOMPLETE = { complete: false, incompleteReason: 'the dummy can ask for nothing, as a test ordered' }

@@ -4,6 +4,8 @@ import type { JobRef, JobReport } from '@sluice/core'
 export interface DummyJob extends JobRef {
   readonly queue: string
   readonly startedAt: number
+  /** The store's own id of it: a job of the same name that is made after this one was lost has another. */
+  jobUid?: string
   /** What keeps it from beginning, by hand; `false`: it was let go; absent: only a rule knows. */
   pending?: string | false
   /** How it ended by hand; absent while it runs, or while only a rule knows. */
@@ -27,6 +29,7 @@ export class JobStore {
   readonly #forgotten = new Map<string, DummyJob>()
   readonly #listeners = new Set<() => void>()
   readonly #onStart: ((job: JobRef) => void) | undefined
+  #started = 0
 
   constructor(options: JobStoreOptions = {}) {
     this.#onStart = options.onStart
@@ -35,7 +38,7 @@ export class JobStore {
   /** Starts the job unless it was started before, forgotten ones included. */
   start(job: DummyJob): void {
     if (this.find(job.queue, job) !== undefined) return
-    this.#jobs.set(jobKey(job.queue, job), job)
+    this.#jobs.set(jobKey(job.queue, job), { ...job, jobUid: `job-${++this.#started}` })
     this.#onStart?.({ id: job.id, uid: job.uid, attempt: job.attempt })
   }
 

@@ -204,6 +204,7 @@ function handedOn(control: QueueControl): QueueControl {
     pause: (reason) => control.pause(reason),
     resume: () => control.resume(),
     setLimits: (limits) => control.setLimits(limits),
+    sync: () => control.sync(),
   }
 }
 

@@ -1,0 +1,6 @@
+/** Every document of a queue that the engine keeps begins so. */
+export const ENGINE_DOCUMENTS = 'engine/'
+/** Who dispatches, what holds it back, how far it is with what was asked of it: see {@link DispatcherState}. */
+export const DISPATCHER_DOCUMENT = `${ENGINE_DOCUMENTS}dispatcher`
+/** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
+export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`
