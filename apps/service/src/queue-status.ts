@@ -1,4 +1,5 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
+import { readDispatcher, type DispatcherState } from '@sluice/engine'
 import prettyMilliseconds from 'pretty-ms'
 import { printable, type Output } from './output.js'
 import { countText, itemsText, plural } from './progress/progress-text.js'
@@ -13,6 +14,8 @@ export interface QueueStatus {
   readonly reason?: string
   readonly pausedAt?: number
   readonly limit: StatusLimit
+  /** What the service that dispatches, or did last, says of itself; absent when none ever did. */
+  readonly dispatcher?: DispatcherState
   /** Items finished a minute; absent when it wasn't measured. */
   readonly ratePerMinute?: number
   /** For how many ms it was measured. */
@@ -34,7 +37,11 @@ export async function readStatus(
   queue: Queue,
   { configuredLimit, meter }: { configuredLimit: number; meter: RateMeter },
 ): Promise<QueueStatus> {
-  const [sizes, control] = await Promise.all([queue.sizes(), queue.control.read()])
+  const [sizes, control, dispatcher] = await Promise.all([
+    queue.sizes(),
+    queue.control.read(),
+    readDispatcher(queue),
+  ])
   meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
   const eta = meter.etaMs(sizes.WAITING + sizes.PROCESSING)
@@ -46,6 +53,7 @@ export async function readStatus(
     ...(control.reason === undefined ? {} : { reason: control.reason }),
     ...(control.pausedAt === undefined ? {} : { pausedAt: control.pausedAt }),
     limit: statusLimit(control.limits[MAX_PROCESSING_LIMIT], configuredLimit),
+    ...(dispatcher === undefined ? {} : { dispatcher }),
     ...(rate === undefined
       ? {}
       : { ratePerMinute: Math.round(rate * 10) / 10, measuredMs: Math.round(meter.spanMs()) }),
@@ -96,7 +104,23 @@ function notes(status: QueueStatus, { colors }: Output, limit: string): string[]
     const why = status.reason === undefined ? '' : `: ${printable(status.reason, 300)}`
     lines.push(colors.yellow(`paused${since}${why}`))
   }
-  return lines
+  return [...lines, ...dispatcherLines(status).map((line) => colors.yellow(line))]
+}
+
+/** What holds the queue back, a line each. The pause has a line of its own. */
+function dispatcherLines({ dispatcher, sizes }: QueueStatus): string[] {
+  if (dispatcher === undefined) return []
+  const isOver = sizes.WAITING + sizes.PROCESSING === 0
+  if (dispatcher.is !== 'working') {
+    if (isOver) return []
+    const why = dispatcher.is === 'stalled' ? 'a call of it never ended' : 'it was stopped'
+    return [`no service is at work as far as is known: the last one, ${printable(dispatcher.holder, 100)}, gave up: ${why}`]
+  }
+  const holdups = dispatcher.holdups.filter(({ kind }) => kind !== 'paused')
+  return holdups.map(({ message, items }) => {
+    const which = items === undefined ? '' : ` (${itemsText(items)})`
+    return `held up: ${printable(message, 300)}${which}`
+  })
 }
 
 function speed(status: QueueStatus): string {

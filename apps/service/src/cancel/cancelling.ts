@@ -1,12 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type ItemHead, type JobRef, type Queue, type Worker } from '@sluice/core'
 import { CANCELLED_DETAILS } from '@sluice/engine'
 import pMap from 'p-map'
 import { CommandError } from '../command-error.js'
 import { JobEnds } from './job-ends.js'
+import { sendsEnded, type SendsEndedOptions } from './sends-ended.js'
 
-/** A service that is just sending an item has its job at the worker within this time. */
-const SENDING_MS = 2_000
 const CONCURRENCY = 16
 
 /** Cancels items, and keeps count of what became of them. */
@@ -18,6 +16,8 @@ export class Cancelling {
   readonly unreached = new Set<string>()
   unreachedWhy: string | undefined
   readonly ends: JobEnds
+  /** The worker knows no job of them, and a service may be sending one. */
+  #unknown: JobRef[] = []
   readonly #queue: Queue
   readonly #reason: string
   readonly #worker: Worker
@@ -52,26 +52,72 @@ export class Cancelling {
     const moved = new Set(refused.map(({ id }) => id))
     const jobs = items.filter(({ id }) => !moved.has(id))
     for (const { id, stage } of jobs) (stage === 'FAIL' ? this.again : this.cancelled).add(id)
-    const unknown = (await pMap(jobs, (job) => this.#end(job), { concurrency: CONCURRENCY })).flat()
-    if (unknown.length === 0) return
-    await pause(SENDING_MS)
-    const none = await pMap(unknown, (job) => this.#end(job), { concurrency: CONCURRENCY })
-    for (const job of none.flat()) this.ends.noteNone(job)
+    this.#unknown.push(...(await this.#endAll(jobs)))
+    await this.#endEarlier(jobs)
   }
 
-  /** @returns the job, if the worker knows nothing of it: it may be about to be sent */
+  /** Jobs of earlier attempts of these items that go on: an item that was given out again while its job ran has one. */
+  async #endEarlier(items: readonly ItemHead[]): Promise<void> {
+    const again = new Map(items.filter(({ attempt }) => attempt > 1).map((item) => [item.id, item]))
+    if (again.size === 0) return
+    const reports = await this.#told(() => this.#worker.pollAllStatus())
+    const jobs = [...(reports ?? [])].flatMap(([id, { earlier = [], ...report }]) => {
+      const item = again.get(id)
+      const running = [report, ...earlier].filter((one) => one.stage === 'PROCESSING')
+      return item === undefined ? [] : running.filter((one) => one.attempt < item.attempt && one.uid === item.uid)
+        .map(({ uid, attempt }) => ({ id, uid, attempt }))
+    })
+    await this.#endAll(jobs)
+  }
+
+  /** Items whose jobs may still start. */
+  get mayStart(): readonly string[] {
+    return this.#unknown.map(({ id }) => id)
+  }
+
+  /**
+   * Jobs that the worker did not know when their items failed: a service may have been sending them. Once it no longer can be, those that are there
+   * are told to end, and the others never come.
+   */
+  async endLateOnes(options: SendsEndedOptions): Promise<void> {
+    const unknown = this.#unknown
+    if (unknown.length === 0) return
+    const areOver = await sendsEnded(this.#queue, options)
+    const none = await this.#endAll(unknown)
+    this.#unknown = areOver ? [] : [...none]
+    if (!areOver) return
+    for (const job of none) {
+      this.ends.add(job)
+      // A worker that can't be asked for one job may still list it.
+      if (this.#worker.lookupJob !== undefined) this.ends.noteNone(job)
+    }
+  }
+
+  /** @returns those that the worker knows nothing of */
+  async #endAll(jobs: readonly JobRef[]): Promise<readonly JobRef[]> {
+    return (await pMap(jobs, (job) => this.#end(job), { concurrency: CONCURRENCY })).flat()
+  }
+
+  /** @returns the job, if the worker knows nothing of it, or can't say: it may be about to be sent */
   async #end({ id, uid, attempt }: JobRef): Promise<readonly JobRef[]> {
     const job = { id, uid, attempt }
-    try {
+    const told = await this.#told(async () => {
       await this.#worker.cancelJob?.(job, this.#reason)
-      const report = await this.#worker.lookupJob?.(job)
-      this.ends.add(job, report)
-      return report === undefined && this.#worker.lookupJob !== undefined ? [job] : []
+      return { report: await this.#worker.lookupJob?.(job) }
+    })
+    if (told === undefined) this.unreached.add(id)
+    if (told?.report !== undefined) this.ends.add(job, told.report)
+    return told !== undefined && told.report === undefined ? [job] : []
+  }
+
+  /** What the worker was told and said; `undefined` where it can't be reached for now. */
+  async #told<T>(call: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await call()
     } catch (error) {
       if (!isSluiceError(error) || !error.retryable) throw error
-      this.unreached.add(id)
       this.unreachedWhy = error.message
-      return []
+      return undefined
     }
   }
 }

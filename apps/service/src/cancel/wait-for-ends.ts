@@ -5,10 +5,12 @@ import { idsText } from '../commands/moved-items.js'
 import { endsWhenText } from '../jobs/held-up.js'
 import { LiveView } from '../progress/live-view.js'
 import { countText, elapsedText, plural } from '../progress/progress-text.js'
+import { inTime } from '../deadline.js'
 import type { JobEnds } from './job-ends.js'
 
 const FIRST_GAP_MS = 100
 const MAX_GAP_MS = 2_000
+const LAST_LOOK_MS = 2_000
 
 /**
  * Waits until each of the jobs has ended, and shows how many have. What holds jobs up is told as soon as it is known.
@@ -28,7 +30,8 @@ export async function waitForEnds(
   const leftMs = (): number => beganMs + timeoutMs - performance.now()
   const told = new Set<string>()
   for (let gapMs = FIRST_GAP_MS; ends.open.length > 0 && !signal.aborted; gapMs *= 2) {
-    await ends.look()
+    // A worker that hangs doesn't make the wait any longer.
+    await inTime(ends.look(), Math.max(0, leftMs()))
     // A line that is redrawn, and one that stays, must not get into each other's way.
     for (const line of newlyHeldUp(ends, told)) {
       view?.stop()
@@ -40,7 +43,7 @@ export async function waitForEnds(
     // It rejects only when the wait is broken off, which the loop sees.
     await sleep(Math.min(gapMs, MAX_GAP_MS, leftMs()), undefined, { signal }).catch(() => undefined)
   }
-  if (ends.open.length > 0 && !signal.aborted) await ends.lookUpOpen()
+  if (ends.open.length > 0 && !signal.aborted) await inTime(ends.lookUpOpen(), LAST_LOOK_MS)
   view?.stop()
   for (const line of newlyHeldUp(ends, told)) output.note(line)
   return !signal.aborted

@@ -39,7 +39,7 @@ export function registerCancel(program: Program, context: CommandContext): void 
         const items = await found(queue, ids)
         await tellingCancelled(cancelling, () => cancelling.items(items))
       }
-      const isWaitedFor = timeout === 0 || (await waitForEnds(cancelling.ends, context, timeout))
+      const isWaitedFor = await waitedFor(cancelling, context, timeout)
       print(cancelling, { ids, context, timeoutMs: timeout })
       if (!isWaitedFor) context.exitWith('INTERRUPTED')
     })
@@ -53,12 +53,22 @@ const EXAMPLES = [
 const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 'INTERRUPTED'] as const
 const NOTES = `
 The item goes to FAIL first, whatever its job reports later; then the worker is told to end the job, and the command waits for
-that. A job may end well all the same: that is said, and the item stays in FAIL. Jobs that have not ended within --timeout are
-named, with exit code 4; \`sluice show ID\` says later how one ended, while the worker still knows it. Of an item in FAIL the
+that, and for a service that may just be sending one. A job may end well all the same: that is said, and the item stays in FAIL.
+Jobs that have not ended within --timeout, and those that may still start, are named, with exit code 4; \`sluice show ID\` says later how one ended, while the worker still knows it. Of an item in FAIL the
 job is ended if it still runs, so that a cancel that was broken off can be done again. \`sluice requeue\` sends cancelled items
 back to WAITING.`
 
 const CONCURRENCY = 16
+
+/** @returns `false` after a signal */
+async function waitedFor(cancelling: Cancelling, context: CommandContext, timeoutMs: number): Promise<boolean> {
+  const beganMs = performance.now()
+  const signal = context.interrupted()
+  await tellingCancelled(cancelling, () => cancelling.endLateOnes({ timeoutMs, signal }))
+  if (signal.aborted) return false
+  const leftMs = Math.max(0, timeoutMs - (performance.now() - beganMs))
+  return timeoutMs === 0 || waitForEnds(cancelling.ends, context, leftMs)
+}
 
 async function cancelAll(
   queue: Queue,
@@ -116,11 +126,13 @@ function print(cancelling: Cancelling, { ids, context, timeoutMs }: Printing): v
       unreached: [...unreached],
       jobs: ends.ends.map(({ job: { id, attempt }, ...end }) => ({ id, attempt, ...end })),
       unfinished: ends.open.map(({ id }) => id),
+      mayStart: cancelling.mayStart,
     },
     skipped,
     why: 'not in PROCESSING, or unknown',
   })
-  if (timeoutMs > 0) warnOfOpen(cancelling, context, timeoutMs)
+  warnOfOpen(cancelling, context, timeoutMs)
+  warnOfLate(cancelling, context, timeoutMs)
   warnOfUnreached(cancelling, context)
 }
 
@@ -140,6 +152,17 @@ function warnOfOpen({ ends }: Cancelling, context: CommandContext, timeoutMs: nu
   context.output.warn(
     `${plural(open.length, 'job')} had not ended after ${elapsedText(timeoutMs)}${why === undefined ? '' : ` (${why})`}: ` +
       `${idsText(open.map(({ id }) => id))}\nTheir items are in FAIL. \`sluice show ID\` says how a job ended; --json names all.`,
+  )
+  context.exitWith('UNAVAILABLE')
+}
+
+/** A service had a send under way, and has not said that it is over. */
+function warnOfLate({ mayStart }: Cancelling, context: CommandContext, timeoutMs: number): void {
+  if (mayStart.length === 0) return
+  context.output.warn(
+    `${plural(mayStart.length, 'job')} may still start: a service may be sending ${mayStart.length === 1 ? 'it' : 'them'}, and did not say ` +
+      `otherwise within ${elapsedText(timeoutMs)}: ${idsText(mayStart)}\nThe service ends each that starts. Their items are in FAIL; ` +
+      'cancel the same ids again to see.',
   )
   context.exitWith('UNAVAILABLE')
 }

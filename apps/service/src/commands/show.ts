@@ -9,6 +9,7 @@ import { itemId } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 const CUT_CHARS = 600
+const EARLIER_ASKED = 3
 
 /** `sluice show`: all that the queue knows of one item, and what the worker says of its job. */
 export function registerShow(program: Program, context: CommandContext): void {
@@ -30,25 +31,46 @@ export function registerShow(program: Program, context: CommandContext): void {
         )
       }
       const maxChars = full ? Number.POSITIVE_INFINITY : CUT_CHARS
-      const shown: Shown = { item, job: await askJob(item, context) }
+      const shown: Shown = { item, ...(await askJob(item, context)) }
       context.output.print(() => itemText(shown, context.output, maxChars), {
         ...item,
         ...jobJson(shown.job),
+        ...(shown.earlier === undefined ? {} : { waitsForAttempt: shown.earlier }),
       })
     })
 }
 
-interface Shown {
+interface Shown extends Asked {
   readonly item: ItemRecord
+}
+
+interface Asked {
   /** What the worker says of its job; absent where that is settled, or nobody is configured to know. */
   readonly job: JobAnswer | undefined
+  /** An attempt before this one whose job has not ended: this one waits for that. */
+  readonly earlier?: number
 }
 
 /** Of a job that runs, and of one that was told to end: how that ended stands nowhere else. */
-async function askJob(item: ItemRecord, context: CommandContext): Promise<JobAnswer | undefined> {
+async function askJob(item: ItemRecord, context: CommandContext): Promise<Asked> {
   const isAsked = item.stage === 'PROCESSING' || (item.stage === 'FAIL' && isCancelled(item, item))
-  if (!isAsked) return undefined
-  return (await JobAsker.open(context))?.one(item)
+  if (!isAsked) return { job: undefined }
+  const asker = await JobAsker.open(context)
+  const job = await asker?.one(item)
+  if (asker === undefined || item.stage !== 'PROCESSING' || job?.kind !== 'none') return { job }
+  const earlier = await earlierAttempt(asker, item)
+  return earlier === undefined ? { job } : { job, earlier }
+}
+
+/** Of the few before it: one that ended by a report has no job left to find. */
+async function earlierAttempt(asker: JobAsker, item: ItemRecord): Promise<number | undefined> {
+  const before = item.history.filter(({ attempt }) => attempt < item.attempt).slice(-EARLIER_ASKED)
+  for (const { attempt } of before.toReversed()) {
+    const { id, uid } = item
+    const answer = await asker.one({ id, uid, attempt })
+    if (answer.kind === 'report' && answer.report.stage === 'PROCESSING') return attempt
+  }
+  return undefined
 }
 
 const NOTES = `
@@ -58,7 +80,7 @@ failure: the rest is shown, and why.`
 
 const EXAMPLES = ['sluice show tile-1', 'sluice show tile-1 --full', 'sluice show tile-1 --json | jq .result']
 
-function itemText({ item, job }: Shown, output: Output, maxChars: number): string {
+function itemText({ item, job, earlier }: Shown, output: Output, maxChars: number): string {
   const rows: [string, string | undefined][] = [
     ['id', printable(item.id)],
     ['stage', item.stage],
@@ -70,11 +92,15 @@ function itemText({ item, job }: Shown, output: Output, maxChars: number): strin
     ['finished', finishedText(item)],
     // Of an item that isn't FAIL it is what an earlier attempt ended with.
     [item.stage === 'FAIL' ? 'reason' : 'last reason', reasonText(item.reason, maxChars)],
+    ['class', printableOf(item.failureClass)],
+    ['exit code', item.exitCode === undefined ? undefined : String(item.exitCode)],
+    ['tries', jsonText(item.retryState, maxChars)],
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
     ['details', detailsText(item.details, maxChars)],
-    ...jobRows({ item, job }, maxChars),
+    ...jobRows({ item, job, earlier }, maxChars),
     ['uid', printable(item.uid)],
+    ['job uid', printableOf(item.jobUid)],
   ]
   const lines = rows.flatMap(([name, value]) =>
     value === undefined ? [] : [`${output.colors.bold(name.padEnd(11))} ${value}`],
@@ -82,8 +108,12 @@ function itemText({ item, job }: Shown, output: Output, maxChars: number): strin
   return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
 }
 
-function jobRows({ item, job }: Shown, maxChars: number): [string, string | undefined][] {
+function jobRows({ item, job, earlier }: Shown, maxChars: number): [string, string | undefined][] {
   if (job === undefined) return []
+  if (earlier !== undefined) {
+    const why = `the job of attempt ${earlier} has not ended; this attempt starts when it has`
+    return [['job', `not sent yet: ${why}`]]
+  }
   const text = item.stage === 'PROCESSING' ? runningText(job, maxChars) : cancelledText(job, maxChars)
   if (job.kind !== 'report') return [['job', text]]
   const { details, result, url } = job.report
@@ -93,6 +123,10 @@ function jobRows({ item, job }: Shown, maxChars: number): [string, string | unde
     ['job result', jsonText(result, maxChars)],
     ['job details', detailsText(details, maxChars)],
   ]
+}
+
+function printableOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : printable(text)
 }
 
 function attemptText({ attempt, refunds }: ItemRecord): string {
@@ -135,10 +169,17 @@ function historyLines(history: readonly AttemptRecord[], output: Output, maxChar
     one.attempt,
     instant(one.claimedAt) ?? '',
     one.endedAt === undefined ? '' : (instant(one.endedAt) ?? ''),
-    one.outcome ?? 'runs',
+    outcomeText(one),
     one.reason === undefined ? '' : printable(one.reason, Math.min(maxChars, 120)),
   ])
   return ['', output.table(['attempt', 'claimed', 'ended', 'outcome', 'reason'], rows)]
+}
+
+function outcomeText({ outcome, unsent, failureClass, exitCode }: AttemptRecord): string {
+  if (outcome === undefined) return 'runs'
+  if (unsent === true) return `${outcome}, never sent`
+  const why = [failureClass, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined)
+  return why.length === 0 ? outcome : `${outcome} (${printable(why.join(', '), 80)})`
 }
 
 function instant(at: number | undefined): string | undefined {

@@ -16,11 +16,14 @@ const STANDARD: readonly ReportColumn[] = [
   { name: 'finishedAt', value: (item) => iso(item.finishedAt) },
   { name: 'durationMs', value: durationMs },
   { name: 'reason', value: (item) => (item.stage === 'FAIL' ? item.reason : undefined) },
+  { name: 'failureClass', value: (item) => (item.stage === 'FAIL' ? item.failureClass : undefined) },
+  { name: 'exitCode', value: (item) => item.exitCode },
   { name: 'result', value: (item) => item.result },
   { name: 'details', value: (item) => item.details },
 ]
 
 const MORE: readonly ReportColumn[] = [
+  { name: 'jobUid', value: (item) => item.jobUid },
   { name: 'uid', value: (item) => item.uid },
   { name: 'priority', value: (item) => item.priority },
   { name: 'body', value: (item) => item.body },
@@ -34,7 +37,7 @@ const ROOTS = ['result', 'details', 'body'] as const
 /**
  * The columns by their names, `id` always first.
  *
- * @param names default: all but uid, priority and body
+ * @param names default: all but jobUid, uid, priority and body
  * @throws SluiceError SLUICE_INPUT_INVALID for a name that no report has
  */
 export function chooseColumns(names?: readonly string[]): readonly ReportColumn[] {
