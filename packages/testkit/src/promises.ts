@@ -1,3 +1,5 @@
+import { enginePromises } from './engine-promises.js'
+
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {
   readonly id: string
@@ -133,5 +135,5 @@ export const workerPromises: readonly ContractPromise[] = [
 /** The promise that a case id such as `Q-GET-2/b` belongs to. */
 export function promiseOf(caseId: string): ContractPromise | undefined {
   const id = caseId.split('/')[0]
-  return [...queuePromises, ...workerPromises].find((promise) => promise.id === id)
+  return [...queuePromises, ...workerPromises, ...enginePromises].find((promise) => promise.id === id)
 }
