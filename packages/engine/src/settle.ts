@@ -59,8 +59,7 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
     tally.lost += 1
     engine.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
   }
-  const { stage, reason } = settlement
-  const failureClass = failureClassOf(settlement)
+  const { stage, reason, failureClass } = settlement
   engine.emit({
     kind: 'item-settled',
     job,
@@ -68,11 +67,6 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
     ...(reason === undefined ? {} : { reason }),
     ...(failureClass === undefined ? {} : { failureClass }),
   })
-}
-
-function failureClassOf({ details }: JobSettlement): string | undefined {
-  if (typeof details !== 'object' || details === null || !('failureClass' in details)) return undefined
-  return typeof details.failureClass === 'string' ? details.failureClass : undefined
 }
 
 function logRefused(

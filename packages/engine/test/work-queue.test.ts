@@ -76,7 +76,7 @@ test('a failed job: retried with backoff, then FAIL with the last reason', async
     stage: 'FAIL',
     attempt: 2,
     reason: 'second',
-    details: { failureClass: 'timeout' },
+    failureClass: 'timeout',
   })
   expect(item?.history.map(({ outcome, reason }) => [outcome, reason])).toEqual([
     ['WAITING', 'first'],
@@ -256,7 +256,7 @@ test('a rejected item fails at once, the others go on', async () => {
   expect(item).toMatchObject({
     stage: 'FAIL',
     reason: 'no such template',
-    details: { failureClass: 'rejected' },
+    failureClass: 'rejected',
   })
 })
 
