@@ -369,8 +369,8 @@ test('one item at which the worker chokes for ever does not stop the others', as
 test('a foreign error of a poll or a lookup is an outage too', async () => {
   for (const broken of ['pollAllStatus', 'lookupJob']) {
     const world = new World()
-    await world.put(1)
-    await world.queue.get(1)
+    await world.put(2)
+    await world.queue.get(2)
     const { queue, worker } = wrapped(world, (_, name, call) =>
       name === broken ? Promise.reject(new Error('odd')) : call(),
     )
@@ -720,6 +720,7 @@ test('the calls of a tick are few, however many items there are', async () => {
     listHeads: 1,
     pollAllStatus: 1,
     settle: 2,
+    'write document': 1,
     forgetJobs: 2,
     get: 1,
     sendJob: 100,
