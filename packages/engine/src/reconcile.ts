@@ -1,4 +1,4 @@
-import { MAX_PAGE_ITEMS, type ItemHead, type JobReports, type Queue } from '@sluice/core'
+import { MAX_PAGE_ITEMS, type ItemHead, type JobReport, type JobReports, type Queue } from '@sluice/core'
 import { askForEarlier } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { callWorker } from './engine-errors.js'
@@ -62,17 +62,26 @@ async function askForMore(
   tally: Tally,
   { asking, found }: { asking: Asking; found: Found },
 ): Promise<void> {
-  const running = runningOf(found)
-  const trials = new LookupTrials(engine, tally, running[0])
+  const reported = reportedOf(found)
+  const trials = new LookupTrials(engine, tally, reported[0]?.item)
   await askForAbsent(engine, tally, { asking, trials })
   await askForEarlier(engine, tally, asking)
   const cancels = new Set(asking.decisions.cancels.map(({ item }) => item))
+  const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
   await askForQuiet(engine, tally, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
 }
 
-/** Items whose jobs run, by the poll. */
-function runningOf({ items, reports }: Found): ItemHead[] {
-  return [...items.values()].filter((item) => ownReport(item, reports.get(item.id))?.stage === 'PROCESSING')
+interface ReportedItem {
+  readonly item: ItemHead
+  readonly stage: JobReport['stage']
+}
+
+/** Items whose own jobs the poll reports. */
+function reportedOf({ items, reports }: Found): ReportedItem[] {
+  return [...items.values()].flatMap((item) => {
+    const own = ownReport(item, reports.get(item.id))
+    return own === undefined ? [] : [{ item, stage: own.stage }]
+  })
 }
 
 function notePoll(engine: Engine, tally: Tally, found: Found): void {

@@ -54,6 +54,7 @@ export class LookupTrials {
       await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(witness)))
       return true
     } catch {
+      // That it is not answered is all that is asked.
       return false
     }
   }

@@ -13,11 +13,10 @@ export interface EngineRetryState {
 
 /** Reads it from an item. What is not of this shape counts as absent: another version or another program may have written it. */
 export function retryStateOf({ retryState }: Pick<ItemHead, 'retryState'>): EngineRetryState {
-  if (typeof retryState !== 'object' || retryState === null || Array.isArray(retryState)) return {}
-  const { tries, ended } = { tries: undefined, ended: undefined, ...retryState }
+  if (typeof retryState !== 'object' || retryState === null) return {}
   return {
-    ...(isTries(tries) ? { tries } : {}),
-    ...(ended === true ? { ended } : {}),
+    ...('tries' in retryState && isTries(retryState.tries) ? { tries: retryState.tries } : {}),
+    ...('ended' in retryState && retryState.ended === true ? { ended: true } : {}),
   }
 }
 
