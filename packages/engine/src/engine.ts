@@ -6,7 +6,10 @@ import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
+import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
+import type { QuietJobs } from './truth/quiet-jobs.js'
+import type { ToldOrphan } from './truth/told-orphan.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -25,6 +28,10 @@ export interface Engine {
   readonly logger: Logger
   readonly memory: JobMemory
   readonly running: RunningJobs
+  /** The durable record of jobs that were seen. */
+  readonly seen: SeenJobs
+  /** When running jobs were last heard of. */
+  readonly quiet: QuietJobs
   readonly polls: PollState
   readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
@@ -32,10 +39,15 @@ export interface Engine {
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */
   readonly told: {
-    /** Orphans that run, by their names; only those of the latest poll. */
-    readonly orphans: Set<string>
-    forgetFailing: boolean
+    /** Orphans that run, by their names, and what becomes of them; only those that still count. */
+    readonly orphans: Map<string, ToldOrphan>
+    /** Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest poll. */
+    readonly movedOn: Set<string>
+    /** Calls that failed since one went well. */
+    forgetFailures: number
     cancelFailing: boolean
+    /** Before this instant of the clock that never goes back, jobs that could not be forgotten aren't tried again. */
+    forgetAtMs: number
   }
   readonly emit: (event: WorkEvent) => void
 }

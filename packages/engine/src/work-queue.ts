@@ -1,4 +1,4 @@
-import type { Clock, ControlState } from '@sluice/core'
+import { isSluiceError, type Clock, type ControlState } from '@sluice/core'
 import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
@@ -10,9 +10,11 @@ import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
 import { look, reconcile } from './reconcile.js'
+import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
 import { newSendPass } from './send.js'
 import { Sweeper } from './sweeper.js'
+import { QuietJobs } from './truth/quiet-jobs.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
 
@@ -129,7 +131,18 @@ export class WorkQueue {
       lookups: new LookupBudget(options.maxLookupsPerSecond),
       stop: { requested: false },
       lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
-      told: { orphans: new Set(), forgetFailing: false, cancelFailing: false },
+      seen: new SeenJobs({ queue, logger }),
+      quiet: new QuietJobs({
+        askAfterMs: options.jobs.askAfterMs,
+        lookupsPerSecond: options.maxLookupsPerSecond,
+      }),
+      told: {
+        orphans: new Map(),
+        movedOn: new Set(),
+        forgetFailures: 0,
+        cancelFailing: false,
+        forgetAtMs: Number.NEGATIVE_INFINITY,
+      },
       emit,
     }
   }
@@ -139,8 +152,9 @@ export class WorkQueue {
     try {
       await this.#pass(tally)
     } catch (error) {
-      if (!isOutage(error)) throw error
-      tally.unavailable = error
+      if (isSluiceError(error, 'SLUICE_LEASE_LOST')) this.#engine.lease.noteLost()
+      else if (isOutage(error)) tally.unavailable = error
+      else throw error
       // Unless the poll was read, no grace has passed for jobs that are absent from it.
       if (!tally.reconciled) this.#engine.memory.lookAway()
     }
@@ -196,6 +210,7 @@ export class WorkQueue {
 
   #distrust(): void {
     this.#engine.memory.distrust()
+    this.#engine.running.noteNewDispatcher()
     this.#engine.polls.noteNewDispatcher()
   }
 

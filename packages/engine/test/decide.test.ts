@@ -65,11 +65,12 @@ test('failed: FAIL by default, with reason and class', () => {
       ...fence,
       stage: 'FAIL',
       reason: 'exit 3',
-      details: { details: [1], failureClass: 'error' },
+      details: { details: [1] },
+      failureClass: 'error',
     },
   })
   expect(present(report('FAIL'))).toMatchObject({
-    settlement: { stage: 'FAIL', reason: /did not say why/u, details: { failureClass: 'failed' } },
+    settlement: { stage: 'FAIL', reason: /did not say why/u, failureClass: 'failed' },
   })
 })
 
@@ -120,7 +121,7 @@ test.each(['no-such-job', 'not-supported'] as const)('lost (%s): by the policy',
   expect(absent(gone, rules('fail'))).toMatchObject({
     kind: 'settle',
     lost: true,
-    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, details: { failureClass: 'lost' } },
+    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, failureClass: 'lost' },
   })
   const resend = absent(gone, rules('resend'))
   expect(resend).toMatchObject({ kind: 'settle', lost: true, settlement: { ...fence, stage: 'WAITING' } })
@@ -190,7 +191,8 @@ test.each([
   expect(action).toMatchObject({
     settlement: {
       reason: expect.stringMatching(/^unschedulable: .*1000 ms.*no room$/u),
-      details: { failureClass: 'unschedulable', url: 'http://x/1' },
+      details: { url: 'http://x/1' },
+      failureClass: 'unschedulable',
     },
   })
 })

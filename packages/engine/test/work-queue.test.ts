@@ -76,7 +76,7 @@ test('a failed job: retried with backoff, then FAIL with the last reason', async
     stage: 'FAIL',
     attempt: 2,
     reason: 'second',
-    details: { failureClass: 'timeout' },
+    failureClass: 'timeout',
   })
   expect(item?.history.map(({ outcome, reason }) => [outcome, reason])).toEqual([
     ['WAITING', 'first'],
@@ -256,7 +256,7 @@ test('a rejected item fails at once, the others go on', async () => {
   expect(item).toMatchObject({
     stage: 'FAIL',
     reason: 'no such template',
-    details: { failureClass: 'rejected' },
+    failureClass: 'rejected',
   })
 })
 
@@ -369,8 +369,8 @@ test('one item at which the worker chokes for ever does not stop the others', as
 test('a foreign error of a poll or a lookup is an outage too', async () => {
   for (const broken of ['pollAllStatus', 'lookupJob']) {
     const world = new World()
-    await world.put(1)
-    await world.queue.get(1)
+    await world.put(2)
+    await world.queue.get(2)
     const { queue, worker } = wrapped(world, (_, name, call) =>
       name === broken ? Promise.reject(new Error('odd')) : call(),
     )
@@ -720,6 +720,7 @@ test('the calls of a tick are few, however many items there are', async () => {
     listHeads: 1,
     pollAllStatus: 1,
     settle: 2,
+    'write document': 1,
     forgetJobs: 2,
     get: 1,
     sendJob: 100,
