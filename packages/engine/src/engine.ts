@@ -7,6 +7,7 @@ import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
 import type { RunningJobs } from './running-jobs.js'
+import type { SendState } from './sending/send-state.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -28,6 +29,7 @@ export interface Engine {
   readonly polls: PollState
   readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
+  readonly sendState: SendState
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */

@@ -31,6 +31,11 @@ export class LeaseKeeper {
     return this.#fence
   }
 
+  /** The lease, for calls that are to hold only under it. */
+  get current(): Lease | undefined {
+    return this.#lease
+  }
+
   /** Whether it is held at this instant, without asking anybody. */
   get held(): boolean {
     return this.#lease !== undefined && this.#options.clock.monotonicMs() < this.#endsAtMs
@@ -60,6 +65,11 @@ export class LeaseKeeper {
       this.#renewing = undefined
     })
     return this.#renewing
+  }
+
+  /** The storage says that it is lost. */
+  noteLost(): void {
+    this.#lease = undefined
   }
 
   /** Gives it back, so that another can have it at once. */

@@ -1,8 +1,9 @@
-import { MAX_PAGE_ITEMS, type ItemHead, type JobReport, type JobReports, type Queue } from '@sluice/core'
+import type { ItemHead, JobReport, JobReports } from '@sluice/core'
 import { decide, type JobFacts } from './decide.js'
 import type { Engine } from './engine.js'
 import { callWorker, isOutage } from './engine-errors.js'
 import { isReportOf, type Found } from './found.js'
+import { listProcessing } from './list-processing.js'
 import { reconcileOrphans } from './orphans.js'
 import { forEachParallel } from './parallel.js'
 import { cancelPending, noteCancelFailed, warnOfPending, type PendingJob } from './pending.js'
@@ -73,20 +74,6 @@ function pollOf(reports: JobReports, mayStart: boolean): Tally['poll'] & object 
 export async function reconcile(engine: Engine, tally: Tally, { found, decisions }: Findings): Promise<void> {
   await settleAll(engine, tally, decisions.settlements)
   await reconcileOrphans(engine, found)
-}
-
-async function listProcessing(queue: Queue): Promise<Map<string, ItemHead>> {
-  const items = new Map<string, ItemHead>()
-  let cursor: string | undefined
-  do {
-    const page = await queue.listHeads('PROCESSING', {
-      limit: MAX_PAGE_ITEMS,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    for (const item of page.items) items.set(item.id, item)
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return items
 }
 
 interface Seen {

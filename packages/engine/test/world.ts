@@ -90,6 +90,12 @@ function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Aro
       const name = String(key)
       const value: unknown = Reflect.get(object, key, object)
       if (name === 'control' && isObject(value)) return wrap(value, side, around)
+      // Opened without a call; its calls have names of their own: control has a `read` too.
+      if (name === 'document' && typeof value === 'function')
+        return (document: string) =>
+          wrap<object>(Reflect.apply(value, object, [document]), side, (of, call, run) =>
+            around(of, `${call} document`, run),
+          )
       if (!isMethod(value, name)) return value
       return (...args: unknown[]) =>
         around(side, name, async () => {
