@@ -35,6 +35,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'poll-complete':
     case 'outage':
     case 'outage-over':
+    case 'capacity':
+    case 'capacity-over':
       return undefined
   }
 }

@@ -10,6 +10,7 @@ import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
 import type { QuietJobs } from './truth/quiet-jobs.js'
 import type { ToldOrphan } from './truth/told-orphan.js'
+import type { SendState } from './sending/send-state.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -35,6 +36,7 @@ export interface Engine {
   readonly polls: PollState
   readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
+  readonly sendState: SendState
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */

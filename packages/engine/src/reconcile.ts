@@ -1,8 +1,9 @@
-import { MAX_PAGE_ITEMS, type ItemHead, type JobReport, type JobReports, type Queue } from '@sluice/core'
+import type { ItemHead, JobReport, JobReports } from '@sluice/core'
 import { askForEarlier } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { callWorker } from './engine-errors.js'
 import type { Found } from './found.js'
+import { listProcessing } from './list-processing.js'
 import { reconcileOrphans } from './orphans.js'
 import { forEachParallel } from './parallel.js'
 import { cancelPending, noteCancelFailed, warnOfPending } from './pending.js'
@@ -120,20 +121,6 @@ export async function reconcile(engine: Engine, tally: Tally, { found, decisions
   // A report is true whoever brings it. That a job is lost was judged by what was read before: another engine may have sent it again since.
   if (lost.length > 0 && (await engine.lease.keep())) await settleAll(engine, tally, lost)
   await reconcileOrphans(engine, tally, found)
-}
-
-async function listProcessing(queue: Queue): Promise<Map<string, ItemHead>> {
-  const items = new Map<string, ItemHead>()
-  let cursor: string | undefined
-  do {
-    const page = await queue.listHeads('PROCESSING', {
-      limit: MAX_PAGE_ITEMS,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    for (const item of page.items) items.set(item.id, item)
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return items
 }
 
 /** Jobs that have been pending for too long are told to end, after all that must be asked for has been. */

@@ -1,77 +1,73 @@
-import { isSluiceError, type ItemHead, type JsonValue } from '@sluice/core'
+import type { ItemHead, JsonValue } from '@sluice/core'
 import type { Engine } from './engine.js'
-import { isOutage, oddWorkerError, sendTrouble } from './engine-errors.js'
-import { refOf, type DecidedSettlement } from './settle.js'
-import { rejected } from './settlement.js'
-import type { Tally } from './tick-result.js'
+import { noteSendFailed } from './sending/send-failure.js'
+import type { SendPass } from './sending/send-pass.js'
+import { refOf } from './settle.js'
 
-/** The sends of one tick. */
-export interface SendPass {
-  readonly tally: Tally
-  readonly rejected: DecidedSettlement[]
-  /** Nothing more is sent in this tick: the worker can't be used, or the lease is gone. */
-  halted: boolean
-}
-
-/** The sends of a tick that begins. */
-export function newSendPass(tally: Tally): SendPass {
-  return { tally, rejected: [], halted: false }
-}
-
-interface FailedSend {
-  readonly head: ItemHead
-  readonly error: unknown
-}
-
+/** An item that is claimed and is to be sent. */
 export interface Sending {
   readonly head: ItemHead
-  readonly body: JsonValue
+  /** Called right before the send; `undefined`: the item has been moved, and nothing is sent. */
+  readonly body: () => Promise<JsonValue | undefined>
   readonly again: boolean
 }
 
 /**
- * Sends one item that is claimed. Whatever the worker answers, the item stays in PROCESSING: only one that it can never accept is
- * noted as rejected, to fail.
+ * Sends one item that is claimed, unless the pass is halted. Whatever the worker answers, the item stays in PROCESSING: what becomes of one that was
+ * not sent is decided when the sends around it have ended.
  */
 export async function sendItem(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
-  if (engine.stop.requested) pass.halted = true
-  if (pass.halted) return
-  // Before each send: an engine that can't renew must have stopped before another can take over.
-  if (!(await engine.lease.keep())) {
-    pass.halted = true
-    return
-  }
-  // Another send may have met the outage while this one waited for the lease.
-  if (pass.halted) return
-  const { id, uid, attempt, priority } = sending.head
-  engine.running.noteSending({ id, uid, attempt })
+  if (!(await pass.enter())) return
   try {
-    await engine.worker.sendJob(id, sending.body, { uid, attempt, priority, queue: engine.queue.name })
+    await send(engine, pass, sending)
   } catch (error) {
-    noteTrouble(engine, pass, { head: sending.head, error })
-    return
+    // Nothing more begins, and what was begun is brought to its end before the pass rejects.
+    pass.fail(error)
+  } finally {
+    pass.leave()
   }
-  noteSent(engine, pass.tally, sending)
 }
 
-function noteSent(engine: Engine, tally: Tally, { head, again }: Sending): void {
+async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
+  const { head } = sending
+  // Before each send: an engine that can't renew must have stopped before another can take over.
+  if (!(await engine.lease.keep())) {
+    pass.halt('lease')
+    return
+  }
+  await pass.controlIsCurrent()
+  await pass.probe
+  if (pass.halted !== undefined) return
+  const body = await sending.body()
+  if (body === undefined) {
+    pass.noteBegun(head)
+    return
+  }
+  // Another send may have met the outage, or an operator's word may have come, while this one waited.
+  if (pass.halted !== undefined) return
+  pass.noteBegun(head)
+  if (!engine.sendState.refused.has(head)) pass.freshSends += 1
+  engine.sendState.noteTried(head)
+  const { id, uid, attempt, priority } = head
+  engine.running.noteSending({ id, uid, attempt })
+  try {
+    await engine.worker.sendJob(id, body, { uid, attempt, priority, queue: engine.queue.name })
+  } catch (error) {
+    await noteSendFailed(engine, pass, { head, error })
+    return
+  }
+  engine.sendState.sentWell.note({ id, uid, body })
+  engine.sendState.capacity.noteSent()
+  engine.sendState.trust.noteSuccess()
+  noteSent(engine, pass, sending)
+}
+
+/** The worker has a job of it. */
+export function noteSent(engine: Engine, { tally }: SendPass, sent: Pick<Sending, 'head' | 'again'>): void {
+  const { head, again } = sent
+  engine.sendState.refused.forget(head)
   engine.memory.noteSent(head)
   tally.sent += 1
   if (again) tally.resent += 1
   engine.emit({ kind: 'item-sent', job: refOf(head), again })
-}
-
-function noteTrouble(engine: Engine, pass: SendPass, { head, error }: FailedSend): void {
-  const trouble = sendTrouble(error)
-  if (trouble === 'fatal') throw error
-  if (trouble === 'rejected') {
-    const reason = isSluiceError(error) ? error.message : ''
-    pass.rejected.push({ settlement: rejected(head, reason), why: 'rejected' })
-    return
-  }
-  engine.memory.noteSendFailed(head, engine.clock.monotonicMs())
-  if (trouble === 'outage') pass.halted = true
-  const outage = isOutage(error) ? error : oddWorkerError('sendJob', error)
-  pass.tally.unavailable ??= outage
-  engine.logger.debug({ ...refOf(head), err: outage }, 'a job could not be sent; the item keeps its claim')
 }

@@ -4,18 +4,19 @@ import { forEachParallel } from './parallel.js'
 import { storable, type JobSettlement } from './settlement.js'
 import type { Tally } from './tick-result.js'
 
-/** A settlement that was decided, and whether it is for a lost job. */
+/** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
-  readonly why: 'reported' | 'lost' | 'rejected'
+  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'unsent'
 }
 
-/** As many moves go to the queue in one call. */
+/** As many moves go to the queue in one call, or fewer where the storage would need longer than {@link LONGEST_CALL_MS} for them. */
 const MAX_SETTLEMENTS = 1_000
 /** So many items are looked up in one tick for jobs that may be forgotten, and as many for those that run without an item. */
 export const MAX_ITEM_LOOKUPS = 200
 /** A worker that fails to forget jobs is left alone with those that were settled before for longer and longer, up to so long. */
 const MAX_FORGET_AGAIN_MS = 60_000
+const LONGEST_CALL_MS = 60_000
 
 /**
  * Moves items out of PROCESSING, then tells the worker that their jobs need not be reported again. In this order: a crash between
@@ -26,8 +27,15 @@ export async function settleAll(
   tally: Tally,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  for (let start = 0; start < decided.length; start += MAX_SETTLEMENTS) {
-    await settleChunk(engine, tally, decided.slice(start, start + MAX_SETTLEMENTS))
+  const { clock, sendConcurrency } = engine
+  const rate = engine.sendState.rates.settles
+  for (let start = 0; start < decided.length;) {
+    const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
+    const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
+    const beganMs = clock.monotonicMs()
+    await settleChunk(engine, tally, chunk)
+    rate.note(chunk.length, clock.monotonicMs() - beganMs)
+    start += chunk.length
   }
 }
 
@@ -58,6 +66,7 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
   const job = refOf(settlement)
   engine.memory.drop(job)
   engine.running.noteEnded(job)
+  engine.sendState.noteSettled(job, why)
   if (why === 'rejected') tally.rejected += 1
   if (why === 'lost') {
     tally.lost += 1

@@ -45,3 +45,6 @@ export type WorkEvent =
   /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
   | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }
   | { readonly kind: 'outage-over'; readonly of: 'queue' | 'worker' }
+  /** The worker takes no more jobs for now, and no item fails for it: sends slow down to what it takes. Told once for each spell. */
+  | { readonly kind: 'capacity'; readonly message: string }
+  | { readonly kind: 'capacity-over' }

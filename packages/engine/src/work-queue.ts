@@ -1,5 +1,5 @@
 import { isSluiceError, type Clock, type ControlState } from '@sluice/core'
-import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
+import { dispatch, NOTHING_CLAIMED, pausedReason, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
 import { isOutage } from './engine-errors.js'
@@ -9,10 +9,13 @@ import { LeaseKeeper } from './lease-keeper.js'
 import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
-import { look, reconcile } from './reconcile.js'
+import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
-import { newSendPass } from './send.js'
+import { giveBack } from './sending/give-back.js'
+import { controlHoldups, sendHoldups } from './sending/holdups.js'
+import { SendPass } from './sending/send-pass.js'
+import { SendState } from './sending/send-state.js'
 import { Sweeper } from './sweeper.js'
 import { QuietJobs } from './truth/quiet-jobs.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
@@ -50,8 +53,6 @@ export class WorkQueue {
   #role: TickResult['role'] | undefined
   #fence: number | undefined
   #paused = false
-  #sendAtMs = Number.NEGATIVE_INFINITY
-  #refusal: TickResult['unavailable']
 
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
   constructor(options: WorkQueueOptions) {
@@ -143,6 +144,7 @@ export class WorkQueue {
         cancelFailing: false,
         forgetAtMs: Number.NEGATIVE_INFINITY,
       },
+      sendState: new SendState(options),
       emit,
     }
   }
@@ -152,15 +154,18 @@ export class WorkQueue {
     try {
       await this.#pass(tally)
     } catch (error) {
+      // Another engine has the lease: this one stands by.
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) this.#engine.lease.noteLost()
-      else if (isOutage(error)) tally.unavailable = error
-      else throw error
+      else if (!isOutage(error)) throw error
+      else tally.unavailable = error
       // Unless the poll was read, no grace has passed for jobs that are absent from it.
       if (!tally.reconciled) this.#engine.memory.lookAway()
     }
     const askedMs = tally.unavailable?.retryAfterMs
-    if (askedMs !== undefined) tally.nextDelayMs ??= askedMs
+    // A worker that takes no sends for a while is polled all the same.
+    if (askedMs !== undefined && !tally.reconciled) tally.nextDelayMs ??= askedMs
     this.#noteRole(tally)
+    if (tally.role === 'dispatcher') tally.holdups.push(...sendHoldups(this.#engine, tally))
     this.#outages.note(tally.unavailable)
     if (isAtLeisure(tally)) this.#sweeper.start()
     return tally
@@ -177,24 +182,34 @@ export class WorkQueue {
     if (controlRead.status === 'rejected') throw controlRead.reason
     const control = controlRead.value
     this.#notePause(tally, control)
+    tally.holdups.push(...controlHoldups(this.#engine, control))
     if (looked.status === 'rejected') throw looked.reason
-    const findings = looked.value
+    const pass = new SendPass(this.#engine, tally, control)
+    try {
+      await this.#settleAndSend(pass, looked.value)
+    } finally {
+      pass.stop()
+    }
+    pass.assertWhole()
+  }
+
+  async #settleAndSend(pass: SendPass, findings: Findings): Promise<void> {
+    const { tally, control } = pass
     const { resends } = findings.decisions
+    this.#engine.sendState.keepOnly(findings.found.items)
     const isHeld = control.paused || tally.unavailable !== undefined || !this.#engine.polls.mayStart
-    const startsAhead = !isHeld && this.#leftAloneMs() <= 0
-    const pass = newSendPass(tally)
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
     // which counts what is not settled yet.
     const [settling, starting] = await Promise.allSettled([
       reconcile(this.#engine, tally, findings),
-      startsAhead ? startAhead(this.#engine, pass, { resends, control }) : NOTHING_CLAIMED,
+      isHeld ? NOTHING_CLAIMED : startAhead(this.#engine, pass, { resends }),
     ])
     if (settling.status === 'rejected') throw settling.reason
     tally.reconciled = true
     if (starting.status === 'rejected') throw starting.reason
-    if (isHeld || (!startsAhead && this.#leftAlone(tally))) return
-    await dispatch(this.#engine, pass, { resends, control, ahead: starting.value })
-    this.#noteRefusal(tally)
+    if (control.paused)
+      await giveBack(this.#engine, tally, { items: resends, reason: pausedReason(control.reason) })
+    if (!isHeld) await dispatch(this.#engine, pass, { resends, ahead: starting.value })
   }
 
   #noteRole(tally: Tally): void {
@@ -212,6 +227,7 @@ export class WorkQueue {
     this.#engine.memory.distrust()
     this.#engine.running.noteNewDispatcher()
     this.#engine.polls.noteNewDispatcher()
+    this.#engine.sendState.noteNewDispatcher()
   }
 
   #notePause(tally: Tally, { paused, reason }: ControlState): void {
@@ -220,26 +236,6 @@ export class WorkQueue {
     this.#paused = paused
     if (!paused) this.#emit({ kind: 'resumed' })
     else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
-  }
-
-  /** A worker that refused a send, and said for how long, gets nothing before that; its jobs are followed all the same. */
-  #leftAlone(tally: Tally): boolean {
-    const leftMs = this.#leftAloneMs()
-    if (leftMs <= 0) return false
-    if (this.#refusal !== undefined) tally.unavailable = this.#refusal
-    tally.nextDelayMs = leftMs
-    return true
-  }
-
-  #leftAloneMs(): number {
-    return this.#sendAtMs - this.clock.monotonicMs()
-  }
-
-  #noteRefusal(tally: Tally): void {
-    const { unavailable } = tally
-    this.#refusal = unavailable
-    if (unavailable?.retryAfterMs === undefined) return
-    this.#sendAtMs = this.clock.monotonicMs() + unavailable.retryAfterMs
   }
 
   #emit(event: WorkEvent): void {

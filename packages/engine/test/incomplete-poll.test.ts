@@ -306,7 +306,7 @@ test('an orphan is told of once, though incomplete polls lack it now and then', 
 })
 
 function unavailable(): SluiceError {
-  return new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'as the test wants it')
+  return new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'as the test wants it', { concerns: 'worker' })
 }
 
 test('the grace adds up over the complete polls of a list that comes and goes', async () => {
@@ -331,7 +331,7 @@ test('the grace adds up over the complete polls of a list that comes and goes', 
   expect(seconds).toBeLessThan(45)
 })
 
-test('items that are claimed and not sent go under the cap that the last known orphans leave', async () => {
+test('items that are claimed and not sent go back, and are sent again under the cap that the last known orphans leave', async () => {
   const world = new World()
   await world.put(4)
   const worker = world.openWorker()
@@ -347,10 +347,10 @@ test('items that are claimed and not sent go under the cap that the last known o
   await world.queue.fail('i0')
   await world.queue.fail('i1')
   await limit(2)
-  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 0 })
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 0, sent: 0 })
   await limit(3)
-  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 1 })
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 1, sent: 1 })
   // The one that was sent is asked for, and takes its place.
-  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 2, resent: 0 })
+  expect(await engine.tick()).toMatchObject({ orphans: 2, processing: 1, sent: 0 })
   expect(world.worker.running()).toHaveLength(3)
 })

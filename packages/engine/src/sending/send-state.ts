@@ -1,0 +1,85 @@
+import type { Queue, SluiceError } from '@sluice/core'
+import type { Random } from '../backoff.js'
+import type { SendsOptions } from '../engine-options.js'
+import type { DecidedSettlement } from '../settle.js'
+import { CapacityGate } from './capacity-gate.js'
+import { LeaveAlone } from './leave-alone.js'
+import { RefusedItems } from './refused-items.js'
+import { SentWell } from './sent-well.js'
+import { WorkRate } from './work-rate.js'
+import { WorkerTrust } from './worker-trust.js'
+
+export interface SendStateOptions {
+  readonly queue: Queue
+  readonly sends: Required<SendsOptions>
+  readonly sendConcurrency: number
+  readonly random: Random
+}
+
+/** What an engine knows of its sends from tick to tick. */
+export class SendState {
+  readonly trust = new WorkerTrust()
+  readonly refused: RefusedItems
+  readonly capacity: CapacityGate
+  readonly leaveAlone: LeaveAlone
+  readonly sentWell: SentWell
+  readonly rates = { sends: new WorkRate(), claims: new WorkRate(), settles: new WorkRate() }
+  /** Passes one after the other that ended in an outage in unknown words. */
+  puzzles = 0
+  /** Of the latest pass that tried anything. */
+  outage: SluiceError | undefined
+  /** Items that this engine claimed and never tried to send, by uid: the attempt. */
+  readonly #untried = new Map<string, number>()
+
+  constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
+    this.refused = new RefusedItems({ rule: sends, trust: this.trust, random })
+    this.capacity = new CapacityGate(sendConcurrency)
+    this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
+    this.sentWell = new SentWell(queue)
+  }
+
+  /** At the end of a pass. One that tried nothing says nothing. */
+  noteOutage({ outage, isPuzzling }: { outage: SluiceError | undefined; isPuzzling: boolean }): void {
+    if (outage === undefined && !this.trust.wasWell) return
+    this.outage = outage
+    this.puzzles = isPuzzling ? this.puzzles + 1 : 0
+  }
+
+  noteClaimed({ uid, attempt }: Claim): void {
+    this.#untried.set(uid, attempt)
+  }
+
+  /** It left PROCESSING. */
+  noteSettled(job: Claim, why: DecidedSettlement['why']): void {
+    this.noteTried(job)
+    if (why !== 'unsent') this.refused.forget(job)
+    if (why === 'reported') this.capacity.noteEnded(1)
+  }
+
+  /** Its send begins. */
+  noteTried({ uid }: Pick<Claim, 'uid'>): void {
+    this.#untried.delete(uid)
+  }
+
+  isUntried({ uid, attempt }: Claim): boolean {
+    return this.#untried.get(uid) === attempt
+  }
+
+  /** Drops what is no longer in PROCESSING. */
+  keepOnly(items: ReadonlyMap<string, Claim>): void {
+    const uids = new Set([...items.values()].map(({ uid }) => uid))
+    for (const uid of this.#untried.keys()) if (!uids.has(uid)) this.#untried.delete(uid)
+  }
+
+  /** Another engine has dispatched in between. */
+  noteNewDispatcher(): void {
+    this.#untried.clear()
+    this.refused.noteNewDispatcher()
+    this.trust.noteNewDispatcher()
+  }
+}
+
+interface Claim {
+  readonly uid: string
+  readonly attempt: number
+}
