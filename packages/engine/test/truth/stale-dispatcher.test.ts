@@ -28,6 +28,8 @@ class Play {
   /** The call at which it was held up. */
   stalledAt = ''
   most = 0
+  /** Jobs that were made a second time and run after a tick of the live engine. */
+  late: readonly JobRef[] = []
 
   constructor(stall?: Stall) {
     this.#stall = stall
@@ -38,6 +40,7 @@ class Play {
         if (isNow && this.#stall?.when === 'before') await this.#othersGoOn()
         const answer = await call()
         if (isNow && this.#stall?.when === 'after') await this.#othersGoOn()
+        if (isNow && name === 'sendJob') await this.#noteLate()
         return answer
       }),
     )
@@ -60,6 +63,14 @@ class Play {
       await this.step()
     }
     this.#note()
+  }
+
+  /** The live one ticks once after a send has landed: what of it runs then beside what had ended? */
+  async #noteLate(): Promise<void> {
+    this.#note()
+    await this.live.tick()
+    const counts = this.world.startCounts()
+    this.late = this.world.worker.running().filter((job) => (counts.get(nameOf(job)) ?? 0) > 1)
   }
 
   #note(): void {
@@ -163,6 +174,7 @@ test.each([
       expect({ at, stalledAt, twice: twice.length <= (isFreed ? inFlight : 0) }).toMatchObject({
         twice: true,
       })
+      expect({ at, late: play.late }).toEqual({ at, late: [] })
       await world.clock.advance(LEASE_MS)
       await play.live.tick()
       expect({ at, most: play.most }).toSatisfy(({ most }: { most: number }) => most <= CAP + inFlight)
