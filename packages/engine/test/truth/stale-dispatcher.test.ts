@@ -191,7 +191,7 @@ test('a job that a stale dispatcher starts late is ended within one tick of the 
   const play = new Play()
   const { world } = play
   await world.put(1)
-  let late: () => Promise<unknown> = async () => undefined
+  let late: (() => Promise<unknown>) | undefined
   const sides = wrapped(world, async (_, name, call) => {
     if (name !== 'sendJob') return call()
     late = call
@@ -205,7 +205,7 @@ test('a job that a stale dispatcher starts late is ended within one tick of the 
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 1 })
   expect(await play.live.tick()).toMatchObject({ settled: { success: 1 } })
   if (job !== undefined) world.jobs.lose('q', job)
-  await late()
+  await late?.()
   expect(world.worker.running()).toHaveLength(1)
   await play.live.tick()
   expect(world.worker.running()).toEqual([])
