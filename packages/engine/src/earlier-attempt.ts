@@ -35,7 +35,7 @@ export async function startableNow(
  * Whether it is known that no job of an earlier attempt of this item runs, so that a release of it may hand on `ended`: also one whose own job was
  * never sent, such as a claim that is given back.
  */
-export function isEarlierEnded({ memory }: Engine, item: ItemHead): boolean {
+export function isEarlierEnded({ memory }: Pick<Engine, 'memory'>, item: ItemHead): boolean {
   return isFirst(item) || memory.isEarlierEnded(item)
 }
 

@@ -156,8 +156,12 @@ export class JobMemory {
 
   /** The durable record says that its job was seen, before this engine's time. */
   noteSeenBefore(job: Job): void {
-    const known = this.#of(job)
-    if (known.sent === 'unknown') known.sent = 'sent'
+    this.#of(job).sent = 'sent'
+  }
+
+  /** Another process claimed it, and nothing of its job is known. */
+  isUnknown(job: Job): boolean {
+    return this.#of(job).sent === 'unknown'
   }
 
   isSent(job: Job): boolean {

@@ -90,7 +90,7 @@ function notePoll(engine: Engine, tally: Tally, found: Found): void {
   engine.polls.note(reports)
   engine.running.notePoll(found)
   engine.memory.keepOnly(items.values())
-  engine.quiet.keepOnly(items.values())
+  engine.quiet.keepOnly(items)
   tally.poll = tickPollOf(reports, engine.polls.mayStart)
 }
 

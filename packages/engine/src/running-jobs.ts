@@ -34,13 +34,15 @@ export class RunningJobs {
 
   /** A poll was read. */
   notePoll({ items, reports }: Found): void {
-    if (isComplete(reports)) this.#jobs = this.#unseen(items)
+    const known = this.#jobs
+    if (isComplete(reports)) this.#jobs = new Map()
     for (const { id, report } of reportedJobs(reports)) {
       const { uid, attempt, stage } = report
-      const job = { id, uid, attempt }
-      if (stage === 'PROCESSING') this.#jobs.set(nameOf(job), { job, isFresh: false })
-      else this.noteEnded(job)
+      const name = nameOf(report)
+      known.delete(name)
+      if (stage === 'PROCESSING') this.#jobs.set(name, { job: { id, uid, attempt }, isFresh: false })
     }
+    if (known !== this.#jobs) this.#keepUnseen(known, items)
   }
 
   /** Those whose item isn't in PROCESSING at that attempt: moved by hand, or of an earlier attempt. */
@@ -50,14 +52,14 @@ export class RunningJobs {
 
   /** Of each of the items, by its uid: the jobs of its earlier attempts that run. Items that have none are not in it. */
   earlier(items: Iterable<JobRef>): Map<string, readonly JobRef[]> {
-    const byUid = Map.groupBy(
-      [...this.#jobs.values()].map(({ job }) => job),
-      ({ uid }) => uid,
-    )
-    const earlier = new Map<string, readonly JobRef[]>()
-    for (const { uid, attempt } of items) {
-      const jobs = byUid.get(uid)?.filter((job) => job.attempt < attempt) ?? []
-      if (jobs.length > 0) earlier.set(uid, jobs)
+    const attempts = new Map<string, number>()
+    for (const { uid, attempt } of items) attempts.set(uid, attempt)
+    const earlier = new Map<string, JobRef[]>()
+    for (const { job } of this.#jobs.values()) {
+      if (job.attempt >= (attempts.get(job.uid) ?? 0)) continue
+      const others = earlier.get(job.uid)
+      if (others === undefined) earlier.set(job.uid, [job])
+      else others.push(job)
     }
     return earlier
   }
@@ -67,15 +69,18 @@ export class RunningJobs {
    * earlier one take one place together.
    */
   orphanPlaces(items: Items, isSent: (item: ItemHead) => boolean): number {
-    const earlier = this.earlier(items.values())
-    const sharing = [...items.values()].filter((item) => earlier.has(item.uid) && !isSent(item))
-    return this.orphans(items).length - sharing.length
+    const orphans = this.orphans(items)
+    const isWaiting = ({ id, uid, attempt }: JobRef): boolean => {
+      const item = items.get(id)
+      return item?.uid === uid && attempt < item.attempt && !isSent(item)
+    }
+    return orphans.length - new Set(orphans.filter(isWaiting).map(({ uid }) => uid)).size
   }
 
   /** What a complete poll may lack and may run all the same: it was begun too early for what was sent, or reads of a list that lags. */
-  #unseen(items: Items): Map<string, KnownJob> {
-    const kept = [...this.#jobs].filter(([, { job, isFresh }]) => isFresh || isAwaited(items, job))
-    return new Map(kept.map(([name, { job }]) => [name, { job, isFresh: false }]))
+  #keepUnseen(unseen: ReadonlyMap<string, KnownJob>, items: Items): void {
+    for (const [name, { job, isFresh }] of unseen)
+      if (isFresh || isAwaited(items, job)) this.#jobs.set(name, { job, isFresh: false })
   }
 }
 

@@ -14,7 +14,7 @@ export type WorkEvent =
     }
   /** The job of an item was there and is gone; `policy` is what follows. `hold` is told once. */
   | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }
-  /** A job runs whose item isn't in PROCESSING at that attempt; it is left alone. Told once. */
+  /** A job runs whose item isn't in PROCESSING at that attempt, and nothing says that it should not; it is left alone. Told once. */
   | { readonly kind: 'orphan'; readonly job: JobRef }
   /**
    * Jobs have been pending for longer than `pendingWarnMs`, all held up by what reads alike. `jobs` is how many; `alike` counts those
@@ -28,7 +28,10 @@ export type WorkEvent =
       readonly example: JobRef
       readonly longestMs: number
     }
-  /** A job was told to end, since it was pending for longer than `pendingTimeoutMs`. Its item waits for the end. */
+  /**
+   * A job was told to end, for the reason that is given: it was pending for longer than `pendingTimeoutMs`, and its item waits for the end; its item
+   * was cancelled; or it was made too late for its attempt.
+   */
   | { readonly kind: 'job-cancelled'; readonly job: JobRef; readonly reason: string }
   /** A spell of polls begins that could not ask for everything. Told once for each spell. */
   | { readonly kind: 'poll-incomplete'; readonly reason?: string }

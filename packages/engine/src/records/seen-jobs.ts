@@ -1,6 +1,5 @@
 import { isSluiceError, type ItemHead, type Lease, type Logger, type Queue } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
-import { nameOf } from '../running-jobs.js'
 import { SEEN_JOBS_DOCUMENT } from './document-names.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from './seen-jobs-format.js'
 
@@ -15,6 +14,12 @@ export interface SeenNow {
   readonly items: Iterable<ItemHead>
   readonly isSent: (item: ItemHead) => boolean
   readonly lease: Lease | undefined
+}
+
+interface KnownHash {
+  readonly attempt: number
+  readonly hash: string
+  isStored: boolean
 }
 
 /** So many jobs may stay in the record after their items have left PROCESSING: what is too much costs 11 bytes, and a write costs a request. */
@@ -32,8 +37,8 @@ export class SeenJobs {
   #fence: number | undefined
   #version: number | undefined
   #stored: ReadonlySet<string> = new Set()
-  /** The hashes of the items of the latest tick: each is made once. */
-  #hashes = new Map<string, string>()
+  /** By the uids of the items: each hash is made once. */
+  #known = new Map<string, KnownHash>()
   #isKnown = false
   /** Another has written it, or a write got no answer. */
   #isStale = false
@@ -63,7 +68,7 @@ export class SeenJobs {
     try {
       const found = await this.#options.queue.document(SEEN_JOBS_DOCUMENT).read()
       this.#version = found?.version
-      this.#stored = found === undefined ? new Set() : this.#unpacked(found.value)
+      this.#setStored(found === undefined ? new Set() : this.#unpacked(found.value))
       this.#isKnown = true
       this.#isStale = false
       if (this.#troubled === 'read') this.#trouble = undefined
@@ -75,7 +80,7 @@ export class SeenJobs {
   }
 
   has(job: Job): boolean {
-    return this.#stored.has(this.#hashOf(job))
+    return this.#of(job).isStored
   }
 
   /**
@@ -84,8 +89,11 @@ export class SeenJobs {
    * @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now
    */
   async write({ items, isSent, lease }: SeenNow): Promise<void> {
-    const seen = this.#hashesOf(items, isSent)
-    if (!this.#isKnown || this.#isStale || this.#isUnusable || !this.#isChanged(seen)) return
+    if (!this.#isKnown || this.#isStale || this.#isUnusable) return
+    const jobs = [...items].filter(isSent)
+    this.#keepOnly(jobs)
+    if (!this.#isChanged(jobs)) return
+    const seen = this.#hashesOf(jobs)
     const ifVersion = this.#version
     // Until the answer says otherwise: the write may be done although its answer is lost.
     this.#isStale = true
@@ -110,40 +118,49 @@ export class SeenJobs {
   }
 
   #noteWritten(seen: ReadonlySet<string>, version: number): void {
-    this.#stored = seen
+    this.#setStored(seen)
     this.#version = version
     this.#isStale = false
     this.#trouble = undefined
   }
 
-  /** Those of the items whose jobs were seen; where there are more than fit, those first that are stored. */
-  #hashesOf(items: Iterable<ItemHead>, isSent: (item: ItemHead) => boolean): Set<string> {
-    const hashes = new Map<string, string>()
-    const seen: string[] = []
-    for (const item of items) {
-      const hash = this.#hashOf(item)
-      hashes.set(nameOf(item), hash)
-      if (isSent(item)) seen.push(hash)
-    }
-    this.#hashes = hashes
-    const max = maxPackedJobs(this.#options.queue.supports.maxBodyBytes)
-    if (seen.length <= max) return new Set(seen)
-    const sorted = [...seen.filter((hash) => this.#stored.has(hash)), ...seen]
-    return new Set([...new Set(sorted)].slice(0, max))
+  #setStored(stored: ReadonlySet<string>): void {
+    this.#stored = stored
+    for (const known of this.#known.values()) known.isStored = stored.has(known.hash)
   }
 
-  #isChanged(seen: ReadonlySet<string>): boolean {
-    let known = 0
-    for (const hash of seen) if (this.#stored.has(hash)) known += 1
-    const stale = this.#stored.size - known
-    return known < seen.size || stale > Math.max(MAX_STALE, seen.size)
+  /** Those of the jobs; where there are more than fit, those first that are stored. */
+  #hashesOf(jobs: readonly Job[]): Set<string> {
+    const known = jobs.map((job) => this.#of(job))
+    const max = this.#max
+    if (known.length <= max) return new Set(known.map(({ hash }) => hash))
+    const sorted = [...known.filter(({ isStored }) => isStored), ...known.filter(({ isStored }) => !isStored)]
+    return new Set(sorted.slice(0, max).map(({ hash }) => hash))
   }
 
-  #hashOf(job: Job): string {
-    const name = nameOf(job)
-    const hash = this.#hashes.get(name) ?? hashOfJob(job)
-    this.#hashes.set(name, hash)
-    return hash
+  #isChanged(jobs: readonly Job[]): boolean {
+    let stored = 0
+    for (const job of jobs) if (this.#of(job).isStored) stored += 1
+    const stale = this.#stored.size - stored
+    return stored < Math.min(jobs.length, this.#max) || stale > Math.max(MAX_STALE, jobs.length)
+  }
+
+  get #max(): number {
+    return maxPackedJobs(this.#options.queue.supports.maxBodyBytes)
+  }
+
+  #keepOnly(jobs: readonly Job[]): void {
+    if (this.#known.size <= 2 * jobs.length + MAX_STALE) return
+    this.#known = new Map(jobs.map((job) => [job.uid, this.#of(job)]))
+  }
+
+  #of(job: Job): KnownHash {
+    const known = this.#known.get(job.uid)
+    if (known?.attempt === job.attempt) return known
+    const hash = hashOfJob(job)
+    const fresh = { attempt: job.attempt, hash, isStored: this.#stored.has(hash) }
+    this.#known.set(job.uid, fresh)
+    return fresh
   }
 
   #unpacked(value: Parameters<typeof unpackJobs>[0]): ReadonlySet<string> {

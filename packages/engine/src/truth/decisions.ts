@@ -60,7 +60,7 @@ export function decideOne(engine: Engine, { item, report, poll }: Seen, decision
   const { memory, seen } = engine
   const own = ownReport(item, report)
   const nowMs = engine.clock.monotonicMs()
-  if (seen.has(item)) memory.noteSeenBefore(item)
+  if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
   if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
   else memory.noteReport(item, own, nowMs)
   if (own !== undefined) engine.quiet.noteReport(item, own, nowMs)

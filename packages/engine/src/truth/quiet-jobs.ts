@@ -10,8 +10,7 @@ import type { LookupTrials } from './lookup-trials.js'
 
 interface HeardJob {
   readonly attempt: number
-  /** What the latest report said, as far as it may change while a job runs. */
-  words: string
+  readonly said: Said
   heardAtMs: number
   /** Look-ups since the report changed last. */
   asks: number
@@ -20,6 +19,8 @@ interface HeardJob {
 }
 
 type Job = Pick<ItemHead, 'uid' | 'attempt'>
+/** What may change in a report while its job runs. */
+type Said = Pick<JobReport, 'stage' | 'pending' | 'message' | 'startedAt' | 'url' | 'jobUid'>
 
 /** From one look-up of a quiet job to the next it takes longer, up to so many times `askAfterMs`. */
 const MAX_SPANS = 3
@@ -33,28 +34,24 @@ const SHARE = 0.1
 export class QuietJobs {
   readonly budget: LookupBudget
   readonly #askAfterMs: number
-  #jobs = new Map<string, HeardJob>()
+  readonly #jobs = new Map<string, HeardJob>()
 
   constructor(options: { readonly askAfterMs: number; readonly lookupsPerSecond: number }) {
     this.#askAfterMs = options.askAfterMs
     this.budget = new LookupBudget(Math.max(1, Math.floor(options.lookupsPerSecond * SHARE)))
   }
 
-  /** Drops what isn't of these items' current attempts. */
-  keepOnly(items: Iterable<Job>): void {
-    const kept = new Map<string, HeardJob>()
-    for (const { uid, attempt } of items) {
-      const heard = this.#jobs.get(uid)
-      if (heard?.attempt === attempt) kept.set(uid, heard)
-    }
-    this.#jobs = kept
+  /** Drops what isn't of these items, when that is more than what is. */
+  keepOnly(items: ReadonlyMap<string, Job>): void {
+    if (this.#jobs.size <= 2 * items.size) return
+    const uids = new Set([...items.values()].map(({ uid }) => uid))
+    for (const uid of this.#jobs.keys()) if (!uids.has(uid)) this.#jobs.delete(uid)
   }
 
   noteReport({ uid, attempt }: Job, report: JobReport, nowMs: number): void {
-    const words = wordsOf(report)
     const heard = this.#jobs.get(uid)
-    if (heard?.attempt === attempt && heard.words === words) return
-    this.#jobs.set(uid, { attempt, words, heardAtMs: nowMs, asks: 0 })
+    if (heard?.attempt === attempt && isSame(heard.said, report)) return
+    this.#jobs.set(uid, { attempt, said: saidIn(report), heardAtMs: nowMs, asks: 0 })
   }
 
   /** The worker was asked for it, whatever it answered. */
@@ -97,9 +94,27 @@ export class QuietJobs {
   }
 }
 
-/** What a worker has heard of a running job shows in one of these. */
-function wordsOf({ stage, pending, message, startedAt, url, jobUid }: JobReport): string {
-  return [stage, pending, message, startedAt, url, jobUid].join('\n')
+/** Not the whole report: it may have a large result. */
+function saidIn({ stage, pending, message, startedAt, url, jobUid }: JobReport): Said {
+  return {
+    stage,
+    ...(pending === undefined ? {} : { pending }),
+    ...(message === undefined ? {} : { message }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(url === undefined ? {} : { url }),
+    ...(jobUid === undefined ? {} : { jobUid }),
+  }
+}
+
+function isSame(one: Said, other: Said): boolean {
+  return (
+    one.stage === other.stage &&
+    one.pending === other.pending &&
+    one.message === other.message &&
+    one.startedAt === other.startedAt &&
+    one.url === other.url &&
+    one.jobUid === other.jobUid
+  )
 }
 
 /**
