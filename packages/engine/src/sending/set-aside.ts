@@ -25,13 +25,12 @@ export async function judgeSuspects(engine: Engine, pass: SendPass): Promise<voi
 }
 
 /**
- * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, one goes
- * back in each pass after the first; without a success its try doesn't count.
+ * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, a few
+ * go back in each pass after the first; without a success their tries don't count.
  */
 function keepClaims({ sendState, clock }: Engine, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
-  const givenUp = pass.isPuzzling && sendState.puzzles > 0 ? suspects.slice(0, 1) : []
   for (const { head } of suspects) sendState.refused.noteOutage(head, clock.monotonicMs())
-  return givenUp
+  return pass.isPuzzling ? suspects.slice(0, sendState.exchanges) : []
 }
 
 async function judge(
