@@ -173,9 +173,7 @@ async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sendin
   const beganMs = clock.monotonicMs()
   const before = pass.tally.sent
   await forEachParallel(sendings, sendConcurrency, (sending) => sendItem(engine, pass, sending))
-  // Fewer don't keep all connections busy, and say nothing about how many could be sent.
-  const sent = pass.tally.sent - before
-  if (sent >= sendConcurrency) sendState.rates.sends.note(sent, clock.monotonicMs() - beganMs)
+  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
   await judgeSuspects(engine, pass)
 }
 
@@ -197,8 +195,8 @@ async function endPass(engine: Engine, pass: SendPass): Promise<void> {
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tally.unavailable ??= standing
   if (halted === 'less') await giveBackUnsent(engine, pass)
-  // What an operator wants is to be seen at once; claims are kept for it.
-  if (halted === 'more') tally.nextDelayMs = 0
+  // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
+  if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
 }
 
 async function giveBackUnsent(engine: Engine, pass: SendPass): Promise<void> {

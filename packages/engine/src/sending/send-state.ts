@@ -19,6 +19,9 @@ export interface SendStateOptions {
   readonly random: Random
 }
 
+/** Claims or settles of so many items in one call say how long many take. */
+const ENOUGH_MOVES = 16
+
 /** What an engine knows of its sends from tick to tick. */
 export class SendState {
   readonly trust = new WorkerTrust()
@@ -26,7 +29,7 @@ export class SendState {
   readonly capacity: CapacityGate
   readonly leaveAlone: LeaveAlone
   readonly sentWell: SentWell
-  readonly rates = { sends: new WorkRate(), claims: new WorkRate(), settles: new WorkRate() }
+  readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
   /** Passes one after the other that ended in an outage in unknown words. */
   #puzzles = 0
   /** Of the latest pass that tried anything. */
@@ -35,6 +38,11 @@ export class SendState {
   readonly #untried = new Map<string, number>()
 
   constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
+    this.rates = {
+      sends: new WorkRate(sendConcurrency),
+      claims: new WorkRate(ENOUGH_MOVES),
+      settles: new WorkRate(ENOUGH_MOVES),
+    }
     this.refused = new RefusedItems({ rule: sends, trust: this.trust, random })
     this.capacity = new CapacityGate(sendConcurrency)
     this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
