@@ -61,8 +61,7 @@ export async function dispatch(engine: Engine, pass: SendPass, input: DispatchIn
   const later = [...input.ahead.later]
   const { exchanges, outage, capacity } = engine.sendState
   // While nobody knows why all sends fail, new items are tried before those that have failed.
-  if (exchanges > 0 && fresh.length === 0)
-    later.push(...(await claimAndSend(engine, pass, exchanges)).later)
+  if (exchanges > 0 && fresh.length === 0) later.push(...(await claimAndSend(engine, pass, exchanges)).later)
   await sendAll(engine, pass, fresh)
   // After a refusal of all nothing more is claimed before something was sent well.
   if (outage === undefined && capacity.message === undefined) later.unshift(...tried)

@@ -80,7 +80,10 @@ test('an operator’s pause in a spell: the refused claims go back', async () =>
 
 function retryAfter(ms: number, concerns?: 'worker' | 'capacity' | 'item'): SluiceError {
   const options = concerns === undefined ? {} : { concerns }
-  return new SluiceError('SLUICE_WORKER_UNAVAILABLE', '503: come back later', { retryAfterMs: ms, ...options })
+  return new SluiceError('SLUICE_WORKER_UNAVAILABLE', '503: come back later', {
+    retryAfterMs: ms,
+    ...options,
+  })
 }
 
 test.each([['worker'], ['capacity'], ['item'], [undefined]] as const)(

@@ -232,7 +232,9 @@ test('a control that can not be read is an outage of the queue: sends end, claim
   await world.put(400)
   let isBroken = false
   const { queue } = wrapped(world, (_, name, call) =>
-    isBroken && name === 'read' ? Promise.reject(new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'down')) : call(),
+    isBroken && name === 'read'
+      ? Promise.reject(new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'down'))
+      : call(),
   )
   const engine = world.engine({
     queue,

@@ -188,36 +188,39 @@ test.each([
   ['words that blame the item', itemWords, true],
   ['words that blame the item, no probe', itemWords, false],
   ['a foreign error', foreign, false],
-])('an outage fails no item though every send fails: %s; at most a few sends a tick', async (_, error, probes) => {
-  const world = new SendsWorld()
-  await world.put(600)
-  const { dummy, end, begin } = failing(world, error)
-  const worker: Worker = probes ? dummy : without(dummy, 'probeSend')
-  end()
-  const engine = world.engine({ worker, policy: processingLimit(50), sends: { maxTries: 2 } })
-  await world.run(engine, 2_000)
-  begin()
-  for (const spell of [1, 2, 3]) {
-    world.ticks.length = 0
-    world.sends.length = 0
-    await world.run(engine, 600_000)
-    expect(await world.queue.size('FAIL')).toBe(0)
-    const outages = world.ticks.filter(({ result }) => result.unavailable !== undefined)
-    expect(outages.length).toBeGreaterThan(world.ticks.length - 4)
-    const perTick = world.ticks.map(({ atMs }) => world.sends.filter((send) => send.atMs === atMs).length)
-    // When it begins, what is in flight fails, and enough to tell it from a row of items that nobody takes.
-    const [first = 0, ...others] = perTick.filter((sends) => sends > 0)
-    expect(first).toBeLessThanOrEqual(probes ? 16 : 22)
-    expect(Math.max(...others)).toBeLessThanOrEqual(4)
+])(
+  'an outage fails no item though every send fails: %s; at most a few sends a tick',
+  async (_, error, probes) => {
+    const world = new SendsWorld()
+    await world.put(600)
+    const { dummy, end, begin } = failing(world, error)
+    const worker: Worker = probes ? dummy : without(dummy, 'probeSend')
     end()
-    await world.run(engine, spell === 3 ? 300_000 : 1_000)
+    const engine = world.engine({ worker, policy: processingLimit(50), sends: { maxTries: 2 } })
+    await world.run(engine, 2_000)
     begin()
-  }
-  end()
-  await world.run(engine, 300_000)
-  expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 600, FAIL: 0 })
-  expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
-})
+    for (const spell of [1, 2, 3]) {
+      world.ticks.length = 0
+      world.sends.length = 0
+      await world.run(engine, 600_000)
+      expect(await world.queue.size('FAIL')).toBe(0)
+      const outages = world.ticks.filter(({ result }) => result.unavailable !== undefined)
+      expect(outages.length).toBeGreaterThan(world.ticks.length - 4)
+      const perTick = world.ticks.map(({ atMs }) => world.sends.filter((send) => send.atMs === atMs).length)
+      // When it begins, what is in flight fails, and enough to tell it from a row of items that nobody takes.
+      const [first = 0, ...others] = perTick.filter((sends) => sends > 0)
+      expect(first).toBeLessThanOrEqual(probes ? 16 : 22)
+      expect(Math.max(...others)).toBeLessThanOrEqual(4)
+      end()
+      await world.run(engine, spell === 3 ? 300_000 : 1_000)
+      begin()
+    }
+    end()
+    await world.run(engine, 300_000)
+    expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 600, FAIL: 0 })
+    expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
+  },
+)
 
 test('in an outage in unknown words the items keep their claims', async () => {
   const world = new SendsWorld()
@@ -316,17 +319,46 @@ test.each([
   ['damaged', 17],
   ['of an item that was put anew', { sentWell: { id: 'i0', uid: 'another' } }],
   ['of an item that is gone', { sentWell: { id: 'gone', uid: 'gone' } }],
-])('a dispatcher’s document that is %s: there is nothing to probe with, and the work goes on', async (_, value) => {
-  const { world, worker } = await poisoned({ count: 2, cap: 2, poison: ['i1'] })
-  await world.queue.document('engine/dispatcher').write(value, { ifVersion: undefined })
-  await world.put(1)
-  worker.troubleItem('i0', { message: WORDS })
-  const engine = world.engine({ worker, policy: processingLimit(1) })
-  await world.run(engine, 30_000)
-  expect(await world.queue.size('FAIL')).toBe(0)
-  worker.endTrouble()
-  await world.run(engine, 120_000)
-  expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 2 })
+])(
+  'a dispatcher’s document that is %s: there is nothing to probe with, and the work goes on',
+  async (_, value) => {
+    const { world, worker } = await poisoned({ count: 2, cap: 2, poison: ['i1'] })
+    await world.queue.document('engine/dispatcher').write(value, { ifVersion: undefined })
+    await world.put(1)
+    worker.troubleItem('i0', { message: WORDS })
+    const engine = world.engine({ worker, policy: processingLimit(1) })
+    await world.run(engine, 30_000)
+    expect(await world.queue.size('FAIL')).toBe(0)
+    worker.endTrouble()
+    await world.run(engine, 120_000)
+    expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 2 })
+  },
+)
+
+test('an engine that stalls after it has asked for a refused item gives nothing back: another has sent it since', async () => {
+  const world = new SendsWorld()
+  await world.put(2)
+  const worker = world.openWorker()
+  worker.troubleItem('i0')
+  const policy = processingLimit(2)
+  const other = world.engine({ policy, leaseTtlMs: 1_000 })
+  const sides = wrapped(world, async (_, name, call) => {
+    const answer = await call()
+    if (name === 'lookupJob') {
+      await world.clock.advance(1_500)
+      expect(await other.tick()).toMatchObject({ role: 'dispatcher', resent: 1 })
+    }
+    return answer
+  })
+  sides.worker.sendJob = (id, body, job) => worker.sendJob(id, body, job)
+  const engine = world.engine({ ...sides, policy, leaseTtlMs: 1_000 })
+  expect(await engine.tick()).toMatchObject({ role: 'standby', settled: { waiting: 0 } })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
+  for (let tick = 0; tick < 5; tick++) {
+    await other.tick()
+    await world.clock.advance(1_000)
+  }
+  expect(world.started).toHaveLength(2)
 })
 
 test('a claim under a lease that is lost: nothing is claimed, this engine stands by, and it is no outage', async () => {

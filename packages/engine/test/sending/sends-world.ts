@@ -48,7 +48,7 @@ export class SendsWorld extends World {
     const loop = runLoop(engine, { intervalMs, signal: end.signal, random: () => 0, onTick })
     return async () => {
       end.abort()
-      for (let ended = false; !ended; ) {
+      for (let ended = false; !ended;) {
         ended = await Promise.race([loop.then(() => true), this.clock.advance(100).then(() => false)])
       }
     }
@@ -63,7 +63,7 @@ export class SendsWorld extends World {
 /** Without what the options name. */
 export function without(worker: Worker, ...lacking: ('lookupJob' | 'probeSend')[]): Worker {
   const supports = { ...worker.supports, ...Object.fromEntries(lacking.map((name) => [name, false])) }
-  return wrapWorker(worker, { supports } as Partial<Worker>)
+  return wrapWorker(worker, { supports })
 }
 
 /** Ids `i0` to … in the order in which they were put. */
