@@ -45,7 +45,7 @@ export async function startAhead(
   const { sendState, clock } = engine
   const nowMs = clock.monotonicMs()
   if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
-  if (sendState.puzzles > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
+  if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
   return claimAndSend(engine, pass, engine.maxBatchItems)
 }
 
@@ -59,12 +59,12 @@ export async function dispatch(engine: Engine, pass: SendPass, input: DispatchIn
   const due = await dueResends(engine, pass, input.resends)
   const [fresh, tried] = split(engine, due)
   const later = [...input.ahead.later]
-  // While nobody knows why all sends fail, a new item is tried before those that have failed.
-  if (engine.sendState.puzzles > 0 && fresh.length === 0)
-    later.push(...(await claimAndSend(engine, pass, 1)).later)
+  const { exchanges, outage, capacity } = engine.sendState
+  // While nobody knows why all sends fail, new items are tried before those that have failed.
+  if (exchanges > 0 && fresh.length === 0) later.push(...(await claimAndSend(engine, pass, exchanges)).later)
   await sendAll(engine, pass, fresh)
-  // After an outage nothing is claimed before something was sent well.
-  if (engine.sendState.outage === undefined) later.unshift(...tried)
+  // After a refusal of all nothing more is claimed before something was sent well.
+  if (outage === undefined && capacity.message === undefined) later.unshift(...tried)
   else await sendTriedBefore(engine, pass, tried)
   later.push(...(await sendNew(engine, pass, input.ahead)))
   await sendTriedBefore(engine, pass, later)
@@ -172,9 +172,7 @@ async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sendin
   const beganMs = clock.monotonicMs()
   const before = pass.tally.sent
   await forEachParallel(sendings, sendConcurrency, (sending) => sendItem(engine, pass, sending))
-  // Fewer don't keep all connections busy, and say nothing about how many could be sent.
-  const sent = pass.tally.sent - before
-  if (sent >= sendConcurrency) sendState.rates.sends.note(sent, clock.monotonicMs() - beganMs)
+  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
   await judgeSuspects(engine, pass)
 }
 
@@ -196,8 +194,8 @@ async function endPass(engine: Engine, pass: SendPass): Promise<void> {
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tally.unavailable ??= standing
   if (halted === 'less') await giveBackUnsent(engine, pass)
-  // What an operator wants is to be seen at once; claims are kept for it.
-  if (halted === 'more') tally.nextDelayMs = 0
+  // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
+  if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
 }
 
 async function giveBackUnsent(engine: Engine, pass: SendPass): Promise<void> {

@@ -43,8 +43,8 @@ export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly 
 /** What becomes of an item that the worker refuses while it takes others. */
 export interface SendsOptions {
   /**
-   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. A try counts only if another item was sent well, or a probe
-   * succeeded, since the one before. Default 5.
+   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. The first one counts, and each later one if another item was
+   * sent well, or a probe succeeded, since the one before; it takes two at least, so that no outage fails an item. Default 5.
    */
   readonly maxTries?: number
   /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */

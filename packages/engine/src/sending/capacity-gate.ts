@@ -9,6 +9,7 @@ interface Spell {
   /** Refusals since the last send that was taken. */
   refusals: number
   askAtMs: number
+  refusedAtMs: number
   /** How many are sent at once when it is asked. */
   width: number
 }
@@ -23,6 +24,7 @@ export class CapacityGate {
   #ended = 0
   #refusedInPass = false
   #sentInPass = 0
+  #endedBefore = 0
 
   /** @param fullWidth sends at once when there is no spell */
   constructor(fullWidth: number) {
@@ -38,10 +40,14 @@ export class CapacityGate {
     if (this.#spell !== undefined) this.#ended += jobs
   }
 
-  /** How many sends may be in flight in the pass that begins. */
-  beginPass(nowMs: number): number {
+  beginPass(): void {
     this.#refusedInPass = false
     this.#sentInPass = 0
+  }
+
+  /** How many sends may be in flight, once what has ended is settled. */
+  places(nowMs: number): number {
+    this.#endedBefore = this.#ended
     if (this.#spell === undefined) return Number.POSITIVE_INFINITY
     return this.#ended + (nowMs >= this.#spell.askAtMs ? this.#spell.width : 0)
   }
@@ -57,7 +63,7 @@ export class CapacityGate {
     const begins = this.#spell === undefined
     const refusals = this.#refusedInPass ? (this.#spell?.refusals ?? 1) : (this.#spell?.refusals ?? 0) + 1
     const askAtMs = nowMs + backoffMs(ASK_AGAIN, refusals, () => 0)
-    this.#spell = { message, refusals, askAtMs, width: 1 }
+    this.#spell = { message, refusals, askAtMs, refusedAtMs: nowMs, width: 1 }
     this.#refusedInPass = true
     this.#ended = 0
     return begins
@@ -67,11 +73,13 @@ export class CapacityGate {
    * @param leavesUnsent items are left that could not be sent
    * @returns whether the spell is over
    */
-  endPass(leavesUnsent: boolean): boolean {
+  endPass(leavesUnsent: boolean, nowMs: number): boolean {
     if (this.#spell === undefined || this.#refusedInPass) return false
-    if (this.#sentInPass > 0) this.#spell.width *= 2
+    // As many as ended say nothing of more room.
+    if (this.#sentInPass > this.#endedBefore) this.#spell.width *= 2
     const isIdle = this.#sentInPass === 0 && !leavesUnsent
-    if (this.#spell.width < this.#fullWidth && !isIdle) return false
+    const isLongAgo = nowMs - this.#spell.refusedAtMs > ASK_AGAIN.maxMs && !leavesUnsent
+    if (this.#spell.width < this.#fullWidth && !isIdle && !isLongAgo) return false
     this.#spell = undefined
     this.#ended = 0
     return true

@@ -1,10 +1,9 @@
 import type { ItemHead } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { forEachParallel } from '../parallel.js'
-import { settleAll } from '../settle.js'
 import type { Tally } from '../tick-result.js'
+import { isKnownUnsent, settleUnsent } from './known-unsent.js'
 import { givenBack } from './send-settlements.js'
-import { isKnownUnsent } from './set-aside.js'
 
 /**
  * Gives claims back, uncounted and in the place in the order that they had: those that were never tried, and those of which the worker is sure that it
@@ -22,5 +21,5 @@ export async function giveBack(
     if (await isKnownUnsent(engine, item)) unsent.push(item)
   })
   const decided = unsent.map((item) => ({ settlement: givenBack(item, reason), why: 'unsent' }) as const)
-  await settleAll(engine, tally, decided)
+  await settleUnsent(engine, tally, decided)
 }

@@ -12,8 +12,8 @@ export function noteCapacity(engine: Engine, pass: SendPass, error: SluiceError)
 }
 
 /** At the end of a pass. */
-export function noteCapacityOver({ sendState, logger, emit }: Engine, { unsent }: SendPass): void {
-  if (!sendState.capacity.endPass(unsent.length > 0)) return
+export function noteCapacityOver({ sendState, clock, logger, emit }: Engine, { unsent }: SendPass): void {
+  if (!sendState.capacity.endPass(unsent.length > 0, clock.monotonicMs())) return
   logger.info({}, 'the worker takes jobs again as they come')
   emit({ kind: 'capacity-over' })
 }

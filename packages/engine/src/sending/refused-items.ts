@@ -25,6 +25,17 @@ export interface RefusedItemsOptions {
   readonly random: Random
 }
 
+/** One try that failed. */
+export interface FailedTry {
+  /** What the worker said. */
+  readonly message: string
+  /** Of the instant of the failure: what was sent well since then counts for the next try. */
+  readonly successes: number
+  readonly nowMs: number
+  /** It failed together with everything else, and doesn't count. */
+  readonly isInOutage: boolean
+}
+
 /** What follows from one failed try. */
 export interface Refusal {
   /** To be handed on in the item's `retryState`. */
@@ -82,16 +93,16 @@ export class RefusedItems {
     known.triedAtMs = known.sendAtMs = nowMs
   }
 
-  /** @param failed `successes` are those of the instant of the failure: what was sent well since then counts for the next try */
-  noteRefused(item: Item, failed: { message: string; successes: number; nowMs: number }): Refusal {
+  /** A try failed. It counts if something was sent well since the one before; the first waits for that. */
+  noteRefused(item: Item, failed: FailedTry): Refusal {
     const { rule, random } = this.#options
     const known = this.#of(item, failed.nowMs)
     const isFirst = known.tries === 0
-    const counts = !isFirst && failed.successes > this.#successesThen(item)
-    if (isFirst || counts) known.tries += 1
+    const counts = !isFirst && !failed.isInOutage && failed.successes > this.#successesThen(item)
+    if (counts || (isFirst && !failed.isInOutage)) known.tries += 1
+    if (!failed.isInOutage) known.successesThen = failed.successes
     known.failures += 1
     known.attempt = item.attempt
-    known.successesThen = failed.successes
     known.message = failed.message
     known.triedAtMs = failed.nowMs
     const delayMs = backoffMs({ ...rule, factor: 2, jitter: 0.5 }, known.failures, random)

@@ -66,13 +66,14 @@ export class SendPass {
       onError: (error) => this.fail(error),
     })
     sendState.trust.beginPass()
+    sendState.capacity.beginPass()
     if (sendState.leaveAlone.leftMs(clock.monotonicMs()) > 0) this.halt('retry-after')
   }
 
   /** After what has ended is settled: each end makes room at a worker that takes no more. */
   measureCapacity(): void {
     const { sendState, clock } = this.#engine
-    this.#width = sendState.capacity.beginPass(clock.monotonicMs())
+    this.#width = sendState.capacity.places(clock.monotonicMs())
     if (this.#width === 0) this.halt('capacity')
   }
 
@@ -151,7 +152,7 @@ export class SendPass {
   }
 
   /**
-   * Waits for one of the places in flight. While nothing shows that the worker takes anything there are only a few.
+   * Waits for one of the places in flight. There are only a few while nothing shows that the worker takes anything, and after failures in a row.
    *
    * @returns whether a send may begin; then {@link SendPass.leave} is to be called
    */
@@ -179,7 +180,7 @@ export class SendPass {
 
   #places(): number {
     const { trust } = this.#engine.sendState
-    return Math.min(this.#width, trust.inDoubt ? FEW_FAILURES : Number.POSITIVE_INFINITY)
+    return Math.min(this.#width, trust.inDoubt || trust.isSuspect ? FEW_FAILURES : Number.POSITIVE_INFINITY)
   }
 
   #wakeAll(): void {

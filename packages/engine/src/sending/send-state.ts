@@ -7,7 +7,10 @@ import { LeaveAlone } from './leave-alone.js'
 import { RefusedItems } from './refused-items.js'
 import { SentWell } from './sent-well.js'
 import { WorkRate } from './work-rate.js'
-import { WorkerTrust } from './worker-trust.js'
+import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
+
+/** Items that no worker takes stand in a row of fewer than 20: after so many passes it is an outage. */
+const LASTING_PUZZLES = 20
 
 export interface SendStateOptions {
   readonly queue: Queue
@@ -16,6 +19,9 @@ export interface SendStateOptions {
   readonly random: Random
 }
 
+/** Claims or settles of so many items in one call say how long many take. */
+const ENOUGH_MOVES = 16
+
 /** What an engine knows of its sends from tick to tick. */
 export class SendState {
   readonly trust = new WorkerTrust()
@@ -23,26 +29,37 @@ export class SendState {
   readonly capacity: CapacityGate
   readonly leaveAlone: LeaveAlone
   readonly sentWell: SentWell
-  readonly rates = { sends: new WorkRate(), claims: new WorkRate(), settles: new WorkRate() }
+  readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
   /** Passes one after the other that ended in an outage in unknown words. */
-  puzzles = 0
+  #puzzles = 0
   /** Of the latest pass that tried anything. */
   outage: SluiceError | undefined
   /** Items that this engine claimed and never tried to send, by uid: the attempt. */
   readonly #untried = new Map<string, number>()
 
   constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
+    this.rates = {
+      sends: new WorkRate(sendConcurrency),
+      claims: new WorkRate(ENOUGH_MOVES),
+      settles: new WorkRate(ENOUGH_MOVES),
+    }
     this.refused = new RefusedItems({ rule: sends, trust: this.trust, random })
     this.capacity = new CapacityGate(sendConcurrency)
     this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
     this.sentWell = new SentWell(queue)
   }
 
+  /** How many items that failed go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */
+  get exchanges(): number {
+    if (this.#puzzles === 0) return 0
+    return this.#puzzles < LASTING_PUZZLES ? FEW_FAILURES : 1
+  }
+
   /** At the end of a pass. One that tried nothing says nothing. */
   noteOutage({ outage, isPuzzling }: { outage: SluiceError | undefined; isPuzzling: boolean }): void {
     if (outage === undefined && !this.trust.wasWell) return
     this.outage = outage
-    this.puzzles = isPuzzling ? this.puzzles + 1 : 0
+    this.#puzzles = isPuzzling ? this.#puzzles + 1 : 0
   }
 
   noteClaimed({ uid, attempt }: Claim): void {

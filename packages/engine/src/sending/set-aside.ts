@@ -1,10 +1,9 @@
-import { type ItemHead, type JobReport } from '@sluice/core'
-import { callWorker, isOutage } from '../engine-errors.js'
+import type { ItemHead } from '@sluice/core'
 import type { Engine } from '../engine.js'
-import { isReportOf } from '../found.js'
 import { forEachParallel } from '../parallel.js'
-import { refOf, settleAll, type DecidedSettlement } from '../settle.js'
+import { refOf, type DecidedSettlement } from '../settle.js'
 import { noteSent } from '../send.js'
+import { askForJob, settleUnsent } from './known-unsent.js'
 import type { SendPass, Suspect } from './send-pass.js'
 import { answerOf, setAside, unsendable } from './send-settlements.js'
 
@@ -21,17 +20,16 @@ export async function judgeSuspects(engine: Engine, pass: SendPass): Promise<voi
     const settlement = await judge(engine, pass, one)
     if (settlement !== undefined) decided.push(settlement)
   })
-  await settleAll(engine, pass.tally, decided)
+  await settleUnsent(engine, pass.tally, decided)
 }
 
 /**
- * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, one goes
- * back in each pass after the first; without a success its try doesn't count.
+ * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, a few
+ * go back in each pass after the first; their tries don't count.
  */
 function keepClaims({ sendState, clock }: Engine, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
-  const givenUp = pass.isPuzzling && sendState.puzzles > 0 ? suspects.slice(0, 1) : []
   for (const { head } of suspects) sendState.refused.noteOutage(head, clock.monotonicMs())
-  return givenUp
+  return pass.isPuzzling ? suspects.slice(0, sendState.exchanges) : []
 }
 
 async function judge(
@@ -39,17 +37,18 @@ async function judge(
   pass: SendPass,
   { head, error, successes }: Suspect,
 ): Promise<DecidedSettlement | undefined> {
-  const { refused } = engine.sendState
-  const job = await askFor(engine, head)
+  const { refused, trust } = engine.sendState
+  const job = await askForJob(engine, head)
   if (typeof job === 'object') {
-    engine.sendState.trust.noteSuccess()
+    trust.noteSuccess()
     noteSent(engine, pass, { head, again: false })
     return undefined
   }
-  const isFirst = !refused.has(head)
   const answer = answerOf(error)
-  const refusal = refused.noteRefused(head, { message: answer, successes, nowMs: engine.clock.monotonicMs() })
-  logRefused(engine, { head, answer, isFirst })
+  const nowMs = engine.clock.monotonicMs()
+  const isInOutage = pass.outage !== undefined
+  if (!isInOutage) logRefused(engine, { head, answer, isFirst: !refused.has(head) })
+  const refusal = refused.noteRefused(head, { message: answer, successes, nowMs, isInOutage })
   // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
   if (refusal.isLast) return { settlement: unsendable(head, answer, refusal), why: 'unsendable' }
   return job === 'none' ? { settlement: setAside(head, answer, refusal), why: 'unsent' } : undefined
@@ -61,31 +60,4 @@ function logRefused(
 ): void {
   const level = isFirst ? 'warn' : 'debug'
   logger[level]({ ...refOf(head), answer }, 'the worker refuses an item; it is tried again with a delay')
-}
-
-/** `none`: the worker is sure that it has no job of it · `unknown`: it can't be asked, or not now. */
-async function askFor(engine: Engine, head: ItemHead): Promise<JobReport | 'none' | 'unknown'> {
-  const { worker, lookups, clock, running, logger } = engine
-  if (!canAsk(engine) || !lookups.take(clock.monotonicMs())) return 'unknown'
-  try {
-    const report = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(head)))
-    if (report !== undefined && isReportOf(head, report)) return report
-    running.noteEnded(refOf(head))
-    return 'none'
-  } catch (error) {
-    if (!isOutage(error)) throw error
-    logger.debug({ ...refOf(head), err: error }, 'a job that could not be sent could not be asked for either')
-    return 'unknown'
-  }
-}
-
-function canAsk({ worker }: Engine): boolean {
-  return worker.supports.lookupJob && worker.lookupJob !== undefined
-}
-
-/** Whether the worker is known to have no job of an item that is claimed. */
-export async function isKnownUnsent(engine: Engine, head: ItemHead): Promise<boolean> {
-  const { sendState } = engine
-  if (sendState.isUntried(head)) return true
-  return (await askFor(engine, head)) === 'none'
 }
