@@ -2,6 +2,7 @@ import { AssertionError } from 'node:assert'
 import { isSluiceError, type Queue, type QueueSupports, type SluiceError } from '@sluice/core'
 import { check } from '../check.js'
 import type { QueueCase, QueueHarness, StorageTrouble, TroubledQueue } from '../queue-harness.js'
+import { checkListed } from './one-stage.js'
 
 const MOST_POINTS = 200
 /** A busy machine may be so much late. */
@@ -12,19 +13,26 @@ const UNLIMITED_MS = 1_000
 /** How a call ended: with a value, or by an outage. */
 export type CallEnd<T> = { readonly value: T } | { readonly error: SluiceError }
 
-/** One call, and what must hold when an operation of the storage went wrong in it. `key` is another one each time: for ids and names. */
+/**
+ * One call, and what must hold when an operation of the storage went wrong in it. It is made many times, partly at once; `key` is another one each
+ * time: for ids and names.
+ */
 export interface TroubledCall<T> {
-  /** Brings a healthy queue to where the call begins. */
-  readonly prepare?: (healthy: Queue, key: string) => Promise<void>
+  /** Brings a healthy queue to where the calls begin. */
+  readonly prepare?: (healthy: Queue, keys: readonly string[]) => Promise<void>
   readonly call: (troubled: Queue, key: string) => Promise<T>
   /** How many calls of the queue that is. Default 1. */
   readonly calls?: number
   /** It may take as long as it takes, and ends with its Queue object. Default false. */
   readonly unlimited?: boolean
-  /** Holds a healthy queue to what the call said, and repeats it there. Others are at work meanwhile only where they have keys of their own. */
-  readonly verify: (healthy: Queue, key: string, end: CallEnd<T>) => Promise<void>
-  /** Takes away what is left, when all have been verified. */
-  readonly finish?: (healthy: Queue, key: string) => Promise<void>
+  /** The items of a key: the lists are held against lookup by them. Default none. */
+  readonly ids?: (key: string) => readonly string[]
+  /** With a healthy queue, what the call left. */
+  readonly inspect?: (healthy: Queue, key: string, end: CallEnd<T>) => Promise<void>
+  /** With a healthy queue, the call again, and what that left; one key after the other. */
+  readonly repeat: (healthy: Queue, key: string, end: CallEnd<T>) => Promise<void>
+  /** Takes away what is left. */
+  readonly finish?: (healthy: Queue, keys: readonly string[]) => Promise<void>
 }
 
 /** The `needs` of a case that lets operations of the storage go wrong. */
@@ -74,17 +82,18 @@ export async function atEveryTrouble<T>(harness: QueueHarness, one: TroubledCall
   )
   let made = 0
   while (plans.some((plan) => !plan.isOver)) {
-    const runs: Run[] = []
-    for (const plan of turns(plans, harness.troublesAtOnce ?? 1)) {
-      // No key begins with another one.
-      const [point, key] = [plan.nextPoint++, `k${made++}.`]
-      const { trouble, lasting } = plan
-      await one.prepare?.(healthy, key)
-      const troubled = await harness.openTroubled?.({ trouble, lasting, point })
-      if (troubled === undefined) return
-      runs.push({ plan, point, key, troubled })
-    }
-    await runAll(healthy, one, runs)
+    // No key begins with another one.
+    const runs = turns(plans, harness.troublesAtOnce ?? 1).map((plan) => ({
+      plan,
+      point: plan.nextPoint++,
+      key: `k${made++}.`,
+    }))
+    await one.prepare?.(
+      healthy,
+      runs.map(({ key }) => key),
+    )
+    const opened = await Promise.all(runs.map((run) => openFor(harness, run)))
+    await runAll(healthy, one, opened)
   }
 }
 
@@ -96,15 +105,30 @@ function turns(plans: readonly Plan[], count: number): Plan[] {
   )
 }
 
+async function openFor(harness: QueueHarness, run: Omit<Run, 'troubled'>): Promise<Run> {
+  const { point, plan } = run
+  const { trouble, lasting } = plan
+  const troubled = await harness.openTroubled?.({ trouble, lasting, point })
+  if (troubled === undefined) throw new Error('the harness can’t let an operation of the storage go wrong')
+  return { ...run, troubled }
+}
+
 async function runAll<T>(healthy: Queue, one: TroubledCall<T>, runs: readonly Run[]): Promise<void> {
   const ends = await Promise.all(
-    runs.map(async (run) => ({ run, end: await told(run, () => endOf(one, run)) })),
+    runs.map(async (run) => ({ run, key: run.key, end: await told(run, () => endOf(one, run)) })),
   )
-  for (const { run, end } of ends) await told(run, () => one.verify(healthy, run.key, end))
-  for (const { run } of ends) {
-    await told(run, async () => one.finish?.(healthy, run.key))
-    run.plan.isOver ||= !run.troubled.reached()
-    if (run.point > MOST_POINTS)
+  const ids = ends.flatMap(({ key }) => one.ids?.(key) ?? [])
+  await Promise.all(ends.map(({ run, key, end }) => told(run, async () => one.inspect?.(healthy, key, end))))
+  if (ids.length > 0) await checkListed(healthy, ids)
+  for (const { run, key, end } of ends) await told(run, () => one.repeat(healthy, key, end))
+  if (ids.length > 0) await checkListed(healthy, ids)
+  await one.finish?.(
+    healthy,
+    ends.map(({ key }) => key),
+  )
+  for (const { plan, point, troubled } of runs) {
+    plan.isOver ||= !troubled.reached()
+    if (point > MOST_POINTS)
       throw new Error(`a call has over ${MOST_POINTS} storage operations: does reached() ever say false?`)
   }
 }

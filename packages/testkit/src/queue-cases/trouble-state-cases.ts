@@ -28,8 +28,10 @@ export const troubleStateCases: readonly QueueCase[] = [
   ]),
   troubleCase('Q-END-1/n', 'control.pause', () => ({
     call: (queue) => queue.control.pause('too hot'),
-    verify: async (healthy, _, end) => {
+    inspect: async (healthy, _, end) => {
       if ('value' in end) same((await settingsOf(healthy)).paused, true, 'it is paused')
+    },
+    repeat: async (healthy) => {
       await resolves(healthy.control.pause('too hot'), 'it can be paused again')
       const { paused, reason } = await settingsOf(healthy)
       same([paused, reason], [true, 'too hot'], 'and is then')
@@ -39,21 +41,25 @@ export const troubleStateCases: readonly QueueCase[] = [
   troubleCase('Q-END-1/o', 'control.resume', () => ({
     prepare: (healthy) => healthy.control.pause('too hot'),
     call: (queue) => queue.control.resume(),
-    verify: async (healthy, _, end) => {
+    inspect: async (healthy, _, end) => {
       if ('value' in end) same(await settingsOf(healthy), { paused: false, limits: {} }, 'it goes on')
+    },
+    repeat: async (healthy) => {
       await resolves(healthy.control.resume(), 'it can be resumed again')
       same(await settingsOf(healthy), { paused: false, limits: {} }, 'and goes on then')
     },
   })),
   troubleCase('Q-END-1/p', 'control.setLimits', () => ({
     call: (queue, key) => queue.control.setLimits({ [key]: 3 }),
-    verify: async (healthy, key, end) => {
+    inspect: async (healthy, key, end) => {
       const limit = (await settingsOf(healthy)).limits[key]
       check(limit === 3 || (limit === undefined && 'error' in end), 'the limit is set, or as before', limit)
+    },
+    repeat: async (healthy, key) => {
       await resolves(healthy.control.setLimits({ [key]: 3 }), 'it can be set again')
       same((await settingsOf(healthy)).limits[key], 3, 'and is then')
     },
-    finish: (healthy, key) => healthy.control.setLimits({ [key]: null }),
+    finish: (healthy, keys) => healthy.control.setLimits(Object.fromEntries(keys.map((key) => [key, null]))),
   })),
   troubleCase('Q-END-1/q', 'control.sync', syncTrouble),
   troubleCase('Q-END-1/r', 'lease, renew and release', () => ({
@@ -64,7 +70,7 @@ export const troubleStateCases: readonly QueueCase[] = [
       return isRenewed
     },
     calls: 3,
-    verify: async (healthy, key, end) => {
+    repeat: async (healthy, key, end) => {
       if ('value' in end) same(end.value, true, 'it is taken, renewed and given back')
       const mine = await resolves(healthy.lease(`of ${key}`, 'me', LONG_MS), 'the same holder can take it')
       check(mine !== undefined, 'and gets it')
@@ -95,7 +101,7 @@ export const troubleStateCases: readonly QueueCase[] = [
 const SWEEP: TroubledCall<SweepReport | undefined> = {
   call: async (queue) => queue.sweep?.({ retentionMs: LONG_MS }),
   unlimited: true,
-  verify: async (healthy, _, end) => {
+  repeat: async (healthy, _, end) => {
     if ('value' in end) same(end.value?.removed, 0, 'it removed no item')
     const again = await resolves(healthy.sweep?.() ?? Promise.resolve(undefined), 'it can be repeated')
     same(again?.removed, 0, 'and removes none')
@@ -121,7 +127,7 @@ function readTrouble(
       for (const read of reads) {
         await atEveryTrouble(harness, {
           call: read,
-          verify: async (healthy, _, end) => {
+          repeat: async (healthy, _, end) => {
             const now = await resolves(read(healthy), 'it can be repeated')
             if ('value' in end) same(end.value, now, 'it gives what is there')
           },
@@ -136,7 +142,7 @@ function syncTrouble(): TroubledCall<number> {
   const given = new Set<number>()
   return {
     call: (queue) => queue.control.sync(),
-    verify: async (healthy, _, end) => {
+    repeat: async (healthy, _, end) => {
       const { syncs = 0 } = await healthy.control.read()
       const numbers = 'value' in end ? [end.value] : []
       numbers.push(await resolves(healthy.control.sync(), 'the next sync works'))
@@ -172,8 +178,9 @@ function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): Tro
   const versions = new Map<string, number>()
   const fence = lease === undefined ? {} : { lease }
   return {
-    prepare: async (healthy, key) => {
-      if (isFirst !== true) versions.set(key, (await written(healthy, key, 'old')).version)
+    prepare: async (healthy, keys) => {
+      if (isFirst === true) return
+      for (const key of keys) versions.set(key, (await written(healthy, key, 'old')).version)
     },
     call: async (queue, key) => {
       const document = queue.document(key)
@@ -182,7 +189,7 @@ function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): Tro
       const remove: DocumentRemoveOptions = { ...fence, ...(ifVersion !== undefined && { ifVersion }) }
       return isRemoval === true ? document.remove(remove) : document.write('new', write)
     },
-    verify: async (healthy, key, end) => {
+    repeat: async (healthy, key, end) => {
       const [old, changed] = [isFirst === true ? undefined : 'old', isRemoval === true ? undefined : 'new']
       if ('value' in end) same(end.value, true, 'nobody else wrote it: it is done, and says so')
       const found = await healthy.document(key).read()
