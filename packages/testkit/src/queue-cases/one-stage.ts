@@ -1,6 +1,6 @@
 import { STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
 import { check, same } from '../check.js'
-import { idsOf, recordOf, recordsOf } from '../queue-walk.js'
+import { headsOf, idsOf, recordOf } from '../queue-walk.js'
 
 /** Throws unless the item is whole, and by lookup and by the lists in one and the same of these stages. */
 export async function checkOneOf(queue: Queue, id: string, stages: readonly Stage[]): Promise<void> {
@@ -29,7 +29,7 @@ export async function checkWhole(
 export async function checkListed(queue: Queue, ids: readonly string[]): Promise<void> {
   const listed = new Map<string, Stage[]>(ids.map((id) => [id, []]))
   for (const stage of STAGES) {
-    for (const id of idsOf(await recordsOf(queue, stage))) listed.get(id)?.push(stage)
+    for (const id of idsOf(await headsOf(queue, stage))) listed.get(id)?.push(stage)
   }
   const found = await Promise.all(ids.map(async (id) => (await queue.lookup(id))?.stage))
   for (const [index, id] of ids.entries()) {
