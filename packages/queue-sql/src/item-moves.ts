@@ -2,10 +2,10 @@ import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { newRow } from './move-rows.js'
-import { claimInOrder } from './claim.js'
-import { itemNotFound, stageConflict } from './item-errors.js'
+import { claimInOrder, type ClaimSteps } from './claim.js'
+import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { ClaimedRow, Moves, RequeueOrder, WantedRow } from './moves.js'
+import type { ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
@@ -62,14 +62,13 @@ export class ItemMoves {
 
   /**
    * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
-   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects.
+   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects. A lease that is lost between two batches is such a
+   * failure: what was claimed before was claimed under it.
    */
-  async claim(max: number): Promise<ClaimedRow[]> {
-    const { gate, moves } = this.#parts
-    const steps: Pick<Moves, 'claim' | 'ranks'> = {
-      claim: (scope, count) => gate.run('claim items', () => moves.claim(scope, count)),
-      ranks: (limit) => gate.run('claim items', () => moves.ranks(limit)),
-    }
+  async claim(max: number, lease?: HeldLease): Promise<ClaimedRow[]> {
+    const steps = this.#claimSteps(lease)
+    // Nothing to claim, and still no answer under a lease that is lost.
+    if (max === 0 && lease !== undefined) return steps.claim({ kind: 'top' }, 0)
     const claimed: ClaimedRow[] = []
     try {
       while (claimed.length < max) {
@@ -83,6 +82,20 @@ export class ItemMoves {
       if (claimed.length === 0) throw error
     }
     return claimed
+  }
+
+  #claimSteps(lease: HeldLease | undefined): ClaimSteps {
+    const { gate, moves, queue } = this.#parts
+    return {
+      claim: async (scope, count) => {
+        const rows = await gate.run('claim items', () => moves.claim(scope, count, lease))
+        if (rows !== undefined) return rows
+        throw lease === undefined
+          ? new Error('a claim without a lease has none to lose')
+          : leaseLost(queue, lease)
+      },
+      ranks: (limit) => gate.run('claim items', () => moves.ranks(limit)),
+    }
   }
 
   /** For each row `undefined` when its move is done, now or earlier, or else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */

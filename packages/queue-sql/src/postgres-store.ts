@@ -47,6 +47,7 @@ export function openPostgres(
     nowMs: sql.raw(POSTGRES_NOW_MS),
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
+    shared: sql.raw('for share'),
     counterSlots: POSTGRES_SLOTS,
     lanes: LANES,
     among: (column, values) =>

@@ -23,6 +23,8 @@ export interface SqlStore {
   readonly facts: RawBuilder<unknown>
   /** What is claimed, `p`, beside the items `i`: what follows `from`. */
   readonly claimed: RawBuilder<unknown>
+  /** Ends a query for the row of a lease, which nobody then changes before the statement is committed. */
+  readonly shared: RawBuilder<unknown>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** How many batches of one kind of call a process may have under way, unless they must keep an order. */

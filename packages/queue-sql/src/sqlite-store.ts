@@ -49,6 +49,8 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     nowMs: sql.raw(SQLITE_NOW_MS),
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimedFrom),
+    // There is one writer at a time.
+    shared: sql.raw(''),
     counterSlots: 1,
     lanes: 1,
     among: (column, values) =>

@@ -20,11 +20,22 @@ export function freshPrefix(): string {
 const spare: string[] = []
 
 async function emptyTables(url: string, prefix: string): Promise<void> {
-  const { queues, limits, leases, counters, items, waiting, processing, finished, attempts } =
+  const { queues, limits, leases, documents, counters, items, waiting, processing, finished, attempts } =
     tableNames(prefix)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  for (const table of [waiting, processing, finished, attempts, items, counters, leases, limits, queues]) {
+  for (const table of [
+    waiting,
+    processing,
+    finished,
+    attempts,
+    items,
+    counters,
+    leases,
+    documents,
+    limits,
+    queues,
+  ]) {
     await client.query(`delete from ${table}`)
   }
   await client.end()
