@@ -1,7 +1,7 @@
 import { isSluiceError, type ErrorCode, type Queue } from '@sluice/core'
 import { check, rejects, resolves, same } from '../check.js'
 import type { QueueCase } from '../queue-harness.js'
-import { bring, getOne } from '../queue-walk.js'
+import { bring, getOne, settingsOf } from '../queue-walk.js'
 
 const BOUND_MS = 40_000
 
@@ -16,7 +16,7 @@ export const endCases: readonly QueueCase[] = [
       await queue.close()
       for (const [name, call] of everyCall(queue)) await rejectsWith(name, call, 'SLUICE_QUEUE_CLOSED')
       same(await other.sizes(), { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 }, 'nothing came or moved')
-      same(await other.control.read(), { paused: false, limits: {} }, 'nothing was paused or limited')
+      same(await settingsOf(other), { paused: false, limits: {} }, 'nothing was paused or limited')
     },
   },
   {
