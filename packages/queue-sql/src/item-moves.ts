@@ -26,6 +26,8 @@ export interface ItemMovesParts {
   readonly reads: ItemReads
   readonly moves: Moves
   readonly newUid: () => string
+  /** No statement of one batch begins later than this after its first. */
+  readonly timeoutMs: number
 }
 
 /** Batches of moves of one queue: cut to size, each batch one transaction, and what was refused explained. */
@@ -86,15 +88,20 @@ export class ItemMoves {
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {
     const { gate, moves, queue } = this.#parts
+    const assertInTime = this.#timer('claim items')
     return {
       claim: async (scope, count) => {
+        assertInTime()
         const rows = await gate.run('claim items', () => moves.claim(scope, count, lease))
         if (rows !== undefined) return rows
         throw lease === undefined
           ? new Error('a claim without a lease has none to lose')
           : leaseLost(queue, lease)
       },
-      ranks: (limit) => gate.run('claim items', () => moves.ranks(limit)),
+      ranks: async (limit) => {
+        assertInTime()
+        return gate.run('claim items', () => moves.ranks(limit))
+      },
     }
   }
 
@@ -124,15 +131,16 @@ export class ItemMoves {
   async #settleBatch(batch: readonly WantedRow[]): Promise<Map<WantedRow, SluiceError>> {
     const { gate, moves } = this.#parts
     const refused = new Map<WantedRow, SluiceError>()
+    const assertInTime = this.#timer('settle items')
     let left = batch
     for (let look = 0; left.length > 0; look++) {
       if (look === MAX_LOOKS) throw tooBusy(this.#parts.queue, left)
       const rows = left
+      assertInTime()
       const moved = new Set(await gate.run('settle items', () => moves.settle(rows)))
-      left = await this.#judge(
-        rows.filter(({ id }) => !moved.has(id)),
-        refused,
-      )
+      const unmoved = rows.filter(({ id }) => !moved.has(id))
+      if (unmoved.length > 0) assertInTime()
+      left = await this.#judge(unmoved, refused)
     }
     return refused
   }
@@ -154,6 +162,15 @@ export class ItemMoves {
         refused.set(row, itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`))
       return verdict === 'move'
     })
+  }
+
+  /** What it gives back throws once so much time is over that no further statement of the batch may begin. */
+  #timer(what: string): () => void {
+    const { queue, timeoutMs } = this.#parts
+    const startedAt = performance.now()
+    return () => {
+      if (performance.now() - startedAt > timeoutMs) throw tooSlow(queue, what, timeoutMs)
+    }
   }
 
   async #inBatches(
@@ -205,6 +222,14 @@ function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
 /** Roughly how many characters a move brings along. */
 export function settledChars({ id, reason, result, details }: WantedRow): number {
   return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
+}
+
+function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
+      `Try again, or raise timeoutMs (${timeoutMs})`,
+  )
 }
 
 function tooBusy(queue: string, rows: readonly WantedRow[]): SluiceError {

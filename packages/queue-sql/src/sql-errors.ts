@@ -1,4 +1,5 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
 export interface Attempt {
@@ -126,7 +127,11 @@ const POOLER_MESSAGE = /unsupported startup parameter/
 
 /** What pg says without a code. */
 const DOWN_MESSAGES =
-  /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
+  /timeout exceeded when trying to connect|timeout expired|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
+
+/** What pg says while there is no connection yet. */
+const UNSENT_MESSAGES =
+  /^(?:timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout)$/
 
 /** Makes a database's error ours. One that is ours already, or a caller's mistake, stays as it is. */
 export function sqlError(error: unknown, attempt: Attempt): Error {
@@ -151,7 +156,7 @@ function isUnsent(error: unknown): boolean {
   if (error instanceof AggregateError) return true
   const isOfConnecting =
     'syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo')
-  return isOfConnecting || error.message === 'timeout exceeded when trying to connect'
+  return isOfConnecting || UNSENT_MESSAGES.test(error.message)
 }
 
 /** Whether SQLite refused because another connection has the lock. */
@@ -176,6 +181,7 @@ function verdictOn(error: unknown): Verdict {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
   }
   if (code !== undefined && isSystemError(error)) return BY_SYSTEM_CODE[code] ?? DOWN
+  if (error instanceof StatementOverdueError) return DOWN
   return error instanceof Error && DOWN_MESSAGES.test(error.message) ? DOWN : UNKNOWN
 }
 

@@ -106,6 +106,7 @@ export class SqlQueue implements Queue {
       orderPrecisionMs: 1,
       sweep: true,
       fencedClaims: true,
+      longestCallMs: store.longestCallMs,
     }
     this.#store = store
     this.#gate = gate
@@ -117,6 +118,7 @@ export class SqlQueue implements Queue {
       reads: this.#reads,
       moves,
       newUid,
+      timeoutMs: store.timeoutMs,
     })
     this.#expiry = { store, gate, moves }
     this.#calls = new SharedCalls({ gate, reads: this.#reads, moves: this.#moves, lanes: store.lanes })

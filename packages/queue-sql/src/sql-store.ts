@@ -17,6 +17,10 @@ export interface SqlStore {
   /** Where it is, for messages: host and database, or the path. Never a password. */
   readonly place: string
   readonly durable: boolean
+  /** The `timeoutMs` of the options. */
+  readonly timeoutMs: number
+  /** The longest that one call with few bytes may take, as README.md derives it. */
+  readonly longestCallMs: number
   /** The storage's clock in epoch ms, as an SQL expression. */
   readonly nowMs: RawBuilder<number>
   /** Items `i` beside their rows in `processing` `p` and `finished` `f`, where they have them: what follows `from`. */

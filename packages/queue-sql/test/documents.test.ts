@@ -4,6 +4,12 @@ import type { QueueHarness } from '@sluice/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bothStores } from './support/both-stores.js'
 
+async function held(queue: Queue, holder: string): Promise<Lease> {
+  const lease = await queue.lease('dispatcher', holder, 60_000)
+  if (lease === undefined) throw new Error('another process holds it')
+  return lease
+}
+
 describe.each(bothStores)('documents: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
@@ -94,14 +100,8 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
   })
 
   describe('under a lease', () => {
-    async function held(holder: string): Promise<Lease> {
-      const lease = await queue.lease('dispatcher', holder, 60_000)
-      if (lease === undefined) throw new Error('somebody holds it')
-      return lease
-    }
-
     test('that is held, it is written and removed; of another version it is neither', async () => {
-      const lease = await held('me')
+      const lease = await held(queue, 'me')
       const document = other.document('guarded')
       expect(await document.write(1, { ifVersion: undefined, lease })).toBe(true)
       expect(await document.write(2, { ifVersion: 7, lease })).toBe(false)
@@ -122,11 +122,11 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
         'somebody else’s',
         async (lease: Lease) => {
           await lease.release()
-          await held('other')
+          await held(queue, 'other')
         },
       ],
     ])('that is %s, nothing changes', async (__, lose) => {
-      const lease = await held('me')
+      const lease = await held(queue, 'me')
       await queue.document('known').write('before', { ifVersion: undefined, lease })
       await lose(lease)
       const lost = expect.objectContaining({ code: 'SLUICE_LEASE_LOST', retryable: false })

@@ -144,6 +144,7 @@ describe('a queue of version 2 is upgraded when it is opened', () => {
     database.close()
     const queue = await openQueue({ name: 'work', url: `sqlite:${path}` })
     await expectUpgraded(queue)
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
     await queue.close()
   })
 
@@ -160,6 +161,7 @@ describe('a queue of version 2 is upgraded when it is opened', () => {
     await client.end()
     const queue = await openQueue({ name: 'work', url, tablePrefix })
     await expectUpgraded(queue)
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
     await queue.close()
   })
 })
