@@ -139,19 +139,23 @@ export class ItemMoves {
       assertInTime()
       const moved = new Set(await gate.run('settle items', () => moves.settle(rows)))
       const unmoved = rows.filter(({ id }) => !moved.has(id))
-      if (unmoved.length > 0) assertInTime()
-      left = await this.#judge(unmoved, refused)
+      left = await this.#judge(unmoved, { refused, assertInTime })
     }
     return refused
   }
 
   /** Notes the refused, and gives back what is to be tried anew. */
-  async #judge(rows: readonly WantedRow[], refused: Map<WantedRow, SluiceError>): Promise<WantedRow[]> {
+  async #judge(
+    rows: readonly WantedRow[],
+    { refused, assertInTime }: { refused: Map<WantedRow, SluiceError>; assertInTime: () => void },
+  ): Promise<WantedRow[]> {
     if (rows.length === 0) return []
     const { gate, reads, queue } = this.#parts
+    assertInTime()
     const ids = rows.map(({ id }) => id)
     const items = await gate.run('look at items', () => reads.find(ids))
     const seqs = items.map(({ seq }) => seq)
+    assertInTime()
     const attempts = await gate.run('look at items', () => reads.attempts(seqs))
     const byItemId = new Map(items.map((item) => [item.id, item]))
     return rows.filter((row) => {

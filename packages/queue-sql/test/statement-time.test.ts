@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND } from '@sluice/core'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
@@ -161,6 +162,49 @@ describe('on PostgreSQL', () => {
       ).rowCount
     await expect.poll(running).toBe(0)
     await slow.close()
+  })
+})
+
+describe('a database whose every statement is slow', () => {
+  const url = inject('postgresUrl')
+  const timeoutMs = 300
+  let isSlow: boolean
+  let queue: SqlQueue
+
+  beforeEach(async () => {
+    isSlow = false
+    queue = await openSqlQueue(
+      optionsSchema.parse({ name: 'slow', url, tablePrefix: freshPrefix(), timeoutMs }),
+      (dialect) =>
+        wrapStatements(dialect, async (query, execute) => {
+          const result = await execute(query)
+          if (isSlow) await pause(0.7 * timeoutMs)
+          return result
+        }),
+    )
+  })
+  afterEach(() => queue.close())
+
+  test('gives out what it has claimed when the time of a claim is over, and loses nothing', async () => {
+    await queue.putMany(Array.from({ length: 9 }, (_, n) => ({ id: `i${n}`, body: n, priority: -n })))
+    isSlow = true
+    const first = await queue.get(9)
+    isSlow = false
+    expect(first.map(({ id }) => id)).toEqual(['i0'])
+    const rest = Array.from({ length: 8 }, (_, n) => `i${n + 1}`)
+    expect((await queue.get(9)).map(({ id }) => id)).toEqual(rest)
+  })
+
+  test('ends a settle whose refusals can no longer be explained; what moved has moved', async () => {
+    await queue.put('a', 1)
+    await queue.get(1)
+    const outcomes = ['a', 'unknown'].map((id) => ({ id, attempt: 1, stage: 'SUCCESS' }) as const)
+    isSlow = true
+    await expect(queue.settle(outcomes)).rejects.toEqual(UNAVAILABLE)
+    isSlow = false
+    expect(await queue.lookupStatus('a')).toBe('SUCCESS')
+    const refused = [{ id: 'unknown', attempt: 1, code: 'SLUICE_ITEM_NOT_FOUND' }]
+    expect(await queue.settle(outcomes)).toEqual({ settled: 1, refused })
   })
 })
 
