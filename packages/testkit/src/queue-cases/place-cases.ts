@@ -93,9 +93,9 @@ export const placeCases: readonly QueueCase[] = [
         await queue.requeue([id], id === 'c' ? { priority: -3 } : {})
         await apart(queue, harness)
       }
-      await giveBack(queue, await queue.get(2))
+      await giveBack(queue, (await queue.get(2)).toReversed())
       same(idsOf(await queue.peek(9)), ['b', 'a', 'c'], 'in the order of the requeues, by the new priorities')
-      await giveBack(queue, await queue.get(3))
+      await giveBack(queue, (await queue.get(3)).toReversed())
       same(jobsOf(await queue.get(9)), ['b@4', 'a@4', 'c@3'], 'also given back once more')
     },
   },
