@@ -107,6 +107,9 @@ const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
   26: { code: 'SLUICE_QUEUE_CORRUPT', next: 'It is not a SQLite database: name another file' },
 }
 
+/** Primary result code of a disk that fails. */
+const IOERR = 10
+
 /** Codes of Node's own errors: of sockets, of names and of files. */
 const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
   EACCES: DENIED_FILE,
@@ -143,11 +146,16 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
 
-/** Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. */
+/**
+ * Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. A disk that fails SQLite may do so
+ * after the commit is written: whoever opens the file next may find it.
+ */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!isSluiceError(error) || error.cause === undefined) return false
   const { cause } = error
-  return sqliteCodeOf(cause) === undefined && !isDatabaseError(cause) && !isUnsent(cause)
+  const sqliteCode = sqliteCodeOf(cause)
+  if (sqliteCode !== undefined) return (sqliteCode & 0xff) === IOERR
+  return !isDatabaseError(cause) && !isUnsent(cause)
 }
 
 /** No connection was made, so nothing was sent. */

@@ -208,6 +208,7 @@ test.each([
   ['an answer that is lost', new StatementOverdueError('no answer within 500 ms'), true],
   ['a connection that breaks', system('ECONNRESET', 'read', 'read ECONNRESET'), true],
   ['a server that refuses', said('ERROR', '23514', 'violates check constraint'), false],
+  ['a disk that fails', sqlite(1034, 'disk I/O error'), true],
   ['a disk that is full', sqlite(13, 'database or disk is full'), false],
   ['no connection at all', system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED 127.0.0.1:5433'), false],
   ['no connection in time', new Error('timeout exceeded when trying to connect'), false],

@@ -9,13 +9,16 @@ import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
 import { tableNames } from '../../src/tables.js'
 import { Crash } from './crashing-dialect.js'
-import { DEFAULT_NAME, TROUBLED_TIMEOUT_MS } from './sqlite-harness.js'
+import { DEFAULT_NAME } from './sqlite-harness.js'
 import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
 /** Tables of nobody else; they go with the server. */
 export function freshPrefix(): string {
   return `t${randomUUID().replaceAll('-', '').slice(0, 12)}_`
 }
+
+/** Short, and long enough for a busy machine to make a connection in. */
+const TROUBLED_TIMEOUT_MS = 600
 
 /** Sets of tables whose harness was closed: emptying them is several times faster than making new ones. */
 const spare: string[] = []

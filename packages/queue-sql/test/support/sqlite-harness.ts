@@ -11,8 +11,8 @@ import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'
 
-/** Short, and long enough for a busy machine to answer in. */
-export const TROUBLED_TIMEOUT_MS = 300
+/** Short: nothing in this process takes so long. */
+const TROUBLED_TIMEOUT_MS = 200
 
 /** A directory that is nobody else's; the file in it is made by the queue. */
 export function freshDirectory(): string {

@@ -69,7 +69,10 @@ class Troublemaker {
   }
 }
 
-/** A way to a server that knows where each statement begins. `fails`: the connection breaks before the statement gets there. */
+/**
+ * A way to a server that knows where each statement begins. The connection breaks before a statement that `fails` gets there, and before the answer of one
+ * whose answer is lost; of one that hangs nothing is heard.
+ */
 export async function startStatementProxy(url: string): Promise<StatementProxy> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
@@ -77,19 +80,21 @@ export async function startStatementProxy(url: string): Promise<StatementProxy> 
   const server = createServer((near) => {
     const far = connect(Number(target.port || 5432), target.hostname)
     const cutter = new StatementCutter()
-    let isSilent = false
+    let trouble: StorageTrouble | undefined
     for (const socket of [near, far]) {
       sockets.add(socket)
       socket.on('error', () => socket.destroy())
     }
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroy())
-    far.on('data', (bytes) => isSilent || near.write(bytes))
+    far.on('data', (bytes) => {
+      if (trouble === undefined) near.write(bytes)
+      else if (trouble === 'answer-lost') near.destroy()
+    })
     near.on('data', (bytes: Buffer) => {
       for (const part of cutter.cut(bytes)) {
-        const trouble = part.isStatement ? troublemaker.next() : undefined
+        if (part.isStatement) trouble = troublemaker.next()
         if (trouble === 'fails') near.destroy()
-        if (trouble !== undefined) isSilent = true
         if (trouble === undefined || trouble === 'answer-lost') far.write(part.bytes)
       }
     })
