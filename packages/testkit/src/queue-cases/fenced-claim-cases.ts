@@ -123,7 +123,8 @@ async function whileItRuns(harness: QueueHarness): Promise<void> {
     const running = await recordsOf(other, 'PROCESSING')
     if (got.status === 'fulfilled') {
       sameMembers(jobsOf(running), jobsOf(got.value), 'what get gave is in PROCESSING, and nothing else')
-      same(idsOf(got.value), ORDER.slice(0, 3), 'it gave the first three')
+      check(got.value.length > 0, 'under a lease that is held something can be given out')
+      same(idsOf(got.value), ORDER.slice(0, got.value.length), 'it gave the first of them, up to three')
       await queue.settle(
         got.value.map(({ id, attempt }) => ({
           id,
