@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   DeleteObjectCommand,
@@ -19,10 +20,16 @@ import {
   isAccessDenied,
   isKeyRefused,
   isConnectionLost,
+  keysRefused,
+  listStandsStill,
+  outOfStep,
+  contended,
   s3Error,
   type S3Place,
 } from './s3-errors.js'
-import { dateOf, storedObject } from './s3-answers.js'
+import { Patience, jitteredMs } from './patience.js'
+import { RequestWatch } from './request-watch.js'
+import { dateOf, sizeOf, storedObject } from './s3-answers.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import { StoreClock } from './store-clock.js'
 
@@ -31,7 +38,7 @@ export interface S3StoreOptions {
   readonly place: S3Place
   /** Requests in flight at once. */
   readonly concurrency: number
-  /** How long a call goes on trying without any answer that says something, in ms. */
+  /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
   readonly timeoutMs: number
   readonly monotonicMs: () => number
 }
@@ -57,19 +64,15 @@ export interface ListRange {
   readonly max?: number
 }
 
-/**
- * How long some work has been without an answer, by what was asked for: while writes fail, a read that is answered is no reason to go on
- * writing. One for each call of a user's, handed to every request of it.
- */
-export type Patience = Map<
-  string,
-  { /** Monotonic ms of the process. */ readonly since: number; tries: number }
->
-
 /** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 
 const MAX_BATCH = 1_000
+/** How often an object is looked for that others say is there. Two or three times is what a race of some processes needs. */
+const MAX_LOOKS = 8
+
+/** The watch of the request that is under way here: the client's middleware has no other way to know it. */
+const watched = new AsyncLocalStorage<RequestWatch>()
 
 /**
  * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
@@ -81,7 +84,7 @@ export class S3Store {
   readonly #config: S3ClientConfig
   readonly #client: S3Client
   readonly #limit: LimitFunction
-  readonly #timeoutMs: number
+  readonly timeoutMs: number
   readonly #ended = new AbortController()
   /** Ceph's radosgw wants another permission for it than for single DELETEs, on the bucket itself. */
   #batchRefused = false
@@ -90,20 +93,24 @@ export class S3Store {
     this.place = place
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
-    this.#timeoutMs = timeoutMs
+    this.timeoutMs = timeoutMs
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
     this.#config = client
     this.#client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
     this.#client.middlewareStack.add(
       (next) => async (args) => {
+        const watch = watched.getStore()
+        const { request } = args
+        if (watch !== undefined && hasBody(request)) request.body = watch.sent(request.body)
         const sentAt = monotonicMs()
         const output = await next(args)
         const date = dateOf(output.response)
         if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
+        watch?.answered({ body: bodyOf(output.response), bytes: sizeOf(output.response) })
         return output
       },
-      { step: 'deserialize', priority: 'low', name: 'sluiceStoreClock' },
+      { step: 'deserialize', priority: 'low', name: 'sluiceRequest' },
     )
   }
 
@@ -116,20 +123,21 @@ export class S3Store {
     if (op.do === 'create') return this.#create(op, patience)
     if (op.do === 'read') return this.#read(op.key, patience)
     if (op.do === 'look') return this.#look(op.key, patience)
-    if (op.do === 'delete') await this.deleteAll(op.keys, patience)
+    if (op.do === 'again') await this.#again(op.key, patience)
+    else if (op.do === 'delete') await this.deleteAll(op.keys)
     else await this.#tried('write', patience, (abort) => this.#put({ ...op, content: '' }, {}, abort))
     return {}
   }
 
   /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
-  async deleteAll(keys: readonly string[], patience: Patience): Promise<void> {
+  async deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void> {
     for (let start = 0; start < keys.length; start += MAX_BATCH) {
-      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), patience)
+      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), this.patience(timeoutMs))
     }
   }
 
   /** One page of names in the order of their bytes. */
-  async list({ prefix, after, max = 1_000 }: ListRange, patience: Patience): Promise<ListedPage> {
+  async list({ prefix, after, max = 1_000 }: ListRange, patience = this.patience()): Promise<ListedPage> {
     const command = new ListObjectsV2Command({
       Bucket: this.place.bucket,
       Prefix: prefix,
@@ -146,14 +154,18 @@ export class S3Store {
       const key = keyOf(Key)
       return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
     })
-    return { objects, more: output.IsTruncated === true && objects.length > 0 }
+    const more = output.IsTruncated === true && objects.length > 0
+    // Whoever walks goes on behind the last name: a page that is no further would be walked for ever.
+    if (more && !isBehind(objects.at(-1)?.key ?? '', after)) throw listStandsStill(this.place, prefix)
+    return { objects, more }
   }
 
   /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
   async versioning(): Promise<Versioning> {
     const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
     try {
-      const { Status } = await this.#once((abortSignal) => this.#client.send(command, { abortSignal }))
+      const call = (abortSignal: AbortSignal) => this.#client.send(command, { abortSignal })
+      const { Status } = await this.#once('read', this.patience(), call)
       return Status ?? 'never'
     } catch {
       // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.
@@ -167,8 +179,9 @@ export class S3Store {
     return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
   }
 
-  patience(): Patience {
-    return new Map()
+  /** @param timeoutMs for what may not wait as long as others */
+  patience(timeoutMs = this.timeoutMs): Patience {
+    return new Patience(Math.min(timeoutMs, this.timeoutMs))
   }
 
   /** Cuts off what is under way and closes the connections. */
@@ -179,13 +192,13 @@ export class S3Store {
 
   async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
     try {
-      await this.#once((abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
-      patience.delete('write')
+      await this.#once('write', patience, (abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
+      patience.answered('write')
       return { outcome: 'created' }
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'exists') {
-        patience.delete('write')
+        patience.answered('write')
         return { outcome: 'exists' }
       }
       if (isKeyRefused(error)) return { outcome: 'refused', cause: this.#failed(error, 'write') }
@@ -271,7 +284,7 @@ export class S3Store {
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
         // The request was answered, and refuses these keys: that is a trouble of its own, which ends as others do.
-        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete single keys', patience)
+        await this.#waitOrThrow('delete single keys', patience, () => keysRefused(this.place, refused))
     }
     await this.#deleteSingly(left, patience)
   }
@@ -308,9 +321,9 @@ export class S3Store {
   async #tried<T>(what: string, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        const value = await this.#once(call)
+        const value = await this.#once(what, patience, call)
         // A clear answer: the store is there, for this at least.
-        patience.delete(what)
+        patience.answered(what)
         return value
       } catch (error) {
         const failure = failureOf(error)
@@ -320,14 +333,26 @@ export class S3Store {
     }
   }
 
-  #once<T>(call: (abort: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#limit(() => call(this.deadline()))
+  async #once<T>(what: string, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    if (patience.isSpent) throw this.#failed(tooLate(), what)
+    return this.#limit(async () => {
+      const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal })
+      const beganAt = performance.now()
+      try {
+        return await watched.run(watch, () => call(watch.signal))
+      } catch (error) {
+        // An answer that is cut off in its middle looks like a lost connection.
+        throw watch.isLate ? tooLate() : error
+      } finally {
+        watch.done()
+        patience.spend(performance.now() - beganAt - watch.bytesMs)
+      }
+    })
   }
 
-  /** Of one request. A request that hangs must leave time for another try. */
+  /** Of one request that is sent by other means. */
   deadline(): AbortSignal {
-    const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
-    return AbortSignal.any([late, this.#ended.signal])
+    return AbortSignal.any([AbortSignal.timeout(this.timeoutMs), this.#ended.signal])
   }
 
   /** What was cut off by `close` says so: it is no outage. */
@@ -337,17 +362,70 @@ export class S3Store {
 
   /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
   async waitAfter(error: unknown, what: string, patience: Patience): Promise<void> {
-    const trouble = patience.get(what) ?? { since: performance.now(), tries: 0 }
-    patience.set(what, trouble)
-    trouble.tries += 1
-    const spentMs = performance.now() - trouble.since
-    if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
-    // Most likely it was closed before this request was sent, which says nothing of the store.
-    if (trouble.tries === 1 && isConnectionLost(error)) return
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
-    const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(trouble.tries, 10), this.#timeoutMs - spentMs)
-    await pause(Math.random() * spanMs)
+    // Most likely it was closed before this request was sent, which says nothing of the store.
+    const freeTries = isConnectionLost(error) ? 1 : 0
+    await this.#waitOrThrow(what, patience, () => this.#failed(error, what), { baseMs, freeTries })
   }
+
+  /**
+   * Before the next look for an object that others say is there. It comes within a few looks, or somebody has deleted it.
+   *
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it
+   */
+  async #again(key: string, patience: Patience): Promise<void> {
+    await this.#waitOrThrow(`look for ${key}`, patience, () => outOfStep(this.place, key), {
+      maxTries: MAX_LOOKS,
+    })
+  }
+
+  /**
+   * Before the next try of a change that somebody else's has come before.
+   *
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when others have been faster for `timeoutMs`
+   */
+  async waitTurn(prefix: string, patience: Patience): Promise<void> {
+    await this.#waitOrThrow(`change ${prefix}`, patience, () => contended(this.place, prefix))
+  }
+
+  async #waitOrThrow(
+    what: string,
+    patience: Patience,
+    errorOf: () => SluiceError,
+    { baseMs = 10, freeTries = 0, maxTries = Number.POSITIVE_INFINITY }: WaitOptions = {},
+  ): Promise<void> {
+    const { tries, leftMs } = patience.troubled(what)
+    if (this.#ended.signal.aborted) throw closedMeanwhile(what, this.place)
+    if (leftMs <= 0 || tries > maxTries) throw errorOf()
+    if (tries <= freeTries) return
+    const waitMs = jitteredMs(tries, { baseMs, maxMs: leftMs })
+    patience.spend(waitMs)
+    await pause(waitMs)
+  }
+}
+
+interface WaitOptions {
+  readonly baseMs?: number
+  /** How many are not waited for. */
+  readonly freeTries?: number
+  readonly maxTries?: number
+}
+
+function tooLate(): Error {
+  return new DOMException('no answer came in time', 'TimeoutError')
+}
+
+function hasBody(request: unknown): request is { body: unknown } {
+  return typeof request === 'object' && request !== null && 'body' in request
+}
+
+function bodyOf(response: unknown): unknown {
+  return hasBody(response) ? response.body : undefined
+}
+
+/** By their bytes, as LIST orders them. */
+function isBehind(key: string, after: string | undefined): boolean {
+  return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
 }
 
 /** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */

@@ -1,6 +1,7 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
 import { failureOf, s3Error } from '../s3-errors.js'
-import type { Patience, S3Store } from '../s3-store.js'
+import type { Patience } from '../patience.js'
+import type { S3Store } from '../s3-store.js'
 import { RaceTrack } from './race-track.js'
 import { StoreLie, type Lie } from './store-lie.js'
 
