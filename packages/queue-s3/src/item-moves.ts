@@ -56,13 +56,22 @@ export class ItemMoves {
     const { cache, logger } = this.#ground
     const moves = items.map(({ id, uid, attempt, retryState }) => {
       const reason = cache.find(encodeKey(id))?.running?.state.reason ?? LEASE_LOST_REASON
-      const back = { stage: 'WAITING', unsent: true, keepPlace: true, reason, ...has({ retryState }) } as const
+      const back = {
+        stage: 'WAITING',
+        unsent: true,
+        keepPlace: true,
+        reason,
+        ...has({ retryState }),
+      } as const
       return checkMove({ id, uid, attempt, ...back }, maxBytes)
     })
     try {
       await this.settle(moves)
     } catch (error) {
-      logger.warn({ err: error, items: items.length }, 'items that were claimed under a lost lease stay in PROCESSING')
+      logger.warn(
+        { err: error, items: items.length },
+        'items that were claimed under a lost lease stay in PROCESSING',
+      )
     }
   }
 

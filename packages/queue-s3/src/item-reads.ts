@@ -91,11 +91,7 @@ async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise
   }
 }
 
-async function learnRetryStates(
-  ground: Ground,
-  stage: Stage,
-  stints: readonly ListedStint[],
-): Promise<void> {
+async function learnRetryStates(ground: Ground, stage: Stage, stints: readonly ListedStint[]): Promise<void> {
   const { layout, cache } = ground
   const unknown = stints.filter(
     ({ name, stint }) => stint.hasRetryState && cache.retryStateOf(name) === undefined,

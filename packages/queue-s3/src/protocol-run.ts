@@ -22,11 +22,7 @@ export interface RunOptions {
 }
 
 /** Runs one protocol against the store. */
-export async function runProtocol<T>(
-  store: S3Store,
-  protocol: Protocol<T>,
-  options: RunOptions,
-): Promise<T> {
+export async function runProtocol<T>(store: S3Store, protocol: Protocol<T>, options: RunOptions): Promise<T> {
   const [result] = await runProtocols(store, [protocol], options)
   if (result === undefined) throw new Error('one protocol has one result')
   if ('error' in result) throw result.error

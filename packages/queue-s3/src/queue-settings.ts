@@ -25,7 +25,8 @@ interface QueueWanted {
  * @throws SluiceError SLUICE_QUEUE_CORRUPT, SLUICE_CONFIG_INVALID for other shards than it was made with
  */
 export async function settledShards(store: S3Store, layout: Layout, wanted: QueueWanted): Promise<number> {
-  const fields = parseObject(await runProtocol(store, settings(layout, wanted), { logger: silentLogger })) ?? {}
+  const fields =
+    parseObject(await runProtocol(store, settings(layout, wanted), { logger: silentLogger })) ?? {}
   const refusal = layoutRefusal(fields)
   const head = `Cannot open the queue in ${placeText(store.place)}`
   if (refusal !== undefined) throw new SluiceError('SLUICE_QUEUE_CORRUPT', `${head}: ${refusal}`)

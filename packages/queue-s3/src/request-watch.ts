@@ -91,7 +91,10 @@ export class RequestWatch {
   #arm(): void {
     clearTimeout(this.#timer)
     const spanMs = this.#phase === 'waiting' ? this.#timeoutMs : this.#idleMs
-    const endsAt = Math.min(this.#movedAt + spanMs, this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes))
+    const endsAt = Math.min(
+      this.#movedAt + spanMs,
+      this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes),
+    )
     const leftMs = endsAt - performance.now()
     if (leftMs <= 0) {
       this.#abort.abort(new DOMException('the request took too long', 'TimeoutError'))
@@ -119,7 +122,10 @@ interface ByteSource {
 
 function byteSourceOf(body: unknown): ByteSource | undefined {
   if (typeof body !== 'object' || body === null || !('socket' in body)) return undefined
-  const { socket } = body
-  const isSource = typeof socket === 'object' && socket !== null && 'bytesRead' in socket
-  return isSource && typeof socket.bytesRead === 'number' ? (socket as ByteSource) : undefined
+  return isByteSource(body.socket) ? body.socket : undefined
+}
+
+function isByteSource(socket: unknown): socket is ByteSource {
+  if (typeof socket !== 'object' || socket === null) return false
+  return 'bytesRead' in socket && typeof socket.bytesRead === 'number'
 }

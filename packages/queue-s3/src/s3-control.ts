@@ -32,16 +32,16 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
     pause: async (reason) => {
       assertOpen()
       const cut = cutReason(reason)
-      await change(({ reason: _, pausedAt, ...kept }) => ({
-        ...kept,
+      await change((state) => ({
+        ...runningOf(state),
         paused: true,
         ...has({ reason: cut }),
-        pausedAt: pausedAt ?? ground.names.now(),
+        pausedAt: state.pausedAt ?? ground.names.now(),
       }))
     },
     resume: async () => {
       assertOpen()
-      await change(({ reason: _, pausedAt: __, ...kept }) => ({ ...kept, paused: false }))
+      await change(runningOf)
     },
     setLimits: async (limits) => {
       assertOpen()
@@ -54,6 +54,12 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
       return syncs
     },
   }
+}
+
+/** Without the pause. */
+function runningOf(state: ControlState): ControlState {
+  const { reason: _, pausedAt: __, ...kept } = state
+  return { ...kept, paused: false }
 }
 
 /** What a later version of this package keeps there, which a change by this one must not take away. */

@@ -84,7 +84,9 @@ export class S3Documents {
       }
       if (!page.more) break
     }
-    const names = [...newest].flatMap(([folder, exists]) => (exists ? (decodeDocumentFolder(folder) ?? []) : []))
+    const names = [...newest].flatMap(([folder, exists]) =>
+      exists ? (decodeDocumentFolder(folder) ?? []) : [],
+    )
     return names.filter((name) => name.startsWith(prefix)).toSorted(byBytes)
   }
 

@@ -179,7 +179,7 @@ function knownOf(name: string, status: number | undefined, error: unknown): Know
   return KNOWN[name] ?? KNOWN[byStatus ?? '']
 }
 
-/** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
+/** Makes an error of the SDK or of the network ours. It names the object; neither what is in it nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)

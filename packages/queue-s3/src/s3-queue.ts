@@ -90,7 +90,7 @@ export class S3Queue implements Queue {
   constructor(name: string, ground: Ground) {
     this.name = name
     this.#ground = ground
-    this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.timeoutMs }
+    this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.sender.timeoutMs }
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
     this.#leases = new S3Leases(ground)

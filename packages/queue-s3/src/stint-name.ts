@@ -49,9 +49,12 @@ export function stintName(stint: Stint): string {
   const { lane, priority, availableAt, delayed, turn, hasRetryState, uid, key } = stint
   const at = availableAt.toString().padStart(16, '0')
   const order = `${priorityText(priority)}.${at}${delayed ? 'd' : 'n'}.${turn.toString(36).padStart(8, '0')}`
-  const digits = (number: number) => number.toString().padStart(DIGITS, '0')
   const attempt = `${digits(stint.attempt)}${hasRetryState ? '-' : '.'}${digits(stint.refunds)}`
   return `${lane}/${order}.${attempt}.${digits(stint.generation)}.${uid}.${key}`
+}
+
+function digits(number: number): string {
+  return number.toString().padStart(DIGITS, '0')
 }
 
 /** `undefined` for a name that isn't ours. */

@@ -92,7 +92,8 @@ export class VersionChain {
   async #learn({ number, key, modifiedAt }: Found, timeoutMs?: number): Promise<boolean> {
     const object = await this.#ground.run(read(key), timeoutMs)
     if (object === undefined) return false
-    if (number > (this.#known?.number ?? 0)) this.#known = { number, key, content: object.content, modifiedAt }
+    if (number > (this.#known?.number ?? 0))
+      this.#known = { number, key, content: object.content, modifiedAt }
     return true
   }
 

@@ -41,7 +41,7 @@ interface Start {
  */
 export async function race(store: S3Store, { racers, keyOf }: RaceOptions): Promise<string[]> {
   const track = new RaceTrack()
-  const client = store.clientOver(track.requestHandler)
+  const client = store.sender.clientOver(track.requestHandler)
   const heats: Heat[] = []
   let patience = store.patience()
   try {
@@ -88,7 +88,7 @@ async function run(
           Metadata: { token },
           IfNoneMatch: '*',
         }),
-        { abortSignal: store.deadline() },
+        { abortSignal: store.sender.deadline() },
       )
       return [token, 'created']
     } catch (error) {
@@ -102,7 +102,7 @@ async function run(
   // On Ceph 16 the losers are told 500.
   const clear = count(heat, 'created') + count(heat, 'exists')
   if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
-  await store.waitAfter(last, 'write', patience)
+  await store.sender.waitAfter(last, { kind: 'write', on: key }, patience)
   return undefined
 }
 

@@ -242,7 +242,15 @@ function everNames(
 }
 
 function entryOf(slot: number, generation: number) {
-  const stint = { ...common, uid: `u${slot}`, generation, turn: slot, attempt: 1, refunds: 0, hasRetryState: false }
+  const stint = {
+    ...common,
+    uid: `u${slot}`,
+    generation,
+    turn: slot,
+    attempt: 1,
+    refunds: 0,
+    hasRetryState: false,
+  }
   const first = stintName(stint)
   const entry = { id: 'a', uid: stint.uid, first, priority: 0, putAt: 1 }
   return { ...entry, text: entryText(entry, '1') }
