@@ -28,11 +28,15 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-GET-3',
-    text: '`get` never returns more than the items there are; an empty queue gives `[]` at once.',
+    text: '`get` never returns more than the items there are, and returns at once; it may give fewer than asked for and than there are, and only `[]` says that nothing can be given out now.',
   },
   {
     id: 'Q-GET-4',
     text: 'A process killed anywhere inside `get` loses nothing: each item is then WAITING, or PROCESSING with its attempt readable by `list`.',
+  },
+  {
+    id: 'Q-GET-5',
+    text: 'A `get` under a lease that was released, has run out, or is held by another holder or under another token rejects `SLUICE_LEASE_LOST` and claims nothing; without `supports.fencedClaims` what it had claimed is back in WAITING by then, uncounted and in its place.',
   },
   {
     id: 'Q-MOVE-1',
@@ -48,6 +52,14 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'Killed anywhere inside a move, the item is afterwards in exactly one of the two stages, body and attempt intact, and the next call finishes the move.',
   },
   {
+    id: 'Q-MOVE-5',
+    text: 'What is given back with `keepPlace` is given out next in the place that it had before its claim.',
+  },
+  {
+    id: 'Q-MOVE-6',
+    text: 'The `retryState` of the latest release is part of the item’s summary and is given out with the next claim; a release without one and a `requeue` take it away.',
+  },
+  {
     id: 'Q-SIZE-1',
     text: '`size` counts each item once, in its one stage; with no writer running it is exact, and `sizes` adds up to the number of items.',
   },
@@ -57,7 +69,7 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-LOOK-2',
-    text: '`lookup` has the body, stage, attempt, priority, instants, last reason, result, details and the history of attempts.',
+    text: '`lookup` has the body, stage, attempt, priority, instants, last reason, result, details, and how the last job ended (failure class, exit code, job uid), and the history of attempts with the same of each, and whether it was sent at all.',
   },
   {
     id: 'Q-LIST-1',
@@ -69,15 +81,35 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-NAME-1',
-    text: 'Queues with different names in one store never see each other’s items, controls or leases.',
+    text: 'Queues with different names in one store never see each other’s items, controls, leases or documents.',
   },
   {
     id: 'Q-CTRL-1',
     text: 'Pause, resume and live limits are seen by every process on the storage; each call changes only its own part.',
   },
   {
+    id: 'Q-CTRL-2',
+    text: '`control.sync` gives a number that is one more each time, and every process on the storage reads it in `syncs`.',
+  },
+  {
     id: 'Q-LEASE-1',
     text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
+  },
+  {
+    id: 'Q-DOC-1',
+    text: 'A document reads what was written last, by any process, whole and up to `maxBodyBytes`; none is an item.',
+  },
+  {
+    id: 'Q-DOC-2',
+    text: 'A document is changed by compare-and-set: of concurrent changes of one version exactly one is done; each write makes the version one more, and no version comes twice, over removals too.',
+  },
+  {
+    id: 'Q-DOC-3',
+    text: 'Under a lease that is lost a write or removal of a document rejects `SLUICE_LEASE_LOST` and changes nothing.',
+  },
+  {
+    id: 'Q-DOC-4',
+    text: '`documents` names those that exist and begin with a prefix, in the order of their UTF-8 bytes.',
   },
   {
     id: 'Q-SWEEP-1',

@@ -1,8 +1,11 @@
+import { documentMutants } from './queue-mutants/document-mutants.js'
+import { fenceMutants } from './queue-mutants/fence-mutants.js'
 import { getMutants } from './queue-mutants/get-mutants.js'
 import { lookMutants } from './queue-mutants/look-mutants.js'
 import { moveMutants } from './queue-mutants/move-mutants.js'
 import { putMutants } from './queue-mutants/put-mutants.js'
 import type { QueueMutant } from './queue-mutants/queue-mutant.js'
+import { returnMutants } from './queue-mutants/return-mutants.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
 import { sweepMutants } from './queue-mutants/sweep-mutants.js'
 
@@ -10,8 +13,11 @@ import { sweepMutants } from './queue-mutants/sweep-mutants.js'
 export const queueMutants: readonly QueueMutant[] = [
   ...putMutants,
   ...getMutants,
+  ...fenceMutants,
   ...moveMutants,
+  ...returnMutants,
   ...lookMutants,
   ...storeMutants,
+  ...documentMutants,
   ...sweepMutants,
 ]

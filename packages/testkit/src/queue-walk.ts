@@ -1,4 +1,14 @@
-import { STAGES, type ItemHead, type ItemRecord, type JsonValue, type Queue, type Stage } from '@sluice/core'
+import {
+  STAGES,
+  type ControlState,
+  type DocumentVersion,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type Lease,
+  type Queue,
+  type Stage,
+} from '@sluice/core'
 import { at, check, same } from './check.js'
 import type { QueueHarness } from './queue-harness.js'
 
@@ -105,4 +115,29 @@ export async function apart(queue: Queue, harness: Pick<QueueHarness, 'passTime'
 /** The given span and what the queue's order is unsure by. */
 export function spanOf(queue: Queue, ms: number): number {
   return ms + queue.supports.orderPrecisionMs + 1
+}
+
+/** Writes a document that does not exist, and gives what it reads as then. */
+export async function written(queue: Queue, name: string, value: JsonValue): Promise<DocumentVersion> {
+  const document = queue.document(name)
+  same(await document.write(value, { ifVersion: undefined }), true, `${JSON.stringify(name)} is written`)
+  const found = await document.read()
+  check(found !== undefined, `${JSON.stringify(name)} can be read once it is written`)
+  if (found === undefined) throw new Error('unreachable')
+  check(Number.isSafeInteger(found.version) && found.version >= 1, 'its version is 1 or more', found.version)
+  return found
+}
+
+/** The lease `dispatch`, which must be free. */
+export async function taken(queue: Queue, holder: string, ttlMs: number): Promise<Lease> {
+  const lease = await queue.lease('dispatch', holder, ttlMs)
+  check(lease !== undefined, `the lease is free, and ${holder} gets it`)
+  if (lease === undefined) throw new Error('unreachable')
+  return lease
+}
+
+/** The control state without the count of syncs, which may be 0 or absent where nobody asked for one. */
+export async function settingsOf(queue: Queue): Promise<Omit<ControlState, 'syncs'>> {
+  const { syncs: _, ...settings } = await queue.control.read()
+  return settings
 }
