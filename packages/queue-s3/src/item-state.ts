@@ -57,7 +57,7 @@ export function firstState({ notBeforeAt }: Pick<IndexEntry, 'notBeforeAt'>): It
 export function claimedState(state: ItemState, attempt: number, at: number): ItemState {
   const claimedAt = Math.max(at, state.history.at(-1)?.endedAt ?? 0)
   const history = [...state.history, { attempt, claimedAt }].slice(-MAX_HISTORY)
-  return { ...withoutOutcome(state), claimedAt, history }
+  return { ...state, claimedAt, history }
 }
 
 /** Ends the running attempt. */
@@ -84,7 +84,7 @@ export function endedState(state: ItemState, end: AttemptEnd): ItemState {
   return { ...rest, finishedAt: at, ...has({ reason, details }), ...outcome, history }
 }
 
-/** What is said of the latest attempt's job is no longer said once the next one begins, or a person sends the item back. */
+/** What is said of the job of the latest attempt that ended: no longer once another one ends, or a person sends the item back. */
 function withoutOutcome(state: ItemState): ItemState {
   const { failureClass: _, exitCode: __, jobUid: ___, ...kept } = state
   return kept
