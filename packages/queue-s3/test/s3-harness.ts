@@ -14,8 +14,8 @@ export function optionsOn(...place: Parameters<typeof probedOn>) {
   return { ...probedOn(...place), probe: 'off' as const }
 }
 
-/** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for some dozens of them. */
-const TROUBLED_TIMEOUT_MS = 250
+/** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for many of them. */
+const TROUBLED_TIMEOUT_MS = 1_000
 
 /** What each kind of trouble is here. */
 function faultOf(trouble: StorageTrouble): S3Fault {
