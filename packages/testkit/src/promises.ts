@@ -116,6 +116,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: '`sweep`, where there is one, may run at any time: no item changes by it, but those that have been in SUCCESS or FAIL for longer than `retentionMs` are gone.',
   },
   {
+    id: 'Q-END-1',
+    text: 'Every call ends within its documented time, whichever single operation of the storage fails, hangs or loses its answer, once or from there on: with its outcome, or with `SLUICE_QUEUE_UNAVAILABLE` that names the queue and may be tried again. What has no limit of its own, such as `sweep`, ends with `close`.',
+  },
+  {
     id: 'Q-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_QUEUE_CLOSED`; `close` twice is fine; other Queue objects go on.',
   },

@@ -21,6 +21,8 @@ import { settleCases } from './queue-cases/settle-cases.js'
 import { syncCases } from './queue-cases/sync-cases.js'
 import { timeCases } from './queue-cases/time-cases.js'
 import { sweepCases } from './queue-cases/sweep-cases.js'
+import { troubleCases } from './queue-cases/trouble-cases.js'
+import { troubleStateCases } from './queue-cases/trouble-state-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
 
@@ -49,5 +51,7 @@ export const queueContract: readonly QueueCase[] = [
   ...documentVersionCases,
   ...fencedDocumentCases,
   ...sweepCases,
+  ...troubleCases,
+  ...troubleStateCases,
   ...endCases,
 ]

@@ -8,6 +8,7 @@ import type { QueueMutant } from './queue-mutants/queue-mutant.js'
 import { returnMutants } from './queue-mutants/return-mutants.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
 import { sweepMutants } from './queue-mutants/sweep-mutants.js'
+import { troubleMutants } from './queue-mutants/trouble-mutants.js'
 
 /** Queues that are broken on purpose: every case of the contract catches at least one of them. */
 export const queueMutants: readonly QueueMutant[] = [
@@ -20,4 +21,5 @@ export const queueMutants: readonly QueueMutant[] = [
   ...storeMutants,
   ...documentMutants,
   ...sweepMutants,
+  ...troubleMutants,
 ]

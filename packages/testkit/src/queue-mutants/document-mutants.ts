@@ -38,9 +38,9 @@ export const documentMutants: readonly QueueMutant[] = [
   }),
   brokenQueue({
     id: 'document-names-cut',
-    title: 'names of documents are cut after 100 characters, and may be anything',
+    title: 'names of documents are cut after 100 characters',
     breaks: ['Q-DOC-1/d', 'Q-DOC-1/e'],
-    change: () => (inner) => ({ document: (name) => inner.document(`${name}`.slice(0, 100)) }),
+    change: () => (inner) => ({ document: (name) => inner.document(name.slice(0, 100)) }),
   }),
   brokenQueue({
     id: 'document-is-item',
