@@ -124,7 +124,8 @@ export class S3Store {
     })
     const more = output.IsTruncated === true && objects.length > 0
     // Whoever walks goes on behind the last name: a page that is no further would be walked for ever.
-    if (more && !isBehind(objects.at(-1)?.key ?? '', after)) throw listStandsStill(this.place, prefix)
+    if (more && !isFurther(objects.at(-1)?.key ?? '', { prefix, after }))
+      throw listStandsStill(this.place, prefix)
     return { objects, more }
   }
 
@@ -308,7 +309,8 @@ export class S3Store {
 }
 
 /** By their bytes, as LIST orders them. */
-function isBehind(key: string, after: string | undefined): boolean {
+function isFurther(key: string, { prefix, after }: { prefix: string; after: string | undefined }): boolean {
+  if (!key.startsWith(prefix)) return false
   return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
 }
 

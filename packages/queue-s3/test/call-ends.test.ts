@@ -16,7 +16,7 @@ async function serverOf(options: Parameters<typeof startS3Server>[0] = {}): Prom
   return server
 }
 
-async function queueOn(server: S3Server, timeoutMs = 200): Promise<S3Queue> {
+async function queueOn(server: S3Server, timeoutMs = 1_000): Promise<S3Queue> {
   const queue = await openQueue({ ...optionsOn(server), timeoutMs })
   opened.push(queue)
   return queue
@@ -106,7 +106,7 @@ test('DeleteObjects with errors for single keys ends every call; the moves are d
 
 test('while a store refuses to delete singly, the first refusal of a thousand is enough', async () => {
   const server = await serverOf()
-  const queue = await queueOn(server)
+  const queue = await queueOn(server, 4_000)
   await queue.putMany(Array.from({ length: 200 }, (_, index) => ({ id: `i${index}`, body: index })))
   server.main.onRequest = ({ operation }) => {
     if (operation === 'DeleteObjects') return answerWith('AccessDenied')

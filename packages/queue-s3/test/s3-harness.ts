@@ -58,6 +58,7 @@ export async function s3Harness(): Promise<QueueHarness> {
       endpoint.crash()
       return queue
     },
+    troublesAtOnce: 12,
     openTroubled: async ({ trouble, point, lasting }) => {
       const endpoint = await server.addEndpoint()
       const queue = await openQueue({
