@@ -13,6 +13,7 @@ import {
   type JsonValue,
   type Logger,
   type PackageContext,
+  type ProbeSample,
   type Worker,
 } from '@sluice/core'
 import { checkAccess } from './access-check.js'
@@ -29,6 +30,7 @@ import { optionsSchema, type ArgoWorkerSettings } from './options.js'
 import { PendingChecks } from './pending-checks.js'
 import { RateGate } from './rate-gate.js'
 import { RefusalReview } from './refusal-review.js'
+import { SendProbe } from './send-probe.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
@@ -48,6 +50,7 @@ const SUPPORTS = {
   watch: true,
   pending: true,
   incompletePolls: true,
+  probeSend: true,
 } as const
 
 /**
@@ -70,6 +73,7 @@ interface WorkerParts {
   readonly poller: JobPoller
   readonly lookups: RateGate
   readonly sender: JobSender
+  readonly probe: SendProbe
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
@@ -165,6 +169,22 @@ export class ArgoWorker implements Worker {
     for (const job of refs.map((ref) => this.#nameOf(ref))) this.#parts.ender.forget(job)
   }
 
+  /**
+   * Finds out whether a job could be sent now, by a submit (or create) that Kubernetes carries out as a dry run: nothing is stored. The
+   * permission to create, quotas, policies and webhooks are all gone through [W-PROBE-1].
+   *
+   * @param sample an item that was sent well; default what this object sent last
+   * @throws SluiceError as `sendJob` does, but not for the sample itself; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
+   */
+  async probeSend(sample?: ProbeSample): Promise<void> {
+    this.#assertOpen()
+    if (sample !== undefined) {
+      assertItemId(sample.id)
+      assertJson(sample.body)
+    }
+    await this.#parts.probe.probe(sample)
+  }
+
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
   watch(signal: AbortSignal): AsyncIterable<undefined> {
     this.#assertOpen()
@@ -231,6 +251,7 @@ function partsOf(base: {
   const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
   const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)
+  const review = new RefusalReview(shared)
   const wakeIn = (ms: number): void => {
     // Whoever listens may ask again then; the sleep ends with the worker.
     void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
@@ -251,7 +272,8 @@ function partsOf(base: {
       wakeIn,
       deletions: ender.deletions,
     }),
-    sender: new JobSender({ ...shared, review: new RefusalReview(shared) }),
+    sender: new JobSender({ ...shared, review }),
+    probe: new SendProbe({ ...shared, review }),
     ender,
     check: () => checkAccess(shared),
   }

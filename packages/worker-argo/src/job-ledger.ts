@@ -198,19 +198,36 @@ export class JobLedger {
   /**
    * What is known of all jobs, by item id.
    *
-   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is told of, else the later attempt
+   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is reported, else the later attempt; the
+   * other one is its `earlier` while it is unfinished
    */
   reports(awaited: readonly JobRef[] = []): Map<string, JobReport> {
     const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
-    const reports = new Map<string, JobReport>()
+    const chosen = new Map<string, JobReport>()
+    const others = new Map<string, JobReport[]>()
     for (const { job, report, forgotten } of this.#jobs.values()) {
       if (report === undefined || forgotten) continue
-      const other = reports.get(job.ref.id)
-      if (other === undefined || isRather(report, other, wanted.get(job.ref.id)))
-        reports.set(job.ref.id, report)
+      const { id } = job.ref
+      const other = chosen.get(id)
+      const isChosen = other === undefined || isRather(report, other, wanted.get(id))
+      if (isChosen) chosen.set(id, report)
+      if (other !== undefined) others.set(id, [...(others.get(id) ?? []), isChosen ? other : report])
     }
-    return reports
+    return withEarlier(chosen, others)
   }
+}
+
+/** The jobs of an id beside the one that is reported count as long as they are unfinished. */
+function withEarlier(
+  chosen: Map<string, JobReport>,
+  others: ReadonlyMap<string, readonly JobReport[]>,
+): Map<string, JobReport> {
+  for (const [id, all] of others) {
+    const earlier = all.filter(({ stage }) => stage === 'PROCESSING')
+    const report = chosen.get(id)
+    if (report !== undefined && earlier.length > 0) chosen.set(id, { ...report, earlier })
+  }
+  return chosen
 }
 
 function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefined): boolean {
@@ -219,7 +236,11 @@ function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefine
       uid === wanted.uid && attempt === wanted.attempt
     if (isWanted(report) !== isWanted(other)) return isWanted(report)
   }
-  return report.attempt > other.attempt || (report.attempt === other.attempt && report.stage === 'PROCESSING')
+  if (report.uid === other.uid) return report.attempt > other.attempt
+  // Of an id that was removed and put again: attempts of two items say nothing of what came later.
+  const runs = report.stage === 'PROCESSING'
+  if (runs !== (other.stage === 'PROCESSING')) return runs
+  return (report.startedAt ?? Number.POSITIVE_INFINITY) >= (other.startedAt ?? Number.POSITIVE_INFINITY)
 }
 
 function isEnded({ report }: KnownJob): boolean {
