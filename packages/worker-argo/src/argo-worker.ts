@@ -1,4 +1,5 @@
 import {
+  MIN_BYTES_PER_SECOND,
   SluiceError,
   assertCount,
   assertItemId,
@@ -15,8 +16,10 @@ import {
   type PackageContext,
   type ProbeSample,
   type Worker,
+  type WorkerSupports,
 } from '@sluice/core'
 import { checkAccess } from './access-check.js'
+import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
 import { JobEnder } from './job-ender.js'
@@ -86,7 +89,10 @@ interface WorkerParts {
  */
 export class ArgoWorker implements Worker {
   readonly name: string
-  readonly supports = SUPPORTS
+  readonly supports: WorkerSupports
+  /** Of one call, and of one that reads a list too. */
+  readonly #limitMs: number
+  readonly #listLimitMs: number
   readonly #parts: WorkerParts
   readonly #closing: AbortController
   #toldSelector = false
@@ -95,6 +101,10 @@ export class ArgoWorker implements Worker {
     this.#parts = parts
     this.#closing = closing
     this.name = parts.settings.name
+    const { listTimeoutMs } = parts.settings
+    this.#limitMs = callLimitMs(parts.settings)
+    this.#listLimitMs = listTimeoutMs + this.#limitMs
+    this.supports = { ...SUPPORTS, longestCallMs: longestMs(this.#listLimitMs) }
   }
 
   /** As {@link openWorker}, with options that were checked. */
@@ -120,7 +130,9 @@ export class ArgoWorker implements Worker {
       throw new TypeError(`this worker is of queue ${names}`)
     }
     assertJson(body)
-    await this.#parts.sender.send({ job, body, spec })
+    await withinCall(`send item ${JSON.stringify(id)}`, this.#limitMs, () =>
+      this.#parts.sender.send({ job, body, spec }),
+    )
   }
 
   /**
@@ -134,7 +146,7 @@ export class ArgoWorker implements Worker {
    */
   async pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     this.#assertOpen()
-    return this.#parts.poller.poll(awaited)
+    return withinCall('poll the workflows', this.#listLimitMs, () => this.#parts.poller.poll(awaited))
   }
 
   /**
@@ -143,8 +155,13 @@ export class ArgoWorker implements Worker {
    */
   async lookupJob(ref: JobRef): Promise<JobReport | undefined> {
     const job = this.#nameOf(ref)
+    return withinCall(`look workflow ${job.workflow} up`, this.#limitMs, () => this.#lookup(job))
+  }
+
+  async #lookup(job: JobName): Promise<JobReport | undefined> {
     const { reader, keeper, ledger, lookups } = this.#parts
-    const found = await lookups.run(() => reader.find(job))
+    this.#assertNotLimited(job, lookups.restMs)
+    const found = await lookups.run(() => reader.find(job, ledger.get(job)?.seen))
     if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
     if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
     // One that may have been sent is to be remembered as such.
@@ -158,7 +175,10 @@ export class ArgoWorker implements Worker {
    * message says so [W-STOP-1].
    */
   async cancelJob(ref: JobRef, reason: string): Promise<void> {
-    await this.#parts.ender.cancel(this.#nameOf(ref), reason)
+    const job = this.#nameOf(ref)
+    await withinCall(`cancel workflow ${job.workflow}`, this.#limitMs, () =>
+      this.#parts.ender.cancel(job, reason),
+    )
   }
 
   /**
@@ -182,7 +202,7 @@ export class ArgoWorker implements Worker {
       assertItemId(sample.id)
       assertJson(sample.body)
     }
-    await this.#parts.probe.probe(sample)
+    await withinCall('probe whether workflows are taken', this.#limitMs, () => this.#parts.probe.probe(sample))
   }
 
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
@@ -200,7 +220,7 @@ export class ArgoWorker implements Worker {
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    const roomBytes = await this.#parts.check()
+    const roomBytes = await withinCall('check the access to Argo', this.#listLimitMs, this.#parts.check)
     if (this.#toldSelector) return
     this.#toldSelector = true
     const { settings, logger } = this.#parts
@@ -214,6 +234,14 @@ export class ArgoWorker implements Worker {
     this.#closing.abort()
     this.#parts.ender.deletions.close()
     await this.#parts.api.close()
+  }
+
+  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE while the server has asked for no more questions */
+  #assertNotLimited(job: JobName, retryAfterMs: number): void {
+    if (retryAfterMs <= 0) return
+    const message = `Workflow ${job.workflow} is not asked for now: Argo answered 429, and is left alone for ${Math.ceil(retryAfterMs / 1_000)} s.`
+    const options = { itemId: job.ref.id, concerns: 'worker', retryAfterMs } as const
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, options)
   }
 
   #nameOf(ref: JobRef): JobName {
@@ -232,6 +260,13 @@ export class ArgoWorker implements Worker {
   }
 }
 
+/** In the course of a call there are a few requests one after the other: a read of the template, a send, a question by name. */
+const REQUESTS_OF_CALL = 4
+
+function callLimitMs({ requestTimeoutMs, maxTotalParameterBytes }: ArgoWorkerSettings): number {
+  return REQUESTS_OF_CALL * requestTimeoutMs + Math.ceil((maxTotalParameterBytes * 1_000) / MIN_BYTES_PER_SECOND)
+}
+
 function partsOf(base: {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
@@ -241,13 +276,13 @@ function partsOf(base: {
 }): WorkerParts {
   const { settings, api, clock, logger, closing } = base
   const ledger = new JobLedger(clock)
-  const reader = new WorkflowReader(api, settings.namespace)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
   const { lookupsPerSecond: perSecond } = settings
   const lookups = new RateGate({ clock, closing, perSecond, atOnce: LOOKUPS_AT_ONCE })
+  const reader = new WorkflowReader(api, settings.namespace, (ms) => lookups.rest(ms))
   const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
   const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)

@@ -1,6 +1,8 @@
 import type { Clock, JobRef, JobReport } from '@sluice/core'
 import type { HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
+import { MAX_REST_MS } from './rate-gate.js'
+import type { Seen } from './seen-run.js'
 
 /** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
 const BELIEVED_MS = 2_000
@@ -34,6 +36,10 @@ export interface KnownJob {
   /** When it is to be asked for, if the list doesn't settle it. */
   askAtMs: number
   believedMs: number
+  /** It is not asked for before: the server said so. */
+  notBeforeMs: number
+  /** What the latest live answer showed of it: see {@link Seen}. */
+  seen: Seen
   /** What was sent may have arrived, and nobody knows. */
   doubtful: boolean
   /** Its outcome is stored: it is reported no more. */
@@ -89,6 +95,8 @@ export class JobLedger {
       fresh: true,
       askAtMs: 0,
       believedMs: BELIEVED_MS,
+      notBeforeMs: Number.NEGATIVE_INFINITY,
+      seen: {},
       doubtful: false,
       forgotten: false,
       cancelled: undefined,
@@ -142,9 +150,10 @@ export class JobLedger {
     known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
   }
 
-  /** It couldn't be asked for just now. */
-  noteUnanswered(known: KnownJob): void {
+  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
+  noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
     known.heardMs = this.#clock.monotonicMs()
+    if (retryAfterMs > 0) known.notBeforeMs = known.heardMs + Math.min(retryAfterMs, MAX_REST_MS)
     this.#believe(known)
   }
 
@@ -252,6 +261,7 @@ function isOver(known: KnownJob): boolean {
 }
 
 function isDue(known: KnownJob, nowMs: number, watching: boolean): boolean {
+  if (known.notBeforeMs > nowMs) return false
   // Being sent: the answer to that comes first.
   if (known.report === undefined && !known.forgotten) return false
   if (isOver(known)) return known.listed && known.askAtMs <= nowMs

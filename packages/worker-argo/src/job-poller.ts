@@ -5,6 +5,7 @@ import type { KnownJob } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
 import type { RateGate } from './rate-gate.js'
+import { seenAfter } from './seen-run.js'
 import { systemClock } from './system-clock.js'
 import { WorkflowLister, type ListOutcome } from './workflow-lister.js'
 import { recentlyFinished, unfinishedWorkflows } from './workflow-pages.js'
@@ -112,7 +113,9 @@ export class JobPoller {
     ledger.beginList()
     for (const row of rows) {
       const known = keeper.knownOf(row)
-      if (known !== undefined) ledger.noteListed(known, keeper.report(row, known))
+      if (known === undefined) continue
+      known.seen = seenAfter(known.seen, row)
+      ledger.noteListed(known, keeper.report(row, known))
     }
     this.#listedMs = beforeMs
     if (this.#looksBack(awaited)) await this.#lookBack(awaited, signal)
@@ -163,7 +166,7 @@ export class JobPoller {
     const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
-      .filter(({ known }) => isUnheard(known, sinceMs))
+      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= clock.monotonicMs())
     // What is over and was in an older list is left for the next one.
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
   }
@@ -199,7 +202,7 @@ export class JobPoller {
     const hints = known?.hints ?? 0
     if (known !== undefined) known.askedMs = clock.monotonicMs()
     try {
-      const found = await reader.findByName(job)
+      const found = await reader.findByName(job, known?.seen)
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
       else if (known?.forgotten === true) ledger.noteUnanswered(known)
@@ -211,7 +214,7 @@ export class JobPoller {
       // One workflow that can't be read must not hide the others: for it, what was known holds.
       if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
       this.#lookupError = error
-      if (known !== undefined) ledger.noteUnanswered(known)
+      if (known !== undefined) ledger.noteUnanswered(known, error.retryAfterMs)
     }
   }
 }

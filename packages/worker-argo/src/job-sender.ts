@@ -65,7 +65,7 @@ export class JobSender {
       if (!this.#isRefusal(error)) throw error
       // Sent before, by a process that died or in a send whose answer was lost, and taken: the template, a policy or what a quota has room
       // for was another one then.
-      if (!(await this.#adopt(order.job, await this.#parts.reader.find(order.job)))) throw error
+      if (!(await this.#adopt(order.job, await this.#find(order.job)))) throw error
     }
   }
 
@@ -77,7 +77,7 @@ export class JobSender {
   }
 
   async #send({ job, body, spec }: JobOrder): Promise<void> {
-    const { ledger, reader, settings } = this.#parts
+    const { ledger, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
     const values = await this.#parts.parameters.make(input)
@@ -90,7 +90,7 @@ export class JobSender {
     const tooLarge = totalProblem({ parameters, templateBytes, body: this.#body(manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
-    if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await reader.find(job)))) return
+    if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
     await this.#post(manifest, version)
   }
 
@@ -144,7 +144,7 @@ export class JobSender {
       if (trouble.kind !== 'unknown') throw this.#refused(job, trouble)
       // From here on until an answer says otherwise it may be there.
       ledger.entry(job).doubtful = true
-      if (await this.#adopt(job, await reader.findByName(job))) return
+      if (await this.#adopt(job, await reader.findByName(job, ledger.get(job)?.seen))) return
       if (sends >= MAX_SENDS || trouble.retryAfterMs !== undefined) throw this.#refused(job, trouble)
       await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
@@ -181,6 +181,10 @@ export class JobSender {
   #body(manifest: Manifest): JsonValue {
     const { settings } = this.#parts
     return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+  }
+
+  #find(job: JobName): Promise<Found> {
+    return this.#parts.reader.find(job, this.#parts.ledger.get(job)?.seen)
   }
 
   /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when somebody else's workflow has its name */

@@ -144,7 +144,7 @@ export function meaningOfRead(status: number, message: string): RefusalMeaning {
     return meaning.kind === 'refused' ? { kind: 'denied' } : meaning
   }
   if (status === 401 || status === 501) return meaningOf(status, message)
-  if (status === 429) return { kind: 'unavailable', concerns: 'capacity' }
+  if (status === 429) return { kind: 'unavailable', concerns: 'worker' }
   if (/is not managed by the current Argo Server/u.test(message))
     return { kind: 'unavailable', concerns: 'item' }
   const { concerns } = meaningOf(status, message)

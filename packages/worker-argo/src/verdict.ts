@@ -83,7 +83,7 @@ function judgeForeignRead(reply: Answer): Trouble {
   const { status } = reply
   const why = redirected(reply) ?? said(reply)
   if (status === 401 || status === 407) return trouble(reply, { kind: 'denied', concerns: 'worker' }, why)
-  if (status === 429) return trouble(reply, { kind: 'unavailable', concerns: 'capacity' }, why)
+  if (status === 429) return trouble(reply, { kind: 'unavailable', concerns: 'worker' }, why)
   // A firewall that dislikes one name answers so too.
   const isPassing = status === 400 || status === 403 || status === 408 || status >= 500
   return trouble(reply, { kind: isPassing ? 'unavailable' : 'misdirected' }, why)

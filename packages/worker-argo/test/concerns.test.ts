@@ -218,7 +218,7 @@ describe('whose trouble a failed look-up is', () => {
     [403, 'not today', undefined],
     [404, 'namespaces "nope" not found', 'worker'],
     [400, "'n' is not managed by the current Argo Server", 'item'],
-    [429, 'the server has received too many requests and has asked us to try again later', 'capacity'],
+    [429, 'the server has received too many requests and has asked us to try again later', 'worker'],
     [500, 'the offloaded nodes of this workflow are broken', undefined],
     [500, 'etcdserver: request timed out', 'worker'],
     [503, 'the server is currently unable to handle the request', 'worker'],
