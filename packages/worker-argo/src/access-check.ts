@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isSsoSession, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
+import { refusedDelete, ttlWarning } from './deletion-check.js'
 import { nameJob } from './job-name.js'
 import type { ParameterMaker, ParameterValue } from './job-parameters.js'
 import { createBody, submitBody } from './manifest.js'
@@ -31,7 +32,7 @@ export interface CheckParts {
 
 /**
  * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the template, and whether the
- * mapping of parameters fits it.
+ * mapping of parameters fits it. With `deleteFinished` a workflow that does nothing is made and deleted, since nothing else tries that.
  *
  * @returns how many bytes of parameters one item may have
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
@@ -50,6 +51,12 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (knowledge.kind === 'denied') note(`get ${RESOURCES[settings.templateKind]}`, await refusedSubmit(parts))
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
+  if (settings.deleteFinished !== 'never') {
+    note('delete workflows, for deleteFinished', await refusedDelete(parts.api, settings))
+    if (missing.length > 0) throw lacking(settings, missing)
+  }
+  const shortLife = ttlWarning(settings, knowledge)
+  if (shortLife !== undefined) parts.logger.warn({ template: settings.template }, shortLife)
   template.tell(knowledge)
   await adviseOn(parts)
   return checkRoom(parts, knowledge)

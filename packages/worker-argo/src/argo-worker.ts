@@ -202,7 +202,9 @@ export class ArgoWorker implements Worker {
       assertItemId(sample.id)
       assertJson(sample.body)
     }
-    await withinCall('probe whether workflows are taken', this.#limitMs, () => this.#parts.probe.probe(sample))
+    await withinCall('probe whether workflows are taken', this.#limitMs, () =>
+      this.#parts.probe.probe(sample),
+    )
   }
 
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
@@ -264,7 +266,9 @@ export class ArgoWorker implements Worker {
 const REQUESTS_OF_CALL = 4
 
 function callLimitMs({ requestTimeoutMs, maxTotalParameterBytes }: ArgoWorkerSettings): number {
-  return REQUESTS_OF_CALL * requestTimeoutMs + Math.ceil((maxTotalParameterBytes * 1_000) / MIN_BYTES_PER_SECOND)
+  return (
+    REQUESTS_OF_CALL * requestTimeoutMs + Math.ceil((maxTotalParameterBytes * 1_000) / MIN_BYTES_PER_SECOND)
+  )
 }
 
 function partsOf(base: {

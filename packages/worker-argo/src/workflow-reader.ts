@@ -83,7 +83,11 @@ export class WorkflowReader {
     )
     // A server that names no version has not read its workflows yet.
     if (!list?.metadata?.resourceVersion)
-      throw argoFailure({ kind: 'unavailable', why: 'the live one could not be read' }, reading(job), job.ref.id)
+      throw argoFailure(
+        { kind: 'unavailable', why: 'the live one could not be read' },
+        reading(job),
+        job.ref.id,
+      )
     const row = list.items?.find((workflow) => isWorkflowOf(workflow, job) && !isArchived(workflow))
     if (row === undefined) return { kind: 'absent' }
     // It is there. How it ended, if it did, is for an answer about it alone to say.
@@ -93,7 +97,9 @@ export class WorkflowReader {
 
   #listOf(reply: Reply, job: JobName): WorkflowList | undefined {
     const verdict = judgeRead(reply)
-    return verdict.kind === 'absent' ? undefined : workflowListSchema.safeParse(this.#done(verdict, job).json).data
+    return verdict.kind === 'absent'
+      ? undefined
+      : workflowListSchema.safeParse(this.#done(verdict, job).json).data
   }
 
   #read(reply: Reply, job: JobName): Found {

@@ -33,7 +33,7 @@ describe('finished workflows are deleted', () => {
   ])('one after the other, %s a second, and never in a burst', async (deletionsPerSecond, gapMs) => {
     const clock = new ManualClock()
     bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-    const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all' }
+    const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all', deleteGraceMs: 0 }
     const worker = await bench.open(
       deletionsPerSecond === undefined ? options : { ...options, deletionsPerSecond },
     )
@@ -58,7 +58,12 @@ describe('finished workflows are deleted', () => {
   test('though the process ends before: the next one finds all that are left, however many', async () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(230, () => 'Succeeded')
-    const worker = await bench.open({ clock: fastClock, deleteFinished: 'all', deletionsPerSecond: 1_000 })
+    const worker = await bench.open({
+      clock: fastClock,
+      deleteFinished: 'all',
+      deleteGraceMs: 0,
+      deletionsPerSecond: 1_000,
+    })
     await eventually('none is left', async () => {
       await forgetAll(worker)
       return bench.server.workflows.size === 0
@@ -72,6 +77,7 @@ describe('finished workflows are deleted', () => {
     const worker = await bench.open({
       clock: fastClock,
       deleteFinished: 'succeeded',
+      deleteGraceMs: 0,
       deletionsPerSecond: 1_000,
     })
     await eventually('the others are gone', async () => {
@@ -84,7 +90,7 @@ describe('finished workflows are deleted', () => {
   test('and the search for them ends', async () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
-    const worker = await bench.open({ deleteFinished: 'all', deletionsPerSecond: 1_000 })
+    const worker = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0, deletionsPerSecond: 1_000 })
     await forgetAll(worker)
     await eventually('they are gone', () => bench.server.workflows.size === 0)
     await worker.pollAllStatus([])
@@ -97,7 +103,7 @@ describe('finished workflows are deleted', () => {
     const clock = new ManualClock()
     bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
-    const worker = await bench.open({ clock, deleteFinished: 'all' })
+    const worker = await bench.open({ clock, deleteFinished: 'all', deleteGraceMs: 0 })
     await forgetAll(worker)
     await eventually('one is deleted', () => bench.server.workflows.size === 2)
     await worker.close()

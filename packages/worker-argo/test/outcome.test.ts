@@ -441,7 +441,7 @@ describe('on a server', () => {
       ['all', 'Failed', false],
       ['all', 'Error', false],
     ] as const)('deleteFinished %s, one that %s: is there %s', async (deleteFinished, phase, there) => {
-      const { worker, name, server } = await running({ deleteFinished })
+      const { worker, name, server } = await running({ deleteFinished, deleteGraceMs: 0 })
       server.workflows.finish(name, { phase })
       await reported(worker)
       await worker.forgetJobs([A])
@@ -451,7 +451,7 @@ describe('on a server', () => {
     })
 
     test('that run again by somebody’s hand are not deleted', async () => {
-      const { worker, name, server } = await running({ deleteFinished: 'all' })
+      const { worker, name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
       server.operator.retry(name)
@@ -466,7 +466,12 @@ describe('on a server', () => {
     test('that could not be deleted are tried again, told of once, and no longer reported', async () => {
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
-      const { worker, name, server } = await running({ deleteFinished: 'all', logger, clock: fastClock })
+      const { worker, name, server } = await running({
+        deleteFinished: 'all',
+        deleteGraceMs: 0,
+        logger,
+        clock: fastClock,
+      })
       server.workflows.finish(name)
       await reported(worker)
       server.main.onRequest = ({ operation }) =>
@@ -481,9 +486,9 @@ describe('on a server', () => {
     })
 
     test('of an earlier process that somebody waits for are told of with all their evidence, and deleted then', async () => {
-      const { name, server } = await running({ deleteFinished: 'all' })
+      const { name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { outputs: { result: '7' } })
-      const next = await bench.open({ deleteFinished: 'all' })
+      const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
       // Not by the poll: the lists have no outputs. Whoever waits asks by name what the poll doesn't tell.
       expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
       expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
@@ -505,9 +510,9 @@ describe('on a server', () => {
     })
 
     test('of an earlier process are found once, to be deleted', async () => {
-      const { name, server } = await running({ deleteFinished: 'all' })
+      const { name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name)
-      const next = await bench.open({ deleteFinished: 'all' })
+      const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
       expect((await next.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
       await next.forgetJobs([A])
       await eventually('it is deleted', () => server.workflows.get(name) === undefined)
