@@ -118,8 +118,11 @@ async function refusedCreate({ api, settings }: CheckParts): Promise<string | un
     assertInstance(settings, verdict.json)
     return undefined
   }
-  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template.
-  return verdict.kind === 'rejected' ? undefined : refusal(verdict, settings, 'try to create a workflow')
+  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template. And where there is no
+  // room just now, the permission is there.
+  const isPermitted =
+    verdict.kind === 'rejected' || verdict.kind === 'refused' || verdict.concerns === 'capacity'
+  return isPermitted ? undefined : refusal(verdict, settings, 'try to create a workflow')
 }
 
 /** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run tells. */

@@ -161,7 +161,7 @@ export class ArgoWorker implements Worker {
   async #lookup(job: JobName): Promise<JobReport | undefined> {
     const { reader, keeper, ledger, lookups } = this.#parts
     this.#assertNotLimited(job, lookups.restMs)
-    const found = await lookups.run(() => reader.find(job, ledger.get(job)?.seen))
+    const found = await lookups.run(() => reader.find(job, ledger.seenOf(job)))
     if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
     if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
     // One that may have been sent is to be remembered as such.

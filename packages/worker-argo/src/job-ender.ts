@@ -34,7 +34,7 @@ export class JobEnder {
   /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED: it may be called again */
   async cancel(job: JobName, reason: string): Promise<void> {
     const { settings, api, ledger, reader } = this.#parts
-    const found = await reader.findByName(job, ledger.get(job)?.seen)
+    const found = await reader.findByName(job, ledger.seenOf(job))
     if (found.kind !== 'ours') return
     // An archived one may have been retried since, and be out of sight for a moment: only the live one can be told to end.
     const inArchive = isArchived(found.workflow)

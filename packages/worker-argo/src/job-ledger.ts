@@ -57,6 +57,8 @@ export interface KnownJob {
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
   readonly #forgotten = new Set<string>()
+  /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
+  readonly #seen = new Map<string, Seen>()
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -73,6 +75,11 @@ export class JobLedger {
 
   byWorkflow(name: string): KnownJob | undefined {
     return this.#jobs.get(name)
+  }
+
+  /** What is known of the latest run of a job. */
+  seenOf(job: JobName): Seen {
+    return this.#jobs.get(job.workflow)?.seen ?? this.#seen.get(job.workflow) ?? {}
   }
 
   /** The entry of a job, made if there is none. */
@@ -96,7 +103,7 @@ export class JobLedger {
       askAtMs: 0,
       believedMs: BELIEVED_MS,
       notBeforeMs: Number.NEGATIVE_INFINITY,
-      seen: {},
+      seen: this.seenOf(job),
       doubtful: false,
       forgotten: false,
       cancelled: undefined,
@@ -164,8 +171,17 @@ export class JobLedger {
   }
 
   drop(job: JobName): void {
+    const seen = this.#jobs.get(job.workflow)?.seen
+    if (seen !== undefined && seen.startedAt !== undefined) this.#keepSeen(job, seen)
     this.#jobs.delete(job.workflow)
     this.#forgotten.delete(job.workflow)
+  }
+
+  #keepSeen(job: JobName, seen: Seen): void {
+    this.#seen.delete(job.workflow)
+    this.#seen.set(job.workflow, seen)
+    const [oldest] = this.#seen.keys()
+    if (this.#seen.size > MAX_FORGOTTEN && oldest !== undefined) this.#seen.delete(oldest)
   }
 
   /** The outcome is stored. */

@@ -216,7 +216,7 @@ export class JobPoller {
     const hints = known?.hints ?? 0
     if (known !== undefined) known.askedMs = clock.monotonicMs()
     try {
-      const found = await reader.findByName(job, known?.seen)
+      const found = await reader.findByName(job, ledger.seenOf(job))
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
       else if (known?.forgotten === true) ledger.noteUnanswered(known)

@@ -144,7 +144,7 @@ export class JobSender {
       if (trouble.kind !== 'unknown') throw this.#refused(job, trouble)
       // From here on until an answer says otherwise it may be there.
       ledger.entry(job).doubtful = true
-      if (await this.#adopt(job, await reader.findByName(job, ledger.get(job)?.seen))) return
+      if (await this.#adopt(job, await reader.findByName(job, ledger.seenOf(job)))) return
       if (sends >= MAX_SENDS || trouble.retryAfterMs !== undefined) throw this.#refused(job, trouble)
       await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
@@ -184,7 +184,7 @@ export class JobSender {
   }
 
   #find(job: JobName): Promise<Found> {
-    return this.#parts.reader.find(job, this.#parts.ledger.get(job)?.seen)
+    return this.#parts.reader.find(job, this.#parts.ledger.seenOf(job))
   }
 
   /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when somebody else's workflow has its name */
