@@ -46,6 +46,20 @@ async function warningsOf(options: Partial<ArgoWorkerOptions> = {}): Promise<rea
   return warnings
 }
 
+/** From now on the template has this time to live. */
+function withTtl(ttlStrategy: object): void {
+  bench.server.templates.put({
+    kind: 'WorkflowTemplate',
+    metadata: { name: 'test-workflow-template' },
+    spec: {
+      entrypoint: 'main',
+      ttlStrategy: { ...ttlStrategy },
+      arguments: { parameters: [{ name: 'item' }] },
+      templates: [{ name: 'main', suspend: {} }],
+    },
+  })
+}
+
 describe('check', () => {
   test('passes where all is well, and leaves nothing behind', async () => {
     expect(await check()).toBeUndefined()
@@ -82,19 +96,6 @@ describe('check', () => {
   })
 
   describe('warns of a time to live that is shorter than the grace', () => {
-    const withTtl = (ttlStrategy: object) => {
-      bench.server.templates.put({
-        kind: 'WorkflowTemplate',
-        metadata: { name: 'test-workflow-template' },
-        spec: {
-          entrypoint: 'main',
-          ttlStrategy: { ...ttlStrategy },
-          arguments: { parameters: [{ name: 'item' }] },
-          templates: [{ name: 'main', suspend: {} }],
-        },
-      })
-    }
-
     test('of the template', async () => {
       withTtl({ secondsAfterCompletion: 3_600, secondsAfterSuccess: 60 })
       expect(await warningsOf()).toEqual([

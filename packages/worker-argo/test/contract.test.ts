@@ -112,28 +112,25 @@ class ArgoHarness implements WorkerHarness {
 
   #trouble(concerns: TroubleConcerns): { readonly obstruct: () => void; readonly restore: () => void } {
     const { server } = this.#bench
-    switch (concerns) {
-      case 'item':
-        return {
-          obstruct: () => void (server.admission = denyTroubled),
-          restore: () => void (server.admission = undefined),
+    if (concerns === 'item')
+      return {
+        obstruct: () => void (server.admission = denyTroubled),
+        restore: () => void (server.admission = undefined),
+      }
+    if (concerns === 'capacity')
+      return {
+        obstruct: () => void (server.quota = server.workflows.size),
+        restore: () => void (server.quota = undefined),
+      }
+    return this.#via === 'submit'
+      ? {
+          obstruct: () => void (server.kubernetes = 'refused'),
+          restore: () => void (server.kubernetes = 'up'),
         }
-      case 'worker':
-        return this.#via === 'submit'
-          ? {
-              obstruct: () => void (server.kubernetes = 'refused'),
-              restore: () => void (server.kubernetes = 'up'),
-            }
-          : {
-              obstruct: () => void server.access.denied.add('create workflows'),
-              restore: () => void server.access.denied.clear(),
-            }
-      case 'capacity':
-        return {
-          obstruct: () => void (server.quota = server.workflows.size),
-          restore: () => void (server.quota = undefined),
+      : {
+          obstruct: () => void server.access.denied.add('create workflows'),
+          restore: () => server.access.denied.clear(),
         }
-    }
   }
 
   async loseJob(job: JobRef): Promise<void> {

@@ -40,7 +40,7 @@ describe.each(['submit', 'create'] as const)('a probe via %s', (via) => {
     [
       'the template is gone',
       'worker',
-      () => void bench.server.templates.delete('WorkflowTemplate', 'test-workflow-template'),
+      () => bench.server.templates.delete('WorkflowTemplate', 'test-workflow-template'),
     ],
     ['the token is no longer let in', 'worker', () => bench.server.rotateToken('another')],
   ])('fails where a send would: %s (%s)', async (_, concerns, begin) => {
@@ -83,5 +83,5 @@ test('it goes with the labels of the queue, so that policies judge it as they do
     metadata.labels['team'] === 'maps' && metadata.labels['sluice/queue'] !== undefined
       ? undefined
       : { policy: 'need-team', message: 'no' }
-  await worker.probeSend(sample)
+  await expect(worker.probeSend(sample)).resolves.toBeUndefined()
 })

@@ -42,9 +42,12 @@ export function assertAdmitted(workflow: ArgoWorkflow, rule: AdmissionRule | und
  */
 export function assertWithinQuota(name: string, used: number, quota: number | undefined): void {
   if (quota === undefined || used < quota) return
-  const count = (of: number) => `count/workflows.argoproj.io=${of}`
   throw new ArgoRefusal(
     7,
-    `workflows.argoproj.io "${name}" is forbidden: exceeded quota: quota, requested: ${count(1)}, used: ${count(used)}, limited: ${count(quota)}`,
+    `workflows.argoproj.io "${name}" is forbidden: exceeded quota: quota, requested: ${counted(1)}, used: ${counted(used)}, limited: ${counted(quota)}`,
   )
+}
+
+function counted(workflows: number): string {
+  return `count/workflows.argoproj.io=${workflows}`
 }
