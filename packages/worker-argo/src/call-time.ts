@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { SluiceError } from '@sluice/core'
 
+/** The longest that a timer of Node waits: a longer one ends at once. */
+const MAX_TIMER_MS = 2_147_483_647
+
+/** As `setTimeout`, for spans of any length. */
+export function timer(ms: number, run: () => void): NodeJS.Timeout {
+  return setTimeout(run, Math.min(Math.max(0, ms), MAX_TIMER_MS))
+}
+
 /** How long a call that was given up may take to say what it knows. */
 const LEEWAY_MS = 1_000
 
@@ -33,10 +41,9 @@ export async function withinCall<T>(doing: string, limitMs: number, work: () => 
   const giveUp = new AbortController()
   const over = Promise.withResolvers<never>()
   const message = `It took more than ${limitMs} ms to ${doing}, and was given up. It is tried again.`
-  const soft = setTimeout(() => giveUp.abort(new DOMException(message, 'TimeoutError')), limitMs)
-  const hard = setTimeout(
-    () => over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)),
-    longestMs(limitMs),
+  const soft = timer(limitMs, () => giveUp.abort(new DOMException(message, 'TimeoutError')))
+  const hard = timer(longestMs(limitMs), () =>
+    over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)),
   )
   try {
     return await Promise.race([calls.run(giveUp.signal, work), over.promise])

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { IDLE_TIMEOUT_MS, SluiceError, requestTimeMs } from '@sluice/core'
 import { Agent, request, type Dispatcher } from 'undici'
-import { callSignal } from './call-time.js'
+import { callSignal, timer } from './call-time.js'
 import type { ArgoWorkerSettings } from './options.js'
 
 export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'caFile' | 'insecureSkipVerify'>
@@ -115,7 +115,7 @@ class RequestLimit {
   #arm(ms: number): void {
     clearTimeout(this.#timer)
     const late = (): void => this.#over.abort(new DOMException('no answer in time', 'TimeoutError'))
-    this.#timer = setTimeout(late, Math.max(0, ms))
+    this.#timer = timer(ms, late)
   }
 }
 

@@ -208,6 +208,8 @@ describe('on a server', () => {
     })
     expect(report?.finishedAt).toBeGreaterThanOrEqual(report?.startedAt ?? Number.NaN)
     expect(report).not.toHaveProperty('failureClass')
+    expect(report).not.toHaveProperty('exitCode')
+    expect(report?.jobUid).toBe(uid)
   })
 
   test('a failure has its node, its exit code and its reason', async () => {
@@ -217,6 +219,7 @@ describe('on a server', () => {
       stage: 'FAIL',
       failureClass: 'failed',
       message: 'main: Error (exit code 7)',
+      exitCode: 7,
       details: { exitCode: 7, failedNode: { template: 'main', phase: 'Failed' }, phase: 'Failed' },
     })
   })
@@ -225,7 +228,12 @@ describe('on a server', () => {
     [
       'no memory',
       endings.outOfMemory(),
-      { failureClass: 'oom', message: 'main: OOMKilled (exit code 137)', details: { exitCode: 137 } },
+      {
+        failureClass: 'oom',
+        message: 'main: OOMKilled (exit code 137)',
+        exitCode: 137,
+        details: { exitCode: 137 },
+      },
     ],
     [
       'a pod’s deadline',
@@ -236,7 +244,12 @@ describe('on a server', () => {
     [
       'a signal that nobody asked for',
       { phase: 'Failed', exitCode: 143 },
-      { failureClass: 'evicted', message: 'main: Error (exit code 143)', details: { exitCode: 143 } },
+      {
+        failureClass: 'evicted',
+        message: 'main: Error (exit code 143)',
+        exitCode: 143,
+        details: { exitCode: 143 },
+      },
     ],
     [
       'an error of the whole',
@@ -249,6 +262,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'main: Error (exit code 3)',
+        exitCode: 3,
         details: { exitCode: 3, message: 'No more retries left' },
       },
     ],
@@ -258,6 +272,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'needed: Error (exit code 5)',
+        exitCode: 5,
         details: { exitCode: 5, failedNode: { name: 'needed' } },
       },
     ],
@@ -267,6 +282,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'tidy: Error (exit code 4)',
+        exitCode: 4,
         details: { exitCode: 4, notes: ['the work itself was done; its exit handler failed'] },
       },
     ],
@@ -283,11 +299,12 @@ describe('on a server', () => {
     const report = await reported(worker)
     expect(report).toMatchObject({ failureClass: 'error', message: expect.stringContaining('exit code 64') })
     expect(report?.details).not.toHaveProperty('exitCode')
+    expect(report).not.toHaveProperty('exitCode')
   })
 
   test.each([
     [false, 'dies', { stage: 'FAIL', failureClass: 'evicted', message: 'main: pod deleted' }],
-    [true, 'dies', { stage: 'FAIL', failureClass: 'evicted', details: { exitCode: 143 } }],
+    [true, 'dies', { stage: 'FAIL', failureClass: 'evicted', exitCode: 143, details: { exitCode: 143 } }],
     // Nothing is left that could tell: see the README.
     [true, 'exits-0', { stage: 'SUCCESS' }],
   ] as const)(

@@ -119,6 +119,12 @@ test('what is no request ends too: a program that never prints a token, a functi
   expect((await endOf(send(stuck, jobOf('a')))).code).toBe('SLUICE_WORKER_UNAVAILABLE')
 })
 
+test('limits of weeks are no shorter than they say', async () => {
+  const worker = await bench.open({ requestTimeoutMs: 2_147_483_647, listTimeoutMs: 2_147_483_647 })
+  await send(worker, jobOf('a'), { mode: 'hang' })
+  expect((await worker.pollAllStatus([jobOf('a')])).get('a')).toMatchObject({ stage: 'PROCESSING' })
+})
+
 test('the longest call is what the README’s formula gives', async () => {
   const worker = await bench.open()
   expect(worker.supports.longestCallMs).toBe(300_000 + 4 * 30_000 + 7_032 + 1_000)
