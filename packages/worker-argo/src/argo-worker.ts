@@ -121,7 +121,8 @@ export class ArgoWorker implements Worker {
    *
    * @throws SluiceError SLUICE_JOB_REJECTED when no parameters can be made of the body, the template doesn't take them, or Argo will never
    * accept the workflow; SLUICE_WORKER_UNAVAILABLE for every trouble that may pass, with `retryAfterMs` if it was said;
-   * SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED. TypeError for a wrong argument [W-SEND-2]
+   * SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED. TypeError for a wrong argument. `concerns` says whose trouble it is, where the answer tells: the
+   * item's, the worker's, or that there is no room [W-SEND-2]
    */
   async sendJob(id: string, body: JsonValue, spec: JobSpec): Promise<void> {
     const job = this.#nameOf({ id, uid: spec.uid, attempt: spec.attempt })

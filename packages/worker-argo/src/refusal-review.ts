@@ -84,7 +84,7 @@ export class RefusalReview {
   async judge(job: JobName, knowledge: TemplateKnowledge, refusal: Refusal): Promise<'item' | 'again'> {
     this.#job = job
     if (knowledge.kind === 'absent' || knowledge.kind === 'unreachable') {
-      throw this.#misfit(job, `it can't be read (${knowledge.why})`)
+      throw this.#misfit(job, `it can't be read (${knowledge.why})`, knowledge.retryAfterMs)
     }
     const declared = knowledge.kind === 'known' ? knowledge.parameters : undefined
     const version = knowledge.kind === 'known' ? knowledge.version : undefined
@@ -120,7 +120,7 @@ export class RefusalReview {
     return problems.length === 0 ? undefined : problems.join('; ')
   }
 
-  #misfit({ workflow, ref }: JobName, what: string): SluiceError {
+  #misfit({ workflow, ref }: JobName, what: string, retryAfterMs?: number): SluiceError {
     const { templateKind, template, namespace } = this.#parts.settings
     const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
     const message =
@@ -129,6 +129,7 @@ export class RefusalReview {
     const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, {
       itemId: ref.id,
       concerns: 'worker',
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     })
     this.#misfits.add(error)
     return error

@@ -1,7 +1,8 @@
 import type { TroubleConcerns } from '@sluice/core'
+import { ManualClock } from '@sluice/testkit'
 import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ArgoBench, fastClock, jobOf, send } from './argo-bench.js'
+import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
 let bench: ArgoBench
 beforeEach(async () => {
@@ -180,4 +181,37 @@ test('nobody there, no token, and a look-up that fails each say whose trouble it
   const error: unknown = await worker.lookupJob(jobOf('a')).catch((reason: unknown) => reason)
   expect(error).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
   expect(Reflect.get(Object(error), 'concerns')).toBeUndefined()
+})
+
+test('Retry-After of the template, and of a watch, is kept too', async () => {
+  const clock = new ManualClock()
+  const worker = await bench.open({ clock })
+  const resting = answerWith('unavailable', { headers: { 'retry-after': '120' } })
+  bench.server.main.onRequest = ({ operation }) =>
+    operation === 'GetWorkflowTemplate' || operation === 'WatchWorkflows' ? resting : undefined
+  const odd = { mode: 'dance' }
+  // A text with dollars can't be sent before it is known where the template puts it.
+  const dollars = { item: 'a$(X)' }
+  for (const body of [dollars, dollars, { ...odd, ...dollars }]) {
+    const end = send(worker, jobOf('a'), body)
+    await expect(end).rejects.toMatchObject({ concerns: 'worker', retryAfterMs: 120_000 })
+  }
+  const stop = new AbortController()
+  const listening = (async () => {
+    for await (const _ of worker.watch(stop.signal)) break
+  })()
+  await eventually('the watch is asked for', () => bench.server.traffic().WatchWorkflows.requests > 0)
+  await clock.advance(119_000)
+  await bench.server.settled()
+  expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(1)
+  expect(bench.server.traffic().WatchWorkflows.requests).toBe(1)
+  bench.server.main.onRequest = undefined
+  await eventually('the watch is up', async () => {
+    await clock.advance(1_000)
+    return bench.server.traffic().WatchWorkflows.requests > 1
+  })
+  stop.abort()
+  await listening
+  await clock.advance(1_000)
+  await send(worker, jobOf('a'), dollars)
 })
