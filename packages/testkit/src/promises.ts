@@ -139,11 +139,15 @@ export const workerPromises: readonly ContractPromise[] = [
   },
   {
     id: 'W-SEND-2',
-    text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` for the worker’s trouble, `SLUICE_WORKER_DENIED` for credentials; any legal id is accepted.',
+    text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` when it cannot be sent now, `SLUICE_WORKER_DENIED` for credentials; `concerns` says whether the trouble is the item’s, the worker’s, or that there is no room, and after a refusal there is no job; any legal id is accepted.',
+  },
+  {
+    id: 'W-PROBE-1',
+    text: '`probeSend` resolves only if a job could be sent now, and rejects as `sendJob` would; it starts nothing.',
   },
   {
     id: 'W-POLL-1',
-    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten.',
+    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten; of several jobs of one id one report has, as `earlier`, all others that are unfinished. `jobUid` and `exitCode`, where a report has them, are the job’s own and stay.',
   },
   {
     id: 'W-POLL-2',

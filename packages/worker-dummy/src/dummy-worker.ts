@@ -152,12 +152,13 @@ export class DummyWorker implements Worker {
   }
 
   /**
-   * Ends by hand the job of an item that runs, the latest attempt of it.
+   * Ends by hand a job of an item that runs.
    *
-   * @throws TypeError when no job of the item runs
+   * @param job which of them; default the one that was sent last
+   * @throws TypeError when no such job of the item runs
    */
-  settleJob(id: string, end: JobEnd): void {
-    this.#end(this.#runningJob(id), end)
+  settleJob(id: string, end: JobEnd, job?: Pick<JobRef, 'uid' | 'attempt'>): void {
+    this.#end(this.#runningJob(id, job), end)
   }
 
   /**
@@ -265,8 +266,11 @@ export class DummyWorker implements Worker {
     for (const job of this.#store.jobs()) if (job.queue === this.name) yield job
   }
 
-  #runningJob(id: string): DummyJob {
-    const running = this.running().findLast((job) => job.id === id)
+  #runningJob(id: string, wanted?: Pick<JobRef, 'uid' | 'attempt'>): DummyJob {
+    const { uid, attempt } = wanted ?? {}
+    const running = this.running().findLast(
+      (one) => one.id === id && one.uid === (uid ?? one.uid) && one.attempt === (attempt ?? one.attempt),
+    )
     const job = running && this.#store.find(this.name, running)
     if (job === undefined) throw new TypeError(`no job of item ${JSON.stringify(id)} runs: send one first`)
     return job
