@@ -106,6 +106,8 @@ export class WorkerBench {
 }
 
 export function killGroup(pid: number): void {
+  // 0 would be the group of the tests.
+  if (pid <= 1) throw new RangeError(`${pid} is no group of a job`)
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
