@@ -75,6 +75,7 @@ trap 'ours=1' USR1
   exec "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&-
 )
 code=$?
+exec 3<&- 4>&- 5>&-
 [ -n "$ours" ] || exit 1
 [ -z "$timer" ] || kill -KILL "$timer" 2> /dev/null
 [ -L "$root/stopping/$key" ] && code="$code stopped"
