@@ -53,17 +53,19 @@ export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' 
  */
 export async function acceptJob(layout: Layout, place: JobPlace, job: WrittenJob): Promise<boolean> {
   const prepared = await prepareJob(layout, place, job)
+  let isAccepted = false
   try {
     const won = await moveUnlessThere(prepared, place.home)
     // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
     const gone = won && (await hasRecord(place.gone))
     // Who found it in the meantime may have taken it away.
     if (gone) await absentAsUndefined(() => rename(place.home, prepared))
-    else if (won && job.fsync) await syncFolder(dirname(place.home))
-    return won && !gone
+    isAccepted = won && !gone
   } finally {
-    await rm(prepared, { recursive: true, force: true })
+    if (!isAccepted) await rm(prepared, { recursive: true, force: true })
   }
+  if (isAccepted && job.fsync) await syncFolder(dirname(place.home))
+  return isAccepted
 }
 
 /**

@@ -21,8 +21,7 @@ import type { Room } from './room.js'
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
 /** A supervisor ends what is left of its job right after it has recorded the end: it is given a moment for that. */
-const LEFT_LOOKS = 10
-const LEFT_LOOK_MS = 5
+const LEFT_LOOKS_MS = [0, 1, 2, 4, 8, 16, 32]
 
 /** What a follower is made of. */
 export interface FollowerParts {
@@ -236,11 +235,13 @@ export class JobFollower {
 
   /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
-    const { table, bootId, onLeft } = this.#parts
+    const { table, bootId, runner, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
-    for (let look = 0; look < LEFT_LOOKS; look++) {
+    for (const ms of LEFT_LOOKS_MS) {
+      if (ms > 0) await sleep(ms)
+      // A child of this process is known to have ended without a look at all processes.
+      if (runner.isLiveChild(place, claim)) continue
       if (!(await isJobAlive(table, { place, claim }))) return false
-      await sleep(LEFT_LOOK_MS)
     }
     // Its supervisor was killed just before it could.
     await signalJob(table, { place, claim }, 'SIGKILL')

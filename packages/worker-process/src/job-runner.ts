@@ -16,8 +16,8 @@ export interface RunnerParts {
   readonly layout: Layout
   readonly settings: ProcessWorkerSettings
   readonly bootId: string
-  /** Called when a supervisor of this process ended that had claimed its job. */
-  readonly onEnd: () => void
+  /** Called when a supervisor of this process ended that had claimed its job, and left no record. */
+  readonly onVanished: () => void
 }
 
 /** Starts jobs, each once, and knows which of them are children of this very process. */
@@ -146,13 +146,14 @@ export class JobRunner {
 
   async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
     if (this.#children.get(place.key) === child) this.#children.delete(place.key)
+    // What can't be looked at is looked at by the poll that this rings for, which says why.
+    if (await this.#hasVanished(place, child).catch(() => true)) this.#parts.onVanished()
+  }
+
+  async #hasVanished(place: JobPlace, child: ChildProcess): Promise<boolean> {
+    if (await hasRecord(place.ended)) return false
     // One that could not claim its job is started again by a later poll: to wake one for it would spin where there is no room.
-    const isOurs = await readClaim(place).then(
-      (claim) => claim?.pid === child.pid,
-      // What can't be looked at is looked at by the poll that this rings for, which says why.
-      () => true,
-    )
-    if (isOurs) this.#parts.onEnd()
+    return (await readClaim(place))?.pid === child.pid
   }
 
   #withoutProgram(itemId: string): SluiceError {

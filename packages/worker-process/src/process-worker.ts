@@ -116,7 +116,7 @@ export class ProcessWorker implements Worker {
       await sweepPreparing(layout)
       const shared = { settings, layout, bootId: await table.bootId() }
       const doorbell = new Doorbell(layout.ended)
-      const runner = new JobRunner({ ...shared, onEnd: doorbell.ring })
+      const runner = new JobRunner({ ...shared, onVanished: doorbell.ring })
       const stopper = new JobStopper({ table, killAfterMs: settings.killAfterMs })
       const room = new Room({ layout, ...(logger === undefined ? {} : { logger }) })
       const oomKills = await OomKills.open()
