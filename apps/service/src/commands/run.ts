@@ -56,12 +56,12 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   const worker = await context.openWorker({ logger })
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)
-  await warnOfRoom(queue, context, logger)
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
     'service starts',
   )
+  await warnOfRoom(queue, context, logger)
   const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
   if (output.json) output.print('', end)
   if (untilEmpty && end.why === 'stopped') context.exitWith('INTERRUPTED')
