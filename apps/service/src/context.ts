@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import type { CommandContext, GlobalOptions, OpenQueueOptions } from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
@@ -141,6 +141,21 @@ export class CliContext implements CommandContext {
     const queue = await openQueuePackage(loaded.config.queue, { ...loaded, logger, ...use, brief })
     if (!queue.supports.multiProcess) this.output.warn(ALONE)
     return queue
+  }
+
+  async checkRoom(need: () => Promise<number>): Promise<string | undefined> {
+    const loaded = await this.config()
+    const { worker, queue } = loaded.config
+    if (worker === undefined) return undefined
+    try {
+      const { loadRoomCheck } = await import('./open-package.js')
+      const check = await loadRoomCheck({ ...worker, name: queue.name }, loaded)
+      return check === undefined ? undefined : await check({ items: await need() })
+    } catch (error) {
+      // It is advice: what is wrong with the worker is said by whoever needs the worker.
+      if (isSluiceError(error)) return undefined
+      throw error
+    }
   }
 
   async #openWorker(context: PackageContext): Promise<Worker> {

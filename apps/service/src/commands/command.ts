@@ -69,6 +69,11 @@ export interface CommandContext {
   /** The configured worker. Opened once; it is lent the logger. */
   openWorker(context?: PackageContext): Promise<Worker>
   /**
+   * Whether the worker has too little room for so many items where it keeps something of them, in words for people. They are counted only if it
+   * has a say in it. It neither opens the worker nor fails where that can't be opened.
+   */
+  checkRoom(items: () => Promise<number>): Promise<string | undefined>
+  /**
    * Asks a yes-or-no question; `yes` answers it. Resolves only for a yes.
    *
    * @throws CommandError REFUSED for a no, and when there is nobody to ask (no terminal, or `--json`)

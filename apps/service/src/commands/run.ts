@@ -1,4 +1,4 @@
-import type { Queue, Worker } from '@sluice/core'
+import type { Logger, Queue, Worker } from '@sluice/core'
 import type { LoadedConfig } from '../config/load-config.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -61,9 +61,16 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
     'service starts',
   )
+  await warnOfRoom(queue, context, logger)
   const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
   if (output.json) output.print('', end)
   if (untilEmpty && end.why === 'stopped') context.exitWith('INTERRUPTED')
+}
+
+/** Those in PROCESSING have their place already. */
+async function warnOfRoom(queue: Queue, context: CommandContext, logger: Logger): Promise<void> {
+  const lacking = await context.checkRoom(() => queue.size('WAITING'))
+  if (lacking !== undefined) logger.warn({}, `too little room for what is in WAITING: ${lacking}`)
 }
 
 /** Both at once: whoever begins would otherwise be told of the second one when the first is installed. */

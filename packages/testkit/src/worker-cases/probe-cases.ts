@@ -92,6 +92,7 @@ async function checkTroubledProbe(harness: WorkerHarness, concerns: TroubleConce
   checkOffered(worker, 'probeSend')
   const sample = { id: 'sample', body: harness.body() }
   await send(worker, harness, jobOf('sent'))
+  same(await harness.starts(jobOf('sent')), 1, 'an item that is sent starts')
   await resolves(probe(worker, sample), 'before the trouble a probe succeeds')
   await obstruct()
   await concerning(probe(worker, sample), concerns, 'a probe with a sample')
