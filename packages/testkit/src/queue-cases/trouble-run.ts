@@ -108,7 +108,9 @@ export async function atEveryTrouble<T>(harness: QueueHarness, one: TroubledCall
       healthy,
       runs.map(({ key }) => key),
     )
-    const opened = await Promise.all(runs.map((run) => openFor(harness, run)))
+    const opened: Run[] = []
+    // One after the other: their timeouts are short, and opening may be many operations.
+    for (const run of runs) opened.push(await openFor(harness, run))
     await runAll(healthy, one, opened)
   }
 }
