@@ -4,6 +4,7 @@ import { check } from '../check.js'
 import type { QueueCase, QueueHarness, StorageTrouble, TroubledQueue } from '../queue-harness.js'
 import { checkListed } from './one-stage.js'
 
+const TROUBLES: readonly StorageTrouble[] = ['fails', 'hangs', 'answer-lost']
 const MOST_POINTS = 200
 const MOST_LATE = 10
 /** A busy machine may be so much late. */
@@ -22,6 +23,10 @@ export interface TroubledCall<T> {
   /** Brings a healthy queue to where the calls begin. */
   readonly prepare?: (healthy: Queue, keys: readonly string[]) => Promise<void>
   readonly call: (troubled: Queue, key: string) => Promise<T>
+  /** How many may be under way at once, where they are in each other's way. Default as many as the harness allows. */
+  readonly atMost?: number
+  /** Default all three. */
+  readonly troubles?: readonly StorageTrouble[]
   /** How many calls of the queue that is. Default 1. */
   readonly calls?: number
   /** It may take as long as it takes, and ends with its Queue object. Default false. */
@@ -57,8 +62,15 @@ export function troubleCase<T>(
   }
 }
 
-export function titleOf(verb: string): string {
-  return `whichever storage operation of ${verb} fails, hangs or loses its answer, it ends in time and leaves nothing half done`
+export function titleOf(verb: string, trouble?: StorageTrouble): string {
+  const what = trouble === undefined ? 'fails, hangs or loses its answer' : WORDS[trouble]
+  return `whichever storage operation of ${verb} ${what}, it ends in time and leaves nothing half done`
+}
+
+const WORDS: Readonly<Record<StorageTrouble, string>> = {
+  fails: 'fails',
+  hangs: 'hangs',
+  'answer-lost': 'loses its answer',
 }
 
 interface Plan {
@@ -80,13 +92,14 @@ interface Run {
 /** Makes a call again and again, each of its storage operations going wrong in turn, in each way, once and from there on. */
 export async function atEveryTrouble<T>(harness: QueueHarness, one: TroubledCall<T>): Promise<void> {
   const healthy = await harness.open()
-  const plans = (['fails', 'hangs', 'answer-lost'] as const).flatMap((trouble) =>
+  const atOnce = Math.min(harness.troublesAtOnce ?? 1, one.atMost ?? Infinity)
+  const plans = (one.troubles ?? TROUBLES).flatMap((trouble) =>
     [false, true].map((lasting): Plan => ({ trouble, lasting, nextPoint: 0, late: 0, isOver: false })),
   )
   let made = 0
   while (plans.some((plan) => !plan.isOver)) {
     // No key begins with another one.
-    const runs = turns(plans, harness.troublesAtOnce ?? 1).map((plan) => ({
+    const runs = turns(plans, atOnce).map((plan) => ({
       plan,
       point: plan.nextPoint++,
       key: `k${made++}.`,
@@ -95,7 +108,9 @@ export async function atEveryTrouble<T>(harness: QueueHarness, one: TroubledCall
       healthy,
       runs.map(({ key }) => key),
     )
-    const opened = await Promise.all(runs.map((run) => openFor(harness, run)))
+    const opened: Run[] = []
+    // One after the other: their timeouts are short, and opening may be many operations.
+    for (const run of runs) opened.push(await openFor(harness, run))
     await runAll(healthy, one, opened)
   }
 }
@@ -205,7 +220,7 @@ async function told<T>({ plan, point }: Run, action: () => Promise<T>): Promise<
   try {
     return await action()
   } catch (error) {
-    const which = plan.lasting ? `from storage operation ${point} on` : `at storage operation ${point}`
+    const which = plan.lasting ? `each storage operation from ${point} on` : `storage operation ${point}`
     const what = { fails: 'it is refused', hangs: 'it hangs', 'answer-lost': 'its answer is lost' }[
       plan.trouble
     ]
