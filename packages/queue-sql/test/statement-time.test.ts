@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -76,6 +77,26 @@ describe('the watch of a statement', () => {
     }
     expect(await pass(100)).toHaveLength(1)
   })
+})
+
+test('the watch of a statement ends a large request of which nothing more goes', async () => {
+  const server = createServer((socket) => socket.pause())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const socket = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1')
+  await once(socket, 'connect')
+  const overdue: string[] = []
+  const watch = new StatementWatch(socket, { timeoutMs: 100, idleMs: 300 }, ({ message }) =>
+    overdue.push(message),
+  )
+  const request = Buffer.alloc(64_000_000)
+  socket.write(request)
+  const end = watch.start(() => request.length)
+  await expect.poll(() => overdue, { timeout: 20_000 }).toEqual(['no answer within 300 ms'])
+  end()
+  socket.destroy()
+  server.close()
 })
 
 describe('on PostgreSQL', () => {

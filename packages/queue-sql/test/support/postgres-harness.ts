@@ -114,9 +114,9 @@ export async function startRelay(url: string): Promise<Relay> {
   const pass = async (from: Socket, to: Socket, data: Buffer): Promise<void> => {
     // A small part at a time, as a line does, and no more taken in than is passed on.
     from.pause()
-    for (let at = 0; at < data.length && !held; at += SLOW_PART_BYTES) {
+    for (let at = 0; at < data.length; at += SLOW_PART_BYTES) {
       await pause((SLOW_PART_BYTES * 1_000) / bytesPerSecond)
-      to.write(data.subarray(at, at + SLOW_PART_BYTES))
+      if (!held) to.write(data.subarray(at, at + SLOW_PART_BYTES))
     }
     from.resume()
   }
