@@ -29,7 +29,7 @@ async function endOf(server: S3Server, call: () => Promise<unknown>) {
     () => undefined,
     (error: unknown) => error,
   )
-  if (end !== undefined && !isSluiceError(end)) throw end
+  if (end !== undefined && !isSluiceError(end)) throw new Error('an error that is not ours', { cause: end })
   return { code: end?.code, message: end?.message ?? '', requests: server.main.requests.length }
 }
 

@@ -71,27 +71,27 @@ describe('listHeads', () => {
   })
 })
 
-describe('a process that dies right after it has decided a release', () => {
-  /** Releases item `a`, dying at the first request after the decision; what another process then finds. */
-  async function afterDeath(release: Parameters<S3Queue['release']>[1]) {
-    const { server, queue } = await open()
-    await queue.putMany(['a', 'b'].map((id) => ({ id, body: id })))
-    await queue.get(1)
-    const endpoint = await server.addEndpoint()
-    const dying = await openQueue({ ...optionsOn(server, endpoint), timeoutMs: 200 })
-    opened.push(dying)
-    await dying.lookup('a')
-    let headers: Readonly<Record<string, string | undefined>> = {}
-    endpoint.onRequest = (request) => {
-      if (request.operation !== 'PutObject') return undefined
-      if (!(request.key ?? '').includes('/SUCCESS/')) return { do: 'crash' }
-      headers = request.headers
-      return undefined
-    }
-    await expect(dying.release('a', release)).rejects.toThrow()
-    return { server, queue, headers }
+/** Releases item `a`, dying at the first request after the decision; what another process then finds. */
+async function afterDeath(release: Parameters<S3Queue['release']>[1]) {
+  const { server, queue } = await open()
+  await queue.putMany(['a', 'b'].map((id) => ({ id, body: id })))
+  await queue.get(1)
+  const endpoint = await server.addEndpoint()
+  const dying = await openQueue({ ...optionsOn(server, endpoint), timeoutMs: 200 })
+  opened.push(dying)
+  await dying.lookup('a')
+  let headers: Readonly<Record<string, string | undefined>> = {}
+  endpoint.onRequest = (request) => {
+    if (request.operation !== 'PutObject') return undefined
+    if (!(request.key ?? '').includes('/SUCCESS/')) return { do: 'crash' }
+    headers = request.headers
+    return undefined
   }
+  await expect(dying.release('a', release)).rejects.toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE' })
+  return { server, queue, headers }
+}
 
+describe('a process that dies right after it has decided a release', () => {
   test('leaves the whole of it to whoever finishes the move', async () => {
     const outcome = { failureClass: 'evicted', exitCode: -1, jobUid: 'job-1', reason: 'why é' }
     const retryState = { tries: 3, words: '„é“' }
