@@ -75,6 +75,21 @@ export async function bring(
   if (stage === 'FAIL') await queue.fail(id, { attempt: 1, reason: `of ${id}` })
 }
 
+/** The same for many at once, into a queue that has nothing to give out. */
+export async function bringAll(queue: Queue, ids: readonly string[], stage: Stage): Promise<void> {
+  await queue.putMany(ids.map((id) => ({ id, body: { of: id } })))
+  if (stage === 'WAITING') return
+  const given = new Set(jobsOf(await queue.get(ids.length)))
+  check(
+    ids.every((id) => given.has(`${id}@1`)),
+    `get(${ids.length}) gives all that wait at attempt 1`,
+    [...given],
+  )
+  if (stage === 'PROCESSING') return
+  const { settled } = await queue.settle(ids.map((id) => ({ id, attempt: 1, stage })))
+  same(settled, ids.length, `all are settled to ${stage}`)
+}
+
 /** One item in each stage, named after it: `in-WAITING` and so on. */
 export async function oneInEach(queue: Queue): Promise<void> {
   for (const stage of ['PROCESSING', 'SUCCESS', 'FAIL', 'WAITING'] as const) {

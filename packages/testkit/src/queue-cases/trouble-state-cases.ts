@@ -8,55 +8,36 @@ const LONG_MS = 3_600_000
 
 /** Q-END-1: the calls that read, and those of control, leases, documents and sweep. */
 export const troubleStateCases: readonly QueueCase[] = [
-  readTrouble('Q-END-1/k', 'lookup, lookupStatus and the lists', [
+  readTrouble('Q-END-1/o', 'lookup, lookupStatus and the lists', [
     (queue) => queue.lookup('in-FAIL'),
     (queue) => queue.lookup('unknown'),
     (queue) => queue.lookupStatus('in-SUCCESS'),
     (queue) => queue.list('WAITING', { limit: 10 }),
     (queue) => queue.listHeads('PROCESSING', { limit: 10 }),
   ]),
-  readTrouble('Q-END-1/l', 'size, sizes and peek', [
+  readTrouble('Q-END-1/p', 'size, sizes and peek', [
     (queue) => queue.size('FAIL'),
     (queue) => queue.sizes(),
     (queue) => queue.peek(3),
   ]),
-  readTrouble('Q-END-1/m', 'control.read, document.read and documents', [
+  readTrouble('Q-END-1/q', 'control.read, document.read and documents', [
     (queue) => queue.control.read(),
     async (queue) => queue.document('d').read(),
     async (queue) => queue.document('unknown').read(),
     (queue) => queue.documents(),
   ]),
-  troubleCase('Q-END-1/n', 'control.pause', () => ({
-    call: (queue) => queue.control.pause('too hot'),
-    verify: async (healthy, _, end) => {
-      if ('value' in end) same((await settingsOf(healthy)).paused, true, 'it is paused')
-      await resolves(healthy.control.pause('too hot'), 'it can be paused again')
-      const { paused, reason } = await settingsOf(healthy)
-      same([paused, reason], [true, 'too hot'], 'and is then')
+  {
+    id: 'Q-END-1/r',
+    title: titleOf('control.pause, resume and setLimits'),
+    needs: needsTrouble,
+    async run(harness) {
+      await atEveryTrouble(harness, PAUSE)
+      await atEveryTrouble(harness, RESUME)
+      await atEveryTrouble(harness, LIMIT)
     },
-    finish: (healthy) => healthy.control.resume(),
-  })),
-  troubleCase('Q-END-1/o', 'control.resume', () => ({
-    prepare: (healthy) => healthy.control.pause('too hot'),
-    call: (queue) => queue.control.resume(),
-    verify: async (healthy, _, end) => {
-      if ('value' in end) same(await settingsOf(healthy), { paused: false, limits: {} }, 'it goes on')
-      await resolves(healthy.control.resume(), 'it can be resumed again')
-      same(await settingsOf(healthy), { paused: false, limits: {} }, 'and goes on then')
-    },
-  })),
-  troubleCase('Q-END-1/p', 'control.setLimits', () => ({
-    call: (queue, key) => queue.control.setLimits({ [key]: 3 }),
-    verify: async (healthy, key, end) => {
-      const limit = (await settingsOf(healthy)).limits[key]
-      check(limit === 3 || (limit === undefined && 'error' in end), 'the limit is set, or as before', limit)
-      await resolves(healthy.control.setLimits({ [key]: 3 }), 'it can be set again')
-      same((await settingsOf(healthy)).limits[key], 3, 'and is then')
-    },
-    finish: (healthy, key) => healthy.control.setLimits({ [key]: null }),
-  })),
-  troubleCase('Q-END-1/q', 'control.sync', syncTrouble),
-  troubleCase('Q-END-1/r', 'lease, renew and release', () => ({
+  },
+  troubleCase('Q-END-1/s', 'control.sync', syncTrouble),
+  troubleCase('Q-END-1/t', 'lease, renew and release', () => ({
     call: async (queue, key) => {
       const lease = await queue.lease(`of ${key}`, 'me', LONG_MS)
       const isRenewed = await lease?.renew()
@@ -64,7 +45,7 @@ export const troubleStateCases: readonly QueueCase[] = [
       return isRenewed
     },
     calls: 3,
-    verify: async (healthy, key, end) => {
+    repeat: async (healthy, key, end) => {
       if ('value' in end) same(end.value, true, 'it is taken, renewed and given back')
       const mine = await resolves(healthy.lease(`of ${key}`, 'me', LONG_MS), 'the same holder can take it')
       check(mine !== undefined, 'and gets it')
@@ -74,13 +55,13 @@ export const troubleStateCases: readonly QueueCase[] = [
       check(next !== undefined && next.fence > (mine?.fence ?? 0), 'given back it goes on, with a new token')
     },
   })),
-  writeTrouble('Q-END-1/s', 'document.write', {}),
-  writeTrouble('Q-END-1/t', 'a first document.write', { isFirst: true }),
-  writeTrouble('Q-END-1/u', 'document.write under a lease', { isFenced: true }),
-  writeTrouble('Q-END-1/v', 'document.remove', { isRemoval: true }),
-  writeTrouble('Q-END-1/w', 'document.remove under a lease', { isRemoval: true, isFenced: true }),
+  writeTrouble('Q-END-1/u', 'document.write', {}),
+  writeTrouble('Q-END-1/v', 'a first document.write', { isFirst: true }),
+  writeTrouble('Q-END-1/w', 'document.write under a lease', { isFenced: true }),
+  writeTrouble('Q-END-1/x', 'document.remove', { isRemoval: true }),
+  writeTrouble('Q-END-1/y', 'document.remove under a lease', { isRemoval: true, isFenced: true }),
   {
-    id: 'Q-END-1/x',
+    id: 'Q-END-1/z',
     title: titleOf('sweep'),
     needs: (supports, harness) =>
       supports.sweep === true ? needsTrouble(supports, harness) : 'the queue has no sweep',
@@ -91,11 +72,49 @@ export const troubleStateCases: readonly QueueCase[] = [
   },
 ]
 
+const PAUSE: TroubledCall<void> = {
+  call: (queue) => queue.control.pause('too hot'),
+  inspect: async (healthy, _, end) => {
+    if ('value' in end) same((await settingsOf(healthy)).paused, true, 'it is paused')
+  },
+  repeat: async (healthy) => {
+    await resolves(healthy.control.pause('too hot'), 'it can be paused again')
+    const { paused, reason } = await settingsOf(healthy)
+    same([paused, reason], [true, 'too hot'], 'and is then')
+  },
+  finish: (healthy) => healthy.control.resume(),
+}
+
+const RESUME: TroubledCall<void> = {
+  prepare: (healthy) => healthy.control.pause('too hot'),
+  call: (queue) => queue.control.resume(),
+  inspect: async (healthy, _, end) => {
+    if ('value' in end) same(await settingsOf(healthy), { paused: false, limits: {} }, 'it goes on')
+  },
+  repeat: async (healthy) => {
+    await resolves(healthy.control.resume(), 'it can be resumed again')
+    same(await settingsOf(healthy), { paused: false, limits: {} }, 'and goes on then')
+  },
+}
+
+const LIMIT: TroubledCall<void> = {
+  call: (queue, key) => queue.control.setLimits({ [key]: 3 }),
+  inspect: async (healthy, key, end) => {
+    const limit = (await settingsOf(healthy)).limits[key]
+    check(limit === 3 || (limit === undefined && 'error' in end), 'the limit is set, or as before', limit)
+  },
+  repeat: async (healthy, key) => {
+    await resolves(healthy.control.setLimits({ [key]: 3 }), 'it can be set again')
+    same((await settingsOf(healthy)).limits[key], 3, 'and is then')
+  },
+  finish: (healthy, keys) => healthy.control.setLimits(Object.fromEntries(keys.map((key) => [key, null]))),
+}
+
 /** It may have no time limit of its own: it can be much work. */
 const SWEEP: TroubledCall<SweepReport | undefined> = {
   call: async (queue) => queue.sweep?.({ retentionMs: LONG_MS }),
   unlimited: true,
-  verify: async (healthy, _, end) => {
+  repeat: async (healthy, _, end) => {
     if ('value' in end) same(end.value?.removed, 0, 'it removed no item')
     const again = await resolves(healthy.sweep?.() ?? Promise.resolve(undefined), 'it can be repeated')
     same(again?.removed, 0, 'and removes none')
@@ -121,7 +140,7 @@ function readTrouble(
       for (const read of reads) {
         await atEveryTrouble(harness, {
           call: read,
-          verify: async (healthy, _, end) => {
+          repeat: async (healthy, _, end) => {
             const now = await resolves(read(healthy), 'it can be repeated')
             if ('value' in end) same(end.value, now, 'it gives what is there')
           },
@@ -136,7 +155,7 @@ function syncTrouble(): TroubledCall<number> {
   const given = new Set<number>()
   return {
     call: (queue) => queue.control.sync(),
-    verify: async (healthy, _, end) => {
+    repeat: async (healthy, _, end) => {
       const { syncs = 0 } = await healthy.control.read()
       const numbers = 'value' in end ? [end.value] : []
       numbers.push(await resolves(healthy.control.sync(), 'the next sync works'))
@@ -172,8 +191,9 @@ function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): Tro
   const versions = new Map<string, number>()
   const fence = lease === undefined ? {} : { lease }
   return {
-    prepare: async (healthy, key) => {
-      if (isFirst !== true) versions.set(key, (await written(healthy, key, 'old')).version)
+    prepare: async (healthy, keys) => {
+      if (isFirst === true) return
+      for (const key of keys) versions.set(key, (await written(healthy, key, 'old')).version)
     },
     call: async (queue, key) => {
       const document = queue.document(key)
@@ -182,7 +202,7 @@ function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): Tro
       const remove: DocumentRemoveOptions = { ...fence, ...(ifVersion !== undefined && { ifVersion }) }
       return isRemoval === true ? document.remove(remove) : document.write('new', write)
     },
-    verify: async (healthy, key, end) => {
+    repeat: async (healthy, key, end) => {
       const [old, changed] = [isFirst === true ? undefined : 'old', isRemoval === true ? undefined : 'new']
       if ('value' in end) same(end.value, true, 'nobody else wrote it: it is done, and says so')
       const found = await healthy.document(key).read()

@@ -5,16 +5,16 @@ import { interceptQueue, wrapQueue } from '../queue-wrapping.js'
 import { rewritten, troubledOf, type QueueMutant } from './queue-mutant.js'
 
 const MOVES = ['success', 'fail', 'release', 'settle', 'requeue', 'remove']
-const OF_MOVES = ['d', 'e', 'f', 'g', 'h', 'i', 'j'].map((letter) => `Q-END-1/${letter}`)
-const OF_WRITES = ['s', 't', 'u', 'v', 'w'].map((letter) => `Q-END-1/${letter}`)
-const OF_ALL = ['Q-END-1', ...Array.from('abcdefghijklmnopqrstuvwx', (letter) => `Q-END-1/${letter}`)]
+const OF_MOVES = ['h', 'i', 'j', 'k', 'l', 'm', 'n'].map((letter) => `Q-END-1/${letter}`)
+const OF_WRITES = ['u', 'v', 'w', 'x', 'y'].map((letter) => `Q-END-1/${letter}`)
+const OF_ALL = ['Q-END-1', ...Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `Q-END-1/${letter}`)]
 
 /** Queues that end a call wrongly when an operation of the storage went wrong. */
 export const troubleMutants: readonly QueueMutant[] = [
-  troubled('trouble-endless', 'a call whose storage does not answer never ends', ['Q-END-1/b'], {
+  troubled('trouble-endless', 'a call whose storage does not answer never ends', ['Q-END-1/c'], {
     instead: () => Promise.withResolvers<never>().promise,
   }),
-  troubled('trouble-close-endless', 'after an operation that went wrong close never ends', ['Q-END-1/f'], {
+  troubled('trouble-close-endless', 'after an operation that went wrong close never ends', ['Q-END-1/j'], {
     instead: (_, __, error) => Promise.reject(error),
     close: () => Promise.withResolvers<never>().promise,
   }),
@@ -37,7 +37,7 @@ export const troubleMutants: readonly QueueMutant[] = [
   {
     id: 'trouble-revives',
     title: 'a removal that went wrong leaves a new item of the same id',
-    breaks: ['Q-END-1/j'],
+    breaks: ['Q-END-1/n'],
     wrap: (harness) =>
       troubledBy(harness, (inner, healthy) =>
         wrapQueue(inner, {
@@ -53,7 +53,7 @@ export const troubleMutants: readonly QueueMutant[] = [
   troubled(
     'trouble-swallowed',
     'a call says that it is done whatever its storage said',
-    ['Q-END-1', 'Q-END-1/b', ...OF_MOVES.slice(0, 4), ...OF_WRITES],
+    ['Q-END-1', 'Q-END-1/b', 'Q-END-1/e', ...OF_MOVES.slice(0, 4), ...OF_WRITES],
     {
       instead: async (method) => {
         if (method === 'get') return []
