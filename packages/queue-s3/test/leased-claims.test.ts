@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/core'
+import { silentLogger, type Lease, type Logger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test, vi } from 'vitest'
@@ -116,7 +116,8 @@ test('a lease that can no longer be read counts as lost: what was claimed under 
 })
 
 test('what can’t be given back stays in PROCESSING, is logged, and the call tells of the lease', async () => {
-  const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() }
+  const warn = vi.fn<Logger['warn']>()
+  const logger: Logger = { ...silentLogger, warn }
   const { server, queue, clock } = await open({ timeoutMs: 300, logger })
   await queue.put('a', 1)
   const lease = await leaseOf(queue, 10_000)
@@ -128,7 +129,7 @@ test('what can’t be given back stays in PROCESSING, is logged, and the call te
   await expect(queue.get(1, { lease })).rejects.toMatchObject({ code: 'SLUICE_LEASE_LOST' })
   server.main.onRequest = undefined
   expect(await queue.lookupStatus('a')).toBe('PROCESSING')
-  expect(logger.warn).toHaveBeenCalledWith(expect.objectContaining({ items: 1 }), expect.any(String))
+  expect(warn).toHaveBeenCalledWith(expect.objectContaining({ items: 1 }), expect.any(String))
 })
 
 test('a request for a lease that hangs costs a third of its ttl, not the lease', async () => {

@@ -219,6 +219,6 @@ test('the SDK ends the body of an answer with its signal', async () => {
   })
   const reading = Body?.transformToString()
   abort.abort()
-  await expect(reading).rejects.toThrow()
+  await expect(reading).rejects.toThrow(/abort/iu)
   client.destroy()
 })
