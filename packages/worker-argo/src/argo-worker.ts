@@ -272,23 +272,34 @@ function callLimitMs({ requestTimeoutMs, maxTotalParameterBytes }: ArgoWorkerSet
   )
 }
 
-function partsOf(base: {
+interface BaseParts {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
   readonly clock: Clock
   readonly logger: Logger
   readonly closing: AbortSignal
-}): WorkerParts {
+}
+
+function gatesOf({ settings, clock, closing }: BaseParts): {
+  readonly lookups: RateGate
+  readonly pace: RateGate
+} {
+  const shared = { clock, closing }
+  return {
+    lookups: new RateGate({ ...shared, perSecond: settings.lookupsPerSecond, atOnce: LOOKUPS_AT_ONCE }),
+    pace: new RateGate({ ...shared, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE }),
+  }
+}
+
+function partsOf(base: BaseParts): WorkerParts {
   const { settings, api, clock, logger, closing } = base
   const ledger = new JobLedger(clock)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
-  const { lookupsPerSecond: perSecond } = settings
-  const lookups = new RateGate({ clock, closing, perSecond, atOnce: LOOKUPS_AT_ONCE })
+  const { lookups, pace } = gatesOf(base)
   const reader = new WorkflowReader(api, settings.namespace, (ms) => lookups.rest(ms))
-  const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
   const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)
   const review = new RefusalReview(shared)

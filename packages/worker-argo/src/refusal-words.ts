@@ -64,6 +64,13 @@ const ROWS: readonly Row[] = [
     concerns: 'worker',
   },
   { words: /\bresourcequotas "/u, statuses: [409], kind: 'unknown', concerns: 'capacity' },
+  // Before the words of an outage: a parameter may be called `timeout`.
+  {
+    words: /^spec\.arguments\.[-\w]+\.(?:value|valueFrom) (?:or spec\.arguments\.|should be present in )/u,
+    statuses: [400],
+    kind: 'rejected',
+    concerns: 'item',
+  },
   // What stands behind the server can't be reached or doesn't work: submit dresses that as a 400.
   {
     words:

@@ -132,6 +132,8 @@ const ROWS: Readonly<Record<TroubleConcerns | 'unknown', readonly Row[]>> = {
     [400, 'template reference T.nosuch not found'],
     [400, "template name 'nosuch' undefined"],
     [400, 'spec.arguments.item.value or spec.arguments.item.valueFrom is required'],
+    [400, 'spec.arguments.timeout.value or spec.arguments.timeout.valueFrom is required'],
+    [400, 'spec.arguments.time-out.value should be present in spec.arguments.time-out.enum list'],
     [400, 'templates.main cannot finish template replacement because the result was invalid JSON'],
     [
       400,
