@@ -261,8 +261,9 @@ export class ProcessWorker implements Worker {
     if (!isNoRoom(error)) return fileError(error, doing)
     room.noteRefused()
     // What is free may be unknown, and what failed is known.
-    const free = await freeRoom(layout.root).then(freeText, () => 'what is free is not known')
-    return fileError(error, doing, `; ${free} under ${layout.root}, make room there`)
+    const free = await freeRoom(layout.root).catch(() => undefined)
+    const text = free === undefined ? 'what is free is not known' : freeText(free)
+    return fileError(error, doing, `; ${text} under ${layout.root}, make room there`)
   }
 }
 
