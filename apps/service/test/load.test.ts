@@ -265,14 +265,15 @@ describe('report', () => {
   })
 })
 
-describe('the room of the worker', () => {
-  const configure = (worker: string) =>
-    file(
-      'sluice.config.yaml',
-      `queue: { package: sql, name: tiles, url: 'sqlite:${join(box.dir, 'queue.db')}' }\n` +
-        `worker: { package: ${worker} }\n`,
-    )
+function configure(worker: string): Promise<string> {
+  const url = `sqlite:${join(box.dir, 'queue.db')}`
+  return file(
+    'sluice.config.yaml',
+    `queue: { package: sql, name: tiles, url: '${url}' }\nworker: { package: ${worker} }\n`,
+  )
+}
 
+describe('the room of the worker', () => {
   test('is held against the list: too little is a warning with its numbers, and the list is loaded', async () => {
     await configure('./room-worker.mjs')
     await file(

@@ -256,13 +256,14 @@ export class ProcessWorker implements Worker {
     }
   }
 
-  async #diskError(error: unknown, doing: string): Promise<SluiceError> {
+  async #diskError(cause: unknown, doing: string): Promise<SluiceError> {
     const { layout, room } = this.#parts
-    if (!isNoRoom(error)) return fileError(error, doing)
+    if (!isNoRoom(cause)) return fileError(cause, doing)
     room.noteRefused()
     // What is free may be unknown, and what failed is known.
-    const free = await freeRoom(layout.root).then(freeText, () => 'what is free is not known')
-    return fileError(error, doing, `; ${free} under ${layout.root}, make room there`)
+    const free = await freeRoom(layout.root).catch(() => undefined)
+    const text = free === undefined ? 'what is free is not known' : freeText(free)
+    return fileError(cause, doing, `; ${text} under ${layout.root}, make room there`)
   }
 }
 

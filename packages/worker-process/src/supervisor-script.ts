@@ -16,7 +16,7 @@
  * 4. At the timeout a subshell says why in `stopping`, ends the group with SIGTERM, and after the grace with SIGKILL. That holds
  *    while no service runs. It ignores SIGTERM from before it exists, or its own blow could end it; the supervisor catches
  *    SIGTERM, and does not ignore it, since the command would inherit that.
- * 5. The exit code goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. The timer is ended first, or
+ * 5. The exit code (of a signal 128 + its number, where ksh says 256) goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. The timer is ended first, or
  *    it could call a job timed out that waits for nothing but its record. A full disk only delays the record, and what the command no longer reads
  *    makes room for it; where no process can be started for it, the shell itself becomes it.
  * 6. SIGKILL for the whole group, itself included: nothing that the command left behind goes on.
@@ -31,12 +31,12 @@ trap 'kill -KILL 0' EXIT
 
 field_20() { shift 19; start=$1; }
 if { read -r stat < "/proc/$$/stat"; } 2> /dev/null; then
-  field_20 \${stat##*) }
+  field_20 \${stat##*")" }
 else
   start=$(LC_ALL=C TZ=UTC0 ps -o lstart= -p $$)
 fi
 
-end() {
+conclude() {
   until ln -s "$1" "$root/ended/$key" 2> /dev/null || [ -L "$root/ended/$key" ] || [ ! -d "$root/ended" ]; do
     rm -f "$home/stdin"
     sleep 1
@@ -56,7 +56,7 @@ if [ "$timeout" != 0 ]; then
     ln -s timeout "$root/stopping/$key" 2> /dev/null
     kill -TERM 0
     sleep "$grace"
-    end '137 stopped'
+    conclude '137 stopped'
   ) < /dev/null &
   timer=$!
 fi
@@ -75,10 +75,11 @@ trap 'ours=1' USR1
   exec "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&-
 )
 code=$?
+[ "$code" -le 256 ] || code=$((code - 128))
 exec 3<&- 4>&- 5>&-
 [ -n "$ours" ] || exit 1
 [ -z "$timer" ] || kill -KILL "$timer" 2> /dev/null
 [ -L "$root/stopping/$key" ] && code="$code stopped"
 trap 'exec ln -s "$code" "$root/ended/$key"' EXIT
-end "$code"
+conclude "$code"
 `

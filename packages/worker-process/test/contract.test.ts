@@ -31,7 +31,10 @@ vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>()
   return {
     ...real,
-    statfs: async (path: string) => ({ ...(await real.statfs(path)), ...(lacking.inodes && { ffree: 0 }) }),
+    statfs: async (path: string) => {
+      const free = await real.statfs(path)
+      return lacking.inodes ? Object.assign(free, { ffree: 0 }) : free
+    },
     symlink: async (target: string, path: string) => {
       if (lacking.inodes) throw refusal('ENOSPC', 'symlink')
       await real.symlink(target, path)
@@ -44,6 +47,13 @@ testWorker('a local process', async () => new ProcessHarness(new WorkerBench()),
 /** The command counts its start and waits at a pipe until it is told how to end. */
 const SCRIPT =
   '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; mkfifo "$SLUICE_OUTPUT_DIR/gate"; read -r how < "$SLUICE_OUTPUT_DIR/gate"; [ "$how" = SUCCESS ]'
+
+function without(what: keyof typeof lacking): Pick<ObstructedWorker, 'obstruct' | 'restore'> {
+  const set = (value: boolean) => async () => {
+    lacking[what] = value
+  }
+  return { obstruct: set(true), restore: set(false) }
+}
 
 class ProcessHarness implements WorkerHarness {
   readonly #bench: WorkerBench
@@ -102,17 +112,11 @@ class ProcessHarness implements WorkerHarness {
       const set = (mode: number) => () => chmod(this.#program, mode)
       return { worker, obstruct: set(0o600), restore: set(0o700) }
     }
-    const set = (value: boolean) => async () => {
-      lacking.processes = value
-    }
-    return { worker, obstruct: set(true), restore: set(false) }
+    return { worker, ...without('processes') }
   }
 
   async openObstructed(): Promise<ObstructedWorker> {
-    const set = (value: boolean) => async () => {
-      lacking.inodes = value
-    }
-    return { worker: await this.open(), obstruct: set(true), restore: set(false) }
+    return { worker: await this.open(), ...without('inodes') }
   }
 
   /** A job that was accepted starts in its own time. One whose sender was killed may never do so before somebody polls. */

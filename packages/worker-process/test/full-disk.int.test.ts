@@ -72,10 +72,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
         const error = await send(worker, job).catch((reason: unknown) => reason)
         if (error !== undefined) {
           refused++
-          expect(error).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE', concerns: 'worker' })
-          expect(String(error)).toMatch(/Could not start a job .*ENOSPC.* bytes are free under .*make room/u)
-          expect(await worker.lookupJob(job)).toBeUndefined()
-          expect(await readdir(bench.layout().preparing)).toEqual([])
+          await expectRefused(worker, { job, error })
         }
         // What was accepted may wait for room, and says so; it does not end.
         const early = (await worker.pollAllStatus()).get(job.id)
@@ -212,6 +209,17 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
     })
   })
 })
+
+/** For want of room, with nothing left of it. */
+async function expectRefused(
+  worker: ProcessWorker,
+  { job, error }: { readonly job: TestJob; readonly error: unknown },
+): Promise<void> {
+  expect(error).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE', concerns: 'worker' })
+  expect(String(error)).toMatch(/Could not start a job .*ENOSPC.* bytes are free under .*make room/u)
+  expect(await worker.lookupJob(job)).toBeUndefined()
+  expect(await readdir(bench.layout().preparing)).toEqual([])
+}
 
 /** Its report once it has ended: polls start what had no room to begin. */
 async function ended(worker: ProcessWorker, job: TestJob): Promise<JobReport | undefined> {

@@ -88,6 +88,16 @@ afterEach(async () => {
   await eventually('all of the group has ended', () => group.remove())
 })
 
+/** For want of processes, with nothing left of it. */
+async function expectRefused(
+  worker: RemoteWorker,
+  { job, code, concerns }: { job: TestJob; code: string; concerns: string | undefined },
+): Promise<void> {
+  expect({ code, concerns }).toEqual({ code: 'SLUICE_WORKER_UNAVAILABLE', concerns: 'capacity' })
+  expect(await worker.call('lookupJob', job)).toEqual({})
+  expect(await worker.call('probeSend')).toMatchObject({ concerns: 'capacity' })
+}
+
 describe.skipIf(lackingPids !== undefined)('out of processes', () => {
   test.each([undefined, 60_000])(
     'with any number of them left and timeoutMs %s, a job is refused for want of them, or runs once; none fails that did not begin',
@@ -99,16 +109,13 @@ describe.skipIf(lackingPids !== undefined)('out of processes', () => {
       const first = newJob('first')
       await worker.send(first)
       await worker.ended(first)
+      const refused: boolean[] = []
       for (let left = 0; left <= 6; left++) {
         const job = newJob(`left-${left}`)
         group.limitPids(left)
         const { code, concerns } = await worker.send(job)
-        if (code !== undefined) {
-          expect({ code, concerns }).toEqual({ code: 'SLUICE_WORKER_UNAVAILABLE', concerns: 'capacity' })
-          expect(await worker.call('lookupJob', job)).toEqual({})
-          expect(await worker.call('probeSend')).toMatchObject({ concerns: 'capacity' })
-        }
-        if (left === 0) expect(code).toBeDefined()
+        if (code !== undefined) await expectRefused(worker, { job, code, concerns })
+        refused.push(code !== undefined)
         const early = (await worker.call('pollAllStatus')).value?.[job.id]
         expect([undefined, 'PROCESSING', 'SUCCESS']).toContain(early?.stage)
         group.limitPids(Number.POSITIVE_INFINITY)
@@ -116,6 +123,7 @@ describe.skipIf(lackingPids !== undefined)('out of processes', () => {
         expect(await worker.ended(job)).toMatchObject({ stage: 'SUCCESS', exitCode: 0 })
         expect(await bench.runs(job.id)).toBe(1)
       }
+      expect([refused.at(0), refused.at(-1)]).toEqual([true, false])
     },
   )
 })

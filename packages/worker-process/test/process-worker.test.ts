@@ -370,11 +370,11 @@ describe('an attempt that has not ended when the next one is sent', () => {
     expect(report).toMatchObject({ stage: 'PROCESSING', attempt: 2 })
     expect(report?.earlier).toMatchObject([{ stage: 'PROCESSING', attempt: 1, uid: job.uid }])
     expect((await worker.lookupJob(job))?.stage).toBe('PROCESSING')
-    await eventually('it is reported no more', async () => {
-      const isReported = (await worker.pollAllStatus()).get('a')?.earlier !== undefined
-      if (!isReported) expect(await isAlive(pid)).toBe(false)
-      return !isReported
-    })
+    await eventually(
+      'it is reported no more',
+      async () => (await worker.pollAllStatus()).get('a')?.earlier === undefined,
+    )
+    expect(await isAlive(pid)).toBe(false)
     expect(await worker.lookupJob(job)).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
     expect((await worker.lookupJob(second))?.stage).toBe('PROCESSING')
   })

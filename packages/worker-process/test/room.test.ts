@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import type fs from 'node:fs/promises'
 import { statfs, symlink } from 'node:fs/promises'
 import type { Logger } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -8,11 +9,11 @@ import { lacksSmallDisk } from './small-disk.js'
 import { WorkerBench, newJob, outcome, send } from './worker-bench.js'
 
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>()
-  return { ...real, statfs: vi.fn(real.statfs), symlink: vi.fn(real.symlink) }
+  const real = await original<typeof fs>()
+  return { ...real, statfs: vi.fn<typeof statfs>(real.statfs), symlink: vi.fn<typeof symlink>(real.symlink) }
 })
 
-const real = await vi.importActual<typeof import('node:fs/promises')>('node:fs/promises')
+const real = await vi.importActual<typeof fs>('node:fs/promises')
 
 let bench: WorkerBench
 let warn: ReturnType<typeof vi.fn<Logger['warn']>>
@@ -31,11 +32,9 @@ afterEach(async () => {
 
 /** As the file system says it. */
 function isFree(free: { ffree?: number; bavail?: number; files?: number }): void {
-  vi.mocked(statfs).mockImplementation(async (path) => ({
-    ...(await real.statfs(path)),
-    files: 1_000,
-    ...free,
-  }))
+  vi.mocked(statfs).mockImplementation(async (path) =>
+    Object.assign(await real.statfs(path), { files: 1_000, ...free }),
+  )
 }
 
 function isRefused(code: string): void {
