@@ -14,6 +14,7 @@ import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
 import { newSendPass } from './send.js'
 import { Sweeper } from './sweeper.js'
+import { OpenLookups } from './truth/open-lookups.js'
 import { QuietJobs } from './truth/quiet-jobs.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
@@ -129,6 +130,7 @@ export class WorkQueue {
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
+      open: new OpenLookups(),
       stop: { requested: false },
       lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
       seen: new SeenJobs({ queue, logger }),
@@ -211,6 +213,7 @@ export class WorkQueue {
   #distrust(): void {
     this.#engine.memory.distrust()
     this.#engine.running.noteNewDispatcher()
+    this.#engine.open.clear()
     this.#engine.polls.noteNewDispatcher()
   }
 
