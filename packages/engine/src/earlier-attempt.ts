@@ -1,10 +1,13 @@
 import type { ItemHead, JobRef, QueueItem } from '@sluice/core'
 import type { Engine } from './engine.js'
-import { callWorker, isOutage } from './engine-errors.js'
+import { isOutage } from './engine-errors.js'
 import { forEachParallel } from './parallel.js'
 import { refOf } from './settle.js'
 import type { Tally } from './tick-result.js'
+import { lookUp } from './truth/ask-absent.js'
 import { isFirst, noteResend, type Asking } from './truth/decisions.js'
+import { newPatience } from './truth/lookup-trials.js'
+import { LATE, type Patience } from './truth/open-lookups.js'
 
 /** An item of more attempts than this waits for the next complete poll, which shows the jobs of all of them: by name, each would be a look-up. */
 const MAX_ASKED = 3
@@ -24,8 +27,8 @@ export async function startableNow(
   const earlier = engine.running.earlier(again)
   const open = again.filter((item) => earlier.has(item.uid) || !isFirst(item))
   const ended = new Set<string>()
-  await forEachParallel(open, engine.sendConcurrency, async (item) => {
-    if (await haveEnded(engine, item, earlier)) ended.add(item.uid)
+  await askForThose(engine, open, async (item, patience) => {
+    if (await haveEnded(engine, item, { earlier, patience })) ended.add(item.uid)
   })
   const waiting = new Set(open.map(({ uid }) => uid).filter((uid) => !ended.has(uid)))
   return items.filter(({ uid }) => !waiting.has(uid))
@@ -42,19 +45,37 @@ export function isEarlierEnded({ memory }: Pick<Engine, 'memory'>, item: ItemHea
 /** Asks for the jobs of earlier attempts where the poll could not say: items whose earlier jobs have all ended join those to be sent. */
 export async function askForEarlier(engine: Engine, tally: Tally, { decisions }: Asking): Promise<void> {
   const earlier = engine.running.earlier(decisions.earlierAsks)
-  await forEachParallel(decisions.earlierAsks, engine.sendConcurrency, async (item) => {
-    if (tally.unavailable === undefined && (await haveEnded(engine, item, earlier)))
-      noteResend(engine, item, decisions)
+  await askForThose(engine, decisions.earlierAsks, async (item, patience) => {
+    const isFree = tally.unavailable === undefined && (await haveEnded(engine, item, { earlier, patience }))
+    if (isFree) noteResend(engine, item, decisions)
     else decisions.earlierWaits.push(item)
   })
 }
 
+async function askForThose(
+  engine: Engine,
+  items: readonly ItemHead[],
+  ask: (item: ItemHead, patience: Patience) => Promise<void>,
+): Promise<void> {
+  const patience = newPatience(engine)
+  try {
+    await forEachParallel(items, engine.sendConcurrency, (item) => ask(item, patience))
+  } finally {
+    patience.end()
+  }
+}
+
+interface Waiting {
+  readonly earlier: Earlier
+  readonly patience: Patience
+}
+
 /** Within the budget; one that can't be asked for, or not now, may run. */
-async function haveEnded(engine: Engine, item: ItemHead, earlier: Earlier): Promise<boolean> {
+async function haveEnded(engine: Engine, item: ItemHead, { earlier, patience }: Waiting): Promise<boolean> {
   const jobs = toAskFor(item, earlier)
   if (!canAsk(engine) || jobs.length > MAX_ASKED) return false
   try {
-    for (const job of jobs) if (!(await hasEnded(engine, job))) return false
+    for (const job of jobs) if (!(await hasEnded(engine, job, patience))) return false
   } catch (error) {
     if (!isOutage(error)) throw error
     engine.logger.debug(
@@ -78,9 +99,11 @@ function canAsk({ worker }: Engine): boolean {
   return worker.lookupJob !== undefined && worker.supports.lookupJob
 }
 
-async function hasEnded({ worker, lookups, clock, running }: Engine, job: JobRef): Promise<boolean> {
-  if (!lookups.take(clock.monotonicMs())) return false
-  const answer = await callWorker('lookupJob', async () => worker.lookupJob?.(job))
+async function hasEnded(engine: Engine, job: JobRef, patience: Patience): Promise<boolean> {
+  const { open, lookups, clock, running } = engine
+  if (!open.has(job) && (patience.isOver || !lookups.take(clock.monotonicMs()))) return false
+  const answer = await lookUp(engine, job, patience)
+  if (answer === LATE) return false
   const isRunning = answer?.stage === 'PROCESSING' && answer.uid === job.uid && answer.attempt === job.attempt
   if (isRunning) running.noteSending(job)
   else running.noteEnded(job)

@@ -8,6 +8,7 @@ import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
 import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
+import type { OpenLookups } from './truth/open-lookups.js'
 import type { QuietJobs } from './truth/quiet-jobs.js'
 import type { ToldOrphan } from './truth/told-orphan.js'
 import type { SendState } from './sending/send-state.js'
@@ -35,6 +36,8 @@ export interface Engine {
   readonly quiet: QuietJobs
   readonly polls: PollState
   readonly lookups: LookupBudget
+  /** Those that the worker has not answered yet. */
+  readonly open: OpenLookups
   readonly lease: LeaseKeeper
   readonly sendState: SendState
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */

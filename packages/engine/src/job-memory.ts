@@ -26,6 +26,8 @@ interface KnownJob {
   /** Look-ups that failed since one was answered, and the worker's last words. */
   askFailures?: number
   askTrouble?: string
+  /** The worker was slow to answer. */
+  isAskLate?: boolean
   /** Somebody has looked since the claim: no job of an earlier attempt runs. */
   isEarlierEnded?: boolean
   /** Sends that failed. */
@@ -134,6 +136,7 @@ export class JobMemory {
     const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
     known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
     delete known.askFailures
+    delete known.isAskLate
     known.wantedSinceMs = known.askAtMs
   }
 
@@ -146,6 +149,16 @@ export class JobMemory {
     const ownMs = beyond > 0 ? backoffMs(OWN_TROUBLE, beyond, this.#random) : 0
     known.askAtMs = known.wantedSinceMs = nowMs + Math.max(ASK_AGAIN_MS, ownMs)
     notAbsent(known)
+  }
+
+  noteAskLate(job: Job): void {
+    this.#of(job).isAskLate = true
+  }
+
+  /** The latest look-up of it failed, or was not answered in time. */
+  isTroubled(job: Job): boolean {
+    const { askFailures = 0, isAskLate = false } = this.#of(job)
+    return isAskLate || askFailures > 0
   }
 
   /** How many can't be asked for, each at least twice in a row, and what the worker said of one. */

@@ -46,14 +46,14 @@ function jobOf({ id, report: { uid, attempt } }: ReportedJob): JobRef {
 
 /** A job that is made again under the name of one that was judged is another. */
 function keyOf(job: ReportedJob): string {
-  return `${nameOf(jobOf(job))} ${job.report.jobUid ?? ''}`
+  return JSON.stringify([nameOf(jobOf(job)), job.report.jobUid])
 }
 
 /** Of those that a poll reports. What was told of stays so while the job counts as running, though a poll may lack it. */
 async function judgeNew(engine: Engine, running: readonly ReportedJob[], { items }: Found): Promise<void> {
   const { told, queue, sendConcurrency } = engine
   const names = new Set(engine.running.orphans(items).map(nameOf))
-  for (const key of told.orphans.keys()) if (!names.has(nameIn(key))) told.orphans.delete(key)
+  for (const [key, { name }] of told.orphans) if (!names.has(name)) told.orphans.delete(key)
   const fresh = running.filter((job) => !told.orphans.has(keyOf(job))).slice(0, MAX_ITEM_LOOKUPS)
   await forEachParallel(fresh, sendConcurrency, async (job) => {
     // Looked up afresh: the item may have been claimed after the list was read, by an engine whose lease has run out since.
@@ -62,13 +62,9 @@ async function judgeNew(engine: Engine, running: readonly ReportedJob[], { items
   })
 }
 
-function nameIn(key: string): string {
-  return key.slice(0, key.lastIndexOf(' '))
-}
-
 function noteVerdict(engine: Engine, job: ReportedJob, verdict: 'left' | keyof typeof WHY): void {
   const { told, logger, emit } = engine
-  const note = { tries: 0, dueAtMs: Number.NEGATIVE_INFINITY }
+  const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMs: Number.NEGATIVE_INFINITY }
   if (verdict !== 'left' && canEnd(engine)) {
     told.orphans.set(keyOf(job), { ...note, endFor: verdict })
     return

@@ -65,11 +65,16 @@ async function askForMore(
 ): Promise<void> {
   const reported = reportedOf(found)
   const trials = new LookupTrials(engine, tally, reported[0]?.item)
-  await askForAbsent(engine, tally, { asking, trials })
-  await askForEarlier(engine, tally, asking)
-  const cancels = new Set(asking.decisions.cancels.map(({ item }) => item))
   const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
-  await askForQuiet(engine, tally, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
+  try {
+    await askForAbsent(engine, tally, { asking, trials })
+    await askForEarlier(engine, tally, asking)
+    const cancels = new Set(asking.decisions.cancels.map(({ item }) => item))
+    await askForQuiet(engine, tally, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
+  } finally {
+    trials.end()
+    engine.open.dropAnswered()
+  }
 }
 
 interface ReportedItem {
@@ -91,6 +96,7 @@ function notePoll(engine: Engine, tally: Tally, found: Found): void {
   engine.running.notePoll(found)
   engine.memory.keepOnly(items.values())
   engine.quiet.keepOnly(items)
+  engine.open.keepOnly(items.values())
   tally.poll = tickPollOf(reports, engine.polls.mayStart)
 }
 

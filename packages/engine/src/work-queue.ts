@@ -17,6 +17,7 @@ import { controlHoldups, sendHoldups } from './sending/holdups.js'
 import { SendPass } from './sending/send-pass.js'
 import { SendState } from './sending/send-state.js'
 import { Sweeper } from './sweeper.js'
+import { OpenLookups } from './truth/open-lookups.js'
 import { QuietJobs } from './truth/quiet-jobs.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
@@ -130,6 +131,7 @@ export class WorkQueue {
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
+      open: new OpenLookups(),
       stop: { requested: false },
       lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
       seen: new SeenJobs({ queue, logger }),
@@ -226,6 +228,7 @@ export class WorkQueue {
   #distrust(): void {
     this.#engine.memory.distrust()
     this.#engine.running.noteNewDispatcher()
+    this.#engine.open.clear()
     this.#engine.polls.noteNewDispatcher()
     this.#engine.sendState.noteNewDispatcher()
   }

@@ -234,20 +234,26 @@ test('a job that nobody could ask about keeps its whole grace', async () => {
   expect(await engine.tick()).toMatchObject({ lost: 1, processing: 0 })
 })
 
-test('look-ups that take long do not hold a tick up past a third of the lease', async () => {
-  const world = new World()
-  await world.put(100)
-  const worker = world.openWorker()
-  const engine = world.engine({ worker, policy: processingLimit(100), leaseTtlMs: 9_000, sendConcurrency: 1 })
-  await engine.tick()
-  worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
-  const lookup = worker.lookupJob.bind(worker)
-  worker.lookupJob = async (job) => {
-    await world.clock.advance(1_000)
-    return lookup(job)
-  }
-  expect(await engine.tick()).toMatchObject({ poll: { asked: 3, unasked: 97 } })
-})
+test.each([
+  [9_000, 2],
+  [3_000, 1],
+])(
+  'look-ups that take long hold a tick up for two seconds, or a third of the lease: %i ms',
+  async (leaseTtlMs, asked) => {
+    const world = new World()
+    await world.put(100)
+    const worker = world.openWorker()
+    const engine = world.engine({ worker, policy: processingLimit(100), leaseTtlMs, sendConcurrency: 1 })
+    await engine.tick()
+    worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
+    const lookup = worker.lookupJob.bind(worker)
+    worker.lookupJob = async (job) => {
+      await world.clock.advance(1_000)
+      return lookup(job)
+    }
+    expect(await engine.tick()).toMatchObject({ poll: { asked, unasked: 100 - asked } })
+  },
+)
 
 test('a spell is told of once, with its reason, and once when it is over', async () => {
   const world = new World()

@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemHead, JobRef, JobReport } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { forEachParallel } from '../parallel.js'
@@ -6,6 +6,7 @@ import { refOf } from '../settle.js'
 import type { Tally } from '../tick-result.js'
 import { act, factsOf, ownReport, type Asking } from './decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
+import { LATE, type Patience } from './open-lookups.js'
 
 /** Look-ups within one tick begin for a third of the lease's life at most: what the poll said is to be settled meanwhile. */
 export function isLate({ clock, leaseTtlMs }: Engine, beganMs: number): boolean {
@@ -22,19 +23,18 @@ export async function askForAbsent(
   tally: Tally,
   { asking, trials }: { asking: Asking; trials: LookupTrials },
 ): Promise<void> {
-  const { memory, clock, lookups } = engine
-  const beganMs = clock.monotonicMs()
+  const { memory, clock, lookups, open } = engine
   await forEachParallel(memory.longestWanted(asking.decisions.asks), engine.sendConcurrency, async (item) => {
     // In an outage the others wait for the next tick, as those do that weren't answered.
-    const mayAsk = tally.unavailable === undefined && !isLate(engine, beganMs)
-    if (!mayAsk || !lookups.take(clock.monotonicMs())) {
+    const patience = trials.patienceFor(item)
+    const mayAsk = tally.unavailable === undefined && !patience.isOver
+    if (!open.has(item) && (!mayAsk || !lookups.take(clock.monotonicMs()))) {
       count(tally, 'unasked')
       return
     }
     count(tally, 'asked')
     try {
-      await ask(engine, item, asking)
-      trials.noteAnswer()
+      if (await ask(engine, item, { asking, patience })) trials.noteAnswer()
     } catch (error) {
       if (!isOutage(error)) throw error
       memory.noteAskFailed(item, clock.monotonicMs(), error.message)
@@ -55,9 +55,20 @@ function count(tally: Tally, what: 'asked' | 'unasked'): void {
   if (tally.poll !== undefined) tally.poll = { ...tally.poll, [what]: tally.poll[what] + 1 }
 }
 
-async function ask(engine: Engine, item: ItemHead, { decisions, poll }: Asking): Promise<void> {
+interface Waiting {
+  readonly asking: Asking
+  readonly patience: Patience
+}
+
+/** @returns whether the worker answered in time */
+async function ask(engine: Engine, item: ItemHead, { asking, patience }: Waiting): Promise<boolean> {
   const { memory, clock } = engine
-  const report = await lookedUp(engine, item)
+  const { poll, decisions } = asking
+  const report = await lookedUp(engine, item, patience)
+  if (report === LATE) {
+    memory.noteAskLate(item)
+    return false
+  }
   const nowMs = clock.monotonicMs()
   // Sure as the answer is, only a complete poll beside it lets a grace pass.
   if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
@@ -67,14 +78,29 @@ async function ask(engine: Engine, item: ItemHead, { decisions, poll }: Asking):
   const facts = { ...factsOf(engine, item, poll), asking: 'no-such-job' } as const
   memory.noteAsked(item, nowMs)
   act(engine, { item, report, facts }, decisions)
+  return true
 }
 
 /** What the worker says of the item's own job; whether that runs is noted. */
-export async function lookedUp(engine: Engine, item: ItemHead): Promise<JobReport | undefined> {
-  const { worker, running } = engine
-  const answer = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(item)))
+export async function lookedUp(
+  engine: Engine,
+  item: ItemHead,
+  patience: Patience,
+): Promise<JobReport | undefined | typeof LATE> {
+  const { running } = engine
+  const answer = await lookUp(engine, refOf(item), patience)
+  if (answer === LATE) return LATE
   const report = ownReport(item, answer)
   if (report?.stage === 'PROCESSING') running.noteSending(refOf(item))
   else running.noteEnded(refOf(item))
   return report
+}
+
+/** One look-up, or what came of the one that is open. */
+export function lookUp(
+  { open, worker }: Engine,
+  job: JobRef,
+  patience: Patience,
+): Promise<JobReport | undefined | typeof LATE> {
+  return open.ask(job, () => callWorker('lookupJob', async () => worker.lookupJob?.(job)), patience)
 }

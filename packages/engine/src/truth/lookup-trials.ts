@@ -3,12 +3,19 @@ import type { Engine } from '../engine.js'
 import { callWorker } from '../engine-errors.js'
 import { refOf } from '../settle.js'
 import type { Tally } from '../tick-result.js'
+import { Patience } from './open-lookups.js'
+
+/** Look-ups are waited for so long in one tick, or a third of the lease's life if that is less; those that failed or were late before, so long. */
+const PATIENCE_MS = 2_000
+const SHORT_PATIENCE_MS = 100
 
 /**
- * The look-ups of one tick, and whose trouble those are that fail. One that fails is taken for its item's. When a second one fails and none was
+ * The look-ups of one tick: how long they are waited for, and whose trouble those are that fail. One that fails is taken for its item's. When a second one fails and none was
  * answered, a job that the poll has just reported is asked for: if that is not answered either, the worker is in trouble, and no more is asked.
  */
 export class LookupTrials {
+  readonly #patience: Patience
+  readonly #shortPatience: Patience
   readonly #engine: Engine
   readonly #tally: Tally
   /** A job that the worker surely knows. */
@@ -18,9 +25,22 @@ export class LookupTrials {
   #testimony: Promise<boolean> | undefined
 
   constructor(engine: Engine, tally: Tally, witness: ItemHead | undefined) {
+    this.#patience = newPatience(engine)
+    this.#shortPatience = new Patience(engine.clock, SHORT_PATIENCE_MS)
     this.#engine = engine
     this.#tally = tally
     this.#witness = witness
+  }
+
+  /** What may hang again must not cost the others the time of a tick. */
+  patienceFor(item: ItemHead): Patience {
+    return this.#engine.memory.isTroubled(item) ? this.#shortPatience : this.#patience
+  }
+
+  /** No timer goes on after this. */
+  end(): void {
+    this.#patience.end()
+    this.#shortPatience.end()
   }
 
   noteAnswer(): void {
@@ -58,6 +78,10 @@ export class LookupTrials {
       return false
     }
   }
+}
+
+export function newPatience({ clock, leaseTtlMs }: Engine): Patience {
+  return new Patience(clock, Math.min(PATIENCE_MS, leaseTtlMs / 3))
 }
 
 /** What the worker says of itself, or of its wish to be left alone. */

@@ -4,9 +4,10 @@ import { isOutage } from '../engine-errors.js'
 import { LookupBudget } from '../lookup-budget.js'
 import { forEachParallel } from '../parallel.js'
 import type { Tally } from '../tick-result.js'
-import { isLate, lookedUp } from './ask-absent.js'
+import { lookedUp } from './ask-absent.js'
 import { act, factsOf, type Asking } from './decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
+import { LATE, type Patience } from './open-lookups.js'
 
 interface HeardJob {
   readonly attempt: number
@@ -126,16 +127,18 @@ export async function askForQuiet(
   tally: Tally,
   { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemHead> },
 ): Promise<void> {
-  const { clock, lookups, quiet } = engine
+  const { clock, lookups, quiet, open } = engine
   if (!asking.poll.canAsk) return
   const beganMs = clock.monotonicMs()
   await forEachParallel(quiet.due(items, beganMs), engine.sendConcurrency, async (item) => {
     const nowMs = clock.monotonicMs()
-    if (tally.unavailable !== undefined || isLate(engine, beganMs)) return
-    if (!quiet.budget.take(nowMs) || !lookups.take(nowMs)) return
+    const patience = trials.patienceFor(item)
+    if (!open.has(item)) {
+      if (tally.unavailable !== undefined || patience.isOver) return
+      if (!quiet.budget.take(nowMs) || !lookups.take(nowMs)) return
+    }
     try {
-      await askOne(engine, item, asking)
-      trials.noteAnswer()
+      if (await askOne(engine, item, { asking, patience })) trials.noteAnswer()
     } catch (error) {
       if (!isOutage(error)) throw error
       quiet.noteAsked(item, clock.monotonicMs())
@@ -144,20 +147,30 @@ export async function askForQuiet(
   })
 }
 
-async function askOne(engine: Engine, item: ItemHead, { decisions, poll }: Asking): Promise<void> {
+/** @returns whether the worker answered in time */
+async function askOne(
+  engine: Engine,
+  item: ItemHead,
+  { asking: { decisions, poll }, patience }: { asking: Asking; patience: Patience },
+): Promise<boolean> {
   const { quiet, memory, clock } = engine
-  const report = await lookedUp(engine, item)
+  const report = await lookedUp(engine, item, patience)
+  if (report === LATE) {
+    memory.noteAskLate(item)
+    return false
+  }
   const nowMs = clock.monotonicMs()
   quiet.noteAsked(item, nowMs)
   if (report === undefined) {
-    if (poll.poll === 'incomplete') return
+    if (poll.poll === 'incomplete') return true
     const absentMs = quiet.noteDenied(item, nowMs)
     const facts = { ...factsOf(engine, item, poll), absentMs, asking: 'no-such-job' } as const
     act(engine, { item, report, facts }, decisions)
-    return
+    return true
   }
   quiet.noteKnown(item)
-  if (report.stage === 'PROCESSING') return
+  if (report.stage === 'PROCESSING') return true
   memory.noteReport(item, report, nowMs)
   act(engine, { item, report, facts: factsOf(engine, item, poll) }, decisions)
+  return true
 }
