@@ -8,7 +8,7 @@ import { giveBack } from './sending/give-back.js'
 import { noteCapacityOver } from './sending/note-capacity.js'
 import { probeWorker } from './sending/probe.js'
 import type { SendPass } from './sending/send-pass.js'
-import { judgeSuspects } from './sending/set-aside.js'
+import { giveUpStalled, judgeSuspects } from './sending/set-aside.js'
 import { settleAll } from './settle.js'
 
 export interface DispatchInput {
@@ -56,6 +56,8 @@ export async function startAhead(
  */
 export async function dispatch(engine: Engine, pass: SendPass, input: DispatchInput): Promise<void> {
   pass.measureCapacity()
+  giveUpStalled(engine, pass)
+  await judgeSuspects(engine, pass)
   const due = await dueResends(engine, pass, input.resends)
   const [fresh, tried] = split(engine, due)
   const later = [...input.ahead.later]
@@ -178,7 +180,9 @@ async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sendin
 
 /** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */
 async function sendTriedBefore(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
-  const { refused, trust } = engine.sendState
+  const { refused, trust, flights } = engine.sendState
+  // Items at which the worker hangs must not take all places that the others need.
+  if (flights.size > engine.sendConcurrency / 2) return
   const isProbed = pass.freshSends === 0 && sendings.some(({ head }) => refused.lacksSuccess(head))
   if (isProbed && pass.halted === undefined && (await probeWorker(engine, pass)) === 'well')
     trust.noteSuccess()
@@ -188,7 +192,7 @@ async function sendTriedBefore(engine: Engine, pass: SendPass, sendings: readonl
 async function endPass(engine: Engine, pass: SendPass): Promise<void> {
   const { tally, halted, outage } = pass
   const { sendState } = engine
-  await settleAll(engine, tally, pass.rejected)
+  await settleAll(engine, tally, pass.takeRejected())
   noteCapacityOver(engine, pass)
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage

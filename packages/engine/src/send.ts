@@ -1,5 +1,6 @@
 import type { ItemHead, JsonValue } from '@sluice/core'
 import type { Engine } from './engine.js'
+import type { Flight } from './sending/flights.js'
 import { noteSendFailed } from './sending/send-failure.js'
 import type { SendPass } from './sending/send-pass.js'
 import { refOf } from './settle.js'
@@ -48,18 +49,48 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
   pass.noteBegun(head)
   if (!engine.sendState.refused.has(head)) pass.freshSends += 1
   engine.sendState.noteTried(head)
-  const { id, uid, attempt, priority } = head
-  engine.running.noteSending({ id, uid, attempt })
+  const flight = engine.sendState.flights.begin(head, {
+    beganMs: engine.clock.monotonicMs(),
+    syncs: pass.control.syncs ?? 0,
+  })
+  await pass.untilLeft(flight, deliver(engine, flight, { head, body, again: sending.again }))
+}
+
+interface Delivery extends Omit<Sending, 'body'> {
+  readonly body: JsonValue
+}
+
+/** Never rejects. What comes of it is noted with the pass that is then the latest: it may take longer than its own. */
+async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promise<void> {
+  const { sendState, clock } = engine
   try {
-    await engine.worker.sendJob(id, body, { uid, attempt, priority, queue: engine.queue.name })
+    const isWell = await callSend(engine, flight, sending)
+    if (!isWell) return
+    sendState.noteDuration(flight.beganMs, clock.monotonicMs())
+    sendState.capacity.noteSent()
+    sendState.trust.noteSuccess()
+    if (sendState.pass !== undefined) noteSent(engine, sendState.pass, sending)
   } catch (error) {
-    await noteSendFailed(engine, pass, { head, error })
-    return
+    sendState.pass?.fail(error)
+  } finally {
+    sendState.pass?.wake()
   }
-  engine.sendState.sentWell.note({ id, uid, body })
-  engine.sendState.capacity.noteSent()
-  engine.sendState.trust.noteSuccess()
-  noteSent(engine, pass, sending)
+}
+
+/** @returns whether the worker took it */
+async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery): Promise<boolean> {
+  const { sendState, worker, queue, running } = engine
+  const { id, uid, attempt, priority } = head
+  running.noteSending({ id, uid, attempt })
+  try {
+    await worker.sendJob(id, body, { uid, attempt, priority, queue: queue.name })
+  } catch (error) {
+    if (!sendState.flights.end(flight) || sendState.pass === undefined) return false
+    await noteSendFailed(engine, sendState.pass, { head, error })
+    return false
+  }
+  sendState.sentWell.note({ id, uid, body })
+  return sendState.flights.end(flight)
 }
 
 /** The worker has a job of it. */

@@ -197,7 +197,9 @@ export class WorkQueue {
 
   async #settleAndSend(pass: SendPass, findings: Findings): Promise<void> {
     const { tally, control } = pass
-    const { resends } = findings.decisions
+    const { flights } = this.#engine.sendState
+    // Of those whose sends are still under way nothing is known yet.
+    const resends = findings.decisions.resends.filter((item) => !flights.has(item))
     this.#engine.sendState.keepOnly(findings.found.items)
     const isHeld = control.paused || tally.unavailable !== undefined || !this.#engine.polls.mayStart
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,

@@ -22,6 +22,9 @@ type Command =
       readonly times: number
     }
   | { readonly do: 'hold' | 'begin'; readonly which: number }
+  | { readonly do: 'poison'; readonly which: number; readonly looksUp: boolean }
+  | { readonly do: 'limit jobs'; readonly maxJobs: number }
+  | { readonly do: 'sync' }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tick'), engine: fc.nat(1) }) },
@@ -55,6 +58,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     times: fc.integer({ min: 1, max: 3 }),
   }),
   fc.record({ do: fc.constantFrom('hold', 'begin'), which: fc.nat(5) }),
+  fc.record({ do: fc.constant('poison'), which: fc.nat(5), looksUp: fc.boolean() }),
+  fc.record({ do: fc.constant('limit jobs'), maxJobs: fc.nat(4) }),
+  fc.record({ do: fc.constant('sync') }),
 ) as fc.Arbitrary<Command>
 
 class Play {
@@ -125,6 +131,19 @@ class Play {
         else if (job) world.worker.beginJob(job.id)
         return
       }
+      case 'poison': {
+        const waiting = await world.queue.peek(6)
+        const item = waiting[step.which % Math.max(waiting.length, 1)]
+        const calls = step.looksUp ? (['sendJob', 'lookupJob'] as const) : (['sendJob'] as const)
+        if (item) for (const worker of this.workers) worker.troubleItem(item.id, { calls })
+        return
+      }
+      case 'limit jobs':
+        this.workers[0].limitJobs(step.maxJobs)
+        return
+      case 'sync':
+        await world.queue.control.sync()
+        return
       case 'trouble':
         this.workers[0][step.kind](step.times)
         return
@@ -156,6 +175,10 @@ class Play {
   /** All trouble over, everything ends. */
   async drain(): Promise<Record<Stage, number>> {
     const { world } = this
+    for (const worker of this.workers) {
+      worker.endTrouble()
+      worker.limitJobs(1_000)
+    }
     await world.queue.control.resume()
     await world.queue.control.setLimits({ maxProcessing: 3 })
     for (let step = 0; step < 200; step++) {

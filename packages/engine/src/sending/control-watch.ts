@@ -3,6 +3,8 @@ import type { Clock, ControlState, Queue } from '@sluice/core'
 export interface ControlWatchOptions {
   readonly queue: Pick<Queue, 'control'>
   readonly clock: Clock
+  /** Called every second. */
+  readonly onTick: () => void
   /** Called with each state that is read. */
   readonly onRead: (control: ControlState) => void
   /** Called once with what a read rejected with; nothing is read after it. */
@@ -49,6 +51,7 @@ export class ControlWatch {
     while (!signal.aborted) {
       await clock.sleep(EVERY_MS, signal)
       if (signal.aborted) return
+      this.#options.onTick()
       const ended = this.#read()
       this.#reading = { sinceMs: clock.monotonicMs(), ended }
       await ended

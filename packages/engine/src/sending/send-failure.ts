@@ -23,7 +23,7 @@ export async function noteSendFailed(engine: Engine, pass: SendPass, failed: Fai
   if (trouble === 'fatal') throw error
   if (trouble === 'rejected') {
     const reason = isSluiceError(error) ? error.message : ''
-    pass.rejected.push({ settlement: rejected(head, reason), why: 'rejected' })
+    pass.noteRejected({ settlement: rejected(head, reason), why: 'rejected' })
     return
   }
   engine.memory.noteUnsent(head)

@@ -4,13 +4,14 @@ import { roomIn } from '../release-policy.js'
 import type { DecidedSettlement } from '../settle.js'
 import type { Tally } from '../tick-result.js'
 import { ControlWatch } from './control-watch.js'
+import type { Flight } from './flights.js'
 import { FreshClaims } from './fresh-claims.js'
 import { FEW_FAILURES } from './worker-trust.js'
 
 /**
  * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be used · `stop`: this engine is to stop ·
  * `less`, `more`: operators changed the control; of `less` claims go back · `worker`: an outage · `doubt`: many items failed in a row though a probe
- * went well · `capacity`, `retry-after`: the worker takes no more for now.
+ * went well · `capacity`, `retry-after`: the worker takes no more for now · `busy`: sends of earlier passes, which take long, hold all places.
  */
 export type Halt =
   | 'lease'
@@ -22,6 +23,7 @@ export type Halt =
   | 'doubt'
   | 'capacity'
   | 'retry-after'
+  | 'busy'
 
 /** A send that failed in a way that is the item's trouble, unless everything else fails too. */
 export interface Suspect {
@@ -35,7 +37,8 @@ export interface Suspect {
 export class SendPass {
   readonly tally: Tally
   readonly claims: FreshClaims
-  readonly rejected: DecidedSettlement[] = []
+  readonly #rejected: DecidedSettlement[] = []
+  readonly #left = new Map<Flight, () => void>()
   readonly #engine: Engine
   readonly #watch: ControlWatch
   #width = Number.POSITIVE_INFINITY
@@ -62,9 +65,12 @@ export class SendPass {
     this.#watch = new ControlWatch({
       queue,
       clock,
+      onTick: () => this.#leaveStragglers(),
       onRead: (read) => this.#noteControl(read),
       onError: (error) => this.fail(error),
     })
+    this.#carryOver(sendState.pass)
+    sendState.pass = this
     sendState.trust.beginPass()
     sendState.capacity.beginPass()
     if (sendState.leaveAlone.leftMs(clock.monotonicMs()) > 0) this.halt('retry-after')
@@ -95,7 +101,7 @@ export class SendPass {
   /** What is in flight goes on; nothing more begins. The first reason stands. */
   halt(why: Halt): void {
     this.#halt ??= why
-    this.#wakeAll()
+    this.wake()
   }
 
   /** The worker takes nothing. No item is to blame: all keep their claims. */
@@ -145,6 +151,28 @@ export class SendPass {
     this.#suspects.push(suspect)
   }
 
+  noteRejected(decided: DecidedSettlement): void {
+    this.#rejected.push(decided)
+  }
+
+  takeRejected(): readonly DecidedSettlement[] {
+    return this.#rejected.splice(0)
+  }
+
+  /** Another engine has dispatched since: what came of its sends is for that one to find out. */
+  forget(): void {
+    this.takeSuspects()
+    this.takeRejected()
+  }
+
+  /** Resolves when the send has ended, or is left to itself for taking too long. */
+  async untilLeft(flight: Flight, ended: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#left.set(flight, resolve)
+    await Promise.race([ended, promise])
+    this.#left.delete(flight)
+  }
+
   takeSuspects(): readonly Suspect[] {
     const suspects = this.#suspects
     this.#suspects = []
@@ -159,6 +187,8 @@ export class SendPass {
   async enter(): Promise<boolean> {
     this.#watch.start()
     while (this.halted === undefined && this.#inFlight >= this.#places()) {
+      // Nothing that this pass waits for would wake it.
+      if (this.#inFlight === 0) this.halt('busy')
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.push(resolve)
       await promise
@@ -170,7 +200,7 @@ export class SendPass {
 
   leave(): void {
     this.#inFlight -= 1
-    this.#wakeAll()
+    this.wake()
   }
 
   /** Resolves once the control is known as it was a second ago. */
@@ -180,10 +210,25 @@ export class SendPass {
 
   #places(): number {
     const { trust } = this.#engine.sendState
-    return Math.min(this.#width, trust.inDoubt || trust.isSuspect ? FEW_FAILURES : Number.POSITIVE_INFINITY)
+    const { flights } = this.#engine.sendState
+    const others = flights.size - this.#left.size
+    const most = trust.inDoubt || trust.isSuspect ? FEW_FAILURES : this.#engine.sendConcurrency
+    return Math.min(this.#width, most - others)
   }
 
-  #wakeAll(): void {
+  #leaveStragglers(): void {
+    const { sendState, clock } = this.#engine
+    for (const flight of sendState.stragglers(clock.monotonicMs())) this.#left.get(flight)?.()
+  }
+
+  #carryOver(before: SendPass | undefined): void {
+    if (before === undefined) return
+    this.#suspects = [...before.takeSuspects()]
+    this.#rejected.push(...before.takeRejected())
+  }
+
+  /** A place may be free. */
+  wake(): void {
     const waiting = this.#waiting
     this.#waiting = []
     for (const wake of waiting) wake()

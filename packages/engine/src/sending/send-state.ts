@@ -3,8 +3,10 @@ import type { Random } from '../backoff.js'
 import type { SendsOptions } from '../engine-options.js'
 import type { DecidedSettlement } from '../settle.js'
 import { CapacityGate } from './capacity-gate.js'
+import { Flights, type Flight } from './flights.js'
 import { LeaveAlone } from './leave-alone.js'
 import { RefusedItems } from './refused-items.js'
+import type { SendPass } from './send-pass.js'
 import { SentWell } from './sent-well.js'
 import { WorkRate } from './work-rate.js'
 import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
@@ -19,6 +21,9 @@ export interface SendStateOptions {
   readonly random: Random
 }
 
+/** A send is a straggler after so long, and after so many times what the others take. */
+const STRAGGLER_MS = 1_000
+const STRAGGLER_FACTOR = 4
 /** Claims or settles of so many items in one call say how long many take. */
 const ENOUGH_MOVES = 16
 
@@ -29,6 +34,11 @@ export class SendState {
   readonly capacity: CapacityGate
   readonly leaveAlone: LeaveAlone
   readonly sentWell: SentWell
+  readonly flights = new Flights()
+  /** The latest, which may be over: what comes of a send is noted with it. */
+  pass: SendPass | undefined
+  #sendMs: number | undefined
+  #sentAtMs = Number.NEGATIVE_INFINITY
   readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
   /** Passes one after the other that ended in an outage in unknown words. */
   #puzzles = 0
@@ -47,6 +57,19 @@ export class SendState {
     this.capacity = new CapacityGate(sendConcurrency)
     this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
     this.sentWell = new SentWell(queue)
+  }
+
+  /** A send that began then went well. */
+  noteDuration(beganMs: number, nowMs: number): void {
+    this.#sentAtMs = nowMs
+    this.#sendMs = this.#sendMs === undefined ? nowMs - beganMs : (this.#sendMs + nowMs - beganMs) / 2
+  }
+
+  /** Sends that take far longer than others do. Where nothing was sent well in the pass or since they began, it is the worker that hangs. */
+  stragglers(nowMs: number): Flight[] {
+    const patienceMs = Math.max(STRAGGLER_MS, STRAGGLER_FACTOR * (this.#sendMs ?? 0))
+    const isOne = ({ beganMs }: Flight): boolean => this.trust.wasWell || this.#sentAtMs > beganMs
+    return this.flights.olderThan(patienceMs, nowMs).filter(isOne)
   }
 
   /** How many items that failed go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */
@@ -91,6 +114,7 @@ export class SendState {
   /** Another engine has dispatched in between. */
   noteNewDispatcher(): void {
     this.#untried.clear()
+    this.pass?.forget()
     this.refused.noteNewDispatcher()
     this.trust.noteNewDispatcher()
   }

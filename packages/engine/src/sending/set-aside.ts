@@ -1,4 +1,4 @@
-import type { ItemHead } from '@sluice/core'
+import { SluiceError, type ItemHead } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { forEachParallel } from '../parallel.js'
 import { refOf, type DecidedSettlement } from '../settle.js'
@@ -21,6 +21,22 @@ export async function judgeSuspects(engine: Engine, pass: SendPass): Promise<voi
     if (settlement !== undefined) decided.push(settlement)
   })
   await settleUnsent(engine, pass.tally, decided)
+}
+
+/**
+ * A send that has not answered for as long as a call may take at the very most: its answer is no longer waited for, and a late one changes nothing.
+ */
+export function giveUpStalled(engine: Engine, pass: SendPass): void {
+  const { sendState, stallMs, clock, logger, memory } = engine
+  for (const flight of sendState.flights.olderThan(stallMs, clock.monotonicMs())) {
+    const { head } = flight
+    sendState.flights.end(flight)
+    memory.noteUnsent(head)
+    const attempted = `Cannot send item ${JSON.stringify(head.id)}: sendJob of the worker has not answered for ${stallMs} ms`
+    const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', attempted, { itemId: head.id })
+    logger.error(refOf(head), `${attempted}; its answer is no longer waited for`)
+    pass.noteSuspect({ head, error, successes: sendState.trust.successes })
+  }
 }
 
 /**

@@ -342,17 +342,19 @@ test('an engine that stalls after it has asked for a refused item gives nothing 
   worker.troubleItem('i0')
   const policy = processingLimit(2)
   const other = world.engine({ policy, leaseTtlMs: 1_000 })
+  const taken: unknown[] = []
   const sides = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'lookupJob') {
       await world.clock.advance(1_500)
-      expect(await other.tick()).toMatchObject({ role: 'dispatcher', resent: 1 })
+      taken.push(await other.tick())
     }
     return answer
   })
   sides.worker.sendJob = (id, body, job) => worker.sendJob(id, body, job)
   const engine = world.engine({ ...sides, policy, leaseTtlMs: 1_000 })
   expect(await engine.tick()).toMatchObject({ role: 'standby', settled: { waiting: 0 } })
+  expect(taken).toMatchObject([{ role: 'dispatcher', resent: 1 }])
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
   for (let tick = 0; tick < 5; tick++) {
     await other.tick()
