@@ -94,8 +94,10 @@ async function claim(
   { control, max }: { control: ControlState; max: number },
 ): Promise<Claimed> {
   const wanted = Math.min(roomFor(engine, tally, control), max)
-  if (wanted === 0 || !(await engine.lease.keep())) return NOTHING_CLAIMED
-  const items = await engine.queue.get(wanted)
+  if (wanted === 0 || engine.stop.requested || !(await engine.lease.keep())) return NOTHING_CLAIMED
+  const lease = engine.lease.current
+  if (lease === undefined) return NOTHING_CLAIMED
+  const items = await engine.queue.get(wanted, { lease })
   tally.claimed += items.length
   tally.processing += items.length
   for (const item of items) engine.memory.noteUnsent(item)

@@ -31,6 +31,11 @@ export class LeaseKeeper {
     return this.#fence
   }
 
+  /** The lease while it is held, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]. */
+  get current(): Lease | undefined {
+    return this.held ? this.#lease : undefined
+  }
+
   /** Whether it is held at this instant, without asking anybody. */
   get held(): boolean {
     return this.#lease !== undefined && this.#options.clock.monotonicMs() < this.#endsAtMs
@@ -67,6 +72,11 @@ export class LeaseKeeper {
     const lease = this.#lease
     this.#lease = undefined
     await lease?.release()
+  }
+
+  /** The storage has said that it is lost: another may hold it, and what this tick has read is no longer so. */
+  forget(): void {
+    this.#lease = undefined
   }
 
   async #renew(): Promise<boolean> {

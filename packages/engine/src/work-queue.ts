@@ -1,4 +1,4 @@
-import type { Clock, ControlState } from '@sluice/core'
+import { isSluiceError, type Clock, type ControlState } from '@sluice/core'
 import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
@@ -139,8 +139,9 @@ export class WorkQueue {
     try {
       await this.#pass(tally)
     } catch (error) {
-      if (!isOutage(error)) throw error
-      tally.unavailable = error
+      if (isSluiceError(error, 'SLUICE_LEASE_LOST')) this.#engine.lease.forget()
+      else if (isOutage(error)) tally.unavailable = error
+      else throw error
       // Unless the poll was read, no grace has passed for jobs that are absent from it.
       if (!tally.reconciled) this.#engine.memory.lookAway()
     }

@@ -634,7 +634,7 @@ test('a renewal that comes too late: sending stops at once, the other sends the 
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
 
-test('claimed by an engine that had lost its lease: the new one never exceeds the cap', async () => {
+test('a claim of an engine that lost its lease claims nothing, and is no outage', async () => {
   const world = new World()
   await world.put(10)
   const policy = processingLimit(3)
@@ -649,8 +649,12 @@ test('claimed by an engine that had lost its lease: the new one never exceeds th
     return call()
   })
   const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
-  expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
-  expect(await world.queue.size('PROCESSING')).toBe(6)
+  const late = await a.tick()
+  expect(late).toMatchObject({ role: 'standby', claimed: 0, sent: 0 })
+  expect(late.unavailable).toBeUndefined()
+  expect(world.kinds()).not.toContain('outage')
+  expect(world.logs.filter(({ level }) => level !== 'debug')).toEqual([])
+  expect(await world.queue.size('PROCESSING')).toBe(3)
   for (let tick = 0; tick < 12; tick++) {
     await b.tick()
     world.worker.settleJob(world.worker.running()[0]?.id ?? '', { stage: 'SUCCESS' })
