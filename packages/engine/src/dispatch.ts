@@ -100,6 +100,7 @@ async function claim(
   const items = await engine.queue.get(wanted, { lease })
   tally.claimed += items.length
   tally.processing += items.length
+  engine.unsent.noteClaimed(items)
   for (const item of items) engine.memory.noteUnsent(item)
   return { items, isAll: items.length < wanted }
 }

@@ -17,6 +17,11 @@ export function isOutage(error: unknown): error is SluiceError {
   return isSluiceError(error) && (error.retryable || error.code === 'SLUICE_WORKER_DENIED')
 }
 
+/** Which of the two an outage is of. */
+export function sideOf(error: SluiceError): 'queue' | 'worker' {
+  return isQueueError(error) ? 'queue' : 'worker'
+}
+
 function isQueueError(error: unknown): boolean {
   return isSluiceError(error) && error.code.startsWith('SLUICE_QUEUE_')
 }

@@ -7,6 +7,9 @@ import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
 import type { RunningJobs } from './running-jobs.js'
+import type { DispatcherRecord } from './records/dispatcher-record.js'
+import type { CallWatch } from './running/call-watch.js'
+import type { UnsentClaims } from './running/unsent-claims.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -28,6 +31,11 @@ export interface Engine {
   readonly polls: PollState
   readonly lookups: LookupBudget
   readonly lease: LeaseKeeper
+  /** Every call of `queue` and `worker` goes through it. */
+  readonly calls: CallWatch
+  /** What it says of itself to other processes. */
+  readonly record: DispatcherRecord
+  readonly unsent: UnsentClaims
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */

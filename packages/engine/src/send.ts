@@ -41,9 +41,10 @@ export async function sendItem(engine: Engine, pass: SendPass, sending: Sending)
     pass.halted = true
     return
   }
-  // Another send may have met the outage while this one waited for the lease.
-  if (pass.halted) return
+  // Another send may have met the outage, or the stop come, while this one waited for the lease.
+  if (pass.halted || engine.stop.requested) return
   const { id, uid, attempt, priority } = sending.head
+  engine.unsent.noteBegun(sending.head)
   engine.running.noteSending({ id, uid, attempt })
   try {
     await engine.worker.sendJob(id, sending.body, { uid, attempt, priority, queue: engine.queue.name })

@@ -2,6 +2,7 @@ import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { processingLimit, releaseAll } from '../src/index.js'
+import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
 
 const sleepless = { backoff: { baseMs: 0 } }
@@ -618,16 +619,19 @@ test('a renewal that comes too late: sending stops at once, the other sends the 
   const policy = processingLimit(6)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'sendJob' && world.started.length === 3) {
       // This process is held up for longer than its lease lives, and another takes over meanwhile.
+      clock.suspend()
       await world.clock.advance(1_000)
       taken.push(await b.tick())
+      clock.resume()
     }
     return answer
   })
-  const a = world.engine({ queue, worker, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, clock, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', sent: 3 })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 3 }])
   expect(world.started).toHaveLength(6)
@@ -640,15 +644,18 @@ test('a claim of an engine that lost its lease claims nothing, and is no outage'
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'get' && !stolen) {
       stolen = true
+      clock.suspend()
       await world.clock.advance(1_000)
       await b.tick()
+      clock.resume()
     }
     return call()
   })
-  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
   const late = await a.tick()
   expect(late).toMatchObject({ role: 'standby', claimed: 0, sent: 0 })
   expect(late.unavailable).toBeUndefined()
@@ -681,6 +688,7 @@ test('stop waits for the tick under way; the jobs go on, and the next engine ado
   })
   const engine = world.engine({ queue, worker })
   const tick = engine.tick()
+  await settled()
   let stopped = false
   const stop = engine.stop().finally(() => {
     stopped = true
