@@ -99,6 +99,9 @@ function moveOf({ id, uid, attempt, retryState }: Claimed): Settlement {
  */
 function handOn(attempt: number, retryState: JsonValue | undefined): JsonValue | undefined {
   if (attempt > 1) return retryState
-  const isObject = typeof retryState === 'object' && retryState !== null && !Array.isArray(retryState)
-  return { ...(isObject ? retryState : {}), ended: true }
+  return { ...(isObject(retryState) ? retryState : {}), ended: true }
+}
+
+function isObject(value: JsonValue | undefined): value is Readonly<Record<string, JsonValue>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -55,7 +55,7 @@ function callOf({ of, prefix = '', subject }: Watching, name: string, args: read
 
 /** What the first argument names. Never a body. */
 function subjectOf(first: unknown): string | undefined {
-  if (typeof first === 'string') return `${JSON.stringify(first)}`
+  if (typeof first === 'string') return JSON.stringify(first)
   if (typeof first === 'number') return `${first} items`
   if (Array.isArray(first)) return `${first.length} items`
   const isJob = typeof first === 'object' && first !== null && 'id' in first && typeof first.id === 'string'
