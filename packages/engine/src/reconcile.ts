@@ -154,9 +154,9 @@ interface Asking {
   readonly poll: Poll
 }
 
-/** Look-ups within one tick begin for a third of the lease's life at most: what the poll said is to be settled meanwhile. */
-function isLate({ clock, leaseTtlMs }: Engine, beganMs: number): boolean {
-  return clock.monotonicMs() - beganMs >= leaseTtlMs / 3
+/** Look-ups within one tick begin for a third of the lease's life at most, and none in a stop: what the poll said is to be settled meanwhile. */
+function isLate({ clock, leaseTtlMs, stop }: Engine, beganMs: number): boolean {
+  return stop.requested || clock.monotonicMs() - beganMs >= leaseTtlMs / 3
 }
 
 /**
