@@ -74,6 +74,8 @@ export class WorkQueue {
   #paused = false
   /** `stop` is under way, so often. */
   #stops = 0
+  /** Of the tick under way: nothing more begins in it. */
+  #halt: (() => Promise<void>) | undefined
   /** The tick has written what it has to say to other processes. */
   #isSaid = false
   /** Of the latest tick. */
@@ -145,7 +147,7 @@ export class WorkQueue {
     engine.stop.requested = true
     try {
       // At once, whatever the tick waits for. What it has in hand still is given back at its end.
-      void giveBackUnsent(engine)
+      void (this.#halt?.() ?? giveBackUnsent(engine))
       if (!(await within(this.clock, deadlineMs - leaveMs, this.#lastTurn))) {
         this.#standDown.abandon(engine)
         this.#engine = this.#newEngine()
@@ -232,17 +234,21 @@ export class WorkQueue {
     engine.stop.requested = this.#stops > 0 || signal?.aborted === true
     this.#isSaid = false
     let givingBack = Promise.resolve()
-    const halt = (): void => {
+    const halt = (): Promise<void> => {
       engine.stop.requested = true
-      givingBack = giveBackUnsent(engine, tally)
+      givingBack = givingBack.then(() => giveBackUnsent(engine, tally))
+      return givingBack
     }
-    signal?.addEventListener('abort', halt)
+    const onAbort = (): void => void halt()
+    this.#halt = halt
+    signal?.addEventListener('abort', onAbort)
     try {
       await this.#pass(engine, tally)
     } catch (error) {
       this.#noteTrouble(engine, tally, error)
     } finally {
-      signal?.removeEventListener('abort', halt)
+      signal?.removeEventListener('abort', onAbort)
+      this.#halt = undefined
     }
     await givingBack
     if (engine.stop.requested) await giveBackUnsent(engine, tally)

@@ -8,7 +8,8 @@ import { World, settled, wrapped, type Options } from '../world.js'
 /** A service whose sends take 800 ms each, 16 at once, in the middle of sending 400. */
 async function sending(options: Options = {}) {
   const world = new World()
-  const ids = await world.put(400)
+  // Fifty more wait than may run: those that go back must come before them.
+  const ids = await world.put(450)
   const sends: number[] = []
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'sendJob') return call()
@@ -31,14 +32,14 @@ test('SIGTERM while 400 slow sends: no send after the signal, the claims are bac
   const stopping = engine.stop({ deadlineMs: 10_000 })
   await settled()
   // At once: not only when the sends under way have ended.
-  expect(await world.queue.sizes()).toMatchObject({ WAITING: 352, PROCESSING: 48 })
+  expect(await world.queue.sizes()).toMatchObject({ WAITING: 402, PROCESSING: 48 })
   await world.clock.advance(400)
   await loop
   await stopping
   expect(sends).toHaveLength(begun)
   expect(world.started).toHaveLength(begun)
-  expect((await world.queue.peek(400)).map(({ id }) => id)).toEqual(ids.slice(begun))
-  const item = await world.queue.lookup(ids.at(-1) ?? '')
+  expect((await world.queue.peek(450)).map(({ id }) => id)).toEqual(ids.slice(begun))
+  const item = await world.queue.lookup('i399')
   expect(item).toMatchObject({ attempt: 1, refunds: 1, retryState: { ended: true } })
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true, reason: /not sent/u }])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped', holdups: [] })
@@ -130,16 +131,36 @@ test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'document.w
   },
 )
 
-test('unsent claims go back at once, though a send under way hangs to the deadline', async () => {
-  const { world, engine, stop } = await sending({ sendConcurrency: 4 })
-  const { PROCESSING } = await world.queue.sizes()
-  expect(PROCESSING).toBe(400)
-  stop.abort()
-  await settled()
-  expect((await world.queue.sizes()).PROCESSING).toBe(12)
+test('unsent claims go back at once, though sends under way take until the deadline', async () => {
+  const { world, engine, stop, loop } = await sending({ sendConcurrency: 4 })
+  expect(await world.queue.size('PROCESSING')).toBe(400)
   const stopping = engine.stop()
+  await settled()
+  expect(await world.queue.size('PROCESSING')).toBe(12)
+  stop.abort()
   await world.clock.advance(10_000)
+  await Promise.all([stopping, loop])
+})
+
+test('a send that waits for the renewal of the lease when the stop comes is not made', async () => {
+  const world = new World()
+  await world.put(30)
+  const gate = Promise.withResolvers<void>()
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'renew') await gate.promise
+    if (name === 'sendJob') await world.clock.sleep(1_000)
+    return call()
+  })
+  const engine = world.engine({ queue, worker, policy: processingLimit(30), sendConcurrency: 1 })
+  const tick = engine.tick()
+  await world.clock.advance(8_000)
+  const begun = world.started.length
+  const stopping = engine.stop()
+  gate.resolve()
+  await world.clock.advance(3_000)
+  expect(await tick).toMatchObject({ sent: begun, processing: begun })
   await stopping
+  expect(world.started).toHaveLength(begun)
 })
 
 test('claims of an engine whose lease is lost are not given back: another may have sent them', async () => {
