@@ -1,6 +1,6 @@
 /** The loop of Sluice: reconcile what runs, then dispatch what may start. */
 export { WorkQueue } from './work-queue.js'
-export type { StopOptions, TickOptions } from './work-queue.js'
+export type { StopOptions, TickOptions } from './running/tick-options.js'
 export type {
   JobsOptions,
   LostOptions,

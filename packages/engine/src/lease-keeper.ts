@@ -78,7 +78,7 @@ export class LeaseKeeper {
   }
 
   /** The storage has said that it is lost: another may hold it, and what this tick has read is no longer so. */
-  forget(): void {
+  noteLost(): void {
     this.#lease = undefined
   }
 

@@ -15,7 +15,9 @@ import { RunningJobs } from './running-jobs.js'
 import { CallWatch } from './running/call-watch.js'
 import { outageHoldups, withPause } from './running/holdups.js'
 import { StandDown } from './running/stand-down.js'
-import { UnsentClaims, giveBackUnsent } from './running/unsent-claims.js'
+import { StopSwitch } from './running/stop-switch.js'
+import { DEFAULT_DEADLINE_MS, type StopOptions, type TickOptions } from './running/tick-options.js'
+import { UnsentClaims } from './running/unsent-claims.js'
 import { watchedQueue, watchedWorker } from './running/watched.js'
 import { within } from './running/within.js'
 import { newSendPass } from './send.js'
@@ -23,19 +25,6 @@ import { Sweeper } from './sweeper.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
 
-/** How one tick is to be done. */
-export interface TickOptions {
-  /** From its abort on the tick begins no more sends, and gives claims back that were not sent; what has ended is still settled. */
-  readonly signal?: AbortSignal
-}
-
-/** How an engine is to be stopped. */
-export interface StopOptions {
-  /** A tick that has not ended by then is given up, in ms, 0 or more. Default 10,000. */
-  readonly deadlineMs?: number
-}
-
-const DEFAULT_DEADLINE_MS = 10_000
 /** As much of the deadline is kept for giving the lease back, a fifth of it at most. */
 const LEAVE_MS = 1_000
 
@@ -68,14 +57,11 @@ export class WorkQueue {
   readonly #sweeper: Sweeper
   readonly #standDown: StandDown
   readonly #doorbell = new Doorbell()
+  readonly #stopSwitch = new StopSwitch()
   #lastTurn: Promise<unknown> = Promise.resolve()
   #role: TickResult['role'] | undefined
   #fence: number | undefined
   #paused = false
-  /** `stop` is under way, so often. */
-  #stops = 0
-  /** Of the tick under way: nothing more begins in it. */
-  #halt: (() => Promise<void>) | undefined
   /** The tick has written what it has to say to other processes. */
   #isSaid = false
   /** Of the latest tick. */
@@ -143,11 +129,8 @@ export class WorkQueue {
     const endAtMs = this.clock.monotonicMs() + deadlineMs
     const leaveMs = Math.min(deadlineMs / 5, LEAVE_MS)
     const engine = this.#engine
-    this.#stops += 1
-    engine.stop.requested = true
+    this.#stopSwitch.press(engine)
     try {
-      // At once, whatever the tick waits for. What it has in hand still is given back at its end.
-      void (this.#halt?.() ?? giveBackUnsent(engine))
       if (!(await within(this.clock, deadlineMs - leaveMs, this.#lastTurn))) {
         this.#standDown.abandon(engine)
         this.#engine = this.#newEngine()
@@ -155,7 +138,7 @@ export class WorkQueue {
       const leftMs = endAtMs - this.clock.monotonicMs()
       await this.#standDown.leave(engine, { is: 'stopped', holdups: [] }, leftMs)
     } finally {
-      this.#stops -= 1
+      this.#stopSwitch.release()
       this.#role = undefined
     }
   }
@@ -231,27 +214,12 @@ export class WorkQueue {
   }
 
   async #work(engine: Engine, tally: Tally, signal: AbortSignal | undefined): Promise<void> {
-    engine.stop.requested = this.#stops > 0 || signal?.aborted === true
     this.#isSaid = false
-    let givingBack = Promise.resolve()
-    const halt = (): Promise<void> => {
-      engine.stop.requested = true
-      givingBack = givingBack.then(() => giveBackUnsent(engine, tally))
-      return givingBack
-    }
-    const onAbort = (): void => void halt()
-    this.#halt = halt
-    signal?.addEventListener('abort', onAbort)
     try {
-      await this.#pass(engine, tally)
+      await this.#stopSwitch.obey(engine, { tally, signal }, () => this.#pass(engine, tally))
     } catch (error) {
       this.#noteTrouble(engine, tally, error)
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-      this.#halt = undefined
     }
-    await givingBack
-    if (engine.stop.requested) await giveBackUnsent(engine, tally)
     const { maxRetryAfterMs } = engine.sends
     const askedMs = tally.unavailable?.retryAfterMs
     if (askedMs !== undefined) tally.nextDelayMs ??= Math.min(askedMs, maxRetryAfterMs)
@@ -260,7 +228,7 @@ export class WorkQueue {
   }
 
   #noteTrouble({ lease, memory }: Engine, tally: Tally, error: unknown): void {
-    if (isSluiceError(error, 'SLUICE_LEASE_LOST')) lease.forget()
+    if (isSluiceError(error, 'SLUICE_LEASE_LOST')) lease.noteLost()
     else if (isOutage(error)) tally.unavailable = error
     else throw error
     // Unless the poll was read, no grace has passed for jobs that are absent from it.
@@ -275,7 +243,7 @@ export class WorkQueue {
       await engine.record.write({ holdups })
     } catch {
       // The one error that it has: the lease is lost.
-      engine.lease.forget()
+      engine.lease.noteLost()
     }
   }
 

@@ -84,18 +84,21 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Around, prefix = ''): T {
+function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Around): T {
   return new Proxy(target, {
     get(object, key) {
       const name = String(key)
       const value: unknown = Reflect.get(object, key, object)
       if (name === 'control' && isObject(value)) return wrap(value, side, around)
-      if (name === 'document' && typeof value === 'function') {
-        return (...args: unknown[]) => wrap<object>(value.apply(object, args), side, around, 'document.')
-      }
+      // Opened without a call; its calls have names of their own: control has a `read` too.
+      if (name === 'document' && typeof value === 'function')
+        return (document: string) =>
+          wrap<object>(Reflect.apply(value, object, [document]), side, (of, call, run) =>
+            around(of, `${call} document`, run),
+          )
       if (!isMethod(value, name)) return value
       return (...args: unknown[]) =>
-        around(side, `${prefix}${name}`, async () => {
+        around(side, name, async () => {
           const answer = await value.apply(object, args)
           return name === 'lease' && isObject(answer) ? wrap(answer, side, around) : answer
         })

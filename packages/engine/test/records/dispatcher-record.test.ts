@@ -10,7 +10,7 @@ import { World, wrapped } from '../world.js'
 function counted(world: World, fault?: (name: string) => Error | undefined) {
   const calls: string[] = []
   const parts = wrapped(world, (_, name, call) => {
-    if (name.startsWith('document.')) calls.push(name.slice('document.'.length))
+    if (name.endsWith(' document')) calls.push(name.slice(0, -' document'.length))
     const error = fault?.(name)
     return error === undefined ? call() : Promise.reject(error)
   })
@@ -68,7 +68,7 @@ test('a sync is answered before the tick sends anything, and only when every sen
     }
     const answer = await call()
     if (name === 'sendJob') order.push('send ends')
-    if (name === 'document.write') order.push('write')
+    if (name === 'write document') order.push('write')
     return answer
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(1) })
@@ -117,7 +117,7 @@ test('an item that was sent well is stored for whoever comes next, and renewed e
 })
 
 test('a document that can’t be read or written stops nothing, and is warned of once', async () => {
-  for (const broken of ['document.read', 'document.write']) {
+  for (const broken of ['read document', 'write document']) {
     const world = new World()
     await world.put(3)
     const unavailable = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no documents today')

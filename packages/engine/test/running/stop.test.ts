@@ -93,7 +93,7 @@ test('a stop in the middle of a poll: what has ended is settled, nothing is clai
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 7 })
 })
 
-test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'document.write'])(
+test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'write document'])(
   'a stop while %s hangs: it ends by its deadline, the lease is given back, and what comes late changes nothing',
   async (method) => {
     const world = new World()
