@@ -34,9 +34,9 @@ export class LeaseKeeper {
     return this.#fence
   }
 
-  /** The lease while it is held, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]. */
+  /** The lease, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]: one that has run out is refused there. */
   get current(): Lease | undefined {
-    return this.held ? this.#lease : undefined
+    return this.#lease
   }
 
   /** Whether it is held at this instant, without asking anybody. */

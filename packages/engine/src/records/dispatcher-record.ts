@@ -25,6 +25,9 @@ type SentWell = NonNullable<DispatcherState['sentWell']>
 /** The item that was sent well is to be there still when it is needed; one write in so long keeps it so. */
 const SENT_WELL_MS = 600_000
 
+/** A permission that is missing is not there a second later. */
+const DENIED_MS = 600_000
+
 /**
  * Keeps the document that says who dispatches, for one engine. It is written only when it changed, and that it can't be read or written stops nothing:
  * it is what others look at, and no item hangs on it.
@@ -37,6 +40,7 @@ export class DispatcherRecord {
   #sentWell: SentWell | undefined
   #sentWellAtMs = Number.NEGATIVE_INFINITY
   #isFailing = false
+  #deniedUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: DispatcherRecordOptions) {
     this.#options = options
@@ -66,12 +70,15 @@ export class DispatcherRecord {
    * @throws SluiceError SLUICE_LEASE_LOST
    */
   async write(note: DispatcherNote): Promise<void> {
+    const { clock } = this.#options
+    if (clock.monotonicMs() < this.#deniedUntilMs) return
     try {
       await this.#write(note)
       this.#isFailing = false
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
       this.#stored = undefined
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = clock.monotonicMs() + DENIED_MS
       this.#tellFailing(error)
     }
   }

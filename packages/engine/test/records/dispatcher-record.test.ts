@@ -6,15 +6,27 @@ import { DispatcherRecord } from '../../src/records/dispatcher-record.js'
 import { parseDispatcher } from '../../src/records/dispatcher-json.js'
 import { World, wrapped } from '../world.js'
 
-/** How often each call of the document was made. */
-function counted(world: World, fault?: (name: string) => Error | undefined) {
+/** How often each call of the dispatcher's document was made; with a fault for some of them. */
+function counted(world: World, fault?: (call: string) => Error | undefined) {
   const calls: string[] = []
-  const parts = wrapped(world, (_, name, call) => {
-    if (name.endsWith(' document')) calls.push(name.slice(0, -' document'.length))
-    const error = fault?.(name)
-    return error === undefined ? call() : Promise.reject(error)
-  })
-  return { ...parts, calls }
+  const queue = world.openQueue()
+  const open = queue.document.bind(queue)
+  const note = (call: string): Promise<void> => {
+    calls.push(call)
+    const error = fault?.(call)
+    return error === undefined ? Promise.resolve() : Promise.reject(error)
+  }
+  queue.document = (name) => {
+    const document = open(name)
+    if (name !== DISPATCHER_DOCUMENT) return document
+    return {
+      name,
+      read: () => note('read').then(() => document.read()),
+      write: (value, options) => note('write').then(() => document.write(value, options)),
+      remove: (options) => document.remove(options),
+    }
+  }
+  return { queue, calls }
 }
 
 async function recordOn(world: World, queue: Queue = world.openQueue()) {
@@ -31,8 +43,8 @@ test('who dispatches is in a document, written when it changes and not at each t
   const world = new World()
   await world.put(3)
   expect(await readDispatcher(world.queue)).toBeUndefined()
-  const { queue, worker, calls } = counted(world)
-  const engine = world.engine({ queue, worker, holder: 'a', policy: processingLimit(1) })
+  const { queue, calls } = counted(world)
+  const engine = world.engine({ queue, holder: 'a', policy: processingLimit(1) })
   const since = world.clock.now()
   for (let tick = 0; tick < 10; tick++) {
     await engine.tick()
@@ -61,15 +73,17 @@ test('a sync is answered before the tick sends anything, and only when every sen
   await world.put(2)
   const order: string[] = []
   const gate = Promise.withResolvers<void>()
-  const { queue, worker } = wrapped(world, async (_, name, call) => {
-    if (name === 'sendJob') {
-      order.push('send begins')
-      if (world.started.length === 0) await gate.promise
-    }
-    const answer = await call()
-    if (name === 'sendJob') order.push('send ends')
-    if (name === 'write document') order.push('write')
-    return answer
+  const { worker } = wrapped(world, async (_, name, call) => {
+    if (name !== 'sendJob') return call()
+    order.push('send begins')
+    if (world.started.length === 0) await gate.promise
+    await call()
+    order.push('send ends')
+    return undefined
+  })
+  const { queue } = counted(world, (call) => {
+    if (call === 'write') order.push('write')
+    return undefined
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(1) })
   const first = engine.tick()
@@ -117,12 +131,12 @@ test('an item that was sent well is stored for whoever comes next, and renewed e
 })
 
 test('a document that can’t be read or written stops nothing, and is warned of once', async () => {
-  for (const broken of ['read document', 'write document']) {
+  for (const broken of ['read', 'write']) {
     const world = new World()
     await world.put(3)
     const unavailable = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no documents today')
-    const parts = counted(world, (name) => (name === broken ? unavailable : undefined))
-    const engine = world.engine({ ...parts, policy: processingLimit(2) })
+    const { queue } = counted(world, (call) => (call === broken ? unavailable : undefined))
+    const engine = world.engine({ queue, policy: processingLimit(2) })
     expect(await engine.tick()).toMatchObject({ sent: 2 })
     world.worker.settleJob('i0', { stage: 'SUCCESS' })
     const second = await engine.tick()
@@ -131,6 +145,18 @@ test('a document that can’t be read or written stops nothing, and is warned of
     expect(world.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
     await engine.stop()
   }
+})
+
+test('a permission that is missing is not asked for at every tick', async () => {
+  const world = new World()
+  const denied = new SluiceError('SLUICE_QUEUE_DENIED', '403')
+  const { queue, calls } = counted(world, () => denied)
+  const { record, messages } = await recordOn(world, queue)
+  for (let second = 0; second < 60; second++) {
+    await record.write({ syncedTo: second })
+    await world.clock.advance(1_000)
+  }
+  expect([calls, messages.length]).toEqual([['read'], 1])
 })
 
 test('a document that somebody else wrote, removed or damaged is taken as it is, and written anew', async () => {
