@@ -72,7 +72,7 @@ export class WorkQueue {
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
   constructor(options: WorkQueueOptions) {
     this.#options = checkedOptions(options)
-    this.#engine = this.#newEngine()
+    this.#engine = this.#newEngine(this.#options)
     const emit = (event: WorkEvent) => this.#emit(event)
     this.#outages = new OutageLog({ ...this.#options, emit })
     this.#standDown = new StandDown({ ...this.#options, emit })
@@ -133,7 +133,7 @@ export class WorkQueue {
     try {
       if (!(await within(this.clock, deadlineMs - leaveMs, this.#lastTurn))) {
         this.#standDown.abandon(engine)
-        this.#engine = this.#newEngine()
+        this.#engine = this.#newEngine(this.#options)
       }
       const leftMs = endAtMs - this.clock.monotonicMs()
       await this.#standDown.leave(engine, { is: 'stopped', holdups: [] }, leftMs)
@@ -159,23 +159,23 @@ export class WorkQueue {
     return worker.supports.watch ? worker.watch?.(signal) : undefined
   }
 
-  #newEngine(): Engine {
-    const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = this.#options
-    const { pendingTimeoutMs } = this.#options.jobs
+  #newEngine(options: CheckedOptions): Engine {
+    const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
+    const { pendingTimeoutMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
     const calls = new CallWatch(clock)
-    const queue = watchedQueue(this.#options.queue, calls)
-    const lease = new LeaseKeeper({ queue: this.#options.queue, holder, ttlMs, clock, calls })
+    const queue = watchedQueue(options.queue, calls)
+    const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
     return {
-      ...this.#options,
+      ...options,
       queue,
-      worker: watchedWorker(this.#options.worker, calls),
-      stallMs: stallSpanMs(this.#options),
+      worker: watchedWorker(options.worker, calls),
+      stallMs: stallSpanMs(options),
       rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
       memory: new JobMemory(lost.graceMs, random),
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
-      lookups: new LookupBudget(this.#options.maxLookupsPerSecond),
+      lookups: new LookupBudget(options.maxLookupsPerSecond),
       stop: { requested: false },
       lease,
       calls,
@@ -198,7 +198,7 @@ export class WorkQueue {
     const tally = newTally()
     const wasDown = this.#standDown.isActive
     if (this.#standDown.isWaiting(tally)) return tally
-    if (wasDown) this.#engine = this.#newEngine()
+    if (wasDown) this.#engine = this.#newEngine(this.#options)
     const engine = this.#engine
     await this.#standDown.guard(engine, tally, () => this.#work(engine, tally, signal))
     // Given up meanwhile: whoever did so has told of it.
