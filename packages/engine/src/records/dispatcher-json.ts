@@ -40,6 +40,11 @@ export function toJson({ holdups, sentWell, ...state }: DispatcherState): JsonVa
   }
 }
 
+/** The item that was sent well, whatever else is in the document. */
+export function sentWellOf(value: JsonValue | undefined): DispatcherState['sentWell'] {
+  return isRecord(value) ? parseSentWell(value['sentWell']) : undefined
+}
+
 function parseSentWell(value: unknown): DispatcherState['sentWell'] {
   if (!isRecord(value) || typeof value['id'] !== 'string' || typeof value['uid'] !== 'string')
     return undefined

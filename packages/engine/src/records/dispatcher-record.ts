@@ -1,7 +1,7 @@
 import { isSluiceError, type Clock, type Logger, type Queue } from '@sluice/core'
 import type { LeaseKeeper } from '../lease-keeper.js'
 import type { Holdup } from '../tick-result.js'
-import { parseDispatcher, toJson } from './dispatcher-json.js'
+import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
 import type { DispatcherState } from './dispatcher-state.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
@@ -105,7 +105,7 @@ export class DispatcherRecord {
     const found = await queue.document(DISPATCHER_DOCUMENT).read()
     const last = parseDispatcher(found?.value)
     this.#version = found?.version
-    this.#sentWell ??= last?.sentWell
+    this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fence === fence && last.holder === holder) return last
     return { holder, fence, is: 'working', since: await queue.now(), leaseTtlMs, syncedTo: 0, holdups: [] }
   }

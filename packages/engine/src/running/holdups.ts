@@ -10,7 +10,8 @@ export function outageHoldups(
   error: SluiceError | undefined,
   { said, maxRetryAfterMs }: { said: readonly Holdup[]; maxRetryAfterMs: number },
 ): Holdup[] {
-  if (error === undefined) return []
+  // Sends that are left alone are said to be so by those who leave them alone.
+  if (error === undefined || said.some(({ kind }) => kind === 'retry-after')) return []
   const message = oneLine(error.message)
   const all: Holdup[] = [{ kind: sideOf(error), message }]
   if (error.retryAfterMs !== undefined) {

@@ -163,9 +163,10 @@ test('a document that somebody else wrote, removed or damaged is taken as it is,
   const world = new World()
   const { record, messages } = await recordOn(world)
   const document = world.queue.document(DISPATCHER_DOCUMENT)
-  await document.write({ holder: 7 }, { ifVersion: undefined })
+  const sentWell = { id: 'i0', uid: 'u' }
+  await document.write({ holder: 7, sentWell }, { ifVersion: undefined })
   await record.write({ syncedTo: 1 })
-  expect(await readDispatcher(world.queue)).toMatchObject({ holder: 'a', syncedTo: 1 })
+  expect(await readDispatcher(world.queue)).toMatchObject({ holder: 'a', syncedTo: 1, sentWell })
   await document.remove()
   await record.write({ syncedTo: 2 })
   await record.write({ syncedTo: 2 })

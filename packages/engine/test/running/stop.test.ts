@@ -26,27 +26,29 @@ async function sending(options: Options = {}) {
 
 test('SIGTERM while 400 slow sends: no send after the signal, the claims are back in WAITING in their place, the next dispatches at once', async () => {
   const { world, ids, sends, engine, stop, loop } = await sending()
+  const lastClaimed = ids[(await world.queue.size('PROCESSING')) - 1] ?? ''
   const begun = sends.length
-  expect(begun).toBe(48)
+  expect(begun).toBeGreaterThanOrEqual(16)
   stop.abort()
   const stopping = engine.stop({ deadlineMs: 10_000 })
   await settled()
   // At once: not only when the sends under way have ended.
-  expect(await world.queue.sizes()).toMatchObject({ WAITING: 402, PROCESSING: 48 })
+  expect(await world.queue.sizes()).toMatchObject({ WAITING: 450 - begun, PROCESSING: begun })
   await world.clock.advance(400)
   await loop
   await stopping
   expect(sends).toHaveLength(begun)
   expect(world.started).toHaveLength(begun)
   expect((await world.queue.peek(450)).map(({ id }) => id)).toEqual(ids.slice(begun))
-  const item = await world.queue.lookup('i399')
+  const item = await world.queue.lookup(lastClaimed)
   expect(item).toMatchObject({ attempt: 1, refunds: 1, retryState: { ended: true } })
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true, reason: /not sent/u }])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped', holdups: [] })
   expect(world.clock.sleeping).toBe(0)
 
   const next = await world.engine({ policy: processingLimit(400) }).tick()
-  expect(next).toMatchObject({ role: 'dispatcher', claimed: 352, sent: 352 })
+  expect(next).toMatchObject({ role: 'dispatcher', sent: next.claimed })
+  expect(next.claimed).toBeGreaterThanOrEqual(16)
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
 
@@ -132,11 +134,11 @@ test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'write docu
 )
 
 test('unsent claims go back at once, though sends under way take until the deadline', async () => {
-  const { world, engine, stop, loop } = await sending({ sendConcurrency: 4 })
-  expect(await world.queue.size('PROCESSING')).toBe(400)
+  const { world, sends, engine, stop, loop } = await sending({ sendConcurrency: 4 })
+  expect(await world.queue.size('PROCESSING')).toBeGreaterThan(sends.length)
   const stopping = engine.stop()
   await settled()
-  expect(await world.queue.size('PROCESSING')).toBe(12)
+  expect(await world.queue.size('PROCESSING')).toBe(sends.length)
   stop.abort()
   await world.clock.advance(10_000)
   await Promise.all([stopping, loop])
