@@ -13,6 +13,8 @@ import { Output, warningsOf, type TextStream } from './output.js'
 const ALONE =
   'this queue lives in this process only: other commands see nothing of it, and it is gone when this one ends'
 
+const CLOSE_MS = 5_000
+
 /** The parts of the world that a command may touch. */
 export interface World {
   readonly cwd: string
@@ -29,6 +31,8 @@ export class CliContext implements CommandContext {
   readonly stdin: World['stdin']
   output: Output
   exitCode: ExitCode = EXIT.OK
+  /** As long the closing may take. */
+  closeMs = CLOSE_MS
   readonly #world: World
   readonly #flags: FlagSetting[] = []
   #configFile: string | undefined
@@ -84,6 +88,10 @@ export class CliContext implements CommandContext {
   interrupted(): AbortSignal {
     this.#interrupts ??= watchInterrupts()
     return this.#interrupts.signal
+  }
+
+  closeWithin(ms: number): void {
+    this.closeMs = Math.min(ms, CLOSE_MS)
   }
 
   exitWith(name: ExitName): void {

@@ -91,7 +91,7 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   const end = await runService({
     queue,
     worker,
-    config: { ...config, jobs: { pendingWarnMs: 1, pendingTimeoutMs: 200 } },
+    config: { ...config, jobs: { ...config.jobs, pendingWarnMs: 1, pendingTimeoutMs: 200 } },
     logger,
     signal: stop.signal,
     untilEmpty: true,

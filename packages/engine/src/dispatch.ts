@@ -152,6 +152,7 @@ async function claim(engine: Engine, pass: SendPass, wanted: number): Promise<re
     memory.noteUnsent(item)
     sendState.noteClaimed(item)
   }
+  engine.unsent.noteClaimed(items)
   pass.expect(items)
   return items
 }

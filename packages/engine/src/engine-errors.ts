@@ -6,6 +6,15 @@ export function isOutage(error: unknown): error is SluiceError {
   return isSluiceError(error) && (error.retryable || error.code === 'SLUICE_WORKER_DENIED')
 }
 
+/** Which of the two an outage is of. */
+export function sideOf(error: SluiceError): 'queue' | 'worker' {
+  return isQueueError(error) ? 'queue' : 'worker'
+}
+
+function isQueueError(error: unknown): boolean {
+  return isSluiceError(error) && error.code.startsWith('SLUICE_QUEUE_')
+}
+
 /** An error that a worker isn't documented to throw, as one that it is: who can't be understood can't be used now. */
 export function oddWorkerError(call: string, error: unknown): SluiceError {
   const name = error instanceof Error ? error.name : typeof error

@@ -123,6 +123,12 @@ export interface CheckedOptions {
   readonly random: Random
 }
 
+/** From when on a tick has stalled, in ms: twice the longest call that queue and worker state, if that is more than was configured. */
+export function stallSpanMs({ queue, worker, stallMs }: CheckedOptions): number {
+  const longestMs = Math.max(queue.supports.longestCallMs ?? 0, worker.supports.longestCallMs ?? 0)
+  return Math.max(stallMs, 2 * longestMs)
+}
+
 const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies LostPolicy[]
 
 /** @throws TypeError that names the option that is wrong */

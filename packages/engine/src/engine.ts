@@ -12,6 +12,9 @@ import type { OpenLookups } from './truth/open-lookups.js'
 import type { QuietJobs } from './truth/quiet-jobs.js'
 import type { ToldOrphan } from './truth/told-orphan.js'
 import type { SendState } from './sending/send-state.js'
+import type { DispatcherRecord } from './records/dispatcher-record.js'
+import type { CallWatch } from './running/call-watch.js'
+import type { UnsentClaims } from './running/unsent-claims.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -40,6 +43,11 @@ export interface Engine {
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
   readonly sendState: SendState
+  /** Every call of `queue` and `worker` goes through it. */
+  readonly calls: CallWatch
+  /** What it says of itself to other processes. */
+  readonly record: DispatcherRecord
+  readonly unsent: UnsentClaims
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */

@@ -41,12 +41,12 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
   if (pass.halted !== undefined) return
   const body = await sending.body()
   if (body === undefined) {
-    pass.noteBegun(head)
+    noteBegun(engine, pass, head)
     return
   }
   // Another send may have met the outage, or an operator's word may have come, while this one waited.
   if (pass.halted !== undefined) return
-  pass.noteBegun(head)
+  noteBegun(engine, pass, head)
   if (!engine.sendState.refused.has(head)) pass.freshSends += 1
   engine.sendState.noteTried(head)
   const flight = engine.sendState.flights.begin(head, {
@@ -54,6 +54,12 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
     syncs: pass.control.syncs ?? 0,
   })
   await pass.untilLeft(flight, deliver(engine, flight, { head, body, again: sending.again }))
+}
+
+/** From now on it may have a job, or is known to be somebody else's to deal with. */
+function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemHead): void {
+  unsent.noteBegun(head)
+  pass.noteBegun(head)
 }
 
 interface Delivery extends Omit<Sending, 'body'> {
@@ -79,7 +85,7 @@ async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promi
 
 /** @returns whether the worker took it */
 async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery): Promise<boolean> {
-  const { sendState, worker, queue, running } = engine
+  const { sendState, worker, queue, running, record } = engine
   const { id, uid, attempt, priority } = head
   running.noteSending({ id, uid, attempt })
   try {
@@ -90,6 +96,7 @@ async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery
     return false
   }
   sendState.sentWell.note({ id, uid, body })
+  record.noteSentWell({ id, uid })
   return sendState.flights.end(flight)
 }
 

@@ -65,6 +65,7 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
   if (settlement.stage === 'WAITING') tally.settled.waiting += 1
   const job = refOf(settlement)
   engine.memory.drop(job)
+  engine.unsent.noteBegun(job)
   engine.running.noteEnded(job)
   engine.sendState.noteSettled(job, why)
   if (why === 'rejected') tally.rejected += 1

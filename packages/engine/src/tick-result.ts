@@ -43,6 +43,19 @@ export interface TickResult {
   readonly nextDelayMs?: number
 }
 
+export const HOLDUP_KINDS = [
+  'paused',
+  'limit',
+  'worker',
+  'queue',
+  'capacity',
+  'retry-after',
+  'poll',
+  'refused-items',
+  'earlier-attempt',
+  'lost',
+] as const
+
 /** One thing that holds the queue back, for people: `sluice status` shows it. */
 export interface Holdup {
   /**
@@ -50,17 +63,7 @@ export interface Holdup {
    * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
    * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
    */
-  readonly kind:
-    | 'paused'
-    | 'limit'
-    | 'worker'
-    | 'queue'
-    | 'capacity'
-    | 'retry-after'
-    | 'poll'
-    | 'refused-items'
-    | 'earlier-attempt'
-    | 'lost'
+  readonly kind: (typeof HOLDUP_KINDS)[number]
   /** One line. */
   readonly message: string
   /** How many items it concerns, where that is known. */

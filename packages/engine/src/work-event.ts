@@ -45,6 +45,8 @@ export type WorkEvent =
   | { readonly kind: 'resumed' }
   /** The queue's storage was tidied. Told when there was something to tidy. */
   | { readonly kind: 'swept'; readonly report: SweepReport }
+  /** A call never ended: this engine has given it up, and its lease; it is a standby until that is out. `forMs`: how long it had lasted. */
+  | { readonly kind: 'stalled'; readonly call: string; readonly forMs: number }
   /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
   | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }
   | { readonly kind: 'outage-over'; readonly of: 'queue' | 'worker' }

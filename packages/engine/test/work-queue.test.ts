@@ -2,6 +2,7 @@ import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { processingLimit, releaseAll } from '../src/index.js'
+import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
 
 const sleepless = { backoff: { baseMs: 0 } }
@@ -631,39 +632,48 @@ test('a renewal that comes too late: sending stops at once, the other sends the 
   const policy = processingLimit(6)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'sendJob' && world.started.length === 3) {
       // This process is held up for longer than its lease lives, and another takes over meanwhile.
+      clock.suspend()
       await world.clock.advance(1_000)
       taken.push(await b.tick())
+      clock.resume()
     }
     return answer
   })
-  const a = world.engine({ queue, worker, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, clock, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', sent: 3 })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 3 }])
   expect(world.started).toHaveLength(6)
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
 
-test('claimed by an engine that had lost its lease, where claims are not fenced: released within a tick of the new one', async () => {
+test('a claim of an engine that lost its lease claims nothing, and is no outage', async () => {
   const world = new World()
   await world.put(10)
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
-    if (name !== 'get' || stolen) return call()
-    stolen = true
-    await world.clock.advance(1_000)
-    await b.tick()
-    return world.queue.get(3)
+    if (name === 'get' && !stolen) {
+      stolen = true
+      clock.suspend()
+      await world.clock.advance(1_000)
+      await b.tick()
+      clock.resume()
+    }
+    return call()
   })
-  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
-  expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
-  expect(await world.queue.size('PROCESSING')).toBe(6)
-  await b.tick()
+  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
+  const late = await a.tick()
+  expect(late).toMatchObject({ role: 'standby', claimed: 0, sent: 0 })
+  expect(late.unavailable).toBeUndefined()
+  expect(world.kinds()).not.toContain('outage')
+  expect(world.logs.filter(({ level }) => level !== 'debug')).toEqual([])
   expect(await world.queue.size('PROCESSING')).toBe(3)
   for (let tick = 0; tick < 12; tick++) {
     await b.tick()
@@ -691,6 +701,7 @@ test('stop waits for the tick under way; the jobs go on, and the next engine ado
   })
   const engine = world.engine({ queue, worker })
   const tick = engine.tick()
+  await settled()
   let stopped = false
   const stop = engine.stop().finally(() => {
     stopped = true
@@ -788,4 +799,30 @@ test('wrong options are told by name', () => {
     expect(() => world.engine(options)).toThrow(message)
     expect(() => world.engine(options)).toThrow(TypeError)
   }
+})
+
+test('claimed by an engine that had lost its lease, where claims are not fenced: released within a tick of the new one', async () => {
+  const world = new World()
+  await world.put(10)
+  const policy = processingLimit(3)
+  const b = world.engine({ policy, leaseTtlMs: 1_000 })
+  let stolen = false
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name !== 'get' || stolen) return call()
+    stolen = true
+    await world.clock.advance(1_000)
+    await b.tick()
+    return world.queue.get(3)
+  })
+  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
+  expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
+  expect(await world.queue.size('PROCESSING')).toBe(6)
+  await b.tick()
+  expect(await world.queue.size('PROCESSING')).toBe(3)
+  for (let tick = 0; tick < 12; tick++) {
+    await b.tick()
+    world.worker.settleJob(world.worker.running()[0]?.id ?? '', { stage: 'SUCCESS' })
+    if (world.worker.running().length === 0) break
+  }
+  expect(world.peak).toBe(3)
 })

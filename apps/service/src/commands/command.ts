@@ -79,8 +79,10 @@ export interface CommandContext {
    * @throws CommandError REFUSED for a no, and when there is nobody to ask (no terminal, or `--json`)
    */
   confirm(question: string, options: { readonly yes: boolean }): Promise<void>
-  /** Aborted by the first SIGINT or SIGTERM; the second ends the process at once. Listening starts with the first call. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once. Listening starts with the first call. */
   interrupted(): AbortSignal
+  /** How long the closing of what was opened may take at most, in ms. */
+  closeWithin(ms: number): void
   /** The exit code of a command that ends without an error and yet not with 0. */
   exitWith(name: ExitName): void
 }

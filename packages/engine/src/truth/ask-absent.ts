@@ -8,9 +8,9 @@ import { act, factsOf, ownReport, type Asking } from './decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
-/** Look-ups within one tick begin for a third of the lease's life at most: what the poll said is to be settled meanwhile. */
-export function isLate({ clock, leaseTtlMs }: Engine, beganMs: number): boolean {
-  return clock.monotonicMs() - beganMs >= leaseTtlMs / 3
+/** Look-ups within one tick begin for a third of the lease's life at most, and none in a stop: what the poll said is to be settled meanwhile. */
+export function isLate({ clock, leaseTtlMs, stop }: Engine, beganMs: number): boolean {
+  return stop.requested || clock.monotonicMs() - beganMs >= leaseTtlMs / 3
 }
 
 /**
