@@ -9,7 +9,7 @@ const MOST_POINTS = 200
 const MOST_LATE = 10
 /** A busy machine may be so much late. */
 const SLACK_MS = 5_000
-/** What has no time limit of its own is ended after so long. */
+/** What has no time limit of its own is ended so long after an operation went wrong. */
 const UNLIMITED_MS = 1_000
 
 /** How a call ended: with a value, or by an outage. */
@@ -169,7 +169,7 @@ async function endOf<T>(one: TroubledCall<T>, { troubled, key }: Run): Promise<C
   const limitMs = callMs * (one.calls ?? 1) + SLACK_MS
   const call = ended(one.call(queue, key))
   const end =
-    one.unlimited === true ? await endByClose(queue, call, limitMs) : await inTime(call, limitMs, 'it')
+    one.unlimited === true ? await endByClose(troubled, call, limitMs) : await inTime(call, limitMs, 'it')
   await inTime(queue.close(), limitMs, 'close()')
   if ('value' in end) return end
   const { error } = end
@@ -191,9 +191,17 @@ async function ended<T>(call: Promise<T>): Promise<AnyEnd<T>> {
   )
 }
 
-async function endByClose<T>(queue: Queue, call: Promise<T>, limitMs: number): Promise<T> {
-  const early = await orLate(call, UNLIMITED_MS)
-  if (early !== undefined) return early.value
+/** Closes the queue once the call has gone on for a while after an operation went wrong; without one it may take longer. */
+async function endByClose<T>(
+  { queue, reached }: TroubledQueue,
+  call: Promise<T>,
+  limitMs: number,
+): Promise<T> {
+  for (let [spentMs, wentWrong] = [0, false]; spentMs < limitMs && !wentWrong; spentMs += UNLIMITED_MS) {
+    wentWrong = reached()
+    const end = await orLate(call, UNLIMITED_MS)
+    if (end !== undefined) return end.value
+  }
   await inTime(queue.close(), limitMs, 'close()')
   return inTime(call, limitMs, 'after close() it')
 }
