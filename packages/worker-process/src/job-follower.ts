@@ -170,7 +170,8 @@ export class JobFollower {
     for (const job of unexplained) delete job.isUnexplained
     if (unexplained.length === 0 || !this.#parts.oomKills.explain(unexplained.length)) return false
     for (const job of unexplained) {
-      await writeOnce(job.place.oom, 'oom')
+      // Without room for the record it stays with "killed": what one worker says of an end, all must say.
+      if (!(await hasRoomFor(() => writeOnce(job.place.oom, 'oom')))) continue
       delete job.final
       await this.#reportFinal(job)
     }
@@ -292,6 +293,16 @@ export class JobFollower {
     const forgotten = await wasForgotten(place)
     if (forgotten) await leaveIndex(place)
     return forgotten || (await hasRecord(place.ended))
+  }
+}
+
+async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isNoRoom(error)) return false
+    throw error
   }
 }
 
