@@ -215,3 +215,34 @@ test('what a release may hand on: the earlier attempts are known to have ended, 
   expect(isEarlierEnded(engine, { ...item, attempt: 2 })).toBe(true)
   expect(isEarlierEnded(engine, { ...item, attempt: 3 })).toBe(false)
 })
+
+test('an attempt that was said to be unsent, and whose job runs all the same: the next one waits until that is ended', async () => {
+  const world = new World()
+  await world.put(1)
+  const [item] = await world.queue.get(1)
+  if (item === undefined) throw new Error('it waits')
+  await world.queue.release('i0', { unsent: true, retryState: { ended: true } })
+  await world.worker.sendJob('i0', null, { uid: item.uid, attempt: 1, queue: 'q' })
+  const worker = world.openWorker()
+  worker.cancelJob = async () => {}
+  const engine = world.engine({ worker, policy: processingLimit(4) })
+  await ticks(engine, 4, () => expect(jobsOf(world, 'i0')).toEqual([1]))
+  endJob(world, { uid: item.uid, attempt: 1 })
+  expect(await engine.tick()).toMatchObject({ sent: 1 })
+})
+
+test('an item of many attempts is not asked for attempt by attempt: it waits for one complete poll', async () => {
+  const world = new World()
+  await world.put(1)
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    await world.queue.get(1)
+    await world.queue.release('i0')
+  }
+  const worker = world.openWorker()
+  let asked = 0
+  worker.lookupJob = async () => void (asked += 1)
+  const engine = world.engine({ worker })
+  expect(await engine.tick()).toMatchObject({ claimed: 1, sent: 0 })
+  expect(await engine.tick()).toMatchObject({ sent: 1 })
+  expect(asked).toBe(0)
+})

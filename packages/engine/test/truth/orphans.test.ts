@@ -1,4 +1,5 @@
 import { SluiceError, type JobRef } from '@sluice/core'
+import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { CANCELLED_DETAILS, processingLimit } from '../../src/index.js'
 import { World, wrapped, type Options } from '../world.js'
@@ -212,4 +213,21 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
   }
   expect(lookups).toBeLessThanOrEqual(1_800)
   expect(calls['forgetJobs']).toBeLessThan(15)
+})
+
+test('a job made again is ended only if it is still there: the poll may be of a while ago', async () => {
+  const { world, job } = await settledAndFree()
+  await sendLate(world, job)
+  const cancels: JobRef[] = []
+  const sides = wrapped(world, async (side, name, call) => {
+    // It ends by itself while its item is looked up.
+    if (side === 'queue' && name === 'lookup') world.worker.settleJob('i0', { stage: 'SUCCESS' })
+    return call()
+  })
+  const worker = wrapWorker(sides.worker, { cancelJob: async (of) => void cancels.push(of) })
+  await world.clock.advance(15_000)
+  const engine = world.engine({ ...sides, worker })
+  expect(await engine.tick()).toMatchObject({ cancelled: 0, orphans: 1 })
+  expect(cancels).toEqual([])
+  expect(world.kinds()).not.toContain('job-cancelled')
 })

@@ -100,6 +100,11 @@ test('the record is written once a tick at most, when a job came to it, and read
   const next = world.engine(options)
   for (let tick = 0; tick < 5; tick++) await next.tick()
   expect(calls.slice(3)).toEqual(['read document'])
+  // That jobs are gone is no reason alone.
+  await world.queue.control.setLimits({ maxProcessing: 0 })
+  for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
+  for (let tick = 0; tick < 3; tick++) await next.tick()
+  expect(calls.slice(3)).toEqual(['read document'])
 })
 
 test('10,000 running: the record ≤ 1 MB, ≤ 1 write a tick, and few calls', async () => {

@@ -237,3 +237,34 @@ test('a stale dispatcher judges nothing lost: another may have sent it again sin
   await world.clock.advance(1_000)
   expect(await other.tick()).toMatchObject({ lost: 1 })
 })
+
+test('a stale dispatcher cancels nothing for being pending too long', async () => {
+  const world = new World()
+  await world.put(1)
+  const options = { jobs: { pendingTimeoutMs: 60_000 }, leaseTtlMs: LEASE_MS }
+  const other = world.engine(options)
+  let isLate = false
+  const cancels: unknown[] = []
+  const sides = wrapped(world, async (_, name, call) => {
+    if (name === 'cancelJob') cancels.push(name)
+    const answer = await call()
+    if (isLate && name === 'lookupJob') {
+      await world.clock.advance(LEASE_MS)
+      await other.tick()
+    }
+    return answer
+  })
+  const stale = world.engine({ ...sides, ...options })
+  await stale.tick()
+  world.worker.holdJob('i0', 'no room')
+  await stale.tick()
+  for (let second = 0; second < 57; second += 3) {
+    await world.clock.advance(3_000)
+    await stale.tick()
+  }
+  await world.clock.advance(3_000)
+  isLate = true
+  expect(await stale.tick()).toMatchObject({ role: 'standby', cancelled: 0 })
+  expect(cancels).toEqual([])
+  expect(world.kinds()).not.toContain('job-cancelled')
+})
