@@ -150,7 +150,6 @@ async function claim(engine: Engine, pass: SendPass, wanted: number): Promise<re
   pass.tally.processing += items.length
   for (const item of items) {
     memory.noteUnsent(item)
-    sendState.noteClaimed(item)
   }
   engine.unsent.noteClaimed(items)
   pass.expect(items)

@@ -30,9 +30,6 @@ interface KnownJob {
   isAskLate?: boolean
   /** Somebody has looked since the claim: no job of an earlier attempt runs. */
   isEarlierEnded?: boolean
-  /** Sends that failed. */
-  failures: number
-  sendAtMs: number
   heldReported: boolean
 }
 
@@ -232,18 +229,6 @@ export class JobMemory {
     delete known.wantedSinceMs
   }
 
-  noteSendFailed(job: Job, nowMs: number): void {
-    const known = this.#of(job)
-    known.sent = 'unsent'
-    known.failures += 1
-    const beyond = known.failures - OWN_TROUBLE_FAILURES + 1
-    if (beyond > 0) known.sendAtMs = nowMs + backoffMs(OWN_TROUBLE, beyond, this.#random)
-  }
-
-  maySend(job: Job, nowMs: number): boolean {
-    return this.#of(job).sendAtMs <= nowMs
-  }
-
   /** Whether this is the first time that the job is said to be held. */
   firstHeld(job: Job): boolean {
     const known = this.#of(job)
@@ -272,8 +257,6 @@ export class JobMemory {
       attempt: job.attempt,
       sent: 'unknown',
       absentMs: 0,
-      failures: 0,
-      sendAtMs: Number.NEGATIVE_INFINITY,
       heldReported: false,
     }
     this.#jobs.set(job.uid, fresh)

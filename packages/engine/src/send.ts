@@ -48,7 +48,6 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
   if (pass.halted !== undefined) return
   noteBegun(engine, pass, head)
   if (!engine.sendState.refused.has(head)) pass.freshSends += 1
-  engine.sendState.noteTried(head)
   const flight = engine.sendState.flights.begin(head, {
     beganMs: engine.clock.monotonicMs(),
     syncs: pass.control.syncs ?? 0,

@@ -293,7 +293,6 @@ export class WorkQueue {
     const { flights } = engine.sendState
     // Of those whose sends are still under way nothing is known yet.
     const resends = findings.decisions.resends.filter((item) => !flights.has(item))
-    engine.sendState.keepOnly(findings.found.items)
     const isHeld = control.paused || tally.unavailable !== undefined || !engine.polls.mayStart
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
     // which counts what is not settled yet.
@@ -305,7 +304,10 @@ export class WorkQueue {
     tally.reconciled = true
     if (starting.status === 'rejected') throw starting.reason
     if (control.paused)
-      await giveBack(engine, tally, { items: resends, reason: pausedReason(control.reason) })
+      await giveBack(engine, tally, {
+        items: [...resends, ...findings.decisions.earlierWaits],
+        reason: pausedReason(control.reason),
+      })
     if (!isHeld) await dispatch(engine, pass, { resends, ahead: starting.value })
   }
 

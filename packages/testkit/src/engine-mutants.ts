@@ -165,7 +165,7 @@ export const engineMutants: readonly EngineMutant[] = [
     })),
   }),
   broken(['no-room-is-an-outage', 'it takes a full worker for one that is down'], ['E-ROOM-1'], {
-    ...onWorker((worker) => ({ sendJob: (...args) => concerned(worker.sendJob(...args), 'worker') })),
+    ...onWorker((worker) => ({ sendJob: (...args) => down(worker.sendJob(...args)) })),
   }),
   broken(['knocks-again', 'it does not hear that it should leave the worker alone'], ['E-TIME-1'], {
     ...onWorker((worker) => ({ sendJob: (...args) => concerned(worker.sendJob(...args), 'item') })),
@@ -233,6 +233,14 @@ async function recoded<T>(call: Promise<T>, code: 'SLUICE_JOB_REJECTED'): Promis
 async function concerned<T>(call: Promise<T>, concerns: 'item' | 'worker'): Promise<T> {
   return call.catch((error: unknown) => {
     throw isSluiceError(error) ? new SluiceError(error.code, error.message, { concerns }) : error
+  })
+}
+
+/** As one that is out of reach, and comes back who knows when. */
+async function down<T>(call: Promise<T>): Promise<T> {
+  return call.catch((error: unknown) => {
+    const options = { concerns: 'worker', retryAfterMs: 30_000 } as const
+    throw isSluiceError(error) ? new SluiceError(error.code, error.message, options) : error
   })
 }
 

@@ -183,9 +183,8 @@ export class DummyWorker implements Worker {
 
   /** Takes the jobs of an item away without a trace: the next poll and `lookupJob` know nothing of them. */
   loseJob(id: string): void {
-    for (const job of this.#ownJobs()) {
-      if (job.id === id) this.#store.lose(this.name, job)
-    }
+    const known = [...this.#store.known()].filter((job) => job.queue === this.name && job.id === id)
+    for (const job of known) this.#store.lose(this.name, job)
   }
 
   /** The jobs of this queue that run now, oldest first. */
@@ -207,9 +206,9 @@ export class DummyWorker implements Worker {
     })
   }
 
-  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `undefined` ends it. */
-  troubleItem(id: string, trouble: ItemTrouble | undefined = { concerns: 'item' }): void {
-    this.#faults.trouble(id, trouble)
+  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `none` ends that. */
+  troubleItem(id: string, trouble: ItemTrouble | 'none' = { concerns: 'item' }): void {
+    this.#faults.trouble(id, trouble === 'none' ? undefined : trouble)
   }
 
   /** Takes no new job while so many run, as a quota does: `sendJob` and `probeSend` then reject, `concerns: 'capacity'`. */

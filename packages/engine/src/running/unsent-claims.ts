@@ -1,28 +1,31 @@
-import type { ItemHead, JsonValue, Settlement } from '@sluice/core'
+import type { ItemHead } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { nameOf } from '../running-jobs.js'
+import { givenBack } from '../sending/send-settlements.js'
 import type { Tally } from '../tick-result.js'
-
-type Claimed = Pick<ItemHead, 'id' | 'uid' | 'attempt' | 'retryState'>
 
 /** As many moves go to the queue in one call. */
 const MAX_SETTLEMENTS = 1_000
 
 /** The items that this engine has claimed and not begun to send: surely without a job. */
 export class UnsentClaims {
-  readonly #claims = new Map<string, Claimed>()
+  readonly #claims = new Map<string, ItemHead>()
 
-  noteClaimed(items: readonly Claimed[]): void {
+  noteClaimed(items: readonly ItemHead[]): void {
     for (const item of items) this.#claims.set(nameOf(item), item)
   }
 
   /** Its send begins: from now on it may have a job. */
-  noteBegun(item: Pick<Claimed, 'uid' | 'attempt'>): void {
+  noteBegun(item: Pick<ItemHead, 'uid' | 'attempt'>): void {
     this.#claims.delete(nameOf(item))
   }
 
+  has(item: Pick<ItemHead, 'uid' | 'attempt'>): boolean {
+    return this.#claims.has(nameOf(item))
+  }
+
   /** Drops what isn't of these items in PROCESSING any more: somebody moved it. */
-  keepOnly(items: ReadonlyMap<string, Claimed>): void {
+  keepOnly(items: ReadonlyMap<string, ItemHead>): void {
     for (const [name, claim] of this.#claims) {
       if (items.get(claim.id)?.attempt !== claim.attempt) this.#claims.delete(name)
     }
@@ -34,7 +37,7 @@ export class UnsentClaims {
   }
 
   /** All of them, once: the caller gives them back. */
-  take(): Claimed[] {
+  take(): ItemHead[] {
     const claims = [...this.#claims.values()]
     this.#claims.clear()
     return claims
@@ -71,37 +74,11 @@ export async function giveBackUnsent(engine: Engine, tally?: Tally): Promise<voi
   }
 }
 
-async function giveBack({ queue, memory }: Engine, claims: readonly Claimed[]): Promise<number> {
-  const { refused } = await queue.settle(claims.map(moveOf))
+async function giveBack(engine: Engine, claims: readonly ItemHead[]): Promise<number> {
+  const { queue, memory } = engine
+  const { refused } = await queue.settle(claims.map((claim) => givenBack(engine, claim, STOPPED)))
   const refusedIds = new Set(refused.map(({ id }) => id))
   const given = claims.filter(({ id }) => !refusedIds.has(id))
   for (const claim of given) memory.drop(claim)
   return given.length
-}
-
-function moveOf({ id, uid, attempt, retryState }: Claimed): Settlement {
-  const handedOn = handOn(attempt, retryState)
-  return {
-    id,
-    uid,
-    attempt,
-    stage: 'WAITING',
-    unsent: true,
-    keepPlace: true,
-    reason: STOPPED,
-    ...(handedOn === undefined ? {} : { retryState: handedOn }),
-  }
-}
-
-/**
- * What the item brought along is handed on: no job of this attempt has changed it. A first attempt that was not sent leaves no job behind, and says so;
- * of a later one only what the one before it has said is known.
- */
-function handOn(attempt: number, retryState: JsonValue | undefined): JsonValue | undefined {
-  if (attempt > 1) return retryState
-  return { ...(isObject(retryState) ? retryState : {}), ended: true }
-}
-
-function isObject(value: JsonValue | undefined): value is Readonly<Record<string, JsonValue>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -20,6 +20,8 @@ export async function giveBack(
   await forEachParallel(items, engine.sendConcurrency, async (item) => {
     if (await isKnownUnsent(engine, item)) unsent.push(item)
   })
-  const decided = unsent.map((item) => ({ settlement: givenBack(item, reason), why: 'unsent' }) as const)
+  const decided = unsent.map(
+    (item) => ({ settlement: givenBack(engine, item, reason), why: 'unsent' }) as const,
+  )
   await settleUnsent(engine, tally, decided)
 }

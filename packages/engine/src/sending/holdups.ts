@@ -24,8 +24,11 @@ export function sendHoldups({ sendState, polls, clock }: Engine, tally: Tally): 
   const nowMs = clock.monotonicMs()
   const { capacity, leaveAlone, refused } = sendState
   const holdups: Holdup[] = []
-  if (tally.poll !== undefined && !polls.mayStart)
-    holdups.push({ kind: 'poll', message: `no poll was complete yet${because(tally.poll.reason)}` })
+  const { poll } = tally
+  if (poll !== undefined && !polls.mayStart)
+    holdups.push({ kind: 'poll', message: `no poll was complete yet${because(poll.reason)}` })
+  else if (poll?.complete === false)
+    holdups.push({ kind: 'poll', message: `the last poll was not complete${because(poll.reason)}` })
   const forMs = leaveAlone.leftMs(nowMs)
   if (forMs > 0) holdups.push({ kind: 'retry-after', message: leaveAlone.message, forMs })
   if (capacity.message !== undefined) holdups.push({ kind: 'capacity', message: capacity.message })

@@ -24,7 +24,7 @@ export async function askForJob(engine: Engine, head: ItemHead): Promise<JobRepo
 
 /** Whether the worker has no job of an item that is claimed: its send never began, or the worker is sure of it. */
 export async function isKnownUnsent(engine: Engine, head: ItemHead): Promise<boolean> {
-  return engine.sendState.isUntried(head) || (await askForJob(engine, head)) === 'none'
+  return engine.unsent.has(head) || (await askForJob(engine, head)) === 'none'
 }
 
 /** Not once the lease is lost: another engine may be sending them by now, and what the worker said of them is no longer so. */

@@ -1,6 +1,8 @@
 import { isSluiceError, type ItemHead } from '@sluice/core'
+import { isEarlierEnded } from '../earlier-attempt.js'
+import type { Engine } from '../engine.js'
 import type { JobSettlement } from '../settlement.js'
-import { retryStateOf, withRetryState } from '../truth/retry-state.js'
+import { retryStateOf, withRetryState, type EngineRetryState } from '../truth/retry-state.js'
 import type { Refusal } from './refused-items.js'
 
 /** As much of a worker's answer is kept as a reason. */
@@ -17,8 +19,12 @@ export function answerOf(error: unknown): string {
 }
 
 /** The worker refused it, and has no job of it: it waits for its next try. */
-export function setAside(item: ItemHead, answer: string, { tries, delayMs }: Refusal): JobSettlement {
-  const again = withRetryState({ tries, ended: true })
+export function setAside(
+  engine: Pick<Engine, 'memory'>,
+  item: ItemHead,
+  { answer, tries, delayMs }: Refusal & { readonly answer: string },
+): JobSettlement {
+  const again = handedOn(engine, item, { tries })
   return { ...refOf(item), stage: 'WAITING', reason: answer, unsent: true, delayMs, ...again }
 }
 
@@ -29,11 +35,17 @@ export function unsendable(item: ItemHead, answer: string, { tries }: Refusal): 
 }
 
 /** Its send never began: it goes back to where it was. */
-export function givenBack(item: ItemHead, reason: string): JobSettlement {
-  const known = retryStateOf(item)
-  // Of a first attempt there is none before it whose job could run.
-  const again = withRetryState(item.attempt === 1 ? { ...known, ended: true } : known)
+export function givenBack(engine: Pick<Engine, 'memory'>, item: ItemHead, reason: string): JobSettlement {
+  const again = handedOn(engine, item, retryStateOf(item))
   return { ...refOf(item), stage: 'WAITING', reason, unsent: true, keepPlace: true, ...again }
+}
+
+/** Its own job doesn't run; that those of the attempts before it have ended is said where it is known. */
+function handedOn(engine: Pick<Engine, 'memory'>, item: ItemHead, { tries }: EngineRetryState) {
+  return withRetryState({
+    ...(tries === undefined ? {} : { tries }),
+    ...(isEarlierEnded(engine, item) ? { ended: true } : {}),
+  })
 }
 
 function refOf({ id, uid, attempt }: ItemHead): Pick<JobSettlement, 'id' | 'uid' | 'attempt'> {

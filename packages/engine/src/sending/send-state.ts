@@ -44,8 +44,6 @@ export class SendState {
   #puzzles = 0
   /** Of the latest pass that tried anything. */
   outage: SluiceError | undefined
-  /** Items that this engine claimed and never tried to send, by uid: the attempt. */
-  readonly #untried = new Map<string, number>()
 
   constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
     this.rates = {
@@ -85,35 +83,14 @@ export class SendState {
     this.#puzzles = isPuzzling ? this.#puzzles + 1 : 0
   }
 
-  noteClaimed({ uid, attempt }: Claim): void {
-    this.#untried.set(uid, attempt)
-  }
-
   /** It left PROCESSING. */
   noteSettled(job: Claim, why: DecidedSettlement['why']): void {
-    this.noteTried(job)
     if (why !== 'unsent') this.refused.forget(job)
     if (why === 'reported') this.capacity.noteEnded(1)
   }
 
-  /** Its send begins. */
-  noteTried({ uid }: Pick<Claim, 'uid'>): void {
-    this.#untried.delete(uid)
-  }
-
-  isUntried({ uid, attempt }: Claim): boolean {
-    return this.#untried.get(uid) === attempt
-  }
-
-  /** Drops what is no longer in PROCESSING. */
-  keepOnly(items: ReadonlyMap<string, Claim>): void {
-    const uids = new Set([...items.values()].map(({ uid }) => uid))
-    for (const uid of this.#untried.keys()) if (!uids.has(uid)) this.#untried.delete(uid)
-  }
-
   /** Another engine has dispatched in between. */
   noteNewDispatcher(): void {
-    this.#untried.clear()
     this.pass?.forget()
     this.refused.noteNewDispatcher()
     this.trust.noteNewDispatcher()

@@ -10,7 +10,10 @@ export interface SentWellRef {
 
 type Known = SentWellRef & ProbeSample
 
-/** The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names. */
+/**
+ * The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names, or any that has
+ * succeeded.
+ */
 export class SentWell {
   readonly #queue: Queue
   #known: Known | undefined
@@ -38,9 +41,11 @@ export class SentWell {
   async #stored(): Promise<Known | undefined> {
     try {
       const ref = refOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
-      if (ref === undefined) return undefined
-      const item = await this.#queue.lookup(ref.id)
-      return item?.uid === ref.uid ? { ...ref, body: item.body } : undefined
+      const item = ref && (await this.#queue.lookup(ref.id))
+      if (ref !== undefined && item?.uid === ref.uid) return { ...ref, body: item.body }
+      // Any that has succeeded was sent well before.
+      const [done] = (await this.#queue.list('SUCCESS', { limit: 1 })).items
+      return done && { id: done.id, uid: done.uid, body: done.body }
     } catch (error) {
       if (isOutage(error)) return undefined
       throw error

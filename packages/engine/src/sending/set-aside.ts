@@ -67,7 +67,9 @@ async function judge(
   const refusal = refused.noteRefused(head, { message: answer, successes, nowMs, isInOutage })
   // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
   if (refusal.isLast) return { settlement: unsendable(head, answer, refusal), why: 'unsendable' }
-  return job === 'none' ? { settlement: setAside(head, answer, refusal), why: 'unsent' } : undefined
+  return job === 'none'
+    ? { settlement: setAside(engine, head, { ...refusal, answer }), why: 'unsent' }
+    : undefined
 }
 
 function logRefused(
