@@ -101,7 +101,8 @@ async function waitOut(workQueue: WorkQueue, options: RunLoopOptions, wholeMs: n
   for (;;) {
     const leftMs = endAtMs - clock.monotonicMs()
     await waitForWake(workQueue, options, Math.min(leftMs, intervalMs, leaseTtlMs / 3))
-    if (signal.aborted || clock.monotonicMs() >= endAtMs) return
+    // Less than a timer can tell apart is over.
+    if (signal.aborted || endAtMs - clock.monotonicMs() < 1) return
     await workQueue.attend()
   }
 }
