@@ -13,6 +13,8 @@ const arrows = {
   // What it promises is seen only when a whole service runs on it. The engine's own tests don't know it, so this is no circle.
   'worker-argo': { runtime: ['core'], tests: ['testkit', 'engine', 'queue'] },
   engine: { runtime: ['core'], tests: ['testkit', 'queue', 'worker'] },
+  // Private: it plays whole systems.
+  simulator: { runtime: ['core', 'engine', 'testkit', 'queue', 'worker'], tests: [] },
   service: { runtime: ['core', 'engine', 'testkit', 'queue', 'worker'], tests: [] },
 }
 

@@ -36,6 +36,7 @@ const steps = {
   benchmarks: [pinnedNode, 'bench/docs.ts', '--check'],
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
   scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
+  poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []

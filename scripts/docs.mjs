@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { queuePromises, workerPromises } from '../packages/testkit/dist/index.js'
+import { enginePromises, queuePromises, workerPromises } from '../packages/testkit/dist/index.js'
 import { fail, pinnedNode, root, testReport } from './setup.mjs'
 
 const check = process.argv.includes('--check')
@@ -35,13 +35,16 @@ function contract() {
   )
   return [
     '# The contract\n',
-    'What every queue and every worker of Sluice promises, and which of them were seen to keep it. ✔: every case of `@sluice/testkit` that applies',
+    'What every queue, every worker and the engine of Sluice promise, and which of them were seen to keep it. ✔: every case of `@sluice/testkit` that applies',
     'has passed. –: none applies, such as an outage of the storage where the storage is the process’s own memory.',
     'Prove your own with three lines: see [the testkit](../packages/testkit).\n',
     '## Queues\n',
     table(queuePromises, 'the queue contract: ', cases),
     '\n## Workers\n',
     table(workerPromises, 'the worker contract: ', cases),
+    '\n## The engine\n',
+    'Over any queue and any worker that keep the promises above.\n',
+    table(enginePromises, 'the engine contract: ', cases),
     '',
   ].join('\n')
 }

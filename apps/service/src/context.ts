@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import type { CommandContext, GlobalOptions, OpenQueueOptions } from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
@@ -12,6 +12,8 @@ import { Output, warningsOf, type TextStream } from './output.js'
 /** Whoever loads a list and sees no error would think it is kept. */
 const ALONE =
   'this queue lives in this process only: other commands see nothing of it, and it is gone when this one ends'
+
+const CLOSE_MS = 5_000
 
 /** The parts of the world that a command may touch. */
 export interface World {
@@ -29,6 +31,8 @@ export class CliContext implements CommandContext {
   readonly stdin: World['stdin']
   output: Output
   exitCode: ExitCode = EXIT.OK
+  /** As long the closing may take. */
+  closeMs = CLOSE_MS
   readonly #world: World
   readonly #flags: FlagSetting[] = []
   #configFile: string | undefined
@@ -86,6 +90,10 @@ export class CliContext implements CommandContext {
     return this.#interrupts.signal
   }
 
+  closeWithin(ms: number): void {
+    this.closeMs = Math.min(ms, CLOSE_MS)
+  }
+
   exitWith(name: ExitName): void {
     this.exitCode = EXIT[name]
   }
@@ -141,6 +149,21 @@ export class CliContext implements CommandContext {
     const queue = await openQueuePackage(loaded.config.queue, { ...loaded, logger, ...use, brief })
     if (!queue.supports.multiProcess) this.output.warn(ALONE)
     return queue
+  }
+
+  async checkRoom(need: () => Promise<number>): Promise<string | undefined> {
+    const loaded = await this.config()
+    const { worker, queue } = loaded.config
+    if (worker === undefined) return undefined
+    try {
+      const { loadRoomCheck } = await import('./open-package.js')
+      const check = await loadRoomCheck({ ...worker, name: queue.name }, loaded)
+      return check === undefined ? undefined : await check({ items: await need() })
+    } catch (error) {
+      // It is advice: what is wrong with the worker is said by whoever needs the worker.
+      if (isSluiceError(error)) return undefined
+      throw error
+    }
   }
 
   async #openWorker(context: PackageContext): Promise<Worker> {

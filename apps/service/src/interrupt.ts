@@ -1,14 +1,17 @@
 /** What {@link watchInterrupts} needs of `process`. */
 export type SignalSource = Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
 
-/** A signal that SIGINT or SIGTERM aborts, and the end of listening. */
+/** What asks a process to end: a person, a supervisor, and the end of the terminal that it was started in. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** A signal that SIGINT, SIGTERM or SIGHUP aborts, and the end of listening. */
 export interface Interrupts {
   readonly signal: AbortSignal
   stop(): void
 }
 
 /**
- * Turns the first SIGINT or SIGTERM into an aborted signal, its reason the signal's name; the second one ends the process
+ * Turns the first SIGINT, SIGTERM or SIGHUP into an aborted signal, its reason the signal's name; the second one ends the process
  * at once with exit code 130, by which nothing is lost.
  */
 export function watchInterrupts(source: SignalSource = process): Interrupts {
@@ -17,13 +20,11 @@ export function watchInterrupts(source: SignalSource = process): Interrupts {
     if (controller.signal.aborted) source.exit(130)
     controller.abort(name)
   }
-  source.on('SIGINT', onSignal)
-  source.on('SIGTERM', onSignal)
+  for (const name of SIGNALS) source.on(name, onSignal)
   return {
     signal: controller.signal,
     stop: () => {
-      source.off('SIGINT', onSignal)
-      source.off('SIGTERM', onSignal)
+      for (const name of SIGNALS) source.off(name, onSignal)
     },
   }
 }

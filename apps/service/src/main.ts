@@ -7,8 +7,6 @@ import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import { makeProgram } from './program.js'
 
-const CLOSE_MS = 5000
-
 /** Runs the command line of this process, and ends the process with its exit code. */
 export async function runCli(): Promise<never> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(outputFailed(error)))
@@ -60,14 +58,18 @@ async function closed(context: CliContext, code: ExitCode, at: FailOptions): Pro
     (failure: unknown) => ({ failure }),
   )
   // A storage that hangs must not hold up the end.
-  const end = await atMost(closing, CLOSE_MS)
+  const { closeMs } = context
+  const end = await atMost(closing, closeMs)
   if (end?.failure !== undefined && code === EXIT.OK) return fail(end.failure, at)
   if (end?.failure !== undefined) context.output.warn(messageOf(end.failure))
-  if (end === undefined && code === EXIT.OK) context.output.warn(LATE)
+  if (end === undefined && code === EXIT.OK) context.output.warn(lateText(closeMs))
   return code
 }
 
-const LATE = `The queue or the worker did not close within ${CLOSE_MS / 1_000} s. What the command reports is done.`
+function lateText(ms: number): string {
+  const seconds = Math.round(ms / 100) / 10
+  return `The queue or the worker did not close within ${seconds} s. What the command reports is done.`
+}
 
 /** `sluice ls | head`: the reader has enough, and that is no error. A full disk is one. */
 function outputFailed(error: NodeJS.ErrnoException): ExitCode {

@@ -5,6 +5,7 @@ import {
   type Queue,
   type QueuePackage,
   type QueueUse,
+  type RoomNeed,
   type Worker,
   type WorkerPackage,
 } from '@sluice/core'
@@ -78,6 +79,24 @@ export async function openWorkerPackage(
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
   const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
   return await loaded.openWorker(checked, logger === undefined ? {} : { logger })
+}
+
+/**
+ * What of a worker's package says whether there is room for so many items, its options checked.
+ *
+ * @returns `undefined` where the package has nothing to say about room
+ * @throws as {@link openQueuePackage}
+ */
+export async function loadRoomCheck(
+  settings: PackageSettings,
+  options: OpenOptions,
+): Promise<((need: RoomNeed) => Promise<string | undefined>) | undefined> {
+  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
+  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
+  const { checkRoom } = loaded
+  if (checkRoom === undefined) return undefined
+  const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
+  return (need) => checkRoom(checked, need)
 }
 
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {

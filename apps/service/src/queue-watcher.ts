@@ -1,5 +1,6 @@
 import type { Logger, Queue } from '@sluice/core'
 import type { TickResult } from '@sluice/engine'
+import { atMost } from './deadline.js'
 import { spanText } from './queue-status.js'
 import { RateMeter } from './rate-meter.js'
 
@@ -7,6 +8,8 @@ import { RateMeter } from './rate-meter.js'
 const SUMMARY_GAP_MS = 30_000
 /** Of the time, counting takes a hundredth at most: a bucket of millions of items is listed whole for it, and each list is paid for. */
 const GAP_FOR_MS = 100
+/** As long an answer is waited for before the next look. */
+const LOOK_LIMIT_MS = 120_000
 /** To the first of them: whoever just started the service is still looking. */
 const FIRST_SUMMARY_MS = 5_000
 
@@ -40,12 +43,17 @@ export class QueueWatcher {
     const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
     if (this.#isLooking) return
     this.#isLooking = true
+    // A storage that never answers must not end the looking for good.
+    await atMost(this.#look(result, { isDue, isQuiet }), LOOK_LIMIT_MS)
+    this.#isLooking = false
+  }
+
+  async #look(result: TickResult, { isDue, isQuiet }: { isDue: boolean; isQuiet: boolean }): Promise<void> {
     // Without a count at the beginning the first summary would have nothing to measure the rate by. A storage that doesn't answer is
     // reported by the tick; the next turn counts again.
     if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
     // The same: without an answer the queue isn't known to be empty, and the service goes on.
     if (isQuiet) await this.#lookForEnd().catch(() => undefined)
-    this.#isLooking = false
   }
 
   async #count({ isDue, result }: { isDue: boolean; result: TickResult }): Promise<void> {

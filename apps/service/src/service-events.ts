@@ -33,8 +33,11 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'jobs-pending':
     case 'poll-incomplete':
     case 'poll-complete':
+    case 'stalled':
     case 'outage':
     case 'outage-over':
+    case 'capacity':
+    case 'capacity-over':
       return undefined
   }
 }

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger, Queue, Stage, Worker } from '@sluice/core'
 import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
@@ -7,13 +6,22 @@ import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
 import { QueueWatcher } from './queue-watcher.js'
 import { logEvent } from './service-events.js'
+import { StopDeadline } from './stop-deadline.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
 /** The counts of the last line are worth waiting for, but not long. */
 const FINAL_LOOK_MS = 2000
+/** Of the time to stop in, the engine has so much, and the last look ends by so much; the rest is for closing what was opened. */
+const STOP_SHARE = 0.8
+const LOOK_SHARE = 0.9
+/** After an error that ends the service: the lease is given back if that is quick. */
+const FATAL_STOP_MS = 2000
 
 /** The settings that a service runs by. */
-export type ServiceConfig = Pick<Config, 'processing' | 'retry' | 'lost' | 'jobs' | 'sweep' | 'service'>
+export type ServiceConfig = Pick<
+  Config,
+  'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'sweep' | 'service'
+>
 
 /** What a service runs on. */
 export interface ServiceOptions {
@@ -21,7 +29,7 @@ export interface ServiceOptions {
   readonly worker: Worker
   readonly config: ServiceConfig
   readonly logger: Logger
-  /** Its abort ends the service: the tick under way is finished, the lease given back, jobs go on running. */
+  /** Its abort ends the service: nothing more is sent, what has ended is settled, the lease given back, and jobs go on running. */
   readonly signal: AbortSignal
   /** End when nothing is in WAITING or PROCESSING. */
   readonly untilEmpty?: boolean
@@ -37,60 +45,112 @@ export interface ServiceEnd {
 }
 
 /**
- * Runs a queue's items through a worker until it is stopped, or until the queue is empty.
+ * Runs a queue's items through a worker until it is stopped, or until the queue is empty. From the signal on no job starts, and it ends within
+ * `service.stopDeadlineMs`.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
- * can't be used as configured. An outage of either is waited out.
+ * can't be used as configured; SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call of it never ends. An outage of either is waited out.
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal } = options
   assertCanCancel(worker, config)
   const logger = new FoldedLog(options.logger)
-  const isReady = await checkWorker(worker, logger)
-  const emptied = new AbortController()
-  const unusable = new AbortController()
-  const stop = AbortSignal.any([signal, emptied.signal, unusable.signal])
-  if (!isReady) void checkAgain(worker, stop).catch((error: unknown) => unusable.abort(error))
-  const workQueue = makeWorkQueue({ ...options, logger })
-  const untilEmpty = options.untilEmpty ? { onEmpty: () => emptied.abort('empty') } : {}
-  const watcher = new QueueWatcher({ queue, logger, ...untilEmpty })
-  const { intervalMs, stopDeadlineMs } = config.service
-  const loop = runLoop(workQueue, {
-    intervalMs,
-    signal: stop,
-    onTick: (result) => void watcher.afterTick(result),
-  })
-  const inTime = { stop, logger, deadlineMs: stopDeadlineMs }
   // While a worker hangs with no socket or timer of its own, Node would see nothing left to do and end with 0.
   const alive = setInterval(() => undefined, 60_000)
+  const ended = new AbortController()
   try {
-    const ended = await endInTime(loop, { ...inTime, what: 'the tick under way' })
-    // A lease that isn't given back runs out by itself.
-    if (ended) await endInTime(giveBack(workQueue, logger), { ...inTime, what: 'giving the lease back' })
+    const start = await startChecked({ ...options, logger }, ended.signal)
+    const emptied = new AbortController()
+    const stop = AbortSignal.any([signal, emptied.signal, start.unusable])
+    const deadline = new StopDeadline(stop, config.service.stopDeadlineMs)
+    if (!stop.aborted) {
+      const onEmpty = options.untilEmpty ? { onEmpty: () => emptied.abort('empty') } : {}
+      await follow(
+        { ...options, logger },
+        { stop, deadline, watcher: new QueueWatcher({ queue, logger, ...onEmpty }) },
+      )
+    }
     logger.flush()
-    if (unusable.signal.aborted) throw unusable.signal.reason
-    return await finish(queue, { logger, why: emptied.signal.aborted ? 'empty' : 'stopped' })
+    if (start.unusable.aborted) throw start.unusable.reason
+    return await finish(queue, { logger, deadline, why: emptied.signal.aborted ? 'empty' : 'stopped' })
   } finally {
     logger.flush()
     clearInterval(alive)
-    emptied.abort()
+    ended.abort()
   }
 }
 
+/** Asks the worker whether it can be used. One that can't be reached is asked again, beside the work, until the service ends. */
+async function startChecked(
+  { worker, config, logger, signal }: ServiceOptions,
+  ended: AbortSignal,
+): Promise<{ unusable: AbortSignal }> {
+  const unusable = new AbortController()
+  const isReady = await checkWorker(worker, { logger, signal, stallMs: config.service.stallMs })
+  const until = AbortSignal.any([signal, ended])
+  if (!isReady) void checkAgain(worker, until).catch((error: unknown) => unusable.abort(error))
+  return { unusable: unusable.signal }
+}
+
+interface Following {
+  readonly stop: AbortSignal
+  readonly deadline: StopDeadline
+  readonly watcher: QueueWatcher
+}
+
+/** Runs the loop to its end. Whatever ends it, the lease is given back. */
+async function follow(options: ServiceOptions, { stop, deadline, watcher }: Following): Promise<void> {
+  const { config, logger } = options
+  const workQueue = makeWorkQueue(options)
+  const loop = runLoop(workQueue, {
+    intervalMs: config.service.intervalMs,
+    signal: stop,
+    onTick: (result) => void watcher.afterTick(result),
+  })
+  const ended = new AbortController()
+  const stopping = stopAtSignal(workQueue, { stop, deadline, logger, ended: ended.signal })
+  try {
+    await Promise.race([loop, stopping])
+    await stopping
+  } catch (error) {
+    await giveBack(workQueue, logger, FATAL_STOP_MS)
+    throw error
+  } finally {
+    ended.abort()
+  }
+}
+
+interface Stopping extends Pick<Following, 'stop' | 'deadline'> {
+  readonly logger: Logger
+  readonly ended: AbortSignal
+}
+
+/** At once, and not when the tick under way has ended: from the signal on nothing is sent. It never rejects. */
+async function stopAtSignal(
+  workQueue: WorkQueue,
+  { stop, deadline, logger, ended }: Stopping,
+): Promise<void> {
+  // It rejects when the loop has ended of itself, and for nothing else.
+  if (!stop.aborted) await once(stop, 'abort', { signal: ended }).catch(() => undefined)
+  if (stop.aborted) await giveBack(workQueue, logger, deadline.leftMs(STOP_SHARE))
+}
+
 function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOptions): WorkQueue {
-  const { processing, retry, lost, jobs, sweep, service } = config
+  const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
-  const { pendingWarnMs, pendingTimeoutMs } = jobs
+  const { pendingTimeoutMs, ...others } = jobs
   return new WorkQueue({
     queue,
     worker,
     policy: processingLimit(processing.limit),
     retry: on === undefined ? retries : { ...retries, on },
     lost,
-    jobs: pendingTimeoutMs === undefined ? { pendingWarnMs } : { pendingWarnMs, pendingTimeoutMs },
+    jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
+    sends,
     sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
     leaseTtlMs: service.leaseTtlMs,
+    stallMs: service.stallMs,
     sendConcurrency: service.sendConcurrency,
     maxLookupsPerSecond: service.maxLookupsPerSecond,
     logger,
@@ -101,42 +161,9 @@ function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOption
   })
 }
 
-interface InTime {
-  readonly stop: AbortSignal
-  readonly deadlineMs: number
-  readonly logger: Logger
-  readonly what: string
-}
-
-/**
- * Waits for something, after the stop for the deadline at most: a storage that hangs must not keep the process from ending.
- *
- * @returns whether it ended
- */
-async function endInTime(work: Promise<void>, { stop, deadlineMs, logger, what }: InTime): Promise<boolean> {
-  const ended = new AbortController()
-  const guard = async (): Promise<'late'> => {
-    if (!stop.aborted) await once(stop, 'abort', { signal: ended.signal })
-    await sleep(deadlineMs, undefined, { signal: ended.signal })
-    return 'late'
-  }
-  // What comes too late may still fail; nobody is there any more to hear of it.
-  work.catch(() => undefined)
-  // The guard's sleep rejects when it is aborted, and for nothing else.
-  const late = guard().catch(() => undefined)
-  const first = await Promise.race([work, late])
-  ended.abort()
-  if (first !== 'late') return true
-  logger.warn(
-    { deadlineMs },
-    `${what} did not end in time: leaving. Nothing is lost; the next service goes on`,
-  )
-  return false
-}
-
-async function giveBack(workQueue: WorkQueue, logger: Logger): Promise<void> {
+async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
   try {
-    await workQueue.stop()
+    await workQueue.stop({ deadlineMs: Math.floor(deadlineMs) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     logger.warn({ reason }, 'the lease could not be given back; it runs out by itself')
@@ -145,9 +172,9 @@ async function giveBack(workQueue: WorkQueue, logger: Logger): Promise<void> {
 
 async function finish(
   queue: Queue,
-  { logger, why }: { logger: Logger; why: ServiceEnd['why'] },
+  { logger, deadline, why }: { logger: Logger; deadline: StopDeadline; why: ServiceEnd['why'] },
 ): Promise<ServiceEnd> {
-  const sizes = await atMost(queue.sizes(), FINAL_LOOK_MS)
+  const sizes = await atMost(queue.sizes(), Math.min(FINAL_LOOK_MS, deadline.leftMs(LOOK_SHARE)))
   const isEmpty = why === 'empty'
   logger.info({ ...sizes }, isEmpty ? 'all items are finished' : 'stopped; jobs that run go on running')
   return { why, ...(sizes === undefined ? {} : { sizes }) }

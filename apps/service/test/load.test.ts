@@ -264,3 +264,39 @@ describe('report', () => {
     }
   })
 })
+
+function configure(worker: string): Promise<string> {
+  const url = `sqlite:${join(box.dir, 'queue.db')}`
+  return file(
+    'sluice.config.yaml',
+    `queue: { package: sql, name: tiles, url: '${url}' }\nworker: { package: ${worker} }\n`,
+  )
+}
+
+describe('the room of the worker', () => {
+  test('is held against the list: too little is a warning with its numbers, and the list is loaded', async () => {
+    await configure('./room-worker.mjs')
+    await file(
+      'room-worker.mjs',
+      `export const openWorker = () => { throw new Error('a load opens no worker') }
+      export const checkRoom = async ({ name }, { items }) =>
+        items > 3 ? items + ' items of ' + name + ' need more than is free' : undefined`,
+    )
+    const enough = await box.spawn(['load', await file('three.jsonl', jsonl(3))])
+    expect(enough).toMatchObject({ code: 0, err: expect.not.stringContaining('room') })
+    const short = await box.spawn(['load', await file('four.jsonl', jsonl(4))])
+    expect(short.code).toBe(0)
+    expect(short.out).toContain('1 added, 3 skipped')
+    expect(short.err).toContain('too little room for this list: 4 items of tiles need more than is free')
+    const checked = await box.spawn(['load', 'four.jsonl', '--dry-run'])
+    expect(checked.err).not.toContain('room')
+  })
+
+  test('is no reason to fail where the worker is not installed, has no say in it, or is not configured right', async () => {
+    const list = await file('a.jsonl', jsonl(1))
+    for (const worker of ["'@acme/not-there'", 'dummy', 'process, command: 7']) {
+      await configure(worker)
+      expect(await box.spawn(['load', list])).toMatchObject({ code: 0, err: '' })
+    }
+  })
+})

@@ -61,6 +61,7 @@ const BUSY: TickResult = {
   settled: { success: 0, fail: 0, waiting: 0 },
   sent: 0,
   rejected: 0,
+  holdups: [],
   reconciled: true,
   orphans: 0,
   lost: 0,

@@ -212,6 +212,28 @@ describe('a worker of somebody else', () => {
   })
 })
 
+test('the room of the worker is held against what is in WAITING: too little is a warning with its numbers', async () => {
+  await configure({ worker: './room-worker.mjs' })
+  const dummy = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/worker-dummy')).href
+  await writeFile(
+    join(box.dir, 'room-worker.mjs'),
+    `import { openWorker as open } from '${dummy}'
+    export const openWorker = ({ name }) => open({ name, rule: { afterMs: 1 } })
+    export const checkRoom = async ({ name }, { items }) =>
+      items > 3 ? items + ' items of ' + name + ' need more than is free' : undefined`,
+  )
+  await putItems(4)
+  const short = await box.spawn(['run', '--until-empty', '--json'])
+  expect(short.code).toBe(0)
+  const warnings = short.err.split('\n').map((line) => JSON.parse(line))
+  expect(warnings.filter(({ level }) => level === 'warn')).toMatchObject([
+    { msg: 'too little room for what is in WAITING: 4 items of tiles need more than is free' },
+  ])
+  expect(await queue.size('SUCCESS')).toBe(4)
+  const enough = await box.spawn(['run', '--until-empty', '--json'])
+  expect(enough.err).not.toContain('too little')
+})
+
 test('a third party’s queue is loaded by its name from the user’s own node_modules', async () => {
   const folder = join(box.dir, 'node_modules', '@acme', 'queue-ram')
   await mkdir(folder, { recursive: true })

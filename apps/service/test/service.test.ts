@@ -91,7 +91,7 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   const end = await runService({
     queue,
     worker,
-    config: { ...config, jobs: { pendingWarnMs: 1, pendingTimeoutMs: 200 } },
+    config: { ...config, jobs: { ...config.jobs, pendingWarnMs: 1, pendingTimeoutMs: 200 } },
     logger,
     signal: stop.signal,
     untilEmpty: true,
@@ -103,5 +103,5 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
   expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
   expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
-  expect((await queue.lookup('i0'))?.details).toMatchObject({ failureClass: 'unschedulable' })
+  expect(await queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })
 })

@@ -40,8 +40,18 @@ export interface QueuePackage {
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 
+/** What is to go through a worker. */
+export interface RoomNeed {
+  readonly items: number
+}
+
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 export interface WorkerPackage {
   readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>
+  /**
+   * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
+   * enough. It makes nothing, and starts nothing.
+   */
+  readonly checkRoom?: (options: unknown, need: RoomNeed) => Promise<string | undefined>
   readonly optionsSchema?: OptionsSchema<unknown>
 }

@@ -1,7 +1,9 @@
 import type { ItemRecord, JobRef } from '@sluice/core'
 
-/** The details with which a caller fails an item whose job it tells to end: by them the job that still ends is no surprise to anybody. */
-export const CANCELLED_DETAILS = { cancelled: true, failureClass: 'killed' } as const
+/** The details with which an operator's `cancel` fails an item: by them the engine ends the job of it, be it sent a moment later. */
+export const CANCELLED_DETAILS = { cancelled: true } as const
+/** The failure class of such an item. */
+export const CANCELLED_CLASS = 'killed'
 
 /** Whether the item was failed with {@link CANCELLED_DETAILS} while this job of it ran, whatever became of it since. */
 export function isCancelled(item: ItemRecord, job: JobRef): boolean {

@@ -17,6 +17,11 @@ export interface JobFacts {
   readonly absentMs: number
   /** `due`: the worker may be asked for this one job · `later`: it was asked a short while ago · `no-such-job`: it was asked after the poll, and has none. */
   readonly asking: 'due' | 'later' | 'no-such-job' | 'not-supported'
+  /**
+   * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the claim, has one · `unknown`: nobody has
+   * looked since the claim. Absent: `ended`.
+   */
+  readonly earlier?: 'ended' | 'running' | 'unknown'
   /** Of the poll: absence from one that could not ask for everything says nothing [W-POLL-2]. */
   readonly poll: 'complete' | 'incomplete'
   /** How long this engine has known it to be pending, by the same clock; absent: it was never seen so, or has begun [W-PEND-1]. */
@@ -47,6 +52,10 @@ export type Action =
   | { readonly kind: 'ask' }
   /** Send the same attempt: the worker makes one job of it however often it is sent [W-SEND-1]. */
   | { readonly kind: 'resend' }
+  /** Its job may start when those of its earlier attempts have ended; it keeps its claim until then. */
+  | { readonly kind: 'await-earlier' }
+  /** The same, and the worker may be asked for them. */
+  | { readonly kind: 'ask-earlier' }
   /** Tell the worker to end a job that doesn't begin; the item keeps its place until the end is seen. */
   | { readonly kind: 'cancel' }
   /** Its job is lost, and a person is to say what becomes of it. */
@@ -76,6 +85,15 @@ const WAIT: Action = { kind: 'wait' }
  * | none | sent | no such job, not supported | incomplete | | wait |
  * | none | sent | no such job, not supported | complete | under the grace | wait |
  * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
+ *
+ * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item run at once:
+ *
+ * | earlier attempts | asking | action |
+ * |---|---|---|
+ * | ended | | resend |
+ * | running | | await-earlier |
+ * | unknown | due, later, no such job | ask-earlier |
+ * | unknown | not supported | await-earlier |
  */
 export function decide(
   item: ItemHead,
@@ -119,16 +137,22 @@ function unschedulable(report: JobReport, { message }: PendingCancel, rules: Dec
 }
 
 function decideAbsent(item: ItemHead, facts: JobFacts, rules: DecideRules): Action {
-  if (facts.sent === 'unsent') return { kind: 'resend' }
+  if (facts.sent === 'unsent') return start(facts)
   if (facts.asking === 'due') return { kind: 'ask' }
   if (facts.asking === 'later') return WAIT
   // A sure "no such job" of a job that nobody is known to have sent needs no grace: it is how a restart goes on at once. If the
   // process before is still sending it, the worker makes one job of the two calls [W-SEND-1].
-  if (facts.sent === 'unknown' && facts.asking === 'no-such-job') return { kind: 'resend' }
+  if (facts.sent === 'unknown' && facts.asking === 'no-such-job') return start(facts)
   // No grace passes while nobody can say that the job is gone from the poll too.
   if (facts.poll === 'incomplete') return WAIT
   if (facts.absentMs < rules.lost.graceMs) return WAIT
-  return facts.sent === 'unknown' ? { kind: 'resend' } : decideLost(item, rules)
+  return facts.sent === 'unknown' ? start(facts) : decideLost(item, rules)
+}
+
+/** Two jobs of one item never run at once: where the attempt before did not end by a report, somebody has to look first. */
+function start({ earlier = 'ended', asking }: JobFacts): Action {
+  if (earlier === 'ended') return { kind: 'resend' }
+  return { kind: earlier === 'unknown' && asking !== 'not-supported' ? 'ask-earlier' : 'await-earlier' }
 }
 
 function decideLost(item: ItemHead, { lost: { policy, graceMs }, retry, random }: DecideRules): Action {

@@ -1,66 +1,95 @@
-import type { ControlState, ItemHead, JsonValue, QueueItem } from '@sluice/core'
+import type { ItemHead, JsonValue, QueueItem } from '@sluice/core'
 import { startableNow } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
 import { roomIn } from './release-policy.js'
-import { sendItem, type SendPass } from './send.js'
+import { sendItem, type Sending } from './send.js'
+import { giveBack } from './sending/give-back.js'
+import { noteCapacityOver } from './sending/note-capacity.js'
+import { probeWorker } from './sending/probe.js'
+import type { SendPass } from './sending/send-pass.js'
+import { giveUpStalled, judgeSuspects } from './sending/set-aside.js'
 import { settleAll } from './settle.js'
-import type { Tally } from './tick-result.js'
 
 export interface DispatchInput {
   /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
   readonly resends: readonly ItemHead[]
-  readonly control: ControlState
   /** What {@link startAhead} started in this pass. */
   readonly ahead: Claimed
 }
 
 /** New items. */
 export interface Claimed {
-  readonly items: readonly QueueItem[]
-  /** Fewer came than there was room for: no more wait. */
+  readonly count: number
+  /** There was room, and nothing could be given out. */
   readonly isAll: boolean
+  /** Of them, those that failed before and are sent after the others. */
+  readonly later: readonly Sending[]
 }
 
-export const NOTHING_CLAIMED: Claimed = { items: [], isAll: false }
+export const NOTHING_CLAIMED: Claimed = { count: 0, isAll: false, later: [] }
+
+/** A claim is cut to what is sent in about this time, and to what the storage claims in {@link LONGEST_CALL_MS}. */
+const CLAIM_AHEAD_MS = 1_000
+const LONGEST_CALL_MS = 60_000
 
 /**
- * Starts jobs in the places that are free before anything is settled, so that the settling need not be waited for. Not while items wait to be
- * sent again: a worker that takes none of them would be found out only after more had been claimed for it.
+ * Starts jobs in the places that are free before anything is settled, so that the settling need not be waited for. Not while it is doubtful whether
+ * the worker takes any: that would be found out only after more had been claimed for it.
  */
 export async function startAhead(
   engine: Engine,
   pass: SendPass,
-  { resends, control }: Omit<DispatchInput, 'ahead'>,
+  { resends }: Pick<DispatchInput, 'resends'>,
 ): Promise<Claimed> {
-  if (resends.length > 0) return NOTHING_CLAIMED
-  const claimed = await claim(engine, pass.tally, { control, max: engine.maxBatchItems })
-  await sendAll(engine, pass, claimed.items)
-  return claimed
+  const { sendState, clock } = engine
+  const nowMs = clock.monotonicMs()
+  if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
+  if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
+  return claimAndSend(engine, pass, engine.maxBatchItems)
 }
 
 /**
- * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows. Items
- * claimed but not sent hold their places, so that no crash between the claim and the send can lead over the cap.
+ * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows, and last for those whose
+ * sends failed before, so that the others show first whether the worker takes any. Items claimed but not sent hold their places, so that no crash
+ * between the claim and the send can lead over the cap.
  */
 export async function dispatch(engine: Engine, pass: SendPass, input: DispatchInput): Promise<void> {
-  await sendAgain(engine, pass, input)
-  if (!pass.halted) await sendNew(engine, pass, input)
-  await settleAll(engine, pass.tally, pass.rejected)
+  pass.measureCapacity()
+  giveUpStalled(engine, pass)
+  await judgeSuspects(engine, pass)
+  const due = await dueResends(engine, pass, input.resends)
+  const [fresh, tried] = split(engine, due)
+  const later = [...input.ahead.later]
+  const { exchanges, outage, capacity } = engine.sendState
+  // While nobody knows why all sends fail, new items are tried before those that have failed.
+  if (exchanges > 0 && fresh.length === 0) later.push(...(await claimAndSend(engine, pass, exchanges)).later)
+  await sendAll(engine, pass, fresh)
+  // After a refusal of all nothing more is claimed before something was sent well.
+  if (outage === undefined && capacity.message === undefined) later.unshift(...tried)
+  else await sendTriedBefore(engine, pass, tried)
+  later.push(...(await sendNew(engine, pass, input.ahead)))
+  await sendTriedBefore(engine, pass, later)
+  await endPass(engine, pass)
 }
 
-async function sendAgain(engine: Engine, pass: SendPass, { resends, control }: DispatchInput): Promise<void> {
-  const { tally } = pass
-  // The cap holds for these too: an engine that lost its lease within a claim may have claimed on top of ours.
-  const processing = tally.processing - resends.length
-  const room = roomIn(engine.policy, { processing, orphans: tally.orphans, limits: control.limits })
+/** What is claimed beyond the cap goes back: an engine that lost its lease within a claim may have claimed on top of ours. */
+async function dueResends(engine: Engine, pass: SendPass, resends: readonly ItemHead[]): Promise<Sending[]> {
+  const { refused } = engine.sendState
   const nowMs = engine.clock.monotonicMs()
-  const due = resends.filter((item) => engine.memory.maySend(item, nowMs)).slice(0, room)
-  await forEachParallel(due, engine.sendConcurrency, async (head) => {
-    if (pass.halted) return
-    const body = await bodyOf(engine, head)
-    if (body !== undefined) await sendItem(engine, pass, { head, body, again: true })
+  const { processing, orphans } = pass.tally
+  const room = roomIn(engine.policy, {
+    processing: processing - resends.length,
+    orphans,
+    limits: pass.control.limits,
   })
+  if (resends.length > room)
+    await giveBack(engine, pass.tally, { items: resends.slice(room), reason: 'claimed beyond the limit' })
+  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMs))
+  pass.expect(due)
+  return due
+    .toSorted((a, b) => refused.triedAtMs(a) - refused.triedAtMs(b) || 0)
+    .map((head) => ({ head, body: () => bodyOf(engine, head), again: true }))
 }
 
 /** Looked up afresh: somebody may have moved the item by hand since the list was read, and then nothing is sent. */
@@ -70,38 +99,117 @@ async function bodyOf({ queue }: Engine, head: ItemHead): Promise<JsonValue | un
   return same ? item.body : undefined
 }
 
-async function sendNew(engine: Engine, pass: SendPass, { control, ahead }: DispatchInput): Promise<void> {
-  const { tally } = pass
-  const max = engine.maxBatchItems - ahead.items.length
-  const more = ahead.isAll ? NOTHING_CLAIMED : await claim(engine, tally, { control, max })
-  await sendAll(engine, pass, more.items)
-  // The batch was cut, not the work: the rest need not wait for the next interval.
-  const count = ahead.items.length + more.items.length
-  const isCut = count === engine.maxBatchItems && roomFor(engine, tally, control) > 0
-  if (isCut && !pass.halted) tally.nextDelayMs = 0
+/** Those that were never tried, and those whose sends have failed before, in whatever process. */
+function split({ sendState: { refused } }: Engine, sendings: readonly Sending[]): [Sending[], Sending[]] {
+  const { fresh = [], tried = [] } = Object.groupBy(sendings, ({ head }) =>
+    refused.has(head) ? 'tried' : 'fresh',
+  )
+  return [fresh, tried]
 }
 
-async function sendAll(engine: Engine, pass: SendPass, items: readonly QueueItem[]): Promise<void> {
-  const startable = await startableNow(engine, items)
-  await forEachParallel(startable, engine.sendConcurrency, (item) =>
-    sendItem(engine, pass, { head: item, body: item.body, again: false }),
+async function sendNew(engine: Engine, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
+  const { tally } = pass
+  const later: Sending[] = []
+  let { count } = ahead
+  while (pass.halted === undefined && !ahead.isAll && count < engine.maxBatchItems) {
+    const more = await claimAndSend(engine, pass, engine.maxBatchItems - count)
+    if (more.count === 0) break
+    count += more.count
+    later.push(...more.later)
+  }
+  // The batch was cut, not the work: the rest need not wait for the next interval.
+  if (pass.halted === undefined && count >= engine.maxBatchItems && roomFor(engine, pass) > 0)
+    tally.nextDelayMs = 0
+  return later
+}
+
+async function claimAndSend(engine: Engine, pass: SendPass, max: number): Promise<Claimed> {
+  const wanted = Math.min(roomFor(engine, pass), max, claimSize(engine))
+  if (wanted === 0 || pass.halted !== undefined || !(await engine.lease.keep())) return NOTHING_CLAIMED
+  const claimedAtMs = engine.clock.monotonicMs()
+  const items = await claim(engine, pass, wanted)
+  const startable = (await startableNow(engine, items)).map((item) => newSending(pass, item, claimedAtMs))
+  const [fresh, later] = split(engine, startable)
+  await sendAll(engine, pass, fresh)
+  return { count: items.length, isAll: items.length === 0, later }
+}
+
+function newSending({ claims }: SendPass, item: QueueItem, claimedAtMs: number): Sending {
+  const body = async (): Promise<JsonValue | undefined> =>
+    (await claims.isStillOurs(item, claimedAtMs)) ? item.body : undefined
+  return { head: item, body, again: false }
+}
+
+async function claim(engine: Engine, pass: SendPass, wanted: number): Promise<readonly QueueItem[]> {
+  const { queue, clock, lease, sendState, memory } = engine
+  const beganMs = clock.monotonicMs()
+  const held = lease.current
+  const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
+  sendState.rates.claims.note(items.length, clock.monotonicMs() - beganMs)
+  pass.tally.claimed += items.length
+  pass.tally.processing += items.length
+  for (const item of items) {
+    memory.noteUnsent(item)
+  }
+  engine.unsent.noteClaimed(items)
+  pass.expect(items)
+  return items
+}
+
+/** Old claims are the exception: an operator may move any of them while it waits to be sent. */
+function claimSize({ sendState: { rates }, sendConcurrency: least, maxBatchItems: most }: Engine): number {
+  return Math.min(
+    rates.sends.countWithin(CLAIM_AHEAD_MS, { least, most, unknown: least }),
+    rates.claims.countWithin(LONGEST_CALL_MS, { least, most, unknown: most }),
   )
 }
 
-async function claim(
-  engine: Engine,
-  tally: Tally,
-  { control, max }: { control: ControlState; max: number },
-): Promise<Claimed> {
-  const wanted = Math.min(roomFor(engine, tally, control), max)
-  if (wanted === 0 || !(await engine.lease.keep())) return NOTHING_CLAIMED
-  const items = await engine.queue.get(wanted)
-  tally.claimed += items.length
-  tally.processing += items.length
-  for (const item of items) engine.memory.noteUnsent(item)
-  return { items, isAll: items.length < wanted }
+function roomFor({ policy }: Engine, { tally, control }: SendPass): number {
+  const { processing, orphans } = tally
+  return roomIn(policy, { processing, orphans, limits: control.limits })
 }
 
-function roomFor({ policy }: Engine, { processing, orphans }: Tally, { limits }: ControlState): number {
-  return roomIn(policy, { processing, orphans, limits })
+async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
+  const { clock, sendConcurrency, sendState } = engine
+  const beganMs = clock.monotonicMs()
+  const before = pass.tally.sent
+  await forEachParallel(sendings, sendConcurrency, (sending) => sendItem(engine, pass, sending))
+  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
+  await judgeSuspects(engine, pass)
+}
+
+/** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */
+async function sendTriedBefore(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
+  const { refused, trust, flights } = engine.sendState
+  // Items at which the worker hangs must not take all places that the others need.
+  if (flights.size > engine.sendConcurrency / 2) return
+  const isProbed = pass.freshSends === 0 && sendings.some(({ head }) => refused.lacksSuccess(head))
+  if (isProbed && pass.halted === undefined && (await probeWorker(engine, pass)) === 'well')
+    trust.noteSuccess()
+  await sendAll(engine, pass, sendings)
+}
+
+async function endPass(engine: Engine, pass: SendPass): Promise<void> {
+  const { tally, halted, outage } = pass
+  const { sendState } = engine
+  await settleAll(engine, tally, pass.takeRejected())
+  noteCapacityOver(engine, pass)
+  sendState.noteOutage(pass)
+  const standing = halted === 'retry-after' ? sendState.outage : outage
+  if (standing !== undefined) tally.unavailable ??= standing
+  if (halted === 'less') await giveBackUnsent(engine, pass)
+  // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
+  if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
+}
+
+async function giveBackUnsent(engine: Engine, pass: SendPass): Promise<void> {
+  const { unsent, control } = pass
+  const items = unsent.slice(unsent.length - pass.surplus())
+  const reason = control.paused ? pausedReason(control.reason) : 'not sent: the live limit was lowered'
+  await giveBack(engine, pass.tally, { items, reason })
+}
+
+/** Why a claim goes back in a pause. */
+export function pausedReason(reason: string | undefined): string {
+  return reason === undefined ? 'not sent: the queue is paused' : `not sent: the queue is paused: ${reason}`
 }

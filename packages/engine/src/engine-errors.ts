@@ -1,20 +1,14 @@
 import { SluiceError, isSluiceError } from '@sluice/core'
-
-/**
- * What an error of a send says: `rejected` and `odd` concern the one item, `outage` the worker, and `fatal` this program. An `odd`
- * one counts as an outage too, and yet the others go on: a single item at which a worker chokes must not stop the rest.
- */
-export type SendTrouble = 'rejected' | 'odd' | 'outage' | 'fatal'
-
-export function sendTrouble(error: unknown): SendTrouble {
-  if (isSluiceError(error, 'SLUICE_JOB_REJECTED')) return 'rejected'
-  if (isOutage(error)) return 'outage'
-  return isSluiceError(error, 'SLUICE_WORKER_CLOSED') || isQueueError(error) ? 'fatal' : 'odd'
-}
+import { sendTrouble } from './sending/send-trouble.js'
 
 /** Whether an error says that the other side can't be used now, and may be later: no item fails for it. */
 export function isOutage(error: unknown): error is SluiceError {
   return isSluiceError(error) && (error.retryable || error.code === 'SLUICE_WORKER_DENIED')
+}
+
+/** Which of the two an outage is of. */
+export function sideOf(error: SluiceError): 'queue' | 'worker' {
+  return isQueueError(error) ? 'queue' : 'worker'
 }
 
 function isQueueError(error: unknown): boolean {

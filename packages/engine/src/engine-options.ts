@@ -43,8 +43,8 @@ export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly 
 /** What becomes of an item that the worker refuses while it takes others. */
 export interface SendsOptions {
   /**
-   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. A try counts only if another item was sent well, or a probe
-   * succeeded, since the one before. Default 5.
+   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. The first one counts, and each later one if another item was
+   * sent well, or a probe succeeded, since the one before; it takes two at least, so that no outage fails an item. Default 5.
    */
   readonly maxTries?: number
   /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */
@@ -121,6 +121,12 @@ export interface CheckedOptions {
   readonly logger: Logger
   readonly onEvent: (event: WorkEvent) => void
   readonly random: Random
+}
+
+/** From when on a tick has stalled, in ms: twice the longest call that queue and worker state, if that is more than was configured. */
+export function stallSpanMs({ queue, worker, stallMs }: CheckedOptions): number {
+  const longestMs = Math.max(queue.supports.longestCallMs ?? 0, worker.supports.longestCallMs ?? 0)
+  return Math.max(stallMs, 2 * longestMs)
 }
 
 const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies LostPolicy[]

@@ -6,7 +6,15 @@ import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
+import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
+import type { OpenLookups } from './truth/open-lookups.js'
+import type { QuietJobs } from './truth/quiet-jobs.js'
+import type { ToldOrphan } from './truth/told-orphan.js'
+import type { SendState } from './sending/send-state.js'
+import type { DispatcherRecord } from './records/dispatcher-record.js'
+import type { CallWatch } from './running/call-watch.js'
+import type { UnsentClaims } from './running/unsent-claims.js'
 import type { WorkEvent } from './work-event.js'
 
 /** What the functions of one WorkQueue share. */
@@ -25,17 +33,34 @@ export interface Engine {
   readonly logger: Logger
   readonly memory: JobMemory
   readonly running: RunningJobs
+  /** The durable record of jobs that were seen. */
+  readonly seen: SeenJobs
+  /** When running jobs were last heard of. */
+  readonly quiet: QuietJobs
   readonly polls: PollState
   readonly lookups: LookupBudget
+  /** Those that the worker has not answered yet. */
+  readonly open: OpenLookups
   readonly lease: LeaseKeeper
+  readonly sendState: SendState
+  /** Every call of `queue` and `worker` goes through it. */
+  readonly calls: CallWatch
+  /** What it says of itself to other processes. */
+  readonly record: DispatcherRecord
+  readonly unsent: UnsentClaims
   /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
   readonly stop: { requested: boolean }
   /** What was told already, so that it isn't told at every tick. */
   readonly told: {
-    /** Orphans that run, by their names; only those of the latest poll. */
-    readonly orphans: Set<string>
-    forgetFailing: boolean
+    /** Orphans that run, by their names, and what becomes of them; only those that still count. */
+    readonly orphans: Map<string, ToldOrphan>
+    /** Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest poll. */
+    readonly movedOn: Set<string>
+    /** Calls that failed since one went well. */
+    forgetFailures: number
     cancelFailing: boolean
+    /** Before this instant of the clock that never goes back, jobs that could not be forgotten aren't tried again. */
+    forgetAtMs: number
   }
   readonly emit: (event: WorkEvent) => void
 }

@@ -1,5 +1,6 @@
 /** The loop of Sluice: reconcile what runs, then dispatch what may start. */
 export { WorkQueue } from './work-queue.js'
+export type { StopOptions, TickOptions } from './running/tick-options.js'
 export type {
   JobsOptions,
   LostOptions,
@@ -21,7 +22,8 @@ export type { RetryPolicy } from './retry.js'
 export type { JobSettlement } from './settlement.js'
 export { DISPATCHER_LEASE } from './lease-keeper.js'
 export { systemClock } from './system-clock.js'
-export { CANCELLED_DETAILS, isCancelled } from './cancelled-job.js'
+export { CANCELLED_CLASS, CANCELLED_DETAILS, isCancelled } from './cancelled-job.js'
 export { foldMessage } from './fold-message.js'
 export { DISPATCHER_DOCUMENT, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT } from './records/document-names.js'
+export { readDispatcher } from './records/dispatcher-json.js'
 export type { DispatcherState } from './records/dispatcher-state.js'

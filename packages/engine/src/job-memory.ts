@@ -23,9 +23,13 @@ interface KnownJob {
   isWarnedOf?: boolean
   cancelled?: PendingCancel
   cancelAtMs?: number
-  /** Sends that failed. */
-  failures: number
-  sendAtMs: number
+  /** Look-ups that failed since one was answered, and the worker's last words. */
+  askFailures?: number
+  askTrouble?: string
+  /** The worker was slow to answer. */
+  isAskLate?: boolean
+  /** Somebody has looked since the claim: no job of an earlier attempt runs. */
+  isEarlierEnded?: boolean
   heldReported: boolean
 }
 
@@ -128,13 +132,59 @@ export class JobMemory {
     const known = this.#of(job)
     const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
     known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
+    delete known.askFailures
+    delete known.isAskLate
     known.wantedSinceMs = known.askAtMs
   }
 
-  noteAskFailed(job: Job, nowMs: number): void {
+  /** One look-up that fails again and again may be the item's own trouble: it is left for longer and longer, so that it costs the others nothing. */
+  noteAskFailed(job: Job, nowMs: number, words: string): void {
     const known = this.#of(job)
-    known.askAtMs = known.wantedSinceMs = nowMs + ASK_AGAIN_MS
+    known.askFailures = (known.askFailures ?? 0) + 1
+    known.askTrouble = words
+    const beyond = known.askFailures - OWN_TROUBLE_FAILURES + 1
+    const ownMs = beyond > 0 ? backoffMs(OWN_TROUBLE, beyond, this.#random) : 0
+    known.askAtMs = known.wantedSinceMs = nowMs + Math.max(ASK_AGAIN_MS, ownMs)
     notAbsent(known)
+  }
+
+  noteAskLate(job: Job): void {
+    this.#of(job).isAskLate = true
+  }
+
+  /** The latest look-up of it failed, or was not answered in time. */
+  isTroubled(job: Job): boolean {
+    const { askFailures = 0, isAskLate = false } = this.#of(job)
+    return isAskLate || askFailures > 0
+  }
+
+  /** How many can't be asked for, each at least twice in a row, and what the worker said of one. */
+  unaskable(): { readonly items: number; readonly words: string } {
+    const unaskable = [...this.#jobs.values()].filter(({ askFailures = 0 }) => askFailures > 1)
+    return { items: unaskable.length, words: unaskable.at(-1)?.askTrouble ?? '' }
+  }
+
+  /** The durable record says that its job was seen, before this engine's time. */
+  noteSeenBefore(job: Job): void {
+    this.#of(job).sent = 'sent'
+  }
+
+  /** Another process claimed it, and nothing of its job is known. */
+  isUnknown(job: Job): boolean {
+    return this.#of(job).sent === 'unknown'
+  }
+
+  isSent(job: Job): boolean {
+    return this.#of(job).sent === 'sent'
+  }
+
+  /** A look-up, or a complete poll that was begun after the claim, shows that no job of an earlier attempt runs. */
+  noteEarlierEnded(job: Job): void {
+    this.#of(job).isEarlierEnded = true
+  }
+
+  isEarlierEnded(job: Job): boolean {
+    return this.#of(job).isEarlierEnded === true
   }
 
   /** It was told to end, since it was pending too long. */
@@ -179,18 +229,6 @@ export class JobMemory {
     delete known.wantedSinceMs
   }
 
-  noteSendFailed(job: Job, nowMs: number): void {
-    const known = this.#of(job)
-    known.sent = 'unsent'
-    known.failures += 1
-    const beyond = known.failures - OWN_TROUBLE_FAILURES + 1
-    if (beyond > 0) known.sendAtMs = nowMs + backoffMs(OWN_TROUBLE, beyond, this.#random)
-  }
-
-  maySend(job: Job, nowMs: number): boolean {
-    return this.#of(job).sendAtMs <= nowMs
-  }
-
   /** Whether this is the first time that the job is said to be held. */
   firstHeld(job: Job): boolean {
     const known = this.#of(job)
@@ -219,8 +257,6 @@ export class JobMemory {
       attempt: job.attempt,
       sent: 'unknown',
       absentMs: 0,
-      failures: 0,
-      sendAtMs: Number.NEGATIVE_INFINITY,
       heldReported: false,
     }
     this.#jobs.set(job.uid, fresh)

@@ -1,13 +1,16 @@
 import type { Clock, Lease, Queue } from '@sluice/core'
+import type { CallWatch } from './running/call-watch.js'
 
 /** The name of the lease whose holder dispatches and reconciles. */
 export const DISPATCHER_LEASE = 'dispatcher'
 
 export interface LeaseKeeperOptions {
-  readonly queue: Queue
+  readonly queue: Pick<Queue, 'lease'>
   readonly holder: string
   readonly ttlMs: number
   readonly clock: Clock
+  /** Notes the calls, so that one that never ends is found. Default: nobody does. */
+  readonly calls?: Pick<CallWatch, 'run'>
 }
 
 /**
@@ -29,6 +32,11 @@ export class LeaseKeeper {
   /** The fence of the lease that was held last: a new number says that another holder may have been there in between. */
   get fence(): number | undefined {
     return this.#fence
+  }
+
+  /** The lease, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]: one that has run out is refused there. */
+  get current(): Lease | undefined {
+    return this.#lease
   }
 
   /** Whether it is held at this instant, without asking anybody. */
@@ -62,17 +70,26 @@ export class LeaseKeeper {
     return this.#renewing
   }
 
-  /** Gives it back, so that another can have it at once. */
+  /** Gives it back, so that another can have it at once. Nobody watches over this call: it is the last one, and made after a stall too. */
   async giveBack(): Promise<void> {
     const lease = this.#lease
     this.#lease = undefined
     await lease?.release()
   }
 
+  /** The storage has said that it is lost: another may hold it, and what this tick has read is no longer so. */
+  noteLost(): void {
+    this.#lease = undefined
+  }
+
   async #renew(): Promise<boolean> {
     if (this.#lease === undefined) return false
     const beforeMs = this.#options.clock.monotonicMs()
-    if (await this.#lease.renew()) this.#heldFrom(beforeMs)
+    const lease = this.#lease
+    const isRenewed = await this.#watched('renew', () => lease.renew())
+    // Given back, or taken anew, while the answer was on its way.
+    if (this.#lease !== lease) return false
+    if (isRenewed) this.#heldFrom(beforeMs)
     else this.#lease = undefined
     return this.held
   }
@@ -80,11 +97,16 @@ export class LeaseKeeper {
   async #take(): Promise<void> {
     const { queue, holder, ttlMs, clock } = this.#options
     const beforeMs = clock.monotonicMs()
-    const lease = await queue.lease(DISPATCHER_LEASE, holder, ttlMs)
+    const lease = await this.#watched('lease', () => queue.lease(DISPATCHER_LEASE, holder, ttlMs))
     if (lease === undefined) return
     this.#lease = lease
     this.#fence = lease.fence
     this.#heldFrom(beforeMs)
+  }
+
+  #watched<T>(method: string, call: () => Promise<T>): Promise<T> {
+    const { calls } = this.#options
+    return calls === undefined ? call() : calls.run({ of: 'queue', method, subject: 'the lease' }, call)
   }
 
   #heldFrom(beforeMs: number): void {

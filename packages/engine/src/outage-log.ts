@@ -1,4 +1,5 @@
 import type { Clock, Logger, SluiceError } from '@sluice/core'
+import { sideOf } from './engine-errors.js'
 import type { WorkEvent } from './work-event.js'
 
 /** Where an outage is told of, and by whose time. */
@@ -62,8 +63,4 @@ export class OutageLog {
     this.#logger.info({ code: error.code }, `the ${of} can be used again`)
     this.#emit({ kind: 'outage-over', of })
   }
-}
-
-function sideOf(error: SluiceError): 'queue' | 'worker' {
-  return error.code.startsWith('SLUICE_QUEUE_') ? 'queue' : 'worker'
 }

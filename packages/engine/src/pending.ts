@@ -101,6 +101,8 @@ async function cancel(
   { item, report: { message } }: { item: ItemHead; report: JobReport },
 ): Promise<void> {
   const { worker, memory, emit, jobs, told } = engine
+  // Held up since the poll, another engine may have settled the item: its job's end is then not ours to name.
+  if (!(await engine.lease.keep())) return
   const reason = `pending for longer than ${jobs.pendingTimeoutMs ?? 0} ms${message === undefined ? '' : `: ${message}`}`
   await callWorker('cancelJob', async () => worker.cancelJob?.(refOf(item), reason))
   told.cancelFailing = false

@@ -4,7 +4,7 @@ import { MAX_PROCESSING_LIMIT, assertCount } from '@sluice/core'
 export interface ReleaseSnapshot {
   /** Items in PROCESSING that hold a place: each has a job, or may get one at any moment. */
   readonly processing: number
-  /** Jobs that run without an item in PROCESSING: nobody waits for them, and yet they use the cluster. */
+  /** Places that jobs take which no item in PROCESSING waits for, earlier attempts among them: they use the cluster all the same. */
   readonly orphans: number
   /** The queue's live limits, as people set them last. */
   readonly limits: Readonly<Record<string, number>>

@@ -1,4 +1,4 @@
-import type { FailureClass, ItemHead } from '@sluice/core'
+import type { FailureClass, ItemHead, KnownFailureClass } from '@sluice/core'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
 
 /** What becomes of an item whose job failed. */
@@ -7,7 +7,10 @@ export interface RetryOptions {
   readonly maxAttempts?: number
   /** The delay before the next attempt. Default 1 s, doubling up to 5 min, half of it left to chance. */
   readonly backoff?: Partial<Backoff>
-  /** Only failures of these classes are tried again. Default: of any class. */
+  /**
+   * Only failures of these classes are tried again. Default: of any class. `rejected`, `unsendable` and
+   * `invalid-body` never are.
+   */
   readonly on?: readonly FailureClass[]
 }
 
@@ -17,6 +20,13 @@ export interface RetryPolicy {
   readonly backoff: Backoff
   readonly on: ReadonlySet<FailureClass> | 'any'
 }
+
+/** Another attempt would end like this one: the worker can't take the item, or the item is not what the work needs. */
+const NEVER_RETRIED: ReadonlySet<FailureClass> = new Set<KnownFailureClass>([
+  'rejected',
+  'unsendable',
+  'invalid-body',
+])
 
 const BACKOFF: Backoff = { baseMs: 1_000, factor: 2, maxMs: 300_000, jitter: 0.5 }
 
@@ -43,6 +53,7 @@ export function retryDelayMs(
   random: Random,
 ): number | undefined {
   const counted = countedAttempts(failed.item)
+  if (NEVER_RETRIED.has(failed.failureClass)) return undefined
   const again = policy.on === 'any' || policy.on.has(failed.failureClass)
   if (!again || counted >= policy.maxAttempts) return undefined
   return backoffMs(policy.backoff, counted, random)

@@ -6,11 +6,11 @@ import type { WorkQueue } from './work-queue.js'
 export interface RunLoopOptions {
   /** From the end of one tick to the start of the next, in ms, 1 or more. Never longer in effect than a third of the lease. */
   readonly intervalMs: number
-  /** Ends the loop after the tick under way. */
+  /** Ends the loop with the tick under way, which begins no more sends from then on and gives claims back that were not sent. */
   readonly signal: AbortSignal
   /** Wake-ups don't bring two ticks closer together than this, in ms. Default 10, or the interval if that is shorter. */
   readonly minDelayMs?: number
-  /** The longest wait in an outage, in ms, unless the other side asks for a longer one. Default 30,000. */
+  /** The longest time in an outage that the other side is left alone, in ms, unless it asks for longer. Default 30,000. */
   readonly maxBackoffMs?: number
   /** Called after each tick. What it throws ends the loop. */
   readonly onTick?: (result: TickResult) => void
@@ -20,7 +20,8 @@ export interface RunLoopOptions {
 
 /**
  * Ticks until the signal aborts: the only timer there is. It waits for the interval, or less when the worker's `watch` or
- * {@link WorkQueue.wake} rings, and longer and longer while there is an outage. The lease is kept at the end: call
+ * {@link WorkQueue.wake} rings. In an outage the side that can't be used is left alone for longer and longer; in one of the worker the control is
+ * still read at the interval and at each ring, and the lease kept. Where only sends fail, ticks go on. The lease is kept at the end: call
  * {@link WorkQueue.stop} then.
  *
  * @returns resolves when the signal has aborted and the tick under way has ended
@@ -37,9 +38,9 @@ export async function runLoop(workQueue: WorkQueue, options: RunLoopOptions): Pr
   let outages = 0
   try {
     while (!signal.aborted) {
-      const result = await workQueue.tick()
+      const result = await workQueue.tick({ signal })
       onTick?.(result)
-      outages = result.unavailable === undefined ? 0 : outages + 1
+      outages = isDown(result) ? outages + 1 : 0
       await pause(workQueue, options, { result, outages })
     }
   } finally {
@@ -57,13 +58,17 @@ interface Ticked {
   readonly outages: number
 }
 
+/** The tick could not do its work at all. A worker that only takes no jobs is still asked how its jobs do: the tick leaves it alone with sends. */
+function isDown({ unavailable, reconciled }: TickResult): boolean {
+  return unavailable !== undefined && !reconciled
+}
+
 async function pause(workQueue: WorkQueue, options: RunLoopOptions, ticked: Ticked): Promise<void> {
-  const { signal, intervalMs, minDelayMs = Math.min(10, intervalMs) } = options
+  const { signal, intervalMs } = options
   const { result, outages } = ticked
   const { clock, leaseTtlMs } = workQueue
-  // A ring doesn't shorten the wait in an outage: a thousand puts must not become a thousand knocks on a closed door.
   if (outages > 0) {
-    await clock.sleep(outageDelayMs(options, ticked), signal)
+    await waitOut(workQueue, options, outageDelayMs(options, ticked))
     return
   }
   // A standby has nothing to hurry for.
@@ -72,19 +77,41 @@ async function pause(workQueue: WorkQueue, options: RunLoopOptions, ticked: Tick
     return
   }
   // The lease must not run out between two ticks, or engines would take turns for nothing.
-  const wholeMs = Math.min(result.nextDelayMs ?? intervalMs, leaseTtlMs / 3)
+  const wholeMs = Math.min(result.nextDelayMs ?? intervalMs, intervalMs, leaseTtlMs / 3)
+  if (result.unavailable === undefined) await waitForWake(workQueue, options, wholeMs)
+  else await waitOut(workQueue, options, wholeMs)
+}
+
+/** Resolves after `wholeMs` or at a ring, but not before the least delay. */
+async function waitForWake(workQueue: WorkQueue, options: RunLoopOptions, wholeMs: number): Promise<void> {
+  const { signal, intervalMs, minDelayMs = Math.min(10, intervalMs) } = options
   const firstMs = Math.min(wholeMs, minDelayMs)
-  await clock.sleep(firstMs, signal)
+  await workQueue.clock.sleep(firstMs, signal)
   if (wholeMs > firstMs) await workQueue.waitForWake(wholeMs - firstMs, signal)
+}
+
+/**
+ * Waits in an outage, but keeps looking after what operators say: at the interval, and at each ring. A ring brings no tick: a thousand puts must not
+ * become a thousand knocks on a closed door.
+ */
+async function waitOut(workQueue: WorkQueue, options: RunLoopOptions, wholeMs: number): Promise<void> {
+  const { signal, intervalMs } = options
+  const { clock, leaseTtlMs } = workQueue
+  const endAtMs = clock.monotonicMs() + wholeMs
+  for (;;) {
+    const leftMs = endAtMs - clock.monotonicMs()
+    await waitForWake(workQueue, options, Math.min(leftMs, intervalMs, leaseTtlMs / 3))
+    // Less than a timer can tell apart is over.
+    if (signal.aborted || endAtMs - clock.monotonicMs() < 1) return
+    await workQueue.attend()
+  }
 }
 
 function outageDelayMs(options: RunLoopOptions, { result, outages }: Ticked): number {
   const { intervalMs, maxBackoffMs = 30_000, random = Math.random } = options
   const maxMs = Math.max(maxBackoffMs, intervalMs)
   const delayMs = backoffMs({ baseMs: intervalMs, factor: 2, maxMs, jitter: 0.5 }, outages, random)
-  // A worker that only refuses to start more is still asked how its jobs do: the tick itself leaves it alone with sends.
-  const askedMs = result.reconciled ? 0 : (result.nextDelayMs ?? 0)
-  return Math.max(delayMs, askedMs, 1)
+  return Math.max(delayMs, result.nextDelayMs ?? 0, 1)
 }
 
 /** Wakes the loop for each ring of the worker. A doorbell that breaks is no harm: the interval goes on; it is put up again. */

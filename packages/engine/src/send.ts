@@ -1,77 +1,110 @@
-import { isSluiceError, type ItemHead, type JsonValue } from '@sluice/core'
+import type { ItemHead, JsonValue } from '@sluice/core'
 import type { Engine } from './engine.js'
-import { isOutage, oddWorkerError, sendTrouble } from './engine-errors.js'
-import { refOf, type DecidedSettlement } from './settle.js'
-import { rejected } from './settlement.js'
-import type { Tally } from './tick-result.js'
+import type { Flight } from './sending/flights.js'
+import { noteSendFailed } from './sending/send-failure.js'
+import type { SendPass } from './sending/send-pass.js'
+import { refOf } from './settle.js'
 
-/** The sends of one tick. */
-export interface SendPass {
-  readonly tally: Tally
-  readonly rejected: DecidedSettlement[]
-  /** Nothing more is sent in this tick: the worker can't be used, or the lease is gone. */
-  halted: boolean
-}
-
-/** The sends of a tick that begins. */
-export function newSendPass(tally: Tally): SendPass {
-  return { tally, rejected: [], halted: false }
-}
-
-interface FailedSend {
-  readonly head: ItemHead
-  readonly error: unknown
-}
-
+/** An item that is claimed and is to be sent. */
 export interface Sending {
   readonly head: ItemHead
-  readonly body: JsonValue
+  /** Called right before the send; `undefined`: the item has been moved, and nothing is sent. */
+  readonly body: () => Promise<JsonValue | undefined>
   readonly again: boolean
 }
 
 /**
- * Sends one item that is claimed. Whatever the worker answers, the item stays in PROCESSING: only one that it can never accept is
- * noted as rejected, to fail.
+ * Sends one item that is claimed, unless the pass is halted. Whatever the worker answers, the item stays in PROCESSING: what becomes of one that was
+ * not sent is decided when the sends around it have ended.
  */
 export async function sendItem(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
-  if (engine.stop.requested) pass.halted = true
-  if (pass.halted) return
-  // Before each send: an engine that can't renew must have stopped before another can take over.
-  if (!(await engine.lease.keep())) {
-    pass.halted = true
-    return
-  }
-  // Another send may have met the outage while this one waited for the lease.
-  if (pass.halted) return
-  const { id, uid, attempt, priority } = sending.head
-  engine.running.noteSending({ id, uid, attempt })
+  if (!(await pass.enter())) return
   try {
-    await engine.worker.sendJob(id, sending.body, { uid, attempt, priority, queue: engine.queue.name })
+    await send(engine, pass, sending)
   } catch (error) {
-    noteTrouble(engine, pass, { head: sending.head, error })
-    return
+    // Nothing more begins, and what was begun is brought to its end before the pass rejects.
+    pass.fail(error)
+  } finally {
+    pass.leave()
   }
-  noteSent(engine, pass.tally, sending)
 }
 
-function noteSent(engine: Engine, tally: Tally, { head, again }: Sending): void {
+async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
+  const { head } = sending
+  // Before each send: an engine that can't renew must have stopped before another can take over.
+  if (!(await engine.lease.keep())) {
+    pass.halt('lease')
+    return
+  }
+  await pass.controlIsCurrent()
+  await pass.probe
+  if (pass.halted !== undefined) return
+  const body = await sending.body()
+  if (body === undefined) {
+    noteBegun(engine, pass, head)
+    return
+  }
+  // Another send may have met the outage, or an operator's word may have come, while this one waited.
+  if (pass.halted !== undefined) return
+  noteBegun(engine, pass, head)
+  if (!engine.sendState.refused.has(head)) pass.freshSends += 1
+  const flight = engine.sendState.flights.begin(head, {
+    beganMs: engine.clock.monotonicMs(),
+    syncs: pass.control.syncs ?? 0,
+  })
+  await pass.untilLeft(flight, deliver(engine, flight, { head, body, again: sending.again }))
+}
+
+/** From now on it may have a job, or is known to be somebody else's to deal with. */
+function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemHead): void {
+  unsent.noteBegun(head)
+  pass.noteBegun(head)
+}
+
+interface Delivery extends Omit<Sending, 'body'> {
+  readonly body: JsonValue
+}
+
+/** Never rejects. What comes of it is noted with the pass that is then the latest: it may take longer than its own. */
+async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promise<void> {
+  const { sendState, clock } = engine
+  try {
+    const isWell = await callSend(engine, flight, sending)
+    if (!isWell) return
+    sendState.noteDuration(flight.beganMs, clock.monotonicMs())
+    sendState.capacity.noteSent()
+    sendState.trust.noteSuccess()
+    if (sendState.pass !== undefined) noteSent(engine, sendState.pass, sending)
+  } catch (error) {
+    sendState.pass?.fail(error)
+  } finally {
+    sendState.pass?.wake()
+  }
+}
+
+/** @returns whether the worker took it */
+async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery): Promise<boolean> {
+  const { sendState, worker, queue, running, record } = engine
+  const { id, uid, attempt, priority } = head
+  running.noteSending({ id, uid, attempt })
+  try {
+    await worker.sendJob(id, body, { uid, attempt, priority, queue: queue.name })
+  } catch (error) {
+    if (!sendState.flights.end(flight) || sendState.pass === undefined) return false
+    await noteSendFailed(engine, sendState.pass, { head, error })
+    return false
+  }
+  sendState.sentWell.note({ id, uid, body })
+  record.noteSentWell({ id, uid })
+  return sendState.flights.end(flight)
+}
+
+/** The worker has a job of it. */
+export function noteSent(engine: Engine, { tally }: SendPass, sent: Pick<Sending, 'head' | 'again'>): void {
+  const { head, again } = sent
+  engine.sendState.refused.forget(head)
   engine.memory.noteSent(head)
   tally.sent += 1
   if (again) tally.resent += 1
   engine.emit({ kind: 'item-sent', job: refOf(head), again })
-}
-
-function noteTrouble(engine: Engine, pass: SendPass, { head, error }: FailedSend): void {
-  const trouble = sendTrouble(error)
-  if (trouble === 'fatal') throw error
-  if (trouble === 'rejected') {
-    const reason = isSluiceError(error) ? error.message : ''
-    pass.rejected.push({ settlement: rejected(head, reason), why: 'rejected' })
-    return
-  }
-  engine.memory.noteSendFailed(head, engine.clock.monotonicMs())
-  if (trouble === 'outage') pass.halted = true
-  const outage = isOutage(error) ? error : oddWorkerError('sendJob', error)
-  pass.tally.unavailable ??= outage
-  engine.logger.debug({ ...refOf(head), err: outage }, 'a job could not be sent; the item keeps its claim')
 }

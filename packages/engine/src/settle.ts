@@ -4,14 +4,19 @@ import { forEachParallel } from './parallel.js'
 import { storable, type JobSettlement } from './settlement.js'
 import type { Tally } from './tick-result.js'
 
-/** A settlement that was decided, and whether it is for a lost job. */
+/** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
-  readonly why: 'reported' | 'lost' | 'rejected'
+  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'unsent'
 }
 
-/** As many moves go to the queue in one call. */
+/** As many moves go to the queue in one call, or fewer where the storage would need longer than {@link LONGEST_CALL_MS} for them. */
 const MAX_SETTLEMENTS = 1_000
+/** So many items are looked up in one tick for jobs that may be forgotten, and as many for those that run without an item. */
+export const MAX_ITEM_LOOKUPS = 200
+/** A worker that fails to forget jobs is left alone with those that were settled before for longer and longer, up to so long. */
+const MAX_FORGET_AGAIN_MS = 60_000
+const LONGEST_CALL_MS = 60_000
 
 /**
  * Moves items out of PROCESSING, then tells the worker that their jobs need not be reported again. In this order: a crash between
@@ -22,8 +27,15 @@ export async function settleAll(
   tally: Tally,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  for (let start = 0; start < decided.length; start += MAX_SETTLEMENTS) {
-    await settleChunk(engine, tally, decided.slice(start, start + MAX_SETTLEMENTS))
+  const { clock, sendConcurrency } = engine
+  const rate = engine.sendState.rates.settles
+  for (let start = 0; start < decided.length;) {
+    const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
+    const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
+    const beganMs = clock.monotonicMs()
+    await settleChunk(engine, tally, chunk)
+    rate.note(chunk.length, clock.monotonicMs() - beganMs)
+    start += chunk.length
   }
 }
 
@@ -53,14 +65,15 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
   if (settlement.stage === 'WAITING') tally.settled.waiting += 1
   const job = refOf(settlement)
   engine.memory.drop(job)
+  engine.unsent.noteBegun(job)
   engine.running.noteEnded(job)
+  engine.sendState.noteSettled(job, why)
   if (why === 'rejected') tally.rejected += 1
   if (why === 'lost') {
     tally.lost += 1
     engine.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
   }
-  const { stage, reason } = settlement
-  const failureClass = failureClassOf(settlement)
+  const { stage, reason, failureClass } = settlement
   engine.emit({
     kind: 'item-settled',
     job,
@@ -68,11 +81,6 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
     ...(reason === undefined ? {} : { reason }),
     ...(failureClass === undefined ? {} : { failureClass }),
   })
-}
-
-function failureClassOf({ details }: JobSettlement): string | undefined {
-  if (typeof details !== 'object' || details === null || !('failureClass' in details)) return undefined
-  return typeof details.failureClass === 'string' ? details.failureClass : undefined
 }
 
 function logRefused(
@@ -88,10 +96,13 @@ function logRefused(
   return job
 }
 
-/** Those of the jobs whose items, looked up afresh, wait for them no longer: the list that was read may be older than the poll. */
+/**
+ * Those of the jobs whose items, looked up afresh, wait for them no longer: the list that was read may be older than the poll. Of the first
+ * {@link MAX_ITEM_LOOKUPS} alone: jobs that are not forgotten are reported again.
+ */
 export async function movedOn(engine: Engine, jobs: readonly JobRef[]): Promise<JobRef[]> {
   const moved: JobRef[] = []
-  await forEachParallel(jobs, engine.sendConcurrency, async (job) => {
+  await forEachParallel(jobs.slice(0, MAX_ITEM_LOOKUPS), engine.sendConcurrency, async (job) => {
     if (!(await waitsFor(engine, job))) moved.push(job)
   })
   return moved
@@ -107,14 +118,19 @@ export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
 }
 
 /** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
-export async function forgetJobs({ worker, logger, told }: Engine, jobs: readonly JobRef[]): Promise<void> {
+export async function forgetJobs(
+  { worker, logger, told, clock }: Engine,
+  jobs: readonly JobRef[],
+): Promise<void> {
   if (jobs.length === 0 || worker.forgetJobs === undefined) return
   try {
     await worker.forgetJobs(jobs)
-    told.forgetFailing = false
+    told.forgetFailures = 0
   } catch (error) {
-    const level = told.forgetFailing ? 'debug' : 'warn'
-    told.forgetFailing = true
+    const level = told.forgetFailures > 0 ? 'debug' : 'warn'
+    const againMs = told.forgetFailures === 0 ? 0 : 1_000 * 2 ** Math.min(told.forgetFailures, 10)
+    told.forgetFailures += 1
+    told.forgetAtMs = clock.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
     logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
   }
 }

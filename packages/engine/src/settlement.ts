@@ -1,11 +1,15 @@
 import {
   encodeOptional,
+  MAX_FAILURE_CLASS_CHARS,
+  MAX_JOB_UID_CHARS,
   type ItemHead,
+  type JobOutcome,
   type JobRef,
   type JobReport,
   type JsonValue,
   type Settlement,
 } from '@sluice/core'
+import { withRetryState } from './truth/retry-state.js'
 
 /** A settlement that names its job whole: the uid isn't optional here. */
 export type JobSettlement = Settlement & JobRef
@@ -19,6 +23,7 @@ export function succeeded(item: ItemHead, report: JobReport): JobSettlement {
     stage: 'SUCCESS',
     ...(report.result === undefined ? {} : { result: report.result }),
     ...evidenceOf(report),
+    ...numbersOf(report),
   }
 }
 
@@ -29,8 +34,16 @@ export function succeeded(item: ItemHead, report: JobReport): JobSettlement {
  */
 export function failed(item: ItemHead, report: JobReport, delayMs: number | undefined): JobSettlement {
   const reason = report.message ?? 'the job failed; the worker did not say why'
-  const evidence = evidenceOf({ ...report, failureClass: report.failureClass ?? 'failed' })
-  return { ...fenceOf(item), reason, ...evidence, ...outOfProcessing(delayMs) }
+  return {
+    ...fenceOf(item),
+    reason,
+    ...evidenceOf(report),
+    failureClass: classOf(report),
+    ...numbersOf(report),
+    ...outOfProcessing(delayMs),
+    // The job has ended, and it was started only when those before it had: the next attempt need not ask.
+    ...(delayMs === undefined ? {} : withRetryState({ ended: true })),
+  }
 }
 
 /** The job was there and is gone. */
@@ -38,12 +51,12 @@ export function lost(item: ItemHead, graceMs: number, delayMs: number | undefine
   const reason =
     `lost: the job of attempt ${item.attempt} was started and the worker has not known it for ${graceMs} ms or longer; ` +
     'how it ended can no longer be told'
-  return { ...fenceOf(item), reason, details: { failureClass: 'lost' }, ...outOfProcessing(delayMs) }
+  return { ...fenceOf(item), reason, failureClass: 'lost', ...outOfProcessing(delayMs) }
 }
 
 /** The worker can never accept the item. */
 export function rejected(item: ItemHead, reason: string): JobSettlement {
-  return { ...fenceOf(item), stage: 'FAIL', reason, details: { failureClass: 'rejected' } }
+  return { ...fenceOf(item), stage: 'FAIL', reason, failureClass: 'rejected' }
 }
 
 function fenceOf({ id, uid, attempt }: ItemHead): JobRef {
@@ -56,15 +69,32 @@ function outOfProcessing(delayMs: number | undefined): Pick<Settlement, 'stage' 
 
 /** What a person may want to see of a job when the worker has long forgotten it. */
 function evidenceOf(report: JobReport): { details?: JsonValue } {
-  const { url, startedAt, finishedAt, failureClass } = report
+  const { url, startedAt, finishedAt } = report
   const details: Details = {
     ...asDetails(report.details),
     ...(url === undefined ? {} : { url }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
-    ...(failureClass === undefined || report.stage === 'SUCCESS' ? {} : { failureClass }),
   }
   return Object.keys(details).length === 0 ? {} : { details }
+}
+
+/** The class of a failure, as a queue can keep it: a worker may use words of its own. */
+function classOf({ failureClass }: JobReport): string {
+  if (!isText(failureClass)) return 'failed'
+  return failureClass.slice(0, MAX_FAILURE_CLASS_CHARS).toWellFormed()
+}
+
+/** What else a report says of the job. What no queue could keep is left out: it must not stop the settle that it is part of. */
+function numbersOf({ exitCode, jobUid }: JobReport): Pick<JobOutcome, 'exitCode' | 'jobUid'> {
+  return {
+    ...(Number.isSafeInteger(exitCode) && exitCode !== undefined ? { exitCode } : {}),
+    ...(isText(jobUid) && jobUid.length <= MAX_JOB_UID_CHARS ? { jobUid } : {}),
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.isWellFormed() && !value.includes('\0')
 }
 
 /**

@@ -13,9 +13,15 @@ export interface TickResult {
   readonly processing: number
   /** Of them, those whose jobs were accepted and have not begun, as far as the worker says. */
   readonly pending: number
-  /** Jobs that were told to end in this tick, since they were pending for too long. */
+  /**
+   * Jobs that were told to end in this tick, since they were pending for too long, or their items were cancelled, or they were made too late for
+   * their attempts.
+   */
   readonly cancelled: number
-  /** Jobs that run, or ran when they were last heard of, without an item in PROCESSING; they take places of the cap. */
+  /**
+   * Places of the cap that jobs take beside the items in PROCESSING: jobs that run, or ran when they were last heard of, and that no item waits for,
+   * such as those of earlier attempts. An item that waits for its earlier job to end and that job take one place, which `processing` counts.
+   */
   readonly orphans: number
   /** Items moved out of PROCESSING, by the stage they came to. */
   readonly settled: { readonly success: number; readonly fail: number; readonly waiting: number }
@@ -37,6 +43,19 @@ export interface TickResult {
   readonly nextDelayMs?: number
 }
 
+export const HOLDUP_KINDS = [
+  'paused',
+  'limit',
+  'worker',
+  'queue',
+  'capacity',
+  'retry-after',
+  'poll',
+  'refused-items',
+  'earlier-attempt',
+  'lost',
+] as const
+
 /** One thing that holds the queue back, for people: `sluice status` shows it. */
 export interface Holdup {
   /**
@@ -44,17 +63,7 @@ export interface Holdup {
    * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
    * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
    */
-  readonly kind:
-    | 'paused'
-    | 'limit'
-    | 'worker'
-    | 'queue'
-    | 'capacity'
-    | 'retry-after'
-    | 'poll'
-    | 'refused-items'
-    | 'earlier-attempt'
-    | 'lost'
+  readonly kind: (typeof HOLDUP_KINDS)[number]
   /** One line. */
   readonly message: string
   /** How many items it concerns, where that is known. */

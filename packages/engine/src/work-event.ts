@@ -14,7 +14,7 @@ export type WorkEvent =
     }
   /** The job of an item was there and is gone; `policy` is what follows. `hold` is told once. */
   | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }
-  /** A job runs whose item isn't in PROCESSING at that attempt; it is left alone. Told once. */
+  /** A job runs whose item isn't in PROCESSING at that attempt, and nothing says that it should not; it is left alone. Told once. */
   | { readonly kind: 'orphan'; readonly job: JobRef }
   /**
    * Jobs have been pending for longer than `pendingWarnMs`, all held up by what reads alike. `jobs` is how many; `alike` counts those
@@ -28,7 +28,10 @@ export type WorkEvent =
       readonly example: JobRef
       readonly longestMs: number
     }
-  /** A job was told to end, since it was pending for longer than `pendingTimeoutMs`. Its item waits for the end. */
+  /**
+   * A job was told to end, for the reason that is given: it was pending for longer than `pendingTimeoutMs`, and its item waits for the end; its item
+   * was cancelled; or it was made too late for its attempt.
+   */
   | { readonly kind: 'job-cancelled'; readonly job: JobRef; readonly reason: string }
   /** A spell of polls begins that could not ask for everything. Told once for each spell. */
   | { readonly kind: 'poll-incomplete'; readonly reason?: string }
@@ -42,6 +45,11 @@ export type WorkEvent =
   | { readonly kind: 'resumed' }
   /** The queue's storage was tidied. Told when there was something to tidy. */
   | { readonly kind: 'swept'; readonly report: SweepReport }
+  /** A call never ended: this engine has given it up, and its lease; it is a standby until that is out. `forMs`: how long it had lasted. */
+  | { readonly kind: 'stalled'; readonly call: string; readonly forMs: number }
   /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
   | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }
   | { readonly kind: 'outage-over'; readonly of: 'queue' | 'worker' }
+  /** The worker takes no more jobs for now, and no item fails for it: sends slow down to what it takes. Told once for each spell. */
+  | { readonly kind: 'capacity'; readonly message: string }
+  | { readonly kind: 'capacity-over' }

@@ -1,20 +1,38 @@
-import type { Clock, ControlState } from '@sluice/core'
-import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
+import { assertSpan, isSluiceError, type Clock, type ControlState } from '@sluice/core'
+import { dispatch, NOTHING_CLAIMED, pausedReason, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
-import { isOutage } from './engine-errors.js'
-import { checkedOptions, type CheckedOptions, type WorkQueueOptions } from './engine-options.js'
+import { isOutage, sideOf } from './engine-errors.js'
+import { checkedOptions, stallSpanMs, type CheckedOptions, type WorkQueueOptions } from './engine-options.js'
 import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
-import { look, reconcile } from './reconcile.js'
+import { DispatcherRecord } from './records/dispatcher-record.js'
+import { look, reconcile, type Findings } from './reconcile.js'
+import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
-import { newSendPass } from './send.js'
+import { CallWatch } from './running/call-watch.js'
+import { outageHoldups, withPause } from './running/holdups.js'
+import { StandDown } from './running/stand-down.js'
+import { StopSwitch } from './running/stop-switch.js'
+import { DEFAULT_DEADLINE_MS, type StopOptions, type TickOptions } from './running/tick-options.js'
+import { UnsentClaims } from './running/unsent-claims.js'
+import { watchedQueue, watchedWorker } from './running/watched.js'
+import { within } from './running/within.js'
+import { giveBack } from './sending/give-back.js'
+import { controlHoldups, sendHoldups } from './sending/holdups.js'
+import { SendPass } from './sending/send-pass.js'
+import { SendState } from './sending/send-state.js'
 import { Sweeper } from './sweeper.js'
+import { OpenLookups } from './truth/open-lookups.js'
+import { QuietJobs } from './truth/quiet-jobs.js'
 import { newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
+
+/** As much of the deadline is kept for giving the lease back, a fifth of it at most. */
+const LEAVE_MS = 1_000
 
 /**
  * Lets the items of a queue through to a worker, and follows each job to its end. One pass is a {@link WorkQueue.tick}; the timer is
@@ -40,16 +58,20 @@ import type { WorkEvent } from './work-event.js'
  */
 export class WorkQueue {
   readonly #options: CheckedOptions
-  readonly #engine: Engine
+  #engine: Engine
   readonly #outages: OutageLog
   readonly #sweeper: Sweeper
+  readonly #standDown: StandDown
   readonly #doorbell = new Doorbell()
-  #lastTick: Promise<unknown> = Promise.resolve()
+  readonly #stopSwitch = new StopSwitch()
+  #lastTurn: Promise<unknown> = Promise.resolve()
   #role: TickResult['role'] | undefined
   #fence: number | undefined
   #paused = false
-  #sendAtMs = Number.NEGATIVE_INFINITY
-  #refusal: TickResult['unavailable']
+  /** The tick has written what it has to say to other processes. */
+  #isSaid = false
+  /** Of the latest tick. */
+  #last: Pick<TickResult, 'unavailable' | 'holdups'> = { holdups: [] }
 
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
   constructor(options: WorkQueueOptions) {
@@ -57,6 +79,7 @@ export class WorkQueue {
     this.#engine = this.#newEngine(this.#options)
     const emit = (event: WorkEvent) => this.#emit(event)
     this.#outages = new OutageLog({ ...this.#options, emit })
+    this.#standDown = new StandDown({ ...this.#options, emit })
     this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
 
@@ -77,27 +100,51 @@ export class WorkQueue {
    * One pass: reconcile, then dispatch. Called while another runs, it comes after it. An outage of the queue or the worker doesn't
    * reject: the result says so in `unavailable`, and what was begun is finished by a later tick.
    *
+   * The lease is renewed while it runs, however long a call takes. A tick of which a call has stalled ends all the same: the call is given up, the
+   * lease given back, and ticks do nothing for as long as the lease lives, so that another engine can go on.
+   *
    * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
    * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+   * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call that was given up has still not ended
    */
-  tick(): Promise<TickResult> {
-    const tick = this.#lastTick.then(() => this.#tick())
-    this.#lastTick = tick.catch(() => {
-      // Whoever called that tick has been told; the next one starts afresh.
-    })
-    return tick
+  tick(options: TickOptions = {}): Promise<TickResult> {
+    return this.#inTurn(() => this.#tick(options))
   }
 
   /**
-   * Waits for the tick under way and gives the lease back, so that a standby takes over at once. Jobs that run go on, and are
-   * adopted by the next engine. A later `tick` takes the lease again: end the loop first.
+   * In an outage of the worker, between two ticks: keeps the lease, reads what operators have said since, and says so. The worker gets no call.
+   * Nothing happens in an outage of the queue, and outside of one.
+   *
+   * @throws SluiceError as `tick` does
+   */
+  attend(): Promise<void> {
+    return this.#inTurn(() => this.#attend())
+  }
+
+  /**
+   * Begins no more sends from now on, gives claims that were not sent back, waits for the tick under way, and gives the lease back, so that a standby
+   * takes over at once. Jobs that run go on, and are adopted by the next engine. A tick that has not ended by the deadline is given up. A later `tick`
+   * takes the lease again: end the loop first.
    *
    * @throws SluiceError of the queue; the lease then runs out by itself
    */
-  async stop(): Promise<void> {
-    await this.#lastTick
-    await this.#engine.lease.giveBack()
-    this.#role = undefined
+  async stop({ deadlineMs = DEFAULT_DEADLINE_MS }: StopOptions = {}): Promise<void> {
+    assertSpan(deadlineMs, 'deadlineMs')
+    const endAtMs = this.clock.monotonicMs() + deadlineMs
+    const leaveMs = Math.min(deadlineMs / 5, LEAVE_MS)
+    const engine = this.#engine
+    this.#stopSwitch.press(engine)
+    try {
+      if (!(await within(this.clock, deadlineMs - leaveMs, this.#lastTurn))) {
+        this.#standDown.abandon(engine)
+        this.#engine = this.#newEngine(this.#options)
+      }
+      const leftMs = endAtMs - this.clock.monotonicMs()
+      await this.#standDown.leave(engine, { is: 'stopped', holdups: [] }, leftMs)
+    } finally {
+      this.#stopSwitch.release()
+      this.#role = undefined
+    }
   }
 
   /** Ends the loop's wait: something was put, or a limit was changed, and a tick now is worth it. */
@@ -117,70 +164,184 @@ export class WorkQueue {
   }
 
   #newEngine(options: CheckedOptions): Engine {
-    const { queue, holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
+    const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
     const { pendingTimeoutMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
+    const calls = new CallWatch(clock)
+    const queue = watchedQueue(options.queue, calls)
+    const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
     return {
       ...options,
+      queue,
+      worker: watchedWorker(options.worker, calls),
+      stallMs: stallSpanMs(options),
       rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
       memory: new JobMemory(lost.graceMs, random),
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
+      open: new OpenLookups(),
       stop: { requested: false },
-      lease: new LeaseKeeper({ queue, holder, ttlMs, clock }),
-      told: { orphans: new Set(), forgetFailing: false, cancelFailing: false },
+      lease,
+      calls,
+      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
+      unsent: new UnsentClaims(),
+      seen: new SeenJobs({ queue, logger }),
+      quiet: new QuietJobs({
+        askAfterMs: options.jobs.askAfterMs,
+        lookupsPerSecond: options.maxLookupsPerSecond,
+      }),
+      told: {
+        orphans: new Map(),
+        movedOn: new Set(),
+        forgetFailures: 0,
+        cancelFailing: false,
+        forgetAtMs: Number.NEGATIVE_INFINITY,
+      },
+      sendState: new SendState({ ...options, queue }),
       emit,
     }
   }
 
-  async #tick(): Promise<TickResult> {
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(work)
+    this.#lastTurn = turn.catch(() => {
+      // Whoever called it has been told; the next one starts afresh.
+    })
+    return turn
+  }
+
+  async #tick({ signal }: TickOptions): Promise<TickResult> {
     const tally = newTally()
-    try {
-      await this.#pass(tally)
-    } catch (error) {
-      if (!isOutage(error)) throw error
-      tally.unavailable = error
-      // Unless the poll was read, no grace has passed for jobs that are absent from it.
-      if (!tally.reconciled) this.#engine.memory.lookAway()
+    const wasDown = this.#standDown.isActive
+    if (this.#standDown.isWaiting(tally)) return tally
+    if (wasDown) this.#engine = this.#newEngine(this.#options)
+    const engine = this.#engine
+    await this.#standDown.guard(engine, tally, () => this.#work(engine, tally, signal))
+    // Given up meanwhile: whoever did so has told of it.
+    if (this.#engine !== engine || this.#standDown.isActive) {
+      this.#role = undefined
+      return tally
     }
-    const askedMs = tally.unavailable?.retryAfterMs
-    if (askedMs !== undefined) tally.nextDelayMs ??= askedMs
     this.#noteRole(tally)
+    if (tally.role === 'dispatcher') tally.holdups.push(...sendHoldups(this.#engine, tally))
     this.#outages.note(tally.unavailable)
+    this.#last = tally
     if (isAtLeisure(tally)) this.#sweeper.start()
     return tally
   }
 
-  async #pass(tally: Tally): Promise<void> {
-    if (!(await this.#engine.lease.take())) return
+  async #work(engine: Engine, tally: Tally, signal: AbortSignal | undefined): Promise<void> {
+    this.#isSaid = false
+    try {
+      await this.#stopSwitch.obey(engine, { tally, signal }, () => this.#pass(engine, tally))
+    } catch (error) {
+      this.#noteTrouble(engine, tally, error)
+    }
+    const { maxRetryAfterMs } = engine.sends
+    const askedMs = tally.unavailable?.retryAfterMs
+    // A worker that takes no sends for a while is polled all the same.
+    if (askedMs !== undefined && !tally.reconciled) tally.nextDelayMs ??= Math.min(askedMs, maxRetryAfterMs)
+    if (tally.role === 'dispatcher') tally.holdups.push(...sendHoldups(engine, tally))
+    tally.holdups.push(...outageHoldups(tally.unavailable, { said: tally.holdups, maxRetryAfterMs }))
+    await this.#say(engine, tally)
+  }
+
+  #noteTrouble({ lease, memory }: Engine, tally: Tally, error: unknown): void {
+    if (isSluiceError(error, 'SLUICE_LEASE_LOST')) lease.noteLost()
+    else if (isOutage(error)) tally.unavailable = error
+    else throw error
+    // Unless the poll was read, no grace has passed for jobs that are absent from it.
+    if (!tally.reconciled) memory.lookAway()
+  }
+
+  /** Tells other processes how it stands, once a tick. */
+  async #say(engine: Engine, tally: Tally): Promise<void> {
+    const { unavailable, holdups } = tally
+    if (this.#isSaid || (unavailable !== undefined && sideOf(unavailable) === 'queue')) return
+    try {
+      await engine.record.write({ holdups })
+    } catch {
+      // The one error that it has: the lease is lost.
+      engine.lease.noteLost()
+    }
+  }
+
+  async #pass(engine: Engine, tally: Tally): Promise<void> {
+    if (!(await engine.lease.take())) return
     this.#noteRole(tally)
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
-    const [controlRead, looked] = await Promise.allSettled([
-      this.#engine.queue.control.read(),
-      look(this.#engine, tally),
-    ])
+    const [controlRead, looked] = await Promise.allSettled([engine.queue.control.read(), look(engine, tally)])
     if (controlRead.status === 'rejected') throw controlRead.reason
     const control = controlRead.value
     this.#notePause(tally, control)
+    tally.holdups.push(...controlHoldups(engine, control))
+    await this.#answerSync(engine, control)
     if (looked.status === 'rejected') throw looked.reason
-    const findings = looked.value
-    const { resends } = findings.decisions
-    const isHeld = control.paused || tally.unavailable !== undefined || !this.#engine.polls.mayStart
-    const startsAhead = !isHeld && this.#leftAloneMs() <= 0
-    const pass = newSendPass(tally)
+    engine.unsent.keepOnly(looked.value.found.items)
+    const pass = new SendPass(engine, tally, control)
+    try {
+      await this.#settleAndSend(engine, pass, looked.value)
+    } finally {
+      pass.stop()
+    }
+    pass.assertWhole()
+  }
+
+  async #settleAndSend(engine: Engine, pass: SendPass, findings: Findings): Promise<void> {
+    const { tally, control } = pass
+    const { flights } = engine.sendState
+    // Of those whose sends are still under way nothing is known yet.
+    const resends = findings.decisions.resends.filter((item) => !flights.has(item))
+    const isHeld = control.paused || tally.unavailable !== undefined || !engine.polls.mayStart
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
     // which counts what is not settled yet.
     const [settling, starting] = await Promise.allSettled([
-      reconcile(this.#engine, tally, findings),
-      startsAhead ? startAhead(this.#engine, pass, { resends, control }) : NOTHING_CLAIMED,
+      reconcile(engine, tally, findings),
+      isHeld ? NOTHING_CLAIMED : startAhead(engine, pass, { resends }),
     ])
     if (settling.status === 'rejected') throw settling.reason
     tally.reconciled = true
     if (starting.status === 'rejected') throw starting.reason
-    if (isHeld || (!startsAhead && this.#leftAlone(tally))) return
-    await dispatch(this.#engine, pass, { resends, control, ahead: starting.value })
-    this.#noteRefusal(tally)
+    if (control.paused)
+      await giveBack(engine, tally, {
+        items: [...resends, ...findings.decisions.earlierWaits],
+        reason: pausedReason(control.reason),
+      })
+    if (!isHeld) await dispatch(engine, pass, { resends, ahead: starting.value })
+  }
+
+  /** Whoever waits for this is told before anything is sent: but for those in flight all sends of earlier ticks have ended. */
+  async #answerSync({ record, sendState }: Engine, { syncs = 0 }: ControlState): Promise<void> {
+    const syncedTo = sendState.flights.syncedTo(syncs)
+    if (syncedTo === (record.syncedTo ?? 0)) return
+    await record.write({ syncedTo, holdups: this.#last.holdups })
+    this.#isSaid = true
+  }
+
+  async #attend(): Promise<void> {
+    const { unavailable } = this.#last
+    if (this.#standDown.isActive || unavailable === undefined || sideOf(unavailable) === 'queue') return
+    const engine = this.#engine
+    const tally = newTally()
+    await this.#standDown.guard(engine, tally, async () => {
+      try {
+        await this.#lookAtControl(engine, tally)
+      } catch (error) {
+        // An outage of the queue, beside the other one: the next tick tells of it.
+        this.#noteTrouble(engine, tally, error)
+      }
+    })
+    this.#outages.note(unavailable)
+  }
+
+  async #lookAtControl(engine: Engine, tally: Tally): Promise<void> {
+    if (!(await engine.lease.take())) return
+    this.#noteRole(tally)
+    const control = await engine.queue.control.read()
+    this.#notePause(tally, control)
+    const holdups = withPause(this.#last.holdups, control)
+    await engine.record.write({ syncedTo: engine.sendState.flights.syncedTo(control.syncs ?? 0), holdups })
   }
 
   #noteRole(tally: Tally): void {
@@ -196,7 +357,11 @@ export class WorkQueue {
 
   #distrust(): void {
     this.#engine.memory.distrust()
+    this.#engine.running.noteNewDispatcher()
+    this.#engine.open.clear()
+    this.#engine.unsent.clear()
     this.#engine.polls.noteNewDispatcher()
+    this.#engine.sendState.noteNewDispatcher()
   }
 
   #notePause(tally: Tally, { paused, reason }: ControlState): void {
@@ -205,26 +370,6 @@ export class WorkQueue {
     this.#paused = paused
     if (!paused) this.#emit({ kind: 'resumed' })
     else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
-  }
-
-  /** A worker that refused a send, and said for how long, gets nothing before that; its jobs are followed all the same. */
-  #leftAlone(tally: Tally): boolean {
-    const leftMs = this.#leftAloneMs()
-    if (leftMs <= 0) return false
-    if (this.#refusal !== undefined) tally.unavailable = this.#refusal
-    tally.nextDelayMs = leftMs
-    return true
-  }
-
-  #leftAloneMs(): number {
-    return this.#sendAtMs - this.clock.monotonicMs()
-  }
-
-  #noteRefusal(tally: Tally): void {
-    const { unavailable } = tally
-    this.#refusal = unavailable
-    if (unavailable?.retryAfterMs === undefined) return
-    this.#sendAtMs = this.clock.monotonicMs() + unavailable.retryAfterMs
   }
 
   #emit(event: WorkEvent): void {

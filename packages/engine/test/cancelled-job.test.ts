@@ -3,10 +3,13 @@ import { CANCELLED_DETAILS, isCancelled, processingLimit } from '../src/index.js
 import { World } from './world.js'
 
 /** A running job whose item was failed by hand. */
-async function failedByHand(details?: typeof CANCELLED_DETAILS) {
+async function failedByHand(details?: typeof CANCELLED_DETAILS, takesTime = false) {
   const world = new World()
   await world.put(3)
-  const engine = world.engine({ policy: processingLimit(2) })
+  const worker = world.openWorker()
+  // Told to end, and ends later.
+  if (takesTime) worker.cancelJob = async () => {}
+  const engine = world.engine({ worker, policy: processingLimit(2) })
   await engine.tick()
   await world.queue.fail('i0', { reason: 'by hand', ...(details === undefined ? {} : { details }) })
   return { world, engine }
@@ -17,7 +20,7 @@ function orphanLines({ logs }: World): string[] {
 }
 
 test('the job of a cancelled item is no surprise while it ends, and takes its place until it has', async () => {
-  const { world, engine } = await failedByHand(CANCELLED_DETAILS)
+  const { world, engine } = await failedByHand(CANCELLED_DETAILS, true)
   for (let tick = 0; tick < 3; tick++) expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 0 })
   expect(orphanLines(world)).toEqual([])
   expect(world.kinds()).not.toContain('orphan')

@@ -97,7 +97,7 @@ test('what was not sent may have been sent by another engine since: it is asked 
   const { queue, worker } = wrapped(world, (_, name, call) => {
     asked.push(name)
     if (name !== 'sendJob' || !broken) return call()
-    return Promise.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'busy'))
+    return Promise.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'busy', { concerns: 'worker' }))
   })
   const engine = world.engine({ queue, worker, leaseTtlMs: 1_000 })
   await engine.tick()

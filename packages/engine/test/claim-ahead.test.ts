@@ -10,7 +10,7 @@ function watched(world: World, options: { cap: number; failGetAt?: number; failS
   let gets = 0
   const sides = wrapped(world, async (side, name, call) => {
     const isRefused = name === 'sendJob' && options.failSends?.() === true
-    if (isRefused) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down')
+    if (isRefused) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker' })
     if (name === 'sendJob') calls.push('sendJob')
     if (side === 'worker') return call()
     calls.push(`${name} starts`)
@@ -90,11 +90,11 @@ test('what the worker rejects has failed when the tick ends, though the worker w
     if (name !== 'sendJob') return call()
     sends += 1
     if (sends === 1) throw new SluiceError('SLUICE_JOB_REJECTED', 'no such template')
-    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down')
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker' })
   })
   const engine = world.engine({ ...sides, policy: processingLimit(3), sendConcurrency: 1 })
   const result = await engine.tick()
-  expect(result).toMatchObject({ claimed: 3, sent: 0, rejected: 1, processing: 2 })
+  expect(result).toMatchObject({ claimed: 2, sent: 0, rejected: 1, processing: 1 })
   expect(result.unavailable?.code).toBe('SLUICE_WORKER_UNAVAILABLE')
   expect(await world.queue.size('FAIL')).toBe(1)
 })

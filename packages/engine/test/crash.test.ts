@@ -1,6 +1,7 @@
-import { SluiceError, type Stage } from '@sluice/core'
+import { SluiceError, type Clock, type Stage } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, type WorkQueue } from '../src/index.js'
+import { ProcessClock } from './process-clock.js'
 import { World, wrapped } from './world.js'
 
 /**
@@ -39,6 +40,8 @@ function fate(id: string, attempt: number): 'ok' | 'fail' | 'vanish' {
 
 class Scenario {
   readonly world = new World()
+  /** Of the first engine's process. */
+  readonly #clock = new ProcessClock(this.world.clock)
   readonly #startedAt = new Map<string, number>()
   readonly #vanished = new Set<string>()
   #calls = 0
@@ -84,12 +87,13 @@ class Scenario {
       if (wrong === 'throws after') throw unavailable(side)
       if (wrong === 'stalls after') await this.#othersGoOn()
       return answer
-    })
+    }, this.#clock)
   }
 
   engine(
     around: (side: 'queue' | 'worker', call: () => Promise<unknown>) => Promise<unknown> = (_, call) =>
       call(),
+    clock: Clock = this.world.clock,
   ): WorkQueue {
     const { queue, worker } = wrapped(this.world, (side, name, call) => {
       const running = this.world.worker.running().length
@@ -104,6 +108,7 @@ class Scenario {
     return this.world.engine({
       queue,
       worker,
+      clock,
       policy: processingLimit(CAP),
       retry: { maxAttempts: 3, backoff: { baseMs: 500, jitter: 0 } },
       lost: { policy: 'resend', graceMs: 3_000 },
@@ -123,11 +128,13 @@ class Scenario {
   /** Long enough for jobs that were started before the stall to end, be settled and be forgotten. */
   async #othersGoOn(): Promise<void> {
     const other = this.engine()
+    this.#clock.suspend()
     for (let second = 0; second < LEASE_MS / 1_000 + 5; second++) {
       await other.tick()
       await this.step()
     }
     await other.stop()
+    this.#clock.resume()
   }
 
   /** A second passes: jobs that have run for two end as their fate is. */

@@ -65,11 +65,12 @@ test('failed: FAIL by default, with reason and class', () => {
       ...fence,
       stage: 'FAIL',
       reason: 'exit 3',
-      details: { details: [1], failureClass: 'error' },
+      details: { details: [1] },
+      failureClass: 'error',
     },
   })
   expect(present(report('FAIL'))).toMatchObject({
-    settlement: { stage: 'FAIL', reason: /did not say why/u, details: { failureClass: 'failed' } },
+    settlement: { stage: 'FAIL', reason: /did not say why/u, failureClass: 'failed' },
   })
 })
 
@@ -120,11 +121,52 @@ test.each(['no-such-job', 'not-supported'] as const)('lost (%s): by the policy',
   expect(absent(gone, rules('fail'))).toMatchObject({
     kind: 'settle',
     lost: true,
-    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, details: { failureClass: 'lost' } },
+    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, failureClass: 'lost' },
   })
   const resend = absent(gone, rules('resend'))
   expect(resend).toMatchObject({ kind: 'settle', lost: true, settlement: { ...fence, stage: 'WAITING' } })
   expect(resend.kind === 'settle' && resend.settlement.refund).toBeUndefined()
+})
+
+test.each([
+  [facts('unsent', 'due'), 'ended', 'resend'],
+  [facts('unsent', 'due'), 'running', 'await-earlier'],
+  [facts('unsent', 'due'), 'unknown', 'ask-earlier'],
+  [facts('unsent', 'later'), 'unknown', 'ask-earlier'],
+  [facts('unsent', 'not-supported'), 'unknown', 'await-earlier'],
+  [facts('unsent', 'not-supported'), 'running', 'await-earlier'],
+  // Its own job comes first: it may run.
+  [facts('unknown', 'due'), 'running', 'ask'],
+  [facts('unknown', 'later'), 'unknown', 'wait'],
+  [facts('unknown', 'no-such-job'), 'ended', 'resend'],
+  [facts('unknown', 'no-such-job'), 'running', 'await-earlier'],
+  [facts('unknown', 'no-such-job'), 'unknown', 'ask-earlier'],
+  [facts('unknown', 'not-supported', 999), 'running', 'wait'],
+  [facts('unknown', 'not-supported', 1_000), 'running', 'await-earlier'],
+  [facts('unknown', 'not-supported', 1_000), 'unknown', 'await-earlier'],
+  [facts('sent', 'due'), 'running', 'ask'],
+  [facts('sent', 'no-such-job', 999), 'running', 'wait'],
+] as const)('absent, %o, earlier attempts %s: %s', (of, earlier, kind) => {
+  expect(absent({ ...of, earlier })).toEqual({ kind })
+})
+
+test('whatever the facts: no attempt starts unless those before it are known to have ended', () => {
+  const anyFacts = fc.record({
+    sent: fc.constantFrom('sent', 'unsent', 'unknown'),
+    asking: fc.constantFrom('due', 'later', 'no-such-job', 'not-supported'),
+    absentMs: fc.nat(3_000),
+    poll: fc.constantFrom('complete', 'incomplete'),
+    earlier: fc.constantFrom('ended', 'running', 'unknown'),
+  })
+  fc.assert(
+    fc.property(anyFacts, fc.constantFrom<LostPolicy>('fail', 'resend', 'hold'), (of, policy) => {
+      const { kind } = absent(of, rules(policy))
+      const { kind: alone } = absent({ ...of, earlier: 'ended' }, rules(policy))
+      const mayAsk = of.earlier === 'unknown' && of.asking !== 'not-supported'
+      const instead = of.earlier === 'ended' ? 'resend' : mayAsk ? 'ask-earlier' : 'await-earlier'
+      expect(kind).toBe(alone === 'resend' ? instead : alone)
+    }),
+  )
 })
 
 test('whatever the facts: never FAIL for an absent job unless it was sent and the grace is over', () => {
@@ -190,7 +232,8 @@ test.each([
   expect(action).toMatchObject({
     settlement: {
       reason: expect.stringMatching(/^unschedulable: .*1000 ms.*no room$/u),
-      details: { failureClass: 'unschedulable', url: 'http://x/1' },
+      details: { url: 'http://x/1' },
+      failureClass: 'unschedulable',
     },
   })
 })

@@ -131,7 +131,7 @@ test('what begins in time is not warned of, and what has begun is not pending ag
   await engine.tick()
   expect(await world.queue.lookup('i0')).toMatchObject({
     reason: 'exit 1',
-    details: { failureClass: 'failed' },
+    failureClass: 'failed',
   })
 })
 
@@ -166,7 +166,7 @@ test('at the timeout the job is cancelled, once, and its item fails as unschedul
   expect(await world.queue.lookup('i0')).toMatchObject({
     stage: 'FAIL',
     reason: expect.stringMatching(/^unschedulable: .*1800000 ms.*ImagePullBackOff: no such image/u),
-    details: { failureClass: 'unschedulable' },
+    failureClass: 'unschedulable',
   })
   expect(world.kinds()).toContain('job-cancelled')
 })
@@ -184,7 +184,7 @@ test('the item keeps its place until the end is seen, be it hours: nothing else 
   expect(world.started).toHaveLength(1)
   world.worker.settleJob('i0', { stage: 'FAIL', message: 'Stopped', failureClass: 'killed' })
   expect(await engine.tick()).toMatchObject({ settled: { fail: 1 }, sent: 1 })
-  expect(await world.queue.lookup('i0')).toMatchObject({ details: { failureClass: 'unschedulable' } })
+  expect(await world.queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })
 })
 
 test('one that ended well although it was cancelled is a SUCCESS', async () => {

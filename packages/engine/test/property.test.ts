@@ -1,7 +1,7 @@
 import type { Stage } from '@sluice/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { processingLimit, type WorkQueue } from '../src/index.js'
+import { CANCELLED_DETAILS, processingLimit, type WorkQueue } from '../src/index.js'
 import { World } from './world.js'
 
 const MAX_LIMIT = 4
@@ -11,7 +11,7 @@ type Command =
   | { readonly do: 'tick'; readonly engine: number }
   | { readonly do: 'restart'; readonly engine: number; readonly clean: boolean }
   | { readonly do: 'end'; readonly which: number; readonly stage: 'SUCCESS' | 'FAIL' }
-  | { readonly do: 'fail by hand'; readonly which: number }
+  | { readonly do: 'fail by hand' | 'cancel' | 'release by hand' | 'put again'; readonly which: number }
   | { readonly do: 'requeue all' }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'pause' | 'resume' }
@@ -22,6 +22,9 @@ type Command =
       readonly times: number
     }
   | { readonly do: 'hold' | 'begin'; readonly which: number }
+  | { readonly do: 'poison'; readonly which: number; readonly looksUp: boolean }
+  | { readonly do: 'limit jobs'; readonly maxJobs: number }
+  | { readonly do: 'sync' }
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tick'), engine: fc.nat(1) }) },
@@ -39,7 +42,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('put'), count: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('restart'), engine: fc.nat(1), clean: fc.boolean() }) },
-  fc.record({ do: fc.constant('fail by hand'), which: fc.nat(5) }),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('fail by hand', 'cancel', 'release by hand', 'put again'),
+      which: fc.nat(5),
+    }),
+  },
   fc.record({ do: fc.constant('requeue all') }),
   fc.record({ do: fc.constantFrom('pause', 'resume') }),
   fc.record({ do: fc.constant('limit'), limit: fc.option(fc.nat(MAX_LIMIT)) }),
@@ -49,6 +58,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     times: fc.integer({ min: 1, max: 3 }),
   }),
   fc.record({ do: fc.constantFrom('hold', 'begin'), which: fc.nat(5) }),
+  fc.record({ do: fc.constant('poison'), which: fc.nat(5), looksUp: fc.boolean() }),
+  fc.record({ do: fc.constant('limit jobs'), maxJobs: fc.nat(4) }),
+  fc.record({ do: fc.constant('sync') }),
 ) as fc.Arbitrary<Command>
 
 class Play {
@@ -90,17 +102,15 @@ class Play {
         if (job) world.worker.settleJob(job.id, { stage: step.stage })
         return
       }
-      case 'fail by hand': {
-        const { items } = await world.queue.listHeads('PROCESSING', { limit: 10 })
-        const item = items[step.which % Math.max(items.length, 1)]
-        // Only of an item whose job has ended: of one that runs, the job would be an orphan that hides the next attempt's.
-        if (item && !world.worker.running().some(({ id }) => id === item.id)) await world.queue.fail(item.id)
+      case 'fail by hand':
+      case 'cancel':
+      case 'release by hand':
+      case 'put again':
+        await this.byHand(step.do, step.which)
         return
-      }
       case 'requeue all': {
-        const running = new Set(world.worker.running().map(({ id }) => id))
         const { items } = await world.queue.listHeads('FAIL', { limit: 100 })
-        await world.queue.requeue(items.map(({ id }) => id).filter((id) => !running.has(id)))
+        await world.queue.requeue(items.map(({ id }) => id))
         return
       }
       case 'pass':
@@ -121,15 +131,54 @@ class Play {
         else if (job) world.worker.beginJob(job.id)
         return
       }
+      case 'poison': {
+        const waiting = await world.queue.peek(6)
+        const item = waiting[step.which % Math.max(waiting.length, 1)]
+        const calls = step.looksUp ? (['sendJob', 'lookupJob'] as const) : (['sendJob'] as const)
+        if (item) for (const worker of this.workers) worker.troubleItem(item.id, { calls })
+        return
+      }
+      case 'limit jobs':
+        this.workers[0].limitJobs(step.maxJobs)
+        return
+      case 'sync':
+        await world.queue.control.sync()
+        return
       case 'trouble':
         this.workers[0][step.kind](step.times)
         return
     }
   }
 
+  /** What an operator does to an item in PROCESSING, whether or not its job runs. */
+  async byHand(
+    what: 'fail by hand' | 'cancel' | 'release by hand' | 'put again',
+    which: number,
+  ): Promise<void> {
+    const { queue } = this.world
+    const { items } = await queue.listHeads('PROCESSING', { limit: 10 })
+    const item = items[which % Math.max(items.length, 1)]
+    if (item === undefined) return
+    if (what === 'release by hand') return queue.release(item.id)
+    await queue.fail(item.id, what === 'cancel' ? { details: CANCELLED_DETAILS } : {})
+    if (what !== 'put again') return
+    await queue.remove([item.id])
+    await queue.put(item.id, null)
+  }
+
+  /** Items that have more than one running job. */
+  twice(): string[] {
+    const uids = this.world.worker.running().map(({ uid }) => uid)
+    return uids.filter((uid, index) => uids.indexOf(uid) !== index)
+  }
+
   /** All trouble over, everything ends. */
   async drain(): Promise<Record<Stage, number>> {
     const { world } = this
+    for (const worker of this.workers) {
+      worker.endTrouble()
+      worker.limitJobs(1_000)
+    }
     await world.queue.control.resume()
     await world.queue.control.setLimits({ maxProcessing: 3 })
     for (let step = 0; step < 200; step++) {
@@ -137,7 +186,7 @@ class Play {
       for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
       await world.clock.advance(1_100)
       const { WAITING, PROCESSING } = await world.queue.sizes()
-      if (WAITING + PROCESSING === 0 && step > 3) break
+      if (WAITING + PROCESSING === 0 && step > 12) break
     }
     return world.queue.sizes()
   }
@@ -145,12 +194,13 @@ class Play {
 
 test('whatever happens in whatever order: the cap holds, no attempt starts twice, every item comes to an end, nothing stays behind', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { maxLength: 60 }), async (commands) => {
+    fc.asyncProperty(fc.array(command, { maxLength: 60, size: 'max' }), async (commands) => {
       const play = new Play()
       const { world } = play
       for (const step of commands) {
         await play.run(step)
         expect(world.worker.running().length).toBeLessThanOrEqual(MAX_LIMIT)
+        expect(play.twice()).toEqual([])
       }
       expect(await play.drain()).toMatchObject({ WAITING: 0, PROCESSING: 0 })
       for (const [name, count] of world.startCounts()) expect(`${name} ${count}`).toBe(`${name} 1`)

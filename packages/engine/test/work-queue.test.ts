@@ -2,6 +2,7 @@ import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { processingLimit, releaseAll } from '../src/index.js'
+import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
 
 const sleepless = { backoff: { baseMs: 0 } }
@@ -76,7 +77,7 @@ test('a failed job: retried with backoff, then FAIL with the last reason', async
     stage: 'FAIL',
     attempt: 2,
     reason: 'second',
-    details: { failureClass: 'timeout' },
+    failureClass: 'timeout',
   })
   expect(item?.history.map(({ outcome, reason }) => [outcome, reason])).toEqual([
     ['WAITING', 'first'],
@@ -97,7 +98,7 @@ test('a report of another uid or attempt moves nothing', async () => {
     const { queue, worker } = wrapped(world, (_, name, call) =>
       name === 'pollAllStatus' ? Promise.resolve(reports) : call(),
     )
-    const engine = world.engine({ queue, worker, policy: processingLimit(0) })
+    const engine = world.engine({ queue, worker, policy: processingLimit(1) })
     expect(await engine.tick()).toMatchObject({ settled: { success: 0 }, processing: 1 })
     await engine.stop()
   }
@@ -140,16 +141,18 @@ test('restart: jobs that run are adopted, items without a job are sent at once, 
   expect(world.peak).toBe(3)
 })
 
-test('restart with a lower limit: items without a job wait for room', async () => {
+test('restart with a lower limit: items without a job go back to their places and wait for room', async () => {
   const world = new World()
   await world.put(3)
   await world.queue.get(3)
   const engine = world.engine({ policy: processingLimit(1) })
-  expect(await engine.tick()).toMatchObject({ resent: 1, processing: 3 })
-  expect(await engine.tick()).toMatchObject({ resent: 0, processing: 3 })
+  expect(await engine.tick()).toMatchObject({ resent: 1, processing: 1, settled: { waiting: 2 } })
+  expect(await engine.tick()).toMatchObject({ sent: 0, processing: 1 })
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
-  expect(await engine.tick()).toMatchObject({ resent: 1, processing: 2 })
+  expect(await engine.tick()).toMatchObject({ sent: 1, processing: 1 })
   expect(world.peak).toBe(1)
+  expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
+  expect(await world.queue.lookup('i1')).toMatchObject({ attempt: 2, refunds: 1 })
 })
 
 test('restart with a worker that cannot be asked: sent again only after the grace', async () => {
@@ -256,7 +259,7 @@ test('a rejected item fails at once, the others go on', async () => {
   expect(item).toMatchObject({
     stage: 'FAIL',
     reason: 'no such template',
-    details: { failureClass: 'rejected' },
+    failureClass: 'rejected',
   })
 })
 
@@ -269,21 +272,26 @@ test('worker unavailable at a send: the item keeps its claim, sending stops, the
     if (name !== 'sendJob') return call()
     sends += 1
     if (!broken) return call()
-    return Promise.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'busy', { retryAfterMs: 30_000 }))
+    const options = { retryAfterMs: 30_000, concerns: 'worker' } as const
+    return Promise.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'busy', options))
   })
   const engine = world.engine({ queue, worker, sendConcurrency: 1 })
   const result = await engine.tick()
-  expect(result).toMatchObject({ sent: 0, processing: 5, nextDelayMs: 30_000, reconciled: true })
+  expect(result).toMatchObject({ sent: 0, processing: 1, reconciled: true })
+  expect(result.nextDelayMs).toBeUndefined()
   expect(result.unavailable?.code).toBe('SLUICE_WORKER_UNAVAILABLE')
   expect(sends).toBe(1)
   await world.clock.advance(29_999)
   const still = await engine.tick()
-  expect(still).toMatchObject({ unavailable: { code: 'SLUICE_WORKER_UNAVAILABLE' }, nextDelayMs: 1 })
+  expect(still).toMatchObject({
+    unavailable: { code: 'SLUICE_WORKER_UNAVAILABLE' },
+    holdups: [{ kind: 'retry-after', message: 'busy', forMs: 1 }],
+  })
   expect(sends).toBe(1)
   broken = false
   await world.clock.advance(1)
   const after = await engine.tick()
-  expect(after).toMatchObject({ sent: 5, resent: 5 })
+  expect(after).toMatchObject({ sent: 5, resent: 1 })
   expect(after.unavailable).toBeUndefined()
   expect(world.started.every(({ attempt }) => attempt === 1)).toBe(true)
   expect(world.kinds().filter((kind) => kind.startsWith('outage'))).toEqual(['outage', 'outage-over'])
@@ -295,7 +303,7 @@ test('a lost answer: one job, one attempt', async () => {
   const worker = world.openWorker()
   worker.loseAnswer()
   const engine = world.engine({ worker })
-  expect(await engine.tick()).toMatchObject({ sent: 0, processing: 1 })
+  expect(await engine.tick()).toMatchObject({ sent: 1, processing: 1 })
   expect(await engine.tick()).toMatchObject({ sent: 0, processing: 1 })
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 } })
@@ -327,7 +335,7 @@ test('denied at a send: the item keeps its claim', async () => {
   expect(await world.engine().tick()).toMatchObject({ resent: 1 })
 })
 
-test('an error that no worker should throw counts as an outage; the other items go on', async () => {
+test('an error that no worker should throw is the item’s trouble while others go well; its words are told to nobody', async () => {
   const world = new World()
   await world.put(4)
   const { queue, worker } = wrapped(world, (_, name, call) => {
@@ -340,10 +348,12 @@ test('an error that no worker should throw counts as an outage; the other items 
   let bad = false
   const engine = world.engine({ queue, worker, sendConcurrency: 1 })
   const result = await engine.tick()
-  expect(result).toMatchObject({ sent: 3, processing: 4, unavailable: { code: 'SLUICE_WORKER_UNAVAILABLE' } })
-  expect(result.unavailable?.cause).toBeInstanceOf(RangeError)
-  expect(result.unavailable?.message).not.toContain('password')
-  expect(await engine.tick()).toMatchObject({ sent: 1, resent: 1 })
+  expect(result).toMatchObject({ sent: 3, processing: 3, settled: { waiting: 1 } })
+  expect(result.unavailable).toBeUndefined()
+  expect(await world.queue.lookup('i1')).toMatchObject({ reason: expect.stringMatching(/RangeError/u) })
+  expect(JSON.stringify([result, await world.queue.lookup('i1')])).not.toContain('password')
+  await world.clock.advance(1_000)
+  expect(await engine.tick()).toMatchObject({ sent: 1 })
 })
 
 test('one item at which the worker chokes for ever does not stop the others', async () => {
@@ -363,14 +373,15 @@ test('one item at which the worker chokes for ever does not stop the others', as
     for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
     await world.clock.advance(1_000)
   }
-  expect(await world.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 199, FAIL: 0 })
+  expect(await world.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 199, FAIL: 1 })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'unsendable' })
 })
 
 test('a foreign error of a poll or a lookup is an outage too', async () => {
   for (const broken of ['pollAllStatus', 'lookupJob']) {
     const world = new World()
-    await world.put(1)
-    await world.queue.get(1)
+    await world.put(2)
+    await world.queue.get(2)
     const { queue, worker } = wrapped(world, (_, name, call) =>
       name === broken ? Promise.reject(new Error('odd')) : call(),
     )
@@ -467,9 +478,12 @@ test('paused: nothing starts, not even what is claimed; what runs is followed to
   await world.queue.control.pause('maintenance')
   await world.queue.get(1)
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
-  expect(await engine.tick()).toMatchObject({ paused: true, sent: 0, settled: { success: 1 }, processing: 1 })
+  const result = await engine.tick()
+  expect(result).toMatchObject({ paused: true, sent: 0, settled: { success: 1, waiting: 1 }, processing: 0 })
+  expect(result.holdups).toEqual([{ kind: 'paused', message: 'the queue is paused: maintenance' }])
   await world.queue.control.resume()
-  expect(await engine.tick()).toMatchObject({ paused: false, resent: 1 })
+  expect(await engine.tick()).toMatchObject({ paused: false, sent: 1 })
+  expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
   expect(world.events.filter(({ kind }) => kind === 'paused' || kind === 'resumed')).toEqual([
     { kind: 'paused', reason: 'maintenance' },
     { kind: 'resumed' },
@@ -618,39 +632,49 @@ test('a renewal that comes too late: sending stops at once, the other sends the 
   const policy = processingLimit(6)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'sendJob' && world.started.length === 3) {
       // This process is held up for longer than its lease lives, and another takes over meanwhile.
+      clock.suspend()
       await world.clock.advance(1_000)
       taken.push(await b.tick())
+      clock.resume()
     }
     return answer
   })
-  const a = world.engine({ queue, worker, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, clock, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', sent: 3 })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 3 }])
   expect(world.started).toHaveLength(6)
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
 
-test('claimed by an engine that had lost its lease: the new one never exceeds the cap', async () => {
+test('a claim of an engine that lost its lease claims nothing, and is no outage', async () => {
   const world = new World()
   await world.put(10)
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'get' && !stolen) {
       stolen = true
+      clock.suspend()
       await world.clock.advance(1_000)
       await b.tick()
+      clock.resume()
     }
     return call()
   })
-  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
-  expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
-  expect(await world.queue.size('PROCESSING')).toBe(6)
+  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
+  const late = await a.tick()
+  expect(late).toMatchObject({ role: 'standby', claimed: 0, sent: 0 })
+  expect(late.unavailable).toBeUndefined()
+  expect(world.kinds()).not.toContain('outage')
+  expect(world.logs.filter(({ level }) => level !== 'debug')).toEqual([])
+  expect(await world.queue.size('PROCESSING')).toBe(3)
   for (let tick = 0; tick < 12; tick++) {
     await b.tick()
     world.worker.settleJob(world.worker.running()[0]?.id ?? '', { stage: 'SUCCESS' })
@@ -677,6 +701,7 @@ test('stop waits for the tick under way; the jobs go on, and the next engine ado
   })
   const engine = world.engine({ queue, worker })
   const tick = engine.tick()
+  await settled()
   let stopped = false
   const stop = engine.stop().finally(() => {
     stopped = true
@@ -720,8 +745,9 @@ test('the calls of a tick are few, however many items there are', async () => {
     listHeads: 1,
     pollAllStatus: 1,
     settle: 2,
+    'write document': 1,
     forgetJobs: 2,
-    get: 1,
+    get: 2,
     sendJob: 100,
   })
 })
@@ -773,4 +799,30 @@ test('wrong options are told by name', () => {
     expect(() => world.engine(options)).toThrow(message)
     expect(() => world.engine(options)).toThrow(TypeError)
   }
+})
+
+test('claimed by an engine that had lost its lease, where claims are not fenced: released within a tick of the new one', async () => {
+  const world = new World()
+  await world.put(10)
+  const policy = processingLimit(3)
+  const b = world.engine({ policy, leaseTtlMs: 1_000 })
+  let stolen = false
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name !== 'get' || stolen) return call()
+    stolen = true
+    await world.clock.advance(1_000)
+    await b.tick()
+    return world.queue.get(3)
+  })
+  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
+  expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
+  expect(await world.queue.size('PROCESSING')).toBe(6)
+  await b.tick()
+  expect(await world.queue.size('PROCESSING')).toBe(3)
+  for (let tick = 0; tick < 12; tick++) {
+    await b.tick()
+    world.worker.settleJob(world.worker.running()[0]?.id ?? '', { stage: 'SUCCESS' })
+    if (world.worker.running().length === 0) break
+  }
+  expect(world.peak).toBe(3)
 })

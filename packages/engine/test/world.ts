@@ -15,17 +15,24 @@ export class World {
   readonly logs: { level: string; fields: object; message: string }[] = []
   readonly jobs = new JobStore({ onStart: (job) => this.onStart(job) })
   readonly store = new MemoryStore({ clock: this.clock })
-  readonly queue = this.openQueue()
-  readonly worker = this.openWorker()
+  readonly queue: MemoryQueue
+  readonly worker: DummyWorker
   /** The most jobs that ever ran at once. */
   peak = 0
+  readonly #name: string
+
+  constructor(name = 'q') {
+    this.#name = name
+    this.queue = this.openQueue()
+    this.worker = this.openWorker()
+  }
 
   openQueue(): MemoryQueue {
-    return new MemoryQueue({ name: 'q', store: this.store })
+    return new MemoryQueue({ name: this.#name, store: this.store })
   }
 
   openWorker(): DummyWorker {
-    return new DummyWorker({ name: 'q', store: this.jobs, clock: this.clock })
+    return new DummyWorker({ name: this.#name, store: this.jobs, clock: this.clock })
   }
 
   engine(options: Options = {}): WorkQueue {
@@ -90,6 +97,12 @@ function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Aro
       const name = String(key)
       const value: unknown = Reflect.get(object, key, object)
       if (name === 'control' && isObject(value)) return wrap(value, side, around)
+      // Opened without a call; its calls have names of their own: control has a `read` too.
+      if (name === 'document' && typeof value === 'function')
+        return (document: string) =>
+          wrap<object>(Reflect.apply(value, object, [document]), side, (of, call, run) =>
+            around(of, `${call} document`, run),
+          )
       if (!isMethod(value, name)) return value
       return (...args: unknown[]) =>
         around(side, name, async () => {

@@ -53,7 +53,7 @@ export interface StoredItem {
   attemptDetailsText: string | undefined
   /** What else is known of how it ended; most ends have none of it. */
   ending: AttemptEnding | undefined
-  /** Whether {@link StoredItem.ending} is the item's too: not after a `requeue`. */
+  /** Whether the item's record says how its latest attempt that is over ended: not after a `requeue`. */
   hasEnding: boolean
   /** The attempts before it. */
   earlier: readonly StoredAttempt[]
@@ -115,7 +115,6 @@ export function startAttempt(item: StoredItem, claimedAt: number): void {
   item.attemptReason = undefined
   item.attemptDetailsText = undefined
   item.ending = undefined
-  item.hasEnding = false
 }
 
 /** Ends the running attempt as the move says. */
@@ -181,8 +180,10 @@ export function recordOf(item: StoredItem): ItemRecord {
   }
 }
 
-function endingOfItem({ hasEnding, ending }: StoredItem): Omit<AttemptEnding, 'unsent'> {
-  const { unsent: _, ...rest } = (hasEnding ? ending : undefined) ?? {}
+/** How the latest attempt that is over ended: while one runs, that is the one before it. */
+function endingOfItem({ hasEnding, outcome, ending, earlier }: StoredItem): Omit<AttemptEnding, 'unsent'> {
+  if (!hasEnding) return {}
+  const { unsent: _, ...rest } = (outcome === undefined ? earlier.at(-1)?.ending : ending) ?? {}
   return rest
 }
 

@@ -1,5 +1,5 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, crashAtCalls, type QueueHarness } from '@sluice/testkit'
+import { ManualClock, crashAtCalls, troubleAtCalls, type QueueHarness } from '@sluice/testkit'
 import { MemoryQueue, MemoryStore } from '../src/index.js'
 
 /** A fresh store with a clock that is set on by hand. */
@@ -16,6 +16,8 @@ export async function memoryHarness(): Promise<QueueHarness> {
     open,
     passTime: (ms) => clock.advance(ms),
     openCrashing: async (point) => crashAtCalls(await open(), point),
+    openTroubled: async (options) => troubleAtCalls(await open(), options),
+    troublesAtOnce: 12,
     close: async () => {
       await Promise.all(opened.map((queue) => queue.close()))
     },

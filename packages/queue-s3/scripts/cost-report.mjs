@@ -30,6 +30,9 @@ const document = [
   '\n`size` and `sizes` of a long stage list it whole, 1,000 names to a request and several ranges at once: a million items are about a',
   'thousand LISTs, half a cent; a test holds 100,000 to 110. A service counts so for the lines of its log, for a hundredth of its time',
   'at most. `sweep` lists the whole queue too, but for index objects beyond 250,000, where the next one goes on.\n',
+  '## Leases and documents\n',
+  ...(await byState()),
+  '\nA document is read once by each process after another has changed it; under a lease a write of a document costs a HEAD more.\n',
   '## A service that has nothing to do\n',
   ...(await byDay()),
   '\nFewer ticks cost less: `service: { intervalMs: 15000, leaseTtlMs: 60000 }` brings the first row to a fifteenth and the second to a quarter.',
@@ -99,8 +102,51 @@ async function byBacklog() {
     ])
     rows.push(['lookupStatus', await counted(() => queue.lookupStatus('item-1'))])
     rows.push(['peek(1)', await counted(() => queue.peek(1))])
+    await keepPlaces(queue)
+    rows.push([
+      'a tick’s listing with 100 that have a retryState, in another process',
+      await countedIn(`backlog-${backlog}`, (other) => other.listHeads('WAITING', { limit: 1_000 })),
+    ])
     await queue.close()
   }
+  return table(rows, 1, 'requests of the call')
+}
+
+/** Gives back 100 claims as an engine does whose sends were refused one by one. */
+async function keepPlaces(queue) {
+  const items = await queue.get(100)
+  const back = { stage: 'WAITING', keepPlace: true, unsent: true, retryState: { tries: 1 } }
+  await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, ...back })))
+}
+
+/** The requests of a call by a process that has seen nothing yet. */
+async function countedIn(name, work) {
+  const queue = await open(name)
+  const counts = await counted(() => work(queue))
+  await queue.close()
+  return counts
+}
+
+async function byState() {
+  const queue = await open('state')
+  const lease = await queue.lease('dispatcher', 'me', 60_000)
+  await queue.putMany(Array.from({ length: 200 }, (_, index) => ({ id: `item-${index}`, body: 1 })))
+  const document = queue.document('dispatcher/state')
+  const rows = [
+    ['get(100)', await counted(() => queue.get(100))],
+    ['get(100) under a lease', await counted(() => queue.get(100, { lease }))],
+    ['get under a lease, of nothing', await counted(() => queue.get(100, { lease }))],
+    ['a document’s write', await counted(() => document.write({ jobs: [] }, { ifVersion: undefined }))],
+    ['a write under a lease', await counted(() => document.write({ jobs: [1] }, { ifVersion: 1, lease }))],
+    ['read, unchanged', await counted(() => document.read())],
+  ]
+  rows.push([
+    'read, changed by another process',
+    await countedIn('state', (other) => other.document('dispatcher/state').read()),
+  ])
+  rows.push(['documents()', await counted(() => queue.documents())])
+  rows.push(['control.sync()', await counted(() => queue.control.sync())])
+  await queue.close()
   return table(rows, 1, 'requests of the call')
 }
 

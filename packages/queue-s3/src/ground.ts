@@ -1,4 +1,5 @@
 import type { Logger } from '@sluice/core'
+import { has } from './item-state.js'
 import type { Layout } from './layout.js'
 import { runProtocol, runProtocols, type RunResult } from './protocol-run.js'
 import type { S3Store } from './s3-store.js'
@@ -21,7 +22,8 @@ export interface GroundParts {
 
 /** What all parts of one open queue share, and how they run protocols on its store. */
 export interface Ground extends GroundParts {
-  run<T>(protocol: Protocol<T>): Promise<T>
+  /** @param timeoutMs shorter than the store's, for what may not wait as long */
+  run<T>(protocol: Protocol<T>, timeoutMs?: number): Promise<T>
   runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>
 }
 
@@ -29,8 +31,8 @@ export function makeGround(parts: GroundParts): Ground {
   const { store, logger } = parts
   return {
     ...parts,
-    run: (protocol) => runProtocol(store, logger, protocol),
-    runAll: (protocols) => runProtocols(store, logger, protocols),
+    run: (protocol, timeoutMs) => runProtocol(store, protocol, { logger, ...has({ timeoutMs }) }),
+    runAll: (protocols) => runProtocols(store, protocols, { logger }),
   }
 }
 

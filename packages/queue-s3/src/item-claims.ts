@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { QueueItem } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
-import { queueItemOf, type IndexEntry } from './item-state.js'
+import { queueItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import type { RunResult } from './protocol-run.js'
 import { look, type Protocol } from './storage-op.js'
@@ -101,10 +101,11 @@ export class ItemClaims {
       this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
     if (claim.is !== 'claimed') return []
     const { entry, running } = claim
+    const { stint, state } = running
     this.#ground.cache.claimed(running)
     this.#ground.cache.rememberId(running.stint.key, entry.id)
-    const head = headOf(entry.id, 'PROCESSING', running.stint)
-    return [queueItemOf(head, entry, running.state.claimedAt)]
+    const head = headOf(entry.id, 'PROCESSING', { stint, retryState: state.retryState })
+    return [queueItemOf(head, entry, state.claimedAt)]
   }
 
   #isStray(name: string): boolean {
@@ -123,6 +124,6 @@ function* peekStint({ layout, strays }: Ground, { name, stint }: Candidate): Pro
   if (found.is !== 'found') return undefined
   if (yield* look(layout.at('PROCESSING', name))) return undefined
   if (yield* look(layout.at('SUCCESS', name))) return undefined
-  const entry: IndexEntry = found.entry
-  return queueItemOf(headOf(entry.id, 'WAITING', stint), entry)
+  const { entry, state } = found
+  return queueItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry)
 }

@@ -1,5 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { SluiceError, type CheckedMove, type JsonValue, type RequeueOptions, type Stage } from '@sluice/core'
+import {
+  SluiceError,
+  checkMove,
+  type CheckedMove,
+  type JsonValue,
+  type Lease,
+  type QueueItem,
+  type RequeueOptions,
+  type Stage,
+} from '@sluice/core'
 import { valuesOf, type Ground } from './ground.js'
 import { has } from './item-state.js'
 import { encodeKey } from './key-encoding.js'
@@ -9,9 +18,13 @@ import {
   settleItem,
   type LeaveVerdict,
   type SettleVerdict,
+  type SettleWanted,
 } from './protocol/move-item.js'
 import type { RunResult } from './protocol-run.js'
+import type { Stint } from './stint-name.js'
 import type { Protocol } from './storage-op.js'
+
+const LEASE_LOST_REASON = 'not sent: the lease that it was claimed under was lost'
 
 /** Moves items out of PROCESSING, and by hand. */
 export class ItemMoves {
@@ -36,6 +49,30 @@ export class ItemMoves {
     // The others are done all the same, and a repeat of the call finds them so.
     if (failure !== undefined) throw failure.error
     return verdicts
+  }
+
+  /** Back to WAITING, each to its place, as if they had not been claimed, but for the attempt. What fails of it is logged: the items are PROCESSING then. */
+  async giveBack(items: readonly QueueItem[], maxBytes: number): Promise<void> {
+    const { cache, logger } = this.#ground
+    const moves = items.map(({ id, uid, attempt, retryState }) => {
+      const reason = cache.find(encodeKey(id))?.running?.state.reason ?? LEASE_LOST_REASON
+      const back = {
+        stage: 'WAITING',
+        unsent: true,
+        keepPlace: true,
+        reason,
+        ...has({ retryState }),
+      } as const
+      return checkMove({ id, uid, attempt, ...back }, maxBytes)
+    })
+    try {
+      await this.settle(moves)
+    } catch (error) {
+      logger.warn(
+        { err: error, items: items.length },
+        'items that were claimed under a lost lease stay in PROCESSING',
+      )
+    }
   }
 
   async requeue(
@@ -74,19 +111,14 @@ export class ItemMoves {
   #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
     if (move === undefined) throw new RangeError('a round holds indexes of its moves')
     const { layout, names, cache } = this.#ground
-    const { to, attempt, uid, delayMs, refund } = move
+    const { attempt, uid, delayMs, refund, keepPlace } = move
     const key = encodeKey(move.id)
+    const returning = { delayMs, refund, keepPlace, hasRetryState: move.retryStateText !== undefined }
     const wanted = {
-      to,
       ...has({ attempt, uid }),
-      at: names.now(),
+      end: endOf(move, names.now()),
       token: randomUUID(),
-      ...has({
-        reason: to === 'SUCCESS' ? undefined : move.reason,
-        result: to === 'SUCCESS' ? parsed(move.resultText) : undefined,
-        details: parsed(move.detailsText),
-      }),
-      nextOf: (stint: Parameters<typeof names.released>[0]) => names.released(stint, delayMs, refund),
+      nextOf: (stint: Stint) => names.released(stint, returning),
     }
     return settleItem(layout, key, wanted, cache.find(key))
   }
@@ -98,9 +130,11 @@ export class ItemMoves {
   ): void {
     for (const [at, result] of results.entries()) {
       const move = moves[round[at] ?? 0]
-      if (move !== undefined && 'value' in result && result.value.is !== 'conflict') {
-        this.#ground.cache.forget(encodeKey(move.id))
-      }
+      if (move === undefined || 'error' in result || result.value.is === 'conflict') continue
+      const { cache } = this.#ground
+      cache.forget(encodeKey(move.id))
+      const { is, next } = { next: undefined, ...result.value }
+      if (is === 'moved' && next !== undefined) cache.rememberRetryState(next, parsed(move.retryStateText))
     }
   }
 }
@@ -132,6 +166,15 @@ export function itemNotFound(queue: string, id: string, attempted: string): Slui
   )
 }
 
+/** SLUICE_LEASE_LOST. */
+export function leaseLost(queue: string, { name, holder, fence }: Lease): SluiceError {
+  return new SluiceError(
+    'SLUICE_LEASE_LOST',
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+      'What was claimed under it is given back, uncounted. Take the lease again, and read again what was read under it',
+  )
+}
+
 /** Indexes in rounds, such that no round has an id twice and each id's come in their order. */
 function roundsOf(ids: readonly string[]): number[][] {
   const rounds: number[][] = []
@@ -143,6 +186,17 @@ function roundsOf(ids: readonly string[]): number[][] {
     round.push(index)
   }
   return rounds
+}
+
+/** What a move says of the attempt that it ends; of a move to WAITING also of the next. */
+function endOf(move: CheckedMove, at: number): SettleWanted['end'] {
+  const { to, failureClass, exitCode, jobUid } = move
+  const ended = { to, at, ...has({ details: parsed(move.detailsText), exitCode, jobUid }) }
+  if (to === 'SUCCESS') return { ...ended, ...has({ result: parsed(move.resultText) }) }
+  const failed = { ...ended, ...has({ reason: move.reason, failureClass }) }
+  if (to === 'FAIL') return failed
+  const unsent = move.unsent ? true : undefined
+  return { ...failed, ...has({ unsent, retryState: parsed(move.retryStateText) }) }
 }
 
 function parsed(text: string | undefined): JsonValue | undefined {

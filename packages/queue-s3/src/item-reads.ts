@@ -2,24 +2,31 @@ import {
   isSluiceError,
   type ItemHead,
   type ItemRecord,
+  type JsonValue,
   type Page,
   type PageOptions,
   type Stage,
 } from '@sluice/core'
 import type { Ground } from './ground.js'
-import { attemptIn, recordOf } from './item-state.js'
+import { attemptIn, has, recordOf } from './item-state.js'
 import { decodeKey, encodeKey } from './key-encoding.js'
 import { mend } from './mend.js'
-import { parseEntry } from './object-texts.js'
+import { parseEntry, parseState } from './object-texts.js'
 import { findItem, findPlace, readPlace, type FoundItem } from './protocol/find-item.js'
 import { stagePage, type ListedStint } from './stage-walk.js'
 import type { Stint } from './stint-name.js'
 import { read, type Protocol } from './storage-op.js'
 
-/** The cheap view, out of a stint's name. */
-export function headOf(id: string, stage: Stage, stint: Stint): ItemHead {
+/** The cheap view, out of a stint's name; what it doesn't say comes from the stint's object. */
+export function headOf(id: string, stage: Stage, { stint, retryState }: NamedStint): ItemHead {
   const { uid, refunds, priority } = stint
-  return { id, uid, stage, attempt: attemptIn(stage, stint.attempt), refunds, priority }
+  const attempt = attemptIn(stage, stint.attempt)
+  return { id, uid, stage, attempt, refunds, priority, ...has({ retryState }) }
+}
+
+interface NamedStint {
+  readonly stint: Stint
+  readonly retryState?: JsonValue | undefined
 }
 
 /** All that is known of an item [Q-LOOK-2]. */
@@ -53,21 +60,23 @@ export async function listRecords(
   return cursor === undefined ? { items } : { items, cursor }
 }
 
-/** The same walk from the names alone; ids too long for a name are read once. */
+/** The same walk from the names alone; ids too long for a name are read once, and so is what a `release` left for the next claim. */
 export async function listHeads(ground: Ground, stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
   if (page.cursor === undefined && stage !== 'PROCESSING') await mend(ground)
   const { stints, cursor } = await stagePage(ground, stage, { ...page, trust: true })
   await learnIds(ground, stints)
-  const items = stints.flatMap(({ stint }) => {
+  await learnRetryStates(ground, stage, stints)
+  const items = stints.flatMap(({ name, stint }) => {
     const id = decodeKey(stint.key) ?? ground.cache.idOf(stint.key)
-    return id === undefined ? [] : [headOf(id, stage, stint)]
+    const retryState = stint.hasRetryState ? ground.cache.retryStateOf(name)?.value : undefined
+    return id === undefined ? [] : [headOf(id, stage, { stint, retryState })]
   })
   return cursor === undefined ? { items } : { items, cursor }
 }
 
 function itemRecord({ place, entry, state }: FoundItem): ItemRecord {
   const stage = place.at === 'GONE' ? 'WAITING' : place.at
-  return recordOf(headOf(entry.id, stage, place.stint), entry, state)
+  return recordOf(headOf(entry.id, stage, place), entry, state)
 }
 
 async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise<void> {
@@ -80,6 +89,24 @@ async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise
     const key = unknown[index]?.stint.key
     if (key !== undefined && result.value !== undefined) ground.cache.rememberId(key, result.value)
   }
+}
+
+async function learnRetryStates(ground: Ground, stage: Stage, stints: readonly ListedStint[]): Promise<void> {
+  const { layout, cache } = ground
+  const unknown = stints.filter(
+    ({ name, stint }) => stint.hasRetryState && cache.retryStateOf(name) === undefined,
+  )
+  const results = await ground.runAll(unknown.map(({ name }) => readRetryState(layout.at(stage, name))))
+  for (const [index, result] of results.entries()) {
+    if ('error' in result) throw result.error
+    cache.rememberRetryState(unknown[index]?.name ?? '', result.value)
+  }
+}
+
+/** `undefined` of one that has moved on, or is damaged. */
+function* readRetryState(key: string): Protocol<JsonValue | undefined> {
+  const object = yield* read(key)
+  return object && parseState(object.content)?.state.retryState
 }
 
 function* readId({ layout }: Ground, stint: Stint): Protocol<string | undefined> {

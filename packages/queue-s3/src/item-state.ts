@@ -1,5 +1,6 @@
 import {
   MAX_HISTORY,
+  type AttemptRecord,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
@@ -22,18 +23,30 @@ export interface IndexEntry {
 /** What the object of a stint holds: the part that changes. Whatever can be read from its name isn't here. */
 export type ItemState = Pick<
   ItemRecord,
-  'notBeforeAt' | 'claimedAt' | 'finishedAt' | 'reason' | 'result' | 'details' | 'history'
+  | 'retryState'
+  | 'notBeforeAt'
+  | 'claimedAt'
+  | 'finishedAt'
+  | 'reason'
+  | 'result'
+  | 'details'
+  | 'failureClass'
+  | 'exitCode'
+  | 'jobUid'
+  | 'history'
 >
 
 /** How an attempt ended. */
-export interface AttemptEnd {
+export interface AttemptEnd extends Pick<AttemptRecord, 'failureClass' | 'exitCode' | 'jobUid' | 'unsent'> {
   readonly to: 'SUCCESS' | 'FAIL' | 'WAITING'
   readonly at: number
   readonly reason?: string
   readonly result?: JsonValue
   readonly details?: JsonValue
-  /** WAITING only. */
+  /** WAITING only. Absent: it keeps its place. */
   readonly notBeforeAt?: number
+  /** WAITING only. Absent: what there was is taken away. */
+  readonly retryState?: JsonValue
 }
 
 export function firstState({ notBeforeAt }: Pick<IndexEntry, 'notBeforeAt'>): ItemState {
@@ -50,24 +63,36 @@ export function claimedState(state: ItemState, attempt: number, at: number): Ite
 /** Ends the running attempt. */
 export function endedState(state: ItemState, end: AttemptEnd): ItemState {
   const { to, result, details, reason } = end
+  const { failureClass, exitCode, jobUid, unsent } = end
   const at = Math.max(end.at, state.claimedAt ?? 0)
   const last = state.history.at(-1)
-  const history = last
-    ? [...state.history.slice(0, -1), { ...last, endedAt: at, outcome: to, ...has({ reason, details }) }]
-    : []
+  const outcome = has({ failureClass, exitCode, jobUid })
+  const ended = { endedAt: at, outcome: to, ...has({ reason, details }), ...outcome, ...has({ unsent }) }
+  const history = last ? [...state.history.slice(0, -1), { ...last, ...ended }] : []
+  const before = withoutOutcome(state)
   if (to === 'SUCCESS') {
-    const { details: _, ...kept } = state
-    return { ...kept, finishedAt: at, ...has({ result, details }), history }
+    const { details: _, ...kept } = before
+    return { ...kept, finishedAt: at, ...has({ result, details }), ...outcome, history }
   }
-  const { reason: _, ...kept } = state
-  if (to === 'WAITING') return { ...kept, ...has({ reason, notBeforeAt: end.notBeforeAt }), history }
+  const { reason: _, ...kept } = before
+  if (to === 'WAITING') {
+    const { retryState: __, ...rest } = kept
+    const { notBeforeAt, retryState } = end
+    return { ...rest, ...has({ reason, notBeforeAt, retryState }), ...outcome, history }
+  }
   const { details: __, ...rest } = kept
-  return { ...rest, finishedAt: at, ...has({ reason, details }), history }
+  return { ...rest, finishedAt: at, ...has({ reason, details }), ...outcome, history }
+}
+
+/** What is said of the job of the latest attempt that ended: no longer once another one ends, or a person sends the item back. */
+function withoutOutcome(state: ItemState): ItemState {
+  const { failureClass: _, exitCode: __, jobUid: ___, ...kept } = state
+  return kept
 }
 
 /** From FAIL back to WAITING, by hand. */
 export function requeuedState(state: ItemState, reason: string | undefined, notBeforeAt: number): ItemState {
-  const { finishedAt: _, reason: __, ...kept } = state
+  const { finishedAt: _, reason: __, retryState: ___, ...kept } = withoutOutcome(state)
   return { ...kept, ...has({ reason }), notBeforeAt }
 }
 

@@ -27,6 +27,26 @@ export function encodeQueueName(name: string): string {
   return plain?.replaceAll(/_../gu, (hex) => hex.toUpperCase()) ?? HASHED + sha256(name).toString('base64url')
 }
 
+/** How long a part of a document's folder is at most; every one but the last is as long. */
+const FOLDER_PART = 200
+const GOES_ON = '_/'
+
+/**
+ * The name of a document as a folder: as {@link encodeKey} writes it, in parts of 200 characters where it is longer, each but the last with a `_` at
+ * its end, which no escape can end with. The folder of a name begins with that of each of its beginnings, so a listing of a prefix finds it. Not in
+ * the order of the names: `_` and what it stands for sort differently.
+ */
+export function encodeDocumentFolder(name: string): string {
+  const encoded = escaped(name, /[a-z0-9-]/u, Number.POSITIVE_INFINITY) ?? ''
+  return (encoded.match(new RegExp(`.{1,${FOLDER_PART}}`, 'gu')) ?? []).join(GOES_ON)
+}
+
+/** The name, or `undefined` for a folder that is none of a document. */
+export function decodeDocumentFolder(folder: string): string | undefined {
+  const name = decodeKey(folder.replaceAll(GOES_ON, ''))
+  return name !== undefined && name !== '' && encodeDocumentFolder(name) === folder ? name : undefined
+}
+
 function escaped(text: string, plain: RegExp, maxBytes: number): string | undefined {
   let encoded = ''
   for (const byte of Buffer.from(text, 'utf8')) {

@@ -4,7 +4,7 @@ import { KeyLimits } from './key-limits.js'
 import { parseStint, type Stint } from './stint-name.js'
 
 /** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
-export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES'
+export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
 
 /** Directly in the folder of a stage, or in that of a lane. */
 const STRAY = /^(?:[0-9a-f]{2}\/)?[^/]+$/u

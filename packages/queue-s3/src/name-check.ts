@@ -1,5 +1,4 @@
 import type { Ground } from './ground.js'
-import type { Patience } from './s3-store.js'
 import { look, type Protocol } from './storage-op.js'
 import { valuesOf } from './ground.js'
 
@@ -16,9 +15,8 @@ export async function presentIn(
   names: readonly string[],
 ): Promise<Set<string>> {
   const present = new Set<string>()
-  const patience = ground.store.patience()
   for (let start = 0; start < names.length;) {
-    const told = await tellByPage(ground, { folder, names, start, present, patience })
+    const told = await tellByPage(ground, { folder, names, start, present })
     start += told
     if (told >= LOOKS_PER_LIST || start >= names.length) continue
     const few = names.slice(start, start + LOOKS_PER_LIST)
@@ -33,18 +31,17 @@ interface PageTelling {
   readonly names: readonly string[]
   readonly start: number
   readonly present: Set<string>
-  readonly patience: Patience
 }
 
 /** How many of the names, from `start`, one page tells of. */
 async function tellByPage(
   { store, layout }: Ground,
-  { folder, names, start, present, patience }: PageTelling,
+  { folder, names, start, present }: PageTelling,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
   const prefix = layout.folder(folder)
   // Without its last character a name sorts before itself, and next to nothing sorts between the two.
-  const page = await store.list({ prefix, after: prefix + first.slice(0, -1) }, patience)
+  const page = await store.list({ prefix, after: prefix + first.slice(0, -1) })
   const wanted = new Set(names.slice(start))
   for (const { key } of page.objects) {
     const name = key.slice(prefix.length)

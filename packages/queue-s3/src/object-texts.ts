@@ -29,16 +29,20 @@ export function stateText(id: string, { uid, attempt, priority }: Stint, state: 
 export function parseState(text: string): { readonly id: string; readonly state: ItemState } | undefined {
   const fields = parseObject(text)
   if (fields === undefined) return undefined
-  const { id, history, reason } = fields
+  const { id, history } = fields
   if (typeof id !== 'string' || !Array.isArray(history)) return undefined
   const state = {
     ...has({
+      retryState: fields['retryState'],
       notBeforeAt: numberOf(fields['notBeforeAt']),
       claimedAt: numberOf(fields['claimedAt']),
       finishedAt: numberOf(fields['finishedAt']),
-      reason: typeof reason === 'string' ? reason : undefined,
+      reason: textOf(fields['reason']),
       result: fields['result'],
       details: fields['details'],
+      failureClass: textOf(fields['failureClass']),
+      exitCode: numberOf(fields['exitCode']),
+      jobUid: textOf(fields['jobUid']),
     }),
     history: history.filter(isAttempt),
   }
@@ -46,10 +50,10 @@ export function parseState(text: string): { readonly id: string; readonly state:
 }
 
 /** Text as ASCII for an object's metadata, cut to what fits beside the rest of it. */
-export function packText(text: string | undefined): string | undefined {
+export function packText(text: string | undefined, maxChars = 200): string | undefined {
   if (text === undefined) return undefined
   // Not in the middle of a character.
-  const cut = text.slice(0, 200).replace(/[\uD800-\uDBFF]$/, '')
+  const cut = text.slice(0, maxChars).replace(/[\uD800-\uDBFF]$/, '')
   return Buffer.from(cut.toWellFormed(), 'utf8').toString('base64url')
 }
 
@@ -74,6 +78,10 @@ function isAttempt(value: unknown): value is AttemptRecord {
   if (!('attempt' in value) || typeof value.attempt !== 'number') return false
   if (!('claimedAt' in value) || typeof value.claimedAt !== 'number') return false
   return !('outcome' in value) || isStage(value.outcome)
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -80,7 +80,7 @@ export async function queueExists(options: unknown): Promise<boolean> {
   const { store, layout } = placeOf(await checkOptions(optionsSchema, options, '@sluice/queue-s3'))
   try {
     // LIST rather than HEAD: its errors say what is wrong.
-    const page = await store.list({ prefix: layout.settings(), max: 1 }, store.patience())
+    const page = await store.list({ prefix: layout.settings(), max: 1 })
     return page.objects.some(({ key }) => key === layout.settings())
   } catch (error) {
     throw openingError(error)

@@ -1,5 +1,6 @@
 import { isSluiceError, type Logger } from '@sluice/core'
-import type { Patience, S3Store } from './s3-store.js'
+import type { Patience } from './patience.js'
+import type { S3Store } from './s3-store.js'
 import type { Protocol, StorageReply } from './storage-op.js'
 
 /** How one of several protocols ended. */
@@ -13,9 +14,16 @@ interface Run<T> {
   reply: StorageReply | undefined
 }
 
+/** What protocols run with. */
+export interface RunOptions {
+  readonly logger: Logger
+  /** Shorter than the store's, for what may not wait as long. */
+  readonly timeoutMs?: number
+}
+
 /** Runs one protocol against the store. */
-export async function runProtocol<T>(store: S3Store, logger: Logger, protocol: Protocol<T>): Promise<T> {
-  const [result] = await runProtocols(store, logger, [protocol])
+export async function runProtocol<T>(store: S3Store, protocol: Protocol<T>, options: RunOptions): Promise<T> {
+  const [result] = await runProtocols(store, [protocol], options)
   if (result === undefined) throw new Error('one protocol has one result')
   if ('error' in result) throw result.error
   return result.value
@@ -28,12 +36,12 @@ export async function runProtocol<T>(store: S3Store, logger: Logger, protocol: P
  */
 export async function runProtocols<T>(
   store: S3Store,
-  logger: Logger,
   protocols: readonly Protocol<T>[],
+  options: RunOptions,
 ): Promise<RunResult<T>[]> {
   const results: RunResult<T>[] = []
   let runs = protocols.map((protocol, index): Run<T> => {
-    return { protocol, index, patience: store.patience(), reply: undefined }
+    return { protocol, index, patience: store.patience(options.timeoutMs), reply: undefined }
   })
   // So many that got no answer one after the other are an outage: the rest would only wait as long again, and end alike.
   const outage: Outage = { failures: 0, error: undefined }
@@ -56,7 +64,7 @@ export async function runProtocols<T>(
       }
     }
     await Promise.all(Array.from({ length: Math.min(runs.length, store.concurrency) }, work))
-    if (keys.length > 0) await deleteOrLog(store, logger, keys)
+    if (keys.length > 0) await deleteOrLog(store, keys, options)
     runs = parked.toSorted((a, b) => a.index - b.index)
   }
   return results
@@ -96,9 +104,14 @@ async function untilDelete<T>(
   return undefined
 }
 
-async function deleteOrLog(store: S3Store, logger: Logger, keys: readonly string[]): Promise<void> {
+/** Deletes what is of no use any more. A failure is logged and no more: nothing depends on it. */
+export async function deleteOrLog(
+  store: S3Store,
+  keys: readonly string[],
+  { logger, timeoutMs }: RunOptions,
+): Promise<void> {
   try {
-    await store.deleteAll(keys, store.patience())
+    await store.deleteAll(keys, timeoutMs)
   } catch (error) {
     logger.warn(
       { err: error, keys: keys.length, bucket: store.place.bucket },

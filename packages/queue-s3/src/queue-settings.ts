@@ -11,7 +11,7 @@ const FORMAT = 2
  * What a process must know to use a queue of this layout. Until the first release each change of layout takes the next `draft-N`, without
  * migration; later ones add a name for what they add.
  */
-const NEEDS: readonly string[] = ['draft-1']
+const NEEDS: readonly string[] = ['draft-2']
 
 interface QueueWanted {
   readonly name: string
@@ -25,7 +25,8 @@ interface QueueWanted {
  * @throws SluiceError SLUICE_QUEUE_CORRUPT, SLUICE_CONFIG_INVALID for other shards than it was made with
  */
 export async function settledShards(store: S3Store, layout: Layout, wanted: QueueWanted): Promise<number> {
-  const fields = parseObject(await runProtocol(store, silentLogger, settings(layout, wanted))) ?? {}
+  const fields =
+    parseObject(await runProtocol(store, settings(layout, wanted), { logger: silentLogger })) ?? {}
   const refusal = layoutRefusal(fields)
   const head = `Cannot open the queue in ${placeText(store.place)}`
   if (refusal !== undefined) throw new SluiceError('SLUICE_QUEUE_CORRUPT', `${head}: ${refusal}`)

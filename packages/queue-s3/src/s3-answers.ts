@@ -13,9 +13,20 @@ export function storedObject(
 
 /** The store's time in an answer of any kind, epoch ms. */
 export function dateOf(response: unknown): number | undefined {
+  const date = Date.parse(headerOf(response, 'date') ?? '')
+  return Number.isNaN(date) ? undefined : date
+}
+
+/** The length that an answer says it has; 0 where it says none. */
+export function sizeOf(response: unknown): number {
+  const size = Number(headerOf(response, 'content-length'))
+  return Number.isSafeInteger(size) && size > 0 ? size : 0
+}
+
+function headerOf(response: unknown, name: 'date' | 'content-length'): string | undefined {
   if (typeof response !== 'object' || response === null || !('headers' in response)) return undefined
   const { headers } = response
-  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return undefined
-  const date = typeof headers.date === 'string' ? Date.parse(headers.date) : Number.NaN
-  return Number.isNaN(date) ? undefined : date
+  if (typeof headers !== 'object' || headers === null || !(name in headers)) return undefined
+  const value: unknown = Reflect.get(headers, name)
+  return typeof value === 'string' ? value : undefined
 }

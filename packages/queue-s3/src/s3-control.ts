@@ -1,4 +1,5 @@
 import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
+import pLimit from 'p-limit'
 import type { Ground } from './ground.js'
 import { has } from './item-state.js'
 import { parseObject } from './object-texts.js'
@@ -7,17 +8,22 @@ import { VersionChain, type Version } from './version-chain.js'
 /** The control state in the bucket. Each change is a new version that starts from the newest one, so none undoes another. */
 export function s3Control(ground: Ground, assertOpen: () => void): QueueControl {
   const chain = new VersionChain(ground, 'CONTROL/')
+  // Changes of one process would only come in each other's way.
+  const inTurn = pLimit(1)
   const read = async () => stateOf(await chain.latest())
-  const change = async (next: (state: ControlState) => ControlState) => {
-    for (;;) {
-      const version = await chain.latest()
-      const before = stateOf(version)
-      const after = next(before)
-      if (JSON.stringify(after) === JSON.stringify(before)) return
-      const text = JSON.stringify({ ...unknownOf(version), sluice: 1, ...after })
-      if (await chain.append(version?.number ?? 0, text)) return
-    }
-  }
+  const change = (next: (state: ControlState) => ControlState) =>
+    inTurn(async () => {
+      const patience = ground.store.patience()
+      for (;;) {
+        const version = await chain.latest()
+        const before = stateOf(version)
+        const after = next(before)
+        if (JSON.stringify(after) === JSON.stringify(before)) return after
+        const text = JSON.stringify({ ...unknownOf(version), sluice: 1, ...after })
+        if (await chain.append(version?.number ?? 0, text)) return after
+        await chain.waitTurn(patience)
+      }
+    })
   return {
     read: async () => {
       assertOpen()
@@ -26,29 +32,40 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
     pause: async (reason) => {
       assertOpen()
       const cut = cutReason(reason)
-      await change(({ pausedAt, limits }) => ({
+      await change((state) => ({
+        ...runningOf(state),
         paused: true,
         ...has({ reason: cut }),
-        pausedAt: pausedAt ?? ground.names.now(),
-        limits,
+        pausedAt: state.pausedAt ?? ground.names.now(),
       }))
     },
     resume: async () => {
       assertOpen()
-      await change(({ limits }) => ({ paused: false, limits }))
+      await change(runningOf)
     },
     setLimits: async (limits) => {
       assertOpen()
       assertLimits(limits)
       await change((state) => ({ ...state, limits: merged(state.limits, limits) }))
     },
+    sync: async () => {
+      assertOpen()
+      const { syncs = 0 } = await change((state) => ({ ...state, syncs: (state.syncs ?? 0) + 1 }))
+      return syncs
+    },
   }
+}
+
+/** Without the pause. */
+function runningOf(state: ControlState): ControlState {
+  const { reason: _, pausedAt: __, ...kept } = state
+  return { ...kept, paused: false }
 }
 
 /** What a later version of this package keeps there, which a change by this one must not take away. */
 function unknownOf(version: Version | undefined): object {
   const fields = version && parseObject(version.content)
-  const { paused: _, reason: __, pausedAt: ___, limits: ____, ...unknown } = fields ?? {}
+  const { paused: _, reason: __, pausedAt: ___, limits: ____, syncs: _____, ...unknown } = fields ?? {}
   return unknown
 }
 
@@ -68,7 +85,7 @@ function merged(
 function stateOf(version: Version | undefined): ControlState {
   const fields = version && parseObject(version.content)
   if (fields === undefined) return { paused: false, limits: {} }
-  const { paused, reason, pausedAt, limits } = fields
+  const { paused, reason, pausedAt, limits, syncs } = fields
   const known = typeof limits === 'object' && limits !== null ? Object.entries(limits) : []
   return {
     paused: paused === true,
@@ -79,6 +96,7 @@ function stateOf(version: Version | undefined): ControlState {
     limits: Object.fromEntries(
       known.filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
     ),
+    ...has({ syncs: typeof syncs === 'number' && Number.isSafeInteger(syncs) ? syncs : undefined }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { S3ServiceException } from '@aws-sdk/client-s3'
+import { S3ServiceException, type _Error as DeleteError } from '@aws-sdk/client-s3'
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 
 /** What was tried, and where; for the message. */
@@ -179,7 +179,7 @@ function knownOf(name: string, status: number | undefined, error: unknown): Know
   return KNOWN[name] ?? KNOWN[byStatus ?? '']
 }
 
-/** Makes an error of the SDK or of the network ours. Neither keys of items nor credentials are in the message. */
+/** Makes an error of the SDK or of the network ours. It names the object; neither what is in it nor credentials are in the message. */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
@@ -256,6 +256,43 @@ export function storeLies(
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
     `Cannot keep a queue in ${placeText(place)}: ${seen}. ${advice}`,
+  )
+}
+
+/** SLUICE_QUEUE_UNAVAILABLE for keys that a DELETE, answered by itself, refuses. */
+export function keysRefused(place: S3Place, refused: readonly DeleteError[]): SluiceError {
+  const [first] = refused
+  const others = refused.length > 1 ? ` and ${refused.length - 1} more` : ''
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Cannot delete the object ${JSON.stringify(first?.Key)}${others} in ${placeText(place)}: the store answers ${first?.Code ?? 'an error'}. ` +
+      'Is it locked or retained? Nothing depends on its deletion: the next move or `sweep` tries again',
+  )
+}
+
+/** SLUICE_QUEUE_CORRUPT for an object that isn't there, or not as the others of its item say it is. */
+export function outOfStep(place: S3Place, key: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `Cannot go on in ${placeText(place)}: the object ${JSON.stringify(key)} is missing, or not as the other objects of its item say. ` +
+      'Was it deleted or changed by hand? Restore it, or remove the item and put it again; the other items are not affected',
+  )
+}
+
+/** SLUICE_QUEUE_UNAVAILABLE for a change that others were always faster with. */
+export function contended(place: S3Place, prefix: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Cannot change ${JSON.stringify(prefix)} in ${placeText(place)}: other processes change it faster than it can be read. Try later`,
+  )
+}
+
+/** SLUICE_QUEUE_CORRUPT for a listing that does not go on. */
+export function listStandsStill(place: S3Place, prefix: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `Cannot list ${JSON.stringify(prefix)} in ${placeText(place)}: a page of the listing says that there is more and is no further than the ` +
+      'one before. Is it an S3 store that honours `start-after`?',
   )
 }
 

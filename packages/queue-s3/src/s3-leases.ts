@@ -20,66 +20,105 @@ interface Asked {
 /** `Last-Modified` has whole seconds: an object may be so much younger than it says. */
 const SECOND_MS = 1_000
 
+/** How many requests may hang, one after the other, before a lease that is being renewed is lost. */
+const HANGS_A_TTL = 3
+/** Below it a store that is merely busy would not do. */
+const MIN_WAIT_MS = 2_000
+
+/** What the holder itself knows of its lease. */
+interface Own {
+  /** When the last good renewal was sent, monotonic ms. */
+  goodAt: number
+  /** The version that it made. */
+  number: number
+  lost: boolean
+}
+
 /**
  * The leases of one queue, each a chain of versions: taking and renewing creates the next. Two machines' clocks are never compared. A
  * holder judges itself by its own monotonic clock, from the sending of its last good renewal. Others judge it run out when they have
  * seen no new version for its ttl by their own monotonic clock, or when the store's clock, at the store, says that the newest is older.
+ *
+ * Requests for a lease wait a third of its ttl at most, or two seconds: one that hangs must not cost the lease.
  */
 export class S3Leases {
   readonly #ground: Ground
   readonly #chains = new Map<string, VersionChain>()
   readonly #seen = new Map<string, { readonly number: number; readonly at: number }>()
+  readonly #own = new WeakMap<Lease, Own>()
 
   constructor(ground: Ground) {
     this.#ground = ground
   }
 
   async take(asked: Asked): Promise<Lease | undefined> {
-    const chain = this.#chain(asked.name)
-    const version = await chain.latest()
+    const { name, holder, ttlMs } = asked
+    const chain = this.#chain(name)
+    const waitMs = waitOf(ttlMs)
+    const version = await chain.latest(waitMs)
     const last = version && holdingOf(version)
-    const mine = last?.holder === asked.holder
-    if (version !== undefined && last !== undefined && !mine && !this.#isOver(asked.name, version, last))
+    const mine = last?.holder === holder
+    if (version !== undefined && last !== undefined && !mine && !this.#isOver(name, version, last))
       return undefined
     const fence = last === undefined ? 1 : last.fence + (mine ? 0 : 1)
-    const sentAt = this.#ground.store.clock.monotonicMs()
-    const { holder, ttlMs } = asked
-    if (!(await chain.append(version?.number ?? 0, textOf({ holder, fence, ttlMs, released: false }))))
+    const goodAt = this.#ground.store.clock.monotonicMs()
+    const number = version?.number ?? 0
+    if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), waitMs)))
       return undefined
-    return this.#lease({ ...asked, fence }, sentAt)
+    return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
   }
 
-  #lease(facts: Asked & { readonly fence: number }, takenAt: number): Lease {
+  /**
+   * Whether a lease is held, now or a moment ago. Of one's own a HEAD tells, of the version after the one that was made last: as long as its ttl has
+   * not passed by the clock of this process, nobody else can have made many.
+   */
+  async isHeld(lease: Lease): Promise<boolean> {
+    const { name, ttlMs } = lease
+    const own = this.#own.get(lease)
+    if (own?.lost === true) return false
+    const { clock } = this.#ground.store
+    const isFresh = () => own !== undefined && clock.monotonicMs() - own.goodAt < ttlMs
+    const chain = this.#chain(name)
+    if (own !== undefined && isFresh() && (await chain.isLast(own.number, waitOf(ttlMs)))) return isFresh()
+    const version = await chain.latest(waitOf(ttlMs))
+    const last = version && holdingOf(version)
+    if (version === undefined || last === undefined || !isOf(last, lease)) return false
+    return isFresh() || !this.#isOver(name, version, last)
+  }
+
+  #lease(facts: Asked & { readonly fence: number }, own: Own): Lease {
     const { store } = this.#ground
     const { name, holder, fence, ttlMs } = facts
-    let goodAt = takenAt
-    let lost = false
-    const isMine = (version: Version | undefined) => {
-      const last = version && holdingOf(version)
-      return last?.holder === holder && last.fence === fence && !last.released
-    }
+    const waitMs = waitOf(ttlMs)
+    const chain = this.#chain(name)
     const write = async (released: boolean): Promise<boolean> => {
+      const patience = store.patience(waitMs)
       for (;;) {
         const sentAt = store.clock.monotonicMs()
-        if (lost || sentAt - goodAt >= ttlMs) return false
-        const version = await this.#chain(name).latest()
-        if (!isMine(version) || version === undefined) return false
-        if (!(await this.#chain(name).append(version.number, textOf({ holder, fence, ttlMs, released }))))
-          continue
-        goodAt = sentAt
-        return true
+        if (own.lost || sentAt - own.goodAt >= ttlMs) return false
+        const version = await chain.latest(waitMs)
+        const last = version && holdingOf(version)
+        if (version === undefined || last === undefined || !isOf(last, facts)) return false
+        if (await chain.append(version.number, textOf({ holder, fence, ttlMs, released }), waitMs)) {
+          own.goodAt = sentAt
+          own.number = version.number + 1
+          return true
+        }
+        await chain.waitTurn(patience)
       }
     }
     const renew = async () => {
       const kept = await write(false)
-      lost ||= !kept
+      own.lost ||= !kept
       return kept
     }
     const release = async () => {
       await write(true)
-      lost = true
+      own.lost = true
     }
-    return { ...facts, renew, release }
+    const lease = { ...facts, renew, release }
+    this.#own.set(lease, own)
+    return lease
   }
 
   #isOver(name: string, version: Version, last: Holding): boolean {
@@ -100,6 +139,15 @@ export class S3Leases {
     this.#chains.set(name, chain)
     return chain
   }
+}
+
+/** Of one request. */
+function waitOf(ttlMs: number): number {
+  return Math.max(MIN_WAIT_MS, Math.ceil(ttlMs / HANGS_A_TTL))
+}
+
+function isOf({ holder, fence, released }: Holding, of: Pick<Lease, 'holder' | 'fence'>): boolean {
+  return holder === of.holder && fence === of.fence && !released
 }
 
 function textOf(holding: Holding): string {

@@ -54,8 +54,10 @@ export const optionsSchema = z.strictObject({
     .int()
     .min(100)
     .max(600_000)
-    .default(15_000)
-    .describe('how long a call goes on trying while the store gives no answer, in ms'),
+    .default(10_000)
+    .describe(
+      'how long a request waits for the first byte of its answer, and how long it is repeated while there is none, in ms',
+    ),
   logger: z
     .custom<Logger>(
       (value) => hasMethods(value, ['debug', 'info', 'warn', 'error']),

@@ -18,6 +18,7 @@ import {
   type AskedMove,
   type CheckedItem,
   type FailOutcome,
+  type GetOptions,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
@@ -28,6 +29,7 @@ import {
   type PutOptions,
   type Queue,
   type QueueControl,
+  type QueueDocument,
   type QueueItem,
   type QueueSupports,
   type RefusedSettlement,
@@ -42,25 +44,31 @@ import {
 } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { ItemClaims } from './item-claims.js'
-import { ItemMoves, itemNotFound, moveError } from './item-moves.js'
+import { ItemMoves, itemNotFound, leaseLost, moveError } from './item-moves.js'
 import { listHeads, listRecords, lookupItem, lookupStage } from './item-reads.js'
 import { mend } from './mend.js'
 import { putItem, type PutResult } from './protocol/put-item.js'
 import type { RunResult } from './protocol-run.js'
 import { s3Control } from './s3-control.js'
+import { S3Documents } from './s3-documents.js'
 import { S3Leases } from './s3-leases.js'
 import { countStage } from './stage-count.js'
 import { assertCursor } from './stage-walk.js'
 import { Sweep, type S3SweepOptions } from './sweep.js'
 
-const SUPPORTS: QueueSupports = {
+const SUPPORTS = {
   durable: true,
   multiProcess: true,
   maxBodyBytes: 1_048_576,
   // The store tells its time in whole seconds; an answer is up to as long under way again.
   orderPrecisionMs: 2_000,
   sweep: true,
-}
+  // There is no condition on another object than the one that is written.
+  fencedClaims: false,
+} satisfies QueueSupports
+
+/** The longest call of a few items in `timeoutMs`: six steps, one after the other, of four each. See the README. */
+const LONGEST_CALL_TIMEOUTS = 24
 
 /**
  * A {@link Queue} in an S3 bucket, with nothing beside it. Each move is decided by the creation of one object with If-None-Match, so that any
@@ -68,12 +76,13 @@ const SUPPORTS: QueueSupports = {
  */
 export class S3Queue implements Queue {
   readonly name: string
-  readonly supports = SUPPORTS
+  readonly supports: QueueSupports
   readonly control: QueueControl
   readonly #ground: Ground
   readonly #claims: ItemClaims
   readonly #moves: ItemMoves
   readonly #leases: S3Leases
+  readonly #documents: S3Documents
   readonly #sweep: Sweep
   #closed = false
 
@@ -81,10 +90,16 @@ export class S3Queue implements Queue {
   constructor(name: string, ground: Ground) {
     this.name = name
     this.#ground = ground
+    this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.sender.timeoutMs }
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
     this.#leases = new S3Leases(ground)
     this.#sweep = new Sweep(ground)
+    this.#documents = new S3Documents(ground, {
+      maxBytes: SUPPORTS.maxBodyBytes,
+      assertOpen: () => this.#assertOpen(),
+      assertHeld: (lease) => this.#assertHeld(lease),
+    })
     this.control = s3Control(ground, () => this.#assertOpen())
   }
 
@@ -125,10 +140,20 @@ export class S3Queue implements Queue {
     }
   }
 
-  async get(maxItems: number): Promise<QueueItem[]> {
+  /** Under a lease it is read before the claim and after it; what was claimed is given back when it is lost by then, or can't be read [Q-GET-5]. */
+  async get(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
     this.#assertOpen()
     assertCount(maxItems, 'maxItems')
-    return this.#claims.get(maxItems)
+    await this.#assertHeld(lease)
+    const items = await this.#claims.get(maxItems)
+    if (lease === undefined || items.length === 0) return items
+    try {
+      await this.#assertHeld(lease)
+      return items
+    } catch (error) {
+      await this.#moves.giveBack(items, SUPPORTS.maxBodyBytes)
+      throw error
+    }
   }
 
   async peek(maxItems: number): Promise<QueueItem[]> {
@@ -228,6 +253,14 @@ export class S3Queue implements Queue {
     return this.#leases.take({ name, holder, ttlMs })
   }
 
+  document(name: string): QueueDocument {
+    return this.#documents.document(name)
+  }
+
+  async documents(prefix?: string): Promise<readonly string[]> {
+    return this.#documents.names(prefix)
+  }
+
   /**
    * Finishes moves half done, deletes leftovers, removes finished items by age, and deletes old marks of removed ones. Safe beside everything
    * else, any number of times; nothing needs it soon [Q-SWEEP-1].
@@ -252,6 +285,11 @@ export class S3Queue implements Queue {
       'SLUICE_QUEUE_CLOSED',
       `Queue ${JSON.stringify(this.name)} was closed: open it again to go on`,
     )
+  }
+
+  async #assertHeld(lease: Lease | undefined): Promise<void> {
+    if (lease === undefined || (await this.#leases.isHeld(lease))) return
+    throw leaseLost(this.name, lease)
   }
 
   #assertPage(stage: Stage, page: PageOptions): void {

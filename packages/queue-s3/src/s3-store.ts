@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -7,34 +6,23 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
   type _Error as DeleteError,
-  type S3ClientConfig,
 } from '@aws-sdk/client-s3'
-import type { SluiceError } from '@sluice/core'
-import pLimit, { type LimitFunction } from 'p-limit'
+import type { Patience } from './patience.js'
+import { storedObject } from './s3-answers.js'
 import {
-  closedMeanwhile,
+  contended,
   failureOf,
   isAccessDenied,
   isKeyRefused,
-  isConnectionLost,
-  s3Error,
+  keysRefused,
+  listStandsStill,
+  outOfStep,
   type S3Place,
 } from './s3-errors.js'
-import { dateOf, storedObject } from './s3-answers.js'
+import { S3Sender, type S3SenderOptions, type Work } from './s3-sender.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
-import { StoreClock } from './store-clock.js'
-
-export interface S3StoreOptions {
-  readonly client: S3ClientConfig
-  readonly place: S3Place
-  /** Requests in flight at once. */
-  readonly concurrency: number
-  /** How long a call goes on trying without any answer that says something, in ms. */
-  readonly timeoutMs: number
-  readonly monotonicMs: () => number
-}
+import type { StoreClock } from './store-clock.js'
 
 /** One name that LIST gives. */
 export interface Listed {
@@ -57,19 +45,12 @@ export interface ListRange {
   readonly max?: number
 }
 
-/**
- * How long some work has been without an answer, by what was asked for: while writes fail, a read that is answered is no reason to go on
- * writing. One for each call of a user's, handed to every request of it.
- */
-export type Patience = Map<
-  string,
-  { /** Monotonic ms of the process. */ readonly since: number; tries: number }
->
-
 /** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 
 const MAX_BATCH = 1_000
+/** How often an object is looked for that others say is there. Two or three times is what a race of some processes needs. */
+const MAX_LOOKS = 8
 
 /**
  * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
@@ -78,37 +59,28 @@ const MAX_BATCH = 1_000
 export class S3Store {
   readonly place: S3Place
   readonly clock: StoreClock
-  readonly #config: S3ClientConfig
-  readonly #client: S3Client
-  readonly #limit: LimitFunction
-  readonly #timeoutMs: number
-  readonly #ended = new AbortController()
+  readonly sender: S3Sender
   /** Ceph's radosgw wants another permission for it than for single DELETEs, on the bucket itself. */
   #batchRefused = false
 
-  constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3StoreOptions) {
-    this.place = place
-    this.clock = new StoreClock(monotonicMs)
-    this.#limit = pLimit(concurrency)
-    this.#timeoutMs = timeoutMs
-    const agent = { keepAlive: true, maxSockets: concurrency }
-    const requestHandler = { httpAgent: agent, httpsAgent: agent }
-    this.#config = client
-    this.#client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
-    this.#client.middlewareStack.add(
-      (next) => async (args) => {
-        const sentAt = monotonicMs()
-        const output = await next(args)
-        const date = dateOf(output.response)
-        if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
-        return output
-      },
-      { step: 'deserialize', priority: 'low', name: 'sluiceStoreClock' },
-    )
+  constructor(options: S3SenderOptions) {
+    this.sender = new S3Sender(options)
+    this.place = options.place
+    this.clock = this.sender.clock
   }
 
   get concurrency(): number {
-    return this.#limit.concurrency
+    return this.sender.concurrency
+  }
+
+  /** @param timeoutMs for what may not wait as long as others */
+  patience(timeoutMs?: number): Patience {
+    return this.sender.patience(timeoutMs)
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  close(): void {
+    this.sender.close()
   }
 
   /** Carries out one request of the protocol. */
@@ -116,20 +88,24 @@ export class S3Store {
     if (op.do === 'create') return this.#create(op, patience)
     if (op.do === 'read') return this.#read(op.key, patience)
     if (op.do === 'look') return this.#look(op.key, patience)
-    if (op.do === 'delete') await this.deleteAll(op.keys, patience)
-    else await this.#tried('write', patience, (abort) => this.#put({ ...op, content: '' }, {}, abort))
+    if (op.do === 'again') await this.#again(op.key, patience)
+    else if (op.do === 'delete') await this.deleteAll(op.keys)
+    else
+      await this.sender.tried({ kind: 'write', on: op.key }, patience, (abort) =>
+        this.#put({ ...op, content: '' }, {}, abort),
+      )
     return {}
   }
 
   /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
-  async deleteAll(keys: readonly string[], patience: Patience): Promise<void> {
+  async deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void> {
     for (let start = 0; start < keys.length; start += MAX_BATCH) {
-      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), patience)
+      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), this.patience(timeoutMs))
     }
   }
 
   /** One page of names in the order of their bytes. */
-  async list({ prefix, after, max = 1_000 }: ListRange, patience: Patience): Promise<ListedPage> {
+  async list({ prefix, after, max = 1_000 }: ListRange, patience = this.patience()): Promise<ListedPage> {
     const command = new ListObjectsV2Command({
       Bucket: this.place.bucket,
       Prefix: prefix,
@@ -137,8 +113,8 @@ export class S3Store {
       EncodingType: 'url',
       ...(after === undefined ? {} : { StartAfter: after }),
     })
-    const output = await this.#tried('list', patience, (abortSignal) =>
-      this.#client.send(command, { abortSignal }),
+    const output = await this.sender.tried({ kind: 'list', on: prefix }, patience, (abortSignal) =>
+      this.sender.client.send(command, { abortSignal }),
     )
     const keyOf = output.EncodingType === 'url' ? decodedKey : (key: string) => key
     const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
@@ -146,14 +122,19 @@ export class S3Store {
       const key = keyOf(Key)
       return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
     })
-    return { objects, more: output.IsTruncated === true && objects.length > 0 }
+    const more = output.IsTruncated === true && objects.length > 0
+    // Whoever walks goes on behind the last name: a page that is no further would be walked for ever.
+    if (more && !isFurther(objects.at(-1)?.key ?? '', { prefix, after }))
+      throw listStandsStill(this.place, prefix)
+    return { objects, more }
   }
 
   /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
   async versioning(): Promise<Versioning> {
     const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
     try {
-      const { Status } = await this.#once((abortSignal) => this.#client.send(command, { abortSignal }))
+      const call = (abortSignal: AbortSignal) => this.sender.client.send(command, { abortSignal })
+      const { Status } = await this.sender.once({ kind: 'read' }, this.patience(), call)
       return Status ?? 'never'
     } catch {
       // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.
@@ -161,36 +142,42 @@ export class S3Store {
     }
   }
 
-  /** A client of the same credentials and endpoint that sends by other means. */
-  clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client {
-    const { credentials } = this.#client.config
-    return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
+  /**
+   * Before the next look for an object that others say is there. It comes within a few looks, or somebody has deleted it.
+   *
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it
+   */
+  async #again(key: string, patience: Patience): Promise<void> {
+    const missing = () => outOfStep(this.place, key)
+    const work = { kind: `look for ${key}` }
+    await this.sender.waitOrThrow(work, patience, { errorOf: missing, maxTries: MAX_LOOKS })
   }
 
-  patience(): Patience {
-    return new Map()
-  }
-
-  /** Cuts off what is under way and closes the connections. */
-  close(): void {
-    this.#ended.abort()
-    this.#client.destroy()
+  /**
+   * Before the next try of a change that somebody else's has come before.
+   *
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when others have been faster for `timeoutMs`
+   */
+  async waitTurn(prefix: string, patience: Patience): Promise<void> {
+    const late = () => contended(this.place, prefix)
+    await this.sender.waitOrThrow({ kind: 'change', on: prefix }, patience, { errorOf: late })
   }
 
   async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
+    const work = { kind: 'write', on: op.key }
     try {
-      await this.#once((abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
-      patience.delete('write')
+      await this.sender.once(work, patience, (abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
+      patience.answered('write')
       return { outcome: 'created' }
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'exists') {
-        patience.delete('write')
+        patience.answered('write')
         return { outcome: 'exists' }
       }
-      if (isKeyRefused(error)) return { outcome: 'refused', cause: this.#failed(error, 'write') }
-      if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, 'write')
-      await this.waitAfter(error, 'write', patience)
+      if (isKeyRefused(error)) return { outcome: 'refused', cause: this.sender.failed(error, work) }
+      if (failure !== 'retry' && failure !== 'slow-down') throw this.sender.failed(error, work)
+      await this.sender.waitAfter(error, work, patience)
       return { outcome: 'unclear' }
     }
   }
@@ -210,13 +197,13 @@ export class S3Store {
       Metadata: { ...meta },
       ...condition,
     })
-    await this.#client.send(command, { abortSignal })
+    await this.sender.client.send(command, { abortSignal })
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
-    return this.#found('read', patience, async (abortSignal) => {
-      const output = await this.#client.send(command, { abortSignal })
+    return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
+      const output = await this.sender.client.send(command, { abortSignal })
       const content = (await output.Body?.transformToString('utf-8')) ?? ''
       return { object: storedObject(output, content, Buffer.byteLength(content)) }
     })
@@ -224,9 +211,9 @@ export class S3Store {
 
   async #look(key: string, patience: Patience): Promise<StorageReply> {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
-    return this.#found('read', patience, async (abortSignal) => {
+    return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       try {
-        const output = await this.#client.send(command, { abortSignal })
+        const output = await this.sender.client.send(command, { abortSignal })
         return { object: storedObject(output, '', output.ContentLength ?? 0) }
       } catch (error) {
         if (failureOf(error) === 'fatal') await this.#explain(key, abortSignal)
@@ -239,7 +226,7 @@ export class S3Store {
   async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
     try {
-      const { Body } = await this.#client.send(command, { abortSignal })
+      const { Body } = await this.sender.client.send(command, { abortSignal })
       await Body?.transformToByteArray()
     } catch (error) {
       // Any other answer is none to the HEAD.
@@ -248,11 +235,11 @@ export class S3Store {
   }
 
   async #found(
-    what: string,
+    work: Work,
     patience: Patience,
     call: (abort: AbortSignal) => Promise<StorageReply>,
   ): Promise<StorageReply> {
-    return this.#tried(what, patience, async (abort) => {
+    return this.sender.tried(work, patience, async (abort) => {
       try {
         return await call(abort)
       } catch (error) {
@@ -271,18 +258,20 @@ export class S3Store {
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
         // The request was answered, and refuses these keys: that is a trouble of its own, which ends as others do.
-        await this.waitAfter(new Error(refused[0]?.Code ?? 'unknown'), 'delete single keys', patience)
+        await this.sender.waitOrThrow({ kind: 'delete single keys' }, patience, {
+          errorOf: () => keysRefused(this.place, refused),
+        })
     }
-    await this.#deleteSingly(left, patience)
+    await this.#deleteSingly(left, patience.timeoutMs)
   }
 
   /** Sends DeleteObjects; a refusal of the whole is one of each key. */
   async #refusedOf(keys: readonly string[], patience: Patience): Promise<readonly DeleteError[]> {
     const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
     const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
-    return this.#tried('delete', patience, async (abortSignal) => {
+    return this.sender.tried({ kind: 'delete', on: keys[0] }, patience, async (abortSignal) => {
       try {
-        const { Errors = [] } = await this.#client.send(command, { abortSignal })
+        const { Errors = [] } = await this.sender.client.send(command, { abortSignal })
         return Errors.filter((error) => error.Code !== 'NoSuchKey')
       } catch (error) {
         if (!isAccessDenied(error)) throw error
@@ -291,63 +280,38 @@ export class S3Store {
     })
   }
 
-  async #deleteSingly(keys: readonly string[], patience: Patience): Promise<void> {
-    const deletions = keys.map(async (Key) => {
-      const command = new DeleteObjectCommand({ Bucket: this.place.bucket, Key })
-      await this.#found('delete', patience, async (abortSignal) => {
-        await this.#client.send(command, { abortSignal })
-        return {}
-      })
-    })
-    // All have ended before the call does: none may land after its failure was told.
-    const ends = await Promise.allSettled(deletions)
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
-  }
-
-  /** For requests that may be sent any number of times. */
-  async #tried<T>(what: string, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        const value = await this.#once(call)
-        // A clear answer: the store is there, for this at least.
-        patience.delete(what)
-        return value
-      } catch (error) {
-        const failure = failureOf(error)
-        if (failure !== 'retry' && failure !== 'slow-down') throw this.#failed(error, what)
-        await this.waitAfter(error, what, patience)
+  /** Until one fails: the rest would only wait as long again, and end alike. */
+  async #deleteSingly(keys: readonly string[], timeoutMs: number): Promise<void> {
+    const queue = keys.values()
+    let failed: { readonly error: unknown } | undefined
+    const work = async () => {
+      for (const key of queue) {
+        if (failed !== undefined) return
+        try {
+          await this.#deleteOne(key, this.patience(timeoutMs))
+        } catch (error) {
+          failed ??= { error }
+        }
       }
     }
+    // All have ended before the call does: none may land after its failure was told.
+    await Promise.all(Array.from({ length: Math.min(keys.length, this.concurrency) }, work))
+    if (failed !== undefined) throw failed.error
   }
 
-  #once<T>(call: (abort: AbortSignal) => Promise<T>): Promise<T> {
-    return this.#limit(() => call(this.deadline()))
+  async #deleteOne(Key: string, patience: Patience): Promise<void> {
+    const command = new DeleteObjectCommand({ Bucket: this.place.bucket, Key })
+    await this.#found({ kind: 'delete', on: Key }, patience, async (abortSignal) => {
+      await this.sender.client.send(command, { abortSignal })
+      return {}
+    })
   }
+}
 
-  /** Of one request. A request that hangs must leave time for another try. */
-  deadline(): AbortSignal {
-    const late = AbortSignal.timeout(Math.max(1, Math.ceil(this.#timeoutMs / 3)))
-    return AbortSignal.any([late, this.#ended.signal])
-  }
-
-  /** What was cut off by `close` says so: it is no outage. */
-  #failed(error: unknown, what: string): SluiceError {
-    return this.#ended.signal.aborted ? closedMeanwhile(what, this.place) : s3Error(error, what, this.place)
-  }
-
-  /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
-  async waitAfter(error: unknown, what: string, patience: Patience): Promise<void> {
-    const trouble = patience.get(what) ?? { since: performance.now(), tries: 0 }
-    patience.set(what, trouble)
-    trouble.tries += 1
-    const spentMs = performance.now() - trouble.since
-    if (spentMs >= this.#timeoutMs || this.#ended.signal.aborted) throw this.#failed(error, what)
-    // Most likely it was closed before this request was sent, which says nothing of the store.
-    if (trouble.tries === 1 && isConnectionLost(error)) return
-    const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
-    const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(trouble.tries, 10), this.#timeoutMs - spentMs)
-    await pause(Math.random() * spanMs)
-  }
+/** By their bytes, as LIST orders them. */
+function isFurther(key: string, { prefix, after }: { prefix: string; after: string | undefined }): boolean {
+  if (!key.startsWith(prefix)) return false
+  return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
 }
 
 /** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */

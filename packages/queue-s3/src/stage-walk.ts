@@ -58,10 +58,7 @@ export async function firstPage(ground: Ground, folder: Stage | 'LEFT', range: N
   const { store, layout } = ground
   const prefix = layout.folder(folder)
   const { max = 1_000, after } = range
-  const page = await store.list(
-    { prefix, max, ...(after === undefined ? {} : { after: prefix + after }) },
-    store.patience(),
-  )
+  const page = await store.list({ prefix, max, ...(after === undefined ? {} : { after: prefix + after }) })
   const last = (page.objects.at(-1)?.key ?? prefix).slice(prefix.length)
   return { stints: listedStints(ground, folder, page.objects), last, more: page.more }
 }

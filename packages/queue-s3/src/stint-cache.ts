@@ -1,8 +1,11 @@
+import type { JsonValue } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
 import type { RunningStint } from './protocol/end-stint.js'
 import type { Seen } from './protocol/move-item.js'
 
 const MAX_KNOWN = 100_000
+/** Each is a kilobyte at most. */
+const MAX_RETRY_STATES = 20_000
 /** How long listHeads believes that a stint it has looked at has not ended, before it has its turn to be looked at again. */
 const LIVE_MS = 30_000
 /** How long a move may rely on a stint that was seen without an end. Far shorter than marks live: a move would find none of an end that was purged. */
@@ -16,6 +19,9 @@ export class StintCache {
   readonly #seen = new LRUCache<string, Seen>({ max: MAX_KNOWN })
   readonly #live = new LRUCache<string, number>({ max: MAX_KNOWN })
   readonly #ids = new LRUCache<string, string>({ max: MAX_KNOWN })
+  readonly #retryStates = new LRUCache<string, { readonly value: JsonValue | undefined }>({
+    max: MAX_RETRY_STATES,
+  })
   readonly #monotonicMs: () => number
 
   constructor(monotonicMs: () => number) {
@@ -24,6 +30,7 @@ export class StintCache {
 
   claimed(running: RunningStint): void {
     this.#seen.set(running.stint.key, { name: running.name, stint: running.stint, running })
+    this.rememberRetryState(running.name, running.state.retryState)
     this.live(running.name)
   }
 
@@ -56,6 +63,15 @@ export class StintCache {
     const seen = this.#seen.get(key)
     if (seen !== undefined) this.#live.delete(seen.name)
     this.#seen.delete(key)
+  }
+
+  /** What the objects of a stint whose name says so hold; it never changes. Absent: not known here. */
+  retryStateOf(name: string): { readonly value: JsonValue | undefined } | undefined {
+    return this.#retryStates.get(name)
+  }
+
+  rememberRetryState(name: string, value: JsonValue | undefined): void {
+    if (value !== undefined) this.#retryStates.set(name, { value })
   }
 
   /** The id of a key that is a hash. */

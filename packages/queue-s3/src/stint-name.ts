@@ -22,6 +22,8 @@ export interface Stint {
   /** The attempt that its claim makes, 1 or more. */
   readonly attempt: number
   readonly refunds: number
+  /** Its objects hold a `retryState`: a listing reads those of no others. */
+  readonly hasRetryState: boolean
   /** Which index object of the id is this item's: 1, and one more each time the id was removed and put again. */
   readonly generation: number
   readonly uid: string
@@ -34,28 +36,33 @@ const DIGITS = 5
 const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
 const KEY = '(?:[a-z0-9-]|_[0-9a-f]{2})+|_h[0-9a-f]{64}'
 const PATTERN = new RegExp(
-  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}\.${NUMBER}` +
+  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}([.-])${NUMBER}\.${NUMBER}` +
     String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`,
 )
 
 /**
  * The name, such that the order of names is the order of giving out: priority downwards, then the instant, then the turn. All names of an item
- * have the same length, so that a store which takes the first takes those that follow.
+ * have the same length, so that a store which takes the first takes those that follow: `-` for a `.` says that there is a `retryState`, behind all
+ * that the order goes by.
  */
 export function stintName(stint: Stint): string {
-  const { lane, priority, availableAt, delayed, turn, attempt, refunds, generation, uid, key } = stint
+  const { lane, priority, availableAt, delayed, turn, hasRetryState, uid, key } = stint
   const at = availableAt.toString().padStart(16, '0')
   const order = `${priorityText(priority)}.${at}${delayed ? 'd' : 'n'}.${turn.toString(36).padStart(8, '0')}`
-  const numbers = [attempt, refunds, generation].map((number) => number.toString().padStart(DIGITS, '0'))
-  return `${lane}/${order}.${numbers.join('.')}.${uid}.${key}`
+  const attempt = `${digits(stint.attempt)}${hasRetryState ? '-' : '.'}${digits(stint.refunds)}`
+  return `${lane}/${order}.${attempt}.${digits(stint.generation)}.${uid}.${key}`
+}
+
+function digits(number: number): string {
+  return number.toString().padStart(DIGITS, '0')
 }
 
 /** `undefined` for a name that isn't ours. */
 export function parseStint(name: string): Stint | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return undefined
-  const [, lane = '', priority = '', at, hold, turn = '', attempt, refunds, generation, uid = '', key = ''] =
-    match
+  const [, lane = '', priority = '', at, hold, turn = '', attempt, state, ...rest] = match
+  const [refunds, generation, uid = '', key = ''] = rest
   return {
     lane,
     priority: MAX_PRIORITY - Number.parseInt(priority, 16),
@@ -64,6 +71,7 @@ export function parseStint(name: string): Stint | undefined {
     turn: Number.parseInt(turn, 36),
     attempt: Number(attempt),
     refunds: Number(refunds),
+    hasRetryState: state === '-',
     generation: Number(generation),
     uid,
     key,

@@ -6,6 +6,21 @@ import type { NewEntry } from './protocol/put-item.js'
 import { stintName, type Stint } from './stint-name.js'
 import { has } from './item-state.js'
 
+/** The stint that a move to WAITING leads to. */
+export interface NextStint {
+  readonly name: string
+  /** Absent: the item keeps its place, and what it has of it. */
+  readonly notBeforeAt?: number
+}
+
+/** How an item comes back to WAITING, as far as its name says. */
+export interface Returning {
+  readonly delayMs: number
+  readonly refund: boolean
+  readonly keepPlace: boolean
+  readonly hasRetryState: boolean
+}
+
 /** Makes the names of new stints: the instants, and the turns of this process. */
 export class StintNames {
   readonly #now: () => number
@@ -32,7 +47,8 @@ export class StintNames {
     const uid = randomUUID()
     const turn = this.#nextTurn()
     const lane = laneOf(key, this.#lanes)
-    const fixed = { lane, priority, availableAt, delayed, turn, attempt: 1, refunds: 0, uid, key }
+    const place = { lane, priority, availableAt, delayed, turn }
+    const fixed = { ...place, attempt: 1, refunds: 0, hasRetryState: false, uid, key }
     const of = (generation: number) => {
       const first = stintName({ ...fixed, generation })
       const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }
@@ -41,21 +57,19 @@ export class StintNames {
     return { key, of }
   }
 
-  /** The stint after a `release`. */
-  released(stint: Stint, delayMs: number, refund: boolean): { name: string; availableAt: number } {
-    return this.#after({ ...stint, refunds: stint.refunds + (refund ? 1 : 0) }, delayMs)
+  /** The stint after a `release`. One that keeps its place has the same instant and turn, and no instant that it may not be given out before. */
+  released(stint: Stint, { delayMs, refund, keepPlace, hasRetryState }: Returning): NextStint {
+    const next = { ...stint, refunds: stint.refunds + (refund ? 1 : 0), hasRetryState }
+    if (keepPlace) return { name: stintName({ ...next, attempt: stint.attempt + 1 }) }
+    return this.#after(next, delayMs)
   }
 
   /** The stint after a `requeue`: the attempts so far no longer count. */
-  requeued(
-    stint: Stint,
-    delayMs: number,
-    priority: number | undefined,
-  ): { name: string; availableAt: number } {
-    return this.#after({ ...stint, refunds: stint.attempt, priority: priority ?? stint.priority }, delayMs)
+  requeued(stint: Stint, delayMs: number, priority = stint.priority): NextStint {
+    return this.#after({ ...stint, refunds: stint.attempt, priority, hasRetryState: false }, delayMs)
   }
 
-  #after(stint: Stint, delayMs: number): { name: string; availableAt: number } {
+  #after(stint: Stint, delayMs: number): NextStint {
     const availableAt = this.#now() + delayMs
     const next = {
       ...stint,
@@ -64,7 +78,7 @@ export class StintNames {
       turn: this.#nextTurn(),
       attempt: stint.attempt + 1,
     }
-    return { name: stintName(next), availableAt }
+    return { name: stintName(next), notBeforeAt: availableAt }
   }
 
   #nextTurn(): number {

@@ -20,6 +20,8 @@ export type StorageOp =
   | { readonly do: 'look'; readonly key: string }
   /** DELETE of each, in this order; not one piece. */
   | { readonly do: 'delete'; readonly keys: readonly string[] }
+  /** No request: a short wait before an object is looked for again which others say is there. The caller ends by an error when it never comes. */
+  | { readonly do: 'again'; readonly key: string }
 
 export type Meta = Readonly<Record<string, string>>
 
@@ -55,6 +57,11 @@ export function* read(key: string): Protocol<StoredObject | undefined> {
 /** Plain DELETE of names that are never used again: late or twice, it harms nothing. */
 export function* drop(...keys: readonly string[]): Protocol<void> {
   if (keys.length > 0) yield { do: 'delete', keys }
+}
+
+/** Before an object is looked for once more: a short wait, or the end of the call by an error that names it. */
+export function* again(key: string): Protocol<void> {
+  yield { do: 'again', key }
 }
 
 /** What {@link tryCreate} came to, if not `created`: the object in the way, or the store's refusal of the key. */

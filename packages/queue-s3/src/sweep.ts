@@ -94,10 +94,7 @@ async function dropLeftovers(ground: Ground, puts: UnfinishedPuts): Promise<numb
       await presentIn(ground, 'SUCCESS', names),
     ]
     const over = names.filter((name) => claimed.has(name) || ended.has(name))
-    await ground.store.deleteAll(
-      over.map((name) => ground.layout.at('WAITING', name)),
-      ground.store.patience(),
-    )
+    await ground.store.deleteAll(over.map((name) => ground.layout.at('WAITING', name)))
     count += over.length
   }
   return count

@@ -38,7 +38,7 @@ export class UnfinishedPuts {
     const prefix = layout.folder('ITEMS')
     this.#open = new Set()
     for (let pages = 0; pages < MAX_PAGES; pages++) {
-      const page = await store.list({ prefix, after: prefix + this.#after }, store.patience())
+      const page = await store.list({ prefix, after: prefix + this.#after })
       // After the first answer: the clock is set by then.
       if (this.#after === '') this.#roundAt = Math.max(this.#roundAt, store.clock.now())
       this.#add(page.objects)

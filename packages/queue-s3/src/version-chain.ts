@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Ground } from './ground.js'
-import type { Listed } from './s3-store.js'
-import { createOnce, read, type Protocol, type StoredObject } from './storage-op.js'
+import { has } from './item-state.js'
+import type { Patience } from './patience.js'
+import { deleteOrLog } from './protocol-run.js'
+import { createOnce, look, read } from './storage-op.js'
 
 const MAX_VERSION = 999_999_999_999
 /** Versions that are kept: who is further behind than this finds out by listing. */
@@ -10,6 +12,7 @@ const KEPT = 20
 /** One version of a small state that several processes change. */
 export interface Version {
   readonly number: number
+  readonly key: string
   readonly content: string
   /** Epoch ms of the store's clock, whole seconds. */
   readonly modifiedAt: number
@@ -18,6 +21,9 @@ export interface Version {
 /**
  * A small state that several processes read and change, as a chain of objects: each change creates the next number, so of two changes of one
  * version one wins, with nothing but PUT If-None-Match. Numbers are written downwards, so that a LIST of one name gives the newest.
+ *
+ * What this process has seen it keeps: a listing that is late takes nothing back. Each method takes a `timeoutMs` for callers that may not wait as
+ * long as others.
  */
 export class VersionChain {
   readonly #ground: Ground
@@ -31,74 +37,107 @@ export class VersionChain {
   }
 
   /** The newest version. A LIST, and a GET if it changed since this process looked last. */
-  async latest(): Promise<Version | undefined> {
+  async latest(timeoutMs?: number): Promise<Version | undefined> {
+    const { store } = this.#ground
+    const patience = store.patience(timeoutMs)
     for (;;) {
-      const found = await this.#newest()
+      const found = await this.#newest(patience)
+      if (found?.number === this.#known?.number) return this.#known
+      if (this.#known !== undefined && (found === undefined || found.number < this.#known.number)) {
+        if (await this.#isThere(this.#known.number, timeoutMs)) return this.#known
+        // Deleted by hand: what is left is what there is.
+        this.#known = undefined
+        continue
+      }
       if (found === undefined) return undefined
-      const { number, key, modifiedAt } = found
-      if (number === this.#known?.number) return this.#known
-      const object = await this.#ground.run(readObject(key))
-      // Gone already: twenty changes came in between.
-      if (object === undefined) continue
-      this.#known = { number, content: object.content, modifiedAt }
-      return this.#known
+      if (await this.#learn(found, timeoutMs)) return this.#known
+      // Gone already: twenty changes came in between, or the listing is old.
+      await store.send({ do: 'again', key: found.key }, patience)
     }
   }
 
+  /** Whether no version after the given one exists: a HEAD. Of use only where not many can have come since. */
+  async isLast(number: number, timeoutMs?: number): Promise<boolean> {
+    return !(await this.#isThere(number + 1, timeoutMs))
+  }
+
+  /**
+   * Creates the version after the given one; `false` when somebody else has. A change of one's own whose answer was lost is told by its token.
+   *
+   * @param after 0 for the first
+   */
+  async append(after: number, content: string, timeoutMs?: number): Promise<boolean> {
+    const number = after + 1
+    const key = this.#keyOf(number)
+    const won = await this.#ground.run(createOnce(key, content, { token: randomUUID() }), timeoutMs)
+    if (won !== 'created') {
+      // By its name, which works where the listing is late.
+      await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, timeoutMs)
+      return false
+    }
+    const newest = await this.#newest(this.#ground.store.patience(timeoutMs))
+    // So far behind that its name may have been free because it was deleted: then nobody sees it.
+    if (newest !== undefined && newest.number >= number + KEPT) return false
+    const modifiedAt = newest?.number === number ? newest.modifiedAt : this.#ground.store.clock.now()
+    this.#known = { number, key, content, modifiedAt }
+    await this.#prune(number, timeoutMs)
+    return true
+  }
+
+  /** Waits for a turn to change what another process has changed first. */
+  async waitTurn(patience: Patience): Promise<void> {
+    await this.#ground.store.waitTurn(this.#prefix, patience)
+  }
+
+  async #learn({ number, key, modifiedAt }: Found, timeoutMs?: number): Promise<boolean> {
+    const object = await this.#ground.run(read(key), timeoutMs)
+    if (object === undefined) return false
+    if (number > (this.#known?.number ?? 0))
+      this.#known = { number, key, content: object.content, modifiedAt }
+    return true
+  }
+
+  async #isThere(number: number, timeoutMs?: number): Promise<boolean> {
+    return (await this.#ground.run(look(this.#keyOf(number)), timeoutMs)) !== undefined
+  }
+
   /** The first name that is a number: one LIST, or more where something else sorts before it. */
-  async #newest(): Promise<(Listed & { readonly number: number }) | undefined> {
+  async #newest(patience: Patience): Promise<Found | undefined> {
     const { store } = this.#ground
     // Behind the prefix itself: some programs mark a folder by an object of that name.
     let after = this.#prefix
     for (let max = 1; ; max = 1_000) {
-      const page = await store.list({ prefix: this.#prefix, after, max }, store.patience())
-      for (const listed of page.objects) {
-        const number = this.#numberOf(listed.key)
-        if (number !== undefined) return { ...listed, number }
-        after = listed.key
+      const page = await store.list({ prefix: this.#prefix, after, max }, patience)
+      for (const { key, modifiedAt } of page.objects) {
+        const number = versionNumberOf(key.slice(this.#prefix.length))
+        if (number !== undefined) return { number, key, modifiedAt }
+        after = key
       }
       if (!page.more) return undefined
     }
   }
 
-  /**
-   * Creates the version after the given one; `false` when somebody else has.
-   *
-   * @param after 0 for the first
-   */
-  async append(after: number, content: string): Promise<boolean> {
-    const number = after + 1
-    const key = this.#keyOf(number)
-    const won = await this.#ground.run(createOnce(key, content, { token: randomUUID() }))
-    if (won !== 'created') return false
-    // Its name may have been free because it is so far behind that it was deleted: then nobody sees it.
-    const newest = await this.latest()
-    if (newest === undefined || newest.number > number + KEPT / 2) return false
-    await this.#prune(number)
-    return true
-  }
-
-  async #prune(number: number): Promise<void> {
+  async #prune(number: number, timeoutMs: number | undefined): Promise<void> {
     if (number % KEPT !== 0 || number <= KEPT) return
+    const { store, logger } = this.#ground
     const first = number - 2 * KEPT + 1
     const old = Array.from({ length: KEPT }, (_, index) => first + index).filter((one) => one > 0)
-    await this.#ground.run(dropAll(old.map((one) => this.#keyOf(one))))
+    const keys = old.map((one) => this.#keyOf(one))
+    await deleteOrLog(store, keys, { logger, ...has({ timeoutMs }) })
   }
 
   #keyOf(number: number): string {
     return `${this.#prefix}${(MAX_VERSION - number).toString().padStart(12, '0')}`
   }
-
-  #numberOf(key: string): number | undefined {
-    const text = key.slice(this.#prefix.length)
-    return /^\d{12}$/.test(text) ? MAX_VERSION - Number(text) : undefined
-  }
 }
 
-function* readObject(key: string): Protocol<StoredObject | undefined> {
-  return yield* read(key)
+interface Found {
+  readonly number: number
+  readonly key: string
+  readonly modifiedAt: number
 }
 
-function* dropAll(keys: readonly string[]): Protocol<void> {
-  yield { do: 'delete', keys }
+/** The number that the last part of a version's key says; `undefined` for what is none. */
+export function versionNumberOf(text: string): number | undefined {
+  return /^\d{12}$/.test(text) ? MAX_VERSION - Number(text) : undefined
 }

@@ -1,5 +1,5 @@
 import type { Ground } from './ground.js'
-import type { Listed, Patience } from './s3-store.js'
+import type { Listed } from './s3-store.js'
 import { FOREIGN_NAME } from './stray-log.js'
 import { afterPriority, orderOf, type Stint } from './stint-name.js'
 
@@ -25,11 +25,9 @@ interface Lane {
 export class WaitingScan {
   readonly #ground: Ground
   readonly #lanes: Lane[]
-  readonly #patience: Patience
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#patience = ground.store.patience()
     this.#lanes = ground.lanes.map((lane) => ({ lane, after: '', done: false, ready: [] }))
   }
 
@@ -60,7 +58,7 @@ export class WaitingScan {
       const { store, layout } = this.#ground
       const prefix = `${layout.folder('WAITING')}${lane.lane}/`
       const after = lane.after === '' ? {} : { after: layout.folder('WAITING') + lane.after }
-      const page = await store.list({ prefix, max, ...after }, this.#patience)
+      const page = await store.list({ prefix, max, ...after })
       lane.done = !page.more
       this.#read(lane, page.objects)
     }

@@ -36,7 +36,7 @@ async function refusal(
   return [error.code, error.message]
 }
 
-const SOUND = { sluice: 1, format: 2, needs: ['draft-1'], shards: 1, name: 'contract' }
+const SOUND = { sluice: 1, format: 2, needs: ['draft-2'], shards: 1, name: 'contract' }
 
 describe('a queue says how it is laid out', () => {
   test('in its object QUEUE, made by whoever opens it first', async () => {
@@ -53,17 +53,22 @@ describe('a queue says how it is laid out', () => {
     ],
     ['of a later format', { ...SOUND, format: 3 }, /of format 3, .*Use a later version/s],
     [
-      'of a later draft',
-      { ...SOUND, needs: ['draft-2'] },
-      /needs "draft-2", which this version .* does not know/s,
+      'of an earlier draft, whose processes would take a name with a `-` for nobody’s and put its item again',
+      { ...SOUND, needs: ['draft-1'] },
+      /needs "draft-1", which this version .* does not know/s,
     ],
-    ['that needs more', { ...SOUND, needs: ['draft-1', 'blobs', 7] }, /needs "blobs", 7, which/],
+    [
+      'of a later draft',
+      { ...SOUND, needs: ['draft-9'] },
+      /needs "draft-9", which this version .* does not know/s,
+    ],
+    ['that needs more', { ...SOUND, needs: ['draft-2', 'blobs', 7] }, /needs "blobs", 7, which/],
     [
       'that lacks what this layout stands on',
       { ...SOUND, needs: [] },
-      /lacks "draft-1", which the layout of this version/,
+      /lacks "draft-2", which the layout of this version/,
     ],
-    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-1"/],
+    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-2"/],
     ['whose QUEUE is damaged', [], /QUEUE is damaged/],
     ['whose number of shards is none', { ...SOUND, shards: 0 }, /QUEUE is damaged/],
   ] as const)(

@@ -30,6 +30,7 @@ const LARGEST: Omit<Stint, 'key'> = {
   turn: 36 ** 8 - 1,
   attempt: 99_999,
   refunds: 99_999,
+  hasRetryState: true,
   generation: 99_999,
   uid: '0b6e6c0e-5b1f-4f0e-9d52-5d6c9a1f3c11',
 }
@@ -78,7 +79,9 @@ test('the limit is the longest there can be: one more byte of a key would need o
 
 test('all names of an item are as long as its first', () => {
   const first = { ...LARGEST, attempt: 1, refunds: 0, generation: 1, key: 'a' }
-  const lengths = [1, 9, 10, 999, 99_999].map((attempt) => stintName({ ...first, attempt }).length)
+  const lengths = [1, 9, 10, 999, 99_999].flatMap((attempt) =>
+    [false, true].map((hasRetryState) => stintName({ ...first, attempt, hasRetryState }).length),
+  )
   expect(new Set(lengths).size).toBe(1)
 })
 
@@ -103,7 +106,7 @@ test('ids that look like an encoded or a hashed one are others', () => {
 })
 
 test('a longer uid than a UUID, a number without its zeros or with too many, and a capital letter make no name', () => {
-  const stint = { ...LARGEST, attempt: 1, key: 'a' }
+  const stint = { ...LARGEST, hasRetryState: false, attempt: 1, key: 'a' }
   expect(parseStint(stintName({ ...stint, uid: 'u'.repeat(36) }))).toBeDefined()
   expect(parseStint(stintName({ ...stint, uid: 'u'.repeat(37) }))).toBeUndefined()
   const name = stintName(stint)

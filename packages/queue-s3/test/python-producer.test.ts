@@ -113,10 +113,10 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
 
   test.skipIf(isEndpointGiven)('puts nothing into a queue of another layout', async () => {
     const key = `${options.prefix}/contract/QUEUE`
-    const settings = { ...JSON.parse(server.textOf(key) ?? '{}'), needs: ['draft-2'] }
+    const settings = { ...JSON.parse(server.textOf(key) ?? '{}'), needs: ['draft-9'] }
     server.seed([[key, JSON.stringify(settings)]])
     await expect(putByPython([{ item_id: 'a', body: 1 }])).rejects.toThrow(
-      /does not know the layout.*draft-2/,
+      /does not know the layout.*draft-9/,
     )
     expect(await queue.lookup('a')).toBeUndefined()
   })

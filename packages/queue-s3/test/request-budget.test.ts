@@ -64,7 +64,15 @@ function* notDue(count: number): Generator<readonly [string, string]> {
 }
 
 function stintAt(availableAt: number, { turn, uid, key }: { turn: number; uid: string; key: string }): Stint {
-  const fixed = { lane: '00', priority: 0, delayed: false, attempt: 1, refunds: 0, generation: 1 }
+  const fixed = {
+    lane: '00',
+    priority: 0,
+    delayed: false,
+    attempt: 1,
+    refunds: 0,
+    hasRetryState: false,
+    generation: 1,
+  }
   return { ...fixed, availableAt, turn, uid, key }
 }
 

@@ -1,6 +1,6 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, type QueueHarness } from '@sluice/testkit'
-import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { ManualClock, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
 import { openQueue, type S3Queue } from '../src/index.js'
 
 /** What opens a queue on one address of a server, which is probed first. */
@@ -12,6 +12,17 @@ export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, n
 /** The same without the probe, for tests of other things. */
 export function optionsOn(...place: Parameters<typeof probedOn>) {
   return { ...probedOn(...place), probe: 'off' as const }
+}
+
+/** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for many of them. */
+const TROUBLED_TIMEOUT_MS = 1_000
+
+/** What each kind of trouble is here. */
+function faultOf(trouble: StorageTrouble): S3Fault {
+  if (trouble === 'fails') return answerWith('InternalError')
+  if (trouble === 'answer-lost') return { do: 'drop-reply' }
+  // It never lands either.
+  return { do: 'hold', until: new Promise(() => {}) }
 }
 
 /** A fresh server with a clock that is set on by hand. */
@@ -46,6 +57,24 @@ export async function s3Harness(): Promise<QueueHarness> {
       opened.push(queue)
       endpoint.crash()
       return queue
+    },
+    troublesAtOnce: 12,
+    openTroubled: async ({ trouble, point, lasting }) => {
+      const endpoint = await server.addEndpoint()
+      const queue = await openQueue({
+        ...optionsOn(server, endpoint),
+        clock,
+        timeoutMs: TROUBLED_TIMEOUT_MS,
+      })
+      opened.push(queue)
+      const first = endpoint.requests.length + point
+      let reached = false
+      endpoint.onRequest = ({ index }) => {
+        if (index < first || (index > first && !lasting)) return undefined
+        reached = true
+        return faultOf(trouble)
+      }
+      return { queue, reached: () => reached, callMs: queue.supports.longestCallMs ?? 0 }
     },
     close: async () => {
       await Promise.all(opened.map((queue) => queue.close()))

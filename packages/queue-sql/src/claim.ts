@@ -1,5 +1,10 @@
 import type { ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
 
+/** What a claim is made of; `claim` rejects when its lease is lost. */
+export interface ClaimSteps extends Pick<Moves, 'ranks'> {
+  claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]>
+}
+
 /** More ranks than this are no longer looked at one by one. */
 const MAX_RANKS = 64
 
@@ -10,10 +15,7 @@ const MAX_RANKS = 64
  * Each step is a transaction of its own. Killed between two, what was claimed so far is PROCESSING at an attempt that `list` shows
  * [Q-GET-4]; if a later step fails, what is claimed is given out all the same.
  */
-export async function claimInOrder(
-  steps: Pick<Moves, 'claim' | 'ranks'>,
-  max: number,
-): Promise<ClaimedRow[]> {
+export async function claimInOrder(steps: ClaimSteps, max: number): Promise<ClaimedRow[]> {
   const claimed: ClaimedRow[] = []
   const take = async (scope: ClaimScope): Promise<void> => {
     if (claimed.length < max) claimed.push(...(await steps.claim(scope, max - claimed.length)))

@@ -1,7 +1,7 @@
 import { SluiceError, withStored } from '@sluice/core'
 import type { ItemFacts } from './item-reads.js'
 import type { PutProgress } from './item-moves.js'
-import type { WantedRow } from './moves.js'
+import type { HeldLease, WantedRow } from './moves.js'
 import { isOutcomeUnknown } from './sql-errors.js'
 import { stageOf } from './tables.js'
 
@@ -42,5 +42,14 @@ export function stageConflict(item: ItemFacts, wanted: WantedRow): SluiceError {
       `${asked.length > 0 ? ` for ${asked.join(', ')}` : ''}: it is in ${stageOf(item.stage)} at attempt ${item.attempt}, ` +
       `uid ${item.uid}. Look it up before moving it again`,
     { itemId: item.id },
+  )
+}
+
+/** SLUICE_LEASE_LOST. */
+export function leaseLost(queue: string, { name, holder, fence }: HeldLease): SluiceError {
+  return new SluiceError(
+    'SLUICE_LEASE_LOST',
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+      'Nothing changed. Take the lease again, and read again what was read under it',
   )
 }

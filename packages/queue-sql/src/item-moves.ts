@@ -2,10 +2,10 @@ import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { newRow } from './move-rows.js'
-import { claimInOrder } from './claim.js'
-import { itemNotFound, stageConflict } from './item-errors.js'
+import { claimInOrder, type ClaimSteps } from './claim.js'
+import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { ClaimedRow, Moves, RequeueOrder, WantedRow } from './moves.js'
+import type { ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
@@ -26,6 +26,8 @@ export interface ItemMovesParts {
   readonly reads: ItemReads
   readonly moves: Moves
   readonly newUid: () => string
+  /** No statement of one batch begins later than this after its first. */
+  readonly timeoutMs: number
 }
 
 /** Batches of moves of one queue: cut to size, each batch one transaction, and what was refused explained. */
@@ -62,14 +64,13 @@ export class ItemMoves {
 
   /**
    * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
-   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects.
+   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects. A lease that is lost between two batches is such a
+   * failure: what was claimed before was claimed under it.
    */
-  async claim(max: number): Promise<ClaimedRow[]> {
-    const { gate, moves } = this.#parts
-    const steps: Pick<Moves, 'claim' | 'ranks'> = {
-      claim: (scope, count) => gate.run('claim items', () => moves.claim(scope, count)),
-      ranks: (limit) => gate.run('claim items', () => moves.ranks(limit)),
-    }
+  async claim(max: number, lease?: HeldLease): Promise<ClaimedRow[]> {
+    const steps = this.#claimSteps(lease)
+    // Nothing to claim, and still no answer under a lease that is lost.
+    if (max === 0 && lease !== undefined) return steps.claim({ kind: 'top' }, 0)
     const claimed: ClaimedRow[] = []
     try {
       while (claimed.length < max) {
@@ -83,6 +84,25 @@ export class ItemMoves {
       if (claimed.length === 0) throw error
     }
     return claimed
+  }
+
+  #claimSteps(lease: HeldLease | undefined): ClaimSteps {
+    const { gate, moves, queue } = this.#parts
+    const assertInTime = this.#timer('claim items')
+    return {
+      claim: async (scope, count) => {
+        assertInTime()
+        const rows = await gate.run('claim items', () => moves.claim(scope, count, lease))
+        if (rows !== undefined) return rows
+        throw lease === undefined
+          ? new Error('a claim without a lease has none to lose')
+          : leaseLost(queue, lease)
+      },
+      ranks: async (limit) => {
+        assertInTime()
+        return gate.run('claim items', () => moves.ranks(limit))
+      },
+    }
   }
 
   /** For each row `undefined` when its move is done, now or earlier, or else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
@@ -111,26 +131,31 @@ export class ItemMoves {
   async #settleBatch(batch: readonly WantedRow[]): Promise<Map<WantedRow, SluiceError>> {
     const { gate, moves } = this.#parts
     const refused = new Map<WantedRow, SluiceError>()
+    const assertInTime = this.#timer('settle items')
     let left = batch
     for (let look = 0; left.length > 0; look++) {
       if (look === MAX_LOOKS) throw tooBusy(this.#parts.queue, left)
       const rows = left
+      assertInTime()
       const moved = new Set(await gate.run('settle items', () => moves.settle(rows)))
-      left = await this.#judge(
-        rows.filter(({ id }) => !moved.has(id)),
-        refused,
-      )
+      const unmoved = rows.filter(({ id }) => !moved.has(id))
+      left = await this.#judge(unmoved, { refused, assertInTime })
     }
     return refused
   }
 
   /** Notes the refused, and gives back what is to be tried anew. */
-  async #judge(rows: readonly WantedRow[], refused: Map<WantedRow, SluiceError>): Promise<WantedRow[]> {
+  async #judge(
+    rows: readonly WantedRow[],
+    { refused, assertInTime }: { refused: Map<WantedRow, SluiceError>; assertInTime: () => void },
+  ): Promise<WantedRow[]> {
     if (rows.length === 0) return []
     const { gate, reads, queue } = this.#parts
+    assertInTime()
     const ids = rows.map(({ id }) => id)
     const items = await gate.run('look at items', () => reads.find(ids))
     const seqs = items.map(({ seq }) => seq)
+    assertInTime()
     const attempts = await gate.run('look at items', () => reads.attempts(seqs))
     const byItemId = new Map(items.map((item) => [item.id, item]))
     return rows.filter((row) => {
@@ -141,6 +166,15 @@ export class ItemMoves {
         refused.set(row, itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`))
       return verdict === 'move'
     })
+  }
+
+  /** What it gives back throws once so much time is over that no further statement of the batch may begin. */
+  #timer(what: string): () => void {
+    const { queue, timeoutMs } = this.#parts
+    const startedAt = performance.now()
+    return () => {
+      if (performance.now() - startedAt > timeoutMs) throw tooSlow(queue, what, timeoutMs)
+    }
   }
 
   async #inBatches(
@@ -192,6 +226,14 @@ function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
 /** Roughly how many characters a move brings along. */
 export function settledChars({ id, reason, result, details }: WantedRow): number {
   return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
+}
+
+function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
+      `Try again, or raise timeoutMs (${timeoutMs})`,
+  )
 }
 
 function tooBusy(queue: string, rows: readonly WantedRow[]): SluiceError {

@@ -15,6 +15,8 @@ export interface HeadFacts {
   readonly attempt: number
   readonly refunds: number
   readonly priority: number
+  /** JSON text. */
+  readonly retry_state: string | null
 }
 
 export interface ItemFacts extends HeadFacts {
@@ -37,11 +39,19 @@ export interface AttemptFacts {
   readonly details: string | null
   readonly result: string | null
   readonly requeue_reason: string | null
+  readonly failure_class: string | null
+  readonly exit_code: number | null
+  readonly job_uid: string | null
+  readonly unsent: number | null
 }
+
+/** Named one by one: a prepared `select *` fails once an upgrade has added a column. */
+const ENDED = ['seq', 'attempt', 'claimed_at', 'ended_at', 'reason', 'details'] as const
+const JOB_OUTCOME = ['failure_class', 'exit_code', 'job_uid'] as const
 
 /** What of `facts` is read, the stage and the attempt of where the item is now. */
 const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
-  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
+  i.retry_state,  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
   ${stageText()} as stage`)
 
 /** An item has a row in `processing`, or in `finished`, or in neither: then it waits. */
@@ -109,14 +119,14 @@ export class ItemReads {
     const { names } = this.#store
     const last = await this.#db
       .selectFrom(names.finished)
-      .selectAll()
+      .select([...ENDED, ...JOB_OUTCOME, 'stage', 'result'])
       .where('queue_id', '=', this.#queueId)
       .where(sql<boolean>`stage in (2, 3)`)
       .where(this.#store.among('seq', seqs))
       .execute()
     const earlier = await this.#db
       .selectFrom(names.attempts)
-      .selectAll()
+      .select([...ENDED, ...JOB_OUTCOME, 'outcome', 'requeue_reason', 'unsent'])
       .where(this.#store.among('seq', seqs))
       .orderBy('seq')
       .orderBy('attempt')
@@ -188,7 +198,9 @@ export class ItemReads {
   /** What an engine reads at every tick: one statement, and no look at where the items are beside the table that says it. */
   async #processingPage(limit: number, cursor: string | undefined): Promise<Page<HeadFacts>> {
     const after = cursor === undefined ? '' : parseTextCursor(cursor)
-    const query = sql<Omit<HeadFacts, 'stage'>>`select p.id, p.uid, p.attempt, i.refunds, i.priority
+    const query = sql<
+      Omit<HeadFacts, 'stage'>
+    >`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state
       from ${this.#store.claimed} where p.queue_id = ${this.#queueId} and p.id > ${after}
       order by p.id limit ${limit + 1}`
     const { rows } = await query.execute(this.#db)
@@ -277,9 +289,9 @@ function earlierAttempt(row: Omit<AttemptFacts, 'final' | 'result'>): AttemptFac
 }
 
 function lastAttempt(
-  row: Omit<AttemptFacts, 'final' | 'outcome' | 'requeue_reason'> & { stage: number },
+  row: Omit<AttemptFacts, 'final' | 'outcome' | 'requeue_reason' | 'unsent'> & { stage: number },
 ): AttemptFacts {
-  return { ...row, final: true, outcome: row.stage, requeue_reason: null }
+  return { ...row, final: true, outcome: row.stage, requeue_reason: null, unsent: null }
 }
 
 function total(column: 'waiting' | 'processing' | 'success' | 'fail'): RawBuilder<number> {

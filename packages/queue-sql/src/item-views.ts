@@ -23,13 +23,18 @@ export function withBody<T>(
 /** The cheap view. */
 export function headOf(row: HeadFacts): ItemHead {
   const { id, uid, attempt, refunds, priority } = row
-  return { id, uid, stage: stageOf(row.stage), attempt, refunds, priority }
+  return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, refunds, priority }, row)
+}
+
+/** The state of retries, where there is one [Q-MOVE-6]. */
+function withRetryState<T extends ItemHead>(head: T, { retry_state }: Pick<HeadFacts, 'retry_state'>): T {
+  return retry_state === null ? head : { ...head, retryState: parsed(retry_state) }
 }
 
 /** The view of `get`. */
 export function claimedItem(row: ClaimedRow): QueueItem {
   const { id, uid, attempt, refunds, priority } = row
-  return {
+  const item: QueueItem = {
     id,
     uid,
     stage: 'PROCESSING',
@@ -40,6 +45,7 @@ export function claimedItem(row: ClaimedRow): QueueItem {
     putAt: row.put_at,
     claimedAt: row.claimed_at,
   }
+  return withRetryState(item, row)
 }
 
 /** The view of `peek`. */
@@ -77,7 +83,23 @@ function outcomeOf(row: ItemFacts, ended: readonly AttemptFacts[]) {
     reason: setback === undefined ? undefined : reasonOf(setback),
     result: parsedOptional(finish?.result),
     details: parsedOptional(finish?.details),
+    ...jobOutcomeOf(ended),
   })
+}
+
+/** What the latest move out of PROCESSING said of the job; a requeue takes it away. */
+function jobOutcomeOf(ended: readonly AttemptFacts[]) {
+  const last = ended.at(-1)
+  const isRequeued = last?.outcome === STAGE_NUMBERS.FAIL && !last.final
+  return last === undefined || isRequeued ? {} : outcomeColumns(last)
+}
+
+function outcomeColumns({ failure_class, exit_code, job_uid }: AttemptFacts) {
+  return {
+    failureClass: failure_class ?? undefined,
+    exitCode: exit_code ?? undefined,
+    jobUid: job_uid ?? undefined,
+  }
 }
 
 /** A failed attempt that the item no longer rests on was requeued, and the requeue's reason is the later one. */
@@ -91,7 +113,12 @@ function attemptOf(row: AttemptFacts): AttemptRecord {
     claimedAt: row.claimed_at,
     endedAt: row.ended_at,
     outcome: outcomeName(row.outcome),
-    ...present({ reason: row.reason ?? undefined, details: parsedOptional(row.details) }),
+    ...present({
+      reason: row.reason ?? undefined,
+      details: parsedOptional(row.details),
+      ...outcomeColumns(row),
+      unsent: row.unsent === 1 ? true : undefined,
+    }),
   }
 }
 

@@ -22,6 +22,7 @@ export class LowWater {
   readonly #monotonicMs: () => number
   #mark: Mark | undefined
   #fullAtMs = 0
+  #forgotten = 0
 
   constructor(monotonicMs: () => number = () => performance.now()) {
     this.#monotonicMs = monotonicMs
@@ -34,6 +35,20 @@ export class LowWater {
     this.#mark = undefined
     this.#fullAtMs = nowMs
     return undefined
+  }
+
+  /** Items came back to places that may lie before the mark: the next claim looks at the whole backlog. */
+  forget(): void {
+    this.#mark = undefined
+    this.#forgotten += 1
+  }
+
+  /** {@link note} for a claim that begins now: one that was under way when the mark was forgotten knows nothing of what came back. */
+  notes(): (rows: readonly ClaimedRow[], max: number) => void {
+    const forgotten = this.#forgotten
+    return (rows, max) => {
+      if (forgotten === this.#forgotten) this.note(rows, max)
+    }
   }
 
   /** @param rows what a claim from the mark on gave, for the `max` that were asked for */

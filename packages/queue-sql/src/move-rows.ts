@@ -21,6 +21,7 @@ export function newRow(item: CheckedItem, uid: string): NewRow {
 /** A checked move as the statements take it: what doesn't belong to its stage is left out. */
 export function wantedRow(move: CheckedMove): WantedRow {
   const { id, to, attempt, uid, delayMs, refund, reason, resultText, detailsText } = move
+  const isReturn = to === 'WAITING'
   return {
     id,
     attempt: attempt === undefined ? null : Math.min(attempt, NO_SUCH_ATTEMPT),
@@ -28,9 +29,27 @@ export function wantedRow(move: CheckedMove): WantedRow {
     uid: uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed(),
     stage: STAGE_NUMBERS[to],
     delay_ms: delayMs,
-    refund: to === 'WAITING' && refund ? 1 : 0,
+    refund: isReturn && refund ? 1 : 0,
     reason: to === 'SUCCESS' ? null : (reason ?? null),
     result: to === 'SUCCESS' ? (resultText ?? null) : null,
     details: detailsText ?? null,
+    failure_class: to === 'SUCCESS' ? null : (move.failureClass ?? null),
+    exit_code: move.exitCode ?? null,
+    job_uid: move.jobUid ?? null,
+    unsent: isReturn && move.unsent ? 1 : null,
+    keep_place: isReturn && move.keepPlace ? 1 : null,
+    retry_state: isReturn ? (move.retryStateText ?? null) : null,
   }
+}
+
+/** Whether a move brings nothing along but a reason, a result and details: most do, and their statements are spared the columns of the rest. */
+export function isPlain(row: WantedRow): boolean {
+  return (
+    row.failure_class === null &&
+    row.exit_code === null &&
+    row.job_uid === null &&
+    row.unsent === null &&
+    row.keep_place === null &&
+    row.retry_state === null
+  )
 }

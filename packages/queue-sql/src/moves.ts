@@ -1,3 +1,8 @@
+import type { Lease } from '@sluice/core'
+
+/** What a claim or a write compares with the stored lease. */
+export type HeldLease = Pick<Lease, 'name' | 'holder' | 'fence'>
+
 /** An item to put, as the statements take it: one JSON object of a batch. */
 export interface NewRow {
   readonly id: string
@@ -17,6 +22,7 @@ export interface ClaimedRow {
   readonly priority: number | null
   readonly put_at: number
   readonly claimed_at: number
+  readonly retry_state: string | null
   readonly body: string
 }
 
@@ -32,6 +38,13 @@ export interface WantedRow {
   readonly reason: string | null
   readonly result: string | null
   readonly details: string | null
+  readonly failure_class: string | null
+  readonly exit_code: number | null
+  readonly job_uid: string | null
+  /** Back to WAITING only, as the rest. */
+  readonly unsent: 1 | null
+  readonly keep_place: 1 | null
+  readonly retry_state: string | null
 }
 
 export interface RequeueOrder {
@@ -79,8 +92,12 @@ export interface Moves {
    * called again: the ids that were added; the others were there already.
    */
   put(rows: readonly NewRow[]): () => Promise<readonly string[]>
-  /** Up to `max` items of one part of the backlog, in the order of `get`. */
-  claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]>
+  /**
+   * Up to `max` items of one part of the backlog, in the order of `get`.
+   *
+   * @returns `undefined` when the lease is no longer held: compared in the same transaction, nothing is claimed [Q-GET-5]
+   */
+  claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined>
   /** The first `limit` ranks of the backlog, ascending; the cost depends on their number and not on that of the items. */
   ranks(limit: number): Promise<RankRow[]>
   /** Moves what is in PROCESSING at the wanted attempt and uid; the ids that moved. */

@@ -1,4 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
+import { isPlain } from './move-rows.js'
 import type { WantedRow } from './moves.js'
 import { texts, uuids } from './postgres-batches.js'
 import { STAGE_NUMBERS } from './tables.js'
@@ -9,7 +10,7 @@ export interface PlainBatch {
   readonly parameters: readonly unknown[]
 }
 
-/** `undefined` when the moves need columns of their own: another stage or attempt than the first, a reason, a result, details. */
+/** `undefined` when the moves need columns of their own: another stage or attempt than the first, a reason, a result, details, what a job said. */
 export function plainBatch(rows: readonly WantedRow[]): PlainBatch | undefined {
   const [first] = rows
   if (first === undefined || first.stage === STAGE_NUMBERS.WAITING) return undefined
@@ -28,6 +29,7 @@ function isAlike(row: WantedRow, first: WantedRow): boolean {
     (row.uid === null) === (first.uid === null) &&
     row.reason === null &&
     row.result === null &&
-    row.details === null
+    row.details === null &&
+    isPlain(row)
   )
 }

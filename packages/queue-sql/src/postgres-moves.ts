@@ -4,6 +4,7 @@ import type {
   ClaimScope,
   Expired,
   ExpiryOrder,
+  HeldLease,
   Moves,
   NewRow,
   RankRow,
@@ -13,6 +14,7 @@ import type {
 import { HopefulPuts } from './hopeful-puts.js'
 import { LowWater } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
+import { isPlain } from './move-rows.js'
 import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
@@ -63,14 +65,31 @@ export class PostgresMoves implements Moves {
     }
   }
 
-  async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
-    const { claim } = this.#texts
-    if (scope.kind !== 'top') return inOrder(await this.#all<PickedRow>(claim[scope.kind], [scope.rank, max]))
+  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
+    if (scope.kind !== 'top') return this.#claim(scope.kind, [scope.rank, max], lease)
     const mark = this.#low.mark()
-    const picked = await this.#all<PickedRow>(claim.top, [max, mark?.rank ?? null, mark?.availableAt ?? null])
-    const rows = inOrder(picked)
-    this.#low.note(rows, max)
+    const note = this.#low.notes()
+    const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
+    if (rows !== undefined) note(rows, max)
     return rows
+  }
+
+  async #claim(
+    kind: ClaimScope['kind'],
+    backlog: readonly unknown[],
+    lease: HeldLease | undefined,
+  ): Promise<ClaimedRow[] | undefined> {
+    const { claim, claimUnderLease } = this.#texts
+    if (lease === undefined) return inOrder(await this.#all<PickedRow>(claim[kind], backlog))
+    const { name, holder, fence } = lease
+    const rows = await this.#all<PickedRow | LostRow>(claimUnderLease[kind], [
+      ...backlog,
+      name,
+      holder,
+      fence,
+    ])
+    const picked = rows.filter(isPicked)
+    return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
   ranks(limit: number): Promise<RankRow[]> {
@@ -83,8 +102,9 @@ export class PostgresMoves implements Moves {
       const told = await this.#one<Told>(this.#texts[alike.text], alike.parameters)
       return told.ids ?? rows.map(({ id }) => id)
     }
-    const finishes = rows.every(({ stage }) => stage !== STAGE_NUMBERS.WAITING)
-    const told = await this.#one<Settled>(finishes ? this.#texts.finish : this.#texts.settle, [
+    const returns = rows.some(({ stage }) => stage === STAGE_NUMBERS.WAITING)
+    const outcomes = !rows.every(isPlain)
+    const told = await this.#one<Settled>(this.#settleText(returns, outcomes), [
       1,
       rows.length,
       texts(rows.map(({ id }) => id)),
@@ -94,13 +114,28 @@ export class PostgresMoves implements Moves {
       optionalTexts(rows.map(({ reason }) => reason)),
       lines(rows.map(({ result }) => result)),
       lines(rows.map(({ details }) => details)),
-      ...(finishes ? [] : [plain(rows.map((row) => row.delay_ms)), plain(rows.map((row) => row.refund))]),
+      ...(returns ? [plain(rows.map((row) => row.delay_ms)), plain(rows.map((row) => row.refund))] : []),
+      ...(outcomes ? outcomeColumns(rows) : []),
+      ...(returns && outcomes ? returnColumns(rows) : []),
     ])
-    for (const { seq, attempt } of told.overlong ?? []) {
-      // Killed before this, the history is one attempt too long until the next one.
-      await this.#db.executeQuery(CompiledQuery.raw(this.#texts.trimAttempts, [seq, attempt]))
-    }
+    // They may lie before what this process has claimed so far.
+    if (rows.some(({ keep_place }) => keep_place === 1)) this.#low.forget()
+    await this.#trim(told.overlong ?? [])
     return told.ids ?? rows.map(({ id }) => id)
+  }
+
+  #settleText(returns: boolean, outcomes: boolean): string {
+    const { finish, finishOutcomes, settle, settleOutcomes } = this.#texts
+    if (returns) return outcomes ? settleOutcomes : settle
+    return outcomes ? finishOutcomes : finish
+  }
+
+  /** Killed before this, a history is one attempt too long until the next one. */
+  async #trim(overlong: readonly { readonly seq: number; readonly attempt: number }[]): Promise<void> {
+    if (overlong.length === 0) return
+    const seqs = plain(overlong.map(({ seq }) => seq))
+    const attempts = plain(overlong.map(({ attempt }) => attempt))
+    await this.#db.executeQuery(CompiledQuery.raw(this.#texts.trimAttempts, [seqs, attempts, 1]))
   }
 
   async requeue(itemIds: readonly string[], { delayMs, priority, reason }: RequeueOrder): Promise<string[]> {
@@ -137,6 +172,23 @@ export class PostgresMoves implements Moves {
   }
 }
 
+/** The columns of a batch, in the order in which the statement has them. */
+function outcomeColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
+  return [
+    optionalTexts(rows.map((row) => row.failure_class)),
+    plain(rows.map((row) => row.exit_code)),
+    optionalTexts(rows.map((row) => row.job_uid)),
+  ]
+}
+
+function returnColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
+  return [
+    plain(rows.map((row) => row.unsent)),
+    plain(rows.map((row) => row.keep_place)),
+    lines(rows.map((row) => row.retry_state)),
+  ]
+}
+
 /** What a statement says of the rows that it was given: their ids, unless it did what was asked for all of them. */
 interface Told {
   readonly ids: readonly string[] | null
@@ -152,6 +204,15 @@ interface PickedRow extends ClaimedRow {
   /** `null`: since it was put. */
   readonly available_at: number | null
   readonly seq: number
+}
+
+/** Says that the lease of a claim is lost. */
+interface LostRow {
+  readonly id: null
+}
+
+function isPicked(row: PickedRow | LostRow): row is PickedRow {
+  return row.id !== null
 }
 
 /** Sorted here, and not by the server, which would copy each body to sort it. */

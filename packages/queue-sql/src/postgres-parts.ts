@@ -20,6 +20,17 @@ export const NOW = `(select now from clock)`
 /** One array parameter of JSON texts, joined by line feeds, of which JSON has none; what is empty is null. */
 export const lines = (parameter: string): string => `string_to_array(${parameter}::text, E'\\n', '')`
 
+/**
+ * `held`: has a row while the lease of `$first` (name), its holder and its token is held. The row of the lease is locked until the statement is
+ * committed, so that nobody takes the lease over in between: whoever has it next sees all that was done under it.
+ */
+export function heldText(t: TableNames, first: number): string {
+  return `held as materialized (
+      select 1 from ${t.leases} where queue_id = $1 and name = $${first}::text and holder = $${first + 1}::text
+        and fence = $${first + 2}::bigint and expires_at > ${NOW} for share
+    ),`
+}
+
 /** Adds `sums`, a row of numbers whose `n` is that of the items, to a row of counters. */
 export function counted(t: TableNames, set: string): string {
   return `counted as (

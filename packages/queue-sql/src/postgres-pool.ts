@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
+import { requestTimeMs } from '@sluice/core'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import type { SqlQueueSettings } from './sql-options.js'
+import { cancelStatement, StatementWatch, type ServerProcess } from './statement-time.js'
 
 /** Starts a statement that is to be planned at every call, since the best plan depends on how large the tables have become. */
 export const PLANNED_EACH_TIME = '/* planned each time */ '
 
-/** Starts a statement that may take as long as it needs: one that rewrites a large table. */
+/** Starts a statement that may take as long as it needs, such as one that rewrites a large table: it ends with its connection alone. */
 export const UNLIMITED = '/* unlimited */ '
-const UNLIMITED_MS = 2_000_000_000
+
+/** The server ends a statement by itself once an answer of this size would have gone at the slowest rate: whoever asked is long gone then. */
+const LARGEST_ANSWER_BYTES = 67_108_864
+/** A connection whose other side is gone without a word is found so soon, and then within seconds. */
+const KEEP_ALIVE_MS = 30_000
 
 /**
  * How each of our connections plans: once, and by the indexes. Every statement here has an index for what it looks up; planned anew at
@@ -35,7 +41,7 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
       const client = await pool.connect()
       const known = adapted.get(client)
       if (known !== undefined) return known
-      const made = adaptClient(client, settings.preparedStatements)
+      const made = adaptClient(client, settings)
       adapted.set(client, made)
       return made
     },
@@ -61,20 +67,19 @@ async function destroyLate(sockets: ReadonlySet<Socket>, ms: number, signal: Abo
 
 function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket>): pg.PoolConfig {
   const { timeoutMs, poolSize, preparedStatements } = settings
-  // The server gives up a little before the client does: its word is worth more than silence.
-  const serverMs = Math.ceil(timeoutMs * 0.9)
   const session = {
     application_name: 'sluice',
-    statement_timeout: serverMs,
-    lock_timeout: serverMs,
+    statement_timeout: requestTimeMs(timeoutMs, LARGEST_ANSWER_BYTES),
+    // The server gives up a little before the client does: its word is worth more than silence.
+    lock_timeout: Math.ceil(timeoutMs * 0.9),
     idle_in_transaction_session_timeout: timeoutMs,
   }
   return {
     connectionString: preparedStatements ? withPlanning(url) : url,
     max: poolSize,
     connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     // Old poolers refuse a connection that wants session settings.
     ...(preparedStatements ? session : {}),
     // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for our own connections.
@@ -99,23 +104,33 @@ export function withPlanning(url: string): string {
   return planned.href
 }
 
-function adaptClient(client: pg.PoolClient, preparedStatements: boolean): PostgresPoolClient {
+/** Statements of one client come one after the other, so that one watch serves them all. */
+function adaptClient(
+  client: pg.PoolClient,
+  { preparedStatements, timeoutMs }: SqlQueueSettings,
+): PostgresPoolClient {
   let broken = false
+  const { stream } = client.connection
+  const watch = new StatementWatch(stream, { timeoutMs }, (error) => {
+    // An answer that is still to come would be taken for that of the next statement.
+    broken = true
+    const server = serverProcessOf(client)
+    if (server !== undefined) cancelStatement(server, timeoutMs)
+    stream.destroy(error)
+  })
   async function query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
     const isNamed = preparedStatements && parameters.length > 0 && !text.startsWith(PLANNED_EACH_TIME)
+    const answer = client.query({
+      text,
+      values: [...parameters],
+      ...(isNamed ? { name: statementName(text) } : {}),
+    })
+    const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
     try {
-      const result = await client.query({
-        text,
-        values: [...parameters],
-        ...(isNamed ? { name: statementName(text) } : {}),
-        ...(text.startsWith(UNLIMITED) ? { query_timeout: UNLIMITED_MS } : {}),
-      })
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
-      return result as unknown as PostgresQueryResult<R>
-    } catch (error) {
-      // An answer that is still to come would be taken for that of the next statement.
-      if (error instanceof Error && error.message === 'Query read timeout') broken = true
-      throw error
+      return (await answer) as unknown as PostgresQueryResult<R>
+    } finally {
+      end?.()
     }
   }
   return {
@@ -123,6 +138,20 @@ function adaptClient(client: pg.PoolClient, preparedStatements: boolean): Postgr
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }
+}
+
+function bytesOf(text: string, parameters: readonly unknown[]): number {
+  const texts = parameters.flatMap((each) => (Array.isArray(each) ? each : [each])).map(String)
+  return texts.reduce((sum, each) => sum + Buffer.byteLength(each), Buffer.byteLength(text))
+}
+
+/** What a server says of itself when a connection is made; some poolers say nothing. */
+function serverProcessOf(client: pg.PoolClient): ServerProcess | undefined {
+  const { host, port } = client
+  if (!('processID' in client) || !('secretKey' in client)) return undefined
+  const { processID: processId, secretKey } = client
+  if (typeof processId !== 'number' || typeof secretKey !== 'number') return undefined
+  return { host, port, processId, secretKey }
 }
 
 const names = new Map<string, string>()

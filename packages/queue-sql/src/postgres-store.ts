@@ -14,6 +14,12 @@ import { tableNames, type Tables } from './tables.js'
 /** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
 const LANES = 2
 
+/**
+ * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait so long for a connection and again for its
+ * answer; and one more for what contention costs.
+ */
+const LONGEST_CALL = 11
+
 /** After a deadlock, of which the server finds one after a second, the same transactions seldom meet again. */
 const MAX_TRIES = 6
 
@@ -44,16 +50,20 @@ export function openPostgres(
     names,
     place,
     durable: true,
+    timeoutMs: settings.timeoutMs,
+    longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(POSTGRES_NOW_MS),
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
+    shared: sql.raw('for share'),
     counterSlots: POSTGRES_SLOTS,
     lanes: LANES,
     among: (column, values) =>
       sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
     moves: (queueId) => new PostgresMoves(db, names, queueId),
     isContention: isPostgresContention,
-    pauseMs: (tries) => (tries < MAX_TRIES ? Math.random() * 50 * tries : undefined),
+    pauseMs: (tries, spentMs) =>
+      tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
     hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
       await assertUtf8(db, place)

@@ -1,5 +1,15 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { CLOCK, counted, lined, lines, NOW, once, POSTGRES_NOW_MS, toldText } from './postgres-parts.js'
+import {
+  CLOCK,
+  counted,
+  heldText,
+  lined,
+  lines,
+  NOW,
+  once,
+  POSTGRES_NOW_MS,
+  toldText,
+} from './postgres-parts.js'
 import { plainText, settleText } from './postgres-settle-texts.js'
 import type { TableNames } from './tables.js'
 
@@ -18,23 +28,16 @@ export function postgresTexts(t: TableNames) {
     putOne: putOneText(t, SKIPPED),
     putNew: putText(t, REFUSED),
     putOneNew: putOneText(t, REFUSED),
-    claim: {
-      // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
-      top: claimText(t, {
-        top: topText(t),
-        where: 'rank = (select rank from top) and available_at >= (select since from top)',
-        order: 'available_at, seq',
-        max: '$2',
-      }),
-      at: claimText(t, { where: 'rank = $2', order: 'available_at, seq', max: '$3' }),
-      after: claimText(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3' }),
-    },
+    claim: claimTexts(t, 'any process'),
+    claimUnderLease: claimTexts(t, 'holder of a lease'),
     ranks: ranksText(t),
-    finish: settleText(t, 'finish'),
-    settle: settleText(t, 'settle'),
+    finish: settleText(t, { returns: false, outcomes: false }),
+    finishOutcomes: settleText(t, { returns: false, outcomes: true }),
+    settle: settleText(t, { returns: true, outcomes: false }),
+    settleOutcomes: settleText(t, { returns: true, outcomes: true }),
     plain: plainText(t, 'no uids'),
     plainUids: plainText(t, 'uids'),
-    trimAttempts: `delete from ${t.attempts} where seq = $1 and attempt <= $2::integer - ${MAX_HISTORY}`,
+    trimAttempts: trimText(t),
     requeue: requeueText(t),
     remove: removeText(t),
     expire: expireText(t),
@@ -99,24 +102,52 @@ function topText(t: TableNames): string {
     ),`
 }
 
+type Claimant = 'any process' | 'holder of a lease'
+
+function claimTexts(t: TableNames, claimant: Claimant) {
+  // The parameters of the lease come after those of the backlog.
+  const held = (first: number) => (claimant === 'any process' ? {} : { held: heldText(t, first) })
+  return {
+    // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
+    top: claimText(t, {
+      top: topText(t),
+      where: 'rank = (select rank from top) and available_at >= (select since from top)',
+      order: 'available_at, seq',
+      max: '$2',
+      ...held(5),
+    }),
+    at: claimText(t, { where: 'rank = $2', order: 'available_at, seq', max: '$3', ...held(4) }),
+    after: claimText(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
+  }
+}
+
 interface Backlog {
   /** A part of the statement that `where` refers to. */
   readonly top?: string
+  /** A part that has a row while the lease of the claim is held. */
+  readonly held?: string
   readonly where: string
   readonly order: string
   readonly max: string
 }
 
-function claimText(t: TableNames, { top = '', where, order, max }: Backlog): string {
-  return `with ${CLOCK}, ${top}
+/**
+ * Under a lease: a claim that finds it lost takes nothing, and gives one row without an id, so that it is told from an empty backlog in the same round
+ * trip.
+ */
+function claimText(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
+  const isHeld = held === '' ? '' : 'and exists (select 1 from held)'
+  const lost = `union all select null, null, null, null, null, null, null, null, null, null, null
+    where not exists (select 1 from held)`
+  return `with ${CLOCK}, ${held} ${top}
     taken as (
       delete from ${t.waiting} where ctid = any (array(
-        select ctid from ${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW}
+        select ctid from ${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW} ${isHeld}
         order by ${order} limit ${max} for update skip locked))
       returning seq
     ),
     picked as materialized (
-      select seq, id, uid, attempt, refunds, priority, put_at, available_at, body
+      select seq, id, uid, attempt, refunds, priority, put_at, available_at, retry_state, body
       from ${t.items} where seq = any (array(select seq from taken))
     ),
     listed as (
@@ -126,8 +157,16 @@ function claimText(t: TableNames, { top = '', where, order, max }: Backlog): str
     sums as (select count(*) as n from taken),
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
-      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, body
-    from picked`
+      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
+    from picked ${held === '' ? '' : lost}`
+}
+
+/** What is too old of the histories of several items: `$1` their numbers, `$2` their attempts. */
+function trimText(t: TableNames): string {
+  return `delete from ${t.attempts} a using (
+      select w.* from unnest($1::bigint[], $2::integer[]) as w(seq, attempt) ${once('$3')}
+    ) w
+    where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}`
 }
 
 function ranksText(t: TableNames): string {
@@ -149,16 +188,17 @@ function requeueText(t: TableNames): string {
     freed as (
       delete from ${t.finished} where queue_id = $1 and stage = 3 and seq = any (array(
         select seq from ${t.items} where queue_id = $1 and id = any ($2::text[])))
-      returning seq, attempt, claimed_at, ended_at, reason, details
+      returning seq, attempt, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid
     ),
     noted as (
-      insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason)
-      select seq, attempt, 3, claimed_at, ended_at, reason, details, $5::text from freed
+      insert into ${t.attempts} (seq, attempt, outcome, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid,
+        requeue_reason)
+      select seq, attempt, 3, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid, $5::text from freed
     ),
     moved as (
       update ${t.items} i set attempt = f.attempt, refunds = f.attempt, claimed_at = f.claimed_at,
         not_before_at = ${NOW} + $3::bigint, available_at = ${NOW} + $3::bigint,
-        priority = coalesce($4::integer, i.priority)
+        priority = coalesce($4::integer, i.priority), retry_state = null
       from (select freed.* from freed ${once('$6')}) f
       where i.seq = f.seq and i.seq = any (array(select seq from freed))
       returning i.seq, i.id, i.priority, i.available_at
@@ -227,5 +267,5 @@ function factsText(t: TableNames): string {
 /** Claimed items beside their own rows, these looked up one by one as well. */
 function claimedText(t: TableNames): string {
   return `${t.processing} p
-    cross join lateral (select refunds, priority from ${t.items} where seq = p.seq limit 1) i`
+    cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
 }

@@ -1,8 +1,9 @@
 import { former, postgresItemsStayPut, sqliteItemsStayPut } from './schema-v2.js'
+import { postgresDocumentsAndOutcomes, sqliteDocumentsAndOutcomes } from './schema-v3.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 
 /** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
@@ -39,6 +40,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
       `create index ${t.attempts}_final on ${t.attempts} (queue_id, final, seq) where final is not null`,
     ],
     sqliteItemsStayPut(t),
+    sqliteDocumentsAndOutcomes(t),
   ]
 }
 
@@ -77,5 +79,6 @@ export function postgresSteps(t: TableNames): SchemaSteps {
       `create index ${t.attempts}_final on ${t.attempts} (queue_id, final, seq) where final is not null`,
     ],
     postgresItemsStayPut(t, churn),
+    postgresDocumentsAndOutcomes(t),
   ]
 }

@@ -4,7 +4,7 @@ import type { CallGate } from './call-gate.js'
 import { Coalescer } from './coalescer.js'
 import { settledChars, type ItemMoves } from './item-moves.js'
 import type { ItemReads } from './item-reads.js'
-import type { ClaimedRow, WantedRow } from './moves.js'
+import type { ClaimedRow, HeldLease, WantedRow } from './moves.js'
 
 /** What a row adds to the size of a batch besides its text, so that no batch has more than fit into one statement. */
 const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
@@ -69,8 +69,9 @@ export class SharedCalls {
     return rows.length < MAX_BATCH_ROWS ? this.#settles.add(rows) : this.#moves.settle(rows)
   }
 
-  /** As {@link ItemMoves.claim}. */
-  claim(max: number): Promise<readonly ClaimedRow[]> {
+  /** As {@link ItemMoves.claim}. Under a lease there is one caller, who has nobody to share with. */
+  claim(max: number, lease?: HeldLease): Promise<readonly ClaimedRow[]> {
+    if (lease !== undefined) return this.#moves.claim(max, lease)
     return max < MAX_BATCH_ROWS ? this.#claims.add(max) : this.#moves.claim(max)
   }
 

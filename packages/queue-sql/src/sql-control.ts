@@ -21,13 +21,18 @@ export class SqlControl implements QueueControl {
       const rows = await db
         .selectFrom(`${names.queues} as q`)
         .leftJoin(`${names.limits} as l`, 'l.queue_id', 'q.id')
-        .select(['q.paused_at', 'q.pause_reason', 'l.name', 'l.value'])
+        .select(['q.paused_at', 'q.pause_reason', 'q.syncs', 'l.name', 'l.value'])
         .where('q.id', '=', this.#queueId)
         .execute()
       const limits = rows.flatMap(({ name, value }) =>
         name === null || value === null ? [] : [[name, value]],
       )
-      return { ...pauseOf(rows[0]), limits: Object.fromEntries(limits) }
+      const syncs = rows[0]?.syncs ?? 0
+      return {
+        ...pauseOf(rows[0]),
+        limits: Object.fromEntries(limits),
+        ...(syncs === 0 ? {} : { syncs }),
+      }
     })
   }
 
@@ -44,6 +49,19 @@ export class SqlControl implements QueueControl {
 
   async resume(): Promise<void> {
     await this.#gate.run('resume the queue', () => this.#update({ paused_at: null, pause_reason: null }))
+  }
+
+  /** One statement: each of several at once gets a number of its own [Q-CTRL-2]. */
+  async sync(): Promise<number> {
+    const { syncs } = await this.#gate.run('ask for a sync', () =>
+      this.#store.db
+        .updateTable(this.#store.names.queues)
+        .set({ syncs: sql<number>`syncs + 1` })
+        .where('id', '=', this.#queueId)
+        .returning('syncs')
+        .executeTakeFirstOrThrow(),
+    )
+    return syncs
   }
 
   async setLimits(limits: Readonly<Record<string, number | null>>): Promise<void> {

@@ -1,4 +1,5 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
 export interface Attempt {
@@ -106,6 +107,9 @@ const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
   26: { code: 'SLUICE_QUEUE_CORRUPT', next: 'It is not a SQLite database: name another file' },
 }
 
+/** Primary result code of a disk that fails. */
+const IOERR = 10
+
 /** Codes of Node's own errors: of sockets, of names and of files. */
 const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
   EACCES: DENIED_FILE,
@@ -126,7 +130,11 @@ const POOLER_MESSAGE = /unsupported startup parameter/
 
 /** What pg says without a code. */
 const DOWN_MESSAGES =
-  /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
+  /timeout exceeded when trying to connect|timeout expired|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
+
+/** What pg says while there is no connection yet. */
+const UNSENT_MESSAGES =
+  /^(?:timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout)$/
 
 /** Makes a database's error ours. One that is ours already, or a caller's mistake, stays as it is. */
 export function sqlError(error: unknown, attempt: Attempt): Error {
@@ -138,11 +146,16 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
 
-/** Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. */
+/**
+ * Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. A disk that fails SQLite may do so
+ * after the commit is written: whoever opens the file next may find it.
+ */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!isSluiceError(error) || error.cause === undefined) return false
   const { cause } = error
-  return sqliteCodeOf(cause) === undefined && !isDatabaseError(cause) && !isUnsent(cause)
+  const sqliteCode = sqliteCodeOf(cause)
+  if (sqliteCode !== undefined) return (sqliteCode & 0xff) === IOERR
+  return !isDatabaseError(cause) && !isUnsent(cause)
 }
 
 /** No connection was made, so nothing was sent. */
@@ -151,7 +164,7 @@ function isUnsent(error: unknown): boolean {
   if (error instanceof AggregateError) return true
   const isOfConnecting =
     'syscall' in error && (error.syscall === 'connect' || error.syscall === 'getaddrinfo')
-  return isOfConnecting || error.message === 'timeout exceeded when trying to connect'
+  return isOfConnecting || UNSENT_MESSAGES.test(error.message)
 }
 
 /** Whether SQLite refused because another connection has the lock. */
@@ -176,6 +189,7 @@ function verdictOn(error: unknown): Verdict {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
   }
   if (code !== undefined && isSystemError(error)) return BY_SYSTEM_CODE[code] ?? DOWN
+  if (error instanceof StatementOverdueError) return DOWN
   return error instanceof Error && DOWN_MESSAGES.test(error.message) ? DOWN : UNKNOWN
 }
 

@@ -17,12 +17,18 @@ export interface SqlStore {
   /** Where it is, for messages: host and database, or the path. Never a password. */
   readonly place: string
   readonly durable: boolean
+  /** The `timeoutMs` of the options. */
+  readonly timeoutMs: number
+  /** The longest that one call with few bytes may take, as README.md derives it. */
+  readonly longestCallMs: number
   /** The storage's clock in epoch ms, as an SQL expression. */
   readonly nowMs: RawBuilder<number>
   /** Items `i` beside their rows in `processing` `p` and `finished` `f`, where they have them: what follows `from`. */
   readonly facts: RawBuilder<unknown>
   /** What is claimed, `p`, beside the items `i`: what follows `from`. */
   readonly claimed: RawBuilder<unknown>
+  /** Ends a query for the row of a lease, which nobody then changes before the statement is committed. */
+  readonly shared: RawBuilder<unknown>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** How many batches of one kind of call a process may have under way, unless they must keep an order. */

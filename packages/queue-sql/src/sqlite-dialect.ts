@@ -8,6 +8,7 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
+import { isSqliteBusy } from './sql-errors.js'
 
 /**
  * Starts a statement whose parameters are rows: it is run for each of them, and gives a {@link RowRun} for each. To insert a batch so takes
@@ -43,7 +44,13 @@ export class NodeSqliteDialect extends SqliteDialect {
  */
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    try {
+      await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    } catch (error) {
+      // A transaction that began in spite of the error would be in the way of every other.
+      if (!isSqliteBusy(error)) await this.rollbackTransaction(connection)
+      throw error
+    }
   }
 
   /**

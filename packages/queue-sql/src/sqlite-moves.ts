@@ -5,12 +5,14 @@ import type {
   ClaimScope,
   Expired,
   ExpiryOrder,
+  HeldLease,
   Moves,
   NewRow,
   RankRow,
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { isPlain } from './move-rows.js'
 import type { RowRun } from './sqlite-dialect.js'
 import { all, seqList } from './sqlite-statements.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
@@ -52,6 +54,9 @@ interface FreedRow {
   readonly ended_at: number
   readonly reason: string | null
   readonly details: string | null
+  readonly failure_class: string | null
+  readonly exit_code: number | null
+  readonly job_uid: string | null
   readonly now: number
 }
 
@@ -100,11 +105,13 @@ export class SqliteMoves implements Moves {
       })
   }
 
-  async claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]> {
+  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
     const due = this.#scope(scope)
+    if (!(await this.#holds(this.#db, lease))) return undefined
     // Readers don't wait in SQLite: a poll of an idle queue takes no lock and writes nothing.
     if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return []
     return this.#write(async (trx) => {
+      if (!(await this.#holds(trx, lease))) return undefined
       const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
       if (taken.length === 0) return []
       const seqs = seqList(taken)
@@ -113,6 +120,12 @@ export class SqliteMoves implements Moves {
       await this.#count(trx, { waiting: -taken.length, processing: claimed.length })
       return claimed
     })
+  }
+
+  async #holds(db: Kysely<Tables>, lease: HeldLease | undefined): Promise<boolean> {
+    if (lease === undefined) return true
+    const { name, holder, fence } = lease
+    return (await all(db, this.#texts.held, [this.#queueId, name, holder, fence])).length > 0
   }
 
   async ranks(limit: number): Promise<RankRow[]> {
@@ -162,6 +175,10 @@ export class SqliteMoves implements Moves {
         row.reason,
         row.details,
         reason,
+        row.failure_class,
+        row.exit_code,
+        row.job_uid,
+        null,
       ])
       await all(trx, this.#texts.insertAttempts, attempts)
       // All its attempts so far are refunded: the item starts afresh.
@@ -173,6 +190,8 @@ export class SqliteMoves implements Moves {
         0,
         priority,
         row.now + delayMs,
+        null,
+        null,
       ])
       const moved = await this.#return(trx, returned)
       await this.#count(trx, { waiting: moved.length, fail: -moved.length })
@@ -232,6 +251,7 @@ export class SqliteMoves implements Moves {
 
   async #finish(trx: Trx, rows: readonly Leaving[]): Promise<void> {
     if (rows.length === 0) return
+    const outcomes = !rows.every(({ wanted }) => isPlain(wanted))
     const values = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
       this.#queueId,
       wanted.stage,
@@ -242,8 +262,10 @@ export class SqliteMoves implements Moves {
       wanted.reason,
       wanted.details,
       wanted.result,
+      ...(outcomes ? [wanted.failure_class, wanted.exit_code, wanted.job_uid] : []),
     ])
-    await all(trx, this.#texts.insertFinished, values)
+    const { insertFinished, insertFinishedOutcomes } = this.#texts
+    await all(trx, outcomes ? insertFinishedOutcomes : insertFinished, values)
   }
 
   async #release(trx: Trx, rows: readonly Leaving[]): Promise<void> {
@@ -257,6 +279,10 @@ export class SqliteMoves implements Moves {
       wanted.reason,
       wanted.details,
       null,
+      wanted.failure_class,
+      wanted.exit_code,
+      wanted.job_uid,
+      wanted.unsent,
     ])
     await all(trx, this.#texts.insertAttempts, attempts)
     const returned = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
@@ -267,12 +293,14 @@ export class SqliteMoves implements Moves {
       wanted.refund,
       null,
       now + wanted.delay_ms,
+      wanted.keep_place,
+      wanted.retry_state,
     ])
     await this.#return(trx, returned)
   }
 
   /** Notes in the items' own rows what they bring back with them, and lines them up. */
-  async #return(trx: Trx, values: readonly (readonly (number | null)[])[]): Promise<WaitingPlace[]> {
+  async #return(trx: Trx, values: readonly (readonly (number | string | null)[])[]): Promise<WaitingPlace[]> {
     const places = await all<WaitingPlace>(trx, this.#texts.returnItems, [JSON.stringify(values)])
     await this.#enterWaiting(trx, places)
     return places

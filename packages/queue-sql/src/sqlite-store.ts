@@ -17,6 +17,12 @@ import { tableNames, type Tables } from './tables.js'
 const IN_MEMORY = ':memory:'
 
 /**
+ * The longest call in units of `timeoutMs`: a batch of moves waits so long for the file, may begin to ask why some were refused just before its time is
+ * over, and may wait for the batch before it. Disks are not counted: see README.md.
+ */
+const LONGEST_CALL = 4
+
+/**
  * Opens a SQLite file, made with its directory if it isn't there, or a database in memory that only this object sees.
  *
  * The write-ahead log lets readers and one writer of several processes work at once. SQLite itself would wait for a lock with the whole
@@ -46,9 +52,13 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     names,
     place,
     durable: !inMemory,
+    timeoutMs: settings.timeoutMs,
+    longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(SQLITE_NOW_MS),
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimedFrom),
+    // There is one writer at a time.
+    shared: sql.raw(''),
     counterSlots: 1,
     lanes: 1,
     among: (column, values) =>

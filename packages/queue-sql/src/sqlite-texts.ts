@@ -45,9 +45,11 @@ export function sqliteTexts(t: TableNames) {
       select rank, exists (
         select 1 from ${t.waiting} w where w.queue_id = ? and w.rank = level.rank and w.available_at <= ${now}
       ) as due from level where rank is not null order by rank`,
+    held: `select 1 as held from ${t.leases}
+      where queue_id = ? and name = ? and holder = ? and fence = ? and expires_at > ${now}`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select queue_id, seq, ${now}, attempt + 1, uid, id from ${t.items} where seq in ${listed}`,
-    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.body
+    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state, i.body
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
       where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
     // A cross join, so that SQLite takes the batch first and looks each item up; else it would go through all that is in PROCESSING.
@@ -59,19 +61,26 @@ export function sqliteTexts(t: TableNames) {
     insertFinished: `${FOR_EACH_ROW}insert into ${t.finished}
         (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    // Apart from the one above: most items finish without any of it.
+    insertFinishedOutcomes: `${FOR_EACH_ROW}insert into ${t.finished}
+        (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result, failure_class, exit_code, job_uid)
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     insertAttempts: `${FOR_EACH_ROW}insert into ${t.attempts}
-        (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason)
-      values (?, ?, ?, ?, ?, ?, ?, ?)`,
+        (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason, failure_class, exit_code, job_uid, unsent)
+      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     returnItems: `update ${t.items} as i set attempt = w.attempt, claimed_at = w.claimed_at,
         refunds = coalesce(w.refunds, i.refunds) + w.refund, priority = coalesce(w.priority, i.priority),
-        not_before_at = w.available_at, available_at = w.available_at
+        not_before_at = case when w.keep_place = 1 then i.not_before_at else w.available_at end,
+        available_at = case when w.keep_place = 1 then i.available_at else w.available_at end,
+        retry_state = w.retry_state
       from (select value->>0 as seq, value->>1 as attempt, value->>2 as claimed_at, value->>3 as refunds,
-        value->>4 as refund, value->>5 as priority, value->>6 as available_at from json_each(?)) w
+        value->>4 as refund, value->>5 as priority, value->>6 as available_at,
+        value->>7 as keep_place, value->>8 as retry_state from json_each(?)) w
       where i.seq = w.seq returning seq, id, priority, available_at`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
     freeFailed: `delete from ${t.finished} where queue_id = ? and stage = 3
       and seq in (select seq from ${t.items} where queue_id = ? and id in ${listed})
-      returning seq, attempt, claimed_at, ended_at, reason, details, ${now} as now`,
+      returning seq, attempt, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid, ${now} as now`,
     findRemovable: `select seq, id, stage from (
         select i.seq, i.id, i.queue_id, case when p.attempt is not null then 1 else coalesce(f.stage, 0) end as stage
         from ${factsText(t)} where i.queue_id = ? and i.id in ${listed}

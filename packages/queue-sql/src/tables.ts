@@ -18,12 +18,21 @@ interface QueueRow {
   name: string
   paused_at: number | null
   pause_reason: string | null
+  syncs: Generated<number>
 }
 
 interface LimitRow {
   queue_id: number
   name: string
   value: number
+}
+
+/** A document; one that was removed has no value, and keeps its number, so that it doesn't come again. */
+interface DocumentRow {
+  queue_id: number
+  name: string
+  version: number
+  value: string | null
 }
 
 interface LeaseRow {
@@ -61,6 +70,8 @@ interface ItemRow {
   uid: string
   id: string
   body: ColumnType<string, string, never>
+  /** JSON text. */
+  retry_state: string | null
 }
 
 /** The backlog in the order of `get`. It knows only INSERT and DELETE. */
@@ -82,8 +93,15 @@ interface ProcessingRow {
   id: string
 }
 
+/** How the job of an attempt ended. */
+interface OutcomeColumns {
+  failure_class: string | null
+  exit_code: number | null
+  job_uid: string | null
+}
+
 /** What is in SUCCESS or FAIL, with the attempt that brought it there. It knows only INSERT and, of what is requeued or removed, DELETE. */
-interface FinishedRow {
+interface FinishedRow extends OutcomeColumns {
   seq: number
   claimed_at: number
   ended_at: number
@@ -96,7 +114,7 @@ interface FinishedRow {
 }
 
 /** Attempts after which the item became WAITING again. */
-interface AttemptRow {
+interface AttemptRow extends OutcomeColumns {
   seq: number
   claimed_at: number
   ended_at: number
@@ -105,6 +123,8 @@ interface AttemptRow {
   reason: string | null
   details: string | null
   requeue_reason: string | null
+  /** 1: no job was started for it. */
+  unsent: number | null
 }
 
 /** The tables of a store, by their names without the prefix. */
@@ -112,6 +132,7 @@ export interface Tables {
   queues: QueueRow
   limits: LimitRow
   leases: LeaseRow
+  documents: DocumentRow
   counters: CounterRow
   items: ItemRow
   waiting: WaitingRow
@@ -132,6 +153,7 @@ export function tableNames(prefix: string): TableNames {
     queues: name('queues'),
     limits: name('limits'),
     leases: name('leases'),
+    documents: name('documents'),
     counters: name('counters'),
     items: name('items'),
     waiting: name('waiting'),

@@ -4,7 +4,8 @@ import type { ClaimedRow, ClaimScope } from '../src/moves.js'
 
 function row(number: number): ClaimedRow {
   const id = String(number)
-  return { id, uid: `u${id}`, attempt: 1, refunds: null, priority: null, put_at: 1, claimed_at: 2, body: '1' }
+  const head = { id, uid: `u${id}`, attempt: 1, refunds: null, priority: null, retry_state: null }
+  return { ...head, put_at: 1, claimed_at: 2, body: '1' }
 }
 
 function idsOf(rows: readonly ClaimedRow[]): string[] {

@@ -10,7 +10,8 @@ import { tableNames } from '../src/tables.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
 function row(put_at: number, priority: number | null = null): ClaimedRow {
-  return { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, put_at, claimed_at: 0, body: '1' }
+  const head = { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, retry_state: null }
+  return { ...head, put_at, claimed_at: 0, body: '1' }
 }
 
 describe('the mark', () => {
@@ -36,6 +37,18 @@ describe('the mark', () => {
     low.note([row(8_000), row(9_000)], 2)
     low.note(rows, 2)
     expect(low.mark()).toBeUndefined()
+  })
+
+  test('is dropped when items came back to their places, and a claim that was under way then sets none', () => {
+    low.mark()
+    const note = low.notes()
+    note([row(9_000)], 1)
+    expect(low.mark()).toBeDefined()
+    low.forget()
+    note([row(9_000)], 1)
+    expect(low.mark()).toBeUndefined()
+    low.notes()([row(9_000)], 1)
+    expect(low.mark()).toBeDefined()
   })
 
   test('is good for a second after the whole backlog was looked at, however many claims there are', () => {
@@ -97,6 +110,16 @@ describe('on PostgreSQL', () => {
     const rest = await got(1_000)
     expect(rest).toHaveLength(291)
     expect(rest).toContain('late')
+  })
+
+  test('an item that this process put back to its place is found at once, however long ago it was put', async () => {
+    await beginLatePut()
+    await late.query('commit')
+    await late.query(`update ${names.counters} set waiting = waiting + 1 where slot = 0`)
+    expect(await got(1)).toEqual(['late'])
+    expect(await got(10)).toHaveLength(10)
+    await queue.release('late', { keepPlace: true })
+    expect(await got(1)).toEqual(['late'])
   })
 
   test('a higher priority goes first at every claim, and then the mark is not of its rank', async () => {

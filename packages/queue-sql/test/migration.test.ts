@@ -96,6 +96,76 @@ async function idsIn(queue: Queue, stage: Stage): Promise<string[]> {
   return ids
 }
 
+/** What a queue of version 2 with a few items must still be after the upgrade, and what it can do from then on. */
+async function expectUpgraded(queue: Queue): Promise<void> {
+  expect(await queue.lookup('old')).toMatchObject({
+    stage: 'FAIL',
+    attempt: 1,
+    reason: 'because',
+    history: [{ attempt: 1, outcome: 'FAIL', reason: 'because' }],
+  })
+  expect(await queue.control.read()).toEqual({ paused: true, pausedAt: 5, limits: {} })
+  expect(await queue.control.sync()).toBe(1)
+  expect(await queue.document('notes').write(1, { ifVersion: undefined })).toBe(true)
+  expect(await queue.requeue(['old'])).toMatchObject({ moved: 1 })
+  expect(await queue.get(1)).toMatchObject([{ id: 'old', attempt: 2 }])
+  await queue.release('old', { retryState: 7, failureClass: 'error', keepPlace: true })
+  expect(await queue.lookup('old')).toMatchObject({ retryState: 7, failureClass: 'error' })
+}
+
+/** One item that failed, as version 2 keeps it. */
+function failedText(t: TableNames, { uid, slots }: Omit<Dialect, 'seriesText'>): string[] {
+  return [
+    `insert into ${t.queues} (name, paused_at) values ('work', 5)`,
+    `insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, available_at, body)
+      select 1, 1, 'old', ${uid}, 0, 0, 0, 1, 1, '{}' from (select 1 as n) one`,
+    `insert into ${t.finished} (seq, queue_id, stage, attempt, claimed_at, ended_at, reason) values (1, 1, 3, 1, 2, 3, 'because')`,
+    ...Array.from(
+      { length: slots },
+      (_, slot) =>
+        `insert into ${t.counters} (queue_id, slot, waiting, processing, success, fail) values (1, ${slot}, 0, 0, 0, ${slot === 0 ? 1 : 0})`,
+    ),
+    `create table ${t.schema} (version integer primary key)`,
+    `insert into ${t.schema} (version) values (2)`,
+  ]
+}
+
+describe('a queue of version 2 is upgraded when it is opened', () => {
+  const folder = freshDirectory()
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('in a SQLite file', async () => {
+    mkdirSync(folder)
+    const path = join(folder, 'queue.db')
+    const t = tableNames('sluice_')
+    const database = new DatabaseSync(path)
+    const steps = sqliteSteps(t).slice(0, 2).flat()
+    for (const text of [...steps, ...failedText(t, { uid: `'uid'`, slots: 1 })]) database.exec(text)
+    database.close()
+    const queue = await openQueue({ name: 'work', url: `sqlite:${path}` })
+    await expectUpgraded(queue)
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
+    await queue.close()
+  })
+
+  test('in PostgreSQL', async () => {
+    const url = inject('postgresUrl')
+    const tablePrefix = freshPrefix()
+    const t = tableNames(tablePrefix)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    const steps = postgresSteps(t).slice(0, 2).flat()
+    for (const text of [...steps, ...failedText(t, { uid: 'gen_random_uuid()', slots: 16 })]) {
+      await client.query(text)
+    }
+    await client.end()
+    const queue = await openQueue({ name: 'work', url, tablePrefix })
+    await expectUpgraded(queue)
+    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
+    await queue.close()
+  })
+})
+
 function firstStep(steps: SchemaSteps): readonly string[] {
   return steps[0] ?? []
 }

@@ -16,6 +16,12 @@ const ROW: WantedRow = {
   reason: null,
   result: null,
   details: null,
+  failure_class: null,
+  exit_code: null,
+  job_uid: null,
+  unsent: null,
+  keep_place: null,
+  retry_state: null,
 }
 
 describe('a batch whose moves are alike', () => {
@@ -38,6 +44,9 @@ describe('a batch whose moves are alike', () => {
     ['a reason', { reason: 'because' }],
     ['a result', { result: '1' }],
     ['details', { details: '{}' }],
+    ['a failure class', { failure_class: 'oom' }],
+    ['an exit code', { exit_code: 0 }],
+    ['a uid of the job', { job_uid: 'w-1' }],
   ])('is not one with %s in it', (_, differing) => {
     expect(plainBatch([ROW, { ...ROW, id: 'b', ...differing }])).toBeUndefined()
   })

@@ -2,6 +2,7 @@ import { SluiceError } from '@sluice/core'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { isOutcomeUnknown, isPostgresContention, isSqliteBusy, sqlError } from '../src/sql-errors.js'
+import { StatementOverdueError } from '../src/statement-time.js'
 
 const attempt = { what: 'claim items (queue "tiles")', place: 'PostgreSQL at db.example:5432, database work' }
 
@@ -49,7 +50,8 @@ const recorded: [string, Error, string, boolean][] = [
   ['broken pipe', system('EPIPE', 'write', 'write EPIPE'), 'UNAVAILABLE', true],
   ['pool timeout', new Error('timeout exceeded when trying to connect'), 'UNAVAILABLE', true],
   ['connect timeout', new Error('Connection terminated due to connection timeout'), 'UNAVAILABLE', true],
-  ['read timeout', new Error('Query read timeout'), 'UNAVAILABLE', true],
+  ['read timeout', new StatementOverdueError('no answer within 500 ms'), 'UNAVAILABLE', true],
+  ['connect timeout of the client', new Error('timeout expired'), 'UNAVAILABLE', true],
   ['terminated', new Error('Connection terminated unexpectedly'), 'UNAVAILABLE', true],
   [
     'broken before the query',
@@ -203,12 +205,14 @@ test('contention is what another transaction caused, and nothing else', () => {
 })
 
 test.each([
-  ['an answer that is lost', new Error('Query read timeout'), true],
+  ['an answer that is lost', new StatementOverdueError('no answer within 500 ms'), true],
   ['a connection that breaks', system('ECONNRESET', 'read', 'read ECONNRESET'), true],
   ['a server that refuses', said('ERROR', '23514', 'violates check constraint'), false],
+  ['a disk that fails', sqlite(1034, 'disk I/O error'), true],
   ['a disk that is full', sqlite(13, 'database or disk is full'), false],
   ['no connection at all', system('ECONNREFUSED', 'connect', 'connect ECONNREFUSED 127.0.0.1:5433'), false],
   ['no connection in time', new Error('timeout exceeded when trying to connect'), false],
+  ['a server that never greets', new Error('Connection terminated due to connection timeout'), false],
 ])('after %s', (_, cause, isUnknown) => {
   expect(isOutcomeUnknown(sqlError(cause, attempt))).toBe(isUnknown)
 })

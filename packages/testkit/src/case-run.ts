@@ -1,4 +1,5 @@
 import { AssertionError } from 'node:assert'
+import type { EngineCase, EngineHarness } from './engine-harness.js'
 import { promiseOf } from './promises.js'
 import type { QueueCase, QueueHarness } from './queue-harness.js'
 import type { WorkerCase, WorkerHarness } from './worker-harness.js'
@@ -41,6 +42,14 @@ export async function runWorkerCase(
     if (one.needs === undefined) return undefined
     return one.needs((await harness.open()).supports, harness)
   })
+}
+
+/** The same for a case of the engine: none is ever skipped. */
+export async function runEngineCase(
+  one: EngineCase,
+  makeHarness: () => Promise<EngineHarness>,
+): Promise<string | undefined> {
+  return onHarness(one, makeHarness, async () => undefined)
 }
 
 interface AnyCase<H> {

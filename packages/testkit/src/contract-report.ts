@@ -1,4 +1,6 @@
 import type { CaseResult } from './case-run.js'
+import { engineContract } from './engine-contract.js'
+import { enginePromises } from './engine-promises.js'
 import { queuePromises, workerPromises, type ContractPromise } from './promises.js'
 import { queueContract } from './queue-contract.js'
 import { workerContract } from './worker-contract.js'
@@ -24,6 +26,8 @@ export function contractTable(): string {
     ...promiseSections(queuePromises, queueContract),
     '## What every worker promises',
     ...promiseSections(workerPromises, workerContract),
+    '## What the engine promises',
+    ...promiseSections(enginePromises, engineContract),
     '',
   ].join('\n\n')
 }

@@ -8,17 +8,29 @@ export type {
   TroubledQueue,
   TroubleOptions,
 } from './queue-harness.js'
+export { engineContract } from './engine-contract.js'
+export type {
+  ControlledWorker,
+  EngineCase,
+  EngineHarness,
+  EngineSettings,
+  EngineTick,
+  TestedEngine,
+} from './engine-harness.js'
+export { engineMutants } from './engine-mutants.js'
+export type { EngineMutant } from './engine-mutants.js'
+export { enginePromises } from './engine-promises.js'
 export { workerContract } from './worker-contract.js'
 export type { ObstructedWorker, TroubledSends, WorkerCase, WorkerHarness } from './worker-harness.js'
 export { promiseOf, queuePromises, workerPromises } from './promises.js'
 export type { ContractPromise } from './promises.js'
-export { runQueueCase, runWorkerCase } from './case-run.js'
+export { runEngineCase, runQueueCase, runWorkerCase } from './case-run.js'
 export type { CaseResult } from './case-run.js'
 export { verifyQueue, verifyWorker } from './verification.js'
 export type { VerifyOptions } from './verification.js'
 export { queueMutants } from './queue-mutants.js'
 export type { QueueMutant } from './queue-mutants/queue-mutant.js'
-export { crashAtCalls, interceptQueue, wrapQueue } from './queue-wrapping.js'
+export { crashAtCalls, interceptQueue, troubleAtCalls, wrapQueue } from './queue-wrapping.js'
 export type { AroundCall } from './queue-wrapping.js'
 export { workerMutants } from './worker-mutants.js'
 export type { WorkerMutant } from './worker-mutants.js'

@@ -34,7 +34,8 @@ export class ManualClock implements Clock {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const sleeper = { wakeAt: this.#now + Math.max(0, ms), wake: resolve }
+    // Whole ms, as timers have them: at an instant of so many digits a smaller part is lost, and no time would go by.
+    const sleeper = { wakeAt: this.#now + Math.max(0, Math.ceil(ms)), wake: resolve }
     this.#sleepers.push(sleeper)
     const leave = () => {
       this.#sleepers = this.#sleepers.filter((other) => other !== sleeper)

@@ -1,4 +1,4 @@
-import { MAX_ID_BYTES, type JsonValue } from '@sluice/core'
+import { MAX_DOCUMENT_NAME_BYTES, MAX_ID_BYTES, type JsonValue } from '@sluice/core'
 
 /** Legal ids that have broken some store or other. All are different items. */
 export const oddIds: readonly string[] = [
@@ -90,6 +90,39 @@ export const badIds: readonly (readonly [what: string, id: unknown])[] = [
   ['an empty string', ''],
   ['1,025 bytes', 'x'.repeat(MAX_ID_BYTES + 1)],
   ['fewer than 1,024 characters but more bytes', 'é'.repeat(MAX_ID_BYTES / 2 + 1)],
+  ['the NUL character', 'a\0b'],
+  ['a high surrogate without its partner', 'a\ud800'],
+  ['a low surrogate without its partner', '\udc00a'],
+  ['undefined', undefined],
+  ['null', null],
+  ['a number', 7],
+  ['an object', { toString: () => 'a' }],
+]
+
+/** Legal names of documents. All are different documents. */
+export const oddDocumentNames: readonly string[] = [
+  ...oddIds.filter((id) => Buffer.byteLength(id) <= MAX_DOCUMENT_NAME_BYTES),
+  'a/',
+  'a//',
+  'a/b',
+  'a/b/',
+  'engine/state',
+  'engine/State',
+  'engine',
+  '1',
+  'a/1',
+  'a.json',
+  'x'.repeat(MAX_DOCUMENT_NAME_BYTES),
+  `${'x'.repeat(MAX_DOCUMENT_NAME_BYTES - 1)}X`,
+  '😀'.repeat(MAX_DOCUMENT_NAME_BYTES / 4),
+  '/'.repeat(MAX_DOCUMENT_NAME_BYTES),
+]
+
+/** What must be refused as the name of a document, by name. */
+export const badDocumentNames: readonly (readonly [what: string, name: unknown])[] = [
+  ['an empty string', ''],
+  ['129 bytes', 'x'.repeat(MAX_DOCUMENT_NAME_BYTES + 1)],
+  ['fewer than 128 characters but more bytes', 'é'.repeat(MAX_DOCUMENT_NAME_BYTES / 2 + 1)],
   ['the NUL character', 'a\0b'],
   ['a high surrogate without its partner', 'a\ud800'],
   ['a low surrogate without its partner', '\udc00a'],

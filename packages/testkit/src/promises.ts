@@ -1,3 +1,5 @@
+import { enginePromises } from './engine-promises.js'
+
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {
   readonly id: string
@@ -28,11 +30,15 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-GET-3',
-    text: '`get` never returns more than the items there are; an empty queue gives `[]` at once.',
+    text: '`get` never returns more than the items there are, and returns at once; it may give fewer than asked for and than there are, and only `[]` says that nothing can be given out now.',
   },
   {
     id: 'Q-GET-4',
     text: 'A process killed anywhere inside `get` loses nothing: each item is then WAITING, or PROCESSING with its attempt readable by `list`.',
+  },
+  {
+    id: 'Q-GET-5',
+    text: 'A `get` under a lease that was released, has run out, or is held by another holder or under another token rejects `SLUICE_LEASE_LOST` and claims nothing; without `supports.fencedClaims` what it had claimed is back in WAITING by then, uncounted and in its place.',
   },
   {
     id: 'Q-MOVE-1',
@@ -48,6 +54,14 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'Killed anywhere inside a move, the item is afterwards in exactly one of the two stages, body and attempt intact, and the next call finishes the move.',
   },
   {
+    id: 'Q-MOVE-5',
+    text: 'What is given back with `keepPlace` is given out next in the place that it had before its claim.',
+  },
+  {
+    id: 'Q-MOVE-6',
+    text: 'The `retryState` of the latest release is part of the item’s summary and is given out with the next claim; a release without one and a `requeue` take it away.',
+  },
+  {
     id: 'Q-SIZE-1',
     text: '`size` counts each item once, in its one stage; with no writer running it is exact, and `sizes` adds up to the number of items.',
   },
@@ -57,7 +71,7 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-LOOK-2',
-    text: '`lookup` has the body, stage, attempt, priority, instants, last reason, result, details and the history of attempts.',
+    text: '`lookup` has the body, stage, attempt, priority, instants, last reason, result, details, and how the last job ended (failure class, exit code, job uid), and the history of attempts with the same of each, and whether it was sent at all.',
   },
   {
     id: 'Q-LIST-1',
@@ -69,19 +83,43 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-NAME-1',
-    text: 'Queues with different names in one store never see each other’s items, controls or leases.',
+    text: 'Queues with different names in one store never see each other’s items, controls, leases or documents.',
   },
   {
     id: 'Q-CTRL-1',
     text: 'Pause, resume and live limits are seen by every process on the storage; each call changes only its own part.',
   },
   {
+    id: 'Q-CTRL-2',
+    text: '`control.sync` gives a number that is one more each time, and every process on the storage reads it in `syncs`.',
+  },
+  {
     id: 'Q-LEASE-1',
     text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
   },
   {
+    id: 'Q-DOC-1',
+    text: 'A document reads what was written last, by any process, whole and up to `maxBodyBytes`; none is an item.',
+  },
+  {
+    id: 'Q-DOC-2',
+    text: 'A document is changed by compare-and-set: of concurrent changes of one version exactly one is done; each write makes the version one more, and no version comes twice, over removals too.',
+  },
+  {
+    id: 'Q-DOC-3',
+    text: 'Under a lease that is lost a write or removal of a document rejects `SLUICE_LEASE_LOST` and changes nothing.',
+  },
+  {
+    id: 'Q-DOC-4',
+    text: '`documents` names those that exist and begin with a prefix, in the order of their UTF-8 bytes.',
+  },
+  {
     id: 'Q-SWEEP-1',
     text: '`sweep`, where there is one, may run at any time: no item changes by it, but those that have been in SUCCESS or FAIL for longer than `retentionMs` are gone.',
+  },
+  {
+    id: 'Q-END-1',
+    text: 'Every call ends within its documented time, whichever single operation of the storage fails, hangs or loses its answer, once or from there on: with its outcome, or with `SLUICE_QUEUE_UNAVAILABLE` that names the queue and may be tried again. What has no limit of its own, such as `sweep`, ends with `close`.',
   },
   {
     id: 'Q-CLOSE-1',
@@ -101,11 +139,15 @@ export const workerPromises: readonly ContractPromise[] = [
   },
   {
     id: 'W-SEND-2',
-    text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` for the worker’s trouble, `SLUICE_WORKER_DENIED` for credentials; any legal id is accepted.',
+    text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` when it cannot be sent now, `SLUICE_WORKER_DENIED` for credentials; `concerns` says whether the trouble is the item’s, the worker’s, or that there is no room, and after a refusal there is no job; any legal id is accepted.',
+  },
+  {
+    id: 'W-PROBE-1',
+    text: '`probeSend` resolves only if a job could be sent now, and rejects as `sendJob` would; it starts nothing.',
   },
   {
     id: 'W-POLL-1',
-    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten.',
+    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten; of several jobs of one id one report has, as `earlier`, all others that are unfinished. `jobUid` and `exitCode`, where a report has them, are the job’s own and stay.',
   },
   {
     id: 'W-POLL-2',
@@ -133,5 +175,5 @@ export const workerPromises: readonly ContractPromise[] = [
 /** The promise that a case id such as `Q-GET-2/b` belongs to. */
 export function promiseOf(caseId: string): ContractPromise | undefined {
   const id = caseId.split('/')[0]
-  return [...queuePromises, ...workerPromises].find((promise) => promise.id === id)
+  return [...queuePromises, ...workerPromises, ...enginePromises].find((promise) => promise.id === id)
 }

@@ -1,7 +1,11 @@
 import { batchCases } from './queue-cases/batch-cases.js'
 import { claimCases } from './queue-cases/claim-cases.js'
 import { controlCases } from './queue-cases/control-cases.js'
+import { documentCases } from './queue-cases/document-cases.js'
+import { documentVersionCases } from './queue-cases/document-version-cases.js'
 import { endCases } from './queue-cases/end-cases.js'
+import { fencedClaimCases } from './queue-cases/fenced-claim-cases.js'
+import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
 import { listCases } from './queue-cases/list-cases.js'
@@ -9,10 +13,16 @@ import { lookCases } from './queue-cases/look-cases.js'
 import { moveCases } from './queue-cases/move-cases.js'
 import { moveCrashCases } from './queue-cases/move-crash-cases.js'
 import { lengthCases } from './queue-cases/length-cases.js'
+import { outcomeCases } from './queue-cases/outcome-cases.js'
+import { placeCases } from './queue-cases/place-cases.js'
 import { putCases } from './queue-cases/put-cases.js'
+import { retryStateCases } from './queue-cases/retry-state-cases.js'
 import { settleCases } from './queue-cases/settle-cases.js'
+import { syncCases } from './queue-cases/sync-cases.js'
 import { timeCases } from './queue-cases/time-cases.js'
 import { sweepCases } from './queue-cases/sweep-cases.js'
+import { troubleCases } from './queue-cases/trouble-cases.js'
+import { troubleStateCases } from './queue-cases/trouble-state-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
 
@@ -23,15 +33,25 @@ export const queueContract: readonly QueueCase[] = [
   ...batchCases,
   ...getCases,
   ...claimCases,
+  ...fencedClaimCases,
   ...moveCases,
   ...settleCases,
   ...moveCrashCases,
+  ...placeCases,
+  ...retryStateCases,
   ...lookCases,
+  ...outcomeCases,
   ...walkCases,
   ...listCases,
   ...timeCases,
   ...controlCases,
+  ...syncCases,
   ...leaseCases,
+  ...documentCases,
+  ...documentVersionCases,
+  ...fencedDocumentCases,
   ...sweepCases,
+  ...troubleCases,
+  ...troubleStateCases,
   ...endCases,
 ]

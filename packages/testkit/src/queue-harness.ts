@@ -44,6 +44,11 @@ export interface QueueHarness {
   openUnreachable?(): Promise<Queue>
   /** A Queue object of the default name, with short timeouts, with whose storage operations something goes wrong [Q-END-1]. */
   openTroubled?(options: TroubleOptions): Promise<TroubledQueue>
+  /**
+   * How many troubled Queue objects may be at work at once on the store without one holding up another, by a lock for instance: the cases of Q-END-1
+   * are over so much sooner. Default 1.
+   */
+  readonly troublesAtOnce?: number
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

@@ -1,17 +1,25 @@
+import { documentMutants } from './queue-mutants/document-mutants.js'
+import { fenceMutants } from './queue-mutants/fence-mutants.js'
 import { getMutants } from './queue-mutants/get-mutants.js'
 import { lookMutants } from './queue-mutants/look-mutants.js'
 import { moveMutants } from './queue-mutants/move-mutants.js'
 import { putMutants } from './queue-mutants/put-mutants.js'
 import type { QueueMutant } from './queue-mutants/queue-mutant.js'
+import { returnMutants } from './queue-mutants/return-mutants.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
 import { sweepMutants } from './queue-mutants/sweep-mutants.js'
+import { troubleMutants } from './queue-mutants/trouble-mutants.js'
 
 /** Queues that are broken on purpose: every case of the contract catches at least one of them. */
 export const queueMutants: readonly QueueMutant[] = [
   ...putMutants,
   ...getMutants,
+  ...fenceMutants,
   ...moveMutants,
+  ...returnMutants,
   ...lookMutants,
   ...storeMutants,
+  ...documentMutants,
   ...sweepMutants,
+  ...troubleMutants,
 ]

@@ -1,4 +1,14 @@
-import { STAGES, type ItemHead, type ItemRecord, type JsonValue, type Queue, type Stage } from '@sluice/core'
+import {
+  STAGES,
+  type ControlState,
+  type DocumentVersion,
+  type ItemHead,
+  type ItemRecord,
+  type JsonValue,
+  type Lease,
+  type Queue,
+  type Stage,
+} from '@sluice/core'
 import { at, check, same } from './check.js'
 import type { QueueHarness } from './queue-harness.js'
 
@@ -65,6 +75,21 @@ export async function bring(
   if (stage === 'FAIL') await queue.fail(id, { attempt: 1, reason: `of ${id}` })
 }
 
+/** The same for many at once, into a queue that has nothing to give out. */
+export async function bringAll(queue: Queue, ids: readonly string[], stage: Stage): Promise<void> {
+  await queue.putMany(ids.map((id) => ({ id, body: { of: id } })))
+  if (stage === 'WAITING') return
+  const given = new Set(jobsOf(await queue.get(ids.length)))
+  check(
+    ids.every((id) => given.has(`${id}@1`)),
+    `get(${ids.length}) gives all that wait at attempt 1`,
+    [...given],
+  )
+  if (stage === 'PROCESSING') return
+  const { settled } = await queue.settle(ids.map((id) => ({ id, attempt: 1, stage })))
+  same(settled, ids.length, `all are settled to ${stage}`)
+}
+
 /** One item in each stage, named after it: `in-WAITING` and so on. */
 export async function oneInEach(queue: Queue): Promise<void> {
   for (const stage of ['PROCESSING', 'SUCCESS', 'FAIL', 'WAITING'] as const) {
@@ -105,4 +130,29 @@ export async function apart(queue: Queue, harness: Pick<QueueHarness, 'passTime'
 /** The given span and what the queue's order is unsure by. */
 export function spanOf(queue: Queue, ms: number): number {
   return ms + queue.supports.orderPrecisionMs + 1
+}
+
+/** Writes a document that does not exist, and gives what it reads as then. */
+export async function written(queue: Queue, name: string, value: JsonValue): Promise<DocumentVersion> {
+  const document = queue.document(name)
+  same(await document.write(value, { ifVersion: undefined }), true, `${JSON.stringify(name)} is written`)
+  const found = await document.read()
+  check(found !== undefined, `${JSON.stringify(name)} can be read once it is written`)
+  if (found === undefined) throw new Error('unreachable')
+  check(Number.isSafeInteger(found.version) && found.version >= 1, 'its version is 1 or more', found.version)
+  return found
+}
+
+/** The lease `dispatch`, which must be free. */
+export async function taken(queue: Queue, holder: string, ttlMs: number): Promise<Lease> {
+  const lease = await queue.lease('dispatch', holder, ttlMs)
+  check(lease !== undefined, `the lease is free, and ${holder} gets it`)
+  if (lease === undefined) throw new Error('unreachable')
+  return lease
+}
+
+/** The control state without the count of syncs, which may be 0 or absent where nobody asked for one. */
+export async function settingsOf(queue: Queue): Promise<Omit<ControlState, 'syncs'>> {
+  const { syncs: _, ...settings } = await queue.control.read()
+  return settings
 }

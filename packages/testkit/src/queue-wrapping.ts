@@ -1,5 +1,6 @@
-import type { Queue, QueueDocument } from '@sluice/core'
-import type { CrashingQueue } from './queue-harness.js'
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError, type Lease, type Queue, type QueueDocument } from '@sluice/core'
+import type { CrashingQueue, TroubleOptions, TroubledQueue } from './queue-harness.js'
 
 /** What is done around each call of a wrapped queue. */
 export type AroundCall = <T>(call: () => Promise<T>, method: string) => Promise<T>
@@ -35,11 +36,26 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     list: (...args) => around(() => inner.list(...args), 'list'),
     listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads'),
     now: () => around(() => inner.now(), 'now'),
-    lease: (...args) => around(() => inner.lease(...args), 'lease'),
+    lease: async (...args) => {
+      const lease = await around(() => inner.lease(...args), 'lease')
+      return lease && interceptLease(lease, around)
+    },
     document: (name) => interceptDocument(inner.document(name), around),
     documents: (...args) => around(() => inner.documents(...args), 'documents'),
     ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep') }),
     close: () => around(() => inner.close(), 'close'),
+  }
+}
+
+function interceptLease(inner: Lease, around: AroundCall): Lease {
+  const { name, holder, fence, ttlMs } = inner
+  return {
+    name,
+    holder,
+    fence,
+    ttlMs,
+    renew: () => around(() => inner.renew(), 'lease.renew'),
+    release: () => around(() => inner.release(), 'lease.release'),
   }
 }
 
@@ -76,4 +92,34 @@ export function crashAtCalls(inner: Queue, point: number): CrashingQueue {
     return value
   })
   return { queue, crashed: () => dead }
+}
+
+/** How long a call waits for an answer that doesn't come. */
+const ANSWER_MS = 20
+
+/**
+ * The `openTroubled` of a queue whose calls are each one atomic storage operation: a call of which that operation goes wrong rejects
+ * SLUICE_QUEUE_UNAVAILABLE, at once or when it has waited long enough for its answer.
+ */
+export function troubleAtCalls(inner: Queue, { trouble, point, lasting }: TroubleOptions): TroubledQueue {
+  let operations = 0
+  let reached = false
+  const queue = interceptQueue(inner, async (call, method) => {
+    if (method === 'close') return call()
+    const number = operations++
+    if (number < point || (number > point && !lasting)) return call()
+    reached = true
+    // Whatever the answer is, it is lost.
+    if (trouble === 'answer-lost') await Promise.allSettled([call()])
+    if (trouble !== 'fails') await pause(ANSWER_MS)
+    throw unanswered(method, inner.name)
+  })
+  return { queue, reached: () => reached, callMs: ANSWER_MS }
+}
+
+function unanswered(method: string, name: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Cannot ${method} of queue ${JSON.stringify(name)}: the storage refused, or did not answer in time. Try again`,
+  )
 }

@@ -1,5 +1,7 @@
 import { describe, test } from 'vitest'
-import { runQueueCase, runWorkerCase } from './case-run.js'
+import { runEngineCase, runQueueCase, runWorkerCase } from './case-run.js'
+import { engineContract } from './engine-contract.js'
+import type { EngineHarness } from './engine-harness.js'
 import { queueContract } from './queue-contract.js'
 import type { QueueHarness } from './queue-harness.js'
 import type { RunnerOptions } from './runner-options.js'
@@ -37,6 +39,22 @@ export function testWorker(
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)
+      })
+    }
+  })
+}
+
+/** Registers every case of the engine's contract as a test, each on a harness of its own. */
+export function testEngine(
+  name: string,
+  makeHarness: () => Promise<EngineHarness>,
+  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+): void {
+  describe(`the engine contract: ${name}`, { concurrent }, () => {
+    for (const one of engineContract) {
+      // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
+      test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async () => {
+        await runEngineCase(one, makeHarness)
       })
     }
   })

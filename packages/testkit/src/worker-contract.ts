@@ -1,6 +1,10 @@
+import { concernsCases } from './worker-cases/concerns-cases.js'
+import { earlierCases } from './worker-cases/earlier-cases.js'
 import { incompletePollCases } from './worker-cases/incomplete-poll-cases.js'
 import { pendingCases } from './worker-cases/pending-cases.js'
 import { pollCases } from './worker-cases/poll-cases.js'
+import { probeCases } from './worker-cases/probe-cases.js'
+import { reportCases } from './worker-cases/report-cases.js'
 import { sendCases } from './worker-cases/send-cases.js'
 import { stopCases } from './worker-cases/stop-cases.js'
 import type { WorkerCase } from './worker-harness.js'
@@ -8,7 +12,11 @@ import type { WorkerCase } from './worker-harness.js'
 /** The contract of a worker, as data: run each case on a harness of its own. */
 export const workerContract: readonly WorkerCase[] = [
   ...sendCases,
+  ...concernsCases,
+  ...probeCases,
   ...pollCases,
+  ...earlierCases,
+  ...reportCases,
   ...incompletePollCases,
   ...pendingCases,
   ...stopCases,

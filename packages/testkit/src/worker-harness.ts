@@ -37,6 +37,12 @@ export interface WorkerHarness {
    * meets it [W-SEND-2, W-PROBE-1].
    */
   openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>
+  /** Takes a job away from the worker's side without a trace, as an operator does who deletes it there. Absent: nobody can. */
+  loseJob?(job: JobRef): Promise<void>
+  /** Its reports have a `jobUid` [W-POLL-1]. */
+  readonly hasJobUids?: boolean
+  /** The exit codes of the programs that `finish` ends. Absent: its reports have none [W-POLL-1]. */
+  readonly exitCodes?: Readonly<Record<'SUCCESS' | 'FAIL', number>>
   /** Ends all jobs, closes what it opened, and cleans up. */
   close(): Promise<void>
 }
@@ -50,8 +56,10 @@ export interface ObstructedWorker {
 
 /** A worker whose sends can be made to fail. */
 export interface TroubledSends extends ObstructedWorker {
-  /** Of trouble that concerns one item: the body that meets it, while others are taken. */
+  /** Of trouble that concerns one item: the body that meets it, while others are taken. Default that of the harness. */
   readonly troubledBody?: JsonValue
+  /** Of trouble that goes by the item's id: that id. Default `troubled`. */
+  readonly troubledId?: string
 }
 
 /** One check of one promise. */
@@ -61,7 +69,10 @@ export interface WorkerCase {
   /** What holds when it passes, in one sentence. */
   readonly title: string
   /** Why it can't be run here, from what the worker supports and the harness offers; `undefined` to run it. */
-  readonly needs?: (supports: WorkerSupports, harness: WorkerHarness) => string | undefined
+  readonly needs?: (
+    supports: WorkerSupports,
+    harness: WorkerHarness,
+  ) => string | undefined | Promise<string | undefined>
   /** Rejects with a message for people when the promise is broken. It leaves the closing of the harness to its caller. */
   run(harness: WorkerHarness): Promise<void>
 }

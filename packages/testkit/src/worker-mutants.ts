@@ -1,9 +1,17 @@
 import { pollMutants } from './worker-mutants/poll-mutants.js'
+import { reportMutants } from './worker-mutants/report-mutants.js'
 import { sendMutants } from './worker-mutants/send-mutants.js'
 import { stopMutants } from './worker-mutants/stop-mutants.js'
+import { troubleMutants } from './worker-mutants/trouble-mutants.js'
 import type { WorkerMutant } from './worker-mutants/worker-mutant.js'
 
 export type { WorkerMutant } from './worker-mutants/worker-mutant.js'
 
 /** Workers that are broken on purpose: every case of the contract catches at least one of them. */
-export const workerMutants: readonly WorkerMutant[] = [...sendMutants, ...pollMutants, ...stopMutants]
+export const workerMutants: readonly WorkerMutant[] = [
+  ...sendMutants,
+  ...troubleMutants,
+  ...pollMutants,
+  ...reportMutants,
+  ...stopMutants,
+]

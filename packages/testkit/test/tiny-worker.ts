@@ -22,13 +22,16 @@ interface Obstruction {
   isThere: boolean
 }
 
-type Trouble = () => void
+type Call = 'sendJob' | 'probeSend' | 'other'
+/** Called as each call begins, and as a send ends. */
+type Trouble = (call: Call, itemId?: string) => void
 
 const REFUSED_BODY = 'a body that this worker can never accept'
 
 /** Where the jobs of tiny workers run: it outlives them, as a cluster would. */
 class TinyPlace {
   readonly jobs = new Map<string, TinyJob>()
+  #started = 0
 
   find(queue: string, job: JobRef): TinyJob | undefined {
     return this.jobs.get(JSON.stringify([queue, job.id, job.uid, job.attempt]))
@@ -39,7 +42,7 @@ class TinyPlace {
     this.jobs.set(JSON.stringify([queue, id, uid, attempt]), {
       ref: { id, uid, attempt },
       queue,
-      report: { stage: 'PROCESSING', uid, attempt },
+      report: { stage: 'PROCESSING', uid, attempt, jobUid: `job ${++this.#started}` },
       forgotten: false,
       starts: 1,
     })
@@ -61,9 +64,10 @@ function tinyWorker(
 ): Worker {
   let closed = false
   let lastKnown = new Map<string, JobReport>()
-  const begin = () => {
+  let sentWell = false
+  const begin = (call: Call = 'other', itemId?: string) => {
     if (closed) throw new SluiceError('SLUICE_WORKER_CLOSED', 'it is closed')
-    trouble()
+    trouble(call, itemId)
   }
   return {
     name,
@@ -74,13 +78,21 @@ function tinyWorker(
       watch: true,
       pending: true,
       incompletePolls: true,
+      probeSend: true,
     },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
-      begin()
+      const ref = { id, uid: job.uid, attempt: job.attempt }
+      // One that is there needs no room.
+      begin(place.find(name, ref) === undefined ? 'sendJob' : 'other', id)
       if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
-      place.start(name, { id, uid: job.uid, attempt: job.attempt })
-      trouble()
+      place.start(name, ref)
+      trouble('other')
+      sentWell = true
+    },
+    async probeSend(sample) {
+      begin('probeSend', sample?.id)
+      if (sample === undefined && !sentWell) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no sample')
     },
     async pollAllStatus() {
       begin()
@@ -88,9 +100,9 @@ function tinyWorker(
         return Object.assign(new Map(lastKnown), { complete: false, incompleteReason: 'obstructed' })
       const reports = new Map<string, JobReport>()
       for (const { queue, ref, report, forgotten } of place.jobs.values()) {
+        if (queue !== name || forgotten) continue
         const other = reports.get(ref.id)
-        if (queue === name && !forgotten && !(other && other.attempt > ref.attempt))
-          reports.set(ref.id, report)
+        reports.set(ref.id, other === undefined ? report : together(other, report))
       }
       lastKnown = new Map(reports)
       return reports
@@ -103,8 +115,7 @@ function tinyWorker(
       begin()
       const found = place.find(name, job)
       if (found?.report.stage !== 'PROCESSING') return
-      const { uid, attempt } = found.ref
-      found.report = { stage: 'FAIL', uid, attempt, message: reason, failureClass: 'killed' }
+      found.report = { ...found.report, stage: 'FAIL', message: reason, failureClass: 'killed' }
     },
     async forgetJobs(jobs) {
       begin()
@@ -128,6 +139,15 @@ function tinyWorker(
   }
 }
 
+/** Two of one item: a later attempt, or another uid, comes first. */
+function together(one: JobReport, other: JobReport): JobReport {
+  const isLater = one.uid !== other.uid || other.attempt > one.attempt
+  const [{ earlier: _, ...first }, second] = isLater ? [other, one] : [one, other]
+  const all = [...(one.earlier ?? []), { ...second, earlier: undefined }]
+  const earlier = all.flatMap(({ earlier: __, ...report }) => (report.stage === 'PROCESSING' ? [report] : []))
+  return earlier.length === 0 ? first : { ...first, earlier }
+}
+
 function failing(error: SluiceError): Trouble {
   return () => {
     throw error
@@ -141,8 +161,29 @@ export async function tinyHarness(): Promise<WorkerHarness> {
     open: async (name = 'contract') => tinyWorker(place, name),
     body: () => null,
     finish: async (job, how) => {
-      for (const found of place.all(job))
-        found.report = { stage: how, uid: found.ref.uid, attempt: found.ref.attempt }
+      const exitCode = how === 'SUCCESS' ? 0 : 3
+      for (const found of place.all(job)) {
+        const { uid, attempt, jobUid = '' } = found.report
+        found.report = { stage: how, uid, attempt, jobUid, exitCode }
+      }
+    },
+    hasJobUids: true,
+    exitCodes: { SUCCESS: 0, FAIL: 3 },
+    loseJob: async (job) => {
+      for (const { queue } of place.all(job))
+        place.jobs.delete(JSON.stringify([queue, job.id, job.uid, job.attempt]))
+    },
+    openTroubledSends: async (concerns) => {
+      let isThere = false
+      const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'not now', { concerns })
+      const trouble: Trouble = (call, itemId) => {
+        const isHit = concerns === 'worker' || (concerns === 'capacity' && call !== 'other')
+        if (isThere && (isHit || (concerns === 'item' && itemId === 'troubled'))) throw error
+      }
+      const set = (value: boolean) => async () => {
+        isThere = value
+      }
+      return { worker: tinyWorker(place, 'contract', trouble), obstruct: set(true), restore: set(false) }
     },
     sendPending: async (worker, { id, uid, attempt }, message) => {
       await worker.sendJob(id, null, { uid, attempt, queue: worker.name })
@@ -163,7 +204,11 @@ export async function tinyHarness(): Promise<WorkerHarness> {
     starts: async (job) => place.all(job).reduce((sum, found) => sum + found.starts, 0),
     refusedItem: () => ({ id: 'refused', body: REFUSED_BODY }),
     openUnreachable: async () =>
-      tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there'))),
+      tinyWorker(
+        place,
+        'contract',
+        failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there', { concerns: 'worker' })),
+      ),
     openDenied: async () =>
       tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_DENIED', 'who are you?'))),
     openCrashing: async (point) => {

@@ -2,7 +2,8 @@ import { SluiceError, type Clock, type Logger } from '@sluice/core'
 import { z } from 'zod'
 import { isSsoSession, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
-import { argoFailure, type Trouble } from './argo-errors.js'
+import { argoFailure } from './argo-errors.js'
+import { refusedDelete, ttlWarning } from './deletion-check.js'
 import { nameJob } from './job-name.js'
 import type { ParameterMaker, ParameterValue } from './job-parameters.js'
 import { createBody, submitBody } from './manifest.js'
@@ -11,7 +12,7 @@ import { mappingProblems } from './template-check.js'
 import { usesWith } from './template-family.js'
 import type { TemplateKnowledge, TemplateSource } from './template-source.js'
 import { fitBlindly, fitValues } from './value-fit.js'
-import { judgeRead, judgeSend } from './verdict.js'
+import { judgeRead, judgeSend, type Trouble } from './verdict.js'
 import { workflowSchema } from './workflow.js'
 import { roomBytes } from './workflow-size.js'
 import { selectorOf } from './workflow-pages.js'
@@ -31,7 +32,7 @@ export interface CheckParts {
 
 /**
  * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the template, and whether the
- * mapping of parameters fits it.
+ * mapping of parameters fits it. With `deleteFinished` a workflow that does nothing is made and deleted, since nothing else tries that.
  *
  * @returns how many bytes of parameters one item may have
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
@@ -50,6 +51,12 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (knowledge.kind === 'denied') note(`get ${RESOURCES[settings.templateKind]}`, await refusedSubmit(parts))
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
+  if (settings.deleteFinished !== 'never') {
+    note('delete workflows, for deleteFinished', await refusedDelete(parts.api, settings))
+    if (missing.length > 0) throw lacking(settings, missing)
+  }
+  const shortLife = ttlWarning(settings, knowledge)
+  if (shortLife !== undefined) parts.logger.warn({ template: settings.template }, shortLife)
   template.tell(knowledge)
   await adviseOn(parts)
   return checkRoom(parts, knowledge)
@@ -111,8 +118,11 @@ async function refusedCreate({ api, settings }: CheckParts): Promise<string | un
     assertInstance(settings, verdict.json)
     return undefined
   }
-  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template.
-  return verdict.kind === 'rejected' ? undefined : refusal(verdict, settings, 'try to create a workflow')
+  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template. And where there is no
+  // room just now, the permission is there.
+  const isPermitted =
+    verdict.kind === 'rejected' || verdict.kind === 'refused' || verdict.concerns === 'capacity'
+  return isPermitted ? undefined : refusal(verdict, settings, 'try to create a workflow')
 }
 
 /** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run tells. */

@@ -1,8 +1,5 @@
 import { SluiceError, type ErrorCode } from '@sluice/core'
-import type { Verdict } from './verdict.js'
-
-/** A verdict that isn't what was hoped for. */
-export type Trouble = Exclude<Verdict, { readonly kind: 'done' }>
+import type { Trouble } from './verdict.js'
 
 const CODES = {
   absent: 'SLUICE_WORKER_UNAVAILABLE',
@@ -10,6 +7,7 @@ const CODES = {
   unavailable: 'SLUICE_WORKER_UNAVAILABLE',
   misdirected: 'SLUICE_WORKER_UNAVAILABLE',
   homeless: 'SLUICE_WORKER_UNAVAILABLE',
+  refused: 'SLUICE_WORKER_UNAVAILABLE',
   rejected: 'SLUICE_JOB_REJECTED',
   denied: 'SLUICE_WORKER_DENIED',
 } as const satisfies Record<Trouble['kind'], ErrorCode>
@@ -21,6 +19,7 @@ const ADVICE = {
   misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
   homeless:
     ' Mend `namespace` (`worker.namespace`), or make it; the work goes on by itself once it is there.',
+  refused: ' It is tried again.',
   rejected: '',
   denied:
     ' Check the token and the permissions of its account; the work goes on by itself once they are right.',
@@ -32,10 +31,10 @@ const ADVICE = {
  * @param doing what was attempted, on what, as in `submit workflow x`
  */
 export function argoFailure(trouble: Trouble, doing: string, itemId?: string): SluiceError {
-  const { kind, why } = trouble
-  const retryAfterMs = trouble.kind === 'unavailable' ? trouble.retryAfterMs : undefined
+  const { kind, why, concerns, retryAfterMs } = trouble
   return new SluiceError(CODES[kind], `Argo could not ${doing}: ${ended(why)}${ADVICE[kind]}`, {
     ...(itemId === undefined ? {} : { itemId }),
+    ...(concerns === undefined ? {} : { concerns }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   })
 }

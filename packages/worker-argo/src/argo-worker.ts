@@ -1,4 +1,5 @@
 import {
+  MIN_BYTES_PER_SECOND,
   SluiceError,
   assertCount,
   assertItemId,
@@ -13,9 +14,12 @@ import {
   type JsonValue,
   type Logger,
   type PackageContext,
+  type ProbeSample,
   type Worker,
+  type WorkerSupports,
 } from '@sluice/core'
 import { checkAccess } from './access-check.js'
+import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
 import { JobEnder } from './job-ender.js'
@@ -29,6 +33,7 @@ import { optionsSchema, type ArgoWorkerSettings } from './options.js'
 import { PendingChecks } from './pending-checks.js'
 import { RateGate } from './rate-gate.js'
 import { RefusalReview } from './refusal-review.js'
+import { SendProbe } from './send-probe.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
@@ -48,6 +53,7 @@ const SUPPORTS = {
   watch: true,
   pending: true,
   incompletePolls: true,
+  probeSend: true,
 } as const
 
 /**
@@ -70,6 +76,7 @@ interface WorkerParts {
   readonly poller: JobPoller
   readonly lookups: RateGate
   readonly sender: JobSender
+  readonly probe: SendProbe
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
@@ -82,7 +89,10 @@ interface WorkerParts {
  */
 export class ArgoWorker implements Worker {
   readonly name: string
-  readonly supports = SUPPORTS
+  readonly supports: WorkerSupports
+  /** Of one call, and of one that reads a list too. */
+  readonly #limitMs: number
+  readonly #listLimitMs: number
   readonly #parts: WorkerParts
   readonly #closing: AbortController
   #toldSelector = false
@@ -91,6 +101,10 @@ export class ArgoWorker implements Worker {
     this.#parts = parts
     this.#closing = closing
     this.name = parts.settings.name
+    const { listTimeoutMs } = parts.settings
+    this.#limitMs = callLimitMs(parts.settings)
+    this.#listLimitMs = listTimeoutMs + this.#limitMs
+    this.supports = { ...SUPPORTS, longestCallMs: longestMs(this.#listLimitMs) }
   }
 
   /** As {@link openWorker}, with options that were checked. */
@@ -107,7 +121,8 @@ export class ArgoWorker implements Worker {
    *
    * @throws SluiceError SLUICE_JOB_REJECTED when no parameters can be made of the body, the template doesn't take them, or Argo will never
    * accept the workflow; SLUICE_WORKER_UNAVAILABLE for every trouble that may pass, with `retryAfterMs` if it was said;
-   * SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED. TypeError for a wrong argument [W-SEND-2]
+   * SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED. TypeError for a wrong argument. `concerns` says whose trouble it is, where the answer tells: the
+   * item's, the worker's, or that there is no room [W-SEND-2]
    */
   async sendJob(id: string, body: JsonValue, spec: JobSpec): Promise<void> {
     const job = this.#nameOf({ id, uid: spec.uid, attempt: spec.attempt })
@@ -116,7 +131,9 @@ export class ArgoWorker implements Worker {
       throw new TypeError(`this worker is of queue ${names}`)
     }
     assertJson(body)
-    await this.#parts.sender.send({ job, body, spec })
+    await withinCall(`send item ${JSON.stringify(id)}`, this.#limitMs, () =>
+      this.#parts.sender.send({ job, body, spec }),
+    )
   }
 
   /**
@@ -130,7 +147,7 @@ export class ArgoWorker implements Worker {
    */
   async pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     this.#assertOpen()
-    return this.#parts.poller.poll(awaited)
+    return withinCall('poll the workflows', this.#listLimitMs, () => this.#parts.poller.poll(awaited))
   }
 
   /**
@@ -139,8 +156,13 @@ export class ArgoWorker implements Worker {
    */
   async lookupJob(ref: JobRef): Promise<JobReport | undefined> {
     const job = this.#nameOf(ref)
+    return withinCall(`look workflow ${job.workflow} up`, this.#limitMs, () => this.#lookup(job))
+  }
+
+  async #lookup(job: JobName): Promise<JobReport | undefined> {
     const { reader, keeper, ledger, lookups } = this.#parts
-    const found = await lookups.run(() => reader.find(job))
+    this.#assertNotLimited(job, lookups.restMs)
+    const found = await lookups.run(() => reader.find(job, ledger.seenOf(job)))
     if (found.kind === 'ours') return keeper.noteAnswer(ledger.entry(job), found.workflow, true)
     if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
     // One that may have been sent is to be remembered as such.
@@ -154,7 +176,10 @@ export class ArgoWorker implements Worker {
    * message says so [W-STOP-1].
    */
   async cancelJob(ref: JobRef, reason: string): Promise<void> {
-    await this.#parts.ender.cancel(this.#nameOf(ref), reason)
+    const job = this.#nameOf(ref)
+    await withinCall(`cancel workflow ${job.workflow}`, this.#limitMs, () =>
+      this.#parts.ender.cancel(job, reason),
+    )
   }
 
   /**
@@ -163,6 +188,24 @@ export class ArgoWorker implements Worker {
    */
   async forgetJobs(refs: readonly JobRef[]): Promise<void> {
     for (const job of refs.map((ref) => this.#nameOf(ref))) this.#parts.ender.forget(job)
+  }
+
+  /**
+   * Finds out whether a job could be sent now, by a submit (or create) that Kubernetes carries out as a dry run: nothing is stored. The
+   * permission to create, quotas, policies and webhooks are all gone through [W-PROBE-1].
+   *
+   * @param sample an item that was sent well; default what this object sent last
+   * @throws SluiceError as `sendJob` does, but not for the sample itself; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
+   */
+  async probeSend(sample?: ProbeSample): Promise<void> {
+    this.#assertOpen()
+    if (sample !== undefined) {
+      assertItemId(sample.id)
+      assertJson(sample.body)
+    }
+    await withinCall('probe whether workflows are taken', this.#limitMs, () =>
+      this.#parts.probe.probe(sample),
+    )
   }
 
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
@@ -180,7 +223,7 @@ export class ArgoWorker implements Worker {
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    const roomBytes = await this.#parts.check()
+    const roomBytes = await withinCall('check the access to Argo', this.#listLimitMs, this.#parts.check)
     if (this.#toldSelector) return
     this.#toldSelector = true
     const { settings, logger } = this.#parts
@@ -194,6 +237,14 @@ export class ArgoWorker implements Worker {
     this.#closing.abort()
     this.#parts.ender.deletions.close()
     await this.#parts.api.close()
+  }
+
+  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE while the server has asked for no more questions */
+  #assertNotLimited(job: JobName, retryAfterMs: number): void {
+    if (retryAfterMs <= 0) return
+    const message = `Workflow ${job.workflow} is not asked for now: Argo answered 429, and is left alone for ${Math.ceil(retryAfterMs / 1_000)} s.`
+    const options = { itemId: job.ref.id, concerns: 'worker', retryAfterMs } as const
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, options)
   }
 
   #nameOf(ref: JobRef): JobName {
@@ -212,25 +263,46 @@ export class ArgoWorker implements Worker {
   }
 }
 
-function partsOf(base: {
+/** In the course of a call there are a few requests one after the other: a read of the template, a send, a question by name. */
+const REQUESTS_OF_CALL = 4
+
+function callLimitMs({ requestTimeoutMs, maxTotalParameterBytes }: ArgoWorkerSettings): number {
+  return (
+    REQUESTS_OF_CALL * requestTimeoutMs + Math.ceil((maxTotalParameterBytes * 1_000) / MIN_BYTES_PER_SECOND)
+  )
+}
+
+interface BaseParts {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
   readonly clock: Clock
   readonly logger: Logger
   readonly closing: AbortSignal
-}): WorkerParts {
+}
+
+function gatesOf({ settings, clock, closing }: BaseParts): {
+  readonly lookups: RateGate
+  readonly pace: RateGate
+} {
+  const shared = { clock, closing }
+  return {
+    lookups: new RateGate({ ...shared, perSecond: settings.lookupsPerSecond, atOnce: LOOKUPS_AT_ONCE }),
+    pace: new RateGate({ ...shared, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE }),
+  }
+}
+
+function partsOf(base: BaseParts): WorkerParts {
   const { settings, api, clock, logger, closing } = base
   const ledger = new JobLedger(clock)
-  const reader = new WorkflowReader(api, settings.namespace)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
   const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
-  const { lookupsPerSecond: perSecond } = settings
-  const lookups = new RateGate({ clock, closing, perSecond, atOnce: LOOKUPS_AT_ONCE })
-  const pace = new RateGate({ clock, closing, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE })
+  const { lookups, pace } = gatesOf(base)
+  const reader = new WorkflowReader(api, settings.namespace, (ms) => lookups.rest(ms))
   const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)
+  const review = new RefusalReview(shared)
   const wakeIn = (ms: number): void => {
     // Whoever listens may ask again then; the sleep ends with the worker.
     void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
@@ -251,7 +323,8 @@ function partsOf(base: {
       wakeIn,
       deletions: ender.deletions,
     }),
-    sender: new JobSender({ ...shared, review: new RefusalReview(shared) }),
+    sender: new JobSender({ ...shared, review }),
+    probe: new SendProbe({ ...shared, review }),
     ender,
     check: () => checkAccess(shared),
   }

@@ -99,5 +99,6 @@ function headerOf(token: string): string {
 /** The cause is left out: it may quote what a command printed. */
 function denied(what: string, error?: unknown): SluiceError {
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-  return new SluiceError('SLUICE_WORKER_DENIED', `${what}${code}: nothing can be asked of Argo without it.`)
+  const message = `${what}${code}: nothing can be asked of Argo without it.`
+  return new SluiceError('SLUICE_WORKER_DENIED', message, { concerns: 'worker' })
 }

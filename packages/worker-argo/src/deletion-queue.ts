@@ -1,28 +1,40 @@
 import { isSluiceError, type Clock, type Logger } from '@sluice/core'
+import { outsideCalls } from './call-time.js'
 import type { JobName } from './job-name.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { MAX_REST_MS } from './rate-gate.js'
 
 /** How many workflows wait at most. The others stay where they are, to be found by a look at what has finished. */
 const MAX_WAITING = 10_000
-/** How long it rests after a deletion that failed. */
+/** How long it rests after a deletion that failed, and after one that is not permitted: that takes an administrator. */
 const REST_MS = 5_000
+const DENIED_REST_MS = 300_000
+
+/** Of the role of the worker's account. */
+export const DELETE_RULE = '`{ apiGroups: [argoproj.io], resources: [workflows], verbs: [delete] }`'
 
 export interface DeletionParts {
-  readonly settings: Pick<ArgoWorkerSettings, 'deletionsPerSecond'>
+  readonly settings: Pick<ArgoWorkerSettings, 'deletionsPerSecond' | 'deleteGraceMs'>
   readonly clock: Clock
   readonly logger: Logger
   /** Deletes one workflow. @throws SluiceError when that failed */
   readonly remove: (job: JobName) => Promise<void>
 }
 
+interface Waiting {
+  readonly job: JobName
+  readonly dueMs: number
+}
+
 /**
  * Deletes finished workflows one after the other, so many a second and never in a burst: each deletion costs Argo's controller a listing of
- * pods, of the few calls a second that it has. What still waits when the process ends is deleted by the next one.
+ * pods, of the few calls a second that it has. None is deleted before its grace is over: while the workflow is there, its name keeps a
+ * dispatcher that lags behind from starting the job once more [W-SEND-1]. What still waits when the process ends is deleted by the next one.
  */
 export class DeletionQueue {
   readonly #parts: DeletionParts
   readonly #closing = new AbortController()
-  readonly #waiting = new Map<string, JobName>()
+  readonly #waiting = new Map<string, Waiting>()
   #isRunning = false
   #isFailing = false
   #hasLeftSome = false
@@ -32,9 +44,13 @@ export class DeletionQueue {
     this.#parts = parts
   }
 
-  /** Whether nothing waits. */
-  get isIdle(): boolean {
-    return this.#waiting.size === 0
+  /** Whether more may wait. */
+  get hasRoom(): boolean {
+    return this.#waiting.size < MAX_WAITING
+  }
+
+  has(workflow: string): boolean {
+    return this.#waiting.has(workflow)
   }
 
   /** Whether some were too many to wait, since this was asked last. */
@@ -44,16 +60,18 @@ export class DeletionQueue {
     return left
   }
 
-  /** It is deleted when its turn comes. */
+  /** It is deleted when its grace is over and its turn has come. */
   add(job: JobName): void {
-    if (this.#waiting.size >= MAX_WAITING) {
+    if (this.#waiting.has(job.workflow)) return
+    if (!this.hasRoom) {
       this.#hasLeftSome = true
       return
     }
-    this.#waiting.set(job.workflow, job)
+    const { settings, clock } = this.#parts
+    this.#waiting.set(job.workflow, { job, dueMs: clock.monotonicMs() + settings.deleteGraceMs })
     if (this.#isRunning) return
     this.#isRunning = true
-    void this.#run()
+    void outsideCalls(() => this.#run())
   }
 
   /** Nothing more is deleted. */
@@ -66,8 +84,8 @@ export class DeletionQueue {
   async #run(): Promise<void> {
     const { settings, clock } = this.#parts
     const gapMs = 1_000 / settings.deletionsPerSecond
-    for (const job of this.#inTurn()) {
-      const restMs = this.#nextMs - clock.monotonicMs()
+    for (const { job, dueMs } of this.#inTurn()) {
+      const restMs = Math.max(dueMs, this.#nextMs) - clock.monotonicMs()
       if (restMs > 0) await clock.sleep(restMs, this.#closing.signal)
       if (this.#closing.signal.aborted) break
       this.#nextMs = clock.monotonicMs() + gapMs
@@ -76,11 +94,12 @@ export class DeletionQueue {
     this.#isRunning = false
   }
 
-  *#inTurn(): Generator<JobName> {
+  /** In the order in which they were added, which is that in which they are due. */
+  *#inTurn(): Generator<Waiting> {
     for (;;) {
-      const [job] = this.#waiting.values()
-      if (job === undefined) return
-      yield job
+      const [first] = this.#waiting.values()
+      if (first === undefined) return
+      yield first
     }
   }
 
@@ -94,14 +113,17 @@ export class DeletionQueue {
       if (this.#closing.signal.aborted) return
       const level = this.#isFailing ? 'debug' : 'warn'
       this.#isFailing = true
+      const isDenied = isSluiceError(error, 'SLUICE_WORKER_DENIED')
+      const hint = isDenied ? `: deleteFinished needs the rule ${DELETE_RULE}` : ''
       logger[level](
         { err: error, workflow: job.workflow },
-        'a finished workflow could not be deleted; it is tried again',
+        `a finished workflow could not be deleted; it is tried again${hint}`,
       )
       // To the end, behind those that may do better.
-      this.#waiting.set(job.workflow, job)
-      const askedMs = isSluiceError(error) ? (error.retryAfterMs ?? 0) : 0
-      this.#nextMs = clock.monotonicMs() + Math.max(REST_MS, askedMs)
+      const nowMs = clock.monotonicMs()
+      this.#waiting.set(job.workflow, { job, dueMs: nowMs })
+      const askedMs = isSluiceError(error) ? Math.min(error.retryAfterMs ?? 0, MAX_REST_MS) : 0
+      this.#nextMs = nowMs + Math.max(isDenied ? DENIED_REST_MS : REST_MS, askedMs)
     }
   }
 }

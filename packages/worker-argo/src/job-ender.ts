@@ -7,7 +7,7 @@ import type { JobLedger } from './job-ledger.js'
 import type { JobName } from './job-name.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { judgeAction } from './verdict.js'
-import { endedPhase, type Workflow } from './workflow.js'
+import { endedPhase, isArchived, type Workflow } from './workflow.js'
 import type { WorkflowReader } from './workflow-reader.js'
 
 export interface EnderParts {
@@ -34,15 +34,19 @@ export class JobEnder {
   /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED: it may be called again */
   async cancel(job: JobName, reason: string): Promise<void> {
     const { settings, api, ledger, reader } = this.#parts
-    const found = await reader.findByName(job)
-    if (found.kind !== 'ours' || endedPhase(found.workflow) !== undefined) return
-    const known = ledger.entry(job)
-    known.cancelled = reason
+    const found = await reader.findByName(job, ledger.seenOf(job))
+    if (found.kind !== 'ours') return
+    // An archived one may have been retried since, and be out of sight for a moment: only the live one can be told to end.
+    const inArchive = isArchived(found.workflow)
+    if (!inArchive && endedPhase(found.workflow) !== undefined) return
+    if (!inArchive) ledger.entry(job).cancelled = reason
     const path = `workflows/${settings.namespace}/${job.workflow}/${settings.cancel}`
     const verdict = judgeAction(await api.put(path, {}))
     if (verdict.kind === 'absent') return
     if (verdict.kind !== 'done')
       throw argoFailure(verdict, `${settings.cancel} workflow ${job.workflow}`, job.ref.id)
+    const known = ledger.entry(job)
+    known.cancelled = reason
     // Where there is no watch, the next poll asks.
     known.hints += 1
   }
@@ -64,7 +68,8 @@ export class JobEnder {
   async #delete(job: JobName): Promise<void> {
     const { settings, api, reader } = this.#parts
     const found = await reader.findByName(job)
-    if (found.kind !== 'ours' || !this.#isDone(found.workflow)) return
+    // What is in the archive is gone; or it runs again, and could not be read just now.
+    if (found.kind !== 'ours' || isArchived(found.workflow) || !this.#isDone(found.workflow)) return
     const verdict = judgeAction(await api.delete(`workflows/${settings.namespace}/${job.workflow}`))
     if (verdict.kind === 'done' || verdict.kind === 'absent') return
     throw argoFailure(verdict, `delete workflow ${job.workflow}`, job.ref.id)

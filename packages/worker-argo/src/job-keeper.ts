@@ -5,6 +5,7 @@ import { jobOf } from './job-identity.js'
 import type { JobLedger, KnownJob } from './job-ledger.js'
 import { reportOf } from './job-report.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { seenAfter, seenAfterRetry } from './seen-run.js'
 import { judgeAction } from './verdict.js'
 import { toldToEnd, type Workflow } from './workflow.js'
 
@@ -57,6 +58,7 @@ export class JobKeeper {
   async noteAnswer(known: KnownJob, workflow: Workflow, retry: boolean): Promise<JobReport> {
     const { ledger } = this.#parts
     this.#noteHands(known, workflow)
+    known.seen = seenAfter(known.seen, workflow)
     this.#noteNodes(known, workflow)
     const report = this.report(workflow, known)
     this.#tellEndedAnyway(known, workflow, report)
@@ -119,7 +121,7 @@ export class JobKeeper {
 
   /** Asks Argo to go on with a workflow that failed, its finished steps kept. */
   async #retryInPlace(known: KnownJob, report: JobReport, workflow: Workflow): Promise<boolean> {
-    const { settings, api, logger } = this.#parts
+    const { settings, api, ledger, logger } = this.#parts
     const { retryInPlace: policy, namespace } = settings
     if (policy === undefined || report.stage !== 'FAIL' || known.cancelled !== undefined) return false
     if (!policy.on.includes(report.failureClass ?? 'failed')) return false
@@ -130,6 +132,7 @@ export class JobKeeper {
     const verdict = judgeAction(await api.put(`workflows/${namespace}/${name}/retry`, {}))
     if (verdict.kind !== 'done') {
       const answered = verdict.kind !== 'unavailable'
+      if (!answered) ledger.noteUnanswered(known, verdict.retryAfterMs)
       logger.warn(
         { ...ref, workflow: name, why: verdict.why },
         'a failed workflow could not be retried in place',
@@ -138,6 +141,7 @@ export class JobKeeper {
       return !answered
     }
     known.retries += 1
+    known.seen = seenAfterRetry(workflow, verdict.json)
     this.#note(known, `retried in place after it failed: ${report.message ?? 'no reason given'}`)
     return true
   }

@@ -1,6 +1,8 @@
 import type { Clock, JobRef, JobReport } from '@sluice/core'
 import type { HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
+import { MAX_REST_MS } from './rate-gate.js'
+import type { Seen } from './seen-run.js'
 
 /** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
 const BELIEVED_MS = 2_000
@@ -34,6 +36,10 @@ export interface KnownJob {
   /** When it is to be asked for, if the list doesn't settle it. */
   askAtMs: number
   believedMs: number
+  /** It is not asked for before: the server said so. */
+  notBeforeMs: number
+  /** What the latest live answer showed of it: see {@link Seen}. */
+  seen: Seen
   /** What was sent may have arrived, and nobody knows. */
   doubtful: boolean
   /** Its outcome is stored: it is reported no more. */
@@ -51,6 +57,8 @@ export interface KnownJob {
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
   readonly #forgotten = new Set<string>()
+  /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
+  readonly #seen = new Map<string, Seen>()
   readonly #clock: Clock
 
   constructor(clock: Clock) {
@@ -67,6 +75,11 @@ export class JobLedger {
 
   byWorkflow(name: string): KnownJob | undefined {
     return this.#jobs.get(name)
+  }
+
+  /** What is known of the latest run of a job. */
+  seenOf(job: JobName): Seen {
+    return this.#jobs.get(job.workflow)?.seen ?? this.#seen.get(job.workflow) ?? {}
   }
 
   /** The entry of a job, made if there is none. */
@@ -89,6 +102,8 @@ export class JobLedger {
       fresh: true,
       askAtMs: 0,
       believedMs: BELIEVED_MS,
+      notBeforeMs: Number.NEGATIVE_INFINITY,
+      seen: this.seenOf(job),
       doubtful: false,
       forgotten: false,
       cancelled: undefined,
@@ -142,9 +157,10 @@ export class JobLedger {
     known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
   }
 
-  /** It couldn't be asked for just now. */
-  noteUnanswered(known: KnownJob): void {
+  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
+  noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
     known.heardMs = this.#clock.monotonicMs()
+    if (retryAfterMs > 0) known.notBeforeMs = known.heardMs + Math.min(retryAfterMs, MAX_REST_MS)
     this.#believe(known)
   }
 
@@ -155,8 +171,17 @@ export class JobLedger {
   }
 
   drop(job: JobName): void {
+    const seen = this.#jobs.get(job.workflow)?.seen
+    if (seen !== undefined && seen.startedAt !== undefined) this.#keepSeen(job, seen)
     this.#jobs.delete(job.workflow)
     this.#forgotten.delete(job.workflow)
+  }
+
+  #keepSeen(job: JobName, seen: Seen): void {
+    this.#seen.delete(job.workflow)
+    this.#seen.set(job.workflow, seen)
+    const [oldest] = this.#seen.keys()
+    if (this.#seen.size > MAX_FORGOTTEN && oldest !== undefined) this.#seen.delete(oldest)
   }
 
   /** The outcome is stored. */
@@ -198,19 +223,36 @@ export class JobLedger {
   /**
    * What is known of all jobs, by item id.
    *
-   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is told of, else the later attempt
+   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is reported, else the later attempt; the
+   * other one is its `earlier` while it is unfinished
    */
   reports(awaited: readonly JobRef[] = []): Map<string, JobReport> {
     const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
-    const reports = new Map<string, JobReport>()
+    const chosen = new Map<string, JobReport>()
+    const others = new Map<string, JobReport[]>()
     for (const { job, report, forgotten } of this.#jobs.values()) {
       if (report === undefined || forgotten) continue
-      const other = reports.get(job.ref.id)
-      if (other === undefined || isRather(report, other, wanted.get(job.ref.id)))
-        reports.set(job.ref.id, report)
+      const { id } = job.ref
+      const other = chosen.get(id)
+      const isChosen = other === undefined || isRather(report, other, wanted.get(id))
+      if (isChosen) chosen.set(id, report)
+      if (other !== undefined) others.set(id, [...(others.get(id) ?? []), isChosen ? other : report])
     }
-    return reports
+    return withEarlier(chosen, others)
   }
+}
+
+/** The jobs of an id beside the one that is reported count as long as they are unfinished. */
+function withEarlier(
+  chosen: Map<string, JobReport>,
+  others: ReadonlyMap<string, readonly JobReport[]>,
+): Map<string, JobReport> {
+  for (const [id, all] of others) {
+    const earlier = all.filter(({ stage }) => stage === 'PROCESSING')
+    const report = chosen.get(id)
+    if (report !== undefined && earlier.length > 0) chosen.set(id, { ...report, earlier })
+  }
+  return chosen
 }
 
 function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefined): boolean {
@@ -219,7 +261,11 @@ function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefine
       uid === wanted.uid && attempt === wanted.attempt
     if (isWanted(report) !== isWanted(other)) return isWanted(report)
   }
-  return report.attempt > other.attempt || (report.attempt === other.attempt && report.stage === 'PROCESSING')
+  if (report.uid === other.uid) return report.attempt > other.attempt
+  // Of an id that was removed and put again: attempts of two items say nothing of what came later.
+  const runs = report.stage === 'PROCESSING'
+  if (runs !== (other.stage === 'PROCESSING')) return runs
+  return (report.startedAt ?? Number.POSITIVE_INFINITY) >= (other.startedAt ?? Number.POSITIVE_INFINITY)
 }
 
 function isEnded({ report }: KnownJob): boolean {
@@ -231,6 +277,7 @@ function isOver(known: KnownJob): boolean {
 }
 
 function isDue(known: KnownJob, nowMs: number, watching: boolean): boolean {
+  if (known.notBeforeMs > nowMs) return false
   // Being sent: the answer to that comes first.
   if (known.report === undefined && !known.forgotten) return false
   if (isOver(known)) return known.listed && known.askAtMs <= nowMs

@@ -142,6 +142,7 @@ export function rejectedItem(itemId: string, why: string, cause?: unknown): Slui
   const message = `Item ${JSON.stringify(itemId)} can't become a workflow: ${why}.`
   return new SluiceError('SLUICE_JOB_REJECTED', message, {
     itemId,
+    concerns: 'item',
     ...(cause === undefined ? {} : { cause }),
   })
 }

@@ -5,9 +5,11 @@ import type { KnownJob } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
 import type { RateGate } from './rate-gate.js'
+import { seenAfter } from './seen-run.js'
 import { systemClock } from './system-clock.js'
 import { WorkflowLister, type ListOutcome } from './workflow-lister.js'
-import { recentlyFinished, unfinishedWorkflows } from './workflow-pages.js'
+import { recentlyFinished, unfinishedWorkflows, type FinishedPage } from './workflow-pages.js'
+import { isArchived } from './workflow.js'
 import type { WorkflowReader } from './workflow-reader.js'
 
 /** How old a list may be while the watch tells of every end: a ring then costs no list, only the questions that it leads to. */
@@ -24,7 +26,7 @@ export interface PollerParts extends KeeperParts {
   readonly pending: PendingChecks
   /** Whether a watch is up that tells at once when a job ends. */
   readonly watching: () => boolean
-  readonly deletions: Pick<DeletionQueue, 'isIdle' | 'takeLeftSome'>
+  readonly deletions: Pick<DeletionQueue, 'has' | 'hasRoom' | 'takeLeftSome'>
   /** A poll in so many ms would find out more. */
   readonly wakeIn: (ms: number) => void
 }
@@ -58,6 +60,8 @@ export class JobPoller {
   #awaited: readonly JobRef[] | undefined
   #listedMs = Number.NEGATIVE_INFINITY
   #swept = false
+  /** Where the search for what is to be deleted goes on, and what this pass of it has found so far. */
+  #sweep = { offset: 0, found: 0 }
   /** Whether the latest look-ups were answered, any of them. */
   #answered = false
   #lookupError: SluiceError | undefined
@@ -95,7 +99,8 @@ export class JobPoller {
   #assertAnswered(list: NoList, asked: number): void {
     if (this.#answered) return
     if (list.kind === 'failed') throw list.error
-    if (asked > 0 && this.#lookupError !== undefined) throw this.#lookupError
+    const isTold = asked > 0 || this.#parts.lookups.restMs > 0
+    if (isTold && this.#lookupError !== undefined) throw this.#lookupError
   }
 
   async #list(awaited: readonly JobRef[] | undefined): Promise<ListOutcome> {
@@ -112,7 +117,9 @@ export class JobPoller {
     ledger.beginList()
     for (const row of rows) {
       const known = keeper.knownOf(row)
-      if (known !== undefined) ledger.noteListed(known, keeper.report(row, known))
+      if (known === undefined) continue
+      known.seen = seenAfter(known.seen, row)
+      ledger.noteListed(known, keeper.report(row, known))
     }
     this.#listedMs = beforeMs
     if (this.#looksBack(awaited)) await this.#lookBack(awaited, signal)
@@ -122,21 +129,23 @@ export class JobPoller {
   #looksBack(awaited: readonly JobRef[] | undefined): boolean {
     const { settings, deletions } = this.#parts
     if (awaited === undefined) return true
-    // What waits to be deleted would only be found again.
-    if (settings.deleteFinished === 'never' || !deletions.isIdle) return false
+    if (settings.deleteFinished === 'never' || !deletions.hasRoom) return false
     if (deletions.takeLeftSome()) this.#swept = false
     return !this.#swept
   }
 
   async #lookBack(awaited: readonly JobRef[] | undefined, signal: AbortSignal): Promise<void> {
-    const { settings, ledger, keeper } = this.#parts
+    const { settings, ledger, keeper, deletions } = this.#parts
     const isAwaited = awaitedBy(awaited)
     // Only to delete them, those that stay would be in the way.
     const onlySucceeded = awaited !== undefined && settings.deleteFinished === 'succeeded'
     const reading = { ...this.#parts, signal }
-    const rows = await recentlyFinished(reading, { maxRows: RECENT_ROWS, onlySucceeded })
+    const offset = awaited === undefined ? 0 : this.#sweep.offset
+    const page = await recentlyFinished(reading, { maxRows: RECENT_ROWS, onlySucceeded, offset })
     let found = 0
-    for (const row of rows) {
+    for (const row of page.rows) {
+      // To be deleted, it must be live; and what waits for that would only be found again.
+      if (awaited !== undefined && (isArchived(row) || deletions.has(row.metadata.name))) continue
       const known = keeper.knownOf(row)
       // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
       if (known === undefined || known.report !== undefined || known.forgotten) continue
@@ -144,8 +153,16 @@ export class JobPoller {
       found += 1
       ledger.noteAnswer(known, keeper.report(row, known))
     }
-    // A page that was full, and had something new in it, hides others.
-    this.#swept = found === 0 || rows.length < RECENT_ROWS
+    if (awaited !== undefined) this.#sweptPage(page, found)
+  }
+
+  /** One page a poll, until a pass over all pages has found nothing new: pages move while workflows end and are deleted. */
+  #sweptPage({ rows, isLast }: FinishedPage, found: number): void {
+    const inPass = this.#sweep.found + found
+    if (isLast) this.#swept = inPass === 0
+    this.#sweep = isLast
+      ? { offset: 0, found: 0 }
+      : { offset: this.#sweep.offset + rows.length, found: inPass }
   }
 
   /** What the list leaves open. */
@@ -163,7 +180,7 @@ export class JobPoller {
     const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
-      .filter(({ known }) => isUnheard(known, sinceMs))
+      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= clock.monotonicMs())
     // What is over and was in an older list is left for the next one.
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
   }
@@ -199,7 +216,7 @@ export class JobPoller {
     const hints = known?.hints ?? 0
     if (known !== undefined) known.askedMs = clock.monotonicMs()
     try {
-      const found = await reader.findByName(job)
+      const found = await reader.findByName(job, ledger.seenOf(job))
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
       else if (known?.forgotten === true) ledger.noteUnanswered(known)
@@ -211,7 +228,7 @@ export class JobPoller {
       // One workflow that can't be read must not hide the others: for it, what was known holds.
       if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
       this.#lookupError = error
-      if (known !== undefined) ledger.noteUnanswered(known)
+      if (known !== undefined) ledger.noteUnanswered(known, error.retryAfterMs)
     }
   }
 }

@@ -111,6 +111,7 @@ function reportFailed(
     ...heading(workflow, context),
     stage: 'FAIL',
     failureClass: failureClassOf({ phase, message, nodeMessage, exitCode, toldToEnd: toldTo }),
+    ...(exitCode === undefined ? {} : { exitCode }),
     message: failureText({ phase, message, node, cancelled: context.cancelled }),
     details: {
       ...common(workflow, context, note),
@@ -159,6 +160,7 @@ function heading(workflow: Workflow, { job, namespace, uiUrl }: ReportContext) {
     uid: job.ref.uid,
     attempt: job.ref.attempt,
     url: `${uiUrl}/workflows/${namespace}/${metadata.name}?uid=${metadata.uid}`,
+    jobUid: metadata.uid,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
   }

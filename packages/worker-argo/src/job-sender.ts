@@ -1,6 +1,6 @@
 import { isSluiceError, type Clock, type JobSpec, type JsonValue, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
-import { argoFailure, type Trouble } from './argo-errors.js'
+import { argoFailure } from './argo-errors.js'
 import { overridesFor } from './item-overrides.js'
 import { isWorkflowOf } from './job-identity.js'
 import type { JobKeeper } from './job-keeper.js'
@@ -12,7 +12,7 @@ import type { ArgoWorkerSettings } from './options.js'
 import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from './parameter-fitter.js'
 import { concernsTemplate, type RefusalReview } from './refusal-review.js'
 import type { TemplateKnowledge, TemplateSource } from './template-source.js'
-import { judgeSend } from './verdict.js'
+import { judgeSend, type Trouble } from './verdict.js'
 import { totalProblem } from './workflow-size.js'
 import { workflowSchema } from './workflow.js'
 import type { Found, WorkflowReader } from './workflow-reader.js'
@@ -20,6 +20,7 @@ import type { Found, WorkflowReader } from './workflow-reader.js'
 /** How often one call sends, at most: a connection that was closed while it was idle, and a quota's conflict, are gone the next time. */
 const MAX_SENDS = 3
 const PAUSE_MS = 100
+const NOT_THE_WORKFLOW = 'the answer is not the workflow that was asked for'
 
 export interface SenderParts {
   readonly settings: ArgoWorkerSettings
@@ -61,14 +62,22 @@ export class JobSender {
     try {
       await this.#send(order)
     } catch (error) {
-      if (!isSluiceError(error, 'SLUICE_JOB_REJECTED') && !this.#parts.review.isMisfit(error)) throw error
-      // Sent before, by a process that died or in a send whose answer was lost, and taken: the template was another one then.
-      if (!(await this.#adopt(order.job, await this.#parts.reader.find(order.job)))) throw error
+      if (!this.#isRefusal(error)) throw error
+      // Sent before, by a process that died or in a send whose answer was lost, and taken: the template, a policy or what a quota has room
+      // for was another one then.
+      if (!(await this.#adopt(order.job, await this.#find(order.job)))) throw error
     }
   }
 
+  /** Argo, or this worker, said no to what was sent now. A server that asked to be left alone is: it says nothing of one that was sent before. */
+  #isRefusal(error: unknown): boolean {
+    if (isSluiceError(error, 'SLUICE_JOB_REJECTED') || this.#parts.review.isMisfit(error)) return true
+    if (!isSluiceError(error) || error.retryAfterMs !== undefined) return false
+    return error.concerns === 'item' || error.concerns === 'capacity'
+  }
+
   async #send({ job, body, spec }: JobOrder): Promise<void> {
-    const { ledger, reader, settings } = this.#parts
+    const { ledger, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
     const values = await this.#parts.parameters.make(input)
@@ -81,7 +90,7 @@ export class JobSender {
     const tooLarge = totalProblem({ parameters, templateBytes, body: this.#body(manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
-    if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await reader.find(job)))) return
+    if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
     await this.#post(manifest, version)
   }
 
@@ -122,22 +131,21 @@ export class JobSender {
     ledger.entry(job)
     let isReviewed = false
     for (let sends = 1; ; sends++) {
-      const verdict = judgeSend(await this.#request(manifest))
-      if (verdict.kind === 'done') {
-        await this.#accepted(job, verdict.json)
+      const trouble = await this.#attempt(manifest)
+      if (trouble === undefined) {
         review.noteAccepted(manifest, version)
         return
       }
-      if (verdict.kind === 'rejected' && !isReviewed && concernsTemplate(verdict.why)) {
-        await this.#review(job, verdict)
+      if (!isReviewed && concernsTemplate(trouble)) {
+        await this.#review(job, trouble)
         isReviewed = true
         continue
       }
-      if (verdict.kind !== 'unknown') throw this.#refused(job, verdict)
+      if (trouble.kind !== 'unknown') throw this.#refused(job, trouble)
       // From here on until an answer says otherwise it may be there.
       ledger.entry(job).doubtful = true
-      if (await this.#adopt(job, await reader.findByName(job))) return
-      if (sends >= MAX_SENDS) throw this.#refused(job, verdict)
+      if (await this.#adopt(job, await reader.findByName(job, ledger.seenOf(job)))) return
+      if (sends >= MAX_SENDS || trouble.retryAfterMs !== undefined) throw this.#refused(job, trouble)
       await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
   }
@@ -155,10 +163,19 @@ export class JobSender {
     throw this.#refused(job, refusal)
   }
 
-  #request(manifest: Manifest) {
-    const { api, settings } = this.#parts
+  /** Sends it once. @returns `undefined` when the answer is its workflow */
+  async #attempt(manifest: Manifest): Promise<Trouble | undefined> {
+    const { api, settings, ledger, keeper } = this.#parts
     const path = `workflows/${settings.namespace}`
-    return api.post(settings.via === 'submit' ? `${path}/submit` : path, this.#body(manifest))
+    const reply = await api.post(settings.via === 'submit' ? `${path}/submit` : path, this.#body(manifest))
+    const verdict = judgeSend(reply)
+    if (verdict.kind !== 'done') return verdict
+    const workflow = workflowSchema.safeParse(verdict.json)
+    // Not written by Argo, then, or cut on its way: what was asked for may be there all the same.
+    if (!workflow.success || !isWorkflowOf(workflow.data, manifest.job))
+      return { kind: 'unknown', why: NOT_THE_WORKFLOW }
+    await keeper.noteAnswer(ledger.entry(manifest.job), workflow.data, false)
+    return undefined
   }
 
   #body(manifest: Manifest): JsonValue {
@@ -166,16 +183,8 @@ export class JobSender {
     return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
   }
 
-  async #accepted(job: JobName, json: unknown): Promise<void> {
-    const workflow = workflowSchema.safeParse(json)
-    if (!workflow.success || !isWorkflowOf(workflow.data, job)) {
-      throw this.#refused(job, {
-        kind: 'misdirected',
-        why: 'the answer is not the workflow that was asked for',
-      })
-    }
-    const { ledger, keeper } = this.#parts
-    await keeper.noteAnswer(ledger.entry(job), workflow.data, false)
+  #find(job: JobName): Promise<Found> {
+    return this.#parts.reader.find(job, this.#parts.ledger.seenOf(job))
   }
 
   /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when somebody else's workflow has its name */

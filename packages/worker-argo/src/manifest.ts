@@ -78,6 +78,21 @@ export function dryRunOf(
   return { path: `${path}/submit`, body: { ...body, submitOptions: { ...submitOptions, dryRun: true } } }
 }
 
+/** The same, as a dry run of Kubernetes: it also takes the permission to create, and passes quotas, policies and webhooks. */
+export function serverDryRunOf(
+  settings: Target & Pick<ArgoWorkerSettings, 'via'>,
+  manifest: Manifest,
+): { readonly path: string; readonly body: JsonValue } {
+  const path = `workflows/${settings.namespace}`
+  if (settings.via === 'create')
+    return { path, body: { ...createBody(settings, manifest), serverDryRun: true } }
+  const { submitOptions, ...body } = submitBody(settings, manifest)
+  return {
+    path: `${path}/submit`,
+    body: { ...body, submitOptions: { ...submitOptions, serverDryRun: true } },
+  }
+}
+
 const MAX_INT32 = 2_147_483_647
 
 function priorityOf({ overrides: { priority }, itemPriority }: Manifest): number | undefined {

@@ -122,10 +122,13 @@ export const optionsSchema = overridesSchema
     instanceId: text.optional(),
     /** Where people see Argo's UI, for links. Default: `baseUrl`. */
     uiUrl: z.url({ protocol: /^https?$/u, error: 'must be an http or https URL' }).optional(),
-    /** Longest that one request may take, in ms. */
+    /**
+     * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any case after this time and one
+     * second more for each 64 KiB.
+     */
     requestTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(30_000),
     /** Longest that one list of workflows may take, all its pages together, in ms; polls do without it meanwhile. */
-    listTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(120_000),
+    listTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(300_000),
     /** How many workflows may be asked for by name in any second, by polls and look-ups together. */
     lookupsPerSecond: z.int().min(1).max(10_000).default(200),
     /** How a job is cancelled: `stop` lets exit handlers run. */
@@ -141,6 +144,11 @@ export const optionsSchema = overridesSchema
       .optional(),
     /** Whether a workflow is deleted once its outcome is in the queue. */
     deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
+    /**
+     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a dispatcher that lags behind from
+     * starting the job once more: longer than any process may be stalled and still go on.
+     */
+    deleteGraceMs: z.int().min(0).max(MAX_SPAN_MS).default(600_000),
     /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),

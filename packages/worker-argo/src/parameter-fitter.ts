@@ -60,8 +60,10 @@ export function needsTemplate(values: ReadonlyMap<string, ParameterValue>): bool
   return [...values.values()].some(isRisky)
 }
 
+type Unread = Exclude<TemplateKnowledge, { readonly kind: 'known' }>
+
 function waiting(
-  { kind, why }: { readonly kind: TemplateKnowledge['kind']; readonly why: string },
+  { kind, why, retryAfterMs }: Unread,
   { itemId, values }: FitInput,
   { template }: FitSettings,
 ): SluiceError {
@@ -70,7 +72,12 @@ function waiting(
     `Item ${JSON.stringify(itemId)} waits: Kubernetes may rewrite dollars in ${names.join(', ')}, which depends on template ${template}, ` +
     `and that can't be read (${why}). It is tried again.`
   const code = kind === 'refused' ? 'SLUICE_WORKER_DENIED' : 'SLUICE_WORKER_UNAVAILABLE'
-  return new SluiceError(code, message, { itemId })
+  // A template that can't be read is everybody's trouble, though only such items have to wait for it.
+  return new SluiceError(code, message, {
+    itemId,
+    concerns: 'worker',
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  })
 }
 
 function tooLong(parameters: JobParameters, { maxParameterBytes }: FitSettings): readonly string[] {

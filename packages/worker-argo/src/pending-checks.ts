@@ -1,4 +1,5 @@
 import { isSluiceError, type Clock } from '@sluice/core'
+import { outsideCalls } from './call-time.js'
 import type { JobKeeper } from './job-keeper.js'
 import type { JobLedger, KnownJob } from './job-ledger.js'
 import type { JobName } from './job-name.js'
@@ -48,7 +49,7 @@ export class PendingChecks {
     this.#wish = wish
     if ((await this.#some()) === 'more' && !this.#goesOn) {
       // It ends with the worker, and by itself; what goes wrong in it is left to the polls, which meet it too.
-      void this.#goOn()
+      void outsideCalls(() => this.#goOn())
     }
   }
 
@@ -81,22 +82,25 @@ export class PendingChecks {
   }
 
   async #ask(known: KnownJob): Promise<void> {
-    const { lookups, reader, keeper, clock } = this.#parts
+    const { lookups, reader, keeper, ledger, clock } = this.#parts
     await lookups.try(async () => {
       known.nodesAskedMs = clock.monotonicMs()
       try {
-        const found = await reader.findByName(known.job)
+        const found = await reader.findByName(known.job, known.seen)
         if (found.kind === 'ours')
           await keeper.noteAnswer(known, found.workflow, this.#wish.isAwaited(known.job))
       } catch (error) {
-        // It is asked again after a while, as one that is pending.
         if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
+        // It is asked again after a while, as one that is pending.
+        if (error.retryAfterMs !== undefined) ledger.noteUnanswered(known, error.retryAfterMs)
       }
     })
   }
 }
 
-function isDue({ sinceMs, report, nodes, nodesAskedMs }: KnownJob, nowMs: number): boolean {
+function isDue(known: KnownJob, nowMs: number): boolean {
+  const { sinceMs, report, nodes, nodesAskedMs, notBeforeMs } = known
+  if (notBeforeMs > nowMs) return false
   if (nowMs - sinceMs < UNKNOWN_MS || nowMs - nodesAskedMs < AGAIN_MS) return false
   // One that waits for a slot or a lock says so in every list.
   return report?.pending === undefined || (report.pending && nodes !== undefined)

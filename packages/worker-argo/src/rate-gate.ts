@@ -2,6 +2,8 @@ import type { Clock } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
 
 const SPAN_MS = 1_000
+/** The longest that a server is left alone because it asked for it: it may be well again long before. */
+export const MAX_REST_MS = 300_000
 
 export interface GateSettings {
   readonly clock: Clock
@@ -22,6 +24,7 @@ export class RateGate {
   readonly #closing: AbortSignal
   /** When the latest were, or will be, let through; at most `perSecond` of them, in order. */
   readonly #turns: number[] = []
+  #restUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(settings: GateSettings) {
     this.#clock = settings.clock
@@ -30,10 +33,21 @@ export class RateGate {
     this.#limit = pLimit(settings.atOnce)
   }
 
+  /** Lets nothing through for so long: the other side asked for it. Five minutes at most, since nobody could end it. */
+  rest(ms: number): void {
+    this.#restUntilMs = Math.max(this.#restUntilMs, this.#clock.monotonicMs() + Math.min(ms, MAX_REST_MS))
+  }
+
+  /** How long nothing is let through, in ms. */
+  get restMs(): number {
+    return Math.max(0, this.#restUntilMs - this.#clock.monotonicMs())
+  }
+
   /** How long one that came now would wait for its turn, in ms. */
   get waitMs(): number {
     const oldest = this.#turns.length < this.#perSecond ? undefined : this.#turns[0]
-    return oldest === undefined ? 0 : Math.max(0, oldest + SPAN_MS - this.#clock.monotonicMs())
+    const turnMs = oldest === undefined ? 0 : oldest + SPAN_MS - this.#clock.monotonicMs()
+    return Math.max(this.restMs, turnMs)
   }
 
   /** Runs it if it is its turn now; else it isn't run, and the answer is `false`. */

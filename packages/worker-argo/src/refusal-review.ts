@@ -9,7 +9,7 @@ import { SharedCall } from './shared-call.js'
 import { mappingProblems, parameterProblems, type DeclaredParameter } from './template-check.js'
 import type { TemplateKnowledge } from './template-source.js'
 import { isRisky } from './value-fit.js'
-import { judgeRead, judgeSend } from './verdict.js'
+import { judgeRead, judgeSend, type Trouble } from './verdict.js'
 import { argumentsSchema } from './workflow.js'
 import { selectorOf } from './workflow-pages.js'
 
@@ -33,11 +33,12 @@ export interface Refusal {
 
 /** Words of Argo about arguments, or about what the template does with them. */
 const OF_TEMPLATE =
-  /\bspec\.arguments\.|\b(?:spec|templates)[.[]|failed to resolve \{\{| is required$| is not unique$| enum list$|template reference .* not found|template name '.*' undefined|result was invalid JSON|\binvalid spec: /u
+  /\bspec\.arguments\.|\b(?:spec|templates)[.[]|failed to resolve \{\{| is required$| is not unique$| enum list$|result was invalid JSON|\binvalid spec: /u
+const OF_ENTRYPOINT = /template reference .* not found|template name '.*' undefined/u
 
 /** Whether a refusal of Argo may be the template's fault as well as the item's. */
-export function concernsTemplate(why: string): boolean {
-  return OF_TEMPLATE.test(why)
+export function concernsTemplate({ kind, why }: Trouble): boolean {
+  return kind === 'rejected' ? OF_TEMPLATE.test(why) : kind === 'refused' && OF_ENTRYPOINT.test(why)
 }
 
 /**
@@ -55,6 +56,11 @@ export class RefusalReview {
 
   constructor(parts: ReviewParts) {
     this.#parts = parts
+  }
+
+  /** What Argo took last, as far as this process knows. */
+  get accepted(): Omit<Manifest, 'job'> | undefined {
+    return this.#accepted
   }
 
   /** Argo took a job. @param version of the template, read before it was sent */
@@ -78,7 +84,7 @@ export class RefusalReview {
   async judge(job: JobName, knowledge: TemplateKnowledge, refusal: Refusal): Promise<'item' | 'again'> {
     this.#job = job
     if (knowledge.kind === 'absent' || knowledge.kind === 'unreachable') {
-      throw this.#misfit(job, `it can't be read (${knowledge.why})`)
+      throw this.#misfit(job, `it can't be read (${knowledge.why})`, knowledge.retryAfterMs)
     }
     const declared = knowledge.kind === 'known' ? knowledge.parameters : undefined
     const version = knowledge.kind === 'known' ? knowledge.version : undefined
@@ -114,13 +120,17 @@ export class RefusalReview {
     return problems.length === 0 ? undefined : problems.join('; ')
   }
 
-  #misfit({ workflow, ref }: JobName, what: string): SluiceError {
+  #misfit({ workflow, ref }: JobName, what: string, retryAfterMs?: number): SluiceError {
     const { templateKind, template, namespace } = this.#parts.settings
     const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
     const message =
       `Argo could not start workflow ${workflow}: ${templateKind} ${template}${place} changed, or doesn't fit the configuration: ${what}. ` +
       'No item fails for that. The work goes on by itself once the template takes again what it took last, or takes another item.'
-    const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId: ref.id })
+    const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, {
+      itemId: ref.id,
+      concerns: 'worker',
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    })
     this.#misfits.add(error)
     return error
   }
@@ -133,9 +143,8 @@ export class RefusalReview {
     const { path, body } = dryRunOf(settings, { ...accepted, job })
     const verdict = judgeSend(await api.post(path, body))
     if (verdict.kind === 'done') return undefined
-    if (verdict.kind === 'rejected' || (verdict.kind === 'unknown' && concernsTemplate(verdict.why))) {
-      return verdict.why
-    }
+    // Nothing but the server itself has looked at it: what it refuses in its own words is the template's.
+    if (verdict.kind === 'rejected' || concernsTemplate(verdict)) return verdict.why
     throw argoFailure(verdict, `try template ${settings.template} without storing anything`)
   }
 
@@ -156,7 +165,10 @@ export class RefusalReview {
     const list = argumentsSchema.safeParse(verdict.json)
     // A server that names no version has not read its workflows yet.
     if (!list.success || !list.data.metadata?.resourceVersion) {
-      throw argoFailure({ kind: 'unavailable', why: 'the server has not read its workflows yet' }, doing)
+      throw argoFailure(
+        { kind: 'unavailable', concerns: 'worker', why: 'the server has not read its workflows yet' },
+        doing,
+      )
     }
     this.#recalled = true
     const given = list.data.items?.[0]?.spec?.arguments?.parameters ?? []

@@ -1,3 +1,5 @@
+import { outsideCalls } from './call-time.js'
+
 /**
  * A call that many may want at once. Whoever asks gets the outcome of one that begins after it asked: if one is under way it may know too
  * little, so the next one is waited for, which all share who ask meanwhile.
@@ -20,7 +22,8 @@ export class SharedCall<T> {
 
   #begin(): Promise<T> {
     this.#next = undefined
-    const running: Promise<T> = this.#call().finally(() => {
+    // It is of all who wait for it: none of them ends it by giving up.
+    const running: Promise<T> = outsideCalls(this.#call).finally(() => {
       if (this.#running === running) this.#running = undefined
     })
     this.#running = running

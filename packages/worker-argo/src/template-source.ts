@@ -2,6 +2,7 @@ import { isSluiceError, type Clock, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { MAX_REST_MS } from './rate-gate.js'
 import { SharedCall } from './shared-call.js'
 import { declaredParameters, templateVersion, type DeclaredParameter } from './template-check.js'
 import { readFamily, type ReadFamily } from './template-family.js'
@@ -21,7 +22,12 @@ export type TemplateKnowledge =
       readonly version: string | undefined
     }
   /** `refused`: the token itself, by which nothing else is permitted either. */
-  | { readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'; readonly why: string }
+  | {
+      readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'
+      readonly why: string
+      /** How long the server asked to be left alone. */
+      readonly retryAfterMs?: number | undefined
+    }
 
 export interface TemplateParts {
   readonly api: ArgoApi
@@ -71,6 +77,8 @@ export class TemplateSource {
   async read(): Promise<TemplateKnowledge> {
     const { api, settings, clock } = this.#parts
     const atMs = clock.monotonicMs()
+    if (this.#known !== undefined && this.#known.atMs + restMsOf(this.#known.knowledge) > atMs)
+      return this.#known.knowledge
     const knowledge = await readTemplate(api, settings)
     this.#known = { knowledge, atMs }
     return knowledge
@@ -98,6 +106,11 @@ export class TemplateSource {
   }
 }
 
+/** While the server wants to be left alone, what is known stands. */
+function restMsOf(knowledge: TemplateKnowledge): number {
+  return knowledge.kind === 'unreachable' ? Math.min(knowledge.retryAfterMs ?? 0, MAX_REST_MS) : 0
+}
+
 async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): Promise<TemplateKnowledge> {
   try {
     const reply = await api.get(templatePath(settings))
@@ -107,7 +120,8 @@ async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): 
     if (verdict.kind === 'absent' || verdict.kind === 'denied')
       return { kind: verdict.kind, why: verdict.why }
     if (verdict.kind !== 'done') {
-      return { kind: 'unreachable', why: argoFailure(verdict, `read template ${settings.template}`).message }
+      const { message, retryAfterMs } = argoFailure(verdict, `read template ${settings.template}`)
+      return { kind: 'unreachable', why: message, retryAfterMs }
     }
     const parameters = declaredParameters(verdict.json)
     if (parameters === undefined) return { kind: 'unreachable', why: 'the answer is no template' }

@@ -85,9 +85,10 @@ export class WorkflowLister {
       if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
       return { kind: 'read' }
     } catch (error) {
-      if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
       if (giveUp.signal.aborted) this.#giveUp()
-      else if (error.retryAfterMs !== undefined) this.#rest(error.retryAfterMs, 'the server asked for it')
+      else if (isSluiceError(error) && error.retryAfterMs !== undefined)
+        this.#rest(Math.min(error.retryAfterMs, MAX_PAUSE_MS), 'the server asked for it')
+      if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
       return { kind: 'failed', error }
     } finally {
       this.#turn = undefined

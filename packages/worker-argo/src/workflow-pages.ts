@@ -58,17 +58,33 @@ export async function unfinishedWorkflows(reading: PageReading): Promise<readonl
   return [...rows.values()]
 }
 
-/** Some of those that are completed, those that started last first: enough for whoever doesn't know what to ask for. */
+/** A page of those that are completed. */
+export interface FinishedPage {
+  readonly rows: readonly Workflow[]
+  /** Nothing that is live comes after it. */
+  readonly isLast: boolean
+}
+
+interface PageOfFinished {
+  readonly maxRows: number
+  readonly onlySucceeded: boolean
+  /** How many rows to leave out: those that are live come first, then the archive's. */
+  readonly offset: number
+}
+
+/** Some of those that are completed, those that started last first: enough for a caller that doesn't know what to ask for. */
 export async function recentlyFinished(
   reading: PageReading,
-  { maxRows, onlySucceeded }: { readonly maxRows: number; readonly onlySucceeded: boolean },
-): Promise<readonly Workflow[]> {
+  { maxRows, onlySucceeded, offset }: PageOfFinished,
+): Promise<FinishedPage> {
   const phase = onlySucceeded ? ',workflows.argoproj.io/phase=Succeeded' : ''
   const selector = `${selectorOf(reading.settings)},workflows.argoproj.io/completed=true${phase}`
-  const list = await readPage(reading, { selector, cursor: undefined, limit: maxRows })
+  const cursor = offset === 0 ? undefined : String(offset)
+  const list = await readPage(reading, { selector, cursor, limit: maxRows })
+  const items = list.items ?? []
   const rows = new Map<string, Workflow>()
-  for (const workflow of list.items ?? []) keepOne(rows, workflow)
-  return [...rows.values()]
+  for (const workflow of items) keepOne(rows, workflow)
+  return { rows: [...rows.values()], isLast: items.length < maxRows || items.some(isArchived) }
 }
 
 export function selectorOf({ name }: PageSettings): string {

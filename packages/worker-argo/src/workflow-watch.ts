@@ -2,6 +2,7 @@ import { isSluiceError, type Clock, type Logger } from '@sluice/core'
 import type { ArgoApi, Query, StreamReply } from './argo-api.js'
 import { Bell } from './bell.js'
 import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from './event-frames.js'
+import { MAX_REST_MS } from './rate-gate.js'
 import { judgeRead } from './verdict.js'
 import { ENDED_PHASES } from './workflow.js'
 import { selectorOf, type PageSettings } from './workflow-pages.js'
@@ -63,18 +64,18 @@ export class WorkflowWatch {
     const { clock } = this.#parts
     let pauseMs = FIRST_PAUSE_MS
     while (!signal.aborted) {
-      const { brought, why } = await this.#once(bell, signal)
+      const { brought, why, restMs = 0 } = await this.#once(bell, signal)
       if (signal.aborted) return
       // What ended while nobody watched is found by asking.
       if (brought) bell.ring()
       pauseMs = brought ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, MAX_PAUSE_MS)
       this.#parts.logger.debug({ why, pauseMs }, 'the watch of the workflows ended; it is put up again')
-      await clock.sleep(pauseMs * (0.5 + Math.random() / 2), signal)
+      await clock.sleep(Math.max(pauseMs * (0.5 + Math.random() / 2), Math.min(restMs, MAX_REST_MS)), signal)
     }
   }
 
   /** One stream, from its opening to its end. */
-  async #once(bell: Bell, signal: AbortSignal): Promise<{ readonly brought: boolean; readonly why: string }> {
+  async #once(bell: Bell, signal: AbortSignal): Promise<StreamEnd> {
     const { clock } = this.#parts
     const give = new AbortController()
     const drop = (): void => give.abort()
@@ -90,7 +91,7 @@ export class WorkflowWatch {
       const watch = { clock, quietMs: QUIET_MS, signal }
       const reply = await withinQuiet(this.#ask(give.signal), watch)
       if (typeof reply === 'string') return { brought, why: reply }
-      if (reply.kind !== 'stream') return { brought, why: whyNot(reply) }
+      if (reply.kind !== 'stream') return { brought, ...whyNot(reply) }
       return {
         brought,
         why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#hear(data, bell) }, watch),
@@ -118,9 +119,18 @@ export class WorkflowWatch {
   }
 }
 
-function whyNot(reply: Exclude<StreamReply, { readonly kind: 'stream' }>): string {
+/** How one stream ended. */
+interface StreamEnd {
+  readonly brought: boolean
+  readonly why: string
+  /** How long the server asked to be left alone. */
+  readonly restMs?: number | undefined
+}
+
+function whyNot(reply: Exclude<StreamReply, { readonly kind: 'stream' }>): Omit<StreamEnd, 'brought'> {
   const verdict = judgeRead(reply)
-  return verdict.kind === 'done' ? 'the answer is no stream of events' : verdict.why
+  if (verdict.kind === 'done') return { why: 'the answer is no stream of events' }
+  return { why: verdict.why, restMs: verdict.retryAfterMs }
 }
 
 /** How long a watch that is only tried stays open, in the words of the API. */

@@ -41,6 +41,7 @@ const statusSchema = z.object({
 const metadataSchema = z.object({
   name: z.string(),
   uid: z.string().min(1),
+  resourceVersion: text,
   creationTimestamp: text,
   labels: z.record(z.string(), z.string()).optional(),
   annotations: z.record(z.string(), z.string()).optional(),

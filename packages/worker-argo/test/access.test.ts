@@ -8,7 +8,7 @@ import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { answerWith, answerWithStatus } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
-import { ArgoBench, fastClock, jobOf, send } from './argo-bench.js'
+import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
 let bench: ArgoBench
 let folder: string
@@ -46,11 +46,74 @@ async function warningsOf(options: Partial<ArgoWorkerOptions> = {}): Promise<rea
   return warnings
 }
 
+/** From now on the template has this time to live. */
+function withTtl(ttlStrategy: object): void {
+  bench.server.templates.put({
+    kind: 'WorkflowTemplate',
+    metadata: { name: 'test-workflow-template' },
+    spec: {
+      entrypoint: 'main',
+      ttlStrategy: { ...ttlStrategy },
+      arguments: { parameters: [{ name: 'item' }] },
+      templates: [{ name: 'main', suspend: {} }],
+    },
+  })
+}
+
 describe('check', () => {
   test('passes where all is well, and leaves nothing behind', async () => {
     expect(await check()).toBeUndefined()
     expect(await check({ parameters: { item: '@id', mode: 'fail', seconds: '$.s' } })).toBeUndefined()
     expect(bench.server.workflows.size).toBe(0)
+  })
+
+  describe('tries to delete, with deleteFinished', () => {
+    test.each(['succeeded', 'all'] as const)(
+      '%s: it names the rule that is missing, and leaves nothing behind',
+      async (deleteFinished) => {
+        expect(await check({ deleteFinished })).toBeUndefined()
+        expect(bench.server.traffic().DeleteWorkflow.requests).toBe(1)
+        expect(bench.server.workflows.size).toBe(0)
+        bench.server.access.denied.add('delete workflows')
+        expect(await check({ deleteFinished })).toMatchObject({
+          code: 'SLUICE_WORKER_DENIED',
+          message: expect.stringMatching(
+            /delete workflows, for deleteFinished \(403 .*apiGroups: \[argoproj\.io\], resources: \[workflows\], verbs: \[delete\]/u,
+          ),
+        })
+        // It ends by itself, and its time to live is over then.
+        await eventually('it is gone', () => bench.server.workflows.size === 0)
+      },
+    )
+
+    test('and passes where nothing can be made to try it on', async () => {
+      bench.server.admission = ({ metadata }) =>
+        metadata.name.startsWith('sluice-check-') ? { webhook: 'x', message: 'no' } : undefined
+      expect(await check({ deleteFinished: 'all' })).toBeUndefined()
+      expect(await check()).toBeUndefined()
+      expect(bench.server.traffic().DeleteWorkflow.requests).toBe(0)
+    })
+  })
+
+  describe('warns of a time to live that is shorter than the grace', () => {
+    test('of the template', async () => {
+      withTtl({ secondsAfterCompletion: 3_600, secondsAfterSuccess: 60 })
+      expect(await warningsOf()).toEqual([
+        expect.stringContaining('secondsAfterSuccess: 60 (of template test-workflow-template)'),
+      ])
+      expect(await warningsOf({ deleteGraceMs: 60_000 })).toEqual([])
+    })
+
+    test('of the option spec, which stands above the template’s', async () => {
+      const spec = { ttlStrategy: { secondsAfterCompletion: 5 } }
+      withTtl({ secondsAfterCompletion: 3_600 })
+      expect(await warningsOf({ via: 'create', spec })).toEqual([
+        expect.stringContaining('secondsAfterCompletion: 5 (of the option spec)'),
+      ])
+      withTtl({ secondsAfterCompletion: 5 })
+      const longer = { ttlStrategy: { secondsAfterCompletion: 3_600 } }
+      expect(await warningsOf({ via: 'create', spec: longer })).toEqual([])
+    })
   })
 
   describe('warns', () => {
@@ -83,7 +146,7 @@ describe('check', () => {
         serviceAccount: 'runner',
         podPriorityClass: 'low',
         overridesFrom: '$.argo',
-        spec: { onExit: 'main', ttlStrategy: { secondsAfterCompletion: 60 } },
+        spec: { onExit: 'main', ttlStrategy: { secondsAfterCompletion: 3_600 } },
       })
       expect(warning).toContain(
         "WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't tell which it is: " +
@@ -93,7 +156,7 @@ describe('check', () => {
     })
 
     test('of no option that always runs', async () => {
-      const spec = { ttlStrategy: { secondsAfterCompletion: 60 }, activeDeadlineSeconds: 60, podGC: {} }
+      const spec = { ttlStrategy: { secondsAfterCompletion: 3_600 }, activeDeadlineSeconds: 60, podGC: {} }
       expect(await warningsOf({ via: 'create', priority: 'item', entrypoint: 'main', spec })).toEqual([])
     })
   })

@@ -39,6 +39,7 @@ const PATIENCE_MS = 120_000
 
 /** What the contract needs, by requests that a person could send. */
 export class TargetHarness implements WorkerHarness {
+  readonly hasJobUids = true
   readonly endsWithinMs = PATIENCE_MS
   readonly #target: ArgoTarget
   /** A real cluster remembers: each case has queues that were never there before. */

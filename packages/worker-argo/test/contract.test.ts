@@ -1,7 +1,7 @@
-import type { JobRef, Worker } from '@sluice/core'
+import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
 import type { WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
-import { answerWith, type ArgoFault, type ArgoRequest } from '@sluice/testkit/argo'
+import { answerWith, type AdmissionRule, type ArgoFault, type ArgoRequest } from '@sluice/testkit/argo'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 
@@ -16,11 +16,17 @@ for (const [version, via] of [
   })
 }
 
+const denyTroubled: AdmissionRule = ({ metadata }) =>
+  metadata.annotations['sluice/id'] === 'troubled'
+    ? { webhook: 'p.example.com', message: 'not on a Friday' }
+    : undefined
+
 function failLists({ operation }: ArgoRequest): ArgoFault | undefined {
   return operation === 'ListWorkflows' ? answerWith('unavailable') : undefined
 }
 
 class ArgoHarness implements WorkerHarness {
+  readonly hasJobUids = true
   readonly #bench: ArgoBench
   readonly #via: 'submit' | 'create'
   readonly #names = new Set<string>()
@@ -95,6 +101,40 @@ class ArgoHarness implements WorkerHarness {
       obstruct: async () => void (endpoint.onRequest = failLists),
       restore: async () => void (endpoint.onRequest = undefined),
     }
+  }
+
+  /** A webhook of the cluster denies one item in words of its own; the account loses its role, or kube-apiserver goes; a quota is used up. */
+  async openTroubledSends(concerns: TroubleConcerns) {
+    const worker = await this.#open({ name: 'contract' })
+    const { obstruct, restore } = this.#trouble(concerns)
+    return { worker, obstruct: async () => obstruct(), restore: async () => restore() }
+  }
+
+  #trouble(concerns: TroubleConcerns): { readonly obstruct: () => void; readonly restore: () => void } {
+    const { server } = this.#bench
+    if (concerns === 'item')
+      return {
+        obstruct: () => void (server.admission = denyTroubled),
+        restore: () => void (server.admission = undefined),
+      }
+    if (concerns === 'capacity')
+      return {
+        obstruct: () => void (server.quota = server.workflows.size),
+        restore: () => void (server.quota = undefined),
+      }
+    return this.#via === 'submit'
+      ? {
+          obstruct: () => void (server.kubernetes = 'refused'),
+          restore: () => void (server.kubernetes = 'up'),
+        }
+      : {
+          obstruct: () => void server.access.denied.add('create workflows'),
+          restore: () => server.access.denied.clear(),
+        }
+  }
+
+  async loseJob(job: JobRef): Promise<void> {
+    this.#bench.server.operator.delete(this.#nameOf(job))
   }
 
   close(): Promise<void> {

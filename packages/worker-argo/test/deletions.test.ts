@@ -1,3 +1,4 @@
+import { silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
@@ -33,7 +34,7 @@ describe('finished workflows are deleted', () => {
   ])('one after the other, %s a second, and never in a burst', async (deletionsPerSecond, gapMs) => {
     const clock = new ManualClock()
     bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-    const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all' }
+    const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all', deleteGraceMs: 0 }
     const worker = await bench.open(
       deletionsPerSecond === undefined ? options : { ...options, deletionsPerSecond },
     )
@@ -58,7 +59,12 @@ describe('finished workflows are deleted', () => {
   test('though the process ends before: the next one finds all that are left, however many', async () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(230, () => 'Succeeded')
-    const worker = await bench.open({ clock: fastClock, deleteFinished: 'all', deletionsPerSecond: 1_000 })
+    const worker = await bench.open({
+      clock: fastClock,
+      deleteFinished: 'all',
+      deleteGraceMs: 0,
+      deletionsPerSecond: 1_000,
+    })
     await eventually('none is left', async () => {
       await forgetAll(worker)
       return bench.server.workflows.size === 0
@@ -72,6 +78,7 @@ describe('finished workflows are deleted', () => {
     const worker = await bench.open({
       clock: fastClock,
       deleteFinished: 'succeeded',
+      deleteGraceMs: 0,
       deletionsPerSecond: 1_000,
     })
     await eventually('the others are gone', async () => {
@@ -84,7 +91,7 @@ describe('finished workflows are deleted', () => {
   test('and the search for them ends', async () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
-    const worker = await bench.open({ deleteFinished: 'all', deletionsPerSecond: 1_000 })
+    const worker = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0, deletionsPerSecond: 1_000 })
     await forgetAll(worker)
     await eventually('they are gone', () => bench.server.workflows.size === 0)
     await worker.pollAllStatus([])
@@ -93,11 +100,100 @@ describe('finished workflows are deleted', () => {
     expect(bench.server.traffic().ListWorkflows.requests).toBe(1)
   })
 
+  test('no earlier than the grace after their outcomes were stored, ten minutes unless it is set', async () => {
+    for (const deleteGraceMs of [undefined, 30_000]) {
+      const clock = new ManualClock()
+      bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+      const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all' }
+      const worker = await bench.open(deleteGraceMs === undefined ? options : { ...options, deleteGraceMs })
+      const [early, late] = [jobOf('early'), jobOf('late')]
+      for (const job of [early, late]) {
+        await send(worker, job, { mode: 'hang' })
+        bench.server.workflows.finish(bench.nameOf(job))
+        await worker.lookupJob(job)
+      }
+      const graceMs = deleteGraceMs ?? 600_000
+      await worker.forgetJobs([early])
+      await clock.advance(graceMs / 2)
+      await worker.forgetJobs([early, late])
+      await clock.advance(graceMs / 2 - 1)
+      await bench.server.settled()
+      expect(deletions()).toBe(0)
+      // A dispatcher that was stalled all the while finds the name taken, and starts nothing.
+      const stalled = await bench.open({ clock })
+      await send(stalled, early)
+      expect(bench.server.workflows.get(bench.nameOf(early))?.status.phase).toBe('Succeeded')
+      await clock.advance(1)
+      await eventually('the first is deleted', () => bench.server.workflows.size === 1)
+      await clock.advance(graceMs / 2)
+      await eventually('the second is deleted', () => bench.server.workflows.size === 0)
+      await bench.close()
+    }
+  })
+
+  test('not at all without the permission: few requests a tick, one warning that names the rule, and deleted once it is there', async () => {
+    const clock = new ManualClock()
+    bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+    await ended(320, () => 'Succeeded')
+    bench.server.access.denied.add('delete workflows')
+    const warnings: string[] = []
+    const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
+    const options = {
+      clock,
+      logger,
+      deleteFinished: 'all',
+      deleteGraceMs: 0,
+      deletionsPerSecond: 1_000,
+    } as const
+    const worker = await bench.open(options)
+    const requests: number[] = []
+    const told: number[] = []
+    for (let tick = 0; tick < 40; tick++) {
+      bench.server.resetCounts()
+      const reports = await worker.pollAllStatus([])
+      told.push(reports.size)
+      await worker.forgetJobs([...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt })))
+      await clock.advance(1_000)
+      await bench.server.settled()
+      requests.push(bench.server.total().requests)
+    }
+    expect(Math.max(...requests)).toBeLessThanOrEqual(4)
+    // Each is reported once, and no more than a page of them at a time.
+    expect(told.reduce((sum, one) => sum + one)).toBe(320)
+    expect(Math.max(...told)).toBeLessThanOrEqual(100)
+    expect(requests.slice(-20).reduce((sum, one) => sum + one)).toBe(20)
+    expect(warnings).toEqual([expect.stringContaining('resources: [workflows], verbs: [delete]')])
+    bench.server.access.denied.clear()
+    await eventually('they are deleted', async () => {
+      await clock.advance(60_000)
+      return bench.server.workflows.size === 0
+    })
+  })
+
+  test('and none that runs again, though it can’t be read, and the archive says that it has ended', async () => {
+    bench = await ArgoBench.start({ archive: true, controller: { reconcileDelayMs: 0 } })
+    const worker = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
+    const job = jobOf('a')
+    const name = bench.nameOf(job)
+    await send(worker, job, { mode: 'hang' })
+    bench.server.workflows.finish(name, { phase: 'Failed' })
+    bench.server.workflows.archive(name)
+    await worker.lookupJob(job)
+    bench.server.operator.retry(name)
+    bench.server.readsFail = true
+    bench.server.resetCounts()
+    await worker.forgetJobs([job])
+    await eventually('it is looked at', () => bench.server.traffic().GetWorkflow.requests > 0)
+    await bench.server.settled()
+    expect(deletions()).toBe(0)
+    expect(bench.server.workflows.get(name)).toBeDefined()
+  })
+
   test('no longer once the worker is closed', async () => {
     const clock = new ManualClock()
     bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
-    const worker = await bench.open({ clock, deleteFinished: 'all' })
+    const worker = await bench.open({ clock, deleteFinished: 'all', deleteGraceMs: 0 })
     await forgetAll(worker)
     await eventually('one is deleted', () => bench.server.workflows.size === 2)
     await worker.close()

@@ -122,7 +122,7 @@ describe('while lists fail', () => {
   })
 
   test('and nothing else is answered either, the poll says unavailable, after few questions', async () => {
-    const { worker, jobs, server } = await running(50)
+    const { worker, jobs, server, clock } = await running(50)
     await worker.pollAllStatus(jobs)
     failing(server, 'GetWorkflow')
     server.resetCounts()
@@ -133,7 +133,13 @@ describe('while lists fail', () => {
     server.main.onRequest = () => answerWith('rate-limited')
     await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ retryAfterMs: expect.any(Number) })
     await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+    server.resetCounts()
     failing(server)
+    // So did the questions by name: none is asked before.
+    await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+    await expect(worker.lookupJob(jobOf('i0'))).rejects.toMatchObject({ retryAfterMs: expect.any(Number) })
+    expect(asked(server)).toEqual([])
+    await clock.advance(2_000)
     expect(await worker.pollAllStatus(jobs)).toMatchObject({ size: 50, complete: false })
   })
 

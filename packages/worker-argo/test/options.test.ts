@@ -14,10 +14,11 @@ describe('the options', () => {
       maxTotalParameterBytes: 460_800,
       insecureSkipVerify: false,
       requestTimeoutMs: 30_000,
-      listTimeoutMs: 120_000,
+      listTimeoutMs: 300_000,
       lookupsPerSecond: 200,
       cancel: 'terminate',
       deleteFinished: 'never',
+      deleteGraceMs: 600_000,
       deletionsPerSecond: 2,
     })
   })

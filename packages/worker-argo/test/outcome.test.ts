@@ -208,6 +208,8 @@ describe('on a server', () => {
     })
     expect(report?.finishedAt).toBeGreaterThanOrEqual(report?.startedAt ?? Number.NaN)
     expect(report).not.toHaveProperty('failureClass')
+    expect(report).not.toHaveProperty('exitCode')
+    expect(report?.jobUid).toBe(uid)
   })
 
   test('a failure has its node, its exit code and its reason', async () => {
@@ -217,6 +219,7 @@ describe('on a server', () => {
       stage: 'FAIL',
       failureClass: 'failed',
       message: 'main: Error (exit code 7)',
+      exitCode: 7,
       details: { exitCode: 7, failedNode: { template: 'main', phase: 'Failed' }, phase: 'Failed' },
     })
   })
@@ -225,7 +228,12 @@ describe('on a server', () => {
     [
       'no memory',
       endings.outOfMemory(),
-      { failureClass: 'oom', message: 'main: OOMKilled (exit code 137)', details: { exitCode: 137 } },
+      {
+        failureClass: 'oom',
+        message: 'main: OOMKilled (exit code 137)',
+        exitCode: 137,
+        details: { exitCode: 137 },
+      },
     ],
     [
       'a pod’s deadline',
@@ -236,7 +244,12 @@ describe('on a server', () => {
     [
       'a signal that nobody asked for',
       { phase: 'Failed', exitCode: 143 },
-      { failureClass: 'evicted', message: 'main: Error (exit code 143)', details: { exitCode: 143 } },
+      {
+        failureClass: 'evicted',
+        message: 'main: Error (exit code 143)',
+        exitCode: 143,
+        details: { exitCode: 143 },
+      },
     ],
     [
       'an error of the whole',
@@ -249,6 +262,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'main: Error (exit code 3)',
+        exitCode: 3,
         details: { exitCode: 3, message: 'No more retries left' },
       },
     ],
@@ -258,6 +272,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'needed: Error (exit code 5)',
+        exitCode: 5,
         details: { exitCode: 5, failedNode: { name: 'needed' } },
       },
     ],
@@ -267,6 +282,7 @@ describe('on a server', () => {
       {
         failureClass: 'failed',
         message: 'tidy: Error (exit code 4)',
+        exitCode: 4,
         details: { exitCode: 4, notes: ['the work itself was done; its exit handler failed'] },
       },
     ],
@@ -283,11 +299,12 @@ describe('on a server', () => {
     const report = await reported(worker)
     expect(report).toMatchObject({ failureClass: 'error', message: expect.stringContaining('exit code 64') })
     expect(report?.details).not.toHaveProperty('exitCode')
+    expect(report).not.toHaveProperty('exitCode')
   })
 
   test.each([
     [false, 'dies', { stage: 'FAIL', failureClass: 'evicted', message: 'main: pod deleted' }],
-    [true, 'dies', { stage: 'FAIL', failureClass: 'evicted', details: { exitCode: 143 } }],
+    [true, 'dies', { stage: 'FAIL', failureClass: 'evicted', exitCode: 143, details: { exitCode: 143 } }],
     // Nothing is left that could tell: see the README.
     [true, 'exits-0', { stage: 'SUCCESS' }],
   ] as const)(
@@ -441,7 +458,7 @@ describe('on a server', () => {
       ['all', 'Failed', false],
       ['all', 'Error', false],
     ] as const)('deleteFinished %s, one that %s: is there %s', async (deleteFinished, phase, there) => {
-      const { worker, name, server } = await running({ deleteFinished })
+      const { worker, name, server } = await running({ deleteFinished, deleteGraceMs: 0 })
       server.workflows.finish(name, { phase })
       await reported(worker)
       await worker.forgetJobs([A])
@@ -451,7 +468,7 @@ describe('on a server', () => {
     })
 
     test('that run again by somebody’s hand are not deleted', async () => {
-      const { worker, name, server } = await running({ deleteFinished: 'all' })
+      const { worker, name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
       server.operator.retry(name)
@@ -466,7 +483,12 @@ describe('on a server', () => {
     test('that could not be deleted are tried again, told of once, and no longer reported', async () => {
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
-      const { worker, name, server } = await running({ deleteFinished: 'all', logger, clock: fastClock })
+      const { worker, name, server } = await running({
+        deleteFinished: 'all',
+        deleteGraceMs: 0,
+        logger,
+        clock: fastClock,
+      })
       server.workflows.finish(name)
       await reported(worker)
       server.main.onRequest = ({ operation }) =>
@@ -481,9 +503,9 @@ describe('on a server', () => {
     })
 
     test('of an earlier process that somebody waits for are told of with all their evidence, and deleted then', async () => {
-      const { name, server } = await running({ deleteFinished: 'all' })
+      const { name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { outputs: { result: '7' } })
-      const next = await bench.open({ deleteFinished: 'all' })
+      const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
       // Not by the poll: the lists have no outputs. Whoever waits asks by name what the poll doesn't tell.
       expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
       expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
@@ -505,9 +527,9 @@ describe('on a server', () => {
     })
 
     test('of an earlier process are found once, to be deleted', async () => {
-      const { name, server } = await running({ deleteFinished: 'all' })
+      const { name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name)
-      const next = await bench.open({ deleteFinished: 'all' })
+      const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
       expect((await next.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
       await next.forgetJobs([A])
       await eventually('it is deleted', () => server.workflows.get(name) === undefined)

@@ -178,7 +178,9 @@ describe('a failure', () => {
 })
 
 test('a success is stored with its outputs, whatever becomes of the workflow', async () => {
-  const { server, seconds, workflow } = await oneItem({ worker: { deleteFinished: 'succeeded' } })
+  const { server, seconds, workflow } = await oneItem({
+    worker: { deleteFinished: 'succeeded', deleteGraceMs: 0 },
+  })
   server.workflows.finish(workflow(), { outputs: { result: '{"tiles":4}' } })
   expect(await seconds(3)).toMatchObject({
     stage: 'SUCCESS',

@@ -199,7 +199,7 @@ async function cancel(): Promise<boolean> {
 async function deleteOne(): Promise<boolean> {
   const refusals: object[] = []
   const logger = { ...silentLogger, warn: (fields: object) => void refusals.push(fields) }
-  const worker = await running({ deleteFinished: 'all', logger })
+  const worker = await running({ deleteFinished: 'all', deleteGraceMs: 0, logger })
   const name = bench.nameOf(jobOf('a'))
   bench.server.workflows.finish(name)
   await worker.lookupJob(jobOf('a'))

@@ -68,7 +68,7 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
     'selfsubjectaccessreviews.authorization.k8s.io is forbidden: User "x" cannot create resource "selfsubjectaccessreviews"',
     'unavailable',
   ],
-  ['an admission policy', 403, 7, 'admission webhook "p" denied the request: no', 'denied'],
+  ['an admission policy', 403, 7, 'admission webhook "p" denied the request: no', 'refused'],
   [
     'no token',
     401,
@@ -241,6 +241,7 @@ describe('what an answer to a send means', () => {
     expect(judgeSend(answer(429, 'Too Many Requests\n', headers))).toEqual({
       kind: 'unavailable',
       why: '429 Too Many Requests',
+      concerns: 'capacity',
       retryAfterMs: 8_000,
     })
     expect(judgeSend(answer(429, 'x', { 'retry-after': '3' }))).toMatchObject({ retryAfterMs: 3_000 })
@@ -250,26 +251,21 @@ describe('what an answer to a send means', () => {
     expect(judgeSend(answer(429, 'x', { 'retry-after': 'soon' }))).toEqual({
       kind: 'unavailable',
       why: '429 x',
+      concerns: 'capacity',
     })
   })
 
   test.each<[string, number, string, Record<string, string>, Verdict['kind']]>([
-    [
-      'the UI’s page, 200',
-      200,
-      '<!doctype html><html></html>',
-      { 'content-type': 'text/html' },
-      'misdirected',
-    ],
-    ['an empty 200', 200, '', {}, 'misdirected'],
-    ['JSON that was cut off', 200, '{"metadata":{"na', { 'content-type': 'application/json' }, 'misdirected'],
+    ['the UI’s page, 200', 200, '<!doctype html><html></html>', { 'content-type': 'text/html' }, 'unknown'],
+    ['an empty 200', 200, '', {}, 'unknown'],
+    ['JSON that was cut off', 200, '{"metadata":{"na', { 'content-type': 'application/json' }, 'unknown'],
     ['a proxy’s 502', 502, '<html>Bad Gateway</html>', { 'content-type': 'text/html' }, 'unknown'],
     ['a proxy’s 504', 504, 'upstream timed out', {}, 'unknown'],
-    ['a proxy’s 404', 404, '<html>Not Found</html>', { 'content-type': 'text/html' }, 'misdirected'],
+    ['a proxy’s 404', 404, '<html>Not Found</html>', { 'content-type': 'text/html' }, 'unknown'],
     ['a proxy’s 400', 400, '<html>Bad Request</html>', { 'content-type': 'text/html' }, 'unknown'],
-    ['a proxy’s 403', 403, '<html>Forbidden</html>', { 'content-type': 'text/html' }, 'denied'],
+    ['a proxy’s 403', 403, '<html>Forbidden</html>', { 'content-type': 'text/html' }, 'unknown'],
     ['a proxy’s 413', 413, '<html>Too Large</html>', { 'content-type': 'text/html' }, 'rejected'],
-    ['a redirect to a login', 302, '', { location: 'https://login.example.org/?x=y' }, 'misdirected'],
+    ['a redirect to a login', 302, '', { location: 'https://login.example.org/?x=y' }, 'unknown'],
   ])('%s', (_, status, body, headers, kind) => {
     expect(judgeSend(answer(status, body, headers)).kind).toBe(kind)
   })
@@ -291,6 +287,7 @@ describe('what an answer to a send means', () => {
       const reply = silence(Object.assign(new Error('x'), { code }), 'https://argo.example.org')
       expect(judgeSend(reply)).toEqual({
         kind: 'unavailable',
+        concerns: 'worker',
         why: `no answer (${code} at https://argo.example.org: no TLS is spoken there; perhaps baseUrl should begin with http://)`,
       })
     },
@@ -306,6 +303,7 @@ test('a value with control characters is the item’s, and what to do about it i
   const message = 'templates.main: cannot finish template replacement because the result was invalid JSON'
   expect(judgeSend(error(400, 3, message))).toEqual({
     kind: 'rejected',
+    concerns: 'item',
     why: expect.stringMatching(/^400 templates\.main: cannot .* invalid JSON\. .*as: base64/u),
   })
 })
@@ -346,7 +344,7 @@ describe('what an answer to a question means', () => {
       const error = { grpc_code: 16, http_code: 401, message: 'token not valid', http_status: 'Unauthorized' }
       const body = frame.replace('{}', () => JSON.stringify({ error }))
       const refused = answer(401, body, { 'content-type': 'text/event-stream' })
-      expect(judgeRead(refused)).toEqual({ kind: 'denied', why: '401 token not valid' })
+      expect(judgeRead(refused)).toEqual({ kind: 'denied', concerns: 'worker', why: '401 token not valid' })
     },
   )
 
@@ -375,8 +373,11 @@ test('what is told of it has the code that the engine acts on, and says what to 
     code: 'SLUICE_WORKER_DENIED',
     message: expect.stringContaining('Check the token'),
   })
-  for (const kind of ['unavailable', 'unknown', 'misdirected', 'absent', 'homeless'] as const) {
+  for (const kind of ['unavailable', 'refused', 'unknown', 'misdirected', 'absent', 'homeless'] as const) {
     expect(told(kind)).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE', retryable: true })
   }
-  expect(argoFailure({ kind: 'unavailable', why: 'x', retryAfterMs: 5 }, 'y').retryAfterMs).toBe(5)
+  for (const kind of ['unavailable', 'refused', 'unknown', 'misdirected', 'rejected', 'denied'] as const) {
+    const failure = argoFailure({ kind, why: 'x', retryAfterMs: 5, concerns: 'capacity' }, 'y')
+    expect(failure).toMatchObject({ retryAfterMs: 5, concerns: 'capacity' })
+  }
 })

@@ -152,12 +152,13 @@ export class DummyWorker implements Worker {
   }
 
   /**
-   * Ends by hand the job of an item that runs, the latest attempt of it.
+   * Ends by hand a job of an item that runs.
    *
-   * @throws TypeError when no job of the item runs
+   * @param job which of them; default the one that was sent last
+   * @throws TypeError when no such job of the item runs
    */
-  settleJob(id: string, end: JobEnd): void {
-    this.#end(this.#runningJob(id), end)
+  settleJob(id: string, end: JobEnd, job?: Pick<JobRef, 'uid' | 'attempt'>): void {
+    this.#end(this.#runningJob(id, job), end)
   }
 
   /**
@@ -182,9 +183,8 @@ export class DummyWorker implements Worker {
 
   /** Takes the jobs of an item away without a trace: the next poll and `lookupJob` know nothing of them. */
   loseJob(id: string): void {
-    for (const job of this.#ownJobs()) {
-      if (job.id === id) this.#store.lose(this.name, job)
-    }
+    const known = [...this.#store.known()].filter((job) => job.queue === this.name && job.id === id)
+    for (const job of known) this.#store.lose(this.name, job)
   }
 
   /** The jobs of this queue that run now, oldest first. */
@@ -206,9 +206,9 @@ export class DummyWorker implements Worker {
     })
   }
 
-  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `undefined` ends it. */
-  troubleItem(id: string, trouble: ItemTrouble | undefined = { concerns: 'item' }): void {
-    this.#faults.trouble(id, trouble)
+  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `none` ends that. */
+  troubleItem(id: string, trouble: ItemTrouble | 'none' = { concerns: 'item' }): void {
+    this.#faults.trouble(id, trouble === 'none' ? undefined : trouble)
   }
 
   /** Takes no new job while so many run, as a quota does: `sendJob` and `probeSend` then reject, `concerns: 'capacity'`. */
@@ -248,7 +248,8 @@ export class DummyWorker implements Worker {
   }
 
   #assertRoom(attempted: string): void {
-    if (this.running().length < this.#maxJobs) return
+    // Not counted without need: of tens of thousands of jobs each send would look at all.
+    if (this.#maxJobs === Number.POSITIVE_INFINITY || this.running().length < this.#maxJobs) return
     const why = `${this.#maxJobs} jobs run, as many as it takes`
     throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', `Cannot ${attempted}: ${why}`, {
       concerns: 'capacity',
@@ -265,8 +266,11 @@ export class DummyWorker implements Worker {
     for (const job of this.#store.jobs()) if (job.queue === this.name) yield job
   }
 
-  #runningJob(id: string): DummyJob {
-    const running = this.running().findLast((job) => job.id === id)
+  #runningJob(id: string, wanted?: Pick<JobRef, 'uid' | 'attempt'>): DummyJob {
+    const { uid, attempt } = wanted ?? {}
+    const running = this.running().findLast(
+      (one) => one.id === id && one.uid === (uid ?? one.uid) && one.attempt === (attempt ?? one.attempt),
+    )
     const job = running && this.#store.find(this.name, running)
     if (job === undefined) throw new TypeError(`no job of item ${JSON.stringify(id)} runs: send one first`)
     return job

@@ -64,6 +64,12 @@ export class JobStore {
     }
   }
 
+  /** Every job whose name is still known, forgotten ones included. */
+  *known(): Iterable<DummyJob> {
+    yield* this.#jobs.values()
+    yield* this.#forgotten.values()
+  }
+
   /** Takes a job away without a trace, as a cluster does that collects its garbage too early. */
   lose(queue: string, job: Omit<JobRef, 'id'>): void {
     this.#jobs.delete(jobKey(queue, job))

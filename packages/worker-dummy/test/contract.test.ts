@@ -28,12 +28,29 @@ function harness(): WorkerHarness {
     open: async (name) => open(name),
     body: () => null,
     async finish(job, how) {
-      ownerOf(job).settleJob(job.id, { stage: how, message: how })
+      const exitCode = how === 'SUCCESS' ? 0 : 3
+      ownerOf(job).settleJob(job.id, { stage: how, message: how, exitCode }, job)
+    },
+    hasJobUids: true,
+    exitCodes: { SUCCESS: 0, FAIL: 3 },
+    loseJob: async (job) => ownerOf(job).loseJob(job.id),
+    async openTroubledSends(concerns) {
+      const worker = open()
+      const obstruct = {
+        item: () => worker.troubleItem('troubled'),
+        worker: () => worker.unavailableNext(Number.POSITIVE_INFINITY, undefined, { concerns }),
+        capacity: () => worker.limitJobs(worker.running().length),
+      }[concerns]
+      const restore = () => {
+        worker.endTrouble()
+        worker.limitJobs(Number.POSITIVE_INFINITY)
+      }
+      return { worker, obstruct: async () => obstruct(), restore: async () => restore() }
     },
     starts: async (job) => starts.get(nameOf(job)) ?? 0,
     async openUnreachable() {
       const worker = open()
-      worker.unavailableNext(1_000)
+      worker.unavailableNext(1_000, undefined, { concerns: 'worker' })
       return worker
     },
     async openDenied() {

@@ -170,6 +170,7 @@ test('closed: every call says so, jobs go on, a watch ends; twice is fine', asyn
     () => worker.cancelJob(ref, ''),
     () => worker.forgetJobs([ref]),
     () => worker.check(),
+    () => worker.probeSend({ id: 'a', body: null }),
   ]) {
     await expect(call()).rejects.toMatchObject({ code: 'SLUICE_WORKER_CLOSED' })
   }
@@ -257,4 +258,87 @@ test('incomplete polls: what this object heard last, and no more; look-ups know 
   const after = await worker.pollAllStatus()
   expect(after.complete).toBeUndefined()
   expect(after.get('a')?.stage).toBe('SUCCESS')
+})
+
+test('one item in trouble: its calls are refused as ordered, others go well, until it is over [W-SEND-2]', async () => {
+  const { worker, started } = setup()
+  worker.troubleItem('a')
+  const refused = { code: 'SLUICE_WORKER_UNAVAILABLE', itemId: 'a', concerns: 'item' }
+  for (let tries = 0; tries < 3; tries++) {
+    await expect(worker.sendJob('a', null, job('u'))).rejects.toMatchObject(refused)
+    await worker.sendJob('b', null, job('v'))
+  }
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
+  worker.troubleItem('a', { calls: ['lookupJob'], message: 'no words that anybody knows' })
+  await worker.sendJob('a', null, job('u'))
+  const lookup = worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })
+  await expect(lookup).rejects.toThrow('no words that anybody knows')
+  await expect(lookup).rejects.toMatchObject({ concerns: undefined })
+  worker.troubleItem('a', undefined)
+  expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'PROCESSING' })
+  worker.troubleItem('a', { calls: ['cancelJob'] })
+  worker.endTrouble()
+  await worker.cancelJob({ id: 'a', uid: 'u', attempt: 1 }, 'enough')
+  expect(started.map(({ id }) => id)).toEqual(['b', 'a'])
+})
+
+test('a limit of jobs: what is over it is refused for want of room, and a job that ends makes some', async () => {
+  const { worker, started } = setup()
+  worker.limitJobs(1)
+  await worker.probeSend({ id: 'a', body: null })
+  await worker.sendJob('a', null, job('u'))
+  const full = { code: 'SLUICE_WORKER_UNAVAILABLE', concerns: 'capacity' }
+  await expect(worker.sendJob('b', null, job('v'))).rejects.toMatchObject(full)
+  await expect(worker.probeSend()).rejects.toMatchObject(full)
+  await worker.sendJob('a', null, job('u'))
+  expect((await worker.pollAllStatus()).size).toBe(1)
+  worker.settleJob('a', { stage: 'SUCCESS' })
+  await worker.sendJob('b', null, job('v'))
+  expect(started.map(({ id }) => id)).toEqual(['a', 'b'])
+})
+
+test('a probe takes the sample, or what was sent last, and starts nothing [W-PROBE-1]', async () => {
+  const { worker, started } = setup()
+  const without = { code: 'SLUICE_WORKER_UNAVAILABLE', message: /sent none yet/u }
+  await expect(worker.probeSend()).rejects.toMatchObject(without)
+  await worker.probeSend({ id: 'a', body: null })
+  await worker.sendJob('a', null, job('u'))
+  await worker.probeSend()
+  worker.troubleItem('a', { calls: ['probeSend'], concerns: 'item' })
+  await expect(worker.probeSend()).rejects.toMatchObject({ concerns: 'item', itemId: 'a' })
+  await worker.probeSend({ id: 'b', body: null })
+  worker.unavailableNext(1, undefined, { concerns: 'worker' })
+  await expect(worker.probeSend()).rejects.toMatchObject({ concerns: 'worker' })
+  expect(started).toHaveLength(1)
+})
+
+test('a call that hangs has no effect before the trouble is over, and other calls answer', async () => {
+  const { worker, started } = setup()
+  worker.hang('sendJob')
+  const send = worker.sendJob('a', null, job('u'))
+  expect((await worker.pollAllStatus()).size).toBe(0)
+  expect(started).toEqual([])
+  worker.endTrouble()
+  await send
+  expect(started).toHaveLength(1)
+  await worker.sendJob('b', null, job('v'))
+  expect(started).toHaveLength(2)
+})
+
+test('of several jobs of one item each can be settled, and the others are reported as earlier [W-POLL-1]', async () => {
+  const { worker } = setup()
+  for (const one of [job('u', 1), job('u', 2), job('v', 1)]) await worker.sendJob('a', null, one)
+  const report = async () => (await worker.pollAllStatus()).get('a')
+  expect((await report())?.earlier?.map(({ uid, attempt }) => [uid, attempt])).toEqual([
+    ['u', 1],
+    ['u', 2],
+  ])
+  worker.settleJob('a', { stage: 'FAIL', exitCode: 3 }, { uid: 'u', attempt: 1 })
+  expect((await report())?.earlier).toHaveLength(1)
+  worker.settleJob('a', { stage: 'SUCCESS' }, { uid: 'u', attempt: 2 })
+  expect(await report()).toMatchObject({ stage: 'PROCESSING', uid: 'v' })
+  expect(await report()).not.toHaveProperty('earlier')
+  const ended = await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })
+  expect(ended).toMatchObject({ stage: 'FAIL', exitCode: 3, jobUid: 'job-1' })
+  expect(() => worker.settleJob('a', { stage: 'FAIL' }, { uid: 'u', attempt: 1 })).toThrow(TypeError)
 })

@@ -81,5 +81,5 @@ function field(value: unknown, name: string): unknown {
 
 function rejected(itemId: string, why: string): SluiceError {
   const message = `Item ${JSON.stringify(itemId)} can't become a command: ${why}. Put it again with a body that fits the command.`
-  return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId })
+  return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item' })
 }

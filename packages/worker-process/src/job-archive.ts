@@ -32,15 +32,17 @@ export async function archiveJob(
 }
 
 async function keepHome(place: JobPlace, ending: string): Promise<void> {
+  // The body is in the queue. First, since on a full disk it is the room for the records.
+  await removeIfThere(place.stdin)
   const stop = await readRecord(place.stopping)
   if (stop !== undefined) await writeOnce(place.stop, stop.text)
   await writeOnce(place.exit, ending)
-  // The body is in the queue.
-  await removeIfThere(place.stdin)
   await leaveIndex(place)
 }
 
 async function removeHome(layout: Layout, place: JobPlace, stage: string): Promise<void> {
+  // What the queue has, or nobody keeps. First, since on a full disk it is the room for the record.
+  for (const path of [place.stdin, place.stdout, place.stderr]) await removeIfThere(path)
   await mkdir(dirname(place.gone), { recursive: true, mode: 0o700 })
   await writeOnce(place.gone, stage)
   const aside = join(layout.preparing, `${place.key}.${randomUUID()}`)

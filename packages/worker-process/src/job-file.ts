@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { JobPlace, Layout } from './layout.js'
@@ -14,6 +14,8 @@ const jobFileSchema = z.object({
   args: z.array(z.string()),
   bootId: z.string(),
   acceptedAt: z.number(),
+  /** Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions. */
+  jobUid: z.string().optional(),
 })
 
 /** What is written of a job before it starts. */
@@ -24,6 +26,9 @@ export interface NewJob {
   readonly file: JobFile
   readonly stdin: string | undefined
 }
+
+/** A job that is put on the disk, for good if `fsync` says so. */
+export type WrittenJob = NewJob & { readonly fsync: boolean }
 
 /**
  * The job's file; `undefined` when there is no such job; `'damaged'` when a power cut left it half written, which takes `fsync`
@@ -46,29 +51,53 @@ export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' 
  *
  * @returns `false` when it was accepted before, or has been forgotten
  */
-export async function acceptJob(
-  layout: Layout,
-  place: JobPlace,
-  job: NewJob & { readonly fsync: boolean },
-): Promise<boolean> {
-  const prepared = join(layout.preparing, `${place.key}.${randomUUID()}`)
-  await mkdir(prepared, { mode: 0o700 })
-  await mkdir(join(prepared, 'output'), { mode: 0o700 })
-  await writeFiles(prepared, job)
-  const won = await moveUnlessThere(prepared, place.home)
-  // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
-  const gone = won && (await hasRecord(place.gone))
-  // Who found it in the meantime may have taken it away.
-  if (gone) await absentAsUndefined(() => rename(place.home, prepared))
-  if (!won || gone) await rm(prepared, { recursive: true, force: true })
-  else if (job.fsync) await syncFolder(dirname(place.home))
-  return won && !gone
+export async function acceptJob(layout: Layout, place: JobPlace, job: WrittenJob): Promise<boolean> {
+  const prepared = await prepareJob(layout, place, job)
+  let isAccepted = false
+  try {
+    const won = await moveUnlessThere(prepared, place.home)
+    // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
+    const gone = won && (await hasRecord(place.gone))
+    // Who found it in the meantime may have taken it away.
+    if (gone) await absentAsUndefined(() => rename(place.home, prepared))
+    isAccepted = won && !gone
+  } finally {
+    if (!isAccepted) await rm(prepared, { recursive: true, force: true })
+  }
+  if (isAccepted && job.fsync) await syncFolder(dirname(place.home))
+  return isAccepted
 }
 
-async function writeFiles(folder: string, job: NewJob & { readonly fsync: boolean }): Promise<void> {
+/**
+ * Makes the files of a job aside, those of its outputs and of its index entry too: what there is no room for is then missing before the job is
+ * accepted, and not when its command begins.
+ *
+ * @returns the folder; where it can't be made whole, nothing of it is left
+ */
+export async function prepareJob(layout: Layout, place: JobPlace, job: WrittenJob): Promise<string> {
+  const prepared = join(layout.preparing, `${place.key}.${randomUUID()}`)
+  try {
+    await mkdir(prepared, { mode: 0o700 })
+    await mkdir(join(prepared, 'output'), { mode: 0o700 })
+    await writeFiles(prepared, job)
+    await symlink(indexText(place), join(prepared, basename(place.entry)))
+    return prepared
+  } catch (error) {
+    await rm(prepared, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** The text of a job's entry in the index. */
+export function indexText({ key }: JobPlace): string {
+  return `../jobs/${key.slice(0, 2)}/${key}`
+}
+
+async function writeFiles(folder: string, job: WrittenJob): Promise<void> {
   const asNew = { flag: 'wx', mode: 0o600 }
   await writeFile(join(folder, 'job.json'), JSON.stringify(job.file), { ...asNew, flush: job.fsync })
   if (job.stdin !== undefined) await writeFile(join(folder, 'stdin'), job.stdin, asNew)
+  for (const output of ['stdout', 'stderr']) await writeFile(join(folder, output), '', asNew)
 }
 
 async function moveUnlessThere(from: string, to: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
-import { isSluiceError, type JobReport } from '@sluice/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isSluiceError, type JobReport, type JobReports } from '@sluice/core'
 import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
@@ -7,14 +8,20 @@ import { readJobFile, type JobFile } from './job-file.js'
 import { reportEnded, reportRunning } from './job-report.js'
 import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
+import { isJobAlive, signalJob } from './job-signals.js'
 import type { JobStopper } from './job-stopper.js'
 import type { JobPlace, Layout } from './layout.js'
+import type { OomKills } from './oom-kills.js'
 import type { ProcessWorkerSettings } from './options.js'
+import { isNoRoom } from './process-errors.js'
 import type { ProcessTable } from './process-table.js'
-import { hasRecord, readRecord, removeIfThere } from './record.js'
+import { hasRecord, readRecord, removeIfThere, writeOnce } from './record.js'
+import type { Room } from './room.js'
 
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
+/** A supervisor ends what is left of its job right after it has recorded the end: it is given a moment for that. */
+const LEFT_LOOKS_MS = [0, 1, 2, 4, 8, 16, 32]
 
 /** What a follower is made of. */
 export interface FollowerParts {
@@ -24,6 +31,10 @@ export interface FollowerParts {
   readonly table: ProcessTable
   readonly runner: JobRunner
   readonly stopper: JobStopper
+  readonly room: Room
+  readonly oomKills: OomKills
+  /** Called when processes of a job that has ended still live: they are being ended, and a poll a moment later may find them gone. */
+  readonly onLeft: () => void
 }
 
 /** What was read of a job and can't change any more. */
@@ -32,6 +43,10 @@ interface KnownJob {
   readonly file: JobFile
   claim?: Claim
   final?: JobReport
+  /** How often it was started here without being claimed. */
+  starts?: number
+  /** Its program was killed just now, and nobody has said by whom. */
+  isUnexplained?: boolean
 }
 
 /** A job and the part of the index that is about it. */
@@ -51,11 +66,12 @@ export class JobFollower {
   }
 
   /**
-   * Every job whose outcome isn't stored, by item id. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job
+   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records: jobs may have ended then that can't say
+   * so [W-POLL-2]. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job
    * that runs costs nothing if it is a child of this process and else a look at one process, and a job that has ended is read once.
    */
-  async poll(): Promise<Map<string, JobReport>> {
-    const { layout } = this.#parts
+  async poll(): Promise<JobReports> {
+    const { layout, room } = this.#parts
     // In this order: a job is in `active` before it can be in the others, and leaves `active` before it leaves them.
     const ended = new Set(await readdir(layout.ended))
     const stopping = new Set(await readdir(layout.stopping))
@@ -67,7 +83,14 @@ export class JobFollower {
         ? []
         : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
     )
-    return latestOf(seen, await this.#reportAll(seen))
+    const reports = await this.#reportAll(seen)
+    const byId = byItem(seen, reports)
+    const running = reports.filter((report) => report?.stage === 'PROCESSING').length
+    const lacking = running === 0 ? undefined : await room.lacking()
+    if (lacking === undefined) return byId
+    room.warn(lacking, running)
+    const incompleteReason = `${lacking}: jobs may have ended whose end can't be recorded before there is room`
+    return Object.assign(byId, { complete: false, incompleteReason })
   }
 
   /** The same for one job, forgotten ones included [W-POLL-2]. */
@@ -117,8 +140,42 @@ export class JobFollower {
   }
 
   async #reportAll(seen: readonly SeenJob[]): Promise<(JobReport | undefined)[]> {
-    const starts = await this.#parts.table.starts(this.#pidsToAskFor(seen))
-    return pMap(seen, (one) => this.#report(one, starts), { concurrency: CONCURRENCY })
+    const { table, oomKills } = this.#parts
+    const starts = await table.starts(this.#pidsToAskFor(seen))
+    const reports = await pMap(seen, (one) => this.#reportOrWait(one, starts), { concurrency: CONCURRENCY })
+    // After the deaths, or a kill of just now would not be counted.
+    await oomKills.look()
+    const changed = await this.#explainKills(seen.map(({ job }) => job))
+    return changed ? seen.map(({ job }, index) => job.final ?? reports[index]) : reports
+  }
+
+  /** What can't be recorded of one job for want of room is no reason to say nothing of the others. */
+  async #reportOrWait(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
+    try {
+      return await this.#report(seen, starts)
+    } catch (error) {
+      if (!isNoRoom(error)) throw error
+      this.#parts.room.noteRefused()
+      const { place, file, claim } = seen.job
+      return reportRunning(place, file, {
+        claim,
+        message: 'there is no room on the disk to record how it is',
+      })
+    }
+  }
+
+  /** @returns whether some of the jobs that were killed are now known to have been killed by the kernel, for want of memory */
+  async #explainKills(jobs: readonly KnownJob[]): Promise<boolean> {
+    const unexplained = jobs.filter((job) => job.isUnexplained === true)
+    for (const job of unexplained) delete job.isUnexplained
+    if (unexplained.length === 0 || !this.#parts.oomKills.explain(unexplained.length)) return false
+    for (const job of unexplained) {
+      // Without room for the record it stays with "killed": what one worker says of an end, all must say.
+      if (!(await hasRoomFor(() => writeOnce(job.place.oom, 'oom')))) continue
+      delete job.final
+      await this.#reportFinal(job)
+    }
+    return true
   }
 
   #pidsToAskFor(seen: readonly SeenJob[]): number[] {
@@ -160,23 +217,55 @@ export class JobFollower {
     const gone = exit === undefined ? await reportGone(place, file) : undefined
     const end = exit ?? ended
     if (gone !== undefined || end === undefined) return gone
+    if (exit === undefined && (await this.#isLeft(job))) {
+      const message = 'it has ended; what is left of its processes is being ended'
+      return reportRunning(place, file, { claim: job.claim, message })
+    }
     const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
     // It may have begun and ended since the claim was looked for. One that was claimed for nobody never began.
     await readClaimOnce(job)
     const claim = job.claim?.pid === 0 ? undefined : job.claim
-    const facts = { place, file, claim, ending: parseEnding(end.text), endedAt: end.at, stop }
+    const ending = parseEnding(end.text)
+    const isKilled = ending.signal === 'SIGKILL' && !ending.stopped
+    const oom = isKilled && (await hasRecord(place.oom))
+    if (isKilled && !oom) job.isUnexplained = true
+    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom }
     job.final = await reportEnded(facts, this.#parts.settings)
     return job.final
   }
 
+  /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
+  async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
+    const { table, bootId, runner, onLeft } = this.#parts
+    if (claim === undefined || file.bootId !== bootId) return false
+    for (const ms of LEFT_LOOKS_MS) {
+      if (ms > 0) await sleep(ms)
+      // A child of this process is known to have ended without a look at all processes.
+      if (runner.isLiveChild(place, claim)) continue
+      if (!(await isJobAlive(table, { place, claim }))) return false
+    }
+    // Its supervisor was killed just before it could.
+    await signalJob(table, { place, claim }, 'SIGKILL')
+    onLeft()
+    return true
+  }
+
   async #resume(job: KnownJob, stopping: boolean): Promise<JobReport | undefined> {
     const { place, file } = job
+    const lacking = await this.#parts.room.lacking()
+    if (lacking !== undefined)
+      return reportRunning(place, file, { claim: undefined, message: unbegun(lacking) })
     if (await this.#isOver(place)) return this.#reportFinal(job)
     // Who wanted it to end was killed before it could.
     if (stopping && (await this.#parts.stopper.forestall(place))) return this.#reportFinal(job)
     try {
-      await this.#parts.runner.resume(place, file)
-      return reportRunning(place, file, { claim: undefined })
+      const earlier = job.starts ?? 0
+      if (await this.#parts.runner.resume(place, file)) job.starts = earlier + 1
+      if (earlier === 0) return reportRunning(place, file, { claim: undefined })
+      const message = unbegun(
+        `its process could not open its files, or start others, ${earlier} times so far`,
+      )
+      return reportRunning(place, file, { claim: undefined, message })
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_JOB_REJECTED')) return this.#conclude(job, 'unstartable')
       // It was accepted and stays so; the next poll tries again.
@@ -207,6 +296,16 @@ export class JobFollower {
   }
 }
 
+async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isNoRoom(error)) return false
+    throw error
+  }
+}
+
 async function readClaimOnce(job: KnownJob): Promise<void> {
   const claim = job.claim ?? (await readClaim(job.place))
   if (claim !== undefined) job.claim = claim
@@ -222,21 +321,33 @@ async function reportGone(
   return { stage: gone.text === 'SUCCESS' ? 'SUCCESS' : 'FAIL', uid, attempt, finishedAt: gone.at }
 }
 
-/** Of two jobs of one item the later attempt; of an item that was removed and put again, the one accepted later. */
-function latestOf(
+function unbegun(why: string): string {
+  return `it has not begun: ${why}; it is started as soon as that is over`
+}
+
+/**
+ * Of the jobs of one item the later attempt, or, of an item that was removed and put again, the one accepted later; with the others that have not
+ * ended [W-POLL-1].
+ */
+function byItem(
   seen: readonly SeenJob[],
   reports: readonly (JobReport | undefined)[],
 ): Map<string, JobReport> {
-  const latest = new Map<string, JobFile>()
-  const byId = new Map<string, JobReport>()
+  const items = new Map<string, { readonly file: JobFile; readonly report: JobReport }[]>()
   for (const [index, { job }] of seen.entries()) {
     const report = reports[index]
-    const other = latest.get(job.file.id)
-    if (report === undefined || (other !== undefined && !isLater(job.file, other))) continue
-    latest.set(job.file.id, job.file)
-    byId.set(job.file.id, report)
+    if (report === undefined) continue
+    const jobs = items.get(job.file.id) ?? []
+    items.set(job.file.id, [...jobs, { file: job.file, report }])
   }
-  return byId
+  return new Map([...items].map(([id, jobs]) => [id, together(jobs)]))
+}
+
+function together(jobs: readonly { readonly file: JobFile; readonly report: JobReport }[]): JobReport {
+  const [latest, ...others] = jobs.toSorted((one, other) => (isLater(one.file, other.file) ? -1 : 1))
+  if (latest === undefined) throw new RangeError('an item without a job')
+  const earlier = others.flatMap(({ report }) => (report.stage === 'PROCESSING' ? [report] : []))
+  return earlier.length === 0 ? latest.report : { ...latest.report, earlier }
 }
 
 function isLater(job: JobFile, other: JobFile): boolean {

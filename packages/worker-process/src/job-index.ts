@@ -1,13 +1,35 @@
+import { rename } from 'node:fs/promises'
 import type { JobPlace, Layout } from './layout.js'
-import { readJobFile } from './job-file.js'
-import { hasRecord, removeIfThere, writeOnce } from './record.js'
+import { indexText, readJobFile } from './job-file.js'
+import { isNoRoom } from './process-errors.js'
+import { absentAsUndefined, hasRecord, removeIfThere, writeOnce } from './record.js'
 
 /**
  * Puts an accepted job into `active`, or finds it there. Nothing of a job is started, stopped or ended before: a poll reads `active`
  * alone, and whoever is killed after it leaves a job that every poll sees.
  */
 export async function enterIndex(place: JobPlace): Promise<void> {
-  await writeOnce(place.active, `../jobs/${place.key.slice(0, 2)}/${place.key}`)
+  await writeOnce(place.active, indexText(place))
+}
+
+/**
+ * The same for a job that was accepted just now, by the entry that was made with it: that takes no room.
+ *
+ * @returns `false` where the folder can't hold one more all the same: the job is accepted, and whoever looks it up goes on with it
+ */
+export async function enterNew(place: JobPlace): Promise<boolean> {
+  const moved = async (): Promise<true> => {
+    await rename(place.entry, place.active)
+    return true
+  }
+  try {
+    // Whoever found the job in the meantime may have forgotten it, home and all.
+    if ((await absentAsUndefined(moved)) !== true) await enterIndex(place)
+    return true
+  } catch (error) {
+    if (isNoRoom(error)) return false
+    throw error
+  }
 }
 
 /** Takes out of the index a job that {@link wasForgotten}, and no other. The entry in `active` first: the rest can be swept. */
@@ -39,9 +61,14 @@ export async function tidyIndex(layout: Layout, keys: readonly string[]): Promis
     const file = (await wasForgotten(place)) ? undefined : await readJobFile(place)
     if (file === undefined) await leaveIndex(place)
     else if (file !== 'damaged') {
-      await enterIndex(place)
+      await enterIndex(place).catch(withoutRoom)
       restored.push(key)
     }
   }
   return restored
+}
+
+/** What is missing from the index for want of room is seen by this poll, and put back by a later one. */
+function withoutRoom(error: unknown): void {
+  if (!isNoRoom(error)) throw error
 }

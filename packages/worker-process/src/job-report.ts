@@ -16,6 +16,8 @@ export interface EndedJob {
   readonly ending: Ending
   readonly endedAt: number
   readonly stop: FileRecord | undefined
+  /** The kernel is known to have ended it for want of memory. */
+  readonly oom: boolean
 }
 
 /** What the worker says of a job that has ended. */
@@ -24,6 +26,7 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     ...heading(job.place, job.file, job.claim),
     finishedAt: job.endedAt,
     details: detailsOf(job),
+    ...(job.ending.exitCode === undefined ? {} : { exitCode: job.ending.exitCode }),
   }
   if (isSuccess(job.ending)) {
     const result = await resultOf(job.place, settings)
@@ -51,7 +54,14 @@ export function reportRunning(
 
 function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
   const startedAt = claim === undefined ? {} : { startedAt: claim.at }
-  return { uid: file.uid, attempt: file.attempt, url: pathToFileURL(place.home).href, ...startedAt }
+  const jobUid = file.jobUid === undefined ? {} : { jobUid: file.jobUid }
+  return {
+    uid: file.uid,
+    attempt: file.attempt,
+    url: pathToFileURL(place.home).href,
+    ...jobUid,
+    ...startedAt,
+  }
 }
 
 function detailsOf({ place, claim, ending, endedAt }: EndedJob): JsonValue {
@@ -75,7 +85,11 @@ interface Explanation {
   readonly message: string
 }
 
-function explain({ ending, stop }: EndedJob, settings: ProcessWorkerSettings): Explanation {
+function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSettings): Explanation {
+  if (oom) {
+    const message = `${endingText(ending)}: the kernel ended it, since memory ran out`
+    return { failureClass: 'oom', message }
+  }
   if (ending.stopped && stop?.text === 'timeout') {
     return { failureClass: 'timeout', message: `timed out${spanText(settings)} (${endingText(ending)})` }
   }

@@ -1,12 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { SluiceError } from '@sluice/core'
-import type { Claim } from './claim.js'
-import { acceptJob, readJobFile, type NewJob } from './job-file.js'
-import { enterIndex, wasForgotten } from './job-index.js'
+import { readClaim, type Claim } from './claim.js'
+import { acceptJob, prepareJob, readJobFile, type NewJob } from './job-file.js'
+import { enterIndex, enterNew, wasForgotten } from './job-index.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
 import { findProgram, isExecutable, type ProgramSearch } from './program.js'
-import { hasRecord } from './record.js'
+import { hasRecord, writeOnce } from './record.js'
 import { startSupervisor, type Supervisor } from './supervisor.js'
 
 /** What a runner is made of. */
@@ -14,7 +16,7 @@ export interface RunnerParts {
   readonly layout: Layout
   readonly settings: ProcessWorkerSettings
   readonly bootId: string
-  /** Called when a supervisor of this process ended without leaving a record. */
+  /** Called when a supervisor of this process ended that had claimed its job, and left no record. */
   readonly onVanished: () => void
 }
 
@@ -50,10 +52,26 @@ export class JobRunner {
   /**
    * Starts a job that was accepted and that nobody has claimed: its sender was killed. It must be in the index, else its end would go
    * unseen. Harmless if somebody just does the same.
+   *
+   * @returns whether it was started; it is not when it is being sent
    */
-  async resume(place: JobPlace, job: NewJob['file']): Promise<void> {
-    if (this.#children.has(place.key) || this.#sending.has(place.key)) return
+  async resume(place: JobPlace, job: NewJob['file']): Promise<boolean> {
+    if (this.#children.has(place.key) || this.#sending.has(place.key)) return false
     this.#go(place, await this.#launch(job, place))
+    return true
+  }
+
+  /**
+   * Goes as far as a send does before it accepts a job, and leaves no trace: the program is there, a process can be started, and the disk has room
+   * for all that a job needs.
+   */
+  async probe(place: JobPlace, job: NewJob): Promise<void> {
+    const supervisor = await this.#launch(job.file, place)
+    try {
+      await this.#tryFiles(place, job)
+    } finally {
+      supervisor.dismiss()
+    }
   }
 
   /** Whether the claim is that of a child that still runs. Its pid can't be another's as long as we haven't seen it end. */
@@ -110,23 +128,39 @@ export class JobRunner {
     const file = accepted ? job.file : await readJobFile(place)
     if (file === undefined) return false
     if (file === 'damaged') throw damaged(job.file.id)
-    await enterIndex(place)
+    const seen = accepted ? await enterNew(place) : await enterIndex(place).then(() => true)
     // Of one accepted before the machine went down nobody knows whether it had begun: the next poll says that it failed.
-    return file.bootId === bootId
+    return seen && file.bootId === bootId
+  }
+
+  async #tryFiles(place: JobPlace, job: NewJob): Promise<void> {
+    const { layout, settings } = this.#parts
+    const prepared = await prepareJob(layout, place, { ...job, fsync: settings.fsync })
+    try {
+      // As the supervisor does when the job begins and ends.
+      for (const record of ['claim', 'ended']) await writeOnce(join(prepared, record), 'probe')
+    } finally {
+      await rm(prepared, { recursive: true, force: true })
+    }
   }
 
   async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
     if (this.#children.get(place.key) === child) this.#children.delete(place.key)
     // What can't be looked at is looked at by the poll that this rings for, which says why.
-    const recorded = await hasRecord(place.ended).catch(() => false)
-    if (!recorded) this.#parts.onVanished()
+    if (await this.#hasVanished(place, child).catch(() => true)) this.#parts.onVanished()
+  }
+
+  async #hasVanished(place: JobPlace, child: ChildProcess): Promise<boolean> {
+    if (await hasRecord(place.ended)) return false
+    // One that could not claim its job is started again by a later poll: to wake one for it would spin where there is no room.
+    return (await readClaim(place))?.pid === child.pid
   }
 
   #withoutProgram(itemId: string): SluiceError {
     const message =
       `Could not start item ${JSON.stringify(itemId)}: ${missingProgram(this.#parts.settings, this.search())} ` +
       'No item fails for it; jobs start as soon as it is there.'
-    return new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId })
+    return new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId, concerns: 'worker' })
   }
 }
 
@@ -141,5 +175,5 @@ function damaged(itemId: string): SluiceError {
   const message =
     `The files of the job for item ${JSON.stringify(itemId)} are damaged, as after a power cut: whether it ran can't be known. ` +
     'Look at its effects, then requeue it.'
-  return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId })
+  return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item' })
 }

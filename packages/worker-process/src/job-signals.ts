@@ -14,19 +14,30 @@ export async function signalJob(
   job: { readonly place: JobPlace; readonly claim: Claim },
   signal: NodeJS.Signals,
 ): Promise<void> {
-  const { pid, start } = job.claim
-  if (pid <= 1) return
-  const startNow = (await table.starts([pid])).get(pid)
-  const ours =
-    startNow === undefined ? await table.hasMarkedMember(pid, jobMarker(job.place)) : startNow === start
-  if (ours) signalGroup(pid, signal)
+  if (await isJobAlive(table, job)) signalGroup(job.claim.pid, signal)
 }
 
-function signalGroup(group: number, signal: NodeJS.Signals): void {
+/** Whether anything of a job lives: its supervisor, or what is left of its process group. */
+export async function isJobAlive(
+  table: ProcessTable,
+  { place, claim }: { readonly place: JobPlace; readonly claim: Claim },
+): Promise<boolean> {
+  const { pid, start } = claim
+  // Cheap, and the answer for nearly all that have ended.
+  if (pid <= 1 || !signalGroup(pid, 0)) return false
+  const startNow = (await table.starts([pid])).get(pid)
+  return startNow === undefined ? table.hasMarkedMember(pid, jobMarker(place)) : startNow === start
+}
+
+/** @returns whether the group has a member, be it a zombie or another user's */
+function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal)
+    return true
   } catch (error) {
     // It ended meanwhile; or what is left of it has become another user's, and is beyond us.
-    if (!isSystemError(error, 'ESRCH', 'EPERM')) throw error
+    if (isSystemError(error, 'ESRCH')) return false
+    if (isSystemError(error, 'EPERM')) return true
+    throw error
   }
 }

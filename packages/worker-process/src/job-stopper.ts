@@ -3,6 +3,7 @@ import { STOPPED_BY_KILL, type EndingWithoutCode } from './ending.js'
 import type { JobPlace } from './layout.js'
 import { wasForgotten } from './job-index.js'
 import { signalJob } from './job-signals.js'
+import { isNoRoom } from './process-errors.js'
 import type { ProcessTable } from './process-table.js'
 import { hasRecord, readRecord, writeOnce } from './record.js'
 
@@ -26,16 +27,18 @@ export class JobStopper {
 
   /**
    * Ends a job that was accepted and has not ended. That it is wanted is recorded first: a killed process leaves it to the next poll
-   * of any other. A job that nobody has claimed is claimed here, so that it never starts.
+   * of any other. A job that nobody has claimed is claimed here, so that it never starts. Where there is no room to record it, a job that runs is
+   * ended all the same: that may be what makes some.
    */
   async cancel(place: JobPlace, reason: string): Promise<void> {
     if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return
-    await writeOnce(place.stopping, `cancel:${shortened(reason)}`)
+    await writeOnce(place.stopping, `cancel:${shortened(reason)}`).catch(withoutRoom)
     if (await this.forestall(place)) return
     const claim = await readClaim(place)
     if (claim === undefined) return
     await signalJob(this.#parts.table, { place, claim }, 'SIGTERM')
-    await this.finish(place, claim)
+    const stop = await readRecord(place.stopping)
+    this.#killLater(place, claim, stop?.at ?? Date.now())
   }
 
   /** Ends a job that nobody has claimed. `false`: it is claimed, and may run. */
@@ -49,8 +52,12 @@ export class JobStopper {
   async finish(place: JobPlace, claim: Claim | undefined): Promise<void> {
     if (claim === undefined || this.#timers.has(place.key)) return
     const stop = await readRecord(place.stopping)
-    if (stop === undefined) return
-    const leftMs = Math.max(0, stop.at + this.#parts.killAfterMs - Date.now())
+    if (stop !== undefined) this.#killLater(place, claim, stop.at)
+  }
+
+  #killLater(place: JobPlace, claim: Claim, sinceAt: number): void {
+    if (this.#timers.has(place.key)) return
+    const leftMs = Math.max(0, sinceAt + this.#parts.killAfterMs - Date.now())
     const timer = setTimeout(() => void this.#kill(place, claim), leftMs).unref()
     this.#timers.set(place.key, timer)
   }
@@ -85,6 +92,11 @@ export class JobStopper {
       this.#timers.delete(place.key)
     }
   }
+}
+
+function withoutRoom(error: unknown): false {
+  if (!isNoRoom(error)) throw error
+  return false
 }
 
 function shortened(reason: string): string {

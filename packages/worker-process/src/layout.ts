@@ -14,10 +14,14 @@ export interface JobPlace {
   readonly output: string
   /** Record: which process runs it. */
   readonly claim: string
+  /** Record: the kernel ended it for want of memory. */
+  readonly oom: string
   /** Record: how it ended, kept beside the outputs. */
   readonly exit: string
   /** Record: who wanted it to end, kept beside the outputs. */
   readonly stop: string
+  /** The index entry to be, made with the job: moved to its place it takes no room that could be missing. */
+  readonly entry: string
   /** Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending is. */
   readonly active: string
   /** Record: somebody wants it to end. */
@@ -52,7 +56,13 @@ export class Layout {
 
   placeOf(key: string): JobPlace {
     const shard = key.slice(0, 2)
-    const home = join(this.root, 'jobs', shard, key)
+    return {
+      ...this.#files(key, join(this.root, 'jobs', shard, key)),
+      gone: join(this.root, 'gone', shard, key),
+    }
+  }
+
+  #files(key: string, home: string): Omit<JobPlace, 'gone'> {
     return {
       key,
       home,
@@ -62,12 +72,13 @@ export class Layout {
       stderr: join(home, 'stderr'),
       output: join(home, 'output'),
       claim: join(home, 'claim'),
+      oom: join(home, 'oom'),
       exit: join(home, 'exit'),
       stop: join(home, 'stop'),
+      entry: join(home, 'entry'),
       active: join(this.active, key),
       stopping: join(this.stopping, key),
       ended: join(this.ended, key),
-      gone: join(this.root, 'gone', shard, key),
     }
   }
 }

@@ -6,34 +6,44 @@ export function isSystemError(error: unknown, ...codes: readonly string[]): erro
   return codes.length === 0 || codes.includes(error.code)
 }
 
+/** Whether the disk has no room: no free bytes, no free inodes, or none that this user may use. */
+export function isNoRoom(error: unknown): boolean {
+  return isSystemError(error, 'ENOSPC', 'EDQUOT')
+}
+
 /**
  * What the file system said, as ours: a missing permission is SLUICE_WORKER_DENIED, all else (a full disk, too many open files,
- * a folder that went away) passes by or is put right by a person, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it.
+ * a folder that went away) passes by or is put right by a person, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is
+ * everybody's trouble.
  */
-export function fileError(error: unknown, doing: string): SluiceError {
+export function fileError(error: unknown, doing: string, more = ''): SluiceError {
   if (error instanceof SluiceError) return error
   const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM', 'EROFS')
     ? 'SLUICE_WORKER_DENIED'
     : 'SLUICE_WORKER_UNAVAILABLE'
-  return new SluiceError(code, `Could not ${doing}: ${systemText(error)}.`, { cause: error })
+  return new SluiceError(code, `Could not ${doing}: ${systemText(error)}${more}.`, {
+    concerns: 'worker',
+    cause: error,
+  })
 }
 
 /**
  * What starting a process said, as ours. Only arguments that are too large belong to the item; too many processes or too little
- * memory are the machine's trouble.
+ * memory mean that the machine takes no more for now, and all else is everybody's trouble.
  */
 export function spawnError(error: unknown, itemId: string): SluiceError {
   if (isSystemError(error, 'E2BIG')) {
     const message =
       `The command line for item ${JSON.stringify(itemId)} is larger than the system allows. ` +
       'Hand the body over on stdin, or put the data elsewhere and its address into the body.'
-    return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, cause: error })
+    return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item', cause: error })
   }
+  const concerns = isSystemError(error, 'EAGAIN', 'ENOMEM') ? 'capacity' : 'worker'
   const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM')
     ? 'SLUICE_WORKER_DENIED'
     : 'SLUICE_WORKER_UNAVAILABLE'
   const message = `Could not start the process for item ${JSON.stringify(itemId)}: ${systemText(error)}.`
-  return new SluiceError(code, message, { itemId, cause: error })
+  return new SluiceError(code, message, { itemId, concerns, cause: error })
 }
 
 /** The system's own words without the arguments of the call, which may hold a body. */

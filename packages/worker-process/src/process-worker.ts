@@ -10,25 +10,47 @@ import {
   encodeJson,
   type JobRef,
   type JobReport,
+  type JobReports,
   type JobSpec,
   type JsonValue,
+  type PackageContext,
+  type ProbeSample,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
 import pMap from 'p-map'
-import { parseArgument, renderArguments, type ArgumentTemplate } from './command-template.js'
+import {
+  parseArgument,
+  renderArguments,
+  type ArgumentTemplate,
+  type TemplateItem,
+} from './command-template.js'
 import { Doorbell } from './doorbell.js'
 import { archiveJob, sweepPreparing } from './job-archive.js'
+import type { NewJob } from './job-file.js'
 import { JobFollower } from './job-follower.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
+import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
-import { fileError } from './process-errors.js'
+import { fileError, isNoRoom } from './process-errors.js'
 import { systemProcessTable } from './process-table.js'
-import { absentAsUndefined, removeIfThere, writeOnce } from './record.js'
+import { absentAsUndefined, writeOnce } from './record.js'
+import { Room, freeRoom, freeText } from './room.js'
 
-const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: true, watch: true }
+const SUPPORTS: WorkerSupports = {
+  durable: true,
+  lookupJob: true,
+  cancelJob: true,
+  watch: true,
+  probeSend: true,
+  incompletePolls: true,
+  // A local disk answers, and nothing here waits for a job.
+  longestCallMs: 60_000,
+}
+/** From when processes were found to be left of a job that has ended to the next look, in ms. */
+const LEFT_AGAIN_MS = 100
 
 /**
  * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is
@@ -37,10 +59,10 @@ const SUPPORTS: WorkerSupports = { durable: true, lookupJob: true, cancelJob: tr
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
  * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  */
-export async function openWorker(options: unknown): Promise<ProcessWorker> {
+export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ProcessWorker> {
   assertPlatform(process.platform)
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-process')
-  return ProcessWorker.open(settings)
+  return ProcessWorker.open(settings, context)
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there are no process groups and no `/bin/sh` */
@@ -59,6 +81,7 @@ interface WorkerParts {
   readonly runner: JobRunner
   readonly stopper: JobStopper
   readonly follower: JobFollower
+  readonly room: Room
 }
 
 /**
@@ -79,7 +102,10 @@ export class ProcessWorker implements Worker {
   }
 
   /** As {@link openWorker}, with options that were checked. */
-  static async open(settings: ProcessWorkerSettings): Promise<ProcessWorker> {
+  static async open(
+    settings: ProcessWorkerSettings,
+    { logger }: PackageContext = {},
+  ): Promise<ProcessWorker> {
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
     try {
@@ -92,8 +118,11 @@ export class ProcessWorker implements Worker {
       const doorbell = new Doorbell(layout.ended)
       const runner = new JobRunner({ ...shared, onVanished: doorbell.ring })
       const stopper = new JobStopper({ table, killAfterMs: settings.killAfterMs })
-      const follower = new JobFollower({ ...shared, table, runner, stopper })
-      return new ProcessWorker({ ...shared, doorbell, runner, stopper, follower })
+      const room = new Room({ layout, ...(logger === undefined ? {} : { logger }) })
+      const oomKills = await OomKills.open()
+      const onLeft = (): void => void setTimeout(doorbell.ring, LEFT_AGAIN_MS).unref()
+      const follower = new JobFollower({ ...shared, table, runner, stopper, room, oomKills, onLeft })
+      return new ProcessWorker({ ...shared, doorbell, runner, stopper, follower, room })
     } catch (error) {
       throw fileError(error, `open the folder ${layout.root}`)
     }
@@ -108,37 +137,34 @@ export class ProcessWorker implements Worker {
    * them. TypeError for a wrong argument [W-SEND-2]
    */
   async sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void> {
-    const place = this.#place({ id, uid: job.uid, attempt: job.attempt })
-    if (job.queue !== this.name) {
+    const { uid, attempt, queue } = job
+    const place = this.#place({ id, uid, attempt })
+    if (queue !== this.name) {
       throw new TypeError(
-        `this worker is of queue ${JSON.stringify(this.name)}; the job is of ${JSON.stringify(job.queue)}`,
+        `this worker is of queue ${JSON.stringify(this.name)}; the job is of ${JSON.stringify(queue)}`,
       )
     }
-    const stdin = encodeJson(body, Number.MAX_SAFE_INTEGER)
-    const args = renderArguments(this.#arguments, {
-      id,
-      body,
-      uid: job.uid,
-      attempt: job.attempt,
-      queue: job.queue,
-    })
-    const { settings, bootId, runner } = this.#parts
-    const file = {
-      id,
-      uid: job.uid,
-      attempt: job.attempt,
-      queue: job.queue,
-      args,
-      bootId,
-      acceptedAt: Date.now(),
-    }
+    const newJob = this.#newJob({ id, body, uid, attempt, queue })
     await this.#onDisk(`start a job for item ${JSON.stringify(id)}`, () =>
-      runner.send(place, { file, stdin: settings.stdin === 'json' ? stdin : undefined }),
+      this.#parts.runner.send(place, newJob),
     )
   }
 
+  /**
+   * Goes as far as a send before it accepts a job: a process is started and ended, and the files of a job are made and removed. What a sample adds is
+   * whether its body fits the command [W-PROBE-1].
+   *
+   * @throws SluiceError as {@link ProcessWorker.sendJob}
+   */
+  async probeSend(sample?: ProbeSample): Promise<void> {
+    const job = { id: sample?.id ?? 'probe', uid: `probe of ${randomUUID()}`, attempt: 1 }
+    const place = this.#place(job)
+    const args = sample === undefined ? [] : undefined
+    const probe = this.#newJob({ ...job, queue: this.name, body: sample?.body ?? null }, args)
+    await this.#onDisk('probe whether a job could be started', () => this.#parts.runner.probe(place, probe))
+  }
   /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
-  async pollAllStatus(): Promise<ReadonlyMap<string, JobReport>> {
+  async pollAllStatus(): Promise<JobReports> {
     this.#assertOpen()
     return this.#onDisk('read the jobs', () => this.#parts.follower.poll())
   }
@@ -175,27 +201,35 @@ export class ProcessWorker implements Worker {
 
   /**
    * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
-   * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written
+   * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for the files of a job
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    const { runner, settings, layout } = this.#parts
+    const { runner, settings } = this.#parts
     await this.#onDisk('use the folder of the jobs', async () => {
       const { cwd } = runner.search()
       const folder = await absentAsUndefined(() => stat(cwd))
       if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)
       if ((await runner.program()) === undefined) throw invalid(missingProgram(settings, runner.search()))
       await access('/bin/sh', constants.X_OK)
-      const trial = join(layout.preparing, `check.${randomUUID()}`)
-      await writeOnce(trial, 'check')
-      await removeIfThere(trial)
     })
+    await this.probeSend()
   }
 
   /** Jobs go on, and are found again by the next worker on the same `dir`. */
   async close(): Promise<void> {
     this.#closing.abort()
     this.#parts.stopper.close()
+  }
+
+  #newJob(
+    { body, ...item }: TemplateItem,
+    args = renderArguments(this.#arguments, { ...item, body }),
+  ): NewJob {
+    const { settings, bootId } = this.#parts
+    const stdin = encodeJson(body, Number.MAX_SAFE_INTEGER)
+    const file = { ...item, args, bootId, acceptedAt: Date.now(), jobUid: randomUUID() }
+    return { file, stdin: settings.stdin === 'json' ? stdin : undefined }
   }
 
   #place(job: JobRef): JobPlace {
@@ -218,8 +252,18 @@ export class ProcessWorker implements Worker {
       return await act()
     } catch (error) {
       if (error instanceof TypeError) throw error
-      throw fileError(error, doing)
+      throw await this.#diskError(error, doing)
     }
+  }
+
+  async #diskError(cause: unknown, doing: string): Promise<SluiceError> {
+    const { layout, room } = this.#parts
+    if (!isNoRoom(cause)) return fileError(cause, doing)
+    room.noteRefused()
+    // What is free may be unknown, and what failed is known.
+    const free = await freeRoom(layout.root).catch(() => undefined)
+    const text = free === undefined ? 'what is free is not known' : freeText(free)
+    return fileError(cause, doing, `; ${text} under ${layout.root}, make room there`)
   }
 }
 

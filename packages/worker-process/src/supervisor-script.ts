@@ -3,17 +3,23 @@
  * service that started it. All values come as arguments; none is ever part of the text.
  *
  * 1. It waits for the word `go`. Who dies, or changes its mind, before the job is on the disk never says it, and nothing runs.
- * 2. It claims the job by a record that only one process can make, and then sees that the job has not been forgotten: a record in a
- *    home that somebody put in place of the one that was removed would be a second claim. In this order, since the record of the
- *    removal is made before the home goes. However many were started for one job, the command runs once [W-SEND-1].
- * 3. At the timeout a subshell says why in `stopping`, ends the group with SIGTERM, and after the grace with SIGKILL. That holds
+ * 2. It opens the job's files and starts the processes that it needs. All that can fail for want of room, files or processes comes before the
+ *    claim: what fails there leaves a job that nobody has claimed, and that is started again. An exit of any kind takes the whole group along, so
+ *    that no timer of it goes on.
+ *    The command's streams are opened under other numbers, or the supervisor's own remark on a signal would go to the command's stderr. They are
+ *    opened to append, since of several supervisors of one job only one may write.
+ *    The files are private, what the command makes is as private as the service's user wants it.
+ * 3. The process that is to become the command claims the job by a record that only one process can make, and then sees that the job has not been
+ *    forgotten: a record in a home that somebody put in place of the one that was removed would be a second claim. In this order, since the record
+ *    of the removal is made before the home goes. However many were started for one job, the command runs once [W-SEND-1]. It tells the supervisor
+ *    by a signal, which needs no room.
+ * 4. At the timeout a subshell says why in `stopping`, ends the group with SIGTERM, and after the grace with SIGKILL. That holds
  *    while no service runs. It ignores SIGTERM from before it exists, or its own blow could end it; the supervisor catches
  *    SIGTERM, and does not ignore it, since the command would inherit that.
- *    The command's streams are opened in a subshell, or the supervisor's own remark on a signal would go to the command's stderr.
- *    The files are private, what the command makes is as private as the service's user wants it.
- * 4. The exit code goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. A full disk
- *    only delays it.
- * 5. SIGKILL for the whole group, itself included: nothing that the command left behind goes on.
+ * 5. The exit code (of a signal 128 + its number, where ksh says 256) goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. The timer is ended first, or
+ *    it could call a job timed out that waits for nothing but its record. A full disk only delays the record, and what the command no longer reads
+ *    makes room for it; where no process can be started for it, the shell itself becomes it.
+ * 6. SIGKILL for the whole group, itself included: nothing that the command left behind goes on.
  *
  * The start of the process is field 22 of its stat file, counted from behind the name, or what ps says where there is no /proc.
  */
@@ -21,42 +27,59 @@ export const SUPERVISOR_SCRIPT = `
 root=$1 key=$2 home=$3 gone=$4 timeout=$5 grace=$6 stdin=$7 mask=$8
 shift 8
 read -r go || exit 0
+trap 'kill -KILL 0' EXIT
 
 field_20() { shift 19; start=$1; }
 if { read -r stat < "/proc/$$/stat"; } 2> /dev/null; then
-  field_20 \${stat##*) }
+  field_20 \${stat##*")" }
 else
   start=$(LC_ALL=C TZ=UTC0 ps -o lstart= -p $$)
 fi
 
-end() {
+conclude() {
   until ln -s "$1" "$root/ended/$key" 2> /dev/null || [ -L "$root/ended/$key" ] || [ ! -d "$root/ended" ]; do
+    rm -f "$home/stdin"
     sleep 1
   done
   kill -KILL 0
 }
 
+umask 077
+exec 3< "$stdin" 4>> "$home/stdout" 5>> "$home/stderr" || exit 1
+umask "$mask"
+
 trap '' TERM
-ln -s "$$ $start" "$home/claim" 2> /dev/null || exit 0
-[ -L "$gone" ] && exit 0
+timer=
 if [ "$timeout" != 0 ]; then
   (
     sleep "$timeout"
     ln -s timeout "$root/stopping/$key" 2> /dev/null
     kill -TERM 0
     sleep "$grace"
-    end '137 stopped'
+    conclude '137 stopped'
   ) < /dev/null &
+  timer=$!
 fi
 trap : TERM
 
+ours=
+trap 'ours=1' USR1
 (
-  umask 077
-  exec < "$stdin" > "$home/stdout" 2> "$home/stderr"
-  umask "$mask"
-  exec "$@"
+  trap '' TERM
+  trap 'kill -KILL 0' EXIT
+  ln -s "$$ $start" "$home/claim" 2> /dev/null || exit 1
+  [ -L "$gone" ] && exit 1
+  kill -USR1 $$
+  trap - EXIT
+  trap - TERM
+  exec "$@" <&3 >&4 2>&5 3<&- 4>&- 5>&-
 )
 code=$?
+[ "$code" -le 256 ] || code=$((code - 128))
+exec 3<&- 4>&- 5>&-
+[ -n "$ours" ] || exit 1
+[ -z "$timer" ] || kill -KILL "$timer" 2> /dev/null
 [ -L "$root/stopping/$key" ] && code="$code stopped"
-end "$code"
+trap 'exec ln -s "$code" "$root/ended/$key"' EXIT
+conclude "$code"
 `

@@ -1,23 +1,69 @@
-import { appendFile, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import type childProcess from 'node:child_process'
+import type fs from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { appendFile, chmod, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { JobRef, Worker } from '@sluice/core'
-import type { WorkerHarness } from '@sluice/testkit'
+import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
+import type { ObstructedWorker, TroubledSends, WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
+import { vi } from 'vitest'
+import { readClaim } from '../src/claim.js'
 import type { JobPlace } from '../src/layout.js'
-import { WorkerBench, eventually } from './worker-bench.js'
+import { WorkerBench, eventually, isAlive, killGroup } from './worker-bench.js'
+
+/** What the system refuses to this process at the moment, as it does where there is no more of it. */
+const lacking = vi.hoisted(() => ({ processes: false, inodes: false }))
+
+function refusal(code: string, syscall: string): Error {
+  return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, errno: -1 })
+}
+
+vi.mock('node:child_process', async (original) => {
+  const real = await original<typeof childProcess>()
+  const spawn = (file: string, args: string[], options: childProcess.SpawnOptions) => {
+    if (lacking.processes) throw refusal('EAGAIN', 'spawn /bin/sh')
+    return real.spawn(file, args, options)
+  }
+  return { ...real, spawn }
+})
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof fs>()
+  return {
+    ...real,
+    statfs: async (path: string) => {
+      const free = await real.statfs(path)
+      return lacking.inodes ? Object.assign(free, { ffree: 0 }) : free
+    },
+    symlink: async (target: string, path: string) => {
+      if (lacking.inodes) throw refusal('ENOSPC', 'symlink')
+      await real.symlink(target, path)
+    },
+  }
+})
 
 testWorker('a local process', async () => new ProcessHarness(new WorkerBench()), { timeoutMs: 120_000 })
 
 /** The command counts its start and waits at a pipe until it is told how to end. */
 const SCRIPT =
-  'echo "$SLUICE_JOB_KEY" >> "$LOG"; mkfifo "$SLUICE_OUTPUT_DIR/gate"; read -r how < "$SLUICE_OUTPUT_DIR/gate"; [ "$how" = SUCCESS ]'
+  '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; mkfifo "$SLUICE_OUTPUT_DIR/gate"; read -r how < "$SLUICE_OUTPUT_DIR/gate"; [ "$how" = SUCCESS ]'
+
+function without(what: keyof typeof lacking): Pick<ObstructedWorker, 'obstruct' | 'restore'> {
+  const set = (value: boolean) => async () => {
+    lacking[what] = value
+  }
+  return { obstruct: set(true), restore: set(false) }
+}
 
 class ProcessHarness implements WorkerHarness {
   readonly #bench: WorkerBench
   readonly #names = new Set<string>()
+  readonly #program: string
 
   constructor(bench: WorkerBench) {
     this.#bench = bench
+    this.#program = join(bench.dir, 'program')
+    writeFileSync(this.#program, SCRIPT, { mode: 0o700 })
   }
 
   open(name = 'contract'): Promise<Worker> {
@@ -42,6 +88,35 @@ class ProcessHarness implements WorkerHarness {
     )
     await writeFile(gate, `${how}\n`)
     await eventually('it has ended', async () => (await readdir(join(place.ended, '..'))).includes(place.key))
+    await this.#untilGone(place)
+  }
+
+  readonly hasJobUids = true
+  readonly exitCodes = { SUCCESS: 0, FAIL: 1 }
+
+  /** As if it had never been: what is known of it is on the disk. */
+  async loseJob(job: JobRef): Promise<void> {
+    const place = await this.#place(job)
+    if (place === undefined) throw new Error(`no such job: ${JSON.stringify(job)}`)
+    await this.starts(job)
+    killGroup(await this.#pid(place))
+    await this.#untilGone(place)
+    for (const path of [place.active, place.home]) await rm(path, { recursive: true })
+  }
+
+  async openTroubledSends(concerns: TroubleConcerns): Promise<TroubledSends | undefined> {
+    if (concerns === 'item') return undefined
+    const worker = await this.open()
+    if (concerns === 'worker') {
+      // The program is no longer one that can be run.
+      const set = (mode: number) => () => chmod(this.#program, mode)
+      return { worker, obstruct: set(0o600), restore: set(0o700) }
+    }
+    return { worker, ...without('processes') }
+  }
+
+  async openObstructed(): Promise<ObstructedWorker> {
+    return { worker: await this.open(), ...without('inodes') }
   }
 
   /** A job that was accepted starts in its own time. One whose sender was killed may never do so before somebody polls. */
@@ -74,12 +149,24 @@ class ProcessHarness implements WorkerHarness {
   }
 
   close(): Promise<void> {
+    Object.assign(lacking, { processes: false, inodes: false })
     return this.#bench.close()
+  }
+
+  async #untilGone(place: JobPlace): Promise<void> {
+    const pid = await this.#pid(place)
+    await eventually('its process is gone', async () => !(await isAlive(pid)))
+  }
+
+  async #pid(place: JobPlace): Promise<number> {
+    const { pid = 0 } = (await readClaim(place)) ?? {}
+    if (pid <= 1) throw new Error('no process has claimed the job')
+    return pid
   }
 
   #options(name: string) {
     this.#names.add(name)
-    const command = ['sh', '-c', SCRIPT, 'sh', '{body.word}']
+    const command = [this.#program, '{body.word}']
     return this.#bench.options(command, { name, killAfterMs: 1_000, env: { LOG: this.#bench.log } })
   }
 

@@ -14,23 +14,23 @@ test.each([
   ['ENOSPC', 'SLUICE_WORKER_UNAVAILABLE'],
   ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
   ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],
-])('of the file system: %s is %s', (code, expected) => {
+])('of the file system: %s is %s, and everybody’s trouble', (code, expected) => {
   const cause = systemError(code, 'mkdir', '/var/jobs')
   const error = fileError(cause, 'start a job')
-  expect(error).toMatchObject({ code: expected, cause })
+  expect(error).toMatchObject({ code: expected, concerns: 'worker', cause })
   expect(error.message).toBe(`Could not start a job: ${code} mkdir /var/jobs.`)
 })
 
 test.each([
-  ['E2BIG', 'SLUICE_JOB_REJECTED'],
-  ['EAGAIN', 'SLUICE_WORKER_UNAVAILABLE'],
-  ['ENOMEM', 'SLUICE_WORKER_UNAVAILABLE'],
-  ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
-  ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],
-  ['EACCES', 'SLUICE_WORKER_DENIED'],
-])('of starting a process: %s is %s', (code, expected) => {
+  ['E2BIG', 'SLUICE_JOB_REJECTED', 'item'],
+  ['EAGAIN', 'SLUICE_WORKER_UNAVAILABLE', 'capacity'],
+  ['ENOMEM', 'SLUICE_WORKER_UNAVAILABLE', 'capacity'],
+  ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE', 'worker'],
+  ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE', 'worker'],
+  ['EACCES', 'SLUICE_WORKER_DENIED', 'worker'],
+])('of starting a process: %s is %s and concerns the %s', (code, expected, concerns) => {
   const error = spawnError(systemError(code, 'spawn /bin/sh', '/bin/sh'), 'a')
-  expect(error).toMatchObject({ code: expected, itemId: 'a' })
+  expect(error).toMatchObject({ code: expected, concerns, itemId: 'a' })
   expect(error.message).toContain('"a"')
 })
 

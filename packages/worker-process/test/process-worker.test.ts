@@ -1,10 +1,12 @@
 import { chmodSync, writeFileSync } from 'node:fs'
-import { mkdir, readFile, readdir, stat } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
+import { readClaim } from '../src/claim.js'
 import { assertPlatform } from '../src/process-worker.js'
+import { writeOnce } from '../src/record.js'
 import { WorkerBench, detail, eventually, isAlive, newJob, outcome, send } from './worker-bench.js'
 
 let bench: WorkerBench
@@ -347,6 +349,83 @@ describe('cancelJob', () => {
   })
 })
 
+describe('an attempt that has not ended when the next one is sent', () => {
+  const DEAF = 'trap "" TERM; touch "$SLUICE_OUTPUT_DIR/up"; while :; do sleep 0.02; done'
+
+  async function startDeaf(killAfterMs: number) {
+    const worker = await bench.open(bench.options(['sh', '-c', DEAF], { killAfterMs }))
+    const job = newJob('a')
+    await send(worker, job)
+    await eventually('it runs', async () => (await readdir(bench.layout().place(job).output)).length > 0)
+    const { pid = 0 } = (await readClaim(bench.layout().place(job))) ?? {}
+    return { worker, job, pid }
+  }
+
+  test('is reported as earlier, though it was cancelled, until nothing of it lives', async () => {
+    const { worker, job, pid } = await startDeaf(300)
+    await worker.cancelJob(job, 'no longer wanted')
+    const second = { ...job, attempt: 2 }
+    await send(worker, second)
+    const report = (await worker.pollAllStatus()).get('a')
+    expect(report).toMatchObject({ stage: 'PROCESSING', attempt: 2 })
+    expect(report?.earlier).toMatchObject([{ stage: 'PROCESSING', attempt: 1, uid: job.uid }])
+    expect((await worker.lookupJob(job))?.stage).toBe('PROCESSING')
+    await eventually(
+      'it is reported no more',
+      async () => (await worker.pollAllStatus()).get('a')?.earlier === undefined,
+    )
+    expect(await isAlive(pid)).toBe(false)
+    expect(await worker.lookupJob(job)).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
+    expect((await worker.lookupJob(second))?.stage).toBe('PROCESSING')
+  })
+
+  test('is reported as running while its process group lives, though its end was recorded, and is ended', async () => {
+    const { worker, job, pid } = await startDeaf(60_000)
+    // As if its supervisor had been killed right after it recorded the end.
+    await writeOnce(bench.layout().place(job).ended, '0')
+    const [report, other] = [await worker.lookupJob(job), await bench.open(bench.options(['true']))]
+    expect(report).toMatchObject({ stage: 'PROCESSING', message: /being ended/u })
+    await eventually('it is gone', async () => !(await isAlive(pid)))
+    for (const one of [worker, other])
+      expect(await outcome(one, job)).toMatchObject({ stage: 'SUCCESS', exitCode: 0 })
+  })
+})
+
+describe('probeSend', () => {
+  test('starts nothing and leaves nothing, and a sample that fits no command is rejected as a send of it is', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const fitting = await bench.open(bench.options(['true', '{body.word}']))
+    await worker.probeSend()
+    await fitting.probeSend({ id: 'a', body: { word: 'go' } })
+    await expect(fitting.probeSend({ id: 'a', body: {} })).rejects.toMatchObject({
+      code: 'SLUICE_JOB_REJECTED',
+      concerns: 'item',
+    })
+    expect(await bench.runs()).toBe(0)
+    expect((await worker.pollAllStatus()).size).toBe(0)
+    expect(await readdir(bench.layout().preparing)).toEqual([])
+    expect(await readdir(bench.layout().root)).not.toContain('jobs')
+  })
+
+  test.each([
+    ['a program that isn’t there', { command: ['sluice-no-such-program'] }, /no executable program/u],
+    ['a cwd that isn’t there', { cwd: '/no/such/folder' }, /ENOENT/u],
+  ])('says that %s is everybody’s trouble', async (_, more, message) => {
+    const worker = await bench.open({ ...bench.options(['true']), ...more })
+    await expect(worker.probeSend()).rejects.toMatchObject({
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+      concerns: 'worker',
+      message,
+    })
+  })
+
+  test('says so where the folders of the jobs are gone', async () => {
+    const worker = await bench.open(bench.options(['true']))
+    await rm(bench.layout().root, { recursive: true })
+    await expect(worker.probeSend()).rejects.toMatchObject({ concerns: 'worker' })
+  })
+})
+
 describe('a timeout', () => {
   test('ends a job with its grandchildren, those that ignore SIGTERM too', async () => {
     const script = 'trap "" TERM; sleep 100 & echo $! > "$SLUICE_OUTPUT_DIR/pid"; wait'
@@ -419,6 +498,7 @@ describe('check, open and close', () => {
     await expect(worker.cancelJob(job, 'x')).rejects.toMatchObject(closed)
     await expect(worker.forgetJobs([job])).rejects.toMatchObject(closed)
     await expect(worker.check()).rejects.toMatchObject(closed)
+    await expect(worker.probeSend()).rejects.toMatchObject(closed)
     expect(() => worker.watch(new AbortController().signal)).toThrow(/was closed/u)
     const next = await bench.open(options)
     expect(await outcome(next, job)).toMatchObject({ stage: 'FAIL', details: { exitCode: 4 } })

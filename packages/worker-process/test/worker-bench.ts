@@ -5,9 +5,10 @@ import { appendFile, readFile, readdir, readlink, rm, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobReport, JobSpec, JsonValue } from '@sluice/core'
+import type { JobReport, JobSpec, JsonValue, PackageContext } from '@sluice/core'
 import { Layout } from '../src/layout.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
+import { SmallDisk } from './small-disk.js'
 
 /** A job as the tests name it. */
 export interface TestJob extends JobSpec {
@@ -27,6 +28,7 @@ export class WorkerBench {
   readonly log = join(this.dir, 'starts.log')
   readonly #workers: ProcessWorker[] = []
   readonly #hosts: ChildProcess[] = []
+  #disk: SmallDisk | undefined
 
   options(command: string[], more: Partial<ProcessWorkerOptions> = {}): ProcessWorkerOptions {
     return { name: 'tiles', dir: join(this.dir, 'work'), command, fsync: false, ...more }
@@ -38,8 +40,14 @@ export class WorkerBench {
     return this.options(['sh', '-c', counted], { ...more, env: { LOG: this.log, ...more.env } })
   }
 
-  async open(options: ProcessWorkerOptions): Promise<ProcessWorker> {
-    const worker = await openWorker(options)
+  /** Puts the jobs of this bench on a small disk of their own. */
+  mountSmallDisk(): SmallDisk {
+    this.#disk = new SmallDisk(join(this.dir, 'work'))
+    return this.#disk
+  }
+
+  async open(options: ProcessWorkerOptions, context: PackageContext = {}): Promise<ProcessWorker> {
+    const worker = await openWorker(options, context)
     this.#workers.push(worker)
     return worker
   }
@@ -88,6 +96,7 @@ export class WorkerBench {
     for (const host of this.#hosts) host.kill('SIGKILL')
     for (const worker of this.#workers) await worker.close()
     await this.#killJobs()
+    this.#disk?.unmount()
     await rm(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 25 })
   }
 
@@ -106,6 +115,8 @@ export class WorkerBench {
 }
 
 export function killGroup(pid: number): void {
+  // 0 would be the group of the tests.
+  if (pid <= 1) throw new RangeError(`${pid} is no group of a job`)
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {

@@ -1,5 +1,5 @@
 import { isSluiceError, type ItemHead, type JobRef, type Queue, type Worker } from '@sluice/core'
-import { CANCELLED_DETAILS } from '@sluice/engine'
+import { CANCELLED_CLASS, CANCELLED_DETAILS } from '@sluice/engine'
 import pMap from 'p-map'
 import { CommandError } from '../command-error.js'
 import { JobEnds } from './job-ends.js'
@@ -47,6 +47,7 @@ export class Cancelling {
         stage: 'FAIL' as const,
         reason: this.#reason,
         details: CANCELLED_DETAILS,
+        failureClass: CANCELLED_CLASS,
       }))
     const { refused } = moves.length === 0 ? { refused: [] } : await this.#queue.settle(moves)
     const moved = new Set(refused.map(({ id }) => id))

@@ -69,13 +69,20 @@ export interface CommandContext {
   /** The configured worker. Opened once; it is lent the logger. */
   openWorker(context?: PackageContext): Promise<Worker>
   /**
+   * Whether the worker has too little room for so many items where it keeps something of them, in words for people. They are counted only if it
+   * has a say in it. It neither opens the worker nor fails where that can't be opened.
+   */
+  checkRoom(items: () => Promise<number>): Promise<string | undefined>
+  /**
    * Asks a yes-or-no question; `yes` answers it. Resolves only for a yes.
    *
    * @throws CommandError REFUSED for a no, and when there is nobody to ask (no terminal, or `--json`)
    */
   confirm(question: string, options: { readonly yes: boolean }): Promise<void>
-  /** Aborted by the first SIGINT or SIGTERM; the second ends the process at once. Listening starts with the first call. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once. Listening starts with the first call. */
   interrupted(): AbortSignal
+  /** How long the closing of what was opened may take at most, in ms. */
+  closeWithin(ms: number): void
   /** The exit code of a command that ends without an error and yet not with 0. */
   exitWith(name: ExitName): void
 }

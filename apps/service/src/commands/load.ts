@@ -79,6 +79,7 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
   const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
   const summary = await loadManifest(path, queue, options)
   report(summary, { context, flags })
+  if (!summary.checkedOnly) await warnOfRoom(summary, context)
   if (summary.interrupted) context.exitWith('INTERRUPTED')
   else if (summary.refused > 0) context.exitWith('INVALID')
 }
@@ -157,6 +158,12 @@ function report(summary: LoadSummary, at: { context: CommandContext; flags: Load
     output.note(`… and ${countText(hidden)} more: ${where}`)
   }
   output.print(() => summaryText(summary), summaryJson(summary))
+}
+
+/** The list is stored: what the worker has too little room for can be made before it runs. */
+async function warnOfRoom({ good }: LoadSummary, context: CommandContext): Promise<void> {
+  const lacking = await context.checkRoom(async () => good)
+  if (lacking !== undefined) context.output.warn(`too little room for this list: ${lacking}`)
 }
 
 function summaryText(summary: LoadSummary): string {

@@ -1,5 +1,6 @@
-import type { Queue, Worker } from '@sluice/core'
+import type { Logger, Queue, Worker } from '@sluice/core'
 import type { LoadedConfig } from '../config/load-config.js'
+import { StopDeadline } from '../stop-deadline.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -7,7 +8,7 @@ import { helpNotes, type CommandContext, type Program } from './command.js'
 export function registerRun(program: Program, context: CommandContext): void {
   program
     .command('run')
-    .description('Run the items through the worker until stopped (SIGTERM, SIGINT)')
+    .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
     .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
     .option('--drain', 'the same')
     .option('-l, --limit <n>', 'most unfinished jobs (processing.limit)', wholeNumber(0))
@@ -32,9 +33,13 @@ const EXAMPLES = [
 ]
 const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
 const NOTES = `
-The first SIGTERM or SIGINT finishes the tick, gives the lease back and leaves jobs running; the next \`run\` finds them
-again. The second one ends at once, by which nothing is lost. Several services on one queue are safe: one dispatches.
-With --until-empty a signal before the end gives 130.`
+The first SIGTERM, SIGINT or SIGHUP starts no more jobs, gives the lease back and leaves jobs running, within
+service.stopDeadlineMs; the next \`run\` finds them again. The second one ends at once, by which nothing is lost. Several
+services on one queue are safe: one dispatches. With --until-empty a signal before the end gives 130. When a call of the
+storage or the worker never ends, another service takes over, and this one ends with 4.`
+
+/** So much the closing has in any case, be the deadline over. */
+const LEAST_CLOSE_MS = 100
 
 async function run(context: CommandContext, untilEmpty: boolean): Promise<void> {
   const loaded = await context.config()
@@ -52,18 +57,51 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
     colors: output.errorColors.isColorSupported,
   })
   await assertPackages(loaded)
-  const queue = await context.openQueue({ make: true, brief: false, logger })
-  const worker = await context.openWorker({ logger })
-  if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
-  if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)
+  const deadline = new StopDeadline(signal, config.service.stopDeadlineMs)
+  const opening = open(context, { config, logger })
+  // A storage that hangs when it is opened must not keep the process from ending.
+  if (!(await deadline.hold(opening))) {
+    logger.warn({}, 'stopped before the queue and the worker were open')
+    return leave(context, { deadline, isStopped: true, untilEmpty })
+  }
+  const { queue, worker } = await opening
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
     'service starts',
   )
+  await warnOfRoom(queue, context, logger)
   const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
   if (output.json) output.print('', end)
-  if (untilEmpty && end.why === 'stopped') context.exitWith('INTERRUPTED')
+  leave(context, { deadline, isStopped: end.why === 'stopped', untilEmpty })
+}
+
+interface Leaving {
+  readonly deadline: StopDeadline
+  readonly isStopped: boolean
+  readonly untilEmpty: boolean
+}
+
+function leave(context: CommandContext, { deadline, isStopped, untilEmpty }: Leaving): void {
+  context.closeWithin(Math.max(deadline.leftMs(), LEAST_CLOSE_MS))
+  if (untilEmpty && isStopped) context.exitWith('INTERRUPTED')
+}
+
+async function open(
+  context: CommandContext,
+  { config, logger }: Pick<LoadedConfig, 'config'> & { readonly logger: Logger },
+): Promise<{ queue: Queue; worker: Worker }> {
+  const queue = await context.openQueue({ make: true, brief: false, logger })
+  const worker = await context.openWorker({ logger })
+  if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
+  if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)
+  return { queue, worker }
+}
+
+/** Those in PROCESSING have their place already. */
+async function warnOfRoom(queue: Queue, context: CommandContext, logger: Logger): Promise<void> {
+  const lacking = await context.checkRoom(() => queue.size('WAITING'))
+  if (lacking !== undefined) logger.warn({}, `too little room for what is in WAITING: ${lacking}`)
 }
 
 /** Both at once: whoever begins would otherwise be told of the second one when the first is installed. */

@@ -92,10 +92,48 @@ const jobs = z
       .describe(
         'A job that has not begun for longer than this is cancelled, in ms; when its end is seen, its item is retried or fails, as `unschedulable`. Default: never.',
       ),
+    askAfterMs: wholeMs
+      .default(300_000)
+      .describe(
+        'A job that is listed as running is asked for by name when nothing was heard of it for so long, in ms; 0 for never.',
+      ),
   })
   .describe(
-    'What is done about jobs that do not begin, with workers that say which those are; `argo` and `dummy` do.',
+    'What is done about jobs that do not begin, with workers that say which those are (`argo` and `dummy` do), and about jobs that are not heard of.',
   )
+
+const sends = z
+  .strictObject({
+    maxTries: z
+      .int()
+      .min(1)
+      .default(5)
+      .describe(
+        'An item that the worker refuses while it takes others fails after so many tries, as `unsendable`. In an outage none counts.',
+      ),
+    baseMs: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .default(1000)
+      .describe('Wait before the second try of such an item, in ms; doubled for each further one.'),
+    maxMs: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .default(60_000)
+      .describe('Longest wait between two tries, in ms; not less than `sends.baseMs`.'),
+    maxRetryAfterMs: wholeMs
+      .default(300_000)
+      .describe(
+        'Longest time that a storage or worker is left alone because it asked for it (`Retry-After`), in ms.',
+      ),
+  })
+  .refine(({ baseMs, maxMs }) => maxMs >= baseMs, {
+    path: ['maxMs'],
+    message: 'must not be less than sends.baseMs',
+  })
+  .describe('What becomes of items that the worker refuses, and of a worker that asks to be left alone.')
 
 const sweep = z
   .strictObject({
@@ -125,7 +163,17 @@ const service = z
       .describe('After so many ms without a sign of life of the dispatching service a standby takes over.'),
     stopDeadlineMs: wholeMs
       .default(10_000)
-      .describe('How long the tick under way may take after SIGTERM or SIGINT, in ms.'),
+      .describe(
+        'How long the service may take to end after SIGTERM, SIGINT or SIGHUP, in ms. Nothing is started in this time.',
+      ),
+    stallMs: z
+      .int()
+      .min(1000)
+      .max(2_147_483_647)
+      .default(120_000)
+      .describe(
+        'A call of the storage or the worker that has not ended for so long, in ms, is given up, and the lease with it; if it still has not one lease later, the service ends with 4. Never less than twice the longest call that they state.',
+      ),
     sendConcurrency: z.int().min(1).max(1000).default(16).describe('Jobs that are started at the same time.'),
     maxLookupsPerSecond: z
       .int()
@@ -160,6 +208,7 @@ export const configSchema = z.strictObject({
   retry: retry.prefault({}),
   lost: lost.prefault({}),
   jobs: jobs.prefault({}),
+  sends: sends.prefault({}),
   sweep: sweep.prefault({}),
   service: service.prefault({}),
   log: log.prefault({}),

@@ -69,17 +69,24 @@ describe('files', () => {
       processing: { limit: 10 },
       retry: { maxAttempts: 1, backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
-      jobs: { pendingWarnMs: 600_000 },
+      jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000 },
+      sends: { maxTries: 5, baseMs: 1000, maxMs: 60_000, maxRetryAfterMs: 300_000 },
       sweep: { everyMs: 3_600_000 },
       service: {
         intervalMs: 1000,
         leaseTtlMs: 15_000,
         stopDeadlineMs: 10_000,
+        stallMs: 120_000,
         sendConcurrency: 16,
         maxLookupsPerSecond: 200,
       },
       log: { level: 'info', format: 'auto' },
     })
+  })
+
+  test('a longest wait between two sends that is shorter than the first is refused by its name', async () => {
+    const message = await refusal({ files: { 'sluice.config.yaml': `${YAML}\nsends: { baseMs: 70000 }` } })
+    expect(message).toContain('sends.maxMs')
   })
 
   test('two of them side by side are refused', async () => {

@@ -1,6 +1,7 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
 import { failureOf, s3Error } from '../s3-errors.js'
-import type { Patience, S3Store } from '../s3-store.js'
+import type { Patience } from '../patience.js'
+import type { S3Store } from '../s3-store.js'
 import { RaceTrack } from './race-track.js'
 import { StoreLie, type Lie } from './store-lie.js'
 
@@ -40,7 +41,7 @@ interface Start {
  */
 export async function race(store: S3Store, { racers, keyOf }: RaceOptions): Promise<string[]> {
   const track = new RaceTrack()
-  const client = store.clientOver(track.requestHandler)
+  const client = store.sender.clientOver(track.requestHandler)
   const heats: Heat[] = []
   let patience = store.patience()
   try {
@@ -87,7 +88,7 @@ async function run(
           Metadata: { token },
           IfNoneMatch: '*',
         }),
-        { abortSignal: store.deadline() },
+        { abortSignal: store.sender.deadline() },
       )
       return [token, 'created']
     } catch (error) {
@@ -101,7 +102,7 @@ async function run(
   // On Ceph 16 the losers are told 500.
   const clear = count(heat, 'created') + count(heat, 'exists')
   if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
-  await store.waitAfter(last, 'write', patience)
+  await store.sender.waitAfter(last, { kind: 'write', on: key }, patience)
   return undefined
 }
 

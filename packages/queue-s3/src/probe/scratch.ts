@@ -76,14 +76,14 @@ export class Scratch {
 
   /** Deletes whatever was written. */
   async delete(): Promise<void> {
-    if (this.#keys.size > 0) await this.#store.deleteAll([...this.#keys], this.#store.patience())
+    if (this.#keys.size > 0) await this.#store.deleteAll([...this.#keys])
     this.#certain.clear()
     this.#deleted = true
   }
 
   async #listed(after?: string): Promise<string[]> {
     const range = { prefix: this.prefix, ...(after === undefined ? {} : { after }) }
-    const page = await this.#store.list(range, this.#store.patience())
+    const page = await this.#store.list(range)
     return page.objects.map(({ key }) => key)
   }
 

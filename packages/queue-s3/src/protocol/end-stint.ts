@@ -1,4 +1,5 @@
-import { endedState, type AttemptEnd, type ItemState } from '../item-state.js'
+import type { JsonValue } from '@sluice/core'
+import { endedState, has, type AttemptEnd, type ItemState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { packText, parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint, type Stint } from '../stint-name.js'
@@ -50,7 +51,8 @@ export function* endStint(
 
 /**
  * Finishes the end of a stint that somebody else decided and perhaps didn't live to finish. What a helper can't know, the details of a
- * fail, is lost then: the caller was never told that it was done, and its retry finds the move made.
+ * fail and what found no room in the decision's metadata, is lost then: the caller was never told that it was done, and its retry finds the move
+ * made.
  */
 export function* finishEnd(layout: Layout, name: string, end: StoredObject): Protocol<void> {
   if (end.sizeBytes > 0) {
@@ -62,7 +64,7 @@ export function* finishEnd(layout: Layout, name: string, end: StoredObject): Pro
   // It is deleted after all else is done.
   if (claim === undefined || stint === undefined) return
   const { id, state } = parseState(claim.content) ?? { id: '', state: { history: [] } }
-  const text = stateText(id, stint, endedState(state, endOf(end.meta)))
+  const text = stateText(id, stint, endedState(state, endOf(end.meta, stint)))
   yield* retire(layout, { name, text, meta: { ...end.meta, token: end.meta['token'] ?? name } })
 }
 
@@ -85,25 +87,64 @@ function* retire(
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }
 
+/** What S3 takes of metadata, names and values together, is 2,048 bytes. */
+const MAX_META_BYTES = 2_000
+
+/**
+ * What a helper needs to finish the move, the weightiest first: what has no room is left out, the reason is cut. A `retryState` of the greatest size
+ * has room beside the longest name.
+ */
 function endMeta({ end, token, next }: EndWanted): Meta & { token: string } {
-  const reason = end.to === 'SUCCESS' ? undefined : packText(end.reason)
-  return {
+  const { retryState, unsent, exitCode, failureClass, jobUid, reason } = end
+  const isBack = end.to === 'WAITING'
+  const meta: Record<string, string> & { token: string } = {
     token,
     to: end.to,
     at: String(end.at),
-    ...(next === undefined ? {} : { next }),
-    ...(reason === undefined ? {} : { reason }),
+    ...has({ next }),
   }
+  const optional = {
+    retry: isBack && retryState !== undefined ? packText(JSON.stringify(retryState), Infinity) : undefined,
+    unsent: unsent === true ? '1' : undefined,
+    exit: exitCode?.toString(),
+    class: packText(failureClass),
+    job: packText(jobUid, Infinity),
+  }
+  if (end.to === 'SUCCESS') return meta
+  for (const [name, value] of Object.entries(optional)) {
+    if (value !== undefined && sizeOf(meta) + name.length + value.length <= MAX_META_BYTES) meta[name] = value
+  }
+  // Four bytes in the metadata for each that a character may be three of.
+  const roomChars = Math.floor((MAX_META_BYTES - sizeOf(meta) - 'reason'.length) / 4)
+  const cut = packText(reason, Math.min(200, Math.max(0, roomChars)))
+  return { ...meta, ...has({ reason: cut }) }
 }
 
-function endOf(meta: Meta): AttemptEnd {
-  const { to, at, next, reason } = meta
-  const notBeforeAt = next === undefined ? undefined : parseStint(next)?.availableAt
-  const text = unpackText(reason)
+function sizeOf(meta: Meta): number {
+  return Object.entries(meta).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+}
+
+function endOf(meta: Meta, stint: Stint): AttemptEnd {
+  const { to, at, next, unsent, exit } = meta
+  const nextStint = next === undefined ? undefined : parseStint(next)
+  const keepsPlace = nextStint?.availableAt === stint.availableAt && nextStint.turn === stint.turn
   return {
     to: to === 'WAITING' ? 'WAITING' : 'FAIL',
     at: Number(at ?? 0),
-    ...(text === undefined ? {} : { reason: text }),
-    ...(notBeforeAt === undefined ? {} : { notBeforeAt }),
+    ...has({
+      reason: unpackText(meta['reason']),
+      failureClass: unpackText(meta['class']),
+      jobUid: unpackText(meta['job']),
+      exitCode: exit === undefined ? undefined : Number(exit),
+      unsent: unsent === '1' ? true : undefined,
+      notBeforeAt: keepsPlace ? undefined : nextStint?.availableAt,
+      retryState: parsed(unpackText(meta['retry'])),
+    }),
   }
+}
+
+function parsed(text: string | undefined): JsonValue | undefined {
+  if (text === undefined) return undefined
+  const value: JsonValue = JSON.parse(text)
+  return value
 }

@@ -3,7 +3,7 @@ import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { look, read, type Protocol, type StoredObject } from '../storage-op.js'
+import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd, type RunningStint } from './end-stint.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
@@ -35,8 +35,9 @@ export function* findItem(layout: Layout, key: string): Protocol<FoundItem | und
     const place = yield* findPlace(layout, key)
     if (place === undefined) return undefined
     const found = yield* readPlace(layout, place.at, place)
-    // It moved on between the two.
     if (found !== undefined) return found
+    // It moved on between the two, or somebody has deleted the object.
+    if (place.at !== 'GONE') yield* again(layout.at(place.at, place.name))
   }
 }
 

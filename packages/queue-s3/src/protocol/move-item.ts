@@ -1,8 +1,9 @@
-import { judgeMove, type JobFence, type JsonValue } from '@sluice/core'
+import { judgeMove, type JobFence } from '@sluice/core'
 import type { Layout } from '../layout.js'
-import { attemptIn } from '../item-state.js'
+import { attemptIn, has, type AttemptEnd } from '../item-state.js'
 import type { Stint } from '../stint-name.js'
-import { look, type Protocol } from '../storage-op.js'
+import type { NextStint } from '../stint-names.js'
+import { again, look, type Protocol } from '../storage-op.js'
 import { endStint, finishEnd, type RunningStint } from './end-stint.js'
 import { findPlace, readRunning } from './find-item.js'
 import { removeStint, requeueStint, type RequeueWanted } from './leave-stage.js'
@@ -10,18 +11,19 @@ import type { Place } from './trace.js'
 
 /** A `success`, `fail` or `release`, with all that the protocol must not make up itself. */
 export interface SettleWanted extends JobFence {
-  readonly to: 'SUCCESS' | 'FAIL' | 'WAITING'
-  readonly at: number
+  readonly end: Omit<AttemptEnd, 'notBeforeAt'>
   readonly token: string
-  readonly reason?: string
-  readonly result?: JsonValue
-  readonly details?: JsonValue
-  /** The name of the stint after this one; WAITING only. */
-  readonly nextOf: (stint: Stint) => { readonly name: string; readonly availableAt: number }
+  /** The stint after this one; WAITING only. */
+  readonly nextOf: (stint: Stint) => NextStint
 }
 
 export type SettleVerdict =
-  | { readonly is: 'moved' | 'repeat' }
+  | {
+      readonly is: 'moved'
+      /** The name of the stint that it led to. */
+      readonly next?: string
+    }
+  | { readonly is: 'repeat' }
   | { readonly is: 'conflict'; readonly place: Place }
   | { readonly is: 'unknown' }
 
@@ -40,39 +42,38 @@ export function* settleItem(
 ): Protocol<SettleVerdict> {
   if (seen !== undefined && isMeant(seen.stint, wanted)) {
     const running = seen.running ?? (yield* readRunning(layout, seen))
-    if (running !== undefined && (yield* end(layout, running, wanted))) return { is: 'moved' }
+    const moved = running && (yield* end(layout, running, wanted))
+    if (moved !== undefined) return moved
   }
   for (;;) {
     const place = yield* findPlace(layout, key)
     if (place === undefined) return { is: 'unknown' }
-    const verdict = judgeMove(asMoved(place), wanted)
+    const verdict = judgeMove(asMoved(place), { ...wanted, to: wanted.end.to })
     if (verdict === 'conflict') return { is: 'conflict', place }
     if (verdict === 'repeat') {
       yield* finishRepeated(layout, place)
       return { is: 'repeat' }
     }
     const running = yield* readRunning(layout, place)
-    if (running !== undefined && (yield* end(layout, running, wanted))) return { is: 'moved' }
+    const moved = running && (yield* end(layout, running, wanted))
+    if (moved !== undefined) return moved
+    yield* again(layout.at('PROCESSING', place.name))
   }
 }
 
-function* end(layout: Layout, running: RunningStint, wanted: SettleWanted): Protocol<boolean> {
-  const { to, at, token, reason, result, details } = wanted
-  const next = to === 'WAITING' ? wanted.nextOf(running.stint) : undefined
-  const attemptEnd = {
-    to,
-    at,
-    ...(reason === undefined ? {} : { reason }),
-    ...(result === undefined ? {} : { result }),
-    ...(details === undefined ? {} : { details }),
-    ...(next === undefined ? {} : { notBeforeAt: next.availableAt }),
-  }
+/** `undefined`: it has another end. */
+function* end(
+  layout: Layout,
+  running: RunningStint,
+  wanted: SettleWanted,
+): Protocol<(SettleVerdict & { is: 'moved' }) | undefined> {
+  const next = wanted.end.to === 'WAITING' ? wanted.nextOf(running.stint) : undefined
   const ended = yield* endStint(layout, running, {
-    end: attemptEnd,
-    token,
-    ...(next === undefined ? {} : { next: next.name }),
+    end: { ...wanted.end, ...has({ notBeforeAt: next?.notBeforeAt }) },
+    token: wanted.token,
+    ...has({ next: next?.name }),
   })
-  return ended === 'ended'
+  return ended === 'ended' ? { is: 'moved', ...has({ next: next?.name }) } : undefined
 }
 
 /** The first time it may have been cut off after it was decided. */
@@ -95,6 +96,7 @@ export function* requeueItem(
     const place = yield* findPlace(layout, key)
     if (place?.at !== 'FAIL') return 'elsewhere'
     if ((yield* requeueStint(layout, place.name, wantedOf(place.stint))) === 'left') return 'moved'
+    yield* again(layout.at('FAIL', place.name))
   }
 }
 
@@ -108,6 +110,7 @@ export function* removeItem(
     const place = yield* findPlace(layout, key)
     if (place === undefined || place.at === 'PROCESSING' || !stages.includes(place.at)) return 'elsewhere'
     if ((yield* removeStint(layout, place, token)) === 'left') return 'moved'
+    yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }
 

@@ -166,7 +166,7 @@ function* actions(world: World, slot: number, actor: ActorNode): Generator<Possi
     const gone = single.last ? actor.after(reply) : actor
     const shared = { slot, op: single.op }
     if (single.last) yield { after: { ...withActor(world, slot, gone), objects }, ...shared, text }
-    if (op.do === 'read' || op.do === 'look') continue
+    if (op.do === 'read' || op.do === 'look' || op.do === 'again') continue
     if (world.crashes > 0) {
       // It died with this request (of a DELETE: this part of it) done, and nothing after it.
       const after = { ...withActor(world, slot, 'dead' as const), objects, crashes: world.crashes - 1 }

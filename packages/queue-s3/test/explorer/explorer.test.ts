@@ -65,6 +65,17 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
+    'releases that keep the place, by several at once, one delay, one crash',
+    {
+      roles: ['put', 'claim', 'adopt', 'claim', 'mend'],
+      ends: ['WAITING', 'SUCCESS'],
+      keepPlace: true,
+      delays: 1,
+      crashes: 1,
+    },
+    25_000,
+  ],
+  [
     'marks purged, and claimers with listings from before it, one delay',
     { roles: ['put', 'claim', 'remove', 'purge', 'claim', 'put again'], ends: ['WAITING'], delays: 1 },
     25_000,

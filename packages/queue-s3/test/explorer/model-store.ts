@@ -6,6 +6,7 @@ export type Objects = ReadonlyMap<string, StoredObject>
 /** One request taking effect at one instant. */
 export function applied(objects: Objects, op: StorageOp): { objects: Objects; reply: StorageReply } {
   if (op.do === 'read' || op.do === 'look') return { objects, reply: seen(objects.get(op.key), op.do) }
+  if (op.do === 'again') return { objects, reply: {} }
   if (op.do === 'empty') return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
   if (op.do === 'create') {
     if (objects.has(op.key)) return { objects, reply: { outcome: 'exists' } }

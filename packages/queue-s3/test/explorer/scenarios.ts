@@ -54,6 +54,8 @@ export interface Bounds {
   readonly mutation?: Mutation
   /** The store takes no name under WAITING. */
   readonly refusing?: boolean
+  /** The next stint has the same name for whoever makes it. */
+  readonly keepPlace?: boolean
   /** The next stint's name, wrong on purpose. */
   readonly reuseNames?: boolean
   /** Marks are purged as soon as the item is removed, wrong on purpose. */
@@ -214,8 +216,7 @@ function* settle(
   const stint = parseStint(name)
   if (stint === undefined) throw new Error(`no name: ${name}`)
   const wanted = {
-    to,
-    at: 2,
+    end: { to, at: 2 },
     token: `e${slot}`,
     uid: stint.uid,
     attempt: stint.attempt,
@@ -241,18 +242,25 @@ function everNames(
 }
 
 function entryOf(slot: number, generation: number) {
-  const stint = { ...common, uid: `u${slot}`, generation, turn: slot, attempt: 1, refunds: 0 }
+  const stint = {
+    ...common,
+    uid: `u${slot}`,
+    generation,
+    turn: slot,
+    attempt: 1,
+    refunds: 0,
+    hasRetryState: false,
+  }
   const first = stintName(stint)
   const entry = { id: 'a', uid: stint.uid, first, priority: 0, putAt: 1 }
   return { ...entry, text: entryText(entry, '1') }
 }
 
-function nextOf(stint: Stint, slot: number, { reuseNames = false }: Bounds) {
-  if (reuseNames) return { name: stintName(stint), availableAt: stint.availableAt }
-  return {
-    name: stintName({ ...stint, turn: slot, attempt: stint.attempt + 1 }),
-    availableAt: stint.availableAt,
-  }
+function nextOf(stint: Stint, slot: number, { reuseNames = false, keepPlace = false }: Bounds) {
+  if (reuseNames) return { name: stintName(stint), notBeforeAt: stint.availableAt }
+  const next = { ...stint, attempt: stint.attempt + 1 }
+  if (keepPlace) return { name: stintName(next) }
+  return { name: stintName({ ...next, turn: slot }), notBeforeAt: stint.availableAt }
 }
 
 const common = { lane: '00', priority: 0, availableAt: 1, delayed: false, key: 'a' }

@@ -1,3 +1,4 @@
+import type { TroubleOptions } from '@sluice/testkit'
 import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult } from 'kysely'
 
 /** Lets a database client die at a point of its life, and counts its statements, BEGIN and COMMIT among them. */
@@ -104,6 +105,43 @@ export class FailingDisk {
       if (rollsBack) await execute(CompiledQuery.raw('rollback')).catch(() => undefined)
       throw Object.assign(new Error('the disk failed'), { code: 'ERR_SQLITE_ERROR', errcode })
     })
+}
+
+/**
+ * One statement of a SQLite that goes wrong, or all from one on. It runs in this process, so that no answer can keep it waiting: what hangs is the lock that
+ * another process has, and what is lost is the word that all went well.
+ */
+export class Trouble {
+  reached = false
+  readonly #options: TroubleOptions
+  #statements = 0
+  #armed = false
+
+  constructor(options: TroubleOptions) {
+    this.#options = options
+  }
+
+  /** Opening the queue isn't counted: call it afterwards. */
+  arm(): void {
+    this.#armed = true
+  }
+
+  readonly wrap = (dialect: Dialect): Dialect =>
+    wrapStatements(dialect, async (query, execute) => {
+      const { trouble, point, lasting } = this.#options
+      // What undoes a transaction that failed is no operation of its own: SQLite does it by itself when it is next opened.
+      if (!this.#armed || query.sql === 'rollback') return execute(query)
+      const number = this.#statements++
+      if (lasting ? number < point : number !== point) return execute(query)
+      this.reached = true
+      if (trouble === 'hangs') throw sqliteError('database is locked', 5)
+      if (trouble === 'answer-lost') await execute(query)
+      throw sqliteError('disk I/O error', 10)
+    })
+}
+
+function sqliteError(message: string, errcode: number): Error {
+  return Object.assign(new Error(message), { code: 'ERR_SQLITE_ERROR', errcode })
 }
 
 export type Execute = (query: CompiledQuery) => Promise<QueryResult<never>>

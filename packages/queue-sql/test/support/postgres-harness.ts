@@ -10,21 +10,36 @@ import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
 import { tableNames } from '../../src/tables.js'
 import { Crash } from './crashing-dialect.js'
 import { DEFAULT_NAME } from './sqlite-harness.js'
+import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
 /** Tables of nobody else; they go with the server. */
 export function freshPrefix(): string {
   return `t${randomUUID().replaceAll('-', '').slice(0, 12)}_`
 }
 
+/** Short, and long enough for a busy machine to make a connection in. */
+const TROUBLED_TIMEOUT_MS = 600
+
 /** Sets of tables whose harness was closed: emptying them is several times faster than making new ones. */
 const spare: string[] = []
 
 async function emptyTables(url: string, prefix: string): Promise<void> {
-  const { queues, limits, leases, counters, items, waiting, processing, finished, attempts } =
+  const { queues, limits, leases, documents, counters, items, waiting, processing, finished, attempts } =
     tableNames(prefix)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  for (const table of [waiting, processing, finished, attempts, items, counters, leases, limits, queues]) {
+  for (const table of [
+    waiting,
+    processing,
+    finished,
+    attempts,
+    items,
+    counters,
+    leases,
+    documents,
+    limits,
+    queues,
+  ]) {
     await client.query(`delete from ${table}`)
   }
   await client.end()
@@ -36,6 +51,7 @@ export async function postgresHarness(
 ): Promise<QueueHarness> {
   const tablePrefix = spare.pop() ?? freshPrefix()
   const opened: Queue[] = []
+  const proxies: StatementProxy[] = []
   const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
     optionsSchema.parse({ url, poolSize: 4, tablePrefix, ...options, name, ...more })
   const keep = <T extends Queue>(queue: T): T => {
@@ -60,18 +76,31 @@ export async function postgresHarness(
       await relay.cut()
       return queue
     },
+    openTroubled: async (trouble) => {
+      const proxy = await startStatementProxy(url)
+      proxies.push(proxy)
+      const more = { url: proxy.url, timeoutMs: TROUBLED_TIMEOUT_MS }
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more)))
+      proxy.arm(trouble)
+      return { queue, reached: proxy.reached, callMs: queue.supports.longestCallMs ?? 0 }
+    },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))
+      await Promise.all(proxies.map((proxy) => proxy.close()))
       await emptyTables(url, tablePrefix)
       spare.push(tablePrefix)
     },
   }
 }
 
+const SLOW_PART_BYTES = 8_192
+
 export interface Relay {
   readonly url: string
   /** Passes nothing on any more, but keeps the connections, as a network does that swallows packets. */
   hold(): void
+  /** Passes on what comes at this rate, both ways. */
+  slow(bytesPerSecond: number): void
   /** Breaks the connections and refuses new ones. */
   cut(): Promise<void>
 }
@@ -81,6 +110,16 @@ export async function startRelay(url: string): Promise<Relay> {
   const target = new URL(url)
   const sockets = new Set<Socket>()
   let held = false
+  let bytesPerSecond = Infinity
+  const pass = async (from: Socket, to: Socket, data: Buffer): Promise<void> => {
+    // A small part at a time, as a line does, and no more taken in than is passed on.
+    from.pause()
+    for (let at = 0; at < data.length; at += SLOW_PART_BYTES) {
+      await pause((SLOW_PART_BYTES * 1_000) / bytesPerSecond)
+      if (!held) to.write(data.subarray(at, at + SLOW_PART_BYTES))
+    }
+    from.resume()
+  }
   const server = createServer((near) => {
     const far = connect(Number(target.port || 5432), target.hostname)
     for (const [from, to] of [
@@ -88,7 +127,11 @@ export async function startRelay(url: string): Promise<Relay> {
       [far, near],
     ] as const) {
       sockets.add(from)
-      from.on('data', (data) => held || to.write(data))
+      from.on('data', (data: Buffer) => {
+        if (held) return
+        if (bytesPerSecond === Infinity) to.write(data)
+        else void pass(from, to, data)
+      })
       from.on('close', () => to.destroy())
       from.on('error', () => to.destroy())
     }
@@ -104,6 +147,9 @@ export async function startRelay(url: string): Promise<Relay> {
     url: through.href,
     hold: () => {
       held = true
+    },
+    slow: (rate) => {
+      bytesPerSecond = rate
     },
     cut: async () => {
       const closed = once(server, 'close')

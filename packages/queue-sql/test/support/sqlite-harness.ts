@@ -7,9 +7,12 @@ import type { Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
-import { Crash, Outage } from './crashing-dialect.js'
+import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'
+
+/** Short: nothing in this process takes so long. */
+const TROUBLED_TIMEOUT_MS = 200
 
 /** A directory that is nobody else's; the file in it is made by the queue. */
 export function freshDirectory(): string {
@@ -19,8 +22,8 @@ export function freshDirectory(): string {
 export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
   const directory = freshDirectory()
   const opened: Queue[] = []
-  const settings = (name: string) =>
-    optionsSchema.parse({ ...options, name, url: `sqlite:${join(directory, 'queue.db')}` })
+  const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
+    optionsSchema.parse({ ...options, ...more, name, url: `sqlite:${join(directory, 'queue.db')}` })
   const keep = <T extends Queue>(queue: T): T => {
     opened.push(queue)
     return queue
@@ -44,6 +47,13 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
       const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), outage.wrap))
       outage.down = true
       return queue
+    },
+    openTroubled: async (options) => {
+      const trouble = new Trouble(options)
+      const more = { timeoutMs: TROUBLED_TIMEOUT_MS }
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), trouble.wrap))
+      trouble.arm()
+      return { queue, reached: () => trouble.reached, callMs: queue.supports.longestCallMs ?? 0 }
     },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))

@@ -43,6 +43,8 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly denied?: readonly string[]
   /** What the cluster's admission policies and webhooks deny. Default nothing. Later: `server.admission`. */
   readonly admission?: AdmissionRule
+  /** How many workflows a namespace may have, finished ones too. Default any number. Later: `server.quota`. */
+  readonly quota?: number
   /** The one namespace that a server started with `--namespaced` is for. Default all. */
   readonly managedNamespace?: string
   /** The controller's and server's instance id. Default none. */
@@ -140,6 +142,19 @@ export class ArgoServer {
   /** What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`: nothing. */
   set admission(rule: AdmissionRule | undefined) {
     this.#parts.core.parts.admission = rule
+  }
+
+  /** How many workflows a namespace may have; `undefined`: any number. */
+  set quota(workflows: number | undefined) {
+    this.#parts.core.parts.quota = workflows
+  }
+
+  /**
+   * Whether Kubernetes fails to read single workflows, and answers all else. The server then looks into the archive, whatever the error was,
+   * and so answers with what a workflow was when it was archived.
+   */
+  set readsFail(fail: boolean) {
+    this.#parts.core.parts.readsFail = fail
   }
 
   /** One more replica: the same workflows, with list cache, faults and counts of its own. */
@@ -247,5 +262,7 @@ function partsOf(
     now,
     kubernetesTrouble: undefined,
     admission: options.admission,
+    quota: options.quota,
+    readsFail: false,
   }
 }

@@ -63,6 +63,13 @@ export class Cluster {
     return this.#live.values()
   }
 
+  /** How many there are in a namespace. */
+  countIn(namespace: string): number {
+    let count = 0
+    for (const { metadata } of this.#live.values()) if (metadata.namespace === namespace) count += 1
+    return count
+  }
+
   get size(): number {
     return this.#live.size
   }

@@ -13,7 +13,7 @@ import {
 } from './argo-workflow.js'
 import type { JsonValue } from '@sluice/core'
 import { createShape, submitShape } from './body-shape.js'
-import { assertAdmitted } from './admission.js'
+import { assertAdmitted, assertWithinQuota } from './admission.js'
 import { bodyOf, reachKubernetes, resolvedSpec, type OperationContext } from './operation-context.js'
 import { storedTemplates } from './stored-templates.js'
 import { applySubmitOptions, type DraftWorkflow } from './submit-options.js'
@@ -138,6 +138,8 @@ export function stored(
   if (draft.name === '' && draft.generateName === '') throw new ArgoRefusal(3, NAMELESS)
   const made = unsaved(context, { ...draft, name })
   assertAdmitted(made, parts.admission)
+  // The last of what admits, and before it is found out whether the name is free.
+  if (parts.quota !== undefined) assertWithinQuota(name, parts.cluster.countIn(namespace), parts.quota)
   if (parts.cluster.get(namespace, name) !== undefined) {
     const exists = `workflows.argoproj.io "${name}" already exists`
     throw new ArgoRefusal(6, draft.generateName === '' ? exists : `${exists}, ${NOT_UNIQUE}`)

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as wait } from 'node:timers/promises'
 import { drop } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoRequest } from './request.js'
@@ -33,4 +34,22 @@ export function sendBeginning(exchange: Exchange, answer: ArgoAnswer, bytes: num
   reply.writeHead(answer.status, { ...headers, 'content-length': body.length, ...answer.headers })
   // Once the bytes are with the system, not before: they are to arrive.
   reply.write(body.subarray(0, bytes), () => drop(incoming))
+}
+
+/** Sends the beginning of an answer's body byte by byte, and then leaves the connection as it is until its other end closes it. */
+export async function sendTrickle(
+  { reply, headers }: Exchange,
+  answer: ArgoAnswer,
+  { bytes, everyMs }: { readonly bytes: number; readonly everyMs: number },
+): Promise<void> {
+  const body = Buffer.from(answer.body)
+  const closed = new Promise((resolve) => reply.once('close', resolve))
+  reply.writeHead(answer.status, { ...headers, 'content-length': body.length, ...answer.headers })
+  reply.flushHeaders()
+  // The last byte is never sent.
+  for (let at = 0; at < Math.min(bytes, body.length - 1) && !reply.destroyed; at++) {
+    reply.write(body.subarray(at, at + 1))
+    await Promise.race([closed, wait(everyMs)])
+  }
+  await closed
 }

@@ -15,6 +15,8 @@ export type ArgoFault =
   | { readonly do: 'hold-reply'; readonly until: Promise<unknown> }
   /** Takes effect twice: now, and when `until` is settled (default at once). The sender gets the answer of the one named, default the first. */
   | { readonly do: 'duplicate'; readonly until?: Promise<unknown>; readonly answer?: 'first' | 'second' }
+  /** Takes effect; so many bytes of the answer's body come one by one, each so much later, and then nothing more, and no end. Real time. */
+  | { readonly do: 'trickle-reply'; readonly bytes: number; readonly everyMs: number }
   /** Never takes effect; the connection is closed. */
   | { readonly do: 'drop-request' }
   /** Takes effect; the connection is closed instead of an answer. */
@@ -38,8 +40,24 @@ export type ArgoFault =
   | { readonly do: 'crash'; readonly applied?: boolean }
 
 /** The fault of an answer as real servers and what stands before them give it. */
-export function answerWith(trouble: ArgoTrouble, options: { readonly applied?: boolean } = {}): ArgoFault {
-  return { do: 'answer', answer: (request, now) => troubleAnswer(trouble, request, now), ...options }
+export function answerWith(trouble: ArgoTrouble, options: TroubleOptions = {}): ArgoFault {
+  const { applied, headers } = options
+  return {
+    do: 'answer',
+    answer: (request, now) => {
+      const answer = troubleAnswer(trouble, request, now)
+      return { ...answer, headers: { ...answer.headers, ...headers } }
+    },
+    ...(applied === undefined ? {} : { applied }),
+  }
+}
+
+/** What can be chosen of an answer that is known by name. */
+export interface TroubleOptions {
+  /** The request takes effect all the same. */
+  readonly applied?: boolean
+  /** More headers, such as `retry-after`. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** The fault of any answer. */

@@ -32,6 +32,10 @@ export interface ArgoParts {
   kubernetesTrouble: string | undefined
   /** What the cluster's policies and webhooks say of a workflow that is to be created. */
   admission: AdmissionRule | undefined
+  /** How many workflows a namespace may have. */
+  quota: number | undefined
+  /** Whether Kubernetes answers everything but the reading of one workflow: the archive answers then, where there is one. */
+  readsFail: boolean
 }
 
 /** What one operation works on. */
@@ -103,9 +107,10 @@ export function workflowOf(context: OperationContext, uid = ''): ArgoWorkflow {
   if (name === '') throw new ArgoRefusal(13, 'resource name may not be empty')
   reachKubernetes(context)
   parts.access.demand(caller, 'get', 'workflows', { name, namespace })
-  const live = name === '@latest' ? latest(parts, namespace) : parts.cluster.get(namespace, name)
+  const live = liveOf(context)
   const found =
     live !== undefined && (uid === '' || live.metadata.uid === uid) ? live : archived(context, uid)
+  if (found === undefined && parts.readsFail) throw new ArgoRefusal(13, READ_FAILED)
   if (found === undefined && live !== undefined) throw new ArgoRefusal(13, NIL_POINTER)
   if (found === undefined) throw new ArgoRefusal(5, missing(name))
   if ((found.metadata.labels[LABEL_INSTANCE] ?? '') !== parts.instanceId) {
@@ -114,6 +119,12 @@ export function workflowOf(context: OperationContext, uid = ''): ArgoWorkflow {
   return found
 }
 
+function liveOf({ parts, request: { namespace, name } }: OperationContext): ArgoWorkflow | undefined {
+  if (parts.readsFail) return undefined
+  return name === '@latest' ? latest(parts, namespace) : parts.cluster.get(namespace, name)
+}
+
+const READ_FAILED = 'etcdserver: request timed out'
 const NIL_POINTER = 'runtime error: invalid memory address or nil pointer dereference'
 
 /** The live workflow that the path names: actions know no archive. */

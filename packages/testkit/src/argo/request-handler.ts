@@ -3,7 +3,7 @@ import type { Clock } from '@sluice/core'
 import { bodyOf, drop, headersOf, settlement } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoCore } from './argo-core.js'
-import { sendAnswer, sendBeginning, type Exchange } from './exchange.js'
+import { sendAnswer, sendBeginning, sendTrickle, type Exchange } from './exchange.js'
 import type { ArgoFault } from './fault.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Replica } from './replica.js'
@@ -97,6 +97,8 @@ export class RequestHandler {
         return drop(exchange.incoming)
       case 'cut-reply':
         return sendBeginning(exchange, this.#apply(exchange), fault.afterBytes)
+      case 'trickle-reply':
+        return sendTrickle(exchange, this.#apply(exchange), fault)
       case 'answer':
         return this.#answerInstead(exchange, fault)
       case 'rewrite':

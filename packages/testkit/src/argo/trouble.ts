@@ -90,6 +90,33 @@ const TROUBLES = {
     3,
     () => 'admission webhook "policy.example.com" denied the request: the label team is required',
   ),
+  /** The same by a webhook that chose its status, and gives no reason. */
+  'webhook-forbidden': json(
+    7,
+    () => 'admission webhook "policy.example.com" denied the request without explanation',
+  ),
+  /** A webhook that counts. */
+  'webhook-limit': json(
+    8,
+    () => 'admission webhook "limits.example.com" denied the request: 100 workflows run in this namespace',
+  ),
+  /** The webhook itself is away. */
+  'webhook-unreachable': json(
+    13,
+    () =>
+      'Internal error occurred: failed calling webhook "policy.example.com": failed to call webhook: Post "https://policy.default.svc:443/validate?timeout=10s": dial tcp 10.96.0.7:443: connect: connection refused',
+  ),
+  /** A quota asks for something that no workflow has. */
+  'quota-unmet': json(
+    7,
+    (request) => `${quoted(request)} is forbidden: failed quota: quota: must specify limits.cpu`,
+  ),
+  'namespace-terminating': json(
+    7,
+    (request) =>
+      `${quoted(request)} is forbidden: unable to create new content in namespace ${request.namespace} because it is being terminated`,
+  ),
+  'bad-entrypoint': json(3, () => 'template reference test-workflow-template.nosuch not found'),
   /** A kube-apiserver that has just started has no roles yet. */
   'roles-unread': json(
     7,
@@ -138,6 +165,15 @@ const TROUBLES = {
   'not-implemented': json(12, () => 'Not Implemented'),
   /** A wrong URL: the UI's page, with status 200. */
   page: () => pageAnswer,
+  /** A gateway that lost the answer on its way: no body at all. */
+  empty: () => ({ status: 200, headers: { server: 'nginx' }, body: '' }),
+  /** A gateway's page with status 200, such as a login. */
+  'gateway-page': proxyPage(200, 'Please sign in'),
+  /** A firewall that dislikes what was sent. */
+  'proxy-403': proxyPage(403, 'Forbidden'),
+  'proxy-413': proxyPage(413, 'Request Entity Too Large'),
+  'proxy-429': proxyPage(429, 'Too Many Requests'),
+  'proxy-500': proxyPage(500, 'Internal Server Error'),
   /** An ingress that knows no such path. */
   'proxy-404': proxyPage(404, 'Not Found'),
   'proxy-502': proxyPage(502, 'Bad Gateway'),

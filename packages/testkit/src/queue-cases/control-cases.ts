@@ -1,7 +1,7 @@
 import { check, refuses, same } from '../check.js'
 import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
-import { getOne } from '../queue-walk.js'
+import { getOne, settingsOf } from '../queue-walk.js'
 
 /** Q-CTRL-1. */
 export const controlCases: readonly QueueCase[] = [
@@ -10,7 +10,7 @@ export const controlCases: readonly QueueCase[] = [
     title: 'a pause and its reason are seen by every Queue object until resume, and stop no get',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
-      same(await queue.control.read(), { paused: false, limits: {} }, 'a fresh queue is not paused')
+      same(await settingsOf(queue), { paused: false, limits: {} }, 'a fresh queue is not paused')
       const before = await queue.now()
       await queue.control.pause('too many failures')
       const state = await other.control.read()
@@ -22,7 +22,7 @@ export const controlCases: readonly QueueCase[] = [
       await queue.put('a', 1)
       same((await getOne(queue)).id, 'a', 'a pause does not stop get: that is for the engine')
       await other.control.resume()
-      same(await queue.control.read(), { paused: false, limits: {} }, 'the other’s resume is seen')
+      same(await settingsOf(queue), { paused: false, limits: {} }, 'the other’s resume is seen')
       await other.control.resume()
       await queue.control.pause()
       const plain = await other.control.read()
@@ -78,7 +78,7 @@ export const controlCases: readonly QueueCase[] = [
       )
       await Promise.all([queues[2].control.resume(), queues[3].control.setLimits({ limit0: null })])
       same(
-        await queues[0].control.read(),
+        await settingsOf(queues[0]),
         { paused: false, limits: { limit1: 1, limit2: 2, limit3: 3 } },
         'a resume leaves the limits, a limit leaves the resume',
       )

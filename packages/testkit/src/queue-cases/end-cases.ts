@@ -1,7 +1,9 @@
-import { isSluiceError, type ErrorCode, type Queue } from '@sluice/core'
-import { check, rejects, resolves, same } from '../check.js'
+import { isSluiceError, type ErrorCode } from '@sluice/core'
+import { check, refuses, rejects, resolves, same } from '../check.js'
+import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
-import { bring, getOne } from '../queue-walk.js'
+import { bring, getOne, settingsOf, taken, written } from '../queue-walk.js'
+import { everyCall } from './every-call.js'
 
 const BOUND_MS = 40_000
 
@@ -13,10 +15,19 @@ export const endCases: readonly QueueCase[] = [
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       await bring(queue, 'a', 'PROCESSING')
+      const kept = await written(queue, 'kept', 'before')
+      const [lease, syncs] = [await taken(queue, 'me', 600_000), (await queue.control.read()).syncs]
+      const document = queue.document('kept')
       await queue.close()
-      for (const [name, call] of everyCall(queue)) await rejectsWith(name, call, 'SLUICE_QUEUE_CLOSED')
+      for (const [name, call] of everyCall(queue, { lease })) {
+        await rejectsWith(name, call, 'SLUICE_QUEUE_CLOSED')
+      }
+      await rejectsWith('a document from before', () => document.read(), 'SLUICE_QUEUE_CLOSED')
       same(await other.sizes(), { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 }, 'nothing came or moved')
-      same(await other.control.read(), { paused: false, limits: {} }, 'nothing was paused or limited')
+      same(await settingsOf(other), { paused: false, limits: {} }, 'nothing was paused or limited')
+      same((await other.control.read()).syncs, syncs, 'nor was a sync asked for')
+      same(await other.document('kept').read(), kept, 'no document was written or removed')
+      same(await other.documents(), ['kept'], 'and none came')
     },
   },
   {
@@ -56,14 +67,18 @@ export const endCases: readonly QueueCase[] = [
     async run(harness) {
       const queue = await harness.openUnreachable?.()
       if (queue === undefined) return
+      const healthy = await harness.open()
+      const lease = await taken(healthy, 'me', 600_000)
       await inTime(
         Promise.all(
-          everyCall(queue).map(([name, call]) => rejectsWith(name, call, 'SLUICE_QUEUE_UNAVAILABLE')),
+          everyCall(queue, { lease }).map(([name, call]) =>
+            rejectsWith(name, call, 'SLUICE_QUEUE_UNAVAILABLE'),
+          ),
         ),
       )
       await resolves(queue.close(), 'it can still be closed')
-      const healthy = await harness.open()
       same(await healthy.sizes(), { WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 }, 'nothing was stored')
+      same(await healthy.documents(), [], 'no document either')
     },
   },
   {
@@ -79,38 +94,13 @@ export const endCases: readonly QueueCase[] = [
         (error: unknown) => error,
       )
       check(end instanceof TypeError, 'put of an empty id is the caller’s mistake, not the storage’s', end)
+      const document = queue.document('d')
+      await refuses(() => document.write(posingAs(1n), { ifVersion: undefined }), 'a write of a BigInt too')
+      await refuses(() => queue.release('a', { keepPlace: true, delayMs: 1 }), 'and a release that can’t be')
       await queue.close()
     },
   },
 ]
-
-/** Every call that a queue has, with good arguments. */
-function everyCall(queue: Queue): readonly (readonly [name: string, call: () => Promise<unknown>])[] {
-  return [
-    ['put', () => queue.put('z', 1)],
-    ['putMany', () => queue.putMany([{ id: 'z', body: 1 }])],
-    ['get', () => queue.get(1)],
-    ['peek', () => queue.peek(1)],
-    ['success', () => queue.success('a', { attempt: 1 })],
-    ['fail', () => queue.fail('a', { attempt: 1 })],
-    ['settle', () => queue.settle([{ id: 'a', attempt: 1, stage: 'SUCCESS' }])],
-    ['release', () => queue.release('a', { attempt: 1 })],
-    ['requeue', () => queue.requeue(['a'])],
-    ['remove', () => queue.remove(['a'])],
-    ['size', () => queue.size('WAITING')],
-    ['sizes', () => queue.sizes()],
-    ['lookupStatus', () => queue.lookupStatus('a')],
-    ['lookup', () => queue.lookup('a')],
-    ['list', () => queue.list('WAITING', { limit: 1 })],
-    ['listHeads', () => queue.listHeads('WAITING', { limit: 1 })],
-    ['now', () => queue.now()],
-    ['lease', () => queue.lease('dispatch', 'me', 1_000)],
-    ['control.read', () => queue.control.read()],
-    ['control.pause', () => queue.control.pause('x')],
-    ['control.resume', () => queue.control.resume()],
-    ['control.setLimits', () => queue.control.setLimits({ maxProcessing: 1 })],
-  ]
-}
 
 async function rejectsWith(name: string, call: () => Promise<unknown>, code: ErrorCode): Promise<void> {
   const pending = call()

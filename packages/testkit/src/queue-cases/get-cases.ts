@@ -4,6 +4,9 @@ import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
 import { apart, getOne, idsOf, jobsOf, putInTurn, recordOf, spanOf } from '../queue-walk.js'
 
+/** As large as a body may be nearly everywhere. */
+const LARGE_BYTES = 1_048_576
+
 /** Q-GET-1 and Q-GET-3. */
 export const getCases: readonly QueueCase[] = [
   {
@@ -210,6 +213,30 @@ export const getCases: readonly QueueCase[] = [
       await queue.fail('b')
       same(await queue.get(10), [], 'nor are those in SUCCESS and FAIL')
       same(await queue.peek(10), [], 'peek shows none of them either')
+    },
+  },
+  {
+    id: 'Q-GET-3/a',
+    title: 'of items with large bodies a get may give fewer than there are, and [] only when there are none',
+    async run(harness) {
+      const queue = await harness.open()
+      const ids = Array.from({ length: 12 }, (_, index) => `i${index}`)
+      const body = 'x'.repeat(Math.min(queue.supports.maxBodyBytes, LARGE_BYTES) - 2)
+      for (const id of ids) await queue.put(id, body)
+      const given: string[] = []
+      for (let items = await queue.get(12); items.length > 0; items = await queue.get(12)) {
+        check(
+          items.every((item) => item.body === body),
+          'each comes with its body',
+        )
+        given.push(...jobsOf(items))
+      }
+      sameMembers(
+        given,
+        ids.map((id) => `${id}@1`),
+        'gets until [] give each item once',
+      )
+      same((await queue.sizes()).PROCESSING, 12, 'and nothing else is claimed')
     },
   },
 ]

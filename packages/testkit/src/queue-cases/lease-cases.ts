@@ -1,8 +1,7 @@
-import type { Lease, Queue } from '@sluice/core'
 import { at, check, refuses, same } from '../check.js'
 import { posingAs } from '../odd-values.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import { spanOf } from '../queue-walk.js'
+import { spanOf, taken } from '../queue-walk.js'
 
 const LONG_MS = 600_000
 const SHORT_MS = 100
@@ -134,13 +133,6 @@ export const leaseCases: readonly QueueCase[] = [
     },
   },
 ]
-
-async function taken(queue: Queue, holder: string, ttlMs: number): Promise<Lease> {
-  const lease = await queue.lease('dispatch', holder, ttlMs)
-  check(lease !== undefined, `the lease is free, and ${holder} gets it`)
-  if (lease === undefined) throw new Error('unreachable')
-  return lease
-}
 
 /**
  * On a slow machine time may run out before the renewal: then nothing is proven, and a longer lease is tried. The part of it that is not

@@ -1,8 +1,9 @@
-import { STAGES, type Queue, type Stage } from '@sluice/core'
-import { check, resolves, same } from '../check.js'
+import type { Queue, Stage } from '@sluice/core'
+import { resolves, same } from '../check.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import { bring, idsOf, recordOf, recordsOf } from '../queue-walk.js'
+import { bring } from '../queue-walk.js'
 import { atEveryPoint, needsCrashing } from './crash-points.js'
+import { checkOneOf } from './one-stage.js'
 
 interface CrashedMove {
   readonly from: Exclude<Stage, 'WAITING' | 'SUCCESS'>
@@ -101,17 +102,4 @@ async function crashMove(harness: QueueHarness, { from, to, move }: CrashedMove)
     await checkOneOf(queue, id, [to])
     same((await queue.remove([id])).removed, 1, 'the item can be removed')
   })
-}
-
-/** Throws unless the item is whole, and by lookup and by the lists in one and the same of these stages. */
-async function checkOneOf(queue: Queue, id: string, stages: readonly Stage[]): Promise<void> {
-  const record = await recordOf(queue, id)
-  check(stages.includes(record.stage), `${id} is in ${stages.join(' or ')}`, record)
-  same([record.attempt, record.body], [1, { of: id }], `attempt and body of ${id} are intact`)
-  const listed: Stage[] = []
-  for (const stage of STAGES) {
-    const found = idsOf(await recordsOf(queue, stage)).filter((other) => other === id)
-    listed.push(...found.map(() => stage))
-  }
-  same(listed, [record.stage], `${id} is listed once, in the stage where lookup finds it`)
 }

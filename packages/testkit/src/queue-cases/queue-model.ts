@@ -1,4 +1,4 @@
-import { judgeMove, type ErrorCode, type Settlement, type Stage } from '@sluice/core'
+import { judgeMove, type ErrorCode, type JsonValue, type Settlement, type Stage } from '@sluice/core'
 
 interface ModelItem {
   readonly id: string
@@ -6,14 +6,21 @@ interface ModelItem {
   stage: Stage
   attempt: number
   refunds: number
-  /** Grows with each entry into WAITING. */
+  /** Grows with each entry into WAITING, but for one to the place of before. */
   turn: number
+  retryState?: JsonValue
   lastOutcome?: 'SUCCESS' | 'FAIL' | 'WAITING'
+}
+
+interface ModelDocument {
+  readonly value?: JsonValue
+  readonly version: number
 }
 
 /** What a queue does, with no thought of storage, time or speed: the yardstick of the random walks. */
 export class QueueModel {
   readonly #items = new Map<string, ModelItem>()
+  readonly #documents = new Map<string, ModelDocument>()
   #turn = 0
 
   put(id: string, priority: number): boolean {
@@ -43,7 +50,7 @@ export class QueueModel {
     }
   }
 
-  settle({ id, attempt, stage, refund }: Settlement): ErrorCode | undefined {
+  settle({ id, attempt, stage, refund, keepPlace, retryState }: Settlement): ErrorCode | undefined {
     const item = this.#items.get(id)
     if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
     const verdict = judgeMove({ ...item, uid: id }, { to: stage, attempt })
@@ -51,7 +58,8 @@ export class QueueModel {
     if (verdict === 'repeat') return undefined
     item.stage = stage
     item.lastOutcome = stage
-    if (stage === 'WAITING') item.turn = this.#turn++
+    if (stage === 'WAITING') setRetryState(item, retryState)
+    if (stage === 'WAITING' && keepPlace !== true) item.turn = this.#turn++
     if (refund === true) item.refunds += 1
     return undefined
   }
@@ -60,12 +68,40 @@ export class QueueModel {
     const item = this.#items.get(id)
     if (item?.stage !== 'FAIL') return false
     Object.assign(item, { stage: 'WAITING', refunds: item.attempt, turn: this.#turn++ })
+    setRetryState(item, undefined)
     return true
   }
 
   remove(id: string): boolean {
     const item = this.#items.get(id)
     return item !== undefined && item.stage !== 'PROCESSING' && this.#items.delete(id)
+  }
+
+  document(name: string): { readonly value: JsonValue; readonly version: number } | undefined {
+    const found = this.#documents.get(name)
+    return found?.value === undefined ? undefined : { value: found.value, version: found.version }
+  }
+
+  documents(): string[] {
+    return [...this.#documents.keys()].filter((name) => this.document(name) !== undefined).toSorted()
+  }
+
+  /** Writes a value, or removes what is there, if the version is this one. */
+  change(name: string, value: JsonValue | undefined, ifVersion: number | undefined): boolean {
+    const found = this.document(name)
+    if (found?.version !== ifVersion || (found === undefined && value === undefined)) return false
+    const version = this.#documents.get(name)?.version ?? 0
+    this.#documents.set(name, value === undefined ? { version } : { value, version: version + 1 })
+    return true
+  }
+
+  /** Takes the version that the queue gave to a first write, which it may choose above those of before. */
+  chooses(name: string, version: number): void {
+    const found = this.#documents.get(name)
+    if (found === undefined || version < found.version) {
+      throw new Error(`the document ${name} is at version ${version}, below those of before`)
+    }
+    this.#documents.set(name, { ...found, version })
   }
 
   attempt(id: string): number {
@@ -109,4 +145,9 @@ export class QueueModel {
     item.stage = 'WAITING'
     item.attempt -= 1
   }
+}
+
+function setRetryState(item: ModelItem, state: JsonValue | undefined): void {
+  if (state === undefined) delete item.retryState
+  else item.retryState = state
 }

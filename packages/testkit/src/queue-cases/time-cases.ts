@@ -1,6 +1,6 @@
 import { check, same, sameMembers } from '../check.js'
 import type { QueueCase } from '../queue-harness.js'
-import { bring, getOne, idsOf, jobsOf, recordOf, recordsOf, spanOf } from '../queue-walk.js'
+import { bring, getOne, idsOf, jobsOf, recordOf, recordsOf, settingsOf, spanOf } from '../queue-walk.js'
 
 const HOUR_MS = 3_600_000
 const SOON_MS = 150
@@ -188,11 +188,7 @@ export const timeCases: readonly QueueCase[] = [
       const [one, two] = [await harness.open('one'), await harness.open('two')]
       await one.control.pause('of one')
       await one.control.setLimits({ maxProcessing: 3 })
-      same(
-        await two.control.read(),
-        { paused: false, limits: {} },
-        'the other is not paused and has no limits',
-      )
+      same(await settingsOf(two), { paused: false, limits: {} }, 'the other is not paused and has no limits')
       const lease = await one.lease('dispatch', 'me', 60_000)
       const other = await two.lease('dispatch', 'you', 60_000)
       check(lease !== undefined && other !== undefined, 'a lease of one name in two queues is two leases')

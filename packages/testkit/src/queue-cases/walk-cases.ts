@@ -6,7 +6,7 @@ import { contentOf, jobsOf, recordOf } from '../queue-walk.js'
 import { pick, seededRandom } from '../random.js'
 import { QueueModel } from './queue-model.js'
 
-const STEPS = 120
+const STEPS = 150
 const IDS = 12
 
 /** A walk of random calls, held against a model of twenty lines at every step. */
@@ -41,17 +41,18 @@ async function walk(harness: QueueHarness, seed: number): Promise<void> {
     model.content(),
     `seed ${seed}: at the end each item is where the model has it`,
   )
-  for (const { id, stage, attempt, refunds } of model.items()) {
+  for (const { id, stage, attempt, refunds, retryState } of model.items()) {
     const record = await recordOf(queues[1], id)
     same(
-      [record.stage, record.attempt, record.refunds],
-      [stage, attempt, refunds],
-      `seed ${seed}: at the end ${id} is in the stage and at the attempt that the model has`,
+      [record.stage, record.attempt, record.refunds, record.retryState],
+      [stage, attempt, refunds, retryState],
+      `seed ${seed}: at the end ${id} is in the stage, at the attempt and with the retryState that the model has`,
     )
   }
+  same(await queues[1].documents(), model.documents(), `seed ${seed}: at the end there are these documents`)
 }
 
-const CALLS = [put, put, get, get, settle, settle, settle, requeue, remove] as const
+const CALLS = [put, put, get, get, settle, settle, settle, requeue, remove, write, discard] as const
 
 async function take(walk: Walk): Promise<void> {
   await pick(CALLS, walk.random())(walk)
@@ -86,7 +87,7 @@ async function settle({ queue, model, random }: Walk): Promise<void> {
     const id = someId(random)
     const attempt = Math.max(0, model.attempt(id) - (random() < 0.2 ? 1 : 0))
     const stage = pick(['SUCCESS', 'FAIL', 'WAITING'] as const, random())
-    return stage === 'WAITING' ? { id, attempt, stage, refund: random() < 0.5 } : { id, attempt, stage }
+    return stage === 'WAITING' ? { id, attempt, stage, ...someReturn(random) } : { id, attempt, stage }
   })
   const report = await queue.settle(outcomes)
   const expected = outcomes.flatMap((outcome) => {
@@ -111,6 +112,51 @@ async function remove({ queue, model, random }: Walk): Promise<void> {
   const id = someId(random)
   const { removed } = await queue.remove([id])
   same(removed, model.remove(id) ? 1 : 0, `remove(${id}) takes it unless it is in PROCESSING`)
+}
+
+async function write({ queue, model, random }: Walk): Promise<void> {
+  const [name, value] = [someName(random), random()]
+  const before = model.document(name)
+  const ifVersion = random() < 0.3 ? someVersion(random) : before?.version
+  const isWritten = await queue.document(name).write(value, { ifVersion })
+  same(
+    isWritten,
+    model.change(name, value, ifVersion),
+    `write(${name}, version ${ifVersion}) is done or refused`,
+  )
+  await sameDocument({ queue, model, random }, { name, isNew: isWritten && before === undefined })
+}
+
+async function discard({ queue, model, random }: Walk): Promise<void> {
+  const name = someName(random)
+  const ifVersion = random() < 0.3 ? someVersion(random) : model.document(name)?.version
+  const isRemoved = await queue.document(name).remove(ifVersion === undefined ? {} : { ifVersion })
+  const isThere = ifVersion === undefined ? model.document(name)?.version : ifVersion
+  same(isRemoved, model.change(name, undefined, isThere), `remove(${name}, version ${ifVersion})`)
+  await sameDocument({ queue, model, random }, { name, isNew: false })
+}
+
+async function sameDocument(
+  { queue, model }: Walk,
+  { name, isNew }: { readonly name: string; readonly isNew: boolean },
+): Promise<void> {
+  const found = await queue.document(name).read()
+  if (isNew) model.chooses(name, found?.version ?? 0)
+  same(found, model.document(name), `the document ${name} reads as the model has it`)
+}
+
+function someReturn(random: () => number): Omit<Settlement, 'id' | 'attempt' | 'stage'> {
+  const plain = { refund: random() < 0.5, keepPlace: random() < 0.5 }
+  return random() < 0.5 ? { ...plain, retryState: Math.floor(random() * 100) } : plain
+}
+
+function someName(random: () => number): string {
+  return `d${Math.floor(random() * 3)}`
+}
+
+function someVersion(random: () => number): number | undefined {
+  const version = Math.floor(random() * 5)
+  return version === 0 ? undefined : version
 }
 
 function someId(random: () => number): string {

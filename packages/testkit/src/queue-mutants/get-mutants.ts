@@ -2,6 +2,7 @@ import type { Queue, QueueItem } from '@sluice/core'
 import { brokenByCrash, brokenQueue, unchecked, type QueueMutant } from './queue-mutant.js'
 
 const ALL = 1_000
+const LARGE_BYTES = 4_000_000
 
 /** Queues that give out wrongly. */
 export const getMutants: readonly QueueMutant[] = [
@@ -9,7 +10,9 @@ export const getMutants: readonly QueueMutant[] = [
     id: 'get-one-more',
     title: 'get gives one item more than it was asked for',
     breaks: ['Q-GET-1'],
-    change: () => (inner) => ({ get: (maxItems) => inner.get(maxItems > 0 ? maxItems + 1 : maxItems) }),
+    change: () => (inner) => ({
+      get: (maxItems, options) => inner.get(maxItems > 0 ? maxItems + 1 : maxItems, options),
+    }),
   }),
   brokenQueue({
     id: 'zero-is-no-limit',
@@ -127,6 +130,17 @@ export const getMutants: readonly QueueMutant[] = [
     }),
   }),
   brokenQueue({
+    id: 'large-get-refused',
+    title: 'a get whose items are too large together gives none',
+    breaks: ['Q-GET-3/a'],
+    change: () => (inner) => ({
+      get: async (maxItems, options) => {
+        const bytes = JSON.stringify(await inner.peek(maxItems)).length
+        return bytes > LARGE_BYTES ? [] : inner.get(maxItems, options)
+      },
+    }),
+  }),
+  brokenQueue({
     id: 'given-without-claim',
     title: 'get gives items out and leaves them WAITING',
     breaks: ['Q-GET-1', 'Q-GET-3', 'Q-GET-2'],
@@ -141,7 +155,7 @@ export const getMutants: readonly QueueMutant[] = [
   brokenByCrash({
     id: 'crash-in-get-loses',
     title: 'a process that dies in get takes an item with it',
-    breaks: ['Q-GET-4', 'Q-GET-4/a'],
+    breaks: ['Q-GET-4', 'Q-GET-4/a', 'Q-GET-5/g'],
     damage: async (healthy, method) => {
       if (method !== 'get') return
       const [waiting] = await healthy.get(1)

@@ -71,7 +71,7 @@ export const moveMutants: readonly QueueMutant[] = [
   brokenQueue({
     id: 'move-unchecked',
     title: 'moves swallow what they should refuse',
-    breaks: ['Q-MOVE-1/g', 'Q-MOVE-1/n'],
+    breaks: ['Q-MOVE-1/g', 'Q-MOVE-1/n', 'Q-MOVE-5/e', 'Q-MOVE-6/d', 'Q-LOOK-2/k', 'Q-DOWN-1/a'],
     change: () => (inner) => ({
       success: (...args) => unchecked(inner.success(...args), undefined),
       fail: (...args) => unchecked(inner.fail(...args), undefined),
@@ -154,7 +154,7 @@ export const moveMutants: readonly QueueMutant[] = [
   brokenQueue({
     id: 'repeat-refused',
     title: 'a move that was done already is refused',
-    breaks: ['Q-MOVE-2', 'Q-MOVE-4', 'Q-MOVE-4/a', 'Q-MOVE-4/b'],
+    breaks: ['Q-MOVE-2', 'Q-MOVE-4', 'Q-MOVE-4/a', 'Q-MOVE-4/b', 'Q-MOVE-5/f', 'Q-MOVE-6/e', 'Q-LOOK-2/l'],
     change: () => (inner) => ({
       success: (id, outcome) => onlyFromProcessing(inner, id, () => inner.success(id, outcome)),
       fail: (id, outcome) => onlyFromProcessing(inner, id, () => inner.fail(id, outcome)),
@@ -214,7 +214,7 @@ export const moveMutants: readonly QueueMutant[] = [
   brokenByCrash({
     id: 'crash-in-move-loses',
     title: 'a process that dies in a move leaves the item in neither stage',
-    breaks: ['Q-MOVE-4', 'Q-MOVE-4/a', 'Q-MOVE-4/b', 'Q-MOVE-4/c', 'Q-MOVE-4/d'],
+    breaks: ['Q-MOVE-4', 'Q-MOVE-4/a', 'Q-MOVE-4/b', 'Q-MOVE-4/c', 'Q-MOVE-4/d', 'Q-MOVE-5/g'],
     damage: async (healthy, method) => {
       if (!['success', 'fail', 'release', 'requeue', 'settle'].includes(method)) return
       for (const stage of ['PROCESSING', 'WAITING', 'FAIL', 'SUCCESS'] as const) {

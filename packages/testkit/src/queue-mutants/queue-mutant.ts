@@ -1,5 +1,5 @@
 import { isSluiceError, type ErrorCode, type Queue } from '@sluice/core'
-import type { CrashingQueue, QueueHarness } from '../queue-harness.js'
+import type { CrashingQueue, QueueHarness, TroubleOptions, TroubledQueue } from '../queue-harness.js'
 import { interceptQueue, wrapQueue } from '../queue-wrapping.js'
 
 /** A queue that is broken on purpose: the proof that the cases it breaks can fail. */
@@ -79,6 +79,13 @@ export function rewritten(harness: QueueHarness, rewrite: (queue: Queue) => Queu
       },
     }),
     ...(harness.openUnreachable && { openUnreachable: async () => rewrite(await unreachableOf(harness)) }),
+    ...(harness.openTroubled && {
+      openTroubled: async (options) => {
+        const troubled = await troubledOf(harness, options)
+        return { ...troubled, queue: rewrite(troubled.queue) }
+      },
+    }),
+    ...(harness.troublesAtOnce !== undefined && { troublesAtOnce: harness.troublesAtOnce }),
   }
 }
 
@@ -92,6 +99,13 @@ async function unreachableOf(harness: QueueHarness): Promise<Queue> {
   const queue = await harness.openUnreachable?.()
   if (queue === undefined) throw new Error('the harness can’t put the storage out of reach')
   return queue
+}
+
+/** A troubled queue of a harness that has them. */
+export async function troubledOf(harness: QueueHarness, options: TroubleOptions): Promise<TroubledQueue> {
+  const troubled = await harness.openTroubled?.(options)
+  if (troubled === undefined) throw new Error('the harness can’t let an operation of the storage go wrong')
+  return troubled
 }
 
 /** The value of a call, or another one when it refused its arguments. */

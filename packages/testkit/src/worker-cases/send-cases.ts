@@ -2,7 +2,7 @@ import { isSluiceError } from '@sluice/core'
 import { check, refuses, rejects, resolves, same } from '../check.js'
 import { badIds, oddIds, posingAs } from '../odd-values.js'
 import type { WorkerCase } from '../worker-harness.js'
-import { inStage, jobOf, polled, send, specOf } from './worker-walk.js'
+import { concerning, inStage, jobOf, polled, send, specOf } from './worker-walk.js'
 
 const MOST_POINTS = 500
 
@@ -152,6 +152,7 @@ export const sendCases: readonly WorkerCase[] = [
       await end.catch((error: unknown) =>
         same(isSluiceError(error) && error.retryable, true, 'it can be retried'),
       )
+      await concerning(end, 'worker', 'it is the worker’s trouble, whoever else is sent meanwhile')
       await worker.close()
       same(await harness.starts(jobOf('a')), 0, 'nothing was started')
     },

@@ -72,6 +72,7 @@ export const stopCases: readonly WorkerCase[] = [
         ['cancelJob', worker.cancelJob?.(job, 'x')],
         ['forgetJobs', worker.forgetJobs?.([job])],
         ['check', worker.check?.()],
+        ['probeSend', worker.probeSend?.({ id: 'b', body: harness.body() })],
       ]
       const ends = calls.map(async ([name, call]) => {
         if (call !== undefined) await rejects(call, 'SLUICE_WORKER_CLOSED', `${name} after close`)

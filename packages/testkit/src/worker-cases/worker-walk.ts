@@ -1,6 +1,13 @@
-import type { JobRef, JobReport, JobSpec, Worker } from '@sluice/core'
-import { check } from '../check.js'
-import type { WorkerHarness } from '../worker-harness.js'
+import {
+  isSluiceError,
+  type JobRef,
+  type JobReport,
+  type JobSpec,
+  type TroubleConcerns,
+  type Worker,
+} from '@sluice/core'
+import { check, same } from '../check.js'
+import type { TroubledSends, WorkerHarness } from '../worker-harness.js'
 
 /** The job of an item's attempt, with a uid made of the id unless one is given. */
 export function jobOf(id: string, attempt = 1, uid = `uid-of-${id}`): JobRef {
@@ -35,7 +42,7 @@ export function inStage(stage: JobReport['stage'], { uid, attempt }: JobRef): st
 /** Throws unless the methods are there, as `supports` says. */
 export function checkOffered(
   worker: Worker,
-  ...names: readonly ('lookupJob' | 'cancelJob' | 'watch')[]
+  ...names: readonly ('lookupJob' | 'cancelJob' | 'watch' | 'probeSend')[]
 ): void {
   for (const name of names) {
     check(
@@ -65,4 +72,40 @@ export async function eventually(holds: () => Promise<boolean>, boundMs: number)
     await promise
   }
   return false
+}
+
+/** Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are everybody's, by their code. */
+export async function concerning(
+  call: Promise<unknown>,
+  concerns: TroubleConcerns,
+  what: string,
+): Promise<void> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  check(isSluiceError(error), `${what}: it rejects with a SluiceError`, error)
+  if (!isSluiceError(error)) return
+  const isWorkers = concerns === 'worker' && error.code === 'SLUICE_WORKER_DENIED'
+  if (!isWorkers || error.concerns !== undefined) same(error.concerns, concerns, `${what}: its \`concerns\``)
+}
+
+/** Why no sends can be troubled so, for a case's `needs`. */
+export async function lacksTrouble(
+  harness: WorkerHarness,
+  concerns: TroubleConcerns,
+): Promise<string | undefined> {
+  if (harness.openTroubledSends === undefined) return 'the harness can’t make sends fail'
+  if ((await harness.openTroubledSends(concerns)) !== undefined) return undefined
+  return `this worker never meets trouble that concerns the ${concerns}`
+}
+
+/** Sends that can be made to fail, of a case whose `needs` has asked {@link lacksTrouble}. */
+export async function troubledSends(
+  harness: WorkerHarness,
+  concerns: TroubleConcerns,
+): Promise<TroubledSends> {
+  const troubled = await harness.openTroubledSends?.(concerns)
+  if (troubled === undefined) throw new Error('the harness offered it a moment ago')
+  return troubled
 }

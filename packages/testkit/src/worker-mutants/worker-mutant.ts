@@ -1,4 +1,11 @@
-import { SluiceError, isSluiceError, type ErrorCode, type JobReport, type Worker } from '@sluice/core'
+import {
+  SluiceError,
+  isSluiceError,
+  type ErrorCode,
+  type JobReport,
+  type TroubleConcerns,
+  type Worker,
+} from '@sluice/core'
 import type { WorkerHarness } from '../worker-harness.js'
 import { wrapWorker } from '../worker-wrapping.js'
 
@@ -45,6 +52,12 @@ function rewritten(harness: WorkerHarness, rewrite: (worker: Worker) => Worker):
         return { worker: rewrite(worker), obstruct, restore }
       },
     }),
+    ...(harness.openTroubledSends && {
+      openTroubledSends: async (concerns) => {
+        const troubled = await harness.openTroubledSends?.(concerns)
+        return troubled && { ...troubled, worker: rewrite(troubled.worker) }
+      },
+    }),
     ...(harness.openCrashing && {
       openCrashing: async (point) => {
         const crash = offered(await harness.openCrashing?.(point))
@@ -69,6 +82,10 @@ export function handedOn(harness: WorkerHarness): WorkerHarness {
     }),
     ...(harness.begin && { begin: async (job) => harness.begin?.(job) }),
     ...(harness.refusedItem && { refusedItem: () => offered(harness.refusedItem?.()) }),
+    ...(harness.loseJob && { loseJob: async (job) => harness.loseJob?.(job) }),
+    ...(harness.hasJobUids !== undefined && { hasJobUids: harness.hasJobUids }),
+    ...(harness.exitCodes !== undefined && { exitCodes: harness.exitCodes }),
+    ...(harness.endsWithinMs !== undefined && { endsWithinMs: harness.endsWithinMs }),
   }
 }
 
@@ -81,6 +98,18 @@ function offered<T>(value: T | undefined): T {
 export async function recoded<T>(call: Promise<T>, from: ErrorCode, to: ErrorCode): Promise<T> {
   return call.catch((error: unknown) => {
     throw isSluiceError(error, from) ? new SluiceError(to, error.message) : error
+  })
+}
+
+/** The call, its error saying that the trouble is another's, or nobody's. */
+export async function reconcerned<T>(
+  call: Promise<T>,
+  change: (concerns: TroubleConcerns | undefined) => TroubleConcerns | undefined,
+): Promise<T> {
+  return call.catch((error: unknown) => {
+    if (!isSluiceError(error)) throw error
+    const concerns = change(error.concerns)
+    throw new SluiceError(error.code, error.message, concerns === undefined ? {} : { concerns })
   })
 }
 

@@ -83,6 +83,65 @@ describe('admission', () => {
     server.admission = undefined
     expect((await client.submit('one')).status).toBe(200)
   })
+
+  test.each([
+    [400, 3],
+    [403, 7],
+    [429, 8],
+    [500, 13],
+  ] as const)('may answer with a status of its own, %i, and without a reason', async (status, code) => {
+    const { client, server } = await start({ admission: () => ({ webhook: 'w', status }) })
+    const came = await client.submit('one')
+    const message = 'admission webhook "w" denied the request without explanation'
+    expect([came.status, came.body]).toEqual([status, { code, message }])
+    server.admission = () => ({ policy: 'p', message: 'no', status })
+    expect(
+      (await client.create({ metadata: { name: 'two' }, spec: { workflowTemplateRef: { name: 'none' } } }))
+        .status,
+    ).toBe(404)
+    expect((await client.submit('one')).status).toBe(status)
+  })
+})
+
+describe('a quota', () => {
+  test('counts what is there, finished ones too, is asked by a dry run of the server, and before the name', async () => {
+    const { client, server } = await start({ quota: 2 })
+    await client.submit('one')
+    await client.submit('two', LONG)
+    server.workflows.finish('one')
+    const came = await client.submit('three')
+    const count = 'count/workflows.argoproj.io'
+    expect([came.status, came.body['message']]).toEqual([
+      403,
+      `workflows.argoproj.io "three" is forbidden: exceeded quota: quota, requested: ${count}=1, used: ${count}=2, limited: ${count}=2`,
+    ])
+    expect((await client.submit('three', LONG, { serverDryRun: true })).status).toBe(403)
+    expect((await client.submit('three', LONG, { dryRun: true })).status).toBe(200)
+    expect((await client.submit('one')).status).toBe(403)
+    server.workflows.expire('one')
+    expect((await client.submit('three', LONG, { serverDryRun: true })).status).toBe(200)
+    expect((await client.submit('three')).status).toBe(200)
+    server.quota = undefined
+    expect((await client.submit('four')).status).toBe(200)
+  })
+})
+
+describe('where single workflows can’t be read', () => {
+  test('the archive answers with what was, and else nobody; lists and actions are as ever', async () => {
+    const { client, server } = await start({ archive: true })
+    await client.submit('one', LONG)
+    await client.submit('two', LONG)
+    server.workflows.finish('one', { phase: 'Failed' })
+    server.workflows.archive('one')
+    server.operator.retry('one')
+    server.readsFail = true
+    const { status, body } = await client.get('one')
+    expect([status, at(body, 'status', 'phase')]).toEqual([200, 'Failed'])
+    expect((await client.get('two')).status).toBe(500)
+    expect(namesIn((await client.list()).body)).toContain('two')
+    server.readsFail = false
+    expect(at((await client.get('one')).body, 'status', 'phase')).toBe('Running')
+  })
 })
 
 describe('a template', () => {

@@ -57,6 +57,19 @@ describe('a request', () => {
     expect(there()).toBe(true)
   })
 
+  test('whose answer trickles has taken effect, and its answer never ends', async () => {
+    next(server, { do: 'trickle-reply', bytes: 20, everyMs: 1 })
+    const answer = await fetch(`${server.url}/api/v1/version`, {
+      headers: { authorization: `Bearer ${server.token}` },
+      signal: AbortSignal.timeout(10_000),
+    })
+    const reader = answer.body?.getReader()
+    let text = ''
+    while (text.length < 20) text += new TextDecoder().decode((await reader?.read())?.value)
+    expect(text).toBe('{"version":"v4.1.2",')
+    await reader?.cancel()
+  })
+
   test('that is delayed takes effect, and is answered, after its time by the clock', async () => {
     next(server, { do: 'delay', ms: 5_000 })
     const end = endOf(client.submit('one'))
@@ -116,8 +129,14 @@ describe('an answer in place of the true one', () => {
     next(server, answerWith(trouble, { applied: true }))
     expect((await client.submit('one')).text).toBe(told.text)
     expect(there()).toBe(true)
-    // Only the page of the UI is a success.
-    expect(told.status === 200).toBe(trouble === 'page')
+    // Only what wasn't written by Argo is called a success.
+    expect(told.status === 200).toBe(['page', 'empty', 'gateway-page'].includes(trouble))
+  })
+
+  test('may have more headers', async () => {
+    next(server, answerWith('unavailable', { headers: { 'retry-after': '7' } }))
+    const { status, headers } = await client.submit('one')
+    expect([status, headers.get('retry-after')]).toEqual([503, '7'])
   })
 
   test('may be any', async () => {

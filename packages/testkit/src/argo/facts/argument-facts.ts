@@ -76,6 +76,19 @@ export const argumentFacts: readonly ArgoFact[] = [
         same((await probe.get('a')).status, 404, 'the status of GET afterwards')
       }),
   },
+  {
+    id: 'ARGO-ADMISSION-2',
+    title:
+      'What a policy or webhook denies is denied in the server’s dry run too, and only there: the local one asks nobody.',
+    needs: ({ denied }) => (denied === undefined ? 'no label given that is denied' : undefined),
+    run: (target) =>
+      Probe.use(target, async (probe) => {
+        const labels = target.denied ?? ''
+        const server = await probe.submit('a', { labels, serverDryRun: true })
+        refused(server, [400, 3], /denied (?:the )?request: /, 'a dry run of the server')
+        taken(await probe.submit('a', { labels, dryRun: true }), 'a local dry run')
+      }),
+  },
 ]
 
 function argumentsOf(workflow: JsonObject): JsonObject[] {

@@ -101,4 +101,19 @@ export const createFacts: readonly ArgoFact[] = [
         same((await probe.get('a')).status, 404, 'the status of GET afterwards')
       }),
   },
+  {
+    id: 'ARGO-CREATE-8',
+    title:
+      'The server’s dry run gives the workflow back with a uid, is refused under a name that exists, and stores nothing.',
+    run: (target) =>
+      Probe.use(target, async (probe) => {
+        const manifest = probe.manifest({ name: probe.name('a') })
+        const dry = taken(await probe.create(manifest, { serverDryRun: true }), 'a dry run')
+        check(typeof metadataOf(dry)['uid'] === 'string', 'it has a uid')
+        same((await probe.get('a')).status, 404, 'the status of GET afterwards')
+        taken(await probe.create(manifest), 'the create')
+        const again = await probe.create(manifest, { serverDryRun: true })
+        refused(again, [409, 6], 'already exists', 'a dry run of the name')
+      }),
+  },
 ]

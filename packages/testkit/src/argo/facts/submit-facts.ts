@@ -271,4 +271,15 @@ export const submitFacts: readonly ArgoFact[] = [
         )
       }),
   },
+  {
+    id: 'ARGO-SUBMIT-18',
+    title: 'The server’s dry run is refused as the submit would be: 409 under a name that exists.',
+    run: (target) =>
+      Probe.use(target, async (probe) => {
+        const first = await probe.submitted('a')
+        const words = 'already exists, the server was not able to generate a unique name for the object'
+        refused(await probe.submit('a', { serverDryRun: true }), [409, 6], words, 'a dry run of the name')
+        same(metadataOf(taken(await probe.get('a'), 'GET'))['uid'], metadataOf(first)['uid'], 'the uid')
+      }),
+  },
 ]

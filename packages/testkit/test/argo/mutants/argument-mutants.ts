@@ -77,4 +77,13 @@ export const argumentMutants: readonly ArgoMutant[] = [
     breaks: { 'ARGO-ADMISSION-1': 'a create: the status and code of its refusal' },
     ...permitting('CreateWorkflow', 'denied request'),
   },
+  {
+    title: 'a dry run of the server asks no policy',
+    breaks: { 'ARGO-ADMISSION-2': 'a dry run of the server: the status and code of its refusal' },
+    ...misreadingBody('SubmitWorkflow', (body) =>
+      within(body, 'submitOptions')['serverDryRun'] === true
+        ? changed(body, 'submitOptions', { serverDryRun: false, dryRun: true })
+        : body,
+    ),
+  },
 ]

@@ -84,4 +84,16 @@ export const createMutants: readonly ArgoMutant[] = [
     breaks: { 'ARGO-CREATE-7': 'the uid' },
     ...misreadingBody('CreateWorkflow', (body) => ({ ...body, createOptions: undefined })),
   },
+  {
+    title: 'a dry run of the server is stored',
+    breaks: { 'ARGO-CREATE-8': 'the status of GET afterwards' },
+    ...misreadingBody('CreateWorkflow', (body) => ({ ...body, serverDryRun: false })),
+  },
+  {
+    title: 'a dry run of the server has no uid',
+    breaks: { 'ARGO-CREATE-8': 'it has a uid' },
+    ...misreadingBody('CreateWorkflow', (body) =>
+      body['serverDryRun'] === true ? { ...body, createOptions: { dryRun: ['All'] } } : body,
+    ),
+  },
 ]

@@ -180,4 +180,14 @@ export const submitMutants: readonly ArgoMutant[] = [
         : { ...answer, status: 404, body: '{"code":5,"message":"not found"}' },
     ),
   },
+  {
+    title: 'a dry run of the server does not look whether the name is free',
+    breaks: { 'ARGO-SUBMIT-18': 'a dry run of the name: the status and code of its refusal' },
+    ...misreadingBody('SubmitWorkflow', (body) => {
+      const options = within(body, 'submitOptions')
+      return options['serverDryRun'] === true
+        ? changed(body, 'submitOptions', { name: `${String(options['name'])}-x` })
+        : body
+    }),
+  },
 ]

@@ -1,0 +1,68 @@
+import type { JsonValue, Queue } from '@sluice/core'
+import { HOLDUP_KINDS, type Holdup } from '../tick-result.js'
+import type { DispatcherState } from './dispatcher-state.js'
+import { DISPATCHER_DOCUMENT } from './document-names.js'
+
+/**
+ * Who dispatches this queue, and what holds it back, as the engine that does said last. Whether it still holds its lease is not in it: a process that
+ * was killed says nothing more.
+ *
+ * @returns `undefined`: none has dispatched yet, or what is stored is none of ours
+ * @throws SluiceError of the queue
+ */
+export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined> {
+  return parseDispatcher((await queue.document(DISPATCHER_DOCUMENT).read())?.value)
+}
+
+/** What a document holds, as far as it can be understood; a later version may have more in it. */
+export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
+  if (!isRecord(value)) return undefined
+  const { holder, fence, since, leaseTtlMs, syncedTo, holdups, sentWell, is } = value
+  if (typeof holder !== 'string' || !isNumber(fence)) return undefined
+  const well = parseSentWell(sentWell)
+  return {
+    holder,
+    fence,
+    is: is === 'stopped' || is === 'stalled' ? is : 'working',
+    since: isNumber(since) ? since : 0,
+    leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,
+    syncedTo: isNumber(syncedTo) ? syncedTo : 0,
+    holdups: Array.isArray(holdups) ? holdups.flatMap(parseHoldup) : [],
+    ...(well === undefined ? {} : { sentWell: well }),
+  }
+}
+
+export function toJson({ holdups, sentWell, ...state }: DispatcherState): JsonValue {
+  return {
+    ...state,
+    holdups: holdups.map((holdup) => ({ ...holdup })),
+    ...(sentWell === undefined ? {} : { sentWell: { ...sentWell } }),
+  }
+}
+
+/** The item that was sent well, whatever else is in the document. */
+export function sentWellOf(value: JsonValue | undefined): DispatcherState['sentWell'] {
+  return isRecord(value) ? parseSentWell(value['sentWell']) : undefined
+}
+
+function parseSentWell(value: unknown): DispatcherState['sentWell'] {
+  if (!isRecord(value) || typeof value['id'] !== 'string' || typeof value['uid'] !== 'string')
+    return undefined
+  return { id: value['id'], uid: value['uid'] }
+}
+
+function parseHoldup(value: unknown): Holdup[] {
+  if (!isRecord(value) || typeof value['message'] !== 'string') return []
+  const kind = HOLDUP_KINDS.find((known) => known === value['kind'])
+  if (kind === undefined) return []
+  const { message, items, forMs } = value
+  return [{ kind, message, ...(isNumber(items) ? { items } : {}), ...(isNumber(forMs) ? { forMs } : {}) }]
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number'
+}

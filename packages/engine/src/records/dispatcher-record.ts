@@ -1,0 +1,139 @@
+import { isSluiceError, type Clock, type Logger, type Queue } from '@sluice/core'
+import type { LeaseKeeper } from '../lease-keeper.js'
+import type { Holdup } from '../tick-result.js'
+import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
+import type { DispatcherState } from './dispatcher-state.js'
+import { DISPATCHER_DOCUMENT } from './document-names.js'
+
+export interface DispatcherRecordOptions {
+  readonly queue: Pick<Queue, 'document' | 'now'>
+  readonly lease: Pick<LeaseKeeper, 'current'>
+  readonly leaseTtlMs: number
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly logger: Logger
+}
+
+/** What the engine has to say of itself; what isn't given stays as it was. */
+export interface DispatcherNote {
+  readonly is?: DispatcherState['is']
+  readonly syncedTo?: number
+  readonly holdups?: readonly Holdup[]
+}
+
+type SentWell = NonNullable<DispatcherState['sentWell']>
+
+/** The item that was sent well is to be there still when it is needed; one write in so long keeps it so. */
+const SENT_WELL_MS = 600_000
+
+/** A permission that is missing is not there a second later. */
+const DENIED_MS = 600_000
+
+/**
+ * Keeps the document that says who dispatches, for one engine. It is written only when it changed, and that it can't be read or written stops nothing:
+ * it is what others look at, and no item hangs on it.
+ */
+export class DispatcherRecord {
+  readonly #options: DispatcherRecordOptions
+  /** As it is stored, by this engine, under this fence. */
+  #stored: DispatcherState | undefined
+  #version: number | undefined
+  #sentWell: SentWell | undefined
+  #sentWellAtMs = Number.NEGATIVE_INFINITY
+  #isFailing = false
+  #deniedUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: DispatcherRecordOptions) {
+    this.#options = options
+  }
+
+  /** How far the document says that this engine is with what was asked of it by `control.sync()`. */
+  get syncedTo(): number | undefined {
+    return this.#stored?.syncedTo
+  }
+
+  /** An item that was sent well, by this engine or by one before. */
+  get sentWell(): SentWell | undefined {
+    return this.#sentWell
+  }
+
+  /** An item was sent well. Noted often and stored seldom. */
+  noteSentWell({ id, uid }: SentWell): void {
+    const nowMs = this.#options.clock.monotonicMs()
+    if (this.#sentWell !== undefined && nowMs - this.#sentWellAtMs < SENT_WELL_MS) return
+    this.#sentWell = { id, uid }
+    this.#sentWellAtMs = nowMs
+  }
+
+  /**
+   * Writes what is new. Under no lease nothing is written: another engine's word counts then.
+   *
+   * @throws SluiceError SLUICE_LEASE_LOST
+   */
+  async write(note: DispatcherNote): Promise<void> {
+    const { clock } = this.#options
+    if (clock.monotonicMs() < this.#deniedUntilMs) return
+    try {
+      await this.#write(note)
+      this.#isFailing = false
+    } catch (error) {
+      if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
+      this.#stored = undefined
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = clock.monotonicMs() + DENIED_MS
+      this.#tellFailing(error)
+    }
+  }
+
+  async #write(note: DispatcherNote): Promise<void> {
+    const { queue, lease } = this.#options
+    const { current } = lease
+    if (current === undefined) return
+    const document = queue.document(DISPATCHER_DOCUMENT)
+    const before = this.#stored?.fence === current.fence ? this.#stored : await this.#begin(current)
+    const state = this.#next(before, note)
+    if (before === this.#stored && isSame(before, state)) return
+    const isWritten = await document.write(toJson(state), { ifVersion: this.#version, lease: current })
+    // Not written: somebody else has, and what stands there is read again before the next write.
+    this.#stored = isWritten ? state : undefined
+    // One that was removed before goes on above the number that it had [Q-DOC-2].
+    if (this.#version === undefined) this.#version = (await document.read())?.version
+    else this.#version += 1
+  }
+
+  /** The first word of a new dispatcher: it goes on from what the one before has left. */
+  async #begin({ holder, fence }: { holder: string; fence: number }): Promise<DispatcherState> {
+    const { queue, leaseTtlMs } = this.#options
+    const found = await queue.document(DISPATCHER_DOCUMENT).read()
+    const last = parseDispatcher(found?.value)
+    this.#version = found?.version
+    this.#sentWell ??= sentWellOf(found?.value)
+    if (last?.fence === fence && last.holder === holder) return last
+    return { holder, fence, is: 'working', since: await queue.now(), leaseTtlMs, syncedTo: 0, holdups: [] }
+  }
+
+  #next(before: DispatcherState, { is = 'working', syncedTo, holdups }: DispatcherNote): DispatcherState {
+    const sentWell = this.#sentWell
+    return {
+      ...before,
+      is,
+      syncedTo: syncedTo ?? before.syncedTo,
+      holdups: holdups ?? before.holdups,
+      ...(sentWell === undefined ? {} : { sentWell }),
+    }
+  }
+
+  #tellFailing(error: unknown): void {
+    const level = this.#isFailing ? 'debug' : 'warn'
+    this.#isFailing = true
+    const what = 'the document that says who dispatches could not be written: `status` may be out of date'
+    this.#options.logger[level]({ err: error }, what)
+  }
+}
+
+/** How long a holdup lasts changes with every look at it, and is no reason to write. */
+function isSame(one: DispatcherState, other: DispatcherState): boolean {
+  return comparable(one) === comparable(other)
+}
+
+function comparable(state: DispatcherState): string {
+  return JSON.stringify(state, (key, value: unknown) => (key === 'forMs' ? undefined : value))
+}

@@ -1,0 +1,185 @@
+import { isSluiceError, type ItemHead, type Lease, type Logger, type Queue } from '@sluice/core'
+import { isOutage } from '../engine-errors.js'
+import { SEEN_JOBS_DOCUMENT } from './document-names.js'
+import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from './seen-jobs-format.js'
+
+type Job = Pick<ItemHead, 'uid' | 'attempt'>
+
+export interface SeenJobsOptions {
+  readonly queue: Pick<Queue, 'document' | 'supports'>
+  readonly logger: Logger
+}
+
+export interface SeenNow {
+  readonly items: Iterable<ItemHead>
+  readonly isSent: (item: ItemHead) => boolean
+  readonly lease: Lease | undefined
+}
+
+interface KnownHash {
+  readonly attempt: number
+  readonly hash: string
+  isStored: boolean
+}
+
+/** So many jobs may stay in the record after their items have left PROCESSING: what is too much costs 11 bytes, and a write costs a request. */
+const MAX_STALE = 1_000
+
+/**
+ * The durable record of the jobs of items in PROCESSING that were seen: a report of them, or a confirmed send. By it the next dispatcher knows a job
+ * that is gone from one that was never started. It is read once by each dispatcher, and written at most once a tick, when a job came to it.
+ *
+ * It takes 11 bytes a job: 107 KB for 10,000. It never grows over 1 MB, or the queue's `maxBodyBytes`: of more than about 93,700 jobs those that were
+ * there first are in it. What isn't in it is judged after a restart as a job that may never have been sent.
+ */
+export class SeenJobs {
+  readonly #options: SeenJobsOptions
+  #fence: number | undefined
+  #version: number | undefined
+  #stored: ReadonlySet<string> = new Set()
+  /** By the uids of the items: each hash is made once. */
+  #known = new Map<string, KnownHash>()
+  #isKnown = false
+  /** Another has written it, or a write got no answer. */
+  #isStale = false
+  /** What no waiting changes, such as a missing permission: not tried again by this dispatcher. */
+  #isUnusable = false
+  #trouble: string | undefined
+  #troubled: 'read' | 'written' = 'read'
+
+  constructor(options: SeenJobsOptions) {
+    this.#options = options
+  }
+
+  /** `false`: it could not be read yet, so that an item of which nothing else is known may have a job that was seen. */
+  get isKnown(): boolean {
+    return this.#isKnown
+  }
+
+  /** What the storage said when it was last used in vain. */
+  get trouble(): string | undefined {
+    return this.#trouble
+  }
+
+  /** Reads it, once for each fencing token, and after a write of somebody else. Its own trouble stops nothing. */
+  async read(fence: number | undefined): Promise<void> {
+    if (fence !== this.#fence) this.#begin(fence)
+    if (this.#isUnusable || (this.#isKnown && !this.#isStale)) return
+    try {
+      const found = await this.#options.queue.document(SEEN_JOBS_DOCUMENT).read()
+      this.#version = found?.version
+      this.#setStored(found === undefined ? new Set() : this.#unpacked(found.value))
+      this.#isKnown = true
+      this.#isStale = false
+      if (this.#troubled === 'read') this.#trouble = undefined
+    } catch (error) {
+      this.#noteTrouble(error, 'read')
+      // An outage is over some time. What no waiting changes counts as no record.
+      if (this.#isUnusable) this.#isKnown = true
+    }
+  }
+
+  has(job: Job): boolean {
+    return this.#of(job).isStored
+  }
+
+  /**
+   * Writes it, if a job came to it, or too much of it is of items that are gone.
+   *
+   * @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now
+   */
+  async write({ items, isSent, lease }: SeenNow): Promise<void> {
+    if (!this.#isKnown || this.#isStale || this.#isUnusable) return
+    const jobs = [...items].filter(isSent)
+    this.#keepOnly(jobs)
+    if (!this.#isChanged(jobs)) return
+    const seen = this.#hashesOf(jobs)
+    const ifVersion = this.#version
+    // Until the answer says otherwise: the write may be done although its answer is lost.
+    this.#isStale = true
+    try {
+      const document = this.#options.queue.document(SEEN_JOBS_DOCUMENT)
+      const isWritten = await document.write(packJobs(seen), {
+        ifVersion,
+        ...(lease === undefined ? {} : { lease }),
+      })
+      if (isWritten) this.#noteWritten(seen, (ifVersion ?? 0) + 1)
+    } catch (error) {
+      this.#noteTrouble(error, 'written')
+    }
+  }
+
+  /** Another dispatcher may have written it in between. */
+  #begin(fence: number | undefined): void {
+    this.#fence = fence
+    this.#isKnown = false
+    this.#isUnusable = false
+    this.#trouble = undefined
+  }
+
+  #noteWritten(seen: ReadonlySet<string>, version: number): void {
+    this.#setStored(seen)
+    this.#version = version
+    this.#isStale = false
+    this.#trouble = undefined
+  }
+
+  #setStored(stored: ReadonlySet<string>): void {
+    this.#stored = stored
+    for (const known of this.#known.values()) known.isStored = stored.has(known.hash)
+  }
+
+  /** Those of the jobs; where there are more than fit, those first that are stored. */
+  #hashesOf(jobs: readonly Job[]): Set<string> {
+    const known = jobs.map((job) => this.#of(job))
+    const max = this.#max
+    if (known.length <= max) return new Set(known.map(({ hash }) => hash))
+    const sorted = [...known.filter(({ isStored }) => isStored), ...known.filter(({ isStored }) => !isStored)]
+    return new Set(sorted.slice(0, max).map(({ hash }) => hash))
+  }
+
+  #isChanged(jobs: readonly Job[]): boolean {
+    let stored = 0
+    for (const job of jobs) if (this.#of(job).isStored) stored += 1
+    const stale = this.#stored.size - stored
+    return stored < Math.min(jobs.length, this.#max) || stale > Math.max(MAX_STALE, jobs.length)
+  }
+
+  get #max(): number {
+    return maxPackedJobs(this.#options.queue.supports.maxBodyBytes)
+  }
+
+  #keepOnly(jobs: readonly Job[]): void {
+    if (this.#known.size <= 2 * jobs.length + MAX_STALE) return
+    this.#known = new Map(jobs.map((job) => [job.uid, this.#of(job)]))
+  }
+
+  #of(job: Job): KnownHash {
+    const known = this.#known.get(job.uid)
+    if (known?.attempt === job.attempt) return known
+    const hash = hashOfJob(job)
+    const fresh = { attempt: job.attempt, hash, isStored: this.#stored.has(hash) }
+    this.#known.set(job.uid, fresh)
+    return fresh
+  }
+
+  #unpacked(value: Parameters<typeof unpackJobs>[0]): ReadonlySet<string> {
+    const jobs = unpackJobs(value)
+    if (jobs !== undefined) return jobs
+    this.#warn({}, 'the record of jobs seen is damaged; it counts as none, and is written again')
+    return new Set()
+  }
+
+  #noteTrouble(error: unknown, what: 'read' | 'written'): void {
+    if (isSluiceError(error, 'SLUICE_LEASE_LOST') || isSluiceError(error, 'SLUICE_QUEUE_CLOSED')) throw error
+    this.#isUnusable = !isOutage(error)
+    const isNew = this.#trouble === undefined
+    this.#troubled = what
+    this.#trouble = `the record of jobs seen can’t be ${what}: ${error instanceof Error ? error.message : String(error)}`
+    if (isNew) this.#warn({ err: error }, `the record of jobs seen can’t be ${what}; the work goes on`)
+  }
+
+  #warn(fields: object, message: string): void {
+    this.#options.logger.warn({ document: SEEN_JOBS_DOCUMENT, ...fields }, message)
+  }
+}

@@ -1,0 +1,100 @@
+import type { Clock, SluiceError } from '@sluice/core'
+
+/** One call of the queue or the worker, as messages name it. */
+export interface Call {
+  readonly of: 'queue' | 'worker'
+  /** The method, such as `sendJob`, `control.read` or `document.write`. */
+  readonly method: string
+  /** What it is about, such as `item "tile-1"`. */
+  readonly subject?: string
+}
+
+/** A call without an answer. */
+export interface OpenCall {
+  readonly call: Call
+  readonly forMs: number
+}
+
+interface Open {
+  readonly call: Call
+  readonly fail: (error: SluiceError) => void
+  sinceMs: number
+}
+
+/**
+ * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its caller gets an error, and an answer that comes
+ * later reaches nobody.
+ */
+export class CallWatch {
+  readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #open = new Set<Open>()
+  /** When a call of each method ended last. */
+  readonly #endedAtMs = new Map<string, number>()
+  #abandoned: SluiceError | undefined
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock
+  }
+
+  /** Whether no call is without an answer, abandoned ones included. */
+  get isIdle(): boolean {
+    return this.#open.size === 0
+  }
+
+  /** Makes a call. Rejects at once, without making it, after {@link CallWatch.abandon}. */
+  run<T>(call: Call, work: () => Promise<T>): Promise<T> {
+    if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const open: Open = { call, fail: reject, sinceMs: this.#clock.monotonicMs() }
+    this.#open.add(open)
+    // A method that throws before it returns a promise has ended too.
+    const answer = (async () => work())()
+    answer.then(
+      (value) => this.#end(open, () => resolve(value)),
+      (error: unknown) => this.#end(open, () => reject(error)),
+    )
+    return promise
+  }
+
+  /**
+   * The call that has been without an answer for longest, if it is for `stallMs` or more and none of the same method has ended in that time. Others of
+   * its method say that the other side works; other methods say nothing, since the control is read and the lease renewed whatever hangs.
+   */
+  stuck(stallMs: number): OpenCall | undefined {
+    const nowMs = this.#clock.monotonicMs()
+    const [first] = [...this.#open]
+      .filter((open) => nowMs - this.#quietSinceMs(open) >= stallMs)
+      .toSorted((a, b) => a.sinceMs - b.sinceMs)
+    return first === undefined ? undefined : { call: first.call, forMs: nowMs - first.sinceMs }
+  }
+
+  /** So much time passed in which this process itself did not run, suspended or starved: no answer could arrive in it. */
+  discount(ms: number): void {
+    for (const open of this.#open) open.sinceMs += ms
+  }
+
+  /** Every call without an answer rejects with the error, and every later one. */
+  abandon(error: SluiceError): void {
+    this.#abandoned ??= error
+    for (const { fail } of this.#open) fail(error)
+  }
+
+  #quietSinceMs({ call, sinceMs }: Open): number {
+    return Math.max(sinceMs, this.#endedAtMs.get(methodOf(call)) ?? sinceMs)
+  }
+
+  #end(open: Open, answer: () => void): void {
+    this.#open.delete(open)
+    this.#endedAtMs.set(methodOf(open.call), this.#clock.monotonicMs())
+    answer()
+  }
+}
+
+function methodOf({ of, method }: Call): string {
+  return `${of}.${method}`
+}
+
+/** A call in words. */
+export function callText({ of, method, subject }: Call): string {
+  return `${method} of the ${of}${subject === undefined ? '' : ` for ${subject}`}`
+}

@@ -1,0 +1,87 @@
+import type { SluiceError } from '@sluice/core'
+import { backoffMs } from '../backoff.js'
+
+/** A worker at its limit is asked again after so long, in which no job ended. */
+const ASK_AGAIN = { baseMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0 }
+
+interface Spell {
+  message: string
+  /** Refusals since the last send that was taken. */
+  refusals: number
+  askAtMs: number
+  refusedAtMs: number
+  /** How many are sent at once when it is asked. */
+  width: number
+}
+
+/**
+ * Slows sends down while the worker takes no more for now, so that it is asked about as often as it has room: as many sends as jobs have ended, and
+ * now and then one that finds out whether there is more room. Each success lets one more through, and each pass without a refusal twice as many.
+ */
+export class CapacityGate {
+  readonly #fullWidth: number
+  #spell: Spell | undefined
+  #ended = 0
+  #refusedInPass = false
+  #sentInPass = 0
+  #endedBefore = 0
+
+  /** @param fullWidth sends at once when there is no spell */
+  constructor(fullWidth: number) {
+    this.#fullWidth = fullWidth
+  }
+
+  /** What the worker said, while a spell lasts. */
+  get message(): string | undefined {
+    return this.#spell?.message
+  }
+
+  noteEnded(jobs: number): void {
+    if (this.#spell !== undefined) this.#ended += jobs
+  }
+
+  beginPass(): void {
+    this.#refusedInPass = false
+    this.#sentInPass = 0
+  }
+
+  /** How many sends may be in flight, once what has ended is settled. */
+  places(nowMs: number): number {
+    this.#endedBefore = this.#ended
+    if (this.#spell === undefined) return Number.POSITIVE_INFINITY
+    return this.#ended + (nowMs >= this.#spell.askAtMs ? this.#spell.width : 0)
+  }
+
+  noteSent(): void {
+    this.#sentInPass += 1
+    this.#ended = Math.max(0, this.#ended - 1)
+    if (this.#spell !== undefined) this.#spell.refusals = 0
+  }
+
+  /** @returns whether a spell begins by it */
+  noteRefused({ message }: SluiceError, nowMs: number): boolean {
+    const begins = this.#spell === undefined
+    const refusals = this.#refusedInPass ? (this.#spell?.refusals ?? 1) : (this.#spell?.refusals ?? 0) + 1
+    const askAtMs = nowMs + backoffMs(ASK_AGAIN, refusals, () => 0)
+    this.#spell = { message, refusals, askAtMs, refusedAtMs: nowMs, width: 1 }
+    this.#refusedInPass = true
+    this.#ended = 0
+    return begins
+  }
+
+  /**
+   * @param leavesUnsent items are left that could not be sent
+   * @returns whether the spell is over
+   */
+  endPass(leavesUnsent: boolean, nowMs: number): boolean {
+    if (this.#spell === undefined || this.#refusedInPass) return false
+    // As many as ended say nothing of more room.
+    if (this.#sentInPass > this.#endedBefore) this.#spell.width *= 2
+    const isIdle = this.#sentInPass === 0 && !leavesUnsent
+    const isLongAgo = nowMs - this.#spell.refusedAtMs > ASK_AGAIN.maxMs && !leavesUnsent
+    if (this.#spell.width < this.#fullWidth && !isIdle && !isLongAgo) return false
+    this.#spell = undefined
+    this.#ended = 0
+    return true
+  }
+}

@@ -1,0 +1,51 @@
+import type { ItemHead } from '@sluice/core'
+
+/** A send that has begun and has not ended. */
+export interface Flight {
+  readonly head: ItemHead
+  readonly beganMs: number
+  /** {@link ControlState.syncs} as it was known when the send began. */
+  readonly syncs: number
+}
+
+/**
+ * The sends that are under way. One that takes far longer than the others is left to itself: it holds its place among the sends at once, and its
+ * outcome is noted when it comes, be it in a later pass.
+ */
+export class Flights {
+  readonly #flights = new Map<string, Flight>()
+
+  get size(): number {
+    return this.#flights.size
+  }
+
+  begin(head: ItemHead, { beganMs, syncs }: Omit<Flight, 'head'>): Flight {
+    const flight = { head, beganMs, syncs }
+    this.#flights.set(head.uid, flight)
+    return flight
+  }
+
+  /** @returns `false`: it was given up before, and what comes of it now is no longer waited for */
+  end(flight: Flight): boolean {
+    if (this.#flights.get(flight.head.uid) !== flight) return false
+    return this.#flights.delete(flight.head.uid)
+  }
+
+  has({ uid }: Pick<ItemHead, 'uid'>): boolean {
+    return this.#flights.has(uid)
+  }
+
+  /** Those that began so long ago. */
+  olderThan(ageMs: number, nowMs: number): Flight[] {
+    return [...this.#flights.values()].filter(({ beganMs }) => nowMs - beganMs >= ageMs)
+  }
+
+  /**
+   * The number of the latest `control.sync()` of which all sends that had begun by then have ended [Q-CTRL-2].
+   *
+   * @param syncs as the control says now
+   */
+  syncedTo(syncs: number): number {
+    return Math.min(syncs, ...[...this.#flights.values()].map((flight) => flight.syncs))
+  }
+}

@@ -1,0 +1,33 @@
+import { callWorker, isOutage } from '../engine-errors.js'
+import type { Engine } from '../engine.js'
+import { noteCapacity } from './note-capacity.js'
+import type { SendPass } from './send-pass.js'
+import { sendTrouble } from './send-trouble.js'
+
+/** `impossible`: the worker has no probe, there is nothing to probe with, or it is full. */
+export type ProbeAnswer = 'well' | 'failed' | 'impossible'
+
+/** Finds out whether the worker takes jobs at all, without starting one; once in a pass [W-PROBE-1]. */
+export function probeWorker(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
+  pass.probe ??= probe(engine, pass)
+  return pass.probe
+}
+
+async function probe(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
+  const { worker, sendState, clock, logger } = engine
+  if (worker.supports.probeSend !== true || worker.probeSend === undefined) return 'impossible'
+  // A worker that has nothing to probe with says so in the words in which it says that it can't be reached: it is asked only with a sample.
+  const sample = await sendState.sentWell.sample()
+  if (sample === undefined) return 'impossible'
+  try {
+    await callWorker('probeSend', async () => worker.probeSend?.(sample))
+    return 'well'
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    logger.debug({ err: error }, 'a probe of the worker failed')
+    if (sendState.leaveAlone.note(error, clock.monotonicMs())) pass.halt('retry-after')
+    if (sendTrouble(error) !== 'capacity') return 'failed'
+    noteCapacity(engine, pass, error)
+    return 'impossible'
+  }
+}

@@ -1,0 +1,152 @@
+import type { ItemHead } from '@sluice/core'
+import { backoffMs, type Random } from '../backoff.js'
+import type { SendsOptions } from '../engine-options.js'
+import { retryStateOf } from '../truth/retry-state.js'
+import type { WorkerTrust } from './worker-trust.js'
+
+interface RefusedItem {
+  readonly id: string
+  /** The attempt that was tried last. */
+  attempt: number
+  /** The first failed try, and each later one that counted. */
+  tries: number
+  /** Every failed try, for the backoff. */
+  failures: number
+  /** {@link WorkerTrust.successes} at the latest failed try; absent: it only failed with everything else. */
+  successesThen?: number
+  triedAtMs: number
+  sendAtMs: number
+  message: string
+}
+
+export interface RefusedItemsOptions {
+  readonly rule: Required<SendsOptions>
+  readonly trust: WorkerTrust
+  readonly random: Random
+}
+
+/** One try that failed. */
+export interface FailedTry {
+  /** What the worker said. */
+  readonly message: string
+  /** Of the instant of the failure: what was sent well since then counts for the next try. */
+  readonly successes: number
+  readonly nowMs: number
+  /** It failed together with everything else, and doesn't count. */
+  readonly isInOutage: boolean
+}
+
+/** What follows from one failed try. */
+export interface Refusal {
+  /** To be handed on in the item's `retryState`. */
+  readonly tries: number
+  /** It has had as many tries that count as it gets. */
+  readonly isLast: boolean
+  readonly delayMs: number
+}
+
+type Item = Pick<ItemHead, 'id' | 'uid' | 'attempt' | 'retryState'>
+
+/** Beyond it the oldest are forgotten; their tries are in their `retryState`. */
+const MAX_REFUSED = 10_000
+
+/**
+ * The items whose sends failed, whether they wait for another try in WAITING or keep their place in PROCESSING. All of it may be lost: the number of
+ * tries is in the item's `retryState` too.
+ */
+export class RefusedItems {
+  readonly #items = new Map<string, RefusedItem>()
+  readonly #options: RefusedItemsOptions
+
+  constructor(options: RefusedItemsOptions) {
+    this.#options = options
+  }
+
+  /** Whether a send of this item failed before, be it in another process. */
+  has(item: Item): boolean {
+    return this.#items.has(item.uid) || (retryStateOf(item).tries ?? 0) > 0
+  }
+
+  /** Whether this engine tried to send this attempt. */
+  wasTried({ uid, attempt }: Item): boolean {
+    return this.#items.get(uid)?.attempt === attempt
+  }
+
+  /** Whether nothing was sent well since the item's latest failed try, so that another failed one would not count. */
+  lacksSuccess(item: Item): boolean {
+    return this.has(item) && this.#options.trust.successes <= this.#successesThen(item)
+  }
+
+  maySend({ uid }: Item, nowMs: number): boolean {
+    return (this.#items.get(uid)?.sendAtMs ?? nowMs) <= nowMs
+  }
+
+  /** For the order of tries: whoever was tried longest ago is next. */
+  triedAtMs({ uid }: Item): number {
+    return this.#items.get(uid)?.triedAtMs ?? Number.NEGATIVE_INFINITY
+  }
+
+  /** A try failed together with everything else: it doesn't count, and the item needs no delay of its own. */
+  noteOutage(item: Item, nowMs: number): void {
+    const known = this.#of(item, nowMs)
+    known.attempt = item.attempt
+    known.triedAtMs = known.sendAtMs = nowMs
+  }
+
+  /** A try failed. It counts if something was sent well since the one before; the first waits for that. */
+  noteRefused(item: Item, failed: FailedTry): Refusal {
+    const { rule, random } = this.#options
+    const known = this.#of(item, failed.nowMs)
+    const isFirst = known.tries === 0
+    const counts = !isFirst && !failed.isInOutage && failed.successes > this.#successesThen(item)
+    if (counts || (isFirst && !failed.isInOutage)) known.tries += 1
+    if (!failed.isInOutage) known.successesThen = failed.successes
+    known.failures += 1
+    known.attempt = item.attempt
+    known.message = failed.message
+    known.triedAtMs = failed.nowMs
+    const delayMs = backoffMs({ ...rule, factor: 2, jitter: 0.5 }, known.failures, random)
+    known.sendAtMs = failed.nowMs + delayMs
+    return { tries: known.tries, isLast: counts && known.tries >= rule.maxTries, delayMs }
+  }
+
+  /** It was sent, or has failed for good. */
+  forget({ uid }: Pick<Item, 'uid'>): void {
+    this.#items.delete(uid)
+  }
+
+  /** Another engine may have tried them since. */
+  noteNewDispatcher(): void {
+    this.#items.clear()
+  }
+
+  /** Those that are still being tried, and what the worker said of the one that was tried last. */
+  summary(nowMs: number): { items: number; example: string; message: string } | undefined {
+    // One that was moved by an operator is never tried again, and must not be shown for ever.
+    const isCurrent = ({ sendAtMs, successesThen }: RefusedItem): boolean =>
+      successesThen !== undefined && nowMs - sendAtMs < 2 * this.#options.rule.maxMs
+    const current = [...this.#items.values()].filter(isCurrent)
+    const [first] = current
+    if (first === undefined) return undefined
+    const latest = current.reduce((one, other) => (other.triedAtMs >= one.triedAtMs ? other : one), first)
+    return { items: current.length, example: latest.id, message: latest.message }
+  }
+
+  #successesThen({ uid }: Item): number {
+    return this.#items.get(uid)?.successesThen ?? this.#options.trust.termBegan
+  }
+
+  #of(item: Item, nowMs: number): RefusedItem {
+    const known = this.#items.get(item.uid)
+    if (known !== undefined) return known
+    const tries = retryStateOf(item).tries ?? 0
+    const { id, attempt } = item
+    const fresh = { id, attempt, tries, failures: tries, triedAtMs: nowMs, sendAtMs: nowMs, message: '' }
+    this.#items.set(item.uid, fresh)
+    for (const oldest of this.#items.keys()) {
+      if (this.#items.size <= MAX_REFUSED) break
+      this.#items.delete(oldest)
+    }
+    return fresh
+  }
+}

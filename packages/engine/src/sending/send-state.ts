@@ -1,0 +1,103 @@
+import type { Queue, SluiceError } from '@sluice/core'
+import type { Random } from '../backoff.js'
+import type { SendsOptions } from '../engine-options.js'
+import type { DecidedSettlement } from '../settle.js'
+import { CapacityGate } from './capacity-gate.js'
+import { Flights, type Flight } from './flights.js'
+import { LeaveAlone } from './leave-alone.js'
+import { RefusedItems } from './refused-items.js'
+import type { SendPass } from './send-pass.js'
+import { SentWell } from './sent-well.js'
+import { WorkRate } from './work-rate.js'
+import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
+
+/** Items that no worker takes stand in a row of fewer than 20: after so many passes it is an outage. */
+const LASTING_PUZZLES = 20
+
+export interface SendStateOptions {
+  readonly queue: Queue
+  readonly sends: Required<SendsOptions>
+  readonly sendConcurrency: number
+  readonly random: Random
+}
+
+/** A send is a straggler after so long, and after so many times what the others take. */
+const STRAGGLER_MS = 1_000
+const STRAGGLER_FACTOR = 4
+/** Claims or settles of so many items in one call say how long many take. */
+const ENOUGH_MOVES = 16
+
+/** What an engine knows of its sends from tick to tick. */
+export class SendState {
+  readonly trust = new WorkerTrust()
+  readonly refused: RefusedItems
+  readonly capacity: CapacityGate
+  readonly leaveAlone: LeaveAlone
+  readonly sentWell: SentWell
+  readonly flights = new Flights()
+  /** The latest, which may be over: what comes of a send is noted with it. */
+  pass: SendPass | undefined
+  #sendMs: number | undefined
+  #sentAtMs = Number.NEGATIVE_INFINITY
+  readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
+  /** Passes one after the other that ended in an outage in unknown words. */
+  #puzzles = 0
+  /** Of the latest pass that tried anything. */
+  outage: SluiceError | undefined
+
+  constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
+    this.rates = {
+      sends: new WorkRate(sendConcurrency),
+      claims: new WorkRate(ENOUGH_MOVES),
+      settles: new WorkRate(ENOUGH_MOVES),
+    }
+    this.refused = new RefusedItems({ rule: sends, trust: this.trust, random })
+    this.capacity = new CapacityGate(sendConcurrency)
+    this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
+    this.sentWell = new SentWell(queue)
+  }
+
+  /** A send that began then went well. */
+  noteDuration(beganMs: number, nowMs: number): void {
+    this.#sentAtMs = nowMs
+    this.#sendMs = this.#sendMs === undefined ? nowMs - beganMs : (this.#sendMs + nowMs - beganMs) / 2
+  }
+
+  /** Sends that take far longer than others do. Where nothing was sent well in the pass or since they began, it is the worker that hangs. */
+  stragglers(nowMs: number): Flight[] {
+    const patienceMs = Math.max(STRAGGLER_MS, STRAGGLER_FACTOR * (this.#sendMs ?? 0))
+    const isOne = ({ beganMs }: Flight): boolean => this.trust.wasWell || this.#sentAtMs > beganMs
+    return this.flights.olderThan(patienceMs, nowMs).filter(isOne)
+  }
+
+  /** How many items that failed go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */
+  get exchanges(): number {
+    if (this.#puzzles === 0) return 0
+    return this.#puzzles < LASTING_PUZZLES ? FEW_FAILURES : 1
+  }
+
+  /** At the end of a pass. One that tried nothing says nothing. */
+  noteOutage({ outage, isPuzzling }: { outage: SluiceError | undefined; isPuzzling: boolean }): void {
+    if (outage === undefined && !this.trust.wasWell) return
+    this.outage = outage
+    this.#puzzles = isPuzzling ? this.#puzzles + 1 : 0
+  }
+
+  /** It left PROCESSING. */
+  noteSettled(job: Claim, why: DecidedSettlement['why']): void {
+    if (why !== 'unsent') this.refused.forget(job)
+    if (why === 'reported') this.capacity.noteEnded(1)
+  }
+
+  /** Another engine has dispatched in between. */
+  noteNewDispatcher(): void {
+    this.pass?.forget()
+    this.refused.noteNewDispatcher()
+    this.trust.noteNewDispatcher()
+  }
+}
+
+interface Claim {
+  readonly uid: string
+  readonly attempt: number
+}

@@ -1,0 +1,32 @@
+import type { ItemHead, JsonValue } from '@sluice/core'
+
+/**
+ * What the engine hands on from one claim of an item to the next, in the item's `retryState`. Each release gives it anew; an operator's `release` and
+ * `requeue` take it away, and then nothing is known.
+ */
+export interface EngineRetryState {
+  /** Failed tries to send it that counted: they lead to `unsendable`. */
+  readonly tries?: number
+  /** No job of any attempt so far runs: the next one may start without a look-up. */
+  readonly ended?: true
+}
+
+/** Reads it from an item. What is not of this shape counts as absent: another version or another program may have written it. */
+export function retryStateOf({ retryState }: Pick<ItemHead, 'retryState'>): EngineRetryState {
+  if (typeof retryState !== 'object' || retryState === null) return {}
+  return {
+    ...('tries' in retryState && isTries(retryState.tries) ? { tries: retryState.tries } : {}),
+    ...('ended' in retryState && retryState.ended === true ? { ended: true } : {}),
+  }
+}
+
+/** The field for a release; nothing at all where there is nothing to hand on. */
+export function withRetryState(state: EngineRetryState): { readonly retryState?: JsonValue } {
+  const { tries = 0, ended } = state
+  const value = { ...(tries > 0 ? { tries } : {}), ...(ended === true ? { ended } : {}) }
+  return Object.keys(value).length === 0 ? {} : { retryState: value }
+}
+
+function isTries(tries: unknown): tries is number {
+  return typeof tries === 'number' && Number.isSafeInteger(tries) && tries > 0
+}

@@ -1,0 +1,116 @@
+import { SluiceError } from '@sluice/core'
+import { expect, test } from 'vitest'
+import { processingLimit, runLoop } from '../../src/index.js'
+import { ProcessClock } from '../process-clock.js'
+import { World, settled, wrapped, type Options } from '../world.js'
+
+const HALF_HOUR_MS = 1_800_000
+
+/** Two services, one call of whose takes 30 s each time; both run for half an hour. */
+async function halfAnHour(method: string, options: Options = {}) {
+  const world = new World()
+  await world.put(40)
+  const stop = new AbortController()
+  const open = { signal: stop.signal, intervalMs: 1_000 }
+  const loops = [0, 1].map(() => {
+    const slow = wrapped(world, async (_, name, call) => {
+      if (name === method) await world.clock.sleep(30_000)
+      return call()
+    })
+    return runLoop(world.engine({ ...slow, policy: processingLimit(4), ...options }), open)
+  })
+  for (let at = 0; at < HALF_HOUR_MS; at += 10_000) {
+    await world.clock.advance(10_000)
+    for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
+  }
+  stop.abort()
+  await world.clock.advance(60_000)
+  await Promise.all(loops)
+  return world
+}
+
+test.each(['pollAllStatus', 'listHeads', 'settle', 'sendJob', 'get', 'forgetJobs', 'lookup'])(
+  'a request that hangs for 30 s costs no lease of 15 s: %s; two services do not take turns',
+  async (method) => {
+    const world = await halfAnHour(method)
+    expect(world.kinds().filter((kind) => kind === 'dispatcher' || kind === 'standby')).toEqual([
+      'dispatcher',
+      'standby',
+    ])
+    expect(world.kinds()).not.toContain('stalled')
+    expect(await world.queue.size('SUCCESS')).toBe(40)
+    expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
+  },
+)
+
+test('a job that is gone is lost after its grace, though the polls take 30 s and another service stands by', async () => {
+  const world = new World()
+  await world.put(1)
+  const stop = new AbortController()
+  const loops = [0, 1].map(() => {
+    const slow = wrapped(world, async (_, name, call) => {
+      if (name === 'pollAllStatus') await world.clock.sleep(30_000)
+      return call()
+    })
+    const engine = world.engine({ ...slow, lost: { graceMs: 120_000 } })
+    return runLoop(engine, { signal: stop.signal, intervalMs: 1_000 })
+  })
+  await world.clock.advance(40_000)
+  expect(world.started).toHaveLength(1)
+  world.worker.loseJob('i0')
+  await world.clock.advance(240_000)
+  expect(world.kinds().filter((kind) => kind === 'item-lost')).toHaveLength(1)
+  stop.abort()
+  await world.clock.advance(60_000)
+  await Promise.all(loops)
+})
+
+test('no timer outlives a tick, and none a stop', async () => {
+  const world = new World()
+  await world.put(3)
+  const engine = world.engine()
+  await engine.tick()
+  expect(world.clock.sleeping).toBe(0)
+  await engine.attend()
+  expect(world.clock.sleeping).toBe(0)
+  await engine.stop()
+  expect(world.clock.sleeping).toBe(0)
+})
+
+test('a renewal that fails in the background is repeated, and nothing rejects unseen', async () => {
+  const world = new World()
+  await world.put(1)
+  let failures = 0
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'pollAllStatus') await world.clock.sleep(12_000)
+    if (name === 'renew' && failures++ < 2) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'reset')
+    return call()
+  })
+  const tick = world.engine({ queue, worker }).tick()
+  await world.clock.advance(12_000)
+  expect(await tick).toMatchObject({ role: 'dispatcher', sent: 1 })
+  expect(failures).toBeGreaterThan(2)
+})
+
+test('a process that was suspended for longer than a stall is not stalled: its answers may be there already', async () => {
+  const world = new World()
+  await world.put(2)
+  const clock = new ProcessClock(world.clock)
+  const answers = Promise.withResolvers<void>()
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'pollAllStatus') await answers.promise
+    return call()
+  })
+  const engine = world.engine({ queue, worker, clock, stallMs: 10_000 })
+  const tick = engine.tick()
+  await settled()
+  clock.suspend()
+  await world.clock.advance(3_600_000)
+  clock.resume()
+  await settled()
+  await world.clock.advance(5_000)
+  answers.resolve()
+  expect(await tick).toMatchObject({ role: 'standby', sent: 0 })
+  expect(world.kinds()).not.toContain('stalled')
+  expect(await engine.tick()).toMatchObject({ role: 'dispatcher', sent: 2 })
+})

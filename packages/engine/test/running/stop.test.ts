@@ -1,0 +1,270 @@
+import { SluiceError } from '@sluice/core'
+import { JobStore } from '@sluice/worker-dummy'
+import { expect, test } from 'vitest'
+import { processingLimit, readDispatcher, runLoop } from '../../src/index.js'
+import { ProcessClock } from '../process-clock.js'
+import { World, settled, wrapped, type Options } from '../world.js'
+
+/** A service whose sends take 800 ms each, 16 at once, in the middle of sending 400. */
+async function sending(options: Options = {}) {
+  const world = new World()
+  // Fifty more wait than may run: those that go back must come before them.
+  const ids = await world.put(450)
+  const sends: number[] = []
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name !== 'sendJob') return call()
+    sends.push(world.clock.monotonicMs())
+    await world.clock.sleep(800)
+    return call()
+  })
+  const engine = world.engine({ queue, worker, policy: processingLimit(400), ...options })
+  const stop = new AbortController()
+  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
+  await world.clock.advance(2_000)
+  return { world, ids, sends, engine, stop, loop }
+}
+
+test('SIGTERM while 400 slow sends: no send after the signal, the claims are back in WAITING in their place, the next dispatches at once', async () => {
+  const { world, ids, sends, engine, stop, loop } = await sending()
+  const lastClaimed = ids[(await world.queue.size('PROCESSING')) - 1] ?? ''
+  const begun = sends.length
+  expect(begun).toBeGreaterThanOrEqual(16)
+  stop.abort()
+  const stopping = engine.stop({ deadlineMs: 10_000 })
+  await settled()
+  // At once: not only when the sends under way have ended.
+  expect(await world.queue.sizes()).toMatchObject({ WAITING: 450 - begun, PROCESSING: begun })
+  await world.clock.advance(400)
+  await loop
+  await stopping
+  expect(sends).toHaveLength(begun)
+  expect(world.started).toHaveLength(begun)
+  expect((await world.queue.peek(450)).map(({ id }) => id)).toEqual(ids.slice(begun))
+  const item = await world.queue.lookup(lastClaimed)
+  expect(item).toMatchObject({ attempt: 1, refunds: 1, retryState: { ended: true } })
+  expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true, reason: /not sent/u }])
+  expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped', holdups: [] })
+  expect(world.clock.sleeping).toBe(0)
+
+  const next = await world.engine({ policy: processingLimit(400) }).tick()
+  expect(next).toMatchObject({ role: 'dispatcher', sent: next.claimed })
+  expect(next.claimed).toBeGreaterThanOrEqual(16)
+  expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
+})
+
+test('a stop while a claim is on its way: what it brings goes back', async () => {
+  const world = new World()
+  const ids = await world.put(5)
+  const gate = Promise.withResolvers<void>()
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    const answer = await call()
+    if (name === 'get') await gate.promise
+    return answer
+  })
+  const engine = world.engine({ queue, worker })
+  const tick = engine.tick()
+  await settled()
+  const stopping = engine.stop()
+  await settled()
+  gate.resolve()
+  expect(await tick).toMatchObject({ claimed: 5, sent: 0, processing: 0, settled: { waiting: 5 } })
+  await stopping
+  expect((await world.queue.peek(5)).map(({ id }) => id)).toEqual(ids)
+  expect(world.started).toEqual([])
+})
+
+test('a stop in the middle of a poll: what has ended is settled, nothing is claimed', async () => {
+  const world = new World()
+  await world.put(4)
+  const engine0 = world.engine({ holder: 'a', policy: processingLimit(2) })
+  await engine0.tick()
+  await engine0.stop()
+  world.worker.settleJob('i0', { stage: 'SUCCESS', result: 7 })
+  const gate = Promise.withResolvers<void>()
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'pollAllStatus') await gate.promise
+    return call()
+  })
+  const engine = world.engine({ queue, worker, policy: processingLimit(2) })
+  const tick = engine.tick()
+  await settled()
+  const stopping = engine.stop()
+  gate.resolve()
+  expect(await tick).toMatchObject({ settled: { success: 1 }, claimed: 0, sent: 0 })
+  await stopping
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 7 })
+})
+
+test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'write document'])(
+  'a stop while %s hangs: it ends by its deadline, the lease is given back, and what comes late changes nothing',
+  async (method) => {
+    const world = new World()
+    const ids = await world.put(30)
+    const gate = Promise.withResolvers<void>()
+    let isHanging = false
+    const { queue, worker } = wrapped(world, async (_, name, call) => {
+      if (name === method && isHanging) await gate.promise
+      return call()
+    })
+    const options = { queue, worker, policy: processingLimit(20), sendConcurrency: 2 }
+    const engine = world.engine(options)
+    await engine.tick()
+    world.worker.settleJob('i0', { stage: 'SUCCESS' })
+    await world.put(1, 'late')
+    isHanging = true
+    const tick = engine.tick()
+    await settled()
+    const stopping = engine.stop({ deadlineMs: 5_000 })
+    await world.clock.advance(5_000)
+    await stopping
+    await tick
+    expect(world.clock.sleeping).toBe(0)
+    const next = world.engine({ policy: processingLimit(20) })
+    expect(await next.tick()).toMatchObject({ role: 'dispatcher' })
+    gate.resolve()
+    await settled()
+    for (let turn = 0; turn < 40; turn++) {
+      for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
+      await next.tick()
+    }
+    expect(await world.queue.sizes()).toMatchObject({ WAITING: 0, PROCESSING: 0, SUCCESS: ids.length + 1 })
+    expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
+    expect(world.peak).toBeLessThanOrEqual(20)
+  },
+)
+
+test('unsent claims go back at once, though sends under way take until the deadline', async () => {
+  const { world, sends, engine, stop, loop } = await sending({ sendConcurrency: 4 })
+  expect(await world.queue.size('PROCESSING')).toBeGreaterThan(sends.length)
+  const stopping = engine.stop()
+  await settled()
+  expect(await world.queue.size('PROCESSING')).toBe(sends.length)
+  stop.abort()
+  await world.clock.advance(10_000)
+  await Promise.all([stopping, loop])
+})
+
+test('a send that waits for the renewal of the lease when the stop comes is not made', async () => {
+  const world = new World()
+  await world.put(30)
+  const gate = Promise.withResolvers<void>()
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'renew') await gate.promise
+    if (name === 'sendJob') await world.clock.sleep(1_000)
+    return call()
+  })
+  const engine = world.engine({ queue, worker, policy: processingLimit(30), sendConcurrency: 1 })
+  const tick = engine.tick()
+  await world.clock.advance(8_000)
+  const begun = world.started.length
+  const stopping = engine.stop()
+  gate.resolve()
+  await world.clock.advance(3_000)
+  expect(await tick).toMatchObject({ sent: begun, processing: begun })
+  await stopping
+  expect(world.started).toHaveLength(begun)
+})
+
+test('claims of an engine whose lease is lost are not given back: another may have sent them', async () => {
+  const world = new World()
+  await world.put(10)
+  const clock = new ProcessClock(world.clock)
+  const stop = new AbortController()
+  const next = world.engine({ policy: processingLimit(10), leaseTtlMs: 1_000 })
+  let isFirst = true
+  const { queue, worker } = wrapped(world, async (_, name, call) => {
+    if (name === 'sendJob' && isFirst) {
+      isFirst = false
+      clock.suspend()
+      await world.clock.advance(1_000)
+      await next.tick()
+      clock.resume()
+      stop.abort()
+    }
+    return call()
+  })
+  const options = { queue, worker, clock, policy: processingLimit(10), sendConcurrency: 1, leaseTtlMs: 1_000 }
+  await runLoop(world.engine(options), { intervalMs: 1_000, signal: stop.signal })
+  expect(await world.queue.size('PROCESSING')).toBe(10)
+  expect(world.worker.running()).toHaveLength(10)
+  expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
+})
+
+test('claims that can’t be given back stay in PROCESSING, and the next engine sends them', async () => {
+  const world = new World()
+  await world.put(5)
+  const stop = new AbortController()
+  const { queue, worker } = wrapped(world, (_, name, call) => {
+    if (name === 'get') stop.abort()
+    if (name === 'settle') return Promise.reject(new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'reset'))
+    return call()
+  })
+  const engine = world.engine({ queue, worker })
+  await runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
+  await engine.stop()
+  expect(world.logs.filter(({ level }) => level === 'warn')).toMatchObject([
+    { message: expect.stringContaining('stay in PROCESSING') },
+  ])
+  expect(await world.engine().tick()).toMatchObject({ resent: 5 })
+})
+
+test('after a stop the same object can go on', async () => {
+  const world = new World()
+  await world.put(2)
+  const engine = world.engine({ policy: processingLimit(1) })
+  await engine.tick()
+  await engine.stop()
+  world.worker.settleJob('i0', { stage: 'SUCCESS' })
+  expect(await engine.tick()).toMatchObject({ role: 'dispatcher', sent: 1, settled: { success: 1 } })
+  await engine.stop({ deadlineMs: 0 })
+  await expect(engine.stop({ deadlineMs: -1 })).rejects.toThrow(TypeError)
+})
+
+test('a storage that does not let the lease be given back holds a stop up to its deadline, no longer', async () => {
+  const world = new World()
+  const { queue, worker } = wrapped(world, (_, name, call) =>
+    name === 'release' ? new Promise(() => {}) : call(),
+  )
+  const engine = world.engine({ queue, worker })
+  await engine.tick()
+  const stopping = engine.stop({ deadlineMs: 4_000 })
+  await world.clock.advance(4_000)
+  await stopping
+  expect(world.logs.at(-1)).toMatchObject({ level: 'warn', message: /runs out by itself/u })
+})
+
+/** It does not look at all jobs at each start. */
+class LargeWorld extends World {
+  override readonly jobs = new JobStore()
+}
+
+test('take-over within the ttl with 10,000 in PROCESSING, by no more calls than with ten', async () => {
+  const counts: Record<string, number>[] = []
+  for (const size of [10, 10_000]) {
+    const world = new LargeWorld()
+    await world.put(size)
+    const options = { policy: processingLimit(size + 5), maxBatchItems: size, leaseTtlMs: 15_000 }
+    // Never stopped: as a process that was killed.
+    await world.engine(options).tick()
+    await world.put(3, 'new')
+    world.openWorker().settleJob('i0', { stage: 'SUCCESS' })
+    const calls: Record<string, number> = {}
+    const parts = wrapped(world, (_, name, call) => {
+      calls[name] = (calls[name] ?? 0) + 1
+      return call()
+    })
+    const stop = new AbortController()
+    const loop = runLoop(world.engine({ ...parts, ...options }), { intervalMs: 1_000, signal: stop.signal })
+    await world.clock.advance(14_000)
+    expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(1)
+    for (const name of Object.keys(calls)) calls[name] = 0
+    await world.clock.advance(1_000)
+    expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(2)
+    expect(await world.queue.sizes()).toMatchObject({ WAITING: 0, PROCESSING: size + 2, SUCCESS: 1 })
+    expect(world.openWorker().running()).toHaveLength(size + 2)
+    counts.push({ ...calls })
+    stop.abort()
+    await loop
+  }
+  expect(counts[1]).toEqual(counts[0])
+})

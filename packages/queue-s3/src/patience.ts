@@ -1,0 +1,53 @@
+interface Trouble {
+  /** Monotonic ms of the process. */
+  readonly since: number
+  tries: number
+}
+
+/** How many times `timeoutMs` the requests of one item, or one page, may take together before no further one begins. */
+const MAX_TIMEOUTS = 3
+
+/**
+ * How long the work on one item, or on one page of names, may go on. One for each, handed to every request of it. It ends two ways:
+ *
+ * - a kind of request has had no clear answer for `timeoutMs` since it first had none: by kind, since while writes fail, a read that is answered
+ *   is no reason to go on writing;
+ * - its requests took three times `timeoutMs` together, what their bytes account for not counted: each of them may have been answered in the end.
+ */
+export class Patience {
+  /** Of one request, and of a trouble. */
+  readonly timeoutMs: number
+  readonly #troubles = new Map<string, Trouble>()
+  #spentMs = 0
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs
+  }
+
+  /** Whether no further request may begin. */
+  get isSpent(): boolean {
+    return this.#spentMs >= MAX_TIMEOUTS * this.timeoutMs
+  }
+
+  spend(ms: number): void {
+    this.#spentMs += Math.max(0, ms)
+  }
+
+  /** There was a clear answer to a request of this kind. */
+  answered(kind: string): void {
+    this.#troubles.delete(kind)
+  }
+
+  /** One more without. Gives how often that was, and what is left of the time for it in ms. */
+  troubled(kind: string): { readonly tries: number; readonly leftMs: number } {
+    const trouble = this.#troubles.get(kind) ?? { since: performance.now(), tries: 0 }
+    this.#troubles.set(kind, trouble)
+    trouble.tries += 1
+    return { tries: trouble.tries, leftMs: this.timeoutMs - (performance.now() - trouble.since) }
+  }
+}
+
+/** A wait by lot within a span that doubles, so that those who collided don't collide again. */
+export function jitteredMs(tries: number, { baseMs, maxMs }: { baseMs: number; maxMs: number }): number {
+  return Math.random() * Math.min(2_000, baseMs * 2 ** Math.min(tries, 10), Math.max(0, maxMs))
+}

@@ -1,0 +1,131 @@
+import { Readable } from 'node:stream'
+import { IDLE_TIMEOUT_MS, requestTimeMs } from '@sluice/core'
+
+/** What a body is handed to the connection in, so that its progress shows. */
+const CHUNK_BYTES = 65_536
+/** How often a coming answer is looked at, in ms. */
+const POLL_MS = 1_000
+
+export interface RequestWatchOptions {
+  readonly timeoutMs: number
+  /** Default {@link IDLE_TIMEOUT_MS}. */
+  readonly idleMs?: number
+  /** Ends the request from outside. */
+  readonly ended: AbortSignal
+}
+
+/** Where a request is: waiting for a byte of the answer, or moving bytes. */
+type Phase = 'waiting' | 'sending' | 'receiving'
+
+/**
+ * Holds one request to the rule of time: it ends `timeoutMs` after it was sent and nothing came back, `idleMs` after the last byte while bytes go
+ * either way, and in any case after `requestTimeMs` of its bytes. What is sent is handed over in pieces, since the only sign of progress there is that
+ * the connection takes the next one.
+ */
+export class RequestWatch {
+  readonly signal: AbortSignal
+  readonly #abort = new AbortController()
+  readonly #timeoutMs: number
+  readonly #idleMs: number
+  readonly #beganAt = performance.now()
+  #movedAt = this.#beganAt
+  #bytes = 0
+  #phase: Phase = 'waiting'
+  #source: ByteSource | undefined
+  #read = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor({ timeoutMs, idleMs = IDLE_TIMEOUT_MS, ended }: RequestWatchOptions) {
+    this.#timeoutMs = timeoutMs
+    this.#idleMs = idleMs
+    this.signal = AbortSignal.any([this.#abort.signal, ended])
+    this.#arm()
+  }
+
+  /** Whether it was ended by this. */
+  get isLate(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  /** What of its time, in ms, its bytes account for: more than `timeoutMs` allows. */
+  get bytesMs(): number {
+    return requestTimeMs(0, this.#bytes)
+  }
+
+  /** The request goes out. Gives the body to send in place of its own. */
+  sent(body: unknown): unknown {
+    this.#enter('waiting')
+    const bytes = body instanceof Uint8Array ? body.byteLength : 0
+    this.#bytes += bytes
+    if (!(body instanceof Uint8Array) || bytes <= CHUNK_BYTES) return body
+    this.#enter('sending')
+    return Readable.from(this.#pieces(body), { objectMode: false, highWaterMark: CHUNK_BYTES })
+  }
+
+  /** The first bytes of the answer are here. */
+  answered({ body, bytes }: { readonly body: unknown; readonly bytes: number }): void {
+    this.#bytes += bytes
+    this.#source = byteSourceOf(body)
+    this.#read = this.#source?.bytesRead ?? 0
+    this.#enter('receiving')
+  }
+
+  done(): void {
+    clearTimeout(this.#timer)
+  }
+
+  *#pieces(body: Uint8Array): Generator<Uint8Array> {
+    for (let start = 0; start < body.byteLength; start += CHUNK_BYTES) {
+      this.#movedAt = performance.now()
+      yield body.subarray(start, start + CHUNK_BYTES)
+    }
+    this.#enter('waiting')
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase
+    this.#movedAt = performance.now()
+    this.#arm()
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const spanMs = this.#phase === 'waiting' ? this.#timeoutMs : this.#idleMs
+    const endsAt = Math.min(
+      this.#movedAt + spanMs,
+      this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes),
+    )
+    const leftMs = endsAt - performance.now()
+    if (leftMs <= 0) {
+      this.#abort.abort(new DOMException('the request took too long', 'TimeoutError'))
+      return
+    }
+    const waitMs = Math.ceil(this.#phase === 'receiving' ? Math.min(leftMs, POLL_MS) : leftMs)
+    this.#timer = setTimeout(() => this.#check(), waitMs)
+    this.#timer.unref()
+  }
+
+  #check(): void {
+    const read = this.#source?.bytesRead ?? this.#read
+    if (this.#phase === 'receiving' && read !== this.#read) {
+      this.#read = read
+      this.#movedAt = performance.now()
+    }
+    this.#arm()
+  }
+}
+
+/** A connection, which counts what comes. */
+interface ByteSource {
+  readonly bytesRead: number
+}
+
+function byteSourceOf(body: unknown): ByteSource | undefined {
+  if (typeof body !== 'object' || body === null || !('socket' in body)) return undefined
+  return isByteSource(body.socket) ? body.socket : undefined
+}
+
+function isByteSource(socket: unknown): socket is ByteSource {
+  if (typeof socket !== 'object' || socket === null) return false
+  return 'bytesRead' in socket && typeof socket.bytesRead === 'number'
+}

@@ -1,0 +1,137 @@
+import {
+  assertDocumentName,
+  assertDocumentPrefix,
+  assertDocumentVersion,
+  encodeJson,
+  type DocumentVersion,
+  type Lease,
+  type QueueDocument,
+} from '@sluice/core'
+import { LRUCache } from 'lru-cache'
+import type { Ground } from './ground.js'
+import { decodeDocumentFolder, encodeDocumentFolder } from './key-encoding.js'
+import { parseObject } from './object-texts.js'
+import { outOfStep } from './s3-errors.js'
+import { VersionChain, versionNumberOf, type Version } from './version-chain.js'
+
+/** Documents whose newest version is kept, so that reading an unchanged one is a LIST and no GET. Each may be 1 MiB. */
+const MAX_KNOWN = 32
+
+export interface DocumentRules {
+  readonly maxBytes: number
+  /** Throws once the queue object is closed. */
+  readonly assertOpen: () => void
+  /** Throws when the lease is no longer held. */
+  readonly assertHeld: (lease: Lease | undefined) => Promise<void>
+}
+
+/**
+ * The documents of one queue, each a chain of versions. A removal is a version too, an empty one, so that numbers go on over it [Q-DOC-2]. Under a
+ * lease, the lease is read right before the write: a holder that stalls between the two can still write once [Q-DOC-3].
+ */
+export class S3Documents {
+  readonly #ground: Ground
+  readonly #rules: DocumentRules
+  readonly #chains = new LRUCache<string, VersionChain>({ max: MAX_KNOWN })
+
+  constructor(ground: Ground, rules: DocumentRules) {
+    this.#ground = ground
+    this.#rules = rules
+  }
+
+  document(name: string): QueueDocument {
+    assertDocumentName(name)
+    const { maxBytes, assertOpen, assertHeld } = this.#rules
+    return {
+      name,
+      read: async () => {
+        assertOpen()
+        return this.#read(name)
+      },
+      write: async (value, { ifVersion, lease }) => {
+        assertDocumentVersion(ifVersion)
+        const valueText = encodeJson(value, maxBytes, 'value')
+        assertOpen()
+        await assertHeld(lease)
+        return this.#write(name, ifVersion, valueText)
+      },
+      remove: async ({ ifVersion, lease } = {}) => {
+        assertDocumentVersion(ifVersion)
+        assertOpen()
+        await assertHeld(lease)
+        return this.#remove(name, ifVersion)
+      },
+    }
+  }
+
+  /** A LIST for each thousand of versions, of which each document keeps 39 at most [Q-DOC-4]. */
+  async names(prefix = ''): Promise<readonly string[]> {
+    assertDocumentPrefix(prefix)
+    this.#rules.assertOpen()
+    const { store, layout } = this.#ground
+    const root = layout.folder('DOCUMENTS')
+    const newest = new Map<string, boolean>()
+    let after = root
+    for (;;) {
+      const page = await store.list({ prefix: root + encodeDocumentFolder(prefix), after })
+      for (const { key, sizeBytes } of page.objects) {
+        after = key
+        const end = key.lastIndexOf('/')
+        const folder = key.slice(root.length, Math.max(root.length, end))
+        // The newest is the first.
+        if (versionNumberOf(key.slice(end + 1)) !== undefined && !newest.has(folder))
+          newest.set(folder, sizeBytes > 0)
+      }
+      if (!page.more) break
+    }
+    const names = [...newest].flatMap(([folder, exists]) =>
+      exists ? (decodeDocumentFolder(folder) ?? []) : [],
+    )
+    return names.filter((name) => name.startsWith(prefix)).toSorted(byBytes)
+  }
+
+  async #read(name: string): Promise<DocumentVersion | undefined> {
+    const version = await this.#chain(name).latest()
+    if (version === undefined || isRemoved(version)) return undefined
+    const value = parseObject(version.content)?.['value']
+    if (value === undefined) throw outOfStep(this.#ground.store.place, version.key)
+    return { value, version: version.number }
+  }
+
+  async #write(name: string, ifVersion: number | undefined, valueText: string): Promise<boolean> {
+    const chain = this.#chain(name)
+    const version = await chain.latest()
+    const current = version === undefined || isRemoved(version) ? undefined : version.number
+    if (current !== ifVersion) return false
+    const text = `${JSON.stringify({ sluice: 1, name }).slice(0, -1)},"value":${valueText}}`
+    return chain.append(version?.number ?? 0, text)
+  }
+
+  async #remove(name: string, ifVersion: number | undefined): Promise<boolean> {
+    const chain = this.#chain(name)
+    const patience = this.#ground.store.patience()
+    for (;;) {
+      const version = await chain.latest()
+      if (version === undefined || isRemoved(version)) return false
+      if (ifVersion !== undefined && version.number !== ifVersion) return false
+      if (await chain.append(version.number, '')) return true
+      await chain.waitTurn(patience)
+    }
+  }
+
+  #chain(name: string): VersionChain {
+    const known = this.#chains.get(name)
+    if (known !== undefined) return known
+    const chain = new VersionChain(this.#ground, `DOCUMENTS/${encodeDocumentFolder(name)}/`)
+    this.#chains.set(name, chain)
+    return chain
+  }
+}
+
+function isRemoved({ content }: Version): boolean {
+  return content === ''
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}

@@ -1,0 +1,183 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { setTimeout as pause } from 'node:timers/promises'
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
+import type { SluiceError } from '@sluice/core'
+import pLimit, { type LimitFunction } from 'p-limit'
+import { Patience, jitteredMs } from './patience.js'
+import { RequestWatch } from './request-watch.js'
+import { dateOf, sizeOf } from './s3-answers.js'
+import { closedMeanwhile, failureOf, isConnectionLost, s3Error, type S3Place } from './s3-errors.js'
+import { StoreClock } from './store-clock.js'
+
+export interface S3SenderOptions {
+  readonly client: S3ClientConfig
+  readonly place: S3Place
+  /** Requests in flight at once. */
+  readonly concurrency: number
+  /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
+  readonly timeoutMs: number
+  readonly monotonicMs: () => number
+}
+
+/** What is asked of the store. */
+export interface Work {
+  /** A verb, for messages. Patience is kept by it. */
+  readonly kind: string
+  /** A key, or the beginning of some. */
+  readonly on?: string | undefined
+}
+
+function textOf({ kind, on }: Work, { root }: S3Place): string {
+  if (on === undefined || on === root) return kind
+  return `${kind} ${JSON.stringify(on.startsWith(root) ? on.slice(root.length) : on)}`
+}
+
+interface WaitOptions {
+  readonly errorOf: () => SluiceError
+  readonly baseMs?: number
+  /** How many are not waited for. */
+  readonly freeTries?: number
+  readonly maxTries?: number
+}
+
+function tooLate(): Error {
+  return new DOMException('no answer came in time', 'TimeoutError')
+}
+
+function hasBody(request: unknown): request is { body: unknown } {
+  return typeof request === 'object' && request !== null && 'body' in request
+}
+
+function bodyOf(response: unknown): unknown {
+  return hasBody(response) ? response.body : undefined
+}
+
+/** The watch of the request that is under way here: the client's middleware has no other way to know it. */
+const watched = new AsyncLocalStorage<RequestWatch>()
+
+/**
+ * Sends requests by the rule of time, as many at once as allowed, and repeats them with jitter until the patience with them ends. The SDK's own
+ * retries are off: it would take the refusal of its second try for that of the first.
+ */
+export class S3Sender {
+  readonly place: S3Place
+  readonly clock: StoreClock
+  readonly #config: S3ClientConfig
+  readonly client: S3Client
+  readonly #limit: LimitFunction
+  readonly timeoutMs: number
+  readonly #ended = new AbortController()
+
+  constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3SenderOptions) {
+    this.place = place
+    this.clock = new StoreClock(monotonicMs)
+    this.#limit = pLimit(concurrency)
+    this.timeoutMs = timeoutMs
+    const agent = { keepAlive: true, maxSockets: concurrency }
+    const requestHandler = { httpAgent: agent, httpsAgent: agent }
+    this.#config = client
+    this.client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
+    this.client.middlewareStack.add(
+      (next) => async (args) => {
+        const watch = watched.getStore()
+        const { request } = args
+        if (watch !== undefined && hasBody(request)) request.body = watch.sent(request.body)
+        const sentAt = monotonicMs()
+        const output = await next(args)
+        const date = dateOf(output.response)
+        if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
+        watch?.answered({ body: bodyOf(output.response), bytes: sizeOf(output.response) })
+        return output
+      },
+      { step: 'deserialize', priority: 'low', name: 'sluiceRequest' },
+    )
+  }
+
+  get concurrency(): number {
+    return this.#limit.concurrency
+  }
+
+  /** A client of the same credentials and endpoint that sends by other means. */
+  clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client {
+    const { credentials } = this.client.config
+    return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
+  }
+
+  /** @param timeoutMs for what may not wait as long as others */
+  patience(timeoutMs = this.timeoutMs): Patience {
+    return new Patience(Math.min(timeoutMs, this.timeoutMs))
+  }
+
+  /** Cuts off what is under way and closes the connections. */
+  close(): void {
+    this.#ended.abort()
+    this.client.destroy()
+  }
+
+  /** For requests that may be sent any number of times. */
+  async tried<T>(work: Work, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const value = await this.once(work, patience, call)
+        // A clear answer: the store is there, for this at least.
+        patience.answered(work.kind)
+        return value
+      } catch (error) {
+        const failure = failureOf(error)
+        if (failure !== 'retry' && failure !== 'slow-down') throw this.failed(error, work)
+        await this.waitAfter(error, work, patience)
+      }
+    }
+  }
+
+  async once<T>(work: Work, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
+    if (patience.isSpent) throw this.failed(tooLate(), work)
+    return this.#limit(async () => {
+      const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal })
+      const beganAt = performance.now()
+      try {
+        return await watched.run(watch, () => call(watch.signal))
+      } catch (error) {
+        // An answer that is cut off in its middle looks like a lost connection.
+        throw watch.isLate ? tooLate() : error
+      } finally {
+        watch.done()
+        patience.spend(performance.now() - beganAt - watch.bytesMs)
+      }
+    })
+  }
+
+  /** Of one request that is sent by other means. */
+  deadline(): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(this.timeoutMs), this.#ended.signal])
+  }
+
+  /** What was cut off by `close` says so: it is no outage. */
+  failed(error: unknown, work: Work): SluiceError {
+    const what = textOf(work, this.place)
+    return this.#ended.signal.aborted ? closedMeanwhile(what, this.place) : s3Error(error, what, this.place)
+  }
+
+  /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
+  async waitAfter(error: unknown, work: Work, patience: Patience): Promise<void> {
+    const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
+    // Most likely it was closed before this request was sent, which says nothing of the store.
+    const freeTries = isConnectionLost(error) ? 1 : 0
+    await this.waitOrThrow(work, patience, { errorOf: () => this.failed(error, work), baseMs, freeTries })
+  }
+
+  /** A jittered pause before the next try; the error instead, when there have been enough. */
+  async waitOrThrow(
+    work: Work,
+    patience: Patience,
+    { errorOf, baseMs = 10, freeTries = 0, maxTries = Number.POSITIVE_INFINITY }: WaitOptions,
+  ): Promise<void> {
+    const { tries, leftMs } = patience.troubled(work.kind)
+    if (this.#ended.signal.aborted) throw closedMeanwhile(textOf(work, this.place), this.place)
+    if (leftMs <= 0 || tries > maxTries) throw errorOf()
+    if (tries <= freeTries) return
+    const waitMs = jitteredMs(tries, { baseMs, maxMs: leftMs })
+    patience.spend(waitMs)
+    await pause(waitMs)
+  }
+}

@@ -1,0 +1,203 @@
+import type { ItemRecord, JobRef, Stage } from '@sluice/core'
+import { CANCELLED_DETAILS, WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
+import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
+import { ManualClock } from '@sluice/testkit'
+import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import type { Choices } from './choices.js'
+import type { Checker } from './checker.js'
+import { Faults } from './faults.js'
+import { SimulatedProcess } from './process.js'
+import type { Setting } from './script.js'
+
+export const QUEUE = 'play'
+
+interface Service {
+  readonly process: SimulatedProcess
+  readonly workQueue: WorkQueue
+  readonly worker: DummyWorker
+  readonly stop: AbortController
+  /** Whether its loop has ended, by a stop or an error. */
+  ended: boolean
+}
+
+export interface PlaceOptions {
+  readonly setting: Setting
+  readonly choices: Choices
+  readonly checker: Checker
+  readonly trace: (line: string) => void
+}
+
+/** One store, one cluster, one clock, and services on them: what a play happens in. */
+export class Place {
+  readonly clock = new ManualClock()
+  readonly store: MemoryStore
+  readonly jobs: JobStore
+  readonly queue: MemoryQueue
+  /** What operators and the cluster itself see: nothing stands between. */
+  readonly cluster: DummyWorker
+  readonly faults: Faults
+  readonly services: Service[]
+  readonly #options: PlaceOptions
+  #uids = 0
+  #quota: number | null = null
+  #holders = 0
+  #suspensions: { readonly service: Service; readonly untilMs: number }[] = []
+
+  constructor(options: PlaceOptions) {
+    this.#options = options
+    const { setting, choices, checker } = options
+    this.store = new MemoryStore({ clock: this.clock, newUid: () => `uid-${++this.#uids}` })
+    this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.clock.monotonicMs()) })
+    this.queue = new MemoryQueue({ name: QUEUE, store: this.store })
+    this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, clock: this.clock })
+    this.faults = new Faults(this.clock, choices.fork())
+    this.services = Array.from({ length: setting.services }, (_, index) => this.#open(index))
+  }
+
+  service(index: number): Service {
+    const service = this.services[index]
+    if (service === undefined) throw new Error(`there is no service ${index}`)
+    return service
+  }
+
+  /** Starts it again, if it has ended or was killed. */
+  revive(index: number): void {
+    const service = this.service(index)
+    if (service.process.isDead || service.ended) this.services[index] = this.#open(index)
+  }
+
+  kill(index: number): void {
+    const { process, stop } = this.service(index)
+    this.#options.checker.sendsCutOff(process.sendsInFlight)
+    process.kill()
+    stop.abort()
+  }
+
+  suspend(index: number, ms: number): void {
+    const service = this.service(index)
+    this.#options.checker.sendsCutOff(service.process.sendsInFlight)
+    service.process.suspend()
+    this.#suspensions.push({ service, untilMs: this.clock.monotonicMs() + ms })
+  }
+
+  setQuota(jobs: number | null): void {
+    this.#quota = jobs
+    for (const { worker } of this.services) worker.limitJobs(jobs ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Lets time go by; processes that are suspended for so long go on. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.clock.monotonicMs() + ms
+    for (;;) {
+      const nowMs = this.clock.monotonicMs()
+      for (const { service } of this.#suspensions.filter(({ untilMs }) => untilMs <= nowMs))
+        service.process.resume()
+      this.#suspensions = this.#suspensions.filter(({ untilMs }) => untilMs > nowMs)
+      const nextMs = Math.min(endMs, ...this.#suspensions.map(({ untilMs }) => untilMs))
+      await this.clock.advance(nextMs - nowMs)
+      if (nextMs >= endMs && !this.#suspensions.some(({ untilMs }) => untilMs <= endMs)) return
+    }
+  }
+
+  /** No fault is left, and every service is there. */
+  heal(): void {
+    this.faults.end()
+    this.setQuota(null)
+    for (const { service } of this.#suspensions) service.process.resume()
+    this.#suspensions = []
+    for (const { process } of this.services) process.unhang()
+    for (const index of this.services.keys()) this.revive(index)
+  }
+
+  async items(stage: Stage): Promise<readonly ItemRecord[]> {
+    return (await this.queue.list(stage, { limit: 10_000 })).items
+  }
+
+  running(): readonly JobRef[] {
+    return this.cluster.running()
+  }
+
+  /** What `sluice cancel` does. */
+  async cancel(items: readonly ItemRecord[]): Promise<void> {
+    const moves = items.map(({ id, uid, attempt }) => ({
+      id,
+      uid,
+      attempt,
+      stage: 'FAIL' as const,
+      reason: 'cancelled',
+      details: CANCELLED_DETAILS,
+    }))
+    await this.queue.settle(moves)
+    for (const job of items) await this.cluster.cancelJob(job, 'cancelled')
+  }
+
+  /** Every job that was ever made for one attempt has ended so, as far as the cluster remembers. */
+  endOf(job: Pick<JobRef, 'uid' | 'attempt'>): 'SUCCESS' | 'FAIL' | 'runs' | 'none' {
+    const found = this.jobs.find(QUEUE, job)
+    if (found === undefined) return 'none'
+    const stage = found.report?.stage
+    return stage === 'SUCCESS' || stage === 'FAIL' ? stage : 'runs'
+  }
+
+  #open(index: number): Service {
+    const { setting, choices, trace } = this.#options
+    const { maxSendMs, maxCallMs } = setting
+    const process = new SimulatedProcess({
+      clock: this.clock,
+      choices: choices.fork(),
+      faults: this.faults,
+      service: index,
+      maxSendMs,
+      maxCallMs,
+    })
+    const worker = new DummyWorker({ name: QUEUE, store: this.jobs, clock: this.clock })
+    worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
+    for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
+    const random = choices.fork()
+    const workQueue = new WorkQueue({
+      queue: process.queue(new MemoryQueue({ name: QUEUE, store: this.store })),
+      worker: process.worker(worker),
+      policy: processingLimit(setting.cap),
+      retry: { maxAttempts: setting.maxAttempts, backoff: { baseMs: 500, maxMs: 5_000 } },
+      lost: { policy: setting.lost, graceMs: setting.graceMs },
+      leaseTtlMs: setting.leaseTtlMs,
+      sendConcurrency: setting.sendConcurrency,
+      stallMs: setting.stallMs,
+      sends: { maxTries: 2, baseMs: 200, maxMs: 2_000 },
+      holder: `service-${index}-${++this.#holders}`,
+      clock: process.clock(),
+      random: () => random.unit(),
+      onEvent: (event) => this.#note(index, event),
+    })
+    const stop = new AbortController()
+    const service: Service = { process, workQueue, worker, stop, ended: false }
+    void this.#run(service, index).catch((error: unknown) => {
+      trace(`service ${index} ended: ${error instanceof Error ? error.message : String(error)}`)
+      service.ended = true
+    })
+    return service
+  }
+
+  async #run(service: Service, index: number): Promise<void> {
+    const { setting, trace, choices } = this.#options
+    const random = choices.fork()
+    trace(`service ${index} starts`)
+    try {
+      await runLoop(service.workQueue, {
+        intervalMs: setting.intervalMs,
+        signal: service.stop.signal,
+        random: () => random.unit(),
+      })
+    } finally {
+      if (!service.process.isDead) await service.workQueue.stop()
+      service.ended = true
+    }
+  }
+
+  #note(index: number, event: WorkEvent): void {
+    const { job } = { job: undefined, ...event }
+    this.#options.trace(
+      `service ${index}: ${event.kind}${job === undefined ? '' : ` ${JSON.stringify(job)}`}`,
+    )
+  }
+}

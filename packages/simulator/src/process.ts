@@ -1,0 +1,155 @@
+import type { Clock, Queue, Worker } from '@sluice/core'
+import type { ManualClock } from '@sluice/testkit'
+import type { Choices } from './choices.js'
+import { outage, type Faults, type Side } from './faults.js'
+
+const SYNCHRONOUS = new Set(['watch', 'document'])
+const NEVER = new Promise<never>(() => {})
+
+export interface ProcessOptions {
+  readonly clock: ManualClock
+  readonly choices: Choices
+  readonly faults: Faults
+  /** Which service it is. */
+  readonly service: number
+  readonly maxSendMs: number
+  readonly maxCallMs: number
+}
+
+/**
+ * A process as the play sees it: all that its code waits for goes through here, so that it can be killed, suspended, or left without an answer. While it is
+ * suspended its clock goes on, and what it had sent off takes effect.
+ */
+export class SimulatedProcess {
+  readonly #options: ProcessOptions
+  #isDead = false
+  #resumed: PromiseWithResolvers<void> | undefined
+  readonly #hanging = new Set<Side>()
+  /** Calls of `sendJob` that have begun and not ended. */
+  sendsInFlight = 0
+
+  constructor(options: ProcessOptions) {
+    this.#options = options
+  }
+
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  get isSuspended(): boolean {
+    return this.#resumed !== undefined
+  }
+
+  /** SIGKILL: nothing of it goes on, and what it has not sent off never happens. */
+  kill(): void {
+    this.#isDead = true
+  }
+
+  /** SIGSTOP. */
+  suspend(): void {
+    this.#resumed ??= Promise.withResolvers()
+  }
+
+  /** SIGCONT. */
+  resume(): void {
+    this.#resumed?.resolve()
+    this.#resumed = undefined
+  }
+
+  /** Every call of this side that begins from now on never answers. */
+  hang(side: Side): void {
+    this.#hanging.add(side)
+  }
+
+  unhang(): void {
+    this.#hanging.clear()
+  }
+
+  /** The clock of this process: it goes on while the process doesn't. */
+  clock(): Clock {
+    const { clock } = this.#options
+    return {
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs(),
+      sleep: async (ms, signal) => {
+        await clock.sleep(ms, signal)
+        await this.#alive()
+      },
+    }
+  }
+
+  queue(inner: Queue): Queue {
+    return this.#wrap(inner, 'queue')
+  }
+
+  worker(inner: Worker): Worker {
+    return this.#wrap(inner, 'worker')
+  }
+
+  #wrap<T extends object>(inner: T, side: Side, prefix = ''): T {
+    return new Proxy(inner, {
+      get: (target, key) => {
+        const name = String(key)
+        const value: unknown = Reflect.get(target, key, target)
+        if (name === 'control' && isObject(value)) return this.#wrap(value, side, 'control.')
+        if (typeof value !== 'function') return value
+        if (name === 'document')
+          return (...args: unknown[]) =>
+            this.#wrap(asObject(Reflect.apply(value, target, args)), side, 'document.')
+        if (SYNCHRONOUS.has(name)) return (...args: unknown[]): unknown => Reflect.apply(value, target, args)
+        return async (...args: unknown[]) => {
+          const answer = await this.#call(side, `${prefix}${name}`, async (): Promise<unknown> => {
+            const called: unknown = await Reflect.apply(value, target, args)
+            return called
+          })
+          return name === 'lease' && isObject(answer) ? this.#lease(answer) : answer
+        }
+      },
+    })
+  }
+
+  /** What is written under a lease is compared with the lease's fields: they stay as they are, its calls go through here. */
+  #lease(lease: object): object {
+    return this.#wrap(lease, 'queue', 'lease.')
+  }
+
+  async #call(side: Side, method: string, run: () => Promise<unknown>): Promise<unknown> {
+    const { faults, service, choices, maxSendMs, maxCallMs, clock } = this.#options
+    await this.#alive()
+    if (this.#hanging.has(side)) return NEVER
+    const isSend = method === 'sendJob'
+    const maxMs = isSend ? maxSendMs : maxCallMs
+    const fate = faults.of(side, service)
+    const [thereMs, backMs] = [choices.between(0, maxMs), choices.between(0, maxMs)]
+    if (isSend) this.sendsInFlight += 1
+    try {
+      if (thereMs > 0) await clock.sleep(thereMs)
+      // Of a process that was killed what is on its way may arrive, or not.
+      if (this.#isDead && choices.chance(0.5)) return await NEVER
+      if (fate === 'refused') throw outage(side, method)
+      const answer = await run()
+      if (fate === 'answer-lost') throw outage(side, method)
+      return answer
+    } finally {
+      if (isSend) this.sendsInFlight -= 1
+      if (backMs > 0) await clock.sleep(backMs)
+      await this.#alive()
+    }
+  }
+
+  /** Goes on once the process does, which one that is dead never does. */
+  async #alive(): Promise<void> {
+    if (this.#isDead) await NEVER
+    while (this.#resumed !== undefined) await this.#resumed.promise
+    if (this.#isDead) await NEVER
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function asObject(value: unknown): object {
+  if (!isObject(value)) throw new Error('a document is an object')
+  return value
+}

@@ -1,0 +1,110 @@
+import { check, same } from '../check.js'
+import type { EngineCase } from '../engine-harness.js'
+import { EngineScene } from '../engine-scene.js'
+
+/** E-END-1, E-RETRY-1, E-LOST-1 and E-POLL-1. */
+export const outcomeCases: readonly EngineCase[] = [
+  {
+    id: 'E-END-1',
+    title: 'an item ends as its job did, with its result or its reason, class, exit code and job uid',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(2)
+      const engine = scene.engine()
+      await scene.ended(engine.tick())
+      scene.worker.settleJob('i000', { stage: 'SUCCESS', result: { bytes: 12 } })
+      scene.worker.settleJob('i001', {
+        stage: 'FAIL',
+        message: 'no space left',
+        failureClass: 'oom',
+        exitCode: 137,
+      })
+      await scene.ended(engine.tick())
+      const [good, bad] = [await scene.item('i000'), await scene.item('i001')]
+      same([good.stage, good.result], ['SUCCESS', { bytes: 12 }], 'the one that ended well')
+      same(
+        [bad.stage, bad.reason, bad.failureClass, bad.exitCode],
+        ['FAIL', 'no space left', 'oom', 137],
+        'the one that failed',
+      )
+      check(good.jobUid !== undefined && bad.jobUid !== undefined, 'both keep the uid of their jobs', [
+        good,
+        bad,
+      ])
+    },
+  },
+  {
+    id: 'E-RETRY-1',
+    title: 'a failed item is tried as often as is allowed, and no more, its attempts counted over restarts',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(1)
+      const attempts = new Set<number>()
+      for (let life = 0; life < 6; life++) {
+        const engine = scene.engine({ maxAttempts: 3 })
+        for (let tick = 0; tick < 4; tick++) {
+          await scene.ended(engine.tick())
+          for (const { attempt } of scene.worker.running()) attempts.add(attempt)
+          scene.endAll('FAIL')
+          await harness.clock.advance(30_000)
+        }
+        await scene.ended(engine.stop())
+      }
+      same([...attempts], [1, 2, 3], 'three attempts were made')
+      same((await scene.item('i000')).stage, 'FAIL', 'and the item has failed')
+    },
+  },
+  {
+    id: 'E-RETRY-1/b',
+    title: 'an item that the worker can never accept fails at once, however many attempts are allowed',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(2)
+      scene.worker.troubleItem('i000', { concerns: 'item', message: 'bad entrypoint' })
+      const engine = scene.engine({ maxAttempts: 5, maxTries: 1 })
+      await scene.drain(engine)
+      const { stage, failureClass } = await scene.item('i000')
+      same([stage, failureClass], ['FAIL', 'unsendable'], 'a class that is never retried')
+      await harness.clock.advance(60_000)
+      await scene.ended(engine.tick())
+      same((await scene.item('i000')).stage, 'FAIL', 'it stays there')
+    },
+  },
+  {
+    id: 'E-LOST-1',
+    title: 'an item whose job is gone keeps its place for the grace, and then goes by the policy',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(1)
+      const engine = scene.engine({ lost: 'fail', graceMs: 30_000 })
+      await scene.ended(engine.tick())
+      await harness.clock.advance(1_000)
+      await scene.ended(engine.tick())
+      scene.worker.loseJob('i000')
+      for (let passedMs = 0; passedMs < 25_000; passedMs += 1_000) {
+        await scene.ended(engine.tick())
+        same((await scene.item('i000')).stage, 'PROCESSING', 'within the grace nothing follows from it')
+        await harness.clock.advance(1_000)
+      }
+      await scene.tickUntil(engine, async () => (await scene.item('i000')).stage === 'FAIL', 'it fails')
+      same((await scene.item('i000')).failureClass, 'lost', 'and its class says why')
+    },
+  },
+  {
+    id: 'E-POLL-1',
+    title: 'on a poll that could not ask for everything nothing starts before there was one that could',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(3)
+      scene.worker.incompleteNext(3)
+      const engine = scene.engine()
+      for (let tick = 0; tick < 3; tick++) {
+        await scene.ended(engine.tick())
+        same(scene.running(), [], 'nothing starts')
+        await harness.clock.advance(1_000)
+      }
+      await scene.tickUntil(engine, () => scene.running().length === 3, 'and then all start')
+      same(scene.running().length, 3, 'three')
+    },
+  },
+]

@@ -1,0 +1,53 @@
+import { dirname } from 'node:path'
+import { checkOptions, type RoomNeed } from '@sluice/core'
+import { Layout } from './layout.js'
+import { optionsSchema, type ProcessWorkerSettings } from './options.js'
+import { isSystemError } from './process-errors.js'
+import { freeRoom, freeText, type FreeRoom } from './room.js'
+
+/** The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays of a job whose outputs are kept. */
+const KEPT_INODES = 7
+/** Of these, two folders and a file have a block; what the command writes comes on top. */
+const KEPT_BLOCKS = 3
+
+/**
+ * Holds what stays on the disk of so many items against what is free there: see `keepOutputs`. What the commands write is not known and not counted,
+ * and of `failed` it is taken that none fails.
+ *
+ * @param options as of `openWorker`
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
+ */
+export async function checkRoom(options: unknown, { items }: RoomNeed): Promise<string | undefined> {
+  const settings = await checkOptions(optionsSchema, options, '@sluice/worker-process')
+  const { root } = new Layout(settings.dir, settings.name)
+  const free = await freeAbove(root)
+  const each = keptOf(settings, free)
+  const need = { inodes: each.inodes * items, bytes: each.bytes * items }
+  if (need.bytes <= free.bytes && (free.inodes === undefined || need.inodes <= free.inodes)) return undefined
+  return (
+    `${items} items need ${need.inodes} inodes and ${need.bytes} bytes under ${root} ` +
+    `(${each.inodes} and ${each.bytes} each with keepOutputs: ${settings.keepOutputs}, beside what their commands write), ` +
+    `and ${freeText(free)}. Make room there${settings.keepOutputs === 'all' ? ', or set keepOutputs to none or failed' : ''}.`
+  )
+}
+
+function keptOf(
+  { keepOutputs }: ProcessWorkerSettings,
+  { blockBytes }: FreeRoom,
+): { inodes: number; bytes: number } {
+  // Otherwise a record in place of the job, so that it never runs again.
+  return keepOutputs === 'all'
+    ? { inodes: KEPT_INODES, bytes: KEPT_BLOCKS * blockBytes }
+    : { inodes: 1, bytes: 0 }
+}
+
+/** The folder may not be there yet. */
+async function freeAbove(folder: string): Promise<FreeRoom> {
+  try {
+    return await freeRoom(folder)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT') || dirname(folder) === folder) throw error
+    return freeAbove(dirname(folder))
+  }
+}
