@@ -114,7 +114,9 @@ function dispatcherLines({ dispatcher, sizes }: QueueStatus): string[] {
   if (dispatcher.is !== 'working') {
     if (isOver) return []
     const why = dispatcher.is === 'stalled' ? 'a call of it never ended' : 'it was stopped'
-    return [`no service is at work as far as is known: the last one, ${printable(dispatcher.holder, 100)}, gave up: ${why}`]
+    return [
+      `no service is at work as far as is known: the last one, ${printable(dispatcher.holder, 100)}, gave up: ${why}`,
+    ]
   }
   const holdups = dispatcher.holdups.filter(({ kind }) => kind !== 'paused')
   return holdups.map(({ message, items }) => {

@@ -57,6 +57,7 @@ describe('with Argo Workflows', () => {
       unreached: [],
       jobs: [expect.objectContaining({ id: 'a', attempt: 1, end: 'FAIL', failureClass: 'killed' })],
       unfinished: [],
+      mayStart: [],
     })
     expect(await box.json(['show', 'a'])).toMatchObject({
       stage: 'FAIL',
@@ -107,7 +108,10 @@ describe('with Argo Workflows', () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9', '--json']
     const { code, out } = await box.run(['cancel', '--all', '--yes', ...away])
     const { unreached, ...rest } = JSON.parse(out)
-    expect([code, rest]).toEqual([4, { cancelled: 3, again: 0, skipped: [], jobs: [], unfinished: [] }])
+    expect([code, rest]).toEqual([
+      4,
+      { cancelled: 3, again: 0, skipped: [], jobs: [], unfinished: [], mayStart: [] },
+    ])
     expect(unreached.toSorted()).toEqual(['a', 'b', 'c'])
     expect(await box.json(['cancel', ...unreached])).toMatchObject({ cancelled: 0, again: 3 })
     await untilUnfinished(0)

@@ -55,16 +55,17 @@ const WORKER = `
 `
 
 interface Settings {
+  readonly queueOptions?: object
   readonly limit?: number
   readonly service?: Readonly<Record<string, number>>
 }
 
-async function configure({ limit = 400, service }: Settings = {}): Promise<void> {
+async function configure({ limit = 400, service, queueOptions }: Settings = {}): Promise<void> {
   await writeFile(join(box.dir, 'worker.mjs'), WORKER)
   await writeFile(
     join(box.dir, 'sluice.config.json'),
     JSON.stringify({
-      queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` },
+      queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}`, ...queueOptions },
       worker: { package: './worker.mjs' },
       processing: { limit },
       service: { intervalMs: 50, leaseTtlMs: 2000, stopDeadlineMs: 5000, ...service },
@@ -154,7 +155,12 @@ describe('what hangs', () => {
   ])(
     'is given up: %s; one error line, another service takes over, and this one ends with 4 one lease later',
     async (call, named) => {
-      await configure({ limit: 5, service: { stallMs: 1000, leaseTtlMs: 1500 } })
+      // No call is given up before twice the longest time that the queue states for one, which is four times this.
+      await configure({
+        limit: 5,
+        service: { stallMs: 1000, leaseTtlMs: 1500 },
+        queueOptions: { timeoutMs: 250 },
+      })
       await putItems(5)
       const stuck = box.start(['run'], { env: { HANG: call } })
       await logged(stuck.stderr, 'hanging')

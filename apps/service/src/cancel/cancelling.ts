@@ -65,8 +65,11 @@ export class Cancelling {
     const jobs = [...(reports ?? [])].flatMap(([id, { earlier = [], ...report }]) => {
       const item = again.get(id)
       const running = [report, ...earlier].filter((one) => one.stage === 'PROCESSING')
-      return item === undefined ? [] : running.filter((one) => one.attempt < item.attempt && one.uid === item.uid)
-        .map(({ uid, attempt }) => ({ id, uid, attempt }))
+      return item === undefined
+        ? []
+        : running
+            .filter((one) => one.attempt < item.attempt && one.uid === item.uid)
+            .map(({ uid, attempt }) => ({ id, uid, attempt }))
     })
     await this.#endAll(jobs)
   }

@@ -61,7 +61,11 @@ back to WAITING.`
 const CONCURRENCY = 16
 
 /** @returns `false` after a signal */
-async function waitedFor(cancelling: Cancelling, context: CommandContext, timeoutMs: number): Promise<boolean> {
+async function waitedFor(
+  cancelling: Cancelling,
+  context: CommandContext,
+  timeoutMs: number,
+): Promise<boolean> {
   const beganMs = performance.now()
   const signal = context.interrupted()
   await tellingCancelled(cancelling, () => cancelling.endLateOnes({ timeoutMs, signal }))

@@ -48,7 +48,7 @@ interface Asked {
   /** What the worker says of its job; absent where that is settled, or nobody is configured to know. */
   readonly job: JobAnswer | undefined
   /** An attempt before this one whose job has not ended: this one waits for that. */
-  readonly earlier?: number
+  readonly earlier?: number | undefined
 }
 
 /** Of a job that runs, and of one that was told to end: how that ended stands nowhere else. */
@@ -178,7 +178,9 @@ function historyLines(history: readonly AttemptRecord[], output: Output, maxChar
 function outcomeText({ outcome, unsent, failureClass, exitCode }: AttemptRecord): string {
   if (outcome === undefined) return 'runs'
   if (unsent === true) return `${outcome}, never sent`
-  const why = [failureClass, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined)
+  const why = [failureClass, exitCode === undefined ? undefined : `exit ${exitCode}`].filter(
+    (part) => part !== undefined,
+  )
   return why.length === 0 ? outcome : `${outcome} (${printable(why.join(', '), 80)})`
 }
 

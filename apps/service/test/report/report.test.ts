@@ -105,7 +105,7 @@ describe('a report', () => {
   test('of an empty queue is a header in CSV and nothing in JSON lines', async () => {
     const queue = await openQueue({ name: 'empty' })
     expect(await text(queue)).toBe(
-      'id,stage,attempt,putAt,claimedAt,finishedAt,durationMs,reason,result,details\n',
+      'id,stage,attempt,putAt,claimedAt,finishedAt,durationMs,reason,failureClass,exitCode,result,details\n',
     )
     expect(await text(queue, { format: 'jsonl' })).toBe('')
   })
