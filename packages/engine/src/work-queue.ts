@@ -224,7 +224,6 @@ export class WorkQueue {
       return tally
     }
     this.#noteRole(tally)
-    if (tally.role === 'dispatcher') tally.holdups.push(...sendHoldups(this.#engine, tally))
     this.#outages.note(tally.unavailable)
     this.#last = tally
     if (isAtLeisure(tally)) this.#sweeper.start()
@@ -242,7 +241,7 @@ export class WorkQueue {
     const askedMs = tally.unavailable?.retryAfterMs
     // A worker that takes no sends for a while is polled all the same.
     if (askedMs !== undefined && !tally.reconciled) tally.nextDelayMs ??= Math.min(askedMs, maxRetryAfterMs)
-    if (tally.role === 'dispatcher') tally.holdups.push(...sendHoldups(engine, tally))
+    if (engine.lease.held) tally.holdups.push(...sendHoldups(engine, tally))
     tally.holdups.push(...outageHoldups(tally.unavailable, { said: tally.holdups, maxRetryAfterMs }))
     await this.#say(engine, tally)
   }

@@ -807,14 +807,17 @@ test('claimed by an engine that had lost its lease, where claims are not fenced:
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
+  const clock = new ProcessClock(world.clock)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'get' || stolen) return call()
     stolen = true
+    clock.suspend()
     await world.clock.advance(1_000)
     await b.tick()
+    clock.resume()
     return world.queue.get(3)
   })
-  const a = world.engine({ queue, worker, policy, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
   expect(await world.queue.size('PROCESSING')).toBe(6)
   await b.tick()

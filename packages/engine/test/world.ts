@@ -79,7 +79,13 @@ export class World {
 }
 
 type Method = (...args: unknown[]) => Promise<unknown>
-type Around = (side: 'queue' | 'worker', name: string, call: () => Promise<unknown>) => Promise<unknown>
+/** @param document the name of the document, for its calls */
+type Around = (
+  side: 'queue' | 'worker',
+  name: string,
+  call: () => Promise<unknown>,
+  document?: string,
+) => Promise<unknown>
 
 const SYNC = new Set(['watch', 'running', 'settleJob'])
 
@@ -101,7 +107,7 @@ function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Aro
       if (name === 'document' && typeof value === 'function')
         return (document: string) =>
           wrap<object>(Reflect.apply(value, object, [document]), side, (of, call, run) =>
-            around(of, `${call} document`, run),
+            around(of, `${call} document`, run, document),
           )
       if (!isMethod(value, name)) return value
       return (...args: unknown[]) =>

@@ -50,6 +50,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     await engine.tick()
     await world.clock.advance(1_000)
   }
+  const sentFirst = await world.queue.lookup('i0')
   const written = {
     holder: 'a',
     fence: 1,
@@ -58,6 +59,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     leaseTtlMs: 15_000,
     syncedTo: 0,
     holdups: [],
+    sentWell: { id: 'i0', uid: sentFirst?.uid },
   }
   expect(await readDispatcher(world.queue)).toEqual(written)
   expect(calls).toEqual(['read', 'write', 'read'])

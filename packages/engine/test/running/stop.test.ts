@@ -5,7 +5,9 @@ import { processingLimit, readDispatcher, runLoop } from '../../src/index.js'
 import { ProcessClock } from '../process-clock.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
-/** A service whose sends take 800 ms each, 16 at once, in the middle of sending 400. */
+/**
+ * A service in the middle of sending 400 items. Its first 32 sends are fast, so that many more are claimed at once; those after them take 800 ms each.
+ */
 async function sending(options: Options = {}) {
   const world = new World()
   // Fifty more wait than may run: those that go back must come before them.
@@ -14,21 +16,24 @@ async function sending(options: Options = {}) {
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'sendJob') return call()
     sends.push(world.clock.monotonicMs())
-    await world.clock.sleep(800)
+    await world.clock.sleep(sends.length > 32 ? 800 : 100)
     return call()
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(400), ...options })
   const stop = new AbortController()
   const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
-  await world.clock.advance(2_000)
+  await world.clock.advance(1_500)
   return { world, ids, sends, engine, stop, loop }
 }
 
 test('SIGTERM while 400 slow sends: no send after the signal, the claims are back in WAITING in their place, the next dispatches at once', async () => {
   const { world, ids, sends, engine, stop, loop } = await sending()
-  const lastClaimed = ids[(await world.queue.size('PROCESSING')) - 1] ?? ''
+  const claimed = await world.queue.size('PROCESSING')
+  const lastClaimed = ids[claimed - 1] ?? ''
   const begun = sends.length
-  expect(begun).toBeGreaterThanOrEqual(16)
+  expect(begun).toBeGreaterThan(32)
+  expect(world.started.length).toBeLessThan(begun)
+  expect(claimed).toBeGreaterThan(begun + 16)
   stop.abort()
   const stopping = engine.stop({ deadlineMs: 10_000 })
   await settled()

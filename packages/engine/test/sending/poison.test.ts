@@ -1,6 +1,7 @@
 import { SluiceError, type Queue, type Worker } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, type WorkQueue } from '../../src/index.js'
+import { ProcessClock } from '../process-clock.js'
 import { wrapped } from '../world.js'
 import { SendsWorld, idsFrom, without } from './sends-world.js'
 
@@ -97,8 +98,9 @@ test('19 poison in a row in the middle hold nobody up, and are no outage', async
 
 test('a refused item is WAITING with the worker’s answer as its reason, uncounted and delayed, and status names it', async () => {
   const { world, engine } = await poisoned({ count: 5, cap: 5, poison: ['i1'] })
-  const { holdups, processing } = await engine.tick()
+  const { holdups, processing, unavailable } = await engine.tick()
   expect(processing).toBe(4)
+  expect(unavailable).toBeUndefined()
   const item = await world.queue.lookup('i1')
   expect(item).toMatchObject({ stage: 'WAITING', reason: WORDS, attempt: 1, refunds: 1 })
   expect(item?.notBeforeAt).toBeGreaterThan(world.clock.now())
@@ -343,17 +345,20 @@ test('an engine that stalls after it has asked for a refused item gives nothing 
   const policy = processingLimit(2)
   const other = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
+  const clock = new ProcessClock(world.clock)
   const sides = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'lookupJob') {
+      clock.suspend()
       await world.clock.advance(1_500)
       taken.push(await other.tick())
+      clock.resume()
     }
     return answer
   })
   sides.worker.sendJob = (id, body, job) => worker.sendJob(id, body, job)
-  const engine = world.engine({ ...sides, policy, leaseTtlMs: 1_000 })
-  expect(await engine.tick()).toMatchObject({ role: 'standby', settled: { waiting: 0 } })
+  const engine = world.engine({ ...sides, clock, policy, leaseTtlMs: 1_000 })
+  expect(await engine.tick()).toMatchObject({ role: 'standby', settled: { waiting: 0 }, holdups: [] })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 1 }])
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
   for (let tick = 0; tick < 5; tick++) {
@@ -366,14 +371,17 @@ test('an engine that stalls after it has asked for a refused item gives nothing 
 test('a claim under a lease that is lost: nothing is claimed, this engine stands by, and it is no outage', async () => {
   const world = new SendsWorld()
   await world.put(3)
+  const clock = new ProcessClock(world.clock)
   const { queue } = wrapped(world, async (_, name, call) => {
     if (name !== 'get') return call()
+    clock.suspend()
     await world.clock.advance(20_000)
-    await world.queue.lease('dispatcher', 'another', 60_000)
+    expect(await world.queue.lease('dispatcher', 'another', 60_000)).toBeDefined()
+    clock.resume()
     return call()
   })
   const typed: Queue = queue
-  const engine = world.engine({ queue: typed })
+  const engine = world.engine({ queue: typed, clock })
   const result = await engine.tick()
   expect(result).toMatchObject({ role: 'standby', claimed: 0 })
   expect(result.unavailable).toBeUndefined()

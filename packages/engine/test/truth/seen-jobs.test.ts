@@ -3,6 +3,7 @@ import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { SEEN_JOBS_DOCUMENT, processingLimit } from '../../src/index.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from '../../src/records/seen-jobs-format.js'
+import { ProcessClock } from '../process-clock.js'
 import { World, wrapped, type Options } from '../world.js'
 
 const LOST: Options = { lost: { graceMs: 60_000 }, leaseTtlMs: 10_000 }
@@ -10,6 +11,13 @@ const LOST: Options = { lost: { graceMs: 60_000 }, leaseTtlMs: 10_000 }
 async function seenJobs(queue: Queue): Promise<ReadonlySet<string>> {
   const found = await queue.document(SEEN_JOBS_DOCUMENT).read()
   return (found && unpackJobs(found.value)) ?? new Set()
+}
+
+/** As {@link wrapped}, but for the calls of other documents. */
+function seenWrapped(world: World, around: Parameters<typeof wrapped>[1]): ReturnType<typeof wrapped> {
+  return wrapped(world, (side, name, call, document = SEEN_JOBS_DOCUMENT) =>
+    document === SEEN_JOBS_DOCUMENT ? around(side, name, call) : call(),
+  )
 }
 
 function warnings({ logs }: World): string[] {
@@ -69,12 +77,14 @@ test('what was claimed and never sent is not in the record, and is sent by the n
   await world.put(2)
   const worker = world.openWorker()
   const engine = world.engine({ worker })
-  worker.troubleItem('i1', { concerns: 'item' })
+  worker.troubleItem('i1', { concerns: 'worker' })
   await engine.tick()
   await engine.tick()
-  await engine.stop()
+  expect(await world.queue.lookupStatus('i1')).toBe('PROCESSING')
+  // It dies: a stop would give the claim back.
+  await world.clock.advance(engine.leaseTtlMs)
   expect(await seenJobs(world.queue)).toEqual(new Set([hashOfJob(world.started[0]!)]))
-  expect(await world.engine().tick()).toMatchObject({ sent: 1 })
+  expect(await world.engine().tick()).toMatchObject({ sent: 1, resent: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
 })
 
@@ -82,7 +92,7 @@ test('the record is written once a tick at most, when a job came to it, and read
   const world = new World()
   await world.put(4)
   const calls: string[] = []
-  const sides = wrapped(world, (_, name, call) => {
+  const sides = seenWrapped(world, (_, name, call) => {
     if (name.endsWith('document')) calls.push(name)
     return call()
   })
@@ -190,7 +200,7 @@ test('a record that cannot be read for now: what is known goes on, what may have
   const world = await seenAndGone()
   await world.put(1, 'next')
   let isDown = true
-  const sides = wrapped(world, (_, name, call) =>
+  const sides = seenWrapped(world, (_, name, call) =>
     isDown && name === 'read document'
       ? Promise.reject(new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'slow down'))
       : call(),
@@ -216,7 +226,7 @@ test.each(['read document', 'write document'])(
     const world = new World()
     await world.put(3)
     let tries = 0
-    const sides = wrapped(world, (_, name, call) => {
+    const sides = seenWrapped(world, (_, name, call) => {
       if (name !== broken) return call()
       tries += 1
       return Promise.reject(new SluiceError('SLUICE_QUEUE_DENIED', 'no'))
@@ -236,7 +246,7 @@ test('a write that fails, or whose answer is lost, is tried again in the next ti
     const world = new World()
     await world.put(1)
     let failures = 0
-    const sides = wrapped(world, async (_, name, call) => {
+    const sides = seenWrapped(world, async (_, name, call) => {
       if (name !== 'write document' || failures === 3) return call()
       failures += 1
       if (isDone) await call()
@@ -254,16 +264,19 @@ test('an engine that lost its lease while it polled stops at the record: it writ
   await world.put(3)
   const options = { policy: processingLimit(2), leaseTtlMs: 10_000 }
   const b = world.engine({ ...options, policy: processingLimit(0) })
+  const clock = new ProcessClock(world.clock)
   let polls = 0
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'pollAllStatus' && ++polls === 2) {
+      clock.suspend()
       await world.clock.advance(10_000)
       await b.tick()
+      clock.resume()
       world.worker.settleJob('i0', { stage: 'SUCCESS' })
     }
     return call()
   })
-  const a = world.engine({ ...sides, ...options })
+  const a = world.engine({ ...sides, ...options, clock })
   expect(await a.tick()).toMatchObject({ role: 'dispatcher', sent: 2 })
   const late = await a.tick()
   expect(late).toMatchObject({ role: 'standby', reconciled: false, settled: { success: 0 }, claimed: 0 })

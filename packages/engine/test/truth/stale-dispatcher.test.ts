@@ -1,6 +1,7 @@
 import type { JobRef } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { CANCELLED_DETAILS, processingLimit, type WorkQueue } from '../../src/index.js'
+import { ProcessClock } from '../process-clock.js'
 import { World, wrapped } from '../world.js'
 
 const CAP = 3
@@ -21,6 +22,7 @@ function nameOf({ id, uid, attempt }: JobRef): string {
 class Play {
   readonly world = new World()
   readonly #ages = new Map<string, number>()
+  readonly #process = new ProcessClock(this.world.clock)
   readonly #stall: Stall | undefined
   readonly stale: WorkQueue
   readonly live = this.#open({})
@@ -28,22 +30,23 @@ class Play {
   /** The call at which it was held up. */
   stalledAt = ''
   most = 0
+  /** While the first one was held up, the live one held the lease. */
+  tookOver = false
   /** Jobs that were made a second time and run after a tick of the live engine. */
   late: readonly JobRef[] = []
 
   constructor(stall?: Stall) {
     this.#stall = stall
-    this.stale = this.#open(
-      wrapped(this.world, async (_, name, call) => {
-        const isNow = this.calls++ === this.#stall?.at
-        if (isNow) this.stalledAt = name
-        if (isNow && this.#stall?.when === 'before') await this.#othersGoOn()
-        const answer = await call()
-        if (isNow && this.#stall?.when === 'after') await this.#othersGoOn()
-        if (isNow && name === 'sendJob') await this.#noteLate()
-        return answer
-      }),
-    )
+    const sides = wrapped(this.world, async (_, name, call) => {
+      const isNow = this.calls++ === this.#stall?.at
+      if (isNow) this.stalledAt = name
+      if (isNow && this.#stall?.when === 'before') await this.#othersGoOn()
+      const answer = await call()
+      if (isNow && this.#stall?.when === 'after') await this.#othersGoOn()
+      if (isNow && name === 'sendJob') await this.#noteLate()
+      return answer
+    })
+    this.stale = this.#open({ ...sides, clock: this.#process })
   }
 
   #open(sides: object): WorkQueue {
@@ -57,12 +60,16 @@ class Play {
     })
   }
 
+  /** The whole process of the first one stands still: it renews no lease meanwhile. */
   async #othersGoOn(): Promise<void> {
+    this.#process.suspend()
     for (let second = 0; second < 14; second++) {
-      await this.live.tick()
+      const { role } = await this.live.tick()
+      this.tookOver ||= role === 'dispatcher'
       await this.step()
     }
     this.#note()
+    this.#process.resume()
   }
 
   /** The live one ticks once after a send has landed: what of it runs then beside what had ended? */
@@ -167,7 +174,8 @@ test.each([
     for (let at = 0; at < sober.calls; at++) {
       const play = new Play({ at, when, isFreed })
       await play.begin()
-      const { world, stalledAt } = play
+      const { world, stalledAt, tookOver } = play
+      expect({ at, tookOver }).toEqual({ at, tookOver: true })
       // Only a send that was on its way when the process was held up can land late; it finds its name taken, unless that was freed.
       const inFlight = stalledAt === 'sendJob' && when === 'before' ? 1 : 0
       const twice = [...world.startCounts()].filter(([, count]) => count > 1)
@@ -197,8 +205,10 @@ test('a job that a stale dispatcher starts late is ended within one tick of the 
     late = call
     return new Promise<never>(() => {})
   })
-  void world.engine({ ...sides, leaseTtlMs: LEASE_MS }).tick()
+  const clock = new ProcessClock(world.clock)
+  void world.engine({ ...sides, clock, leaseTtlMs: LEASE_MS }).tick()
   await new Promise((resolve) => setImmediate(resolve))
+  clock.suspend()
   await world.clock.advance(LEASE_MS)
   expect(await play.live.tick()).toMatchObject({ role: 'dispatcher', resent: 1 })
   const [job] = world.started
@@ -216,15 +226,18 @@ test('a stale dispatcher judges nothing lost: another may have sent it again sin
   await world.put(2)
   const options = { lost: { graceMs: 1_000 }, leaseTtlMs: LEASE_MS }
   const other = world.engine(options)
+  const clock = new ProcessClock(world.clock)
   const sides = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'settle') {
+      clock.suspend()
       await world.clock.advance(LEASE_MS)
       await other.tick()
+      clock.resume()
     }
     return answer
   })
-  const stale = world.engine({ ...sides, ...options })
+  const stale = world.engine({ ...sides, ...options, clock })
   await stale.tick()
   await stale.tick()
   world.worker.loseJob('i0')
@@ -243,18 +256,21 @@ test('a stale dispatcher cancels nothing for being pending too long', async () =
   await world.put(1)
   const options = { jobs: { pendingTimeoutMs: 60_000 }, leaseTtlMs: LEASE_MS }
   const other = world.engine(options)
+  const clock = new ProcessClock(world.clock)
   let isLate = false
   const cancels: unknown[] = []
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'cancelJob') cancels.push(name)
     const answer = await call()
     if (isLate && name === 'lookupJob') {
+      clock.suspend()
       await world.clock.advance(LEASE_MS)
       await other.tick()
+      clock.resume()
     }
     return answer
   })
-  const stale = world.engine({ ...sides, ...options })
+  const stale = world.engine({ ...sides, ...options, clock })
   await stale.tick()
   world.worker.holdJob('i0', 'no room')
   await stale.tick()
