@@ -78,15 +78,16 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
   const stopping = new AbortController()
   let isDone = false
   let checking: Promise<void> = Promise.resolve()
+  const judge = async (): Promise<void> => {
+    isDone ||= await isEnough()
+    if (isDone) stopping.abort()
+  }
   await runLoop(workQueue, {
     intervalMs: 100,
     minDelayMs: 1,
     signal: stopping.signal,
     onTick: () => {
-      checking = checking.then(async () => {
-        isDone ||= await isEnough()
-        if (isDone) stopping.abort()
-      })
+      checking = checking.then(judge)
     },
   })
   await checking

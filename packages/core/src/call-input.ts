@@ -88,5 +88,5 @@ function assertDocumentText(text: string, what: string): void {
 /** @throws TypeError unless it is `undefined` or a whole number, 1 or more */
 export function assertDocumentVersion(version: unknown): void {
   if (version === undefined || (Number.isSafeInteger(version) && Number(version) >= 1)) return
-  throw new TypeError(`ifVersion must be a version that a read gave, or undefined; got ${String(version)}`)
+  throw new TypeError(`ifVersion must be a version that a read gave, or undefined, not a ${typeof version}`)
 }
