@@ -12,11 +12,11 @@ export type { RunnerOptions } from './runner-options.js'
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
-  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false, only = all }: RunnerOptions = {},
 ): void {
   // node:test collects what is registered here and runs it: its promise is the runner's affair.
   void describe(`the queue contract: ${name}`, { concurrency: concurrent }, () => {
-    for (const one of queueContract) {
+    for (const one of queueContract.filter(({ id }) => only(id))) {
       void test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runQueueCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)
@@ -29,15 +29,19 @@ export function testQueue(
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,
-  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false, only = all }: RunnerOptions = {},
 ): void {
   // As above.
   void describe(`the worker contract: ${name}`, { concurrency: concurrent }, () => {
-    for (const one of workerContract) {
+    for (const one of workerContract.filter(({ id }) => only(id))) {
       void test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)
         if (reason !== undefined) context.skip(reason)
       })
     }
   })
+}
+
+function all(): boolean {
+  return true
 }

@@ -4,4 +4,6 @@ export interface RunnerOptions {
   readonly timeoutMs?: number
   /** Run the cases at once instead of one after the other: for a store that is far away. Default false. */
   readonly concurrent?: boolean
+  /** Which cases, by their ids: to spread a long contract over several files. Default all. */
+  readonly only?: (id: string) => boolean
 }

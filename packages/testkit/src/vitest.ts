@@ -14,10 +14,10 @@ export type { RunnerOptions } from './runner-options.js'
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
-  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false, only = all }: RunnerOptions = {},
 ): void {
   describe(`the queue contract: ${name}`, { concurrent }, () => {
-    for (const one of queueContract) {
+    for (const one of queueContract.filter(({ id }) => only(id))) {
       // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runQueueCase(one, makeHarness)
@@ -31,10 +31,10 @@ export function testQueue(
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,
-  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false, only = all }: RunnerOptions = {},
 ): void {
   describe(`the worker contract: ${name}`, { concurrent }, () => {
-    for (const one of workerContract) {
+    for (const one of workerContract.filter(({ id }) => only(id))) {
       // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async (context) => {
         const reason = await runWorkerCase(one, makeHarness)
@@ -48,14 +48,18 @@ export function testWorker(
 export function testEngine(
   name: string,
   makeHarness: () => Promise<EngineHarness>,
-  { timeoutMs = 60_000, concurrent = false }: RunnerOptions = {},
+  { timeoutMs = 60_000, concurrent = false, only = all }: RunnerOptions = {},
 ): void {
   describe(`the engine contract: ${name}`, { concurrent }, () => {
-    for (const one of engineContract) {
+    for (const one of engineContract.filter(({ id }) => only(id))) {
       // oxlint-disable-next-line vitest/expect-expect -- it is the case that asserts
       test(`${one.id} ${one.title}`, { timeout: timeoutMs }, async () => {
         await runEngineCase(one, makeHarness)
       })
     }
   })
+}
+
+function all(): boolean {
+  return true
 }

@@ -101,7 +101,7 @@ export async function atEveryTrouble<T>(harness: QueueHarness, one: TroubledCall
     // No key begins with another one.
     const runs = turns(plans, atOnce).map((plan) => ({
       plan,
-      point: plan.nextPoint++,
+      point: takePoint(plan),
       key: `k${made++}.`,
     }))
     await one.prepare?.(
@@ -121,6 +121,16 @@ function turns(plans: readonly Plan[], count: number): Plan[] {
   return Array.from({ length: count }, (_, index) => open[index % open.length]).filter(
     (plan) => plan !== undefined,
   )
+}
+
+/**
+ * Each point for an operation that goes wrong alone. What goes on to go wrong is an outage that begins there, and where exactly matters less the later
+ * it begins: those points lie further and further apart, since each of them may cost the whole of a call's time.
+ */
+function takePoint(plan: Plan): number {
+  const point = plan.nextPoint
+  plan.nextPoint += plan.lasting ? Math.max(1, Math.floor(point / 2)) : 1
+  return point
 }
 
 async function openFor(harness: QueueHarness, run: Omit<Run, 'troubled'>): Promise<Run> {
