@@ -104,12 +104,12 @@ async function isDone(queue: Queue): Promise<boolean> {
 }
 
 /** A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the same. */
-function explained({ stage, details, reason, history }: ItemRecord): boolean {
+function explained({ stage, details, reason, failureClass, history }: ItemRecord): boolean {
   const evidence = new Map(Object.entries(Object(details)))
   const last =
     stage === 'SUCCESS'
       ? evidence.get('phase') === 'Succeeded'
-      : reason !== undefined && evidence.has('failureClass')
+      : reason !== undefined && failureClass !== undefined
   const earlier = history
     .slice(0, -1)
     .every((attempt) => attempt.outcome === 'WAITING' && attempt.reason !== undefined)

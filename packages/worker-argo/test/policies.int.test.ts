@@ -136,12 +136,14 @@ describe('a failure', () => {
     expect(item).toMatchObject({
       stage: 'FAIL',
       reason: 'main: Error (exit code 7)',
+      failureClass: 'failed',
+      exitCode: 7,
+      jobUid: uid,
       details: {
         workflow: name,
         workflowUid: uid,
         phase: 'Failed',
         message: 'Error (exit code 7)',
-        failureClass: 'failed',
         exitCode: 7,
         failedNode: { template: 'main', type: 'Pod', host: 'node-1' },
         progress: '0/1',

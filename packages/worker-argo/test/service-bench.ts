@@ -46,5 +46,6 @@ export function workflowsPerJob(bench: ArgoBench): readonly number[] {
 /** The attempts of all items of a stage. */
 export async function attemptsIn(queue: Queue, stage: Stage): Promise<readonly number[]> {
   const { items } = await queue.listHeads(stage, { limit: 10_000 })
-  return items.map(({ attempt }) => attempt)
+  // One that was given back since no job of it was made doesn't count.
+  return items.map(({ attempt, refunds }) => attempt - refunds)
 }
