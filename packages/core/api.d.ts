@@ -56,6 +56,162 @@ declare function copyJson(value: unknown, maxBytes: number, what?: string): Json
 /** A copy of what `copyJson` made, which need not be checked again. */
 declare function cloneJson(value: JsonValue): JsonValue;
 
+/** Names one job for ever. */
+interface JobRef {
+    readonly id: string;
+    readonly uid: string;
+    readonly attempt: number;
+}
+/** What a worker is told of the job beside the item's id and body. */
+interface JobSpec {
+    readonly attempt: number;
+    readonly uid: string;
+    /** The queue's name. */
+    readonly queue: string;
+    readonly priority?: number;
+}
+/** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */
+type FailureClass = KnownFailureClass | (string & Record<never, never>);
+/**
+ * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
+ * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone ·
+ * `unschedulable`: it was accepted and nothing of it could begin within the time that was given · `oom`: it used more memory than it was given ·
+ * `unsendable`: the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work needs. `rejected`,
+ * `unsendable` and `invalid-body` are never retried.
+ */
+type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost' | 'unschedulable' | 'oom' | 'unsendable' | 'invalid-body';
+/** What a worker says of a job. */
+interface JobReport {
+    readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL';
+    readonly attempt: number;
+    readonly uid: string;
+    /**
+     * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs yet (no place, no image, a lock);
+     * `message` then says what holds it up. `false` where something of it runs, or has run: it is never pending again. Absent: not known
+     * [W-PEND-1].
+     */
+    readonly pending?: boolean;
+    /** One or a few lines for people; of a failure it becomes the item's reason. */
+    readonly message?: string;
+    /** Of a success. */
+    readonly result?: JsonValue;
+    /** Evidence to keep with the item. */
+    readonly details?: JsonValue;
+    /** Where a person can look at the job. */
+    readonly url?: string;
+    /** Epoch ms of the worker's clock. */
+    readonly startedAt?: number;
+    readonly finishedAt?: number;
+    readonly failureClass?: FailureClass;
+    /** Of the program, where the worker knows it. */
+    readonly exitCode?: number;
+    /**
+     * The job's own id in the outside system, such as a workflow's uid. Of two jobs of one name, the first deleted and the second made afterwards, it
+     * differs; of one job that a person retried there it doesn't.
+     */
+    readonly jobUid?: string;
+    /**
+     * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the id had before it was removed and put
+     * again. Of a poll alone: a poll has one report for each id [W-POLL-1].
+     */
+    readonly earlier?: readonly JobReport[];
+}
+/**
+ * What a poll says, by item id. A plain `Map` is one that is complete.
+ *
+ * A poll that could not ask for everything gives what it knows, each job that it could not ask for as last known, and says so: it is then no
+ * ground to start anything new on, since a job that runs may be missing in it [W-POLL-2].
+ */
+interface JobReports extends ReadonlyMap<string, JobReport> {
+    /** `false`: something could not be asked for. Absent: it is complete. */
+    readonly complete?: boolean;
+    /** Of one that isn't complete: what could not be asked for, and why. For people. */
+    readonly incompleteReason?: string;
+}
+/** What an implementation can do. */
+interface WorkerSupports {
+    /** Jobs and their outcomes outlive this process and are found again by the next. */
+    readonly durable: boolean;
+    readonly lookupJob: boolean;
+    readonly cancelJob: boolean;
+    readonly watch: boolean;
+    /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
+    readonly pending?: boolean;
+    /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
+    readonly incompletePolls?: boolean;
+    /** It has a `probeSend` [W-PROBE-1]. Default false. */
+    readonly probeSend?: boolean;
+    /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
+    readonly longestCallMs?: number;
+}
+/** An item that the worker took well. */
+interface ProbeSample {
+    readonly id: string;
+    readonly body: JsonValue;
+}
+/**
+ * Runs a job for an item, elsewhere, and says how it is going. It never touches the queue.
+ *
+ * @example
+ * ```ts
+ * import { openWorker } from '@sluice/worker-dummy'
+ *
+ * const worker = await openWorker({ name: 'tiles' })
+ * await worker.sendJob('tile-1', { url: 's3://maps/1.tif' }, { attempt: 1, uid: 'u1', queue: 'tiles' })
+ * const report = (await worker.pollAllStatus()).get('tile-1')
+ * ```
+ */
+interface Worker {
+    /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
+    readonly name: string;
+    readonly supports: WorkerSupports;
+    /**
+     * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost answer, it makes
+     * one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
+     *
+     * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted; SLUICE_WORKER_UNAVAILABLE, with
+     * `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED for credentials. `concerns` says whose trouble it is: the
+     * item's, the worker's, or that the worker has no room; absent where the worker's words are unknown [W-SEND-2]
+     */
+    sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>;
+    /**
+     * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two attempts of one
+     * item, the later one. The cost does not grow with jobs forgotten long ago [W-POLL-1]. Absence is never a failure [W-POLL-2].
+     *
+     * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
+     * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
+     * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
+     * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+     */
+    pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports>;
+    /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
+    lookupJob?(job: JobRef): Promise<JobReport | undefined>;
+    /**
+     * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
+     * Of a job that has ended or is unknown: nothing happens [W-STOP-1].
+     */
+    cancelJob?(job: JobRef, reason: string): Promise<void>;
+    /**
+     * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
+     * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
+     */
+    forgetJobs?(jobs: readonly JobRef[]): Promise<void>;
+    /**
+     * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample would get as far as any can, the
+     * permission to start included. Reading something is no probe [W-PROBE-1].
+     *
+     * @param sample an item that was sent well, where the caller knows one; without it the worker takes what it sent last itself
+     * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
+     */
+    probeSend?(sample?: ProbeSample): Promise<void>;
+    /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
+    watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
+    /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
+    check?(): Promise<void>;
+    /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED [W-CLOSE-1]. */
+    close(): Promise<void>;
+}
+
 /** What a producer hands in. */
 interface NewItem {
     /** Any non-empty string of at most {@link MAX_ID_BYTES} bytes of UTF-8, without NUL. */
@@ -82,6 +238,8 @@ interface ItemHead {
     /** How many of the attempts don't count against a limit of attempts. `attempt - refunds` is what a retry policy counts. */
     readonly refunds: number;
     readonly priority: number;
+    /** As the latest release gave it [Q-MOVE-6]. */
+    readonly retryState?: JsonValue;
 }
 /** An item as `get` gives it out. */
 interface QueueItem extends ItemHead {
@@ -99,6 +257,11 @@ interface AttemptRecord {
     readonly outcome?: FinalStage | 'WAITING';
     readonly reason?: string;
     readonly details?: JsonValue;
+    readonly failureClass?: FailureClass;
+    readonly exitCode?: number;
+    readonly jobUid?: string;
+    /** `true`: no job was started for it. */
+    readonly unsent?: boolean;
 }
 /** All that the queue knows of an item. */
 interface ItemRecord extends ItemHead {
@@ -116,6 +279,12 @@ interface ItemRecord extends ItemHead {
     readonly result?: JsonValue;
     /** Of the latest `success` or `fail`: evidence, such as a link to the job. */
     readonly details?: JsonValue;
+    /** Of the latest `fail` or `release`; of an item in SUCCESS absent, after a `requeue` too. */
+    readonly failureClass?: FailureClass;
+    /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+    readonly exitCode?: number;
+    /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+    readonly jobUid?: string;
     /** Oldest first, the running attempt last; the newest {@link MAX_HISTORY} of them. */
     readonly history: readonly AttemptRecord[];
 }
@@ -124,6 +293,11 @@ declare const MAX_ID_BYTES = 1024;
 declare const MAX_HISTORY = 50;
 /** A reason longer than this is cut: it is for people to read and to group by. */
 declare const MAX_REASON_CHARS = 2000;
+/** Largest `retryState`, in bytes of JSON text in UTF-8. */
+declare const MAX_RETRY_STATE_BYTES = 1024;
+declare const MAX_FAILURE_CLASS_CHARS = 64;
+/** Longest `jobUid`: that of any system known, with room. */
+declare const MAX_JOB_UID_CHARS = 256;
 
 /** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
 interface CheckedItem extends CheckedPut {
@@ -181,6 +355,8 @@ interface ControlState {
     readonly pausedAt?: number;
     /** Live limits by name, such as `maxProcessing`; what isn't here is as the service was configured. */
     readonly limits: Readonly<Record<string, number>>;
+    /** How often {@link QueueControl.sync} was called, 0 or absent for never. */
+    readonly syncs?: number;
 }
 /** Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call changes its own part [Q-CTRL-1]. */
 interface QueueControl {
@@ -190,6 +366,13 @@ interface QueueControl {
     resume(): Promise<void>;
     /** Sets limits by name, each a number of 0 or more; `null` takes one away. Names that aren't mentioned stay as they are. */
     setLimits(limits: Readonly<Record<string, number | null>>): Promise<void>;
+    /**
+     * Asks whoever dispatches to say when everything is over that it began before it could know what is stored now: it notes the number in its
+     * document once each send that had begun by then has ended [Q-CTRL-2].
+     *
+     * @returns the number, one more than the last
+     */
+    sync(): Promise<number>;
 }
 /** The live limit that `processingLimit` obeys. */
 declare const MAX_PROCESSING_LIMIT = "maxProcessing";
@@ -207,6 +390,67 @@ interface Lease {
     release(): Promise<void>;
 }
 
+/** A document as it was read. */
+interface DocumentVersion {
+    readonly value: JsonValue;
+    /**
+     * A whole number, 1 or more. Each write makes it exactly one more, and it never repeats: a document that was removed and written again goes on
+     * above the number that it had [Q-DOC-2].
+     */
+    readonly version: number;
+}
+interface DocumentWriteOptions {
+    /** The version that the new value is made from; `undefined`: the document does not exist. */
+    readonly ifVersion: number | undefined;
+    /**
+     * The write holds only under this lease, an object that `lease()` of the same queue gave. Compared in the write itself where
+     * `supports.fencedClaims` says so, else right before it [Q-DOC-3].
+     */
+    readonly lease?: Lease;
+}
+interface DocumentRemoveOptions {
+    /** Only this version. Default: whatever is there. */
+    readonly ifVersion?: number;
+    readonly lease?: Lease;
+}
+/**
+ * A small durable value beside the items of a queue, changed by compare-and-set: what several processes of one queue must agree on, or must know
+ * of an earlier one. The object is a handle; nothing is read or written before a call.
+ *
+ * @example
+ * ```ts
+ * import { openQueue } from '@sluice/queue-memory'
+ *
+ * const queue = await openQueue({ name: 'tiles' })
+ * const rates = queue.document('reports/rates')
+ * const found = await rates.read()
+ * const isWritten = await rates.write({ perSecond: 12 }, { ifVersion: found?.version })
+ * ```
+ */
+interface QueueDocument {
+    readonly name: string;
+    /** The current value, or `undefined`: it was never written, or was removed. It shows every write that returned before [Q-DOC-1]. */
+    read(): Promise<DocumentVersion | undefined>;
+    /**
+     * Replaces the value if the version is still the one that was read; all or nothing. Of several concurrent writes of one version exactly one
+     * returns `true` [Q-DOC-2]. Repeated after a lost answer it returns `false`: read again.
+     *
+     * @param value any JSON value up to the queue's `supports.maxBodyBytes`
+     * @returns `false` when the version is another; nothing changed
+     * @throws SluiceError SLUICE_LEASE_LOST when the lease is no longer held; nothing changed [Q-DOC-3]
+     */
+    write(value: JsonValue, options: DocumentWriteOptions): Promise<boolean>;
+    /**
+     * Removes it; it is then neither read nor listed.
+     *
+     * @returns `false` when there is none, or it has another version
+     * @throws SluiceError SLUICE_LEASE_LOST as for `write`
+     */
+    remove(options?: DocumentRemoveOptions): Promise<boolean>;
+}
+/** Longest name of a document, in bytes of UTF-8. */
+declare const MAX_DOCUMENT_NAME_BYTES = 128;
+
 /** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
 interface QueueSupports {
     /** Items outlive the process that put them. */
@@ -219,29 +463,60 @@ interface QueueSupports {
     readonly orderPrecisionMs: number;
     /** It has a `sweep`. Default false. */
     readonly sweep?: boolean;
+    /**
+     * `get` with a lease, and writes of documents with one, compare the lease in the same atomic step [Q-GET-5]. Default false: they read it before
+     * and after, and a claim that turns out to be late is given back, uncounted.
+     */
+    readonly fencedClaims?: boolean;
+    /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that [Q-END-1]. */
+    readonly longestCallMs?: number;
 }
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
 interface JobFence {
     readonly attempt?: number;
     readonly uid?: string;
 }
-interface SuccessOutcome extends JobFence {
+/** How an attempt's job ended, for people and rules to tell failures apart. Kept in the item's record and in its history [Q-LOOK-2]. */
+interface JobOutcome {
+    /** FAIL and WAITING. 1 to {@link MAX_FAILURE_CLASS_CHARS} characters. */
+    readonly failureClass?: FailureClass;
+    /** Of the program, as the worker knows it. An integer. */
+    readonly exitCode?: number;
+    /** The job's own id in the outside system: two jobs of one name that were made one after the other differ in it. */
+    readonly jobUid?: string;
+}
+/** How an item comes back to WAITING. */
+interface WaitingAgain {
+    /** Not given out again before so many ms have passed. Default 0. */
+    readonly delayMs?: number;
+    /** The attempt doesn't count against a limit of attempts. */
+    readonly refund?: boolean;
+    /**
+     * No job was started for the attempt. It doesn't count, as with `refund`, and its history says `unsent`: a job of it that shows up all the same was
+     * made too late.
+     */
+    readonly unsent?: boolean;
+    /** The item goes back to the place in the order that it had before the claim, instead of behind those that wait. Excludes `delayMs`. [Q-MOVE-5] */
+    readonly keepPlace?: boolean;
+    /**
+     * A small value for whoever claims the item next, at most {@link MAX_RETRY_STATE_BYTES} bytes of JSON: part of the item's summary from then on. A
+     * release without one, and a `requeue`, take it away [Q-MOVE-6].
+     */
+    readonly retryState?: JsonValue;
+}
+interface SuccessOutcome extends JobFence, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
     readonly result?: JsonValue;
     readonly details?: JsonValue;
 }
-interface FailOutcome extends JobFence {
+interface FailOutcome extends JobFence, JobOutcome {
     readonly reason?: string;
     readonly details?: JsonValue;
 }
-interface ReleaseOptions extends JobFence {
-    /** Not given out again before so many ms have passed. Default 0. */
-    readonly delayMs?: number;
+interface ReleaseOptions extends JobFence, JobOutcome, WaitingAgain {
     readonly reason?: string;
-    /** The attempt doesn't count against a limit of attempts. */
-    readonly refund?: boolean;
 }
 /** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
-interface Settlement {
+interface Settlement extends JobOutcome, WaitingAgain {
     readonly id: string;
     readonly attempt: number;
     readonly uid?: string;
@@ -252,10 +527,6 @@ interface Settlement {
     readonly reason?: string;
     /** SUCCESS and FAIL in the item's record; of WAITING it goes to the attempt's history. */
     readonly details?: JsonValue;
-    /** WAITING only. */
-    readonly delayMs?: number;
-    /** WAITING only. */
-    readonly refund?: boolean;
 }
 interface RefusedSettlement {
     readonly id: string;
@@ -266,6 +537,13 @@ interface SettleReport {
     /** Moves that are now done, repeats of earlier ones included. */
     readonly settled: number;
     readonly refused: readonly RefusedSettlement[];
+}
+interface GetOptions {
+    /**
+     * The claim holds only under this lease, an object that `lease()` of the same queue gave: nothing is claimed once it has run out, was released,
+     * or is somebody else's [Q-GET-5].
+     */
+    readonly lease?: Lease;
 }
 interface RequeueOptions {
     /** Not given out before so many ms have passed. Default 0. */
@@ -348,13 +626,14 @@ interface Queue {
     }>;
     /**
      * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
-     * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits: an empty queue
-     * gives `[]` [Q-GET-3]. Killed at any instruction it loses nothing [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1].
-     * A pause does not stop it: that is for the engine to obey.
+     * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits. It may give fewer than there
+     * are, for the sake of their size; only `[]` says that nothing can be given out now [Q-GET-3]. Killed at any instruction it loses nothing
+     * [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1]. A pause does not stop it: that is for the engine to obey.
      *
      * @param maxItems whole number, 0 or more
+     * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed [Q-GET-5]
      */
-    get(maxItems: number): Promise<QueueItem[]>;
+    get(maxItems: number, options?: GetOptions): Promise<QueueItem[]>;
     /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. */
     peek(maxItems: number): Promise<QueueItem[]>;
     /**
@@ -418,6 +697,10 @@ interface Queue {
      * @returns `undefined` while another holder has it
      */
     lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;
+    /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
+    document(name: string): QueueDocument;
+    /** The names of all documents that begin with a prefix, in the order of their UTF-8 bytes [Q-DOC-4]. */
+    documents(prefix?: string): Promise<readonly string[]>;
     /**
      * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes finished items by their age.
      * Safe beside everything else and any number of times; no other call needs it. No item changes by it, but those that have been in
@@ -454,6 +737,12 @@ declare function assertIds(ids: readonly string[]): void;
 declare function assertPageLimit(limit: unknown): void;
 /** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
 declare function assertLease(name: unknown, holder: unknown, ttlMs: number): void;
+/** @throws TypeError for what can't be the name of a document */
+declare function assertDocumentName(name: unknown): asserts name is string;
+/** @throws TypeError for what no name of a document can begin with; the empty text is fine */
+declare function assertDocumentPrefix(prefix: unknown): asserts prefix is string;
+/** @throws TypeError unless it is `undefined` or a whole number, 1 or more */
+declare function assertDocumentVersion(version: unknown): void;
 
 /** What a backend knows of an item when it is asked to move it out of PROCESSING. */
 interface MovedItem {
@@ -484,7 +773,14 @@ interface CheckedMove extends WantedMove {
     readonly detailsText: string | undefined;
     readonly reason: string | undefined;
     readonly delayMs: number;
+    /** The attempt doesn't count: it was asked for, or the attempt is unsent. */
     readonly refund: boolean;
+    readonly unsent: boolean;
+    readonly keepPlace: boolean;
+    readonly retryStateText: string | undefined;
+    readonly failureClass: string | undefined;
+    readonly exitCode: number | undefined;
+    readonly jobUid: string | undefined;
 }
 /** A {@link Settlement} whose attempt may be left out, as `success`, `fail` and `release` allow. */
 type AskedMove = Omit<Settlement, 'attempt'> & {
@@ -505,129 +801,19 @@ declare function checkSettlements(outcomes: readonly Settlement[], maxBytes: num
     readonly attempt: number;
 })[];
 
-/** Names one job for ever. */
-interface JobRef {
-    readonly id: string;
-    readonly uid: string;
-    readonly attempt: number;
-}
-/** What a worker is told of the job beside the item's id and body. */
-interface JobSpec {
-    readonly attempt: number;
-    readonly uid: string;
-    /** The queue's name. */
-    readonly queue: string;
-    readonly priority?: number;
-}
-/** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */
-type FailureClass = KnownFailureClass | (string & Record<never, never>);
+/** A request through which bytes go ends after so long without one. */
+declare const IDLE_TIMEOUT_MS = 10000;
+/** The slowest connection that is waited for, in bytes a second. */
+declare const MIN_BYTES_PER_SECOND = 65536;
 /**
- * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long · `killed`: somebody or
- * something ended it · `evicted`: the machine under it went · `rejected`: the worker can never accept it · `lost`: it was seen and is gone ·
- * `unschedulable`: it was accepted and nothing of it could begin within the time that was given.
- */
-type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost' | 'unschedulable';
-/** What a worker says of a job. */
-interface JobReport {
-    readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL';
-    readonly attempt: number;
-    readonly uid: string;
-    /**
-     * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs yet (no place, no image, a lock);
-     * `message` then says what holds it up. `false` where something of it runs, or has run: it is never pending again. Absent: not known
-     * [W-PEND-1].
-     */
-    readonly pending?: boolean;
-    /** One or a few lines for people; of a failure it becomes the item's reason. */
-    readonly message?: string;
-    /** Of a success. */
-    readonly result?: JsonValue;
-    /** Evidence to keep with the item. */
-    readonly details?: JsonValue;
-    /** Where a person can look at the job. */
-    readonly url?: string;
-    /** Epoch ms of the worker's clock. */
-    readonly startedAt?: number;
-    readonly finishedAt?: number;
-    readonly failureClass?: FailureClass;
-}
-/**
- * What a poll says, by item id. A plain `Map` is one that is complete.
+ * The one rule of time for every request to a storage or a worker: the wait for the first byte of the answer ends at `timeoutMs`, a request through
+ * which bytes go ends {@link IDLE_TIMEOUT_MS} after the last one, and in any case it ends after the time that this gives, in ms. What is known to
+ * take longer has a limit of its own, which its documentation states.
  *
- * A poll that could not ask for everything gives what it knows, each job that it could not ask for as last known, and says so: it is then no
- * ground to start anything new on, since a job that runs may be missing in it [W-POLL-2].
+ * @param timeoutMs the package's `timeoutMs`
+ * @param bytes of the request and, as far as known, of the answer
  */
-interface JobReports extends ReadonlyMap<string, JobReport> {
-    /** `false`: something could not be asked for. Absent: it is complete. */
-    readonly complete?: boolean;
-    /** Of one that isn't complete: what could not be asked for, and why. For people. */
-    readonly incompleteReason?: string;
-}
-/** What an implementation can do. */
-interface WorkerSupports {
-    /** Jobs and their outcomes outlive this process and are found again by the next. */
-    readonly durable: boolean;
-    readonly lookupJob: boolean;
-    readonly cancelJob: boolean;
-    readonly watch: boolean;
-    /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
-    readonly pending?: boolean;
-    /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
-    readonly incompletePolls?: boolean;
-}
-/**
- * Runs a job for an item, elsewhere, and says how it is going. It never touches the queue.
- *
- * @example
- * ```ts
- * import { openWorker } from '@sluice/worker-dummy'
- *
- * const worker = await openWorker({ name: 'tiles' })
- * await worker.sendJob('tile-1', { url: 's3://maps/1.tif' }, { attempt: 1, uid: 'u1', queue: 'tiles' })
- * const report = (await worker.pollAllStatus()).get('tile-1')
- * ```
- */
-interface Worker {
-    /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
-    readonly name: string;
-    readonly supports: WorkerSupports;
-    /**
-     * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost answer, it makes
-     * one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
-     *
-     * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted; SLUICE_WORKER_UNAVAILABLE, with
-     * `retryAfterMs` if known, when the trouble is the worker's; SLUICE_WORKER_DENIED for credentials [W-SEND-2]
-     */
-    sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>;
-    /**
-     * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two attempts of one
-     * item, the later one. The cost does not grow with jobs forgotten long ago [W-POLL-1]. Absence is never a failure [W-POLL-2].
-     *
-     * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
-     * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
-     * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
-     * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
-     */
-    pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports>;
-    /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
-    lookupJob?(job: JobRef): Promise<JobReport | undefined>;
-    /**
-     * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
-     * Of a job that has ended or is unknown: nothing happens [W-STOP-1].
-     */
-    cancelJob?(job: JobRef, reason: string): Promise<void>;
-    /**
-     * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
-     * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
-     */
-    forgetJobs?(jobs: readonly JobRef[]): Promise<void>;
-    /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
-    watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
-    /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
-    check?(): Promise<void>;
-    /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED [W-CLOSE-1]. */
-    close(): Promise<void>;
-}
+declare function requestTimeMs(timeoutMs: number, bytes: number): number;
 
 /**
  * Every code a {@link SluiceError} can have. The list is closed and under semantic versioning; messages are free to change.
@@ -645,6 +831,10 @@ declare const ERROR_CODES: {
     readonly SLUICE_STAGE_CONFLICT: {
         readonly retryable: false;
         readonly means: "the item is not in the stage, or not at the attempt, that the move needs";
+    };
+    readonly SLUICE_LEASE_LOST: {
+        readonly retryable: false;
+        readonly means: "the lease that the call was made under is held by somebody else, has run out, or was released: nothing changed";
     };
     readonly SLUICE_QUEUE_CLOSED: {
         readonly retryable: false;
@@ -701,8 +891,15 @@ interface PartlyStored {
     /** Items whose write got no answer: stored or not. All others of the call are not stored. */
     readonly unknown: number;
 }
+/**
+ * Whose trouble a refused or failed call of a worker is. `item`: this one item's, others may go well · `worker`: everybody's, and never counts
+ * against an item · `capacity`: the worker works, and takes no more for now.
+ */
+type TroubleConcerns = 'item' | 'worker' | 'capacity';
 interface SluiceErrorOptions {
     readonly itemId?: string;
+    /** Of what `sendJob` and `lookupJob` reject with. Absent: the worker's answer is in words that nobody knows [W-SEND-2]. */
+    readonly concerns?: TroubleConcerns;
     /** Of a `putMany` that failed: what of it is stored all the same. */
     readonly stored?: PartlyStored;
     /** Overrides what the code says, for the rare case that knows better. */
@@ -722,6 +919,7 @@ declare class SluiceError extends Error {
     readonly itemId?: string;
     readonly retryAfterMs?: number;
     readonly stored?: PartlyStored;
+    readonly concerns?: TroubleConcerns;
     constructor(code: ErrorCode, message: string, options?: SluiceErrorOptions);
 }
 /** The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it is. */
@@ -813,9 +1011,18 @@ interface QueuePackage {
     readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>;
     readonly optionsSchema?: OptionsSchema<unknown>;
 }
+/** What is to go through a worker. */
+interface RoomNeed {
+    readonly items: number;
+}
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 interface WorkerPackage {
     readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>;
+    /**
+     * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
+     * enough. It makes nothing, and starts nothing.
+     */
+    readonly checkRoom?: (options: unknown, need: RoomNeed) => Promise<string | undefined>;
     readonly optionsSchema?: OptionsSchema<unknown>;
 }
 
@@ -832,5 +1039,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, MAX_HISTORY, MAX_ID_BYTES, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MOVES, STAGES, SluiceError, assertCount, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, silentLogger, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, ErrorCode, FailOutcome, FailureClass, FinalStage, ItemHead, ItemRecord, JobFence, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, PutOptions, Queue, QueueControl, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, ErrorCode, FailOutcome, FailureClass, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports };

@@ -26,7 +26,10 @@ interface RetryOptions {
     readonly maxAttempts?: number;
     /** The delay before the next attempt. Default 1 s, doubling up to 5 min, half of it left to chance. */
     readonly backoff?: Partial<Backoff>;
-    /** Only failures of these classes are tried again. Default: of any class. */
+    /**
+     * Only failures of these classes are tried again. Default: of any class. `rejected`, `unsendable` and
+     * `invalid-body` never are.
+     */
     readonly on?: readonly FailureClass[];
 }
 /** The {@link RetryOptions} with their defaults filled in. */
@@ -49,6 +52,11 @@ interface JobFacts {
     readonly absentMs: number;
     /** `due`: the worker may be asked for this one job · `later`: it was asked a short while ago · `no-such-job`: it was asked after the poll, and has none. */
     readonly asking: 'due' | 'later' | 'no-such-job' | 'not-supported';
+    /**
+     * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the claim, has one · `unknown`: nobody has
+     * looked since the claim. Absent: `ended`.
+     */
+    readonly earlier?: 'ended' | 'running' | 'unknown';
     /** Of the poll: absence from one that could not ask for everything says nothing [W-POLL-2]. */
     readonly poll: 'complete' | 'incomplete';
     /** How long this engine has known it to be pending, by the same clock; absent: it was never seen so, or has begun [W-PEND-1]. */
@@ -87,6 +95,14 @@ type Action = {
  | {
     readonly kind: 'resend';
 }
+/** Its job may start when those of its earlier attempts have ended; it keeps its claim until then. */
+ | {
+    readonly kind: 'await-earlier';
+}
+/** The same, and the worker may be asked for them. */
+ | {
+    readonly kind: 'ask-earlier';
+}
 /** Tell the worker to end a job that doesn't begin; the item keeps its place until the end is seen. */
  | {
     readonly kind: 'cancel';
@@ -117,6 +133,15 @@ type Action = {
  * | none | sent | no such job, not supported | incomplete | | wait |
  * | none | sent | no such job, not supported | complete | under the grace | wait |
  * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
+ *
+ * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item run at once:
+ *
+ * | earlier attempts | asking | action |
+ * |---|---|---|
+ * | ended | | resend |
+ * | running | | await-earlier |
+ * | unknown | due, later, no such job | ask-earlier |
+ * | unknown | not supported | await-earlier |
  */
 declare function decide(item: ItemHead, job: {
     readonly report: JobReport | undefined;
@@ -127,7 +152,7 @@ declare function decide(item: ItemHead, job: {
 interface ReleaseSnapshot {
     /** Items in PROCESSING that hold a place: each has a job, or may get one at any moment. */
     readonly processing: number;
-    /** Jobs that run without an item in PROCESSING: nobody waits for them, and yet they use the cluster. */
+    /** Places that jobs take which no item in PROCESSING waits for, earlier attempts among them: they use the cluster all the same. */
     readonly orphans: number;
     /** The queue's live limits, as people set them last. */
     readonly limits: Readonly<Record<string, number>>;
@@ -168,7 +193,7 @@ type WorkEvent =
     readonly job: JobRef;
     readonly policy: LostPolicy;
 }
-/** A job runs whose item isn't in PROCESSING at that attempt; it is left alone. Told once. */
+/** A job runs whose item isn't in PROCESSING at that attempt, and nothing says that it should not; it is left alone. Told once. */
  | {
     readonly kind: 'orphan';
     readonly job: JobRef;
@@ -185,7 +210,10 @@ type WorkEvent =
     readonly example: JobRef;
     readonly longestMs: number;
 }
-/** A job was told to end, since it was pending for longer than `pendingTimeoutMs`. Its item waits for the end. */
+/**
+ * A job was told to end, for the reason that is given: it was pending for longer than `pendingTimeoutMs`, and its item waits for the end; its item
+ * was cancelled; or it was made too late for its attempt.
+ */
  | {
     readonly kind: 'job-cancelled';
     readonly job: JobRef;
@@ -219,6 +247,12 @@ type WorkEvent =
     readonly kind: 'swept';
     readonly report: SweepReport;
 }
+/** A call never ended: this engine has given it up, and its lease; it is a standby until that is out. `forMs`: how long it had lasted. */
+ | {
+    readonly kind: 'stalled';
+    readonly call: string;
+    readonly forMs: number;
+}
 /** The queue or the worker can't be used; nothing fails for it. Told once for each outage and code. */
  | {
     readonly kind: 'outage';
@@ -227,6 +261,13 @@ type WorkEvent =
 } | {
     readonly kind: 'outage-over';
     readonly of: 'queue' | 'worker';
+}
+/** The worker takes no more jobs for now, and no item fails for it: sends slow down to what it takes. Told once for each spell. */
+ | {
+    readonly kind: 'capacity';
+    readonly message: string;
+} | {
+    readonly kind: 'capacity-over';
 };
 
 /** What becomes of an item whose job was there and is gone from the worker for good. */
@@ -251,6 +292,24 @@ interface JobsOptions {
      * SUCCESS, any other end is a failure of class `unschedulable` under the retry rules. In ms, 1 or more. Default: none is.
      */
     readonly pendingTimeoutMs?: number;
+    /**
+     * A job that polls report as running is asked for by name when nothing was heard of it for so long, and then less and less often; in ms, 0 for
+     * never. Default 300,000.
+     */
+    readonly askAfterMs?: number;
+}
+/** What becomes of an item that the worker refuses while it takes others. */
+interface SendsOptions {
+    /**
+     * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. The first one counts, and each later one if another item was
+     * sent well, or a probe succeeded, since the one before; it takes two at least, so that no outage fails an item. Default 5.
+     */
+    readonly maxTries?: number;
+    /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */
+    readonly baseMs?: number;
+    readonly maxMs?: number;
+    /** A `Retry-After` that asks for longer is cut to this, in ms. Default 300,000. */
+    readonly maxRetryAfterMs?: number;
 }
 /** How the queue's storage is kept tidy, where the queue has a `sweep`. */
 interface SweepingOptions {
@@ -270,6 +329,12 @@ interface WorkQueueOptions {
     readonly lost?: LostOptions;
     readonly sweep?: SweepingOptions;
     readonly jobs?: JobsOptions;
+    readonly sends?: SendsOptions;
+    /**
+     * A tick in which no call of queue or worker ended for so long has stalled: the call is given up, and the lease with it. At least twice the
+     * longest call that both state. In ms, 1,000 or more. Default 120,000.
+     */
+    readonly stallMs?: number;
     /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
     readonly leaseTtlMs?: number;
     /** Names this process among those that share the queue; unique. Default a random UUID. */
@@ -289,6 +354,17 @@ interface WorkQueueOptions {
     readonly random?: Random;
 }
 
+/** How one tick is to be done. */
+interface TickOptions {
+    /** From its abort on the tick begins no more sends, and gives claims back that were not sent; what has ended is still settled. */
+    readonly signal?: AbortSignal;
+}
+/** How an engine is to be stopped. */
+interface StopOptions {
+    /** A tick that has not ended by then is given up, in ms, 0 or more. Default 10,000. */
+    readonly deadlineMs?: number;
+}
+
 /** What one tick did: plain data. */
 interface TickResult {
     /** `standby`: another engine has the lease, and this one did nothing. */
@@ -302,9 +378,15 @@ interface TickResult {
     readonly processing: number;
     /** Of them, those whose jobs were accepted and have not begun, as far as the worker says. */
     readonly pending: number;
-    /** Jobs that were told to end in this tick, since they were pending for too long. */
+    /**
+     * Jobs that were told to end in this tick, since they were pending for too long, or their items were cancelled, or they were made too late for
+     * their attempts.
+     */
     readonly cancelled: number;
-    /** Jobs that run, or ran when they were last heard of, without an item in PROCESSING; they take places of the cap. */
+    /**
+     * Places of the cap that jobs take beside the items in PROCESSING: jobs that run, or ran when they were last heard of, and that no item waits for,
+     * such as those of earlier attempts. An item that waits for its earlier job to end and that job take one place, which `processing` counts.
+     */
     readonly orphans: number;
     /** Items moved out of PROCESSING, by the stage they came to. */
     readonly settled: {
@@ -322,10 +404,28 @@ interface TickResult {
     readonly sent: number;
     /** Of the sent ones, those claimed in an earlier tick or by an earlier process. */
     readonly resent: number;
+    /** What keeps items from starting, or jobs from ending, other than the limit that is reached; empty when nothing does. */
+    readonly holdups: readonly Holdup[];
     /** Why the tick could not do all of its work: an outage of the queue or the worker, for which no item failed. */
     readonly unavailable?: SluiceError;
     /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
     readonly nextDelayMs?: number;
+}
+declare const HOLDUP_KINDS: readonly ["paused", "limit", "worker", "queue", "capacity", "retry-after", "poll", "refused-items", "earlier-attempt", "lost"];
+/** One thing that holds the queue back, for people: `sluice status` shows it. */
+interface Holdup {
+    /**
+     * `paused` · `limit`: a live limit below what was configured · `worker`, `queue`: can't be used · `capacity`: the worker takes no more for now ·
+     * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
+     * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
+     */
+    readonly kind: (typeof HOLDUP_KINDS)[number];
+    /** One line. */
+    readonly message: string;
+    /** How many items it concerns, where that is known. */
+    readonly items?: number;
+    /** How long it lasts from the end of the tick on, in ms, where that is known. */
+    readonly forMs?: number;
 }
 /** What one poll was worth. */
 interface TickPoll {
@@ -375,17 +475,29 @@ declare class WorkQueue {
      * One pass: reconcile, then dispatch. Called while another runs, it comes after it. An outage of the queue or the worker doesn't
      * reject: the result says so in `unavailable`, and what was begun is finished by a later tick.
      *
+     * The lease is renewed while it runs, however long a call takes. A tick of which a call has stalled ends all the same: the call is given up, the
+     * lease given back, and ticks do nothing for as long as the lease lives, so that another engine can go on.
+     *
      * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
      * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+     * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call that was given up has still not ended
      */
-    tick(): Promise<TickResult>;
+    tick(options?: TickOptions): Promise<TickResult>;
     /**
-     * Waits for the tick under way and gives the lease back, so that a standby takes over at once. Jobs that run go on, and are
-     * adopted by the next engine. A later `tick` takes the lease again: end the loop first.
+     * In an outage of the worker, between two ticks: keeps the lease, reads what operators have said since, and says so. The worker gets no call.
+     * Nothing happens in an outage of the queue, and outside of one.
+     *
+     * @throws SluiceError as `tick` does
+     */
+    attend(): Promise<void>;
+    /**
+     * Begins no more sends from now on, gives claims that were not sent back, waits for the tick under way, and gives the lease back, so that a standby
+     * takes over at once. Jobs that run go on, and are adopted by the next engine. A tick that has not ended by the deadline is given up. A later `tick`
+     * takes the lease again: end the loop first.
      *
      * @throws SluiceError of the queue; the lease then runs out by itself
      */
-    stop(): Promise<void>;
+    stop({ deadlineMs }?: StopOptions): Promise<void>;
     /** Ends the loop's wait: something was put, or a limit was changed, and a tick now is worth it. */
     wake(): void;
     /** Resolves after `ms`, or earlier at a {@link WorkQueue.wake} or when the signal aborts. */
@@ -397,11 +509,11 @@ declare class WorkQueue {
 interface RunLoopOptions {
     /** From the end of one tick to the start of the next, in ms, 1 or more. Never longer in effect than a third of the lease. */
     readonly intervalMs: number;
-    /** Ends the loop after the tick under way. */
+    /** Ends the loop with the tick under way, which begins no more sends from then on and gives claims back that were not sent. */
     readonly signal: AbortSignal;
     /** Wake-ups don't bring two ticks closer together than this, in ms. Default 10, or the interval if that is shorter. */
     readonly minDelayMs?: number;
-    /** The longest wait in an outage, in ms, unless the other side asks for a longer one. Default 30,000. */
+    /** The longest time in an outage that the other side is left alone, in ms, unless it asks for longer. Default 30,000. */
     readonly maxBackoffMs?: number;
     /** Called after each tick. What it throws ends the loop. */
     readonly onTick?: (result: TickResult) => void;
@@ -410,7 +522,8 @@ interface RunLoopOptions {
 }
 /**
  * Ticks until the signal aborts: the only timer there is. It waits for the interval, or less when the worker's `watch` or
- * {@link WorkQueue.wake} rings, and longer and longer while there is an outage. The lease is kept at the end: call
+ * {@link WorkQueue.wake} rings. In an outage the side that can't be used is left alone for longer and longer; in one of the worker the control is
+ * still read at the interval and at each ring, and the lease kept. Where only sends fail, ticks go on. The lease is kept at the end: call
  * {@link WorkQueue.stop} then.
  *
  * @returns resolves when the signal has aborted and the tick under way has ended
@@ -424,11 +537,12 @@ declare const DISPATCHER_LEASE = "dispatcher";
 /** The machine's time. A sleep keeps the process alive until it ends or is aborted. */
 declare const systemClock: Clock;
 
-/** The details with which a caller fails an item whose job it tells to end: by them the job that still ends is no surprise to anybody. */
+/** The details with which an operator's `cancel` fails an item: by them the engine ends the job of it, be it sent a moment later. */
 declare const CANCELLED_DETAILS: {
     readonly cancelled: true;
-    readonly failureClass: "killed";
 };
+/** The failure class of such an item. */
+declare const CANCELLED_CLASS = "killed";
 /** Whether the item was failed with {@link CANCELLED_DETAILS} while this job of it ran, whatever became of it since. */
 declare function isCancelled(item: ItemRecord, job: JobRef): boolean;
 
@@ -438,5 +552,45 @@ declare function isCancelled(item: ItemRecord, job: JobRef): boolean;
  */
 declare function foldMessage(message: string, names: readonly string[]): string;
 
-export { CANCELLED_DETAILS, DISPATCHER_LEASE, WorkQueue, decide, foldMessage, isCancelled, processingLimit, releaseAll, runLoop, systemClock };
-export type { Action, Backoff, DecideRules, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SweepingOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };
+/** Every document of a queue that the engine keeps begins so. */
+declare const ENGINE_DOCUMENTS = "engine/";
+/** Who dispatches, what holds it back, how far it is with what was asked of it: see {@link DispatcherState}. */
+declare const DISPATCHER_DOCUMENT = "engine/dispatcher";
+/** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
+declare const SEEN_JOBS_DOCUMENT = "engine/jobs";
+
+/**
+ * What the engine that holds the lease says of itself, for `status` and for other commands in other processes. It is written at the end of a tick,
+ * at most once in each, and only when it changed.
+ */
+interface DispatcherState {
+    /** Of the engine, as the lease has it. */
+    readonly holder: string;
+    /** The fencing token of its lease. */
+    readonly fence: number;
+    /** `stopped`: it gave the lease back in good order · `stalled`: a call of it never ended, and it gave up. */
+    readonly is: 'working' | 'stopped' | 'stalled';
+    /** Epoch ms of the storage's clock: since when it holds the lease. */
+    readonly since: number;
+    readonly leaseTtlMs: number;
+    /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
+    readonly syncedTo: number;
+    readonly holdups: readonly Holdup[];
+    /** An item that was sent well, for `probeSend`; renewed seldom. */
+    readonly sentWell?: {
+        readonly id: string;
+        readonly uid: string;
+    };
+}
+
+/**
+ * Who dispatches this queue, and what holds it back, as the engine that does said last. Whether it still holds its lease is not in it: a process that
+ * was killed says nothing more.
+ *
+ * @returns `undefined`: none has dispatched yet, or what is stored is none of ours
+ * @throws SluiceError of the queue
+ */
+declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
+
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT, WorkQueue, decide, foldMessage, isCancelled, processingLimit, readDispatcher, releaseAll, runLoop, systemClock };
+export type { Action, Backoff, DecideRules, DispatcherState, Holdup, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SendsOptions, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };
