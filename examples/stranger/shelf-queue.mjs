@@ -4,13 +4,15 @@ import * as core from '@sluice/core'
 
 const MAX_BYTES = 1_048_576
 const copy = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
-const headOf = ({ id, uid, stage, attempt, refunds, priority }) => ({
+const parsed = (text) => (text === undefined ? undefined : JSON.parse(text))
+const headOf = ({ id, uid, stage, attempt, refunds, priority, retryState }) => ({
   id,
   uid,
   stage,
   attempt,
   refunds,
   priority,
+  ...(retryState !== undefined && { retryState: copy(retryState) }),
 })
 const itemOf = ({ body, putAt, ...item }) => ({ ...headOf(item), body: copy(body), putAt })
 const newRoom = () => ({
@@ -19,7 +21,9 @@ const newRoom = () => ({
   seq: 0,
   pause: { paused: false },
   limits: {},
+  syncs: 0,
   leases: new Map(),
+  documents: new Map(),
 })
 const assertThat = (holds, what) => {
   if (!holds) throw new TypeError(what)
@@ -30,7 +34,7 @@ const isLimit = (limit) => limit === null || (Number.isFinite(limit) && limit >=
 export function shelfQueue(name, rooms = new Map(), clock = Date) {
   if (!rooms.has(name)) rooms.set(name, newRoom())
   const room = rooms.get(name)
-  const { items, places, leases } = room
+  const { items, places, leases, documents } = room
   let closed = false
   const refusal = (code, id) =>
     new core.SluiceError(
@@ -79,27 +83,24 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
   const claim = (item, claimedAt) => {
     item.attempt += 1
     item.claimedAt = claimedAt
+    const before = place(item)
     item.history = [...item.history, { attempt: item.attempt, claimedAt }].slice(-core.MAX_HISTORY)
     enter(item, 'PROCESSING', claimedAt)
+    place(item).before = before
     return { ...itemOf(item), claimedAt }
   }
-  const checked = (move) => {
-    core.assertItemId(move.id)
-    assertThat(core.canMove('PROCESSING', move.stage), 'stage must be SUCCESS, FAIL or WAITING')
-    if (move.attempt !== undefined) core.assertCount(move.attempt, 'attempt')
-    assertThat(['string', 'undefined'].includes(typeof move.uid), 'uid must be a string')
-    assertThat(['boolean', 'undefined'].includes(typeof move.refund), 'refund must be true or false')
-    core.assertSpan(move.delayMs ?? 0, 'delayMs')
-    for (const what of ['result', 'details']) core.encodeOptional(move[what], MAX_BYTES, what)
+  const checked = (asked) => {
+    const { resultText, detailsText, retryStateText, to, ...move } = core.checkMove(asked, MAX_BYTES)
     return {
       ...move,
-      reason: core.cutReason(move.reason),
-      result: copy(move.result),
-      details: copy(move.details),
+      stage: to,
+      result: parsed(resultText),
+      details: parsed(detailsText),
+      retryState: parsed(retryStateText),
     }
   }
   /** The code of the refusal, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2]. */
-  const move = ({ id, attempt, uid, stage, result, reason, details, delayMs = 0, refund }, at) => {
+  const move = ({ id, attempt, uid, stage, result, reason, details, delayMs, ...more }, at) => {
     const item = items.get(id)
     if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
     const judged = core.judgeMove(
@@ -107,11 +108,20 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       { attempt, uid, to: stage },
     )
     if (judged !== 'move') return judged === 'conflict' ? 'SLUICE_STAGE_CONFLICT' : undefined
-    Object.assign(item.history.at(-1), { endedAt: at, outcome: stage, reason, details })
-    if (stage === 'WAITING')
-      Object.assign(item, { reason, refunds: item.refunds + (refund ? 1 : 0), notBeforeAt: at + delayMs })
-    else Object.assign(item, { details, finishedAt: at }, stage === 'SUCCESS' ? { result } : { reason })
+    const { refund, keepPlace, retryState, exitCode, jobUid } = more
+    const failureClass = stage === 'SUCCESS' ? undefined : more.failureClass
+    const unsent = stage === 'WAITING' && more.unsent ? true : undefined
+    const ended = { endedAt: at, outcome: stage, reason, details, failureClass, exitCode, jobUid, unsent }
+    Object.assign(item.history.at(-1), ended)
+    Object.assign(item, { failureClass, exitCode, jobUid })
+    const { before } = place(item)
+    if (stage === 'WAITING') {
+      Object.assign(item, { reason, retryState, refunds: item.refunds + (refund ? 1 : 0) })
+      if (!keepPlace) item.notBeforeAt = at + delayMs
+    } else Object.assign(item, { details, finishedAt: at }, stage === 'SUCCESS' ? { result } : { reason })
     enter(item, stage, at + delayMs)
+    // To where it stood before its claim [Q-MOVE-5].
+    if (stage === 'WAITING' && keepPlace) places.set(id, before)
     return undefined
   }
   const moveOne = async (asked) => {
@@ -121,6 +131,41 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
   const skipUnless = (ids, act) => {
     for (const id of ids) core.assertItemId(id)
     return ids.filter((id) => !(items.has(id) && act(items.get(id))))
+  }
+  const assertHeld = (lease) => {
+    const held = lease && leases.get(lease.name)
+    const isHeld =
+      held?.holder === lease?.holder && held?.fence === lease?.fence && held?.endsAt > clock.now()
+    if (lease && !isHeld) throw refusal('SLUICE_LEASE_LOST')
+  }
+  const document = (title) => {
+    core.assertDocumentName(title)
+    const change = (ifVersion, lease, next) => {
+      now()
+      core.assertDocumentVersion(ifVersion)
+      assertHeld(lease)
+      const { version = 0, text } = documents.get(title) ?? {}
+      if ((text === undefined ? undefined : version) !== ifVersion) return false
+      documents.set(title, { text: next, version: version + 1 })
+      return true
+    }
+    const read = () => {
+      const found = (now(), documents.get(title))
+      return found?.text === undefined ? undefined : { value: JSON.parse(found.text), version: found.version }
+    }
+    return {
+      name: title,
+      read: async () => read(),
+      write: async (value, { ifVersion, lease }) =>
+        change(ifVersion, lease, core.encodeJson(value, MAX_BYTES, 'value')),
+      remove: async ({ ifVersion, lease } = {}) => {
+        const version = read()?.version
+        core.assertDocumentVersion(ifVersion)
+        assertHeld(lease)
+        if (version === undefined || (ifVersion ?? version) !== version) return false
+        return change(version, lease)
+      },
+    }
   }
   const page = (stage, { limit, cursor = '0' }, view) => {
     now()
@@ -137,9 +182,16 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
 
   return {
     name,
-    supports: { durable: false, multiProcess: false, maxBodyBytes: MAX_BYTES, orderPrecisionMs: 0 },
+    supports: {
+      durable: false,
+      multiProcess: false,
+      maxBodyBytes: MAX_BYTES,
+      orderPrecisionMs: 0,
+      fencedClaims: true,
+    },
     control: {
-      read: async () => now() && copy({ ...room.pause, limits: room.limits }),
+      read: async () => now() && copy({ ...room.pause, limits: room.limits, syncs: room.syncs }),
+      sync: async () => (now(), ++room.syncs),
       pause: async (reason) =>
         void (room.pause = { paused: true, pausedAt: now(), reason: core.cutReason(reason) }),
       resume: async () => void (now(), (room.pause = { paused: false })),
@@ -161,7 +213,11 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const duplicates = all.filter((item) => !add(item, at)).map((item) => item.id)
       return { added: all.length - duplicates.length, duplicates }
     },
-    get: async (maxItems) => ready(maxItems, now()).map((item) => claim(item, now())),
+    get: async (maxItems, { lease } = {}) => {
+      const items = ready(maxItems, now())
+      assertHeld(lease)
+      return items.map((item) => claim(item, now()))
+    },
     peek: async (maxItems) => ready(maxItems, now()).map(itemOf),
     success: (id, outcome) => moveOne({ ...outcome, id, stage: 'SUCCESS' }),
     fail: (id, outcome) => moveOne({ ...outcome, id, stage: 'FAIL' }),
@@ -189,6 +245,10 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
           reason: cut,
           finishedAt: undefined,
           notBeforeAt: at + delayMs,
+          retryState: undefined,
+          failureClass: undefined,
+          exitCode: undefined,
+          jobUid: undefined,
         }
         Object.assign(item, changes, priority !== undefined && { priority: wanted.priority })
         enter(item, 'WAITING', at + delayMs)
@@ -217,6 +277,15 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     lookup: async (id) => (now(), copy(find(id))),
     list: async (stage, options) => page(stage, options, copy),
     listHeads: async (stage, options) => page(stage, options, headOf),
+    document,
+    documents: async (prefix = '') => {
+      now()
+      core.assertDocumentPrefix(prefix)
+      const names = [...documents].filter(
+        ([title, { text }]) => text !== undefined && title.startsWith(prefix),
+      )
+      return names.map(([title]) => title).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    },
     now: async () => now(),
     lease: async (lease, holder, ttlMs) => {
       const at = now()

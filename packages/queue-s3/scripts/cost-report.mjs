@@ -153,12 +153,12 @@ async function byState() {
 /** What an engine asks at each tick of an empty queue, and to stay the one that dispatches; a test of the service counts the same there. */
 async function byDay() {
   const queue = await open('idle')
+  const lease = await queue.lease('dispatcher', 'me', 15_000)
   const tick = async () => {
     await queue.control.read()
     await queue.listHeads('PROCESSING', { limit: 10_000 })
-    await queue.get(10)
+    await queue.get(10, { lease })
   }
-  const lease = await queue.lease('dispatcher', 'me', 15_000)
   const [ticks, renewals] = [await counted(tick), await counted(() => lease.renew())]
   await queue.close()
   const rows = [
