@@ -15,6 +15,7 @@ const headOf = ({ id, uid, stage, attempt, refunds, priority, retryState }) => (
   ...(retryState !== undefined && { retryState: copy(retryState) }),
 })
 const itemOf = ({ body, putAt, ...item }) => ({ ...headOf(item), body: copy(body), putAt })
+const NO_OUTCOME = { retryState: undefined, failureClass: undefined, exitCode: undefined, jobUid: undefined }
 const newRoom = () => ({
   items: new Map(),
   places: new Map(),
@@ -245,12 +246,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
           reason: cut,
           finishedAt: undefined,
           notBeforeAt: at + delayMs,
-          retryState: undefined,
-          failureClass: undefined,
-          exitCode: undefined,
-          jobUid: undefined,
         }
-        Object.assign(item, changes, priority !== undefined && { priority: wanted.priority })
+        Object.assign(item, NO_OUTCOME, changes, priority !== undefined && { priority: wanted.priority })
         enter(item, 'WAITING', at + delayMs)
         return true
       })
@@ -279,8 +276,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     listHeads: async (stage, options) => page(stage, options, headOf),
     document,
     documents: async (prefix = '') => {
-      now()
-      core.assertDocumentPrefix(prefix)
+      core.assertDocumentPrefix((now(), prefix))
       const names = [...documents].filter(
         ([title, { text }]) => text !== undefined && title.startsWith(prefix),
       )
