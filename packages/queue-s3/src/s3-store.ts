@@ -104,8 +104,24 @@ export class S3Store {
     }
   }
 
-  /** One page of names in the order of their bytes. */
-  async list({ prefix, after, max = 1_000 }: ListRange, patience = this.patience()): Promise<ListedPage> {
+  /**
+   * One page of names in the order of their bytes. A page that says that there is more and is no further than what it was asked for may be an old one, and
+   * is asked for again.
+   *
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT when it stays so: whoever walks goes on behind the last name, and would walk for ever
+   */
+  async list(range: ListRange, patience = this.patience()): Promise<ListedPage> {
+    const { prefix, after } = range
+    for (;;) {
+      const page = await this.#page(range, patience)
+      if (!page.more || isFurther(page.objects.at(-1)?.key ?? '', { prefix, after })) return page
+      const standing = () => listStandsStill(this.place, prefix)
+      const work = { kind: `page behind ${after ?? prefix}` }
+      await this.sender.waitOrThrow(work, patience, { errorOf: standing, maxTries: MAX_LOOKS })
+    }
+  }
+
+  async #page({ prefix, after, max = 1_000 }: ListRange, patience: Patience): Promise<ListedPage> {
     const command = new ListObjectsV2Command({
       Bucket: this.place.bucket,
       Prefix: prefix,
@@ -122,11 +138,7 @@ export class S3Store {
       const key = keyOf(Key)
       return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
     })
-    const more = output.IsTruncated === true && objects.length > 0
-    // Whoever walks goes on behind the last name: a page that is no further would be walked for ever.
-    if (more && !isFurther(objects.at(-1)?.key ?? '', { prefix, after }))
-      throw listStandsStill(this.place, prefix)
-    return { objects, more }
+    return { objects, more: output.IsTruncated === true && objects.length > 0 }
   }
 
   /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
