@@ -281,8 +281,13 @@ declare class S3Store {
     send(op: StorageOp, patience: Patience): Promise<StorageReply>;
     /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
     deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void>;
-    /** One page of names in the order of their bytes. */
-    list({ prefix, after, max }: ListRange, patience?: Patience): Promise<ListedPage>;
+    /**
+     * One page of names in the order of their bytes. A page that says that there is more and is no further than what it was asked for may be an old one, and
+     * is asked for again.
+     *
+     * @throws SluiceError SLUICE_QUEUE_CORRUPT when it stays so: whoever walks goes on behind the last name, and would walk for ever
+     */
+    list(range: ListRange, patience?: Patience): Promise<ListedPage>;
     /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
     versioning(): Promise<Versioning>;
     /**
