@@ -197,12 +197,12 @@ async function endPass(engine: Engine, pass: SendPass): Promise<void> {
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tally.unavailable ??= standing
-  if (halted === 'less') await giveBackUnsent(engine, pass)
+  if (halted === 'less') await giveBackSurplus(engine, pass)
   // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
   if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
 }
 
-async function giveBackUnsent(engine: Engine, pass: SendPass): Promise<void> {
+async function giveBackSurplus(engine: Engine, pass: SendPass): Promise<void> {
   const { unsent, control } = pass
   const items = unsent.slice(unsent.length - pass.surplus())
   const reason = control.paused ? pausedReason(control.reason) : 'not sent: the live limit was lowered'

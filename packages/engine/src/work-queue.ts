@@ -14,7 +14,7 @@ import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
 import { CallWatch } from './running/call-watch.js'
-import { outageHoldups, withPause } from './running/holdups.js'
+import { outageHoldups } from './running/holdups.js'
 import { StandDown } from './running/stand-down.js'
 import { StopSwitch } from './running/stop-switch.js'
 import { DEFAULT_DEADLINE_MS, type StopOptions, type TickOptions } from './running/tick-options.js'
@@ -339,7 +339,9 @@ export class WorkQueue {
     this.#noteRole(tally)
     const control = await engine.queue.control.read()
     this.#notePause(tally, control)
-    const holdups = withPause(this.#last.holdups, control)
+    // Of the others the next tick knows more; what operators say is known now.
+    const others = this.#last.holdups.filter(({ kind }) => kind !== 'paused' && kind !== 'limit')
+    const holdups = [...controlHoldups(engine, control), ...others]
     await engine.record.write({ syncedTo: engine.sendState.flights.syncedTo(control.syncs ?? 0), holdups })
   }
 

@@ -77,6 +77,15 @@ export class EngineScene {
     throw new Error(`it had not ended after ${MAX_WAIT_MS} ms of the clock`)
   }
 
+  /** So many ticks, a second apart, after each of which something must hold. */
+  async ticks(engine: TestedEngine, count: number, afterEach: () => void | Promise<void>): Promise<void> {
+    for (let tick = 0; tick < count; tick++) {
+      await this.ended(engine.tick())
+      await afterEach()
+      await this.harness.clock.advance(1_000)
+    }
+  }
+
   /** Ticks, a second apart, until it holds. */
   async tickUntil(
     engine: TestedEngine,

@@ -70,7 +70,8 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
     'service starts',
   )
-  await warnOfRoom(queue, context, logger)
+  // Not waited for: to count what is in WAITING may take a storage long, and is no reason to start later.
+  void warnOfRoom(queue, context, logger)
   const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
   if (output.json) output.print('', end)
   leave(context, { deadline, isStopped: end.why === 'stopped', untilEmpty })
@@ -98,10 +99,14 @@ async function open(
   return { queue, worker }
 }
 
-/** Those in PROCESSING have their place already. */
+/** Those in PROCESSING have their place already. It never rejects. */
 async function warnOfRoom(queue: Queue, context: CommandContext, logger: Logger): Promise<void> {
-  const lacking = await context.checkRoom(() => queue.size('WAITING'))
-  if (lacking !== undefined) logger.warn({}, `too little room for what is in WAITING: ${lacking}`)
+  try {
+    const lacking = await context.checkRoom(() => queue.size('WAITING'))
+    if (lacking !== undefined) logger.warn({}, `too little room for what is in WAITING: ${lacking}`)
+  } catch (error) {
+    logger.debug({ err: error }, 'whether there is room for what is in WAITING is not known')
+  }
 }
 
 /** Both at once: whoever begins would otherwise be told of the second one when the first is installed. */

@@ -1,4 +1,4 @@
-import type { ControlState, SluiceError } from '@sluice/core'
+import type { SluiceError } from '@sluice/core'
 import { sideOf } from '../engine-errors.js'
 import type { Holdup } from '../tick-result.js'
 
@@ -19,14 +19,6 @@ export function outageHoldups(
     all.push({ kind: 'retry-after', message: `the ${sideOf(error)} asked to be left alone`, forMs })
   }
   return all.filter(({ kind }) => !said.some((one) => one.kind === kind))
-}
-
-/** The holdups of a tick, brought up to what the control says now. */
-export function withPause(holdups: readonly Holdup[], { paused, reason }: ControlState): Holdup[] {
-  const others = holdups.filter(({ kind }) => kind !== 'paused')
-  if (!paused) return others
-  const message = reason === undefined ? 'paused' : `paused: ${oneLine(reason)}`
-  return [{ kind: 'paused', message }, ...others]
 }
 
 function oneLine(text: string): string {

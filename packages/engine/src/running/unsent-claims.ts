@@ -1,11 +1,9 @@
 import type { ItemHead } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { nameOf } from '../running-jobs.js'
+import { settleUnsent } from '../sending/known-unsent.js'
 import { givenBack } from '../sending/send-settlements.js'
-import type { Tally } from '../tick-result.js'
-
-/** As many moves go to the queue in one call. */
-const MAX_SETTLEMENTS = 1_000
+import { newTally, type Tally } from '../tick-result.js'
 
 /** The items that this engine has claimed and not begun to send: surely without a job. */
 export class UnsentClaims {
@@ -53,32 +51,19 @@ const STOPPED = 'not sent: the engine that had claimed it was stopped'
  *
  * @param tally of the tick under way, if there is one
  */
-export async function giveBackUnsent(engine: Engine, tally?: Tally): Promise<void> {
-  const { unsent, lease, logger } = engine
-  const claims = unsent.take()
+export async function giveBackUnsent(engine: Engine, tally: Tally = newTally()): Promise<void> {
+  const claims = engine.unsent.take()
   if (claims.length === 0) return
+  const before = tally.settled.waiting
   try {
-    // Another engine may have sent them since it was lost.
-    if (!(await lease.keep())) return
-    let given = 0
-    for (let start = 0; start < claims.length; start += MAX_SETTLEMENTS)
-      given += await giveBack(engine, claims.slice(start, start + MAX_SETTLEMENTS))
-    if (tally !== undefined) {
-      tally.processing -= given
-      tally.settled.waiting += given
-    }
-    logger.info({ items: given }, 'items that were claimed and not sent are WAITING again')
+    const decided = claims.map(
+      (item) => ({ settlement: givenBack(engine, item, STOPPED), why: 'unsent' }) as const,
+    )
+    await settleUnsent(engine, tally, decided)
+    const items = tally.settled.waiting - before
+    if (items > 0) engine.logger.info({ items }, 'items that were claimed and not sent are WAITING again')
   } catch (error) {
     const what = 'items that were claimed and not sent stay in PROCESSING: the next engine sends them'
-    logger.warn({ err: error, items: claims.length }, what)
+    engine.logger.warn({ err: error, items: claims.length }, what)
   }
-}
-
-async function giveBack(engine: Engine, claims: readonly ItemHead[]): Promise<number> {
-  const { queue, memory } = engine
-  const { refused } = await queue.settle(claims.map((claim) => givenBack(engine, claim, STOPPED)))
-  const refusedIds = new Set(refused.map(({ id }) => id))
-  const given = claims.filter(({ id }) => !refusedIds.has(id))
-  for (const claim of given) memory.drop(claim)
-  return given.length
 }

@@ -1,14 +1,10 @@
-import type { JsonValue, ProbeSample, Queue } from '@sluice/core'
+import type { ProbeSample, Queue } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
+import { sentWellOf } from '../records/dispatcher-json.js'
 import { DISPATCHER_DOCUMENT } from '../records/document-names.js'
 
-/** The item of a sample, as the dispatcher's document keeps it. */
-export interface SentWellRef {
-  readonly id: string
-  readonly uid: string
-}
-
-type Known = SentWellRef & ProbeSample
+/** An item that the worker took. */
+type Known = ProbeSample & { readonly uid: string }
 
 /**
  * The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names, or any that has
@@ -20,11 +16,6 @@ export class SentWell {
 
   constructor(queue: Queue) {
     this.#queue = queue
-  }
-
-  /** For the dispatcher's document. */
-  get ref(): SentWellRef | undefined {
-    return this.#known && { id: this.#known.id, uid: this.#known.uid }
   }
 
   note(sent: Known): void {
@@ -40,7 +31,7 @@ export class SentWell {
   /** What can't be read now is as good as unknown: a probe is not worth an outage. */
   async #stored(): Promise<Known | undefined> {
     try {
-      const ref = refOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
+      const ref = sentWellOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
       const item = ref && (await this.#queue.lookup(ref.id))
       if (ref !== undefined && item?.uid === ref.uid) return { ...ref, body: item.body }
       // Any that has succeeded was sent well before.
@@ -51,14 +42,4 @@ export class SentWell {
       throw error
     }
   }
-}
-
-/** A damaged document, or one of another version, counts as none. */
-function refOf(state: JsonValue | undefined): SentWellRef | undefined {
-  if (typeof state !== 'object' || state === null || !('sentWell' in state)) return undefined
-  const { sentWell } = state
-  if (typeof sentWell !== 'object' || sentWell === null) return undefined
-  if (!('id' in sentWell) || !('uid' in sentWell)) return undefined
-  const { id, uid } = sentWell
-  return typeof id === 'string' && typeof uid === 'string' && id !== '' ? { id, uid } : undefined
 }

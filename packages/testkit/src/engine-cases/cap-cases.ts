@@ -28,11 +28,9 @@ export const capCases: readonly EngineCase[] = [
       const engine = scene.engine({ limit: 4 })
       await scene.ended(engine.tick())
       for (const id of ids.slice(0, 4)) await scene.queue.release(id)
-      for (let tick = 0; tick < 5; tick++) {
-        await scene.ended(engine.tick())
-        check(scene.running().length <= 4, 'no more than four jobs run', scene.running())
-        await harness.clock.advance(1_000)
-      }
+      await scene.ticks(engine, 5, () =>
+        check(scene.running().length <= 4, 'no more than four jobs run', scene.running()),
+      )
       await scene.drain(engine, () => check(scene.running().length <= 4, 'nor later', scene.running()))
       await scene.sizesAre({ SUCCESS: 8 }, 'and every item is done in the end')
     },
@@ -82,11 +80,9 @@ export const capCases: readonly EngineCase[] = [
       const engine = scene.engine({ limit: 4 })
       await scene.ended(engine.tick())
       await scene.queue.release('i000')
-      for (let tick = 0; tick < 4; tick++) {
-        await scene.ended(engine.tick())
-        same(scene.running(), ['i000 1'], 'the second attempt does not start beside the first')
-        await harness.clock.advance(1_000)
-      }
+      await scene.ticks(engine, 4, () =>
+        same(scene.running(), ['i000 1'], 'the second attempt does not start beside the first'),
+      )
       scene.endAll()
       await scene.tickUntil(engine, () => scene.running().length > 0, 'the second attempt starts')
       same(scene.running(), ['i000 2'], 'once the first has ended')
@@ -104,11 +100,9 @@ export const capCases: readonly EngineCase[] = [
       await scene.queue.requeue(['i000'])
       await scene.ended(first.stop())
       const second = scene.engine({ limit: 4 })
-      for (let tick = 0; tick < 4; tick++) {
-        await scene.ended(second.tick())
-        same(scene.running(), ['i000 1'], 'the job of the first attempt runs alone')
-        await harness.clock.advance(1_000)
-      }
+      await scene.ticks(second, 4, () =>
+        same(scene.running(), ['i000 1'], 'the job of the first attempt runs alone'),
+      )
       await scene.drain(second)
       same((await scene.item('i000')).stage, 'SUCCESS', 'and the second attempt brings it to its end')
     },

@@ -81,11 +81,9 @@ export const outcomeCases: readonly EngineCase[] = [
       await harness.clock.advance(1_000)
       await scene.ended(engine.tick())
       scene.worker.loseJob('i000')
-      for (let passedMs = 0; passedMs < 25_000; passedMs += 1_000) {
-        await scene.ended(engine.tick())
-        same((await scene.item('i000')).stage, 'PROCESSING', 'within the grace nothing follows from it')
-        await harness.clock.advance(1_000)
-      }
+      await scene.ticks(engine, 25, async () =>
+        same((await scene.item('i000')).stage, 'PROCESSING', 'within the grace nothing follows from it'),
+      )
       await scene.tickUntil(engine, async () => (await scene.item('i000')).stage === 'FAIL', 'it fails')
       same((await scene.item('i000')).failureClass, 'lost', 'and its class says why')
     },
@@ -98,11 +96,7 @@ export const outcomeCases: readonly EngineCase[] = [
       await scene.put(3)
       scene.worker.incompleteNext(3)
       const engine = scene.engine()
-      for (let tick = 0; tick < 3; tick++) {
-        await scene.ended(engine.tick())
-        same(scene.running(), [], 'nothing starts')
-        await harness.clock.advance(1_000)
-      }
+      await scene.ticks(engine, 3, () => same(scene.running(), [], 'nothing starts'))
       await scene.tickUntil(engine, () => scene.running().length === 3, 'and then all start')
       same(scene.running().length, 3, 'three')
     },
