@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     ...testBase,
     testTimeout: 300_000,
-    // Concurrent are only the cases of the contract on a real store, which wait most of the time.
+    // Concurrent are the cases of the contract that wait most of the time: on a real store, and for timeouts.
     maxConcurrency: 16,
     // Two files at a time, after what other packages test alone: nothing here looks at the time or starts a process.
     fileParallelism: true,

@@ -7,10 +7,10 @@ import {
   type Lease,
   type QueueDocument,
 } from '@sluice/core'
-import { LRUCache } from 'lru-cache'
 import type { Ground } from './ground.js'
 import { decodeDocumentFolder, encodeDocumentFolder } from './key-encoding.js'
 import { parseObject } from './object-texts.js'
+import { recentMap } from './recent-map.js'
 import { outOfStep } from './s3-errors.js'
 import { VersionChain, versionNumberOf, type Version } from './version-chain.js'
 
@@ -32,7 +32,7 @@ export interface DocumentRules {
 export class S3Documents {
   readonly #ground: Ground
   readonly #rules: DocumentRules
-  readonly #chains = new LRUCache<string, VersionChain>({ max: MAX_KNOWN })
+  readonly #chains = recentMap<VersionChain>(MAX_KNOWN)
 
   constructor(ground: Ground, rules: DocumentRules) {
     this.#ground = ground

@@ -1,7 +1,7 @@
 import type { JsonValue } from '@sluice/core'
-import { LRUCache } from 'lru-cache'
 import type { RunningStint } from './protocol/end-stint.js'
 import type { Seen } from './protocol/move-item.js'
+import { recentMap } from './recent-map.js'
 
 const MAX_KNOWN = 100_000
 /** Each is a kilobyte at most. */
@@ -16,12 +16,10 @@ const SURE_MS = 1_800_000
  * meantime fails at the store.
  */
 export class StintCache {
-  readonly #seen = new LRUCache<string, Seen>({ max: MAX_KNOWN })
-  readonly #live = new LRUCache<string, number>({ max: MAX_KNOWN })
-  readonly #ids = new LRUCache<string, string>({ max: MAX_KNOWN })
-  readonly #retryStates = new LRUCache<string, { readonly value: JsonValue | undefined }>({
-    max: MAX_RETRY_STATES,
-  })
+  readonly #seen = recentMap<Seen>(MAX_KNOWN)
+  readonly #live = recentMap<number>(MAX_KNOWN)
+  readonly #ids = recentMap<string>(MAX_KNOWN)
+  readonly #retryStates = recentMap<{ readonly value: JsonValue | undefined }>(MAX_RETRY_STATES)
   readonly #monotonicMs: () => number
 
   constructor(monotonicMs: () => number) {

@@ -1,5 +1,5 @@
 import type { Logger } from '@sluice/core'
-import { LRUCache } from 'lru-cache'
+import { recentMap } from './recent-map.js'
 import { placeText, type S3Place } from './s3-errors.js'
 
 const MAX_KNOWN = 10_000
@@ -14,7 +14,7 @@ export class StrayLog {
   readonly #place: S3Place
   readonly #monotonicMs: () => number
   /** When each was last found so. */
-  readonly #known = new LRUCache<string, number>({ max: MAX_KNOWN })
+  readonly #known = recentMap<number>(MAX_KNOWN)
 
   constructor(logger: Logger, { place, monotonicMs }: { place: S3Place; monotonicMs: () => number }) {
     this.#logger = logger
