@@ -12,8 +12,15 @@ export interface CheckedPlace {
   endOf(job: Pick<JobRef, 'uid' | 'attempt'>): 'SUCCESS' | 'FAIL' | 'runs' | 'none'
 }
 
+/** A call of which it is known how long it may take. */
+export interface TimedCall {
+  ended(nowMs: number): void
+  /** Its process was stopped dead or suspended meanwhile: how long it takes says nothing. */
+  excused(): void
+}
+
 /**
- * Holds a play against what Sluice promises: one start for each (uid, attempt), the cap, an end for every item, and that it is the end of its job. What
+ * Holds a play against what Sluice promises: one start for each (uid, attempt), the cap, an end for every item, that it is the end of its job, and that calls end in time. What
  * operators did, and what the cluster lost, it is told.
  */
 export class Checker {
@@ -22,6 +29,7 @@ export class Checker {
   readonly #startedAt = new Map<string, number>()
   /** Attempts whose items were moved by operators, and those whose jobs the cluster lost: what came of them is not the job's. */
   readonly #excused = new Set<string>()
+  readonly #calls = new Set<{ readonly what: string; readonly maxMs: number; readonly endByMs: number }>()
   #maxLimit: number
   #allowance = 0
 
@@ -57,7 +65,8 @@ export class Checker {
   }
 
   /** At any instant. */
-  now(place: CheckedPlace, processing: number): void {
+  now(place: CheckedPlace, { nowMs, processing }: { nowMs: number; processing: number }): void {
+    this.#overdue(nowMs)
     const running = place.running().length
     if (running > this.#maxLimit + this.#allowance)
       this.#break(
@@ -79,8 +88,25 @@ export class Checker {
     for (const item of items.finished) this.#checkOutcome(place, item)
   }
 
-  callEnded(what: string, ms: number, maxMs: number): void {
-    if (ms > maxMs) this.#break('time', `${what} took ${ms} ms; ${maxMs} are documented`)
+  /** A call whose longest time is documented. What is not ended by then has broken its promise, whether it ever ends or not. */
+  callBegan(what: string, { nowMs, maxMs }: { readonly nowMs: number; readonly maxMs: number }): TimedCall {
+    const call = { what, maxMs, endByMs: nowMs + maxMs }
+    this.#calls.add(call)
+    return {
+      ended: (endedMs) => {
+        this.#overdue(endedMs)
+        this.#calls.delete(call)
+      },
+      excused: () => void this.#calls.delete(call),
+    }
+  }
+
+  #overdue(nowMs: number): void {
+    for (const call of this.#calls) {
+      if (nowMs <= call.endByMs) continue
+      this.#calls.delete(call)
+      this.#break('time', `${call.what} had not ended after the ${call.maxMs} ms that are documented`)
+    }
   }
 
   #checkOutcome(place: CheckedPlace, item: ItemRecord): void {

@@ -4,12 +4,14 @@ import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import { ManualClock } from '@sluice/testkit'
 import { DummyWorker, JobStore } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
-import type { Checker } from './checker.js'
+import type { Checker, TimedCall } from './checker.js'
 import { Faults } from './faults.js'
 import { SimulatedProcess } from './process.js'
 import type { Setting } from './script.js'
 
 export const QUEUE = 'play'
+/** How long a service may take to stop. */
+const STOP_MS = 5_000
 
 interface Service {
   readonly process: SimulatedProcess
@@ -18,6 +20,9 @@ interface Service {
   readonly stop: AbortController
   /** Whether its loop has ended, by a stop or an error. */
   ended: boolean
+  /** Its stop, once it was told to. */
+  stopping?: Promise<void>
+  stopCall?: TimedCall
 }
 
 export interface PlaceOptions {
@@ -67,16 +72,46 @@ export class Place {
   }
 
   kill(index: number): void {
-    const { process, stop } = this.service(index)
+    const { process, stop, stopCall } = this.service(index)
     this.#options.checker.sendsCutOff(process.sendsInFlight)
     process.kill()
+    stopCall?.excused()
     stop.abort()
+  }
+
+  /** SIGTERM, as a service takes it: at once, and not when the tick under way has ended. */
+  stop(index: number): void {
+    const service = this.service(index)
+    if (service.process.isDead || service.ended) return
+    service.stop.abort()
+    service.stopping ??= this.#stop(service, index)
+  }
+
+  async #stop(service: Service, index: number): Promise<void> {
+    const { checker, trace } = this.#options
+    const nowMs = this.clock.monotonicMs()
+    const call = checker.callBegan(`stop of service ${index}`, { nowMs, maxMs: STOP_MS })
+    service.stopCall = call
+    if (service.process.isSuspended) call.excused()
+    try {
+      await service.workQueue.stop({ deadlineMs: STOP_MS })
+    } catch (error) {
+      // A service says so and exits all the same: its lease runs out.
+      trace(`service ${index} could not give its lease back: ${wordsOf(error)}`)
+    }
+    if (service.process.isDead) return
+    call.ended(this.clock.monotonicMs())
+    // The process exits: what it has sent off by now may still arrive.
+    checker.sendsCutOff(service.process.sendsInFlight)
+    service.process.kill()
+    service.ended = true
   }
 
   suspend(index: number, ms: number): void {
     const service = this.service(index)
     this.#options.checker.sendsCutOff(service.process.sendsInFlight)
     service.process.suspend()
+    service.stopCall?.excused()
     this.#suspensions.push({ service, untilMs: this.clock.monotonicMs() + ms })
   }
 
@@ -172,7 +207,7 @@ export class Place {
     const stop = new AbortController()
     const service: Service = { process, workQueue, worker, stop, ended: false }
     void this.#run(service, index).catch((error: unknown) => {
-      trace(`service ${index} ended: ${error instanceof Error ? error.message : String(error)}`)
+      trace(`service ${index} ended: ${wordsOf(error)}`)
       service.ended = true
     })
     return service
@@ -189,7 +224,7 @@ export class Place {
         random: () => random.unit(),
       })
     } finally {
-      if (!service.process.isDead) await service.workQueue.stop()
+      if (!service.process.isDead) await (service.stopping ??= this.#stop(service, index))
       service.ended = true
     }
   }
@@ -200,4 +235,8 @@ export class Place {
       `service ${index}: ${event.kind}${job === undefined ? '' : ` ${JSON.stringify(job)}`}`,
     )
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

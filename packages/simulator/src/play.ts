@@ -82,7 +82,8 @@ class Play {
 
   async #pass(ms: number): Promise<void> {
     await this.#place.pass(ms)
-    this.#checker.now(this.#place, await this.#place.queue.size('PROCESSING'))
+    const processing = await this.#place.queue.size('PROCESSING')
+    this.#checker.now(this.#place, { nowMs: this.#place.clock.monotonicMs(), processing })
   }
 
   async #put(count: number): Promise<void> {
@@ -149,7 +150,7 @@ class Play {
       case 'kill':
         return place.kill(act.service)
       case 'stop':
-        return place.service(act.service).stop.abort()
+        return place.stop(act.service)
       case 'revive':
         return place.revive(act.service)
       case 'suspend':
