@@ -63,7 +63,10 @@ export async function dispatch(engine: Engine, pass: SendPass, input: DispatchIn
   const later = [...input.ahead.later]
   const { exchanges, outage, capacity } = engine.sendState
   // While nobody knows why all sends fail, new items are tried before those that have failed.
-  if (exchanges > 0 && fresh.length === 0) later.push(...(await claimAndSend(engine, pass, exchanges)).later)
+  const exchanged =
+    exchanges > 0 && fresh.length === 0 ? await claimAndSend(engine, pass, exchanges) : undefined
+  if (exchanged !== undefined) later.push(...exchanged.later)
+  await pass.sendsEnded()
   await sendAll(engine, pass, fresh)
   // After a refusal of all nothing more is claimed before something was sent well.
   if (outage === undefined && capacity.message === undefined) later.unshift(...tried)
@@ -107,30 +110,48 @@ function split({ sendState: { refused } }: Engine, sendings: readonly Sending[])
   return [fresh, tried]
 }
 
+/**
+ * Claims again as soon as all that is claimed is on its way, and not when it has arrived: where sends take long, places would stand empty while the last
+ * ones of each claim end.
+ */
 async function sendNew(engine: Engine, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
   const { tally } = pass
   const later: Sending[] = []
   let { count } = ahead
   while (pass.halted === undefined && !ahead.isAll && count < engine.maxBatchItems) {
+    if (!isWell(engine, pass)) await pass.sendsEnded()
+    await judgeSuspects(engine, pass)
     const more = await claimAndSend(engine, pass, engine.maxBatchItems - count)
-    if (more.count === 0) break
     count += more.count
     later.push(...more.later)
+    // Without room: what turns out to be refused may leave some.
+    if (more.count === 0 && (more.isAll || !pass.isSending)) break
+    if (more.count === 0) await pass.sendsEnded()
   }
+  await pass.sendsEnded()
+  await judgeSuspects(engine, pass)
   // The batch was cut, not the work: the rest need not wait for the next interval.
   if (pass.halted === undefined && count >= engine.maxBatchItems && roomFor(engine, pass) > 0)
     tally.nextDelayMs = 0
   return later
 }
 
+/** The worker takes jobs, as far as this pass shows: no item is claimed for an outage that the sends under way are about to meet. */
+function isWell({ sendState: { trust } }: Engine, { tally, hasSuspects }: SendPass): boolean {
+  return tally.sent > 0 && !hasSuspects && !trust.isSuspect
+}
+
+/** Resolves when all sends have begun but those of `later`. */
 async function claimAndSend(engine: Engine, pass: SendPass, max: number): Promise<Claimed> {
+  // The poll, or the send before, may have taken long.
+  await pass.controlIsCurrent()
   const wanted = Math.min(roomFor(engine, pass), max, claimSize(engine))
   if (wanted === 0 || pass.halted !== undefined || !(await engine.lease.keep())) return NOTHING_CLAIMED
   const claimedAtMs = engine.clock.monotonicMs()
   const items = await claim(engine, pass, wanted)
   const startable = (await startableNow(engine, items)).map((item) => newSending(pass, item, claimedAtMs))
   const [fresh, later] = split(engine, startable)
-  await sendAll(engine, pass, fresh)
+  await startSends(engine, pass, fresh).begun
   return { count: items.length, isAll: items.length === 0, later }
 }
 
@@ -170,12 +191,39 @@ function roomFor({ policy }: Engine, { tally, control }: SendPass): number {
 }
 
 async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
-  const { clock, sendConcurrency, sendState } = engine
-  const beganMs = clock.monotonicMs()
-  const before = pass.tally.sent
-  await forEachParallel(sendings, sendConcurrency, (sending) => sendItem(engine, pass, sending))
-  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
+  await startSends(engine, pass, sendings).ended
   await judgeSuspects(engine, pass)
+}
+
+interface Sends {
+  /** Each has its place in flight, or gets none in this pass. */
+  readonly begun: Promise<void>
+  readonly ended: Promise<void>
+}
+
+function startSends(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Sends {
+  const { promise: begun, resolve } = Promise.withResolvers<void>()
+  let waiting = sendings.length
+  if (waiting === 0) resolve()
+  const onEntered = (): void => {
+    waiting -= 1
+    if (waiting === 0) resolve()
+  }
+  const ended = measured(engine, pass, () =>
+    forEachParallel(sendings, engine.sendConcurrency, (sending) =>
+      sendItem(engine, pass, { ...sending, onEntered }),
+    ),
+  )
+  pass.track(ended)
+  return { begun, ended }
+}
+
+/** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
+async function measured(engine: Engine, pass: SendPass, work: () => Promise<void>): Promise<void> {
+  const { clock, sendState } = engine
+  const [beganMs, before] = [clock.monotonicMs(), pass.tally.sent]
+  await work()
+  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
 }
 
 /** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */

@@ -11,6 +11,8 @@ export interface Sending {
   /** Called right before the send; `undefined`: the item has been moved, and nothing is sent. */
   readonly body: () => Promise<JsonValue | undefined>
   readonly again: boolean
+  /** It has its place in flight, or gets none in this pass. */
+  readonly onEntered?: () => void
 }
 
 /**
@@ -18,7 +20,9 @@ export interface Sending {
  * not sent is decided when the sends around it have ended.
  */
 export async function sendItem(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
-  if (!(await pass.enter())) return
+  const hasEntered = await pass.enter()
+  sending.onEntered?.()
+  if (!hasEntered) return
   try {
     await send(engine, pass, sending)
   } catch (error) {
@@ -61,7 +65,7 @@ function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemHead): void {
   pass.noteBegun(head)
 }
 
-interface Delivery extends Omit<Sending, 'body'> {
+interface Delivery extends Omit<Sending, 'body' | 'onEntered'> {
   readonly body: JsonValue
 }
 

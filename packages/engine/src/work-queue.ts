@@ -1,4 +1,5 @@
 import { assertSpan, isSluiceError, type Clock, type ControlState } from '@sluice/core'
+import { ControlNotes } from './control-notes.js'
 import { dispatch, NOTHING_CLAIMED, pausedReason, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
@@ -25,6 +26,7 @@ import { giveBack } from './sending/give-back.js'
 import { controlHoldups, sendHoldups } from './sending/holdups.js'
 import { SendPass } from './sending/send-pass.js'
 import { SendState } from './sending/send-state.js'
+import { settled } from './settled.js'
 import { Sweeper } from './sweeper.js'
 import { OpenLookups } from './truth/open-lookups.js'
 import { QuietJobs } from './truth/quiet-jobs.js'
@@ -60,6 +62,7 @@ export class WorkQueue {
   readonly #options: CheckedOptions
   #engine: Engine
   readonly #outages: OutageLog
+  readonly #control: ControlNotes
   readonly #sweeper: Sweeper
   readonly #standDown: StandDown
   readonly #doorbell = new Doorbell()
@@ -67,11 +70,10 @@ export class WorkQueue {
   #lastTurn: Promise<unknown> = Promise.resolve()
   #role: TickResult['role'] | undefined
   #fence: number | undefined
-  #paused = false
   /** The tick has written what it has to say to other processes. */
   #isSaid = false
   /** Of the latest tick. */
-  #last: Pick<TickResult, 'unavailable' | 'holdups'> = { holdups: [] }
+  #last: Pick<TickResult, 'unavailable' | 'holdups' | 'processing' | 'orphans'> = newTally()
 
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
   constructor(options: WorkQueueOptions) {
@@ -79,6 +81,7 @@ export class WorkQueue {
     this.#engine = this.#newEngine(this.#options)
     const emit = (event: WorkEvent) => this.#emit(event)
     this.#outages = new OutageLog({ ...this.#options, emit })
+    this.#control = new ControlNotes(this.#options.logger, emit)
     this.#standDown = new StandDown({ ...this.#options, emit })
     this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
@@ -269,20 +272,33 @@ export class WorkQueue {
   async #pass(engine: Engine, tally: Tally): Promise<void> {
     if (!(await engine.lease.take())) return
     this.#noteRole(tally)
+    const readAtMs = this.clock.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
-    const [controlRead, looked] = await Promise.allSettled([engine.queue.control.read(), look(engine, tally)])
-    if (controlRead.status === 'rejected') throw controlRead.reason
-    const control = controlRead.value
-    this.#notePause(tally, control)
-    tally.holdups.push(...controlHoldups(engine, control))
-    await this.#answerSync(engine, control)
-    if (looked.status === 'rejected') throw looked.reason
-    engine.unsent.keepOnly(looked.value.found.items)
-    const pass = new SendPass(engine, tally, control)
+    const looking = settled(look(engine, tally))
+    const read = await settled(engine.queue.control.read())
+    if (read.status === 'rejected') {
+      await looking
+      throw read.reason
+    }
+    const state = read.value
+    this.#control.note(tally, state)
+    // From now on the control is read every second: a poll may take long.
+    const onRead = (later: ControlState): void => this.#control.note(tally, later)
+    const pass = new SendPass(engine, tally, { state, readAtMs, onRead })
     try {
+      await this.#answerSync(engine, state)
+      const looked = await looking
+      if (looked.status === 'rejected') throw looked.reason
+      engine.unsent.keepOnly(looked.value.found.items)
       await this.#settleAndSend(engine, pass, looked.value)
+    } catch (error) {
+      pass.halt('queue')
+      throw error
     } finally {
+      await looking
+      await pass.sendsEnded()
       pass.stop()
+      tally.holdups.unshift(...controlHoldups(engine, tally, pass.control))
     }
     pass.assertWhole()
   }
@@ -338,10 +354,10 @@ export class WorkQueue {
     if (!(await engine.lease.take())) return
     this.#noteRole(tally)
     const control = await engine.queue.control.read()
-    this.#notePause(tally, control)
+    this.#control.note(tally, control)
     // Of the others the next tick knows more; what operators say is known now.
     const others = this.#last.holdups.filter(({ kind }) => kind !== 'paused' && kind !== 'limit')
-    const holdups = [...controlHoldups(engine, control), ...others]
+    const holdups = [...controlHoldups(engine, this.#last, control), ...others]
     await engine.record.write({ syncedTo: engine.sendState.flights.syncedTo(control.syncs ?? 0), holdups })
   }
 
@@ -363,14 +379,6 @@ export class WorkQueue {
     this.#engine.unsent.clear()
     this.#engine.polls.noteNewDispatcher()
     this.#engine.sendState.noteNewDispatcher()
-  }
-
-  #notePause(tally: Tally, { paused, reason }: ControlState): void {
-    tally.paused = paused
-    if (paused === this.#paused) return
-    this.#paused = paused
-    if (!paused) this.#emit({ kind: 'resumed' })
-    else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
   }
 
   #emit(event: WorkEvent): void {

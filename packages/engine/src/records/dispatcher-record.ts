@@ -40,6 +40,7 @@ export class DispatcherRecord {
   #sentWell: SentWell | undefined
   #sentWellAtMs = Number.NEGATIVE_INFINITY
   #isFailing = false
+  #writing: Promise<void> = Promise.resolve()
   #deniedUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: DispatcherRecordOptions) {
@@ -64,6 +65,14 @@ export class DispatcherRecord {
     this.#sentWellAtMs = nowMs
   }
 
+  /** One more thing that holds the queue back, until the next {@link DispatcherRecord.write}. Never rejects: whoever needs the lease asks for it. */
+  async tell(holdup: Holdup): Promise<void> {
+    const others = (this.#stored?.holdups ?? []).filter(({ kind }) => kind !== holdup.kind)
+    await this.write({ holdups: [holdup, ...others] }).catch(() => {
+      // The lease is lost: another engine's word counts now.
+    })
+  }
+
   /**
    * Writes what is new. Under no lease nothing is written: another engine's word counts then.
    *
@@ -72,8 +81,13 @@ export class DispatcherRecord {
   async write(note: DispatcherNote): Promise<void> {
     const { clock } = this.#options
     if (clock.monotonicMs() < this.#deniedUntilMs) return
+    // One after the other: each goes on from what the one before has stored.
+    const writing = this.#writing.then(() => this.#write(note))
+    this.#writing = writing.catch(() => {
+      // Its own caller is told.
+    })
     try {
-      await this.#write(note)
+      await writing
       this.#isFailing = false
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error

@@ -36,7 +36,8 @@ export class StandDown {
   /** Does the work of a tick under a guard, which keeps the lease meanwhile, and ends the tick when a call of it is stuck. */
   async guard(engine: Engine, tally: Tally, work: () => Promise<void>): Promise<void> {
     const ended = new AbortController()
-    const guarding = guardTick(engine, ended.signal)
+    const onSlow = (slow: OpenCall): void => this.#tellSlow(engine, slow)
+    const guarding = guardTick({ ...engine, onSlow }, ended.signal)
     const working = work()
     try {
       const stuck = await Promise.race([working.then(() => undefined), guarding])
@@ -95,6 +96,15 @@ export class StandDown {
     const giving = engine.lease.giveBack()
     if (await within(clock, ms / 2, giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
+  }
+
+  /** The tick goes on waiting; the log and `status` say for what. */
+  #tellSlow({ record, stallMs }: Engine, { call, forMs }: OpenCall): void {
+    const seconds = Math.round(forMs / 1_000)
+    const message = `${callText(call)} has not answered for ${seconds} s; it is given up after ${Math.round(stallMs / 1_000)} s`
+    this.#options.logger.warn({ call: callText(call), forMs: Math.round(forMs) }, message)
+    // A storage that does not answer can't be written to.
+    if (call.of === 'worker') void record.tell({ kind: 'worker', message })
   }
 
   async #giveUp(engine: Engine, tally: Tally, stuck: OpenCall): Promise<void> {

@@ -8,10 +8,15 @@ export interface TickGuardOptions {
   readonly calls: CallWatch
   readonly leaseTtlMs: number
   readonly stallMs: number
+  /** Told of a call that takes long, at most once a minute. */
+  readonly onSlow: (slow: OpenCall) => void
 }
 
 /** How exactly a stall is timed. */
 const LOOK_MS = 1_000
+/** A person who looks at a log or a status by then wants to know why nothing goes on. */
+const SLOW_MS = 10_000
+const SAY_EVERY_MS = 60_000
 
 /**
  * Watches over a tick while it runs: renews the lease when a third of it is over, whatever the tick waits for, but only until a call of it is stuck.
@@ -24,8 +29,9 @@ export async function guardTick(
   options: TickGuardOptions,
   ended: AbortSignal,
 ): Promise<OpenCall | undefined> {
-  const { clock, lease, calls, leaseTtlMs, stallMs } = options
+  const { clock, lease, calls, leaseTtlMs, stallMs, onSlow } = options
   const everyMs = Math.min(leaseTtlMs / 3, LOOK_MS)
+  let saidAtMs = Number.NEGATIVE_INFINITY
   for (let beforeMs = clock.monotonicMs(); ;) {
     await clock.sleep(everyMs, ended)
     if (ended.aborted) return undefined
@@ -35,6 +41,11 @@ export async function guardTick(
     beforeMs = nowMs
     const stuck = calls.stuck(stallMs)
     if (stuck !== undefined) return stuck
+    const slow = nowMs - saidAtMs < SAY_EVERY_MS ? undefined : calls.stuck(SLOW_MS)
+    if (slow !== undefined) {
+      saidAtMs = nowMs
+      onSlow(slow)
+    }
     if (lease.held) renew(lease)
   }
 }

@@ -14,21 +14,17 @@ export interface ControlWatchOptions {
 /** Operators are obeyed within about this, while jobs are being sent. */
 const EVERY_MS = 1_000
 
-/** Reads the queue's control every second while the sends of a pass are under way. */
+/** Reads the queue's control every second while a pass is under way, be it that it waits for the poll or for its sends. */
 export class ControlWatch {
   readonly #options: ControlWatchOptions
   readonly #stop = new AbortController()
-  #reading: { readonly sinceMs: number; readonly ended: Promise<void> } | undefined
-  #isStarted = false
+  #readAtMs: number
+  #reading: Promise<void> | undefined
 
-  constructor(options: ControlWatchOptions) {
+  /** @param readAtMs when the last read before began, by the monotonic clock */
+  constructor(options: ControlWatchOptions, readAtMs: number) {
     this.#options = options
-  }
-
-  /** Once is enough. */
-  start(): void {
-    if (this.#isStarted || this.#stop.signal.aborted) return
-    this.#isStarted = true
+    this.#readAtMs = readAtMs
     // Not awaited: it ends by `stop` and never rejects.
     void this.#watch()
   }
@@ -38,11 +34,12 @@ export class ControlWatch {
     this.#stop.abort()
   }
 
-  /** Resolves once no read is overdue: a storage that is slow to answer must not hide an operator's word for long. */
+  /**
+   * Resolves once no read is overdue: neither a storage that is slow to answer nor a process that stood still must hide an operator's word for long.
+   */
   async current(): Promise<void> {
     const { clock } = this.#options
-    if (this.#reading !== undefined && clock.monotonicMs() - this.#reading.sinceMs >= EVERY_MS)
-      await this.#reading.ended
+    if (clock.monotonicMs() - this.#readAtMs >= 2 * EVERY_MS && !this.#stop.signal.aborted) await this.#read()
   }
 
   async #watch(): Promise<void> {
@@ -52,19 +49,26 @@ export class ControlWatch {
       await clock.sleep(EVERY_MS, signal)
       if (signal.aborted) return
       this.#options.onTick()
-      const ended = this.#read()
-      this.#reading = { sinceMs: clock.monotonicMs(), ended }
-      await ended
-      this.#reading = undefined
+      await this.#read()
     }
   }
 
+  /** One at a time. */
+  #read(): Promise<void> {
+    this.#reading ??= this.#readNow().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
   /** Never rejects. */
-  async #read(): Promise<void> {
-    const { queue, onRead, onError } = this.#options
+  async #readNow(): Promise<void> {
+    const { queue, clock, onRead, onError } = this.#options
     const { signal } = this.#stop
+    const beganMs = clock.monotonicMs()
     try {
       const control = await queue.control.read()
+      this.#readAtMs = beganMs
       if (!signal.aborted) onRead(control)
     } catch (error) {
       if (!signal.aborted) onError(error)

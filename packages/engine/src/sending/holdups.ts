@@ -3,20 +3,29 @@ import type { Engine } from '../engine.js'
 import { roomIn } from '../release-policy.js'
 import type { Holdup, Tally } from '../tick-result.js'
 
-/** What operators hold the queue back with. */
-export function controlHoldups({ policy }: Engine, { paused, reason, limits }: ControlState): Holdup[] {
+/** What operators hold the queue back with: a live limit only where it, and not the configured one, leaves no room. */
+export function controlHoldups(
+  { policy }: Pick<Engine, 'policy'>,
+  { processing, orphans }: Pick<Tally, 'processing' | 'orphans'>,
+  { paused, reason, limits }: ControlState,
+): Holdup[] {
   const why = reason === undefined ? '' : `: ${reason}`
-  const atMost = (live: ControlState['limits']): number =>
-    roomIn(policy, { processing: 0, orphans: 0, limits: live })
-  const names = Object.keys(limits).join(', ')
-  const limit = limits[MAX_PROCESSING_LIMIT]
-  const which = limit === undefined ? `live limits (${names})` : `the live limit ${MAX_PROCESSING_LIMIT}`
+  const isFull = roomIn(policy, { processing, orphans, limits }) === 0
+  const isLimit = isFull && roomIn(policy, { processing, orphans, limits: {} }) > 0
   return [
     ...(paused ? [{ kind: 'paused', message: `the queue is paused${why}` } as const] : []),
-    ...(atMost(limits) < atMost({})
-      ? [{ kind: 'limit', message: `${which}: at most ${atMost(limits)} jobs run` } as const]
-      : []),
+    ...(isLimit ? [{ kind: 'limit', message: limitMessage(policy, limits) } as const] : []),
   ]
+}
+
+function limitMessage(policy: Engine['policy'], limits: ControlState['limits']): string {
+  const atMost = roomIn(policy, { processing: 0, orphans: 0, limits })
+  const limit = limits[MAX_PROCESSING_LIMIT]
+  const which =
+    limit === undefined
+      ? `the live limits (${Object.keys(limits).join(', ')})`
+      : `the live limit ${MAX_PROCESSING_LIMIT}`
+  return `${which}: at most ${atMost} jobs run`
 }
 
 /** What else keeps items from starting, at the end of a tick. */

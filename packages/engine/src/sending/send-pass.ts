@@ -33,6 +33,14 @@ export interface Suspect {
   readonly successes: number
 }
 
+/** The control as the tick has read it, and who else is told when it is read again. */
+export interface PassControl {
+  readonly state: ControlState
+  /** When that read began, by the monotonic clock. */
+  readonly readAtMs: number
+  readonly onRead: (control: ControlState) => void
+}
+
 /** The sends of one tick. */
 export class SendPass {
   readonly tally: Tally
@@ -48,6 +56,7 @@ export class SendPass {
   #halt: Halt | undefined
   readonly #failures: unknown[] = []
   #inFlight = 0
+  readonly #sends = new Set<Promise<void>>()
   #waiting: (() => void)[] = []
   /** Items that had never failed before, and whose sends began. */
   freshSends = 0
@@ -56,19 +65,23 @@ export class SendPass {
   #outage: SluiceError | undefined
   #isPuzzling = false
 
-  constructor(engine: Engine, tally: Tally, control: ControlState) {
+  constructor(engine: Engine, tally: Tally, { state, readAtMs, onRead }: PassControl) {
     this.tally = tally
     this.#engine = engine
-    this.#control = control
+    this.#control = state
     const { queue, clock, sendState } = engine
     this.claims = new FreshClaims(queue, clock)
-    this.#watch = new ControlWatch({
+    const watch = {
       queue,
       clock,
       onTick: () => this.#leaveStragglers(),
-      onRead: (read) => this.#noteControl(read),
-      onError: (error) => this.fail(error),
-    })
+      onRead: (read: ControlState) => {
+        onRead(read)
+        this.#noteControl(read)
+      },
+      onError: (error: unknown) => this.fail(error),
+    }
+    this.#watch = new ControlWatch(watch, readAtMs)
     this.#carryOver(sendState.pass)
     sendState.pass = this
     sendState.trust.beginPass()
@@ -151,6 +164,11 @@ export class SendPass {
     this.#suspects.push(suspect)
   }
 
+  /** Sends have failed, and what that says is not decided yet. */
+  get hasSuspects(): boolean {
+    return this.#suspects.length > 0
+  }
+
   noteRejected(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
   }
@@ -185,7 +203,6 @@ export class SendPass {
    * @returns whether a send may begin; then {@link SendPass.leave} is to be called
    */
   async enter(): Promise<boolean> {
-    this.#watch.start()
     while (this.halted === undefined && this.#inFlight >= this.#places()) {
       // Nothing that this pass waits for would wake it.
       if (this.#inFlight === 0) this.halt('busy')
@@ -198,12 +215,26 @@ export class SendPass {
     return true
   }
 
+  /** Sends of which the pass has to see the end, be it by an error. */
+  track(ended: Promise<void>): void {
+    this.#sends.add(ended)
+    void ended.then(() => this.#sends.delete(ended))
+  }
+
+  get isSending(): boolean {
+    return this.#sends.size > 0
+  }
+
+  async sendsEnded(): Promise<void> {
+    await Promise.all(this.#sends)
+  }
+
   leave(): void {
     this.#inFlight -= 1
     this.wake()
   }
 
-  /** Resolves once the control is known as it was a second ago. */
+  /** Resolves once the control is known as it was a moment ago. */
   controlIsCurrent(): Promise<void> {
     return this.#watch.current()
   }

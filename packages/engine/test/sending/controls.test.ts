@@ -251,3 +251,31 @@ test('a control that can not be read is an outage of the queue: sends end, claim
   expect(world.started).toHaveLength(400)
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
+
+test('sends of 800 ms, sixteen at once: all sixteen places are in use until the last item has begun', async () => {
+  const { world, stop } = await sending(320, 320)
+  await world.clock.advance(60_000)
+  await stop()
+  expect(world.started.length).toBe(320)
+  const beganMs = world.sends.map(({ atMs }) => atMs)
+  const takenMs = Math.max(...beganMs) - Math.min(...beganMs)
+  // Twenty rounds of sixteen; the first claims are small ones, before the rate is known.
+  expect(takenMs).toBeLessThanOrEqual(20 * SEND_MS)
+})
+
+test('a live limit that leaves room holds nothing up, and is not said to', async () => {
+  const world = new SendsWorld()
+  await world.put(3)
+  await world.queue.control.setLimits({ maxProcessing: 2 })
+  const worker = world.slowWorker(() => 0)
+  const engine = world.engine({ worker, policy: processingLimit(10) })
+  const stop = world.start(engine)
+  await world.clock.advance(1_000)
+  expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ kind: 'limit' }])
+  for (const { id } of worker.running()) worker.settleJob(id, { stage: 'SUCCESS' })
+  await world.clock.advance(3_000)
+  await stop()
+  expect(world.ticks.at(-1)?.result.holdups).toEqual([])
+  const limitLines = world.logs.filter(({ message }) => message.startsWith('live limits: '))
+  expect(limitLines).toMatchObject([{ level: 'info', fields: { limits: { maxProcessing: 2 } } }])
+})
