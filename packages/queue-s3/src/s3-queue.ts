@@ -58,7 +58,7 @@ import { Sweep, type S3SweepOptions } from './sweep.js'
 
 const SUPPORTS = {
   durable: true,
-  multiProcess: true,
+  sharedBy: 'network',
   maxBodyBytes: 1_048_576,
   // The store tells its time in whole seconds; an answer is up to as long under way again.
   orderPrecisionMs: 2_000,
