@@ -22,6 +22,7 @@ const steps = {
   arrows: [pinnedNode, 'scripts/check-arrows.mjs'],
   types: turbo('typecheck'),
   unused: [...bin('knip/bin/knip.js')],
+  'old-versions': [pinnedNode, 'scripts/old-versions.mjs', '--check'],
   packages: [pinnedNode, 'scripts/check-packages.mjs'],
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   test: ['npm', 'test'],
