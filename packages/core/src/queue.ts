@@ -289,6 +289,8 @@ export interface Queue {
    * @param holder unique for each process that asks
    * @param ttlMs how long it lives without `renew`, 100 or more
    * @returns `undefined` while another holder has it
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage; every later call of this object then rejects with it
+   * [Q-VERSION-1]
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
 

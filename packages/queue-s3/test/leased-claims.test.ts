@@ -65,7 +65,11 @@ test('a renewal costs a PUT, two LISTs, and a GET for the version of the queue',
   const { server, queue } = await open()
   const lease = await leaseOf(queue)
   await lease.renew()
-  expect(await requests(server, () => lease.renew())).toEqual({ PutObject: 1, GetObject: 1, ListObjectsV2: 2 })
+  expect(await requests(server, () => lease.renew())).toEqual({
+    PutObject: 1,
+    GetObject: 1,
+    ListObjectsV2: 2,
+  })
 })
 
 test('a lease that is lost while a get claims: the get rejects, and each item is back in its place with all it had', async () => {

@@ -65,7 +65,9 @@ describe.each(['format-1', 'draft-1'])('two versions on one bucket: today’s an
     const before = made.keys()
     await expect(openQueue(optionsOn(made))).rejects.toMatchObject({
       code: 'SLUICE_QUEUE_CORRUPT',
-      message: expect.stringMatching(/Finish its items with the version that made it|Use the version that made it/),
+      message: expect.stringMatching(
+        /Finish its items with the version that made it|Use the version that made it/,
+      ),
     })
     expect(made.keys()).toEqual(before)
     expect(await lease?.renew()).toBe(true)

@@ -14,6 +14,10 @@ function absent(path: string): Error {
   return Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' })
 }
 
+async function denied(): Promise<number> {
+  throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
+}
+
 describe('the file system of a SQLite file', () => {
   test.each([
     [0x6969, 'NFS'],
@@ -60,7 +64,6 @@ describe('the file system of a SQLite file', () => {
     const unknown = { is: 'unknown' }
     expect(await fileSystemOf('/x', { platform: 'darwin', typeOf: async () => 0x6969 })).toEqual(unknown)
     expect(await fileSystemOf('C:\\x', { platform: 'win32', typeOf: async () => 0 })).toEqual(unknown)
-    const denied = async () => Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
     expect(await fileSystemOf('/x/y', { platform: 'linux', typeOf: denied })).toEqual(unknown)
   })
 

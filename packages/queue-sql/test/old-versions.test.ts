@@ -14,7 +14,11 @@ const UPGRADE = {
   message: expect.stringMatching(/a newer @sluice\/queue-sql has upgraded .*: upgrade it here too/s),
 }
 /** Of a queue that was opened with tables that are too new. */
-const TOO_NEW = { code: 'SLUICE_QUEUE_CORRUPT', retryable: false, message: expect.stringMatching(/Upgrade @sluice\/queue-sql here too/) }
+const TOO_NEW = {
+  code: 'SLUICE_QUEUE_CORRUPT',
+  retryable: false,
+  message: expect.stringMatching(/Upgrade @sluice\/queue-sql here too/),
+}
 
 const LONG_MS = 600_000
 const directories: string[] = []

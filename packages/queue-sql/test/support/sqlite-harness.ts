@@ -31,6 +31,12 @@ export function asBeforeText(prefix: string): string {
   return `delete from ${prefix}schema where version > ${SCHEMA_VERSION}`
 }
 
+function runText(file: string, text: string): void {
+  const database = new DatabaseSync(file)
+  database.exec(text)
+  database.close()
+}
+
 export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
   const directory = freshDirectory()
   const opened: Queue[] = []
@@ -68,13 +74,9 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
       return { queue, reached: () => trouble.reached, callMs: queue.supports.longestCallMs ?? 0 }
     },
     upgrade: async () => {
-      const run = (text: string) => {
-        const database = new DatabaseSync(join(directory, 'queue.db'))
-        database.exec(text)
-        database.close()
-      }
-      run(newerText('sluice_'))
-      return async () => run(asBeforeText('sluice_'))
+      const file = join(directory, 'queue.db')
+      runText(file, newerText('sluice_'))
+      return async () => runText(file, asBeforeText('sluice_'))
     },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))
