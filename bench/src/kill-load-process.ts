@@ -8,10 +8,10 @@ import type { Work } from './kill-crew.ts'
 const work: Work = JSON.parse(process.argv[2] ?? '')
 const loaded: { openQueue(options: object): Promise<Queue> } = await import(work.module)
 const queue = await loaded.openQueue(work.options)
-let stopped = false
-process.on('SIGTERM', () => (stopped = true))
+const stop = new AbortController()
+process.on('SIGTERM', () => stop.abort())
 say(['ready'])
-for (let turn = 0; !stopped; turn++) {
+for (let turn = 0; !stop.signal.aborted; turn++) {
   const items = await tried(() => queue.get(work.batch))
   say(items.map(({ id, uid, attempt }) => `claim ${id} ${uid} ${attempt}`))
   const outcomes = items.map(({ id, attempt }, index): Settlement => {

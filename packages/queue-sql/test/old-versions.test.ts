@@ -36,6 +36,11 @@ interface Store {
   readonly crashAt: (point: number) => Crash
 }
 
+function keep(queue: Queue): Queue {
+  opened.push(queue)
+  return queue
+}
+
 function storeOf(kind: 'SQLite' | 'PostgreSQL', layout: OldLayout): Store {
   const isFile = kind === 'SQLite'
   const directory = freshDirectory()
@@ -49,10 +54,6 @@ function storeOf(kind: 'SQLite' | 'PostgreSQL', layout: OldLayout): Store {
     tablePrefix: freshPrefix(),
     poolSize: 3,
     timeoutMs: 60_000,
-  }
-  const keep = (queue: Queue): Queue => {
-    opened.push(queue)
-    return queue
   }
   return {
     older: async () => keep(await (await oldVersion(layout))(options)),
