@@ -22,6 +22,7 @@ const steps = {
   arrows: [pinnedNode, 'scripts/check-arrows.mjs'],
   types: turbo('typecheck'),
   unused: [...bin('knip/bin/knip.js')],
+  'old-versions': [pinnedNode, 'scripts/old-versions.mjs', '--check'],
   packages: [pinnedNode, 'scripts/check-packages.mjs'],
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   test: ['npm', 'test'],
@@ -37,6 +38,7 @@ const steps = {
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
   scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
   poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
+  'kill-load': [pinnedNode, 'bench/kill-load.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []

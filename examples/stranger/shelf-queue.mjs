@@ -185,7 +185,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     name,
     supports: {
       durable: false,
-      multiProcess: false,
+      sharedBy: 'process',
       maxBodyBytes: MAX_BYTES,
       orderPrecisionMs: 0,
       fencedClaims: true,

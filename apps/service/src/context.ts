@@ -7,7 +7,7 @@ import type { FlagSetting, LoadedConfig } from './config/load-config.js'
 import { parseText } from './config/setting-text.js'
 import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
 import { watchInterrupts, type Interrupts } from './interrupt.js'
-import { Output, warningsOf, type TextStream } from './output.js'
+import { Output, saidOnce, warningsOf, type TextStream } from './output.js'
 
 /** Whoever loads a list and sees no error would think it is kept. */
 const ALONE =
@@ -139,15 +139,12 @@ export class CliContext implements CommandContext {
   async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
-    const said = new Set<string>()
+    const given = use.logger ?? warningsOf(this.output)
     // What is said of a queue when it is looked for is said again when it is opened.
-    const warn = (text: string): void => {
-      if (said.size < said.add(text).size) this.output.warn(text)
-    }
-    const logger = warningsOf({ warn })
-    if (!make) await assertQueueExists(loaded.config.queue, { ...loaded, logger })
-    const queue = await openQueuePackage(loaded.config.queue, { ...loaded, logger, ...use, brief })
-    if (!queue.supports.multiProcess) this.output.warn(ALONE)
+    const options = { ...loaded, ...use, brief, logger: make ? given : saidOnce(given) }
+    if (!make) await assertQueueExists(loaded.config.queue, options)
+    const queue = await openQueuePackage(loaded.config.queue, options)
+    if (queue.supports.sharedBy === 'process') this.output.warn(ALONE)
     return queue
   }
 

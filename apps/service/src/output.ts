@@ -127,3 +127,19 @@ export function warningsOf(output: Pick<Output, 'warn'>): Logger {
   const warn = (_: unknown, message: string): void => output.warn(message)
   return { debug: none, info: none, warn, error: warn }
 }
+
+/** A logger that passes each message on once, whatever its fields. */
+export function saidOnce(logger: Logger): Logger {
+  const said = new Set<string>()
+  const once =
+    (say: Logger['info']): Logger['info'] =>
+    (fields, message) => {
+      if (said.size < said.add(message).size) say(fields, message)
+    }
+  return {
+    debug: once((fields, message) => logger.debug(fields, message)),
+    info: once((fields, message) => logger.info(fields, message)),
+    warn: once((fields, message) => logger.warn(fields, message)),
+    error: once((fields, message) => logger.error(fields, message)),
+  }
+}

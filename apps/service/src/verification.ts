@@ -44,9 +44,9 @@ export async function verifyConfigured(
 /** A queue in one process's memory is empty for whoever opens it next, and so for every second object of a case. */
 async function assertShared(open: OpenQueue): Promise<void> {
   const queue = await open(throwAwayName())
-  const { multiProcess } = queue.supports
+  const { sharedBy } = queue.supports
   await queue.close()
-  if (multiProcess) return
+  if (sharedBy !== 'process') return
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
     'This queue lives in the memory of one process: there is no storage to verify. Configure one that is shared.',

@@ -1,8 +1,10 @@
+import { promises } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Sandbox } from './sluice.js'
 
 let box: Sandbox
@@ -98,3 +100,32 @@ test('a SQLite that can lose commits is refused by its version, where there is n
     vi.restoreAllMocks()
   }
 })
+
+describe('a SQLite file on a network file system', () => {
+  const { statfs } = promises
+  afterEach(() => pretendFileSystem(statfs))
+
+  test('is warned of once by `check` and once by `run`, where there is no file yet too, and not by short commands', async () => {
+    pretendFileSystem(async () => ({ type: 0x6969 }))
+    const warned =
+      /^warning: The SQLite file [^\n]*queue\.db is on a network file system \(NFS\)[^\n]*PostgreSQL[^\n]*$/
+    expect((await box.run(['check'])).err).toMatch(warned)
+    expect((await box.run(['put', 'a', '1'])).err).toBe('')
+    expect((await box.run(['check'])).err).toMatch(warned)
+    expect((await box.run(['rm', 'a', '--yes'])).err).toBe('')
+    const ran = await box.run(['run', '--until-empty'])
+    expect(ran.code).toBe(0)
+    expect(ran.err.match(/is on a network file system \(NFS\)/g)).toHaveLength(1)
+  })
+
+  test('is none where the disk is local', async () => {
+    pretendFileSystem(async () => ({ type: 0xef53 }))
+    expect((await box.run(['check'])).err).toBe('')
+  })
+})
+
+/** The queue's package is loaded as it was built, so that the module of Node is what can be replaced. */
+function pretendFileSystem(asked: unknown): void {
+  Object.assign(promises, { statfs: asked })
+  syncBuiltinESMExports()
+}

@@ -45,6 +45,7 @@ export { MAX_PAGE_ITEMS, lastOutcome } from './queue.js'
 export type {
   Queue,
   QueueSupports,
+  SharedBy,
   JobFence,
   JobOutcome,
   WaitingAgain,

@@ -5,7 +5,11 @@ export interface Lease {
   /** Grows with each change of holder and never shrinks; the same holder renewing keeps it. */
   readonly fence: number
   readonly ttlMs: number
-  /** Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use. */
+  /**
+   * Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use.
+   *
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT where a newer release has upgraded the storage [Q-VERSION-1]
+   */
   renew(): Promise<boolean>
   /** Gives it back at once if it is still held; otherwise nothing happens. */
   release(): Promise<void>

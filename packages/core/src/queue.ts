@@ -6,12 +6,18 @@ import type { Lease } from './lease.js'
 import type { Stage } from './stage.js'
 import type { FailureClass } from './worker.js'
 
+/**
+ * Who can open the same queue at once: `process`, only the process that made it; `machine`, processes of one machine, as with a file;
+ * `network`, processes of any number of machines. Only with `network` can services on two machines stand by for each other.
+ */
+export type SharedBy = 'process' | 'machine' | 'network'
+
 /** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
 export interface QueueSupports {
   /** Items outlive the process that put them. */
   readonly durable: boolean
-  /** Several processes may open the same queue at once. */
-  readonly multiProcess: boolean
+  /** How far the processes that open the same queue may be apart. */
+  readonly sharedBy: SharedBy
   /** Largest body, result or details, in bytes of JSON text in UTF-8. */
   readonly maxBodyBytes: number
   /** Two items that became available closer together than this may be given out in either order. */
@@ -283,6 +289,8 @@ export interface Queue {
    * @param holder unique for each process that asks
    * @param ttlMs how long it lives without `renew`, 100 or more
    * @returns `undefined` while another holder has it
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage; every later call of this object then rejects with it
+   * [Q-VERSION-1]
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
 

@@ -61,7 +61,7 @@ export interface MemoryQueueOptions {
 
 const SUPPORTS: QueueSupports = {
   durable: false,
-  multiProcess: false,
+  sharedBy: 'process',
   maxBodyBytes: 1_048_576,
   orderPrecisionMs: 0,
   sweep: true,

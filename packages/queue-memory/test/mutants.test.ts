@@ -10,10 +10,39 @@ import {
 import { describe, expect, test } from 'vitest'
 import { memoryHarness } from './memory-harness.js'
 
-/** The harness of this queue, and what memory has no need of: a storage that can be out of reach. */
+/** The harness of this queue, and what memory has no need of: a storage that can be out of reach, and that a newer release can upgrade. */
 async function fullHarness(): Promise<QueueHarness> {
   const harness = await memoryHarness()
-  return { ...harness, openUnreachable: async () => outOfReach(await harness.open('elsewhere')) }
+  const store = { isNewer: false }
+  return {
+    ...harness,
+    open: async (name) => {
+      if (store.isNewer) throw newer()
+      return watchingVersion(await harness.open(name), store)
+    },
+    openUnreachable: async () => outOfReach(await harness.open('elsewhere')),
+    upgrade: async () => {
+      store.isNewer = true
+      return async () => void (store.isNewer = false)
+    },
+  }
+}
+
+/** Reads the version of the store at each lease, as the good queues do [Q-VERSION-1]. */
+function watchingVersion(queue: Queue, store: { readonly isNewer: boolean }): Queue {
+  let met = false
+  return interceptQueue(queue, async (call, method) => {
+    met ||= store.isNewer && (method === 'lease' || method.startsWith('lease.'))
+    if (met && method !== 'close') throw newer()
+    return call()
+  })
+}
+
+function newer(): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    'a newer release has upgraded the store: upgrade this one too',
+  )
 }
 
 describe('broken queues', () => {

@@ -44,6 +44,15 @@ export async function settledShards(store: S3Store, layout: Layout, wanted: Queu
   )
 }
 
+/**
+ * Why a process that has the queue open can't go on with what QUEUE says now; `undefined` as well where it says nothing: one bad answer is no sign of a
+ * newer version.
+ */
+export function refusalOf(text: string): string | undefined {
+  const fields = parseObject(text)
+  return typeof fields?.['format'] === 'number' ? layoutRefusal(fields) : undefined
+}
+
 const DAMAGED = 'its object QUEUE is damaged. Restore it, or use another name or prefix'
 const ANEW = 'start a new queue under another name or prefix'
 

@@ -1,4 +1,5 @@
 import type { Lease } from '@sluice/core'
+import type { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
 import { encodeKey } from './key-encoding.js'
 import { parseObject } from './object-texts.js'
@@ -39,7 +40,7 @@ interface Own {
  * holder judges itself by its own monotonic clock, from the sending of its last good renewal. Others judge it run out when they have
  * seen no new version for its ttl by their own monotonic clock, or when the store's clock, at the store, says that the newest is older.
  *
- * Requests for a lease wait a third of its ttl at most, or two seconds: one that hangs must not cost the lease.
+ * Taking and renewing read the layout of the queue again [Q-VERSION-1]. Requests for a lease wait a third of its ttl at most, or two seconds: one that hangs must not cost the lease.
  */
 export class S3Leases {
   readonly #ground: Ground
@@ -47,15 +48,18 @@ export class S3Leases {
   readonly #seen = new Map<string, { readonly number: number; readonly at: number }>()
   readonly #own = new WeakMap<Lease, Own>()
 
-  constructor(ground: Ground) {
+  readonly #format: FormatWatch
+
+  constructor(ground: Ground, format: FormatWatch) {
     this.#ground = ground
+    this.#format = format
   }
 
   async take(asked: Asked): Promise<Lease | undefined> {
     const { name, holder, ttlMs } = asked
     const chain = this.#chain(name)
     const waitMs = waitOf(ttlMs)
-    const version = await chain.latest(waitMs)
+    const [version] = await Promise.all([chain.latest(waitMs), this.#format.look(waitMs)])
     const last = version && holdingOf(version)
     const mine = last?.holder === holder
     if (version !== undefined && last !== undefined && !mine && !this.#isOver(name, version, last))
@@ -96,7 +100,7 @@ export class S3Leases {
       for (;;) {
         const sentAt = store.clock.monotonicMs()
         if (own.lost || sentAt - own.goodAt >= ttlMs) return false
-        const version = await chain.latest(waitMs)
+        const [version] = await Promise.all([chain.latest(waitMs), this.#format.look(waitMs)])
         const last = version && holdingOf(version)
         if (version === undefined || last === undefined || !isOf(last, facts)) return false
         if (await chain.append(version.number, textOf({ holder, fence, ttlMs, released }), waitMs)) {

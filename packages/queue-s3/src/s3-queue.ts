@@ -42,6 +42,7 @@ import {
   type SuccessOutcome,
   type SweepReport,
 } from '@sluice/core'
+import { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
 import { ItemClaims } from './item-claims.js'
 import { ItemMoves, itemNotFound, leaseLost, moveError } from './item-moves.js'
@@ -58,7 +59,7 @@ import { Sweep, type S3SweepOptions } from './sweep.js'
 
 const SUPPORTS = {
   durable: true,
-  multiProcess: true,
+  sharedBy: 'network',
   maxBodyBytes: 1_048_576,
   // The store tells its time in whole seconds; an answer is up to as long under way again.
   orderPrecisionMs: 2_000,
@@ -81,6 +82,7 @@ export class S3Queue implements Queue {
   readonly #ground: Ground
   readonly #claims: ItemClaims
   readonly #moves: ItemMoves
+  readonly #format: FormatWatch
   readonly #leases: S3Leases
   readonly #documents: S3Documents
   readonly #sweep: Sweep
@@ -93,7 +95,8 @@ export class S3Queue implements Queue {
     this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.sender.timeoutMs }
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
-    this.#leases = new S3Leases(ground)
+    this.#format = new FormatWatch(ground)
+    this.#leases = new S3Leases(ground, this.#format)
     this.#sweep = new Sweep(ground)
     this.#documents = new S3Documents(ground, {
       maxBytes: SUPPORTS.maxBodyBytes,
@@ -280,7 +283,7 @@ export class S3Queue implements Queue {
   }
 
   #assertOpen(): void {
-    if (!this.#closed) return
+    if (!this.#closed) return this.#format.assertKnown()
     throw new SluiceError(
       'SLUICE_QUEUE_CLOSED',
       `Queue ${JSON.stringify(this.name)} was closed: open it again to go on`,

@@ -1,6 +1,6 @@
 import { isSluiceError, type Logger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3Queue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
@@ -193,6 +193,51 @@ describe('what a later version may add', () => {
       limits: { jobs: 3 },
       windows: ['night'],
     })
+  })
+})
+
+describe('a process that has the queue open when a newer version changes its layout', () => {
+  test.each([
+    ['needs more', { ...SOUND, needs: ['draft-2', 'blobs'] }, /needs "blobs"/],
+    ['is of another draft', { ...SOUND, needs: ['draft-9'] }, /needs "draft-9"/],
+    ['is of a later format', { ...SOUND, format: 3 }, /of format 3/],
+  ] as const)('that now %s, ends at its next renewal, with what is different', async (_, settings, said) => {
+    const made = await server()
+    const queue = await open(optionsOn(made))
+    const lease = await queue.lease('dispatcher', 'me', 15_000)
+    await queue.put('a', 1)
+    made.seed([[`${ROOT}QUEUE`, JSON.stringify(settings)]])
+    const before = made.keys()
+    await expect(lease?.renew()).rejects.toMatchObject({
+      code: 'SLUICE_QUEUE_CORRUPT',
+      retryable: false,
+      message: expect.stringMatching(said),
+    })
+    await expect(queue.get(1)).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+    await expect(lease?.release()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+    expect(made.keys()).toEqual(before)
+  })
+
+  test.each([
+    ['a proxy page', '<html>sign in</html>'],
+    ['a half body', JSON.stringify(SOUND).slice(0, 20)],
+    ['nothing', ''],
+  ])('is not taken for that by %s in place of QUEUE', async (_, text) => {
+    const made = await server()
+    const queue = await open(optionsOn(made))
+    const lease = await queue.lease('dispatcher', 'me', 15_000)
+    made.seed([[`${ROOT}QUEUE`, text]])
+    expect(await lease?.renew()).toBe(true)
+    expect(await queue.get(1)).toEqual([])
+  })
+
+  test('is not taken for that by a QUEUE that is gone', async () => {
+    const made = await server()
+    const queue = await open(optionsOn(made))
+    const lease = await queue.lease('dispatcher', 'me', 15_000)
+    made.main.onRequest = ({ key }) => (key === `${ROOT}QUEUE` ? answerWith('NoSuchKey') : undefined)
+    expect(await lease?.renew()).toBe(true)
+    expect(await queue.lease('dispatcher', 'you', 15_000)).toBeUndefined()
   })
 })
 

@@ -61,11 +61,15 @@ test('a get under a lease costs two HEADs more than one without; an empty one co
   expect(await requests(server, () => queue.get(10, { lease }))).toEqual({ ListObjectsV2: 1, HeadObject: 1 })
 })
 
-test('a renewal costs a PUT and two LISTs', async () => {
+test('a renewal costs a PUT, two LISTs, and a GET for the version of the queue', async () => {
   const { server, queue } = await open()
   const lease = await leaseOf(queue)
   await lease.renew()
-  expect(await requests(server, () => lease.renew())).toEqual({ PutObject: 1, ListObjectsV2: 2 })
+  expect(await requests(server, () => lease.renew())).toEqual({
+    PutObject: 1,
+    GetObject: 1,
+    ListObjectsV2: 2,
+  })
 })
 
 test('a lease that is lost while a get claims: the get rejects, and each item is back in its place with all it had', async () => {

@@ -76,6 +76,13 @@ export async function s3Harness(): Promise<QueueHarness> {
       }
       return { queue, reached: () => reached, callMs: queue.supports.longestCallMs ?? 0 }
     },
+    upgrade: async () => {
+      const key = 'queues/contract/QUEUE'
+      const before = server.textOf(key) ?? ''
+      const settings: { needs: string[] } = JSON.parse(before)
+      server.seed([[key, JSON.stringify({ ...settings, needs: [...settings.needs, 'later'] })]])
+      return async () => server.seed([[key, before]])
+    },
     close: async () => {
       await Promise.all(opened.map((queue) => queue.close()))
       await server.close()

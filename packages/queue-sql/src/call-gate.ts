@@ -12,19 +12,28 @@ export class CallGate {
   readonly #store: SqlStore
   readonly #underWay = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
+  #refusal: SluiceError | undefined
 
   constructor(queue: string, store: SqlStore) {
     this.#queue = queue
     this.#store = store
   }
 
-  /** @throws SluiceError SLUICE_QUEUE_CLOSED [Q-CLOSE-1] */
+  /** @throws SluiceError SLUICE_QUEUE_CLOSED [Q-CLOSE-1]; what {@link refuse} was told [Q-VERSION-1] */
   assertOpen(): void {
-    if (this.#closing === undefined) return
+    if (this.#closing === undefined) {
+      if (this.#refusal !== undefined) throw this.#refusal
+      return
+    }
     throw new SluiceError(
       'SLUICE_QUEUE_CLOSED',
       `Queue ${JSON.stringify(this.#queue)} was closed: open it again to go on`,
     )
+  }
+
+  /** From now on every call rejects with this: the tables are no longer those that this release knows. */
+  refuse(error: SluiceError): void {
+    this.#refusal ??= error
   }
 
   /**

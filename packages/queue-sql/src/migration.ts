@@ -51,8 +51,16 @@ export async function versionOf(
   const text = `select max(version) as version from ${names.schema}`
   const { rows } = await db.executeQuery<{ version: number | null }>(CompiledQuery.raw(text))
   const version = rows[0]?.version ?? 0
-  if (version <= SCHEMA_VERSION) return version
-  throw new SluiceError(
+  if (version > SCHEMA_VERSION) throw newerTables(version, { names, place })
+  return version
+}
+
+/** The error for tables that a newer release has upgraded, met at opening and at a lease alike [Q-VERSION-1]. */
+export function newerTables(
+  version: number,
+  { names, place }: Pick<Migration, 'names' | 'place'>,
+): SluiceError {
+  return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
     `The tables of ${place} (table ${names.schema}) are of version ${version}; this release of @sluice/queue-sql knows ` +
       `versions up to ${SCHEMA_VERSION}. Upgrade @sluice/queue-sql here too, or use another tablePrefix`,

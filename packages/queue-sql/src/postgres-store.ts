@@ -50,6 +50,7 @@ export function openPostgres(
     names,
     place,
     durable: true,
+    sharedBy: 'network',
     timeoutMs: settings.timeoutMs,
     longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(POSTGRES_NOW_MS),

@@ -1,9 +1,10 @@
 import { former, postgresItemsStayPut, sqliteItemsStayPut } from './schema-v2.js'
 import { postgresDocumentsAndOutcomes, sqliteDocumentsAndOutcomes } from './schema-v3.js'
+import { olderNames, postgresRefusesOlder, sqliteRefusesOlder } from './schema-v4.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
@@ -20,7 +21,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
       `create table ${t.queues} (id integer primary key, name text not null unique, paused_at integer, pause_reason text)`,
       `create table ${t.limits} (queue_id integer not null, name text not null, value real not null,
         primary key (queue_id, name)) without rowid`,
-      `create table ${t.leases} (queue_id integer not null, name text not null, holder text not null,
+      `create table ${olderNames(t).leases} (queue_id integer not null, name text not null, holder text not null,
         fence integer not null, expires_at integer not null, primary key (queue_id, name)) without rowid`,
       `create table ${t.counters} (queue_id integer not null, slot integer not null, waiting integer not null,
         processing integer not null, success integer not null, fail integer not null,
@@ -41,6 +42,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
     ],
     sqliteItemsStayPut(t),
     sqliteDocumentsAndOutcomes(t),
+    sqliteRefusesOlder(t),
   ]
 }
 
@@ -56,7 +58,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
         name text collate "C" not null unique, paused_at bigint, pause_reason text)`,
       `create table ${t.limits} (queue_id integer not null, name text collate "C" not null,
         value double precision not null, primary key (queue_id, name))`,
-      `create table ${t.leases} (expires_at bigint not null, fence bigint not null, queue_id integer not null,
+      `create table ${olderNames(t).leases} (expires_at bigint not null, fence bigint not null, queue_id integer not null,
         name text collate "C" not null, holder text not null, primary key (queue_id, name)) with (fillfactor = 50)`,
       `create table ${t.counters} (waiting bigint not null, processing bigint not null, success bigint not null,
         fail bigint not null, queue_id integer not null, slot integer not null,
@@ -80,5 +82,6 @@ export function postgresSteps(t: TableNames): SchemaSteps {
     ],
     postgresItemsStayPut(t, churn),
     postgresDocumentsAndOutcomes(t),
+    postgresRefusesOlder(t),
   ]
 }

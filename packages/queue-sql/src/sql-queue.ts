@@ -101,7 +101,7 @@ export class SqlQueue implements Queue {
     this.name = name
     this.supports = {
       durable: store.durable,
-      multiProcess: store.durable,
+      sharedBy: store.sharedBy,
       maxBodyBytes: MAX_BODY_BYTES,
       orderPrecisionMs: 1,
       sweep: true,

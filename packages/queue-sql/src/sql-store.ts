@@ -1,3 +1,4 @@
+import type { SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './moves.js'
 import type { TableNames, Tables } from './tables.js'
@@ -17,6 +18,7 @@ export interface SqlStore {
   /** Where it is, for messages: host and database, or the path. Never a password. */
   readonly place: string
   readonly durable: boolean
+  readonly sharedBy: SharedBy
   /** The `timeoutMs` of the options. */
   readonly timeoutMs: number
   /** The longest that one call with few bytes may take, as README.md derives it. */

@@ -32,7 +32,7 @@ const LONGEST_CALL = 4
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
   const { wrap = unwrapped, warn } = options
-  const inMemory = path === IN_MEMORY
+  const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
   if (!inMemory) prepareFile(path)
@@ -52,6 +52,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     names,
     place,
     durable: !inMemory,
+    sharedBy: inMemory ? 'process' : 'machine',
     timeoutMs: settings.timeoutMs,
     longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(SQLITE_NOW_MS),
@@ -86,8 +87,13 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
  * @throws SluiceError SLUICE_CONFIG_INVALID
  */
 export function assertOpenable(path: string, settings: SqlQueueSettings, warn: OpenOptions['warn']): void {
-  if (path === IN_MEMORY) return
+  if (isInMemory(path)) return
   checkSqliteVersion(resolve(path), { allowed: settings.allowOldSqlite, warn: warn ?? (() => {}) })
+}
+
+/** Whether a path means a database in the memory of this process. */
+export function isInMemory(path: string): boolean {
+  return path === IN_MEMORY
 }
 
 function unwrapped(dialect: Dialect): Dialect {
@@ -135,7 +141,7 @@ function makeFolder(path: string): void {
  * @throws SluiceError SLUICE_CONFIG_INVALID when it is a directory
  */
 export function sqliteFileExists(path: string): boolean {
-  if (path === IN_MEMORY) return false
+  if (isInMemory(path)) return false
   const found = statSync(path, { throwIfNoEntry: false })
   if (found?.isDirectory() !== true) return found !== undefined
   const file = resolve(path)

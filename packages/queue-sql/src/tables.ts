@@ -147,12 +147,13 @@ export type TableNames = { readonly [T in keyof Tables]: T } & { readonly schema
 /** @param prefix checked by the options: letters, digits and underscores, so that no name needs quoting */
 export function tableNames(prefix: string): TableNames {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place that says less than the truth: see TableNames
-  const name = <T extends string>(table: T): T => `${prefix}${table}` as T
+  const name = <T extends string>(table: T, stored: string = table): T => `${prefix}${stored}` as T
   return {
     schema: name('schema'),
     queues: name('queues'),
     limits: name('limits'),
-    leases: name('leases'),
+    // Of its name before version 4 older releases are to find nothing that they could write.
+    leases: name('leases', 'leases_4'),
     documents: name('documents'),
     counters: name('counters'),
     items: name('items'),

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, inject, test } from 'vitest'
 import { openQueue } from '../src/index.js'
 import { postgresSteps, sqliteSteps, type SchemaSteps } from '../src/schema.js'
 import { former } from '../src/schema-v2.js'
+import { olderNames } from '../src/schema-v4.js'
 import { tableNames, type TableNames } from '../src/tables.js'
 import { freshPrefix } from './support/postgres-harness.js'
 import { freshDirectory } from './support/sqlite-harness.js'
@@ -43,7 +44,7 @@ function fillText(t: TableNames, { seriesText, uid, slots }: Dialect): string[] 
       const sizes = [0.4, 0.2, 0.3, 0.1].map((share) => (slot === 0 ? ITEMS * share : 0))
       return `insert into ${t.counters} (queue_id, slot, waiting, processing, success, fail) values (1, ${slot}, ${sizes.join(', ')})`
     }),
-    `insert into ${t.leases} (queue_id, name, holder, fence, expires_at) values (1, 'dispatcher', 'me', 7, 1)`,
+    `insert into ${olderNames(t).leases} (queue_id, name, holder, fence, expires_at) values (1, 'dispatcher', 'me', 7, 1)`,
     `create table ${t.schema} (version integer primary key)`,
     `insert into ${t.schema} (version) values (1)`,
   ]

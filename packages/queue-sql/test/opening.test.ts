@@ -93,7 +93,7 @@ describe('SQLite', () => {
     const [one, two] = [await open({ url: 'sqlite::memory:' }), await open({ url: 'sqlite::memory:' })]
     await one.put('one', 1)
     expect(await two.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
-    expect(one.supports).toMatchObject({ durable: false, multiProcess: false })
+    expect(one.supports).toMatchObject({ durable: false, sharedBy: 'process' })
   })
 
   test('a file that is no database is refused and left alone', async () => {

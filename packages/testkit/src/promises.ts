@@ -122,6 +122,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'Every call ends within its documented time, whichever single operation of the storage fails, hangs or loses its answer, once or from there on: with its outcome, or with `SLUICE_QUEUE_UNAVAILABLE` that names the queue and may be tried again. What has no limit of its own, such as `sweep`, ends with `close`.',
   },
   {
+    id: 'Q-VERSION-1',
+    text: 'Where a newer release has upgraded the storage, an object opened before rejects `SLUICE_QUEUE_CORRUPT`, not retryable, at the latest when it next takes or renews a lease, and from then on at every call; it moves nothing then, and cannot be opened anew.',
+  },
+  {
     id: 'Q-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_QUEUE_CLOSED`; `close` twice is fine; other Queue objects go on.',
   },

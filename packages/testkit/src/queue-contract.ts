@@ -23,6 +23,7 @@ import { timeCases } from './queue-cases/time-cases.js'
 import { sweepCases } from './queue-cases/sweep-cases.js'
 import { troubleCases } from './queue-cases/trouble-cases.js'
 import { troubleStateCases } from './queue-cases/trouble-state-cases.js'
+import { versionCases } from './queue-cases/version-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
 
@@ -51,6 +52,7 @@ export const queueContract: readonly QueueCase[] = [
   ...documentVersionCases,
   ...fencedDocumentCases,
   ...sweepCases,
+  ...versionCases,
   ...troubleCases,
   ...troubleStateCases,
   ...endCases,

@@ -49,6 +49,13 @@ export interface QueueHarness {
    * are over so much sooner. Default 1.
    */
   readonly troublesAtOnce?: number
+  /**
+   * Marks the store as upgraded by a release that is newer than the queue under test, as that release's migration would, and changes nothing else
+   * [Q-VERSION-1]. A store that no other release can ever open needs none.
+   *
+   * @returns takes the mark away again
+   */
+  upgrade?(): Promise<() => Promise<void>>
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

@@ -51,15 +51,17 @@ async function tried(attempt: () => Promise<string>): Promise<Finding> {
 }
 
 async function tryQueue(context: CommandContext): Promise<string> {
+  const notes: string[] = []
+  const logger = listening(notes, (message) => context.output.warn(message))
   try {
-    const queue = await context.openQueue({ brief: false })
+    const queue = await context.openQueue({ brief: false, logger })
     const { WAITING, PROCESSING, SUCCESS, FAIL } = await queue.sizes()
-    return `ready, ${itemsText(WAITING + PROCESSING + SUCCESS + FAIL)}`
+    return [`ready, ${itemsText(WAITING + PROCESSING + SUCCESS + FAIL)}`, ...notes].join('; ')
   } catch (error) {
     if (!(error instanceof CommandError) || error.exit !== 'CONFLICT') throw error
     // It was asked, and it answered: the first `load`, `put` or `run` makes the queue.
     await context.checkStorage()
-    return 'ready, no queue of this name yet'
+    return ['ready, no queue of this name yet', ...notes].join('; ')
   }
 }
 
@@ -73,11 +75,12 @@ async function tryWorker(context: CommandContext): Promise<string> {
   return ['ready', ...notes].join('; ')
 }
 
-/** Keeps what a worker says of itself, such as how much room one item has, and passes its warnings on: nothing else of this command is logged. */
+/** Keeps what a queue or a worker says of itself, such as how much room one item has, and passes its warnings on: nothing else of this command is logged. */
 function listening(notes: string[], warn: (message: string) => void): Logger {
   return {
     ...silentLogger,
     info: (fields, message) => void notes.push([message, ...Object.values(fields)].join(': ')),
     warn: (_, message) => warn(message),
+    error: (_, message) => warn(message),
   }
 }

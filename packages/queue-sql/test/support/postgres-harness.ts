@@ -9,7 +9,7 @@ import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
 import { tableNames } from '../../src/tables.js'
 import { Crash } from './crashing-dialect.js'
-import { DEFAULT_NAME } from './sqlite-harness.js'
+import { DEFAULT_NAME, asBeforeText, newerText } from './sqlite-harness.js'
 import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
 /** Tables of nobody else; they go with the server. */
@@ -42,6 +42,14 @@ async function emptyTables(url: string, prefix: string): Promise<void> {
   ]) {
     await client.query(`delete from ${table}`)
   }
+  await client.query(asBeforeText(prefix))
+  await client.end()
+}
+
+async function runText(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(text)
   await client.end()
 }
 
@@ -83,6 +91,10 @@ export async function postgresHarness(
       const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more)))
       proxy.arm(trouble)
       return { queue, reached: proxy.reached, callMs: queue.supports.longestCallMs ?? 0 }
+    },
+    upgrade: async () => {
+      await runText(url, newerText(tablePrefix))
+      return async () => runText(url, asBeforeText(tablePrefix))
     },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))

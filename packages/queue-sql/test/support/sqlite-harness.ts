@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
+import { SCHEMA_VERSION } from '../../src/schema.js'
 import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'
@@ -17,6 +19,22 @@ const TROUBLED_TIMEOUT_MS = 200
 /** A directory that is nobody else's; the file in it is made by the queue. */
 export function freshDirectory(): string {
   return join(tmpdir(), `sluice-queue-sql-${randomUUID()}`)
+}
+
+/** Marks tables as upgraded by the next release. */
+export function newerText(prefix: string): string {
+  return `insert into ${prefix}schema (version) values (${SCHEMA_VERSION + 1})`
+}
+
+/** Takes that mark away. */
+export function asBeforeText(prefix: string): string {
+  return `delete from ${prefix}schema where version > ${SCHEMA_VERSION}`
+}
+
+function runText(file: string, text: string): void {
+  const database = new DatabaseSync(file)
+  database.exec(text)
+  database.close()
 }
 
 export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
@@ -54,6 +72,11 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
       const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), trouble.wrap))
       trouble.arm()
       return { queue, reached: () => trouble.reached, callMs: queue.supports.longestCallMs ?? 0 }
+    },
+    upgrade: async () => {
+      const file = join(directory, 'queue.db')
+      runText(file, newerText('sluice_'))
+      return async () => runText(file, asBeforeText('sluice_'))
     },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))

@@ -85,6 +85,7 @@ export function rewritten(harness: QueueHarness, rewrite: (queue: Queue) => Queu
         return { ...troubled, queue: rewrite(troubled.queue) }
       },
     }),
+    ...(harness.upgrade && { upgrade: () => upgradeOf(harness) }),
     ...(harness.troublesAtOnce !== undefined && { troublesAtOnce: harness.troublesAtOnce }),
   }
 }
@@ -99,6 +100,13 @@ async function unreachableOf(harness: QueueHarness): Promise<Queue> {
   const queue = await harness.openUnreachable?.()
   if (queue === undefined) throw new Error('the harness can’t put the storage out of reach')
   return queue
+}
+
+/** Marks the store of a harness that can do so. */
+export async function upgradeOf(harness: QueueHarness): Promise<() => Promise<void>> {
+  const takeBack = await harness.upgrade?.()
+  if (takeBack === undefined) throw new Error('the harness can’t mark the store as upgraded')
+  return takeBack
 }
 
 /** A troubled queue of a harness that has them. */
