@@ -65,7 +65,11 @@ export class CallGate {
     const startedAt = performance.now()
     for (let tries = 1; ; tries++) {
       try {
-        return await run()
+        this.#store.assertInPlace?.()
+        const outcome = await run()
+        // What went to a file that nobody else sees any more is not acknowledged.
+        this.#store.assertInPlace?.()
+        return outcome
       } catch (error) {
         const pauseMs = this.#store.isContention(error)
           ? this.#store.pauseMs(tries, performance.now() - startedAt)

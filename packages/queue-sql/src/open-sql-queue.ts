@@ -4,7 +4,8 @@ import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
 import { openPostgres } from './postgres-store.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
-import { assertOpenable, openSqlite, sqliteFileExists } from './sqlite-store.js'
+import { sqliteFileExists } from './sqlite-path.js'
+import { assertOpenable, openSqlite } from './sqlite-store.js'
 import { sqlError } from './sql-errors.js'
 
 /** @param wrap lets tests put a driver that dies between kysely and the database */

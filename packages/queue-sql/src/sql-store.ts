@@ -47,5 +47,11 @@ export interface SqlStore {
   migrate(): Promise<void>
   /** Makes the index that finds finished items by their age, if it isn't there yet. */
   indexAges(): Promise<void>
+  /**
+   * Called before a call and before its outcome is told.
+   *
+   * @throws when what is open is no longer what lies at its place: then no call has been, or will be, of any use
+   */
+  assertInPlace?(): void
   close(): Promise<void>
 }

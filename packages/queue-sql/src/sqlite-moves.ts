@@ -12,6 +12,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { QueueGoneError } from './file-gone.js'
 import { isPlain } from './move-rows.js'
 import type { RowRun } from './sqlite-dialect.js'
 import { all, seqList } from './sqlite-statements.js'
@@ -320,6 +321,8 @@ export class SqliteMoves implements Moves {
     trx: Trx,
     { waiting = 0, processing = 0, success = 0, fail = 0 }: Partial<Record<string, number>>,
   ): Promise<void> {
-    await all(trx, this.#texts.count, [waiting, processing, success, fail, this.#queueId])
+    const counts = [waiting, processing, success, fail, this.#queueId]
+    const [run] = await all<RowRun>(trx, this.#texts.count, [counts])
+    if (run?.changes !== 1) throw new QueueGoneError()
   }
 }

@@ -95,7 +95,7 @@ export function sqliteTexts(t: TableNames) {
       `delete from ${t.attempts} where seq in ${listed}`,
       `delete from ${t.items} where seq in ${listed}`,
     ],
-    count: `update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
+    count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
       fail = fail + ? where queue_id = ? and slot = 0`,
     facts: factsText(t),
     claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,
