@@ -28,22 +28,24 @@ export function wrongSqlitePath(path: string): string | undefined {
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID when it is something else than a file of one name
  */
-export function sqliteFileExists(path: string): boolean {
-  if (path === IN_MEMORY) return false
+export function sqliteFileExists(given: string): boolean {
+  if (given === IN_MEMORY) return false
+  const path = resolve(given)
   const found = statSync(path, { throwIfNoEntry: false })
   const wrong = found === undefined ? wrongAbsence(path) : wrongKind(path, found)
   if (wrong === undefined) return found !== undefined
-  throw new SluiceError('SLUICE_CONFIG_INVALID', `Cannot open the SQLite file ${resolve(path)}: ${wrong}`)
+  throw new SluiceError('SLUICE_CONFIG_INVALID', `Cannot open the SQLite file ${path}: ${wrong}`)
 }
 
 function wrongAbsence(path: string): string | undefined {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined
+  const isThere = existsSync(dirname(path)) && lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  if (!isThere) return undefined
   return 'it is a symbolic link to a file that is not there. Make that file, or name it without the link'
 }
 
 function wrongKind(path: string, found: Stats): string | undefined {
   if (found.isDirectory())
-    return `it is a directory. Name a file in it instead, such as ${resolve(path)}/sluice.db`
+    return `it is a directory. Name a file in it instead, such as ${path}/sluice.db`
   if (!found.isFile()) return 'it is a device, a pipe or a socket. Name an ordinary file'
   if (found.nlink > 1)
     return (
@@ -56,12 +58,12 @@ function wrongKind(path: string, found: Stats): string | undefined {
 /** Makes the file that isn't there yet, readable by its owner alone, since bodies may be private; SQLite gives `-wal` and `-shm` its mode. */
 export function prepareFile(path: string): void {
   if (sqliteFileExists(path)) return
-  makeFolder(dirname(resolve(path)))
+  makeFolder(dirname(path))
   try {
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
     // Of ten processes that start together nine find that another has made it.
-    if (!isThere(error)) throw error
+    if (!isKnown(error)) throw error
   }
 }
 
@@ -73,10 +75,10 @@ function makeFolder(path: string): void {
     mkdirSync(path)
   } catch (error) {
     // Another process that starts at the same time has made it.
-    if (!isThere(error)) throw error
+    if (!isKnown(error)) throw error
   }
 }
 
-function isThere(error: unknown): boolean {
+function isKnown(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }

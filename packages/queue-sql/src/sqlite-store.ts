@@ -93,8 +93,8 @@ export function assertOpenable(path: string, settings: SqlQueueSettings, warn: O
 
 /** By its absolute path, which SQLite can't take for a URI, and which stays the same when the process goes to another directory. */
 function openWatched(given: string, warn: OpenOptions['warn']): { database: DatabaseSync; watch: FileWatch } {
-  prepareFile(given)
   const path = resolve(given)
+  prepareFile(path)
   const { database, identity } = openFile(path)
   return { database, watch: new FileWatch({ database, path, identity, warn: warn ?? (() => {}) }) }
 }
