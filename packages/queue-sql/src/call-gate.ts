@@ -66,6 +66,7 @@ export class CallGate {
     for (let tries = 1; ; tries++) {
       try {
         this.#store.assertInPlace?.()
+        await this.#store.prepareCall?.()
         const outcome = await run()
         // What went to a file that nobody else sees any more is not acknowledged.
         this.#store.assertInPlace?.()

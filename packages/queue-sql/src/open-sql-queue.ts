@@ -13,9 +13,10 @@ export async function openSqlQueue(
   settings: SqlQueueSettings,
   wrap?: OpenOptions['wrap'],
   warn?: OpenOptions['warn'],
+  clock?: OpenOptions['clock'],
 ): Promise<SqlQueue> {
   const { name } = settings
-  const store = openStore(settings, { wrap, warn })
+  const store = openStore(settings, { wrap, warn, clock })
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())

@@ -1,9 +1,10 @@
 import { former, postgresItemsStayPut, sqliteItemsStayPut } from './schema-v2.js'
 import { postgresDocumentsAndOutcomes, sqliteDocumentsAndOutcomes } from './schema-v3.js'
+import { leasesHaveTtl } from './schema-v4.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 
 /** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
@@ -41,6 +42,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
     ],
     sqliteItemsStayPut(t),
     sqliteDocumentsAndOutcomes(t),
+    leasesHaveTtl(t, 'integer'),
   ]
 }
 
@@ -80,5 +82,6 @@ export function postgresSteps(t: TableNames): SchemaSteps {
     ],
     postgresItemsStayPut(t, churn),
     postgresDocumentsAndOutcomes(t),
+    leasesHaveTtl(t, 'bigint'),
   ]
 }

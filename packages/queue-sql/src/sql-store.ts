@@ -1,3 +1,4 @@
+import type { Clock } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './moves.js'
 import type { TableNames, Tables } from './tables.js'
@@ -6,6 +7,8 @@ import type { TableNames, Tables } from './tables.js'
 export interface OpenOptions {
   /** Lets tests put a driver that dies between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
+  /** SQLite: the clock that its statements read, for tests. Default the machine's. */
+  readonly clock?: Pick<Clock, 'now'> | undefined
   /** For what an operator should hear of. */
   readonly warn?: ((text: string) => void) | undefined
 }
@@ -47,6 +50,8 @@ export interface SqlStore {
   migrate(): Promise<void>
   /** Makes the index that finds finished items by their age, if it isn't there yet. */
   indexAges(): Promise<void>
+  /** Called before each try of a call: what has to be done first, if anything. */
+  prepareCall?(): Promise<void> | undefined
   /**
    * Called before a call and before its outcome is told.
    *

@@ -193,6 +193,7 @@ export class SqliteMoves implements Moves {
         row.now + delayMs,
         null,
         null,
+        delayMs > 0 ? 1 : 0,
       ])
       const moved = await this.#return(trx, returned)
       await this.#count(trx, { waiting: moved.length, fail: -moved.length })
@@ -296,6 +297,7 @@ export class SqliteMoves implements Moves {
       now + wanted.delay_ms,
       wanted.keep_place,
       wanted.retry_state,
+      wanted.delay_ms > 0 ? 1 : 0,
     ])
     await this.#return(trx, returned)
   }

@@ -44,8 +44,7 @@ function wrongAbsence(path: string): string | undefined {
 }
 
 function wrongKind(path: string, found: Stats): string | undefined {
-  if (found.isDirectory())
-    return `it is a directory. Name a file in it instead, such as ${path}/sluice.db`
+  if (found.isDirectory()) return `it is a directory. Name a file in it instead, such as ${path}/sluice.db`
   if (!found.isFile()) return 'it is a device, a pipe or a socket. Name an ordinary file'
   if (found.nlink > 1)
     return (

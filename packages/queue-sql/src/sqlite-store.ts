@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
 import { addIndex, migrate, versionOf } from './migration.js'
 import { agesIndex, sqliteSteps } from './schema.js'
@@ -11,6 +12,7 @@ import { SqliteMoves } from './sqlite-moves.js'
 import { assertOurs } from './sqlite-owner.js'
 import { IN_MEMORY, prepareFile } from './sqlite-path.js'
 import { SQLITE_NOW_MS, sqliteTexts } from './sqlite-texts.js'
+import { SqliteSetBack } from './sqlite-set-back.js'
 import { checkSqliteVersion } from './sqlite-version.js'
 import { FileWatch, openFile } from './sqlite-watch.js'
 import { tableNames, type Tables } from './tables.js'
@@ -30,12 +32,13 @@ const LONGEST_CALL = 4
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
-  const { wrap = unwrapped, warn } = options
+  const { wrap = unwrapped, warn, clock } = options
   const inMemory = path === IN_MEMORY
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
   const names = tableNames(settings.tablePrefix)
   const { database, watch } = inMemory ? { database: new DatabaseSync(IN_MEMORY) } : openWatched(path, warn)
+  if (clock !== undefined) readClock(database, clock)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
   const migration = {
     names,
@@ -45,6 +48,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     place,
   }
   const texts = sqliteTexts(names)
+  const setBack = new SqliteSetBack(db, names, () => (clock ?? Date).now())
   return {
     db,
     names,
@@ -70,8 +74,10 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
       await setPragmas(db, settings)
       await migrate(db, migration)
       watch?.start()
+      await setBack.start()
     },
     assertInPlace: () => watch?.assertInPlace(),
+    prepareCall: () => setBack.prepareCall(),
     indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: async () => {
       await db.destroy()
@@ -97,6 +103,11 @@ function openWatched(given: string, warn: OpenOptions['warn']): { database: Data
   prepareFile(path)
   const { database, identity } = openFile(path)
   return { database, watch: new FileWatch({ database, path, identity, warn: warn ?? (() => {}) }) }
+}
+
+/** In place of SQLite's own function, which reads the machine's. */
+function readClock(database: DatabaseSync, clock: Pick<Clock, 'now'>): void {
+  database.function('unixepoch', { varargs: true }, () => clock.now() / 1_000)
 }
 
 function unwrapped(dialect: Dialect): Dialect {

@@ -21,9 +21,7 @@ interface WatchedFile extends FileFacts {
 /** What is known of a file by its path: to open it would endanger the locks that SQLite has on it. */
 function factsOf(path: string): FileFacts | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  return found === undefined
-    ? undefined
-    : { identity: `${found.dev}:${found.ino}`, size: Number(found.size) }
+  return found === undefined ? undefined : { identity: `${found.dev}:${found.ino}`, size: Number(found.size) }
 }
 
 /** A connection, and which file it has open. */

@@ -85,7 +85,11 @@ function everyCall(queue: Queue): (() => Promise<unknown>)[] {
 
 const histories: [what: string, happen: () => void, words: RegExp][] = [
   ['deleted', () => unlinkSync(file), /it was deleted, renamed or unmounted/],
-  ['deleted with its companions', () => ['', '-wal', '-shm'].forEach((end) => unlinkSync(`${file}${end}`)), /deleted/],
+  [
+    'deleted with its companions',
+    () => ['', '-wal', '-shm'].forEach((end) => unlinkSync(`${file}${end}`)),
+    /deleted/,
+  ],
   ['renamed', () => renameSync(file, `${file}.old`), /it was deleted, renamed or unmounted/],
   ['replaced by a copy', copyOver, /it was replaced/],
   ['deleted and made again', () => (unlinkSync(file), writeFileSync(file, '')), /it was replaced/],
@@ -103,7 +107,11 @@ const histories: [what: string, happen: () => void, words: RegExp][] = [
     /it was cut short/,
   ],
   ['parted from its log', () => unlinkSync(`${file}-wal`), /queue\.db-wal was deleted/],
-  ['given another log', () => (unlinkSync(`${file}-wal`), writeFileSync(`${file}-wal`, '')), /-wal was replaced/],
+  [
+    'given another log',
+    () => (unlinkSync(`${file}-wal`), writeFileSync(`${file}-wal`, '')),
+    /-wal was replaced/,
+  ],
   ['parted from the index of its log', () => unlinkSync(`${file}-shm`), /queue\.db-shm was deleted/],
   [
     'given another index of its log',
@@ -147,7 +155,9 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
       expect(error).toMatchObject({ message: expect.stringContaining('put the right one in its place') })
     }
     await queue.close()
-    expect(isSluiceError(await queue.sizes().catch((error: unknown) => error), 'SLUICE_QUEUE_CLOSED')).toBe(true)
+    expect(isSluiceError(await queue.sizes().catch((error: unknown) => error), 'SLUICE_QUEUE_CLOSED')).toBe(
+      true,
+    )
   })
 
   test('acknowledges nothing after a pause, of which a caller of many is told', async () => {

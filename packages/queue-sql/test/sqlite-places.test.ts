@@ -104,7 +104,11 @@ describe('a url that names a file', () => {
 })
 
 async function refused(path: string, code: string, words: RegExp): Promise<void> {
-  await expect(open(path)).rejects.toMatchObject({ code, retryable: false, message: expect.stringMatching(words) })
+  await expect(open(path)).rejects.toMatchObject({
+    code,
+    retryable: false,
+    message: expect.stringMatching(words),
+  })
 }
 
 describe('what is no ordinary file', () => {
@@ -208,7 +212,9 @@ async function asNobody(action: () => Promise<void>): Promise<void> {
 // Root may write everywhere.
 describe.runIf(canBeNobody)('where this user may not write', () => {
   const denied = (path: string) =>
-    asNobody(() => refused(path, 'SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/))
+    asNobody(() =>
+      refused(path, 'SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/),
+    )
 
   test('a new file, a new folder, a file in a folder, a file: each is DENIED, and nothing is made', async () => {
     chmodSync(directory, 0o755)

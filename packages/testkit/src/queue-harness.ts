@@ -49,6 +49,8 @@ export interface QueueHarness {
    * are over so much sooner. Default 1.
    */
   readonly troublesAtOnce?: number
+  /** Sets the storage's clock back by so many ms, as an operator or NTP does. Spans are not concerned, nor are the clocks of the processes. */
+  setClockBack?(ms: number): Promise<void>
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

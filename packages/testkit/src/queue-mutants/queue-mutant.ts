@@ -85,6 +85,7 @@ export function rewritten(harness: QueueHarness, rewrite: (queue: Queue) => Queu
         return { ...troubled, queue: rewrite(troubled.queue) }
       },
     }),
+    ...(harness.setClockBack && { setClockBack: (ms) => harness.setClockBack?.(ms) ?? Promise.resolve() }),
     ...(harness.troublesAtOnce !== undefined && { troublesAtOnce: harness.troublesAtOnce }),
   }
 }
