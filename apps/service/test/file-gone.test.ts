@@ -33,6 +33,14 @@ const HAPPENINGS: [what: string, happen: () => Promise<void>][] = [
 ]
 
 describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
+  async function* manifest(): AsyncGenerator<string> {
+    yield lines(0, 3_000)
+    // The first of it is stored by the time that more is asked for.
+    await untilStored()
+    await happen()
+    for (let from = 3_000; from < 60_000; from += 3_000) yield lines(from, 3_000)
+  }
+
   test('while a service runs: it ends, with a line that says so, and exit code 2', async () => {
     const queue = await openQueue({ name: 'tiles', url: `sqlite:${file}` })
     await queue.put('one', 1)
@@ -48,21 +56,17 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
   })
 
   test('during a load: the load fails, and says what it had stored by then', async () => {
-    const lines = (from: number, count: number) =>
-      Array.from({ length: count }, (__, n) => `${JSON.stringify({ id: `i${from + n}`, body: 1 })}\n`).join('')
-    async function* manifest(): AsyncGenerator<string> {
-      yield lines(0, 3_000)
-      // The first of it is stored by the time that more is asked for.
-      await untilStored()
-      await happen()
-      for (let from = 3_000; from < 60_000; from += 3_000) yield lines(from, 3_000)
-    }
     const { code, out, err } = await box.run(['load', '-'], { input: Readable.from(manifest()) })
     expect([code, out]).toEqual([2, ''])
     expect(err).toMatch(/in the SQLite file .*queue\.db: it was (?:deleted, renamed or unmounted|replaced)/u)
     expect(err).toMatch(/^[\d,]+ items were added before that/mu)
   })
 })
+
+function lines(from: number, count: number): string {
+  const all = Array.from({ length: count }, (_, n) => `${JSON.stringify({ id: `i${from + n}`, body: 1 })}\n`)
+  return all.join('')
+}
 
 /** Until another process sees items in the file. */
 async function untilStored(): Promise<void> {

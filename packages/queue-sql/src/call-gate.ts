@@ -63,13 +63,15 @@ export class CallGate {
 
   async #tried<T>(run: () => Promise<T>): Promise<T> {
     const startedAt = performance.now()
+    let triedAt = startedAt
     for (let tries = 1; ; tries++) {
       try {
-        this.#store.assertInPlace?.()
-        await this.#store.prepareCall?.()
+        this.#store.assertInPlace?.(triedAt)
+        const preparing = this.#store.prepareCall?.(triedAt)
+        if (preparing !== undefined) await preparing
         const outcome = await run()
         // What went to a file that nobody else sees any more is not acknowledged.
-        this.#store.assertInPlace?.()
+        this.#store.assertInPlace?.(performance.now())
         return outcome
       } catch (error) {
         const pauseMs = this.#store.isContention(error)
@@ -77,6 +79,7 @@ export class CallGate {
           : undefined
         if (pauseMs === undefined) throw error
         await pause(pauseMs)
+        triedAt = performance.now()
       }
     }
   }

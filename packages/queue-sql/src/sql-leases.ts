@@ -106,7 +106,7 @@ export class SqlLeases {
         .where('name', '=', name)
         .where('holder', '=', holder)
         .where('fence', '=', fence)
-        .where(({ eb, or }) => or([eb('expires_at', '>', nowMs), eb('expires_at', '=', ownEnd)]))
+        .where((row) => row.or([row('expires_at', '>', nowMs), row('expires_at', '=', ownEnd)]))
         .returning('expires_at')
         .execute(),
     )

@@ -51,12 +51,12 @@ export interface SqlStore {
   /** Makes the index that finds finished items by their age, if it isn't there yet. */
   indexAges(): Promise<void>
   /** Called before each try of a call: what has to be done first, if anything. */
-  prepareCall?(): Promise<void> | undefined
+  prepareCall?(atMonotonic: number): Promise<void> | undefined
   /**
    * Called before a call and before its outcome is told.
    *
    * @throws when what is open is no longer what lies at its place: then no call has been, or will be, of any use
    */
-  assertInPlace?(): void
+  assertInPlace?(atMonotonic: number): void
   close(): Promise<void>
 }

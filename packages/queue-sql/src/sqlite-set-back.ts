@@ -24,12 +24,12 @@ export class SqliteSetBack {
   constructor(db: Kysely<Tables>, names: TableNames, now: () => number) {
     this.#db = db
     this.#texts = textsOf(names)
-    this.#watch = new ClockWatch({ now, monotonicMs: () => performance.now() })
+    this.#watch = new ClockWatch(now)
   }
 
   /** For each call: a comparison of two clocks, unless one of them was set back. */
-  prepareCall(): Promise<void> | undefined {
-    if (!this.#watch.isSetBack()) return undefined
+  prepareCall(atMonotonic: number): Promise<void> | undefined {
+    if (!this.#watch.isSetBack(atMonotonic)) return undefined
     return (this.#moving ??= this.#move().finally(() => {
       this.#moving = undefined
     }))
@@ -52,7 +52,7 @@ export class SqliteSetBack {
       await all(trx, moveWaiting, [byMs, seqs])
       await all(trx, moveItems, [byMs, seqs])
     })
-    this.#watch.accept()
+    this.#watch.accept(performance.now())
   }
 }
 

@@ -76,8 +76,8 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
       watch?.start()
       await setBack.start()
     },
-    assertInPlace: () => watch?.assertInPlace(),
-    prepareCall: () => setBack.prepareCall(),
+    assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
+    prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
     indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: async () => {
       await db.destroy()

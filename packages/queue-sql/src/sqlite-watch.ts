@@ -49,8 +49,6 @@ export interface FileWatchOptions {
   /** Which file the connection has open. */
   readonly identity: string | undefined
   readonly warn: (text: string) => void
-  /** Default `performance.now()`; for tests. */
-  readonly monotonicMs?: () => number
 }
 
 /**
@@ -61,7 +59,6 @@ export interface FileWatchOptions {
  */
 export class FileWatch {
   readonly #options: FileWatchOptions
-  readonly #monotonicMs: () => number
   #files: WatchedFile[] = []
   #lookedAt = Number.NEGATIVE_INFINITY
   #gone: FileGoneError | undefined
@@ -69,7 +66,6 @@ export class FileWatch {
 
   constructor(options: FileWatchOptions) {
     this.#options = options
-    this.#monotonicMs = options.monotonicMs ?? (() => performance.now())
   }
 
   /** Call it after the first read: from then on SQLite keeps the log and its index for as long as the connection is open. */
@@ -91,13 +87,12 @@ export class FileWatch {
    *
    * @throws FileGoneError now and ever after; an error of the file system, which says nothing about the file, for this time alone
    */
-  assertInPlace(): void {
+  assertInPlace(atMonotonic: number): void {
     if (this.#gone !== undefined) throw this.#gone
-    const now = this.#monotonicMs()
-    if (now - this.#lookedAt < LOOK_EVERY_MS) return
+    if (atMonotonic - this.#lookedAt < LOOK_EVERY_MS) return
     this.#files = this.#files.map((file) => this.#look(file))
     // Not before all is well: a look that failed is no look.
-    this.#lookedAt = now
+    this.#lookedAt = atMonotonic
   }
 
   #look(file: WatchedFile): WatchedFile {

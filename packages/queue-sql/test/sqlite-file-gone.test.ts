@@ -87,7 +87,7 @@ const histories: [what: string, happen: () => void, words: RegExp][] = [
   ['deleted', () => unlinkSync(file), /it was deleted, renamed or unmounted/],
   [
     'deleted with its companions',
-    () => ['', '-wal', '-shm'].forEach((end) => unlinkSync(`${file}${end}`)),
+    () => ['', '-wal', '-shm'].map((end) => unlinkSync(`${file}${end}`)),
     /deleted/,
   ],
   ['renamed', () => renameSync(file, `${file}.old`), /it was deleted, renamed or unmounted/],

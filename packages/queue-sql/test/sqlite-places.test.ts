@@ -103,32 +103,42 @@ describe('a url that names a file', () => {
   })
 })
 
-async function refused(path: string, code: string, words: RegExp): Promise<void> {
-  await expect(open(path)).rejects.toMatchObject({
-    code,
-    retryable: false,
-    message: expect.stringMatching(words),
-  })
+/** What opening a file rejects with. */
+async function refusalOf(path: string): Promise<unknown> {
+  return open(path).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
 }
+
+function told(code: string, words: RegExp): object {
+  return { code, retryable: false, message: expect.stringMatching(words) }
+}
+
+const DENIED = told('SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/)
 
 describe('what is no ordinary file', () => {
   test('a folder, a pipe, a device or a socket is refused at once', async () => {
     mkdirSync('folder')
     execFileSync('mkfifo', ['pipe'])
     const server = createServer().listen('socket')
-    await refused('folder', 'SLUICE_CONFIG_INVALID', /it is a directory/)
-    await refused('.', 'SLUICE_CONFIG_INVALID', /it is a directory/)
+    expect(await refusalOf('folder')).toMatchObject(told('SLUICE_CONFIG_INVALID', /it is a directory/))
+    expect(await refusalOf('.')).toMatchObject(told('SLUICE_CONFIG_INVALID', /it is a directory/))
     for (const path of ['pipe', 'socket', '/dev/null', '/dev/full']) {
-      await refused(path, 'SLUICE_CONFIG_INVALID', /it is a device, a pipe or a socket/)
+      expect(await refusalOf(path)).toMatchObject(
+        told('SLUICE_CONFIG_INVALID', /it is a device, a pipe or a socket/),
+      )
     }
     server.close()
   })
 
   test('a symbolic link to a file is that file; one that leads nowhere, or to itself, is refused', async () => {
     symlinkSync('not there', 'link.db')
-    await refused('link.db', 'SLUICE_CONFIG_INVALID', /a symbolic link to a file that is not there/)
+    expect(await refusalOf('link.db')).toMatchObject(
+      told('SLUICE_CONFIG_INVALID', /a symbolic link to a file that is not there/),
+    )
     symlinkSync('loop.db', 'loop.db')
-    await refused('loop.db', 'SLUICE_CONFIG_INVALID', /ELOOP.*correct the url/)
+    expect(await refusalOf('loop.db')).toMatchObject(told('SLUICE_CONFIG_INVALID', /ELOOP.*correct the url/))
     const queue = await open('queue.db')
     symlinkSync('queue.db', 'other.db')
     const other = await open('other.db')
@@ -140,14 +150,19 @@ describe('what is no ordinary file', () => {
   test('a file of two names is refused under both, since each would have a log of its own', async () => {
     await (await open('queue.db')).close()
     linkSync('queue.db', 'twin.db')
-    for (const path of ['queue.db', 'twin.db']) await refused(path, 'SLUICE_CONFIG_INVALID', /hard links/)
+    for (const path of ['queue.db', 'twin.db'])
+      expect(await refusalOf(path)).toMatchObject(told('SLUICE_CONFIG_INVALID', /hard links/))
     rmSync('twin.db')
     await open('queue.db')
   })
 
   test('a name that no file can have is refused', async () => {
-    await refused('n'.repeat(300), 'SLUICE_CONFIG_INVALID', /ENAMETOOLONG.*correct the url/)
-    await refused('n/'.repeat(3_000) + 'q', 'SLUICE_CONFIG_INVALID', /ENAMETOOLONG/)
+    expect(await refusalOf('n'.repeat(300))).toMatchObject(
+      told('SLUICE_CONFIG_INVALID', /ENAMETOOLONG.*correct the url/),
+    )
+    expect(await refusalOf('n/'.repeat(3_000) + 'q')).toMatchObject(
+      told('SLUICE_CONFIG_INVALID', /ENAMETOOLONG/),
+    )
   })
 })
 
@@ -157,7 +172,9 @@ describe('a file that is no queue', () => {
     other.exec('pragma application_id = 252006675; create table moz (x)')
     other.close()
     const bytes = readFileSync('places.sqlite')
-    await refused('places.sqlite', 'SLUICE_QUEUE_CORRUPT', /of another program \(application_id 0xf055113\)/)
+    expect(await refusalOf('places.sqlite')).toMatchObject(
+      told('SLUICE_QUEUE_CORRUPT', /of another program \(application_id 0xf055113\)/),
+    )
     expect(readFileSync('places.sqlite').equals(bytes)).toBe(true)
     expect(await queueExists({ name: 'tiles', url: 'sqlite:places.sqlite' })).toBe(false)
   })
@@ -167,7 +184,9 @@ describe('a file that is no queue', () => {
     const other = new DatabaseSync('queue.db')
     other.exec('pragma application_id = 7')
     other.close()
-    await (await open('queue.db')).put('one', 1)
+    const queue = await open('queue.db')
+    await queue.put('one', 1)
+    expect(await queue.size('WAITING')).toBe(1)
   })
 
   test.each([
@@ -177,13 +196,15 @@ describe('a file that is no queue', () => {
   ])('%s: refused, and not a byte of it changed', async (_, make) => {
     const bytes = make()
     writeFileSync('some.db', bytes)
-    await refused('some.db', 'SLUICE_QUEUE_CORRUPT', /is encrypted, or of a newer format/)
+    expect(await refusalOf('some.db')).toMatchObject(
+      told('SLUICE_QUEUE_CORRUPT', /is encrypted, or of a newer format/),
+    )
     expect(readFileSync('some.db').equals(bytes)).toBe(true)
   })
 
   test('of a format that this SQLite may only read: DENIED', async () => {
     writeFileSync('some.db', withHeader(18, 3))
-    await refused('some.db', 'SLUICE_QUEUE_DENIED', /some\.db/)
+    expect(await refusalOf('some.db')).toMatchObject(told('SLUICE_QUEUE_DENIED', /some\.db/))
   })
 })
 
@@ -200,10 +221,10 @@ const NOBODY = 65_534
 const canBeNobody = process.platform === 'linux' && process.geteuid?.() === 0
 
 /** Does something as a user who may nothing that others may not. */
-async function asNobody(action: () => Promise<void>): Promise<void> {
+async function asNobody<T>(action: () => Promise<T>): Promise<T> {
   process.seteuid?.(NOBODY)
   try {
-    await action()
+    return await action()
   } finally {
     process.seteuid?.(0)
   }
@@ -211,26 +232,21 @@ async function asNobody(action: () => Promise<void>): Promise<void> {
 
 // Root may write everywhere.
 describe.runIf(canBeNobody)('where this user may not write', () => {
-  const denied = (path: string) =>
-    asNobody(() =>
-      refused(path, 'SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/),
-    )
-
   test('a new file, a new folder, a file in a folder, a file: each is DENIED, and nothing is made', async () => {
     chmodSync(directory, 0o755)
-    await denied(join(directory, 'queue.db'))
-    await denied(join(directory, 'folder', 'queue.db'))
+    expect(await asNobody(() => refusalOf(join(directory, 'queue.db')))).toMatchObject(DENIED)
+    expect(await asNobody(() => refusalOf(join(directory, 'folder', 'queue.db')))).toMatchObject(DENIED)
     expect(readdirSync(directory)).toEqual([])
     await (await open('queue.db')).close()
     chmodSync('queue.db', 0o644)
-    await denied(join(directory, 'queue.db'))
+    expect(await asNobody(() => refusalOf(join(directory, 'queue.db')))).toMatchObject(DENIED)
     chmodSync('queue.db', 0o666)
-    await denied(join(directory, 'queue.db'))
+    expect(await asNobody(() => refusalOf(join(directory, 'queue.db')))).toMatchObject(DENIED)
   })
 
   test('a folder that may not even be read is DENIED', async () => {
     mkdirSync('closed', { mode: 0o700 })
-    await denied(join(directory, 'closed', 'queue.db'))
+    expect(await asNobody(() => refusalOf(join(directory, 'closed', 'queue.db')))).toMatchObject(DENIED)
   })
 
   test('a folder closed under an open queue: DENIED until it is open again, and nothing is lost', async () => {

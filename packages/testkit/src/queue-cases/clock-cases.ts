@@ -118,8 +118,10 @@ export const clockCases: readonly QueueCase[] = [
   },
 ]
 
-function needsSetBack(_: unknown, { setClockBack }: QueueHarness): string | undefined {
-  return setClockBack === undefined ? 'the harness can’t set the clock of the storage back' : undefined
+function needsSetBack(_: unknown, harness: QueueHarness): string | undefined {
+  return harness.setClockBack === undefined
+    ? 'the harness can’t set the clock of the storage back'
+    : undefined
 }
 
 async function setBack(harness: QueueHarness): Promise<void> {
