@@ -8,6 +8,7 @@ const LOOK_EVERY_MS = 10
 /** A write-ahead log has 4 MB when nothing keeps it from being written back. */
 const LARGE_WAL_BYTES = 67_108_864
 const MAX_OPENINGS = 3
+const FRAME_HEADER_BYTES = 24
 
 interface FileFacts {
   readonly identity: string
@@ -106,26 +107,27 @@ export class FileWatch {
   }
 
   /**
-   * Whether the file is whole although it, or its log, is smaller than before. VACUUM makes the file so, and a checkpoint the log. Once the log is written
-   * back whole, the file must have all its pages, and a connection that has read nothing before must count as many as this one.
+   * Whether the file is whole although it, or its log, is smaller than before. VACUUM makes the file so, which then has fewer pages, and a checkpoint the log.
+   * Else each page that the file lacks must be in the log, and not be written back yet. Nothing is changed to find that out: what a checkpoint writes
+   * would hide that something was cut off.
    *
-   * @returns `undefined` while it can't be told, since others read what the log has, or write: it is to be asked again
+   * @returns `undefined` while it can't be told: it is to be asked again
    */
-  #isWhole({ path }: WatchedFile, { size }: FileFacts): boolean | undefined {
+  #isWhole({ path, size: before }: WatchedFile, { size }: FileFacts): boolean | undefined {
     const { path: main, database } = this.#options
     if (size === 0 && path === main) return false
     if (database.isTransaction) return undefined
-    const other = new DatabaseSync(main)
     try {
-      const counted = pagesOf(database)
-      const { busy, log, checkpointed } = other.prepare('pragma wal_checkpoint(passive)').get() ?? {}
-      const [found, bytes] = [pagesOf(other), factsOf(main)?.size ?? 0]
-      if (busy !== 0 || log !== checkpointed || pagesOf(database) !== counted) return undefined
-      return found === counted && bytes >= counted * Number(valueOf(other, 'page_size'))
+      const [pages, pageBytes] = [numberOf(database, 'page_count'), numberOf(database, 'page_size')]
+      const { log, checkpointed } = framesOf(database)
+      const [found, again] = [factsOf(path)?.size ?? 0, numberOf(database, 'page_count')]
+      if (again !== pages || found !== size) return undefined
+      if (path !== main) return size >= log * (pageBytes + FRAME_HEADER_BYTES)
+      if (pages * pageBytes < before) return true
+      const missing = pages - size / pageBytes
+      return missing > log || (missing > 0 && log === checkpointed) ? false : undefined
     } catch (error) {
       return isSqliteBusy(error) ? undefined : false
-    } finally {
-      other.close()
     }
   }
 
@@ -148,10 +150,16 @@ export class FileWatch {
   }
 }
 
-function pagesOf(database: DatabaseSync): number {
-  return Number(valueOf(database, 'page_count'))
+function numberOf(database: DatabaseSync, pragma: string): number {
+  return Number(Object.values(database.prepare(`pragma ${pragma}`).get() ?? {})[0])
 }
 
-function valueOf(database: DatabaseSync, pragma: string): unknown {
-  return Object.values(database.prepare(`pragma ${pragma}`).get() ?? {})[0]
+/**
+ * How many frames the log has, and how many of them are written back; both -1 without a log.
+ *
+ * @see https://www.sqlite.org/pragma.html#pragma_wal_checkpoint NOOP, from SQLite 3.51 on
+ */
+function framesOf(database: DatabaseSync): { log: number; checkpointed: number } {
+  const { log, checkpointed } = database.prepare('pragma wal_checkpoint(noop)').get() ?? {}
+  return { log: Number(log), checkpointed: Number(checkpointed) }
 }
