@@ -38,7 +38,8 @@ export function sqliteFileExists(given: string): boolean {
 }
 
 function wrongAbsence(path: string): string | undefined {
-  const isThere = existsSync(dirname(path)) && lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  const folder = statSync(dirname(path), { throwIfNoEntry: false })
+  const isThere = folder?.isDirectory() === true && lstatSync(path, { throwIfNoEntry: false }) !== undefined
   if (!isThere) return undefined
   return 'it is a symbolic link to a file that is not there. Make that file, or name it without the link'
 }

@@ -125,7 +125,10 @@ export class FileWatch {
       if (path !== main) return size >= log * (pageBytes + FRAME_HEADER_BYTES)
       if (pages * pageBytes < before) return true
       const missing = pages - size / pageBytes
-      return missing > log || (missing > 0 && log === checkpointed) ? false : undefined
+      if (missing <= 0) return true
+      if (missing > log || log === checkpointed) return false
+      // The log may have them: a connection that has read nothing before finds them there, or nowhere.
+      return isSound(main)
     } catch (error) {
       return isSqliteBusy(error) ? undefined : false
     }
@@ -147,6 +150,16 @@ export class FileWatch {
     const what = found === undefined ? 'deleted, renamed or unmounted' : same ? 'cut short' : 'replaced'
     this.#gone = new FileGoneError(`${file} was ${what} while it was open`)
     return this.#gone
+  }
+}
+
+/** Reads all of it, which takes long for a large file: it was made smaller by VACUUM, has grown again since, and this was not yet written back. */
+function isSound(path: string): boolean {
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    return Object.values(database.prepare('pragma quick_check(1)').get() ?? {})[0] === 'ok'
+  } finally {
+    database.close()
   }
 }
 

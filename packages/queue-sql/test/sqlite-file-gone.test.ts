@@ -195,7 +195,32 @@ test('the log of a file that has taken the place of another is not deleted by cl
   expect(await successor.sizes()).toMatchObject({ WAITING: 2 })
 })
 
+test('a file that was cut is told from what its log has, however much that is by the first look', async () => {
+  const queue = await openFilled()
+  truncateSync(file, 40_960)
+  // As a process that writes fast, and looks late.
+  const other = new DatabaseSync(file)
+  other.exec('create table other (x)')
+  for (let n = 0; n < 100; n++) other.prepare('insert into other values (?)').run('x'.repeat(1_000))
+  await pause(PAUSE_MS)
+  await expect(queue.sizes()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+  other.close()
+})
+
 describe('a queue goes on while its file', () => {
+  test('was made smaller by VACUUM, and has grown again in the log', async () => {
+    const queue = await openFilled()
+    await queue.remove(Array.from({ length: 200 }, (_, n) => `old-${n}`))
+    const other = new DatabaseSync(file)
+    other.exec('vacuum; pragma wal_checkpoint(truncate); create table other (x)')
+    for (let n = 0; n < 200; n++) other.prepare('insert into other values (?)').run('x'.repeat(1_000))
+    await pause(PAUSE_MS)
+    await queue.put('one', 1)
+    await pause(PAUSE_MS)
+    expect(await queue.sizes()).toMatchObject({ WAITING: 1 })
+    other.close()
+  })
+
   test('is emptied and made smaller by VACUUM, and its log by a checkpoint', async () => {
     const queue = await openFilled()
     const ids = Array.from({ length: 200 }, (_, n) => `old-${n}`)
