@@ -171,15 +171,15 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
   })
 })
 
-test('a call that writes into a file that goes meanwhile is not acknowledged', async () => {
+test('a call that waits for a lock in a file that goes meanwhile waits no longer', async () => {
   const queue = await open()
   const blocker = new DatabaseSync(file)
   blocker.exec('begin immediate')
   const waiting = queue.put('one', 1)
   await pause(PAUSE_MS)
   renameSync(file, `${file}.old`)
-  blocker.exec('commit')
   await expect(waiting).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+  blocker.exec('commit')
   blocker.close()
 })
 
