@@ -29,15 +29,22 @@ export class MemoryStore {
   readonly #clock: Pick<Clock, 'now'>
   readonly #newUid: () => string
   #latest = 0
+  /** By how much the machine's clock was set back so far. */
+  #aheadMs = 0
 
   constructor({ clock = Date, newUid = uidMaker() }: MemoryStoreOptions = {}) {
     this.#clock = clock
     this.#newUid = newUid
   }
 
-  /** Epoch ms. It stands still while the machine's clock is set back: an instant of this store is never before an earlier one. */
+  /**
+   * Epoch ms. It goes on when the machine's clock is set back: an instant of this store is never before an earlier one, and no delay and no lease lasts
+   * longer for it.
+   */
   now(): number {
-    this.#latest = Math.max(this.#latest, Math.floor(this.#clock.now()))
+    const read = Math.floor(this.#clock.now())
+    this.#aheadMs = Math.max(this.#aheadMs, this.#latest - read)
+    this.#latest = read + this.#aheadMs
     return this.#latest
   }
 

@@ -15,6 +15,7 @@ export async function memoryHarness(): Promise<QueueHarness> {
   return {
     open,
     passTime: (ms) => clock.advance(ms),
+    setClockBack: async (ms) => clock.setBack(ms),
     openCrashing: async (point) => crashAtCalls(await open(), point),
     openTroubled: async (options) => troubleAtCalls(await open(), options),
     troublesAtOnce: 12,

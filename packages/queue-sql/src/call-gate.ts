@@ -72,15 +72,23 @@ export class CallGate {
 
   async #tried<T>(run: () => Promise<T>): Promise<T> {
     const startedAt = performance.now()
+    let triedAt = startedAt
     for (let tries = 1; ; tries++) {
       try {
-        return await run()
+        this.#store.assertInPlace?.(triedAt)
+        const preparing = this.#store.prepareCall?.(triedAt)
+        if (preparing !== undefined) await preparing
+        const outcome = await run()
+        // What went to a file that nobody else sees any more is not acknowledged.
+        this.#store.assertInPlace?.(performance.now())
+        return outcome
       } catch (error) {
         const pauseMs = this.#store.isContention(error)
           ? this.#store.pauseMs(tries, performance.now() - startedAt)
           : undefined
         if (pauseMs === undefined) throw error
         await pause(pauseMs)
+        triedAt = performance.now()
       }
     }
   }

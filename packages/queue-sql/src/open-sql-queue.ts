@@ -4,7 +4,8 @@ import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
 import { openPostgres } from './postgres-store.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
-import { assertOpenable, openSqlite, sqliteFileExists } from './sqlite-store.js'
+import { sqliteFileExists } from './sqlite-path.js'
+import { assertOpenable, openSqlite } from './sqlite-store.js'
 import { sqlError } from './sql-errors.js'
 
 /** @param wrap lets tests put a driver that dies between kysely and the database */
@@ -12,9 +13,10 @@ export async function openSqlQueue(
   settings: SqlQueueSettings,
   wrap?: OpenOptions['wrap'],
   warn?: OpenOptions['warn'],
+  clock?: OpenOptions['clock'],
 ): Promise<SqlQueue> {
   const { name } = settings
-  const store = openStore(settings, { wrap, warn })
+  const store = openStore(settings, { wrap, warn, clock })
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())

@@ -5,6 +5,8 @@ import type { TableNames } from './tables.js'
  * older release does not ask for the version again, and would go on for as long as its statements happen to fit; so it ends at its next lease. From
  * this version on each lease reads the version itself: see `leaseStatement` in `sql-leases.ts`.
  *
+ * Beside that a lease says how long it lives, so that one whose holder is dead ends whatever becomes of the storage's clock.
+ *
  * The rows are copied too: a claim under a lease of version 3 reads its row there, and so holds until that lease runs out, and no longer.
  */
 const REFUSAL =
@@ -29,6 +31,7 @@ export function postgresRefusesOlder(t: TableNames): string[] {
     // For each statement, so that an update of a row that isn't there is refused as well.
     `create trigger ${refusal} before insert or update or delete on ${leases}
       for each statement execute function ${refusal}()`,
+    `alter table ${t.leases} add column ttl_ms bigint`,
   ]
 }
 
@@ -43,5 +46,6 @@ export function sqliteRefusesOlder(t: TableNames): string[] {
       (write) =>
         `create trigger ${refusal}_${write} before ${write} on ${leases} begin select raise(abort, '${REFUSAL}'); end`,
     ),
+    `alter table ${t.leases} add column ttl_ms integer`,
   ]
 }

@@ -1,4 +1,5 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+import { FileGoneError, QueueGoneError } from './file-gone.js'
 import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
@@ -48,6 +49,20 @@ const DAMAGED: Verdict = {
 const NOT_OURS: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
   next: 'The tables there are not those of a queue: use another database or another tablePrefix',
+}
+const GONE: Verdict = {
+  code: 'SLUICE_QUEUE_CORRUPT',
+  next:
+    'What is written to it now would be lost, so this queue takes no more calls. Stop every process that uses the file, put the right ' +
+    'one in its place, its -wal beside it if it has one, and start again',
+}
+const QUEUE_GONE: Verdict = {
+  code: 'SLUICE_QUEUE_CORRUPT',
+  next: 'Nothing was changed. Stop every process that uses the queue, restore what is missing, and start again',
+}
+const WRONG_PATH: Verdict = {
+  code: 'SLUICE_CONFIG_INVALID',
+  next: 'The system takes no such path: correct the url',
 }
 const NO_DATABASE: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
@@ -104,7 +119,11 @@ const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
   13: FULL,
   14: DENIED_FILE,
   23: DENIED_FILE,
-  26: { code: 'SLUICE_QUEUE_CORRUPT', next: 'It is not a SQLite database: name another file' },
+  26: {
+    code: 'SLUICE_QUEUE_CORRUPT',
+    next: 'It is not a SQLite database, or is encrypted, or of a newer format: name another file',
+  },
+  522: DAMAGED, // IOERR_SHORT_READ: the write-ahead log was cut short
 }
 
 /** Primary result code of a disk that fails. */
@@ -118,6 +137,8 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
   ENOSPC: FULL,
   EDQUOT: FULL,
   ENOTDIR: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
+  ELOOP: WRONG_PATH,
+  ENAMETOOLONG: WRONG_PATH,
   EEXIST: { code: 'SLUICE_CONFIG_INVALID', next: 'A part of its path is a file: correct the url' },
 }
 
@@ -189,6 +210,8 @@ function verdictOn(error: unknown): Verdict {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
   }
   if (code !== undefined && isSystemError(error)) return BY_SYSTEM_CODE[code] ?? DOWN
+  if (error instanceof FileGoneError) return GONE
+  if (error instanceof QueueGoneError) return QUEUE_GONE
   if (error instanceof StatementOverdueError) return DOWN
   return error instanceof Error && DOWN_MESSAGES.test(error.message) ? DOWN : UNKNOWN
 }

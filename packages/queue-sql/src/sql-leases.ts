@@ -1,9 +1,25 @@
 import type { Lease } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './call-gate.js'
+import { LeaseWatch, type HeldRow } from './lease-watch.js'
 import { newerTables } from './migration.js'
 import { SCHEMA_VERSION } from './schema.js'
 import type { SqlStore } from './sql-store.js'
+
+type LeaseFacts = Omit<Lease, 'renew' | 'release'>
+
+/** What a holder knows of its own row. */
+interface Own {
+  /** When the last good taking or renewal was sent, by the clock of this process. */
+  goodAt: number
+  /** The end that it wrote, by the storage's clock. */
+  expiresAt: number
+}
+
+interface OwnRow {
+  readonly fence: number
+  readonly expires_at: number
+}
 
 /**
  * The leases of one queue: a row each, which expires by the storage's clock and stays, so that its fence goes on growing.
@@ -15,6 +31,7 @@ export class SqlLeases {
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #queueId: number
+  readonly #watch = new LeaseWatch()
 
   constructor(store: SqlStore, gate: CallGate, queueId: number) {
     this.#store = store
@@ -26,53 +43,80 @@ export class SqlLeases {
   async take(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     const { names, nowMs } = this.#store
     const leases = sql.table(names.leases)
-    const isFree = sql`${leases}.holder = ${holder} or ${leases}.expires_at <= ${nowMs}`
-    const fence = await this.#fenceOf(
+    const goodAt = performance.now()
+    const row = await this.#rowOf(
       `take the lease ${JSON.stringify(name)}`,
-      sql`insert into ${leases} (queue_id, name, holder, fence, expires_at)
-        select cast(${this.#queueId} as integer), cast(${name} as text), cast(${holder} as text), 1, ${endsAt(nowMs, ttlMs)}
+      sql`insert into ${leases} (queue_id, name, holder, fence, expires_at, ttl_ms)
+        select cast(${this.#queueId} as integer), cast(${name} as text), cast(${holder} as text), 1,
+          ${endsAt(nowMs, ttlMs)}, cast(${ttlMs} as bigint)
         where ${this.#isKnown()}
         on conflict (queue_id, name) do update set holder = excluded.holder, expires_at = excluded.expires_at,
-          fence = ${leases}.fence + case when ${leases}.holder = excluded.holder then 0 else 1 end
-        where ${isFree}
-        returning fence`,
+          ttl_ms = excluded.ttl_ms, fence = ${leases}.fence + case when ${leases}.holder = excluded.holder then 0 else 1 end
+        where ${leases}.holder = ${holder} or ${this.#watch.isFree(name, leases, nowMs)}
+        returning fence, expires_at`,
     )
-    return fence === undefined ? undefined : this.#lease({ name, holder, fence, ttlMs })
+    if (row === undefined) return this.#observe(name)
+    this.#watch.forget(name)
+    return this.#lease({ name, holder, fence: row.fence, ttlMs }, { goodAt, expiresAt: row.expires_at })
   }
 
-  #lease(facts: Omit<Lease, 'renew' | 'release'>): Lease {
+  /** Another has it: from now on this process knows how long that can be so. */
+  async #observe(name: string): Promise<undefined> {
+    const { db, names, nowMs } = this.#store
+    const held: HeldRow | undefined = await this.#gate.run(`read the lease ${JSON.stringify(name)}`, () =>
+      db
+        .selectFrom(names.leases)
+        .select(['fence', 'expires_at', 'ttl_ms', sql<number>`expires_at - ${nowMs}`.as('left_ms')])
+        .where('queue_id', '=', this.#queueId)
+        .where('name', '=', name)
+        .executeTakeFirst(),
+    )
+    if (held !== undefined) this.#watch.note(name, held)
+    return undefined
+  }
+
+  #lease(facts: LeaseFacts, own: Own): Lease {
     return {
       ...facts,
-      renew: () => this.#extend(facts, facts.ttlMs),
+      renew: () => this.#extend(facts, own, endsAt(this.#store.nowMs, facts.ttlMs)),
       release: async () => {
-        await this.#extend(facts, 0)
+        // Over by any clock, also by one that was set back.
+        await this.#extend(facts, own, sql.lit(0))
+        own.goodAt = Number.NEGATIVE_INFINITY
       },
     }
   }
 
-  async #extend({ name, holder, fence }: Omit<Lease, 'renew' | 'release'>, ttlMs: number): Promise<boolean> {
+  /** A storage clock that was set forward takes no lease from a holder that wrote the row last, and whose time is not over by its own clock. */
+  async #extend(facts: LeaseFacts, own: Own, end: RawBuilder<number>): Promise<boolean> {
+    const { name, holder, fence, ttlMs } = facts
     const { names, nowMs } = this.#store
-    const found = await this.#fenceOf(
+    const goodAt = performance.now()
+    const ownEnd = goodAt - own.goodAt < ttlMs ? own.expiresAt : -1
+    const row = await this.#rowOf(
       `renew or give back the lease ${JSON.stringify(name)}`,
-      sql`update ${sql.table(names.leases)} set expires_at = ${endsAt(nowMs, ttlMs)}
+      sql`update ${sql.table(names.leases)} set expires_at = ${end}, ttl_ms = cast(${ttlMs} as bigint)
         where queue_id = ${this.#queueId} and name = ${name} and holder = ${holder} and fence = ${fence}
-          and expires_at > ${nowMs} and ${this.#isKnown()}
-        returning fence`,
+          and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()}
+        returning fence, expires_at`,
     )
-    return found !== undefined
+    if (row === undefined) return false
+    own.goodAt = goodAt
+    own.expiresAt = row.expires_at
+    return true
   }
 
   /**
-   * The fence that a statement gives back. One that gives none is asked why by a second: the lease may be another's, or the tables too new.
+   * The row that a statement gives back. One that gives none is asked why by a second: the lease may be another's, or the tables too new.
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables; all later calls of the queue reject with it
    */
-  async #fenceOf(what: string, statement: RawBuilder<unknown>): Promise<number | undefined> {
+  async #rowOf(what: string, statement: RawBuilder<unknown>): Promise<OwnRow | undefined> {
     const { db, names } = this.#store
     return this.#gate.run(what, async () => {
-      const { rows } = await sql<{ fence: number }>`${statement}`.execute(db)
+      const { rows } = await sql<OwnRow>`${statement}`.execute(db)
       const [row] = rows
-      if (row !== undefined) return row.fence
+      if (row !== undefined) return row
       const found = await sql<{
         version: number
       }>`select max(version) as version from ${sql.table(names.schema)}`.execute(db)

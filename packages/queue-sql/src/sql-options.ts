@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wrongSqlitePath } from './sqlite-path.js'
 
 /** Where a queue's tables are. */
 export type Place =
@@ -15,7 +16,10 @@ export const optionsSchema = z.strictObject({
     .describe('the name of the queue in its store'),
   url: z
     .string()
-    .refine(isPlace, 'must be postgres://user@host/database, sqlite:PATH or sqlite::memory:')
+    .superRefine((url, context) => {
+      const message = wrongPlace(url)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
     .describe('where the tables are: postgres://… or sqlite:PATH or sqlite::memory:'),
   poolSize: z.int().min(1).max(1_000).default(10).describe('PostgreSQL connections at most'),
   tablePrefix: z
@@ -52,6 +56,12 @@ export type SqlQueueSettings = z.output<typeof optionsSchema>
 export function placeOf(url: string): Place {
   if (url.startsWith('sqlite:')) return { kind: 'sqlite', path: url.slice('sqlite:'.length) }
   return { kind: 'postgres', url }
+}
+
+function wrongPlace(url: string): string | undefined {
+  const place = isPlace(url) ? placeOf(url) : undefined
+  if (place === undefined) return 'must be postgres://user@host/database, sqlite:PATH or sqlite::memory:'
+  return place.kind === 'sqlite' ? wrongSqlitePath(place.path) : undefined
 }
 
 function isPlace(url: string): boolean {

@@ -1,4 +1,4 @@
-import type { SharedBy } from '@sluice/core'
+import type { Clock, SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './moves.js'
 import type { TableNames, Tables } from './tables.js'
@@ -7,6 +7,8 @@ import type { TableNames, Tables } from './tables.js'
 export interface OpenOptions {
   /** Lets tests put a driver that dies between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
+  /** SQLite: the clock that its statements read, for tests. Default the machine's. */
+  readonly clock?: Pick<Clock, 'now'> | undefined
   /** For what an operator should hear of. */
   readonly warn?: ((text: string) => void) | undefined
 }
@@ -49,5 +51,13 @@ export interface SqlStore {
   migrate(): Promise<void>
   /** Makes the index that finds finished items by their age, if it isn't there yet. */
   indexAges(): Promise<void>
+  /** Called before each try of a call: what has to be done first, if anything. */
+  prepareCall?(atMonotonic: number): Promise<void> | undefined
+  /**
+   * Called before a call and before its outcome is told.
+   *
+   * @throws when what is open is no longer what lies at its place: then no call has been, or will be, of any use
+   */
+  assertInPlace?(atMonotonic: number): void
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { QueueGoneError } from './file-gone.js'
 import { isPlain } from './move-rows.js'
 import type { RowRun } from './sqlite-dialect.js'
 import { all, seqList } from './sqlite-statements.js'
@@ -192,6 +193,7 @@ export class SqliteMoves implements Moves {
         row.now + delayMs,
         null,
         null,
+        delayMs > 0 ? 1 : 0,
       ])
       const moved = await this.#return(trx, returned)
       await this.#count(trx, { waiting: moved.length, fail: -moved.length })
@@ -295,6 +297,7 @@ export class SqliteMoves implements Moves {
       now + wanted.delay_ms,
       wanted.keep_place,
       wanted.retry_state,
+      wanted.delay_ms > 0 ? 1 : 0,
     ])
     await this.#return(trx, returned)
   }
@@ -320,6 +323,8 @@ export class SqliteMoves implements Moves {
     trx: Trx,
     { waiting = 0, processing = 0, success = 0, fail = 0 }: Partial<Record<string, number>>,
   ): Promise<void> {
-    await all(trx, this.#texts.count, [waiting, processing, success, fail, this.#queueId])
+    const counts = [waiting, processing, success, fail, this.#queueId]
+    const [run] = await all<RowRun>(trx, this.#texts.count, [counts])
+    if (run?.changes !== 1) throw new QueueGoneError()
   }
 }

@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { SluiceError } from '@sluice/core'
+import type { Clock } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
 import { addIndex, migrate, versionOf } from './migration.js'
 import { agesIndex, sqliteSteps } from './schema.js'
@@ -10,11 +9,13 @@ import type { SqlQueueSettings } from './sql-options.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
 import { NodeSqliteDialect } from './sqlite-dialect.js'
 import { SqliteMoves } from './sqlite-moves.js'
+import { assertOurs } from './sqlite-owner.js'
+import { IN_MEMORY, prepareFile } from './sqlite-path.js'
 import { SQLITE_NOW_MS, sqliteTexts } from './sqlite-texts.js'
+import { SqliteSetBack } from './sqlite-set-back.js'
 import { checkSqliteVersion } from './sqlite-version.js'
+import { FileWatch, openFile } from './sqlite-watch.js'
 import { tableNames, type Tables } from './tables.js'
-
-const IN_MEMORY = ':memory:'
 
 /**
  * The longest call in units of `timeoutMs`: a batch of moves waits so long for the file, may begin to ask why some were refused just before its time is
@@ -31,13 +32,13 @@ const LONGEST_CALL = 4
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
-  const { wrap = unwrapped, warn } = options
+  const { wrap = unwrapped, warn, clock } = options
   const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
-  if (!inMemory) prepareFile(path)
   const names = tableNames(settings.tablePrefix)
-  const database = new DatabaseSync(path)
+  const { database, watch } = inMemory ? { database: new DatabaseSync(IN_MEMORY) } : openWatched(path, warn)
+  if (clock !== undefined) readClock(database, clock)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
   const migration = {
     names,
@@ -47,6 +48,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     place,
   }
   const texts = sqliteTexts(names)
+  const setBack = new SqliteSetBack(db, names, () => (clock ?? Date).now())
   return {
     db,
     names,
@@ -69,9 +71,14 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
     hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
+      await assertOurs(db, migration)
       await setPragmas(db, settings)
       await migrate(db, migration)
+      watch?.start()
+      await setBack.start()
     },
+    assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
+    prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
     indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: async () => {
       await db.destroy()
@@ -96,6 +103,19 @@ export function isInMemory(path: string): boolean {
   return path === IN_MEMORY
 }
 
+/** By its absolute path, which SQLite can't take for a URI, and which stays the same when the process goes to another directory. */
+function openWatched(given: string, warn: OpenOptions['warn']): { database: DatabaseSync; watch: FileWatch } {
+  const path = resolve(given)
+  prepareFile(path)
+  const { database, identity } = openFile(path)
+  return { database, watch: new FileWatch({ database, path, identity, warn: warn ?? (() => {}) }) }
+}
+
+/** In place of SQLite's own function, which reads the machine's. */
+function readClock(database: DatabaseSync, clock: Pick<Clock, 'now'>): void {
+  database.function('unixepoch', { varargs: true }, () => clock.now() / 1_000)
+}
+
 function unwrapped(dialect: Dialect): Dialect {
   return dialect
 }
@@ -109,48 +129,4 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
   await sql`pragma busy_timeout = 0`.execute(db)
   await sql`pragma journal_mode = wal`.execute(db)
   await sql`pragma synchronous = ${sql.raw(synchronous)}`.execute(db)
-}
-
-/** Makes the file that isn't there yet, readable by its owner alone, since bodies may be private; SQLite gives `-wal` and `-shm` its mode. */
-function prepareFile(path: string): void {
-  if (sqliteFileExists(path)) return
-  makeFolder(dirname(resolve(path)))
-  try {
-    writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    // Of ten processes that start together nine find that another has made it.
-    if (!isThere(error)) throw error
-  }
-}
-
-/** One folder after the other: where the system lets nobody make one, Node's own recursion may try for ever. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  try {
-    mkdirSync(path)
-  } catch (error) {
-    // Another process that starts at the same time has made it.
-    if (!isThere(error)) throw error
-  }
-}
-
-/**
- * Whether the file is there; what is in memory never is.
- *
- * @throws SluiceError SLUICE_CONFIG_INVALID when it is a directory
- */
-export function sqliteFileExists(path: string): boolean {
-  if (isInMemory(path)) return false
-  const found = statSync(path, { throwIfNoEntry: false })
-  if (found?.isDirectory() !== true) return found !== undefined
-  const file = resolve(path)
-  throw new SluiceError(
-    'SLUICE_CONFIG_INVALID',
-    `Cannot open the SQLite file ${file}: it is a directory. Name a file in it instead, such as ${file}/sluice.db`,
-  )
-}
-
-function isThere(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }

@@ -70,12 +70,12 @@ export function sqliteTexts(t: TableNames) {
       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     returnItems: `update ${t.items} as i set attempt = w.attempt, claimed_at = w.claimed_at,
         refunds = coalesce(w.refunds, i.refunds) + w.refund, priority = coalesce(w.priority, i.priority),
-        not_before_at = case when w.keep_place = 1 then i.not_before_at else w.available_at end,
+        not_before_at = case when w.keep_place = 1 then i.not_before_at when w.delayed = 1 then w.available_at end,
         available_at = case when w.keep_place = 1 then i.available_at else w.available_at end,
         retry_state = w.retry_state
       from (select value->>0 as seq, value->>1 as attempt, value->>2 as claimed_at, value->>3 as refunds,
         value->>4 as refund, value->>5 as priority, value->>6 as available_at,
-        value->>7 as keep_place, value->>8 as retry_state from json_each(?)) w
+        value->>7 as keep_place, value->>8 as retry_state, value->>9 as delayed from json_each(?)) w
       where i.seq = w.seq returning seq, id, priority, available_at`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
     freeFailed: `delete from ${t.finished} where queue_id = ? and stage = 3
@@ -95,7 +95,7 @@ export function sqliteTexts(t: TableNames) {
       `delete from ${t.attempts} where seq in ${listed}`,
       `delete from ${t.items} where seq in ${listed}`,
     ],
-    count: `update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
+    count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
       fail = fail + ? where queue_id = ? and slot = 0`,
     facts: factsText(t),
     claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,

@@ -41,6 +41,8 @@ interface LeaseRow {
   holder: string
   fence: number
   expires_at: number
+  /** Of the latest taking or renewal; `null` where a release wrote it that knew nothing of it. */
+  ttl_ms: number | null
 }
 
 /** Sizes of the four stages; the rows of one queue are summed. Every move changes one of them in its own transaction. */

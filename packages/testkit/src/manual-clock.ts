@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '@sluice/core'
 
 interface Sleeper {
-  readonly wakeAt: number
+  wakeAt: number
   readonly wake: () => void
 }
 
 /** A clock that stands still until it is told to go on. */
 export class ManualClock implements Clock {
-  readonly #startAt: number
+  #startAt: number
   #now: number
   #sleepers: Sleeper[] = []
 
@@ -61,6 +61,13 @@ export class ManualClock implements Clock {
       await settled()
     }
     this.#now = end
+  }
+
+  /** Sets what `now` shows back, as an operator or NTP does. Spans go on: no sleep gets longer. */
+  setBack(ms: number): void {
+    this.#now -= ms
+    this.#startAt -= ms
+    for (const sleeper of this.#sleepers) sleeper.wakeAt -= ms
   }
 
   #next(end: number): Sleeper | undefined {

@@ -82,6 +82,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'An item with `notBeforeAt` in the future is WAITING, counted, listed, and not given out; instants are the storage’s.',
   },
   {
+    id: 'Q-TIME-2',
+    text: 'A clock of the storage that is set back holds up no item that was put, released or requeued without a delay, and changes no order.',
+  },
+  {
     id: 'Q-NAME-1',
     text: 'Queues with different names in one store never see each other’s items, controls, leases or documents.',
   },
@@ -96,6 +100,10 @@ export const queuePromises: readonly ContractPromise[] = [
   {
     id: 'Q-LEASE-1',
     text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
+  },
+  {
+    id: 'Q-LEASE-2',
+    text: 'A clock of the storage that is set back holds a lease whose holder is dead for no longer than its ttl once another has asked for it, and takes it from no holder that renews it.',
   },
   {
     id: 'Q-DOC-1',

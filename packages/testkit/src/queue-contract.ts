@@ -7,6 +7,7 @@ import { endCases } from './queue-cases/end-cases.js'
 import { fencedClaimCases } from './queue-cases/fenced-claim-cases.js'
 import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
+import { clockCases } from './queue-cases/clock-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
 import { listCases } from './queue-cases/list-cases.js'
 import { lookCases } from './queue-cases/look-cases.js'
@@ -45,6 +46,7 @@ export const queueContract: readonly QueueCase[] = [
   ...walkCases,
   ...listCases,
   ...timeCases,
+  ...clockCases,
   ...controlCases,
   ...syncCases,
   ...leaseCases,

@@ -56,6 +56,8 @@ export interface QueueHarness {
    * @returns takes the mark away again
    */
   upgrade?(): Promise<() => Promise<void>>
+  /** Sets the storage's clock back by so many ms, as an operator or NTP does. Spans are not concerned, nor are the clocks of the processes. */
+  setClockBack?(ms: number): Promise<void>
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { clockMutants } from './queue-mutants/clock-mutants.js'
 import { documentMutants } from './queue-mutants/document-mutants.js'
 import { fenceMutants } from './queue-mutants/fence-mutants.js'
 import { getMutants } from './queue-mutants/get-mutants.js'
@@ -20,6 +21,7 @@ export const queueMutants: readonly QueueMutant[] = [
   ...returnMutants,
   ...lookMutants,
   ...storeMutants,
+  ...clockMutants,
   ...documentMutants,
   ...sweepMutants,
   ...troubleMutants,

@@ -40,6 +40,8 @@ function runText(file: string, text: string): void {
 export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
   const directory = freshDirectory()
   const opened: Queue[] = []
+  let behindMs = 0
+  const clock = { now: () => Date.now() - behindMs }
   const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
     optionsSchema.parse({ ...options, ...more, name, url: `sqlite:${join(directory, 'queue.db')}` })
   const keep = <T extends Queue>(queue: T): T => {
@@ -47,10 +49,14 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
     return queue
   }
   return {
-    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name))),
+    open: async (name = DEFAULT_NAME) =>
+      keep(await openSqlQueue(settings(name), undefined, undefined, clock)),
     passTime: async (ms) => {
       // A timer may fire a fraction of a millisecond early.
       await pause(ms + 2)
+    },
+    setClockBack: async (ms) => {
+      behindMs += ms
     },
     openCrashing: async (point) => {
       const crash = new Crash(point)

@@ -86,6 +86,7 @@ export function rewritten(harness: QueueHarness, rewrite: (queue: Queue) => Queu
       },
     }),
     ...(harness.upgrade && { upgrade: () => upgradeOf(harness) }),
+    ...(harness.setClockBack && { setClockBack: (ms) => harness.setClockBack?.(ms) ?? Promise.resolve() }),
     ...(harness.troublesAtOnce !== undefined && { troublesAtOnce: harness.troublesAtOnce }),
   }
 }
