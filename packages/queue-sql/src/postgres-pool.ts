@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requestTimeMs } from '@sluice/core'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
+import { splitCommitLevel, withCommitLevel, type CommitLevel } from './commit-level.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-time.js'
 
@@ -30,7 +31,8 @@ const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c
  */
 export function postgresPool(url: string, settings: SqlQueueSettings): PostgresPool {
   const sockets = new Set<Socket>()
-  const pool = new pg.Pool(poolConfig(url, settings, sockets))
+  const { url: plainUrl, level } = splitCommitLevel(url)
+  const pool = new pg.Pool(poolConfig(plainUrl, settings, sockets))
   // A connection that breaks between two statements: the next one is told, and without listeners Node would end the process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
@@ -41,7 +43,7 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
       const client = await pool.connect()
       const known = adapted.get(client)
       if (known !== undefined) return known
-      const made = adaptClient(client, settings)
+      const made = adaptClient(client, { ...settings, level })
       adapted.set(client, made)
       return made
     },
@@ -104,10 +106,15 @@ export function withPlanning(url: string): string {
   return planned.href
 }
 
+interface ClientSettings extends SqlQueueSettings {
+  /** Of the url. */
+  readonly level: CommitLevel | undefined
+}
+
 /** Statements of one client come one after the other, so that one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
-  { preparedStatements, timeoutMs }: SqlQueueSettings,
+  { preparedStatements, timeoutMs, level }: ClientSettings,
 ): PostgresPoolClient {
   let broken = false
   const { stream } = client.connection
@@ -118,7 +125,8 @@ function adaptClient(
     if (server !== undefined) cancelStatement(server, timeoutMs)
     stream.destroy(error)
   })
-  async function query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+  async function query<R>(compiled: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    const text = withCommitLevel(compiled, level)
     const isNamed = preparedStatements && parameters.length > 0 && !text.startsWith(PLANNED_EACH_TIME)
     const answer = client.query({
       text,
@@ -128,7 +136,7 @@ function adaptClient(
     const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
-      return (await answer) as unknown as PostgresQueryResult<R>
+      return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
     } finally {
       end?.()
     }
@@ -138,6 +146,14 @@ function adaptClient(
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }
+}
+
+/** What is sent together, without parameters, has an answer for each of its statements. */
+function lastOf<R>(answer: PostgresQueryResult<R> | PostgresQueryResult<R>[]): PostgresQueryResult<R> {
+  if (!Array.isArray(answer)) return answer
+  const last = answer.at(-1)
+  if (last === undefined) throw new Error('a query without an answer')
+  return last
 }
 
 function bytesOf(text: string, parameters: readonly unknown[]): number {

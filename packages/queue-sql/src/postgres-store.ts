@@ -1,6 +1,8 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
+import { DURABLY, splitCommitLevel } from './commit-level.js'
 import { addIndex, migrate, versionOf } from './migration.js'
+import { durabilityWarnings, readServerSettings } from './postgres-durability.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool, UNLIMITED } from './postgres-pool.js'
 import { postgresTexts } from './postgres-texts.js'
@@ -8,7 +10,7 @@ import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './postgres-parts.js'
 import { agesIndex, postgresSteps } from './schema.js'
 import { isPostgresContention } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
-import type { SqlStore } from './sql-store.js'
+import type { OpenOptions, SqlStore } from './sql-store.js'
 import { tableNames, type Tables } from './tables.js'
 
 /** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
@@ -27,10 +29,11 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  wrap: (dialect: Dialect) => Dialect = (dialect) => dialect,
+  { wrap = unwrapped, warn }: OpenOptions = {},
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
+  const { level } = splitCommitLevel(url)
   const db = new Kysely<Tables>({
     dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
   })
@@ -56,6 +59,7 @@ export function openPostgres(
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
     shared: sql.raw('for share'),
+    durably: sql.raw(`${DURABLY} is not null`),
     counterSlots: POSTGRES_SLOTS,
     lanes: LANES,
     among: (column, values) =>
@@ -68,10 +72,16 @@ export function openPostgres(
     migrate: async () => {
       await assertUtf8(db, place)
       await migrate(db, migration)
+      if (warn === undefined) return
+      for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
     },
     indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: () => db.destroy(),
   }
+}
+
+function unwrapped(dialect: Dialect): Dialect {
+  return dialect
 }
 
 /** Host, port and database: what tells one from another, and no secret. */

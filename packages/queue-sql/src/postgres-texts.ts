@@ -1,4 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
+import { DURABLY } from './commit-level.js'
 import {
   CLOCK,
   counted,
@@ -166,7 +167,8 @@ function trimText(t: TableNames): string {
   return `delete from ${t.attempts} a using (
       select w.* from unnest($1::bigint[], $2::integer[]) as w(seq, attempt) ${once('$3')}
     ) w
-    where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}`
+    where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}
+      and ${DURABLY} is not null`
 }
 
 function ranksText(t: TableNames): string {

@@ -33,7 +33,7 @@ export class SqlLeases {
             })
             .where(sql<boolean>`${held}.holder = ${holder} or ${held}.expires_at <= ${nowMs}`),
         )
-        .returning('fence')
+        .returning(['fence', this.#store.durably.as('durably')])
         .executeTakeFirst(),
     )
     return row === undefined ? undefined : this.#lease({ name, holder, fence: row.fence, ttlMs })
@@ -60,6 +60,7 @@ export class SqlLeases {
         .where('holder', '=', holder)
         .where('fence', '=', fence)
         .where('expires_at', '>', nowMs)
+        .where(this.#store.durably)
         .returning('fence')
         .execute(),
     )
