@@ -12,7 +12,7 @@ import type {
   WantedRow,
 } from './moves.js'
 import { HopefulPuts } from './hopeful-puts.js'
-import { LowWater } from './low-water.js'
+import { LowWater, type Mark } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { isPlain } from './move-rows.js'
 import { plainBatch } from './plain-batch.js'
@@ -30,6 +30,8 @@ export class PostgresMoves implements Moves {
   readonly #queueId: number
   readonly #texts: PostgresTexts
   readonly #low = new LowWater()
+  /** Where the last look at all ranks began. */
+  #start: Mark | undefined
   readonly #puts = new HopefulPuts()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
@@ -66,7 +68,8 @@ export class PostgresMoves implements Moves {
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
-    if (scope.kind !== 'top') return this.#claim(scope.kind, [scope.rank, max], lease)
+    if (scope.kind === 'after') return this.#claim('after', [scope.rank, max], lease)
+    if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, this.#since(scope.rank)], lease)
     const mark = this.#low.mark()
     const note = this.#low.notes()
     const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
@@ -92,8 +95,26 @@ export class PostgresMoves implements Moves {
     return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
-  ranks(limit: number): Promise<RankRow[]> {
-    return this.#all<RankRow>(this.#texts.ranks, [limit])
+  async ranks(limit: number): Promise<RankRow[]> {
+    const start = this.#low.start()
+    this.#start = start
+    const note = this.#low.looks()
+    const rows = await this.#all<SeenRow>(this.#texts.ranks, [
+      limit,
+      start?.rank ?? NO_RANK,
+      start?.availableAt ?? 0,
+      this.#low.isNumbered(),
+    ])
+    const ranks = rows.flatMap(({ rank, due }) => (rank === null ? [] : [{ rank, due }]))
+    const [seen] = rows
+    const isDue = ranks.length >= limit || ranks.some(({ due }) => due)
+    if (seen !== undefined) note({ seenAt: seen.seen_at, oldest: seen.oldest, own: seen.own, isDue })
+    return ranks
+  }
+
+  /** A claim from one rank begins where the look began that found it. */
+  #since(rank: number): number {
+    return this.#start?.rank === rank ? this.#start.availableAt : 0
   }
 
   async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
@@ -205,6 +226,18 @@ interface PickedRow extends ClaimedRow {
   readonly available_at: number | null
   readonly seq: number
 }
+
+/** A rank of the backlog, or none, beside the snapshot of the statement. */
+interface SeenRow {
+  readonly rank: number | null
+  readonly due: boolean
+  readonly seen_at: number
+  readonly oldest: number
+  readonly own: number | null
+}
+
+/** Behind all ranks, which are integers of four bytes. */
+const NO_RANK = 2_147_483_648
 
 /** Says that the lease of a claim is lost. */
 interface LostRow {

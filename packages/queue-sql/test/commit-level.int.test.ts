@@ -193,15 +193,15 @@ describe('after the server was killed', () => {
   })
 })
 
-describe('the level of a commit', () => {
-  const levelAfter = async (before: string, level?: 'off' | 'on'): Promise<unknown> => {
-    await admin.query(`set synchronous_commit = ${before}`)
-    await admin.query(withCommitLevel('begin', level))
-    const { rows } = await admin.query('show synchronous_commit')
-    await admin.query('rollback')
-    return rows[0]
-  }
+async function levelAfter(before: string, level?: 'off' | 'on'): Promise<unknown> {
+  await admin.query(`set synchronous_commit = ${before}`)
+  await admin.query(withCommitLevel('begin', level))
+  const { rows } = await admin.query('show synchronous_commit')
+  await admin.query('rollback')
+  return rows[0]
+}
 
+describe('the level of a commit', () => {
   test.each([
     ['off', 'on'],
     ['local', 'local'],
