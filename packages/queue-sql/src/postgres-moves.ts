@@ -11,6 +11,7 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { inOrder } from './claim-order.js'
 import { HopefulPuts } from './hopeful-puts.js'
 import { LowWater, type Mark } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
@@ -83,9 +84,9 @@ export class PostgresMoves implements Moves {
     lease: HeldLease | undefined,
   ): Promise<ClaimedRow[] | undefined> {
     const { claim, claimUnderLease } = this.#texts
-    if (lease === undefined) return inOrder(await this.#all<PickedRow>(claim[kind], backlog))
+    if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(claim[kind], backlog))
     const { name, holder, fence } = lease
-    const rows = await this.#all<PickedRow | LostRow>(claimUnderLease[kind], [
+    const rows = await this.#all<ClaimedRow | LostRow>(claimUnderLease[kind], [
       ...backlog,
       name,
       holder,
@@ -220,13 +221,6 @@ interface Settled extends Told {
   readonly overlong: readonly { readonly seq: number; readonly attempt: number }[] | null
 }
 
-/** What tells the order of `get` among what one claim gives, whose order the server leaves open. */
-interface PickedRow extends ClaimedRow {
-  /** `null`: since it was put. */
-  readonly available_at: number | null
-  readonly seq: number
-}
-
 /** A rank of the backlog, or none, beside the snapshot of the statement. */
 interface SeenRow {
   readonly rank: number | null
@@ -244,18 +238,8 @@ interface LostRow {
   readonly id: null
 }
 
-function isPicked(row: PickedRow | LostRow): row is PickedRow {
+function isPicked(row: ClaimedRow | LostRow): row is ClaimedRow {
   return row.id !== null
-}
-
-/** Sorted here, and not by the server, which would copy each body to sort it. */
-function inOrder(rows: readonly PickedRow[]): ClaimedRow[] {
-  return rows.toSorted(
-    (a, b) =>
-      (b.priority ?? 0) - (a.priority ?? 0) ||
-      (a.available_at ?? a.put_at) - (b.available_at ?? b.put_at) ||
-      a.seq - b.seq,
-  )
 }
 
 function ids(rows: readonly { id: string }[]): string[] {
