@@ -5,6 +5,7 @@ import { requestTimeMs } from '@sluice/core'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import { splitCommitLevel, withCommitLevel, type CommitLevel } from './commit-level.js'
+import { isStalePlan, PlanGeneration } from './plan-generation.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-time.js'
 
@@ -37,13 +38,14 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
   const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
+  const plans = new PlanGeneration()
   return {
     options: {},
     connect: async () => {
-      const client = await pool.connect()
+      const client = await currentClient(pool, plans)
       const known = adapted.get(client)
       if (known !== undefined) return known
-      const made = adaptClient(client, { ...settings, level })
+      const made = adaptClient(client, { ...settings, level, plans })
       adapted.set(client, made)
       return made
     },
@@ -55,6 +57,15 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
       overdue.abort()
       await late
     },
+  }
+}
+
+/** One whose prepared statements can be used: others are closed, and the pool makes new ones. */
+async function currentClient(pool: pg.Pool, plans: PlanGeneration): Promise<pg.PoolClient> {
+  for (;;) {
+    const client = await pool.connect()
+    if (plans.isCurrent(client)) return client
+    client.release(true)
   }
 }
 
@@ -109,12 +120,13 @@ export function withPlanning(url: string): string {
 interface ClientSettings extends SqlQueueSettings {
   /** Of the url. */
   readonly level: CommitLevel | undefined
+  readonly plans: PlanGeneration
 }
 
 /** Statements of one client come one after the other, so that one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
-  { preparedStatements, timeoutMs, level }: ClientSettings,
+  { preparedStatements, timeoutMs, level, plans }: ClientSettings,
 ): PostgresPoolClient {
   let broken = false
   const { stream } = client.connection
@@ -126,8 +138,9 @@ function adaptClient(
     stream.destroy(error)
   })
   async function query<R>(compiled: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    const text = withCommitLevel(compiled, level)
-    const isNamed = preparedStatements && parameters.length > 0 && !text.startsWith(PLANNED_EACH_TIME)
+    const isNamed = preparedStatements && parameters.length > 0 && !compiled.startsWith(PLANNED_EACH_TIME)
+    const leveled = withCommitLevel(compiled, level)
+    const text = isNamed ? plans.textOf(leveled) : leveled
     const answer = client.query({
       text,
       values: [...parameters],
@@ -137,6 +150,9 @@ function adaptClient(
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
       return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
+    } catch (error) {
+      if (isNamed && isStalePlan(error)) plans.end()
+      throw error
     } finally {
       end?.()
     }

@@ -1,4 +1,5 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+import { isStalePlan } from './plan-generation.js'
 import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
@@ -176,7 +177,7 @@ export function isSqliteBusy(error: unknown): boolean {
 /** Whether PostgreSQL gave up this transaction for the sake of another: deadlock or serialization failure. */
 export function isPostgresContention(error: unknown): boolean {
   const code = codeOf(error)
-  return code === '40P01' || code === '40001'
+  return code === '40P01' || code === '40001' || isStalePlan(error)
 }
 
 function verdictOn(error: unknown): Verdict {

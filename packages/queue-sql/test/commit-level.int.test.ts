@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -6,6 +5,7 @@ import { openQueue } from '../src/index.js'
 import { splitCommitLevel, withCommitLevel } from '../src/commit-level.js'
 import { durabilityWarnings } from '../src/postgres-durability.js'
 import { FOR_TESTS, startOwnPostgres, type OwnPostgresServer } from './postgres-server.js'
+import { writes } from './support/every-call.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
 /**
@@ -62,6 +62,9 @@ async function open(options: Record<string, unknown>): Promise<{ queue: Queue; w
   return { queue, warnings }
 }
 
+/** A look at the backlog has a transaction number, and so a commit, which need not be kept: it wrote nothing. */
+const EMPTY_COMMIT_BYTES = 64
+
 /** Bytes of the log that are in no file yet. */
 async function unwritten(): Promise<number> {
   const { rows } = await admin.query<{ bytes: string }>(
@@ -69,41 +72,6 @@ async function unwritten(): Promise<number> {
   )
   return Number(rows[0]?.bytes)
 }
-
-const RETENTION_MS = 1
-
-/** Every call that writes, in an order in which each has something to do. */
-const writes: readonly (readonly [string, (queue: Queue) => Promise<unknown>])[] = [
-  ['put', (queue) => queue.put('a', 1)],
-  ['a put of a known id', (queue) => queue.put('a', 1).catch(() => queue.put('b', 1))],
-  ['putMany', (queue) => queue.putMany(['c', 'd', 'e', 'f', 'g'].map((id) => ({ id, body: id })))],
-  ['get', (queue) => queue.get(2)],
-  ['release', (queue) => queue.release('a')],
-  ['release to its place', (queue) => queue.release('b', { keepPlace: true })],
-  ['get of all', (queue) => queue.get(100)],
-  ['success', (queue) => queue.success('a')],
-  ['success with a result', (queue) => queue.success('b', { result: 1 })],
-  ['fail', (queue) => queue.fail('c', { reason: 'no' })],
-  ['settle', (queue) => queue.settle([{ id: 'd', attempt: 1, stage: 'FAIL', exitCode: 1 }])],
-  ['settle of uniform moves', (queue) => queue.settle([{ id: 'e', attempt: 1, stage: 'SUCCESS' }])],
-  ['requeue', (queue) => queue.requeue(['c'])],
-  ['remove', (queue) => queue.remove(['c'])],
-  [
-    'sweep',
-    async (queue) => [await pause(RETENTION_MS + 2), await queue.sweep?.({ retentionMs: RETENTION_MS })],
-  ],
-  ['sweep again', async (queue) => queue.sweep?.({ retentionMs: RETENTION_MS })],
-  ['lease', (queue) => queue.lease('one', 'me', 60_000)],
-  ['renewal', async (queue) => (await queue.lease('two', 'me', 60_000))?.renew?.()],
-  ['release of a lease', async (queue) => (await queue.lease('two', 'me', 60_000))?.release?.()],
-  ['a new document', (queue) => queue.document('doc').write(1, { ifVersion: undefined })],
-  ['a write of a document', (queue) => queue.document('doc').write(2, { ifVersion: 1 })],
-  ['a removal of a document', (queue) => queue.document('doc').remove()],
-  ['pause', (queue) => queue.control.pause('why')],
-  ['resume', (queue) => queue.control.resume()],
-  ['setLimits', (queue) => queue.control.setLimits({ gpu: 1, cpu: 2 })],
-  ['removal of a limit', (queue) => queue.control.setLimits({ gpu: null })],
-]
 
 describe('a role with synchronous_commit=off', () => {
   test.each([true, false])(
@@ -114,7 +82,7 @@ describe('a role with synchronous_commit=off', () => {
       const lost: string[] = (await unwritten()) === 0 ? [] : ['opening']
       for (const [name, write] of writes) {
         await write(queue)
-        if ((await unwritten()) > 0) lost.push(name)
+        if ((await unwritten()) > EMPTY_COMMIT_BYTES) lost.push(name)
         // What one call left behind is no fault of the next.
         await admin.query("select pg_logical_emit_message(true, '', 'flush')")
       }
