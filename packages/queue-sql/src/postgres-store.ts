@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
 import { DURABLY, splitCommitLevel } from './commit-level.js'
 import { addIndex, migrate, versionOf } from './migration.js'
 import { durabilityWarnings, readServerSettings } from './postgres-durability.js'
+import { adviceOnRefusal, isRefusal } from './postgres-grants.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool, UNLIMITED } from './postgres-pool.js'
 import { postgresTexts } from './postgres-texts.js'
@@ -68,6 +69,7 @@ export function openPostgres(
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>
       tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
+    adviceOn: (error) => adviceOnRefusal(error, { db, names }),
     hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
       await assertUtf8(db, place)
@@ -75,9 +77,25 @@ export function openPostgres(
       if (warn === undefined) return
       for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
     },
-    indexAges: () => addIndex(db, migration, agesIndex(names)),
+    indexAges: async () => {
+      const index = agesIndex(names)
+      try {
+        await addIndex(db, migration, index)
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        // A sweep finds the items all the same; only the owner of a table may make an index for it.
+        warn?.(`${place}: ${withoutIndex(index)}`)
+      }
+    },
     close: () => db.destroy(),
   }
+}
+
+function withoutIndex({ name, on }: { name: string; on: string }): string {
+  return (
+    'the role of this queue may not make the index that a sweep finds old items by, so that each batch of a thousand reads all finished items. ' +
+    `Run once as the owner of the tables: create index concurrently ${name} on ${on}`
+  )
 }
 
 function unwrapped(dialect: Dialect): Dialect {

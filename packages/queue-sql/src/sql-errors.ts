@@ -7,6 +7,8 @@ export interface Attempt {
   /** Such as `put into queue "tiles"`. */
   readonly what: string
   readonly place: string
+  /** What to do next, where that is known better than by the code of the error. */
+  readonly advice?: string | undefined
 }
 
 interface Verdict {
@@ -78,6 +80,7 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '26000': POOLER, // no prepared statement of this name: another server connection has it
   '28': DENIED,
   '3D000': NO_DATABASE,
+  '3F000': DENIED, // no schema of the search path may be used
   '40': BUSY, // serialization failure and deadlock, tried several times already
   '42501': DENIED,
   '42P05': POOLER, // there is a prepared statement of this name: of another client on the same connection
@@ -143,7 +146,7 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   if (error instanceof TypeError && codeOf(error) === undefined) return error
   const { code, why, next, retryable } = verdictOn(error)
   const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
-  const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${next}`
+  const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${attempt.advice ?? next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
 
@@ -224,5 +227,11 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map((inner: unknown) => reasonOf(inner)).join(', ')
   }
-  return error.message.replace(/\.$/, '')
+  return `${error.message}${detailOf(error)}`.replace(/\.$/, '')
+}
+
+/** A database that may not be connected to is named in the message, the privilege only in the detail. */
+function detailOf(error: Error): string {
+  if (codeOf(error) !== '42501' || !('detail' in error) || typeof error.detail !== 'string') return ''
+  return `: ${error.detail}`
 }

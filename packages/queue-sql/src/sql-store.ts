@@ -43,6 +43,8 @@ export interface SqlStore {
   isContention(error: unknown): boolean
   /** Pause before the next try after contention, in ms. `undefined`: tried often enough. */
   pauseMs(tries: number, spentMs: number): number | undefined
+  /** What to do about an error that the database alone can explain, such as a missing privilege. */
+  adviceOn?(error: unknown): Promise<string | undefined>
   /** Whether the tables are there; creates nothing. */
   hasTables(): Promise<boolean>
   /** Creates and upgrades the tables; any number of processes may do so at once. */
