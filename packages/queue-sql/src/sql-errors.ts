@@ -1,5 +1,6 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 import { isStalePlan } from './plan-generation.js'
+import { poolerVerdict } from './pooler-errors.js'
 import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
@@ -11,7 +12,7 @@ export interface Attempt {
   readonly advice?: string | undefined
 }
 
-interface Verdict {
+export interface Verdict {
   readonly code: ErrorCode
   /** In plain words, where the database's own are not. */
   readonly why?: string
@@ -56,11 +57,6 @@ const NO_DATABASE: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   next: 'Create the database, or correct the url',
 }
-const POOLER: Verdict = {
-  code: 'SLUICE_CONFIG_INVALID',
-  why: 'a pooler such as PgBouncer is in between, and keeps no settings or statements of a session',
-  next: 'Set `preparedStatements: false`, or give the address of the server itself',
-}
 const UNTRUSTED: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   why: 'the certificate of the server is not trusted',
@@ -77,13 +73,11 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
   '25006': DOWN, // a standby, in the middle of a failover
   '25P03': DOWN,
-  '26000': POOLER, // no prepared statement of this name: another server connection has it
   '28': DENIED,
   '3D000': NO_DATABASE,
   '3F000': DENIED, // no schema of the search path may be used
   '40': BUSY, // serialization failure and deadlock, tried several times already
   '42501': DENIED,
-  '42P05': POOLER, // there is a prepared statement of this name: of another client on the same connection
   '42': NOT_OURS, // undefined table or column, duplicate table: our statements are fixed
   '53': DOWN,
   '53100': FULL,
@@ -128,9 +122,6 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
 /** Codes of Node's TLS. @see https://nodejs.org/api/tls.html#x509-certificate-error-codes */
 const UNTRUSTED_CODES =
   /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(?:GET|VERIFY)_)/
-
-/** What PgBouncer says of the session settings that it doesn't know. */
-const POOLER_MESSAGE = /unsupported startup parameter/
 
 /** What pg says without a code. */
 const DOWN_MESSAGES =
@@ -187,7 +178,8 @@ function verdictOn(error: unknown): Verdict {
   const sqliteCode = sqliteCodeOf(error)
   if (sqliteCode !== undefined) return verdictOnSqlite(sqliteCode)
   const code = codeOf(error)
-  if (error instanceof Error && POOLER_MESSAGE.test(error.message)) return POOLER
+  const ofPooler = poolerVerdict(error)
+  if (ofPooler !== undefined) return ofPooler
   if (code !== undefined && UNTRUSTED_CODES.test(code)) return UNTRUSTED
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && isDatabaseError(error)) {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
