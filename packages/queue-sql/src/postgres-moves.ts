@@ -18,6 +18,7 @@ import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js
 import { isPlain } from './move-rows.js'
 import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
+import { PostgresSetBack } from './postgres-set-back.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -31,6 +32,7 @@ export class PostgresMoves implements Moves {
   readonly #queueId: number
   readonly #texts: PostgresTexts
   readonly #low = new LowWater()
+  readonly #setBack: PostgresSetBack
   /** Where the last look at all ranks began. */
   #start: Mark | undefined
   readonly #puts = new HopefulPuts()
@@ -39,6 +41,7 @@ export class PostgresMoves implements Moves {
     this.#db = db
     this.#queueId = queueId
     this.#texts = postgresTexts(names)
+    this.#setBack = new PostgresSetBack(db, { names, queueId, monotonicMs: () => performance.now() })
   }
 
   put(rows: readonly NewRow[]): () => Promise<readonly string[]> {
@@ -71,10 +74,12 @@ export class PostgresMoves implements Moves {
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
     if (scope.kind === 'after') return this.#claim('after', [scope.rank, max], lease)
     if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, this.#since(scope.rank)], lease)
+    const sentAt = performance.now()
     const mark = this.#low.mark()
     const note = this.#low.notes()
     const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
     if (rows !== undefined) note(rows, max)
+    await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
     return rows
   }
 
@@ -96,7 +101,24 @@ export class PostgresMoves implements Moves {
     return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
+  /** Whether the clock of the server was set back, and items may be due that were not. */
+  async #isSetBack(serverMs: number | undefined, sentAt: number): Promise<boolean> {
+    // What is claimed is given out, and what is due claimed, whatever comes of this: a failure is met again by the next claim.
+    if (serverMs === undefined || !(await this.#setBack.saw(serverMs, sentAt).catch(() => false)))
+      return false
+    this.#low.forget()
+    return true
+  }
+
+  /** Looks again where the clock of the server was set back, and what that held is due now. */
   async ranks(limit: number): Promise<RankRow[]> {
+    const sentAt = performance.now()
+    const { ranks, seenAt } = await this.#look(limit)
+    if (!(await this.#isSetBack(seenAt, sentAt))) return ranks
+    return (await this.#look(limit)).ranks
+  }
+
+  async #look(limit: number): Promise<{ ranks: RankRow[]; seenAt: number | undefined }> {
     const start = this.#low.start()
     this.#start = start
     const note = this.#low.looks()
@@ -110,7 +132,7 @@ export class PostgresMoves implements Moves {
     const [seen] = rows
     const isDue = ranks.length >= limit || ranks.some(({ due }) => due)
     if (seen !== undefined) note({ seenAt: seen.seen_at, oldest: seen.oldest, own: seen.own, isDue })
-    return ranks
+    return { ranks, seenAt: seen?.seen_at }
   }
 
   /** A claim from one rank begins where the look began that found it. */

@@ -11,25 +11,22 @@ import { wrapStatements } from './support/crashing-dialect.js'
 import { freshPrefix } from './support/postgres-harness.js'
 import { freshDirectory } from './support/sqlite-harness.js'
 
+const row = (id: string, priority: number | null, available_at: number | null, seq: number): ClaimedRow => ({
+  id,
+  uid: id,
+  attempt: 1,
+  refunds: null,
+  priority,
+  put_at: 50,
+  claimed_at: 99,
+  retry_state: null,
+  body: '1',
+  available_at,
+  seq,
+})
+const isLook = ({ sql }: CompiledQuery) => sql.includes('level(rank, depth)')
+
 test('what several statements claimed is sorted as if it were one', () => {
-  const row = (
-    id: string,
-    priority: number | null,
-    available_at: number | null,
-    seq: number,
-  ): ClaimedRow => ({
-    id,
-    uid: id,
-    attempt: 1,
-    refunds: null,
-    priority,
-    put_at: 50,
-    claimed_at: 99,
-    retry_state: null,
-    body: '1',
-    available_at,
-    seq,
-  })
   const rows = [
     row('second put', null, null, 2),
     row('first put', null, null, 1),
@@ -63,7 +60,6 @@ describe.each([
   test('gives its items in order, though a higher priority is put in between', async () => {
     const options = optionsSchema.parse({ name: 'order', url: urlOf(), tablePrefix: freshPrefix() })
     let meanwhile: (() => Promise<void>) | undefined
-    const isLook = ({ sql }: CompiledQuery) => sql.includes('level(rank, depth)')
     const queue = await openSqlQueue(options, (dialect) =>
       wrapStatements(dialect, async (query, execute) => {
         const run = isLook(query) ? meanwhile : undefined
