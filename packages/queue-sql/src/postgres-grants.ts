@@ -8,13 +8,10 @@ export interface Grant {
   readonly privileges: readonly string[]
 }
 
+const table = (name: string, ...privileges: readonly string[]): Grant => ({ kind: 'table', name, privileges })
+
 /** All that a role needs to use queues whose tables another role has made. `update` where rows are only locked, too. */
 export function neededGrants(t: TableNames): readonly Grant[] {
-  const table = (name: string, ...privileges: readonly string[]): Grant => ({
-    kind: 'table',
-    name,
-    privileges,
-  })
   return [
     table(t.schema, 'select'),
     table(t.queues, 'select', 'insert', 'update'),

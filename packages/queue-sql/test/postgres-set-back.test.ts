@@ -9,6 +9,21 @@ import { freshPrefix } from './support/postgres-harness.js'
 
 const HOUR_MS = 3_600_000
 
+async function ids(queue: Queue, max = 10): Promise<string[]> {
+  return (await queue.get(max)).map(({ id }) => id)
+}
+
+async function fill(queue: Queue): Promise<void> {
+  await queue.put('released', 1)
+  await queue.get(1)
+  await queue.put('first', 1)
+  await queue.put('second', 1)
+  await queue.put('urgent', 1, { priority: 5 })
+  await queue.put('delayed', 1, { delayMs: 60_000 })
+  await queue.put('past', 1, { notBeforeAt: 1 })
+  await queue.release('released')
+}
+
 describe('a step of the clock', () => {
   test('is told from an answer that was long on its way, and from a statement that had to wait', async () => {
     const statements: string[] = []
@@ -69,18 +84,6 @@ describe('a server whose clock is set back by an hour', () => {
   }
 
   const shift = (ms: number) => admin.query(`update ${schema}.shift set ms = $1`, [ms])
-  const ids = async (queue: Queue, max = 10) => (await queue.get(max)).map(({ id }) => id)
-
-  async function fill(queue: Queue): Promise<void> {
-    await queue.put('released', 1)
-    await queue.get(1)
-    await queue.put('first', 1)
-    await queue.put('second', 1)
-    await queue.put('urgent', 1, { priority: 5 })
-    await queue.put('delayed', 1, { delayMs: 60_000 })
-    await queue.put('past', 1, { notBeforeAt: 1 })
-    await queue.release('released')
-  }
 
   test('holds no item that nobody delayed, in the order in which they were put', async () => {
     const queue = await open()

@@ -75,3 +75,15 @@ export const leased: readonly NamedCall[] = [
     },
   ],
 ]
+
+/** Makes every call, and gives those that failed with their errors. */
+export async function failedCalls(
+  queue: Queue,
+  calls: readonly NamedCall[] = [...writes, ...reads, ...leased],
+): Promise<string[]> {
+  const failed: string[] = []
+  for (const [name, call] of calls) {
+    await call(queue).catch((error: unknown) => failed.push(`${name}: ${String(error)}`))
+  }
+  return failed
+}
