@@ -27,6 +27,7 @@ const steps = {
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   test: ['npm', 'test'],
   radosgw: [pinnedNode, 'scripts/radosgw-test.mjs'],
+  pgbouncer: [pinnedNode, 'scripts/pgbouncer-test.mjs'],
   's3-servers': [pinnedNode, 'scripts/s3-servers.mjs', 'ci'],
   examples: [pinnedNode, 'examples/hello.mjs'],
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],

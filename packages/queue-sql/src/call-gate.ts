@@ -52,9 +52,19 @@ export class CallGate {
       throw sqlError(error, {
         what: `${what} (queue ${JSON.stringify(this.#queue)})`,
         place: this.#store.place,
+        advice: await this.#adviceOn(error),
       })
     } finally {
       this.#underWay.delete(call)
+    }
+  }
+
+  async #adviceOn(error: unknown): Promise<string | undefined> {
+    try {
+      return await this.#store.adviceOn?.(error)
+    } catch {
+      // The database that refused the call may refuse to say why; the error itself is thrown all the same.
+      return undefined
     }
   }
 

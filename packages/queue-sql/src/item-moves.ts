@@ -2,6 +2,7 @@ import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { newRow } from './move-rows.js'
+import { inOrder } from './claim-order.js'
 import { claimInOrder, type ClaimSteps } from './claim.js'
 import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
@@ -83,7 +84,7 @@ export class ItemMoves {
       // What is claimed is given out; a failure that lasts is met by the next claim.
       if (claimed.length === 0) throw error
     }
-    return claimed
+    return inOrder(claimed)
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {

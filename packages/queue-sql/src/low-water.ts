@@ -1,13 +1,16 @@
+import { BacklogFloor, type BacklogLook } from './backlog-floor.js'
 import type { ClaimedRow } from './moves.js'
 
 /** Where in the backlog a claim may begin. */
-interface Mark {
+export interface Mark {
   readonly rank: number
   readonly availableAt: number
 }
 
 /** So often the backlog is looked at from its beginning. */
 const FULL_EVERY_MS = 1_000
+/** So often the floor can rise. */
+const NUMBER_EVERY_MS = 100
 /** A put that began so long before an item that was claimed may still have been under way then. */
 const MARGIN_MS = 50
 
@@ -15,13 +18,18 @@ const MARGIN_MS = 50
  * Remembers how far the claims of this process have come, so that the next one need not walk over the remains of what is claimed.
  *
  * Nothing is lost by it: what lies before the mark (put by a transaction that took longer than the margin, or claimed by one that was
- * undone) is found by the claim that looks at the whole backlog, within a second, or at once when a claim doesn't get all that it asked for.
- * What has a higher priority is found at every claim.
+ * undone) is found by the claim that looks at the whole backlog, within a second, or at once when a claim doesn't get all that it asked for: then
+ * it is looked at from the {@link BacklogFloor} on, below which there is nothing. What has a higher priority is found at every claim.
  */
 export class LowWater {
   readonly #monotonicMs: () => number
+  readonly #floor = new BacklogFloor()
   #mark: Mark | undefined
+  /** Of the last item that was claimed. */
+  #rank: number | undefined
   #fullAtMs = 0
+  #wholeAtMs = 0
+  #numberedAtMs = 0
   #forgotten = 0
 
   constructor(monotonicMs: () => number = () => performance.now()) {
@@ -31,15 +39,48 @@ export class LowWater {
   /** `undefined`: look at the whole backlog. */
   mark(): Mark | undefined {
     const nowMs = this.#monotonicMs()
-    if (this.#mark !== undefined && nowMs - this.#fullAtMs < FULL_EVERY_MS) return this.#mark
+    const floor = this.#floorMark()
+    const mark = floor !== undefined && isLater(floor, this.#mark) ? floor : this.#mark
+    if (mark !== undefined && nowMs - this.#fullAtMs < FULL_EVERY_MS) return mark
     this.#mark = undefined
     this.#fullAtMs = nowMs
     return undefined
   }
 
+  /** Where a look at all priorities begins, which must miss nothing that can be given out. `undefined`: at the beginning. */
+  start(): Mark | undefined {
+    const nowMs = this.#monotonicMs()
+    const floor = this.#floorMark()
+    if (floor !== undefined && nowMs - this.#wholeAtMs < FULL_EVERY_MS) return floor
+    this.#wholeAtMs = nowMs
+    return undefined
+  }
+
+  /** Whether the transaction of the look that begins now is to be given a number, of which there are not endlessly many. */
+  isNumbered(): boolean {
+    const nowMs = this.#monotonicMs()
+    if (nowMs - this.#numberedAtMs < NUMBER_EVERY_MS) return false
+    this.#numberedAtMs = nowMs
+    return true
+  }
+
+  /** Notes what a look from {@link start} on sees that begins now; as for {@link notes}, not what came back meanwhile. */
+  looks(): (look: BacklogLook) => void {
+    const forgotten = this.#forgotten
+    return (look) => {
+      if (forgotten === this.#forgotten) this.#floor.note(look)
+    }
+  }
+
+  #floorMark(): Mark | undefined {
+    const { at } = this.#floor
+    return at === undefined || this.#rank === undefined ? undefined : { rank: this.#rank, availableAt: at }
+  }
+
   /** Items came back to places that may lie before the mark: the next claim looks at the whole backlog. */
   forget(): void {
     this.#mark = undefined
+    this.#floor.forget()
     this.#forgotten += 1
   }
 
@@ -54,12 +95,17 @@ export class LowWater {
   /** @param rows what a claim from the mark on gave, for the `max` that were asked for */
   note(rows: readonly ClaimedRow[], max: number): void {
     const last = rows.at(-1)
-    if (last === undefined || rows.length < max) {
-      this.#mark = undefined
-      return
-    }
+    if (last === undefined) return
+    this.#rank = -(last.priority ?? 0)
+    // A claim that comes up short says nothing of what others claim just now: the mark stays where it was.
+    if (rows.length < max) return
     // An item was available when it was put, or later: nothing that is due and was put before is left.
     const putAt = rows.reduce((latest, { put_at }) => Math.max(latest, put_at), 0)
-    this.#mark = { rank: -(last.priority ?? 0), availableAt: putAt - MARGIN_MS }
+    this.#mark = { rank: this.#rank, availableAt: putAt - MARGIN_MS }
   }
+}
+
+/** Of two ranks that of the floor is the latest that was claimed from. */
+function isLater(floor: Mark, mark: Mark | undefined): boolean {
+  return mark === undefined || mark.rank !== floor.rank || mark.availableAt < floor.availableAt
 }

@@ -24,6 +24,9 @@ export interface ClaimedRow {
   readonly claimed_at: number
   readonly retry_state: string | null
   readonly body: string
+  /** `null`: since it was put. With `seq` it tells the order of `get`. */
+  readonly available_at: number | null
+  readonly seq: number
 }
 
 /** A move out of PROCESSING, as the statements take it. */

@@ -59,7 +59,7 @@ function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): bo
 
 function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
   const place = placeOf(settings.url)
-  if (place.kind === 'postgres') return openPostgres(place.url, settings, options.wrap)
+  if (place.kind === 'postgres') return openPostgres(place.url, settings, options)
   return named(place.path, () => openSqlite(place.path, settings, options))
 }
 

@@ -11,12 +11,14 @@ import type {
   RequeueOrder,
   WantedRow,
 } from './moves.js'
+import { inOrder } from './claim-order.js'
 import { HopefulPuts } from './hopeful-puts.js'
-import { LowWater } from './low-water.js'
+import { LowWater, type Mark } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { isPlain } from './move-rows.js'
 import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
+import { PostgresSetBack } from './postgres-set-back.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -30,12 +32,16 @@ export class PostgresMoves implements Moves {
   readonly #queueId: number
   readonly #texts: PostgresTexts
   readonly #low = new LowWater()
+  readonly #setBack: PostgresSetBack
+  /** Where the last look at all ranks began. */
+  #start: Mark | undefined
   readonly #puts = new HopefulPuts()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = postgresTexts(names)
+    this.#setBack = new PostgresSetBack(db, { names, queueId, monotonicMs: () => performance.now() })
   }
 
   put(rows: readonly NewRow[]): () => Promise<readonly string[]> {
@@ -66,11 +72,14 @@ export class PostgresMoves implements Moves {
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
-    if (scope.kind !== 'top') return this.#claim(scope.kind, [scope.rank, max], lease)
+    if (scope.kind === 'after') return this.#claim('after', [scope.rank, max], lease)
+    if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, this.#since(scope.rank)], lease)
+    const sentAt = performance.now()
     const mark = this.#low.mark()
     const note = this.#low.notes()
     const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
     if (rows !== undefined) note(rows, max)
+    await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
     return rows
   }
 
@@ -80,9 +89,9 @@ export class PostgresMoves implements Moves {
     lease: HeldLease | undefined,
   ): Promise<ClaimedRow[] | undefined> {
     const { claim, claimUnderLease } = this.#texts
-    if (lease === undefined) return inOrder(await this.#all<PickedRow>(claim[kind], backlog))
+    if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(claim[kind], backlog))
     const { name, holder, fence } = lease
-    const rows = await this.#all<PickedRow | LostRow>(claimUnderLease[kind], [
+    const rows = await this.#all<ClaimedRow | LostRow>(claimUnderLease[kind], [
       ...backlog,
       name,
       holder,
@@ -92,8 +101,43 @@ export class PostgresMoves implements Moves {
     return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
-  ranks(limit: number): Promise<RankRow[]> {
-    return this.#all<RankRow>(this.#texts.ranks, [limit])
+  /** Whether the clock of the server was set back, and items may be due that were not. */
+  async #isSetBack(serverMs: number | undefined, sentAt: number): Promise<boolean> {
+    // What is claimed is given out, and what is due claimed, whatever comes of this: a failure is met again by the next claim.
+    if (serverMs === undefined || !(await this.#setBack.saw(serverMs, sentAt).catch(() => false)))
+      return false
+    this.#low.forget()
+    return true
+  }
+
+  /** Looks again where the clock of the server was set back, and what that held is due now. */
+  async ranks(limit: number): Promise<RankRow[]> {
+    const sentAt = performance.now()
+    const { ranks, seenAt } = await this.#look(limit)
+    if (!(await this.#isSetBack(seenAt, sentAt))) return ranks
+    return (await this.#look(limit)).ranks
+  }
+
+  async #look(limit: number): Promise<{ ranks: RankRow[]; seenAt: number | undefined }> {
+    const start = this.#low.start()
+    this.#start = start
+    const note = this.#low.looks()
+    const rows = await this.#all<SeenRow>(this.#texts.ranks, [
+      limit,
+      start?.rank ?? NO_RANK,
+      start?.availableAt ?? 0,
+      this.#low.isNumbered(),
+    ])
+    const ranks = rows.flatMap(({ rank, due }) => (rank === null ? [] : [{ rank, due }]))
+    const [seen] = rows
+    const isDue = ranks.length >= limit || ranks.some(({ due }) => due)
+    if (seen !== undefined) note({ seenAt: seen.seen_at, oldest: seen.oldest, own: seen.own, isDue })
+    return { ranks, seenAt: seen?.seen_at }
+  }
+
+  /** A claim from one rank begins where the look began that found it. */
+  #since(rank: number): number {
+    return this.#start?.rank === rank ? this.#start.availableAt : 0
   }
 
   async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
@@ -199,30 +243,25 @@ interface Settled extends Told {
   readonly overlong: readonly { readonly seq: number; readonly attempt: number }[] | null
 }
 
-/** What tells the order of `get` among what one claim gives, whose order the server leaves open. */
-interface PickedRow extends ClaimedRow {
-  /** `null`: since it was put. */
-  readonly available_at: number | null
-  readonly seq: number
+/** A rank of the backlog, or none, beside the snapshot of the statement. */
+interface SeenRow {
+  readonly rank: number | null
+  readonly due: boolean
+  readonly seen_at: number
+  readonly oldest: number
+  readonly own: number | null
 }
+
+/** Behind all ranks, which are integers of four bytes. */
+const NO_RANK = 2_147_483_648
 
 /** Says that the lease of a claim is lost. */
 interface LostRow {
   readonly id: null
 }
 
-function isPicked(row: PickedRow | LostRow): row is PickedRow {
+function isPicked(row: ClaimedRow | LostRow): row is ClaimedRow {
   return row.id !== null
-}
-
-/** Sorted here, and not by the server, which would copy each body to sort it. */
-function inOrder(rows: readonly PickedRow[]): ClaimedRow[] {
-  return rows.toSorted(
-    (a, b) =>
-      (b.priority ?? 0) - (a.priority ?? 0) ||
-      (a.available_at ?? a.put_at) - (b.available_at ?? b.put_at) ||
-      a.seq - b.seq,
-  )
 }
 
 function ids(rows: readonly { id: string }[]): string[] {

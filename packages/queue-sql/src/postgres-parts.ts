@@ -1,3 +1,4 @@
+import { DURABLY } from './commit-level.js'
 import type { TableNames } from './tables.js'
 
 /* What the statements of PostgreSQL share. */
@@ -31,11 +32,11 @@ export function heldText(t: TableNames, first: number): string {
     ),`
 }
 
-/** Adds `sums`, a row of numbers whose `n` is that of the items, to a row of counters. */
+/** Adds `sums`, a row of numbers whose `n` is that of the items, to a row of counters: whatever moves items does so, and commits durably by it. */
 export function counted(t: TableNames, set: string): string {
   return `counted as (
     update ${t.counters} c set ${set} from sums d
-    where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0
+    where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0 and ${DURABLY} is not null
   )`
 }
 

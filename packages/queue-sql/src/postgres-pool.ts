@@ -4,6 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requestTimeMs } from '@sluice/core'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
+import { splitCommitLevel, withCommitLevel, type CommitLevel } from './commit-level.js'
+import { isStalePlan, PlanGeneration } from './plan-generation.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-time.js'
 
@@ -30,18 +32,20 @@ const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c
  */
 export function postgresPool(url: string, settings: SqlQueueSettings): PostgresPool {
   const sockets = new Set<Socket>()
-  const pool = new pg.Pool(poolConfig(url, settings, sockets))
+  const { url: plainUrl, level } = splitCommitLevel(url)
+  const pool = new pg.Pool(poolConfig(plainUrl, settings, sockets))
   // A connection that breaks between two statements: the next one is told, and without listeners Node would end the process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
   const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
+  const plans = new PlanGeneration()
   return {
     options: {},
     connect: async () => {
-      const client = await pool.connect()
+      const client = await currentClient(pool, plans)
       const known = adapted.get(client)
       if (known !== undefined) return known
-      const made = adaptClient(client, settings)
+      const made = adaptClient(client, { ...settings, level, plans })
       adapted.set(client, made)
       return made
     },
@@ -53,6 +57,15 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
       overdue.abort()
       await late
     },
+  }
+}
+
+/** One whose prepared statements can be used: others are closed, and the pool makes new ones. */
+async function currentClient(pool: pg.Pool, plans: PlanGeneration): Promise<pg.PoolClient> {
+  for (;;) {
+    const client = await pool.connect()
+    if (plans.isCurrent(client)) return client
+    client.release(true)
   }
 }
 
@@ -104,10 +117,16 @@ export function withPlanning(url: string): string {
   return planned.href
 }
 
+interface ClientSettings extends SqlQueueSettings {
+  /** Of the url. */
+  readonly level: CommitLevel | undefined
+  readonly plans: PlanGeneration
+}
+
 /** Statements of one client come one after the other, so that one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
-  { preparedStatements, timeoutMs }: SqlQueueSettings,
+  { preparedStatements, timeoutMs, level, plans }: ClientSettings,
 ): PostgresPoolClient {
   let broken = false
   const { stream } = client.connection
@@ -118,8 +137,10 @@ function adaptClient(
     if (server !== undefined) cancelStatement(server, timeoutMs)
     stream.destroy(error)
   })
-  async function query<R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    const isNamed = preparedStatements && parameters.length > 0 && !text.startsWith(PLANNED_EACH_TIME)
+  async function query<R>(compiled: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    const isNamed = preparedStatements && parameters.length > 0 && !compiled.startsWith(PLANNED_EACH_TIME)
+    const leveled = withCommitLevel(compiled, level)
+    const text = isNamed ? plans.textOf(leveled) : leveled
     const answer = client.query({
       text,
       values: [...parameters],
@@ -128,7 +149,10 @@ function adaptClient(
     const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
     try {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
-      return (await answer) as unknown as PostgresQueryResult<R>
+      return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
+    } catch (error) {
+      if (isNamed && isStalePlan(error)) plans.end()
+      throw error
     } finally {
       end?.()
     }
@@ -138,6 +162,14 @@ function adaptClient(
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }
+}
+
+/** What is sent together, without parameters, has an answer for each of its statements. */
+function lastOf<R>(answer: PostgresQueryResult<R> | PostgresQueryResult<R>[]): PostgresQueryResult<R> {
+  if (!Array.isArray(answer)) return answer
+  const last = answer.at(-1)
+  if (last === undefined) throw new Error('a query without an answer')
+  return last
 }
 
 function bytesOf(text: string, parameters: readonly unknown[]): number {

@@ -1,6 +1,9 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
+import { DURABLY, splitCommitLevel } from './commit-level.js'
 import { addIndex, migrate, versionOf } from './migration.js'
+import { durabilityWarnings, readServerSettings } from './postgres-durability.js'
+import { adviceOnRefusal, isRefusal } from './postgres-grants.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool, UNLIMITED } from './postgres-pool.js'
 import { postgresTexts } from './postgres-texts.js'
@@ -8,7 +11,7 @@ import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './postgres-parts.js'
 import { agesIndex, postgresSteps } from './schema.js'
 import { isPostgresContention } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
-import type { SqlStore } from './sql-store.js'
+import type { OpenOptions, SqlStore } from './sql-store.js'
 import { tableNames, type Tables } from './tables.js'
 
 /** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
@@ -27,10 +30,11 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  wrap: (dialect: Dialect) => Dialect = (dialect) => dialect,
+  { wrap = unwrapped, warn }: OpenOptions = {},
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
+  const { level } = splitCommitLevel(url)
   const db = new Kysely<Tables>({
     dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
   })
@@ -57,6 +61,7 @@ export function openPostgres(
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
     shared: sql.raw('for share'),
+    durably: sql.raw(`${DURABLY} is not null`),
     counterSlots: POSTGRES_SLOTS,
     lanes: LANES,
     among: (column, values) =>
@@ -65,14 +70,37 @@ export function openPostgres(
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>
       tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
+    adviceOn: (error) => adviceOnRefusal(error, { db, names }),
     hasTables: async () => (await versionOf(db, migration)) > 0,
     migrate: async () => {
       await assertUtf8(db, place)
       await migrate(db, migration)
+      if (warn === undefined) return
+      for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
     },
-    indexAges: () => addIndex(db, migration, agesIndex(names)),
+    indexAges: async () => {
+      const index = agesIndex(names)
+      try {
+        await addIndex(db, migration, index)
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        // A sweep finds the items all the same; only the owner of a table may make an index for it.
+        warn?.(`${place}: ${withoutIndex(index)}`)
+      }
+    },
     close: () => db.destroy(),
   }
+}
+
+function withoutIndex({ name, on }: { name: string; on: string }): string {
+  return (
+    'the role of this queue may not make the index that a sweep finds old items by, so that each batch of a thousand reads all finished items. ' +
+    `Run once as the owner of the tables: create index concurrently ${name} on ${on}`
+  )
+}
+
+function unwrapped(dialect: Dialect): Dialect {
+  return dialect
 }
 
 /** Host, port and database: what tells one from another, and no secret. */

@@ -1,4 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
+import { DURABLY } from './commit-level.js'
 import {
   CLOCK,
   counted,
@@ -116,7 +117,12 @@ function claimTexts(t: TableNames, claimant: Claimant) {
       max: '$2',
       ...held(5),
     }),
-    at: claimText(t, { where: 'rank = $2', order: 'available_at, seq', max: '$3', ...held(4) }),
+    at: claimText(t, {
+      where: 'rank = $2 and available_at >= $4::bigint',
+      order: 'available_at, seq',
+      max: '$3',
+      ...held(5),
+    }),
     after: claimText(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
   }
 }
@@ -166,21 +172,37 @@ function trimText(t: TableNames): string {
   return `delete from ${t.attempts} a using (
       select w.* from unnest($1::bigint[], $2::integer[]) as w(seq, attempt) ${once('$3')}
     ) w
-    where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}`
+    where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}
+      and ${DURABLY} is not null`
 }
 
+/**
+ * The first `$2` ranks, whether each has an item that is due, and the snapshot in which that is so. `$3` and `$4`: before that instant the rank `$3` has
+ * nothing but the remains of what was claimed, over which a look would walk until they are vacuumed. `$5`: whether its transaction gets a number. There is
+ * always a row, if only of the snapshot.
+ */
 function ranksText(t: TableNames): string {
+  const next = (rank: string) => `coalesce(
+      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > ${rank} and w.rank < $3::bigint order by w.rank limit 1),
+      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank = $3::bigint and w.available_at >= $4::bigint
+        and $3::bigint > ${rank} order by w.available_at limit 1),
+      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > greatest($3::bigint, ${rank}) order by w.rank limit 1))`
   return `with recursive ${CLOCK}, level(rank, depth) as (
-      (select rank, 1 from ${t.waiting} where queue_id = $1 order by rank limit 1)
+      select ${next('-2147483648')}, 1
       union all
-      select (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > level.rank
-        order by w.rank limit 1), depth + 1
-      from level where level.rank is not null and depth < $2
+      select ${next('level.rank')}, depth + 1 from level where level.rank is not null and depth < $2
+    ),
+    seen as (
+      select floor(extract(epoch from statement_timestamp()) * 1000)::bigint as seen_at,
+        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest,
+        case when $5::boolean then pg_current_xact_id()::text::bigint end as own
     )
     select rank, coalesce((
       select w.available_at from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank
+        and w.available_at >= case when level.rank = $3::bigint then $4::bigint else 0 end
       order by w.available_at limit 1
-    ) <= ${NOW}, false) as due from level where rank is not null order by rank`
+    ) <= ${NOW}, false) as due, seen_at, oldest, own
+    from seen left join level on rank is not null order by rank`
 }
 
 function requeueText(t: TableNames): string {

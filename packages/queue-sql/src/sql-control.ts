@@ -58,6 +58,7 @@ export class SqlControl implements QueueControl {
         .updateTable(this.#store.names.queues)
         .set({ syncs: sql<number>`syncs + 1` })
         .where('id', '=', this.#queueId)
+        .where(this.#store.durably)
         .returning('syncs')
         .executeTakeFirstOrThrow(),
     )
@@ -91,8 +92,8 @@ export class SqlControl implements QueueControl {
     paused_at: ReturnType<typeof sql<number>> | null
     pause_reason: string | null
   }): Promise<void> {
-    const { db, names } = this.#store
-    await db.updateTable(names.queues).set(columns).where('id', '=', this.#queueId).execute()
+    const { db, names, durably } = this.#store
+    await db.updateTable(names.queues).set(columns).where('id', '=', this.#queueId).where(durably).execute()
   }
 }
 

@@ -27,7 +27,7 @@ export interface DocumentsParts {
 /** What a write or a removal changes, if the lease is held. */
 interface Change {
   readonly what: string
-  readonly query: (isHeld: RawBuilder<boolean>) => RawBuilder<unknown>
+  readonly query: (isAllowed: RawBuilder<boolean>) => RawBuilder<unknown>
   readonly lease: Lease | undefined
 }
 
@@ -89,16 +89,16 @@ export class SqlDocuments {
     const { store, queueId, maxBytes } = this.#parts
     const text = encodeJson(value, maxBytes, 'value')
     const documents = sql.table(store.names.documents)
-    const query: Change['query'] = (isHeld) =>
+    const query: Change['query'] = (isAllowed) =>
       ifVersion === undefined
         ? sql`insert into ${documents} (queue_id, name, version, value)
-            select cast(${queueId} as integer), cast(${name} as text), 1, cast(${text} as text) where ${isHeld}
+            select cast(${queueId} as integer), cast(${name} as text), 1, cast(${text} as text) where ${isAllowed}
             on conflict (queue_id, name) do update set version = ${documents}.version + 1, value = excluded.value
               where ${documents}.value is null
             returning version`
         : sql`update ${documents} set version = version + 1, value = ${text}
             where queue_id = ${queueId} and name = ${name} and version = ${ifVersion} and value is not null
-              and ${isHeld}
+              and ${isAllowed}
             returning version`
     return this.#change({ what: `write the document ${JSON.stringify(name)}`, query, lease })
   }
@@ -108,9 +108,9 @@ export class SqlDocuments {
     assertDocumentVersion(ifVersion)
     const { store, queueId } = this.#parts
     const isWanted = ifVersion === undefined ? sql`1 = 1` : sql`version = ${ifVersion}`
-    const query: Change['query'] = (isHeld) =>
+    const query: Change['query'] = (isAllowed) =>
       sql`update ${sql.table(store.names.documents)} set version = version + 1, value = null
-        where queue_id = ${queueId} and name = ${name} and value is not null and ${isWanted} and ${isHeld}
+        where queue_id = ${queueId} and name = ${name} and value is not null and ${isWanted} and ${isAllowed}
         returning version`
     return this.#change({ what: `remove the document ${JSON.stringify(name)}`, query, lease })
   }
@@ -119,7 +119,8 @@ export class SqlDocuments {
   async #change({ what, query, lease }: Change): Promise<boolean> {
     const { store, gate, queue } = this.#parts
     const isHeld = lease === undefined ? sql<boolean>`1 = 1` : this.#isHeld(lease, store.shared)
-    const { rows } = await gate.run(what, () => query(isHeld).execute(store.db))
+    const isAllowed = sql<boolean>`${isHeld} and ${store.durably}`
+    const { rows } = await gate.run(what, () => query(isAllowed).execute(store.db))
     if (rows.length > 0 || lease === undefined) return rows.length > 0
     const held = await gate.run(what, () =>
       sql`select 1 as held where ${this.#isHeld(lease, sql.raw(''))}`.execute(store.db),

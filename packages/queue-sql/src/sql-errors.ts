@@ -1,5 +1,7 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 import { FileGoneError, QueueGoneError } from './file-gone.js'
+import { isStalePlan } from './plan-generation.js'
+import { poolerVerdict } from './pooler-errors.js'
 import { StatementOverdueError } from './statement-time.js'
 
 /** What was attempted, and where, for the message. */
@@ -7,9 +9,11 @@ export interface Attempt {
   /** Such as `put into queue "tiles"`. */
   readonly what: string
   readonly place: string
+  /** What to do next, where that is known better than by the code of the error. */
+  readonly advice?: string | undefined
 }
 
-interface Verdict {
+export interface Verdict {
   readonly code: ErrorCode
   /** In plain words, where the database's own are not. */
   readonly why?: string
@@ -68,11 +72,6 @@ const NO_DATABASE: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   next: 'Create the database, or correct the url',
 }
-const POOLER: Verdict = {
-  code: 'SLUICE_CONFIG_INVALID',
-  why: 'a pooler such as PgBouncer is in between, and keeps no settings or statements of a session',
-  next: 'Set `preparedStatements: false`, or give the address of the server itself',
-}
 const UNTRUSTED: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   why: 'the certificate of the server is not trusted',
@@ -89,12 +88,11 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
   '25006': DOWN, // a standby, in the middle of a failover
   '25P03': DOWN,
-  '26000': POOLER, // no prepared statement of this name: another server connection has it
   '28': DENIED,
   '3D000': NO_DATABASE,
+  '3F000': DENIED, // no schema of the search path may be used
   '40': BUSY, // serialization failure and deadlock, tried several times already
   '42501': DENIED,
-  '42P05': POOLER, // there is a prepared statement of this name: of another client on the same connection
   '42': NOT_OURS, // undefined table or column, duplicate table: our statements are fixed
   '53': DOWN,
   '53100': FULL,
@@ -146,9 +144,6 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
 const UNTRUSTED_CODES =
   /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(?:GET|VERIFY)_)/
 
-/** What PgBouncer says of the session settings that it doesn't know. */
-const POOLER_MESSAGE = /unsupported startup parameter/
-
 /** What pg says without a code. */
 const DOWN_MESSAGES =
   /timeout exceeded when trying to connect|timeout expired|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
@@ -163,7 +158,7 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   if (error instanceof TypeError && codeOf(error) === undefined) return error
   const { code, why, next, retryable } = verdictOn(error)
   const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
-  const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${next}`
+  const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${attempt.advice ?? next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
 
@@ -197,14 +192,15 @@ export function isSqliteBusy(error: unknown): boolean {
 /** Whether PostgreSQL gave up this transaction for the sake of another: deadlock or serialization failure. */
 export function isPostgresContention(error: unknown): boolean {
   const code = codeOf(error)
-  return code === '40P01' || code === '40001'
+  return code === '40P01' || code === '40001' || isStalePlan(error)
 }
 
 function verdictOn(error: unknown): Verdict {
   const sqliteCode = sqliteCodeOf(error)
   if (sqliteCode !== undefined) return verdictOnSqlite(sqliteCode)
   const code = codeOf(error)
-  if (error instanceof Error && POOLER_MESSAGE.test(error.message)) return POOLER
+  const ofPooler = poolerVerdict(error)
+  if (ofPooler !== undefined) return ofPooler
   if (code !== undefined && UNTRUSTED_CODES.test(code)) return UNTRUSTED
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && isDatabaseError(error)) {
     return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN
@@ -246,5 +242,11 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map((inner: unknown) => reasonOf(inner)).join(', ')
   }
-  return error.message.replace(/\.$/, '')
+  return `${error.message}${detailOf(error)}`.replace(/\.$/, '')
+}
+
+/** A database that may not be connected to is named in the message, the privilege only in the detail. */
+function detailOf(error: Error): string {
+  if (codeOf(error) !== '42501' || !('detail' in error) || typeof error.detail !== 'string') return ''
+  return `: ${error.detail}`
 }

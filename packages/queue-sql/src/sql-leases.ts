@@ -41,7 +41,7 @@ export class SqlLeases {
 
   /** One statement, so that of two who ask at once the second sees what the first has taken. */
   async take(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
-    const { names, nowMs } = this.#store
+    const { names, nowMs, durably } = this.#store
     const leases = sql.table(names.leases)
     const goodAt = performance.now()
     const row = await this.#rowOf(
@@ -53,7 +53,7 @@ export class SqlLeases {
         on conflict (queue_id, name) do update set holder = excluded.holder, expires_at = excluded.expires_at,
           ttl_ms = excluded.ttl_ms, fence = ${leases}.fence + case when ${leases}.holder = excluded.holder then 0 else 1 end
         where ${leases}.holder = ${holder} or ${this.#watch.isFree(name, leases, nowMs)}
-        returning fence, expires_at`,
+        returning fence, expires_at, ${durably} as durably`,
     )
     if (row === undefined) return this.#observe(name)
     this.#watch.forget(name)
@@ -90,14 +90,14 @@ export class SqlLeases {
   /** A storage clock that was set forward takes no lease from a holder that wrote the row last, and whose time is not over by its own clock. */
   async #extend(facts: LeaseFacts, own: Own, end: RawBuilder<number>): Promise<boolean> {
     const { name, holder, fence, ttlMs } = facts
-    const { names, nowMs } = this.#store
+    const { names, nowMs, durably } = this.#store
     const goodAt = performance.now()
     const ownEnd = goodAt - own.goodAt < ttlMs ? own.expiresAt : -1
     const row = await this.#rowOf(
       `renew or give back the lease ${JSON.stringify(name)}`,
       sql`update ${sql.table(names.leases)} set expires_at = ${end}, ttl_ms = cast(${ttlMs} as bigint)
         where queue_id = ${this.#queueId} and name = ${name} and holder = ${holder} and fence = ${fence}
-          and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()}
+          and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()} and ${durably}
         returning fence, expires_at`,
     )
     if (row === undefined) return false

@@ -33,6 +33,8 @@ export interface SqlStore {
   readonly claimed: RawBuilder<unknown>
   /** Ends a query for the row of a lease, which nobody then changes before the statement is committed. */
   readonly shared: RawBuilder<unknown>
+  /** Part of each single statement that writes beside the moves: it is committed durably, whatever the settings of the server. Always true. */
+  readonly durably: RawBuilder<boolean>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** How many batches of one kind of call a process may have under way, unless they must keep an order. */
@@ -45,6 +47,8 @@ export interface SqlStore {
   isContention(error: unknown): boolean
   /** Pause before the next try after contention, in ms. `undefined`: tried often enough. */
   pauseMs(tries: number, spentMs: number): number | undefined
+  /** What to do about an error that the database alone can explain, such as a missing privilege. */
+  adviceOn?(error: unknown): Promise<string | undefined>
   /** Whether the tables are there; creates nothing. */
   hasTables(): Promise<boolean>
   /** Creates and upgrades the tables; any number of processes may do so at once. */

@@ -62,6 +62,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     claimed: sql.raw(texts.claimedFrom),
     // There is one writer at a time.
     shared: sql.raw(''),
+    durably: sql.raw('1 = 1'),
     counterSlots: 1,
     lanes: 1,
     among: (column, values) =>

@@ -49,7 +49,8 @@ export function sqliteTexts(t: TableNames) {
       where queue_id = ? and name = ? and holder = ? and fence = ? and expires_at > ${now}`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select queue_id, seq, ${now}, attempt + 1, uid, id from ${t.items} where seq in ${listed}`,
-    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state, i.body
+    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state, i.body,
+        nullif(i.available_at, i.put_at) as available_at, i.seq
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
       where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
     // A cross join, so that SQLite takes the batch first and looks each item up; else it would go through all that is in PROCESSING.

@@ -5,7 +5,7 @@ import type { ClaimedRow, ClaimScope } from '../src/moves.js'
 function row(number: number): ClaimedRow {
   const id = String(number)
   const head = { id, uid: `u${id}`, attempt: 1, refunds: null, priority: null, retry_state: null }
-  return { ...head, put_at: 1, claimed_at: 2, body: '1' }
+  return { ...head, put_at: 1, claimed_at: 2, body: '1', available_at: null, seq: number }
 }
 
 function idsOf(rows: readonly ClaimedRow[]): string[] {

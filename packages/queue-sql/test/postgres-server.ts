@@ -13,8 +13,14 @@ export interface PostgresServer {
   stop(): Promise<void>
 }
 
+/** A server that no other test uses. */
+export interface OwnPostgresServer extends PostgresServer {
+  /** Ends the server with SIGKILL, as a crash does, and starts it again; resolves once it is ready. */
+  kill(): Promise<void>
+}
+
 /** What is in it may be lost with the machine: the tests kill processes, not machines. */
-const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
+export const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
 const PASSWORD = 'test-password'
 /** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
 const NOBODY = 65_534
@@ -31,6 +37,11 @@ const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
 export async function startPostgres(settings: readonly string[] = FOR_TESTS): Promise<PostgresServer> {
   const given = process.env['SLUICE_TEST_POSTGRES_URL']
   if (given !== undefined && given !== '') return { url: given, stop: async () => {} }
+  return startOwnPostgres(settings)
+}
+
+/** As {@link startPostgres}, whatever server the environment names: for tests that stop it or need settings of its own. */
+export async function startOwnPostgres(settings: readonly string[] = FOR_TESTS): Promise<OwnPostgresServer> {
   const bin = await binaries()
   const directory = mkdtempSync(join(tmpdir(), 'sluice-postgres-data-'))
   const data = join(directory, 'data')
@@ -45,12 +56,12 @@ export async function startPostgres(settings: readonly string[] = FOR_TESTS): Pr
       `--pwfile=${passwordFile}`,
     ]),
   )
-  const stop = await serve(
+  const { stop, kill } = await serve(
     join(bin, 'postgres'),
     directory,
     words(`-p ${port} -h 127.0.0.1`, [...settings.flatMap((each) => ['-c', each]), '-D', data, '-k', '']),
   )
-  return { url: `postgres://sluice:${PASSWORD}@127.0.0.1:${port}/postgres`, stop }
+  return { url: `postgres://sluice:${PASSWORD}@127.0.0.1:${port}/postgres`, stop, kill }
 }
 
 function words(text: string, more: readonly string[]): string[] {
@@ -117,24 +128,46 @@ async function run(file: string, args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`${file} ended with ${code}: ${said}`)
 }
 
-/** A process between the tests and the server: when the tests end, its input ends, whatever killed them, and it ends the server. */
+/**
+ * A process between the tests and the server: when the tests end, its input ends, whatever killed them, and it ends the server. Told to on its input, it
+ * kills the server and starts it again, which a server refuses until the last process of the one before is gone.
+ */
 const GUARD = `
 const { spawn } = require('node:child_process')
 const { rmSync } = require('node:fs')
 const [file, directory, account, ...args] = process.argv.slice(1)
-const server = spawn(file, args, { ...JSON.parse(account), cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
-server.stderr.on('data', (data) => process.stdout.write(data))
+let server
+let again = false
+const start = () => {
+  server = spawn(file, args, { ...JSON.parse(account), cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+  server.stderr.on('data', (data) => {
+    if (data.includes('ready to accept connections')) again = false
+    process.stdout.write(data)
+  })
+  server.on('close', () => {
+    if (again) return setTimeout(start, 50)
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    process.exit()
+  })
+}
+start()
 process.stdout.on('error', () => {})
-const end = () => server.kill('SIGQUIT')
-process.stdin.on('end', end).on('error', end).resume()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
-server.on('close', () => {
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
-  process.exit()
+const end = () => {
+  again = false
+  server.kill('SIGQUIT')
+}
+process.stdin.on('end', end).on('error', end).on('data', () => {
+  again = true
+  server.kill('SIGKILL')
 })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, end)
 `
 
-async function serve(file: string, directory: string, args: readonly string[]): Promise<() => Promise<void>> {
+async function serve(
+  file: string,
+  directory: string,
+  args: readonly string[],
+): Promise<Pick<OwnPostgresServer, 'stop' | 'kill'>> {
   const guard = spawn(process.execPath, ['-e', GUARD, file, directory, JSON.stringify(account), ...args], {
     // Not in the terminal's group: an interrupt must reach the tests first.
     detached: true,
@@ -142,21 +175,35 @@ async function serve(file: string, directory: string, args: readonly string[]): 
     env: environment(),
   })
   const closed = once(guard, 'close')
-  let said = ''
-  await new Promise<void>((resolve, reject) => {
-    guard.stdout.on('data', (data: Buffer) => {
-      said = (said + data.toString()).slice(-10_000)
-      if (said.includes('ready to accept connections')) resolve()
+  const ready = async (): Promise<void> => {
+    let said = ''
+    await new Promise<void>((resolve, reject) => {
+      const listen = (data: Buffer): void => {
+        said = (said + data.toString()).slice(-10_000)
+        if (!said.includes('ready to accept connections')) return
+        guard.stdout.off('data', listen)
+        guard.stdout.resume()
+        resolve()
+      }
+      guard.stdout.on('data', listen)
+      guard.once('close', () => reject(new Error(`the PostgreSQL server ended: ${said}`)))
     })
-    guard.once('close', () => reject(new Error(`the PostgreSQL server ended: ${said}`)))
-  })
+  }
+  await ready()
   // The tests may end without stopping it: then the guard does.
   guard.unref()
-  return async () => {
-    guard.ref()
-    guard.stdin.end()
-    await closed
-    rmSync(directory, { recursive: true, force: true })
+  return {
+    kill: async () => {
+      const up = ready()
+      guard.stdin.write('kill\n')
+      await up
+    },
+    stop: async () => {
+      guard.ref()
+      guard.stdin.end()
+      await closed
+      rmSync(directory, { recursive: true, force: true })
+    },
   }
 }
 

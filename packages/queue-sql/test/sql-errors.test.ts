@@ -183,6 +183,35 @@ describe('what a database says becomes ours', () => {
     expect(ours.message).toMatch(next)
   })
 
+  test.each([
+    ['08P01', 'query_wait_timeout', 'UNAVAILABLE', true, /default_pool_size/],
+    ['08P01', 'no more connections allowed (max_client_conn)', 'UNAVAILABLE', true, /max_client_conn/],
+    [
+      '08P01',
+      'server login failed: FATAL password authentication failed for user "app"',
+      'DENIED',
+      false,
+      /auth_file/,
+    ],
+    ['08P01', 'password authentication failed for user "app"', 'DENIED', false, /auth_file.*\[databases\]/],
+    ['08P01', '"trust" authentication failed', 'DENIED', false, /auth_file/],
+    ['08P01', 'no such user: app', 'DENIED', false, /auth_file/],
+    [
+      '08P01',
+      'server login has been failing, try again later (server_login_retry)',
+      'UNAVAILABLE',
+      true,
+      /server_login_retry/,
+    ],
+    ['08P01', 'pgbouncer cannot connect to server', 'UNAVAILABLE', true, /server_login_retry/],
+    ['08P01', 'query_timeout', 'UNAVAILABLE', true, /above `timeoutMs`/],
+    ['08P01', 'idle transaction timeout', 'UNAVAILABLE', true, /above `timeoutMs`/],
+  ])('what PgBouncer says names its setting: %s %s', (sqlState, message, code, retryable, next) => {
+    const ours = sqlError(said('FATAL', sqlState, message), attempt)
+    expect(ours).toMatchObject({ code: `SLUICE_QUEUE_${code}`, retryable })
+    expect(ours.message).toMatch(next)
+  })
+
   test('what is ours already and what is the mistake of a caller stays', () => {
     const mistake = new TypeError('cursor must be one that an earlier page gave')
     const ours = new SluiceError('SLUICE_QUEUE_CORRUPT', 'newer')

@@ -1,4 +1,4 @@
-import { MAX_PRIORITY } from '@sluice/core'
+import { MAX_PRIORITY, type Queue, type QueueItem } from '@sluice/core'
 import { check, refuses, same, sameMembers } from '../check.js'
 import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
@@ -196,6 +196,43 @@ export const getCases: readonly QueueCase[] = [
         ],
         'b goes first now',
       )
+    },
+  },
+  {
+    id: 'Q-GET-1/j',
+    title: 'each of many gets at once gives its items in order, while others claim and put',
+    async run(harness) {
+      const queues = [await harness.open(), await harness.open()]
+      const precisionMs = queues[0]?.supports.orderPrecisionMs ?? 0
+      let put = 0
+      const putSome = async (queue: Queue): Promise<void> => {
+        const items = Array.from({ length: 6 }, () => ({ id: `i${put++}`, body: 1, priority: put % 4 }))
+        await queue.putMany(items)
+      }
+      for (const queue of queues) await putSome(queue)
+      const given: QueueItem[][] = []
+      const work = async (queue: Queue): Promise<void> => {
+        for (let round = 0; round < 2; round++) {
+          const [items] = await Promise.all([
+            queue.get(4),
+            putSome(queue),
+            queue.get(3).then((more) => given.push(more)),
+          ])
+          given.push(items)
+        }
+      }
+      await Promise.all(queues.map(work))
+      for (const items of given) {
+        for (const [index, item] of items.entries()) {
+          const before = items[index - 1]
+          if (before === undefined) continue
+          const isNext =
+            before.priority > item.priority ||
+            (before.priority === item.priority && before.putAt <= item.putAt + precisionMs)
+          check(isNext, 'an item of a higher priority goes first, of one priority the first put', items)
+        }
+      }
+      check(given.flat().length > 0, 'items were given out')
     },
   },
   {

@@ -45,6 +45,23 @@ export const getMutants: readonly QueueMutant[] = [
     change: () => (inner) => ({ get: async (maxItems) => (await inner.get(maxItems)).toReversed() }),
   }),
   brokenQueue({
+    id: 'unsorted-at-once',
+    title: 'of gets that overlap each gives what it found last first',
+    breaks: ['Q-GET-1/j'],
+    change: () => {
+      let running = 0
+      return (inner) => ({
+        get: async (maxItems, options) => {
+          running += 1
+          const overlaps = running > 1
+          const items = await inner.get(maxItems, options)
+          running -= 1
+          return overlaps ? items.toReversed() : items
+        },
+      })
+    },
+  }),
+  brokenQueue({
     id: 'released-first',
     title: 'what was tried before is given out before what is new',
     breaks: ['Q-GET-1/e'],
