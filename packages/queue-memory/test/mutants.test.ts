@@ -1,5 +1,6 @@
 import { SluiceError, type Queue } from '@sluice/core'
 import {
+  countAtCalls,
   interceptQueue,
   queueContract,
   queueMutants,
@@ -10,10 +11,14 @@ import {
 import { describe, expect, test } from 'vitest'
 import { memoryHarness } from './memory-harness.js'
 
-/** The harness of this queue, and what memory has no need of: a storage that can be out of reach. */
+/** The harness of this queue, and what memory has no need of: a storage that can be out of reach, or behind a link. */
 async function fullHarness(): Promise<QueueHarness> {
   const harness = await memoryHarness()
-  return { ...harness, openUnreachable: async () => outOfReach(await harness.open('elsewhere')) }
+  return {
+    ...harness,
+    openUnreachable: async () => outOfReach(await harness.open('elsewhere')),
+    openSlow: async () => countAtCalls(await harness.open()),
+  }
 }
 
 describe('broken queues', () => {

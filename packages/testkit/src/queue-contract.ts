@@ -8,6 +8,7 @@ import { fencedClaimCases } from './queue-cases/fenced-claim-cases.js'
 import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
+import { linkCases } from './queue-cases/link-cases.js'
 import { listCases } from './queue-cases/list-cases.js'
 import { lookCases } from './queue-cases/look-cases.js'
 import { moveCases } from './queue-cases/move-cases.js'
@@ -53,5 +54,6 @@ export const queueContract: readonly QueueCase[] = [
   ...sweepCases,
   ...troubleCases,
   ...troubleStateCases,
+  ...linkCases,
   ...endCases,
 ]
