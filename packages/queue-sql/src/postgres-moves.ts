@@ -1,5 +1,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
+import { ClaimSizes, isTooLarge, type ClaimPlan } from './claim-sizes.js'
 import type {
+  Claimed,
   ClaimedRow,
   ClaimScope,
   Expired,
@@ -31,6 +33,7 @@ export class PostgresMoves implements Moves {
   readonly #texts: PostgresTexts
   readonly #low = new LowWater()
   readonly #puts = new HopefulPuts()
+  readonly #sizes = new ClaimSizes()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
@@ -65,31 +68,44 @@ export class PostgresMoves implements Moves {
     }
   }
 
-  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
-    if (scope.kind !== 'top') return this.#claim(scope.kind, [scope.rank, max], lease)
-    const mark = this.#low.mark()
-    const note = this.#low.notes()
-    const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
-    if (rows !== undefined) note(rows, max)
-    return rows
+  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
+    const plan = this.#sizes.plan(max)
+    try {
+      return await this.#planned(scope, plan, lease)
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      this.#sizes.forget()
+      return this.#planned(scope, { max, isCut: true }, lease)
+    }
   }
 
-  async #claim(
-    kind: ClaimScope['kind'],
-    backlog: readonly unknown[],
-    lease: HeldLease | undefined,
-  ): Promise<ClaimedRow[] | undefined> {
-    const { claim, claimUnderLease } = this.#texts
-    if (lease === undefined) return inOrder(await this.#all<PickedRow>(claim[kind], backlog))
-    const { name, holder, fence } = lease
-    const rows = await this.#all<PickedRow | LostRow>(claimUnderLease[kind], [
-      ...backlog,
-      name,
-      holder,
-      fence,
-    ])
+  async #planned(scope: ClaimScope, plan: ClaimPlan, lease?: HeldLease): Promise<Claimed | undefined> {
+    if (scope.kind !== 'top') return this.#claim(scope.kind, { plan, backlog: [scope.rank, plan.max], lease })
+    const mark = this.#low.mark()
+    const note = this.#low.notes()
+    const backlog = [plan.max, mark?.rank ?? null, mark?.availableAt ?? null]
+    const claimed = await this.#claim('top', { plan, backlog, lease })
+    // A claim that was cut found all that it asked for.
+    if (claimed !== undefined) note(claimed.rows, claimed.isCut ? claimed.rows.length : plan.max)
+    return claimed
+  }
+
+  async #claim(kind: ClaimScope['kind'], { plan, backlog, lease }: ClaimParts): Promise<Claimed | undefined> {
+    const { claim, claimUnderLease, cutClaim, cutClaimUnderLease } = this.#texts
+    const texts =
+      lease === undefined
+        ? plan.isCut
+          ? cutClaim
+          : claim
+        : plan.isCut
+          ? cutClaimUnderLease
+          : claimUnderLease
+    const parameters = lease === undefined ? backlog : [...backlog, lease.name, lease.holder, lease.fence]
+    const rows = await this.#all<PickedRow | LostRow>(texts[kind], parameters)
     const picked = rows.filter(isPicked)
-    return picked.length < rows.length ? undefined : inOrder(picked)
+    if (picked.length < rows.length) return undefined
+    this.#sizes.note(picked)
+    return { rows: inOrder(picked), isCut: picked.length < (picked[0]?.due ?? 0) }
   }
 
   ranks(limit: number): Promise<RankRow[]> {
@@ -204,6 +220,15 @@ interface PickedRow extends ClaimedRow {
   /** `null`: since it was put. */
   readonly available_at: number | null
   readonly seq: number
+  /** Of a claim by size: how many there were to choose from. */
+  readonly due: number | null
+}
+
+interface ClaimParts {
+  readonly plan: ClaimPlan
+  /** The parameters that say where to look, and for how many. */
+  readonly backlog: readonly unknown[]
+  readonly lease: HeldLease | undefined
 }
 
 /** Says that the lease of a claim is lost. */
