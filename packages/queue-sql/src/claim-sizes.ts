@@ -1,66 +1,64 @@
 import { MAX_BATCH_CHARS } from './batch.js'
 import type { ClaimedRow } from './moves.js'
 
-/** Of bodies in one claim, as in one put: a slow link carries no more in the time of a statement. One item goes in any case. */
+/** Of bodies in one claim, as in one put: a slow link carries no more in the time of a statement. */
 export const MAX_CLAIM_BYTES = MAX_BATCH_CHARS
+/** A claim that comes to this is not gone on with for the sake of its size. */
+export const ENOUGH_CLAIM_BYTES = MAX_CLAIM_BYTES / 2
 
-/** The largest body there can be, in bytes of text. */
+/** The largest body that there can be, in bytes of text: so many of them fit in any case. */
 const MAX_BODY_BYTES = 1_048_576
-/** The next items may be so many times larger before a claim that relies on their size is in vain. */
-const MARGIN = 4
-/** A claim that is cut locks so many times as many rows as it is expected to take: others pass over them until it is done. */
-const LOCKED = 2
-/** How far what is expected sinks with each claim of smaller bodies. */
+/** The next items may be so many times larger on average before a claim that relies on their size is in vain. */
+const MARGIN = 2
+/** So many claims after one in vain go by the largest body, not by the average. */
+const CAUTIOUS_CLAIMS = 64
 const SINK = 0.9
 
-/** How a claim is to be made. */
-export interface ClaimPlan {
-  /** Rows that it locks at most. */
-  readonly max: number
-  /** Whether the statement looks at the sizes of bodies before it takes any, which costs it a look-up for each. */
-  readonly isCut: boolean
-}
-
 /**
- * What the bodies of this process's next claim are expected to have, by those before: most claims are far below {@link MAX_CLAIM_BYTES}, and rely on it. One
- * that is above it after all fails whole, and is made again by size.
+ * How many items a claim may take for their bodies to have no more than {@link MAX_CLAIM_BYTES}, by the bodies of this process's claims before. Most are
+ * small, and the number is no limit then. A claim that has more all the same fails whole ({@link FITS}), and is made again for as many as fit in any case.
+ *
+ * The server does not choose by size: it would have to lock more rows than it takes, and whoever claims meanwhile would find nothing where there is something.
  */
 export class ClaimSizes {
-  /** Of a body; nothing is known before the first claim. */
   #expectedBytes = MAX_BODY_BYTES
-  #isKnown = false
+  #cautious = 0
 
-  plan(max: number): ClaimPlan {
-    if (max * this.#expectedBytes * (this.#isKnown ? MARGIN : 1) <= MAX_CLAIM_BYTES)
-      return { max, isCut: false }
-    if (!this.#isKnown) return { max, isCut: true }
-    const locked = Math.ceil((LOCKED * MAX_CLAIM_BYTES) / this.#expectedBytes)
-    return { max: Math.min(max, locked), isCut: true }
+  /** Items of the next claim, at most. */
+  get most(): number {
+    return Math.floor(MAX_CLAIM_BYTES / this.#expectedBytes)
   }
 
-  /** What a claim gave. */
   note(rows: readonly Pick<ClaimedRow, 'body'>[]): void {
     if (rows.length === 0) return
-    const average = rows.reduce((sum, { body }) => sum + body.length, 0) / rows.length
-    const before = this.#isKnown ? this.#expectedBytes * SINK : 0
-    this.#expectedBytes = Math.max(1, average, before)
-    this.#isKnown = true
+    const sizes = rows.map(({ body }) => Buffer.byteLength(body))
+    const average = sizes.reduce((sum, bytes) => sum + bytes, 0) / sizes.length
+    if (this.#cautious === 0) this.#expect(average * MARGIN)
+    else {
+      this.#cautious -= 1
+      this.#expect(sizes.reduce((most, bytes) => Math.max(most, bytes), this.#expectedBytes * SINK))
+    }
   }
 
-  /** A claim was above the most all the same: nothing is known of what comes. */
-  forget(): void {
-    this.#isKnown = false
-    this.#expectedBytes = MAX_BODY_BYTES
+  /** A claim was in vain. */
+  noteTooLarge(): void {
+    this.#cautious = CAUTIOUS_CLAIMS
+    this.#expect(MAX_BODY_BYTES)
+  }
+
+  #expect(bytes: number): void {
+    this.#expectedBytes = Math.min(MAX_BODY_BYTES, Math.max(1, bytes))
   }
 }
 
 const TOO_MANY = 'bytes are too many for one claim'
 
-/** A part of a statement that fails it whole when what it picked is above the most; it adds up lengths, which reads no body. */
-export function guardText(picked: string): string {
-  return `(select case when coalesce(sum(octet_length(body)), 0) <= ${MAX_CLAIM_BYTES} then true
-      else (sum(octet_length(body)) || ' ${TOO_MANY}')::boolean end from ${picked})`
-}
+/**
+ * A column over the bodies that a statement has picked: true, or it fails the statement whole when they have more than the most. It adds up lengths, which
+ * reads no body that is stored apart, beside a count that is made anyway.
+ */
+export const FITS = `case when coalesce(sum(octet_length(body)), 0) <= ${MAX_CLAIM_BYTES} then true
+        else (sum(octet_length(body)) || ' ${TOO_MANY}')::boolean end as fits`
 
 /** SQLSTATE invalid_text_representation. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export function isTooLarge(error: unknown): boolean {

@@ -2,6 +2,7 @@ import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { newRow } from './move-rows.js'
+import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
 import { claimInOrder, type ClaimSteps } from './claim.js'
 import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
@@ -65,20 +66,22 @@ export class ItemMoves {
   /**
    * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
    * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects. A lease that is lost between two batches is such a
-   * failure: what was claimed before was claimed under it.
+   * failure: what was claimed before was claimed under it. Large bodies end a claim early.
    */
   async claim(max: number, lease?: HeldLease): Promise<Claimed> {
     const steps = this.#claimSteps(lease)
     // Nothing to claim, and still no answer under a lease that is lost.
     if (max === 0 && lease !== undefined) return steps.claim({ kind: 'top' }, 0)
     const rows: ClaimedRow[] = []
+    let bytes = 0
     try {
       while (rows.length < max) {
         const count = Math.min(MAX_BATCH_ROWS, max - rows.length)
         const batch = await claimInOrder(steps, count)
         rows.push(...batch.rows)
-        if (batch.isCut) return { rows, isCut: true }
-        if (batch.rows.length < count) break
+        bytes += batch.rows.reduce((sum, { body }) => sum + body.length, 0)
+        if (batch.isCut && bytes >= ENOUGH_CLAIM_BYTES) return { rows, isCut: true }
+        if (!batch.isCut && batch.rows.length < count) break
       }
     } catch (error) {
       // What is claimed is given out; a failure that lasts is met by the next claim.

@@ -1,5 +1,5 @@
 import { CompiledQuery, type Kysely } from 'kysely'
-import { ClaimSizes, isTooLarge, type ClaimPlan } from './claim-sizes.js'
+import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
   Claimed,
   ClaimedRow,
@@ -69,43 +69,49 @@ export class PostgresMoves implements Moves {
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
-    const plan = this.#sizes.plan(max)
     try {
-      return await this.#planned(scope, plan, lease)
+      return await this.#claimSome(scope, max, lease)
     } catch (error) {
       if (!isTooLarge(error)) throw error
-      this.#sizes.forget()
-      return this.#planned(scope, { max, isCut: true }, lease)
+      this.#sizes.noteTooLarge()
+      return this.#claimSome(scope, max, lease)
     }
   }
 
-  async #planned(scope: ClaimScope, plan: ClaimPlan, lease?: HeldLease): Promise<Claimed | undefined> {
-    if (scope.kind !== 'top') return this.#claim(scope.kind, { plan, backlog: [scope.rank, plan.max], lease })
-    const mark = this.#low.mark()
-    const note = this.#low.notes()
-    const backlog = [plan.max, mark?.rank ?? null, mark?.availableAt ?? null]
-    const claimed = await this.#claim('top', { plan, backlog, lease })
-    // A claim that was cut found all that it asked for.
-    if (claimed !== undefined) note(claimed.rows, claimed.isCut ? claimed.rows.length : plan.max)
-    return claimed
+  async #claimSome(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
+    const limit = Math.min(max, this.#sizes.most)
+    const rows = await (scope.kind === 'top'
+      ? this.#claimTop(limit, lease)
+      : this.#claim(scope.kind, [scope.rank, limit], lease))
+    if (rows === undefined) return undefined
+    this.#sizes.note(rows)
+    return { rows, isCut: limit < max && rows.length === limit }
   }
 
-  async #claim(kind: ClaimScope['kind'], { plan, backlog, lease }: ClaimParts): Promise<Claimed | undefined> {
-    const { claim, claimUnderLease, cutClaim, cutClaimUnderLease } = this.#texts
-    const texts =
-      lease === undefined
-        ? plan.isCut
-          ? cutClaim
-          : claim
-        : plan.isCut
-          ? cutClaimUnderLease
-          : claimUnderLease
-    const parameters = lease === undefined ? backlog : [...backlog, lease.name, lease.holder, lease.fence]
-    const rows = await this.#all<PickedRow | LostRow>(texts[kind], parameters)
+  async #claimTop(max: number, lease: HeldLease | undefined): Promise<ClaimedRow[] | undefined> {
+    const mark = this.#low.mark()
+    const note = this.#low.notes()
+    const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
+    if (rows !== undefined) note(rows, max)
+    return rows
+  }
+
+  async #claim(
+    kind: ClaimScope['kind'],
+    backlog: readonly unknown[],
+    lease: HeldLease | undefined,
+  ): Promise<ClaimedRow[] | undefined> {
+    const { claim, claimUnderLease } = this.#texts
+    if (lease === undefined) return inOrder(await this.#all<PickedRow>(claim[kind], backlog))
+    const { name, holder, fence } = lease
+    const rows = await this.#all<PickedRow | LostRow>(claimUnderLease[kind], [
+      ...backlog,
+      name,
+      holder,
+      fence,
+    ])
     const picked = rows.filter(isPicked)
-    if (picked.length < rows.length) return undefined
-    this.#sizes.note(picked)
-    return { rows: inOrder(picked), isCut: picked.length < (picked[0]?.due ?? 0) }
+    return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
   ranks(limit: number): Promise<RankRow[]> {
@@ -220,15 +226,6 @@ interface PickedRow extends ClaimedRow {
   /** `null`: since it was put. */
   readonly available_at: number | null
   readonly seq: number
-  /** Of a claim by size: how many there were to choose from. */
-  readonly due: number | null
-}
-
-interface ClaimParts {
-  readonly plan: ClaimPlan
-  /** The parameters that say where to look, and for how many. */
-  readonly backlog: readonly unknown[]
-  readonly lease: HeldLease | undefined
 }
 
 /** Says that the lease of a claim is lost. */

@@ -1,5 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { guardText, MAX_CLAIM_BYTES } from './claim-sizes.js'
+import { FITS } from './claim-sizes.js'
 import {
   CLOCK,
   counted,
@@ -29,10 +29,8 @@ export function postgresTexts(t: TableNames) {
     putOne: putOneText(t, SKIPPED),
     putNew: putText(t, REFUSED),
     putOneNew: putOneText(t, REFUSED),
-    claim: claimTexts(t, 'any process', takenText),
-    claimUnderLease: claimTexts(t, 'holder of a lease', takenText),
-    cutClaim: claimTexts(t, 'any process', cutText),
-    cutClaimUnderLease: claimTexts(t, 'holder of a lease', cutText),
+    claim: claimTexts(t, 'any process'),
+    claimUnderLease: claimTexts(t, 'holder of a lease'),
     ranks: ranksText(t),
     finish: settleText(t, { returns: false, outcomes: false }),
     finishOutcomes: settleText(t, { returns: false, outcomes: true }),
@@ -107,56 +105,20 @@ function topText(t: TableNames): string {
 
 type Claimant = 'any process' | 'holder of a lease'
 
-/** Makes `taken`: what a claim takes out of the backlog; `after` follows in the statement's last part. */
-type Taking = (
-  t: TableNames,
-  due: string,
-) => { readonly text: string; readonly due: string; readonly where: string }
-
-/** Whatever is due: see {@link ClaimSizes}. */
-const takenText: Taking = (t, due) => ({
-  text: `taken as (
-      delete from ${t.waiting} where ctid = any (array(select ctid from ${due}))
-      returning seq
-    ),`,
-  due: 'null::integer',
-  where: `where ${guardText('picked')}`,
-})
-
-/** As many of those that are due as have so many bytes together. Their lengths are looked up one by one, without a body being read. */
-const cutText: Taking = (t, due) => ({
-  text: `due as materialized (select ctid, seq, rank, available_at from ${due}),
-    sized as (
-      select ctid, sum(bytes) over (order by rank, available_at, seq) - bytes as before
-      from (select d.*, (select octet_length(body) from ${t.items} where seq = d.seq) as bytes from due d) d
-    ),
-    taken as (
-      delete from ${t.waiting} where ctid = any (array(select ctid from sized where before < ${MAX_CLAIM_BYTES}))
-      returning seq
-    ),`,
-  due: '(select count(*)::integer from due)',
-  where: '',
-})
-
-function claimTexts(t: TableNames, claimant: Claimant, taking: Taking) {
+function claimTexts(t: TableNames, claimant: Claimant) {
   // The parameters of the lease come after those of the backlog.
   const held = (first: number) => (claimant === 'any process' ? {} : { held: heldText(t, first) })
   return {
     // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
-    top: claimText(t, taking, {
+    top: claimText(t, {
       top: topText(t),
       where: 'rank = (select rank from top) and available_at >= (select since from top)',
       order: 'available_at, seq',
       max: '$2',
       ...held(5),
     }),
-    at: claimText(t, taking, { where: 'rank = $2', order: 'available_at, seq', max: '$3', ...held(4) }),
-    after: claimText(t, taking, {
-      where: 'rank > $2',
-      order: 'rank, available_at, seq',
-      max: '$3',
-      ...held(4),
-    }),
+    at: claimText(t, { where: 'rank = $2', order: 'available_at, seq', max: '$3', ...held(4) }),
+    after: claimText(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
   }
 }
 
@@ -174,21 +136,17 @@ interface Backlog {
  * Under a lease: a claim that finds it lost takes nothing, and gives one row without an id, so that it is told from an empty backlog in the same round
  * trip.
  */
-function claimText(
-  t: TableNames,
-  taking: Taking,
-  { top = '', held = '', where, order, max }: Backlog,
-): string {
+function claimText(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
   const isHeld = held === '' ? '' : 'and exists (select 1 from held)'
-  const lost = `union all select null, null, null, null, null, null, null, null, null, null, null, null
+  const lost = `union all select null, null, null, null, null, null, null, null, null, null, null
     where not exists (select 1 from held)`
-  const taken = taking(
-    t,
-    `${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW} ${isHeld}
-        order by ${order} limit ${max} for update skip locked`,
-  )
   return `with ${CLOCK}, ${held} ${top}
-    ${taken.text}
+    taken as (
+      delete from ${t.waiting} where ctid = any (array(
+        select ctid from ${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW} ${isHeld}
+        order by ${order} limit ${max} for update skip locked))
+      returning seq
+    ),
     picked as materialized (
       select seq, id, uid, attempt, refunds, priority, put_at, available_at, retry_state, body
       from ${t.items} where seq = any (array(select seq from taken))
@@ -197,11 +155,11 @@ function claimText(
       insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select $1, seq, ${NOW}, attempt + 1, uid, id from picked
     ),
-    sums as (select count(*) as n from taken),
+    sums as (select count(*) as n, ${FITS} from picked),
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
-      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, ${taken.due} as due, body
-    from picked ${taken.where} ${held === '' ? '' : lost}`
+      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
+    from picked where (select fits from sums) ${held === '' ? '' : lost}`
 }
 
 /** What is too old of the histories of several items: `$1` their numbers, `$2` their attempts. */

@@ -97,8 +97,9 @@ async function claimShared(
     try {
       const { rows, isCut } = await moves.claim(left.reduce((sum, count) => sum + count, 0))
       const shares = shared(rows, left)
-      const given = isCut ? shares.filter((share, index) => share.length > 0 || left[index] === 0) : shares
-      outcomes.push(...given.map((share) => ({ rows: share })))
+      const unserved = shares.findIndex((share, index) => share.length === 0 && left[index] !== 0)
+      const served = isCut && unserved > 0 ? shares.slice(0, unserved) : shares
+      outcomes.push(...served.map((share) => ({ rows: share })))
     } catch (error) {
       // What is claimed is given out: whoever has nothing yet is told.
       outcomes.push(...left.map(() => ({ error })))

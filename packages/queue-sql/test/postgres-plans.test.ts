@@ -13,8 +13,7 @@ import { freshPrefix } from './support/postgres-harness.js'
 const url = inject('postgresUrl')
 const tablePrefix = freshPrefix()
 const names = tableNames(tablePrefix)
-const { claim, claimUnderLease, cutClaim, cutClaimUnderLease, facts, claimed, ...others } =
-  postgresTexts(names)
+const { claim, claimUnderLease, facts, claimed, ...others } = postgresTexts(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
 const heads = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
 const stages = `select i.id, ${itemStageText(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
@@ -29,12 +28,6 @@ const texts = {
   leasedTop: claimUnderLease.top,
   leasedAt: claimUnderLease.at,
   leasedAfter: claimUnderLease.after,
-  cutTop: cutClaim.top,
-  cutAt: cutClaim.at,
-  cutAfter: cutClaim.after,
-  leasedCutTop: cutClaimUnderLease.top,
-  leasedCutAt: cutClaimUnderLease.at,
-  leasedCutAfter: cutClaimUnderLease.after,
 }
 /** The tables that grow with what is finished or waiting. */
 const large = [names.items, names.finished, names.attempts, names.waiting, names.processing]
