@@ -28,8 +28,9 @@ export interface Transfer {
 export type TransferSize = number | { readonly kind: string }
 
 interface Waiting {
-  readonly bytes: number
-  readonly admit: () => void
+  readonly size: TransferSize
+  /** @param reserved its bytes, as they are known by then */
+  readonly admit: (reserved: number) => void
 }
 
 /**
@@ -67,13 +68,14 @@ export class TransferWindow {
   /** Waits for room. Those who wait are let in in their order; what is small doesn't wait. */
   async enter(size: TransferSize): Promise<Transfer> {
     const kind = typeof size === 'number' ? undefined : size.kind
-    const bytes = typeof size === 'number' ? size : this.#expectedOf(size.kind)
-    const reserved = bytes <= SMALL_BYTES ? 0 : bytes
-    if (reserved > 0 && (this.#waiting.length > 0 || !this.#hasRoom(reserved))) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push({ bytes: reserved, admit: resolve })
-      })
-    } else this.#underWay += reserved
+    const bytes = this.#reservedFor(size)
+    if (bytes === 0 || (this.#waiting.length === 0 && this.#hasRoom(bytes))) {
+      this.#underWay += bytes
+      return this.#begun(bytes, kind)
+    }
+    const reserved = await new Promise<number>((admit) => {
+      this.#waiting.push({ size, admit })
+    })
     return this.#begun(reserved, kind)
   }
 
@@ -100,8 +102,9 @@ export class TransferWindow {
   }
 
   /** Of a kind that is not known yet one goes alone: its answer says more when it begins. */
-  #expectedOf(kind: string): number {
-    return this.#expected.get(kind) ?? this.#bytes
+  #reservedFor(size: TransferSize): number {
+    const bytes = typeof size === 'number' ? size : (this.#expected.get(size.kind) ?? this.#bytes)
+    return bytes <= SMALL_BYTES ? 0 : bytes
   }
 
   #judge({ ms, bytes }: TransferEnd, epoch: number): void {
@@ -124,10 +127,12 @@ export class TransferWindow {
   }
 
   #admit(): void {
-    for (let next = this.#waiting[0]; next && this.#hasRoom(next.bytes); next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const reserved = this.#reservedFor(next.size)
+      if (reserved > 0 && !this.#hasRoom(reserved)) return
       this.#waiting.shift()
-      this.#underWay += next.bytes
-      next.admit()
+      this.#underWay += reserved
+      next.admit(reserved)
     }
   }
 }
