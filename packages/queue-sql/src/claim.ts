@@ -1,3 +1,4 @@
+import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
 import type { Claimed, ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
 
 /** What a claim is made of; `claim` rejects when its lease is lost. */
@@ -18,11 +19,16 @@ const MAX_RANKS = 64
 export async function claimInOrder(steps: ClaimSteps, max: number): Promise<Claimed> {
   const rows: ClaimedRow[] = []
   let isCut = false
+  let bytes = 0
   const take = async (scope: ClaimScope): Promise<void> => {
     if (rows.length >= max || isCut) return
     const claimed = await steps.claim(scope, max - rows.length)
     rows.push(...claimed.rows)
     isCut = claimed.isCut
+    if (isCut || rows.length >= max) return
+    bytes += claimed.rows.reduce((sum, { body }) => sum + body.length, 0)
+    // Many ranks of a few large items each: the next claim goes on with them.
+    isCut = bytes >= ENOUGH_CLAIM_BYTES
   }
   await take({ kind: 'top' })
   if (rows.length === max || isCut) return { rows, isCut }

@@ -79,9 +79,9 @@ export class ItemMoves {
         const count = Math.min(MAX_BATCH_ROWS, max - rows.length)
         const batch = await claimInOrder(steps, count)
         rows.push(...batch.rows)
-        bytes += batch.rows.reduce((sum, { body }) => sum + body.length, 0)
-        if (batch.isCut && bytes >= ENOUGH_CLAIM_BYTES) return { rows, isCut: true }
         if (!batch.isCut && batch.rows.length < count) break
+        if (batch.isCut) bytes += batch.rows.reduce((sum, { body }) => sum + body.length, 0)
+        if (bytes >= ENOUGH_CLAIM_BYTES) return { rows, isCut: true }
       }
     } catch (error) {
       // What is claimed is given out; a failure that lasts is met by the next claim.

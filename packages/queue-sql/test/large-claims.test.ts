@@ -134,6 +134,22 @@ describe('claims of large bodies on PostgreSQL', () => {
     ])
   })
 
+  test('of many priorities with a few large ones each it is cut alike', async () => {
+    const queue = await open()
+    const all = Array.from({ length: 10 }, (_, index) =>
+      items(`p${index}`, 2).map((item) => ({ ...item, priority: 10 - index })),
+    ).flat()
+    await queue.putMany(all)
+    const given: string[] = []
+    while (given.length < all.length) {
+      const more = await queue.get(300)
+      expect(more.length).toBeGreaterThan(0)
+      expect(more.length).toBeLessThanOrEqual(MOST)
+      given.push(...idsOf(more))
+    }
+    expect(given).toEqual(idsOf(all))
+  })
+
   test('small ones take one statement a claim, but for the first of a process', async () => {
     const queue = await open()
     await queue.putMany(items('small', 1_200, 500))
