@@ -141,7 +141,11 @@ export class S3Sender {
     const transfer = await this.#window.enter(work.size ?? 0)
     return this.#limit(async () => {
       const { timeoutMs } = patience
-      const watch = new RequestWatch({ timeoutMs, ended: this.#ended.signal, onAnswer: transfer.answered })
+      const watch = new RequestWatch({
+        timeoutMs,
+        ended: this.#ended.signal,
+        onAnswer: (bytes) => transfer.answered(bytes),
+      })
       const beganAt = performance.now()
       let isDone = false
       try {

@@ -1,5 +1,4 @@
 import type { NewItem, Queue } from '@sluice/core'
-import type { CompiledQuery } from 'kysely'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { ClaimSizes } from '../src/claim-sizes.js'
 import { openSqlQueue } from '../src/open-sql-queue.js'
@@ -35,13 +34,10 @@ describe('claims of large bodies on PostgreSQL', () => {
   })
 
   async function open(): Promise<Queue> {
-    const count = ({ sql }: CompiledQuery): void => {
-      if (sql.includes('skip locked')) claims += 1
-    }
     const settings = optionsSchema.parse({ name: 'large', url: inject('postgresUrl'), tablePrefix })
     const queue = await openSqlQueue(settings, (dialect) =>
       wrapStatements(dialect, (query, execute) => {
-        count(query)
+        if (query.sql.includes('skip locked')) claims += 1
         return execute(query)
       }),
     )
@@ -162,10 +158,10 @@ describe('claims of large bodies on PostgreSQL', () => {
   })
 })
 
-describe('how many a claim may take', () => {
-  const rows = (count: number, bytes: number) =>
-    Array.from({ length: count }, () => ({ body: '.'.repeat(bytes) }))
+const rows = (count: number, bytes: number) =>
+  Array.from({ length: count }, () => ({ body: '.'.repeat(bytes) }))
 
+describe('how many a claim may take', () => {
   test('as many as fit in any case, until their sizes are known; of small ones any number', () => {
     const sizes = new ClaimSizes()
     expect(sizes.most).toBe(7)

@@ -108,7 +108,8 @@ export class LinkDirection {
   }
 
   #arm(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#pass()
     }, TIMER_MS)
@@ -143,8 +144,8 @@ export class LinkDirection {
   }
 
   #arrive(now: number): void {
-    while (this.#onItsWay[0] !== undefined && this.#onItsWay[0].arrivesAt <= now) {
-      const [{ queued, part }] = [this.#onItsWay[0]]
+    for (let next = this.#onItsWay[0]; next && next.arrivesAt <= now; next = this.#onItsWay[0]) {
+      const { queued, part } = next
       this.#onItsWay.shift()
       if (part === undefined) queued.flow.end()
       else if (!queued.flow.deliver(part)) this.#block(queued)

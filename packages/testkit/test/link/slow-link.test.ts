@@ -79,6 +79,7 @@ test('a connection that breaks on one side breaks on the other', async () => {
   const far = await sockets.promise
   far.on('data', () => far.destroy())
   await once(near, 'close')
+  expect([near.destroyed, far.destroyed]).toEqual([true, true])
   await link.close()
   closing.pop()
 })
