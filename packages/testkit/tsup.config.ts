@@ -6,4 +6,5 @@ export default packageBuild({
   node: 'src/node.ts',
   s3: 'src/s3/index.ts',
   argo: 'src/argo/index.ts',
+  link: 'src/link/index.ts',
 })

@@ -214,7 +214,7 @@ export interface Queue {
    */
   get(maxItems: number, options?: GetOptions): Promise<QueueItem[]>
 
-  /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. */
+  /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. Large items may cut it short, as they do `get`. */
   peek(maxItems: number): Promise<QueueItem[]>
 
   /**

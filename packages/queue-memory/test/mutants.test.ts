@@ -1,5 +1,6 @@
 import { SluiceError, type Queue } from '@sluice/core'
 import {
+  countAtCalls,
   interceptQueue,
   queueContract,
   queueMutants,
@@ -10,7 +11,7 @@ import {
 import { describe, expect, test } from 'vitest'
 import { memoryHarness } from './memory-harness.js'
 
-/** The harness of this queue, and what memory has no need of: a storage that can be out of reach, and that a newer release can upgrade. */
+/** The harness of this queue, and what memory has no need of: a storage that can be out of reach, behind a link, and that a newer release can upgrade. */
 async function fullHarness(): Promise<QueueHarness> {
   const harness = await memoryHarness()
   const store = { isNewer: false }
@@ -21,6 +22,7 @@ async function fullHarness(): Promise<QueueHarness> {
       return watchingVersion(await harness.open(name), store)
     },
     openUnreachable: async () => outOfReach(await harness.open('elsewhere')),
+    openSlow: async () => countAtCalls(await harness.open()),
     upgrade: async () => {
       store.isNewer = true
       return async () => void (store.isNewer = false)

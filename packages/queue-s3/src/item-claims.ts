@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { QueueItem } from '@sluice/core'
+import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
@@ -23,18 +24,30 @@ export class ItemClaims {
 
   /**
    * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
-   * the length of the queue. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing.
+   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when there
+   * is nothing.
    */
   async get(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
+    let budget = new ByteBudget()
+    let leftOut: readonly Candidate[] = []
     while (items.length < maxItems) {
-      const found = await this.#next(scan, maxItems - items.length, items.length)
+      const found =
+        leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
-      const results = await this.#claimAll(found)
+      const claimed = await this.#claimAll(found, budget)
+      const { results } = claimed
+      leftOut = claimed.leftOut
       items.push(...results.flatMap((result) => this.#given(result)))
       const failed = results.find((result) => 'error' in result)
-      if (failed === undefined) continue
+      if (failed === undefined && leftOut.length === 0) continue
+      if (failed === undefined) {
+        if (items.length > 0) break
+        // All that was read went to others: an empty claim would say that there is none left.
+        budget = new ByteBudget()
+        continue
+      }
       if (items.length === 0) throw failed.error
       this.#ground.logger.warn(
         { err: failed.error, given: items.length },
@@ -45,16 +58,20 @@ export class ItemClaims {
     return items
   }
 
-  /** What `get` would give now. */
+  /** What `get` would give now, not all of what is large. */
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
+    const budget = new ByteBudget()
     const items: QueueItem[] = []
     while (items.length < maxItems) {
       const found = await scan.take(Math.min(1_000, maxItems - items.length))
       if (found.length === 0) break
-      const results = await this.#ground.runAll(found.map((one) => peekStint(this.#ground, one)))
+      const results = await this.#ground.runAll(
+        found.map((one) => budget.within(peekStint(this.#ground, one))),
+      )
       for (const result of results) {
         if ('error' in result) throw result.error
+        if (result.value === LEFT_OUT) return items
         if (result.value !== undefined) items.push(result.value)
       }
     }
@@ -76,18 +93,31 @@ export class ItemClaims {
     }
   }
 
-  async #claimAll(found: readonly Candidate[]): Promise<RunResult<ClaimResult>[]> {
-    for (const { name } of found) this.#underWay.add(name)
+  async #claimAll(found: readonly Candidate[], budget: ByteBudget): Promise<ClaimedSome> {
+    const begun = new Set<string>()
     try {
       const { layout, names } = this.#ground
       const at = names.now()
-      const claims = found.map((one) => claimStint(layout, one, { token: randomUUID(), at }))
-      const results = await this.#ground.runAll(claims)
+      const claims = found.map((one) =>
+        budget.within(this.#ours(one.name, begun, claimStint(layout, one, { token: randomUUID(), at }))),
+      )
+      const ends = await this.#ground.runAll(claims)
+      const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
+      const results = ends.filter((end): end is RunResult<ClaimResult> => !isLeftOut(end))
       // By the store's clock: that of a process stands still with it.
-      return names.now() - at <= MAX_CLAIM_MS ? results : await this.#confirmAll(results)
+      const isConfirmed = names.now() - at <= MAX_CLAIM_MS
+      return { leftOut, results: isConfirmed ? results : await this.#confirmAll(results) }
     } finally {
-      for (const { name } of found) this.#underWay.delete(name)
+      for (const name of begun) this.#underWay.delete(name)
     }
+  }
+
+  /** Marked when it begins, so that what this `get` leaves out is free for another one. */
+  *#ours(name: string, begun: Set<string>, claim: Protocol<ClaimResult>): Protocol<ClaimResult> {
+    if (this.#underWay.has(name)) return { is: 'lost' }
+    this.#underWay.add(name)
+    begun.add(name)
+    return yield* claim
   }
 
   #confirmAll(results: readonly RunResult<ClaimResult>[]): Promise<RunResult<ClaimResult>[]> {
@@ -111,6 +141,16 @@ export class ItemClaims {
   #isStray(name: string): boolean {
     return this.#ground.strays.wasSeen(this.#ground.layout.at('WAITING', name))
   }
+}
+
+interface ClaimedSome {
+  readonly results: readonly RunResult<ClaimResult>[]
+  /** The last ones, whose turn has not come for the size of those before. */
+  readonly leftOut: readonly Candidate[]
+}
+
+function isLeftOut(end: RunResult<unknown> | undefined): boolean {
+  return end !== undefined && 'value' in end && end.value === LEFT_OUT
 }
 
 function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protocol<ClaimResult> {

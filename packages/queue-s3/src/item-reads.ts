@@ -7,6 +7,7 @@ import {
   type PageOptions,
   type Stage,
 } from '@sluice/core'
+import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import type { Ground } from './ground.js'
 import { attemptIn, has, recordOf } from './item-state.js'
 import { decodeKey, encodeKey } from './key-encoding.js'
@@ -41,7 +42,7 @@ export async function lookupStage(ground: Ground, id: string): Promise<Stage | u
   return place === undefined || place.at === 'GONE' ? undefined : place.at
 }
 
-/** A page of a stage, whole: two objects are read for each item at most. */
+/** A page of a stage, whole: two objects are read for each item at most. Large ones end it early. */
 export async function listRecords(
   ground: Ground,
   stage: Stage,
@@ -49,15 +50,21 @@ export async function listRecords(
 ): Promise<Page<ItemRecord>> {
   if (page.cursor === undefined) await mend(ground)
   const { stints, cursor } = await stagePage(ground, stage, page)
-  const results = await ground.runAll(stints.map((listed) => readPlace(ground.layout, stage, listed)))
+  const budget = new ByteBudget()
+  const results = await ground.runAll(
+    stints.map((listed) => budget.within(readPlace(ground.layout, stage, listed))),
+  )
   const items = results.flatMap((result, index) => {
-    if ('value' in result) return result.value ? [itemRecord(result.value)] : []
+    if ('value' in result)
+      return result.value !== undefined && result.value !== LEFT_OUT ? [itemRecord(result.value)] : []
     // One damaged object must not keep the others from being listed.
     if (!isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) throw result.error
     ground.strays.report(ground.layout.at(stage, stints[index]?.name ?? ''), result.error.message)
     return []
   })
-  return cursor === undefined ? { items } : { items, cursor }
+  const firstLeftOut = results.findIndex((result) => 'value' in result && result.value === LEFT_OUT)
+  const next = firstLeftOut === -1 ? cursor : stints[firstLeftOut - 1]?.name
+  return next === undefined ? { items } : { items, cursor: next }
 }
 
 /** The same walk from the names alone; ids too long for a name are read once, and so is what a `release` left for the next claim. */

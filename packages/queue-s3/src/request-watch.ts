@@ -12,21 +12,25 @@ export interface RequestWatchOptions {
   readonly idleMs?: number
   /** Ends the request from outside. */
   readonly ended: AbortSignal
+  /** Told how large the answer is, when it begins. */
+  readonly onAnswer?: (bytes: number) => void
 }
 
 /** Where a request is: waiting for a byte of the answer, or moving bytes. */
 type Phase = 'waiting' | 'sending' | 'receiving'
 
 /**
- * Holds one request to the rule of time: it ends `timeoutMs` after it was sent and nothing came back, `idleMs` after the last byte while bytes go
- * either way, and in any case after `requestTimeMs` of its bytes. What is sent is handed over in pieces, since the only sign of progress there is that
- * the connection takes the next one.
+ * Holds one request to the rule of time: it ends `idleMs` after the last byte while bytes go either way, and in any case after `requestTimeMs` of its
+ * bytes; nothing else ends the wait for the first byte of the answer. What is sent is handed over in pieces, since the only sign of progress there is
+ * that the connection takes the next one. What the system has taken may still be on its way, megabytes of it: so the time of a request's bytes counts
+ * until the answer begins.
  */
 export class RequestWatch {
   readonly signal: AbortSignal
   readonly #abort = new AbortController()
   readonly #timeoutMs: number
   readonly #idleMs: number
+  readonly #onAnswer: ((bytes: number) => void) | undefined
   readonly #beganAt = performance.now()
   #movedAt = this.#beganAt
   #bytes = 0
@@ -35,9 +39,10 @@ export class RequestWatch {
   #read = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ timeoutMs, idleMs = IDLE_TIMEOUT_MS, ended }: RequestWatchOptions) {
+  constructor({ timeoutMs, idleMs = IDLE_TIMEOUT_MS, ended, onAnswer }: RequestWatchOptions) {
     this.#timeoutMs = timeoutMs
     this.#idleMs = idleMs
+    this.#onAnswer = onAnswer
     this.signal = AbortSignal.any([this.#abort.signal, ended])
     this.#arm()
   }
@@ -45,6 +50,11 @@ export class RequestWatch {
   /** Whether it was ended by this. */
   get isLate(): boolean {
     return this.#abort.signal.aborted
+  }
+
+  /** Both ways, as far as known. */
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** What of its time, in ms, its bytes account for: more than `timeoutMs` allows. */
@@ -65,6 +75,7 @@ export class RequestWatch {
   /** The first bytes of the answer are here. */
   answered({ body, bytes }: { readonly body: unknown; readonly bytes: number }): void {
     this.#bytes += bytes
+    this.#onAnswer?.(bytes)
     this.#source = byteSourceOf(body)
     this.#read = this.#source?.bytesRead ?? 0
     this.#enter('receiving')
@@ -90,11 +101,8 @@ export class RequestWatch {
 
   #arm(): void {
     clearTimeout(this.#timer)
-    const spanMs = this.#phase === 'waiting' ? this.#timeoutMs : this.#idleMs
-    const endsAt = Math.min(
-      this.#movedAt + spanMs,
-      this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes),
-    )
+    const inAnyCase = this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes)
+    const endsAt = this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAt + this.#idleMs, inAnyCase)
     const leftMs = endsAt - performance.now()
     if (leftMs <= 0) {
       this.#abort.abort(new DOMException('the request took too long', 'TimeoutError'))

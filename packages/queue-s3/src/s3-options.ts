@@ -35,7 +35,7 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe('bucket in the path, not in the host name; true beside an endpoint'),
   credentials: credentials.optional().describe('as the SDK finds them: environment, profile, role'),
-  concurrency: z.int().min(1).max(1_000).default(32).describe('requests in flight at once'),
+  concurrency: z.int().min(1).max(1_000).default(32).describe('requests in flight at most'),
   shards: z
     .int()
     .refine((count) => SHARDS.includes(count), `must be a power of two, at most ${SHARDS.at(-1)}`)

@@ -68,8 +68,8 @@ const SUPPORTS = {
   fencedClaims: false,
 } satisfies QueueSupports
 
-/** The longest call of a few items in `timeoutMs`: six steps, one after the other, of four each. See the README. */
-const LONGEST_CALL_TIMEOUTS = 24
+/** The longest call of a few items in `timeoutMs`: six steps, one after the other, of four each, and one for the turn of large requests. See the README. */
+const LONGEST_CALL_TIMEOUTS = 25
 
 /**
  * A {@link Queue} in an S3 bucket, with nothing beside it. Each move is decided by the creation of one object with If-None-Match, so that any

@@ -8,6 +8,7 @@ import { RequestWatch } from './request-watch.js'
 import { dateOf, sizeOf } from './s3-answers.js'
 import { closedMeanwhile, failureOf, isConnectionLost, s3Error, type S3Place } from './s3-errors.js'
 import { StoreClock } from './store-clock.js'
+import { TransferWindow, type TransferSize } from './transfer-window.js'
 
 export interface S3SenderOptions {
   readonly client: S3ClientConfig
@@ -25,6 +26,8 @@ export interface Work {
   readonly kind: string
   /** A key, or the beginning of some. */
   readonly on?: string | undefined
+  /** Of the body that it sends, or what it reads. Default: few bytes. */
+  readonly size?: TransferSize
 }
 
 function textOf({ kind, on }: Work, { root }: S3Place): string {
@@ -65,6 +68,7 @@ export class S3Sender {
   readonly #config: S3ClientConfig
   readonly client: S3Client
   readonly #limit: LimitFunction
+  readonly #window: TransferWindow
   readonly timeoutMs: number
   readonly #ended = new AbortController()
 
@@ -72,6 +76,7 @@ export class S3Sender {
     this.place = place
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
+    this.#window = new TransferWindow(timeoutMs)
     this.timeoutMs = timeoutMs
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
@@ -132,17 +137,29 @@ export class S3Sender {
 
   async once<T>(work: Work, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
     if (patience.isSpent) throw this.failed(tooLate(), work)
+    // Before the limit of requests: large ones that wait for room must not keep small ones from it.
+    const transfer = await this.#window.enter(work.size ?? 0)
     return this.#limit(async () => {
-      const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal })
+      const { timeoutMs } = patience
+      const watch = new RequestWatch({
+        timeoutMs,
+        ended: this.#ended.signal,
+        onAnswer: (bytes) => transfer.answered(bytes),
+      })
       const beganAt = performance.now()
+      let isDone = false
       try {
-        return await watched.run(watch, () => call(watch.signal))
+        const value = await watched.run(watch, () => call(watch.signal))
+        isDone = true
+        return value
       } catch (error) {
         // An answer that is cut off in its middle looks like a lost connection.
         throw watch.isLate ? tooLate() : error
       } finally {
         watch.done()
-        patience.spend(performance.now() - beganAt - watch.bytesMs)
+        const ms = performance.now() - beganAt
+        transfer.ended({ ms, bytes: watch.bytes, how: isDone ? 'done' : watch.isLate ? 'late' : 'failed' })
+        patience.spend(ms - watch.bytesMs)
       }
     })
   }

@@ -1,5 +1,6 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import { ManualClock, type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
 import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
 import { openQueue, type S3Queue } from '../src/index.js'
 
@@ -12,6 +13,21 @@ export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, n
 /** The same without the probe, for tests of other things. */
 export function optionsOn(...place: Parameters<typeof probedOn>) {
   return { ...probedOn(...place), probe: 'off' as const }
+}
+
+/** The same server, and what opens a queue on it over a link. */
+export async function linkedOn(server: S3Server, speed: LinkSpeed) {
+  const options = optionsOn(server)
+  const { hostname, port } = new URL(options.endpoint)
+  const link = await SlowLink.open({ host: hostname, port: Number(port) }, speed)
+  return { link, options: { ...options, endpoint: `http://${link.address.host}:${link.address.port}` } }
+}
+
+/** The README's, for the default `timeoutMs` and `concurrency`. */
+function callTimeMs({ items, bytes }: CallSize): number {
+  const timeoutMs = 10_000
+  const rounds = Math.ceil(items / 32) - 1 + Math.floor(items / 1_000)
+  return (25 + 8 * rounds) * timeoutMs + (2 * bytes * 1_000) / 65_536
 }
 
 /** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for many of them. */
@@ -30,6 +46,7 @@ export async function s3Harness(): Promise<QueueHarness> {
   const clock = new ManualClock()
   const server = await startS3Server({ clock })
   const opened: Queue[] = []
+  const links: SlowLink[] = []
   const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
     const queue = await openQueue({ ...optionsOn(server, endpoint, name), clock })
     opened.push(queue)
@@ -83,8 +100,16 @@ export async function s3Harness(): Promise<QueueHarness> {
       server.seed([[key, JSON.stringify({ ...settings, needs: [...settings.needs, 'later'] })]])
       return async () => server.seed([[key, before]])
     },
+    openSlow: async (speed) => {
+      const { link, options } = await linkedOn(server, speed)
+      links.push(link)
+      const queue = await openQueue({ ...options, clock })
+      opened.push(queue)
+      return { queue, timeMs: callTimeMs, passedBytes: () => link.bytes }
+    },
     close: async () => {
       await Promise.all(opened.map((queue) => queue.close()))
+      await Promise.all(links.map((link) => link.close()))
       await server.close()
     },
   }

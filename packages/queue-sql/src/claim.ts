@@ -1,8 +1,9 @@
-import type { ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
+import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
+import type { Claimed, ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
 
 /** What a claim is made of; `claim` rejects when its lease is lost. */
 export interface ClaimSteps extends Pick<Moves, 'ranks'> {
-  claim(scope: ClaimScope, max: number): Promise<ClaimedRow[]>
+  claim(scope: ClaimScope, max: number): Promise<Claimed>
 }
 
 /** More ranks than this are no longer looked at one by one. */
@@ -13,23 +14,32 @@ const MAX_RANKS = 64
  * must wait are not walked over: in each rank those that are due come first.
  *
  * Each step is a transaction of its own. Killed between two, what was claimed so far is PROCESSING at an attempt that `list` shows
- * [Q-GET-4]; if a later step fails, what is claimed is given out all the same.
+ * [Q-GET-4]; if a later step fails, what is claimed is given out all the same. A step that was cut is the last.
  */
-export async function claimInOrder(steps: ClaimSteps, max: number): Promise<ClaimedRow[]> {
-  const claimed: ClaimedRow[] = []
+export async function claimInOrder(steps: ClaimSteps, max: number): Promise<Claimed> {
+  const rows: ClaimedRow[] = []
+  let isCut = false
+  let bytes = 0
   const take = async (scope: ClaimScope): Promise<void> => {
-    if (claimed.length < max) claimed.push(...(await steps.claim(scope, max - claimed.length)))
+    if (rows.length >= max || isCut) return
+    const claimed = await steps.claim(scope, max - rows.length)
+    rows.push(...claimed.rows)
+    isCut = claimed.isCut
+    if (isCut || rows.length >= max) return
+    bytes += claimed.rows.reduce((sum, { body }) => sum + body.length, 0)
+    // Many ranks of a few large items each: the next claim goes on with them.
+    isCut = bytes >= ENOUGH_CLAIM_BYTES
   }
   await take({ kind: 'top' })
-  if (claimed.length === max) return claimed
+  if (rows.length === max || isCut) return { rows, isCut }
   try {
     const ranks = await steps.ranks(MAX_RANKS)
     for (const scope of scopesOf(ranks)) await take(scope)
   } catch (error) {
     // What is claimed is given out, or nobody would get it at this attempt; a failure that lasts is met by the next claim.
-    if (claimed.length === 0) throw error
+    if (rows.length === 0) throw error
   }
-  return claimed
+  return { rows, isCut }
 }
 
 function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {

@@ -3,10 +3,11 @@ import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { newRow } from './move-rows.js'
 import { inOrder } from './claim-order.js'
+import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
 import { claimInOrder, type ClaimSteps } from './claim.js'
 import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
+import type { Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
@@ -66,25 +67,28 @@ export class ItemMoves {
   /**
    * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
    * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects. A lease that is lost between two batches is such a
-   * failure: what was claimed before was claimed under it.
+   * failure: what was claimed before was claimed under it. Large bodies end a claim early.
    */
-  async claim(max: number, lease?: HeldLease): Promise<ClaimedRow[]> {
+  async claim(max: number, lease?: HeldLease): Promise<Claimed> {
     const steps = this.#claimSteps(lease)
     // Nothing to claim, and still no answer under a lease that is lost.
     if (max === 0 && lease !== undefined) return steps.claim({ kind: 'top' }, 0)
-    const claimed: ClaimedRow[] = []
+    const rows: ClaimedRow[] = []
+    let bytes = 0
     try {
-      while (claimed.length < max) {
-        const count = Math.min(MAX_BATCH_ROWS, max - claimed.length)
+      while (rows.length < max) {
+        const count = Math.min(MAX_BATCH_ROWS, max - rows.length)
         const batch = await claimInOrder(steps, count)
-        claimed.push(...batch)
-        if (batch.length < count) break
+        rows.push(...batch.rows)
+        if (!batch.isCut && batch.rows.length < count) break
+        if (batch.isCut) bytes += batch.rows.reduce((sum, { body }) => sum + body.length, 0)
+        if (bytes >= ENOUGH_CLAIM_BYTES) return { rows: inOrder(rows), isCut: true }
       }
     } catch (error) {
       // What is claimed is given out; a failure that lasts is met by the next claim.
-      if (claimed.length === 0) throw error
+      if (rows.length === 0) throw error
     }
-    return inOrder(claimed)
+    return { rows: inOrder(rows), isCut: false }
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {
@@ -93,8 +97,8 @@ export class ItemMoves {
     return {
       claim: async (scope, count) => {
         assertInTime()
-        const rows = await gate.run('claim items', () => moves.claim(scope, count, lease))
-        if (rows !== undefined) return rows
+        const claimed = await gate.run('claim items', () => moves.claim(scope, count, lease))
+        if (claimed !== undefined) return claimed
         throw lease === undefined
           ? new Error('a claim without a lease has none to lose')
           : leaseLost(queue, lease)

@@ -1,5 +1,6 @@
 import type { Page, Stage } from '@sluice/core'
 import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
+import { MAX_BATCH_CHARS } from './batch.js'
 import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
 import type { SqlStore } from './sql-store.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
@@ -7,6 +8,8 @@ import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 /** Pages of heads and of whole items are cut to this, whatever was asked: one page is one answer in memory. */
 const MAX_HEADS = 2_500
 const MAX_RECORDS = 500
+/** And a page of whole items, or a look at those that are due, to so many bytes; one item comes in any case. */
+const MAX_PAGE_BYTES = MAX_BATCH_CHARS
 
 export interface HeadFacts {
   readonly id: string
@@ -25,6 +28,11 @@ export interface ItemFacts extends HeadFacts {
   readonly put_at: number
   readonly not_before_at: number | null
   readonly claimed_at: number | null
+}
+
+/** An item beside what it will be large when it is read whole, with its history. */
+interface SizedFacts extends ItemFacts {
+  readonly bytes: number
 }
 
 export interface AttemptFacts {
@@ -53,6 +61,14 @@ const JOB_OUTCOME = ['failure_class', 'exit_code', 'job_uid'] as const
 const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
   i.retry_state,  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
   ${stageText()} as stage`)
+
+/** Lengths are known without a text being read that is stored apart. */
+function bytesText({ attempts, finished }: TableNames): string {
+  const details = `coalesce(octet_length(details), 0)`
+  return `octet_length(i.body) + coalesce((select sum(${details}) from ${attempts} a where a.seq = i.seq), 0)
+    + coalesce((select sum(${details} + coalesce(octet_length(result), 0)) from ${finished} e
+      where e.queue_id = i.queue_id and e.stage in (2, 3) and e.seq = i.seq), 0) as bytes`
+}
 
 /** An item has a row in `processing`, or in `finished`, or in neither: then it waits. */
 function stageText(): string {
@@ -136,7 +152,7 @@ export class ItemReads {
     return Map.groupBy([...over.map(earlierAttempt), ...last.map(lastAttempt)], ({ seq }) => seq)
   }
 
-  /** What a claim would take now, in its order. */
+  /** What a claim would take now, in its order; not all of what is large. */
   async due(max: number): Promise<ItemFacts[]> {
     const { names, nowMs } = this.#store
     const rows = await this.#db
@@ -149,8 +165,8 @@ export class ItemReads {
       .orderBy('seq')
       .limit(max)
       .execute()
-    const found = await this.#bySeq(rows.map(({ seq }) => seq))
-    return rows.flatMap(({ seq }) => found.get(seq) ?? [])
+    const found = await this.#sizedBySeq(rows.map(({ seq }) => seq))
+    return fitting(rows, found).flatMap(({ seq }) => found.get(seq) ?? [])
   }
 
   async sizes(): Promise<Record<Stage, number>> {
@@ -171,28 +187,38 @@ export class ItemReads {
     const limit = Math.min(page.limit, MAX_HEADS)
     return stage === 'PROCESSING'
       ? this.#processingPage(limit, page.cursor)
-      : this.#page(stage, limit, page.cursor)
+      : this.#page(stage, { limit, cursor: page.cursor }, async (keys) => ({
+          shown: keys,
+          found: await this.#bySeq(keys.map(({ seq }) => seq)),
+        }))
   }
 
   recordPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<ItemFacts>> {
-    return this.#page(stage, Math.min(page.limit, MAX_RECORDS), page.cursor)
+    const limit = Math.min(page.limit, MAX_RECORDS)
+    return this.#page(stage, { limit, cursor: page.cursor }, async (keys) => {
+      const found = await this.#sizedBySeq(keys.map(({ seq }) => seq))
+      return { shown: fitting(keys, found), found }
+    })
   }
 
   /**
    * Walks the key of the stage's own table, which has nothing of the other stages in it. The key of an item doesn't change while it stays,
    * so that no writer can push it to a page that was read already [Q-LIST-1].
    */
-  async #page(stage: Stage, limit: number, cursor: string | undefined): Promise<Page<ItemFacts>> {
+  async #page(
+    stage: Stage,
+    { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
+    read: (keys: readonly StageKey[]) => Promise<ReadKeys>,
+  ): Promise<Page<ItemFacts>> {
     // One more than asked for, to know whether this is the last page.
     const keys = await this.#keys(stage, limit + 1, cursor)
-    const shown = keys.slice(0, limit)
-    const found = await this.#bySeq(shown.map(({ seq }) => seq))
+    const { shown, found } = await read(keys.slice(0, limit))
     // Read a moment later: what has left the stage since is not shown in it.
     const items = shown
       .flatMap(({ seq }) => found.get(seq) ?? [])
       .filter((row) => row.stage === STAGE_NUMBERS[stage])
     const last = shown.at(-1)
-    return keys.length > limit && last !== undefined ? { items, cursor: last.cursor } : { items }
+    return keys.length > shown.length && last !== undefined ? { items, cursor: last.cursor } : { items }
   }
 
   /** What an engine reads at every tick: one statement, and no look at where the items are beside the table that says it. */
@@ -272,6 +298,16 @@ export class ItemReads {
     return new Map(rows.map((row) => [row.seq, row]))
   }
 
+  /** The same with what each will be large, for what is then read whole. */
+  async #sizedBySeq(seqs: readonly number[]): Promise<Map<number, SizedFacts>> {
+    if (seqs.length === 0) return new Map()
+    const { facts, names } = this.#store
+    const query = sql<SizedFacts>`select ${FACTS}, ${sql.raw(bytesText(names))} from ${facts}
+      where ${this.#store.among('i.seq', seqs)}`
+    const { rows } = await query.execute(this.#db)
+    return new Map(rows.map((row) => [row.seq, row]))
+  }
+
   async #facts(where: RawBuilder<boolean>): Promise<ItemFacts[]> {
     const query = sql<ItemFacts>`select ${FACTS} from ${this.#store.facts} where ${where}`
     return (await query.execute(this.#db)).rows
@@ -282,6 +318,26 @@ export class ItemReads {
 interface StageKey {
   readonly seq: number
   readonly cursor: string
+}
+
+/** Of a page's keys those that are shown, and the items that were found. */
+interface ReadKeys {
+  readonly shown: readonly StageKey[]
+  readonly found: ReadonlyMap<number, ItemFacts>
+}
+
+/** The first ones, until they have so many bytes together. */
+function fitting<Key extends { readonly seq: number }>(
+  keys: readonly Key[],
+  found: ReadonlyMap<number, SizedFacts>,
+): readonly Key[] {
+  let bytes = 0
+  const end = keys.findIndex(({ seq }) => {
+    const isFull = bytes >= MAX_PAGE_BYTES
+    bytes += found.get(seq)?.bytes ?? 0
+    return isFull
+  })
+  return end === -1 ? keys : keys.slice(0, end)
 }
 
 function earlierAttempt(row: Omit<AttemptFacts, 'final' | 'result'>): AttemptFacts {

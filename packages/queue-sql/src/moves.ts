@@ -29,6 +29,13 @@ export interface ClaimedRow {
   readonly seq: number
 }
 
+/** What a claim gave. */
+export interface Claimed {
+  readonly rows: readonly ClaimedRow[]
+  /** More could be given, and is not for the sake of their size [Q-GET-3]. */
+  readonly isCut: boolean
+}
+
 /** A move out of PROCESSING, as the statements take it. */
 export interface WantedRow {
   readonly id: string
@@ -100,7 +107,7 @@ export interface Moves {
    *
    * @returns `undefined` when the lease is no longer held: compared in the same transaction, nothing is claimed [Q-GET-5]
    */
-  claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined>
+  claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined>
   /** The first `limit` ranks of the backlog, ascending; the cost depends on their number and not on that of the items. */
   ranks(limit: number): Promise<RankRow[]>
   /** Moves what is in PROCESSING at the wanted attempt and uid; the ids that moved. */

@@ -1,5 +1,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
+import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
+  Claimed,
   ClaimedRow,
   ClaimScope,
   Expired,
@@ -36,6 +38,7 @@ export class PostgresMoves implements Moves {
   /** Where the last look at all ranks began. */
   #start: Mark | undefined
   readonly #puts = new HopefulPuts()
+  readonly #sizes = new ClaimSizes()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
@@ -71,9 +74,35 @@ export class PostgresMoves implements Moves {
     }
   }
 
-  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
+  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
+    try {
+      return await this.#claimSome(scope, max, lease)
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      this.#sizes.noteTooLarge()
+      return this.#claimSome(scope, max, lease)
+    }
+  }
+
+  async #claimSome(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
+    const limit = Math.min(max, this.#sizes.most)
+    const rows = await this.#claimFrom(scope, limit, lease)
+    if (rows === undefined) return undefined
+    this.#sizes.note(rows)
+    return { rows, isCut: limit < max && rows.length === limit }
+  }
+
+  async #claimFrom(
+    scope: ClaimScope,
+    max: number,
+    lease: HeldLease | undefined,
+  ): Promise<ClaimedRow[] | undefined> {
     if (scope.kind === 'after') return this.#claim('after', [scope.rank, max], lease)
     if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, this.#since(scope.rank)], lease)
+    return this.#claimTop(max, lease)
+  }
+
+  async #claimTop(max: number, lease: HeldLease | undefined): Promise<ClaimedRow[] | undefined> {
     const sentAt = performance.now()
     const mark = this.#low.mark()
     const note = this.#low.notes()

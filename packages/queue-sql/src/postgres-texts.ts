@@ -1,5 +1,6 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from './commit-level.js'
+import { FITS } from './claim-sizes.js'
 import {
   CLOCK,
   counted,
@@ -160,11 +161,11 @@ function claimText(t: TableNames, { top = '', held = '', where, order, max }: Ba
       insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select $1, seq, ${NOW}, attempt + 1, uid, id from picked
     ),
-    sums as (select count(*) as n from taken),
+    sums as (select count(*) as n, ${FITS} from picked),
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
       ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
-    from picked ${held === '' ? '' : lost}`
+    from picked where (select fits from sums) ${held === '' ? '' : lost}`
 }
 
 /** What is too old of the histories of several items: `$1` their numbers, `$2` their attempts. */

@@ -24,7 +24,7 @@ export class SharedCalls {
   readonly #moves: ItemMoves
   readonly #puts: Coalescer<CheckedItem, boolean>
   readonly #settles: Coalescer<readonly WantedRow[], readonly (SluiceError | undefined)[]>
-  readonly #claims: Coalescer<number, readonly ClaimedRow[]>
+  readonly #claims: Coalescer<number, ClaimOutcome>
   readonly #lookups: Coalescer<string, number | undefined>
 
   constructor({ gate, reads, moves, lanes }: SharedCallsParts) {
@@ -45,9 +45,7 @@ export class SharedCalls {
       lanes,
     })
     this.#claims = new Coalescer({
-      // Fewer than all asked for: those who came first are given theirs.
-      flush: async (counts) =>
-        shared(await moves.claim(counts.reduce((sum, count) => sum + count, 0)), counts),
+      flush: (counts) => claimShared(moves, counts),
       chars: (count) => count * ROW_CHARS,
       lanes,
     })
@@ -70,15 +68,44 @@ export class SharedCalls {
   }
 
   /** As {@link ItemMoves.claim}. Under a lease there is one caller, who has nobody to share with. */
-  claim(max: number, lease?: HeldLease): Promise<readonly ClaimedRow[]> {
-    if (lease !== undefined) return this.#moves.claim(max, lease)
-    return max < MAX_BATCH_ROWS ? this.#claims.add(max) : this.#moves.claim(max)
+  async claim(max: number, lease?: HeldLease): Promise<readonly ClaimedRow[]> {
+    if (lease !== undefined || max >= MAX_BATCH_ROWS) return (await this.#moves.claim(max, lease)).rows
+    const outcome = await this.#claims.add(max)
+    if ('error' in outcome) throw outcome.error
+    return outcome.rows
   }
 
   /** The number of the stage, if there is such an item. */
   stage(id: string): Promise<number | undefined> {
     return this.#lookups.add(id)
   }
+}
+
+type ClaimOutcome = { readonly rows: readonly ClaimedRow[] } | { readonly error: unknown }
+
+/**
+ * Fewer than all asked for: those who came first are given theirs. Where that is for the sake of their size, it is claimed on for those who were given
+ * nothing: an empty claim would say that there is none left [Q-GET-3].
+ */
+async function claimShared(
+  moves: Pick<ItemMoves, 'claim'>,
+  counts: readonly number[],
+): Promise<ClaimOutcome[]> {
+  const outcomes: ClaimOutcome[] = []
+  while (outcomes.length < counts.length) {
+    const left = counts.slice(outcomes.length)
+    try {
+      const { rows, isCut } = await moves.claim(left.reduce((sum, count) => sum + count, 0))
+      const shares = shared(rows, left)
+      const unserved = shares.findIndex((share, index) => share.length === 0 && left[index] !== 0)
+      const served = isCut && unserved > 0 ? shares.slice(0, unserved) : shares
+      outcomes.push(...served.map((share) => ({ rows: share })))
+    } catch (error) {
+      // What is claimed is given out: whoever has nothing yet is told.
+      outcomes.push(...left.map(() => ({ error })))
+    }
+  }
+  return outcomes
 }
 
 /** Cuts what was done for all into what each asked for, in order. */

@@ -1,6 +1,7 @@
 import { MAX_HISTORY } from '@sluice/core'
 import type { Kysely, Transaction } from 'kysely'
 import type {
+  Claimed,
   ClaimedRow,
   ClaimScope,
   Expired,
@@ -61,6 +62,8 @@ interface FreedRow {
   readonly now: number
 }
 
+const NOTHING: Claimed = { rows: [], isCut: false }
+
 /**
  * The moves on SQLite. There is one writer at a time, from BEGIN IMMEDIATE on, so nothing changes under a transaction; a process
  * killed in it leaves a write-ahead log without its commit, which the next reader ignores [Q-GET-4, Q-MOVE-4].
@@ -106,20 +109,20 @@ export class SqliteMoves implements Moves {
       })
   }
 
-  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<ClaimedRow[] | undefined> {
+  async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
     const due = this.#scope(scope)
     if (!(await this.#holds(this.#db, lease))) return undefined
     // Readers don't wait in SQLite: a poll of an idle queue takes no lock and writes nothing.
-    if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return []
+    if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return NOTHING
     return this.#write(async (trx) => {
       if (!(await this.#holds(trx, lease))) return undefined
       const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
-      if (taken.length === 0) return []
+      if (taken.length === 0) return NOTHING
       const seqs = seqList(taken)
       await all(trx, this.#texts.insertProcessing, [seqs])
       const claimed = await all<ClaimedRow>(trx, this.#texts.claimed, [seqs])
       await this.#count(trx, { waiting: -taken.length, processing: claimed.length })
-      return claimed
+      return { rows: claimed, isCut: false }
     })
   }
 

@@ -13,7 +13,11 @@ function idsOf(rows: readonly ClaimedRow[]): string[] {
 }
 
 /** Steps that answer from a script, and what they were asked. */
-function scripted(answers: (ClaimedRow[] | Error)[], ranks: { rank: number; due: boolean }[] | Error) {
+function scripted(
+  answers: (ClaimedRow[] | Error)[],
+  ranks: { rank: number; due: boolean }[] | Error,
+  isCut = false,
+) {
   const asked: [ClaimScope, number][] = []
   return {
     asked,
@@ -22,7 +26,7 @@ function scripted(answers: (ClaimedRow[] | Error)[], ranks: { rank: number; due:
         asked.push([scope, max])
         const answer = answers.shift() ?? []
         if (answer instanceof Error) throw answer
-        return answer
+        return { rows: answer, isCut: isCut && answers.length === 0 }
       },
       ranks: async () => {
         if (ranks instanceof Error) throw ranks
@@ -35,14 +39,14 @@ function scripted(answers: (ClaimedRow[] | Error)[], ranks: { rank: number; due:
 describe('claimInOrder', () => {
   test('a full first rank needs no second look', async () => {
     const { steps, asked } = scripted([[row(1), row(2), row(3)]], new Error('not asked for'))
-    expect(idsOf(await claimInOrder(steps, 3))).toEqual(['1', '2', '3'])
+    expect(idsOf((await claimInOrder(steps, 3)).rows)).toEqual(['1', '2', '3'])
     expect(asked).toEqual([[{ kind: 'top' }, 3]])
   })
 
   test('then the ranks that have something due, from the highest priority down, until it is enough', async () => {
     const ranks = [-9, -5, 0, 3].map((rank) => ({ rank, due: rank !== -9 }))
     const { steps, asked } = scripted([[], [row(1)], [row(2), row(3)]], ranks)
-    expect(idsOf(await claimInOrder(steps, 3))).toEqual(['1', '2', '3'])
+    expect(idsOf((await claimInOrder(steps, 3)).rows)).toEqual(['1', '2', '3'])
     expect(asked.slice(1)).toEqual([
       [{ kind: 'at', rank: -5 }, 3],
       [{ kind: 'at', rank: 0 }, 2],
@@ -52,7 +56,7 @@ describe('claimInOrder', () => {
   test('of very many ranks the last are taken together', async () => {
     const ranks = Array.from({ length: 64 }, (_, index) => ({ rank: index, due: index === 2 }))
     const { steps, asked } = scripted([[], [row(1)], [row(2)]], ranks)
-    expect(await claimInOrder(steps, 3)).toHaveLength(2)
+    expect((await claimInOrder(steps, 3)).rows).toHaveLength(2)
     expect(asked.slice(1)).toEqual([
       [{ kind: 'at', rank: 2 }, 3],
       [{ kind: 'after', rank: 63 }, 2],
@@ -62,8 +66,14 @@ describe('claimInOrder', () => {
   test('what is claimed is given out although a later step fails; with nothing claimed the error is told', async () => {
     const down = new Error('down')
     const some = scripted([[row(1)], down], [{ rank: 0, due: true }])
-    expect(idsOf(await claimInOrder(some.steps, 3))).toEqual(['1'])
+    expect(idsOf((await claimInOrder(some.steps, 3)).rows)).toEqual(['1'])
     await expect(claimInOrder(scripted([[]], down).steps, 3)).rejects.toBe(down)
     await expect(claimInOrder(scripted([down], []).steps, 3)).rejects.toBe(down)
+  })
+
+  test('a step that was cut for the size of its items is the last', async () => {
+    const { steps, asked } = scripted([[row(1)]], [{ rank: 0, due: true }], true)
+    expect(await claimInOrder(steps, 3)).toMatchObject({ rows: [{ id: '1' }], isCut: true })
+    expect(asked).toHaveLength(1)
   })
 })

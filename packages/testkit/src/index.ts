@@ -1,9 +1,12 @@
 /** The contract of Sluice's queues and workers as data, with what it takes to run it. */
 export { queueContract } from './queue-contract.js'
 export type {
+  CallSize,
   CrashingQueue,
+  LinkOptions,
   QueueCase,
   QueueHarness,
+  SlowQueue,
   StorageTrouble,
   TroubledQueue,
   TroubleOptions,
@@ -30,7 +33,7 @@ export { verifyQueue, verifyWorker } from './verification.js'
 export type { VerifyOptions } from './verification.js'
 export { queueMutants } from './queue-mutants.js'
 export type { QueueMutant } from './queue-mutants/queue-mutant.js'
-export { crashAtCalls, interceptQueue, troubleAtCalls, wrapQueue } from './queue-wrapping.js'
+export { countAtCalls, crashAtCalls, interceptQueue, troubleAtCalls, wrapQueue } from './queue-wrapping.js'
 export type { AroundCall } from './queue-wrapping.js'
 export { workerMutants } from './worker-mutants.js'
 export type { WorkerMutant } from './worker-mutants.js'

@@ -127,7 +127,7 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-END-1',
-    text: 'Every call ends within its documented time, whichever single operation of the storage fails, hangs or loses its answer, once or from there on: with its outcome, or with `SLUICE_QUEUE_UNAVAILABLE` that names the queue and may be tried again. What has no limit of its own, such as `sweep`, ends with `close`.',
+    text: 'Every call ends within its documented time, whichever single operation of the storage fails, hangs or loses its answer, once or from there on: with its outcome, or with `SLUICE_QUEUE_UNAVAILABLE` that names the queue and may be tried again. What has no limit of its own, such as `sweep`, ends with `close`. Over a slow link, with bodies of any size that is allowed, every call succeeds within its documented time, and sends them about once.',
   },
   {
     id: 'Q-VERSION-1',

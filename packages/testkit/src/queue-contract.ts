@@ -9,6 +9,7 @@ import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
 import { clockCases } from './queue-cases/clock-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
+import { linkCases } from './queue-cases/link-cases.js'
 import { listCases } from './queue-cases/list-cases.js'
 import { lookCases } from './queue-cases/look-cases.js'
 import { moveCases } from './queue-cases/move-cases.js'
@@ -57,5 +58,6 @@ export const queueContract: readonly QueueCase[] = [
   ...versionCases,
   ...troubleCases,
   ...troubleStateCases,
+  ...linkCases,
   ...endCases,
 ]

@@ -29,6 +29,29 @@ export interface TroubleOptions {
   readonly lasting: boolean
 }
 
+/** A connection between a process and the storage. */
+export interface LinkOptions {
+  /** In each direction, shared by all connections of the process. */
+  readonly bytesPerSecond: number
+  /** Each way. Default 0. */
+  readonly latencyMs?: number
+}
+
+/** What a call moves. */
+export interface CallSize {
+  readonly items: number
+  /** Of bodies, results and details, both ways. */
+  readonly bytes: number
+}
+
+export interface SlowQueue {
+  readonly queue: Queue
+  /** The longest that one such call may take by the backend's documentation and the options of this object, in ms. */
+  readonly timeMs: (call: CallSize) => number
+  /** What has gone over the link so far, to the storage and back. */
+  readonly passedBytes: () => { readonly up: number; readonly down: number }
+}
+
 /** What the contract needs of a backend: one fresh, empty store, and ways into it. A new one is made for each case. */
 export interface QueueHarness {
   /** A Queue object on that store, as one more process would open it. The same name shows the same items. Default name `contract`. */
@@ -58,6 +81,8 @@ export interface QueueHarness {
   upgrade?(): Promise<() => Promise<void>>
   /** Sets the storage's clock back by so many ms, as an operator or NTP does. Spans are not concerned, nor are the clocks of the processes. */
   setClockBack?(ms: number): Promise<void>
+  /** A Queue object of the default name, with its default timeouts, behind a link of its own [Q-END-1]. Not of a storage in the same process or on its disk. */
+  openSlow?(link: LinkOptions): Promise<SlowQueue>
   /** Closes what it opened and drops the store. */
   close(): Promise<void>
 }

@@ -2,6 +2,7 @@ import { clockMutants } from './queue-mutants/clock-mutants.js'
 import { documentMutants } from './queue-mutants/document-mutants.js'
 import { fenceMutants } from './queue-mutants/fence-mutants.js'
 import { getMutants } from './queue-mutants/get-mutants.js'
+import { linkMutants } from './queue-mutants/link-mutants.js'
 import { lookMutants } from './queue-mutants/look-mutants.js'
 import { moveMutants } from './queue-mutants/move-mutants.js'
 import { putMutants } from './queue-mutants/put-mutants.js'
@@ -26,4 +27,5 @@ export const queueMutants: readonly QueueMutant[] = [
   ...sweepMutants,
   ...troubleMutants,
   ...versionMutants,
+  ...linkMutants,
 ]

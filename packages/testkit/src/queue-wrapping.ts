@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError, type Lease, type Queue, type QueueDocument } from '@sluice/core'
-import type { CrashingQueue, TroubleOptions, TroubledQueue } from './queue-harness.js'
+import type { CrashingQueue, SlowQueue, TroubleOptions, TroubledQueue } from './queue-harness.js'
 
 /** What is done around each call of a wrapped queue. */
-export type AroundCall = <T>(call: () => Promise<T>, method: string) => Promise<T>
+export type AroundCall = <T>(call: () => Promise<T>, method: string, args: readonly unknown[]) => Promise<T>
 
 /** A queue that hands every call to another one, `around` each of them. */
 export function interceptQueue(inner: Queue, around: AroundCall): Queue {
@@ -13,37 +13,37 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     name: inner.name,
     supports: inner.supports,
     control: {
-      read: () => around(() => control.read(), 'control.read'),
-      pause: (...args) => around(() => control.pause(...args), 'control.pause'),
-      resume: () => around(() => control.resume(), 'control.resume'),
-      setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits'),
-      sync: () => around(() => control.sync(), 'control.sync'),
+      read: () => around(() => control.read(), 'control.read', []),
+      pause: (...args) => around(() => control.pause(...args), 'control.pause', args),
+      resume: () => around(() => control.resume(), 'control.resume', []),
+      setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits', args),
+      sync: () => around(() => control.sync(), 'control.sync', []),
     },
-    put: (...args) => around(() => inner.put(...args), 'put'),
-    putMany: (...args) => around(() => inner.putMany(...args), 'putMany'),
-    get: (...args) => around(() => inner.get(...args), 'get'),
-    peek: (...args) => around(() => inner.peek(...args), 'peek'),
-    success: (...args) => around(() => inner.success(...args), 'success'),
-    fail: (...args) => around(() => inner.fail(...args), 'fail'),
-    settle: (...args) => around(() => inner.settle(...args), 'settle'),
-    release: (...args) => around(() => inner.release(...args), 'release'),
-    requeue: (...args) => around(() => inner.requeue(...args), 'requeue'),
-    remove: (...args) => around(() => inner.remove(...args), 'remove'),
-    size: (...args) => around(() => inner.size(...args), 'size'),
-    sizes: () => around(() => inner.sizes(), 'sizes'),
-    lookupStatus: (...args) => around(() => inner.lookupStatus(...args), 'lookupStatus'),
-    lookup: (...args) => around(() => inner.lookup(...args), 'lookup'),
-    list: (...args) => around(() => inner.list(...args), 'list'),
-    listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads'),
-    now: () => around(() => inner.now(), 'now'),
+    put: (...args) => around(() => inner.put(...args), 'put', args),
+    putMany: (...args) => around(() => inner.putMany(...args), 'putMany', args),
+    get: (...args) => around(() => inner.get(...args), 'get', args),
+    peek: (...args) => around(() => inner.peek(...args), 'peek', args),
+    success: (...args) => around(() => inner.success(...args), 'success', args),
+    fail: (...args) => around(() => inner.fail(...args), 'fail', args),
+    settle: (...args) => around(() => inner.settle(...args), 'settle', args),
+    release: (...args) => around(() => inner.release(...args), 'release', args),
+    requeue: (...args) => around(() => inner.requeue(...args), 'requeue', args),
+    remove: (...args) => around(() => inner.remove(...args), 'remove', args),
+    size: (...args) => around(() => inner.size(...args), 'size', args),
+    sizes: () => around(() => inner.sizes(), 'sizes', []),
+    lookupStatus: (...args) => around(() => inner.lookupStatus(...args), 'lookupStatus', args),
+    lookup: (...args) => around(() => inner.lookup(...args), 'lookup', args),
+    list: (...args) => around(() => inner.list(...args), 'list', args),
+    listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads', args),
+    now: () => around(() => inner.now(), 'now', []),
     lease: async (...args) => {
-      const lease = await around(() => inner.lease(...args), 'lease')
+      const lease = await around(() => inner.lease(...args), 'lease', args)
       return lease && interceptLease(lease, around)
     },
     document: (name) => interceptDocument(inner.document(name), around),
-    documents: (...args) => around(() => inner.documents(...args), 'documents'),
-    ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep') }),
-    close: () => around(() => inner.close(), 'close'),
+    documents: (...args) => around(() => inner.documents(...args), 'documents', args),
+    ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep', args) }),
+    close: () => around(() => inner.close(), 'close', []),
   }
 }
 
@@ -54,17 +54,17 @@ function interceptLease(inner: Lease, around: AroundCall): Lease {
     holder,
     fence,
     ttlMs,
-    renew: () => around(() => inner.renew(), 'lease.renew'),
-    release: () => around(() => inner.release(), 'lease.release'),
+    renew: () => around(() => inner.renew(), 'lease.renew', []),
+    release: () => around(() => inner.release(), 'lease.release', []),
   }
 }
 
 function interceptDocument(inner: QueueDocument, around: AroundCall): QueueDocument {
   return {
     name: inner.name,
-    read: () => around(() => inner.read(), 'document.read'),
-    write: (...args) => around(() => inner.write(...args), 'document.write'),
-    remove: (...args) => around(() => inner.remove(...args), 'document.remove'),
+    read: () => around(() => inner.read(), 'document.read', []),
+    write: (...args) => around(() => inner.write(...args), 'document.write', args),
+    remove: (...args) => around(() => inner.remove(...args), 'document.remove', args),
   }
 }
 
@@ -122,4 +122,20 @@ function unanswered(method: string, name: string): SluiceError {
     'SLUICE_QUEUE_UNAVAILABLE',
     `Cannot ${method} of queue ${JSON.stringify(name)}: the storage refused, or did not answer in time. Try again`,
   )
+}
+
+/** The `openSlow` of a queue without a link: it counts what a link would carry, and takes no longer. */
+export function countAtCalls(inner: Queue): SlowQueue {
+  const passed = { up: 0, down: 0 }
+  const queue = interceptQueue(inner, async (call, _, args) => {
+    const value = await call()
+    passed.up += bytesOf(args)
+    passed.down += bytesOf(value)
+    return value
+  })
+  return { queue, timeMs: () => 0, passedBytes: () => ({ ...passed }) }
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '')
 }

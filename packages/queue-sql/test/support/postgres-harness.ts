@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
-import type { QueueHarness } from '@sluice/testkit'
+import type { CallSize, QueueHarness } from '@sluice/testkit'
+import { SlowLink } from '@sluice/testkit/link'
 import pg from 'pg'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
@@ -60,6 +61,7 @@ export async function postgresHarness(
   const tablePrefix = spare.pop() ?? freshPrefix()
   const opened: Queue[] = []
   const proxies: StatementProxy[] = []
+  const links: SlowLink[] = []
   const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
     optionsSchema.parse({ url, poolSize: 4, tablePrefix, ...options, name, ...more })
   const keep = <T extends Queue>(queue: T): T => {
@@ -96,13 +98,35 @@ export async function postgresHarness(
       await runText(url, newerText(tablePrefix))
       return async () => runText(url, asBeforeText(tablePrefix))
     },
+    openSlow: async (speed) => {
+      const { hostname, port } = new URL(url)
+      const link = await SlowLink.open({ host: hostname, port: Number(port || 5432) }, speed)
+      links.push(link)
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, { url: at(url, link.address) })))
+      return { queue, timeMs: callTimeMs, passedBytes: () => link.bytes }
+    },
     close: async () => {
       await Promise.allSettled(opened.map((queue) => queue.close()))
-      await Promise.all(proxies.map((proxy) => proxy.close()))
+      await Promise.all([...proxies, ...links].map((way) => way.close()))
       await emptyTables(url, tablePrefix)
       spare.push(tablePrefix)
     },
   }
+}
+
+/** The longest of the README's table, for the default `timeoutMs`: five statements, or two for each batch of a put. */
+function callTimeMs({ items, bytes }: CallSize): number {
+  const timeoutMs = 10_000
+  const batches = Math.ceil(bytes / 8_000_000) + Math.ceil(items / 1_000)
+  return timeoutMs + Math.max(5, 2 * batches) * 2 * timeoutMs + (2 * bytes * 1_000) / 65_536
+}
+
+/** The same database by another address. */
+function at(url: string, { host, port }: { readonly host: string; readonly port: number }): string {
+  const through = new URL(url)
+  through.hostname = host
+  through.port = String(port)
+  return through.href
 }
 
 const SLOW_PART_BYTES = 8_192
@@ -152,11 +176,8 @@ export async function startRelay(url: string): Promise<Relay> {
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  const through = new URL(url)
-  through.hostname = '127.0.0.1'
-  through.port = String(address.port)
   return {
-    url: through.href,
+    url: at(url, { host: '127.0.0.1', port: address.port }),
     hold: () => {
       held = true
     },

@@ -1,5 +1,12 @@
 import { isSluiceError, type ErrorCode, type Queue } from '@sluice/core'
-import type { CrashingQueue, QueueHarness, TroubleOptions, TroubledQueue } from '../queue-harness.js'
+import type {
+  CrashingQueue,
+  LinkOptions,
+  QueueHarness,
+  SlowQueue,
+  TroubleOptions,
+  TroubledQueue,
+} from '../queue-harness.js'
 import { interceptQueue, wrapQueue } from '../queue-wrapping.js'
 
 /** A queue that is broken on purpose: the proof that the cases it breaks can fail. */
@@ -87,6 +94,12 @@ export function rewritten(harness: QueueHarness, rewrite: (queue: Queue) => Queu
     }),
     ...(harness.upgrade && { upgrade: () => upgradeOf(harness) }),
     ...(harness.setClockBack && { setClockBack: (ms) => harness.setClockBack?.(ms) ?? Promise.resolve() }),
+    ...(harness.openSlow && {
+      openSlow: async (link) => {
+        const slow = await slowOf(harness, link)
+        return { ...slow, queue: rewrite(slow.queue) }
+      },
+    }),
     ...(harness.troublesAtOnce !== undefined && { troublesAtOnce: harness.troublesAtOnce }),
   }
 }
@@ -115,6 +128,13 @@ export async function troubledOf(harness: QueueHarness, options: TroubleOptions)
   const troubled = await harness.openTroubled?.(options)
   if (troubled === undefined) throw new Error('the harness can’t let an operation of the storage go wrong')
   return troubled
+}
+
+/** A queue behind a link, of a harness that has them. */
+export async function slowOf(harness: QueueHarness, link: LinkOptions): Promise<SlowQueue> {
+  const slow = await harness.openSlow?.(link)
+  if (slow === undefined) throw new Error('the harness can’t put a queue behind a link')
+  return slow
 }
 
 /** The value of a call, or another one when it refused its arguments. */

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { LinkDirection, type Flow } from '../../src/link/link-direction.js'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+class Sink implements Flow {
+  bytes = 0
+  ends = 0
+  drains = 0
+  isOpen = true
+  deliver = (part: Uint8Array): boolean => {
+    this.bytes += part.byteLength
+    return this.isOpen
+  }
+  end = (): void => {
+    this.ends += 1
+  }
+  drained = (): void => {
+    this.drains += 1
+  }
+}
+
+/** In steps as large as a busy process makes them. */
+async function pass(ms: number, stepMs = 10): Promise<void> {
+  for (let passed = 0; passed < ms; passed += stepMs) await vi.advanceTimersByTimeAsync(stepMs)
+}
+
+test('what goes through in a span is the rate times the span, whatever the number of flows', async () => {
+  for (const count of [1, 3, 20]) {
+    const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+    const sinks = Array.from({ length: count }, () => new Sink())
+    for (const sink of sinks) direction.send(sink, new Uint8Array(20_000_000))
+    await pass(4_000)
+    expect(direction.passedBytes).toBeGreaterThan(4_000_000 * 0.98)
+    expect(direction.passedBytes).toBeLessThan(4_000_000 * 1.02)
+    const shares = sinks.map(({ bytes }) => bytes)
+    // Each in turn: one part apart at most.
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(16_384)
+  }
+})
+
+test('a process that was busy makes up for little of it, and an idle link saves nothing up', async () => {
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+  const sink = new Sink()
+  await pass(10_000)
+  direction.send(sink, new Uint8Array(20_000_000))
+  await pass(1_000)
+  expect(direction.passedBytes).toBeLessThan(1_000_000 + 50_000 + 16_384)
+})
+
+test('bytes arrive later by the latency, and the end behind them', async () => {
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000, latencyMs: 40 })
+  const sink = new Sink()
+  direction.send(sink, new Uint8Array(1_000))
+  direction.end(sink)
+  await pass(40, 1)
+  expect([sink.bytes, sink.ends]).toEqual([0, 0])
+  await pass(10, 1)
+  expect([sink.bytes, sink.ends]).toEqual([1_000, 1])
+})
+
+test('a flow that takes no more waits until it does, and the others have the link', async () => {
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+  const [slow, other] = [new Sink(), new Sink()]
+  slow.isOpen = false
+  direction.send(slow, new Uint8Array(1_000_000))
+  direction.send(other, new Uint8Array(1_000_000))
+  await pass(2_000)
+  expect(slow.bytes).toBeLessThanOrEqual(2 * 65_536)
+  expect(other.bytes).toBe(1_000_000)
+  slow.isOpen = true
+  direction.resume(slow)
+  await pass(2_000)
+  expect(slow.bytes).toBe(1_000_000)
+  expect(slow.drains).toBeGreaterThan(0)
+})
+
+test('what a broken connection had sent is gone', async () => {
+  const direction = new LinkDirection({ bytesPerSecond: 100_000 })
+  const sink = new Sink()
+  direction.send(sink, new Uint8Array(1_000_000))
+  await pass(1_000)
+  direction.drop(sink)
+  const { bytes } = sink
+  await pass(1_000)
+  expect(sink.bytes).toBe(bytes)
+})
