@@ -1,21 +1,31 @@
 import { randomUUID } from 'node:crypto'
-import type { QueueItem } from '@sluice/core'
+import { isSluiceError, type QueueItem } from '@sluice/core'
+import { LRUCache } from 'lru-cache'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import type { RunResult } from './protocol-run.js'
+import type { Patience } from './patience.js'
+import { claimsLost } from './s3-errors.js'
 import { look, type Protocol } from './storage-op.js'
 import { WaitingScan, type Candidate } from './waiting-scan.js'
 
 /** Claims that took longer, in ms, are looked at again. Half of the age under which `sweep` purges no mark. */
 const MAX_CLAIM_MS = 1_800_000
 
+/** Names of attempts that are over and that a listing may go on showing. */
+const MAX_OVER = 100_000
+/** Rounds of claims without an item that are not waited for, as other processes claim from the same end. */
+const FREE_ROUNDS = 4
+
 /** Gives items out. */
 export class ItemClaims {
   readonly #ground: Ground
   /** What another `get` of this process is claiming now: racing with oneself would only cost requests. */
   readonly #underWay = new Set<string>()
+  /** Found to be over. Names are never used again, so a late listing costs each of them once. */
+  readonly #over = new LRUCache<string, true>({ max: MAX_OVER })
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -23,26 +33,44 @@ export class ItemClaims {
 
   /**
    * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
-   * the length of the queue. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing.
+   * the length of the queue. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing. An item
+   * whose objects contradict each other is reported and left alone: it must not stop the others.
+   *
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
   async get(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
+    const patience = this.#ground.store.patience()
     while (items.length < maxItems) {
       const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
       const results = await this.#claimAll(found)
-      items.push(...results.flatMap((result) => this.#given(result)))
-      const failed = results.find((result) => 'error' in result)
-      if (failed === undefined) continue
-      if (items.length === 0) throw failed.error
+      const given = results.flatMap((result, index) => this.#given(result, found[index]))
+      items.push(...given)
+      const failure = failureIn(results) ?? (given.length === 0 ? await this.#lost(patience) : undefined)
+      if (failure === undefined) continue
+      if (items.length === 0) throw failure.error
       this.#ground.logger.warn(
-        { err: failed.error, given: items.length },
+        { err: failure.error, given: items.length },
         'get was cut short by an error of the store',
       )
       break
     }
     return items
+  }
+
+  /** A pause after a round without an item; what ends the call instead, when there have been enough of them. */
+  async #lost(patience: Patience): Promise<{ readonly error: unknown } | undefined> {
+    const { store, layout } = this.#ground
+    const on = layout.folder('WAITING')
+    const errorOf = () => claimsLost(store.place, on)
+    try {
+      await store.sender.waitOrThrow({ kind: 'claim', on }, patience, { errorOf, freeTries: FREE_ROUNDS })
+      return undefined
+    } catch (error) {
+      return { error }
+    }
   }
 
   /** What `get` would give now. */
@@ -66,7 +94,7 @@ export class ItemClaims {
     try {
       for (;;) {
         const found = await scan.take(Math.min(1_000, count))
-        const free = found.filter(({ name }) => !this.#underWay.has(name) && !this.#isStray(name))
+        const free = found.filter(({ name }) => !this.#isKnown(name))
         if (free.length > 0 || found.length === 0) return free
       }
     } catch (error) {
@@ -94,9 +122,16 @@ export class ItemClaims {
     return this.#ground.runAll(results.map((result) => confirmed(this.#ground, result)))
   }
 
-  #given(result: RunResult<ClaimResult>): QueueItem[] {
-    if ('error' in result) return []
+  #given(result: RunResult<ClaimResult>, candidate?: Candidate): QueueItem[] {
+    if ('error' in result) {
+      const { error } = result
+      if (candidate !== undefined && isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
+        this.#ground.strays.report(this.#ground.layout.at('WAITING', candidate.name), error.message)
+      return []
+    }
     const claim = result.value
+    if (claim.is === 'lost' && claim.isOver === true && candidate !== undefined)
+      this.#over.set(candidate.name, true)
     if (claim.is === 'stray')
       this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
     if (claim.is !== 'claimed') return []
@@ -108,9 +143,19 @@ export class ItemClaims {
     return [queueItemOf(head, entry, state.claimedAt)]
   }
 
-  #isStray(name: string): boolean {
+  /** Not to be claimed now. */
+  #isKnown(name: string): boolean {
+    if (this.#underWay.has(name) || this.#over.has(name)) return true
     return this.#ground.strays.wasSeen(this.#ground.layout.at('WAITING', name))
   }
+}
+
+/** The first error that is the store's, and not one item's. */
+function failureIn(results: readonly RunResult<unknown>[]): { readonly error: unknown } | undefined {
+  for (const result of results) {
+    if ('error' in result && !isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) return result
+  }
+  return undefined
 }
 
 function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protocol<ClaimResult> {

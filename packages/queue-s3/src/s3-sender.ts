@@ -5,6 +5,7 @@ import type { SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { Patience, jitteredMs } from './patience.js'
 import { RequestWatch } from './request-watch.js'
+import { RunningTime } from './running-time.js'
 import { dateOf, sizeOf } from './s3-answers.js'
 import { closedMeanwhile, failureOf, isConnectionLost, s3Error, type S3Place } from './s3-errors.js'
 import { StoreClock } from './store-clock.js'
@@ -67,12 +68,15 @@ export class S3Sender {
   readonly #limit: LimitFunction
   readonly timeoutMs: number
   readonly #ended = new AbortController()
+  /** What waits are measured by: while this process stands still, no store is late. */
+  readonly #running: RunningTime
 
   constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3SenderOptions) {
     this.place = place
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
     this.timeoutMs = timeoutMs
+    this.#running = new RunningTime(timeoutMs)
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
     this.#config = client
@@ -105,7 +109,7 @@ export class S3Sender {
 
   /** @param timeoutMs for what may not wait as long as others */
   patience(timeoutMs = this.timeoutMs): Patience {
-    return new Patience(Math.min(timeoutMs, this.timeoutMs))
+    return new Patience(Math.min(timeoutMs, this.timeoutMs), this.#running.now)
   }
 
   /** Cuts off what is under way and closes the connections. */
@@ -133,8 +137,9 @@ export class S3Sender {
   async once<T>(work: Work, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
     if (patience.isSpent) throw this.failed(tooLate(), work)
     return this.#limit(async () => {
-      const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal })
-      const beganAt = performance.now()
+      const { now } = this.#running
+      const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal, now })
+      const beganAt = now()
       try {
         return await watched.run(watch, () => call(watch.signal))
       } catch (error) {
@@ -142,7 +147,7 @@ export class S3Sender {
         throw watch.isLate ? tooLate() : error
       } finally {
         watch.done()
-        patience.spend(performance.now() - beganAt - watch.bytesMs)
+        patience.spend(now() - beganAt - watch.bytesMs)
       }
     })
   }
