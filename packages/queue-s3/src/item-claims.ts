@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isSluiceError, type QueueItem } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
-import type { Ground } from './ground.js'
+import { valuesOf, type Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
@@ -77,14 +77,17 @@ export class ItemClaims {
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
+    const patience = this.#ground.store.patience()
     while (items.length < maxItems) {
-      const found = await scan.take(Math.min(1_000, maxItems - items.length))
+      const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
-      const results = await this.#ground.runAll(found.map((one) => peekStint(this.#ground, one)))
-      for (const result of results) {
-        if ('error' in result) throw result.error
-        if (result.value !== undefined) items.push(result.value)
-      }
+      const seen = valuesOf(await this.#ground.runAll(found.map((one) => peekStint(this.#ground, one))))
+      for (const [index, { name }] of found.entries()) if (seen[index] === 'over') this.#over.set(name, true)
+      const given = seen.filter((one) => typeof one === 'object')
+      items.push(...given)
+      const failure = given.length === 0 ? await this.#lost(patience) : undefined
+      if (failure !== undefined && items.length === 0) throw failure.error
+      if (failure !== undefined) break
     }
     return items
   }
@@ -163,12 +166,16 @@ function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protoco
   return yield* confirmClaim(layout, result.value)
 }
 
-function* peekStint({ layout, strays }: Ground, { name, stint }: Candidate): Protocol<QueueItem | undefined> {
+/** `over`: somebody has claimed it. */
+function* peekStint(
+  { layout, strays }: Ground,
+  { name, stint }: Candidate,
+): Protocol<QueueItem | 'over' | undefined> {
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
-  if (yield* look(layout.at('PROCESSING', name))) return undefined
-  if (yield* look(layout.at('SUCCESS', name))) return undefined
+  if (yield* look(layout.at('PROCESSING', name))) return 'over'
+  if (yield* look(layout.at('SUCCESS', name))) return 'over'
   const { entry, state } = found
   return queueItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry)
 }

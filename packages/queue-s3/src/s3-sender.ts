@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import type { SluiceError } from '@sluice/core'
+import { silentLogger, type Logger, type SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
+import { OutageLog } from './outage-log.js'
 import { Patience, jitteredMs } from './patience.js'
 import { RequestWatch } from './request-watch.js'
 import { RunningTime } from './running-time.js'
@@ -18,6 +19,8 @@ export interface S3SenderOptions {
   /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
   readonly timeoutMs: number
   readonly monotonicMs: () => number
+  /** Told of outages that last. Silent by default. */
+  readonly logger?: Logger
 }
 
 /** What is asked of the store. */
@@ -70,13 +73,22 @@ export class S3Sender {
   readonly #ended = new AbortController()
   /** What waits are measured by: while this process stands still, no store is late. */
   readonly #running: RunningTime
+  readonly #outages: OutageLog
 
-  constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3SenderOptions) {
+  constructor({
+    client,
+    place,
+    concurrency,
+    timeoutMs,
+    monotonicMs,
+    logger = silentLogger,
+  }: S3SenderOptions) {
     this.place = place
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
     this.timeoutMs = timeoutMs
     this.#running = new RunningTime(timeoutMs)
+    this.#outages = new OutageLog(logger)
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
     this.#config = client
@@ -141,15 +153,26 @@ export class S3Sender {
       const watch = new RequestWatch({ timeoutMs: patience.timeoutMs, ended: this.#ended.signal, now })
       const beganAt = now()
       try {
-        return await watched.run(watch, () => call(watch.signal))
-      } catch (error) {
+        const value = await watched.run(watch, () => call(watch.signal))
+        this.#outages.answered(work.kind)
+        return value
+      } catch (thrown) {
         // An answer that is cut off in its middle looks like a lost connection.
-        throw watch.isLate ? tooLate() : error
+        const error = watch.isLate ? tooLate() : thrown
+        this.#noteFailure(error, work, beganAt)
+        throw error
       } finally {
         watch.done()
         patience.spend(now() - beganAt - watch.bytesMs)
       }
     })
+  }
+
+  #noteFailure(error: unknown, work: Work, sentMs: number): void {
+    const failure = failureOf(error)
+    if (this.#ended.signal.aborted) return
+    if (failure !== 'retry' && failure !== 'slow-down') this.#outages.answered(work.kind)
+    else this.#outages.failed(work.kind, this.failed(error, work), { sentMs, nowMs: this.#running.now() })
   }
 
   /** Of one request that is sent by other means. */
