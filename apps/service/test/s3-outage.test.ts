@@ -57,7 +57,8 @@ test('while the store takes no writes the service logs what it waits for, then a
   await back
   const queue = await openQueue({ probe: 'off', ...queueOptions() })
   await queue.put('a', 1)
-  while ((await queue.lookupStatus('a')) !== 'SUCCESS') await new Promise((resolve) => setTimeout(resolve, 50))
+  while ((await queue.lookupStatus('a')) !== 'SUCCESS')
+    await new Promise((resolve) => setTimeout(resolve, 50))
   await queue.close()
   service.kill('SIGTERM')
   const { exitCode, stderr } = await service

@@ -33,16 +33,16 @@ async function errorOf(call: Promise<unknown>): Promise<{ code: string; message:
 
 const ROOT = 'queues/contract/'
 
-describe('an id that was put and removed a thousand times', () => {
-  async function removedOften(): Promise<{ server: S3Server; queue: S3Queue }> {
-    const server = await serverOf()
-    const queue = await queueOn(server)
-    const keys = Array.from({ length: 1_000 }, (_, at) => `${ROOT}ITEMS/a${at === 0 ? '' : `.${at + 1}`}`)
-    server.seed(keys.map((key) => [key, '']))
-    server.resetCounts()
-    return { server, queue }
-  }
+async function removedOften(): Promise<{ server: S3Server; queue: S3Queue }> {
+  const server = await serverOf()
+  const queue = await queueOn(server)
+  const keys = Array.from({ length: 1_000 }, (_, at) => `${ROOT}ITEMS/a${at === 0 ? '' : `.${at + 1}`}`)
+  server.seed(keys.map((key) => [key, '']))
+  server.resetCounts()
+  return { server, queue }
+}
 
+describe('an id that was put and removed a thousand times', () => {
   test('is looked up and put again by some twenty requests', async () => {
     const { server, queue } = await removedOften()
     expect(await queue.lookup('a')).toBeUndefined()
