@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { isSluiceError, type QueueItem } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
+import { ClaimRounds } from './claim-rounds.js'
 import { valuesOf, type Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import type { RunResult } from './protocol-run.js'
-import type { Patience } from './patience.js'
-import { claimsLost } from './s3-errors.js'
 import { look, type Protocol } from './storage-op.js'
 import { WaitingScan, type Candidate } from './waiting-scan.js'
 
@@ -16,8 +15,6 @@ const MAX_CLAIM_MS = 1_800_000
 
 /** Names of attempts that are over and that a listing may go on showing. */
 const MAX_OVER = 100_000
-/** Rounds of claims without an item that are not waited for, as other processes claim from the same end. */
-const FREE_ROUNDS = 4
 
 /** Gives items out. */
 export class ItemClaims {
@@ -41,14 +38,14 @@ export class ItemClaims {
   async get(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
-    const patience = this.#ground.store.patience()
+    const rounds = new ClaimRounds(this.#ground)
     while (items.length < maxItems) {
       const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
       const results = await this.#claimAll(found)
       const given = results.flatMap((result, index) => this.#given(result, found[index]))
       items.push(...given)
-      const failure = failureIn(results) ?? (given.length === 0 ? await this.#lost(patience) : undefined)
+      const failure = failureIn(results) ?? (await rounds.after(given.length))
       if (failure === undefined) continue
       if (items.length === 0) throw failure.error
       this.#ground.logger.warn(
@@ -60,24 +57,11 @@ export class ItemClaims {
     return items
   }
 
-  /** A pause after a round without an item; what ends the call instead, when there have been enough of them. */
-  async #lost(patience: Patience): Promise<{ readonly error: unknown } | undefined> {
-    const { store, layout } = this.#ground
-    const on = layout.folder('WAITING')
-    const errorOf = () => claimsLost(store.place, on)
-    try {
-      await store.sender.waitOrThrow({ kind: 'claim', on }, patience, { errorOf, freeTries: FREE_ROUNDS })
-      return undefined
-    } catch (error) {
-      return { error }
-    }
-  }
-
   /** What `get` would give now. */
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
-    const patience = this.#ground.store.patience()
+    const rounds = new ClaimRounds(this.#ground)
     while (items.length < maxItems) {
       const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
@@ -85,7 +69,7 @@ export class ItemClaims {
       for (const [index, { name }] of found.entries()) if (seen[index] === 'over') this.#over.set(name, true)
       const given = seen.filter((one) => typeof one === 'object')
       items.push(...given)
-      const failure = given.length === 0 ? await this.#lost(patience) : undefined
+      const failure = await rounds.after(given.length)
       if (failure !== undefined && items.length === 0) throw failure.error
       if (failure !== undefined) break
     }

@@ -109,6 +109,11 @@ export class S3Sender {
     )
   }
 
+  /** What waits are measured by, in ms. */
+  get nowMs(): () => number {
+    return this.#running.now
+  }
+
   get concurrency(): number {
     return this.#limit.concurrency
   }
