@@ -94,7 +94,7 @@ test('a late listing after opening costs a get a few requests, and each attempt 
   const names = server.keys().filter((key) => key.includes('/WAITING/'))
   await first.get(60)
   await first.settle(ids.map((id) => ({ id, attempt: 1, stage: 'SUCCESS' as const })))
-  const queue = await queueOn(server, 1_000)
+  const queue = await queueOn(server, 400)
   server.main.onRequest = lateListing(names)
   server.resetCounts()
   const { code, message } = await errorOf(queue.get(1))
