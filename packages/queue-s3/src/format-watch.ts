@@ -1,5 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import type { Ground } from './ground.js'
+import type { Patience } from './patience.js'
 import { refusalOf } from './queue-settings.js'
 import { placeText } from './s3-errors.js'
 import { read } from './storage-op.js'
@@ -26,9 +27,9 @@ export class FormatWatch {
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT for another layout than the queue was opened with
    */
-  async look(timeoutMs: number): Promise<void> {
+  async look(patience: Patience): Promise<void> {
     const { layout, store } = this.#ground
-    const found = await this.#ground.run(read(layout.settings()), timeoutMs)
+    const found = await this.#ground.run(read(layout.settings()), patience)
     // Gone, or unreadable: that is no newer version, and what it costs others is for them to say.
     const why = found === undefined ? undefined : refusalOf(found.content)
     if (why === undefined) return

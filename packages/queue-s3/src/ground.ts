@@ -1,6 +1,7 @@
 import type { Logger } from '@sluice/core'
 import { has } from './item-state.js'
 import type { Layout } from './layout.js'
+import type { Patience } from './patience.js'
 import { runProtocol, runProtocols, type RunResult } from './protocol-run.js'
 import type { S3Store } from './s3-store.js'
 import type { Protocol } from './storage-op.js'
@@ -22,8 +23,8 @@ export interface GroundParts {
 
 /** What all parts of one open queue share, and how they run protocols on its store. */
 export interface Ground extends GroundParts {
-  /** @param timeoutMs shorter than the store's, for what may not wait as long */
-  run<T>(protocol: Protocol<T>, timeoutMs?: number): Promise<T>
+  /** @param patience of the work that it is a part of; default one of its own */
+  run<T>(protocol: Protocol<T>, patience?: Patience): Promise<T>
   runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>
 }
 
@@ -31,7 +32,7 @@ export function makeGround(parts: GroundParts): Ground {
   const { store, logger } = parts
   return {
     ...parts,
-    run: (protocol, timeoutMs) => runProtocol(store, protocol, { logger, ...has({ timeoutMs }) }),
+    run: (protocol, patience) => runProtocol(store, protocol, { logger, ...has({ patience }) }),
     runAll: (protocols) => runProtocols(store, protocols, { logger }),
   }
 }

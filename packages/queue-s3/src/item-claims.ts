@@ -1,22 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import type { QueueItem } from '@sluice/core'
+import { isSluiceError, type QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
+import { ClaimRounds } from './claim-rounds.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import type { RunResult } from './protocol-run.js'
+import { recentMap } from './recent-map.js'
 import { look, type Protocol } from './storage-op.js'
 import { WaitingScan, type Candidate } from './waiting-scan.js'
 
 /** Claims that took longer, in ms, are looked at again. Half of the age under which `sweep` purges no mark. */
 const MAX_CLAIM_MS = 1_800_000
 
+/** Names of attempts that are over and that a listing may go on showing. */
+const MAX_OVER = 100_000
+
 /** Gives items out. */
 export class ItemClaims {
   readonly #ground: Ground
   /** What another `get` of this process is claiming now: racing with oneself would only cost requests. */
   readonly #underWay = new Set<string>()
+  /** Found to be over. Names are never used again, so a late listing costs each of them once. */
+  readonly #over = recentMap<number>(MAX_OVER)
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -24,33 +31,36 @@ export class ItemClaims {
 
   /**
    * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
-   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when there
-   * is nothing.
+   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing. An item
+   * whose objects contradict each other is reported and left alone: it must not stop the others.
+   *
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
   async get(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
     let budget = new ByteBudget()
     let leftOut: readonly Candidate[] = []
+    const rounds = new ClaimRounds(this.#ground)
     while (items.length < maxItems) {
       const found =
         leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
-      const claimed = await this.#claimAll(found, budget)
-      const { results } = claimed
-      leftOut = claimed.leftOut
-      items.push(...results.flatMap((result) => this.#given(result)))
-      const failed = results.find((result) => 'error' in result)
-      if (failed === undefined && leftOut.length === 0) continue
-      if (failed === undefined) {
+      const { results, candidates, leftOut: rest } = await this.#claimAll(found, budget)
+      leftOut = rest
+      const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
+      items.push(...given)
+      const failure = failureIn(results) ?? (await rounds.after(given.length))
+      if (failure === undefined && leftOut.length === 0) continue
+      if (failure === undefined) {
         if (items.length > 0) break
         // All that was read went to others: an empty claim would say that there is none left.
         budget = new ByteBudget()
         continue
       }
-      if (items.length === 0) throw failed.error
+      if (items.length === 0) throw failure.error
       this.#ground.logger.warn(
-        { err: failed.error, given: items.length },
+        { err: failure.error, given: items.length },
         'get was cut short by an error of the store',
       )
       break
@@ -63,17 +73,23 @@ export class ItemClaims {
     const scan = new WaitingScan(this.#ground)
     const budget = new ByteBudget()
     const items: QueueItem[] = []
+    const rounds = new ClaimRounds(this.#ground)
     while (items.length < maxItems) {
-      const found = await scan.take(Math.min(1_000, maxItems - items.length))
+      const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
+      const before = items.length
       const results = await this.#ground.runAll(
         found.map((one) => budget.within(peekStint(this.#ground, one))),
       )
-      for (const result of results) {
+      for (const [index, result] of results.entries()) {
         if ('error' in result) throw result.error
         if (result.value === LEFT_OUT) return items
-        if (result.value !== undefined) items.push(result.value)
+        if (result.value === 'over') this.#noteOver(found[index])
+        else if (result.value !== undefined) items.push(result.value)
       }
+      const failure = await rounds.after(items.length - before)
+      if (failure !== undefined && items.length === 0) throw failure.error
+      if (failure !== undefined) break
     }
     return items
   }
@@ -83,7 +99,7 @@ export class ItemClaims {
     try {
       for (;;) {
         const found = await scan.take(Math.min(1_000, count))
-        const free = found.filter(({ name }) => !this.#underWay.has(name) && !this.#isStray(name))
+        const free = found.filter(({ name }) => !this.#isKnown(name))
         if (free.length > 0 || found.length === 0) return free
       }
     } catch (error) {
@@ -103,10 +119,11 @@ export class ItemClaims {
       )
       const ends = await this.#ground.runAll(claims)
       const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
+      const candidates = found.filter((_, index) => !isLeftOut(ends[index]))
       const results = ends.filter((end): end is RunResult<ClaimResult> => !isLeftOut(end))
       // By the store's clock: that of a process stands still with it.
       const isConfirmed = names.now() - at <= MAX_CLAIM_MS
-      return { leftOut, results: isConfirmed ? results : await this.#confirmAll(results) }
+      return { leftOut, candidates, results: isConfirmed ? results : await this.#confirmAll(results) }
     } finally {
       for (const name of begun) this.#underWay.delete(name)
     }
@@ -124,9 +141,15 @@ export class ItemClaims {
     return this.#ground.runAll(results.map((result) => confirmed(this.#ground, result)))
   }
 
-  #given(result: RunResult<ClaimResult>): QueueItem[] {
-    if ('error' in result) return []
+  #given(result: RunResult<ClaimResult>, candidate?: Candidate): QueueItem[] {
+    if ('error' in result) {
+      const { error } = result
+      if (candidate !== undefined && isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
+        this.#ground.strays.report(this.#ground.layout.at('WAITING', candidate.name), error.message)
+      return []
+    }
     const claim = result.value
+    if (claim.is === 'lost' && claim.isOver === true) this.#noteOver(candidate)
     if (claim.is === 'stray')
       this.#ground.strays.report(this.#ground.layout.at('WAITING', claim.name), claim.why)
     if (claim.is !== 'claimed') return []
@@ -138,13 +161,21 @@ export class ItemClaims {
     return [queueItemOf(head, entry, state.claimedAt)]
   }
 
-  #isStray(name: string): boolean {
+  #noteOver(candidate: Candidate | undefined): void {
+    if (candidate !== undefined) this.#over.set(candidate.name, 1)
+  }
+
+  /** Not to be claimed now. */
+  #isKnown(name: string): boolean {
+    if (this.#underWay.has(name) || this.#over.has(name)) return true
     return this.#ground.strays.wasSeen(this.#ground.layout.at('WAITING', name))
   }
 }
 
 interface ClaimedSome {
   readonly results: readonly RunResult<ClaimResult>[]
+  /** Of the results, in their order. */
+  readonly candidates: readonly Candidate[]
   /** The last ones, whose turn has not come for the size of those before. */
   readonly leftOut: readonly Candidate[]
 }
@@ -153,17 +184,29 @@ function isLeftOut(end: RunResult<unknown> | undefined): boolean {
   return end !== undefined && 'value' in end && end.value === LEFT_OUT
 }
 
+/** The first error that is the store's, and not one item's. */
+function failureIn(results: readonly RunResult<unknown>[]): { readonly error: unknown } | undefined {
+  for (const result of results) {
+    if ('error' in result && !isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) return result
+  }
+  return undefined
+}
+
 function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protocol<ClaimResult> {
   if ('error' in result) throw result.error
   return yield* confirmClaim(layout, result.value)
 }
 
-function* peekStint({ layout, strays }: Ground, { name, stint }: Candidate): Protocol<QueueItem | undefined> {
+/** `over`: somebody has claimed it. */
+function* peekStint(
+  { layout, strays }: Ground,
+  { name, stint }: Candidate,
+): Protocol<QueueItem | 'over' | undefined> {
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
-  if (yield* look(layout.at('PROCESSING', name))) return undefined
-  if (yield* look(layout.at('SUCCESS', name))) return undefined
+  if (yield* look(layout.at('PROCESSING', name))) return 'over'
+  if (yield* look(layout.at('SUCCESS', name))) return 'over'
   const { entry, state } = found
   return queueItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry)
 }

@@ -25,8 +25,8 @@ import { StrayLog } from './stray-log.js'
  */
 export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
-  const { store, layout, monotonicMs } = placeOf(checked)
   const { name, logger = use.logger ?? silentLogger } = checked
+  const { store, layout, monotonicMs } = placeOf(checked, logger)
   try {
     await probe(store, layout, { checked, use })
     const shards = await settledShards(store, layout, { name, shards: checked.shards })
@@ -89,12 +89,22 @@ export async function queueExists(options: unknown): Promise<boolean> {
   }
 }
 
-function placeOf(checked: CheckedS3Options): { store: S3Store; layout: Layout; monotonicMs: () => number } {
+function placeOf(
+  checked: CheckedS3Options,
+  logger = silentLogger,
+): { store: S3Store; layout: Layout; monotonicMs: () => number } {
   const { name, prefix, bucket, endpoint, concurrency, timeoutMs, clock = defaultClock } = checked
   const monotonicMs = () => clock.monotonicMs()
   const layout = new Layout(prefix, name)
   const place = { bucket, root: layout.root, ...has({ endpoint }) }
-  const store = new S3Store({ client: clientOptions(checked), place, concurrency, timeoutMs, monotonicMs })
+  const store = new S3Store({
+    client: clientOptions(checked),
+    place,
+    concurrency,
+    timeoutMs,
+    monotonicMs,
+    logger,
+  })
   return { store, layout, monotonicMs }
 }
 

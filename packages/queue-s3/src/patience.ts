@@ -1,5 +1,5 @@
 interface Trouble {
-  /** Monotonic ms of the process. */
+  /** By the clock of the patience. */
   readonly since: number
   tries: number
 }
@@ -18,10 +18,13 @@ export class Patience {
   /** Of one request, and of a trouble. */
   readonly timeoutMs: number
   readonly #troubles = new Map<string, Trouble>()
+  readonly #now: () => number
   #spentMs = 0
 
-  constructor(timeoutMs: number) {
+  /** @param now a monotonic clock in ms, such as a `RunningTime` */
+  constructor(timeoutMs: number, now: () => number) {
     this.timeoutMs = timeoutMs
+    this.#now = now
   }
 
   /** Whether no further request may begin. */
@@ -40,14 +43,18 @@ export class Patience {
 
   /** One more without. Gives how often that was, and what is left of the time for it in ms. */
   troubled(kind: string): { readonly tries: number; readonly leftMs: number } {
-    const trouble = this.#troubles.get(kind) ?? { since: performance.now(), tries: 0 }
+    const trouble = this.#troubles.get(kind) ?? { since: this.#now(), tries: 0 }
     this.#troubles.set(kind, trouble)
     trouble.tries += 1
-    return { tries: trouble.tries, leftMs: this.timeoutMs - (performance.now() - trouble.since) }
+    return { tries: trouble.tries, leftMs: this.timeoutMs - (this.#now() - trouble.since) }
   }
 }
 
-/** A wait by lot within a span that doubles, so that those who collided don't collide again. */
+/**
+ * A random wait in the upper half of a span that doubles, up to 2 s, so that those who collided don't collide again and the number of tries in a given
+ * time is limited: 8, and one more for each second. The last one before `maxMs` ends there.
+ */
 export function jitteredMs(tries: number, { baseMs, maxMs }: { baseMs: number; maxMs: number }): number {
-  return Math.random() * Math.min(2_000, baseMs * 2 ** Math.min(tries, 10), Math.max(0, maxMs))
+  const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(tries, 10))
+  return Math.min(Math.max(0, maxMs), spanMs * (0.5 + Math.random() / 2))
 }

@@ -17,8 +17,8 @@ interface Run<T> {
 /** What protocols run with. */
 export interface RunOptions {
   readonly logger: Logger
-  /** Shorter than the store's, for what may not wait as long. */
-  readonly timeoutMs?: number
+  /** Of the work that one protocol is a part of. Default: each protocol has one of its own. */
+  readonly patience?: Patience
 }
 
 /** Runs one protocol against the store. */
@@ -41,7 +41,7 @@ export async function runProtocols<T>(
 ): Promise<RunResult<T>[]> {
   const results: RunResult<T>[] = []
   let runs = protocols.map((protocol, index): Run<T> => {
-    return { protocol, index, patience: store.patience(options.timeoutMs), reply: undefined }
+    return { protocol, index, patience: options.patience ?? store.patience(), reply: undefined }
   })
   // So many that got no answer one after the other are an outage: the rest would only wait as long again, and end alike.
   const outage: Outage = { failures: 0, error: undefined }
@@ -108,10 +108,10 @@ async function untilDelete<T>(
 export async function deleteOrLog(
   store: S3Store,
   keys: readonly string[],
-  { logger, timeoutMs }: RunOptions,
+  { logger, patience }: RunOptions,
 ): Promise<void> {
   try {
-    await store.deleteAll(keys, timeoutMs)
+    await store.deleteAll(keys, patience?.timeoutMs)
   } catch (error) {
     logger.warn(
       { err: error, keys: keys.length, bucket: store.place.bucket },

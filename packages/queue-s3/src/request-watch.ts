@@ -14,7 +14,11 @@ export interface RequestWatchOptions {
   readonly ended: AbortSignal
   /** Told how large the answer is, when it begins. */
   readonly onAnswer?: (bytes: number) => void
+  /** A monotonic clock in ms. Default that of the process. */
+  readonly now?: () => number
 }
+
+const monotonicMs = () => performance.now()
 
 /** Where a request is: waiting for a byte of the answer, or moving bytes. */
 type Phase = 'waiting' | 'sending' | 'receiving'
@@ -31,15 +35,25 @@ export class RequestWatch {
   readonly #timeoutMs: number
   readonly #idleMs: number
   readonly #onAnswer: ((bytes: number) => void) | undefined
-  readonly #beganAt = performance.now()
-  #movedAt = this.#beganAt
+  readonly #now: () => number
+  readonly #beganAt: number
+  #movedAt: number
   #bytes = 0
   #phase: Phase = 'waiting'
   #source: ByteSource | undefined
   #read = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ timeoutMs, idleMs = IDLE_TIMEOUT_MS, ended, onAnswer }: RequestWatchOptions) {
+  constructor({
+    timeoutMs,
+    idleMs = IDLE_TIMEOUT_MS,
+    ended,
+    onAnswer,
+    now = monotonicMs,
+  }: RequestWatchOptions) {
+    this.#now = now
+    this.#beganAt = now()
+    this.#movedAt = this.#beganAt
     this.#timeoutMs = timeoutMs
     this.#idleMs = idleMs
     this.#onAnswer = onAnswer
@@ -87,7 +101,7 @@ export class RequestWatch {
 
   *#pieces(body: Uint8Array): Generator<Uint8Array> {
     for (let start = 0; start < body.byteLength; start += CHUNK_BYTES) {
-      this.#movedAt = performance.now()
+      this.#movedAt = this.#now()
       yield body.subarray(start, start + CHUNK_BYTES)
     }
     this.#enter('waiting')
@@ -95,7 +109,7 @@ export class RequestWatch {
 
   #enter(phase: Phase): void {
     this.#phase = phase
-    this.#movedAt = performance.now()
+    this.#movedAt = this.#now()
     this.#arm()
   }
 
@@ -103,7 +117,7 @@ export class RequestWatch {
     clearTimeout(this.#timer)
     const inAnyCase = this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes)
     const endsAt = this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAt + this.#idleMs, inAnyCase)
-    const leftMs = endsAt - performance.now()
+    const leftMs = endsAt - this.#now()
     if (leftMs <= 0) {
       this.#abort.abort(new DOMException('the request took too long', 'TimeoutError'))
       return
@@ -117,7 +131,7 @@ export class RequestWatch {
     const read = this.#source?.bytesRead ?? this.#read
     if (this.#phase === 'receiving' && read !== this.#read) {
       this.#read = read
-      this.#movedAt = performance.now()
+      this.#movedAt = this.#now()
     }
     this.#arm()
   }

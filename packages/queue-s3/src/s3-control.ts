@@ -15,12 +15,12 @@ export function s3Control(ground: Ground, assertOpen: () => void): QueueControl 
     inTurn(async () => {
       const patience = ground.store.patience()
       for (;;) {
-        const version = await chain.latest()
+        const version = await chain.latest(patience)
         const before = stateOf(version)
         const after = next(before)
         if (JSON.stringify(after) === JSON.stringify(before)) return after
         const text = JSON.stringify({ ...unknownOf(version), sluice: 1, ...after })
-        if (await chain.append(version?.number ?? 0, text)) return after
+        if (await chain.append(version?.number ?? 0, text, patience)) return after
         await chain.waitTurn(patience)
       }
     })

@@ -100,21 +100,22 @@ export class S3Documents {
 
   async #write(name: string, ifVersion: number | undefined, valueText: string): Promise<boolean> {
     const chain = this.#chain(name)
-    const version = await chain.latest()
+    const patience = this.#ground.store.patience()
+    const version = await chain.latest(patience)
     const current = version === undefined || isRemoved(version) ? undefined : version.number
     if (current !== ifVersion) return false
     const text = `${JSON.stringify({ sluice: 1, name }).slice(0, -1)},"value":${valueText}}`
-    return chain.append(version?.number ?? 0, text)
+    return chain.append(version?.number ?? 0, text, patience)
   }
 
   async #remove(name: string, ifVersion: number | undefined): Promise<boolean> {
     const chain = this.#chain(name)
     const patience = this.#ground.store.patience()
     for (;;) {
-      const version = await chain.latest()
+      const version = await chain.latest(patience)
       if (version === undefined || isRemoved(version)) return false
       if (ifVersion !== undefined && version.number !== ifVersion) return false
-      if (await chain.append(version.number, '')) return true
+      if (await chain.append(version.number, '', patience)) return true
       await chain.waitTurn(patience)
     }
   }

@@ -287,6 +287,15 @@ export function contended(place: S3Place, prefix: string): SluiceError {
   )
 }
 
+/** SLUICE_QUEUE_UNAVAILABLE for a listing of which no name could be claimed. */
+export function claimsLost(place: S3Place, prefix: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Cannot claim an item under ${JSON.stringify(prefix)} in ${placeText(place)}: one after the other, the attempts that are listed there were ` +
+      'claimed by other processes or are over. Is the listing of the store late? Try later',
+  )
+}
+
 /** SLUICE_QUEUE_CORRUPT for a listing that does not go on. */
 export function listStandsStill(place: S3Place, prefix: string): SluiceError {
   return new SluiceError(

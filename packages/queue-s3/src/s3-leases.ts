@@ -3,6 +3,7 @@ import type { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
 import { encodeKey } from './key-encoding.js'
 import { parseObject } from './object-texts.js'
+import type { Patience } from './patience.js'
 import { VersionChain, type Version } from './version-chain.js'
 
 interface Holding {
@@ -58,8 +59,8 @@ export class S3Leases {
   async take(asked: Asked): Promise<Lease | undefined> {
     const { name, holder, ttlMs } = asked
     const chain = this.#chain(name)
-    const waitMs = waitOf(ttlMs)
-    const [version] = await Promise.all([chain.latest(waitMs), this.#format.look(waitMs)])
+    const patience = this.#patience(ttlMs)
+    const [version] = await Promise.all([chain.latest(patience), this.#format.look(patience)])
     const last = version && holdingOf(version)
     const mine = last?.holder === holder
     if (version !== undefined && last !== undefined && !mine && !this.#isOver(name, version, last))
@@ -67,7 +68,7 @@ export class S3Leases {
     const fence = last === undefined ? 1 : last.fence + (mine ? 0 : 1)
     const goodAt = this.#ground.store.clock.monotonicMs()
     const number = version?.number ?? 0
-    if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), waitMs)))
+    if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), patience)))
       return undefined
     return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
   }
@@ -83,8 +84,9 @@ export class S3Leases {
     const { clock } = this.#ground.store
     const isFresh = () => own !== undefined && clock.monotonicMs() - own.goodAt < ttlMs
     const chain = this.#chain(name)
-    if (own !== undefined && isFresh() && (await chain.isLast(own.number, waitOf(ttlMs)))) return isFresh()
-    const version = await chain.latest(waitOf(ttlMs))
+    const patience = this.#patience(ttlMs)
+    if (own !== undefined && isFresh() && (await chain.isLast(own.number, patience))) return isFresh()
+    const version = await chain.latest(patience)
     const last = version && holdingOf(version)
     if (version === undefined || last === undefined || !isOf(last, lease)) return false
     return isFresh() || !this.#isOver(name, version, last)
@@ -93,17 +95,16 @@ export class S3Leases {
   #lease(facts: Asked & { readonly fence: number }, own: Own): Lease {
     const { store } = this.#ground
     const { name, holder, fence, ttlMs } = facts
-    const waitMs = waitOf(ttlMs)
     const chain = this.#chain(name)
     const write = async (released: boolean): Promise<boolean> => {
-      const patience = store.patience(waitMs)
+      const patience = this.#patience(ttlMs)
       for (;;) {
         const sentAt = store.clock.monotonicMs()
         if (own.lost || sentAt - own.goodAt >= ttlMs) return false
-        const [version] = await Promise.all([chain.latest(waitMs), this.#format.look(waitMs)])
+        const [version] = await Promise.all([chain.latest(patience), this.#format.look(patience)])
         const last = version && holdingOf(version)
         if (version === undefined || last === undefined || !isOf(last, facts)) return false
-        if (await chain.append(version.number, textOf({ holder, fence, ttlMs, released }), waitMs)) {
+        if (await chain.append(version.number, textOf({ holder, fence, ttlMs, released }), patience)) {
           own.goodAt = sentAt
           own.number = version.number + 1
           return true
@@ -136,6 +137,10 @@ export class S3Leases {
     return clock.now() - version.modifiedAt >= last.ttlMs + SECOND_MS
   }
 
+  #patience(ttlMs: number): Patience {
+    return this.#ground.store.patience(Math.max(MIN_WAIT_MS, Math.ceil(ttlMs / HANGS_A_TTL)))
+  }
+
   #chain(name: string): VersionChain {
     const known = this.#chains.get(name)
     if (known !== undefined) return known
@@ -143,11 +148,6 @@ export class S3Leases {
     this.#chains.set(name, chain)
     return chain
   }
-}
-
-/** Of one request. */
-function waitOf(ttlMs: number): number {
-  return Math.max(MIN_WAIT_MS, Math.ceil(ttlMs / HANGS_A_TTL))
 }
 
 function isOf({ holder, fence, released }: Holding, of: Pick<Lease, 'holder' | 'fence'>): boolean {

@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import type { SluiceError } from '@sluice/core'
+import { silentLogger, type Logger, type SluiceError } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
+import { OutageLog } from './outage-log.js'
 import { Patience, jitteredMs } from './patience.js'
 import { RequestWatch } from './request-watch.js'
+import { RunningTime } from './running-time.js'
 import { dateOf, sizeOf } from './s3-answers.js'
 import { closedMeanwhile, failureOf, isConnectionLost, s3Error, type S3Place } from './s3-errors.js'
 import { StoreClock } from './store-clock.js'
@@ -18,6 +20,8 @@ export interface S3SenderOptions {
   /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
   readonly timeoutMs: number
   readonly monotonicMs: () => number
+  /** Told of outages that last. Silent by default. */
+  readonly logger?: Logger
 }
 
 /** What is asked of the store. */
@@ -71,13 +75,25 @@ export class S3Sender {
   readonly #window: TransferWindow
   readonly timeoutMs: number
   readonly #ended = new AbortController()
+  /** What waits are measured by: while this process stands still, no store is late. */
+  readonly #running: RunningTime
+  readonly #outages: OutageLog
 
-  constructor({ client, place, concurrency, timeoutMs, monotonicMs }: S3SenderOptions) {
+  constructor({
+    client,
+    place,
+    concurrency,
+    timeoutMs,
+    monotonicMs,
+    logger = silentLogger,
+  }: S3SenderOptions) {
     this.place = place
     this.clock = new StoreClock(monotonicMs)
     this.#limit = pLimit(concurrency)
     this.#window = new TransferWindow(timeoutMs)
     this.timeoutMs = timeoutMs
+    this.#running = new RunningTime(timeoutMs)
+    this.#outages = new OutageLog(logger)
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent }
     this.#config = client
@@ -98,6 +114,11 @@ export class S3Sender {
     )
   }
 
+  /** What waits are measured by, in ms. */
+  get nowMs(): () => number {
+    return this.#running.now
+  }
+
   get concurrency(): number {
     return this.#limit.concurrency
   }
@@ -110,7 +131,7 @@ export class S3Sender {
 
   /** @param timeoutMs for what may not wait as long as others */
   patience(timeoutMs = this.timeoutMs): Patience {
-    return new Patience(Math.min(timeoutMs, this.timeoutMs))
+    return new Patience(Math.min(timeoutMs, this.timeoutMs), this.#running.now)
   }
 
   /** Cuts off what is under way and closes the connections. */
@@ -140,28 +161,39 @@ export class S3Sender {
     // Before the limit of requests: large ones that wait for room must not keep small ones from it.
     const transfer = await this.#window.enter(work.size ?? 0)
     return this.#limit(async () => {
-      const { timeoutMs } = patience
+      const { now } = this.#running
       const watch = new RequestWatch({
-        timeoutMs,
+        timeoutMs: patience.timeoutMs,
         ended: this.#ended.signal,
         onAnswer: (bytes) => transfer.answered(bytes),
+        now,
       })
-      const beganAt = performance.now()
+      const beganAt = now()
       let isDone = false
       try {
         const value = await watched.run(watch, () => call(watch.signal))
         isDone = true
+        this.#outages.answered(work.kind)
         return value
-      } catch (error) {
+      } catch (thrown) {
         // An answer that is cut off in its middle looks like a lost connection.
-        throw watch.isLate ? tooLate() : error
+        const error = watch.isLate ? tooLate() : thrown
+        this.#noteFailure(error, work, beganAt)
+        throw error
       } finally {
         watch.done()
-        const ms = performance.now() - beganAt
+        const ms = now() - beganAt
         transfer.ended({ ms, bytes: watch.bytes, how: isDone ? 'done' : watch.isLate ? 'late' : 'failed' })
         patience.spend(ms - watch.bytesMs)
       }
     })
+  }
+
+  #noteFailure(error: unknown, work: Work, sentMs: number): void {
+    const failure = failureOf(error)
+    if (this.#ended.signal.aborted) return
+    if (failure !== 'retry' && failure !== 'slow-down') this.#outages.answered(work.kind)
+    else this.#outages.failed(work.kind, this.failed(error, work), { sentMs, nowMs: this.#running.now() })
   }
 
   /** Of one request that is sent by other means. */

@@ -51,6 +51,10 @@ export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 const MAX_BATCH = 1_000
 /** How often an object is looked for that others say is there. Two or three times is what a race of some processes needs. */
 const MAX_LOOKS = 8
+/** How often objects are looked for in one piece of work, each of which may be another one. */
+const MAX_ALL_LOOKS = 24
+/** How often the deletion of single keys is repeated: nothing depends on it. */
+const MAX_DELETIONS = 4
 
 /**
  * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
@@ -157,9 +161,10 @@ export class S3Store {
   /**
    * Before the next look for an object that others say is there. It comes within a few looks, or somebody has deleted it.
    *
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it; SLUICE_QUEUE_UNAVAILABLE when each time it is another one
    */
   async #again(key: string, patience: Patience): Promise<void> {
+    if (patience.troubled('look for objects').tries > MAX_ALL_LOOKS) throw contended(this.place, key)
     const missing = () => outOfStep(this.place, key)
     const work = { kind: `look for ${key}` }
     await this.sender.waitOrThrow(work, patience, { errorOf: missing, maxTries: MAX_LOOKS })
@@ -274,6 +279,7 @@ export class S3Store {
         // The request was answered, and refuses these keys: that is a trouble of its own, which ends as others do.
         await this.sender.waitOrThrow({ kind: 'delete single keys' }, patience, {
           errorOf: () => keysRefused(this.place, refused),
+          maxTries: MAX_DELETIONS,
         })
     }
     await this.#deleteSingly(left, patience.timeoutMs)

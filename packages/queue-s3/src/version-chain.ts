@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Ground } from './ground.js'
-import { has } from './item-state.js'
 import type { Patience } from './patience.js'
 import { deleteOrLog } from './protocol-run.js'
 import { createOnce, look, read } from './storage-op.js'
@@ -22,8 +21,7 @@ export interface Version {
  * A small state that several processes read and change, as a chain of objects: each change creates the next number, so of two changes of one
  * version one wins, with nothing but PUT If-None-Match. Numbers are written downwards, so that a LIST of one name gives the newest.
  *
- * What this process has seen it keeps: a listing that is late takes nothing back. Each method takes a `timeoutMs` for callers that may not wait as
- * long as others.
+ * What this process has seen it keeps: a listing that is late takes nothing back. Each method takes the patience of the work that it is a part of.
  */
 export class VersionChain {
   readonly #ground: Ground
@@ -37,28 +35,27 @@ export class VersionChain {
   }
 
   /** The newest version. A LIST, and a GET if it changed since this process looked last. */
-  async latest(timeoutMs?: number): Promise<Version | undefined> {
+  async latest(patience = this.#ground.store.patience()): Promise<Version | undefined> {
     const { store } = this.#ground
-    const patience = store.patience(timeoutMs)
     for (;;) {
       const found = await this.#newest(patience)
       if (found?.number === this.#known?.number) return this.#known
       if (this.#known !== undefined && (found === undefined || found.number < this.#known.number)) {
-        if (await this.#isThere(this.#known.number, timeoutMs)) return this.#known
+        if (await this.#isThere(this.#known.number, patience)) return this.#known
         // Deleted by hand: what is left is what there is.
         this.#known = undefined
         continue
       }
       if (found === undefined) return undefined
-      if (await this.#learn(found, timeoutMs)) return this.#known
+      if (await this.#learn(found, patience)) return this.#known
       // Gone already: twenty changes came in between, or the listing is old.
       await store.send({ do: 'again', key: found.key }, patience)
     }
   }
 
   /** Whether no version after the given one exists: a HEAD. Of use only where not many can have come since. */
-  async isLast(number: number, timeoutMs?: number): Promise<boolean> {
-    return !(await this.#isThere(number + 1, timeoutMs))
+  async isLast(number: number, patience: Patience): Promise<boolean> {
+    return !(await this.#isThere(number + 1, patience))
   }
 
   /**
@@ -66,21 +63,23 @@ export class VersionChain {
    *
    * @param after 0 for the first
    */
-  async append(after: number, content: string, timeoutMs?: number): Promise<boolean> {
+  async append(after: number, content: string, patience: Patience): Promise<boolean> {
     const number = after + 1
     const key = this.#keyOf(number)
-    const won = await this.#ground.run(createOnce(key, content, { token: randomUUID() }), timeoutMs)
+    const won = await this.#ground.run(createOnce(key, content, { token: randomUUID() }), patience)
     if (won !== 'created') {
       // By its name, which works where the listing is late.
-      await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, timeoutMs)
+      const isSeen = await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, patience)
+      // Said to be there, and not shown: twenty changes came in between, or it never was.
+      if (!isSeen) await this.#ground.store.send({ do: 'again', key }, patience)
       return false
     }
-    const newest = await this.#newest(this.#ground.store.patience(timeoutMs))
+    const newest = await this.#newest(patience)
     // So far behind that its name may have been free because it was deleted: then nobody sees it.
     if (newest !== undefined && newest.number >= number + KEPT) return false
     const modifiedAt = newest?.number === number ? newest.modifiedAt : this.#ground.store.clock.now()
     this.#known = { number, key, content, modifiedAt }
-    await this.#prune(number, timeoutMs)
+    await this.#prune(number, patience)
     return true
   }
 
@@ -89,16 +88,16 @@ export class VersionChain {
     await this.#ground.store.waitTurn(this.#prefix, patience)
   }
 
-  async #learn({ number, key, modifiedAt }: Found, timeoutMs?: number): Promise<boolean> {
-    const object = await this.#ground.run(read(key), timeoutMs)
+  async #learn({ number, key, modifiedAt }: Found, patience: Patience): Promise<boolean> {
+    const object = await this.#ground.run(read(key), patience)
     if (object === undefined) return false
     if (number > (this.#known?.number ?? 0))
       this.#known = { number, key, content: object.content, modifiedAt }
     return true
   }
 
-  async #isThere(number: number, timeoutMs?: number): Promise<boolean> {
-    return (await this.#ground.run(look(this.#keyOf(number)), timeoutMs)) !== undefined
+  async #isThere(number: number, patience: Patience): Promise<boolean> {
+    return (await this.#ground.run(look(this.#keyOf(number)), patience)) !== undefined
   }
 
   /** The first name that is a number: one LIST, or more where something else sorts before it. */
@@ -117,13 +116,13 @@ export class VersionChain {
     }
   }
 
-  async #prune(number: number, timeoutMs: number | undefined): Promise<void> {
+  async #prune(number: number, patience: Patience): Promise<void> {
     if (number % KEPT !== 0 || number <= KEPT) return
     const { store, logger } = this.#ground
     const first = number - 2 * KEPT + 1
     const old = Array.from({ length: KEPT }, (_, index) => first + index).filter((one) => one > 0)
     const keys = old.map((one) => this.#keyOf(one))
-    await deleteOrLog(store, keys, { logger, ...has({ timeoutMs }) })
+    await deleteOrLog(store, keys, { logger, patience })
   }
 
   #keyOf(number: number): string {

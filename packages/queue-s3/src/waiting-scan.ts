@@ -14,6 +14,8 @@ export interface Candidate {
 interface Lane {
   readonly lane: string
   after: string
+  /** Pages read so far: each is twice as long as the one before, so that a long row of names of no use costs few of them. */
+  pages: number
   done: boolean
   ready: Candidate[]
 }
@@ -28,7 +30,7 @@ export class WaitingScan {
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#lanes = ground.lanes.map((lane) => ({ lane, after: '', done: false, ready: [] }))
+    this.#lanes = ground.lanes.map((lane) => ({ lane, after: '', pages: 0, done: false, ready: [] }))
   }
 
   /** The next names, at most `count`; fewer only at the end. */
@@ -58,7 +60,8 @@ export class WaitingScan {
       const { store, layout } = this.#ground
       const prefix = `${layout.folder('WAITING')}${lane.lane}/`
       const after = lane.after === '' ? {} : { after: layout.folder('WAITING') + lane.after }
-      const page = await store.list({ prefix, max, ...after })
+      const size = Math.min(1_000, max * 2 ** lane.pages++)
+      const page = await store.list({ prefix, max: size, ...after })
       lane.done = !page.more
       this.#read(lane, page.objects)
     }

@@ -2,14 +2,19 @@ import { claimedState, firstState, type IndexEntry } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState, stateText } from '../object-texts.js'
 import type { Stint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Protocol } from '../storage-op.js'
+import { drop, look, read, type Protocol } from '../storage-op.js'
+import { createObject } from './create-object.js'
 import type { RunningStint } from './end-stint.js'
 
 /** What a claim came to. */
 export type ClaimResult =
   | { readonly is: 'claimed'; readonly entry: IndexEntry; readonly running: RunningStint }
   /** Somebody else has it, or it is over or removed: the name was a leftover, or the listing old. */
-  | { readonly is: 'lost' }
+  | {
+      readonly is: 'lost'
+      /** Its objects say so, and will for ever: the name is of no use any more. */
+      readonly isOver?: true
+    }
   /** The name has no sound index object. Nothing was touched. */
   | { readonly is: 'stray'; readonly name: string; readonly why: string }
 
@@ -40,13 +45,14 @@ export function* claimStint(
   const state = claimedState(found.state, stint.attempt, wanted.at)
   const claim = layout.at('PROCESSING', name)
   const text = stateText(entry.id, stint, state)
-  if ((yield* createOnce(claim, text, { token: wanted.token })) !== 'created') {
+  const won = yield* createObject(layout, 'PROCESSING', { name, text, meta: { token: wanted.token } })
+  if (won !== 'created') {
     yield* drop(layout.at('WAITING', name))
-    return { is: 'lost' }
+    return { is: 'lost', isOver: true }
   }
   if (yield* look(layout.at('SUCCESS', name))) {
     yield* drop(layout.at('WAITING', name), claim)
-    return { is: 'lost' }
+    return { is: 'lost', isOver: true }
   }
   yield* drop(layout.at('WAITING', name))
   return { is: 'claimed', entry, running: { name, stint, id: entry.id, state } }

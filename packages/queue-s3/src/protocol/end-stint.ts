@@ -3,7 +3,8 @@ import { endedState, has, type AttemptEnd, type ItemState } from '../item-state.
 import type { Layout } from '../layout.js'
 import { packText, parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint, type Stint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { createObject } from './create-object.js'
 import { finishLeft } from './finish-leave.js'
 
 /** A stint in PROCESSING, and what its object says. */
@@ -43,7 +44,8 @@ export function* endStint(
   const ended = endedState(state, wanted.end)
   const text = stateText(id, stint, ended)
   const meta = endMeta(wanted)
-  const won = yield* createOnce(layout.at('SUCCESS', name), wanted.end.to === 'SUCCESS' ? text : '', meta)
+  const decision = wanted.end.to === 'SUCCESS' ? text : ''
+  const won = yield* createObject(layout, 'SUCCESS', { name, text: decision, meta })
   if (won !== 'created') return won
   yield* retire(layout, { name, text, meta })
   return 'ended'
@@ -75,14 +77,14 @@ function* retire(
 ): Protocol<void> {
   const { token } = meta
   if (meta['to'] === 'FAIL') {
-    yield* createOnce(layout.at('FAIL', name), text, { token })
+    yield* createObject(layout, 'FAIL', { name, text, meta: { token } })
     // A helper may have been faster, and the item requeued since: then this object is a ghost. Finishing that move again gets rid of it.
     // To delete it at once would lose the item, should the one who requeued it have died before he had used it.
     const left = yield* look(layout.at('LEFT', name))
     if (left !== undefined) yield* finishLeft(layout, name, left)
   }
   if (meta['to'] === 'WAITING' && meta['next'] !== undefined) {
-    yield* createOnce(layout.at('WAITING', meta['next']), text, { token })
+    yield* createObject(layout, 'WAITING', { name: meta['next'], text, meta: { token } })
   }
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }

@@ -5,20 +5,24 @@ import { parseEntry, parseState } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
 import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd, type RunningStint } from './end-stint.js'
+import { lastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
 
 /** Where the item of an id is now; what was half done on the way is finished. `undefined` for an unknown id. */
 export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
-  for (let generation = 1; ; generation++) {
+  for (let removed = 0; ;) {
+    const last = yield* lastIndex(layout, key, removed)
+    if (last === undefined || last.object.sizeBytes === 0) return undefined
+    const { generation, object } = last
     const index = layout.index({ key, generation })
-    const object = yield* look(index)
-    if (object === undefined) return undefined
-    if (object.sizeBytes === 0) continue
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
     if (parseStint(first) === undefined) throw damaged(index)
     const place = yield* settledPlace(layout, index, first)
     if (place !== undefined) return place
+    // Its removal is finished now. The id may have been put again meanwhile.
+    removed = generation
+    yield* again(index)
   }
 }
 
@@ -37,7 +41,7 @@ export function* findItem(layout: Layout, key: string): Protocol<FoundItem | und
     const found = yield* readPlace(layout, place.at, place)
     if (found !== undefined) return found
     // It moved on between the two, or somebody has deleted the object.
-    if (place.at !== 'GONE') yield* again(layout.at(place.at, place.name))
+    yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }
 

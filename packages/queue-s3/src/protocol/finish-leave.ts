@@ -2,7 +2,8 @@ import { requeuedState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { createObject } from './create-object.js'
 
 /** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
 export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
@@ -41,7 +42,7 @@ export function* moveBack(
   if (stint !== undefined) {
     const { id, state } = parsed ?? { id: '', state: { history: [] } }
     const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
-    yield* createOnce(layout.at('WAITING', next), text, { token: meta.token })
+    yield* createObject(layout, 'WAITING', { name: next, text, meta: { token: meta.token } })
   }
   yield* drop(layout.at('FAIL', name))
 }
@@ -56,7 +57,8 @@ export function* finishRemoval(layout: Layout, place: { readonly name: string })
 
 /** From WAITING: its claim is empty. */
 export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
-  yield* createOnce(layout.at('SUCCESS', name), '', { token: name.slice(-200), to: 'REMOVED' })
+  const meta = { token: name.slice(-200), to: 'REMOVED' }
+  yield* createObject(layout, 'SUCCESS', { name, text: '', meta })
   yield* emptyIndex(layout, name)
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }

@@ -1,7 +1,8 @@
 import type { Layout } from '../layout.js'
 import { packText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Protocol, type StoredObject } from '../storage-op.js'
+import { drop, look, read, type Protocol, type StoredObject } from '../storage-op.js'
+import { createObject } from './create-object.js'
 import { finishEnd } from './end-stint.js'
 import { finishRemoval, finishWaitingRemoval, moveBack } from './finish-leave.js'
 import type { Place } from './trace.js'
@@ -27,8 +28,8 @@ export function* requeueStint(layout: Layout, name: string, wanted: RequeueWante
   const { token, next } = wanted
   const reason = packText(wanted.reason)
   const meta = { token, next, to: 'WAITING', ...(reason === undefined ? {} : { reason }) }
-  const left = layout.at('LEFT', name)
-  if ((yield* createOnce(left, JSON.stringify({ sluice: 1, ...wanted }), meta)) !== 'created') return 'moved'
+  const text = JSON.stringify({ sluice: 1, ...wanted })
+  if ((yield* createObject(layout, 'LEFT', { name, text, meta })) !== 'created') return 'moved'
   // Removed before: then LEFT is of no effect, and stays as a fence like the other marks.
   if ((yield* lookIndex(layout, name))?.sizeBytes === 0) return 'moved'
   yield* moveBack(layout, {
@@ -59,8 +60,8 @@ function* readFailed(layout: Layout, name: string): Protocol<StoredObject | unde
 export function* removeStint(layout: Layout, place: Place, token: string): Protocol<LeaveResult> {
   const { name } = place
   if (place.at === 'WAITING') return yield* removeWaiting(layout, name, token)
-  const left = layout.at('LEFT', name)
-  if ((yield* createOnce(left, '', { token, to: 'REMOVED' })) !== 'created') return 'moved'
+  const meta = { token, to: 'REMOVED' }
+  if ((yield* createObject(layout, 'LEFT', { name, text: '', meta })) !== 'created') return 'moved'
   // LEFT is deleted at the end of a removal, so this one may be the second. Or it is the first, and a helper was faster: it would have
   // written our token. Either way the removal may not be finished.
   const index = yield* lookIndex(layout, name)
@@ -70,7 +71,8 @@ export function* removeStint(layout: Layout, place: Place, token: string): Proto
 
 function* removeWaiting(layout: Layout, name: string, token: string): Protocol<LeaveResult> {
   const claim = layout.at('PROCESSING', name)
-  if ((yield* createOnce(claim, '', { token, to: 'REMOVED' })) !== 'created') return 'moved'
+  const meta = { token, to: 'REMOVED' }
+  if ((yield* createObject(layout, 'PROCESSING', { name, text: '', meta })) !== 'created') return 'moved'
   // As after every claim: had it been claimed before, its end exists.
   if (yield* look(layout.at('SUCCESS', name))) {
     yield* drop(claim)

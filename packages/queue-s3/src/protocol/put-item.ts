@@ -4,9 +4,11 @@ import { keyTooLong } from '../key-limits.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, stateText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
+import { again, look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
+import { tryCreateObject } from './create-object.js'
 import { finishEnd } from './end-stint.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
+import { lastIndex } from './last-generation.js'
 import { trace, type Place } from './trace.js'
 
 /** An item as `put` stores it in the index object of one generation. */
@@ -37,7 +39,7 @@ export function* putItem(
   key: string,
   entryOf: (generation: number) => NewEntry,
 ): Protocol<PutResult> {
-  for (let generation = 1; ; generation++) {
+  for (let [generation, tries] = [1, 1]; ; tries++) {
     const entry = entryOf(generation)
     const index = layout.index({ key, generation })
     layout.limits.assertFit(entry.id, layout.keysOf({ key, generation }, entry.first))
@@ -47,9 +49,20 @@ export function* putItem(
       return { added: true }
     }
     if (won.is === 'refused') throw refusedKey(layout, entry.id, { key: index, cause: won.cause })
-    const place = yield* placeOf(layout, index, won.other)
-    if (place !== 'removed') return { added: false, place }
+    // An index object is never deleted: one that is said to be there and isn't shown is asked for again.
+    const other = won.other ?? (yield* read(index))
+    const place = other && (yield* placeOf(layout, index, other))
+    if (other !== undefined && place !== 'removed') return { added: false, place }
+    if (other !== undefined) generation = yield* nextGeneration(layout, key, generation)
+    if (other === undefined || tries > 1) yield* again(index)
   }
+}
+
+/** The one to put an id as whose generation so far was removed; taken already if it was put again. */
+function* nextGeneration(layout: Layout, key: string, removed: number): Protocol<number> {
+  const last = yield* lastIndex(layout, key, removed)
+  if (last === undefined) return removed + 1
+  return last.object.sizeBytes === 0 ? last.generation + 1 : last.generation
 }
 
 /** The second key of a new item, or none. */
@@ -69,10 +82,10 @@ function refusedKey(layout: Layout, id: string, { key, cause }: { key: string; c
 function* placeOf(
   layout: Layout,
   index: string,
-  object: StoredObject | undefined,
+  object: StoredObject,
 ): Protocol<Place | undefined | 'removed'> {
-  if (object?.sizeBytes === 0) return 'removed'
-  const first = object?.meta['first'] ?? (yield* firstOf(index))
+  if (object.sizeBytes === 0) return 'removed'
+  const first = object.meta['first'] ?? (yield* firstOf(index))
   // Damaged, or of another format: the id is taken all the same.
   if (first === undefined || parseStint(first) === undefined) return undefined
   return (yield* settledPlace(layout, index, first)) ?? 'removed'
@@ -165,6 +178,6 @@ function* createWaiting(
   const stint = parseStint(name)
   if (stint === undefined) return undefined
   const text = stateText(entry.id, stint, firstState(entry))
-  const end = yield* tryCreate(layout.at('WAITING', name), text, { token: entry.uid })
+  const end = yield* tryCreateObject(layout, 'WAITING', { name, text, meta: { token: entry.uid } })
   return end !== 'created' && end.is === 'refused' ? end.cause : undefined
 }

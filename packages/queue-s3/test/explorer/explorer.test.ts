@@ -23,6 +23,11 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   ['remove and put again, one delay', { roles: ['put', 'remove', 'put again', 'claim'], delays: 1 }, 25_000],
+  [
+    'removed and put again twice, beside a lookup, one delay, one crash',
+    { roles: ['put', 'remove', 'put again', 'remove', 'put again', 'look'], delays: 1, crashes: 1 },
+    25_000,
+  ],
   ['two producers of one id, two delays', { roles: ['put', 'put again', 'claim'], delays: 2 }, 25_000],
   [
     'menders beside claimers, one crash',

@@ -106,6 +106,22 @@ export class S3Server {
     for (const [key, text] of objects) this.#core.store.put(bucket, key, objectOf({}, Buffer.from(text)))
   }
 
+  /** Copies the objects of a prefix of the first bucket, metadata included, to another prefix without requests. */
+  copyPrefix(from: string, to: string): void {
+    const bucket = this.#core.store.buckets.get(this.bucket)
+    for (const key of this.keys().filter((one) => one.startsWith(from))) {
+      const object = bucket?.get(key)
+      if (bucket !== undefined && object !== undefined)
+        this.#core.store.put(bucket, to + key.slice(from.length), object)
+    }
+  }
+
+  /** Deletes an object of the first bucket without a request, as an operator does behind a queue's back. */
+  deleteKey(key: string): void {
+    const bucket = this.#core.store.buckets.get(this.bucket)
+    if (bucket !== undefined) this.#core.store.delete(bucket, key)
+  }
+
   /** Switches versioning of the first bucket, as somebody does under running services. */
   setVersioning(versioning: BucketVersioning): void {
     const bucket = this.#core.store.buckets.get(this.bucket)

@@ -1,0 +1,63 @@
+import type { Layout } from '../layout.js'
+import { parseStint } from '../stint-name.js'
+import {
+  again,
+  look,
+  tryCreate,
+  type Meta,
+  type NotCreated,
+  type Protocol,
+  type StoredObject,
+} from '../storage-op.js'
+
+type Folder = 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT'
+
+/** An object in one of these folders is deleted only after one of the same name was created here. */
+const FOLLOWED_BY = {
+  WAITING: ['PROCESSING', 'SUCCESS'],
+  PROCESSING: ['SUCCESS'],
+  SUCCESS: [],
+  FAIL: ['LEFT'],
+  LEFT: [],
+} as const satisfies Record<Folder, readonly Folder[]>
+
+interface NewObject {
+  readonly name: string
+  readonly text: string
+  readonly meta: Meta & { readonly token: string }
+}
+
+/**
+ * Creates the object of an attempt, as `tryCreate` does. A store that says that the name is taken and then shows no object there is believed only if
+ * what must have followed that object is there, or the item was removed: otherwise the create is repeated, and the call ends by an error that names
+ * the object.
+ */
+export function* tryCreateObject(
+  layout: Layout,
+  folder: Folder,
+  { name, text, meta }: NewObject,
+): Protocol<'created' | NotCreated> {
+  const key = layout.at(folder, name)
+  for (;;) {
+    const end = yield* tryCreate(key, text, meta)
+    if (end === 'created' || end.is === 'refused' || end.other !== undefined) return end
+    for (const next of FOLLOWED_BY[folder]) if (yield* look(layout.at(next, name))) return end
+    const stint = parseStint(name)
+    if (stint !== undefined && (yield* look(layout.index(stint)))?.sizeBytes === 0) return end
+    yield* again(key)
+  }
+}
+
+/**
+ * The same, for a key that the store takes.
+ *
+ * @returns `created`, or the object that is in the way; `undefined` when it was deleted since
+ */
+export function* createObject(
+  ...wanted: Parameters<typeof tryCreateObject>
+): Protocol<'created' | { readonly other: StoredObject | undefined }> {
+  const end = yield* tryCreateObject(...wanted)
+  if (end === 'created') return end
+  if (end.is === 'refused') throw end.cause
+  return { other: end.other }
+}
