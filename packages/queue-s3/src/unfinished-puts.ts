@@ -72,7 +72,7 @@ export class UnfinishedPuts {
     for (const [at, result] of results.entries()) {
       if ('error' in result) throw result.error
       if (result.value === 'damaged') this.#ground.strays.report(indexes[at] ?? '', 'it is damaged')
-      else if (result.value !== 'was there') done += 1
+      else if (result.value !== 'was there' && result.value !== 'moved on') done += 1
     }
     return done
   }
