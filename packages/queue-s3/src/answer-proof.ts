@@ -16,7 +16,7 @@ import { S3ServiceException } from '@aws-sdk/client-s3'
  * | PUT 200                | it has an ETag                                                                                                  |
  * | PUT 412                | its XML says `PreconditionFailed`; else the object is read back, as after no answer                             |
  * | refusal of a key       | it came twice                                                                                                   |
- * | LIST 200               | it is a whole ListBucketResult of this prefix, all of whose entries have key, size and instant                  |
+ * | LIST 200               | it is a whole ListBucketResult of this prefix, all of whose entries have key and size; one without an instant is new |
  * | DeleteObjects 200      | it names each key as deleted or refused                                                                         |
  *
  * Any other is no answer: the request is sent again, with jitter, until the patience of the call ends by SLUICE_QUEUE_UNAVAILABLE. Nothing is
@@ -125,7 +125,6 @@ export interface PageAnswer {
 interface EntryAnswer {
   readonly Key?: string | undefined
   readonly Size?: number | undefined
-  readonly LastModified?: Date | undefined
 }
 
 /**
@@ -138,12 +137,12 @@ export function assertPage(answer: PageAnswer, prefix: string, keyOf: (text: str
   if (!isListing) throw new DoubtfulAnswer('it is no listing')
   if (Prefix !== undefined && Prefix !== prefix && keyOf(Prefix) !== prefix)
     throw new DoubtfulAnswer('it is the listing of another prefix')
-  if (KeyCount > Contents.length) throw new DoubtfulAnswer(`it says ${KeyCount} keys and has ${Contents.length}`)
+  if (KeyCount > Contents.length)
+    throw new DoubtfulAnswer(`it says ${KeyCount} keys and has ${Contents.length}`)
   const isWhole = Contents.every(
-    ({ Key, Size, LastModified }) =>
-      Key !== undefined && Size !== undefined && Number.isFinite(LastModified?.getTime()) && keyOf(Key).startsWith(prefix),
+    ({ Key, Size }) => Key !== undefined && Size !== undefined && keyOf(Key).startsWith(prefix),
   )
-  if (!isWhole) throw new DoubtfulAnswer('an entry of it lacks its key, its size or its instant, or is of another prefix')
+  if (!isWhole) throw new DoubtfulAnswer('an entry of it lacks its key or its size, or is of another prefix')
 }
 
 /** What of the answer to DeleteObjects tells what became of the keys. */

@@ -26,7 +26,8 @@ export function parseEntry(text: string): IndexEntry | undefined {
  */
 export function stateText(id: string, { uid, attempt, priority }: Stint, state: ItemState): string {
   const { history, ...rest } = state
-  const at = state.details === undefined ? -1 : history.findLastIndex((entry) => entry.details === state.details)
+  const at =
+    state.details === undefined ? -1 : history.findLastIndex((entry) => entry.details === state.details)
   const detailsAttempt = history[at]?.attempt
   const kept = history.map((entry, index) => (index === at ? { ...entry, details: undefined } : entry))
   return JSON.stringify({ sluice: 1, id, uid, attempt, priority, ...rest, detailsAttempt, history: kept })

@@ -53,7 +53,10 @@ async function settleClock(store: S3Store, layout: Layout): Promise<void> {
     await store.send({ do: 'look', key: layout.settings() }, patience)
   if (clock.isSet) return
   const seen = 'its answers have no `Date`, by which items are put in order and leases end'
-  throw storeLies(store.place, { seen, advice: 'Let the proxy in front of it pass that header on, or use another store' })
+  throw storeLies(store.place, {
+    seen,
+    advice: 'Let the proxy in front of it pass that header on, or use another store',
+  })
 }
 
 /**

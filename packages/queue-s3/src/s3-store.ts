@@ -20,6 +20,7 @@ import {
   isRefusedByStore,
 } from './answer-proof.js'
 import { isOf } from './content-proof.js'
+import { isFurther, keyOfIn, pageOf, type ListedPage, type RawPage } from './listed-page.js'
 import type { Patience } from './patience.js'
 import { storedObject } from './s3-answers.js'
 import {
@@ -35,24 +36,6 @@ import {
 import { S3Sender, type S3SenderOptions, type Work } from './s3-sender.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import type { StoreClock } from './store-clock.js'
-
-/** One name that LIST gives. */
-export interface Listed {
-  readonly key: string
-  readonly sizeBytes: number
-  /** Epoch ms of the store's clock, whole seconds. */
-  readonly modifiedAt: number
-}
-
-export interface ListedPage {
-  readonly objects: readonly Listed[]
-  readonly more: boolean
-}
-
-/** A page as the store gives it: an empty one may say that there is more, and from where on. */
-interface RawPage extends ListedPage {
-  readonly token: string | undefined
-}
 
 export interface ListRange {
   readonly prefix: string
@@ -161,14 +144,7 @@ export class S3Store {
       assertPage(page, prefix, keyOfIn(page))
       return page
     })
-    const keyOf = keyOfIn(output)
-    const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
-      if (Key === undefined) return []
-      const key = keyOf(Key)
-      return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
-    })
-    const { NextContinuationToken = '', IsTruncated = NextContinuationToken !== '' } = output
-    return { objects, more: IsTruncated, token: NextContinuationToken || undefined }
+    return pageOf(output)
   }
 
   /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
@@ -304,7 +280,8 @@ export class S3Store {
         // Nor is there an object whose key the store would never take.
         const isAbsent = failureOf(error) === 'absent'
         if (isKeyRefused(error) || isAbsence(error)) return {}
-        if (isAbsent) throw new DoubtfulAnswer('it is a 404 that does not say which key is missing', { cause: error })
+        if (isAbsent)
+          throw new DoubtfulAnswer('it is a 404 that does not say which key is missing', { cause: error })
         throw error
       }
     })
@@ -367,26 +344,5 @@ export class S3Store {
       await this.sender.client.send(command, { abortSignal })
       return {}
     })
-  }
-}
-
-/** By their bytes, as LIST orders them. */
-function isFurther(key: string, { prefix, after }: { prefix: string; after: string | undefined }): boolean {
-  if (!key.startsWith(prefix)) return false
-  return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
-}
-
-/** What decodes the keys of a listing. */
-function keyOfIn({ EncodingType }: { readonly EncodingType?: string | undefined }): (text: string) => string {
-  return EncodingType === 'url' ? decodedKey : (key) => key
-}
-
-/** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */
-function decodedKey(key: string): string {
-  try {
-    return decodeURIComponent(key.replaceAll('+', '%20'))
-  } catch {
-    // Said to be encoded, and not: as it is it can at least be reported.
-    return key
   }
 }

@@ -5,7 +5,7 @@ import { afterPriority, parseStint, type Stint } from './stint-name.js'
 import { firstPage, walkNames, type ListedStint } from './stage-walk.js'
 
 /** Into how many parts a large prefix is split. Each may cost one page that isn't full. */
-const PARTS = 6
+const PARTS = 5
 
 /** How many items are in a stage, listed in parallel [Q-SIZE-1]. Moves half done are to be finished before. */
 export async function countStage(ground: Ground, stage: Stage): Promise<number> {
@@ -54,7 +54,9 @@ async function countNames(ground: Ground, stage: Stage, isItem: IsItem): Promise
       const count = await countItems(ground, stage, { stints, told })
       if (!first.more || !first.last.startsWith(lane)) return count
       const bounds = splitAfter(first.last, lane, ground.store.clock.now())
-      const parts = await Promise.all(bounds.map((part) => countPart(ground, stage, { ...part, isItem, told: told.fork() })))
+      const parts = await Promise.all(
+        bounds.map((part) => countPart(ground, stage, { ...part, isItem, told: told.fork() })),
+      )
       return parts.reduce((sum, part) => sum + part, count)
     }),
   )

@@ -1,7 +1,7 @@
 import type { Stage } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { presentIn } from './name-check.js'
-import type { Listed } from './s3-store.js'
+import type { Listed } from './listed-page.js'
 import { FOREIGN_NAME } from './stray-log.js'
 import { parseStint, type Stint } from './stint-name.js'
 

@@ -47,11 +47,12 @@ export class StoreClock {
     return this.#isSure
   }
 
-  /** How far the latest answers are from what is believed, in ms: as far may the clocks of the store's gateways differ. */
+  /** How far the latest answers are from what is believed, in ms, a single one not counted: as far may the clocks of the store's gateways differ. */
   get spreadMs(): number {
     const agreed = this.#agreed
     if (agreed === undefined) return 0
-    return Math.max(0, ...this.#recent.map(({ low, high }) => Math.max(low - agreed.high, agreed.low - high)))
+    const distances = this.#recent.map(({ low, high }) => Math.max(0, low - agreed.high, agreed.low - high))
+    return distances.toSorted((a, b) => b - a)[1] ?? 0
   }
 
   /** Whether the clock has not been set on, as far as this process has seen, since an instant of it: then its age can be told. */

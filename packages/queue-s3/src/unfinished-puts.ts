@@ -1,6 +1,6 @@
 import type { Ground } from './ground.js'
 import { finishPut } from './protocol/put-item.js'
-import type { Listed } from './s3-store.js'
+import type { Listed } from './listed-page.js'
 import type { ListedStint } from './stage-walk.js'
 
 /** Index objects that one sweep looks at, in pages of 1,000: a sweep of a queue of any length costs so many LISTs for them at most. */
