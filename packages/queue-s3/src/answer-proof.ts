@@ -139,8 +139,10 @@ export function assertPage(answer: PageAnswer, prefix: string, keyOf: (text: str
     throw new DoubtfulAnswer('it is the listing of another prefix')
   if (KeyCount > Contents.length)
     throw new DoubtfulAnswer(`it says ${KeyCount} keys and has ${Contents.length}`)
+  // Of a page that says that there is more, the walk itself finds out.
   const isWhole = Contents.every(
-    ({ Key, Size }) => Key !== undefined && Size !== undefined && keyOf(Key).startsWith(prefix),
+    ({ Key, Size }) =>
+      Key !== undefined && Size !== undefined && (IsTruncated === true || keyOf(Key).startsWith(prefix)),
   )
   if (!isWhole) throw new DoubtfulAnswer('an entry of it lacks its key or its size, or is of another prefix')
 }

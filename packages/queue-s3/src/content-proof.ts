@@ -46,7 +46,9 @@ function isStateOf(name: string, content: string): boolean {
   if (stint === undefined) return true
   const found = parseState(content)
   const { uid = stint.uid, attempt = stint.attempt } = parseObject(content) ?? {}
-  if (found === undefined || uid !== stint.uid || attempt !== stint.attempt) return false
+  // A release writes what it ended.
+  const isOfAttempt = attempt === stint.attempt || attempt === stint.attempt - 1
+  if (found === undefined || uid !== stint.uid || !isOfAttempt) return false
   return found.id === '' || encodeKey(found.id) === stint.key
 }
 
