@@ -19,6 +19,7 @@ export class Patience {
   readonly timeoutMs: number
   readonly #troubles = new Map<string, Trouble>()
   readonly #now: () => number
+  readonly #seen = new Set<string>()
   #spentMs = 0
 
   /** @param now a monotonic clock in ms, such as a `RunningTime` */
@@ -34,6 +35,13 @@ export class Patience {
 
   spend(ms: number): void {
     this.#spentMs += Math.max(0, ms)
+  }
+
+  /** Whether this has been seen before, in the work on the same item. */
+  isRepeated(what: string): boolean {
+    const isRepeated = this.#seen.has(what)
+    this.#seen.add(what)
+    return isRepeated
   }
 
   /** There was a clear answer to a request of this kind. */

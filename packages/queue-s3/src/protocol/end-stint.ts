@@ -6,6 +6,7 @@ import { parseStint, type Stint } from '../stint-name.js'
 import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 import { createObject } from './create-object.js'
 import { finishLeft } from './finish-leave.js'
+import { noteAttempt } from './latest-attempt.js'
 
 /** A stint in PROCESSING, and what its object says. */
 export interface RunningStint {
@@ -85,6 +86,7 @@ function* retire(
   }
   if (meta['to'] === 'WAITING' && meta['next'] !== undefined) {
     yield* createObject(layout, 'WAITING', { name: meta['next'], text, meta: { token } })
+    yield* noteAttempt(layout, name)
   }
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }

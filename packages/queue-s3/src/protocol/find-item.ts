@@ -5,16 +5,16 @@ import { parseEntry, parseState } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
 import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd, type RunningStint } from './end-stint.js'
-import { lastIndex } from './last-generation.js'
+import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
 
 /** Where the item of an id is now; what was half done on the way is finished. `undefined` for an unknown id. */
 export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
   for (let removed = 0; ;) {
-    const last = yield* lastIndex(layout, key, removed)
-    if (last === undefined || last.object.sizeBytes === 0) return undefined
-    const { generation, object } = last
+    const newest = yield* newestIndex(layout, key, removed)
+    if (newest === undefined) return undefined
+    const { generation, object } = newest
     const index = layout.index({ key, generation })
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
     if (parseStint(first) === undefined) throw damaged(index)
@@ -23,6 +23,19 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
     // Its removal is finished now. The id may have been put again meanwhile.
     removed = generation
     yield* again(index)
+  }
+}
+
+/** The index object of the item that an id has. That it has none is asked twice, by two different requests: the caller is told so. */
+function* newestIndex(layout: Layout, key: string, after: number): Protocol<LastIndex | undefined> {
+  for (let removed = after; ;) {
+    const last = yield* lastIndex(layout, key, removed)
+    if (last !== undefined && last.object.sizeBytes > 0) return last
+    const generation = (last?.generation ?? removed) + 1
+    const object = yield* read(layout.index({ key, generation }))
+    if (object === undefined) return undefined
+    if (object.sizeBytes > 0) return { generation, object }
+    removed = generation
   }
 }
 

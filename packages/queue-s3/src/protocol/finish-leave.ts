@@ -4,6 +4,7 @@ import { parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
 import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 import { createObject } from './create-object.js'
+import { noteAttempt } from './latest-attempt.js'
 
 /** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
 export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
@@ -43,6 +44,7 @@ export function* moveBack(
     const { id, state } = parsed ?? { id: '', state: { history: [] } }
     const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
     yield* createObject(layout, 'WAITING', { name: next, text, meta: { token: meta.token } })
+    yield* noteAttempt(layout, name)
   }
   yield* drop(layout.at('FAIL', name))
 }
@@ -60,7 +62,7 @@ export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<vo
   const meta = { token: name.slice(-200), to: 'REMOVED' }
   yield* createObject(layout, 'SUCCESS', { name, text: '', meta })
   yield* emptyIndex(layout, name)
-  yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
+  yield* drop(...notesOf(layout, name), layout.at('WAITING', name), layout.at('PROCESSING', name))
 }
 
 /**
@@ -75,7 +77,14 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
   yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED', from } }
   yield* emptyIndex(layout, name, by)
   if (from === 'FAIL') yield { do: 'empty', key: layout.at('FAIL', name), meta: { to: 'REMOVED' } }
-  yield* drop(...(['WAITING', 'PROCESSING', 'LEFT'] as const).map((folder) => layout.at(folder, name)))
+  const folders = ['WAITING', 'PROCESSING', 'LEFT'] as const
+  yield* drop(...notesOf(layout, name), ...folders.map((folder) => layout.at(folder, name)))
+}
+
+/** Of an item with as many attempts, what was noted of them. */
+function notesOf(layout: Layout, name: string): readonly string[] {
+  const stint = parseStint(name)
+  return stint !== undefined && stint.attempt > layout.attemptStep ? [layout.latest(stint)] : []
 }
 
 /** Once: who comes later must not write another token. */
