@@ -17,6 +17,8 @@ export interface S3Rules {
   readonly atomicConditions: boolean
   /** PUT conditions in a bucket whose versioning is enabled. `void`: as if they were not there, as on Ceph 16. */
   readonly conditionsWhileVersioned: 'honoured' | 'void'
+  /** The id of a version that has none, written while versioning is suspended or before it was enabled. `absent`: no header, as on Ceph. */
+  readonly nullVersionId: 'told' | 'absent'
   /**
    * What becomes of a connection after a 412. `closed`: the server gives it up and does not say so, as MinIO does; the next request on
    * it is not answered.
@@ -49,6 +51,7 @@ export const awsRules: S3Rules = {
   raceLosers: 'PreconditionFailed',
   atomicConditions: true,
   conditionsWhileVersioned: 'honoured',
+  nullVersionId: 'told',
   connectionAfterRefusal: 'kept',
   deleteIfMatch: 'honoured',
   batchDeleteETag: 'honoured',

@@ -68,6 +68,7 @@ export const s3Stores = {
       oddConditions: 'taken',
       raceLosers: 'InternalError',
       conditionsWhileVersioned: 'void',
+      nullVersionId: 'absent',
       deleteIfMatch: 'ignored',
       batchDeleteETag: 'ignored',
       copyConditions: 'ignored',
