@@ -1,4 +1,5 @@
 import type { Logger } from '@sluice/core'
+import type { GuaranteeWatch } from './guarantee-watch.js'
 import { has } from './item-state.js'
 import type { Layout } from './layout.js'
 import { runProtocol, runProtocols, type RunResult } from './protocol-run.js'
@@ -13,6 +14,7 @@ export interface GroundParts {
   readonly store: S3Store
   readonly layout: Layout
   readonly logger: Logger
+  readonly watch: GuaranteeWatch
   readonly strays: StrayLog
   readonly cache: StintCache
   readonly names: StintNames
@@ -28,11 +30,11 @@ export interface Ground extends GroundParts {
 }
 
 export function makeGround(parts: GroundParts): Ground {
-  const { store, logger } = parts
+  const { store, logger, watch } = parts
   return {
     ...parts,
-    run: (protocol, timeoutMs) => runProtocol(store, protocol, { logger, ...has({ timeoutMs }) }),
-    runAll: (protocols) => runProtocols(store, protocols, { logger }),
+    run: (protocol, timeoutMs) => runProtocol(store, protocol, { logger, watch, ...has({ timeoutMs }) }),
+    runAll: (protocols) => runProtocols(store, protocols, { logger, watch }),
   }
 }
 

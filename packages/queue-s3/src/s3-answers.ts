@@ -11,6 +11,13 @@ export function storedObject(
   return LastModified === undefined ? object : { ...object, modifiedAt: LastModified.getTime() }
 }
 
+/** The version that an answer names, as a part of the reply. `null` is that of an object that no version is kept of. */
+export function versionOf({ VersionId }: { readonly VersionId?: string | undefined }): {
+  versionId?: string
+} {
+  return VersionId === undefined || VersionId === '' || VersionId === 'null' ? {} : { versionId: VersionId }
+}
+
 /** The store's time in an answer of any kind, epoch ms. */
 export function dateOf(response: unknown): number | undefined {
   const date = Date.parse(headerOf(response, 'date') ?? '')

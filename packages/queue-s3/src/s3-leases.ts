@@ -65,6 +65,7 @@ export class S3Leases {
     const number = version?.number ?? 0
     if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), waitMs)))
       return undefined
+    if (!mine) this.#ground.watch.leaseTaken()
     return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
   }
 

@@ -9,7 +9,7 @@ import {
   type _Error as DeleteError,
 } from '@aws-sdk/client-s3'
 import type { Patience } from './patience.js'
-import { storedObject } from './s3-answers.js'
+import { storedObject, versionOf } from './s3-answers.js'
 import {
   contended,
   failureOf,
@@ -91,7 +91,7 @@ export class S3Store {
     if (op.do === 'again') await this.#again(op.key, patience)
     else if (op.do === 'delete') await this.deleteAll(op.keys)
     else
-      await this.sender.tried({ kind: 'write', on: op.key }, patience, (abort) =>
+      return this.sender.tried({ kind: 'write', on: op.key }, patience, (abort) =>
         this.#put({ ...op, content: '' }, {}, abort),
       )
     return {}
@@ -178,9 +178,10 @@ export class S3Store {
   async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
     const work = { kind: 'write', on: op.key }
     try {
-      await this.sender.once(work, patience, (abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
+      const put = (abort: AbortSignal) => this.#put(op, { IfNoneMatch: '*' }, abort)
+      const version = await this.sender.once(work, patience, put)
       patience.answered('write')
-      return { outcome: 'created' }
+      return { outcome: 'created', ...version }
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'exists') {
@@ -198,7 +199,7 @@ export class S3Store {
     { key, content, meta }: { key: string; content: string; meta: Readonly<Record<string, string>> },
     condition: { IfNoneMatch?: string },
     abortSignal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Pick<StorageReply, 'versionId'>> {
     const Body = Buffer.from(content, 'utf8')
     const command = new PutObjectCommand({
       Bucket: this.place.bucket,
@@ -209,7 +210,7 @@ export class S3Store {
       Metadata: { ...meta },
       ...condition,
     })
-    await this.sender.client.send(command, { abortSignal })
+    return versionOf(await this.sender.client.send(command, { abortSignal }))
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
@@ -217,7 +218,7 @@ export class S3Store {
     return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       const output = await this.sender.client.send(command, { abortSignal })
       const content = (await output.Body?.transformToString('utf-8')) ?? ''
-      return { object: storedObject(output, content, Buffer.byteLength(content)) }
+      return { object: storedObject(output, content, Buffer.byteLength(content)), ...versionOf(output) }
     })
   }
 
@@ -226,7 +227,7 @@ export class S3Store {
     return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       try {
         const output = await this.sender.client.send(command, { abortSignal })
-        return { object: storedObject(output, '', output.ContentLength ?? 0) }
+        return { object: storedObject(output, '', output.ContentLength ?? 0), ...versionOf(output) }
       } catch (error) {
         if (failureOf(error) === 'fatal') await this.#explain(key, abortSignal)
         throw error

@@ -25,6 +25,12 @@ export interface ProbeOptions {
   readonly logger: Logger
 }
 
+/** What a probe that passed has seen. */
+export interface ProbeFinding {
+  /** All that it created was a version of its own: the condition is honoured while versioning is enabled. */
+  readonly isVersioned: boolean
+}
+
 /**
  * Finds out on scratch keys what the store really does, and refuses one that a queue isn't safe on: some ignore `If-None-Match`, some
  * check it and write later, some ignore it while versioning is enabled. The scratch keys are deleted.
@@ -34,18 +40,23 @@ export interface ProbeOptions {
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID for a store that lies; SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request
  */
-export async function probeStore(store: S3Store, options: ProbeOptions): Promise<void> {
+export async function probeStore(store: S3Store, options: ProbeOptions): Promise<ProbeFinding> {
+  const finding = await tryOrRefuse(store, options)
+  const { depth, races, logger } = options
+  if (depth === 'thorough' && races) warnOfVersions(await store.versioning(), store, logger)
+  return finding
+}
+
+async function tryOrRefuse(store: S3Store, options: ProbeOptions): Promise<ProbeFinding> {
   try {
-    await tryStore(store, options)
+    return await tryStore(store, options)
   } catch (error) {
     if (!(error instanceof StoreLie)) throw error
     throw storeLies(store.place, await explained(error.lie, store))
   }
-  const { depth, races, logger } = options
-  if (depth === 'thorough' && races) warnOfVersions(await store.versioning(), store, logger)
 }
 
-async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<void> {
+async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<ProbeFinding> {
   const scratch = new Scratch(store, root)
   // LIST first: its errors have a body, and so tell more than those of a HEAD.
   await scratch.assertListed()
@@ -62,6 +73,7 @@ async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOpt
   }
   await scratch.delete()
   if (depth === 'thorough') await scratch.assertListed()
+  return { isVersioned: scratch.isVersioned }
 }
 
 /** What was seen, and what to do about it. Versioning explains a condition that is void. */

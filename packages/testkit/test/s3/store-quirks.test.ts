@@ -66,8 +66,7 @@ describe('versioning', () => {
     const { server, client } = await start({ rules })
     const put = async (Key: string) =>
       (await client.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }))).VersionId
-    const head = async (Key: string) =>
-      (await client.send(new HeadObjectCommand({ Bucket, Key }))).VersionId
+    const head = async (Key: string) => (await client.send(new HeadObjectCommand({ Bucket, Key }))).VersionId
     expect([await put('before'), await head('before')]).toEqual([undefined, undefined])
     server.setVersioning('Enabled')
     const id = await put('versioned')
