@@ -88,7 +88,7 @@ function watchOf(
   const logger = checked.logger ?? use.logger ?? silentLogger
   const probeAgain = async () => {
     try {
-      return await probeStore(store, { root, depth: 'quick', races: true, logger })
+      return await probeStore(store, { root, depth: 'again', races: true, logger })
     } catch (error) {
       // What had passed holds no more for the next opening either.
       if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) forgetProbes(bucketIdOf(checked))

@@ -250,7 +250,8 @@ describe('versioning is switched on under running processes, and voids the condi
     endpoint.onRequest = ({ operation }) =>
       operation === 'ListObjectsV2' ? answerWith('InternalError') : undefined
     expect((await errorOf(queue.put('a', 1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
-    expect((await errorOf(queue.put('b', 1))).message).toMatch(/Moves are stopped.*InternalError/s)
+    const refusal = async () => (await errorOf(queue.put('b', 1))).message
+    await expect.poll(refusal).toMatch(/Moves are stopped.*InternalError/s)
     endpoint.onRequest = undefined
     server.setVersioning('Suspended')
     await clock.advance(5_000)
@@ -327,7 +328,7 @@ describe('when a probe runs beside the work', () => {
     await clock.advance(1)
     // A call that waited for the probe would wait for ever.
     endpoint.onRequest = ({ query }) =>
-      (query['prefix'] ?? '').includes('PROBE') ? { do: 'hold', until: held.promise } : undefined
+      (query.get('prefix') ?? '').includes('PROBE') ? { do: 'hold', until: held.promise } : undefined
     const held = Promise.withResolvers<void>()
     endpoint.resetCounts()
     await queue.put('c', 1)

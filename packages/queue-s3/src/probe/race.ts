@@ -102,13 +102,28 @@ async function run(
     }
   }
   const heat = { key, ends: new Map(await track.run(tokens, put)) }
-  const lie = wrongOf(heat)
+  const lie = wrongOf(heat) ?? knownLie(track.servers)
   if (lie !== undefined) throw new StoreLie(lie)
   // On Ceph 16 the losers are told 500.
   const clear = count(heat, 'created') + count(heat, 'exists')
   if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
   await store.sender.waitAfter(last, { kind: 'write', on: key }, patience)
   return undefined
+}
+
+/**
+ * What is known of a server that says which one it is, where racers see it too seldom to rely on them: moto's window is some hundredths of a
+ * millisecond, and about one race in a hundred comes upon it. Its web server, Werkzeug's, is made for development alone.
+ *
+ * @see https://werkzeug.palletsprojects.com/en/stable/serving/
+ */
+export function knownLie(servers: readonly string[]): Lie | undefined {
+  const name = servers.find((server) => /^Werkzeug\b/u.test(server))
+  if (name === undefined) return undefined
+  return {
+    about: 'condition',
+    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, as moto's are, which checks first and writes later: it is made for tests of requests`,
+  }
 }
 
 function endOf(error: unknown, store: S3Store): RacerEnd {

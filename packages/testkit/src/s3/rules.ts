@@ -3,6 +3,8 @@ export type ListOrder = 'utf8' | 'utf16' | 'locale'
 
 /** How a store differs from AWS. Every field's first value is AWS's. */
 export interface S3Rules {
+  /** The header `Server` of its answers. */
+  readonly server: string
   /** PUT `If-None-Match: *`. */
   readonly putIfNoneMatch: 'honoured' | 'ignored' | 'not-implemented'
   /** PUT `If-Match`. `unquoted-only` refuses the right ETag in its quotes. */
@@ -44,6 +46,7 @@ export interface S3Rules {
 
 /** AWS S3, general purpose buckets. */
 export const awsRules: S3Rules = {
+  server: 'AmazonS3',
   putIfNoneMatch: 'honoured',
   putIfMatch: 'honoured',
   putIfMatchOfNothing: 'NoSuchKey',
