@@ -1,4 +1,4 @@
-import { isSluiceError, SluiceError, type Logger } from '@sluice/core'
+import { isSluiceError, type Logger, type SluiceError } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
 import type { Patience } from './patience.js'
 import type { ProbeFinding } from './probe/probe-store.js'
@@ -10,7 +10,7 @@ import type { StorageOp, StorageReply } from './storage-op.js'
 const PROBE_EVERY_MS = 3_600_000
 /** The least time between two probes while moves are stopped. */
 const PROBE_AGAIN_MS = 5_000
-const MAX_CLOSE_MS = 1_000
+const MAX_CLOSE_MS = 3_000
 /** Creations whose answer said nothing, and which have not been read back yet: at most as many as there are requests at once. */
 const MAX_UNCLEAR = 1_000
 

@@ -31,7 +31,7 @@ interface Place {
   readonly server: S3Server
   readonly clock: ManualClock
   /** A queue of a process of its own, which has an address of its own. */
-  open(options?: object): Promise<{ queue: S3Queue; endpoint: S3Endpoint; lines: Line[] }>
+  readonly open: (options?: object) => Promise<{ queue: S3Queue; endpoint: S3Endpoint; lines: Line[] }>
 }
 
 async function placeOf(options: S3ServerOptions = {}): Promise<Place> {

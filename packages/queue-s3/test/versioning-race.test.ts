@@ -64,7 +64,7 @@ async function claim(queue: S3Queue, run: Run): Promise<void> {
     } catch (error) {
       if (!isSluiceError(error, 'SLUICE_QUEUE_UNAVAILABLE')) throw error
       run.refused += 1
-      if (/^Moves are stopped/.test(error.message)) return
+      if (error.message.startsWith('Moves are stopped')) return
     }
   }
 }
