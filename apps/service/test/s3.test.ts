@@ -462,15 +462,22 @@ test('versioning that voids the condition, switched on under an engine: it stays
   await engine.tick()
   await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))
   server.setVersioning('Enabled')
+  let sentInAll = 0
   for (let ticks = 0; ticks < 3; ticks++) {
     const { holdups, unavailable, sent } = await engine.tick()
-    expect([sent, unavailable?.code]).toEqual([0, 'SLUICE_QUEUE_UNAVAILABLE'])
+    sentInAll += sent
+    expect(unavailable?.code).toBe('SLUICE_QUEUE_UNAVAILABLE')
     expect(holdups).toEqual([{ kind: 'queue', message: expect.stringContaining('versioning is enabled') }])
   }
   server.setVersioning('Suspended')
   aheadMs = 5_000
-  const { unavailable, holdups } = await engine.tick()
+  const { unavailable, holdups, sent } = await engine.tick()
   expect([unavailable, holdups]).toEqual([undefined, []])
+  // Those that were claimed and given to nobody are found in PROCESSING.
+  expect(sentInAll + sent).toBe(3)
+  expect((await queue.list('PROCESSING', { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([
+    1, 1, 1,
+  ])
   expect(lines.filter((line) => /the queue can/.test(line))).toEqual([
     expect.stringContaining("the queue can't be used now"),
     'the queue can be used again',
