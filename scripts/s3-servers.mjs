@@ -16,8 +16,8 @@ import { DOCUMENT, RESULTS, documentWithTable, readResults } from './s3-servers/
 import { runTrial } from './s3-servers/trial.mjs'
 import { root, say } from './setup.mjs'
 
-/** By the time that they take to install, to start, and to answer; moto would be one, were it sure to be refused. */
-const QUICKEST = ['s3proxy', 's3mock', 'gofakes3']
+/** By the time that they take to install, to start, and to answer. */
+const QUICKEST = ['moto', 's3proxy', 's3mock', 'gofakes3']
 
 const [name, ...rest] = process.argv.slice(2)
 if (name === undefined) list()

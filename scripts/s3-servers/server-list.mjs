@@ -12,7 +12,6 @@ import { ACCESS_KEY, SECRET_KEY, startOnLoopback } from './loopback.mjs'
  * @property {string} version
  * @property {'ignored' | 'racing'} [unsafe] what it makes of the condition, where no queue is safe on it
  * @property {string} [store] its name in `s3Stores` of the testkit
- * @property {boolean} [passesSometimes] it races so seldom that no trial is sure to see it
  * @property {string} notes what else a user should know, for the table
  * @property {readonly string[]} tools programs without which it can't be installed
  * @property {() => string | undefined} [whyNot] more reasons why it can't be started here
@@ -31,11 +30,10 @@ export const servers = [
     id: 'moto',
     title: 'moto',
     notes:
-      'it checks first and writes later: two racers may win, though seldom; for tests of requests, not of queues',
+      'it checks first and writes later: two racers may win, though seldom; refused by the name of its web server; for tests of requests',
     version: '5.2.5',
     store: 'moto',
     unsafe: 'racing',
-    passesSometimes: true,
     tools: ['python3'],
     async command({ port }) {
       const bin = await installPython(`moto-${this.version}`, [

@@ -321,18 +321,19 @@ describe('how thoroughly the store is tried', () => {
     const commands: readonly (readonly [races: number, ...command: string[]])[] = [
       [20, 'load', 'ids.txt'],
       [20, 'check'],
-      [2, 'put', 'c', '1'],
-      [2, 'pause'],
-      [2, 'resume'],
-      [2, 'limit', '3'],
-      [2, 'sweep', '--yes'],
-      [2, 'rm', 'a', '--yes'],
+      [10, 'put', 'c', '1'],
+      [10, 'pause'],
+      [10, 'resume'],
+      [10, 'limit', '3'],
+      [10, 'sweep', '--yes'],
+      [10, 'rm', 'a', '--yes'],
       [0, 'status', '--sample', '0'],
       [0, 'show', 'b'],
       [0, 'ls'],
       [0, 'report'],
       [0, 'limit'],
-      [20, 'run', '--until-empty', '--log-level', 'silent'],
+      // Two of them for its lease.
+      [22, 'run', '--until-empty', '--log-level', 'silent'],
     ]
     for (const [races, ...command] of commands) {
       const ended = await runAt(command)
@@ -431,7 +432,9 @@ describe('requests of a tick', () => {
 
 async function ticking(count: number) {
   const { endpoint, region, credentials } = server.clientOptions()
-  const queue = await openQueue({ name: 'tiles', bucket: server.bucket, endpoint, region, credentials })
+  // The probe that follows a lease is no part of a tick.
+  const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
+  const queue = await openQueue({ ...place, probe: 'off' })
   const worker = await openWorker({ name: 'tiles' })
   await queue.putMany(Array.from({ length: count }, (_, n) => ({ id: `i${n}`, body: n })))
   const engine = new WorkQueue({ queue, worker, policy: processingLimit(500), leaseTtlMs: 3_600_000 })
@@ -443,3 +446,41 @@ async function ticking(count: number) {
   }
   return { worker, tick, close: async () => Promise.all([queue.close(), worker.close()]) }
 }
+
+test('versioning that voids the condition, switched on under an engine: it stays up, says why once, and goes on when it is off', async () => {
+  await serveAs({ rules: s3Stores.radosgw16.rules })
+  const { endpoint, region, credentials } = server.clientOptions()
+  let aheadMs = 0
+  const clock = { monotonicMs: () => performance.now() + aheadMs }
+  const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
+  const queue = await openQueue({ ...place, probe: 'quick', clock })
+  const worker = await openWorker({ name: 'tiles' })
+  const lines: string[] = []
+  const note = (_: object, message: string) => void lines.push(message)
+  const logger = { debug: () => undefined, info: note, warn: note, error: note }
+  const engine = new WorkQueue({ queue, worker, policy: processingLimit(5), logger, leaseTtlMs: 3_600_000 })
+  await engine.tick()
+  await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))
+  server.setVersioning('Enabled')
+  let sentInAll = 0
+  for (let ticks = 0; ticks < 3; ticks++) {
+    const { holdups, unavailable, sent } = await engine.tick()
+    sentInAll += sent
+    expect(unavailable?.code).toBe('SLUICE_QUEUE_UNAVAILABLE')
+    expect(holdups).toEqual([{ kind: 'queue', message: expect.stringContaining('versioning is enabled') }])
+  }
+  server.setVersioning('Suspended')
+  aheadMs = 5_000
+  const { unavailable, holdups, sent } = await engine.tick()
+  expect([unavailable, holdups]).toEqual([undefined, []])
+  // Those that were claimed and given to nobody are found in PROCESSING.
+  expect(sentInAll + sent).toBe(3)
+  expect((await queue.list('PROCESSING', { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([
+    1, 1, 1,
+  ])
+  expect(lines.filter((line) => /the queue can/.test(line))).toEqual([
+    expect.stringContaining("the queue can't be used now"),
+    'the queue can be used again',
+  ])
+  await Promise.all([queue.close(), worker.close()])
+})

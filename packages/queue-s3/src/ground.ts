@@ -1,4 +1,5 @@
 import type { Logger } from '@sluice/core'
+import type { GuaranteeWatch } from './guarantee-watch.js'
 import { has } from './item-state.js'
 import type { Layout } from './layout.js'
 import type { Patience } from './patience.js'
@@ -14,6 +15,7 @@ export interface GroundParts {
   readonly store: S3Store
   readonly layout: Layout
   readonly logger: Logger
+  readonly watch: GuaranteeWatch
   readonly strays: StrayLog
   readonly cache: StintCache
   readonly names: StintNames
@@ -29,11 +31,11 @@ export interface Ground extends GroundParts {
 }
 
 export function makeGround(parts: GroundParts): Ground {
-  const { store, logger } = parts
+  const { store, logger, watch } = parts
   return {
     ...parts,
-    run: (protocol, patience) => runProtocol(store, protocol, { logger, ...has({ patience }) }),
-    runAll: (protocols) => runProtocols(store, protocols, { logger }),
+    run: (protocol, patience) => runProtocol(store, protocol, { logger, watch, ...has({ patience }) }),
+    runAll: (protocols) => runProtocols(store, protocols, { logger, watch }),
   }
 }
 

@@ -1,8 +1,10 @@
-import { checkOptions, silentLogger, type QueueUse } from '@sluice/core'
+import { checkOptions, isSluiceError, silentLogger, type QueueUse } from '@sluice/core'
 import { makeGround } from './ground.js'
+import { GuaranteeWatch } from './guarantee-watch.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
-import { probeOnce } from './probe/probe-memory.js'
+import { forgetProbes, probeOnce } from './probe/probe-memory.js'
+import { probeStore, type ProbeFinding } from './probe/probe-store.js'
 import { settledShards } from './queue-settings.js'
 import { openingError, storeLies } from './s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
@@ -28,14 +30,15 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
   const { name, logger = use.logger ?? silentLogger } = checked
   const { store, layout, monotonicMs } = placeOf(checked, logger)
   try {
-    await probe(store, layout, { checked, use })
-    const shards = await settledShards(store, layout, { name, shards: checked.shards })
+    const finding = await probe(store, layout, { checked, use })
+    const watch = watchOf(store, layout, { checked, use, finding })
+    const shards = await settledShards(store, layout, { name, shards: checked.shards, watch })
     await settleClock(store, layout)
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
     const strays = new StrayLog(logger, { place: store.place, monotonicMs })
     const cache = new StintCache(monotonicMs)
-    return new S3Queue(name, makeGround({ store, layout, logger, strays, cache, names, lanes }))
+    return new S3Queue(name, makeGround({ store, layout, logger, watch, strays, cache, names, lanes }))
   } catch (error) {
     store.close()
     throw openingError(error)
@@ -81,12 +84,38 @@ interface Probed {
   readonly use: QueueUse
 }
 
-async function probe(store: S3Store, { root }: Layout, { checked, use }: Probed): Promise<void> {
+/** `undefined` where there is none. */
+async function probe(
+  store: S3Store,
+  { root }: Layout,
+  { checked, use }: Probed,
+): Promise<ProbeFinding | undefined> {
   const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
-  if (use.reading === true || depth === 'off') return
+  if (use.reading === true || depth === 'off') return undefined
   // What is said of the bucket is said to whoever opens the queue to keep it, and not again at each short command.
   const logger = checked.logger ?? (use.brief === true ? silentLogger : (use.logger ?? silentLogger))
-  await probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
+  return probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
+}
+
+/** Without a probe at the opening there are none later, but for one that an answer gives a reason for. */
+function watchOf(
+  store: S3Store,
+  { root }: Layout,
+  { checked, use, finding }: Probed & { readonly finding: ProbeFinding | undefined },
+): GuaranteeWatch {
+  const logger = checked.logger ?? use.logger ?? silentLogger
+  const probeAgain = async () => {
+    try {
+      return await probeStore(store, { root, depth: 'again', races: true, logger })
+    } catch (error) {
+      // What had passed holds no more for the next opening either.
+      if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) forgetProbes(bucketIdOf(checked))
+      throw error
+    }
+  }
+  const watch = new GuaranteeWatch({ store, logger, probe: probeAgain, isScheduled: finding !== undefined })
+  if (finding !== undefined) watch.passed(finding)
+  return watch
 }
 
 /**

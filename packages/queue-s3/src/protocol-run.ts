@@ -1,4 +1,5 @@
 import { isSluiceError, type Logger } from '@sluice/core'
+import type { GuaranteeWatch } from './guarantee-watch.js'
 import type { Patience } from './patience.js'
 import type { S3Store } from './s3-store.js'
 import type { Protocol, StorageReply } from './storage-op.js'
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly logger: Logger
   /** Of the work that one protocol is a part of. Default: each protocol has one of its own. */
   readonly patience?: Patience
+  /** Sends in place of the store, and lets no creation pass that can't be trusted. */
+  readonly watch?: GuaranteeWatch
 }
 
 /** Runs one protocol against the store. */
@@ -56,7 +59,7 @@ export async function runProtocols<T>(
           results[run.index] = { error: outage.error }
           continue
         }
-        const deleted = await untilDelete(store, run, results)
+        const deleted = await untilDelete(options.watch ?? store, run, results)
         noteEnd(outage, deleted === undefined ? results[run.index] : undefined)
         if (deleted === undefined) continue
         parked.push(run)
@@ -83,7 +86,7 @@ function noteEnd(outage: Outage, result: RunResult<unknown> | undefined): void {
 }
 
 async function untilDelete<T>(
-  store: S3Store,
+  store: Pick<S3Store, 'send'>,
   run: Run<T>,
   results: RunResult<T>[],
 ): Promise<readonly string[] | undefined> {

@@ -1,4 +1,5 @@
 import { SluiceError, silentLogger, type JsonValue } from '@sluice/core'
+import type { GuaranteeWatch } from './guarantee-watch.js'
 import type { Layout } from './layout.js'
 import { parseObject } from './object-texts.js'
 import { runProtocol } from './protocol-run.js'
@@ -16,6 +17,7 @@ const NEEDS: readonly string[] = ['draft-3']
 interface QueueWanted {
   readonly name: string
   readonly shards: number | undefined
+  readonly watch: GuaranteeWatch
 }
 
 /**
@@ -25,8 +27,9 @@ interface QueueWanted {
  * @throws SluiceError SLUICE_QUEUE_CORRUPT, SLUICE_CONFIG_INVALID for other shards than it was made with
  */
 export async function settledShards(store: S3Store, layout: Layout, wanted: QueueWanted): Promise<number> {
+  const { watch } = wanted
   const fields =
-    parseObject(await runProtocol(store, settings(layout, wanted), { logger: silentLogger })) ?? {}
+    parseObject(await runProtocol(store, settings(layout, wanted), { logger: silentLogger, watch })) ?? {}
   const refusal = layoutRefusal(fields)
   const head = `Cannot open the queue in ${placeText(store.place)}`
   if (refusal !== undefined) throw new SluiceError('SLUICE_QUEUE_CORRUPT', `${head}: ${refusal}`)

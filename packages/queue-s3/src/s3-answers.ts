@@ -13,6 +13,12 @@ export function storedObject(
 
 /** As HTTP has it: `Date.parse` takes much else for one. */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/u
+/** The version that an answer names, as a part of the reply. `null` is that of an object that no version is kept of. */
+export function versionOf({ VersionId }: { readonly VersionId?: string | undefined }): {
+  versionId?: string
+} {
+  return VersionId === undefined || VersionId === '' || VersionId === 'null' ? {} : { versionId: VersionId }
+}
 
 /** The store's time in an answer of any kind, epoch ms. */
 export function dateOf(response: unknown): number | undefined {

@@ -72,6 +72,7 @@ export class S3Leases {
     const number = version?.number ?? 0
     if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), patience)))
       return undefined
+    if (!mine) this.#ground.watch.leaseTaken()
     return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
   }
 
@@ -132,7 +133,7 @@ export class S3Leases {
   async #mayTake(name: string, version: Version, last: Holding): Promise<boolean> {
     if (this.#isSeenOver(name, version, last)) return true
     if (!this.#isOld(version, last)) return false
-    const again = await this.#ground.run(look(version.key), waitOf(last.ttlMs))
+    const again = await this.#ground.run(look(version.key), this.#patience(last.ttlMs))
     const modifiedAt = Math.max(version.modifiedAt, again?.modifiedAt ?? Number.POSITIVE_INFINITY)
     return this.#isOld({ ...version, modifiedAt }, last)
   }

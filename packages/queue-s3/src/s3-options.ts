@@ -57,7 +57,7 @@ export const optionsSchema = z.strictObject({
     .enum(['thorough', 'quick', 'off'])
     .optional()
     .describe(
-      'how the store is tried when the queue is opened: thorough (some 130 requests, once in a process), quick (some 25), off. ' +
+      'how the store is tried when the queue is opened: thorough (some 130 requests, once in a process), quick (some 75), off. ' +
         'Default thorough; quick for a single command',
     ),
   timeoutMs: z

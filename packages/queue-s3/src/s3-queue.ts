@@ -279,6 +279,7 @@ export class S3Queue implements Queue {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    await this.#ground.watch.close()
     this.#ground.store.close()
   }
 

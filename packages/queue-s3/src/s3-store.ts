@@ -22,7 +22,7 @@ import {
 import { isOf } from './content-proof.js'
 import { isFurther, keyOfIn, pageOf, type ListedPage, type RawPage } from './listed-page.js'
 import type { Patience } from './patience.js'
-import { storedObject } from './s3-answers.js'
+import { storedObject, versionOf } from './s3-answers.js'
 import {
   contended,
   failureOf,
@@ -95,7 +95,7 @@ export class S3Store {
     if (op.do === 'again') await this.#again(op.key, patience)
     else if (op.do === 'delete') await this.deleteAll(op.keys)
     else
-      await this.sender.tried({ kind: 'write', on: op.key }, patience, (abort) =>
+      return this.sender.tried({ kind: 'write', on: op.key }, patience, (abort) =>
         this.#put({ ...op, content: '' }, {}, abort),
       )
     return {}
@@ -189,9 +189,10 @@ export class S3Store {
   async #create(op: StorageOp & { do: 'create' }, patience: Patience): Promise<StorageReply> {
     const work = { kind: 'write', on: op.key, size: Buffer.byteLength(op.content) }
     try {
-      await this.sender.once(work, patience, (abort) => this.#put(op, { IfNoneMatch: '*' }, abort))
+      const put = (abort: AbortSignal) => this.#put(op, { IfNoneMatch: '*' }, abort)
+      const version = await this.sender.once(work, patience, put)
       patience.answered('write')
-      return { outcome: 'created' }
+      return { outcome: 'created', ...version }
     } catch (error) {
       const failure = failureOf(error)
       if (failure === 'exists' && isRefusedByStore(error)) {
@@ -210,7 +211,7 @@ export class S3Store {
     { key, content, meta }: { key: string; content: string; meta: Readonly<Record<string, string>> },
     condition: { IfNoneMatch?: string },
     abortSignal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Pick<StorageReply, 'versionId'>> {
     const Body = Buffer.from(content, 'utf8')
     const command = new PutObjectCommand({
       Bucket: this.place.bucket,
@@ -221,7 +222,9 @@ export class S3Store {
       Metadata: { ...meta },
       ...condition,
     })
-    assertWritten(await this.sender.client.send(command, { abortSignal }))
+    const output = await this.sender.client.send(command, { abortSignal })
+    assertWritten(output)
+    return versionOf(output)
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
@@ -235,7 +238,7 @@ export class S3Store {
       assertHead(output, bytes.byteLength)
       const content = bytes.toString('utf8')
       if (bytes.byteLength > 0 && !isOf(this.#pathOf(key), content)) judge.assertKept(output, bytes)
-      return { object: storedObject(output, content, bytes.byteLength) }
+      return { object: storedObject(output, content, bytes.byteLength), ...versionOf(output) }
     })
   }
 
@@ -246,7 +249,7 @@ export class S3Store {
       try {
         const output = await this.sender.client.send(command, { abortSignal })
         assertHead(output, output.ContentLength)
-        return { object: storedObject(output, '', output.ContentLength ?? 0) }
+        return { object: storedObject(output, '', output.ContentLength ?? 0), ...versionOf(output) }
       } catch (error) {
         const failure = failureOf(error)
         if (failure === 'fatal') await this.#explain(key, abortSignal)

@@ -36,6 +36,8 @@ export interface StorageReply {
   readonly cause?: Error
   /** Of `read` and `look`; absent when there is no such object. */
   readonly object?: StoredObject
+  /** The `x-amz-version-id` of an answer of success; absent where there is none, or it is `null`. */
+  readonly versionId?: string
 }
 
 /**

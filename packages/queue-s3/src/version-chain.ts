@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Ground } from './ground.js'
+import { has } from './item-state.js'
 import type { Patience } from './patience.js'
 import { deleteOrLog } from './protocol-run.js'
 import { createOnce, look, read } from './storage-op.js'

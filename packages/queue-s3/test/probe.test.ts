@@ -10,7 +10,7 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../src/index.js'
 import { forgetProbes } from '../src/probe/probe-memory.js'
-import { wrongOf, type RacerEnd } from '../src/probe/race.js'
+import { knownLie, wrongOf, type RacerEnd } from '../src/probe/race.js'
 import { probedOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
@@ -77,14 +77,14 @@ describe('a store that checks first and writes later', () => {
     },
   )
 
-  test.each([0, 1])('is refused by the quick one when it races for key %i', async (number) => {
+  test.each([0, 5, 9])('is refused by the quick one when it races for key %i', async (number) => {
     const server = await serverOf(racy(number))
     expect(await opening(probedOn(server), { brief: true })).toContain('2 won instead of one')
     expect(scratchOf(server)).toEqual([])
   })
 
   test('gets through the quick one when it races for none of its keys', async () => {
-    const server = await serverOf(racy(2))
+    const server = await serverOf(racy(10))
     expect(await opening(probedOn(server), { brief: true })).toBe('opened')
   })
 
@@ -92,6 +92,27 @@ describe('a store that checks first and writes later', () => {
     const server = await serverOf({ rules: s3Stores.moto.rules })
     expect(await opening(probedOn(server))).toContain('won instead of one')
   })
+})
+
+describe('a server that is known to check first, and says which one it is', () => {
+  test.each(['thorough', 'quick'] as const)(
+    'moto is refused by the %s probe, though no race shows it',
+    async (probe) => {
+      const { server: name } = s3Stores.moto.rules
+      const server = await serverOf({ rules: { server: name } })
+      expect(await opening({ ...probedOn(server), probe })).toMatch(
+        /answers are from "Werkzeug\/.*as moto's are.*checks first and writes later/,
+      )
+      expect(scratchOf(server)).toEqual([])
+    },
+  )
+
+  test.each(['AmazonS3', 'MinIO', '', 'nginx', 'Jetty(12.0.1)', 'not-Werkzeug/3'])(
+    '%j is not one',
+    (name) => {
+      expect(knownLie([name])).toBeUndefined()
+    },
+  )
 })
 
 const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({
@@ -126,7 +147,7 @@ describe('what a race shows', () => {
 describe('what a probe costs', () => {
   test.each([
     ['thorough', 150, 24],
-    ['quick', 40, 2],
+    ['quick', 95, 10],
   ] as const)(
     '%s: at most %i requests, where keys are deleted one by one too',
     async (probe, most, least) => {
@@ -190,9 +211,9 @@ describe('what passed is remembered for the process', () => {
       opening({ ...probedOn(server), probe: 'quick' }),
       opening({ ...probedOn(server), probe: 'quick' }),
     ])
-    expect(raceKeys(server)).toHaveLength(2)
+    expect(raceKeys(server)).toHaveLength(10)
     await opening(probedOn(server))
-    expect(raceKeys(server)).toHaveLength(22)
+    expect(raceKeys(server)).toHaveLength(30)
   })
 
   test('a refusal is not', async () => {

@@ -1,9 +1,9 @@
 import type { Logger } from '@sluice/core'
 import type { S3Store } from '../s3-store.js'
-import { probeStore, type ProbeDepth } from './probe-store.js'
+import { probeStore, type ProbeDepth, type ProbeFinding } from './probe-store.js'
 
 /** What passed in this process: by place, and by bucket for what racers showed. */
-const passed = new Map<string, Promise<ProbeDepth>>()
+const passed = new Map<string, Promise<ProbeFinding & { readonly depth: ProbeDepth }>>()
 
 export interface RememberedProbe {
   /** Which store, bucket and credentials: what racers show is the same for all queues there. */
@@ -19,32 +19,40 @@ export interface RememberedProbe {
  *
  * @throws SluiceError as `probeStore`
  */
-export async function probeOnce(store: S3Store, probe: RememberedProbe): Promise<void> {
+export async function probeOnce(store: S3Store, probe: RememberedProbe): Promise<ProbeFinding> {
   const { bucketId, root, depth, logger } = probe
-  await once(`${bucketId} ${root}`, depth, async () => {
-    const known = await once(bucketId, depth, () => probeStore(store, { root, depth, races: true, logger }))
-    if (known) await probeStore(store, { root, depth: 'quick', races: false, logger })
+  const place = await once(`${bucketId} ${root}`, depth, async () => {
+    const bucket = await once(bucketId, depth, () => probeStore(store, { root, depth, races: true, logger }))
+    if (!bucket.isOld) return bucket.finding
+    return probeStore(store, { root, depth: 'quick', races: false, logger })
   })
+  return place.finding
 }
 
-/** Forgets what passed: the next opening probes again. */
-export function forgetProbes(): void {
-  passed.clear()
+/** Forgets what passed, of one bucket or of all: the next opening probes again. */
+export function forgetProbes(bucketId = ''): void {
+  for (const id of passed.keys()) if (id.startsWith(bucketId)) passed.delete(id)
 }
 
-/** Gives whether it had passed before. One that is under way is waited for; its failure is that of who began it. */
-async function once(id: string, depth: ProbeDepth, probe: () => Promise<void>): Promise<boolean> {
+interface Known {
+  readonly finding: ProbeFinding
+  /** It had passed before. */
+  readonly isOld: boolean
+}
+
+/** One that is under way is waited for; its failure is that of who began it. */
+async function once(id: string, depth: ProbeDepth, probe: () => Promise<ProbeFinding>): Promise<Known> {
   for (let known = passed.get(id); known !== undefined; known = passed.get(id)) {
     // A probe that failed has said so to whoever began it; here another one follows.
     const [end] = await Promise.allSettled([known])
-    if (end.status === 'fulfilled' && (end.value === 'thorough' || end.value === depth)) return true
+    if (end.status === 'fulfilled' && (end.value.depth === 'thorough' || end.value.depth === depth))
+      return { finding: end.value, isOld: true }
     if (passed.get(id) === known) passed.delete(id)
   }
-  const running = probe().then(() => depth)
+  const running = probe().then((finding) => ({ ...finding, depth }))
   passed.set(id, running)
   try {
-    await running
-    return false
+    return { finding: await running, isOld: false }
   } catch (error) {
     if (passed.get(id) === running) passed.delete(id)
     throw error

@@ -9,43 +9,57 @@ export type ProbeDepth = 'quick' | 'thorough'
 
 /**
  * How many racers run for each key. Four find nearly as much as eight at half the price; some stores need the eight. One that lets two win in
- * every second race passes 20 of them once in a million times.
+ * every second race passes 20 of them once in a million times, and 10 once in a thousand.
  */
-const RACERS: Readonly<Record<ProbeDepth, readonly number[]>> = {
-  quick: [8, 8],
+const RACERS: Readonly<Record<ProbeDepth | 'again', readonly number[]>> = {
+  again: [8, 8],
+  quick: [8, 4, 8, 4, 8, 4, 8, 4, 8, 4],
   thorough: Array.from({ length: 20 }, (_, index) => (index % 6 === 5 ? 8 : 4)),
 }
 
 export interface ProbeOptions {
   /** Where the queue's keys begin. */
   readonly root: string
-  readonly depth: ProbeDepth
+  /** `again`: of a store that was tried before. */
+  readonly depth: ProbeDepth | 'again'
   /** Whether racers run: not again where they did for another queue of this process in the same bucket. */
   readonly races: boolean
   readonly logger: Logger
+}
+
+/** What a probe that passed has seen. */
+export interface ProbeFinding {
+  /** All that it created was a version of its own: the condition is honoured while versioning is enabled. */
+  readonly isVersioned: boolean
 }
 
 /**
  * Finds out on scratch keys what the store really does, and refuses one that a queue isn't safe on: some ignore `If-None-Match`, some
  * check it and write later, some ignore it while versioning is enabled. The scratch keys are deleted.
  *
- * - `quick`: some 25 requests. A key is created, again, and read back; racers run for two keys.
+ * - `quick`: some 75 requests, in some 25 steps. A key is created, again, and read back; racers run for ten keys.
+ * - `again`: some 25, in some 12 steps. The same, for two keys: a store changes its mind about all requests or about none.
  * - `thorough`: some 130, in some 40 steps. Racers run for 20 keys, on all addresses of the endpoint; listings; versioning.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID for a store that lies; SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request
  */
-export async function probeStore(store: S3Store, options: ProbeOptions): Promise<void> {
+export async function probeStore(store: S3Store, options: ProbeOptions): Promise<ProbeFinding> {
+  const finding = await tryOrRefuse(store, options)
+  const { depth, races, logger } = options
+  if (depth === 'thorough' && races) warnOfVersions(await store.versioning(), store, logger)
+  return finding
+}
+
+async function tryOrRefuse(store: S3Store, options: ProbeOptions): Promise<ProbeFinding> {
   try {
-    await tryStore(store, options)
+    return await tryStore(store, options)
   } catch (error) {
     if (!(error instanceof StoreLie)) throw error
     throw storeLies(store.place, await explained(error.lie, store))
   }
-  const { depth, races, logger } = options
-  if (depth === 'thorough' && races) warnOfVersions(await store.versioning(), store, logger)
 }
 
-async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<void> {
+async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<ProbeFinding> {
   const scratch = new Scratch(store, root)
   // LIST first: its errors have a body, and so tell more than those of a HEAD.
   await scratch.assertListed()
@@ -62,6 +76,7 @@ async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOpt
   }
   await scratch.delete()
   if (depth === 'thorough') await scratch.assertListed()
+  return { isVersioned: scratch.isVersioned }
 }
 
 /** What was seen, and what to do about it. Versioning explains a condition that is void. */

@@ -59,6 +59,7 @@ export class RaceTrack {
   #offset = 0
   #keepAlive = true
   readonly #world: TrackWorld
+  readonly #servers = new Set<string>()
 
   constructor(world: TrackWorld = REAL_WORLD) {
     this.#world = world
@@ -97,6 +98,11 @@ export class RaceTrack {
     })
   }
 
+  /** What the answers say that they are from, by their header `Server`. */
+  get servers(): readonly string[] {
+    return [...this.#servers]
+  }
+
   /** Closes the connections. */
   close(): void {
     for (const agent of [...this.#agents.values(), ...this.#retired]) agent.destroy()
@@ -110,7 +116,9 @@ export class RaceTrack {
     await line.start(token)
     racer.release()
     try {
-      return { response: await racer.response }
+      const response = await racer.response
+      this.#servers.add(response.headers['server'] ?? '')
+      return { response }
     } catch (error) {
       // The store closes connections without notice: from here on none is used twice.
       if (racer.reused()) this.#useOnce()

@@ -1,4 +1,5 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
+import { versionOf } from '../s3-answers.js'
 import { failureOf, s3Error } from '../s3-errors.js'
 import type { Patience } from '../patience.js'
 import type { S3Store } from '../s3-store.js'
@@ -25,6 +26,8 @@ export interface RaceOptions {
   readonly racers: readonly number[]
   /** The key of the race of this number. */
   readonly keyOf: (index: number) => string
+  /** Told of each racer that won: the version that its answer names, if any. */
+  readonly won: (versionId: string | undefined) => void
 }
 
 interface Start {
@@ -39,7 +42,7 @@ interface Start {
  * @returns the keys that are there now; others may be, of races that were lost on the network
  * @throws StoreLie when more than one racer won; SluiceError as for any request
  */
-export async function race(store: S3Store, { racers, keyOf }: RaceOptions): Promise<string[]> {
+export async function race(store: S3Store, { racers, keyOf, won }: RaceOptions): Promise<string[]> {
   const track = new RaceTrack()
   const client = store.sender.clientOver(track.requestHandler)
   const heats: Heat[] = []
@@ -47,7 +50,7 @@ export async function race(store: S3Store, { racers, keyOf }: RaceOptions): Prom
   try {
     for (let index = 0; heats.length < racers.length; index++) {
       const start = startOf(index, keyOf(index), racers[heats.length] ?? 0)
-      const heat = await run({ store, client, track, patience }, start)
+      const heat = await run({ store, client, track, patience, won }, start)
       if (heat === undefined) continue
       heats.push(heat)
       patience = store.patience()
@@ -69,17 +72,18 @@ interface Running {
   readonly client: S3Client
   readonly track: RaceTrack
   readonly patience: Patience
+  readonly won: RaceOptions['won']
 }
 
 /** `undefined` when so many got no answer that it was no race. */
 async function run(
-  { store, client, track, patience }: Running,
+  { store, client, track, patience, won }: Running,
   { key, bytes, tokens }: Start,
 ): Promise<Heat | undefined> {
   let last: unknown
   const put = async (token: string): Promise<readonly [string, RacerEnd]> => {
     try {
-      await client.send(
+      const output = await client.send(
         new PutObjectCommand({
           Bucket: store.place.bucket,
           Key: key,
@@ -90,6 +94,7 @@ async function run(
         }),
         { abortSignal: store.sender.deadline() },
       )
+      won(versionOf(output).versionId)
       return [token, 'created']
     } catch (error) {
       last = error
@@ -97,13 +102,28 @@ async function run(
     }
   }
   const heat = { key, ends: new Map(await track.run(tokens, put)) }
-  const lie = wrongOf(heat)
+  const lie = wrongOf(heat) ?? knownLie(track.servers)
   if (lie !== undefined) throw new StoreLie(lie)
   // On Ceph 16 the losers are told 500.
   const clear = count(heat, 'created') + count(heat, 'exists')
   if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
   await store.sender.waitAfter(last, { kind: 'write', on: key }, patience)
   return undefined
+}
+
+/**
+ * What is known of a server that says which one it is, where racers see it too seldom to rely on them: moto's window is some hundredths of a
+ * millisecond, and about one race in a hundred comes upon it. Its web server, Werkzeug's, is made for development alone.
+ *
+ * @see https://werkzeug.palletsprojects.com/en/stable/serving/
+ */
+export function knownLie(servers: readonly string[]): Lie | undefined {
+  const name = servers.find((server) => /^Werkzeug\b/u.test(server))
+  if (name === undefined) return undefined
+  return {
+    about: 'condition',
+    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, as moto's are, which checks first and writes later: it is made for tests of requests`,
+  }
 }
 
 function endOf(error: unknown, store: S3Store): RacerEnd {

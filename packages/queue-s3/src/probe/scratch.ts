@@ -18,6 +18,8 @@ export class Scratch {
   /** Those that were seen to be there. */
   readonly #certain = new Set<string>()
   #deleted = false
+  /** How many creations were answered with a version, and how many without. */
+  readonly #answers = { versioned: 0, plain: 0 }
 
   constructor(store: S3Store, root: string) {
     this.#store = store
@@ -33,6 +35,11 @@ export class Scratch {
         ? missingListPermission(this.#store.place, error)
         : error
     }
+  }
+
+  /** Whether all that was created is a version of its own: then versioning was enabled all the time. */
+  get isVersioned(): boolean {
+    return this.#answers.versioned > 0 && this.#answers.plain === 0
   }
 
   /** Creates a key, tries to create it again, and reads it back. */
@@ -63,7 +70,8 @@ export class Scratch {
   /** Lets racers run, so many for one key after another. */
   async race(racers: readonly number[]): Promise<void> {
     const keyOf = (index: number) => this.#keyOf(`${ENDINGS[index % ENDINGS.length]}${index}`)
-    for (const key of await race(this.#store, { racers, keyOf })) this.#certain.add(key)
+    for (const key of await race(this.#store, { racers, keyOf, won: (versionId) => this.#note(versionId) }))
+      this.#certain.add(key)
   }
 
   /** The listing shows what was written, in order, all of it and what comes after the first; before and afterwards nothing. */
@@ -117,12 +125,19 @@ export class Scratch {
     const patience = this.#store.patience()
     const op: StorageOp = { do: 'create', key, content: token, meta: { token } }
     for (;;) {
-      const { outcome } = await this.#store.send(op, patience)
-      if (outcome === 'created') return outcome
+      const { outcome, versionId } = await this.#store.send(op, patience)
+      if (outcome === 'created') {
+        this.#note(versionId)
+        return outcome
+      }
       const { object } = await this.#store.send({ do: 'look', key }, patience)
       if (object !== undefined) return object.meta['token'] === token ? 'created' : 'exists'
       if (outcome === 'exists') return 'exists'
     }
+  }
+
+  #note(versionId: string | undefined): void {
+    this.#answers[versionId === undefined ? 'plain' : 'versioned'] += 1
   }
 
   async #tokenOf(key: string): Promise<string | undefined> {

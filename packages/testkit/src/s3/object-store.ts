@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { bytesOf, keyOf, keyOrders, type KeyOrder } from './key-order.js'
 import type { ListOrder } from './rules.js'
 import type { SortedKeys } from './sorted-keys.js'
@@ -15,10 +16,12 @@ export interface StoredObject {
   readonly checksums: Readonly<Record<string, string>>
   /** The number of the change that wrote it, over all buckets. */
   readonly change: number
+  /** Of the version; absent when versioning was not enabled. */
+  readonly versionId: string | undefined
 }
 
-/** What a write hands in; the store adds instant and number. */
-export type NewObject = Omit<StoredObject, 'lastModifiedAt' | 'change'>
+/** What a write hands in; the store adds instant, number and version. */
+export type NewObject = Omit<StoredObject, 'lastModifiedAt' | 'change' | 'versionId'>
 
 interface Change {
   readonly number: number
@@ -122,9 +125,15 @@ export class ObjectStore {
 
   put(bucket: Bucket, key: string, object: NewObject): StoredObject {
     const change = ++this.#changes
-    const stored = { ...object, lastModifiedAt: Math.floor(this.#now() / 1_000) * 1_000, change }
+    const lastModifiedAt = Math.floor(this.#now() / 1_000) * 1_000
+    const stored = { ...object, lastModifiedAt, change, versionId: this.newVersionId(bucket) }
     bucket.write(key, stored, change)
     return stored
+  }
+
+  /** For a version that is written now, a delete marker included; absent unless versioning is enabled. */
+  newVersionId({ versioning }: Bucket): string | undefined {
+    return versioning === 'Enabled' ? randomUUID().replaceAll('-', '') : undefined
   }
 
   delete(bucket: Bucket, key: string): void {

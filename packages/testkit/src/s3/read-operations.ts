@@ -2,7 +2,7 @@ import { emptyAnswer, errorAnswer, type S3Answer } from './answer.js'
 import { readRefusal } from './conditions.js'
 import type { StoredObject } from './object-store.js'
 import { conditionsOf, inBucket, keyRefusal, noSuchKey, type OperationContext } from './operation-context.js'
-import { checksumHeaders } from './write-operations.js'
+import { checksumHeaders, versionHeaders } from './write-operations.js'
 
 /** GetObject and HeadObject: the same answer; the wire leaves out the body of a HEAD. */
 export function readObject(context: OperationContext): S3Answer {
@@ -11,7 +11,10 @@ export function readObject(context: OperationContext): S3Answer {
     if (refusedKey !== undefined) return refusedKey
     const object = bucket.get(context.request.key)
     if (object === undefined) return noSuchKey(context)
-    const headers = headersOf(object, context.request.headers['x-amz-checksum-mode'] === 'ENABLED')
+    const headers = {
+      ...headersOf(object, context.request.headers['x-amz-checksum-mode'] === 'ENABLED'),
+      ...versionHeaders(context, bucket, object.versionId),
+    }
     const refused = readRefusal(conditionsOf(context.request), object, emptyAnswer(304, headers))
     return refused ?? ranged(context.request.headers['range'], object, headers)
   })

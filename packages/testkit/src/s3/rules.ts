@@ -3,6 +3,8 @@ export type ListOrder = 'utf8' | 'utf16' | 'locale'
 
 /** How a store differs from AWS. Every field's first value is AWS's. */
 export interface S3Rules {
+  /** The header `Server` of its answers. */
+  readonly server: string
   /** PUT `If-None-Match: *`. */
   readonly putIfNoneMatch: 'honoured' | 'ignored' | 'not-implemented'
   /** PUT `If-Match`. `unquoted-only` refuses the right ETag in its quotes. */
@@ -17,6 +19,8 @@ export interface S3Rules {
   readonly atomicConditions: boolean
   /** PUT conditions in a bucket whose versioning is enabled. `void`: as if they were not there, as on Ceph 16. */
   readonly conditionsWhileVersioned: 'honoured' | 'void'
+  /** The id of a version that has none, written while versioning is suspended or before it was enabled. `absent`: no header, as on Ceph. */
+  readonly nullVersionId: 'told' | 'absent'
   /**
    * What becomes of a connection after a 412. `closed`: the server gives it up and does not say so, as MinIO does; the next request on
    * it is not answered.
@@ -42,6 +46,7 @@ export interface S3Rules {
 
 /** AWS S3, general purpose buckets. */
 export const awsRules: S3Rules = {
+  server: 'AmazonS3',
   putIfNoneMatch: 'honoured',
   putIfMatch: 'honoured',
   putIfMatchOfNothing: 'NoSuchKey',
@@ -49,6 +54,7 @@ export const awsRules: S3Rules = {
   raceLosers: 'PreconditionFailed',
   atomicConditions: true,
   conditionsWhileVersioned: 'honoured',
+  nullVersionId: 'told',
   connectionAfterRefusal: 'kept',
   deleteIfMatch: 'honoured',
   batchDeleteETag: 'honoured',

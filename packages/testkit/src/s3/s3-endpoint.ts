@@ -217,7 +217,7 @@ export class S3Endpoint {
       answer.status === 204 || answer.status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
     const headers = {
       date: new Date(this.#core.settings.now()).toUTCString(),
-      server: 'SluiceTestS3',
+      server: this.#core.settings.rules.server,
       'x-amz-request-id': id,
       'x-amz-id-2': `${id}EXT`,
       ...length,

@@ -68,6 +68,7 @@ export const s3Stores = {
       oddConditions: 'taken',
       raceLosers: 'InternalError',
       conditionsWhileVersioned: 'void',
+      nullVersionId: 'absent',
       deleteIfMatch: 'ignored',
       batchDeleteETag: 'ignored',
       copyConditions: 'ignored',
@@ -109,7 +110,12 @@ export const s3Stores = {
   },
   moto: {
     title: 'moto 5.2',
-    rules: { atomicConditions: false, batchDeleteETag: 'ignored', copyConditions: 'ignored' },
+    rules: {
+      server: 'Werkzeug/3.1.9 Python/3.11.7',
+      atomicConditions: false,
+      batchDeleteETag: 'ignored',
+      copyConditions: 'ignored',
+    },
     deviations: [
       atTimes('S3-INM-4', 'it looks first and writes later: two racers may win'),
       atTimes('S3-IM-6', 'it looks first and writes later: two racers may win'),

@@ -25,7 +25,8 @@ export function putObject(context: OperationContext): S3Answer {
     const refused = keyRefusal(context) ?? metadataRefusal(request.headers) ?? targetRefusal(context, bucket)
     if (refused !== undefined) return refused
     const stored = context.store.put(bucket, request.key, objectOf(request.headers, request.body))
-    return emptyAnswer(200, { etag: `"${stored.etag}"`, ...checksumHeaders(stored) })
+    const version = versionHeaders(context, bucket, stored.versionId)
+    return emptyAnswer(200, { etag: `"${stored.etag}"`, ...checksumHeaders(stored), ...version })
   })
 }
 
@@ -79,7 +80,9 @@ export function deleteObject(context: OperationContext): S3Answer {
       if (refused !== undefined) return refused
     }
     store.delete(bucket, request.key)
-    return emptyAnswer(204)
+    if (bucket.versioning === undefined) return emptyAnswer(204)
+    const version = versionHeaders(context, bucket, store.newVersionId(bucket))
+    return emptyAnswer(204, { ...version, 'x-amz-delete-marker': 'true' })
   })
 }
 
@@ -109,6 +112,17 @@ export function objectOf(headers: Readonly<Record<string, string>>, body: Buffer
     headers: { 'content-type': 'binary/octet-stream', ...Object.fromEntries(kept) },
     checksums: checksumsOf(headers),
   }
+}
+
+/** The id of a version, in a bucket whose versioning was ever enabled. */
+export function versionHeaders(
+  { rules }: Pick<OperationContext, 'rules'>,
+  { versioning }: Bucket,
+  versionId: string | undefined,
+): Record<string, string> {
+  if (versioning === undefined) return {}
+  if (versionId !== undefined) return { 'x-amz-version-id': versionId }
+  return rules.nullVersionId === 'told' ? { 'x-amz-version-id': 'null' } : {}
 }
 
 /** An object's checksums as headers. */

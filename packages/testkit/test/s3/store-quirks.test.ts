@@ -1,12 +1,14 @@
 import {
+  DeleteObjectCommand,
   GetBucketVersioningCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { startS3Server, type S3Server, type S3ServerOptions } from '../../src/s3/index.ts'
+import { s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '../../src/s3/index.ts'
 
 const Bucket = 'sluice-test'
 const opened: { close(): Promise<void> }[] = []
@@ -55,6 +57,25 @@ describe('versioning', () => {
     expect(await versioningOf(client)).toBe('Enabled')
     server.setVersioning('Suspended')
     expect(await versioningOf(client)).toBe('Suspended')
+  })
+
+  test.each([
+    ['AWS', {}, 'null'],
+    ['Ceph 16', s3Stores.radosgw16.rules, undefined],
+  ] as const)('names versions in answers, as %s', async (_, rules, none) => {
+    const { server, client } = await start({ rules })
+    const put = async (Key: string) =>
+      (await client.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }))).VersionId
+    const head = async (Key: string) => (await client.send(new HeadObjectCommand({ Bucket, Key }))).VersionId
+    expect([await put('before'), await head('before')]).toEqual([undefined, undefined])
+    server.setVersioning('Enabled')
+    const id = await put('versioned')
+    expect(id).toMatch(/^[0-9a-f]{32}$/)
+    expect([await head('versioned'), await head('before')]).toEqual([id, none])
+    const marker = await client.send(new DeleteObjectCommand({ Bucket, Key: 'before' }))
+    expect([marker.DeleteMarker, marker.VersionId]).toEqual([true, expect.stringMatching(/^[0-9a-f]{32}$/)])
+    server.setVersioning('Suspended')
+    expect([await put('after'), await head('after'), await head('versioned')]).toEqual([none, none, id])
   })
 
   test('leaves conditions alone', async () => {
