@@ -55,3 +55,17 @@ test('an aborted signal ends a sleep at once, before it and during it', async ()
   await sleep
   expect(clock.sleeping).toBe(0)
 })
+
+test('set back, it shows an earlier instant, and spans and sleeps go on as before', async () => {
+  const clock = new ManualClock(10_000)
+  await clock.advance(100)
+  const woken: number[] = []
+  const sleep = clock.sleep(50).then(() => woken.push(clock.monotonicMs()))
+  clock.setBack(5_000)
+  expect([clock.now(), clock.monotonicMs()]).toEqual([5_100, 100])
+  await clock.advance(49)
+  expect(woken).toEqual([])
+  await clock.advance(1)
+  await sleep
+  expect(woken).toEqual([150])
+})
