@@ -108,7 +108,7 @@ export class PostgresMoves implements Moves {
     const note = this.#low.notes()
     const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
     if (rows !== undefined) note(rows, max)
-    await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
+    if (this.#setBack.hasStarted) await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
     return rows
   }
 

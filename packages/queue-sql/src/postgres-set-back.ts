@@ -28,6 +28,7 @@ export class PostgresSetBack {
   readonly #monotonicMs: () => number
   /** By how much the server's clock is ahead of that of this process at least. */
   #aheadMs: number | undefined
+  #atMostMs = Number.POSITIVE_INFINITY
   #moving: Promise<void> | undefined
 
   constructor(
@@ -38,6 +39,11 @@ export class PostgresSetBack {
     this.#queueId = queueId
     this.#texts = textsOf(names)
     this.#monotonicMs = monotonicMs
+  }
+
+  /** Whether it was asked already what was put in the future: a claim that gets all that it asked for does without. */
+  get hasStarted(): boolean {
+    return this.#aheadMs !== undefined
   }
 
   /**
@@ -54,12 +60,15 @@ export class PostgresSetBack {
     const isBehind = isSetBack || (knownMs === undefined && (await this.#isBehind()))
     if (!isBehind) {
       this.#aheadMs = Math.max(atLeastMs, this.#aheadMs ?? atLeastMs)
+      this.#atMostMs = Math.min(serverMs - sentAtMonotonic, this.#atMostMs)
       return false
     }
-    const stepMs = Math.ceil((knownMs ?? atLeastMs) - atLeastMs)
+    // Rather too far than not far enough: what was put before goes first.
+    const stepMs = knownMs === undefined ? 0 : Math.ceil(this.#atMostMs - atLeastMs)
     // Noted only once it is done: a failure is met again by the next claim.
     await (this.#moving ??= this.#move(stepMs).finally(() => (this.#moving = undefined)))
     this.#aheadMs = atLeastMs
+    this.#atMostMs = serverMs - sentAtMonotonic
     return true
   }
 

@@ -87,8 +87,8 @@ describe('a server whose clock is set back by an hour', () => {
 
   test('holds no item that nobody delayed, in the order in which they were put', async () => {
     const queue = await open()
+    expect(await ids(queue)).toEqual([])
     await fill(queue)
-    expect(await ids(queue, 0)).toEqual([])
     await shift(-HOUR_MS)
     await queue.put('after', 1)
     expect(await ids(queue)).toEqual(['urgent', 'first', 'second', 'past', 'released', 'after'])
@@ -104,7 +104,8 @@ describe('a server whose clock is set back by an hour', () => {
   test('nor where others are claimed without pause', async () => {
     const queue = await open()
     await queue.put('seen', 1)
-    expect(await ids(queue, 1)).toEqual(['seen'])
+    // It asks for more than there is: what follows are claims that get all that they ask for.
+    expect(await ids(queue, 2)).toEqual(['seen'])
     await fill(queue)
     await shift(-HOUR_MS)
     await queue.putMany(Array.from({ length: 9 }, (_, index) => ({ id: `after-${index}`, body: 1 })))
