@@ -60,6 +60,13 @@ export function assertPageLimit(limit: unknown): void {
 export function assertLease(name: unknown, holder: unknown, ttlMs: number): void {
   if (typeof name !== 'string' || name === '') throw new TypeError('a lease needs a name')
   if (typeof holder !== 'string' || holder === '') throw new TypeError('a lease needs a holder')
+  // As a key they would become another name's.
+  for (const [text, what] of [
+    [name, 'the name of a lease'],
+    [holder, 'the holder of a lease'],
+  ] as const) {
+    if (!text.isWellFormed()) throw new TypeError(`${what} must be well-formed Unicode`)
+  }
   assertSpan(ttlMs, 'ttlMs')
   if (ttlMs < 100) throw new TypeError(`ttlMs must be 100 or more; got ${ttlMs}`)
 }

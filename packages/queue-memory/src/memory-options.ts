@@ -5,7 +5,11 @@ import { MemoryStore } from './memory-store.js'
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z
   .strictObject({
-    name: z.string().min(1).describe('the name of the queue in its store'),
+    name: z
+      .string()
+      .min(1)
+      .refine((name) => name.isWellFormed(), 'must be well-formed Unicode')
+      .describe('the name of the queue in its store'),
     clock: z
       .custom<Pick<Clock, 'now'>>(isClock, 'must have a method now() that gives epoch milliseconds')
       .optional()
