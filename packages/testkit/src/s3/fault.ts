@@ -15,6 +15,8 @@ export type S3Fault =
   | { readonly do: 'drop-reply' }
   /** Is given this answer. Takes effect only if `applied`: then the error is a lie, as a 500 may be. */
   | { readonly do: 'answer'; readonly answer: S3Answer; readonly applied?: boolean }
+  /** Takes effect; the headers of the answer are these in place of its own, such as a `date` that is off. `undefined`: it has none. */
+  | { readonly do: 'alter'; readonly headers: Readonly<Record<string, string | undefined>> }
   /** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
   | { readonly do: 'crash'; readonly applied?: boolean }
 

@@ -166,6 +166,8 @@ export class S3Endpoint {
       case 'answer':
         if (fault.applied === true) await this.#apply(exchange)
         return this.#answer(exchange, fault.answer)
+      case 'alter':
+        return this.#answer(exchange, await this.#apply(exchange), fault.headers)
       case 'crash':
         // Dead at once: a request that arrives while this one takes effect must not get through.
         this.#crashed = true
@@ -202,7 +204,7 @@ export class S3Endpoint {
     return this.#core.apply(read, judged)
   }
 
-  #answer({ read, entry, incoming, reply }: Exchange, answer: S3Answer): void {
+  #answer({ read, entry, incoming, reply }: Exchange, answer: S3Answer, altered: AlteredHeaders = {}): void {
     if (reply.destroyed) return
     entry.status = answer.status
     if (answer.status === 412 && this.#core.settings.rules.connectionAfterRefusal === 'closed')
@@ -213,17 +215,25 @@ export class S3Endpoint {
     // Answers without a body have no length either, by the protocol.
     const length =
       answer.status === 204 || answer.status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
-    reply.writeHead(answer.status, {
+    const headers = {
       date: new Date(this.#core.settings.now()).toUTCString(),
       server: 'SluiceTestS3',
       'x-amz-request-id': id,
       'x-amz-id-2': `${id}EXT`,
       ...length,
       ...answer.headers,
-    })
+      ...altered,
+    }
+    reply.sendDate = false
+    reply.writeHead(
+      answer.status,
+      Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined)),
+    )
     reply.end(read.request.method === 'HEAD' ? undefined : body)
   }
 }
+
+type AlteredHeaders = Readonly<Record<string, string | undefined>>
 
 interface Exchange {
   readonly read: ReadRequest
