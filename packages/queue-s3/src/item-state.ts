@@ -56,8 +56,27 @@ export function firstState({ notBeforeAt }: Pick<IndexEntry, 'notBeforeAt'>): It
 /** Begins an attempt; the history keeps the newest {@link MAX_HISTORY}. */
 export function claimedState(state: ItemState, attempt: number, at: number): ItemState {
   const claimedAt = Math.max(at, state.history.at(-1)?.endedAt ?? 0)
-  const history = [...state.history, { attempt, claimedAt }].slice(-MAX_HISTORY)
+  const history = [...withoutOldDetails(state.history), { attempt, claimedAt }].slice(-MAX_HISTORY)
   return { ...state, claimedAt, history }
+}
+
+/**
+ * What the details of all attempts but the latest may take together, in characters of JSON: every move writes the history anew. What is beyond, the
+ * oldest first, is left out.
+ */
+export const MAX_OLD_DETAILS_CHARS = 65_536
+
+function withoutOldDetails(history: readonly AttemptRecord[]): AttemptRecord[] {
+  let chars = 0
+  return history
+    .toReversed()
+    .map((entry, age) => {
+      const { details, ...rest } = entry
+      if (age === 0 || details === undefined) return entry
+      chars += JSON.stringify(details).length
+      return chars <= MAX_OLD_DETAILS_CHARS ? entry : rest
+    })
+    .toReversed()
 }
 
 /** Ends the running attempt. */
@@ -68,7 +87,7 @@ export function endedState(state: ItemState, end: AttemptEnd): ItemState {
   const last = state.history.at(-1)
   const outcome = has({ failureClass, exitCode, jobUid })
   const ended = { endedAt: at, outcome: to, ...has({ reason, details }), ...outcome, ...has({ unsent }) }
-  const history = last ? [...state.history.slice(0, -1), { ...last, ...ended }] : []
+  const history = withoutOldDetails(last ? [...state.history.slice(0, -1), { ...last, ...ended }] : [])
   const before = withoutOutcome(state)
   if (to === 'SUCCESS') {
     const { details: _, ...kept } = before

@@ -18,12 +18,29 @@ export function encodeKey(text: string): string {
   return escaped(text, /[a-z0-9-]/u, MAX_KEY_BYTES) ?? HASHED + sha256(text).toString('hex')
 }
 
+/** What a queue has below its root, and no root of a queue may be: the objects of two queues would be one another's. */
+export const RESERVED_PARTS: ReadonlySet<string> = new Set([
+  'QUEUE',
+  'ITEMS',
+  'WAITING',
+  'PROCESSING',
+  'SUCCESS',
+  'FAIL',
+  'LEFT',
+  'CONTROL',
+  'LEASES',
+  'DOCUMENTS',
+  'ATTEMPTS',
+  'PROBE',
+])
+
 /**
- * The name of a queue as a folder. Upper-case letters stay, as people know it by, hex digits are upper-case, and the hash of what is longer
+ * The name of a queue as a folder; that of a folder of ours has its first letter escaped. Upper-case letters stay, as people know it by, hex digits are upper-case, and the hash of what is longer
  * than 200 characters is in base64url: as in format 1, so that a queue of that is found and refused.
  */
 export function encodeQueueName(name: string): string {
   const plain = escaped(name, /[A-Za-z0-9-]/u, MAX_NAME_BYTES)
+  if (RESERVED_PARTS.has(name)) return `_${name.charCodeAt(0).toString(16).toUpperCase()}${name.slice(1)}`
   return plain?.replaceAll(/_../gu, (hex) => hex.toUpperCase()) ?? HASHED + sha256(name).toString('base64url')
 }
 

@@ -6,6 +6,8 @@ import { parseStint, type Stint } from './stint-name.js'
 /** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
 export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
 
+const ATTEMPT_STEP = 4
+
 /** Directly in the folder of a stage, or in that of a lane. */
 const STRAY = /^(?:[0-9a-f]{2}\/)?[^/]+$/u
 
@@ -14,9 +16,12 @@ export class Layout {
   /** With its slash at the end. */
   readonly root: string
   readonly limits = new KeyLimits()
+  /** Of how many attempts one is noted. */
+  readonly attemptStep: number
 
   /** @param prefix the user's, with or without a slash at its end; may be empty */
-  constructor(prefix: string, queue: string) {
+  constructor(prefix: string, queue: string, attemptStep = ATTEMPT_STEP) {
+    this.attemptStep = attemptStep
     this.root = `${prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`}${encodeQueueName(queue)}/`
   }
 
@@ -32,6 +37,11 @@ export class Layout {
   /** The index object of an id: it decides `put`, and holds the body. */
   index({ key, generation }: Pick<Stint, 'key' | 'generation'>): string {
     return `${this.root}ITEMS/${key}${generation === 1 ? '' : `.${generation}`}`
+  }
+
+  /** The object that says of an item with many attempts where a search may begin. */
+  latest({ key, generation }: Pick<Stint, 'key' | 'generation'>): string {
+    return `${this.root}ATTEMPTS/${key}${generation === 1 ? '' : `.${generation}`}`
   }
 
   /** The keys of an item whose first attempt has this name, the longest of those under the stages for all. */

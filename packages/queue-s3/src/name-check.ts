@@ -13,12 +13,15 @@ export async function presentIn(
   ground: Ground,
   folder: 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT',
   names: readonly string[],
+  told: ToldNames = new ToldNames(),
 ): Promise<Set<string>> {
   const present = new Set<string>()
-  for (let start = 0; start < names.length;) {
-    const told = await tellByPage(ground, { folder, names, start, present })
-    start += told
-    if (told >= LOOKS_PER_LIST || start >= names.length) continue
+  const known = names.filter((name) => name <= told.upTo)
+  for (const name of known) if (told.names.has(name)) present.add(name)
+  for (let start = known.length; start < names.length;) {
+    const count = await tellByPage(ground, { folder, names, start, present, told })
+    start += count
+    if (count >= LOOKS_PER_LIST || start >= names.length) continue
     const few = names.slice(start, start + LOOKS_PER_LIST)
     for (const name of await tellByLooks(ground, folder, few)) present.add(name)
     start += few.length
@@ -26,28 +29,44 @@ export async function presentIn(
   return present
 }
 
+/** The names of the last page that was read of another prefix, for a walk that comes to further names: it may tell of them too. */
+export class ToldNames {
+  names: ReadonlySet<string> = new Set()
+  /** Inclusive. Before the first page: below every name. */
+  upTo = ''
+
+  /** For a walk of its own that begins where this one is. */
+  fork(): ToldNames {
+    return Object.assign(new ToldNames(), this)
+  }
+}
+
+/** Above every name. */
+const AFTER_ALL = '~'
+
 interface PageTelling {
   readonly folder: 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT'
   readonly names: readonly string[]
   readonly start: number
   readonly present: Set<string>
+  readonly told: ToldNames
 }
 
 /** How many of the names, from `start`, one page tells of. */
 async function tellByPage(
   { store, layout }: Ground,
-  { folder, names, start, present }: PageTelling,
+  { folder, names, start, present, told }: PageTelling,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
   const prefix = layout.folder(folder)
   // Without its last character a name sorts before itself, and next to nothing sorts between the two.
   const page = await store.list({ prefix, after: prefix + first.slice(0, -1) })
   const wanted = new Set(names.slice(start))
-  for (const { key } of page.objects) {
-    const name = key.slice(prefix.length)
-    if (wanted.has(name)) present.add(name)
-  }
-  const end = page.objects.at(-1)?.key.slice(prefix.length) ?? ''
+  const listed = page.objects.map(({ key }) => key.slice(prefix.length))
+  for (const name of listed) if (wanted.has(name)) present.add(name)
+  const end = listed.at(-1) ?? ''
+  told.names = new Set(listed)
+  told.upTo = page.more ? end : AFTER_ALL
   if (!page.more || end >= last) return names.length - start
   return names.slice(start).filter((name) => name <= end).length
 }

@@ -20,9 +20,17 @@ export function parseEntry(text: string): IndexEntry | undefined {
   return { id, uid, first, priority, putAt, body, ...has({ notBeforeAt: numberOf(notBeforeAt) }) }
 }
 
-/** The JSON text of the object of a stint. Id and uid are in it for people; the name says the rest. */
+/**
+ * The JSON text of the object of a stint. The latest details, which are also those of an attempt in the history, are written once. Id and uid are in it for people; the
+ * name says the rest.
+ */
 export function stateText(id: string, { uid, attempt, priority }: Stint, state: ItemState): string {
-  return JSON.stringify({ sluice: 1, id, uid, attempt, priority, ...state })
+  const { history, ...rest } = state
+  const at =
+    state.details === undefined ? -1 : history.findLastIndex((entry) => entry.details === state.details)
+  const detailsAttempt = history[at]?.attempt
+  const kept = history.map((entry, index) => (index === at ? { ...entry, details: undefined } : entry))
+  return JSON.stringify({ sluice: 1, id, uid, attempt, priority, ...rest, detailsAttempt, history: kept })
 }
 
 /** `undefined` for what is no object of a stint: cut off, or not ours. */
@@ -44,7 +52,7 @@ export function parseState(text: string): { readonly id: string; readonly state:
       exitCode: numberOf(fields['exitCode']),
       jobUid: textOf(fields['jobUid']),
     }),
-    history: history.filter(isAttempt),
+    history: history.filter(isAttempt).map((entry) => withDetails(entry, fields)),
   }
   return { id, state }
 }
@@ -71,6 +79,13 @@ export function parseObject(text: string): Readonly<Record<string, JsonValue | u
     // No object of ours; the caller says what of that.
     return undefined
   }
+}
+
+function withDetails(
+  entry: AttemptRecord,
+  { details, detailsAttempt }: Readonly<Record<string, JsonValue | undefined>>,
+): AttemptRecord {
+  return details !== undefined && entry.attempt === detailsAttempt ? { ...entry, details } : entry
 }
 
 function isAttempt(value: unknown): value is AttemptRecord {

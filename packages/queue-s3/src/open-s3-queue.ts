@@ -4,7 +4,7 @@ import { has } from './item-state.js'
 import { Layout } from './layout.js'
 import { probeOnce } from './probe/probe-memory.js'
 import { settledShards } from './queue-settings.js'
-import { openingError } from './s3-errors.js'
+import { openingError, storeLies } from './s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import { S3Queue } from './s3-queue.js'
 import { S3Store } from './s3-store.js'
@@ -30,6 +30,7 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
   try {
     await probe(store, layout, { checked, use })
     const shards = await settledShards(store, layout, { name, shards: checked.shards })
+    await settleClock(store, layout)
     const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
     const names = new StintNames(() => store.clock.now(), shards)
     const strays = new StrayLog(logger, { place: store.place, monotonicMs })
@@ -39,6 +40,23 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
     store.close()
     throw openingError(error)
   }
+}
+
+/** How many answers are asked for, at most, until those that came agree on the time. */
+const MAX_CLOCK_LOOKS = 5
+
+/** The first answer may be the one whose `Date` is off: until some agree, nothing is put or given out by it. */
+async function settleClock(store: S3Store, layout: Layout): Promise<void> {
+  const { clock } = store
+  const patience = store.patience()
+  for (let looks = 0; !clock.isSure && looks < MAX_CLOCK_LOOKS; looks++)
+    await store.send({ do: 'look', key: layout.settings() }, patience)
+  if (clock.isSet) return
+  const seen = 'its answers have no `Date`, by which items are put in order and leases end'
+  throw storeLies(store.place, {
+    seen,
+    advice: 'Let the proxy in front of it pass that header on, or use another store',
+  })
 }
 
 /**

@@ -18,6 +18,7 @@ export class Patience {
   /** Of one request, and of a trouble. */
   readonly timeoutMs: number
   readonly #troubles = new Map<string, Trouble>()
+  readonly #seen = new Set<string>()
   #spentMs = 0
 
   constructor(timeoutMs: number) {
@@ -31,6 +32,13 @@ export class Patience {
 
   spend(ms: number): void {
     this.#spentMs += Math.max(0, ms)
+  }
+
+  /** Whether this has been seen before, in the work on the same item. */
+  isRepeated(what: string): boolean {
+    const isRepeated = this.#seen.has(what)
+    this.#seen.add(what)
+    return isRepeated
   }
 
   /** There was a clear answer to a request of this kind. */

@@ -11,7 +11,7 @@ const FORMAT = 2
  * What a process must know to use a queue of this layout. Until the first release each change of layout takes the next `draft-N`, without
  * migration; later ones add a name for what they add.
  */
-const NEEDS: readonly string[] = ['draft-2']
+const NEEDS: readonly string[] = ['draft-3']
 
 interface QueueWanted {
   readonly name: string

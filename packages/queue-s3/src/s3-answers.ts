@@ -11,9 +11,13 @@ export function storedObject(
   return LastModified === undefined ? object : { ...object, modifiedAt: LastModified.getTime() }
 }
 
+/** As HTTP has it: `Date.parse` takes much else for one. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/u
+
 /** The store's time in an answer of any kind, epoch ms. */
 export function dateOf(response: unknown): number | undefined {
-  const date = Date.parse(headerOf(response, 'date') ?? '')
+  const text = headerOf(response, 'date') ?? ''
+  const date = HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(date) ? undefined : date
 }
 

@@ -1,5 +1,6 @@
 import { S3ServiceException, type _Error as DeleteError } from '@aws-sdk/client-s3'
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
+import { DoubtfulAnswer } from './answer-proof.js'
 
 /** What was tried, and where; for the message. */
 export interface S3Place {
@@ -202,7 +203,8 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
       },
     )
   }
-  return new SluiceError('SLUICE_QUEUE_UNAVAILABLE', `${head}: ${outageText(name, status)}`, { cause: error })
+  const text = error instanceof DoubtfulAnswer ? doubtText(error) : outageText(name, status)
+  return new SluiceError('SLUICE_QUEUE_UNAVAILABLE', `${head}: ${text}`, { cause: error })
 }
 
 /**
@@ -213,6 +215,10 @@ export function openingError(error: unknown): unknown {
   if (!isSluiceError(error) || !(error.cause instanceof S3ServiceException)) return error
   if (error.cause.name !== 'NoSuchBucket') return error
   return new SluiceError('SLUICE_CONFIG_INVALID', error.message, { cause: error.cause })
+}
+
+function doubtText({ message }: DoubtfulAnswer): string {
+  return `its answer can't be the store's: ${message}. Is there a proxy or gateway that answers in its place? Check \`endpoint\`, or try later`
 }
 
 function outageText(name: string, status: number | undefined): string {

@@ -2,6 +2,7 @@ import type { Lease } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { encodeKey } from './key-encoding.js'
 import { parseObject } from './object-texts.js'
+import { look } from './storage-op.js'
 import { VersionChain, type Version } from './version-chain.js'
 
 interface Holding {
@@ -37,7 +38,8 @@ interface Own {
 /**
  * The leases of one queue, each a chain of versions: taking and renewing creates the next. Two machines' clocks are never compared. A
  * holder judges itself by its own monotonic clock, from the sending of its last good renewal. Others judge it run out when they have
- * seen no new version for its ttl by their own monotonic clock, or when the store's clock, at the store, says that the newest is older.
+ * seen no new version for its ttl by their own monotonic clock, or when the store's clock, at the store, says that the newest is older: if that clock
+ * is sure, has not been set on since, and not by less than its gateways differ.
  *
  * Requests for a lease wait a third of its ttl at most, or two seconds: one that hangs must not cost the lease.
  */
@@ -58,7 +60,7 @@ export class S3Leases {
     const version = await chain.latest(waitMs)
     const last = version && holdingOf(version)
     const mine = last?.holder === holder
-    if (version !== undefined && last !== undefined && !mine && !this.#isOver(name, version, last))
+    if (version !== undefined && last !== undefined && !mine && !(await this.#mayTake(name, version, last)))
       return undefined
     const fence = last === undefined ? 1 : last.fence + (mine ? 0 : 1)
     const goodAt = this.#ground.store.clock.monotonicMs()
@@ -121,15 +123,35 @@ export class S3Leases {
     return lease
   }
 
+  /** By the age of the newest version only if two answers say so: what is taken over early has two holders. */
+  async #mayTake(name: string, version: Version, last: Holding): Promise<boolean> {
+    if (this.#isSeenOver(name, version, last)) return true
+    if (!this.#isOld(version, last)) return false
+    const again = await this.#ground.run(look(version.key), waitOf(last.ttlMs))
+    const modifiedAt = Math.max(version.modifiedAt, again?.modifiedAt ?? Number.POSITIVE_INFINITY)
+    return this.#isOld({ ...version, modifiedAt }, last)
+  }
+
   #isOver(name: string, version: Version, last: Holding): boolean {
+    return this.#isSeenOver(name, version, last) || this.#isOld(version, last)
+  }
+
+  /** By this process's own clock, since it saw the version first. */
+  #isSeenOver(name: string, version: Version, last: Holding): boolean {
     if (last.released) return true
     const { clock } = this.#ground.store
     const known = this.#seen.get(name)
     const seen =
       known?.number === version.number ? known : { number: version.number, at: clock.monotonicMs() }
     this.#seen.set(name, seen)
-    if (clock.monotonicMs() - seen.at >= last.ttlMs) return true
-    return clock.now() - version.modifiedAt >= last.ttlMs + SECOND_MS
+    return clock.monotonicMs() - seen.at >= last.ttlMs
+  }
+
+  /** By the store's clock, for a process that has not watched it for as long. */
+  #isOld({ modifiedAt }: Version, { ttlMs }: Holding): boolean {
+    const { clock } = this.#ground.store
+    if (!clock.isSure || !clock.isSteadySince(modifiedAt)) return false
+    return clock.now() - modifiedAt >= ttlMs + SECOND_MS + clock.spreadMs
   }
 
   #chain(name: string): VersionChain {

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '@sluice/core'
 import { z } from 'zod'
+import { RESERVED_PARTS } from './key-encoding.js'
 
 const credentials = z.strictObject({
   accessKeyId: z.string().min(1),
@@ -13,14 +14,23 @@ const SHARDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z.strictObject({
-  name: z.string().min(1).max(200).describe('the name of the queue in its store'),
+  name: z
+    .string()
+    .min(1)
+    .max(200)
+    .refine((name) => name.isWellFormed(), 'must be well-formed Unicode')
+    .describe('the name of the queue in its store'),
   bucket: z.string().min(1).describe('the bucket, which must exist'),
   prefix: z
     .string()
     .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
     .refine(
       isPlainPath,
-      'must have no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character',
+      'must be well-formed, with no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character',
+    )
+    .refine(
+      (prefix) => !prefix.split('/').some((part) => RESERVED_PARTS.has(part)),
+      `must have none of ${[...RESERVED_PARTS].join(', ')} as a part: the keys of a queue have them`,
     )
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
@@ -82,7 +92,7 @@ export type CheckedS3Options = z.output<typeof optionsSchema>
 /** Stores that keep objects in files change such names or refuse them, and a slash in front makes an empty part of them. */
 function isPlainPath(prefix: string): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-  if (/[\\\u0000-\u001f\u007f]/u.test(prefix)) return false
+  if (/[\\\u0000-\u001f\u007f]/u.test(prefix) || !prefix.isWellFormed()) return false
   const parts = prefix.replace(/\/$/u, '').split('/')
   return (
     prefix === '' || parts.every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255)

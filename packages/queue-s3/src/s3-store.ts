@@ -8,6 +8,19 @@ import {
   PutObjectCommand,
   type _Error as DeleteError,
 } from '@aws-sdk/client-s3'
+import {
+  ContentJudge,
+  DoubtfulAnswer,
+  assertDeletions,
+  assertHead,
+  assertPage,
+  assertWritten,
+  isAbsence,
+  isAbsenceByHead,
+  isRefusedByStore,
+} from './answer-proof.js'
+import { isOf } from './content-proof.js'
+import { isFurther, keyOfIn, pageOf, type ListedPage, type RawPage } from './listed-page.js'
 import type { Patience } from './patience.js'
 import { storedObject } from './s3-answers.js'
 import {
@@ -23,19 +36,6 @@ import {
 import { S3Sender, type S3SenderOptions, type Work } from './s3-sender.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import type { StoreClock } from './store-clock.js'
-
-/** One name that LIST gives. */
-export interface Listed {
-  readonly key: string
-  readonly sizeBytes: number
-  /** Epoch ms of the store's clock, whole seconds. */
-  readonly modifiedAt: number
-}
-
-export interface ListedPage {
-  readonly objects: readonly Listed[]
-  readonly more: boolean
-}
 
 export interface ListRange {
   readonly prefix: string
@@ -112,33 +112,39 @@ export class S3Store {
    */
   async list(range: ListRange, patience = this.patience()): Promise<ListedPage> {
     const { prefix, after } = range
+    let token: string | undefined
     for (;;) {
-      const page = await this.#page(range, patience)
+      const page = await this.#page(range, patience, token)
       if (!page.more || isFurther(page.objects.at(-1)?.key ?? '', { prefix, after })) return page
+      // Empty, and more behind it: as where many keys were deleted. It is no end.
+      const goesOn = page.objects.length === 0 && page.token !== token
+      token = page.objects.length === 0 ? page.token : undefined
+      if (goesOn && token !== undefined) continue
       const standing = () => listStandsStill(this.place, prefix)
       const work = { kind: `page behind ${after ?? prefix}` }
       await this.sender.waitOrThrow(work, patience, { errorOf: standing, maxTries: MAX_LOOKS })
     }
   }
 
-  async #page({ prefix, after, max = 1_000 }: ListRange, patience: Patience): Promise<ListedPage> {
+  async #page(
+    { prefix, after, max = 1_000 }: ListRange,
+    patience: Patience,
+    token: string | undefined,
+  ): Promise<RawPage> {
     const command = new ListObjectsV2Command({
       Bucket: this.place.bucket,
       Prefix: prefix,
       MaxKeys: max,
       EncodingType: 'url',
-      ...(after === undefined ? {} : { StartAfter: after }),
+      ...(after === undefined || token !== undefined ? {} : { StartAfter: after }),
+      ...(token === undefined ? {} : { ContinuationToken: token }),
     })
-    const output = await this.sender.tried({ kind: 'list', on: prefix }, patience, (abortSignal) =>
-      this.sender.client.send(command, { abortSignal }),
-    )
-    const keyOf = output.EncodingType === 'url' ? decodedKey : (key: string) => key
-    const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
-      if (Key === undefined) return []
-      const key = keyOf(Key)
-      return [{ key, sizeBytes: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }]
+    const output = await this.sender.tried({ kind: 'list', on: prefix }, patience, async (abortSignal) => {
+      const page = await this.sender.client.send(command, { abortSignal })
+      assertPage(page, prefix, keyOfIn(page))
+      return page
     })
-    return { objects, more: output.IsTruncated === true && objects.length > 0 }
+    return pageOf(output)
   }
 
   /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
@@ -183,12 +189,13 @@ export class S3Store {
       return { outcome: 'created' }
     } catch (error) {
       const failure = failureOf(error)
-      if (failure === 'exists') {
+      if (failure === 'exists' && isRefusedByStore(error)) {
         patience.answered('write')
         return { outcome: 'exists' }
       }
-      if (isKeyRefused(error)) return { outcome: 'refused', cause: this.sender.failed(error, work) }
-      if (failure !== 'retry' && failure !== 'slow-down') throw this.sender.failed(error, work)
+      if (isKeyRefused(error) && patience.isRepeated(`refusal of ${op.key}`))
+        return { outcome: 'refused', cause: this.sender.failed(error, work) }
+      if (failure === 'fatal' && !isKeyRefused(error)) throw this.sender.failed(error, work)
       await this.sender.waitAfter(error, work, patience)
       return { outcome: 'unclear' }
     }
@@ -209,29 +216,44 @@ export class S3Store {
       Metadata: { ...meta },
       ...condition,
     })
-    await this.sender.client.send(command, { abortSignal })
+    assertWritten(await this.sender.client.send(command, { abortSignal }))
   }
 
   async #read(key: string, patience: Patience): Promise<StorageReply> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
+    const judge = new ContentJudge()
     return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       const output = await this.sender.client.send(command, { abortSignal })
-      const content = (await output.Body?.transformToString('utf-8')) ?? ''
-      return { object: storedObject(output, content, Buffer.byteLength(content)) }
+      const bytes = Buffer.from((await output.Body?.transformToByteArray()) ?? [])
+      assertHead(output, bytes.byteLength)
+      const content = bytes.toString('utf8')
+      if (bytes.byteLength > 0 && !isOf(this.#pathOf(key), content)) judge.assertKept(output, bytes)
+      return { object: storedObject(output, content, bytes.byteLength) }
     })
   }
 
   async #look(key: string, patience: Patience): Promise<StorageReply> {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
-    return this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
+    let isUnsure = false
+    const reply = await this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       try {
         const output = await this.sender.client.send(command, { abortSignal })
+        assertHead(output, output.ContentLength)
         return { object: storedObject(output, '', output.ContentLength ?? 0) }
       } catch (error) {
-        if (failureOf(error) === 'fatal') await this.#explain(key, abortSignal)
-        throw error
+        const failure = failureOf(error)
+        if (failure === 'fatal') await this.#explain(key, abortSignal)
+        if (failure !== 'absent') throw error
+        isUnsure = !isAbsenceByHead(error)
+        return {}
       }
     })
+    return isUnsure ? this.#read(key, patience) : reply
+  }
+
+  /** Below the root, as which objects are known. */
+  #pathOf(key: string): string {
+    return key.startsWith(this.place.root) ? key.slice(this.place.root.length) : ''
   }
 
   /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws the refusal that it is told. */
@@ -256,7 +278,10 @@ export class S3Store {
         return await call(abort)
       } catch (error) {
         // Nor is there an object whose key the store would never take.
-        if (failureOf(error) === 'absent' || isKeyRefused(error)) return {}
+        const isAbsent = failureOf(error) === 'absent'
+        if (isKeyRefused(error) || isAbsence(error)) return {}
+        if (isAbsent)
+          throw new DoubtfulAnswer('it is a 404 that does not say which key is missing', { cause: error })
         throw error
       }
     })
@@ -279,11 +304,13 @@ export class S3Store {
 
   /** Sends DeleteObjects; a refusal of the whole is one of each key. */
   async #refusedOf(keys: readonly string[], patience: Patience): Promise<readonly DeleteError[]> {
-    const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: true }
+    const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
     const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
     return this.sender.tried({ kind: 'delete', on: keys[0] }, patience, async (abortSignal) => {
       try {
-        const { Errors = [] } = await this.sender.client.send(command, { abortSignal })
+        const answer = await this.sender.client.send(command, { abortSignal })
+        assertDeletions(answer, keys.length)
+        const { Errors = [] } = answer
         return Errors.filter((error) => error.Code !== 'NoSuchKey')
       } catch (error) {
         if (!isAccessDenied(error)) throw error
@@ -317,21 +344,5 @@ export class S3Store {
       await this.sender.client.send(command, { abortSignal })
       return {}
     })
-  }
-}
-
-/** By their bytes, as LIST orders them. */
-function isFurther(key: string, { prefix, after }: { prefix: string; after: string | undefined }): boolean {
-  if (!key.startsWith(prefix)) return false
-  return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
-}
-
-/** The SDK leaves it to its caller. Some stores write a space as `+`, others as `%20`. */
-function decodedKey(key: string): string {
-  try {
-    return decodeURIComponent(key.replaceAll('+', '%20'))
-  } catch {
-    // Said to be encoded, and not: as it is it can at least be reported.
-    return key
   }
 }

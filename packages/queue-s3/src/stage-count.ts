@@ -1,10 +1,11 @@
 import type { Stage } from '@sluice/core'
 import type { Ground } from './ground.js'
+import { ToldNames, presentIn } from './name-check.js'
 import { afterPriority, parseStint, type Stint } from './stint-name.js'
 import { firstPage, walkNames, type ListedStint } from './stage-walk.js'
 
 /** Into how many parts a large prefix is split. Each may cost one page that isn't full. */
-const PARTS = 6
+const PARTS = 5
 
 /** How many items are in a stage, listed in parallel [Q-SIZE-1]. Moves half done are to be finished before. */
 export async function countStage(ground: Ground, stage: Stage): Promise<number> {
@@ -14,10 +15,24 @@ export async function countStage(ground: Ground, stage: Stage): Promise<number> 
   return countNames(ground, stage, isItem)
 }
 
-/** A claimed item may still have its object here, if its claimer died before deleting it. */
+/**
+ * A claimed item may still have its object here, if its claimer died before deleting it; and one whose attempt has ended, if the request that makes it
+ * came late.
+ */
 async function countWaiting(ground: Ground): Promise<number> {
   const claimed = await namesUnder(ground, 'PROCESSING')
   return countNames(ground, 'WAITING', ({ name }) => !claimed.has(name))
+}
+
+/** How many of some names, in their order, are those of items. */
+async function countItems(
+  ground: Ground,
+  stage: Stage,
+  { stints, told }: { stints: readonly ListedStint[]; told: ToldNames },
+): Promise<number> {
+  if (stage !== 'WAITING') return stints.length
+  const names = stints.map(({ name }) => name)
+  return names.length - (await presentIn(ground, 'SUCCESS', names, told)).size
 }
 
 async function namesUnder(ground: Ground, folder: 'PROCESSING' | 'LEFT'): Promise<Set<string>> {
@@ -34,10 +49,14 @@ async function countNames(ground: Ground, stage: Stage, isItem: IsItem): Promise
     ground.lanes.map(async (lane) => {
       const start = { after: `${lane}/` }
       const first = await firstPage(ground, stage, start)
-      const count = first.stints.filter((one) => one.stint.lane === lane && isItem(one)).length
+      const told = new ToldNames()
+      const stints = first.stints.filter((one) => one.stint.lane === lane && isItem(one))
+      const count = await countItems(ground, stage, { stints, told })
       if (!first.more || !first.last.startsWith(lane)) return count
       const bounds = splitAfter(first.last, lane, ground.store.clock.now())
-      const parts = await Promise.all(bounds.map((part) => countPart(ground, stage, { ...part, isItem })))
+      const parts = await Promise.all(
+        bounds.map((part) => countPart(ground, stage, { ...part, isItem, told: told.fork() })),
+      )
       return parts.reduce((sum, part) => sum + part, count)
     }),
   )
@@ -50,10 +69,15 @@ interface Part {
   readonly upTo: string
 }
 
-async function countPart(ground: Ground, stage: Stage, part: Part & { isItem: IsItem }): Promise<number> {
+async function countPart(
+  ground: Ground,
+  stage: Stage,
+  part: Part & { isItem: IsItem; told: ToldNames },
+): Promise<number> {
   let count = 0
   for await (const { stints, last } of walkNames(ground, stage, { after: part.after })) {
-    count += stints.filter((one) => one.name <= part.upTo && part.isItem(one)).length
+    const items = stints.filter((one) => one.name <= part.upTo && part.isItem(one))
+    count += await countItems(ground, stage, { stints: items, told: part.told })
     if (last >= part.upTo) break
   }
   return count

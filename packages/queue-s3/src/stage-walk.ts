@@ -1,7 +1,7 @@
 import type { Stage } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { presentIn } from './name-check.js'
-import type { Listed } from './s3-store.js'
+import type { Listed } from './listed-page.js'
 import { FOREIGN_NAME } from './stray-log.js'
 import { parseStint, type Stint } from './stint-name.js'
 
@@ -19,7 +19,13 @@ export interface StintPage {
 }
 
 /** What must not be under a stage's name elsewhere for the item to be in that stage. */
-const SUPERSEDED_BY = { WAITING: 'PROCESSING', PROCESSING: 'SUCCESS', SUCCESS: 'LEFT', FAIL: 'LEFT' } as const
+const SUPERSEDED_BY = {
+  // The request that makes the object under WAITING may come when the attempt has long ended, and its claim is gone.
+  WAITING: ['PROCESSING', 'SUCCESS'],
+  PROCESSING: ['SUCCESS'],
+  SUCCESS: ['LEFT'],
+  FAIL: ['LEFT'],
+} as const
 
 /** How many that were looked at before have their turn again in one walk. */
 const RECHECKED = 12
@@ -96,11 +102,10 @@ export async function inStage(
   const trusted = trust && stage === 'PROCESSING'
   const asked = trusted ? unsure(ground, items) : items
   if (asked.length === 0) return [...items]
-  const gone = await presentIn(
-    ground,
-    SUPERSEDED_BY[stage],
-    asked.map(({ name }) => name),
-  )
+  const names = asked.map(({ name }) => name)
+  const gone = new Set<string>()
+  for (const folder of SUPERSEDED_BY[stage])
+    for (const name of await presentIn(ground, folder, names)) gone.add(name)
   if (stage === 'PROCESSING') {
     for (const one of asked) if (!gone.has(one.name)) ground.cache.listed(one)
   }

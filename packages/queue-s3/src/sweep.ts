@@ -131,7 +131,7 @@ async function purgeMarks(
   return valuesOf(await ground.runAll(purges)).filter(Boolean).length
 }
 
-/** Both instants are the store's. */
+/** Both instants are the store's; its gateways may differ. */
 function isOlder({ store }: Ground, { modifiedAt }: { readonly modifiedAt: number }, ageMs: number): boolean {
-  return store.clock.now() - modifiedAt > ageMs
+  return store.clock.isSure && store.clock.now() - store.clock.spreadMs - modifiedAt > ageMs
 }

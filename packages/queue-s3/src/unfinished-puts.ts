@@ -1,6 +1,6 @@
 import type { Ground } from './ground.js'
 import { finishPut } from './protocol/put-item.js'
-import type { Listed } from './s3-store.js'
+import type { Listed } from './listed-page.js'
 import type { ListedStint } from './stage-walk.js'
 
 /** Index objects that one sweep looks at, in pages of 1,000: a sweep of a queue of any length costs so many LISTs for them at most. */
@@ -72,7 +72,7 @@ export class UnfinishedPuts {
     for (const [at, result] of results.entries()) {
       if ('error' in result) throw result.error
       if (result.value === 'damaged') this.#ground.strays.report(indexes[at] ?? '', 'it is damaged')
-      else if (result.value !== 'was there') done += 1
+      else if (result.value !== 'was there' && result.value !== 'moved on') done += 1
     }
     return done
   }

@@ -69,7 +69,7 @@ export class VersionChain {
   async append(after: number, content: string, timeoutMs?: number): Promise<boolean> {
     const number = after + 1
     const key = this.#keyOf(number)
-    const won = await this.#ground.run(createOnce(key, content, { token: randomUUID() }), timeoutMs)
+    const won = await this.#ground.run(createOnce(key, content, metaOf(content)), timeoutMs)
     if (won !== 'created') {
       // By its name, which works where the listing is late.
       await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, timeoutMs)
@@ -129,6 +129,11 @@ export class VersionChain {
   #keyOf(number: number): string {
     return `${this.#prefix}${(MAX_VERSION - number).toString().padStart(12, '0')}`
   }
+}
+
+/** A version that is empty, a removal, says so: an answer that has lost its body is not taken for one. */
+function metaOf(content: string) {
+  return { token: randomUUID(), ...has({ to: content === '' ? 'REMOVED' : undefined }) }
 }
 
 interface Found {

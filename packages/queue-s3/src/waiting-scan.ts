@@ -1,5 +1,5 @@
 import type { Ground } from './ground.js'
-import type { Listed } from './s3-store.js'
+import type { Listed } from './listed-page.js'
 import { FOREIGN_NAME } from './stray-log.js'
 import { afterPriority, orderOf, type Stint } from './stint-name.js'
 

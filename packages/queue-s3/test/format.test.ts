@@ -36,7 +36,7 @@ async function refusal(
   return [error.code, error.message]
 }
 
-const SOUND = { sluice: 1, format: 2, needs: ['draft-2'], shards: 1, name: 'contract' }
+const SOUND = { sluice: 1, format: 2, needs: ['draft-3'], shards: 1, name: 'contract' }
 
 describe('a queue says how it is laid out', () => {
   test('in its object QUEUE, made by whoever opens it first', async () => {
@@ -62,13 +62,13 @@ describe('a queue says how it is laid out', () => {
       { ...SOUND, needs: ['draft-9'] },
       /needs "draft-9", which this version .* does not know/s,
     ],
-    ['that needs more', { ...SOUND, needs: ['draft-2', 'blobs', 7] }, /needs "blobs", 7, which/],
+    ['that needs more', { ...SOUND, needs: ['draft-3', 'blobs', 7] }, /needs "blobs", 7, which/],
     [
       'that lacks what this layout stands on',
       { ...SOUND, needs: [] },
-      /lacks "draft-2", which the layout of this version/,
+      /lacks "draft-3", which the layout of this version/,
     ],
-    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-2"/],
+    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-3"/],
     ['whose QUEUE is damaged', [], /QUEUE is damaged/],
     ['whose number of shards is none', { ...SOUND, shards: 0 }, /QUEUE is damaged/],
   ] as const)(

@@ -104,6 +104,18 @@ test('a reason in metadata is cut between two characters', () => {
   expect(unpackText(packText(`${'x'.repeat(198)}😀y`))).toBe(`${'x'.repeat(198)}😀`)
 })
 
+/** Answers, one each 10 ms, whose `Date` is so many seconds from the clock of the process. */
+function observed(aheadS: readonly number[]) {
+  let mono = 1_000_000
+  const clock = new StoreClock(() => mono)
+  const answer = (ahead: number) => {
+    mono += 10
+    clock.observe(Math.floor(mono / 1_000) * 1_000 + ahead * 1_000, mono - 1, mono)
+  }
+  for (const ahead of aheadS) answer(ahead)
+  return { clock, answer, off: () => clock.now() - mono }
+}
+
 describe('the store’s clock', () => {
   test('is narrowed by each answer, is never ahead of the store, and never goes back', () => {
     let mono = 0
@@ -123,13 +135,56 @@ describe('the store’s clock', () => {
     expect(mono + storeAhead - latest).toBeLessThan(30)
   })
 
-  test('follows the store when its clock is set on', () => {
-    let mono = 0
-    const clock = new StoreClock(() => mono)
-    clock.observe(5_000, 0, 1)
-    mono = 10
-    clock.observe(905_000, 9, 10)
-    expect(clock.now()).toBe(905_000)
+  test.each([60, -60, 3_600, -3_600, -1e9])(
+    'one `Date` %i s off moves nothing, first, last or between',
+    (off) => {
+      for (const at of [0, 1, 2, 3, 10]) {
+        const answers = Array.from({ length: 11 }, (_, index) => (index === at ? off : 0))
+        const { clock, off: error } = observed(answers)
+        expect(Math.abs(error())).toBeLessThanOrEqual(1_000)
+        expect(clock.isSure).toBe(true)
+        // Not even for a moment, as soon as another answer has come.
+        expect(observed([off, 0]).off()).toBeLessThanOrEqual(0)
+      }
+    },
+  )
+
+  test('one of three gateways that is 60 s ahead is never believed, however long it goes on', () => {
+    const { answer, off } = observed([0, 0, 0])
+    for (let index = 0; index < 3_000; index++) {
+      answer(index % 3 === 0 ? 60 : 0)
+      expect(off()).toBeLessThanOrEqual(0)
+    }
+  })
+
+  test('gateways whose clocks differ by seconds: how far is told', () => {
+    const { clock, answer, off } = observed([0, 0, 0])
+    for (let index = 0; index < 100; index++) {
+      answer(index % 2 === 0 ? 5 : 0)
+      expect(off()).toBeLessThanOrEqual(0)
+    }
+    expect(clock.spreadMs).toBeGreaterThanOrEqual(4_000)
+  })
+
+  test('follows the store when its clock is set on, once 13 answers say so, and knows that it was', () => {
+    const { clock, answer, off } = observed([0, 0, 0, 0, 0])
+    const before = clock.now()
+    for (let index = 0; index < 12; index++) answer(900)
+    expect(off()).toBeLessThanOrEqual(0)
+    expect(clock.isSteadySince(before)).toBe(true)
+    answer(900)
+    expect(Math.abs(off() - 900_000)).toBeLessThanOrEqual(1_000)
+    expect(clock.isSteadySince(before)).toBe(false)
+    expect(clock.isSteadySince(clock.now() + 1)).toBe(true)
+  })
+
+  test('stands still when the store’s is set back, and goes on from there', () => {
+    const { answer, clock, off } = observed([0, 0, 0, 0, 0])
+    const before = clock.now()
+    for (let index = 0; index < 15; index++) answer(-10)
+    expect(clock.now()).toBeGreaterThanOrEqual(before)
+    expect(clock.now() - before).toBeLessThanOrEqual(200)
+    expect(off()).toBeLessThanOrEqual(0)
   })
 })
 

@@ -2,7 +2,7 @@ import { claimedState, firstState, type IndexEntry } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState, stateText } from '../object-texts.js'
 import type { Stint } from '../stint-name.js'
-import { createOnce, drop, look, read, type Protocol } from '../storage-op.js'
+import { again, createOnce, drop, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import type { RunningStint } from './end-stint.js'
 
 /** What a claim came to. */
@@ -40,8 +40,10 @@ export function* claimStint(
   const state = claimedState(found.state, stint.attempt, wanted.at)
   const claim = layout.at('PROCESSING', name)
   const text = stateText(entry.id, stint, state)
-  if ((yield* createOnce(claim, text, { token: wanted.token })) !== 'created') {
-    yield* drop(layout.at('WAITING', name))
+  const won = yield* createOnce(claim, text, { token: wanted.token })
+  if (won !== 'created') {
+    // Only for a claim that can be seen: a refusal alone may be a mistake, and the item is nowhere else.
+    if (won.other !== undefined) yield* drop(layout.at('WAITING', name))
     return { is: 'lost' }
   }
   if (yield* look(layout.at('SUCCESS', name))) {
@@ -65,13 +67,24 @@ export function* confirmClaim(layout: Layout, claim: ClaimResult): Protocol<Clai
   return { is: 'lost' }
 }
 
+/** How often the index object of a name that is listed is looked for: it was made before that name, and is never deleted. */
+const INDEX_LOOKS = 3
+
+function* readIndex(key: string): Protocol<StoredObject | undefined> {
+  for (let looks = 1; ; looks++) {
+    const index = yield* read(key)
+    if (index !== undefined || looks === INDEX_LOOKS) return index
+    yield* again(key)
+  }
+}
+
 type ReadItem =
   | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningStint['state'] }
   | Exclude<ClaimResult, { is: 'claimed' }>
 
 /** The body from the index object; of a later stint also what has become of the item so far. */
 export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<ReadItem> {
-  const index = yield* read(layout.index(stint))
+  const index = yield* readIndex(layout.index(stint))
   if (index?.sizeBytes === 0) {
     yield* drop(layout.at('WAITING', name))
     return { is: 'lost' }

@@ -5,6 +5,7 @@ import { packText, parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint, type Stint } from '../stint-name.js'
 import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishLeft } from './finish-leave.js'
+import { noteAttempt } from './latest-attempt.js'
 
 /** A stint in PROCESSING, and what its object says. */
 export interface RunningStint {
@@ -83,6 +84,7 @@ function* retire(
   }
   if (meta['to'] === 'WAITING' && meta['next'] !== undefined) {
     yield* createOnce(layout.at('WAITING', meta['next']), text, { token })
+    yield* noteAttempt(layout, name)
   }
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }

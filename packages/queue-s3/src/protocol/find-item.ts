@@ -12,7 +12,8 @@ import type { Place } from './trace.js'
 export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
   for (let generation = 1; ; generation++) {
     const index = layout.index({ key, generation })
-    const object = yield* look(index)
+    // Two different requests: the caller is told that there is no such item.
+    const object = (yield* look(index)) ?? (yield* read(index))
     if (object === undefined) return undefined
     if (object.sizeBytes === 0) continue
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first

@@ -2,6 +2,7 @@ import { requeuedState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
+import { noteAttempt } from './latest-attempt.js'
 import { createOnce, drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 
 /** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
@@ -42,6 +43,7 @@ export function* moveBack(
     const { id, state } = parsed ?? { id: '', state: { history: [] } }
     const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
     yield* createOnce(layout.at('WAITING', next), text, { token: meta.token })
+    yield* noteAttempt(layout, name)
   }
   yield* drop(layout.at('FAIL', name))
 }
@@ -58,7 +60,7 @@ export function* finishRemoval(layout: Layout, place: { readonly name: string })
 export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
   yield* createOnce(layout.at('SUCCESS', name), '', { token: name.slice(-200), to: 'REMOVED' })
   yield* emptyIndex(layout, name)
-  yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
+  yield* drop(...notesOf(layout, name), layout.at('WAITING', name), layout.at('PROCESSING', name))
 }
 
 /**
@@ -73,7 +75,14 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
   yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED', from } }
   yield* emptyIndex(layout, name, by)
   if (from === 'FAIL') yield { do: 'empty', key: layout.at('FAIL', name), meta: { to: 'REMOVED' } }
-  yield* drop(...(['WAITING', 'PROCESSING', 'LEFT'] as const).map((folder) => layout.at(folder, name)))
+  const folders = ['WAITING', 'PROCESSING', 'LEFT'] as const
+  yield* drop(...notesOf(layout, name), ...folders.map((folder) => layout.at(folder, name)))
+}
+
+/** Of an item with as many attempts, what was noted of them. */
+function notesOf(layout: Layout, name: string): readonly string[] {
+  const stint = parseStint(name)
+  return stint !== undefined && stint.attempt > layout.attemptStep ? [layout.latest(stint)] : []
 }
 
 /** Once: who comes later must not write another token. */

@@ -4,7 +4,7 @@ import { keyTooLong } from '../key-limits.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, stateText } from '../object-texts.js'
 import { parseStint } from '../stint-name.js'
-import { look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
+import { again, look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd } from './end-stint.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
 import { trace, type Place } from './trace.js'
@@ -90,26 +90,31 @@ function* firstOf(index: string): Protocol<string | undefined> {
  * @returns `undefined` when it was removed
  */
 export function* settledPlace(layout: Layout, index: string, first: string): Protocol<Place | undefined> {
-  const place = yield* trace(layout, first)
-  if (place === undefined) return undefined
-  if (place.at === 'GONE') {
-    yield* finishRemoval(layout, place)
-    return undefined
+  for (;;) {
+    const place = yield* trace(layout, first)
+    if (place === undefined) return undefined
+    if (place.at === 'GONE') {
+      yield* finishRemoval(layout, place)
+      return undefined
+    }
+    if (place.at !== 'WAITING') return place
+    const completion = yield* completeWaiting(layout, index, place)
+    if (completion === 'taken back') return undefined
+    if (completion !== 'moved on') return place
+    yield* again(layout.at('WAITING', place.name))
   }
-  if (place.at === 'WAITING' && (yield* completeWaiting(layout, index, place)) === 'taken back')
-    return undefined
-  return place
 }
 
 /** What was done about an item that is in WAITING and may have no object there. */
-type Completion = 'finished' | 'taken back' | 'was there'
+type Completion = 'finished' | 'taken back' | 'was there' | 'moved on'
 
 /** Makes the object under WAITING if whoever had to died before. */
 function* completeWaiting(layout: Layout, index: string, place: Place): Protocol<Completion> {
   const { name, previous } = place
   if (yield* look(layout.at('WAITING', name))) return 'was there'
-  // Claimed in the meantime, most likely: then there is nothing to be done.
-  if (yield* look(layout.at('PROCESSING', name))) return 'was there'
+  // Claimed in the meantime, or ended: then there is nothing to be done. What is created now would be of a stint that is over.
+  if (yield* look(layout.at('PROCESSING', name))) return 'moved on'
+  if (yield* look(layout.at('SUCCESS', name))) return 'moved on'
   if (previous === undefined) return yield* completePut(layout, index, name)
   yield* completeMove(layout, previous, place.after)
   return 'finished'

@@ -1,6 +1,7 @@
 import type { Layout } from '../layout.js'
 import { parseStint, type Stint } from '../stint-name.js'
 import { look, type Protocol, type StoredObject } from '../storage-op.js'
+import { noteAttempt, notedAfter } from './latest-attempt.js'
 
 /** Where an item is: its current stint, and the stage of it. */
 export interface Place {
@@ -23,23 +24,48 @@ export interface Place {
  * - PROCESSING found, no end: it was being processed between the two.
  */
 export function* trace(layout: Layout, first: string): Protocol<Place | undefined> {
-  let name = first
-  let attempt = 0
-  let link: Pick<Place, 'after' | 'previous'> = {}
+  const walk: Walk = { name: first, attempt: 0, since: 1, link: {} }
   for (;;) {
-    const stint = parseStint(name)
+    const stint = parseStint(walk.name)
     // Each stint's attempt is higher than the last one's: whatever is damaged, the walk ends.
-    if (stint === undefined || stint.attempt <= attempt) return undefined
-    attempt = stint.attempt
-    const here = { name, stint, ...link }
-    const claim = yield* look(layout.at('PROCESSING', name))
-    const end = yield* look(layout.at('SUCCESS', name))
-    if (end === undefined) return { at: beforeEnd(claim), ...here }
-    const next = yield* afterEnd(layout, name, end)
-    if (next === 'SUCCESS' || next === 'FAIL' || next === 'GONE') return { at: next, ...here }
-    link = { after: next.after, previous: name }
-    name = next.name
+    if (stint === undefined || stint.attempt <= walk.attempt) return undefined
+    walk.attempt = stint.attempt
+    if (stint.attempt === layout.attemptStep + 1 && (yield* skipAhead(layout, walk, stint))) continue
+    const here = { name: walk.name, stint, ...walk.link }
+    const claim = yield* look(layout.at('PROCESSING', walk.name))
+    const end = yield* look(layout.at('SUCCESS', walk.name))
+    const next = end === undefined ? beforeEnd(claim) : yield* afterEnd(layout, walk.name, end)
+    if (typeof next === 'string') {
+      yield* shorten(layout, walk)
+      return { at: next, ...here }
+    }
+    if (stint.attempt % layout.attemptStep === 0) walk.noted = walk.name
+    walk.link = { after: next.after, previous: walk.name }
+    walk.name = next.name
   }
+}
+
+interface Walk {
+  name: string
+  attempt: number
+  /** The attempt that it went on from without a gap. */
+  since: number
+  link: Pick<Place, 'after' | 'previous'>
+  /** The last attempt that was to be noted. */
+  noted?: string
+}
+
+/** Once, and only where there are more attempts than are worth a look. */
+function* skipAhead(layout: Layout, walk: Walk, stint: Stint): Protocol<boolean> {
+  const name = yield* notedAfter(layout, stint)
+  if (name === undefined) return false
+  Object.assign(walk, { name, since: parseStint(name)?.attempt ?? 1, link: {} })
+  return true
+}
+
+/** What was noted last was set back by a late request, or is missing: the next search shall not walk as far. */
+function* shorten(layout: Layout, { attempt, since, noted }: Walk): Protocol<void> {
+  if (noted !== undefined && attempt - since > 2 * layout.attemptStep) yield* noteAttempt(layout, noted)
 }
 
 /** An empty claim is that of a `remove`. */

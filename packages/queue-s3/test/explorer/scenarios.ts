@@ -22,8 +22,8 @@ import {
 import type { Scenario } from './explore.js'
 import { refusingNames } from './model-store.js'
 
-/** One queue, of one item whose key is `a`. */
-export const layout = new Layout('', 'q')
+/** One queue, of one item whose key is `a`. Every attempt is noted. */
+export const layout = new Layout('', 'q', 1)
 
 /** Changes a protocol into one that is known to be wrong. */
 export type Mutation = <T>(protocol: Protocol<T>, role: string) => Protocol<T>
@@ -92,7 +92,7 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     put: () => [
       // A layout of its own: what it learns of the store must not reach the others.
       made(role, 'producer', () =>
-        putItem(new Layout('', 'q'), 'a', (generation) => entryOf(slot, generation)),
+        putItem(new Layout('', 'q', 1), 'a', (generation) => entryOf(slot, generation)),
       ),
     ],
     'put again': () => programs.put(),
