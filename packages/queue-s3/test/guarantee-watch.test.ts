@@ -243,15 +243,15 @@ describe('versioning is switched on under running processes, and voids the condi
     expect((await errorOf(queue.get(1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   })
 
-  test('a probe that gets no answer is no verdict: moves wait, and the next one tells', async () => {
+  test('a probe that cannot be carried out is no verdict: moves are refused for its reason, and the next one tells', async () => {
     const { server, clock, open } = await placeOf(CEPH)
-    const { queue, endpoint } = await open({ timeoutMs: 200 })
+    const { queue, endpoint } = await open()
     server.setVersioning('Enabled')
     endpoint.onRequest = ({ operation }) =>
-      operation === 'ListObjectsV2' ? answerWith('InternalError') : undefined
+      operation === 'ListObjectsV2' ? answerWith('AccessDenied') : undefined
     expect((await errorOf(queue.put('a', 1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
     const refusal = async () => (await errorOf(queue.put('b', 1))).message
-    await expect.poll(refusal).toMatch(/Moves are stopped.*InternalError/s)
+    await expect.poll(refusal).toMatch(/Moves are stopped.*permission was refused/s)
     endpoint.onRequest = undefined
     server.setVersioning('Suspended')
     await clock.advance(5_000)
