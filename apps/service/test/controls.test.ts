@@ -13,7 +13,7 @@ let service: ReturnType<Sandbox['start']>
 /** A worker whose jobs are lines of a file: `+` a send began, `=` its job started, `!` it was told to end. */
 const WORKER = `
   import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-  const FILE = 'jobs.txt'
+  const FILE = new URL('jobs.txt', import.meta.url)
   const { SEND_MS = '0' } = process.env
   const lines = (kind) => (existsSync(FILE) ? readFileSync(FILE, 'utf8').split('\\n') : []).filter((line) => line[0] === kind).map((line) => line.slice(1))
   const keyOf = ({ id, uid, attempt }) => JSON.stringify({ id, uid, attempt })
@@ -81,7 +81,8 @@ test('pause and cancel --all while 400 are sent: when it returns no job runs, an
   expect((await box.run(['pause'])).code).toBe(0)
   expect(await box.run(['cancel', '--all', '--yes'])).toMatchObject({ code: 0 })
   const started = await lines('=')
-  expect(started.toSorted()).toEqual((await lines('!')).toSorted())
+  // The service may have told some of them, too.
+  expect([...new Set(await lines('!'))].toSorted()).toEqual(started.toSorted())
   const begun = (await lines('+')).length
   await sleep(2_500)
   expect([(await lines('=')).length, (await lines('+')).length]).toEqual([started.length, begun])
