@@ -130,7 +130,9 @@ class Stand {
     const ms = this.#time.now() - beganMs
     const [requests, writes] = [this.#endpoint.requests.length, this.#endpoint.counts().PutObject]
     return [
-      ...(ms > BUSY_FACTOR * (this.#queue.supports.longestCallMs ?? 0) ? [`${name} took ${Math.round(ms)} ms`] : []),
+      ...(ms > BUSY_FACTOR * (this.#queue.supports.longestCallMs ?? 0)
+        ? [`${name} took ${Math.round(ms)} ms`]
+        : []),
       ...(requests > MAX_REQUESTS ? [`${name} sent ${requests} requests`] : []),
       ...(writes > MAX_WRITES ? [`${name} sent ${writes} writes`] : []),
       ...(end === undefined || this.#isFit(end.error) ? [] : [`${name}: ${String(end.error)}`]),
