@@ -226,7 +226,9 @@ export class S3Sender {
     if (leftMs <= 0 || tries > maxTries) throw errorOf()
     if (tries <= freeTries) return
     const waitMs = jitteredMs(tries, { baseMs, maxMs: leftMs })
-    patience.spend(waitMs)
+    const beganAt = this.nowMs()
     await pause(waitMs)
+    // As long as it was: on a busy machine a timer is late, each time.
+    patience.spend(Math.max(waitMs, this.nowMs() - beganAt))
   }
 }

@@ -71,7 +71,15 @@ describe('an id that was put and removed a thousand times', () => {
   })
 })
 
-const EMPTY = { status: 200, headers: {} }
+/** The answer of a store to HEAD of an empty object. */
+const EMPTY = {
+  status: 200,
+  headers: {
+    etag: '"d41d8cd98f00b204e9800998ecf8427e"',
+    'last-modified': 'Sun, 01 Nov 2026 10:00:00 GMT',
+    'content-length': '0',
+  },
+}
 
 /** LIST under WAITING for ever as it was. */
 function lateListing(names: readonly string[]): (request: S3Request) => S3Fault | undefined {

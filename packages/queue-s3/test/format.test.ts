@@ -198,7 +198,7 @@ describe('what a later version may add', () => {
 
 describe('a process that has the queue open when a newer version changes its layout', () => {
   test.each([
-    ['needs more', { ...SOUND, needs: ['draft-2', 'blobs'] }, /needs "blobs"/],
+    ['needs more', { ...SOUND, needs: ['draft-3', 'blobs'] }, /needs "blobs"/],
     ['is of another draft', { ...SOUND, needs: ['draft-9'] }, /needs "draft-9"/],
     ['is of a later format', { ...SOUND, format: 3 }, /of format 3/],
   ] as const)('that now %s, ends at its next renewal, with what is different', async (_, settings, said) => {

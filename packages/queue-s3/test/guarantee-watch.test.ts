@@ -13,6 +13,8 @@ import { openQueue, type S3Queue } from '../src/index.js'
 import { forgetProbes } from '../src/probe/probe-memory.js'
 import { optionsOn, probedOn } from './s3-harness.js'
 
+/** A probe of 25 requests is over before, however busy the machine is. */
+const LONG_MS = 60_000
 const HOUR_MS = 3_600_000
 const CEPH = { rules: s3Stores.radosgw16.rules }
 const opened: { close(): Promise<void> }[] = []
@@ -251,7 +253,7 @@ describe('versioning is switched on under running processes, and voids the condi
       operation === 'ListObjectsV2' ? answerWith('AccessDenied') : undefined
     expect((await errorOf(queue.put('a', 1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
     const refusal = async () => (await errorOf(queue.put('b', 1))).message
-    await expect.poll(refusal).toMatch(/Moves are stopped.*permission was refused/s)
+    await expect.poll(refusal, { timeout: LONG_MS }).toMatch(/Moves are stopped.*permission was refused/s)
     endpoint.onRequest = undefined
     server.setVersioning('Suspended')
     await clock.advance(5_000)
@@ -355,7 +357,7 @@ describe('when a probe runs beside the work', () => {
         : undefined
     await clock.advance(HOUR_MS)
     await queue.put('b', 1)
-    await expect.poll(() => lines.map(({ level }) => level)).toContain('error')
+    await expect.poll(() => lines.map(({ level }) => level), { timeout: LONG_MS }).toContain('error')
     expect((await errorOf(queue.put('c', 1))).message).toMatch(/Moves are stopped.*the store ignores it/s)
     endpoint.onRequest = undefined
     await clock.advance(5_000)

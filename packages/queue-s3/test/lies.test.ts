@@ -11,6 +11,8 @@ const TIMEOUT_MS = 300
 const MAX_REQUESTS = 100
 const MAX_WRITES = 30
 const LONG_MS = 600_000
+/** A call that has no end never gets this far; how fast one ends is not for a machine to tell that does much else. */
+const BUSY_FACTOR = 4
 
 let server: S3Server
 
@@ -128,7 +130,9 @@ class Stand {
     const ms = this.#time.now() - beganMs
     const [requests, writes] = [this.#endpoint.requests.length, this.#endpoint.counts().PutObject]
     return [
-      ...(ms > (this.#queue.supports.longestCallMs ?? 0) ? [`${name} took ${Math.round(ms)} ms`] : []),
+      ...(ms > BUSY_FACTOR * (this.#queue.supports.longestCallMs ?? 0)
+        ? [`${name} took ${Math.round(ms)} ms`]
+        : []),
       ...(requests > MAX_REQUESTS ? [`${name} sent ${requests} requests`] : []),
       ...(writes > MAX_WRITES ? [`${name} sent ${writes} writes`] : []),
       ...(end === undefined || this.#isFit(end.error) ? [] : [`${name}: ${String(end.error)}`]),

@@ -69,6 +69,18 @@ function page(keys: readonly string[], isTruncated: boolean): S3Fault {
   return xml('ListBucketResult', `<IsTruncated>${isTruncated}</IsTruncated>${contents.join('')}`)
 }
 
+/** An answer to HEAD that has all that a store's has. */
+function head(etag: string, bytes: number): S3Fault {
+  const modified = { etag: `"${etag}"`, 'last-modified': 'Sun, 01 Nov 2026 10:00:00 GMT' }
+  return answer('', { ...modified, 'content-length': String(bytes) })
+}
+
+/** DeleteObjects that is answered, names each of its keys as deleted, and does nothing. */
+function keepKeys({ body }: S3Request): S3Fault {
+  const keys = body.toString().match(/<Key>[^<]*<\/Key>/g) ?? []
+  return xml('DeleteResult', keys.map((key) => `<Deleted>${key}</Deleted>`).join(''))
+}
+
 /** DeleteObjects that is answered, and refuses each of its keys. */
 export function refuseKeys({ body }: S3Request): S3Fault {
   const keys = body.toString().match(/<Key>[^<]*<\/Key>/g) ?? []
@@ -137,8 +149,9 @@ export const lies: readonly Lie[] = [
   everySecond(lie('all fails', [...READS, ...WRITES, ...LISTS], answerWith('InternalError'))),
   lie('nothing is there', READS, NO_KEY),
   lie('nothing is there for HEAD', ['HeadObject'], NO_KEY),
-  lie('all is there for HEAD', ['HeadObject'], answer('', { 'content-length': '10' })),
-  lie('all is there and empty for HEAD', ['HeadObject'], answer()),
+  lie('all is there for HEAD', ['HeadObject'], head('0123456789abcdef0123456789abcdef', 10)),
+  lie('all is there and empty for HEAD', ['HeadObject'], head('d41d8cd98f00b204e9800998ecf8427e', 0)),
+  lie('HEAD is answered without a head', ['HeadObject'], answer()),
   lie('nothing is there for GET', ['GetObject'], NO_KEY),
   lie('all is cut off', ['GetObject'], answer('{"sluice":1,"id')),
   lie('listings fail', LISTS, answerWith('InternalError')),
@@ -150,7 +163,8 @@ export const lies: readonly Lie[] = [
   lie('deletions of keys are refused', DELETIONS, refuseKeys),
   lie('deletions fail', DELETIONS, answerWith('InternalError')),
   lie('deletions hang', DELETIONS, HELD),
-  lie('deletions are answered and not done', DELETIONS, xml('DeleteResult', '')),
+  lie('deletions are answered and not done', DELETIONS, keepKeys),
+  lie('deletions are answered without their keys', DELETIONS, xml('DeleteResult', '')),
   { title: 'all is slow', latencyMs: 250 },
   deleted('ITEMS'),
   deleted('WAITING'),

@@ -69,6 +69,11 @@ function storeAt(endpoint: string, timeoutMs: number): S3Store {
   return store
 }
 
+/** Without it an answer is not believed. */
+const HEAD = { etag: '"e-1"', 'last-modified': 'Sun, 01 Nov 2026 10:00:00 GMT' }
+/** What is no object of a queue may have any content. */
+const OTHER = 'r/other/a'
+
 const never = new AbortController().signal
 
 /** When a watch ends the request whose bytes go as told, in turns of `stepMs`. */
@@ -97,16 +102,16 @@ describe('a request', () => {
       count += 1
       // Half of it: today's limit was a third.
       await pause(1_000)
-      reply.end('late')
+      reply.writeHead(200, HEAD).end('late')
     })
     const store = storeAt(url, 2_000)
-    const { object } = await store.send({ do: 'read', key: 'r/ITEMS/a' }, store.patience())
+    const { object } = await store.send({ do: 'read', key: OTHER }, store.patience())
     expect([object?.content, count]).toEqual(['late', 1])
   })
 
   test('whose answer comes slowly, for longer than timeoutMs, is waited for as long as bytes come', async () => {
     const url = await serverOf(async (_, reply) => {
-      reply.writeHead(200, { 'content-length': 8 * 65_536 })
+      reply.writeHead(200, { ...HEAD, 'content-length': 8 * 65_536 })
       for (let piece = 0; piece < 8; piece++) {
         reply.write(Buffer.alloc(65_536, 'x'))
         await pause(150)
@@ -114,7 +119,7 @@ describe('a request', () => {
       reply.end()
     })
     const store = storeAt(url, 300)
-    const { object } = await store.send({ do: 'read', key: 'r/ITEMS/a' }, store.patience())
+    const { object } = await store.send({ do: 'read', key: OTHER }, store.patience())
     expect(object?.content).toHaveLength(8 * 65_536)
   })
 
@@ -143,7 +148,7 @@ describe('a request', () => {
       let bytes = 0
       for await (const piece of incoming) bytes += Buffer.isBuffer(piece) ? piece.length : 0
       got.push(bytes, Number(incoming.headers['content-length']))
-      reply.end()
+      reply.writeHead(200, HEAD).end()
     })
     const store = storeAt(url, 5_000)
     const content = 'é'.repeat(500_000)

@@ -55,6 +55,7 @@ export async function s3Harness(): Promise<QueueHarness> {
   return {
     open,
     passTime: (ms) => clock.advance(ms),
+    setClockBack: async (ms) => clock.setBack(ms),
     openCrashing: async (point) => {
       const endpoint = await server.addEndpoint()
       const queue = await openQueue({ ...optionsOn(server, endpoint), clock })

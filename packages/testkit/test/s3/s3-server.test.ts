@@ -197,8 +197,16 @@ describe('counts', () => {
   })
 
   test('know the most that were under way at once', async () => {
-    await start({ latencyMs: 20 })
+    await start()
+    const { promise: until, resolve } = Promise.withResolvers<void>()
+    server.main.onRequest = ({ index }) => {
+      if (index === 7) resolve()
+      return { do: 'hold', until }
+    }
     await Promise.all(Array.from({ length: 8 }, (_, n) => put(`key-${n}`)))
+    expect(server.main.maxInFlight).toBe(8)
+    server.main.onRequest = undefined
+    await put('key-8')
     expect(server.main.maxInFlight).toBe(8)
   })
 
