@@ -3,7 +3,7 @@ import type { TableNames } from './tables.js'
 /**
  * Version 4: the leases have a table of another name, and the table of the old name refuses every write with these words. A process that was started with an
  * older release does not ask for the version again, and would go on for as long as its statements happen to fit; so it ends at its next lease. From
- * this version on each lease reads the version itself: see `leaseStatement` in `sql-leases.ts`.
+ * this version on each lease reads the version itself: see `SqlLeases`.
  *
  * Beside that a lease says how long it lives, so that one whose holder is dead ends whatever becomes of the storage's clock.
  *
@@ -26,6 +26,11 @@ export function postgresRefusesOlder(t: TableNames): string[] {
     `alter table ${leases} rename to ${t.leases}`,
     `create table ${leases} (like ${t.leases} including all)`,
     `insert into ${leases} (${COLUMNS}) select ${COLUMNS} from ${t.leases}`,
+    // A role that owns nothing would else be told that it lacks a privilege, before the trigger has its say.
+    `do $$ declare held record; begin
+      for held in select privilege_type as privilege, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
+        from pg_catalog.pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) where oid = '${t.leases}'::regclass
+      loop execute format('grant %s on ${leases} to %s', held.privilege, held.role); end loop; end $$`,
     `create function ${refusal}() returns trigger language plpgsql as
       $$ begin raise exception '${REFUSAL}'; end $$`,
     // For each statement, so that an update of a row that isn't there is refused as well.

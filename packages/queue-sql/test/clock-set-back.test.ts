@@ -184,7 +184,7 @@ describe('the lease of a dispatcher', () => {
 
   test('that an older release wrote, without a ttl, ends by the clock alone', async () => {
     await taken(await open(), 'old', 100)
-    query('update sluice_leases set ttl_ms = null')
+    query('update sluice_leases_4 set ttl_ms = null')
     offMs = -HOUR_MS
     const observer = await open()
     expect(await observer.lease('dispatcher', 'you', 100)).toBeUndefined()

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turnOfOthers } from 'node:timers/promises'
 import { STAGES, type ItemHead, type Queue, type QueueItem, type Stage } from '@sluice/core'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../src/open-sql-queue.js'
@@ -102,6 +103,8 @@ async function workUntilRefused(
       return { id: item.id, attempt: item.attempt, stage: stages[index] ?? 'SUCCESS' }
     })
     await queue.settle(moves).catch(ignored)
+    // SQLite answers without a turn of the event loop, so that a process that waits for a lock would never wake in this one.
+    await turnOfOthers()
   }
   throw new Error('the older one was never refused')
 }

@@ -4,8 +4,10 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openQueue } from '../src/index.js'
 import { neededGrants } from '../src/postgres-grants.js'
+import { SCHEMA_VERSION } from '../src/schema.js'
 import { tableNames } from '../src/tables.js'
 import { leased, reads, writes } from './support/every-call.js'
+import { oldVersion } from './support/old-version.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
 const url = inject('postgresUrl')
@@ -114,11 +116,29 @@ describe('a role that has what the documentation says, and owns nothing', () => 
   })
 
   test('tables of an older version are upgraded by their owner', async () => {
-    await admin.query(`update ${tablePrefix}schema set version = 2`)
+    await admin.query(`update ${tablePrefix}schema set version = ${SCHEMA_VERSION - 1}`)
     const error: unknown = await open(role).catch((reason: unknown) => reason)
-    await admin.query(`update ${tablePrefix}schema set version = 3`)
+    await admin.query(`update ${tablePrefix}schema set version = ${SCHEMA_VERSION}`)
     expect(error).toMatchObject({ code: 'SLUICE_QUEUE_DENIED' })
     expect(String(error)).toMatch(/grant create on|is not the owner of the tables/)
+  })
+
+  test('an older release that runs as such a role is told of an upgrade at its next lease', async () => {
+    const openOlder = async (user: string, prefix: string): Promise<Queue> => {
+      const options = { name: 'work', url: urlOf(user), tablePrefix: prefix, poolSize: 1 }
+      const queue = await (await oldVersion('schema-3'))(options)
+      opened.push(queue)
+      return queue
+    }
+    const prefix = freshPrefix()
+    await openOlder('', prefix)
+    await admin.query(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`)
+    const older = await openOlder(role, prefix)
+    const lease = await older.lease('dispatcher', 'me', 60_000)
+    await open('', { tablePrefix: prefix })
+    const told = { message: expect.stringContaining('a newer @sluice/queue-sql has upgraded the tables') }
+    await expect(lease?.renew()).rejects.toMatchObject(told)
+    await expect(older.lease('another', 'me', 60_000)).rejects.toMatchObject(told)
   })
 
   test('a database that it may not connect to is named with the privilege', async () => {

@@ -88,7 +88,7 @@ describe('a url that names a file', () => {
     ['\u{1f600}"\'.db', '\u{1f600}"\'.db'],
   ])('%j is that file, to the letter, also after the process went elsewhere', async (path, name) => {
     const queue = await open(path)
-    expect(queue.supports).toMatchObject({ durable: true, multiProcess: true })
+    expect(queue.supports).toMatchObject({ durable: true, sharedBy: 'machine' })
     expect(statSync(join(directory, name)).size).toBeGreaterThan(0)
     process.chdir('/')
     await queue.put('one', 1)
