@@ -11,6 +11,7 @@ import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
 import { DispatcherRecord } from './records/dispatcher-record.js'
+import { KnownWorker } from './records/known-worker.js'
 import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
@@ -106,8 +107,8 @@ export class WorkQueue {
    * The lease is renewed while it runs, however long a call takes. A tick of which a call has stalled ends all the same: the call is given up, the
    * lease given back, and ticks do nothing for as long as the lease lives, so that another engine can go on.
    *
-   * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
-   * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+   * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, SLUICE_CONFIG_INVALID when the
+   * worker is another one than before and `acceptNewWorker` is not set, and whatever a queue throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
    * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call that was given up has still not ended
    */
   tick(options: TickOptions = {}): Promise<TickResult> {
@@ -172,14 +173,17 @@ export class WorkQueue {
     const emit = (event: WorkEvent): void => this.#emit(event)
     const calls = new CallWatch(clock)
     const queue = watchedQueue(options.queue, calls)
+    const worker = watchedWorker(options.worker, calls)
+    const memory = new JobMemory(lost.graceMs, random)
+    const seen = new SeenJobs({ queue, logger })
     const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
     return {
       ...options,
       queue,
-      worker: watchedWorker(options.worker, calls),
+      worker,
       stallMs: stallSpanMs(options),
       rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
-      memory: new JobMemory(lost.graceMs, random),
+      memory,
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
@@ -189,7 +193,8 @@ export class WorkQueue {
       calls,
       record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
       unsent: new UnsentClaims(),
-      seen: new SeenJobs({ queue, logger }),
+      seen,
+      known: new KnownWorker({ ...options, queue, worker, memory, seen }),
       quiet: new QuietJobs({
         askAfterMs: options.jobs.askAfterMs,
         lookupsPerSecond: options.maxLookupsPerSecond,

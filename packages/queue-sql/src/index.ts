@@ -1,7 +1,8 @@
 /** A queue in PostgreSQL or SQLite. */
-import { checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
+import { baseDirOf, checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
-import { optionsSchema } from './sql-options.js'
+import { optionsSchema, type SqlQueueSettings } from './sql-options.js'
+import { withAbsolutePaths } from './url-paths.js'
 
 export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
@@ -11,17 +12,13 @@ export { SqlQueue } from './sql-queue.js'
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *
  * @param options as {@link optionsSchema} says: `{ name, url, poolSize?, tablePrefix?, timeoutMs?, … }`
- * @param use its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts
+ * @param use what the paths in `url` are relative to; its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file when the library of this Node.js has the
  * WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
-export async function openQueue(options: unknown, { logger }: QueueUse = {}): Promise<Queue> {
-  return openSqlQueue(
-    await checkOptions(optionsSchema, options, '@sluice/queue-sql'),
-    undefined,
-    warningsOf(logger),
-  )
+export async function openQueue(options: unknown, use: QueueUse = {}): Promise<Queue> {
+  return openSqlQueue(await settingsOf(options, use), undefined, warningsOf(use.logger))
 }
 
 /**
@@ -31,8 +28,14 @@ export async function openQueue(options: unknown, { logger }: QueueUse = {}): Pr
  * @param options as for {@link openQueue}
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
-export async function queueExists(options: unknown, { logger }: QueueUse = {}): Promise<boolean> {
-  return sqlQueueExists(await checkOptions(optionsSchema, options, '@sluice/queue-sql'), warningsOf(logger))
+export async function queueExists(options: unknown, use: QueueUse = {}): Promise<boolean> {
+  return sqlQueueExists(await settingsOf(options, use), warningsOf(use.logger))
+}
+
+async function settingsOf(options: unknown, use: QueueUse): Promise<SqlQueueSettings> {
+  const settings = await checkOptions(optionsSchema, options, '@sluice/queue-sql')
+  const baseDir = baseDirOf(use, 'url')
+  return baseDir === undefined ? settings : { ...settings, url: withAbsolutePaths(settings.url, baseDir) }
 }
 
 function warningsOf(logger: Logger = silentLogger): (text: string) => void {
