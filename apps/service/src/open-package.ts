@@ -34,10 +34,7 @@ export type OpenQueueOptions = OpenOptions & Omit<QueueUse, 'baseDir' | 'baseDir
  * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it brings no queue
  * or takes other options; whatever its `openQueue` rejects with
  */
-export async function openQueuePackage(
-  settings: PackageSettings,
-  options: OpenQueueOptions,
-): Promise<Queue> {
+export async function openQueuePackage(settings: PackageSettings, options: OpenQueueOptions): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
   return await found.openQueue(checked, useOf(options))
@@ -48,10 +45,7 @@ export async function openQueuePackage(
  *
  * @throws as {@link openQueuePackage}
  */
-export async function checkStorage(
-  settings: PackageSettings,
-  options: OpenQueueOptions,
-): Promise<void> {
+export async function checkStorage(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
   await found.checkStorage?.(checked, useOf(options))
@@ -80,10 +74,7 @@ function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent
  *
  * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
  */
-export async function assertQueueExists(
-  settings: PackageSettings,
-  options: OpenQueueOptions,
-): Promise<void> {
+export async function assertQueueExists(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   if (found.queueExists === undefined) return
   const given = await checkedOptions('queue', settings, withSchema(found, options))
@@ -146,7 +137,8 @@ function addressOf(settings: PackageSettings, options: OpenOptions): readonly [s
   const { protocol, host, pathname } = new URL(url)
   const place = options.placeOf?.(['queue', 'url'])
   const from = place === undefined ? '' : ` (queue.url in ${place})`
-  const address = host === '' ? `${protocol}${filePath(pathname, options)}` : `${protocol}//${host}${pathname}`
+  const address =
+    host === '' ? `${protocol}${filePath(pathname, options)}` : `${protocol}//${host}${pathname}`
   return [` at ${printable(address, 300)}${from}`, 'queue.url']
 }
 

@@ -144,7 +144,7 @@ test('a worker with another identity that knows one of the jobs is the same one;
 test('a package that is a file is looked for where its setting stands, and is told what its own paths are relative to', async () => {
   const worker = (name: string) =>
     `export const openWorker = async ({ name }, context) => { console.error('${name}', context.baseDir, context.baseDirOf(['dir']), context.baseDirOf(['other']));` +
-    "const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }"
+    'const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }'
   for (const dir of [home, other]) await writeFile(join(dir, 'worker.mjs'), worker(dir))
   const config = { queue: { package: 'memory', name: 'q' }, worker: { package: './worker.mjs', dir: 'x' } }
   await writeFile(join(home, CONFIG), JSON.stringify(config))

@@ -11,7 +11,10 @@ export function registerRun(program: Program, context: CommandContext): void {
     .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
     .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
     .option('--drain', 'the same')
-    .option('--new-worker', 'accept another worker than the queue was run with, while items are in PROCESSING')
+    .option(
+      '--new-worker',
+      'accept another worker than the queue was run with, while items are in PROCESSING',
+    )
     .option('-l, --limit <n>', 'most unfinished jobs (processing.limit)', wholeNumber(0))
     .option('--interval-ms <ms>', 'time between two ticks (service.intervalMs)', wholeNumber(10))
     .option('--log-level <level>', 'debug, info, warn, error or silent (log.level)')
@@ -23,7 +26,10 @@ export function registerRun(program: Program, context: CommandContext): void {
       if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
       if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
       if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
-      await run(context, { untilEmpty: untilEmpty === true || drain === true, acceptNewWorker: newWorker === true })
+      await run(context, {
+        untilEmpty: untilEmpty === true || drain === true,
+        acceptNewWorker: newWorker === true,
+      })
     })
 }
 

@@ -68,7 +68,10 @@ export class KnownWorker {
     const { known, asked } = await this.#knownItem(found)
     if (known !== undefined) {
       const job = refOf(known)
-      return logger.info({ ...fields, job }, 'the worker has a new identity, and knows the jobs: it is the same')
+      return logger.info(
+        { ...fields, job },
+        'the worker has a new identity, and knows the jobs: it is the same',
+      )
     }
     if (!acceptNewWorker) throw this.#refusal({ before, identity, found }, asked)
     // Not one may be taken for a job that was never sent: it may run at the other worker.

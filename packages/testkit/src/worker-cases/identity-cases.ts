@@ -52,6 +52,7 @@ async function identityOf(worker: Worker): Promise<string> {
 
 async function elsewhere(harness: WorkerHarness): Promise<Worker> {
   const worker = await harness.openElsewhere?.()
-  if (worker === undefined) throw new Error('supports.identity is true, so the harness must have openElsewhere')
+  if (worker === undefined)
+    throw new Error('supports.identity is true, so the harness must have openElsewhere')
   return worker
 }
