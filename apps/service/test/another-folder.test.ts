@@ -72,7 +72,7 @@ test('a service that is started from another folder finds the same queue and the
   running.push(service)
   await appendFile(join(home, 'go'), '')
   const { exitCode, stderr } = await service
-  expect(exitCode, stderr).toBe(0)
+  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
   expect(await starts()).toEqual([`a ${home}`, `b ${home}`])
   expect(await readdir(other)).toEqual([])
   expect((await readdir(home)).toSorted()).toEqual(
@@ -88,7 +88,7 @@ test('a path of a flag, --set or a variable is relative to the working directory
     [[], { SLUICE_QUEUE_URL: 'sqlite:variable.db' }],
   ] as const) {
     const { code, err } = await box.run(['put', 'a', '{}', ...config, ...args], { cwd: other, env })
-    expect(code, err).toBe(0)
+    expect({ code, err }).toMatchObject({ code: 0 })
   }
   expect((await readdir(other)).filter((name) => name.endsWith('.db')).toSorted()).toEqual([
     'set.db',
@@ -109,7 +109,7 @@ test('another worker is refused while items are in PROCESSING, with their number
   expect(JSON.stringify(await sizes(home))).toContain('"PROCESSING":2')
   // The lease was given back: this one does not wait for it.
   const accepted = await box.spawn([...elsewhere, '--new-worker'], { cwd: home })
-  expect(accepted.code, accepted.err).toBe(0)
+  expect(accepted).toMatchObject({ code: 0 })
   expect(accepted.err).toContain('a new worker was accepted')
   expect(JSON.stringify(await sizes(home))).toContain('"FAIL":2')
   const { out } = await box.run(['show', 'a', '--json'], { cwd: home })
@@ -117,7 +117,7 @@ test('another worker is refused while items are in PROCESSING, with their number
   expect(await starts()).toHaveLength(2)
   // Nothing is in PROCESSING: the way back is only noted.
   const back = await box.spawn(['run', '--until-empty', '--log-format', 'json'], { cwd: home })
-  expect(back.code, back.err).toBe(0)
+  expect(back).toMatchObject({ code: 0 })
   expect(back.err).toContain('the worker is another one than before; nothing was in PROCESSING')
 })
 
@@ -128,7 +128,7 @@ test('a worker with another identity that knows one of the jobs is the same one;
   await rm(join(jobs, queue, 'identity'))
   await appendFile(join(home, 'go'), '')
   const { code, err } = await box.spawn(['run', '--until-empty', '--log-format', 'json'], { cwd: home })
-  expect(code, err).toBe(0)
+  expect({ code, err }).toMatchObject({ code: 0 })
   expect(err).toContain('the worker has a new identity, and knows the jobs: it is the same')
   expect(await starts()).toHaveLength(2)
   await rename(jobs, join(home, 'moved'))
@@ -136,16 +136,18 @@ test('a worker with another identity that knows one of the jobs is the same one;
     ['run', '--until-empty', '--set', 'worker.dir=moved', '--log-format', 'json'],
     { cwd: home },
   )
-  expect(moved.code, moved.err).toBe(0)
+  expect(moved).toMatchObject({ code: 0 })
   expect(moved.err).not.toContain('another one than before')
   await expect(access(jobs)).rejects.toThrow('ENOENT')
 })
 
+/** A worker that says where it is, and what its paths are relative to. */
+const workerModule = (name: string): string =>
+  `export const openWorker = async ({ name }, context) => { console.error('${name}', context.baseDir, context.baseDirOf(['dir']), context.baseDirOf(['other']));` +
+  'const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }'
+
 test('a package that is a file is looked for where its setting stands, and is told what its own paths are relative to', async () => {
-  const worker = (name: string) =>
-    `export const openWorker = async ({ name }, context) => { console.error('${name}', context.baseDir, context.baseDirOf(['dir']), context.baseDirOf(['other']));` +
-    'const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }'
-  for (const dir of [home, other]) await writeFile(join(dir, 'worker.mjs'), worker(dir))
+  for (const dir of [home, other]) await writeFile(join(dir, 'worker.mjs'), workerModule(dir))
   const config = { queue: { package: 'memory', name: 'q' }, worker: { package: './worker.mjs', dir: 'x' } }
   await writeFile(join(home, CONFIG), JSON.stringify(config))
   const run = ['run', '--until-empty', '-c', `../home/${CONFIG}`]

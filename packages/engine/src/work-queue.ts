@@ -169,21 +169,18 @@ export class WorkQueue {
 
   #newEngine(options: CheckedOptions): Engine {
     const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
-    const { pendingTimeoutMs } = options.jobs
+    const { pendingTimeoutMs, askAfterMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
     const calls = new CallWatch(clock)
     const queue = watchedQueue(options.queue, calls)
-    const worker = watchedWorker(options.worker, calls)
-    const memory = new JobMemory(lost.graceMs, random)
-    const seen = new SeenJobs({ queue, logger })
     const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
     return {
       ...options,
       queue,
-      worker,
+      worker: watchedWorker(options.worker, calls),
       stallMs: stallSpanMs(options),
       rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
-      memory,
+      memory: new JobMemory(lost.graceMs, random),
       running: new RunningJobs(),
       polls: new PollState({ logger, emit }),
       lookups: new LookupBudget(options.maxLookupsPerSecond),
@@ -193,12 +190,9 @@ export class WorkQueue {
       calls,
       record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
       unsent: new UnsentClaims(),
-      seen,
-      known: new KnownWorker({ ...options, queue, worker, memory, seen }),
-      quiet: new QuietJobs({
-        askAfterMs: options.jobs.askAfterMs,
-        lookupsPerSecond: options.maxLookupsPerSecond,
-      }),
+      seen: new SeenJobs({ queue, logger }),
+      known: new KnownWorker(),
+      quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: options.maxLookupsPerSecond }),
       told: {
         orphans: new Map(),
         movedOn: new Set(),
@@ -275,7 +269,7 @@ export class WorkQueue {
   }
 
   async #pass(engine: Engine, tally: Tally): Promise<void> {
-    if (!(await engine.lease.take())) return
+    if (!(await engine.lease.take())) return engine.known.foresee(engine)
     this.#noteRole(tally)
     const readAtMs = this.clock.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.

@@ -220,13 +220,15 @@ test('flags win over the environment, it over the file, it over the defaults', a
   expect((await load({ files })).config.processing.limit).toBe(1)
 })
 
+/** What paths in these settings are relative to; `cwd` for the working directory. */
+async function bases(given: Given, ...paths: readonly string[]): Promise<readonly string[]> {
+  const loaded = await load(given)
+  const dirs = paths.map((path) => loaded.baseDirOf(path.split('.')))
+  return dirs.map((dir) => (dir === cwd ? 'cwd' : dir))
+}
+
 describe('a relative path is relative to where it was given last', () => {
   const FLAG = { path: 'worker.dir', value: 'flag', flag: '--set worker.dir' }
-
-  async function bases(given: Given, ...paths: readonly string[]): Promise<readonly string[]> {
-    const { baseDirOf } = await load(given)
-    return paths.map((path) => (baseDirOf(path.split('.')) === cwd ? 'cwd' : baseDirOf(path.split('.'))))
-  }
 
   test.each(['yaml', 'json', 'toml', 'mjs'])('of a file ending in .%s: its folder', async (extension) => {
     const text = {

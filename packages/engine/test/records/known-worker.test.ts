@@ -204,13 +204,37 @@ test('what was accepted stays lost across a restart within the grace', async () 
   expect(await next.tick()).toMatchObject({ sent: 0, lost: 1 })
 })
 
-test('a standby with another worker is refused when it takes over, and not before', async () => {
+test('a standby is held to it at its first tick, and reads the document once', async () => {
   const world = new World()
   await world.put(1)
   const first = world.engine({ ...OPTIONS, worker: here(world) })
   await first.tick()
+  const calls: string[] = []
+  const { queue } = wrapped(world, (_, name, call, document) => {
+    if (name !== 'lease') calls.push(document ?? name)
+    return call()
+  })
+  const good = world.engine({ ...OPTIONS, queue, worker: here(world) })
+  for (let tick = 0; tick < 3; tick++) expect(await good.tick()).toMatchObject({ role: 'standby' })
+  expect(calls).toEqual([WORKER_DOCUMENT])
+  const renamed = world.engine({ ...OPTIONS, worker: here(world, 'renamed') })
+  expect(await renamed.tick()).toMatchObject({ role: 'standby' })
+  const wrong = world.engine({ ...OPTIONS, worker: elsewhere(world) })
+  expect((await refusal(wrong.tick())).message).toContain('1 item is in PROCESSING')
+  // Nothing was noted: it is the dispatcher's.
+  expect(await noted(world)).toEqual({ identity: 'here' })
+  expect(await first.tick()).toMatchObject({ role: 'dispatcher', processing: 1 })
+})
+
+test('a standby with another worker is held to it when it takes over, too', async () => {
+  const world = new World()
+  const first = world.engine({ ...OPTIONS, worker: here(world) })
+  await first.tick()
   const standby = world.engine({ ...OPTIONS, worker: elsewhere(world) })
+  // Nothing is in PROCESSING yet.
   expect(await standby.tick()).toMatchObject({ role: 'standby' })
+  await world.put(1)
+  await first.tick()
   await world.clock.advance(10_000)
   expect((await refusal(standby.tick())).code).toBe('SLUICE_CONFIG_INVALID')
 })
@@ -235,7 +259,7 @@ test.each([
 ] as const)('a note that cannot be read: %s', async (code, expected) => {
   const world = new World()
   await world.put(1)
-  const queue: Queue = wrapped(world, (_, name, call, document) => {
+  const queue: Queue = wrapped(world, (_, __, call, document) => {
     if (document === WORKER_DOCUMENT) return Promise.reject(new SluiceError(code, 'not this document'))
     return call()
   }).queue
