@@ -12,8 +12,9 @@ let other: string
 const running: ReturnType<Sandbox['start']>[] = []
 
 const CONFIG = 'sluice.config.json'
-/** Says that it starts, and where, and ends when it is let go. */
-const JOB = '#!/bin/sh\necho "$1 $PWD" >> starts.log\nuntil [ -e go ]; do sleep 0.05; done\n'
+/** Says that it starts, and where, and ends when it is let go, or its folder is gone. */
+const JOB =
+  '#!/bin/sh\necho "$1 $PWD" >> starts.log\nuntil [ -e go ] || [ ! -e job.sh ]; do sleep 0.05; done\n'
 
 beforeEach(async () => {
   box = await Sandbox.open()
@@ -34,8 +35,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const service of running.splice(0)) service.kill('SIGKILL')
-  // The jobs outlive their service.
-  await appendFile(join(home, 'go'), '')
+  // The jobs outlive their service, and end with their folder.
   await box.close()
 })
 
