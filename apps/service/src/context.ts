@@ -70,8 +70,8 @@ export class CliContext implements CommandContext {
     return this.#queue
   }
 
-  openWorker(context: PackageContext = {}): Promise<Worker> {
-    this.#worker ??= this.#openWorker(context)
+  openWorker(lent: Pick<PackageContext, 'logger'> = {}): Promise<Worker> {
+    this.#worker ??= this.#openWorker(lent)
     return this.#worker
   }
 
@@ -163,7 +163,7 @@ export class CliContext implements CommandContext {
     }
   }
 
-  async #openWorker(context: PackageContext): Promise<Worker> {
+  async #openWorker(lent: Pick<PackageContext, 'logger'>): Promise<Worker> {
     const loaded = await this.config()
     const { worker, queue } = loaded.config
     if (worker === undefined) {
@@ -173,7 +173,7 @@ export class CliContext implements CommandContext {
       )
     }
     const { openWorkerPackage } = await import('./open-package.js')
-    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...context })
+    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...lent })
   }
 }
 

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import {
   SluiceError,
   type OptionsSchema,
@@ -13,7 +14,18 @@ import { CommandError } from './command-error.js'
 import { describeIssues } from './config/config-issue.js'
 import type { PackageSettings } from './config/config-schema.js'
 import { printable } from './output.js'
-import { loadPackage, type OpenOptions, type PackageKind } from './package-loading.js'
+import {
+  baseDirFor,
+  loadPackage,
+  mainBaseDir,
+  type OpenOptions,
+  type PackageKind,
+} from './package-loading.js'
+
+/** What the package is lent beside what its paths are relative to. */
+type Lent = Pick<PackageContext, 'logger'>
+/** How a queue is opened, and for what use. */
+export type OpenQueueOptions = OpenOptions & Omit<QueueUse, 'baseDir' | 'baseDirOf'>
 
 /**
  * Loads the package of a queue and opens it. Nothing else is loaded.
@@ -22,10 +34,7 @@ import { loadPackage, type OpenOptions, type PackageKind } from './package-loadi
  * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it brings no queue
  * or takes other options; whatever its `openQueue` rejects with
  */
-export async function openQueuePackage(
-  settings: PackageSettings,
-  options: OpenOptions & QueueUse,
-): Promise<Queue> {
+export async function openQueuePackage(settings: PackageSettings, options: OpenQueueOptions): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
   return await found.openQueue(checked, useOf(options))
@@ -36,19 +45,25 @@ export async function openQueuePackage(
  *
  * @throws as {@link openQueuePackage}
  */
-export async function checkStorage(
-  settings: PackageSettings,
-  options: OpenOptions & QueueUse,
-): Promise<void> {
+export async function checkStorage(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
   await found.checkStorage?.(checked, useOf(options))
 }
 
-function useOf({ reading, brief, logger }: QueueUse): QueueUse {
+function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {
   return {
     ...(reading === undefined ? {} : { reading }),
     ...(brief === undefined ? {} : { brief }),
+    ...contextOf('queue', options),
+  }
+}
+
+/** The service can't know which options of a package are paths: the package is told what they are relative to. */
+function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent): PackageContext {
+  return {
+    baseDir: mainBaseDir(options),
+    baseDirOf: (option) => baseDirFor(options, [kind, ...option]),
     ...(logger === undefined ? {} : { logger }),
   }
 }
@@ -59,10 +74,7 @@ function useOf({ reading, brief, logger }: QueueUse): QueueUse {
  *
  * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
  */
-export async function assertQueueExists(
-  settings: PackageSettings,
-  options: OpenOptions & QueueUse,
-): Promise<void> {
+export async function assertQueueExists(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   if (found.queueExists === undefined) return
   const given = await checkedOptions('queue', settings, withSchema(found, options))
@@ -73,12 +85,12 @@ export async function assertQueueExists(
 /** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
 export async function openWorkerPackage(
   settings: PackageSettings,
-  { logger, ...options }: OpenOptions & PackageContext,
+  options: OpenOptions & Lent,
 ): Promise<Worker> {
   const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
   const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
-  return await loaded.openWorker(checked, logger === undefined ? {} : { logger })
+  return await loaded.openWorker(checked, contextOf('worker', options))
 }
 
 /**
@@ -96,7 +108,7 @@ export async function loadRoomCheck(
   const { checkRoom } = loaded
   if (checkRoom === undefined) return undefined
   const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
-  return (need) => checkRoom(checked, need)
+  return (need) => checkRoom(checked, need, contextOf('worker', options))
 }
 
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {
@@ -125,8 +137,14 @@ function addressOf(settings: PackageSettings, options: OpenOptions): readonly [s
   const { protocol, host, pathname } = new URL(url)
   const place = options.placeOf?.(['queue', 'url'])
   const from = place === undefined ? '' : ` (queue.url in ${place})`
-  const address = host === '' ? `${protocol}${pathname}` : `${protocol}//${host}${pathname}`
+  const address =
+    host === '' ? `${protocol}${filePath(pathname, options)}` : `${protocol}//${host}${pathname}`
   return [` at ${printable(address, 300)}${from}`, 'queue.url']
+}
+
+/** Whole: a queue that is not found may be in another folder. */
+function filePath(path: string, options: OpenOptions): string {
+  return path.startsWith(':') ? path : resolve(baseDirFor(options, ['queue', 'url']), path)
 }
 
 interface CheckOptions extends OpenOptions {

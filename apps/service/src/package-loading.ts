@@ -18,8 +18,10 @@ export type PackageKind = 'queue' | 'worker'
 
 /** Where a package is looked for, and how its settings are spoken of. */
 export interface OpenOptions {
-  /** Directories from which the package is resolved, before the service's own place. */
+  /** Directories from which the package is resolved, before the service's own place; the first is what paths are relative to. */
   readonly baseDirs: readonly string[]
+  /** What a path in one setting is relative to, where that is not the same for all. */
+  readonly baseDirOf?: (path: readonly string[]) => string
   /** Where a setting comes from, for messages. */
   readonly placeOf?: (path: readonly string[]) => string | undefined
 }
@@ -75,13 +77,22 @@ function isPath(name: string): boolean {
   return /^\.{1,2}[\\/]/.test(name) || isAbsolute(name)
 }
 
+/** What a relative path is relative to, by the setting in which it stands. */
+export function baseDirFor(options: OpenOptions, path: readonly string[]): string {
+  return options.baseDirOf?.(path) ?? mainBaseDir(options)
+}
+
+/** What relative paths are relative to where nothing more is known of them: the configuration file, if there is one. */
+export function mainBaseDir({ baseDirs }: OpenOptions): string {
+  return baseDirs[0] ?? process.cwd()
+}
+
 function resolveFile(kind: PackageKind, path: string, options: OpenOptions): string {
-  const candidates = options.baseDirs.map((dir) => resolvePath(dir, path))
-  const found = candidates.find((candidate) => existsSync(candidate))
-  if (found !== undefined) return pathToFileURL(found).href
+  const file = resolvePath(baseDirFor(options, [kind, 'package']), path)
+  if (existsSync(file)) return pathToFileURL(file).href
   throw new SluiceError(
     'SLUICE_PACKAGE_MISSING',
-    `${kind}.package: there is no file ${candidates.join(' or ')}${placed(kind, options)}`,
+    `${kind}.package: there is no file ${file}${placed(kind, options)}`,
   )
 }
 

@@ -33,6 +33,8 @@ export interface ServiceOptions {
   readonly signal: AbortSignal
   /** End when nothing is in WAITING or PROCESSING. */
   readonly untilEmpty?: boolean
+  /** Run with another worker than before although items are in PROCESSING: what it does not know is lost. */
+  readonly acceptNewWorker?: boolean
   /** Told of everything, after it was logged. */
   readonly onEvent?: (event: WorkEvent) => void
 }
@@ -48,7 +50,7 @@ export interface ServiceEnd {
  * Runs a queue's items through a worker until it is stopped, or until the queue is empty. From the signal on no job starts, and it ends within
  * `service.stopDeadlineMs`.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep, and for another worker than before while items are in PROCESSING; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
  * can't be used as configured; SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call of it never ends. An outage of either is waited out.
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
@@ -135,7 +137,8 @@ async function stopAtSignal(
   if (stop.aborted) await giveBack(workQueue, logger, deadline.leftMs(STOP_SHARE))
 }
 
-function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOptions): WorkQueue {
+function makeWorkQueue(options: ServiceOptions): WorkQueue {
+  const { queue, worker, config, logger, onEvent, acceptNewWorker = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
@@ -153,6 +156,7 @@ function makeWorkQueue({ queue, worker, config, logger, onEvent }: ServiceOption
     stallMs: service.stallMs,
     sendConcurrency: service.sendConcurrency,
     maxLookupsPerSecond: service.maxLookupsPerSecond,
+    acceptNewWorker,
     logger,
     onEvent: (event) => {
       logEvent(logger, event)

@@ -19,6 +19,8 @@ export interface Ended {
 export interface Options {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string | Readable
+  /** Where it runs; default the directory of the sandbox. */
+  readonly cwd?: string
 }
 
 /** A directory of its own, and `sluice` run in it. */
@@ -34,10 +36,10 @@ export class Sandbox {
   }
 
   /** Starts it as a process and does not wait. */
-  start(args: readonly string[], { env = {}, input }: Options = {}) {
+  start(args: readonly string[], { env = {}, input, cwd = this.dir }: Options = {}) {
     const { PATH = '', HOME = '' } = process.env
     return execa(process.execPath, [CLI, ...args], {
-      cwd: this.dir,
+      cwd,
       // Nothing of the tests' own environment: a SLUICE_… or NO_COLOR of whoever runs them must not decide.
       env: { PATH, HOME, ...env },
       extendEnv: false,
@@ -66,11 +68,11 @@ export class Sandbox {
   }
 
   /** Runs the same built code within this process: a start takes its time, and hundreds of them minutes. */
-  async run(args: readonly string[], { env = {}, input = '' }: Options = {}): Promise<Ended> {
+  async run(args: readonly string[], { env = {}, input = '', cwd = this.dir }: Options = {}): Promise<Ended> {
     const { main }: { main: typeof sourceMain } = await import(BUILT)
     const [stdout, stderr] = [new Collector(), new Collector()]
     const code = await main(args, {
-      cwd: this.dir,
+      cwd,
       env,
       stdin: typeof input === 'string' ? Readable.from([Buffer.from(input)]) : input,
       stdout,

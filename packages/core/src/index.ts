@@ -89,6 +89,7 @@ export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
+export { baseDirOf } from './package-entry.js'
 export type { PackageContext, QueuePackage, QueueUse, RoomNeed, WorkerPackage } from './package-entry.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'

@@ -7,6 +7,23 @@ import type { Worker } from './worker.js'
 export interface PackageContext {
   /** For what people should hear of. */
   readonly logger?: Logger
+  /** The directory that relative paths in the options are relative to: that of the configuration file. Default: the working directory. */
+  readonly baseDir?: string
+  /**
+   * The same for one option, such as `['dir']`, where options come from several places: a path of a configuration file is relative to that file, one
+   * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
+   */
+  readonly baseDirOf?: (option: readonly string[]) => string
+}
+
+/**
+ * The directory that a relative path in an option is relative to, by what the context says of this option, or of all.
+ *
+ * @param option such as `'dir'`, or `'tls', 'caFile'` for one of several levels
+ * @returns `undefined`: the working directory
+ */
+export function baseDirOf(context: PackageContext, ...option: readonly string[]): string | undefined {
+  return context.baseDirOf?.(option) ?? context.baseDir
 }
 
 /** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
@@ -52,6 +69,10 @@ export interface WorkerPackage {
    * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
    * enough. It makes nothing, and starts nothing.
    */
-  readonly checkRoom?: (options: unknown, need: RoomNeed) => Promise<string | undefined>
+  readonly checkRoom?: (
+    options: unknown,
+    need: RoomNeed,
+    context?: PackageContext,
+  ) => Promise<string | undefined>
   readonly optionsSchema?: OptionsSchema<unknown>
 }

@@ -102,6 +102,8 @@ export interface WorkerSupports {
   readonly incompletePolls?: boolean
   /** It has a `probeSend` [W-PROBE-1]. Default false. */
   readonly probeSend?: boolean
+  /** It has an `identity` [W-ID-1]. Default false. */
+  readonly identity?: boolean
   /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
   readonly longestCallMs?: number
 }
@@ -128,6 +130,13 @@ export interface Worker {
   /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
   readonly name: string
   readonly supports: WorkerSupports
+
+  /**
+   * Names the place where the jobs of this worker run, so that a configuration that leads to another place is told from one that leads to the same.
+   * All objects on one place have the same, across restarts; one on another place has another one [W-ID-1]. Known from the first answered `check` or
+   * `pollAllStatus` on, and `undefined` before, and where it can't be found out. No secret: it is stored in the queue, and logged.
+   */
+  readonly identity?: string | undefined
 
   /**
    * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost answer, it makes

@@ -92,6 +92,11 @@ export interface WorkQueueOptions {
   readonly maxLookupsPerSecond?: number
   /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
   readonly maxBatchItems?: number
+  /**
+   * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their jobs is then looked up, and `lost` says
+   * what becomes of those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
+   */
+  readonly acceptNewWorker?: boolean
   /** Default {@link systemClock}. */
   readonly clock?: Clock
   readonly logger?: Logger
@@ -117,6 +122,7 @@ export interface CheckedOptions {
   readonly sendConcurrency: number
   readonly maxLookupsPerSecond: number
   readonly maxBatchItems: number
+  readonly acceptNewWorker: boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly onEvent: (event: WorkEvent) => void
@@ -152,6 +158,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     sendConcurrency,
     maxLookupsPerSecond,
     maxBatchItems,
+    acceptNewWorker: options.acceptNewWorker ?? false,
     clock,
     logger,
     onEvent,

@@ -6,6 +6,7 @@ import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
 import type { ReleasePolicy } from './release-policy.js'
+import type { KnownWorker } from './records/known-worker.js'
 import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
 import type { OpenLookups } from './truth/open-lookups.js'
@@ -35,6 +36,9 @@ export interface Engine {
   readonly running: RunningJobs
   /** The durable record of jobs that were seen. */
   readonly seen: SeenJobs
+  readonly acceptNewWorker: boolean
+  /** Whether the worker is the one that the queue was run with before. */
+  readonly known: KnownWorker
   /** When running jobs were last heard of. */
   readonly quiet: QuietJobs
   readonly polls: PollState

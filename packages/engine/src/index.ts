@@ -24,6 +24,11 @@ export { DISPATCHER_LEASE } from './lease-keeper.js'
 export { systemClock } from './system-clock.js'
 export { CANCELLED_CLASS, CANCELLED_DETAILS, isCancelled } from './cancelled-job.js'
 export { foldMessage } from './fold-message.js'
-export { DISPATCHER_DOCUMENT, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT } from './records/document-names.js'
+export {
+  DISPATCHER_DOCUMENT,
+  ENGINE_DOCUMENTS,
+  SEEN_JOBS_DOCUMENT,
+  WORKER_DOCUMENT,
+} from './records/document-names.js'
 export { readDispatcher } from './records/dispatcher-json.js'
 export type { DispatcherState } from './records/dispatcher-state.js'

@@ -41,6 +41,7 @@ export async function look(engine: Engine, tally: Tally): Promise<Findings> {
   const awaited = [...items.values()].map(refOf)
   const reports = await callWorker('pollAllStatus', () => engine.worker.pollAllStatus(awaited))
   const found = { items, reports }
+  await engine.known.confirm(engine, found)
   notePoll(engine, tally, found)
   const asking: Asking = { decisions: noDecisions(), poll: pollOf(engine, found) }
   for (const item of items.values())

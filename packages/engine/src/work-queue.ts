@@ -11,6 +11,7 @@ import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
 import { DispatcherRecord } from './records/dispatcher-record.js'
+import { KnownWorker } from './records/known-worker.js'
 import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
@@ -106,8 +107,8 @@ export class WorkQueue {
    * The lease is renewed while it runs, however long a call takes. A tick of which a call has stalled ends all the same: the call is given up, the
    * lease given back, and ticks do nothing for as long as the lease lives, so that another engine can go on.
    *
-   * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
-   * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+   * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, SLUICE_CONFIG_INVALID when the
+   * worker is another one than before and `acceptNewWorker` is not set, and whatever a queue throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
    * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call that was given up has still not ended
    */
   tick(options: TickOptions = {}): Promise<TickResult> {
@@ -168,7 +169,7 @@ export class WorkQueue {
 
   #newEngine(options: CheckedOptions): Engine {
     const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
-    const { pendingTimeoutMs } = options.jobs
+    const { pendingTimeoutMs, askAfterMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
     const calls = new CallWatch(clock)
     const queue = watchedQueue(options.queue, calls)
@@ -190,10 +191,8 @@ export class WorkQueue {
       record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
       unsent: new UnsentClaims(),
       seen: new SeenJobs({ queue, logger }),
-      quiet: new QuietJobs({
-        askAfterMs: options.jobs.askAfterMs,
-        lookupsPerSecond: options.maxLookupsPerSecond,
-      }),
+      known: new KnownWorker(),
+      quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: options.maxLookupsPerSecond }),
       told: {
         orphans: new Map(),
         movedOn: new Set(),
@@ -270,7 +269,7 @@ export class WorkQueue {
   }
 
   async #pass(engine: Engine, tally: Tally): Promise<void> {
-    if (!(await engine.lease.take())) return
+    if (!(await engine.lease.take())) return engine.known.foresee(engine)
     this.#noteRole(tally)
     const readAtMs = this.clock.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.

@@ -1,9 +1,10 @@
 /** A queue in PostgreSQL or SQLite. */
-import { checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
+import { baseDirOf, checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
 import { reportFileSystem } from './file-system.js'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema, placeOf, type SqlQueueSettings } from './sql-options.js'
 import { isInMemory } from './sqlite-store.js'
+import { withAbsolutePaths } from './url-paths.js'
 
 export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
@@ -13,14 +14,14 @@ export { SqlQueue } from './sql-queue.js'
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *
  * @param options as {@link optionsSchema} says: `{ name, url, poolSize?, tablePrefix?, timeoutMs?, … }`
- * @param use its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts, and, without `brief`, of a SQLite file on a
- * network file system
+ * @param use what the paths in `url` are relative to; its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts, and,
+ * without `brief`, of a SQLite file on a network file system
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file when the library of this Node.js has the
  * WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
 export async function openQueue(options: unknown, use: QueueUse = {}): Promise<Queue> {
-  const settings = await checkOptions(optionsSchema, options, '@sluice/queue-sql')
+  const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
   return openSqlQueue(settings, undefined, warningsOf(use.logger))
 }
@@ -33,7 +34,7 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<Q
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
 export async function queueExists(options: unknown, use: QueueUse = {}): Promise<boolean> {
-  const settings = await checkOptions(optionsSchema, options, '@sluice/queue-sql')
+  const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
   return sqlQueueExists(settings, warningsOf(use.logger))
 }
@@ -43,6 +44,12 @@ async function reportPlace({ url }: SqlQueueSettings, { brief, logger }: QueueUs
   const place = placeOf(url)
   if (brief === true || logger === undefined || place.kind !== 'sqlite' || isInMemory(place.path)) return
   await reportFileSystem(place.path, logger)
+}
+
+async function settingsOf(options: unknown, use: QueueUse): Promise<SqlQueueSettings> {
+  const settings = await checkOptions(optionsSchema, options, '@sluice/queue-sql')
+  const baseDir = baseDirOf(use, 'url')
+  return baseDir === undefined ? settings : { ...settings, url: withAbsolutePaths(settings.url, baseDir) }
 }
 
 function warningsOf(logger: Logger = silentLogger): (text: string) => void {

@@ -182,6 +182,10 @@ export const workerPromises: readonly ContractPromise[] = [
     id: 'W-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
   },
+  {
+    id: 'W-ID-1',
+    text: '`identity`, where a worker has one, is the same for all objects on one place, across restarts, and another on another place; it is known after a poll.',
+  },
 ]
 
 /** The promise that a case id such as `Q-GET-2/b` belongs to. */

@@ -1,5 +1,6 @@
 import { concernsCases } from './worker-cases/concerns-cases.js'
 import { earlierCases } from './worker-cases/earlier-cases.js'
+import { identityCases } from './worker-cases/identity-cases.js'
 import { incompletePollCases } from './worker-cases/incomplete-poll-cases.js'
 import { pendingCases } from './worker-cases/pending-cases.js'
 import { pollCases } from './worker-cases/poll-cases.js'
@@ -20,4 +21,5 @@ export const workerContract: readonly WorkerCase[] = [
   ...incompletePollCases,
   ...pendingCases,
   ...stopCases,
+  ...identityCases,
 ]

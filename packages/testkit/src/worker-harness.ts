@@ -4,6 +4,11 @@ import type { JobRef, JsonValue, TroubleConcerns, Worker, WorkerSupports } from 
 export interface WorkerHarness {
   /** A Worker object on that place. Of a durable worker a second one sees the jobs of the first. Default name `contract`. */
   open(name?: string): Promise<Worker>
+  /**
+   * A Worker object of the default name on another place, where no job of this one can be. Of a worker whose `supports.identity` is true it must be
+   * there [W-ID-1].
+   */
+  openElsewhere?(): Promise<Worker>
   /** A body with which a job runs until `finish` ends it. */
   body(): JsonValue
   /** Makes a running job end so; resolves when a poll can see it. */

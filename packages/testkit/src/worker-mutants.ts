@@ -1,3 +1,4 @@
+import { identityMutants } from './worker-mutants/identity-mutants.js'
 import { pollMutants } from './worker-mutants/poll-mutants.js'
 import { reportMutants } from './worker-mutants/report-mutants.js'
 import { sendMutants } from './worker-mutants/send-mutants.js'
@@ -14,4 +15,5 @@ export const workerMutants: readonly WorkerMutant[] = [
   ...pollMutants,
   ...reportMutants,
   ...stopMutants,
+  ...identityMutants,
 ]

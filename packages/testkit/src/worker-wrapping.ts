@@ -5,6 +5,10 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
   return {
     name: inner.name,
     supports: inner.supports,
+    // Asked for anew each time: a worker may find it out with its first poll.
+    get identity() {
+      return inner.identity
+    },
     sendJob: (...args) => inner.sendJob(...args),
     pollAllStatus: (...args) => inner.pollAllStatus(...args),
     ...(inner.lookupJob && { lookupJob: async (job) => inner.lookupJob?.(job) }),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   SluiceError,
   assertItemId,
@@ -30,6 +31,7 @@ const REFUSED_BODY = 'a body that this worker can never accept'
 
 /** Where the jobs of tiny workers run: it outlives them, as a cluster would. */
 class TinyPlace {
+  readonly identity = randomUUID()
   readonly jobs = new Map<string, TinyJob>()
   #started = 0
 
@@ -71,6 +73,7 @@ function tinyWorker(
   }
   return {
     name,
+    identity: place.identity,
     supports: {
       durable: true,
       lookupJob: true,
@@ -79,6 +82,7 @@ function tinyWorker(
       pending: true,
       incompletePolls: true,
       probeSend: true,
+      identity: true,
     },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
@@ -159,6 +163,7 @@ export async function tinyHarness(): Promise<WorkerHarness> {
   const place = new TinyPlace()
   return {
     open: async (name = 'contract') => tinyWorker(place, name),
+    openElsewhere: async () => tinyWorker(new TinyPlace(), 'contract'),
     body: () => null,
     finish: async (job, how) => {
       const exitCode = how === 'SUCCESS' ? 0 : 3

@@ -4,6 +4,7 @@ import {
   assertCount,
   assertItemId,
   assertJson,
+  baseDirOf,
   checkOptions,
   silentLogger,
   type Clock,
@@ -18,6 +19,7 @@ import {
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
+import { withAbsolutePaths } from './absolute-paths.js'
 import { checkAccess } from './access-check.js'
 import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
@@ -54,17 +56,23 @@ const SUPPORTS = {
   pending: true,
   incompletePolls: true,
   probeSend: true,
+  identity: true,
 } as const
 
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
  *
- * @param context its logger is used unless the options have one
+ * @param context its logger is used unless the options have one; what `tokenFile` and `caFile` are relative to, and where `tokenCommand` runs
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
  */
 export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ArgoWorker> {
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-argo')
-  return ArgoWorker.open({ ...context, ...settings })
+  const { logger = context.logger } = settings
+  const placed = withAbsolutePaths(settings, context)
+  return ArgoWorker.open(
+    logger === undefined ? placed : { ...placed, logger },
+    baseDirOf(context, 'tokenCommand'),
+  )
 }
 
 interface WorkerParts {
@@ -75,6 +83,7 @@ interface WorkerParts {
   readonly reader: WorkflowReader
   readonly poller: JobPoller
   readonly lookups: RateGate
+  readonly template: TemplateSource
   readonly sender: JobSender
   readonly probe: SendProbe
   readonly ender: JobEnder
@@ -107,12 +116,27 @@ export class ArgoWorker implements Worker {
     this.supports = { ...SUPPORTS, longestCallMs: longestMs(this.#listLimitMs) }
   }
 
-  /** As {@link openWorker}, with options that were checked. */
-  static async open(settings: ArgoWorkerSettings): Promise<ArgoWorker> {
+  /**
+   * As {@link openWorker}, with options that were checked.
+   *
+   * @param commandDir where `tokenCommand` runs; default the working directory
+   */
+  static async open(settings: ArgoWorkerSettings, commandDir?: string): Promise<ArgoWorker> {
     const { clock = systemClock, logger = silentLogger } = settings
-    const api = await ArgoApi.open(settings, credentialsOf(settings, clock), clock)
+    const api = await ArgoApi.open(settings, credentialsOf(settings, clock, commandDir), clock)
     const closing = new AbortController()
     return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
+  }
+
+  /**
+   * The namespace, and the uid of the template, by which one cluster is told from another; the namespace alone where the template may not be read.
+   * Read with the template: by `check`, the first poll or the first send [W-ID-1].
+   */
+  get identity(): string | undefined {
+    const { settings, template } = this.#parts
+    const { place } = template
+    if (place === undefined) return undefined
+    return `argo:${settings.namespace}${place.uid === undefined ? '' : `/${place.uid}`}`
   }
 
   /**
@@ -147,7 +171,13 @@ export class ArgoWorker implements Worker {
    */
   async pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     this.#assertOpen()
-    return withinCall('poll the workflows', this.#listLimitMs, () => this.#parts.poller.poll(awaited))
+    return withinCall('poll the workflows', this.#listLimitMs, async () => {
+      const { poller, template } = this.#parts
+      const reports = await poller.poll(awaited)
+      // Sends read it anyway. Whoever polls may first want to know whose jobs these are.
+      if (template.place === undefined) await template.current()
+      return reports
+    })
   }
 
   /**
@@ -316,6 +346,7 @@ function partsOf(base: BaseParts): WorkerParts {
     reader,
     watch,
     lookups,
+    template,
     poller: new JobPoller({
       ...shared,
       pending: new PendingChecks({ ...shared, pace }),

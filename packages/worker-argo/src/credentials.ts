@@ -18,10 +18,18 @@ export interface Credentials {
 
 type TokenOptions = Pick<ArgoWorkerSettings, 'token' | 'tokenFile' | 'tokenCommand'>
 
-/** The credentials that the options name. */
-export function credentialsOf({ token, tokenFile, tokenCommand }: TokenOptions, clock: Clock): Credentials {
+/**
+ * The credentials that the options name.
+ *
+ * @param commandDir where `tokenCommand` runs; default the working directory
+ */
+export function credentialsOf(
+  { token, tokenFile, tokenCommand }: TokenOptions,
+  clock: Clock,
+  commandDir?: string,
+): Credentials {
   if (tokenFile !== undefined) return new ReadCredentials(fileToken(tokenFile, clock))
-  if (tokenCommand !== undefined) return new ReadCredentials(commandToken(tokenCommand))
+  if (tokenCommand !== undefined) return new ReadCredentials(commandToken(tokenCommand, commandDir))
   const fixed = token === undefined ? undefined : headerOf(token)
   return { authorization: async () => fixed, renewed: async () => undefined }
 }
@@ -72,11 +80,11 @@ function fileToken(path: string, clock: Clock): ReadToken {
 
 const run = promisify(execFile)
 
-function commandToken([program = '', ...args]: readonly string[]): ReadToken {
+function commandToken([program = '', ...args]: readonly string[], cwd: string | undefined): ReadToken {
   let known: Promise<string> | undefined
   return (afresh) => {
     if (known === undefined || afresh) {
-      const printed = run(program, args, { timeout: COMMAND_TIMEOUT_MS, encoding: 'utf8' })
+      const printed = run(program, args, { timeout: COMMAND_TIMEOUT_MS, encoding: 'utf8', cwd })
       known = printed.then(
         ({ stdout }) => stdout,
         (error: unknown) => {

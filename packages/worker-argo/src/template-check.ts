@@ -38,6 +38,11 @@ export function templateVersion(answer: unknown): string | undefined {
   return data === undefined ? undefined : `${data.metadata.uid} ${data.metadata.resourceVersion}`
 }
 
+/** What tells a template from one of the same name that is made after it, or in another cluster; `undefined` when the answer doesn't tell. */
+export function templateUid(answer: unknown): string | undefined {
+  return versionSchema.safeParse(answer).data?.metadata.uid
+}
+
 /** What a template declares, or `undefined` when the answer is no template. */
 export function declaredParameters(answer: unknown): readonly DeclaredParameter[] | undefined {
   const parsed = templateSchema.safeParse(answer)

@@ -4,7 +4,7 @@ import { argoFailure } from './argo-errors.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { MAX_REST_MS } from './rate-gate.js'
 import { SharedCall } from './shared-call.js'
-import { declaredParameters, templateVersion, type DeclaredParameter } from './template-check.js'
+import { declaredParameters, templateUid, templateVersion, type DeclaredParameter } from './template-check.js'
 import { readFamily, type ReadFamily } from './template-family.js'
 import { judgeRead } from './verdict.js'
 
@@ -20,6 +20,7 @@ export type TemplateKnowledge =
       readonly family: ReadFamily
       /** Another one after every change. */
       readonly version: string | undefined
+      readonly uid: string | undefined
     }
   /** `refused`: the token itself, by which nothing else is permitted either. */
   | {
@@ -28,6 +29,11 @@ export type TemplateKnowledge =
       /** How long the server asked to be left alone. */
       readonly retryAfterMs?: number | undefined
     }
+
+/** What is known of which template it is: nothing more than its name where it may not be read. */
+export interface TemplatePlace {
+  readonly uid: string | undefined
+}
 
 export interface TemplateParts {
   readonly api: ArgoApi
@@ -43,9 +49,15 @@ export class TemplateSource {
   readonly #reading = new SharedCall(() => this.#readAndTell())
   #asking: Promise<TemplateKnowledge> | undefined
   #told = false
+  #place: TemplatePlace | undefined
 
   constructor(parts: TemplateParts) {
     this.#parts = parts
+  }
+
+  /** Which template it is, as it was known last; `undefined` before that was found out. */
+  get place(): TemplatePlace | undefined {
+    return this.#place
   }
 
   /** As it was within the last minute. */
@@ -81,6 +93,8 @@ export class TemplateSource {
       return this.#known.knowledge
     const knowledge = await readTemplate(api, settings)
     this.#known = { knowledge, atMs }
+    if (knowledge.kind === 'known') this.#place = { uid: knowledge.uid }
+    else if (knowledge.kind === 'denied') this.#place ??= { uid: undefined }
     return knowledge
   }
 
@@ -129,7 +143,7 @@ async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): 
     const family = await readFamily(verdict.json, async (templateKind, template) =>
       judgeRead(await api.get(templatePath({ ...settings, templateKind, template }))),
     )
-    return { kind: 'known', parameters, version, family }
+    return { kind: 'known', parameters, version, uid: templateUid(verdict.json), family }
   } catch (error) {
     if (!isSluiceError(error)) throw error
     return {

@@ -58,6 +58,10 @@ export class TargetHarness implements WorkerHarness {
     return this.#open(name)
   }
 
+  openElsewhere(): Promise<Worker> {
+    return this.#open('contract', { template: 'test-workflow-template' })
+  }
+
   body() {
     return { item: 'waits', seconds: '3600' }
   }

@@ -40,6 +40,10 @@ class ArgoHarness implements WorkerHarness {
     return this.#open({ name })
   }
 
+  openElsewhere(): Promise<Worker> {
+    return this.#open({ name: 'contract', template: 'test-workflow-template-podless', parameters: {} })
+  }
+
   body() {
     return { mode: 'hang' }
   }

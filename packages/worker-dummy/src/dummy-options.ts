@@ -28,6 +28,8 @@ export const optionsSchema = z.strictObject({
   clock: z.custom<Pick<Clock, 'now'>>(isClock, 'must have a now()').optional(),
   /** Shared with other workers that are to see the same jobs; a fresh one by default. */
   store: z.instanceof(JobStore).optional(),
+  /** What the worker gives as its `identity`. Default: it has none. */
+  identity: z.string().min(1).optional(),
 })
 
 /** The options of {@link DummyWorker}. */

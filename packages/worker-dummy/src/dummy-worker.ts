@@ -42,7 +42,9 @@ export type JobEnd = Pick<
  */
 export class DummyWorker implements Worker {
   readonly name: string
-  readonly supports: WorkerSupports = SUPPORTS
+  readonly supports: WorkerSupports
+  /** As it was told: a store in memory is no place that another process could take for another one [W-ID-1]. */
+  readonly identity: string | undefined
   readonly #store: JobStore
   readonly #rule: JobRule | undefined
   readonly #clock: Pick<Clock, 'now'>
@@ -55,6 +57,8 @@ export class DummyWorker implements Worker {
 
   constructor(options: DummyWorkerOptions) {
     this.name = options.name
+    this.identity = options.identity
+    this.supports = { ...SUPPORTS, identity: options.identity !== undefined }
     this.#store = options.store ?? new JobStore()
     this.#clock = options.clock ?? Date
     this.#rule = ruleOf(options)

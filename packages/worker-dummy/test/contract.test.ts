@@ -14,7 +14,7 @@ function harness(): WorkerHarness {
   })
   const opened: DummyWorker[] = []
   const open = (name = 'contract'): DummyWorker => {
-    const worker = new DummyWorker({ name, store })
+    const worker = new DummyWorker({ name, store, identity: 'here' })
     opened.push(worker)
     return worker
   }
@@ -26,6 +26,7 @@ function harness(): WorkerHarness {
   }
   return {
     open: async (name) => open(name),
+    openElsewhere: async () => new DummyWorker({ name: 'contract', identity: 'elsewhere' }),
     body: () => null,
     async finish(job, how) {
       const exitCode = how === 'SUCCESS' ? 0 : 3

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { checkOptions, type RoomNeed } from '@sluice/core'
+import { checkOptions, type PackageContext, type RoomNeed } from '@sluice/core'
+import { withAbsolutePaths } from './absolute-paths.js'
 import { Layout } from './layout.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { isSystemError } from './process-errors.js'
@@ -18,8 +19,13 @@ const KEPT_BLOCKS = 3
  * @returns what there is too little of, and what can be done; `undefined` where there is enough
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
-export async function checkRoom(options: unknown, { items }: RoomNeed): Promise<string | undefined> {
-  const settings = await checkOptions(optionsSchema, options, '@sluice/worker-process')
+export async function checkRoom(
+  options: unknown,
+  { items }: RoomNeed,
+  context: PackageContext = {},
+): Promise<string | undefined> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/worker-process')
+  const settings = withAbsolutePaths(checked, context)
   const { root } = new Layout(settings.dir, settings.name)
   const free = await freeAbove(root)
   const each = keptOf(settings, free)

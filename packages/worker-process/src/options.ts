@@ -15,9 +15,12 @@ export const optionsSchema = z.strictObject({
     .refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
   /** The program and its arguments, which may hold placeholders. */
   command: z.array(z.string()).min(1, 'must name a program').check(checkCommand),
-  /** Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the queue. */
-  dir: text.min(1),
-  /** The folder that the command starts in. Default: that of the service. */
+  /**
+   * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the queue. A relative path is relative to the
+   * configuration file, or else to the folder of the service.
+   */
+  dir: text.min(1).default('.sluice/jobs'),
+  /** The folder that the command starts in. Default: that of the configuration file that names the command, or else that of the service. */
   cwd: text.min(1).optional(),
   /** Variables beside those of the service. */
   env: z.record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text).optional(),

@@ -19,6 +19,7 @@ import {
   type WorkerSupports,
 } from '@sluice/core'
 import pMap from 'p-map'
+import { withAbsolutePaths } from './absolute-paths.js'
 import {
   parseArgument,
   renderArguments,
@@ -36,7 +37,7 @@ import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { fileError, isNoRoom } from './process-errors.js'
 import { systemProcessTable } from './process-table.js'
-import { absentAsUndefined, writeOnce } from './record.js'
+import { absentAsUndefined, readRecord, writeOnce } from './record.js'
 import { Room, freeRoom, freeText } from './room.js'
 
 const SUPPORTS: WorkerSupports = {
@@ -74,6 +75,8 @@ export function assertPlatform(platform: NodeJS.Platform): void {
 }
 
 interface WorkerParts {
+  /** Of the folder of the queue's jobs, where it could be noted there. */
+  readonly identity: string | undefined
   readonly settings: ProcessWorkerSettings
   readonly layout: Layout
   readonly bootId: string
@@ -90,7 +93,9 @@ interface WorkerParts {
  */
 export class ProcessWorker implements Worker {
   readonly name: string
-  readonly supports = SUPPORTS
+  readonly supports: WorkerSupports
+  /** A random id that is kept in `dir`, beside the jobs: it goes with them where the folder is moved, and is gone with them [W-ID-1]. */
+  readonly identity: string | undefined
   readonly #parts: WorkerParts
   readonly #arguments: readonly ArgumentTemplate[]
   readonly #closing = new AbortController()
@@ -98,14 +103,15 @@ export class ProcessWorker implements Worker {
   private constructor(parts: WorkerParts) {
     this.#parts = parts
     this.name = parts.settings.name
+    this.identity = parts.identity
+    this.supports = { ...SUPPORTS, identity: parts.identity !== undefined }
     this.#arguments = parts.settings.command.slice(1).map(parseArgument)
   }
 
   /** As {@link openWorker}, with options that were checked. */
-  static async open(
-    settings: ProcessWorkerSettings,
-    { logger }: PackageContext = {},
-  ): Promise<ProcessWorker> {
+  static async open(given: ProcessWorkerSettings, context: PackageContext = {}): Promise<ProcessWorker> {
+    const { logger } = context
+    const settings = withAbsolutePaths(given, context)
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
     try {
@@ -113,6 +119,7 @@ export class ProcessWorker implements Worker {
         await mkdir(folder, { recursive: true, mode: 0o700 })
       }
       await writeOnce(join(layout.root, 'queue'), settings.name)
+      const identity = await identityOf(layout)
       await sweepPreparing(layout)
       const shared = { settings, layout, bootId: await table.bootId() }
       const doorbell = new Doorbell(layout.ended)
@@ -122,7 +129,7 @@ export class ProcessWorker implements Worker {
       const oomKills = await OomKills.open()
       const onLeft = (): void => void setTimeout(doorbell.ring, LEFT_AGAIN_MS).unref()
       const follower = new JobFollower({ ...shared, table, runner, stopper, room, oomKills, onLeft })
-      return new ProcessWorker({ ...shared, doorbell, runner, stopper, follower, room })
+      return new ProcessWorker({ ...shared, identity, doorbell, runner, stopper, follower, room })
     } catch (error) {
       throw fileError(error, `open the folder ${layout.root}`)
     }
@@ -265,6 +272,19 @@ export class ProcessWorker implements Worker {
     const text = free === undefined ? 'what is free is not known' : freeText(free)
     return fileError(cause, doing, `; ${text} under ${layout.root}, make room there`)
   }
+}
+
+/** Of many that open a new folder at once the first one names it. */
+async function identityOf(layout: Layout): Promise<string | undefined> {
+  const path = join(layout.root, 'identity')
+  try {
+    await writeOnce(path, randomUUID())
+  } catch (error) {
+    // What runs must be followed on a full disk too: which folder this is can be noted when there is room again.
+    if (!isNoRoom(error)) throw error
+  }
+  const record = await readRecord(path)
+  return record === undefined ? undefined : `process:${record.text}`
 }
 
 function invalid(why: string): SluiceError {

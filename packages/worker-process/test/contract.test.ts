@@ -70,6 +70,10 @@ class ProcessHarness implements WorkerHarness {
     return this.#bench.open(this.#options(name))
   }
 
+  openElsewhere(): Promise<Worker> {
+    return this.#bench.open({ ...this.#options('contract'), dir: join(this.#bench.dir, 'elsewhere') })
+  }
+
   body() {
     return { word: 'go' }
   }

@@ -43,7 +43,7 @@ export type GlobalOptions = {
 export type Program = Command<[], GlobalOptions>
 
 /** What a command has in mind for the queue. It is taken to be brief, unless it says otherwise. */
-export interface OpenQueueOptions extends QueueUse {
+export interface OpenQueueOptions extends Omit<QueueUse, 'baseDir' | 'baseDirOf'> {
   /** This command may be the first one that a queue sees. Otherwise nothing is made where there is no queue. */
   readonly make?: boolean
 }
@@ -67,7 +67,7 @@ export interface CommandContext {
   /** Tries the storage of a queue that is not there yet, and makes none. Warnings go to stderr. */
   checkStorage(): Promise<void>
   /** The configured worker. Opened once; it is lent the logger. */
-  openWorker(context?: PackageContext): Promise<Worker>
+  openWorker(lent?: Pick<PackageContext, 'logger'>): Promise<Worker>
   /**
    * Whether the worker has too little room for so many items where it keeps something of them, in words for people. They are counted only if it
    * has a say in it. It neither opens the worker nor fails where that can't be opened.

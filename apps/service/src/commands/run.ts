@@ -11,18 +11,25 @@ export function registerRun(program: Program, context: CommandContext): void {
     .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
     .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
     .option('--drain', 'the same')
+    .option(
+      '--new-worker',
+      'accept another worker than the queue was run with, while items are in PROCESSING',
+    )
     .option('-l, --limit <n>', 'most unfinished jobs (processing.limit)', wholeNumber(0))
     .option('--interval-ms <ms>', 'time between two ticks (service.intervalMs)', wholeNumber(10))
     .option('--log-level <level>', 'debug, info, warn, error or silent (log.level)')
     .option('--log-format <format>', 'auto, pretty or json (log.format)')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
-    .action(async ({ untilEmpty, drain, limit, intervalMs, logLevel, logFormat }) => {
+    .action(async ({ untilEmpty, drain, newWorker, limit, intervalMs, logLevel, logFormat }) => {
       if (limit !== undefined) context.override('processing.limit', limit, '--limit')
       if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
       if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
       if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
-      await run(context, untilEmpty === true || drain === true)
+      await run(context, {
+        untilEmpty: untilEmpty === true || drain === true,
+        acceptNewWorker: newWorker === true,
+      })
     })
 }
 
@@ -36,12 +43,21 @@ const NOTES = `
 The first SIGTERM, SIGINT or SIGHUP starts no more jobs, gives the lease back and leaves jobs running, within
 service.stopDeadlineMs; the next \`run\` finds them again. The second one ends at once, by which nothing is lost. Several
 services on one queue are safe: one dispatches. With --until-empty a signal before the end gives 130. When a call of the
-storage or the worker never ends, another service takes over, and this one ends with 4.`
+storage or the worker never ends, another service takes over, and this one ends with 4.
+
+Which worker the queue is run with is noted in it. With another one (another worker.dir, namespace or template) that knows
+none of the jobs, \`run\` ends with 2 while items are in PROCESSING: their jobs may still run at the first, and would be
+started once more. --new-worker accepts it: each job is looked up, and lost.policy says what becomes of those not known.`
 
 /** So much the closing has in any case, be the deadline over. */
 const LEAST_CLOSE_MS = 100
 
-async function run(context: CommandContext, untilEmpty: boolean): Promise<void> {
+interface RunFlags {
+  readonly untilEmpty: boolean
+  readonly acceptNewWorker: boolean
+}
+
+async function run(context: CommandContext, { untilEmpty, acceptNewWorker }: RunFlags): Promise<void> {
   const loaded = await context.config()
   const { config, file } = loaded
   // Heavy, and of no use to any other command.
@@ -72,7 +88,7 @@ async function run(context: CommandContext, untilEmpty: boolean): Promise<void> 
   )
   // Not waited for: to count what is in WAITING may take a storage long, and is no reason to start later.
   void warnOfRoom(queue, context, logger)
-  const end = await runService({ queue, worker, config, logger, signal, untilEmpty })
+  const end = await runService({ queue, worker, config, logger, signal, untilEmpty, acceptNewWorker })
   if (output.json) output.print('', end)
   leave(context, { deadline, isStopped: end.why === 'stopped', untilEmpty })
 }

@@ -15,6 +15,7 @@ export function configExample({ queue, worker }: ExampleChoice): string {
 
 const HEAD = `# Configuration of Sluice. Every setting: https://www.npmjs.com/package/@sluice/service
 # A variable SLUICE_QUEUE_URL overrides queue.url, and so for each setting; flags override both.
+# Relative paths are relative to this file, and jobs start in its folder; those of variables and flags are relative to the working directory.
 
 # Where items are kept. The keys after \`name\` are options of the package.
 queue:`
@@ -46,7 +47,7 @@ const WORKERS: Readonly<Record<ExampleChoice['worker'], string>> = {
 worker:
   package: process
   command: [sh, -c, 'bytes=$(wc -c < "$1") && echo "{{\\"bytes\\": $bytes}}"', sh, '{body.path}']
-  dir: .sluice/jobs # outputs, and what is needed to find running jobs again
+  # dir: .sluice/jobs # outputs, and what is needed to find running jobs again
 # Or a workflow of Argo for each item: sluice init --worker argo
 `,
   argo: `# What runs the jobs: a workflow of Argo for each item, made from a template that is in the namespace already.

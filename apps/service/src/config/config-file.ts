@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SluiceError } from '@sluice/core'
-import { isTree, type ConfigLayer, type ConfigTree } from './config-layer.js'
+import { isTree, valueAt, type ConfigLayer } from './config-layer.js'
 
 /** File names that are looked for, the first one wins; two of them side by side are refused. */
 export const CONFIG_FILES = ['ts', 'mts', 'mjs', 'js', 'json', 'yaml', 'yml', 'toml'].map(
@@ -56,7 +56,7 @@ export async function readConfigFile(path: string, cwd: string): Promise<ConfigF
     throw invalid(`${name} must hold settings by name (queue, worker, …). \`sluice init\` writes an example.`)
   }
   const placeOf = (settingPath: readonly string[]): string | undefined => {
-    if (!has(content, settingPath)) return undefined
+    if (valueAt(content, settingPath) === undefined) return undefined
     const line = lineOf(settingPath)
     return line === undefined ? name : `${name}:${line}`
   }
@@ -120,15 +120,6 @@ async function importModule(path: string): Promise<Parsed> {
   const exported = isTree(loaded) && 'default' in loaded ? loaded['default'] : loaded
   const content: unknown = typeof exported === 'function' ? await exported() : exported
   return { content, lineOf: () => undefined }
-}
-
-function has(tree: ConfigTree, path: readonly string[]): boolean {
-  let at: unknown = tree
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return false
-    at = Reflect.get(at, key)
-  }
-  return true
 }
 
 function shown(cwd: string, path: string): string {

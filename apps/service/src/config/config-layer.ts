@@ -33,6 +33,16 @@ export function mergeLayers(layers: readonly ConfigLayer[]): ConfigTree {
   return layers.reduce<ConfigTree>((merged, layer) => mergeTrees(merged, layer.values), {})
 }
 
+/** What stands at a path, sections and lists included; `undefined` when nothing does. */
+export function valueAt(tree: ConfigTree, path: readonly string[]): unknown {
+  let at: unknown = tree
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined
+    at = Reflect.get(at, key)
+  }
+  return at
+}
+
 function mergeTrees(under: ConfigTree, over: ConfigTree): ConfigTree {
   const merged: ConfigTree = { ...under }
   for (const [key, value] of Object.entries(over)) {

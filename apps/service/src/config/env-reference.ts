@@ -34,12 +34,17 @@ function resolveValue(value: unknown, path: readonly string[], lookup: Lookup): 
   }
   // Instances, such as a clock or credentials in a configuration written in TypeScript, are handed on untouched.
   if (!isTree(value) || !isPlain(value)) return value
-  const name = value['env']
-  if (path.length > 0 && typeof name === 'string' && Object.keys(value).length === 1)
-    return lookup(name, path)
+  const name = referenceIn(value)
+  if (path.length > 0 && name !== undefined) return lookup(name, path)
   return Object.fromEntries(
     Object.entries(value).map(([key, below]) => [key, resolveValue(below, [...path, key], lookup)]),
   )
+}
+
+/** The variable that a value names, if it is a reference to one. */
+export function referenceIn(value: unknown): string | undefined {
+  if (!isTree(value) || Object.keys(value).length !== 1) return undefined
+  return typeof value['env'] === 'string' ? value['env'] : undefined
 }
 
 function isPlain(value: object): boolean {

@@ -3,9 +3,9 @@ import { SluiceError } from '@sluice/core'
 import { readEnvironment, type Environment } from './config-environment.js'
 import { findConfigFile, readConfigFile, type ConfigFile } from './config-file.js'
 import { describeIssues } from './config-issue.js'
-import { layerOfEntries, mergeLayers, type ConfigLayer } from './config-layer.js'
+import { layerOfEntries, mergeLayers, valueAt, type ConfigLayer } from './config-layer.js'
 import { configSchema, type Config } from './config-schema.js'
-import { resolveReferences } from './env-reference.js'
+import { referenceIn, resolveReferences } from './env-reference.js'
 
 /** A setting given on the command line. */
 export interface FlagSetting {
@@ -32,6 +32,11 @@ export interface LoadedConfig {
   readonly file?: string
   /** Directories from which packages are looked for, the nearest first. */
   readonly baseDirs: readonly string[]
+  /**
+   * The directory that a relative path in a setting is relative to: that of the file where the file says it, the working directory where a flag or a
+   * variable does, `{ env: NAME }` in the file included. Of a setting that nothing says: that of the file, if there is one.
+   */
+  baseDirOf(path: readonly string[]): string
   /** What is odd and yet no error. */
   readonly warnings: readonly string[]
   /** Where a setting comes from, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`: nowhere. */
@@ -51,10 +56,16 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const layers: readonly ConfigLayer[] = [...(file ? [file.layer] : []), environment.layer, flagLayer]
   const placeOf = (path: readonly string[]): string | undefined => placeIn(layers, path)
   const merged = resolveReferences(mergeLayers(layers), env, placeOf)
+  const fileDir = file === undefined ? cwd : dirname(file.path)
   return {
     config: check(merged, placeOf, file !== undefined),
     ...(file ? { file: file.path } : {}),
-    baseDirs: [...new Set([...(file ? [dirname(file.path)] : []), cwd])],
+    baseDirs: [...new Set([fileDir, cwd])],
+    baseDirOf: (path) => {
+      const layer = layers.findLast(({ values }) => valueAt(values, path) !== undefined)
+      if (layer === undefined) return fileDir
+      return layer === file?.layer && referenceIn(valueAt(layer.values, path)) === undefined ? fileDir : cwd
+    },
     warnings: environment.warnings,
     placeOf,
   }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
@@ -218,6 +218,60 @@ test('flags win over the environment, it over the file, it over the defaults', a
   expect((await load({ files, env, flags })).config.processing.limit).toBe(3)
   expect((await load({ files, env })).config.processing.limit).toBe(2)
   expect((await load({ files })).config.processing.limit).toBe(1)
+})
+
+/** What paths in these settings are relative to; `cwd` for the working directory. */
+async function bases(given: Given, ...paths: readonly string[]): Promise<readonly string[]> {
+  const loaded = await load(given)
+  const dirs = paths.map((path) => loaded.baseDirOf(path.split('.')))
+  return dirs.map((dir) => (dir === cwd ? 'cwd' : dir))
+}
+
+describe('a relative path is relative to where it was given last', () => {
+  const FLAG = { path: 'worker.dir', value: 'flag', flag: '--set worker.dir' }
+
+  test.each(['yaml', 'json', 'toml', 'mjs'])('of a file ending in .%s: its folder', async (extension) => {
+    const text = {
+      yaml: `${YAML}worker: { package: process, dir: jobs, command: [./a, { env: HOME }], tls: { ca: a.pem } }\n`,
+      json: '{"queue":{"package":"memory","name":"q"},"worker":{"package":"process","dir":"jobs","command":["./a"],"tls":{"ca":"a.pem"}}}',
+      toml: '[queue]\npackage = "memory"\nname = "q"\n[worker]\npackage = "process"\ndir = "jobs"\ncommand = ["./a"]\n[worker.tls]\nca = "a.pem"\n',
+      mjs: "export default { queue: { package: 'memory', name: 'q' }, worker: { package: 'process', dir: 'jobs', command: ['./a'], tls: { ca: 'a.pem' } } }\n",
+    }[extension]
+    await mkdir(join(cwd, 'sub'))
+    const name = `sub/sluice.config.${extension}`
+    const given = { files: { [name]: text ?? '' }, configFile: name, env: { HOME: '/home' } }
+    const sub = join(cwd, 'sub')
+    const paths = [
+      'worker.dir',
+      'worker.command',
+      'worker.tls.ca',
+      'worker.package',
+      'worker.absent',
+      'absent',
+    ]
+    expect(await bases(given, ...paths)).toEqual(paths.map(() => sub))
+    // A flag for one option leaves the others as they are, those of its own section included.
+    expect(await bases({ ...given, flags: [FLAG] }, ...paths)).toEqual([
+      'cwd',
+      ...paths.slice(1).map(() => sub),
+    ])
+    const section = { path: 'worker', value: { tls: { ca: 'b.pem' } }, flag: '--set worker' }
+    expect(await bases({ ...given, flags: [section] }, 'worker.tls.ca', 'worker.dir')).toEqual(['cwd', sub])
+    const env = { ...given.env, SLUICE_WORKER_DIR: 'variable' }
+    expect(await bases({ ...given, env }, 'worker.dir', 'worker.command')).toEqual(['cwd', sub])
+  })
+
+  test('{ env: NAME } in the file is a variable', async () => {
+    await mkdir(join(cwd, 'sub'))
+    const files = { 'sub/a.yaml': `${YAML}worker: { package: process, dir: { env: DIR }, cwd: x }\n` }
+    const given = { files, configFile: 'sub/a.yaml', env: { DIR: 'jobs' } }
+    expect(await bases(given, 'worker.dir', 'worker.cwd')).toEqual(['cwd', join(cwd, 'sub')])
+  })
+
+  test('without a file it is the working directory', async () => {
+    const env = { SLUICE_QUEUE_PACKAGE: 'memory', SLUICE_QUEUE_NAME: 'q', SLUICE_WORKER_PACKAGE: 'dummy' }
+    expect(await bases({ env, flags: [FLAG] }, 'queue.url', 'worker.dir')).toEqual(['cwd', 'cwd'])
+  })
 })
 
 describe('what is wrong is told with its place, and never its value', () => {

@@ -2,5 +2,7 @@
 export const ENGINE_DOCUMENTS = 'engine/'
 /** Who dispatches, what holds it back, how far it is with what was asked of it: see {@link DispatcherState}. */
 export const DISPATCHER_DOCUMENT = `${ENGINE_DOCUMENTS}dispatcher`
+/** Which worker the queue is run with: see `KnownWorker`. */
+export const WORKER_DOCUMENT = `${ENGINE_DOCUMENTS}worker`
 /** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
 export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`

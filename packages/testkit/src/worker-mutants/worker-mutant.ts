@@ -42,6 +42,9 @@ function rewritten(harness: WorkerHarness, rewrite: (worker: Worker) => Worker):
   return {
     ...handedOn(harness),
     open: async (name) => rewrite(await harness.open(name)),
+    ...(harness.openElsewhere && {
+      openElsewhere: async () => rewrite(offered(await harness.openElsewhere?.())),
+    }),
     ...(harness.openUnreachable && {
       openUnreachable: async () => rewrite(offered(await harness.openUnreachable?.())),
     }),

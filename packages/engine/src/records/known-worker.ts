@@ -1,0 +1,188 @@
+import { SluiceError, isSluiceError, type ItemHead, type JsonValue, type QueueDocument } from '@sluice/core'
+import type { Engine } from '../engine.js'
+import { callWorker, isOutage } from '../engine-errors.js'
+import { isReportOf, type Found } from '../found.js'
+import { listProcessing } from '../list-processing.js'
+import { refOf } from '../settle.js'
+import { WORKER_DOCUMENT } from './document-names.js'
+
+/** So many of the jobs that were last seen running are looked up, where the worker is another one than before. */
+const MAX_LOOKUPS = 20
+
+/**
+ * Holds the worker against the one that this queue was run with before, once for each term of the lease: a configuration that leads to another place
+ * would start jobs a second time that still run at the first.
+ */
+export class KnownWorker {
+  #fence: number | undefined
+  #isConfirmed = false
+  #isForeseen = false
+
+  /**
+   * To be called after a poll, by which a worker knows its identity at the latest, and before anything follows from it. A worker without an
+   * identity is not compared.
+   *
+   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose jobs it does not know;
+   * SLUICE_LEASE_LOST; in an outage that of the queue or the worker: nothing is known then
+   */
+  async confirm(engine: Engine, found: Found): Promise<void> {
+    const { worker, lease } = engine
+    if (lease.fence !== this.#fence) this.#isConfirmed = false
+    this.#fence = lease.fence
+    const { identity } = worker
+    if (identity === undefined || this.#isConfirmed) return
+    this.#isConfirmed = await usable(engine, () => compare(engine, identity, found))
+  }
+
+  /**
+   * The same for a standby, once: it would be refused when it takes over, which is late to hear of it. Nothing is written, and where the worker is the
+   * one from before the document is all that is read.
+   *
+   * @throws SluiceError as {@link KnownWorker.confirm}
+   */
+  async foresee(engine: Engine): Promise<void> {
+    const { identity } = engine.worker
+    if (identity === undefined || this.#isForeseen) return
+    this.#isForeseen = await usable(engine, async () => {
+      const before = identityIn((await documentOf(engine).read())?.value)
+      if (before !== undefined && before !== identity)
+        await judge(engine, { before, identity, found: await lookAround(engine) })
+      return true
+    })
+  }
+}
+
+function documentOf({ queue }: Engine): QueueDocument {
+  return queue.document(WORKER_DOCUMENT)
+}
+
+async function lookAround({ queue, worker }: Engine): Promise<Found> {
+  const items = await listProcessing(queue)
+  const awaited = [...items.values()].map(refOf)
+  return { items, reports: await callWorker('pollAllStatus', () => worker.pollAllStatus(awaited)) }
+}
+
+/** As with the other records, a permission that is missing for this one alone stops nothing. */
+async function usable({ logger }: Engine, compareNow: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await compareNow()
+  } catch (error) {
+    if (!isSluiceError(error, 'SLUICE_QUEUE_DENIED') && !isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
+      throw error
+    logger.warn(
+      { err: error, document: WORKER_DOCUMENT },
+      'which worker the queue is run with can’t be noted; the work goes on',
+    )
+    return true
+  }
+}
+
+/** @returns `false`: another process wrote meanwhile, so that it is to be compared again */
+async function compare(engine: Engine, identity: string, found: Found): Promise<boolean> {
+  const { current: lease } = engine.lease
+  const document = documentOf(engine)
+  const stored = await document.read()
+  const before = identityIn(stored?.value)
+  if (before === identity) return true
+  if (before !== undefined) {
+    const difference = { before, identity, found }
+    note(engine, difference, await judge(engine, difference))
+  }
+  return document.write({ identity }, { ifVersion: stored?.version, ...(lease && { lease }) })
+}
+
+/** @throws SluiceError SLUICE_CONFIG_INVALID; an outage of the worker */
+async function judge(engine: Engine, difference: Difference): Promise<Verdict> {
+  const { found } = difference
+  if (found.items.size === 0) return { kind: 'idle' }
+  const { known, asked } = await findKnown(engine, found)
+  if (known !== undefined) return { kind: 'same', known }
+  if (engine.acceptNewWorker) return { kind: 'accepted' }
+  throw refusal(engine, difference, asked)
+}
+
+function note({ logger, memory }: Engine, { before, identity, found }: Difference, verdict: Verdict): void {
+  const fields = { before, now: identity }
+  switch (verdict.kind) {
+    case 'idle':
+      logger.info(fields, 'the worker is another one than before; nothing was in PROCESSING')
+      return
+    case 'same':
+      logger.info(
+        { ...fields, job: refOf(verdict.known) },
+        'the worker has a new identity, and knows the jobs: it is the same',
+      )
+      return
+    case 'accepted':
+      // Not one may be taken for a job that was never sent: it may run at the other worker.
+      for (const item of found.items.values()) memory.noteSeenBefore(item)
+      logger.warn(
+        { ...fields, items: found.items.size },
+        'a new worker was accepted: jobs that it does not know are lost ones, see the lost policy',
+      )
+  }
+}
+
+/** One whose job the worker knows, of all that it reports, and of some that it is asked for by name. */
+async function findKnown(
+  engine: Engine,
+  { items, reports }: Found,
+): Promise<{ known: ItemHead | undefined; asked: number }> {
+  const { worker } = engine
+  const known = [...items.values()].find((item) => isOwn(item, reports.get(item.id)))
+  if (known !== undefined || worker.lookupJob === undefined) return { known, asked: 0 }
+  const asked = lastSeen(engine, items.values())
+  let failure: SluiceError | undefined
+  for (const item of asked) {
+    try {
+      const report = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(item)))
+      if (isOwn(item, report)) return { known: item, asked: asked.length }
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      // One may have trouble of its own; another one's answer is as good.
+      failure ??= error
+    }
+  }
+  if (failure !== undefined) throw failure
+  return { known: undefined, asked: asked.length }
+}
+
+/** Those first whose jobs were seen: of the others none may have been sent. */
+function lastSeen({ seen }: Engine, items: Iterable<ItemHead>): ItemHead[] {
+  const all = [...items]
+  const sorted = [...all.filter((item) => seen.has(item)), ...all.filter((item) => !seen.has(item))]
+  return sorted.slice(0, MAX_LOOKUPS)
+}
+
+function refusal({ queue }: Engine, { before, identity, found }: Difference, asked: number): SluiceError {
+  const { name } = queue
+  const { size } = found.items
+  const items = size === 1 ? '1 item is' : `${size} items are`
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Queue ${JSON.stringify(name)} was run with another worker before: ${before}, and now with ${identity}. ${items} in PROCESSING, ` +
+      `and this worker knows none of ${asked === 0 ? 'their jobs' : `the ${asked} jobs that it was asked for`}: they may still run there, and would be ` +
+      'started once more. Run it with the configuration from before (worker.dir, or the address, namespace and template of the worker), ' +
+      'or accept this worker with `sluice run --new-worker`: each job is then looked up, and those that are not known are lost (lost.policy).',
+  )
+}
+
+interface Difference {
+  readonly before: string
+  readonly identity: string
+  readonly found: Found
+}
+
+type Verdict =
+  | { readonly kind: 'idle' | 'accepted' }
+  /** It knows the job of this item. */
+  | { readonly kind: 'same'; readonly known: ItemHead }
+
+function isOwn(item: ItemHead, report: Parameters<typeof isReportOf>[1] | undefined): boolean {
+  return report !== undefined && isReportOf(item, report)
+}
+
+function identityIn(value: JsonValue | undefined): string | undefined {
+  if (typeof value !== 'object' || value === null || !('identity' in value)) return undefined
+  return typeof value.identity === 'string' ? value.identity : undefined
+}
