@@ -141,6 +141,8 @@ interface WorkerSupports {
     readonly incompletePolls?: boolean;
     /** It has a `probeSend` [W-PROBE-1]. Default false. */
     readonly probeSend?: boolean;
+    /** It has an `identity` [W-ID-1]. Default false. */
+    readonly identity?: boolean;
     /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
     readonly longestCallMs?: number;
 }
@@ -165,6 +167,12 @@ interface Worker {
     /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
     readonly name: string;
     readonly supports: WorkerSupports;
+    /**
+     * Names the place where the jobs of this worker run, so that a configuration that leads to another place is told from one that leads to the same.
+     * All objects on one place have the same, across restarts; one on another place has another one [W-ID-1]. Known from the first answered `check` or
+     * `pollAllStatus` on, and `undefined` before, and where it can't be found out. No secret: it is stored in the queue, and logged.
+     */
+    readonly identity?: string | undefined;
     /**
      * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost answer, it makes
      * one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
@@ -384,7 +392,11 @@ interface Lease {
     /** Grows with each change of holder and never shrinks; the same holder renewing keeps it. */
     readonly fence: number;
     readonly ttlMs: number;
-    /** Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use. */
+    /**
+     * Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use.
+     *
+     * @throws SluiceError SLUICE_QUEUE_CORRUPT where a newer release has upgraded the storage [Q-VERSION-1]
+     */
     renew(): Promise<boolean>;
     /** Gives it back at once if it is still held; otherwise nothing happens. */
     release(): Promise<void>;
@@ -451,12 +463,17 @@ interface QueueDocument {
 /** Longest name of a document, in bytes of UTF-8. */
 declare const MAX_DOCUMENT_NAME_BYTES = 128;
 
+/**
+ * Who can open the same queue at once: `process`, only the process that made it; `machine`, processes of one machine, as with a file;
+ * `network`, processes of any number of machines. Only with `network` can services on two machines stand by for each other.
+ */
+type SharedBy = 'process' | 'machine' | 'network';
 /** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
 interface QueueSupports {
     /** Items outlive the process that put them. */
     readonly durable: boolean;
-    /** Several processes may open the same queue at once. */
-    readonly multiProcess: boolean;
+    /** How far the processes that open the same queue may be apart. */
+    readonly sharedBy: SharedBy;
     /** Largest body, result or details, in bytes of JSON text in UTF-8. */
     readonly maxBodyBytes: number;
     /** Two items that became available closer together than this may be given out in either order. */
@@ -634,7 +651,7 @@ interface Queue {
      * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed [Q-GET-5]
      */
     get(maxItems: number, options?: GetOptions): Promise<QueueItem[]>;
-    /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. */
+    /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. Large items may cut it short, as they do `get`. */
     peek(maxItems: number): Promise<QueueItem[]>;
     /**
      * PROCESSING → SUCCESS. Repeated for the same attempt it succeeds and changes nothing [Q-MOVE-2].
@@ -695,6 +712,8 @@ interface Queue {
      * @param holder unique for each process that asks
      * @param ttlMs how long it lives without `renew`, 100 or more
      * @returns `undefined` while another holder has it
+     * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage; every later call of this object then rejects with it
+     * [Q-VERSION-1]
      */
     lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;
     /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
@@ -981,7 +1000,21 @@ declare const silentLogger: Logger;
 interface PackageContext {
     /** For what people should hear of. */
     readonly logger?: Logger;
+    /** The directory that relative paths in the options are relative to: that of the configuration file. Default: the working directory. */
+    readonly baseDir?: string;
+    /**
+     * The same for one option, such as `['dir']`, where options come from several places: a path of a configuration file is relative to that file, one
+     * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
+     */
+    readonly baseDirOf?: (option: readonly string[]) => string;
 }
+/**
+ * The directory that a relative path in an option is relative to, by what the context says of this option, or of all.
+ *
+ * @param option such as `'dir'`, or `'tls', 'caFile'` for one of several levels
+ * @returns `undefined`: the working directory
+ */
+declare function baseDirOf(context: PackageContext, ...option: readonly string[]): string | undefined;
 /** What whoever opens a queue says of the use it has for it; a package takes what makes a difference to it. */
 interface QueueUse extends PackageContext {
     /**
@@ -1022,7 +1055,7 @@ interface WorkerPackage {
      * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
      * enough. It makes nothing, and starts nothing.
      */
-    readonly checkRoom?: (options: unknown, need: RoomNeed) => Promise<string | undefined>;
+    readonly checkRoom?: (options: unknown, need: RoomNeed, context?: PackageContext) => Promise<string | undefined>;
     readonly optionsSchema?: OptionsSchema<unknown>;
 }
 
@@ -1039,5 +1072,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, ErrorCode, FailOutcome, FailureClass, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, baseDirOf, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, ErrorCode, FailOutcome, FailureClass, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports };

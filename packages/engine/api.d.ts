@@ -345,6 +345,11 @@ interface WorkQueueOptions {
     readonly maxLookupsPerSecond?: number;
     /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
     readonly maxBatchItems?: number;
+    /**
+     * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their jobs is then looked up, and `lost` says
+     * what becomes of those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
+     */
+    readonly acceptNewWorker?: boolean;
     /** Default {@link systemClock}. */
     readonly clock?: Clock;
     readonly logger?: Logger;
@@ -478,8 +483,8 @@ declare class WorkQueue {
      * The lease is renewed while it runs, however long a call takes. A tick of which a call has stalled ends all the same: the call is given up, the
      * lease given back, and ticks do nothing for as long as the lease lives, so that another engine can go on.
      *
-     * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, and whatever a queue
-     * throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
+     * @throws SluiceError SLUICE_QUEUE_CLOSED, SLUICE_QUEUE_DENIED, SLUICE_QUEUE_CORRUPT, SLUICE_WORKER_CLOSED, SLUICE_CONFIG_INVALID when the
+     * worker is another one than before and `acceptNewWorker` is not set, and whatever a queue throws without documenting it. Items claimed by then stay in PROCESSING and are taken up by the next tick or engine.
      * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call that was given up has still not ended
      */
     tick(options?: TickOptions): Promise<TickResult>;
@@ -556,6 +561,8 @@ declare function foldMessage(message: string, names: readonly string[]): string;
 declare const ENGINE_DOCUMENTS = "engine/";
 /** Who dispatches, what holds it back, how far it is with what was asked of it: see {@link DispatcherState}. */
 declare const DISPATCHER_DOCUMENT = "engine/dispatcher";
+/** Which worker the queue is run with: see `KnownWorker`. */
+declare const WORKER_DOCUMENT = "engine/worker";
 /** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
 declare const SEEN_JOBS_DOCUMENT = "engine/jobs";
 
@@ -592,5 +599,5 @@ interface DispatcherState {
  */
 declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
 
-export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT, WorkQueue, decide, foldMessage, isCancelled, processingLimit, readDispatcher, releaseAll, runLoop, systemClock };
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, decide, foldMessage, isCancelled, processingLimit, readDispatcher, releaseAll, runLoop, systemClock };
 export type { Action, Backoff, DecideRules, DispatcherState, Holdup, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SendsOptions, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };

@@ -137,7 +137,10 @@ interface StoredQueue {
 declare class MemoryStore {
     #private;
     constructor({ clock, newUid }?: MemoryStoreOptions);
-    /** Epoch ms. It stands still while the machine's clock is set back: an instant of this store is never before an earlier one. */
+    /**
+     * Epoch ms. It goes on when the machine's clock is set back: an instant of this store is never before an earlier one, and no delay and no lease lasts
+     * longer for it.
+     */
     now(): number;
     /** What is stored under a name, made when first asked for. */
     queue(name: string): StoredQueue;

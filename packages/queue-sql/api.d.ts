@@ -75,12 +75,13 @@ declare class SqlQueue implements Queue {
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *
  * @param options as {@link optionsSchema} says: `{ name, url, poolSize?, tablePrefix?, timeoutMs?, … }`
- * @param use its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts
+ * @param use what the paths in `url` are relative to; its `logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts, and,
+ * without `brief`, of a SQLite file on a network file system
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file when the library of this Node.js has the
  * WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE when the database does not answer;
  * SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT when what is there isn't a queue of ours
  */
-declare function openQueue(options: unknown, { logger }?: QueueUse): Promise<Queue>;
+declare function openQueue(options: unknown, use?: QueueUse): Promise<Queue>;
 /**
  * Whether the queue that {@link openQueue} would open is there already: the file or database, the tables and the queue's name. It creates
  * nothing. A SQLite file of another program holds no queue, and one in memory is never there.
@@ -88,7 +89,7 @@ declare function openQueue(options: unknown, { logger }?: QueueUse): Promise<Que
  * @param options as for {@link openQueue}
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
-declare function queueExists(options: unknown, { logger }?: QueueUse): Promise<boolean>;
+declare function queueExists(options: unknown, use?: QueueUse): Promise<boolean>;
 
 export { SqlQueue, openQueue, optionsSchema, queueExists };
 export type { SqlQueueOptions };

@@ -99,7 +99,7 @@ type ParameterFunction = (item: ParameterInput) => Readonly<Record<string, JsonV
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
  *
- * @param context its logger is used unless the options have one
+ * @param context its logger is used unless the options have one; what `tokenFile` and `caFile` are relative to, and where `tokenCommand` runs
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
  */
 declare function openWorker(options: unknown, context?: PackageContext): Promise<ArgoWorker>;
@@ -112,8 +112,17 @@ declare class ArgoWorker implements Worker {
     readonly name: string;
     readonly supports: WorkerSupports;
     private constructor();
-    /** As {@link openWorker}, with options that were checked. */
-    static open(settings: ArgoWorkerSettings): Promise<ArgoWorker>;
+    /**
+     * As {@link openWorker}, with options that were checked.
+     *
+     * @param commandDir where `tokenCommand` runs; default the working directory
+     */
+    static open(settings: ArgoWorkerSettings, commandDir?: string): Promise<ArgoWorker>;
+    /**
+     * The namespace, and the uid of the template, by which one cluster is told from another; the namespace alone where the template may not be read.
+     * Read with the template: by `check`, the first poll or the first send [W-ID-1].
+     */
+    get identity(): string | undefined;
     /**
      * Makes the workflow of an item. Returned, it is there, once, whatever was lost on the way: where an answer leaves that open, Argo is
      * asked by the workflow's name before this answers [W-SEND-1].

@@ -73,6 +73,7 @@ declare const optionsSchema: z.ZodObject<{
     seed: z.ZodOptional<z.ZodNumber>;
     clock: z.ZodOptional<z.ZodCustom<Pick<Clock, "now">, Pick<Clock, "now">>>;
     store: z.ZodOptional<z.ZodInstanceOf<JobStore>>;
+    identity: z.ZodOptional<z.ZodString>;
 }, z.core.$strict>;
 /** The options of {@link DummyWorker}. */
 type DummyWorkerOptions = z.input<typeof optionsSchema>;
@@ -99,6 +100,8 @@ declare class DummyWorker implements Worker {
     #private;
     readonly name: string;
     readonly supports: WorkerSupports;
+    /** As it was told: a store in memory is no place that another process could take for another one [W-ID-1]. */
+    readonly identity: string | undefined;
     constructor(options: DummyWorkerOptions);
     sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>;
     probeSend(sample?: ProbeSample | undefined): Promise<void>;

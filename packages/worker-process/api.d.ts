@@ -8,7 +8,7 @@ import { z } from 'zod';
 declare const optionsSchema: z.ZodObject<{
     name: z.ZodString;
     command: z.ZodArray<z.ZodString>;
-    dir: z.ZodString;
+    dir: z.ZodDefault<z.ZodString>;
     cwd: z.ZodOptional<z.ZodString>;
     env: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodString>>;
     timeoutMs: z.ZodOptional<z.ZodInt>;
@@ -51,9 +51,11 @@ declare class ProcessWorker implements Worker {
     #private;
     readonly name: string;
     readonly supports: WorkerSupports;
+    /** A random id that is kept in `dir`, beside the jobs: it goes with them where the folder is moved, and is gone with them [W-ID-1]. */
+    readonly identity: string | undefined;
     private constructor();
     /** As {@link openWorker}, with options that were checked. */
-    static open(settings: ProcessWorkerSettings, { logger }?: PackageContext): Promise<ProcessWorker>;
+    static open(given: ProcessWorkerSettings, context?: PackageContext): Promise<ProcessWorker>;
     /**
      * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
      *
@@ -97,7 +99,7 @@ declare class ProcessWorker implements Worker {
  * @returns what there is too little of, and what can be done; `undefined` where there is enough
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
-declare function checkRoom(options: unknown, { items }: RoomNeed): Promise<string | undefined>;
+declare function checkRoom(options: unknown, { items }: RoomNeed, context?: PackageContext): Promise<string | undefined>;
 
 export { ProcessWorker, checkRoom, openWorker, optionsSchema };
 export type { ProcessWorkerOptions, ProcessWorkerSettings };
