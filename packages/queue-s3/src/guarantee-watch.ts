@@ -1,8 +1,9 @@
 import { isSluiceError, type Logger, type SluiceError } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
+import { movesStopped, versionUntrusted } from './guarantee-errors.js'
 import type { Patience } from './patience.js'
 import type { ProbeFinding } from './probe/probe-store.js'
-import { closedMeanwhile, movesStopped, versionUntrusted } from './s3-errors.js'
+import { closedMeanwhile } from './s3-errors.js'
 import type { S3Store } from './s3-store.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 

@@ -353,7 +353,7 @@ describe('when a probe runs beside the work', () => {
     await queue.put('a', 1)
     endpoint.onRequest = ({ operation, key }) =>
       operation === 'PutObject' && key.endsWith('-create')
-        ? { do: 'answer', answer: { status: 200, headers: {} } }
+        ? { do: 'answer', answer: { status: 200, headers: { etag: '"e-1"' } } }
         : undefined
     await clock.advance(HOUR_MS)
     await queue.put('b', 1)
