@@ -123,13 +123,14 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     expect(String(error)).toMatch(/grant create on|is not the owner of the tables/)
   })
 
+  async function openOlder(user: string, prefix: string): Promise<Queue> {
+    const options = { name: 'work', url: urlOf(user), tablePrefix: prefix, poolSize: 1 }
+    const queue = await (await oldVersion('schema-3'))(options)
+    opened.push(queue)
+    return queue
+  }
+
   test('an older release that runs as such a role is told of an upgrade at its next lease', async () => {
-    const openOlder = async (user: string, prefix: string): Promise<Queue> => {
-      const options = { name: 'work', url: urlOf(user), tablePrefix: prefix, poolSize: 1 }
-      const queue = await (await oldVersion('schema-3'))(options)
-      opened.push(queue)
-      return queue
-    }
     const prefix = freshPrefix()
     await openOlder('', prefix)
     await admin.query(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`)
