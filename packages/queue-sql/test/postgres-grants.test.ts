@@ -123,13 +123,6 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     expect(String(error)).toMatch(/grant create on|is not the owner of the tables/)
   })
 
-  async function openOlder(user: string, prefix: string): Promise<Queue> {
-    const options = { name: 'work', url: urlOf(user), tablePrefix: prefix, poolSize: 1 }
-    const queue = await (await oldVersion('schema-3'))(options)
-    opened.push(queue)
-    return queue
-  }
-
   test('an older release that runs as such a role is told of an upgrade at its next lease', async () => {
     const prefix = freshPrefix()
     await openOlder('', prefix)
@@ -154,3 +147,10 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     expect(String(error)).toMatch(/database "db_\S+".*CONNECT/)
   })
 })
+
+async function openOlder(user: string, prefix: string): Promise<Queue> {
+  const options = { name: 'work', url: urlOf(user), tablePrefix: prefix, poolSize: 1 }
+  const queue = await (await oldVersion('schema-3'))(options)
+  opened.push(queue)
+  return queue
+}
