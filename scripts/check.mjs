@@ -84,8 +84,10 @@ async function step(name, command) {
   if (code !== 0) {
     broken.push(name)
     if (found !== undefined && found.failed === 0) counts.failed += 1
-    if (!streams) process.stdout.write(output)
   }
+  // A step that was skipped as a whole says why.
+  const isSkipped = found !== undefined && found.passed === 0 && found.skipped > 0
+  if (!streams && (code !== 0 || isSkipped)) process.stdout.write(output)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const told = found === undefined ? '' : `, ${found.passed} passed, ${found.skipped} skipped`
   say(`${name} ${code === 0 ? 'holds' : 'FAILED'} (${seconds} s${told})`)

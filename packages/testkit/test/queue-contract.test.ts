@@ -31,9 +31,9 @@ describe('the contract as data', () => {
     }
   })
 
-  test('a case id is its promise, with a small letter if there are several', () => {
+  test('a case id is its promise, with a small letter if there are several, or a name', () => {
     for (const { id } of [...queueContract, ...workerContract])
-      expect(id).toMatch(/^[QW]-[A-Z]+-\d(\/[a-z])?$/)
+      expect(id).toMatch(/^[QW]-[A-Z]+-\d(\/([a-z]|[a-z]+-\d+[a-z]+))?$/)
   })
 })
 
