@@ -229,15 +229,15 @@ async function inTime<T>(call: Promise<T>, limitMs: number, what: string): Promi
  * Time counts in steps: while this process does not run, neither the call nor its timeouts get on, so that a late step is no longer than another.
  */
 async function orLate<T>(call: Promise<T>, ms: number): Promise<{ readonly value: T } | undefined> {
-  let isOver = false
+  const ended = new AbortController()
   const late = async () => {
-    for (let spentMs = 0; spentMs < ms && !isOver; spentMs += STEP_MS) await pause(STEP_MS)
+    for (let spentMs = 0; spentMs < ms && !ended.signal.aborted; spentMs += STEP_MS) await pause(STEP_MS)
     return undefined
   }
   try {
     return await Promise.race([call.then((value) => ({ value })), late()])
   } finally {
-    isOver = true
+    ended.abort()
   }
 }
 
