@@ -1,4 +1,5 @@
 import { AssertionError } from 'node:assert'
+import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type Queue, type QueueSupports, type SluiceError } from '@sluice/core'
 import { check } from '../check.js'
 import type { QueueCase, QueueHarness, StorageTrouble, TroubledQueue } from '../queue-harness.js'
@@ -9,6 +10,7 @@ const MOST_POINTS = 200
 const MOST_LATE = 10
 /** A busy machine may be so much late. */
 const SLACK_MS = 5_000
+const STEP_MS = 50
 /** What has no time limit of its own is ended so long after an operation went wrong. */
 const UNLIMITED_MS = 1_000
 
@@ -223,13 +225,19 @@ async function inTime<T>(call: Promise<T>, limitMs: number, what: string): Promi
   return end.value
 }
 
+/**
+ * Time counts in steps: while this process does not run, neither the call nor its timeouts get on, so that a late step is no longer than another.
+ */
 async function orLate<T>(call: Promise<T>, ms: number): Promise<{ readonly value: T } | undefined> {
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(late.resolve, ms, undefined)
+  const ended = new AbortController()
+  const late = async () => {
+    for (let spentMs = 0; spentMs < ms && !ended.signal.aborted; spentMs += STEP_MS) await pause(STEP_MS)
+    return undefined
+  }
   try {
-    return await Promise.race([call.then((value) => ({ value })), late.promise])
+    return await Promise.race([call.then((value) => ({ value })), late()])
   } finally {
-    clearTimeout(timer)
+    ended.abort()
   }
 }
 
