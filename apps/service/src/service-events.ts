@@ -24,10 +24,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'swept':
       return logger.info({ ...event.report }, 'swept the storage')
     case 'job-cancelled':
-      return logger.warn(
-        jobFields(event.job, { reason: event.reason }),
-        'job cancelled: it did not begin; its item waits for the end',
-      )
+      return logger.warn(jobFields(event.job, { reason: event.reason }), `job told to end: ${event.reason}`)
     // The engine logs these itself.
     case 'orphan':
     case 'jobs-pending':

@@ -39,8 +39,11 @@ export function registerCancel(program: Program, context: CommandContext): void 
         const items = await found(queue, ids)
         await tellingCancelled(cancelling, () => cancelling.items(items))
       }
+      const beganMs = performance.now()
       const isWaitedFor = await waitedFor(cancelling, context, timeout)
-      print(cancelling, { ids, context, timeoutMs: timeout })
+      // After Ctrl-C it was not waited for as long as it was to be.
+      const waitedMs = Math.min(timeout, performance.now() - beganMs)
+      print(cancelling, { ids, context, waitedMs })
       if (!isWaitedFor) context.exitWith('INTERRUPTED')
     })
 }
@@ -115,10 +118,10 @@ async function found(queue: Queue, ids: readonly string[]): Promise<ItemHead[]> 
 interface Printing {
   readonly ids: readonly string[]
   readonly context: CommandContext
-  readonly timeoutMs: number
+  readonly waitedMs: number
 }
 
-function print(cancelling: Cancelling, { ids, context, timeoutMs }: Printing): void {
+function print(cancelling: Cancelling, { ids, context, waitedMs }: Printing): void {
   const { cancelled, again, unreached, ends } = cancelling
   const skipped = ids.filter((id) => !cancelled.has(id) && !again.has(id))
   printMoved(context, {
@@ -135,8 +138,8 @@ function print(cancelling: Cancelling, { ids, context, timeoutMs }: Printing): v
     skipped,
     why: 'not in PROCESSING, or unknown',
   })
-  warnOfOpen(cancelling, context, timeoutMs)
-  warnOfLate(cancelling, context, timeoutMs)
+  warnOfOpen(cancelling, context, waitedMs)
+  warnOfLate(cancelling, context, waitedMs)
   warnOfUnreached(cancelling, context)
 }
 
@@ -148,24 +151,24 @@ function cancelledText({ cancelled, again, ends }: Cancelling, { output }: Comma
 }
 
 /** Their items are in FAIL, and yet the cancel has not done all that it was to do. */
-function warnOfOpen({ ends }: Cancelling, context: CommandContext, timeoutMs: number): void {
+function warnOfOpen({ ends }: Cancelling, context: CommandContext, waitedMs: number): void {
   const { open, unreachedWhy } = ends
   if (open.length === 0) return
   const heldUp = open.map((job) => ends.heldUp(job)).find((message) => message !== undefined)
   const why = heldUp === undefined ? unreachedWhy : endsWhenText(heldUp)
   context.output.warn(
-    `${plural(open.length, 'job')} had not ended after ${elapsedText(timeoutMs)}${why === undefined ? '' : ` (${why})`}: ` +
+    `${plural(open.length, 'job')} had not ended after ${elapsedText(waitedMs)}${why === undefined ? '' : ` (${why})`}: ` +
       `${idsText(open.map(({ id }) => id))}\nTheir items are in FAIL. \`sluice show ID\` says how a job ended; --json names all.`,
   )
   context.exitWith('UNAVAILABLE')
 }
 
 /** A service had a send under way, and has not said that it is over. */
-function warnOfLate({ mayStart }: Cancelling, context: CommandContext, timeoutMs: number): void {
+function warnOfLate({ mayStart }: Cancelling, context: CommandContext, waitedMs: number): void {
   if (mayStart.length === 0) return
   context.output.warn(
     `${plural(mayStart.length, 'job')} may still start: a service may be sending ${mayStart.length === 1 ? 'it' : 'them'}, and did not say ` +
-      `otherwise within ${elapsedText(timeoutMs)}: ${idsText(mayStart)}\nThe service ends each that starts. Their items are in FAIL; ` +
+      `otherwise within ${elapsedText(waitedMs)}: ${idsText(mayStart)}\nThe service ends each that starts. Their items are in FAIL; ` +
       'cancel the same ids again to see.',
   )
   context.exitWith('UNAVAILABLE')
