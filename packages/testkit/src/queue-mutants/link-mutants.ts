@@ -6,7 +6,8 @@ import { rewritten, slowOf, type QueueMutant } from './queue-mutant.js'
 
 /** What a request has for its answer in the mutant that is impatient. */
 const FIXED_MS = 2_500
-const CUT_ITEMS = 8
+/** Fewer than a case has on any link. */
+const CUT_ITEMS = 3
 
 function onLinks(...verbs: readonly string[]): readonly string[] {
   return verbs.flatMap((verb) => testedLinks.map(({ id }) => `Q-END-1/${verb}-${id}`))
@@ -62,7 +63,7 @@ export const linkMutants: readonly QueueMutant[] = [
       linked(harness, (slow) => ({
         ...slow,
         queue: wrapQueue(slow.queue, {
-          list: async (stage) => ({ items: (await slow.queue.list(stage, { limit: 4 })).items }),
+          list: async (stage) => ({ items: (await slow.queue.list(stage, { limit: CUT_ITEMS })).items }),
         }),
       })),
   },
