@@ -13,6 +13,7 @@ export class ClaimRounds {
   readonly #ground: Ground
   readonly #patience
   #beganMs: number
+  #lost = 0
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -20,10 +21,16 @@ export class ClaimRounds {
     this.#beganMs = ground.store.sender.nowMs()
   }
 
+  /** Whether the last round was followed by a pause, in which others went on. */
+  get hasPaused(): boolean {
+    return this.#lost > FREE_ROUNDS
+  }
+
   /** After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end. */
   async after(given: number): Promise<{ readonly error: unknown } | undefined> {
     const { store, layout } = this.#ground
     const beganMs = this.#beganMs
+    this.#lost = given > 0 ? 0 : this.#lost + 1
     if (given > 0) this.#patience.answered(KIND)
     else this.#patience.spend(store.sender.nowMs() - beganMs)
     const on = layout.folder('WAITING')

@@ -51,6 +51,7 @@ export class ItemClaims {
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
       const failure = failureIn(results) ?? (await rounds.after(given.length))
+      if (rounds.hasPaused) scan.refresh()
       if (failure === undefined && leftOut.length === 0) continue
       if (failure === undefined) {
         if (items.length > 0) break

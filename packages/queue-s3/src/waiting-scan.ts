@@ -18,6 +18,8 @@ interface Lane {
   pages: number
   done: boolean
   ready: Candidate[]
+  /** The last name that was given out. */
+  taken: string
 }
 
 /**
@@ -30,7 +32,14 @@ export class WaitingScan {
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#lanes = ground.lanes.map((lane) => ({ lane, after: '', pages: 0, done: false, ready: [] }))
+    this.#lanes = ground.lanes.map((lane) => ({
+      lane,
+      after: '',
+      pages: 0,
+      done: false,
+      ready: [],
+      taken: '',
+    }))
   }
 
   /** The next names, at most `count`; fewer only at the end. */
@@ -46,13 +55,26 @@ export class WaitingScan {
     return taken
   }
 
+  /** Forgets what was listed and not given out yet: after a pause others have claimed most of it. The walk goes on where it was. */
+  refresh(): void {
+    for (const lane of this.#lanes) {
+      if (lane.ready.length === 0) continue
+      lane.ready = []
+      lane.after = lane.taken
+      lane.done = false
+      lane.pages = Math.max(0, lane.pages - 1)
+    }
+  }
+
   #first(): Candidate | undefined {
     let best: Lane | undefined
     for (const lane of this.#lanes) {
       const [head, bestHead] = [lane.ready[0], best?.ready[0]]
       if (head && (bestHead === undefined || orderOf(head.name) < orderOf(bestHead.name))) best = lane
     }
-    return best?.ready.shift()
+    const first = best?.ready.shift()
+    if (best !== undefined && first !== undefined) best.taken = first.name
+    return first
   }
 
   async #fill(lane: Lane, max: number): Promise<void> {

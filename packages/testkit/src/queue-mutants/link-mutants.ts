@@ -6,7 +6,7 @@ import { rewritten, slowOf, type QueueMutant } from './queue-mutant.js'
 
 /** What a request has for its answer in the mutant that is impatient. */
 const FIXED_MS = 2_500
-/** Fewer than any link carries in its cases. */
+/** Fewer than a case has on any link. */
 const CUT_ITEMS = 3
 
 function onLinks(...verbs: readonly string[]): readonly string[] {
