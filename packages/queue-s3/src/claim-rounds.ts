@@ -1,12 +1,28 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Ground } from './ground.js'
+import { jitteredMs } from './patience.js'
+import type { ClaimResult } from './protocol/claim-stint.js'
+import type { RunResult } from './protocol-run.js'
 import { claimsLost } from './s3-errors.js'
 
 /** Rounds without an item that are not waited for, as other processes claim from the same end. */
 const FREE_ROUNDS = 4
 const KIND = 'claim'
+/** The longest pause after a round that others were faster in. */
+const CONTENTION_MS = 50
+/** A claim of another process that is older than this is no rival of this moment: its name is listed late. */
+const RIVAL_MS = 10_000
+
+/** Whether one of the items was claimed by another process just now. */
+export function isContended(results: readonly RunResult<ClaimResult>[], { names }: Ground): boolean {
+  const since = names.now() - RIVAL_MS
+  return results.some(
+    (result) => 'value' in result && result.value.is === 'lost' && (result.value.rivalAt ?? 0) > since,
+  )
+}
 
 /**
- * Ends a `get` or `peek` that finds no item in one round after the other, because all the attempts that are listed were claimed by others or are over:
+ * Ends a `get` or `peek` that finds no item in one round after the other, because all the attempts that are listed were claimed by others long ago or are over:
  * when that has gone on for `timeoutMs`, or its rounds took three times that together.
  */
 export class ClaimRounds {
@@ -24,6 +40,14 @@ export class ClaimRounds {
   /** Whether the last round was followed by a pause, in which others went on. */
   get hasPaused(): boolean {
     return this.#lost > FREE_ROUNDS
+  }
+
+  /** After a round whose items went to others just now: they get on, and so will this call. It only must not collide with them again and again. */
+  async afterContention(): Promise<void> {
+    this.#lost += 1
+    this.#patience.answered(KIND)
+    if (this.hasPaused) await pause(jitteredMs(1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS }))
+    this.#beganMs = this.#ground.store.sender.nowMs()
   }
 
   /** After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { isSluiceError, type QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
-import { ClaimRounds } from './claim-rounds.js'
+import { ClaimRounds, isContended } from './claim-rounds.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { queueItemOf } from './item-state.js'
@@ -50,7 +50,7 @@ export class ItemClaims {
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
-      const failure = failureIn(results) ?? (await rounds.after(given.length))
+      const failure = failureIn(results) ?? (await this.#afterRound(rounds, results, given.length))
       if (rounds.hasPaused) scan.refresh()
       if (failure === undefined && leftOut.length === 0) continue
       if (failure === undefined) {
@@ -67,6 +67,16 @@ export class ItemClaims {
       break
     }
     return items
+  }
+
+  async #afterRound(
+    rounds: ClaimRounds,
+    results: readonly RunResult<ClaimResult>[],
+    given: number,
+  ): Promise<{ readonly error: unknown } | undefined> {
+    if (given > 0 || !isContended(results, this.#ground)) return rounds.after(given)
+    await rounds.afterContention()
+    return undefined
   }
 
   /** What `get` would give now, not all of what is large. */

@@ -1,4 +1,4 @@
-import { claimedState, firstState, type IndexEntry } from '../item-state.js'
+import { claimedState, firstState, has, type IndexEntry } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState, stateText } from '../object-texts.js'
 import type { Stint } from '../stint-name.js'
@@ -14,6 +14,8 @@ export type ClaimResult =
       readonly is: 'lost'
       /** Its objects say so, and will for ever: the name is of no use any more. */
       readonly isOver?: true
+      /** Another process has claimed it: when, by the store's clock. */
+      readonly rivalAt?: number
     }
   /** The name has no sound index object. Nothing was touched. */
   | { readonly is: 'stray'; readonly name: string; readonly why: string }
@@ -48,7 +50,7 @@ export function* claimStint(
   const won = yield* createObject(layout, 'PROCESSING', { name, text, meta: { token: wanted.token } })
   if (won !== 'created') {
     yield* drop(layout.at('WAITING', name))
-    return { is: 'lost', isOver: true }
+    return { is: 'lost', isOver: true, ...has({ rivalAt: won.other?.modifiedAt }) }
   }
   if (yield* look(layout.at('SUCCESS', name))) {
     yield* drop(layout.at('WAITING', name), claim)
