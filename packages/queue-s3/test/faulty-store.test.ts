@@ -15,7 +15,7 @@ import { optionsOn } from './s3-harness.js'
 
 /** One schedule: SLUICE_SCHEDULE=seed. More of them: SLUICE_EXPLORE=10. */
 const SEED = process.env['SLUICE_SCHEDULE']
-const COUNT = 100 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
+const COUNT = 50 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
 const IDS = ['a', 'b', 'c', 'd']
 const CALLS = 14
 
