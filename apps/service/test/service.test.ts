@@ -102,6 +102,6 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   expect(end).toMatchObject({ why: 'empty', sizes: { FAIL: 3 } })
   const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
   expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
-  expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
+  expect(lines.filter((line) => line.startsWith('job told to end'))).toHaveLength(3)
   expect(await queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })
 })

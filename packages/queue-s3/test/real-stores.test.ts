@@ -171,7 +171,7 @@ describe('a prefix that stores change or refuse', () => {
   ])('%j is refused by its option’s name, before any request', async (prefix) => {
     const server = await serverOf()
     const { code, message } = await refusal(() => queueOn(server, { prefix }))
-    expect([code, message]).toEqual(['SLUICE_CONFIG_INVALID', expect.stringMatching(/prefix.*must have/s)])
+    expect([code, message]).toEqual(['SLUICE_CONFIG_INVALID', expect.stringMatching(/prefix.*must be/s)])
     expect(server.main.requests).toEqual([])
   })
 

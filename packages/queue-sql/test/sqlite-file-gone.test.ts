@@ -188,6 +188,7 @@ test('the log of a file that has taken the place of another is not deleted by cl
   for (const end of ['', '-wal', '-shm']) renameSync(`${file}${end}`, `${file}.old${end}`)
   const successor = await open()
   await successor.put('of the new one', 1)
+  await pause(PAUSE_MS)
   await expect(queue.put('of the old one', 1)).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
   await queue.close()
   await pause(PAUSE_MS)
