@@ -7,4 +7,4 @@ const makeHarness = () => postgresHarness(inject('postgresUrl'))
 const isOfLink = (id: string) => /^Q-END-1\/\w+-\dmb$/.test(id)
 
 testQueue('PostgreSQL', makeHarness, { only: (id) => id.startsWith('Q-END-1') && !isOfLink(id) })
-testQueue('PostgreSQL over slow links', makeHarness, { only: isOfLink, concurrent: true })
+testQueue('PostgreSQL', makeHarness, { only: isOfLink, concurrent: true })
