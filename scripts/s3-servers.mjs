@@ -6,7 +6,7 @@
 //   node scripts/s3-servers.mjs try [NAME …]       after a build: conditions, `sluice verify` and the kill tests on these or all of them, a few
 //                                                  minutes each; writes docs/s3-servers.json and the table
 //   node scripts/s3-servers.mjs try --quick NAME …  the same with a few cases and items
-//   node scripts/s3-servers.mjs ci                 a short trial of the three that are quickest to have; writes nothing
+//   node scripts/s3-servers.mjs ci                 a short trial of those that are quickest to have; writes nothing
 //   node scripts/s3-servers.mjs docs [--check]     writes the table, or fails where it is out of date
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

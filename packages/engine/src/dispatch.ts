@@ -60,12 +60,11 @@ export async function dispatch(engine: Engine, pass: SendPass, input: DispatchIn
   await judgeSuspects(engine, pass)
   const due = await dueResends(engine, pass, input.resends)
   const [fresh, tried] = split(engine, due)
-  const later = [...input.ahead.later]
   const { exchanges, outage, capacity } = engine.sendState
   // While nobody knows why all sends fail, new items are tried before those that have failed.
-  const exchanged =
-    exchanges > 0 && fresh.length === 0 ? await claimAndSend(engine, pass, exchanges) : undefined
-  if (exchanged !== undefined) later.push(...exchanged.later)
+  const isExchange = exchanges > 0 && fresh.length === 0
+  const exchanged = isExchange ? await claimAndSend(engine, pass, exchanges) : NOTHING_CLAIMED
+  const later = [...input.ahead.later, ...exchanged.later]
   await pass.sendsEnded()
   await sendAll(engine, pass, fresh)
   // After a refusal of all nothing more is claimed before something was sent well.

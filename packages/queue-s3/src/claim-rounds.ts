@@ -10,6 +10,8 @@ const FREE_ROUNDS = 4
 const KIND = 'claim'
 /** The longest pause after a round that others were faster in. */
 const CONTENTION_MS = 50
+/** So many times `timeoutMs` others may be faster; then what goes for a late listing goes for them. */
+const MAX_CONTENDED = 8
 /** A claim of another process that is older than this is no rival of this moment: its name is listed late. */
 const RIVAL_MS = 10_000
 
@@ -28,13 +30,14 @@ export function isContended(results: readonly RunResult<ClaimResult>[], { names 
 export class ClaimRounds {
   readonly #ground: Ground
   readonly #patience
+  readonly #startedMs: number
   #beganMs: number
   #lost = 0
 
   constructor(ground: Ground) {
     this.#ground = ground
     this.#patience = ground.store.patience()
-    this.#beganMs = ground.store.sender.nowMs()
+    this.#startedMs = this.#beganMs = ground.store.sender.nowMs()
   }
 
   /** Whether the last round was followed by a pause, in which others went on. */
@@ -42,17 +45,14 @@ export class ClaimRounds {
     return this.#lost > FREE_ROUNDS
   }
 
-  /** After a round whose items went to others just now: they get on, and so will this call. It only must not collide with them again and again. */
-  async afterContention(): Promise<void> {
-    this.#lost += 1
-    this.#patience.answered(KIND)
-    if (this.hasPaused) await pause(jitteredMs(1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS }))
-    this.#beganMs = this.#ground.store.sender.nowMs()
-  }
-
-  /** After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end. */
-  async after(given: number): Promise<{ readonly error: unknown } | undefined> {
+  /**
+   * After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end.
+   *
+   * @param contended its items went to others just now: they get on, and so will this call. It only must not collide with them again and again
+   */
+  async after(given: number, contended = false): Promise<{ readonly error: unknown } | undefined> {
     const { store, layout } = this.#ground
+    if (given === 0 && contended && !this.#isOutrun) return this.#afterContention()
     const beganMs = this.#beganMs
     this.#lost = given > 0 ? 0 : this.#lost + 1
     if (given > 0) this.#patience.answered(KIND)
@@ -69,5 +69,17 @@ export class ClaimRounds {
     }
     this.#beganMs = store.sender.nowMs()
     return undefined
+  }
+
+  get #isOutrun(): boolean {
+    const { sender } = this.#ground.store
+    return sender.nowMs() - this.#startedMs > MAX_CONTENDED * sender.timeoutMs
+  }
+
+  async #afterContention(): Promise<undefined> {
+    this.#lost += 1
+    this.#patience.answered(KIND)
+    if (this.hasPaused) await pause(jitteredMs(1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS }))
+    this.#beganMs = this.#ground.store.sender.nowMs()
   }
 }

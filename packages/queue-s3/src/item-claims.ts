@@ -31,8 +31,8 @@ export class ItemClaims {
 
   /**
    * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
-   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when there is nothing. An item
-   * whose objects contradict each other is reported and left alone: it must not stop the others.
+   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when
+   * there is nothing. An item whose objects contradict each other is reported and left alone: it must not stop the others.
    *
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
@@ -50,7 +50,8 @@ export class ItemClaims {
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
-      const failure = failureIn(results) ?? (await this.#afterRound(rounds, results, given.length))
+      const contended = isContended(results, this.#ground)
+      const failure = failureIn(results) ?? (await rounds.after(given.length, contended))
       if (rounds.hasPaused) scan.refresh()
       if (failure === undefined && leftOut.length === 0) continue
       if (failure === undefined) {
@@ -67,16 +68,6 @@ export class ItemClaims {
       break
     }
     return items
-  }
-
-  async #afterRound(
-    rounds: ClaimRounds,
-    results: readonly RunResult<ClaimResult>[],
-    given: number,
-  ): Promise<{ readonly error: unknown } | undefined> {
-    if (given > 0 || !isContended(results, this.#ground)) return rounds.after(given)
-    await rounds.afterContention()
-    return undefined
   }
 
   /** What `get` would give now, not all of what is large. */

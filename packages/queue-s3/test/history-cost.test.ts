@@ -54,6 +54,7 @@ describe('what a call costs does not grow with the attempts of its item', () => 
     expect(await costOf(server, () => other.lookupStatus('a'))).toBeLessThanOrEqual(30)
     expect(early).toBeLessThanOrEqual(30)
     expect(await costOf(server, () => other.lookup('a'))).toBeLessThanOrEqual(32)
+    // Refused, as the id is taken: what that costs is the question.
     expect(await costOf(server, () => other.put('a', 1).catch(() => undefined))).toBeLessThanOrEqual(31)
     expect(await costOf(server, () => queue.get(1))).toBeLessThanOrEqual(6)
     expect(await costOf(server, () => other.release('a'))).toBeLessThanOrEqual(40)
