@@ -43,6 +43,9 @@ const steps = {
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
+/** Of each step that failed, what it said last: repeated at the end, where nobody has to look for it. */
+const lastWords = []
+const LAST_LINES = 120
 
 const streams = process.stdout.isTTY || process.argv.includes('--verbose')
 const wanted = process.argv.slice(2).filter((each) => !each.startsWith('-'))
@@ -65,6 +68,7 @@ const tests = rest.filter((name) => ofTest.includes(name))
 if (streams) await inTurn(rest)
 else await Promise.all([inTurn(tests), inTurn(others)])
 
+for (const words of lastWords) process.stdout.write(words)
 if (broken.length > 0) say(`failed: ${broken.join(', ')}`)
 console.log(`tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = broken.length === 0 ? 0 : 1
@@ -84,6 +88,8 @@ async function step(name, command) {
   if (code !== 0) {
     broken.push(name)
     if (found !== undefined && found.failed === 0) counts.failed += 1
+    if (!streams)
+      lastWords.push(`\nsluice: ${name} ended with\n${output.split('\n').slice(-LAST_LINES).join('\n')}`)
   }
   // A step that was skipped as a whole says why.
   const isSkipped = found !== undefined && found.passed === 0 && found.skipped > 0

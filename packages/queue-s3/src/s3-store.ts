@@ -48,6 +48,8 @@ export interface ListRange {
 /** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 
+/** A store that answers nothing else to this question must not hold up an opening. */
+const VERSIONING_MS = 2_000
 const MAX_BATCH = 1_000
 /** How often an object is looked for that others say is there. Two or three times is what a race of some processes needs. */
 const MAX_LOOKS = 8
@@ -156,7 +158,7 @@ export class S3Store {
     const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
     try {
       const call = (abortSignal: AbortSignal) => this.sender.client.send(command, { abortSignal })
-      const { Status } = await this.sender.once({ kind: 'read' }, this.patience(), call)
+      const { Status } = await this.sender.tried({ kind: 'read' }, this.patience(VERSIONING_MS), call)
       return Status ?? 'never'
     } catch {
       // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.

@@ -287,6 +287,13 @@ describe('versioning', () => {
     '%s: a bucket where the condition holds is accepted, with a warning',
     async (versioning, text) => {
       const server = await serverOf({ versioning })
+      let isAsked = false
+      // One answer that is lost is no reason not to tell.
+      server.main.onRequest = ({ operation }) => {
+        if (operation !== 'GetBucketVersioning' || isAsked) return undefined
+        isAsked = true
+        return answerWithStatus(500, 'InternalError')
+      }
       const warnings: string[] = []
       expect(await opening(probedOn(server), { logger: loggerOf(warnings) })).toBe('opened')
       expect(warnings).toEqual([expect.stringMatching(text)])
@@ -304,7 +311,7 @@ describe('versioning', () => {
         operation === 'GetBucketVersioning' ? fault.onRequest() : undefined
     const warnings: string[] = []
     expect(await opening(probedOn(server), { logger: loggerOf(warnings) })).toBe('opened')
-    expect(warnings).toEqual([])
+    expect(warnings.filter((text) => text.includes('versioning is'))).toEqual([])
   })
 })
 

@@ -156,8 +156,9 @@ async function runAll<T>(healthy: Queue, one: TroubledCall<T>, runs: readonly Ru
     ends.map(({ key }) => key),
   )
   for (const { run, end } of ends) {
+    // The last plan has all the turns to itself, so some of its points lie far beyond the end of the call.
     if (!run.troubled.reached()) await told(run, async () => concluded(run.plan, end))
-    if (run.point > MOST_POINTS)
+    else if (run.point > MOST_POINTS)
       throw new Error(`a call has over ${MOST_POINTS} storage operations: does reached() ever say false?`)
   }
 }
