@@ -283,6 +283,14 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       return names.map(([title]) => title).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     },
     now: async () => now(),
+    readLease: async (lease) => {
+      const at = now()
+      assertThat(typeof lease === 'string' && lease !== '', 'a lease needs a name')
+      const held = leases.get(lease)
+      if (!held?.endsAt) return undefined
+      const { holder, fence, ttlMs, endsAt } = held
+      return { name: lease, holder, fence, ttlMs, leftMs: endsAt - at }
+    },
     lease: async (lease, holder, ttlMs) => {
       const at = now()
       core.assertSpan(ttlMs, 'ttlMs')
@@ -294,7 +302,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       if (last.endsAt > at && last.holder !== holder) return undefined
       const fence = last.holder === holder ? last.fence : last.fence + 1
       const isHeld = () => leases.get(lease).holder === holder && leases.get(lease).fence === fence
-      const hold = (endsAt) => leases.set(lease, { holder, fence, endsAt })
+      const hold = (endsAt) => leases.set(lease, { holder, fence, ttlMs, endsAt })
       hold(at + ttlMs)
       const renew = async () =>
         isHeld() && leases.get(lease).endsAt > clock.now() && !!hold(clock.now() + ttlMs)

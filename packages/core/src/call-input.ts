@@ -58,17 +58,21 @@ export function assertPageLimit(limit: unknown): void {
 
 /** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
 export function assertLease(name: unknown, holder: unknown, ttlMs: number): void {
-  if (typeof name !== 'string' || name === '') throw new TypeError('a lease needs a name')
-  if (typeof holder !== 'string' || holder === '') throw new TypeError('a lease needs a holder')
-  // As a key they would become another name's.
-  for (const [text, what] of [
-    [name, 'the name of a lease'],
-    [holder, 'the holder of a lease'],
-  ] as const) {
-    if (!text.isWellFormed()) throw new TypeError(`${what} must be well-formed Unicode`)
-  }
+  assertLeaseText(name, 'name')
+  assertLeaseText(holder, 'holder')
   assertSpan(ttlMs, 'ttlMs')
   if (ttlMs < 100) throw new TypeError(`ttlMs must be 100 or more; got ${ttlMs}`)
+}
+
+/** @throws TypeError for what can't be the name of a lease */
+export function assertLeaseName(name: unknown): asserts name is string {
+  assertLeaseText(name, 'name')
+}
+
+function assertLeaseText(text: unknown, what: 'name' | 'holder'): asserts text is string {
+  if (typeof text !== 'string' || text === '') throw new TypeError(`a lease needs a ${what}`)
+  // As a key it would become another name's.
+  if (!text.isWellFormed()) throw new TypeError(`the ${what} of a lease must be well-formed Unicode`)
 }
 
 /** @throws TypeError for what can't be the name of a document */

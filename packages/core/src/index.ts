@@ -32,6 +32,7 @@ export {
   assertDocumentVersion,
   assertIds,
   assertLease,
+  assertLeaseName,
   assertPageLimit,
   checkRemovable,
   checkRequeue,
@@ -65,7 +66,7 @@ export type {
 } from './queue.js'
 export { MAX_PROCESSING_LIMIT } from './control.js'
 export type { ControlState, QueueControl } from './control.js'
-export type { Lease } from './lease.js'
+export type { Lease, LeaseView } from './lease.js'
 export { MAX_DOCUMENT_NAME_BYTES } from './document.js'
 export type {
   DocumentRemoveOptions,

@@ -1,3 +1,13 @@
+/** A lease as somebody sees it who doesn't hold it [Q-LEASE-3]. */
+export interface LeaseView {
+  readonly name: string
+  readonly holder: string
+  readonly fence: number
+  readonly ttlMs: number
+  /** How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it has run out so long ago, and nobody has taken it since. */
+  readonly leftMs: number
+}
+
 /** A lease that was taken. Who lets it run out has lost it, and finds out at the next `renew`. */
 export interface Lease {
   readonly name: string

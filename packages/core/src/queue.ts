@@ -2,7 +2,7 @@ import type { AttemptRecord, ItemHead, ItemRecord, NewItem, PutOptions, QueueIte
 import type { JsonValue } from './json.js'
 import type { QueueControl } from './control.js'
 import type { QueueDocument } from './document.js'
-import type { Lease } from './lease.js'
+import type { Lease, LeaseView } from './lease.js'
 import type { Stage } from './stage.js'
 import type { FailureClass } from './worker.js'
 
@@ -293,6 +293,13 @@ export interface Queue {
    * [Q-VERSION-1]
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
+
+  /**
+   * Who holds a named lease, or let it run out last; nothing changes by it [Q-LEASE-3].
+   *
+   * @returns `undefined`: nobody has taken it yet, or it was given back
+   */
+  readLease(name: string): Promise<LeaseView | undefined>
 
   /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
   document(name: string): QueueDocument

@@ -1,8 +1,9 @@
-import type { Lease } from '@sluice/core'
+import type { Lease, LeaseView } from '@sluice/core'
 
 interface Holding {
   readonly holder: string
   readonly fence: number
+  readonly ttlMs: number
   readonly endsAt: number
 }
 
@@ -21,8 +22,16 @@ export class LeaseTable {
     const last = this.#holdings.get(name)
     if (last !== undefined && last.holder !== holder && last.endsAt > now) return undefined
     const fence = last?.holder === holder ? last.fence : (last?.fence ?? 0) + 1
-    this.#holdings.set(name, { holder, fence, endsAt: now + ttlMs })
+    this.#holdings.set(name, { holder, fence, ttlMs, endsAt: now + ttlMs })
     return fence
+  }
+
+  /** Who holds it, or let it run out last; `undefined` where it was given back or never taken. */
+  read(name: string): LeaseView | undefined {
+    const held = this.#holdings.get(name)
+    if (held === undefined || held.endsAt === -Infinity) return undefined
+    const { holder, fence, ttlMs, endsAt } = held
+    return { name, holder, fence, ttlMs, leftMs: endsAt - this.#now() }
   }
 
   /** Whether it is held at this instant, not lost to somebody else or to time. */
@@ -35,7 +44,7 @@ export class LeaseTable {
   renew(lease: Lease): boolean {
     if (!this.isHeld(lease)) return false
     const { name, holder, fence, ttlMs } = lease
-    this.#holdings.set(name, { holder, fence, endsAt: this.#now() + ttlMs })
+    this.#holdings.set(name, { holder, fence, ttlMs, endsAt: this.#now() + ttlMs })
     return true
   }
 

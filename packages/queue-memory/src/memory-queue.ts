@@ -5,6 +5,7 @@ import {
   assertIds,
   assertItemId,
   assertLease,
+  assertLeaseName,
   assertPageLimit,
   assertStage,
   checkMove,
@@ -23,6 +24,7 @@ import {
   type ItemRecord,
   type JsonValue,
   type Lease,
+  type LeaseView,
   type NewItem,
   type Page,
   type PageOptions,
@@ -220,6 +222,12 @@ export class MemoryQueue implements Queue {
     assertLease(name, holder, ttlMs)
     const fence = this.#stored.leases.take(name, holder, ttlMs)
     return fence === undefined ? undefined : memoryLease(this.#stored.leases, { name, holder, fence, ttlMs })
+  }
+
+  async readLease(name: string): Promise<LeaseView | undefined> {
+    this.#assertOpen()
+    assertLeaseName(name)
+    return this.#stored.leases.read(name)
   }
 
   document(name: string): QueueDocument {

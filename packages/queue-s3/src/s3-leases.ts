@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/core'
+import type { Lease, LeaseView } from '@sluice/core'
 import type { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
 import { encodeKey } from './key-encoding.js'
@@ -74,6 +74,16 @@ export class S3Leases {
       return undefined
     if (!mine) this.#ground.watch.leaseTaken()
     return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
+  }
+
+  /** Who holds it, or let it run out last, by the store's clock: nobody watches for longer than a request. */
+  async read(name: string): Promise<LeaseView | undefined> {
+    const { store } = this.#ground
+    const version = await this.#chain(name).latest(store.patience())
+    const last = version && holdingOf(version)
+    if (version === undefined || last === undefined || last.released) return undefined
+    const { holder, fence, ttlMs } = last
+    return { name, holder, fence, ttlMs, leftMs: version.modifiedAt + SECOND_MS + ttlMs - store.clock.now() }
   }
 
   /**

@@ -4,6 +4,7 @@ import {
   assertIds,
   assertItemId,
   assertLease,
+  assertLeaseName,
   assertPageLimit,
   assertStage,
   checkMove,
@@ -23,6 +24,7 @@ import {
   type ItemRecord,
   type JsonValue,
   type Lease,
+  type LeaseView,
   type NewItem,
   type Page,
   type PageOptions,
@@ -254,6 +256,12 @@ export class S3Queue implements Queue {
     this.#assertOpen()
     assertLease(name, holder, ttlMs)
     return this.#leases.take({ name, holder, ttlMs })
+  }
+
+  async readLease(name: string): Promise<LeaseView | undefined> {
+    this.#assertOpen()
+    assertLeaseName(name)
+    return this.#leases.read(name)
   }
 
   document(name: string): QueueDocument {

@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/core'
+import type { Lease, LeaseView } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { LeaseWatch, type HeldRow } from './lease-watch.js'
@@ -73,6 +73,24 @@ export class SqlLeases {
     )
     if (held !== undefined) this.#watch.note(name, held)
     return undefined
+  }
+
+  /** Who holds it, or let it run out last. One that was given back has the end 0. */
+  async read(name: string): Promise<LeaseView | undefined> {
+    const { db, names, nowMs } = this.#store
+    const row = await this.#gate.run(`read the lease ${JSON.stringify(name)}`, () =>
+      db
+        .selectFrom(names.leases)
+        .select(['holder', 'fence', 'ttl_ms', sql<number>`expires_at - ${nowMs}`.as('left_ms')])
+        .where('queue_id', '=', this.#queueId)
+        .where('name', '=', name)
+        .where('expires_at', '>', 0)
+        .executeTakeFirst(),
+    )
+    if (row === undefined) return undefined
+    const { holder, fence, ttl_ms: ttlMs, left_ms: leftMs } = row
+    // A row of an older release has no ttl: what is left of it is the least that it can be.
+    return { name, holder, fence, ttlMs: ttlMs ?? Math.max(0, leftMs), leftMs }
   }
 
   #lease(facts: LeaseFacts, own: Own): Lease {

@@ -5,6 +5,7 @@ import {
   assertIds,
   assertItemId,
   assertLease,
+  assertLeaseName,
   assertPageLimit,
   assertStage,
   checkMove,
@@ -21,6 +22,7 @@ import {
   type ItemRecord,
   type JsonValue,
   type Lease,
+  type LeaseView,
   type NewItem,
   type Page,
   type PageOptions,
@@ -269,6 +271,12 @@ export class SqlQueue implements Queue {
     this.#gate.assertOpen()
     assertLease(name, holder, ttlMs)
     return this.#leases.take(name, holder, ttlMs)
+  }
+
+  async readLease(name: string): Promise<LeaseView | undefined> {
+    this.#gate.assertOpen()
+    assertLeaseName(name)
+    return this.#leases.read(name)
   }
 
   document(name: string): QueueDocument {

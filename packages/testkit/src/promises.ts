@@ -106,6 +106,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'A clock of the storage that is set back holds a lease whose holder is dead for no longer than its ttl once another has asked for it, and takes it from no holder that renews it.',
   },
   {
+    id: 'Q-LEASE-3',
+    text: '`readLease` tells who holds a lease and how much of its time is left by the clock of the storage, and changes nothing; of one that ran out, who held it last; of one that was given back or never taken, nothing.',
+  },
+  {
     id: 'Q-DOC-1',
     text: 'A document reads what was written last, by any process, whole and up to `maxBodyBytes`; none is an item.',
   },

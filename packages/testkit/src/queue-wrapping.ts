@@ -36,6 +36,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     list: (...args) => around(() => inner.list(...args), 'list', args),
     listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads', args),
     now: () => around(() => inner.now(), 'now', []),
+    readLease: (...args) => around(() => inner.readLease(...args), 'readLease', args),
     lease: async (...args) => {
       const lease = await around(() => inner.lease(...args), 'lease', args)
       return lease && interceptLease(lease, around)

@@ -58,6 +58,7 @@ export const reads: readonly NamedCall[] = [
   ['read of a document', (queue) => queue.document('doc').read()],
   ['documents', (queue) => queue.documents()],
   ['control', (queue) => queue.control.read()],
+  ['read of a lease', (queue) => queue.readLease('one')],
   ['now', (queue) => queue.now()],
 ]
 

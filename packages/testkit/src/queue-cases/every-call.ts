@@ -27,6 +27,7 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ['list', () => queue.list('WAITING', { limit: 1 })],
     ['listHeads', () => queue.listHeads('WAITING', { limit: 1 })],
     ['now', () => queue.now()],
+    ['readLease', () => queue.readLease('dispatch')],
     ['lease', () => queue.lease('sweep', 'me', 1_000)],
     ['control.read', () => queue.control.read()],
     ['control.pause', () => queue.control.pause('x')],

@@ -1,3 +1,4 @@
+import type { LeaseView } from '@sluice/core'
 import { at, check, refuses, same } from '../check.js'
 import { posingAs } from '../odd-values.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
@@ -132,7 +133,55 @@ export const leaseCases: readonly QueueCase[] = [
       )
     },
   },
+  {
+    id: 'Q-LEASE-3',
+    title: 'readLease tells the holder, the fence and the time that is left, and nothing once it was given back',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      same(await queue.readLease('dispatch'), undefined, 'a lease that nobody has taken is not there')
+      const lease = await taken(queue, 'me', LONG_MS)
+      for (const one of [queue, other]) {
+        const seen = await one.readLease('dispatch')
+        same(factsOf(seen), ['dispatch', 'me', lease.fence, LONG_MS], 'every process reads whose it is')
+        const leftMs = seen?.leftMs ?? 0
+        const slackMs = queue.supports.orderPrecisionMs + 1_000
+        check(leftMs > LONG_MS / 2 && leftMs <= LONG_MS + slackMs, 'and what is left of it', leftMs)
+      }
+      same(await queue.readLease('sweep'), undefined, 'one of another name is another lease')
+      same(await lease.renew(), true, 'reading takes it from nobody')
+      await lease.release()
+      same(await other.readLease('dispatch'), undefined, 'given back, it is nobody’s')
+      const next = await taken(other, 'you', LONG_MS)
+      same(
+        factsOf(await queue.readLease('dispatch')),
+        ['dispatch', 'you', next.fence, LONG_MS],
+        'taken again, it is the next one’s',
+      )
+      await refuses(() => queue.readLease(''), 'readLease refuses an empty name')
+      await refuses(() => queue.readLease(posingAs(undefined)), 'readLease refuses none')
+    },
+  },
+  {
+    id: 'Q-LEASE-3/a',
+    title: 'of a lease that ran out readLease tells who let it run out, and that no time is left',
+    async run(harness) {
+      const [queue, other] = [await harness.open(), await harness.open()]
+      const lease = await taken(queue, 'me', SHORT_MS)
+      await harness.passTime(spanOf(queue, SHORT_MS))
+      const seen = await other.readLease('dispatch')
+      same(factsOf(seen), ['dispatch', 'me', lease.fence, SHORT_MS], 'it was the last holder’s')
+      check((seen?.leftMs ?? 1) <= 0, 'and has no time left', seen?.leftMs)
+      const next = await taken(other, 'you', LONG_MS)
+      check(next.fence > lease.fence, 'reading does not keep it from the next one', [lease.fence, next.fence])
+      const now = await queue.readLease('dispatch')
+      same(factsOf(now), ['dispatch', 'you', next.fence, LONG_MS], 'then it is that one’s')
+    },
+  },
 ]
+
+function factsOf(lease: LeaseView | undefined): readonly unknown[] {
+  return [lease?.name, lease?.holder, lease?.fence, lease?.ttlMs]
+}
 
 /**
  * On a slow machine time may run out before the renewal: then nothing is proven, and a longer lease is tried. The part of it that is not

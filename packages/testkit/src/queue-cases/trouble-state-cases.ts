@@ -20,8 +20,9 @@ export const troubleStateCases: readonly QueueCase[] = [
     (queue) => queue.sizes(),
     (queue) => queue.peek(3),
   ]),
-  readTrouble('Q-END-1/q', 'control.read, document.read and documents', [
+  readTrouble('Q-END-1/q', 'control.read, document.read, documents and readLease', [
     (queue) => queue.control.read(),
+    async (queue) => (await queue.readLease('unknown'))?.fence,
     async (queue) => queue.document('d').read(),
     async (queue) => queue.document('unknown').read(),
     (queue) => queue.documents(),

@@ -1,4 +1,4 @@
-import type { ControlState, Lease, Queue, QueueControl } from '@sluice/core'
+import type { ControlState, Lease, LeaseView, Queue, QueueControl } from '@sluice/core'
 import { brokenQueue, rewritten, unchecked, unless, type QueueMutant } from './queue-mutant.js'
 import { wrapQueue } from '../queue-wrapping.js'
 
@@ -134,6 +134,32 @@ export const storeMutants: readonly QueueMutant[] = [
   leasing('fence-still', 'the fence is always 1', ['Q-LEASE-1/b', 'Q-LEASE-1/c', 'Q-LEASE-1/g'], () => ({
     fence: 1,
   })),
+  brokenQueue({
+    id: 'lease-read-once',
+    title: 'readLease goes on telling what it told first',
+    breaks: ['Q-LEASE-3', 'Q-LEASE-3/a'],
+    change: () => {
+      const told = new Map<string, LeaseView>()
+      return (inner) => ({
+        readLease: async (name) => {
+          const now = told.get(name) ?? (await inner.readLease(name))
+          if (now !== undefined) told.set(name, now)
+          return now
+        },
+      })
+    },
+  }),
+  brokenQueue({
+    id: 'lease-read-takes',
+    title: 'readLease takes the lease',
+    breaks: ['Q-LEASE-3', 'Q-LEASE-3/a'],
+    change: () => (inner) => ({
+      readLease: async (name) => {
+        await inner.lease(name, 'reader', 600_000)
+        return inner.readLease(name)
+      },
+    }),
+  }),
   brokenQueue({
     id: 'lease-unchecked',
     title: 'lease takes anything',
