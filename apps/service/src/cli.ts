@@ -6,11 +6,25 @@ const wanted = '22.22.3, 24.15, 25.9'
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
 if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
-  process.stderr.write(`error: sluice needs Node.js ${wanted} or newer; this is ${process.versions.node}\n`)
+  process.stderr.write(
+    `error: sluice needs Node.js ${wanted} or newer; this is ${process.versions.node}. In a clone, \`npm run sluice -- status\` takes the clone’s own\n`,
+  )
   process.exitCode = 2
 } else {
   hideSqliteWarning()
-  void start()
+  void start(earlySignal())
+}
+
+/**
+ * A service is stopped in good order from its first instant on, be it that most of it is not loaded yet. For other commands a signal is their end, as for
+ * any program.
+ */
+function earlySignal(): AbortSignal | undefined {
+  if (process.argv.slice(2).find((each) => !each.startsWith('-')) !== 'run') return undefined
+  const early = new AbortController()
+  // It stays until the end of the process: two listeners of one signal do no harm.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => early.abort(name))
+  return early.signal
 }
 
 /** Node 22 calls its SQLite experimental each time. Users of a command line can do nothing about it; other warnings stay. */
@@ -22,7 +36,7 @@ function hideSqliteWarning(): void {
   }
 }
 
-async function start(): Promise<void> {
+async function start(early: AbortSignal | undefined): Promise<void> {
   const { runCli } = await import('./main.js')
-  await runCli()
+  await runCli(early)
 }

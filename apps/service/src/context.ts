@@ -22,6 +22,8 @@ export interface World {
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: TextStream
   readonly stderr: TextStream
+  /** Aborted when a signal came before the process could listen to it. */
+  readonly early?: AbortSignal | undefined
 }
 
 /** The {@link CommandContext} of one process, and the closing of what it opened. */
@@ -66,8 +68,12 @@ export class CliContext implements CommandContext {
   }
 
   openQueue(options: OpenQueueOptions = {}): Promise<Queue> {
-    this.#queue ??= this.#openQueue(options)
-    return this.#queue
+    const opening = (this.#queue ??= this.#openQueue(options))
+    // What could not be opened may be tried again.
+    void opening.catch(() => {
+      if (this.#queue === opening) this.#queue = undefined
+    })
+    return opening
   }
 
   openWorker(lent: Pick<PackageContext, 'logger'> = {}): Promise<Worker> {
@@ -86,7 +92,7 @@ export class CliContext implements CommandContext {
   }
 
   interrupted(): AbortSignal {
-    this.#interrupts ??= watchInterrupts()
+    this.#interrupts ??= watchInterrupts(process, this.#world.early)
     return this.#interrupts.signal
   }
 

@@ -13,9 +13,12 @@ export interface Interrupts {
 /**
  * Turns the first SIGINT, SIGTERM or SIGHUP into an aborted signal, its reason the signal's name; the second one ends the process
  * at once with exit code 130, by which nothing is lost.
+ *
+ * @param early aborted where one had come before
  */
-export function watchInterrupts(source: SignalSource = process): Interrupts {
+export function watchInterrupts(source: SignalSource = process, early?: AbortSignal): Interrupts {
   const controller = new AbortController()
+  if (early?.aborted === true) controller.abort(early.reason)
   const onSignal = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) source.exit(130)
     controller.abort(name)

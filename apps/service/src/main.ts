@@ -1,14 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
 import { isSluiceError, type PartlyStored } from '@sluice/core'
-import { CommandError, messageOf } from './command-error.js'
+import { CommandError, LoggedError, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import { makeProgram } from './program.js'
 
-/** Runs the command line of this process, and ends the process with its exit code. */
-export async function runCli(): Promise<never> {
+/**
+ * Runs the command line of this process, and ends the process with its exit code.
+ *
+ * @param early aborted when a signal came before this could listen
+ */
+export async function runCli(early?: AbortSignal): Promise<never> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(outputFailed(error)))
   // There is no place left to report it: the exit code says how the command ended.
   process.stderr.on('error', () => undefined)
@@ -22,7 +26,7 @@ export async function runCli(): Promise<never> {
     stderr.write('error: the command came to no end: the queue or the worker never answered\n')
     process.exit(EXIT.UNEXPECTED)
   })
-  const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr })
+  const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr, early })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
   // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.
   process.exit(code)
@@ -112,6 +116,7 @@ interface ShownError {
 
 function describe(error: unknown): ShownError {
   if (error instanceof CommanderError) return describeUsage(error)
+  if (error instanceof LoggedError) return { exit: exitCodeOf(error.cause), code: 'LOGGED' }
   const exit = exitCodeOf(error)
   if (error instanceof CommandError) return { exit, code: error.exit, message: error.message }
   if (isSluiceError(error)) {

@@ -1,7 +1,8 @@
-import type { Logger, Queue } from '@sluice/core'
+import type { Logger, Queue, Stage } from '@sluice/core'
 import type { TickResult } from '@sluice/engine'
 import { atMost } from './deadline.js'
-import { spanText } from './queue-status.js'
+import { isBlocked } from './status/queue-holdups.js'
+import { spanText } from './status/span-text.js'
 import { RateMeter } from './rate-meter.js'
 
 /** Between two summary lines while jobs run. */
@@ -17,8 +18,10 @@ const FIRST_SUMMARY_MS = 5_000
 export interface QueueWatcherOptions {
   readonly queue: Pick<Queue, 'sizes' | 'listHeads'>
   readonly logger: Logger
-  /** Called whenever nothing is in WAITING or PROCESSING. Without it nobody looks for that. */
+  /** Called whenever nothing is in `endsWith`. Without it nobody looks for that. */
   readonly onEmpty?: () => void
+  /** Default WAITING and PROCESSING. */
+  readonly endsWith?: readonly Stage[]
   /** Ms of a clock that never goes back; for tests. */
   readonly now?: () => number
 }
@@ -29,6 +32,7 @@ export class QueueWatcher {
   readonly #meter = new RateMeter()
   #summaryDueMs: number
   #isMeasured = false
+  #isBusy = false
   #isLooking = false
 
   constructor(options: QueueWatcherOptions) {
@@ -65,25 +69,30 @@ export class QueueWatcher {
     if (!isDue) return
     this.#summaryDueMs = nowMs + Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMs - startMs))
     const unfinished = sizes.WAITING + sizes.PROCESSING
+    const { logger, onEmpty } = this.#options
+    // Of a service that ends with the last item the end tells.
+    if (unfinished === 0 && this.#isBusy && onEmpty === undefined)
+      logger.info({ ...sizes }, 'all items are finished; waiting for more')
+    this.#isBusy = unfinished > 0
     if (unfinished > 0)
-      this.#options.logger.info({ ...sizes, ...jobsFields(result), ...this.#pace(unfinished) }, 'progress')
+      logger.info({ ...sizes, ...jobsFields(result), ...this.#pace(unfinished, result) }, 'progress')
   }
 
   /** At every quiet tick, so it must cost little: what is finished is counted only when nothing else is there. */
   async #lookForEnd(): Promise<void> {
-    const { queue, onEmpty } = this.#options
+    const { queue, onEmpty, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
     if (onEmpty === undefined) return
-    for (const stage of ['WAITING', 'PROCESSING'] as const) {
+    for (const stage of endsWith) {
       const { items, cursor } = await queue.listHeads(stage, { limit: 1 })
       if (items.length > 0 || cursor !== undefined) return
     }
     // One may have gone from the second to the first in between.
-    const { WAITING, PROCESSING } = await queue.sizes()
-    if (WAITING + PROCESSING === 0) onEmpty()
+    const sizes = await queue.sizes()
+    if (endsWith.every((stage) => sizes[stage] === 0)) onEmpty()
   }
 
-  #pace(unfinished: number): object {
-    const etaMs = this.#meter.etaMs(unfinished)
+  #pace(unfinished: number, { holdups }: TickResult): object {
+    const etaMs = isBlocked(holdups) ? undefined : this.#meter.etaMs(unfinished)
     const perMinute = this.#meter.perMinute()
     return {
       ...(perMinute === undefined ? {} : { perMinute: Math.round(perMinute) }),
@@ -97,9 +106,10 @@ export class QueueWatcher {
 }
 
 /** What a person should know of the jobs: how many have not begun, and that the worker's poll is not whole. */
-function jobsFields({ pending, poll }: TickResult): object {
+function jobsFields({ pending, poll, holdups }: TickResult): object {
   return {
     ...(pending === 0 ? {} : { pending }),
+    ...(holdups.length === 0 ? {} : { heldUp: holdups.map(({ code }) => code) }),
     ...(poll?.complete === false ? { pollIncomplete: poll.reason ?? true } : {}),
     ...(poll?.mayStart === false ? { startsAfter: 'the first complete poll' } : {}),
   }

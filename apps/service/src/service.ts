@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { hostname } from 'node:os'
 import type { Logger, Queue, Stage, Worker } from '@sluice/core'
 import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
-import { QueueWatcher } from './queue-watcher.js'
+import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
+import { RivalWatch } from './rival-watch.js'
 import { logEvent } from './service-events.js'
 import { StopDeadline } from './stop-deadline.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
@@ -33,6 +36,8 @@ export interface ServiceOptions {
   readonly signal: AbortSignal
   /** End when nothing is in WAITING or PROCESSING. */
   readonly untilEmpty?: boolean
+  /** Start nothing, and end when nothing is in PROCESSING. */
+  readonly drain?: boolean
   /** Run with another worker than before although items are in PROCESSING: what it does not know is lost. */
   readonly acceptNewWorker?: boolean
   /** Told of everything, after it was logged. */
@@ -41,7 +46,8 @@ export interface ServiceOptions {
 
 /** How a service ended. */
 export interface ServiceEnd {
-  readonly why: 'empty' | 'stopped'
+  /** `drained`: nothing is in PROCESSING any more, and nothing was started. */
+  readonly why: 'empty' | 'drained' | 'stopped'
   /** Absent when the queue couldn't be asked any more. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
@@ -63,23 +69,36 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   try {
     const start = await startChecked({ ...options, logger }, ended.signal)
     const emptied = new AbortController()
-    const stop = AbortSignal.any([signal, emptied.signal, start.unusable])
+    const rivals = new AbortController()
+    const stop = AbortSignal.any([signal, emptied.signal, start.unusable, rivals.signal])
     const deadline = new StopDeadline(stop, config.service.stopDeadlineMs)
     if (!stop.aborted) {
-      const onEmpty = options.untilEmpty ? { onEmpty: () => emptied.abort('empty') } : {}
-      await follow(
-        { ...options, logger },
-        { stop, deadline, watcher: new QueueWatcher({ queue, logger, ...onEmpty }) },
-      )
+      const watcher = new QueueWatcher({ queue, logger, ...endOf(options, emptied) })
+      const rival = options.drain === true ? new RivalWatch(queue, (error) => rivals.abort(error)) : undefined
+      await follow({ ...options, logger }, { stop, deadline, watcher, rival })
     }
     logger.flush()
-    if (start.unusable.aborted) throw start.unusable.reason
-    return await finish(queue, { logger, deadline, why: emptied.signal.aborted ? 'empty' : 'stopped' })
+    for (const { aborted, reason } of [start.unusable, rivals.signal]) if (aborted) throw reason
+    return await finish(queue, {
+      logger,
+      deadline,
+      why: emptied.signal.aborted ? emptied.signal.reason : 'stopped',
+    })
   } finally {
     logger.flush()
     clearInterval(alive)
     ended.abort()
   }
+}
+
+/** When it is to end of itself. */
+function endOf(
+  { untilEmpty, drain }: ServiceOptions,
+  emptied: AbortController,
+): Pick<QueueWatcherOptions, 'onEmpty' | 'endsWith'> {
+  if (drain === true) return { endsWith: ['PROCESSING'], onEmpty: () => emptied.abort('drained') }
+  if (untilEmpty === true) return { onEmpty: () => emptied.abort('empty') }
+  return {}
 }
 
 /** Asks the worker whether it can be used. One that can't be reached is asked again, beside the work, until the service ends. */
@@ -98,16 +117,20 @@ interface Following {
   readonly stop: AbortSignal
   readonly deadline: StopDeadline
   readonly watcher: QueueWatcher
+  readonly rival: RivalWatch | undefined
 }
 
 /** Runs the loop to its end. Whatever ends it, the lease is given back. */
-async function follow(options: ServiceOptions, { stop, deadline, watcher }: Following): Promise<void> {
+async function follow(options: ServiceOptions, { stop, deadline, watcher, rival }: Following): Promise<void> {
   const { config, logger } = options
   const workQueue = makeWorkQueue(options)
   const loop = runLoop(workQueue, {
     intervalMs: config.service.intervalMs,
     signal: stop,
-    onTick: (result) => void watcher.afterTick(result),
+    onTick: (result) => {
+      void watcher.afterTick(result)
+      void rival?.afterTick(result)
+    },
   })
   const ended = new AbortController()
   const stopping = stopAtSignal(workQueue, { stop, deadline, logger, ended: ended.signal })
@@ -138,7 +161,7 @@ async function stopAtSignal(
 }
 
 function makeWorkQueue(options: ServiceOptions): WorkQueue {
-  const { queue, worker, config, logger, onEvent, acceptNewWorker = false } = options
+  const { queue, worker, config, logger, onEvent, acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
@@ -157,12 +180,19 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
     sendConcurrency: service.sendConcurrency,
     maxLookupsPerSecond: service.maxLookupsPerSecond,
     acceptNewWorker,
+    drain,
+    holder: processName(),
     logger,
     onEvent: (event) => {
       logEvent(logger, event)
       onEvent?.(event)
     },
   })
+}
+
+/** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */
+function processName(): string {
+  return `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
 }
 
 async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
@@ -174,12 +204,17 @@ async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number
   }
 }
 
+const END_TEXTS: Readonly<Record<ServiceEnd['why'], string>> = {
+  empty: 'all items are finished',
+  drained: 'drained: no job runs, and nothing was started',
+  stopped: 'stopped; jobs that run go on running',
+}
+
 async function finish(
   queue: Queue,
   { logger, deadline, why }: { logger: Logger; deadline: StopDeadline; why: ServiceEnd['why'] },
 ): Promise<ServiceEnd> {
   const sizes = await atMost(queue.sizes(), Math.min(FINAL_LOOK_MS, deadline.leftMs(LOOK_SHARE)))
-  const isEmpty = why === 'empty'
-  logger.info({ ...sizes }, isEmpty ? 'all items are finished' : 'stopped; jobs that run go on running')
+  logger.info({ ...sizes }, END_TEXTS[why])
   return { why, ...(sizes === undefined ? {} : { sizes }) }
 }

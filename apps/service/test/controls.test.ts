@@ -111,13 +111,21 @@ test('status says who dispatches and what holds it back', async () => {
   // It says so at the end of its first tick.
   while ((await queue.document('engine/dispatcher').read()) === undefined) await sleep(50)
   const working = await box.json(['status', '--sample', '0'])
-  expect(working).toMatchObject({ paused: true, dispatcher: { is: 'working' } })
+  expect(working).toMatchObject({
+    paused: true,
+    service: { state: 'dispatching', atMost: expect.any(Number) },
+  })
+  expect(working).not.toHaveProperty('etaMs')
   await box.run(['resume'])
   await box.run(['limit', '2'])
   let out = ''
   while (!out.includes('held up')) ({ out } = await box.run(['status', '--sample', '0']))
-  expect(out).toMatch(/held up: the live limit maxProcessing: at most 2 jobs run/)
+  expect(out).toMatch(
+    /held up: at most 2 jobs (?:may )?run at once, set by `sluice limit`.*`sluice limit N` raises it/,
+  )
   service.kill('SIGTERM')
   await service
-  expect((await box.run(['status', '--sample', '0'])).out).toMatch(/no service is at work.*it was stopped/)
+  expect((await box.run(['status', '--sample', '0'])).out).toMatch(
+    /no service is at work: the last one was stopped: start one with `sluice run`/,
+  )
 }, 60_000)

@@ -164,10 +164,10 @@ describe('sluice ls', () => {
     const { code, out } = await box.run(['ls', '--stage', 'PROCESSING'])
     expect(code).toBe(0)
     expect(out).toMatch(
-      /^PROCESSING +1 +a +wf-a · Running · pending: ImagePullBackOff: no such image · https:\/\/argo.example.org/m,
+      /^PROCESSING +1 +a +<1s +<1s +wf-a · Running · pending: ImagePullBackOff: no such image · https:\/\/argo.example.org/m,
     )
-    expect(out).toMatch(/^PROCESSING +1 +b +wf-b · Running · runs$/m)
-    expect(out).toMatch(/^PROCESSING +1 +c +no job yet$/m)
+    expect(out).toMatch(/^PROCESSING +1 +b +<1s +<1s +wf-b · Running · runs$/m)
+    expect(out).toMatch(/^PROCESSING +1 +c +<1s +<1s +no job yet$/m)
     expect((await calls()).toSorted()).toEqual(['lookup a', 'lookup c', 'poll'])
     const lines = (await box.run(['ls', '--json'])).out.split('\n').map((line) => JSON.parse(line))
     expect(lines).toMatchObject([
@@ -194,7 +194,7 @@ describe('sluice ls', () => {
     await configure({ throws: 'SLUICE_WORKER_DENIED' })
     expect(await box.run(['ls'])).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^PROCESSING +1 +a$/m),
+      out: expect.stringMatching(/^PROCESSING +1 +a +<1s +<1s$/m),
       err: expect.stringMatching(/^warning: .*nobody answers$/),
     })
     await configure({ polled: {}, incomplete: true, withoutLookup: true })

@@ -108,11 +108,11 @@ describe('ls and show', () => {
     const all = await box.run(['ls'])
     expect(all.out.split('\n').map((line) => line.split(/\s+/).slice(0, 3))).toEqual([
       ['stage', 'attempt', 'id'],
+      ['FAIL', '1', expect.stringMatching(/f[12]/)],
+      ['FAIL', '1', expect.stringMatching(/f[12]/)],
       ['WAITING', '0', 'w1'],
       ['WAITING', '0', 'w2'],
       ['WAITING', '0', 'w3'],
-      ['FAIL', '1', expect.stringMatching(/f[12]/)],
-      ['FAIL', '1', expect.stringMatching(/f[12]/)],
     ])
     const cut = await box.run(['ls', '--limit', '2', '--stage', 'waiting'])
     expect(cut.out.split('\n').length).toBe(3)
@@ -120,6 +120,29 @@ describe('ls and show', () => {
     const json = await box.run(['ls', '--stage', 'FAIL', '--limit', '0', '--json'])
     const lines = json.out.split('\n').map((line) => JSON.parse(line))
     expect(lines.map(({ id, reason }) => `${id} ${reason}`).toSorted()).toEqual(['f1 boom', 'f2 bang'])
+  })
+
+  test('ls by a positional stage, prefix, reason and time; what does not match is counted as looked at', async () => {
+    await failed('Timeout after 3 s', 'bang')
+    await queue.putMany(['tile/1', 'tile/2', 'w'].map((id) => ({ id, body: 1 })))
+    const ids = async (...args: readonly string[]) => {
+      const { code, out } = await box.run(['ls', ...args, '--json'])
+      expect(code).toBe(0)
+      return out === '' ? [] : out.split('\n').map((line) => String(JSON.parse(line).id))
+    }
+    expect(await ids('fail')).toEqual(['f1', 'f2'])
+    expect(await ids('FAIL', '--reason', 'timeout')).toEqual(['f1'])
+    expect(await ids('--prefix', 'tile/')).toEqual(['tile/1', 'tile/2'])
+    expect(await ids('--prefix', 'tile/', '--limit', '1')).toEqual(['tile/1'])
+    expect(await ids('WAITING', '--since', '1h')).toHaveLength(3)
+    expect(await ids('--since', '0')).toEqual([])
+    expect((await box.run(['ls', 'FAIL', '--reason', 'timeout'])).err).toBe('1 match, 2 items looked at')
+    expect((await box.run(['ls', '--reason', 'nothing'])).err).toBe('no item matches; 5 items looked at')
+    expect((await box.run(['ls', '--prefix', 'tile/', '--limit', '1'])).err).toMatch(
+      /^1 match, .*--limit 0 shows all$/,
+    )
+    expect((await box.run(['ls', 'FAIL', '--stage', 'WAITING'])).code).toBe(2)
+    expect((await box.run(['ls', 'DONE'])).code).toBe(2)
   })
 
   test('an empty queue: nothing on stdout', async () => {
@@ -180,7 +203,7 @@ describe('status, pause, resume, limit', () => {
     const { out } = await box.run(['status'])
     expect(out).toMatch(/^FAIL +1 +50 %/m)
     expect(out).toContain('disk full')
-    expect(out).toMatch(/at most 3 jobs at once, set live$/m)
+    expect(out).toMatch(/at most 3 jobs at once, set by `sluice limit`$/m)
     expect(out.replaceAll(/\d{4}-\d\d-\S+Z/gu, '')).not.toContain('10')
     expect(await box.json(['resume'])).toMatchObject({ paused: false })
     expect(await box.json(['limit', '--reset'])).toEqual({ limit: { configured: 10 } })
@@ -203,7 +226,9 @@ describe('status, pause, resume, limit', () => {
     child.stdout.on('data', () => (lines += 1) === 2 && child.kill('SIGINT'))
     const { exitCode, stdout } = await child
     expect(exitCode).toBe(0)
-    expect(stdout.split('\n')[0]).toBe('WAITING 1 · PROCESSING 0 · SUCCESS 0 · FAIL 0')
+    expect(stdout.split('\n')[0]).toBe(
+      'WAITING 1 · PROCESSING 0 · SUCCESS 0 · FAIL 0 · held up: no-dispatcher',
+    )
   })
 })
 

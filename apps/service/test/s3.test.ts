@@ -467,7 +467,9 @@ test('versioning that voids the condition, switched on under an engine: it stays
     const { holdups, unavailable, sent } = await engine.tick()
     sentInAll += sent
     expect(unavailable?.code).toBe('SLUICE_QUEUE_UNAVAILABLE')
-    expect(holdups).toEqual([{ kind: 'queue', message: expect.stringContaining('versioning is enabled') }])
+    expect(holdups).toEqual([
+      { code: 'storage-unavailable', message: expect.stringContaining('versioning is enabled') },
+    ])
   }
   server.setVersioning('Suspended')
   aheadMs = 5_000

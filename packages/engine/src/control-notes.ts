@@ -1,4 +1,4 @@
-import type { ControlState, Logger } from '@sluice/core'
+import { MAX_PROCESSING_LIMIT, type ControlState, type Logger } from '@sluice/core'
 import type { Tally } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
 
@@ -30,9 +30,14 @@ export class ControlNotes {
   }
 }
 
-function textOf(limits: ControlState['limits']): string {
-  const all = Object.entries(limits).map(([name, value]) => `${name} ${value}`)
-  return all.length === 0
-    ? 'no live limit is set: the configured ones hold'
-    : `live limits: ${all.join(', ')}`
+function textOf({ [MAX_PROCESSING_LIMIT]: atMost, ...others }: ControlState['limits']): string {
+  const all = Object.entries(others).map(([name, value]) => `live limit ${name}: ${value}`)
+  if (atMost !== undefined)
+    all.unshift(`live limit: at most ${jobs(atMost)} at once, set by \`sluice limit\``)
+  if (atMost === 0) all.push('no job starts until it is raised, or taken away by `sluice limit --reset`')
+  return all.length === 0 ? 'no live limit is set: the configured one holds' : all.join('; ')
+}
+
+function jobs(count: number): string {
+  return count === 1 ? '1 job' : `${count} jobs`
 }

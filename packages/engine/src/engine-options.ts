@@ -97,6 +97,11 @@ export interface WorkQueueOptions {
    * what becomes of those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
    */
   readonly acceptNewWorker?: boolean
+  /**
+   * It starts nothing, as if the queue were paused for this engine alone: it follows the jobs that run to their ends, and gives back what was claimed
+   * and never sent. Default false.
+   */
+  readonly drain?: boolean
   /** Default {@link systemClock}. */
   readonly clock?: Clock
   readonly logger?: Logger
@@ -123,6 +128,7 @@ export interface CheckedOptions {
   readonly maxLookupsPerSecond: number
   readonly maxBatchItems: number
   readonly acceptNewWorker: boolean
+  readonly drain: boolean
   readonly clock: Clock
   readonly logger: Logger
   readonly onEvent: (event: WorkEvent) => void
@@ -159,6 +165,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     maxLookupsPerSecond,
     maxBatchItems,
     acceptNewWorker: options.acceptNewWorker ?? false,
+    drain: options.drain ?? false,
     clock,
     logger,
     onEvent,

@@ -36,6 +36,7 @@ export interface Engine {
   readonly running: RunningJobs
   /** The durable record of jobs that were seen. */
   readonly seen: SeenJobs
+  readonly drain: boolean
   readonly acceptNewWorker: boolean
   /** Whether the worker is the one that the queue was run with before. */
   readonly known: KnownWorker

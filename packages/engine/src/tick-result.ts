@@ -1,4 +1,5 @@
 import type { SluiceError } from '@sluice/core'
+import type { Holdup } from './holdup.js'
 
 /** What one tick did: plain data. */
 export interface TickResult {
@@ -41,35 +42,6 @@ export interface TickResult {
   readonly unavailable?: SluiceError
   /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
   readonly nextDelayMs?: number
-}
-
-export const HOLDUP_KINDS = [
-  'paused',
-  'limit',
-  'worker',
-  'queue',
-  'capacity',
-  'retry-after',
-  'poll',
-  'refused-items',
-  'earlier-attempt',
-  'lost',
-] as const
-
-/** One thing that holds the queue back, for people: `sluice status` shows it. */
-export interface Holdup {
-  /**
-   * `paused` · `limit`: a live limit below what was configured · `worker`, `queue`: can't be used · `capacity`: the worker takes no more for now ·
-   * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
-   * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
-   */
-  readonly kind: (typeof HOLDUP_KINDS)[number]
-  /** One line. */
-  readonly message: string
-  /** How many items it concerns, where that is known. */
-  readonly items?: number
-  /** How long it lasts from the end of the tick on, in ms, where that is known. */
-  readonly forMs?: number
 }
 
 /** What one poll was worth. */

@@ -24,7 +24,7 @@ import { UnsentClaims } from './running/unsent-claims.js'
 import { watchedQueue, watchedWorker } from './running/watched.js'
 import { within } from './running/within.js'
 import { giveBack } from './sending/give-back.js'
-import { controlHoldups, sendHoldups } from './sending/holdups.js'
+import { controlHoldups, holdupsNow, mostAtOnce, sendHoldups } from './sending/holdups.js'
 import { SendPass } from './sending/send-pass.js'
 import { SendState } from './sending/send-state.js'
 import { settled } from './settled.js'
@@ -74,7 +74,9 @@ export class WorkQueue {
   /** The tick has written what it has to say to other processes. */
   #isSaid = false
   /** Of the latest tick. */
-  #last: Pick<TickResult, 'unavailable' | 'holdups' | 'processing' | 'orphans'> = newTally()
+  #last: Pick<TickResult, 'unavailable' | 'holdups' | 'processing' | 'orphans' | 'pending'> = newTally()
+  /** As the control was read last. */
+  #atMost: number | undefined
 
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
   constructor(options: WorkQueueOptions) {
@@ -172,7 +174,7 @@ export class WorkQueue {
     const { pendingTimeoutMs, askAfterMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
     const calls = new CallWatch(clock)
-    const queue = watchedQueue(options.queue, calls)
+    const queue = watchedQueue(options.queue, calls, { drain: options.drain })
     const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
     return {
       ...options,
@@ -261,7 +263,7 @@ export class WorkQueue {
     const { unavailable, holdups } = tally
     if (this.#isSaid || (unavailable !== undefined && sideOf(unavailable) === 'queue')) return
     try {
-      await engine.record.write({ holdups })
+      await engine.record.write({ holdups, atMost: this.#atMost })
     } catch {
       // The one error that it has: the lease is lost.
       engine.lease.noteLost()
@@ -298,6 +300,7 @@ export class WorkQueue {
       await pass.sendsEnded()
       pass.stop()
       tally.holdups.unshift(...controlHoldups(engine, tally, pass.control))
+      this.#atMost = mostAtOnce(engine.policy, pass.control)
     }
     pass.assertWhole()
   }
@@ -329,7 +332,7 @@ export class WorkQueue {
   async #answerSync({ record, sendState }: Engine, { syncs = 0 }: ControlState): Promise<void> {
     const syncedTo = sendState.flights.syncedTo(syncs)
     if (syncedTo === (record.syncedTo ?? 0)) return
-    await record.write({ syncedTo, holdups: this.#last.holdups })
+    await record.write({ syncedTo, holdups: this.#last.holdups, atMost: this.#atMost })
     this.#isSaid = true
   }
 
@@ -354,10 +357,9 @@ export class WorkQueue {
     this.#noteRole(tally)
     const control = await engine.queue.control.read()
     this.#control.note(tally, control)
-    // Of the others the next tick knows more; what operators say is known now.
-    const others = this.#last.holdups.filter(({ kind }) => kind !== 'paused' && kind !== 'limit')
-    const holdups = [...controlHoldups(engine, this.#last, control), ...others]
-    await engine.record.write({ syncedTo: engine.sendState.flights.syncedTo(control.syncs ?? 0), holdups })
+    const holdups = holdupsNow(engine, this.#last, control)
+    const syncedTo = engine.sendState.flights.syncedTo(control.syncs ?? 0)
+    await engine.record.write({ syncedTo, holdups, atMost: mostAtOnce(engine.policy, control) })
   }
 
   #noteRole(tally: Tally): void {

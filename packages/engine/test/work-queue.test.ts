@@ -285,7 +285,7 @@ test('worker unavailable at a send: the item keeps its claim, sending stops, the
   const still = await engine.tick()
   expect(still).toMatchObject({
     unavailable: { code: 'SLUICE_WORKER_UNAVAILABLE' },
-    holdups: [{ kind: 'retry-after', message: 'busy', forMs: 1 }],
+    holdups: [{ code: 'backoff', message: 'busy', forMs: 1 }],
   })
   expect(sends).toBe(1)
   broken = false
@@ -480,7 +480,7 @@ test('paused: nothing starts, not even what is claimed; what runs is followed to
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   const result = await engine.tick()
   expect(result).toMatchObject({ paused: true, sent: 0, settled: { success: 1, waiting: 1 }, processing: 0 })
-  expect(result.holdups).toEqual([{ kind: 'paused', message: 'the queue is paused: maintenance' }])
+  expect(result.holdups).toEqual([{ code: 'paused', message: 'the queue is paused: maintenance' }])
   await world.queue.control.resume()
   expect(await engine.tick()).toMatchObject({ paused: false, sent: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])

@@ -24,6 +24,11 @@ export interface S3SenderOptions {
   readonly logger?: Logger
 }
 
+/** A connection that is not there by then is tried anew: two lost packets are made up for within it. */
+const CONNECT_MS = 4_000
+/** A store of which nothing was ever heard is taken for out of reach after so long: most likely its address is wrong, and who waits should know. */
+const REACH_MS = 4_000
+
 /** What is asked of the store. */
 export interface Work {
   /** A verb, for messages. Patience is kept by it. */
@@ -78,6 +83,9 @@ export class S3Sender {
   /** What waits are measured by: while this process stands still, no store is late. */
   readonly #running: RunningTime
   readonly #outages: OutageLog
+  /** Whether anything has been heard of this store yet. */
+  #hasAnswered = false
+  #firstAskedAt = Number.POSITIVE_INFINITY
 
   constructor({
     client,
@@ -95,7 +103,7 @@ export class S3Sender {
     this.#running = new RunningTime(timeoutMs)
     this.#outages = new OutageLog(logger)
     const agent = { keepAlive: true, maxSockets: concurrency }
-    const requestHandler = { httpAgent: agent, httpsAgent: agent }
+    const requestHandler = { httpAgent: agent, httpsAgent: agent, connectionTimeout: CONNECT_MS }
     this.#config = client
     this.client = new S3Client({ ...client, requestHandler, maxAttempts: 1 })
     this.client.middlewareStack.add(
@@ -105,6 +113,7 @@ export class S3Sender {
         if (watch !== undefined && hasBody(request)) request.body = watch.sent(request.body)
         const sentAt = monotonicMs()
         const output = await next(args)
+        this.#hasAnswered = true
         const date = dateOf(output.response)
         if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
         watch?.answered({ body: bodyOf(output.response), bytes: sizeOf(output.response) })
@@ -169,6 +178,7 @@ export class S3Sender {
         now,
       })
       const beganAt = now()
+      this.#firstAskedAt = Math.min(this.#firstAskedAt, beganAt)
       let isDone = false
       try {
         const value = await watched.run(watch, () => call(watch.signal))
@@ -215,6 +225,11 @@ export class S3Sender {
     await this.waitOrThrow(work, patience, { errorOf: () => this.failed(error, work), baseMs, freeTries })
   }
 
+  /** What is left of the time in which a store is to be heard of for the first time. */
+  #reachMs(): number {
+    return this.#firstAskedAt + REACH_MS - this.nowMs()
+  }
+
   /** A jittered pause before the next try; the error instead, when there have been enough. */
   async waitOrThrow(
     work: Work,
@@ -223,9 +238,10 @@ export class S3Sender {
   ): Promise<void> {
     const { tries, leftMs } = patience.troubled(work.kind)
     if (this.#ended.signal.aborted) throw closedMeanwhile(textOf(work, this.place), this.place)
-    if (leftMs <= 0 || tries > maxTries) throw errorOf()
+    const forMs = this.#hasAnswered ? leftMs : Math.min(leftMs, this.#reachMs())
+    if (forMs <= 0 || tries > maxTries) throw errorOf()
     if (tries <= freeTries) return
-    const waitMs = jitteredMs(tries, { baseMs, maxMs: leftMs })
+    const waitMs = jitteredMs(tries, { baseMs, maxMs: forMs })
     const beganAt = this.nowMs()
     await pause(waitMs)
     // As long as it was: on a busy machine a timer is late, each time.

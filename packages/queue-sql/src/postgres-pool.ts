@@ -17,6 +17,8 @@ export const UNLIMITED = '/* unlimited */ '
 
 /** The server ends a statement by itself once an answer of this size would have gone at the slowest rate: whoever asked is long gone then. */
 const LARGEST_ANSWER_BYTES = 67_108_864
+/** A connection that is not there by then has failed: two lost packets are made up for within it. */
+const CONNECT_MS = 4_000
 /** A connection whose other side is gone without a word is found so soon, and then within seconds. */
 const KEEP_ALIVE_MS = 30_000
 
@@ -104,9 +106,25 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
       const socket = new Socket()
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
+      limitConnecting(socket)
       return socket
     },
   }
+}
+
+/** An address that nobody answers at would else cost the whole of a call's time, each time. */
+function limitConnecting(socket: Socket): void {
+  const late = (): void => {
+    if (!socket.connecting) return
+    const error = new Error(`connect ETIMEDOUT: no connection within ${CONNECT_MS / 1_000} s`)
+    socket.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
+  }
+  // After a turn of the event loop that was too long, what has come meanwhile is read first.
+  const timer = setTimeout(() => setImmediate(late), CONNECT_MS)
+  timer.unref()
+  const clear = (): void => clearTimeout(timer)
+  socket.once('connect', clear)
+  socket.once('close', clear)
 }
 
 /** Beside what the url itself asks of the session, which comes last and so wins. */

@@ -36,7 +36,7 @@ export interface EngineTick {
   readonly sent: number
   readonly processing: number
   readonly unavailable?: SluiceError
-  readonly holdups: readonly { readonly kind: string; readonly message: string }[]
+  readonly holdups: readonly { readonly code: string; readonly message: string }[]
 }
 
 export interface TestedEngine {

@@ -127,10 +127,10 @@ export class EngineScene {
     })
   }
 
-  async heldBack(tick: EngineTick, kind: string, what: string): Promise<void> {
+  async heldBack(tick: EngineTick, code: string, what: string): Promise<void> {
     check(
-      tick.holdups.some((holdup) => holdup.kind === kind),
-      `${what}: a holdup of kind ${kind}`,
+      tick.holdups.some((holdup) => holdup.code === code),
+      `${what}: the holdup ${code}`,
       tick.holdups,
     )
   }

@@ -1,7 +1,8 @@
 import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { limitText, statusLimit } from '../queue-status.js'
+import { statusLimit } from '../status/read-status.js'
+import { limitText } from '../status/status-text.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 

@@ -1,61 +1,89 @@
-import { MAX_PAGE_ITEMS, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
+import { MAX_PAGE_ITEMS, type ItemRecord, type Queue, type Stage } from '@sluice/core'
+import { CommandError } from '../command-error.js'
+import { itemFilter, type ItemFilter, type ItemFilterFlags } from '../items/item-filter.js'
+import { ItemLines } from '../items/item-lines.js'
 import { JobAsker, jobJson, type JobAnswer } from '../jobs/ask-jobs.js'
-import { jobLine } from '../jobs/job-text.js'
 import { printable } from '../output.js'
 import { countText, itemsText } from '../progress/progress-text.js'
-import { stageName, wholeNumber } from './arguments.js'
+import { pattern, spanMs, stageName, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 const PAGE_ITEMS = 500
-/** Wide enough for most ids, narrow enough that the reason keeps its line. */
-const ID_CELLS = 44
+/** What runs and what failed is what somebody looks for; what is finished is most of it in the end. */
+const ORDER: readonly Stage[] = ['PROCESSING', 'FAIL', 'WAITING', 'SUCCESS']
 
 /** `sluice ls`: items, stage by stage. */
 export function registerLs(program: Program, context: CommandContext): void {
   program
     .command('ls')
     .description('List items, with --json as JSON Lines')
-    .option('-s, --stage <stage>', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
+    .argument('[stage]', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
+    .option('-s, --stage <stage>', 'the same as the argument', stageName)
+    .option('-p, --prefix <text>', 'only ids that begin with it')
+    .option(
+      '-r, --reason <pattern>',
+      'only items whose reason matches this regular expression, in any case',
+      pattern,
+    )
+    .option('--since <span>', 'only what came to its stage within it, such as 1h', spanMs)
     .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
-    .action(async ({ stage, limit }) => {
+    .action(async (argument, { stage = argument, limit, ...flags }) => {
+      if (argument !== undefined && stage !== argument)
+        throw new CommandError('INVALID', `Give one stage: ${argument} or ${stage}.`)
       const queue = await context.openQueue({ reading: true })
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
-      await list(queue, context, { stages: stage === undefined ? STAGES : [stage], wanted })
+      await list(queue, context, { stages: stage === undefined ? ORDER : [stage], wanted, flags })
     })
 }
 
 const NOTES = `
-Of items in PROCESSING the worker is asked once how their jobs stand: what runs, what holds it up, where to look. A worker that
-can't be asked is no failure.`
+The age is that of the last step: since the item was put, claimed or finished. Of items in PROCESSING the worker is asked once how
+their jobs stand: what runs, what holds it up, where to look. A worker that can't be asked is no failure. --prefix, --reason and
+--since read the stage from its beginning until enough is found.`
 
-const EXAMPLES = ['sluice ls --stage FAIL', 'sluice ls --stage SUCCESS --limit 0 --json | jq -r .id']
+const EXAMPLES = [
+  'sluice ls FAIL --reason timeout --since 1h',
+  'sluice ls --prefix tile/2026- --limit 0',
+  'sluice ls SUCCESS --limit 0 --json | jq -r .id',
+]
 
 interface Wanted {
   readonly stages: readonly Stage[]
   readonly wanted: number
+  readonly flags: ItemFilterFlags
 }
 
-async function list(queue: Queue, context: CommandContext, { stages, wanted }: Wanted): Promise<void> {
+async function list(queue: Queue, context: CommandContext, { stages, wanted, flags }: Wanted): Promise<void> {
   const { output } = context
   const jobs = new RunningJobs(context)
-  let shown = 0
-  for await (const page of walk(queue, stages, wanted)) {
+  const now = await queue.now()
+  const filter = itemFilter(flags, now)
+  const lines = new ItemLines({ output, now })
+  const seen: Seen = { shown: 0, read: 0 }
+  for await (const page of walk(queue, { stages, wanted, filter, seen })) {
     const answers = await jobs.of(page)
     for (const item of page) {
       const job = answers.get(item.id)
       if (output.json) await output.write(`${JSON.stringify({ ...item, ...jobJson(job) })}\n`)
-      else await output.write(`${shown === 0 ? `${output.colors.bold(HEAD)}\n` : ''}${itemLine(item, job)}\n`)
-      shown += 1
     }
+    if (!output.json) for (const line of lines.of(page, answers)) await output.write(`${line}\n`)
   }
   jobs.noteTrouble()
   if (output.json) return
+  if (filter !== undefined) return noteFiltered(context, seen, wanted)
   const sizes = await queue.sizes()
   const total = stages.reduce((sum, stage) => sum + sizes[stage], 0)
-  if (shown < total) output.note(`${countText(shown)} of ${itemsText(total)}; --limit 0 shows all`)
-  else if (shown === 0) output.note('no items')
+  if (seen.shown < total) output.note(`${countText(seen.shown)} of ${itemsText(total)}; --limit 0 shows all`)
+  else if (seen.shown === 0) output.note('no items')
+}
+
+function noteFiltered({ output }: CommandContext, { shown, read }: Seen, wanted: number): void {
+  const looked = `${itemsText(read)} looked at`
+  if (shown === 0) return output.note(`no item matches; ${looked}`)
+  const more = shown >= wanted ? '; there may be more: --limit 0 shows all' : ''
+  output.note(`${countText(shown)} match, ${looked}${more}`)
 }
 
 /** What the worker says of the jobs of items in PROCESSING. It is asked when the first of them is shown. */
@@ -84,32 +112,33 @@ class RunningJobs {
   }
 }
 
+interface Seen {
+  shown: number
+  /** Shown or not. */
+  read: number
+}
+
+interface Walk extends Pick<Wanted, 'stages' | 'wanted'> {
+  readonly filter: ItemFilter | undefined
+  readonly seen: Seen
+}
+
 async function* walk(
   queue: Queue,
-  stages: readonly Stage[],
-  wanted: number,
+  { stages, wanted, filter, seen }: Walk,
 ): AsyncGenerator<readonly ItemRecord[]> {
-  let left = wanted
   for (const stage of stages) {
     let cursor: string | undefined
     do {
+      const left = wanted - seen.shown
       if (left <= 0) return
-      const limit = Math.min(left, PAGE_ITEMS, MAX_PAGE_ITEMS)
+      const limit = Math.min(filter === undefined ? left : PAGE_ITEMS, PAGE_ITEMS, MAX_PAGE_ITEMS)
       const page = await queue.list(stage, { limit, ...(cursor === undefined ? {} : { cursor }) })
-      yield page.items
-      left -= page.items.length
+      const items = (filter === undefined ? page.items : page.items.filter(filter)).slice(0, left)
+      seen.read += page.items.length
+      seen.shown += items.length
+      if (items.length > 0) yield items
       cursor = page.cursor
     } while (cursor !== undefined)
   }
-}
-
-// Lines of fixed columns, not a table: a table would have to hold all of them to know its widths.
-const HEAD = `${'stage'.padEnd(11)}${'attempt'.padEnd(9)}${'id'.padEnd(ID_CELLS)}reason, or how its job stands`
-
-function itemLine(item: ItemRecord, job: JobAnswer | undefined): string {
-  const last = item.reason === undefined ? '' : printable(item.reason, 100)
-  const running = job === undefined ? '' : jobLine(job, 100)
-  const reason = running === '' ? last : running
-  const id = printable(item.id).padEnd(ID_CELLS - 1)
-  return `${item.stage.padEnd(11)}${String(item.attempt).padEnd(9)}${id} ${reason}`.trimEnd()
 }

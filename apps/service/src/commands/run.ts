@@ -1,5 +1,8 @@
 import type { Logger, Queue, Worker } from '@sluice/core'
+import { CommandError, LoggedError } from '../command-error.js'
 import type { LoadedConfig } from '../config/load-config.js'
+import { exitCodeOf } from '../exit-codes.js'
+import { openReachable } from '../open-reachable.js'
 import { StopDeadline } from '../stop-deadline.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -10,7 +13,7 @@ export function registerRun(program: Program, context: CommandContext): void {
     .command('run')
     .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
     .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
-    .option('--drain', 'the same')
+    .option('--drain', 'start nothing, and end with 0 when nothing is in PROCESSING')
     .option(
       '--new-worker',
       'accept another worker than the queue was run with, while items are in PROCESSING',
@@ -26,8 +29,14 @@ export function registerRun(program: Program, context: CommandContext): void {
       if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
       if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
       if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
+      if (untilEmpty === true && drain === true)
+        throw new CommandError(
+          'INVALID',
+          'Give --until-empty or --drain, not both: a drain leaves what waits.',
+        )
       await run(context, {
-        untilEmpty: untilEmpty === true || drain === true,
+        untilEmpty: untilEmpty === true,
+        drain: drain === true,
         acceptNewWorker: newWorker === true,
       })
     })
@@ -38,12 +47,17 @@ const EXAMPLES = [
   'sluice run --until-empty --limit 50',
   'SLUICE_QUEUE_URL=postgres://… sluice run',
 ]
-const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
+const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
 const NOTES = `
 The first SIGTERM, SIGINT or SIGHUP starts no more jobs, gives the lease back and leaves jobs running, within
 service.stopDeadlineMs; the next \`run\` finds them again. The second one ends at once, by which nothing is lost. Several
-services on one queue are safe: one dispatches. With --until-empty a signal before the end gives 130. When a call of the
-storage or the worker never ends, another service takes over, and this one ends with 4.
+services on one queue are safe: one dispatches. With --until-empty and --drain a signal before the end gives 130. When a call
+of the storage or the worker never ends, another service takes over, and this one ends with 4. A storage that can't be reached
+at the start is tried again until it can; so is a worker.
+
+--drain empties PROCESSING, as before an upgrade of the worker: it takes the lease, starts nothing, gives back what was claimed and
+never sent, and follows the jobs that run to their ends. What waits goes on waiting. While another service dispatches it ends with 3:
+\`sluice pause\` is what stops that one from starting jobs.
 
 Which worker the queue is run with is noted in it. With another one (another worker.dir, namespace or template) that knows
 none of the jobs, \`run\` ends with 2 while items are in PROCESSING: their jobs may still run at the first, and would be
@@ -54,61 +68,98 @@ const LEAST_CLOSE_MS = 100
 
 interface RunFlags {
   readonly untilEmpty: boolean
+  readonly drain: boolean
   readonly acceptNewWorker: boolean
 }
 
-async function run(context: CommandContext, { untilEmpty, acceptNewWorker }: RunFlags): Promise<void> {
+async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   const loaded = await context.config()
-  const { config, file } = loaded
-  // Heavy, and of no use to any other command.
-  const [{ makeLogger }, { runService }] = await Promise.all([
-    import('../service-log.js'),
-    import('../service.js'),
-  ])
+  const { makeLogger, isJsonLog } = await import('../service-log.js')
   const { output } = context
-  const signal = context.interrupted()
-  const logger = makeLogger({
-    log: output.json && config.log.format === 'auto' ? { ...config.log, format: 'json' } : config.log,
+  const { log } = loaded.config
+  const options = {
+    log: output.json && log.format === 'auto' ? ({ ...log, format: 'json' } as const) : log,
     stream: output.stderr,
     colors: output.errorColors.isColorSupported,
-  })
+  }
+  const logger = makeLogger(options)
+  const serving: Serving = { loaded, logger, flags, isStarted: false }
+  try {
+    await serve(context, serving)
+  } catch (error) {
+    if (!serving.isStarted || !isJsonLog(options)) throw error
+    // Where a program reads the log, its last line is an entry too.
+    logger.error({ err: error, exitCode: exitCodeOf(error) }, 'the service ended with an error')
+    throw new LoggedError(error)
+  }
+}
+
+interface Serving {
+  readonly loaded: LoadedConfig
+  readonly logger: Logger
+  readonly flags: RunFlags
+  /** Something is in the log. */
+  isStarted: boolean
+}
+
+async function serve(context: CommandContext, serving: Serving): Promise<void> {
+  const { loaded, logger, flags } = serving
+  const { config, file } = loaded
+  // Heavy, and of no use to any other command.
+  const { runService } = await import('../service.js')
+  const signal = context.interrupted()
   await assertPackages(loaded)
   const deadline = new StopDeadline(signal, config.service.stopDeadlineMs)
-  const opening = open(context, { config, logger })
+  const opening = open(context, { config, logger, signal })
+  const isEnding = flags.untilEmpty || flags.drain
   // A storage that hangs when it is opened must not keep the process from ending.
-  if (!(await deadline.hold(opening))) {
+  const opened = (await deadline.hold(opening)) ? await opening : undefined
+  if (opened === undefined) {
     logger.warn({}, 'stopped before the queue and the worker were open')
-    return leave(context, { deadline, isStopped: true, untilEmpty })
+    return leave(context, { deadline, isStopped: true, isEnding })
   }
-  const { queue, worker } = await opening
+  const { queue, worker } = opened
   const { limit } = config.processing
+  serving.isStarted = true
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
-    'service starts',
+    flags.drain ? 'service starts: it drains the queue and starts no jobs' : 'service starts',
   )
   // Not waited for: to count what is in WAITING may take a storage long, and is no reason to start later.
-  void warnOfRoom(queue, context, logger)
-  const end = await runService({ queue, worker, config, logger, signal, untilEmpty, acceptNewWorker })
-  if (output.json) output.print('', end)
-  leave(context, { deadline, isStopped: end.why === 'stopped', untilEmpty })
+  if (!flags.drain) void warnOfRoom(queue, context, logger)
+  const end = await runService({ queue, worker, config, logger, signal, ...flags })
+  if (context.output.json) context.output.print('', end)
+  leave(context, { deadline, isStopped: end.why === 'stopped', isEnding })
 }
 
 interface Leaving {
   readonly deadline: StopDeadline
   readonly isStopped: boolean
-  readonly untilEmpty: boolean
+  /** It was to end of itself. */
+  readonly isEnding: boolean
 }
 
-function leave(context: CommandContext, { deadline, isStopped, untilEmpty }: Leaving): void {
+function leave(context: CommandContext, { deadline, isStopped, isEnding }: Leaving): void {
   context.closeWithin(Math.max(deadline.leftMs(), LEAST_CLOSE_MS))
-  if (untilEmpty && isStopped) context.exitWith('INTERRUPTED')
+  if (isEnding && isStopped) context.exitWith('INTERRUPTED')
 }
 
+interface Opening {
+  readonly config: LoadedConfig['config']
+  readonly logger: Logger
+  readonly signal: AbortSignal
+}
+
+/** @returns `undefined`: stopped before the storage could be reached */
 async function open(
   context: CommandContext,
-  { config, logger }: Pick<LoadedConfig, 'config'> & { readonly logger: Logger },
-): Promise<{ queue: Queue; worker: Worker }> {
-  const queue = await context.openQueue({ make: true, brief: false, logger })
+  { config, logger, signal }: Opening,
+): Promise<{ queue: Queue; worker: Worker } | undefined> {
+  const queue = await openReachable(() => context.openQueue({ make: true, brief: false, logger }), {
+    logger,
+    signal,
+  })
+  if (queue === undefined) return undefined
   const worker = await context.openWorker({ logger })
   if (config.sweep.retentionMs !== undefined) warnOfRetention(queue, context)
   if (config.jobs.pendingTimeoutMs !== undefined) warnOfPending(worker, context)

@@ -169,10 +169,11 @@ function historyLines(history: readonly AttemptRecord[], output: Output, maxChar
     one.attempt,
     instant(one.claimedAt) ?? '',
     one.endedAt === undefined ? '' : (instant(one.endedAt) ?? ''),
+    one.endedAt === undefined ? '' : elapsedText(Math.max(0, one.endedAt - one.claimedAt)),
     outcomeText(one),
     one.reason === undefined ? '' : printable(one.reason, Math.min(maxChars, 120)),
   ])
-  return ['', output.table(['attempt', 'claimed', 'ended', 'outcome', 'reason'], rows)]
+  return ['', output.table(['attempt', 'claimed', 'ended', 'took', 'outcome', 'reason'], rows)]
 }
 
 function outcomeText({ outcome, unsent, failureClass, exitCode }: AttemptRecord): string {

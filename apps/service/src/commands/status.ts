@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option } from '@commander-js/extra-typings'
 import type { Queue } from '@sluice/core'
-import { readStatus, statusLine, statusText, type QueueStatus } from '../queue-status.js'
+import { HOLDUP_CODES } from '@sluice/engine'
 import { RateMeter } from '../rate-meter.js'
+import { LastStatus, watchedLine, watchedText } from '../status/last-status.js'
+import { readStatus, type QueueStatus } from '../status/read-status.js'
+import { statusText } from '../status/status-text.js'
 import { spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -10,7 +14,7 @@ import { helpNotes, type CommandContext, type Program } from './command.js'
 export function registerStatus(program: Program, context: CommandContext): void {
   program
     .command('status')
-    .description('Show how many items are in each stage, how fast they finish, and when all will be')
+    .description('Show how many items are in each stage, whether a service is at work, and what holds it up')
     .option('-w, --watch', 'go on until Ctrl-C; with --json a line a reading')
     .addOption(
       new Option('--interval <span>', 'time between two readings of --watch')
@@ -25,6 +29,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
         .argParser(spanMs)
         .default(1000, '1s'),
     )
+    .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ watch, interval, sample }) => {
       const queue = await context.openQueue({ reading: true })
@@ -35,7 +40,13 @@ export function registerStatus(program: Program, context: CommandContext): void 
     })
 }
 
-const EXAMPLES = ['sluice status', 'sluice status --watch', 'sluice status --json | jq .sizes.FAIL']
+const NOTES = `
+A service is at work while it renews its lease, which each of its ticks does: one that was killed is known to be gone when
+service.leaseTtlMs have passed. What holds the queue up is a line each, with --json an entry of \`holdups\` with a \`code\`:
+${HOLDUP_CODES.join(', ')}.
+With one that makes it untrue there is no time of arrival. --watch goes on when the storage does not answer for a while.`
+
+const EXAMPLES = ['sluice status', 'sluice status --watch', 'sluice status --json | jq -r .holdups[].code']
 
 type Reader = () => Promise<QueueStatus>
 
@@ -53,15 +64,20 @@ async function showStatus(read: Reader, { output }: CommandContext, sampleMs: nu
   output.print(() => statusText(status, output), status)
 }
 
+/** Until Ctrl-C. A storage that does not answer is a part of the picture: who watches wants to see it come back. */
 async function watchStatus(read: Reader, context: CommandContext, intervalMs: number): Promise<void> {
   const { output } = context
   const signal = context.interrupted()
   const show = await makeView(context)
+  const aborted = once(signal, 'abort')
+  const last = new LastStatus()
   try {
     while (!signal.aborted) {
-      const status = await read()
-      if (output.live) show.draw(statusText(status, output))
-      else output.print(statusLine(status), status)
+      // A reading that hangs must not keep Ctrl-C waiting.
+      const status = await Promise.race([last.next(read), aborted])
+      if (Array.isArray(status)) return
+      if (output.live) show.draw(watchedText(status, output))
+      else output.print(watchedLine(status), status)
       // It rejects when it is aborted, which ends the loop.
       await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
     }

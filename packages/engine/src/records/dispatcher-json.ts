@@ -1,5 +1,5 @@
 import type { JsonValue, Queue } from '@sluice/core'
-import { HOLDUP_KINDS, type Holdup } from '../tick-result.js'
+import { HOLDUP_CODES, type Holdup } from '../holdup.js'
 import type { DispatcherState } from './dispatcher-state.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
@@ -17,7 +17,7 @@ export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<Di
 /** What a document holds, as far as it can be understood; a later version may have more in it. */
 export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
   if (!isRecord(value)) return undefined
-  const { holder, fence, since, leaseTtlMs, syncedTo, holdups, sentWell, is } = value
+  const { holder, fence, since, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
   if (typeof holder !== 'string' || !isNumber(fence)) return undefined
   const well = parseSentWell(sentWell)
   return {
@@ -27,6 +27,7 @@ export function parseDispatcher(value: JsonValue | undefined): DispatcherState |
     since: isNumber(since) ? since : 0,
     leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,
     syncedTo: isNumber(syncedTo) ? syncedTo : 0,
+    ...(isNumber(atMost) ? { atMost } : {}),
     holdups: Array.isArray(holdups) ? holdups.flatMap(parseHoldup) : [],
     ...(well === undefined ? {} : { sentWell: well }),
   }
@@ -53,10 +54,18 @@ function parseSentWell(value: unknown): DispatcherState['sentWell'] {
 
 function parseHoldup(value: unknown): Holdup[] {
   if (!isRecord(value) || typeof value['message'] !== 'string') return []
-  const kind = HOLDUP_KINDS.find((known) => known === value['kind'])
-  if (kind === undefined) return []
-  const { message, items, forMs } = value
-  return [{ kind, message, ...(isNumber(items) ? { items } : {}), ...(isNumber(forMs) ? { forMs } : {}) }]
+  const code = HOLDUP_CODES.find((known) => known === value['code'])
+  if (code === undefined) return []
+  const { message, items, forMs, since } = value
+  return [
+    {
+      code,
+      message,
+      ...(isNumber(items) ? { items } : {}),
+      ...(isNumber(forMs) ? { forMs } : {}),
+      ...(isNumber(since) ? { since } : {}),
+    },
+  ]
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 import { isSluiceError, type Clock, type Logger, type Queue } from '@sluice/core'
 import type { LeaseKeeper } from '../lease-keeper.js'
-import type { Holdup } from '../tick-result.js'
+import type { Holdup } from '../holdup.js'
 import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
 import type { DispatcherState } from './dispatcher-state.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
@@ -18,6 +18,7 @@ export interface DispatcherNote {
   readonly is?: DispatcherState['is']
   readonly syncedTo?: number
   readonly holdups?: readonly Holdup[]
+  readonly atMost?: number | undefined
 }
 
 type SentWell = NonNullable<DispatcherState['sentWell']>
@@ -40,6 +41,8 @@ export class DispatcherRecord {
   #sentWell: SentWell | undefined
   #sentWellAtMs = Number.NEGATIVE_INFINITY
   #isFailing = false
+  /** What the storage's clock is ahead of this machine's monotonic one. */
+  #clockAheadMs: number | undefined
   #writing: Promise<void> = Promise.resolve()
   #deniedUntilMs = Number.NEGATIVE_INFINITY
 
@@ -67,7 +70,7 @@ export class DispatcherRecord {
 
   /** One more thing that holds the queue back, until the next {@link DispatcherRecord.write}. Never rejects: whoever needs the lease asks for it. */
   async tell(holdup: Holdup): Promise<void> {
-    const others = (this.#stored?.holdups ?? []).filter(({ kind }) => kind !== holdup.kind)
+    const others = (this.#stored?.holdups ?? []).filter(({ code }) => code !== holdup.code)
     await this.write({ holdups: [holdup, ...others] }).catch(() => {
       // The lease is lost: another engine's word counts now.
     })
@@ -115,24 +118,41 @@ export class DispatcherRecord {
 
   /** The first word of a new dispatcher: it goes on from what the one before has left. */
   async #begin({ holder, fence }: { holder: string; fence: number }): Promise<DispatcherState> {
-    const { queue, leaseTtlMs } = this.#options
+    const { queue, leaseTtlMs, clock } = this.#options
     const found = await queue.document(DISPATCHER_DOCUMENT).read()
     const last = parseDispatcher(found?.value)
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fence === fence && last.holder === holder) return last
-    return { holder, fence, is: 'working', since: await queue.now(), leaseTtlMs, syncedTo: 0, holdups: [] }
+    const since = await queue.now()
+    this.#clockAheadMs = since - clock.monotonicMs()
+    return { holder, fence, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
   }
 
-  #next(before: DispatcherState, { is = 'working', syncedTo, holdups }: DispatcherNote): DispatcherState {
-    const sentWell = this.#sentWell
+  #next(
+    { atMost: before, sentWell: lastWell, ...last }: DispatcherState,
+    { is = 'working', syncedTo, holdups, atMost = before }: DispatcherNote,
+  ): DispatcherState {
+    const sentWell = this.#sentWell ?? lastWell
+    // Always in this order: whether anything changed is told by the text.
     return {
-      ...before,
+      ...last,
       is,
-      syncedTo: syncedTo ?? before.syncedTo,
-      holdups: holdups ?? before.holdups,
+      syncedTo: syncedTo ?? last.syncedTo,
+      holdups: holdups === undefined ? last.holdups : this.#dated(holdups, last.holdups),
+      ...(atMost === undefined ? {} : { atMost }),
       ...(sentWell === undefined ? {} : { sentWell }),
     }
+  }
+
+  /** What goes on has begun when it was first told of. */
+  #dated(holdups: readonly Holdup[], before: readonly Holdup[]): Holdup[] {
+    const ahead = this.#clockAheadMs
+    const now = ahead === undefined ? undefined : Math.round(this.#options.clock.monotonicMs() + ahead)
+    return holdups.map((holdup) => {
+      const since = holdup.since ?? before.find(({ code }) => code === holdup.code)?.since ?? now
+      return since === undefined ? holdup : { ...holdup, since }
+    })
   }
 
   #tellFailing(error: unknown): void {
@@ -143,11 +163,15 @@ export class DispatcherRecord {
   }
 }
 
-/** How long a holdup lasts changes with every look at it, and is no reason to write. */
+/** How long a holdup lasts, and how many items it concerns while their number is as large as it was, change with every look and are no reason to write. */
 function isSame(one: DispatcherState, other: DispatcherState): boolean {
   return comparable(one) === comparable(other)
 }
 
 function comparable(state: DispatcherState): string {
-  return JSON.stringify(state, (key, value: unknown) => (key === 'forMs' ? undefined : value))
+  return JSON.stringify(state, (key, value: unknown) => {
+    if (key === 'forMs') return undefined
+    // A write at each step of a count that goes up and down would cost more than the number is worth.
+    return key === 'items' && typeof value === 'number' ? Math.floor(Math.log2(value + 1)) : value
+  })
 }

@@ -1,4 +1,4 @@
-import type { Holdup } from '../tick-result.js'
+import type { Holdup } from '../holdup.js'
 
 /**
  * What the engine that holds the lease says of itself, for `status` and for other commands in other processes. It is written at the end of a tick,
@@ -16,6 +16,8 @@ export interface DispatcherState {
   readonly leaseTtlMs: number
   /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
   readonly syncedTo: number
+  /** The most unfinished jobs that its policy and the live limits allow; absent where that is not known yet, and where nothing limits them. */
+  readonly atMost?: number
   readonly holdups: readonly Holdup[]
   /** An item that was sent well, for `probeSend`; renewed seldom. */
   readonly sentWell?: { readonly id: string; readonly uid: string }

@@ -1,6 +1,6 @@
 import type { SluiceError } from '@sluice/core'
 import { sideOf } from '../engine-errors.js'
-import type { Holdup } from '../tick-result.js'
+import type { Holdup, HoldupCode } from '../holdup.js'
 
 /** Longest message of a holdup, in characters. */
 const MAX_MESSAGE_CHARS = 500
@@ -11,14 +11,22 @@ export function outageHoldups(
   { said, maxRetryAfterMs }: { said: readonly Holdup[]; maxRetryAfterMs: number },
 ): Holdup[] {
   // Sends that are left alone are said to be so by those who leave them alone.
-  if (error === undefined || said.some(({ kind }) => kind === 'retry-after')) return []
+  if (error === undefined || said.some(({ code }) => code === 'backoff')) return []
   const message = oneLine(error.message)
-  const all: Holdup[] = [{ kind: sideOf(error), message }]
+  const all: Holdup[] = [{ code: outageCode(error), message }]
   if (error.retryAfterMs !== undefined) {
     const forMs = Math.min(error.retryAfterMs, maxRetryAfterMs)
-    all.push({ kind: 'retry-after', message: `the ${sideOf(error)} asked to be left alone`, forMs })
+    all.push({ code: 'backoff', message: `the ${sideOf(error)} asked to be left alone`, forMs })
   }
-  return all.filter(({ kind }) => !said.some((one) => one.kind === kind))
+  return all.filter(({ code }) => !said.some((one) => one.code === code))
+}
+
+function outageCode(error: SluiceError): HoldupCode {
+  const isDenied = error.code === 'SLUICE_QUEUE_DENIED' || error.code === 'SLUICE_WORKER_DENIED'
+  const [storage, worker] = isDenied
+    ? (['storage-denied', 'worker-denied'] as const)
+    : (['storage-unavailable', 'worker-unavailable'] as const)
+  return sideOf(error) === 'queue' ? storage : worker
 }
 
 function oneLine(text: string): string {

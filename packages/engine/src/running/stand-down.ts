@@ -104,7 +104,7 @@ export class StandDown {
     const message = `${callText(call)} has not answered for ${seconds} s; it is given up after ${Math.round(stallMs / 1_000)} s`
     this.#options.logger.warn({ call: callText(call), forMs: Math.round(forMs) }, message)
     // A storage that does not answer can't be written to.
-    if (call.of === 'worker') void record.tell({ kind: 'worker', message })
+    if (call.of === 'worker') void record.tell({ code: 'worker-unavailable', message })
   }
 
   async #giveUp(engine: Engine, tally: Tally, stuck: OpenCall): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Queue, QueueDocument, Worker } from '@sluice/core'
+import type { ControlState, Queue, QueueDocument, Worker } from '@sluice/core'
 import type { Call, CallWatch } from './call-watch.js'
 
 type Method = (...args: unknown[]) => unknown
@@ -6,14 +6,25 @@ type Method = (...args: unknown[]) => unknown
 /** They return no promise of an answer, or end the use of the object. */
 const UNWATCHED: ReadonlySet<string> = new Set(['watch', 'close'])
 
-/** The queue, each call noted by the watch: those of its control and its documents too. Its leases are the `LeaseKeeper`'s to watch. */
-export function watchedQueue(queue: Queue, calls: CallWatch): Queue {
-  const control = watched(queue.control, { of: 'queue', prefix: 'control.' }, calls)
+/**
+ * The queue, each call noted by the watch: those of its control and its documents too. Its leases are the `LeaseKeeper`'s to watch.
+ *
+ * @param drain its control always reads as paused, for this engine alone
+ */
+export function watchedQueue(queue: Queue, calls: CallWatch, { drain = false } = {}): Queue {
+  const watching: Watching = { of: 'queue', prefix: 'control.' }
+  const read = (): Promise<ControlState> =>
+    calls.run(callOf(watching, 'read', []), async () => drained(await queue.control.read()))
+  const control = watched(queue.control, drain ? { ...watching, own: { read } } : watching, calls)
   const document = (name: string): QueueDocument => {
     const subject = `document ${JSON.stringify(name)}`
     return watched(queue.document(name), { of: 'queue', prefix: 'document.', subject }, calls)
   }
   return watched(queue, { of: 'queue', own: { control, document } }, calls)
+}
+
+function drained(state: ControlState): ControlState {
+  return { reason: 'a service drains the queue', ...state, paused: true }
 }
 
 /** The worker, each call noted by the watch; what it does not have is not there either. */

@@ -48,7 +48,7 @@ function noteUnaskable({ memory }: Engine, tally: Tally): void {
   const { items, words } = memory.unaskable()
   if (items === 0) return
   const message = `The worker does not say how the jobs of some items are doing; they keep their places: ${words}`
-  tally.holdups.push({ kind: 'refused-items', message, items })
+  tally.holdups.push({ code: 'refused-items', message, items })
 }
 
 function count(tally: Tally, what: 'asked' | 'unasked'): void {

@@ -55,6 +55,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     holder: 'a',
     fence: 1,
     is: 'working',
+    atMost: 1,
     since,
     leaseTtlMs: 15_000,
     syncedTo: 0,
@@ -106,7 +107,7 @@ test('how long a holdup lasts is no reason to write; what it says is', async () 
   const world = new World()
   const { queue, calls } = counted(world)
   const { record } = await recordOn(world, queue)
-  const holdup = { kind: 'retry-after', message: 'asked to be left alone' } as const
+  const holdup = { code: 'backoff', message: 'asked to be left alone' } as const
   for (const forMs of [3_000, 2_000, 1_000]) await record.write({ holdups: [{ ...holdup, forMs }] })
   expect(calls.filter((call) => call === 'write')).toHaveLength(1)
   await record.write({ holdups: [{ ...holdup, message: 'something else' }] })
@@ -204,12 +205,12 @@ test('what is read of a document is what can be understood of it', () => {
     },
   )
   const holdups = [
-    { kind: 'capacity', message: 'full', items: 3, forMs: 5 },
-    { kind: 'of a later version', message: 'x' },
-    { kind: 'lost' },
+    { code: 'backpressure', message: 'full', items: 3, forMs: 5 },
+    { code: 'of a later version', message: 'x' },
+    { code: 'lost' },
   ]
   expect(parseDispatcher({ holder: 'a', fence: 1, is: 'stalled', holdups })).toMatchObject({
     is: 'stalled',
-    holdups: [{ kind: 'capacity', message: 'full', items: 3, forMs: 5 }],
+    holdups: [{ code: 'backpressure', message: 'full', items: 3, forMs: 5 }],
   })
 })

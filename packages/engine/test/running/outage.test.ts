@@ -38,18 +38,18 @@ test('in an outage with a Retry-After of an hour: a pause, a limit and a wake-up
     reconciled: false,
     nextDelayMs: 300_000,
     holdups: [
-      { kind: 'worker', message: '503' },
-      { kind: 'retry-after', forMs: 300_000 },
+      { code: 'worker-unavailable', message: '503' },
+      { code: 'backoff', forMs: 300_000 },
     ],
   })
   calls.length = 0
   await world.queue.control.pause('repairs')
   await world.clock.advance(1_000)
   expect(world.events).toContainEqual({ kind: 'paused', reason: 'repairs' })
-  expect((await readDispatcher(world.queue))?.holdups.map(({ kind }) => kind)).toEqual([
+  expect((await readDispatcher(world.queue))?.holdups.map(({ code }) => code)).toEqual([
     'paused',
-    'worker',
-    'retry-after',
+    'worker-unavailable',
+    'backoff',
   ])
   await world.queue.control.resume()
   await world.clock.advance(100)

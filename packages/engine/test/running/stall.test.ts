@@ -145,7 +145,7 @@ test('a call that was given up and ends within the ttl: the engine goes on as a 
   expect(events.map(({ event }) => event.kind).at(-1)).toBe('stalled')
   expect(await readDispatcher(world.queue)).toMatchObject({
     is: 'stalled',
-    holdups: [{ kind: 'worker', message: expect.stringContaining('pollAllStatus') }],
+    holdups: [{ code: 'worker-unavailable', message: expect.stringContaining('pollAllStatus') }],
   })
   gate.resolve()
   await world.clock.advance(TTL_MS + 1_000)

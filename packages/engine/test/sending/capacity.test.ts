@@ -21,7 +21,7 @@ test('a quota of 10 under a cap of 11 keeps 0.9 of the rate of cap 10, fails nob
   expect(await full.world.queue.size('FAIL')).toBe(0)
   expect(full.world.ticks.some(({ result }) => result.unavailable !== undefined)).toBe(false)
   expect(full.world.ticks.at(-1)?.result.holdups).toMatchObject([
-    { kind: 'capacity', message: expect.stringContaining('10 jobs run') },
+    { code: 'backpressure', message: expect.stringContaining('10 jobs run') },
   ])
   expect(full.world.kinds().filter((kind) => kind === 'capacity')).toHaveLength(1)
   // Polls go on at the interval.
@@ -114,7 +114,7 @@ test.each([['worker'], ['capacity'], ['item'], [undefined]] as const)(
     expect(await world.queue.size('SUCCESS')).toBe(4)
     const [refusedAtMs = 0, ...others] = tried
     expect(others).toEqual([])
-    const holdup = world.ticks.at(-1)?.result.holdups.find(({ kind }) => kind === 'retry-after')
+    const holdup = world.ticks.at(-1)?.result.holdups.find(({ code }) => code === 'backoff')
     expect(holdup).toMatchObject({ message: '503: come back later' })
     const lastTickMs = world.ticks.at(-1)?.atMs ?? 0
     expect(holdup?.forMs).toBe(refusedAtMs + 60_000 - lastTickMs)

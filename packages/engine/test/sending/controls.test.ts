@@ -54,7 +54,7 @@ test('a pause while items are sent: unsent claims are WAITING again in their ord
     expect(item).toMatchObject({ reason: 'not sent: the queue is paused: the cluster is full', refunds: 1 })
     expect(item.history).toMatchObject([{ outcome: 'WAITING', unsent: true }])
   }
-  expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ kind: 'paused' }])
+  expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ code: 'paused' }])
 })
 
 test('limit 0 in the middle: no send begins a second later, and nothing stays claimed without a job', async () => {
@@ -68,7 +68,7 @@ test('limit 0 in the middle: no send begins a second later, and nothing stays cl
   expect(await world.queue.size('PROCESSING')).toBe(world.started.length)
   expect(await world.waiting()).toEqual(idsFrom(world.started.length, 400))
   expect(world.ticks.at(-1)?.result.holdups).toMatchObject([
-    { kind: 'limit', message: 'the live limit maxProcessing: at most 0 jobs run' },
+    { code: 'limit', message: 'at most 0 jobs run at once, set by `sluice limit`' },
   ])
 })
 
@@ -271,11 +271,11 @@ test('a live limit that leaves room holds nothing up, and is not said to', async
   const engine = world.engine({ worker, policy: processingLimit(10) })
   const stop = world.start(engine)
   await world.clock.advance(1_000)
-  expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ kind: 'limit' }])
+  expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ code: 'limit' }])
   for (const { id } of worker.running()) worker.settleJob(id, { stage: 'SUCCESS' })
   await world.clock.advance(3_000)
   await stop()
   expect(world.ticks.at(-1)?.result.holdups).toEqual([])
-  const limitLines = world.logs.filter(({ message }) => message.startsWith('live limits: '))
+  const limitLines = world.logs.filter(({ message }) => message.startsWith('live limit: '))
   expect(limitLines).toMatchObject([{ level: 'info', fields: { limits: { maxProcessing: 2 } } }])
 })

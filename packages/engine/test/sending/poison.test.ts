@@ -105,7 +105,7 @@ test('a refused item is WAITING with the worker’s answer as its reason, uncoun
   expect(item).toMatchObject({ stage: 'WAITING', reason: WORDS, attempt: 1, refunds: 1 })
   expect(item?.notBeforeAt).toBeGreaterThan(world.clock.now())
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true }])
-  expect(holdups).toEqual([{ kind: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 }])
+  expect(holdups).toEqual([{ code: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 }])
 })
 
 test('restarts and failover don’t forget tries', async () => {
@@ -292,7 +292,7 @@ test('nothing else to send and no probe: the item waits, and the holdup names it
   await world.run(engine, 3_600_000)
   expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 3, FAIL: 0 })
   expect(world.ticks.at(-1)?.result.holdups).toEqual([
-    { kind: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 },
+    { code: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 },
   ])
   // It is tried all the same, so that it goes as soon as it can.
   worker.endTrouble()

@@ -66,7 +66,7 @@ test('a call that takes long is in the log and in what holds the queue up, once 
   await world.clock.advance(10_000)
   expect(slowLines()).toBe(1)
   const [holdup] = (await readDispatcher(world.queue))?.holdups ?? []
-  expect(holdup).toMatchObject({ kind: 'worker' })
+  expect(holdup).toMatchObject({ code: 'worker-unavailable' })
   expect(holdup?.message).toMatch(
     /^pollAllStatus of the worker .*has not answered for 1\d s; it is given up after/,
   )

@@ -81,7 +81,7 @@ test('cancel then requeue at once: attempt 2 starts only when attempt 1 is gone'
   const waiting = await engine.tick()
   expect(waiting).toMatchObject({ processing: 1, orphans: 0, sent: 0 })
   expect(waiting.holdups).toEqual([
-    { kind: 'earlier-attempt', items: 1, message: expect.stringContaining('"i0" at attempt 2') },
+    { code: 'earlier-attempt', items: 1, message: expect.stringContaining('"i0" at attempt 2') },
   ])
   expect(told).toEqual([first])
   endJob(world, first)

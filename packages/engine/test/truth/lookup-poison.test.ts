@@ -54,7 +54,7 @@ test('four poison look-ups under cap 100 leave the others their rate, keep their
     if (poison === 0) continue
     expect(await world.queue.size('FAIL')).toBe(0)
     expect(holdups).toEqual([
-      { kind: 'refused-items', items: 4, message: expect.stringContaining('500: cannot decode') },
+      { code: 'refused-items', items: 4, message: expect.stringContaining('500: cannot decode') },
     ])
   }
   expect((rates[1] ?? 0) / (rates[0] ?? 1)).toBeGreaterThanOrEqual(0.95)

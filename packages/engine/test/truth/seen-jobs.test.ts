@@ -52,7 +52,7 @@ test.each([
     await world.clock.advance(5_000)
   }
   const { holdups } = await next.tick()
-  expect(holdups.map(({ kind, items }) => [kind, items])).toEqual(policy === 'hold' ? [['lost', 1]] : [])
+  expect(holdups.map(({ code, items }) => [code, items])).toEqual(policy === 'hold' ? [['lost', 1]] : [])
   expect(await world.queue.lookup('i0')).toMatchObject({ stage, attempt: 1 })
   expect(world.started).toHaveLength(1)
 })
@@ -210,7 +210,7 @@ test('a record that cannot be read for now: what is known goes on, what may have
     const result = await next.tick()
     expect(result).toMatchObject({ reconciled: true, resent: 0, sent: tick === 0 ? 1 : 0 })
     expect(result.unavailable).toBeUndefined()
-    expect(result.holdups).toEqual([expect.objectContaining({ kind: 'queue' })])
+    expect(result.holdups).toEqual([expect.objectContaining({ code: 'storage-unavailable' })])
   }
   expect(warnings(world)).toHaveLength(1)
   isDown = false

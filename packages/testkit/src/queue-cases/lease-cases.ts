@@ -135,7 +135,8 @@ export const leaseCases: readonly QueueCase[] = [
   },
   {
     id: 'Q-LEASE-3',
-    title: 'readLease tells the holder, the fence and the time that is left, and nothing once it was given back',
+    title:
+      'readLease tells the holder, the fence and the time that is left, and nothing once it was given back',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       same(await queue.readLease('dispatch'), undefined, 'a lease that nobody has taken is not there')

@@ -1,0 +1,109 @@
+import { STAGES, type Stage } from '@sluice/core'
+import { printable, type Output } from '../output.js'
+import { countText, elapsedText, itemsText, plural } from '../progress/progress-text.js'
+import { isWorthTelling } from './queue-holdups.js'
+import type { QueueStatus, StatusHoldup, StatusLimit } from './read-status.js'
+import { spanText } from './span-text.js'
+
+/** `at most 8 jobs at once, set live`, or what little is known. */
+export function limitText({ live, configured }: StatusLimit, atMost?: number): string {
+  if (live !== undefined) return `at most ${plural(live, 'job')} at once, set by \`sluice limit\``
+  if (atMost !== undefined) return `at most ${plural(atMost, 'job')} at once, as the service is configured`
+  return `limit: ${countText(configured)} in this configuration, none set live`
+}
+
+/**
+ * The status as a block of lines: four stages with bars, then what is known of speed and control.
+ *
+ * @param limit of whoever knows it better: the service itself
+ */
+export function statusText(
+  status: QueueStatus,
+  output: Output,
+  limit = limitText(status.limit, status.service.atMost),
+): string {
+  const { colors } = output
+  const rows = STAGES.map((stage) => [
+    paint(stage, colors)(stage),
+    countText(status.sizes[stage]),
+    share(status.sizes[stage], status.total),
+    paint(stage, colors)(bar(status.sizes[stage], status.total)),
+  ])
+  const head = colors.bold(`${printable(status.queue)}: ${itemsText(status.total)}`)
+  return [head, output.table(['stage', 'items', '', ''], rows), ...notes(status, output, limit)].join('\n')
+}
+
+/** The status in one line, for where nothing can be redrawn. */
+export function statusLine(status: QueueStatus): string {
+  const counts = STAGES.map((stage) => `${stage} ${countText(status.sizes[stage])}`).join(' · ')
+  const held = told(status).map(({ code }) => code)
+  const parts = [counts, speed(status), held.length === 0 ? '' : `held up: ${held.join(', ')}`]
+  return parts.filter((part) => part !== '').join(' · ')
+}
+
+function notes(status: QueueStatus, { colors }: Output, limit: string): string[] {
+  const first = [speed(status), serviceText(status), limit].filter((part) => part !== '').join(' · ')
+  return [first, ...told(status).map((holdup) => colors.yellow(holdupText(holdup)))]
+}
+
+function told(status: QueueStatus): StatusHoldup[] {
+  const isLive = status.limit.live !== undefined
+  return status.holdups.filter((holdup) => isWorthTelling(holdup, { isLive }))
+}
+
+/** `held up: the queue is paused: maintenance, for 4m (…): sluice resume goes on`. */
+function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup): string {
+  const which = items === undefined || code === 'nothing-due' ? '' : ` (${itemsText(items)})`
+  const when = since === undefined ? '' : `, since ${new Date(since).toISOString()}`
+  const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
+  const what = advice === undefined ? '' : `: ${advice}`
+  return `held up: ${printable(message, 300)}${which}${when}${left}${what}`
+}
+
+/** Of one that isn't at work a holdup tells. */
+function serviceText({ service }: QueueStatus): string {
+  if (service.state !== 'dispatching') return ''
+  const { holder, heardOfMs = 0 } = service
+  return `${printable(holder ?? 'a service', 100)} dispatches, heard of ${heardOfMs < 1_000 ? 'just now' : `${spanText(heardOfMs)} ago`}`
+}
+
+function speed(status: QueueStatus): string {
+  if (status.ratePerMinute === undefined) return ''
+  const rate = `${status.ratePerMinute.toLocaleString('en')} a minute${briefly(status.measuredMs ?? 0)}`
+  const unfinished = status.sizes.WAITING + status.sizes.PROCESSING
+  // After a second's look, "0 a minute" would say more than was seen.
+  if (status.ratePerMinute === 0 && unfinished > 0)
+    return `none finished within ${shortSpan(status.measuredMs ?? 0)}`
+  if (unfinished === 0) return status.total === 0 ? rate : `${rate} · all finished`
+  return status.etaMs === undefined ? rate : `${rate} · done in about ${spanText(status.etaMs)}`
+}
+
+function shortSpan(ms: number): string {
+  return ms < 1_000 ? elapsedText(ms) : spanText(ms)
+}
+
+/** What was seen for a second or two swings widely. */
+const BRIEF_MS = 10_000
+
+function briefly(measuredMs: number): string {
+  return measuredMs < BRIEF_MS ? ` (over ${shortSpan(measuredMs)})` : ''
+}
+
+const BAR_CELLS = 30
+
+function bar(count: number, total: number): string {
+  // Something is never shown as nothing.
+  const cells = total === 0 ? 0 : Math.ceil((count / total) * BAR_CELLS)
+  return '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells)
+}
+
+function share(count: number, total: number): string {
+  if (total === 0) return ''
+  const percent = (count / total) * 100
+  if (percent > 0 && percent < 1) return '<1 %'
+  return percent > 99 && percent < 100 ? '>99 %' : `${Math.round(percent)} %`
+}
+
+function paint(stage: Stage, colors: Output['colors']): (text: string) => string {
+  return { WAITING: colors.dim, PROCESSING: colors.cyan, SUCCESS: colors.green, FAIL: colors.red }[stage]
+}

@@ -1,0 +1,14 @@
+// `npm run sluice -- status`: the command line out of this clone, set up and built if it isn't yet, with the clone's own Node: that of the machine may be too
+// old for it. Paths are relative to the folder that npm was called in.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { build, install, pinnedNode, root, run } from './setup.mjs'
+
+const cli = join(root, 'apps/service/dist/cli.js')
+if (!existsSync(cli) || !existsSync(pinnedNode)) {
+  await install()
+  await build()
+}
+process.exitCode = await run(pinnedNode, [cli, ...process.argv.slice(2)], {
+  cwd: process.env.INIT_CWD ?? process.cwd(),
+})
