@@ -46,10 +46,9 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
 export function reportRunning(
   place: JobPlace,
   file: JobFile,
-  more: { readonly claim: Claim | undefined; readonly message?: string },
+  { claim, ...more }: { readonly claim: Claim | undefined } & Pick<JobReport, 'message' | 'details'>,
 ): JobReport {
-  const message = more.message === undefined ? {} : { message: more.message }
-  return { ...heading(place, file, more.claim), stage: 'PROCESSING', ...message }
+  return { ...heading(place, file, claim), stage: 'PROCESSING', ...more }
 }
 
 function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
