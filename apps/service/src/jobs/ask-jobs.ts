@@ -32,7 +32,7 @@ export class JobAsker {
   static async open(context: CommandContext): Promise<JobAsker | undefined> {
     const { config } = await context.config()
     if (config.worker === undefined) return undefined
-    return new JobAsker(await patiently(() => context.openWorker()))
+    return new JobAsker(await patiently(() => context.openWorker({ reading: true })))
   }
 
   /** One job, by name where the worker can. */
