@@ -300,13 +300,6 @@ describe('what is wrong is told with its place, and never its value', () => {
     expect(await refusal({ files, env, flags })).toContain('(--limit)')
   })
 
-  test('a variable that is no setting: which one was meant', async () => {
-    const [files, env] = [{ 'sluice.config.yaml': YAML }, { SLUICE_SERVICE_INTERVALMS: '5' }]
-    expect(await refusal({ files, env })).toContain(
-      'service.intervalms: there is no such setting; did you mean SLUICE_SERVICE_INTERVAL_MS? (SLUICE_SERVICE_INTERVALMS)',
-    )
-  })
-
   test('what is missing, and how to give it', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': 'queue:\n  name: tiles\n' } })
     expect(message).toContain(
