@@ -188,7 +188,7 @@ export class WorkQueue {
       stop: { requested: false },
       lease,
       calls,
-      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
+      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger, calls }),
       unsent: new UnsentClaims(),
       seen: new SeenJobs({ queue, logger }),
       known: new KnownWorker(),
