@@ -219,7 +219,7 @@ describe('sluice cancel', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^a +ended +Stopped$/m)
     expect(out).toMatch(/^b +ended well/m)
-    expect(out).toMatch(/^Ended well although told to end, their items stay in FAIL: 1 job: b$/m)
+    expect(out).toMatch(/^Ended well although told to end, its item stays in FAIL: 1 job: b$/m)
     expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
     expect((await queue.lookup('b'))?.result).toBeUndefined()
     await configure({ reports: { a: ENDED, b: well } })
@@ -229,6 +229,19 @@ describe('sluice cancel', () => {
     expect((await box.run(['show', 'a'])).out).toMatch(/^job +told to end; ended: Stopped$/m)
     await configure({ reports: {} })
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +told to end; the worker no longer knows it$/m)
+  })
+
+  test('`show` says by when a job has ended that was told to', async () => {
+    await claim('a')
+    await configure({ reports: { a: RUNS } })
+    await box.run(['cancel', 'a', '--timeout', '0'])
+    const told =
+      'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
+    await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
+    expect((await box.run(['show', 'a'])).out).toContain(`job         ${told}\n`)
+    await queue.requeue(['a'])
+    // What its last attempt ended with is not what it is now.
+    expect((await box.run(['show', 'a'])).out).toMatch(/^last details cancelled +true$/m)
   })
 
   test('a job that does not end in time: exit 4 with its id, and when it ends if it waits for a lock', async () => {
@@ -289,7 +302,8 @@ describe('sluice cancel', () => {
     expect(out.split('\n').length).toBeLessThan(8)
     const asked = await calls()
     expect(asked.filter((call) => call.startsWith('lookup'))).toHaveLength(900)
-    expect(asked.filter((call) => call === 'poll')).toHaveLength(1)
+    // One for jobs that no item waits for, one for the ends.
+    expect(asked.filter((call) => call === 'poll')).toHaveLength(2)
   }, 60_000)
 })
 

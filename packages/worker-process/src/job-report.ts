@@ -94,7 +94,9 @@ function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSetting
   }
   if (ending.stopped) {
     const reason = stop?.text.replace(/^cancel:/u, '') ?? 'no reason given'
-    return { failureClass: 'killed', message: `cancelled: ${reason} (${endingText(ending)})` }
+    // A reason such as "cancelled by hand" says it by itself.
+    const why = /^cancel/iu.test(reason) ? reason : `cancelled: ${reason}`
+    return { failureClass: 'killed', message: `${why} (${endingText(ending)})` }
   }
   return { failureClass: classOf(ending), message: endingText(ending) }
 }

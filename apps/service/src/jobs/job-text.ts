@@ -21,6 +21,9 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
   const { report } = answer
   if (report.stage === 'SUCCESS') return 'ended well although it was told to end; the item stays in FAIL'
   if (report.stage === 'FAIL') return `told to end; ${endText(report, maxChars)}`
+  // The worker says when it was told, and by when it ends.
+  if (typeof fieldOf(report.details, 'toldToEndAt') === 'number' && report.message !== undefined)
+    return printable(report.message, maxChars)
   const heldUp = heldUpBy(report)
   return heldUp === undefined
     ? 'cancelled; it has not ended yet. If it goes on, the worker was not told: cancel the item again'
@@ -45,7 +48,11 @@ function endText({ stage, message }: JobReport, maxChars: number): string {
 }
 
 function detailOf(details: JsonValue | undefined, name: string): string | undefined {
-  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
-  const value = Object.entries(details).find(([key]) => key === name)?.[1]
+  const value = fieldOf(details, name)
   return typeof value === 'string' ? value : undefined
+}
+
+function fieldOf(details: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
+  return Object.entries(details).find(([key]) => key === name)?.[1]
 }
