@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JobReport, Queue } from '@sluice/core'
+import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
@@ -130,6 +132,30 @@ describe('sluice show of an item in PROCESSING', () => {
     expect(await box.json(['show', 'a'])).toMatchObject({ job: null })
     await configure({ reports: { b: RUNS }, withoutLookup: true })
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +runs$/m)
+  })
+
+  test('one that had started and that the worker does not know any more is no job that is still to come', async () => {
+    await claim('a', 'b', 'c', 'd')
+    await configure({ reports: { d: RUNS } })
+    const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
+    const hash = (uid = ''): Buffer => createHash('sha256').update(`1 ${uid}`).digest().subarray(0, 8)
+    const packed = (...uids: (string | undefined)[]) => ({
+      format: 1,
+      jobs: Buffer.concat(uids.map((uid) => hash(uid))).toString('base64'),
+    })
+    await queue.document(SEEN_JOBS_DOCUMENT).write(packed(a?.uid, b?.uid), { ifVersion: undefined })
+    const missing = { graceMs: 60_000, groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }] }
+    await queue.document(MISSING_JOBS_DOCUMENT).write(missing, { ifVersion: undefined })
+    const text = /started, and the worker has not known it for 2\d s; lost at 60 s$/m
+    const shown = await box.run(['show', 'a'])
+    expect(shown.out).toMatch(/^job +started, and/m)
+    expect(shown.out).toMatch(text)
+    expect((await box.run(['show', 'b'])).out).toMatch(/^job +started, and the worker does not know it now;/m)
+    expect((await box.run(['show', 'c'])).out).toMatch(/^job +the worker has none yet/m)
+    const listed = (await box.run(['ls'])).out.split('\n')
+    expect(listed.find((line) => / a /.test(line))).toMatch(text)
+    expect(listed.find((line) => / c /.test(line))).toMatch(/no job yet$/)
+    expect(await box.json(['show', 'a'])).toMatchObject({ job: null, jobStarted: { graceMs: 60_000 } })
   })
 
   test('a worker that can’t be asked is no failure, and is said', async () => {

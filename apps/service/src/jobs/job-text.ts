@@ -1,17 +1,28 @@
 import type { JobReport, JsonValue } from '@sluice/core'
 import { printable } from '../output.js'
-import type { JobAnswer } from './ask-jobs.js'
+import type { JobAnswer, StartedNote } from './ask-jobs.js'
 import { endsWhenText, heldUpBy } from './held-up.js'
 
 /** How the job of an item in PROCESSING stands, in a few words. */
 export function runningText(answer: JobAnswer, maxChars: number): string {
   if (answer.kind === 'unasked') return `not known: ${printable(answer.why, maxChars)}`
-  if (answer.kind === 'none') return 'the worker has none yet for this attempt'
+  if (answer.kind === 'none')
+    return answer.started === undefined
+      ? 'the worker has none yet for this attempt'
+      : missingText(answer.started)
   const { report } = answer
   if (report.stage !== 'PROCESSING') return `${endText(report, maxChars)}; not settled yet`
   const heldUp = heldUpBy(report)
   if (heldUp !== undefined) return `pending: ${printable(heldUp, maxChars)}`
   return report.message === undefined ? 'runs' : `runs: ${printable(report.message, maxChars)}`
+}
+
+/** Of a job that had started, and that the worker does not know any more. */
+function missingText({ missingForMs, graceMs }: StartedNote): string {
+  if (missingForMs === undefined || graceMs === undefined)
+    return 'started, and the worker does not know it now; a service that runs waits for its grace, and then it is lost'
+  const [forText, graceText] = [missingForMs, graceMs].map((ms) => `${Math.round(ms / 1_000)} s`)
+  return `started, and the worker has not known it for ${forText}; lost at ${graceText}`
 }
 
 /** What became of a job that was told to end. */
@@ -32,7 +43,9 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
 
 /** One line of `ls`: what runs, by the worker's name for it, how it stands, and where to look. */
 export function jobLine(answer: JobAnswer, maxChars: number): string {
-  if (answer.kind !== 'report') return answer.kind === 'none' ? 'no job yet' : ''
+  if (answer.kind === 'unasked') return ''
+  if (answer.kind === 'none')
+    return answer.started === undefined ? 'no job yet' : missingText(answer.started)
   const { report } = answer
   const names = ['workflow', 'phase'].map((name) => detailOf(report.details, name))
   const parts = [...names, runningText(answer, maxChars), report.url]
