@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { JobReport, Queue } from '@sluice/core'
+import type { JobReport, JsonValue, Queue } from '@sluice/core'
 import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -95,6 +95,15 @@ async function calls(): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '')
 }
 
+function hash(uid = ''): Buffer {
+  return createHash('sha256').update(`1 ${uid}`).digest().subarray(0, 8)
+}
+
+/** As the engine stores them. */
+function packed(...uids: (string | undefined)[]): JsonValue {
+  return { format: 1, jobs: Buffer.concat(uids.map((uid) => hash(uid))).toString('base64') }
+}
+
 async function claim(...ids: string[]): Promise<void> {
   await queue.putMany(ids.map((id) => ({ id, body: 1 })))
   await queue.get(ids.length)
@@ -138,13 +147,11 @@ describe('sluice show of an item in PROCESSING', () => {
     await claim('a', 'b', 'c', 'd')
     await configure({ reports: { d: RUNS } })
     const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
-    const hash = (uid = ''): Buffer => createHash('sha256').update(`1 ${uid}`).digest().subarray(0, 8)
-    const packed = (...uids: (string | undefined)[]) => ({
-      format: 1,
-      jobs: Buffer.concat(uids.map((uid) => hash(uid))).toString('base64'),
-    })
     await queue.document(SEEN_JOBS_DOCUMENT).write(packed(a?.uid, b?.uid), { ifVersion: undefined })
-    const missing = { graceMs: 60_000, groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }] }
+    const missing = {
+      graceMs: 60_000,
+      groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }],
+    }
     await queue.document(MISSING_JOBS_DOCUMENT).write(missing, { ifVersion: undefined })
     const text = /started, and the worker has not known it for 2\d s; lost at 60 s$/m
     const shown = await box.run(['show', 'a'])
@@ -265,6 +272,10 @@ describe('sluice cancel', () => {
       'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
     await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
     expect((await box.run(['show', 'a'])).out).toContain(`job         ${told}\n`)
+    await configure({ reports: { a: { ...RUNS, details: { shutdown: 'Terminate' } } } })
+    expect((await box.run(['show', 'a'])).out).toMatch(
+      /^job +told to end \(Terminate\); it has not ended yet$/m,
+    )
     await queue.requeue(['a'])
     // What its last attempt ended with is not what it is now.
     expect((await box.run(['show', 'a'])).out).toMatch(/^last details cancelled +true$/m)

@@ -95,7 +95,7 @@ function warnOfOpen({ ends, cancelled }: Cancelling, context: CommandContext, wa
   const why = heldUp === undefined ? unreachedWhy : endsWhenText(heldUp)
   const ids = open.map(({ id }) => id)
   const next = ids.every((id) => cancelled.has(id))
-    ? `${ids.length === 1 ? 'Its item is' : 'Their items are'} in FAIL. \`sluice show ID\` says how a job ended; --json names all.`
+    ? `${inFailText(ids.length)} \`sluice show ID\` says how a job ended; --json names all.`
     : 'Cancel the same ids again to see how they ended; --json names all.'
   context.output.warn(
     `${plural(open.length, 'job')} had not ended after ${elapsedText(waitedMs)}${why === undefined ? '' : ` (${why})`}: ` +
@@ -116,15 +116,21 @@ function warnOfLate({ mayStart }: Cancelling, context: CommandContext, waitedMs:
   context.exitWith('UNAVAILABLE')
 }
 
-function warnOfUnreached({ unreached, unreachedWhy, cancelled }: Cancelling, context: CommandContext): void {
-  if (unreachedWhy === undefined) return
-  const ids = [...unreached]
-  const text =
-    ids.length === 0
-      ? `Jobs that no item waits for, such as those of earlier attempts, may run on: ${unreachedWhy}\nCancel the same again to end them.`
-      : `The jobs of ${itemsText(ids.length)} may run on: ${unreachedWhy}\n` +
-        `${ids.every((id) => cancelled.has(id)) ? (ids.length === 1 ? 'Its item is in FAIL. ' : 'Their items are in FAIL. ') : ''}` +
-        `To end the jobs, cancel the same ids again (--json names all): ${idsText(ids)}`
-  context.output.warn(text)
+function warnOfUnreached(cancelling: Cancelling, context: CommandContext): void {
+  if (cancelling.unreachedWhy === undefined) return
+  context.output.warn(unreachedText(cancelling, cancelling.unreachedWhy))
   context.exitWith('UNAVAILABLE')
+}
+
+function unreachedText({ unreached, cancelled }: Cancelling, why: string): string {
+  const ids = [...unreached]
+  if (ids.length === 0)
+    return `Jobs that no item waits for, such as those of earlier attempts, may run on: ${why}\nCancel the same again to end them.`
+  const next = `To end the jobs, cancel the same ids again (--json names all): ${idsText(ids)}`
+  const stage = ids.every((id) => cancelled.has(id)) ? `${inFailText(ids.length)} ` : ''
+  return `The jobs of ${itemsText(ids.length)} may run on: ${why}\n${stage}${next}`
+}
+
+function inFailText(count: number): string {
+  return count === 1 ? 'Its item is in FAIL.' : 'Their items are in FAIL.'
 }

@@ -187,9 +187,8 @@ export class Cancelling {
   /** A job of which it is not known whether it runs: it is told to end if it does. */
   async #endKnown(job: JobRef, listed: JobReport | undefined): Promise<void> {
     if (this.ends.has(job)) return
-    const { lookupJob } = this.#worker
     const answer = await this.#told(async () => ({
-      report: lookupJob === undefined ? listed : await this.#worker.lookupJob?.(job),
+      report: this.#worker.lookupJob === undefined ? listed : await this.#worker.lookupJob(job),
     }))
     if (answer === undefined) this.unreached.add(job.id)
     const { report } = answer ?? {}

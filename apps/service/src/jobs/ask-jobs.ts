@@ -84,7 +84,8 @@ export class JobAsker {
     const asked = unclear.slice(0, this.#lookupsLeft)
     this.#lookupsLeft -= asked.length
     await this.#lookUp(asked, answers)
-    for (const job of jobs) if (answers.get(job.id)?.kind === 'none') answers.set(job.id, await this.#none(job))
+    for (const job of jobs)
+      if (answers.get(job.id)?.kind === 'none') answers.set(job.id, await this.#none(job))
     return answers
   }
 
@@ -97,7 +98,8 @@ export class JobAsker {
     const started = await this.#started
     if (typeof started === 'string') return { kind: 'none' }
     const missing = started.jobs.missing(job)
-    if (missing === undefined) return started.jobs.isStarted(job) ? { kind: 'none', started: {} } : { kind: 'none' }
+    if (missing === undefined)
+      return started.jobs.isStarted(job) ? { kind: 'none', started: {} } : { kind: 'none' }
     const missingForMs = Math.max(0, started.now - missing.sinceAt)
     return { kind: 'none', started: { missingForMs, graceMs: missing.graceMs } }
   }

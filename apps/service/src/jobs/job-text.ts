@@ -36,6 +36,9 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
   if (typeof fieldOf(report.details, 'toldToEndAt') === 'number' && report.message !== undefined)
     return printable(report.message, maxChars)
   const heldUp = heldUpBy(report)
+  const shutdown = detailOf(report.details, 'shutdown')
+  if (heldUp === undefined && shutdown !== undefined)
+    return `told to end (${printable(shutdown, maxChars)}); it has not ended yet`
   return heldUp === undefined
     ? 'cancelled; it has not ended yet. If it goes on, the worker was not told: cancel the item again'
     : `told to end; it has not begun: ${endsWhenText(heldUp)}`
@@ -44,8 +47,7 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
 /** One line of `ls`: what runs, by the worker's name for it, how it stands, and where to look. */
 export function jobLine(answer: JobAnswer, maxChars: number): string {
   if (answer.kind === 'unasked') return ''
-  if (answer.kind === 'none')
-    return answer.started === undefined ? 'no job yet' : missingText(answer.started)
+  if (answer.kind === 'none') return answer.started === undefined ? 'no job yet' : missingText(answer.started)
   const { report } = answer
   const names = ['workflow', 'phase'].map((name) => detailOf(report.details, name))
   const parts = [...names, runningText(answer, maxChars), report.url]

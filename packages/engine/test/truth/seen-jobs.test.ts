@@ -294,21 +294,21 @@ test('an engine that lost its lease while it polled stops at the record: it writ
   expect(await b.tick()).toMatchObject({ settled: { success: 1 } })
 })
 
+async function threeRun(options: Options = {}) {
+  const world = new World()
+  await world.put(4)
+  const engine = world.engine({ ...LOST, policy: processingLimit(3), ...options })
+  await engine.tick()
+  await engine.tick()
+  return { world, engine }
+}
+
+async function standing(world: World, id: string): Promise<MissingSince | undefined> {
+  const item = await world.queue.lookup(id)
+  return item && (await readStartedJobs(world.queue)).missing(item)
+}
+
 describe('jobs that had started and that the worker does not know any more', () => {
-  async function threeRun(options: Options = {}) {
-    const world = new World()
-    await world.put(4)
-    const engine = world.engine({ ...LOST, policy: processingLimit(3), ...options })
-    await engine.tick()
-    await engine.tick()
-    return { world, engine }
-  }
-
-  async function standing(world: World, id: string): Promise<MissingSince | undefined> {
-    const item = await world.queue.lookup(id)
-    return item && (await readStartedJobs(world.queue)).missing(item)
-  }
-
   test('are told of in the log once, in the holdups, and to readers with since when; and no longer once the worker knows them again', async () => {
     const { world, engine } = await threeRun()
     const jobs = world.worker.running().filter(({ id }) => id !== 'i2')
