@@ -16,6 +16,13 @@ export class CommandError extends Error {
   }
 }
 
+/** There is no queue where the configuration says that it is: a wrong setting, as far as a command that makes none can tell. */
+export class AbsentQueueError extends SluiceError {
+  constructor(message: string) {
+    super('SLUICE_CONFIG_INVALID', message)
+  }
+}
+
 /** The same error with one more line, of the same code. */
 export function withLine(error: unknown, line: string): Error {
   const message = `${messageOf(error)}\n${line}`

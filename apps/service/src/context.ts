@@ -1,7 +1,12 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, isSluiceError, type PackageContext, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type Queue, type Worker } from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
-import type { CommandContext, GlobalOptions, OpenQueueOptions } from './commands/command.js'
+import type {
+  CommandContext,
+  GlobalOptions,
+  OpenQueueOptions,
+  OpenWorkerOptions,
+} from './commands/command.js'
 import type { Environment } from './config/config-environment.js'
 import type { FlagSetting, LoadedConfig } from './config/load-config.js'
 import { parseText } from './config/setting-text.js'
@@ -76,8 +81,8 @@ export class CliContext implements CommandContext {
     return opening
   }
 
-  openWorker(lent: Pick<PackageContext, 'logger'> = {}): Promise<Worker> {
-    this.#worker ??= this.#openWorker(lent)
+  openWorker(use: OpenWorkerOptions = {}): Promise<Worker> {
+    this.#worker ??= this.#openWorker(use)
     return this.#worker
   }
 
@@ -169,7 +174,20 @@ export class CliContext implements CommandContext {
     }
   }
 
-  async #openWorker(lent: Pick<PackageContext, 'logger'>): Promise<Worker> {
+  async checkWorkerOptions(): Promise<void> {
+    const loaded = await this.config()
+    const { worker, queue } = loaded.config
+    if (worker === undefined) return
+    try {
+      const { checkWorkerOptions } = await import('./open-package.js')
+      await checkWorkerOptions({ ...worker, name: queue.name }, loaded)
+    } catch (error) {
+      // Whoever only loads lists needs no worker to be installed.
+      if (!isSluiceError(error, 'SLUICE_PACKAGE_MISSING')) throw error
+    }
+  }
+
+  async #openWorker(use: OpenWorkerOptions): Promise<Worker> {
     const loaded = await this.config()
     const { worker, queue } = loaded.config
     if (worker === undefined) {
@@ -179,7 +197,7 @@ export class CliContext implements CommandContext {
       )
     }
     const { openWorkerPackage } = await import('./open-package.js')
-    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...lent })
+    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...use })
   }
 }
 

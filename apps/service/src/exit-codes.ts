@@ -24,7 +24,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   OK: 'done',
   UNEXPECTED: 'an unexpected error: a bug, please report it',
   INVALID: 'the command line, the configuration or the input is wrong',
-  CONFLICT: 'no such queue or item, or the item is not in the stage that this needs',
+  CONFLICT: 'no such item, or the item is not in the stage that this needs',
   UNAVAILABLE: 'the storage or the worker could not be reached, or jobs did not end in time: try again later',
   DENIED: 'the storage or the worker refused the credentials',
   REFUSED: 'not confirmed: answer yes, or give --yes',

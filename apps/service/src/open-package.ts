@@ -9,8 +9,9 @@ import {
   type RoomNeed,
   type Worker,
   type WorkerPackage,
+  type WorkerUse,
 } from '@sluice/core'
-import { CommandError } from './command-error.js'
+import { AbsentQueueError } from './command-error.js'
 import { describeIssues } from './config/config-issue.js'
 import type { PackageSettings } from './config/config-schema.js'
 import { printable } from './output.js'
@@ -72,25 +73,37 @@ function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent
  * Makes sure that there is a queue, for whoever only wants to look at one: opening it would make what isn't there, and an
  * address with a slip in it would look like an empty queue. A package that can't tell is taken to have one.
  *
- * @throws CommandError CONFLICT when there is none; else as {@link openQueuePackage}
+ * @throws AbsentQueueError when there is none; else as {@link openQueuePackage}
  */
 export async function assertQueueExists(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
   if (found.queueExists === undefined) return
   const given = await checkedOptions('queue', settings, withSchema(found, options))
   if (await found.queueExists(given, useOf(options))) return
-  throw new CommandError('CONFLICT', absentText(settings, options))
+  throw new AbsentQueueError(absentText(settings, options))
 }
 
 /** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
 export async function openWorkerPackage(
   settings: PackageSettings,
-  options: OpenOptions & Lent,
+  { reading, ...options }: OpenOptions & Lent & Pick<WorkerUse, 'reading'>,
 ): Promise<Worker> {
   const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
   const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
-  return await loaded.openWorker(checked, contextOf('worker', options))
+  const use = { ...contextOf('worker', options), ...(reading === undefined ? {} : { reading }) }
+  return await loaded.openWorker(checked, use)
+}
+
+/**
+ * Holds the options of a worker against its package, without opening it.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID; SLUICE_PACKAGE_MISSING
+ */
+export async function checkWorkerOptions(settings: PackageSettings, options: OpenOptions): Promise<void> {
+  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
+  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
+  await checkedOptions('worker', settings, withSchema(loaded, options))
 }
 
 /**

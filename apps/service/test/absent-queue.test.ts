@@ -52,18 +52,18 @@ const READING = [
 ]
 
 test.each(READING)(
-  'sluice %s %s where no queue is: 3, where it was looked for, and nothing is made',
+  'sluice %s %s where no queue is: 2, where it was looked for, and nothing is made',
   async (...args) => {
     const before = await readdir(box.dir)
     const { code, out, err } = await box.run(args)
-    expect([code, out]).toEqual([3, ''])
+    expect([code, out]).toEqual([2, ''])
     expect(err).toBe(
       `error: There is no queue "tiles" at places://host${box.dir}/tiels (queue.url in sluice.config.yaml:4): ` +
         'check queue.url and queue.name, or put the first item into it (sluice load, sluice put).',
     )
     expect(await readdir(box.dir)).toEqual(before)
     const json = await box.run([...args, '--json'])
-    expect(JSON.parse(json.err).error.code).toBe('CONFLICT')
+    expect(JSON.parse(json.err).error.code).toBe('SLUICE_CONFIG_INVALID')
   },
 )
 
@@ -81,14 +81,14 @@ test('a slip in the path of a SQLite queue makes no directory and no file', asyn
   const before = await readdir(box.dir)
   const { code, err } = await box.run(['ls', ...at])
   expect([code, err]).toEqual([
-    3,
+    2,
     expect.stringContaining(`There is no queue "q" at sqlite:${box.dir}/no/q.db`),
   ])
   expect(await readdir(box.dir)).toEqual(before)
   expect((await box.run(['put', 'a', '1', ...at])).code).toBe(0)
   expect((await box.run(['ls', ...at])).out).toContain('WAITING')
   const other = await box.run(['ls', ...at, '--set', 'queue.name=w'])
-  expect([other.code, other.err]).toEqual([3, expect.stringContaining('There is no queue "w"')])
+  expect([other.code, other.err]).toEqual([2, expect.stringContaining('There is no queue "w"')])
   expect((await box.run(['rm', 'a', '--yes', ...at])).code).toBe(0)
   expect(await box.run(['ls', ...at])).toEqual({ code: 0, out: '', err: 'no items' })
 })

@@ -53,9 +53,15 @@ describe('with Argo Workflows', () => {
     expect(await box.json(['cancel', 'a', '--reason', 'not wanted'])).toEqual({
       cancelled: 1,
       again: 0,
-      skipped: [],
+      told: [],
+      waiting: [],
+      finished: [],
+      unknown: [],
+      running: [],
       unreached: [],
-      jobs: [expect.objectContaining({ id: 'a', attempt: 1, end: 'FAIL', failureClass: 'killed' })],
+      jobs: [
+        expect.objectContaining({ id: 'a', attempt: 1, told: true, end: 'FAIL', failureClass: 'killed' }),
+      ],
       unfinished: [],
       mayStart: [],
     })
@@ -99,7 +105,7 @@ describe('with Argo Workflows', () => {
     expect(await box.run(['cancel', 'a'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(
-        /^Cancelled 0 items; 1 item had failed before, whose jobs were told to end\nid .*\na +ended /,
+        /^Cancelled 0 items; 1 item had been cancelled before\nid .*\na +had ended +at /,
       ),
     })
   })
@@ -110,7 +116,7 @@ describe('with Argo Workflows', () => {
     const { unreached, ...rest } = JSON.parse(out)
     expect([code, rest]).toEqual([
       4,
-      { cancelled: 3, again: 0, skipped: [], jobs: [], unfinished: [], mayStart: [] },
+      expect.objectContaining({ cancelled: 3, again: 0, jobs: [], unfinished: [], mayStart: [] }),
     ])
     expect(unreached.toSorted()).toEqual(['a', 'b', 'c'])
     expect(await box.json(['cancel', ...unreached])).toMatchObject({ cancelled: 0, again: 3 })
@@ -120,7 +126,11 @@ describe('with Argo Workflows', () => {
   test('what waits, has succeeded or is unknown stays as it is', async () => {
     await box.run(['put', 'later', '1', '--delay', '1h'])
     const { code, err } = await box.run(['cancel', 'later', 'gone'])
-    expect([code, err]).toEqual([3, 'Left as they are (not in PROCESSING, or unknown): later, gone'])
+    expect([code, err]).toEqual([
+      3,
+      'Left as it is (in WAITING, and no job of it runs; `sluice rm` removes it): later\n' +
+        'Unknown, no item and no job of this id: gone',
+    ])
     expect(await box.json(['show', 'later'])).toMatchObject({ stage: 'WAITING' })
   })
 

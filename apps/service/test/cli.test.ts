@@ -179,6 +179,12 @@ describe('packages', () => {
     expect(err).not.toContain('secret')
   })
 
+  test('an option given by a variable of a wrong name: which variable was meant', async () => {
+    const env = { SLUICE_QUEUE_PACKAGE: 'sql', SLUICE_QUEUE_NAME: 'q', SLUICE_QUEUE_POOLSIZE: '5' }
+    const { code, err } = await box.run(['status'], { env: { ...env, SLUICE_QUEUE_URL: 'sqlite:x.db' } })
+    expect([code, err]).toEqual([2, expect.stringContaining('did you mean SLUICE_QUEUE_POOL_SIZE?')])
+  })
+
   test('a command that needs the queue alone never looks for the worker', async () => {
     const env = { ...MEMORY, SLUICE_WORKER_PACKAGE: 'no-such-worker' }
     expect((await box.run(['status', '--sample', '0'], { env })).code).toBe(0)

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { JobReport, Queue } from '@sluice/core'
+import type { JobReport, JsonValue, Queue } from '@sluice/core'
+import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
@@ -93,6 +95,15 @@ async function calls(): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '')
 }
 
+function hash(uid = ''): Buffer {
+  return createHash('sha256').update(`1 ${uid}`).digest().subarray(0, 8)
+}
+
+/** As the engine stores them. */
+function packed(...uids: (string | undefined)[]): JsonValue {
+  return { format: 1, jobs: Buffer.concat(uids.map((uid) => hash(uid))).toString('base64') }
+}
+
 async function claim(...ids: string[]): Promise<void> {
   await queue.putMany(ids.map((id) => ({ id, body: 1 })))
   await queue.get(ids.length)
@@ -130,6 +141,28 @@ describe('sluice show of an item in PROCESSING', () => {
     expect(await box.json(['show', 'a'])).toMatchObject({ job: null })
     await configure({ reports: { b: RUNS }, withoutLookup: true })
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +runs$/m)
+  })
+
+  test('one that had started and that the worker does not know any more is no job that is still to come', async () => {
+    await claim('a', 'b', 'c', 'd')
+    await configure({ reports: { d: RUNS } })
+    const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
+    await queue.document(SEEN_JOBS_DOCUMENT).write(packed(a?.uid, b?.uid), { ifVersion: undefined })
+    const missing = {
+      graceMs: 60_000,
+      groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }],
+    }
+    await queue.document(MISSING_JOBS_DOCUMENT).write(missing, { ifVersion: undefined })
+    const text = /started, and the worker has not known it for 2\d s; lost at 60 s$/m
+    const shown = await box.run(['show', 'a'])
+    expect(shown.out).toMatch(/^job +started, and/m)
+    expect(shown.out).toMatch(text)
+    expect((await box.run(['show', 'b'])).out).toMatch(/^job +started, and the worker does not know it now;/m)
+    expect((await box.run(['show', 'c'])).out).toMatch(/^job +the worker has none yet/m)
+    const listed = (await box.run(['ls'])).out.split('\n')
+    expect(listed.find((line) => / a /.test(line))).toMatch(text)
+    expect(listed.find((line) => / c /.test(line))).toMatch(/no job yet$/)
+    expect(await box.json(['show', 'a'])).toMatchObject({ job: null, jobStarted: { graceMs: 60_000 } })
   })
 
   test('a worker that can’t be asked is no failure, and is said', async () => {
@@ -219,7 +252,7 @@ describe('sluice cancel', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^a +ended +Stopped$/m)
     expect(out).toMatch(/^b +ended well/m)
-    expect(out).toMatch(/^Ended well although told to end, their items stay in FAIL: 1 job: b$/m)
+    expect(out).toMatch(/^Ended well although told to end, its item stays in FAIL: 1 job: b$/m)
     expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
     expect((await queue.lookup('b'))?.result).toBeUndefined()
     await configure({ reports: { a: ENDED, b: well } })
@@ -229,6 +262,23 @@ describe('sluice cancel', () => {
     expect((await box.run(['show', 'a'])).out).toMatch(/^job +told to end; ended: Stopped$/m)
     await configure({ reports: {} })
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +told to end; the worker no longer knows it$/m)
+  })
+
+  test('`show` says by when a job has ended that was told to', async () => {
+    await claim('a')
+    await configure({ reports: { a: RUNS } })
+    await box.run(['cancel', 'a', '--timeout', '0'])
+    const told =
+      'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
+    await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
+    expect((await box.run(['show', 'a'])).out).toContain(`job         ${told}\n`)
+    await configure({ reports: { a: { ...RUNS, details: { shutdown: 'Terminate' } } } })
+    expect((await box.run(['show', 'a'])).out).toMatch(
+      /^job +told to end \(Terminate\); it has not ended yet$/m,
+    )
+    await queue.requeue(['a'])
+    // What its last attempt ended with is not what it is now.
+    expect((await box.run(['show', 'a'])).out).toMatch(/^last details cancelled +true$/m)
   })
 
   test('a job that does not end in time: exit 4 with its id, and when it ends if it waits for a lock', async () => {
@@ -289,7 +339,8 @@ describe('sluice cancel', () => {
     expect(out.split('\n').length).toBeLessThan(8)
     const asked = await calls()
     expect(asked.filter((call) => call.startsWith('lookup'))).toHaveLength(900)
-    expect(asked.filter((call) => call === 'poll')).toHaveLength(1)
+    // One for jobs that no item waits for, one for the ends.
+    expect(asked.filter((call) => call === 'poll')).toHaveLength(2)
   }, 60_000)
 })
 

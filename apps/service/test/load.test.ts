@@ -292,11 +292,23 @@ describe('the room of the worker', () => {
     expect(checked.err).not.toContain('room')
   })
 
-  test('is no reason to fail where the worker is not installed, has no say in it, or is not configured right', async () => {
+  test('is no reason to fail where the worker is not installed, or has no say in it', async () => {
     const list = await file('a.jsonl', jsonl(1))
-    for (const worker of ["'@acme/not-there'", 'dummy', 'process, command: 7']) {
+    for (const worker of ["'@acme/not-there'", 'dummy']) {
       await configure(worker)
       expect(await box.spawn(['load', list])).toMatchObject({ code: 0, err: '' })
     }
+  })
+
+  test('options of the worker that are wrong are said before an item is taken', async () => {
+    const list = await file('a.jsonl', jsonl(1))
+    await configure("process, command: ['{body.program}']")
+    const { code, out, err } = await box.run(['load', list])
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(
+      /worker\.command\.0: must name the program itself, without a placeholder \(sluice\.config\.yaml\)/u,
+    )
+    expect(await box.json(['status', '--sample', '0'])).toMatchObject({ sizes: { WAITING: 0 } })
+    expect((await box.run(['load', list, '--dry-run'])).code).toBe(0)
   })
 })

@@ -91,7 +91,14 @@ export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } fro
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export { baseDirOf } from './package-entry.js'
-export type { PackageContext, QueuePackage, QueueUse, RoomNeed, WorkerPackage } from './package-entry.js'
+export type {
+  PackageContext,
+  QueuePackage,
+  QueueUse,
+  RoomNeed,
+  WorkerPackage,
+  WorkerUse,
+} from './package-entry.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'

@@ -57,6 +57,15 @@ export interface QueuePackage {
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 
+/** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
+export interface WorkerUse extends PackageContext {
+  /**
+   * Polls and look-ups are to say how jobs are and to change nothing: what a service does beside them, such as starting what waits, ending what is
+   * overdue or recording how a job ended, is left to one.
+   */
+  readonly reading?: boolean
+}
+
 /** What is to go through a worker. */
 export interface RoomNeed {
   readonly items: number
@@ -64,7 +73,7 @@ export interface RoomNeed {
 
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 export interface WorkerPackage {
-  readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>
+  readonly openWorker: (options: unknown, use?: WorkerUse) => Promise<Worker>
   /**
    * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
    * enough. It makes nothing, and starts nothing.

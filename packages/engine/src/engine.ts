@@ -14,6 +14,7 @@ import type { QuietJobs } from './truth/quiet-jobs.js'
 import type { ToldOrphan } from './truth/told-orphan.js'
 import type { SendState } from './sending/send-state.js'
 import type { DispatcherRecord } from './records/dispatcher-record.js'
+import type { MissingJobs } from './records/missing-jobs.js'
 import type { CallWatch } from './running/call-watch.js'
 import type { UnsentClaims } from './running/unsent-claims.js'
 import type { WorkEvent } from './work-event.js'
@@ -37,6 +38,8 @@ export interface Engine {
   /** The durable record of jobs that were seen. */
   readonly seen: SeenJobs
   readonly drain: boolean
+  /** Tells of those of them that the worker does not know any more. */
+  readonly missing: MissingJobs
   readonly acceptNewWorker: boolean
   /** Whether the worker is the one that the queue was run with before. */
   readonly known: KnownWorker

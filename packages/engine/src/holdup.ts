@@ -7,7 +7,8 @@
  * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
  * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `worker-pending`: as many as may, and at least half of
  * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
- * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
+ * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
+ * `lost`: items are held, since their jobs are lost.
  */
 export const HOLDUP_CODES = [
   'no-dispatcher',
@@ -26,6 +27,7 @@ export const HOLDUP_CODES = [
   'worker-pending',
   'refused-items',
   'earlier-attempt',
+  'missing',
   'lost',
 ] as const
 
@@ -63,10 +65,11 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
   'worker-pending': 'the worker needs more room: a higher limit would not help',
   'refused-items': '`sluice show ID` says why',
   'earlier-attempt': '`sluice cancel ID` ends them',
+  missing: '`sluice check` tells whether it is the worker that they were sent to',
   lost: '`sluice release ID` or `sluice requeue ID` goes on with them',
 }
 
-/** In the order of {@link HOLDUP_CODES}; each code once, the first of it. */
+/** In the order of {@link HOLDUP_CODES}; those of one code as they were. */
 export function inOrder(holdups: readonly Holdup[]): Holdup[] {
-  return HOLDUP_CODES.flatMap((code) => holdups.find((one) => one.code === code) ?? [])
+  return holdups.toSorted((one, other) => HOLDUP_CODES.indexOf(one.code) - HOLDUP_CODES.indexOf(other.code))
 }

@@ -164,6 +164,12 @@ export class JobMemory {
     return { items: unaskable.length, words: unaskable.at(-1)?.askTrouble ?? '' }
   }
 
+  /** For how long the worker has not known its job, which was there, while somebody looked; `undefined` while that may be a list that is late. */
+  missingMs(job: Job): number | undefined {
+    const { sent, absentMs, isAnswered } = this.#of(job)
+    return sent === 'sent' && (isAnswered === true || absentMs >= ASK_AGAIN_MS) ? absentMs : undefined
+  }
+
   /** The durable record says that its job was seen, before this engine's time. */
   noteSeenBefore(job: Job): void {
     this.#of(job).sent = 'sent'

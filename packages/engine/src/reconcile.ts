@@ -5,6 +5,7 @@ import { callWorker } from './engine-errors.js'
 import type { Found } from './found.js'
 import { listProcessing } from './list-processing.js'
 import { reconcileOrphans } from './orphans.js'
+import type { MissingJob } from './records/missing-jobs.js'
 import { forEachParallel } from './parallel.js'
 import { cancelPending, noteCancelFailed, warnOfPending } from './pending.js'
 import { isComplete } from './running-jobs.js'
@@ -54,8 +55,18 @@ export async function look(engine: Engine, tally: Tally): Promise<Findings> {
   await engine.seen.write({ items: items.values(), isSent, lease: engine.lease.current })
   await cancelThosePending(engine, tally, asking)
   tally.orphans = engine.running.orphanPlaces(items, isSent)
-  tellHoldups(engine, tally, asking.decisions)
+  const missing = missingOf(engine, items.values())
+  await engine.missing.note(missing, engine.lease.current)
+  tellHoldups(engine, tally, { ...asking.decisions, missing })
   return { found, decisions: asking.decisions }
+}
+
+/** Jobs that had started, that the worker does not know any more, and of which the lost policy has not decided yet. */
+function missingOf({ memory, rules }: Engine, items: Iterable<ItemHead>): MissingJob[] {
+  return [...items].flatMap((item) => {
+    const absentMs = memory.missingMs(item)
+    return absentMs === undefined || absentMs >= rules.lost.graceMs ? [] : [{ item, absentMs }]
+  })
 }
 
 /** Asks by name for what the poll can't say, or says for too long. */

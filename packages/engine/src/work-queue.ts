@@ -11,6 +11,7 @@ import { LookupBudget } from './lookup-budget.js'
 import { OutageLog } from './outage-log.js'
 import { PollState } from './poll-state.js'
 import { DispatcherRecord } from './records/dispatcher-record.js'
+import { MissingJobs } from './records/missing-jobs.js'
 import { KnownWorker } from './records/known-worker.js'
 import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
@@ -190,9 +191,10 @@ export class WorkQueue {
       stop: { requested: false },
       lease,
       calls,
-      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger }),
+      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger, calls }),
       unsent: new UnsentClaims(),
       seen: new SeenJobs({ queue, logger }),
+      missing: new MissingJobs({ queue, clock, logger, graceMs: lost.graceMs }),
       known: new KnownWorker(),
       quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: options.maxLookupsPerSecond }),
       told: {

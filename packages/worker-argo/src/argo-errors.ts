@@ -14,12 +14,12 @@ const CODES = {
 
 const ADVICE = {
   absent: '',
-  unknown: ' It is tried again.',
-  unavailable: ' It is tried again.',
+  unknown: ' It can be tried again.',
+  unavailable: ' It can be tried again.',
   misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
   homeless:
     ' Mend `namespace` (`worker.namespace`), or make it; the work goes on by itself once it is there.',
-  refused: ' It is tried again.',
+  refused: ' It can be tried again.',
   rejected: '',
   denied:
     ' Check the token and the permissions of its account; the work goes on by itself once they are right.',

@@ -40,7 +40,7 @@ export function longestMs(limitMs: number): number {
 export async function withinCall<T>(doing: string, limitMs: number, work: () => Promise<T>): Promise<T> {
   const giveUp = new AbortController()
   const over = Promise.withResolvers<never>()
-  const message = `It took more than ${limitMs} ms to ${doing}, and was given up. It is tried again.`
+  const message = `It took more than ${limitMs} ms to ${doing}, and was given up. It can be tried again.`
   const soft = timer(limitMs, () => giveUp.abort(new DOMException(message, 'TimeoutError')))
   const hard = timer(longestMs(limitMs), () =>
     over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)),

@@ -138,7 +138,9 @@ function failureText({ phase, message, node, cancelled }: FailureWords): string 
   const why = own ?? message ?? `the workflow ended in phase ${phase} and does not say why`
   const where = textOf(node?.templateName)
   const whole = where === undefined || own === undefined ? why : `${where}: ${withoutContainer(own)}`
-  return cancelled === undefined ? whole : `cancelled: ${cancelled} (${whole})`
+  if (cancelled === undefined) return whole
+  // A reason such as "cancelled by hand" says it by itself.
+  return `${/^cancel/iu.test(cancelled) ? '' : 'cancelled: '}${cancelled} (${whole})`
 }
 
 /** What a node says itself: nothing, where the workflow as a whole erred while it ran. */

@@ -70,7 +70,7 @@ function waiting(
   const names = [...values].filter(([, value]) => isRisky(value)).map(([name]) => name)
   const message =
     `Item ${JSON.stringify(itemId)} waits: Kubernetes may rewrite dollars in ${names.join(', ')}, which depends on template ${template}, ` +
-    `and that can't be read (${why}). It is tried again.`
+    `and that can't be read (${why}). It can be tried again.`
   const code = kind === 'refused' ? 'SLUICE_WORKER_DENIED' : 'SLUICE_WORKER_UNAVAILABLE'
   // A template that can't be read is everybody's trouble, though only such items have to wait for it.
   return new SluiceError(code, message, {

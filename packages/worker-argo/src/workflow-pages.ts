@@ -137,6 +137,6 @@ async function readPage(
 /** A server that was just started answers before it has read its workflows: it then names no version, and nothing follows from the list. */
 function assertSynced({ metadata }: WorkflowList, doing: string): void {
   if (metadata?.resourceVersion) return
-  const message = `Argo could not ${doing}: the server has not read its workflows yet. It is tried again.`
+  const message = `Argo could not ${doing}: the server has not read its workflows yet. It can be tried again.`
   throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)
 }

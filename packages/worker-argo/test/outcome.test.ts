@@ -397,13 +397,16 @@ describe('on a server', () => {
     })
   })
 
-  test.each(['terminate', 'stop'] as const)('cancelled by %s it reports FAIL, and why', async (cancel) => {
+  test.each([
+    ['terminate', 'no longer wanted', /^cancelled: no longer wanted \(/u],
+    ['stop', 'cancelled by hand', /^cancelled by hand \(/u],
+  ] as const)('cancelled by %s it reports FAIL, and why: %s', async (cancel, reason, message) => {
     const { worker } = await running({ cancel })
-    await worker.cancelJob(A, 'no longer wanted')
+    await worker.cancelJob(A, reason)
     await eventually('it has ended', async () => (await reported(worker))?.stage === 'FAIL')
     expect(await reported(worker)).toMatchObject({
       failureClass: 'killed',
-      message: expect.stringMatching(/^cancelled: no longer wanted \(/u),
+      message: expect.stringMatching(message),
     })
     await worker.cancelJob(A, 'again')
   })

@@ -16,6 +16,8 @@ const jobFileSchema = z.object({
   acceptedAt: z.number(),
   /** Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions. */
   jobUid: z.string().optional(),
+  /** From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors ended a job at its timeout alone. */
+  killAfterMs: z.number().optional(),
 })
 
 /** What is written of a job before it starts. */

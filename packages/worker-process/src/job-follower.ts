@@ -2,13 +2,15 @@ import { readdir, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSluiceError, type JobReport, type JobReports } from '@sluice/core'
 import pMap from 'p-map'
-import { judgeJob, readClaim, type Claim } from './claim.js'
+import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
 import { reportEnded, reportRunning } from './job-report.js'
+import { byItem } from './reports-by-item.js'
 import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from './job-signals.js'
+import { stopNote } from './job-stop.js'
 import type { JobStopper } from './job-stopper.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { OomKills } from './oom-kills.js'
@@ -23,6 +25,14 @@ const CONCURRENCY = 32
 /** A supervisor ends what is left of its job right after it has recorded the end: it is given a moment for that. */
 const LEFT_LOOKS_MS = [0, 1, 2, 4, 8, 16, 32]
 
+/** Of a job that nothing runs of, for whoever only reads. */
+const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
+  unstarted: 'it has not begun; the service starts it',
+  restarted: 'the machine was started anew before it had ended; the service records that it failed',
+  unstartable: 'its command could not be started; the service records that it failed',
+  vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
+}
+
 /** What a follower is made of. */
 export interface FollowerParts {
   readonly layout: Layout
@@ -33,6 +43,8 @@ export interface FollowerParts {
   readonly stopper: JobStopper
   readonly room: Room
   readonly oomKills: OomKills
+  /** It says how jobs are, and starts, ends and concludes none. */
+  readonly reading: boolean
   /** Called when processes of a job that has ended still live: they are being ended, and a poll a moment later may find them gone. */
   readonly onLeft: () => void
 }
@@ -84,7 +96,7 @@ export class JobFollower {
         : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
     )
     const reports = await this.#reportAll(seen)
-    const byId = byItem(seen, reports)
+    const byId = byItem(seen.map(({ job: { file } }, index) => ({ file, report: reports[index] })))
     const running = reports.filter((report) => report?.stage === 'PROCESSING').length
     const lacking = running === 0 ? undefined : await room.lacking()
     if (lacking === undefined) return byId
@@ -198,10 +210,23 @@ export class JobFollower {
       startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
     })
     if (state === 'ended') return this.#reportFinal(job)
+    if (state !== 'running' && this.#parts.reading) return this.#describe(job, state)
     if (state === 'unstarted') return this.#resume(job, seen.stopping)
     if (state !== 'running') return this.#conclude(job, state)
-    if (seen.stopping) await this.#parts.stopper.finish(place, claim)
-    return reportRunning(place, file, { claim })
+    const stop = seen.stopping ? await readRecord(place.stopping) : undefined
+    if (stop === undefined) return reportRunning(place, file, { claim })
+    if (!this.#parts.reading) this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
+    return reportRunning(place, file, { claim, ...stopNote(file, stop, Date.now()) })
+  }
+
+  /** What a service would do about a job that nothing runs of is left to one. It may have ended just now. */
+  async #describe(
+    job: KnownJob,
+    state: Exclude<JobState, 'ended' | 'running'>,
+  ): Promise<JobReport | undefined> {
+    const { place, file, claim } = job
+    if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return this.#reportFinal(job)
+    return reportRunning(place, file, { claim, message: UNCONCLUDED[state] })
   }
 
   #isLiveChild({ place, claim }: KnownJob): boolean {
@@ -236,7 +261,7 @@ export class JobFollower {
 
   /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
-    const { table, bootId, runner, onLeft } = this.#parts
+    const { table, bootId, runner, reading, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
     for (const ms of LEFT_LOOKS_MS) {
       if (ms > 0) await sleep(ms)
@@ -244,6 +269,7 @@ export class JobFollower {
       if (runner.isLiveChild(place, claim)) continue
       if (!(await isJobAlive(table, { place, claim }))) return false
     }
+    if (reading) return true
     // Its supervisor was killed just before it could.
     await signalJob(table, { place, claim }, 'SIGKILL')
     onLeft()
@@ -323,33 +349,4 @@ async function reportGone(
 
 function unbegun(why: string): string {
   return `it has not begun: ${why}; it is started as soon as that is over`
-}
-
-/**
- * Of the jobs of one item the later attempt, or, of an item that was removed and put again, the one accepted later; with the others that have not
- * ended [W-POLL-1].
- */
-function byItem(
-  seen: readonly SeenJob[],
-  reports: readonly (JobReport | undefined)[],
-): Map<string, JobReport> {
-  const items = new Map<string, { readonly file: JobFile; readonly report: JobReport }[]>()
-  for (const [index, { job }] of seen.entries()) {
-    const report = reports[index]
-    if (report === undefined) continue
-    const jobs = items.get(job.file.id) ?? []
-    items.set(job.file.id, [...jobs, { file: job.file, report }])
-  }
-  return new Map([...items].map(([id, jobs]) => [id, together(jobs)]))
-}
-
-function together(jobs: readonly { readonly file: JobFile; readonly report: JobReport }[]): JobReport {
-  const [latest, ...others] = jobs.toSorted((one, other) => (isLater(one.file, other.file) ? -1 : 1))
-  if (latest === undefined) throw new RangeError('an item without a job')
-  const earlier = others.flatMap(({ report }) => (report.stage === 'PROCESSING' ? [report] : []))
-  return earlier.length === 0 ? latest.report : { ...latest.report, earlier }
-}
-
-function isLater(job: JobFile, other: JobFile): boolean {
-  return job.uid === other.uid ? job.attempt > other.attempt : job.acceptedAt > other.acceptedAt
 }

@@ -46,10 +46,9 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
 export function reportRunning(
   place: JobPlace,
   file: JobFile,
-  more: { readonly claim: Claim | undefined; readonly message?: string },
+  { claim, ...more }: { readonly claim: Claim | undefined } & Pick<JobReport, 'message' | 'details'>,
 ): JobReport {
-  const message = more.message === undefined ? {} : { message: more.message }
-  return { ...heading(place, file, more.claim), stage: 'PROCESSING', ...message }
+  return { ...heading(place, file, claim), stage: 'PROCESSING', ...more }
 }
 
 function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
@@ -95,7 +94,9 @@ function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSetting
   }
   if (ending.stopped) {
     const reason = stop?.text.replace(/^cancel:/u, '') ?? 'no reason given'
-    return { failureClass: 'killed', message: `cancelled: ${reason} (${endingText(ending)})` }
+    // A reason such as "cancelled by hand" says it by itself.
+    const why = /^cancel/iu.test(reason) ? reason : `cancelled: ${reason}`
+    return { failureClass: 'killed', message: `${why} (${endingText(ending)})` }
   }
   return { failureClass: classOf(ending), message: endingText(ending) }
 }

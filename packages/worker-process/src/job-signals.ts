@@ -12,9 +12,10 @@ import { jobMarker } from './supervisor.js'
 export async function signalJob(
   table: ProcessTable,
   job: { readonly place: JobPlace; readonly claim: Claim },
-  signal: NodeJS.Signals,
+  ...signals: readonly NodeJS.Signals[]
 ): Promise<void> {
-  if (await isJobAlive(table, job)) signalGroup(job.claim.pid, signal)
+  if (!(await isJobAlive(table, job))) return
+  for (const signal of signals) signalGroup(job.claim.pid, signal)
 }
 
 /** Whether anything of a job lives: its supervisor, or what is left of its process group. */

@@ -26,9 +26,10 @@ export class JobStopper {
   }
 
   /**
-   * Ends a job that was accepted and has not ended. That it is wanted is recorded first: a killed process leaves it to the next poll
-   * of any other. A job that nobody has claimed is claimed here, so that it never starts. Where there is no room to record it, a job that runs is
-   * ended all the same: that may be what makes some.
+   * Ends a job that was accepted and has not ended. That it is wanted is recorded first: with the record and SIGTERM the job's own supervisor sees to
+   * the rest, whatever becomes of this process; killed between the two, it is left to the next poll of a service. Its timer here is for a job whose
+   * supervisor can't: one of an earlier version, or without the record. A job that nobody has claimed is claimed here, so that it never starts.
+   * Where there is no room to record it, a job that runs is ended all the same: that may be what makes some.
    */
   async cancel(place: JobPlace, reason: string): Promise<void> {
     if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return
@@ -36,7 +37,8 @@ export class JobStopper {
     if (await this.forestall(place)) return
     const claim = await readClaim(place)
     if (claim === undefined) return
-    await signalJob(this.#parts.table, { place, claim }, 'SIGTERM')
+    // A job that was suspended must go on to be able to end, its supervisor's guard too.
+    await signalJob(this.#parts.table, { place, claim }, 'SIGTERM', 'SIGCONT')
     const stop = await readRecord(place.stopping)
     this.#killLater(place, claim, stop?.at ?? Date.now())
   }
@@ -48,11 +50,9 @@ export class JobStopper {
     return forestalled
   }
 
-  /** Sees to it that a job which somebody wants to end has ended when the grace is over. */
-  async finish(place: JobPlace, claim: Claim | undefined): Promise<void> {
-    if (claim === undefined || this.#timers.has(place.key)) return
-    const stop = await readRecord(place.stopping)
-    if (stop !== undefined) this.#killLater(place, claim, stop.at)
+  /** Sees to it that a job which was told to end has ended when the grace is over, though its canceller was killed halfway. */
+  finish(place: JobPlace, { claim, sinceAt }: { claim: Claim | undefined; sinceAt: number }): void {
+    if (claim !== undefined) this.#killLater(place, claim, sinceAt)
   }
 
   #killLater(place: JobPlace, claim: Claim, sinceAt: number): void {
@@ -75,7 +75,7 @@ export class JobStopper {
     return true
   }
 
-  /** Waits for nothing more. What is still to be ended is ended by whoever polls next. */
+  /** Waits for nothing more. What is still to be ended is ended by its supervisor. */
   close(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()

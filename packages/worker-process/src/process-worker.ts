@@ -8,15 +8,16 @@ import {
   assertItemId,
   checkOptions,
   encodeJson,
+  type Logger,
   type JobRef,
   type JobReport,
   type JobReports,
   type JobSpec,
   type JsonValue,
-  type PackageContext,
   type ProbeSample,
   type Worker,
   type WorkerSupports,
+  type WorkerUse,
 } from '@sluice/core'
 import pMap from 'p-map'
 import { withAbsolutePaths } from './absolute-paths.js'
@@ -38,7 +39,7 @@ import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { fileError, isNoRoom } from './process-errors.js'
 import { systemProcessTable } from './process-table.js'
 import { absentAsUndefined, readRecord, writeOnce } from './record.js'
-import { Room, freeRoom, freeText } from './room.js'
+import { Room, freeRoom, freeText, needText, roomForJobs } from './room.js'
 
 const SUPPORTS: WorkerSupports = {
   durable: true,
@@ -60,10 +61,10 @@ const LEFT_AGAIN_MS = 100
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
  * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  */
-export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ProcessWorker> {
+export async function openWorker(options: unknown, use: WorkerUse = {}): Promise<ProcessWorker> {
   assertPlatform(process.platform)
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-process')
-  return ProcessWorker.open(settings, context)
+  return ProcessWorker.open(settings, use)
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there are no process groups and no `/bin/sh` */
@@ -85,6 +86,7 @@ interface WorkerParts {
   readonly stopper: JobStopper
   readonly follower: JobFollower
   readonly room: Room
+  readonly logger: Logger | undefined
 }
 
 /**
@@ -109,9 +111,9 @@ export class ProcessWorker implements Worker {
   }
 
   /** As {@link openWorker}, with options that were checked. */
-  static async open(given: ProcessWorkerSettings, context: PackageContext = {}): Promise<ProcessWorker> {
-    const { logger } = context
-    const settings = withAbsolutePaths(given, context)
+  static async open(given: ProcessWorkerSettings, use: WorkerUse = {}): Promise<ProcessWorker> {
+    const { logger, reading = false } = use
+    const settings = withAbsolutePaths(given, use)
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
     try {
@@ -128,8 +130,8 @@ export class ProcessWorker implements Worker {
       const room = new Room({ layout, ...(logger === undefined ? {} : { logger }) })
       const oomKills = await OomKills.open()
       const onLeft = (): void => void setTimeout(doorbell.ring, LEFT_AGAIN_MS).unref()
-      const follower = new JobFollower({ ...shared, table, runner, stopper, room, oomKills, onLeft })
-      return new ProcessWorker({ ...shared, identity, doorbell, runner, stopper, follower, room })
+      const follower = new JobFollower({ ...shared, table, runner, stopper, room, oomKills, reading, onLeft })
+      return new ProcessWorker({ ...shared, identity, doorbell, runner, stopper, follower, room, logger })
     } catch (error) {
       throw fileError(error, `open the folder ${layout.root}`)
     }
@@ -153,7 +155,7 @@ export class ProcessWorker implements Worker {
     }
     const newJob = this.#newJob({ id, body, uid, attempt, queue })
     await this.#onDisk(`start a job for item ${JSON.stringify(id)}`, () =>
-      this.#parts.runner.send(place, newJob),
+      this.#parts.room.inTurn(() => this.#parts.runner.send(place, newJob)),
     )
   }
 
@@ -208,7 +210,7 @@ export class ProcessWorker implements Worker {
 
   /**
    * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
-   * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for the files of a job
+   * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
     this.#assertOpen()
@@ -219,8 +221,21 @@ export class ProcessWorker implements Worker {
       if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)
       if ((await runner.program()) === undefined) throw invalid(missingProgram(settings, runner.search()))
       await access('/bin/sh', constants.X_OK)
+      await this.#checkRoom()
     })
     await this.probeSend()
+  }
+
+  async #checkRoom(): Promise<void> {
+    const { layout, logger } = this.#parts
+    const free = await freeRoom(layout.root)
+    const jobs = roomForJobs(free)
+    const text = `${freeText(free)} under ${layout.root}`
+    if (jobs < 1) {
+      const message = `@sluice/worker-process has no room to start a job: ${text}, and ${needText(free)}. Make room there.`
+      throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { concerns: 'worker' })
+    }
+    logger?.info({ jobs }, `${text}; jobs that this has room for`)
   }
 
   /** Jobs go on, and are found again by the next worker on the same `dir`. */
@@ -235,7 +250,14 @@ export class ProcessWorker implements Worker {
   ): NewJob {
     const { settings, bootId } = this.#parts
     const stdin = encodeJson(body, Number.MAX_SAFE_INTEGER)
-    const file = { ...item, args, bootId, acceptedAt: Date.now(), jobUid: randomUUID() }
+    const file = {
+      ...item,
+      args,
+      bootId,
+      acceptedAt: Date.now(),
+      jobUid: randomUUID(),
+      killAfterMs: settings.killAfterMs,
+    }
     return { file, stdin: settings.stdin === 'json' ? stdin : undefined }
   }
 

@@ -11,6 +11,16 @@ const WARN_EVERY_MS = 60_000
 /** With fewer free inodes or blocks than this a record is tried, to know for sure. */
 const TIGHT = 64
 
+/** While no more is free than this, sends go one after the other. */
+const SCARCE = 256
+/**
+ * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`, `stderr`, its index entry, `claim`, `stopping`,
+ * `ended`, and what stays of it when it is forgotten.
+ */
+const JOB_INODES = 12
+/** Of these, three folders and four files have a block; what the command writes comes on top. */
+const JOB_BLOCKS = 7
+
 /** What is free on a disk. */
 export interface FreeRoom {
   readonly bytes: number
@@ -32,6 +42,16 @@ export async function freeRoom(folder: string): Promise<FreeRoom> {
   return { bytes: bavail * bsize, blockBytes: bsize, ...(files > 0 ? { inodes: ffree } : {}) }
 }
 
+/** For how many jobs there is room, beside what their commands write. */
+export function roomForJobs({ bytes, inodes = Number.POSITIVE_INFINITY, blockBytes }: FreeRoom): number {
+  return Math.floor(Math.min(inodes / JOB_INODES, bytes / (JOB_BLOCKS * blockBytes)))
+}
+
+/** What one job needs, in words for people. */
+export function needText({ blockBytes }: FreeRoom): string {
+  return `a job needs up to ${JOB_INODES} inodes and ${JOB_BLOCKS * blockBytes} bytes, beside what its command writes`
+}
+
 /** In words for people. */
 export function freeText({ bytes, inodes }: FreeRoom): string {
   return `${inodes === undefined ? '' : `${inodes} inodes and `}${bytes} bytes are free`
@@ -42,6 +62,7 @@ export class Room {
   readonly #parts: RoomParts
   #wasLacking = false
   #warnedAtMonotonic = Number.NEGATIVE_INFINITY
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(parts: RoomParts) {
     this.#parts = parts
@@ -52,12 +73,22 @@ export class Room {
     this.#wasLacking = true
   }
 
+  /** Where little is free, sends go one after the other: of many at once each would take some of the room, and none have enough of it. */
+  async inTurn<T>(send: () => Promise<T>): Promise<T> {
+    const free = await freeRoom(this.#parts.layout.root)
+    if (!isBelow(free, SCARCE)) return send()
+    const turn = this.#turn.then(send)
+    this.#turn = turn.catch(() => {
+      // Whoever sent it is told.
+    })
+    return turn
+  }
+
   /** @returns what is lacking, in words; `undefined` while records can be made */
   async lacking(): Promise<string | undefined> {
     const { layout } = this.#parts
     const free = await freeRoom(layout.root)
-    const isTight = free.bytes < TIGHT * free.blockBytes || (free.inodes ?? TIGHT) < TIGHT
-    if (!isTight && !this.#wasLacking) return undefined
+    if (!isBelow(free, TIGHT) && !this.#wasLacking) return undefined
     this.#wasLacking = !(await this.#canRecord())
     return this.#wasLacking ? `the disk of ${layout.root} is full (${freeText(free)})` : undefined
   }
@@ -85,4 +116,9 @@ export class Room {
       throw error
     }
   }
+}
+
+/** Whether fewer inodes or blocks are free. */
+function isBelow({ bytes, inodes = Number.POSITIVE_INFINITY, blockBytes }: FreeRoom, count: number): boolean {
+  return bytes < count * blockBytes || inodes < count
 }

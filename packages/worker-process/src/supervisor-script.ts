@@ -5,7 +5,7 @@
  * 1. It waits for the word `go`. Who dies, or changes its mind, before the job is on the disk never says it, and nothing runs.
  * 2. It opens the job's files and starts the processes that it needs. All that can fail for want of room, files or processes comes before the
  *    claim: what fails there leaves a job that nobody has claimed, and that is started again. An exit of any kind takes the whole group along, so
- *    that no timer of it goes on.
+ *    that no guard of it goes on.
  *    The command's streams are opened under other numbers, or the supervisor's own remark on a signal would go to the command's stderr. They are
  *    opened to append, since of several supervisors of one job only one may write.
  *    The files are private, what the command makes is as private as the service's user wants it.
@@ -13,10 +13,14 @@
  *    forgotten: a record in a home that somebody put in place of the one that was removed would be a second claim. In this order, since the record
  *    of the removal is made before the home goes. However many were started for one job, the command runs once [W-SEND-1]. It tells the supervisor
  *    by a signal, which needs no room.
- * 4. At the timeout a subshell says why in `stopping`, ends the group with SIGTERM, and after the grace with SIGKILL. That holds
- *    while no service runs. It ignores SIGTERM from before it exists, or its own blow could end it; the supervisor catches
- *    SIGTERM, and does not ignore it, since the command would inherit that.
- * 5. The exit code (of a signal 128 + its number, where ksh says 256) goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. The timer is ended first, or
+ * 4. A guard, a subshell of its own, sees to it that a job which is to end does: at the timeout, and when a canceller has recorded in `stopping` that it
+ *    is to end and has sent SIGTERM to the group. After the grace it records the end and ends the group with SIGKILL. That holds while no service runs, and
+ *    when the canceller is killed at once. SIGTERM without the record is somebody else's, such as of a system that shuts down, and no reason to kill.
+ *    The guard looks for the record after it has set its trap, so that no SIGTERM is lost; it waits by \`sleep … & wait\`, since a trap does not
+ *    interrupt a command in the foreground; and its sleep ignores SIGTERM, so that a timeout begins once. It
+ *    holds none of the job's files, whose room may be what the record of the end needs. The supervisor itself catches SIGTERM, and does not
+ *    ignore it, since the command would inherit that.
+ * 5. The exit code (of a signal 128 + its number, where ksh says 256) goes into `ended`, before anything else of the group is ended: whoever dies here loses no outcome. The guard is ended first, or
  *    it could call a job timed out that waits for nothing but its record. A full disk only delays the record, and what the command no longer reads
  *    makes room for it; where no process can be started for it, the shell itself becomes it.
  * 6. SIGKILL for the whole group, itself included: nothing that the command left behind goes on.
@@ -48,18 +52,38 @@ umask 077
 exec 3< "$stdin" 4>> "$home/stdout" 5>> "$home/stderr" || exit 1
 umask "$mask"
 
+end_after_grace() {
+  trap '' TERM
+  sleep "$grace"
+  conclude '137 stopped'
+}
+told() { [ ! -L "$root/stopping/$key" ] || end_after_grace; }
+
 trap '' TERM
-timer=
-if [ "$timeout" != 0 ]; then
-  (
-    sleep "$timeout"
-    ln -s timeout "$root/stopping/$key" 2> /dev/null
-    kill -TERM 0
-    sleep "$grace"
-    conclude '137 stopped'
-  ) < /dev/null &
-  timer=$!
-fi
+(
+  span=$timeout
+  [ "$timeout" != 0 ] || span=86400
+  while :; do
+    sleep "$span" &
+    nap=$!
+    trap told TERM
+    told
+    wait "$nap"
+    slept=$?
+    while kill -0 "$nap" 2> /dev/null; do
+      wait "$nap"
+      slept=$?
+    done
+    trap '' TERM
+    if [ "$slept" = 0 ] && [ "$timeout" != 0 ]; then
+      ln -s timeout "$root/stopping/$key" 2> /dev/null
+      kill -TERM 0
+      end_after_grace
+    fi
+    [ "$slept" = 0 ] || [ "$slept" -gt 128 ] || exit 1
+  done
+) < /dev/null 3<&- 4>&- 5>&- &
+guard=$!
 trap : TERM
 
 ours=
@@ -78,7 +102,7 @@ code=$?
 [ "$code" -le 256 ] || code=$((code - 128))
 exec 3<&- 4>&- 5>&-
 [ -n "$ours" ] || exit 1
-[ -z "$timer" ] || kill -KILL "$timer" 2> /dev/null
+kill -KILL "$guard" 2> /dev/null
 [ -L "$root/stopping/$key" ] && code="$code stopped"
 trap 'exec ln -s "$code" "$root/ended/$key"' EXIT
 conclude "$code"

@@ -12,6 +12,8 @@ export interface SupervisedJob {
   readonly place: JobPlace
   readonly program: string
   readonly args: readonly string[]
+  /** As it was accepted with; absent in the files of earlier versions. */
+  readonly killAfterMs?: number | undefined
 }
 
 /** A supervisor that was started and waits. */
@@ -54,7 +56,9 @@ export async function startSupervisor(
 function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, job: SupervisedJob): string[] {
   const { key, home, gone, stdin } = job.place
   const input = settings.stdin === 'json' ? stdin : '/dev/null'
-  const spans = [settings.timeoutMs ?? 0, settings.killAfterMs].map((ms) => String(ms / 1_000))
+  const spans = [settings.timeoutMs ?? 0, job.killAfterMs ?? settings.killAfterMs].map((ms) =>
+    String(ms / 1_000),
+  )
   const own = [layout.root, key, home, gone, ...spans, input, process.umask().toString(8)]
   return ['-c', SUPERVISOR_SCRIPT, 'sluice-job', ...own, job.program, ...job.args]
 }

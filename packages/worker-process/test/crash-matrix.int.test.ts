@@ -162,6 +162,7 @@ describe.each(['all', 'none'] as const)('keeping %s', (keepOutputs) => {
       },
       PARALLEL,
     )
-    expect(ones.length).toBeGreaterThan(6)
+    // How many more leave something of their own behind depends on how far the supervisor is by then.
+    expect(ones.length).toBeGreaterThan(4)
   })
 })

@@ -161,6 +161,22 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
     expect(await outcome(worker, job)).toMatchObject({ stage: 'FAIL', exitCode: 3 })
   })
 
+  test('of many sends at once where there is room for one, one starts, and check says when there is none', async () => {
+    const worker = await bench.open(gatedOptions())
+    await worker.check()
+    disk.fillInodes(14)
+    await worker.check()
+    const jobs = Array.from({ length: 8 }, (_, index) => newJob(`a${index}`))
+    const sent = await Promise.allSettled(jobs.map((job) => send(worker, job)))
+    expect(sent.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    await expect(worker.check()).rejects.toMatchObject({
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+      message: expect.stringMatching(/no room to start a job: \d inodes and \d+ bytes are free/u),
+    })
+    for (const { id } of jobs) await openGate(id)
+    expect(await bench.runs()).toBe(1)
+  })
+
   test('a job can be cancelled, which may be what makes room', async () => {
     const worker = await bench.open(gatedOptions())
     const job = newJob('a')

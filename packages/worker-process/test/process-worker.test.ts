@@ -316,6 +316,10 @@ describe('cancelJob', () => {
     const report = await outcome(worker, job)
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
     expect(report.message).toBe('cancelled: no longer wanted (killed by SIGTERM)')
+    const other = newJob('b')
+    await send(worker, other)
+    await worker.cancelJob(other, 'cancelled by hand')
+    expect((await outcome(worker, other)).message).toMatch(/^cancelled by hand \(/u)
     await eventually('it is gone', async () => !(await isAlive(Number(await readFile(pidFile, 'utf8')))))
   })
 

@@ -8,7 +8,7 @@ import { acceptJob } from '../src/job-file.js'
 import { optionsSchema, type ProcessWorker } from '../src/index.js'
 import type { JobPlace } from '../src/layout.js'
 import { systemProcessTable } from '../src/process-table.js'
-import { writeOnce } from '../src/record.js'
+import { readRecord, writeOnce } from '../src/record.js'
 import { startSupervisor } from '../src/supervisor.js'
 import {
   WorkerBench,
@@ -32,6 +32,8 @@ afterEach(() => bench.close())
 
 /** Runs until a file named by the item appears. */
 const GATED = 'until [ -e "$GATE-$SLUICE_ITEM_ID" ]; do sleep 0.02; done; exit "$1"'
+
+const DEAF = 'trap "" TERM; while :; do sleep 0.05; done'
 
 async function settled(worker: ProcessWorker): Promise<boolean> {
   return [...(await worker.pollAllStatus()).values()].every((report) => report.stage !== 'PROCESSING')
@@ -172,6 +174,39 @@ describe('the service is killed', () => {
     },
   )
 
+  test(
+    'once it has told a job to end that ignores SIGTERM: it ends, though no service runs and nobody looks',
+    { timeout: 30_000 },
+    async () => {
+      const options = bench.scriptOptions(DEAF, { killAfterMs: 300 })
+      const job = newJob('a')
+      const sender = await bench.host(options, [job])
+      await eventually('it runs', async () => (await bench.runs()) === 1)
+      sender.process.kill('SIGKILL')
+      const canceller = await bench.host(options, [], { calls: [['cancelJob', ref(job), 'enough']] })
+      canceller.process.kill('SIGKILL')
+      const place = bench.layout().place(job)
+      const claim = await readClaim(place)
+      await eventually('it has ended', async () => (await readdir(bench.layout().ended)).includes(place.key))
+      await eventually('all of it is gone', async () => !(await isAlive(claim!.pid)))
+      const worker = await bench.open(options, { reading: true })
+      expect(await worker.lookupJob(job)).toMatchObject({
+        stage: 'FAIL',
+        message: 'cancelled: enough (killed by SIGKILL)',
+      })
+    },
+  )
+
+  test('a job that was suspended and is told to end does', async () => {
+    const worker = await bench.open(bench.scriptOptions('sleep 100', { killAfterMs: 60_000 }))
+    const job = newJob('a')
+    await send(worker, job)
+    await eventually('it runs', async () => (await bench.runs()) === 1)
+    process.kill(-(await readClaim(bench.layout().place(job)))!.pid, 'SIGSTOP')
+    await worker.cancelJob(job, 'enough')
+    expect(await outcome(worker, job)).toMatchObject({ message: 'cancelled: enough (killed by SIGTERM)' })
+  })
+
   test('after it recorded that a job is to end: the next one ends it', async () => {
     const worker = await bench.open(
       bench.scriptOptions('trap "" TERM; while :; do sleep 0.05; done', { killAfterMs: 50 }),
@@ -279,6 +314,61 @@ describe('a supervisor', () => {
     shell.kill('SIGKILL')
     await once(shell, 'exit')
     expect((await psTable.starts([Number(pid)])).size).toBe(0)
+  })
+})
+
+describe('a worker that only reads', () => {
+  test('says by when a job has ended that was told to, and ends nothing, however late it is', async () => {
+    const options = bench.scriptOptions(DEAF, { killAfterMs: 40 })
+    const worker = await bench.open(options)
+    const reader = await bench.open(options, { reading: true })
+    const job = newJob('a')
+    await send(worker, job)
+    await eventually('it runs', async () => (await bench.runs()) === 1)
+    const place = bench.layout().place(job)
+    const { pid } = (await readClaim(place))!
+    // As a canceller leaves it that was killed before it could send a signal.
+    await writeOnce(place.stopping, 'cancel:by one that was killed')
+    const { at } = (await readRecord(place.stopping))!
+    const [toldAt, endsBy] = [at, at + 40].map((ms) => new Date(ms).toISOString())
+    expect(await reader.lookupJob(job)).toMatchObject({
+      stage: 'PROCESSING',
+      message: `told to end at ${toldAt} (by one that was killed), ends by ${endsBy} at the latest`,
+      details: { toldToEndAt: at, endsBy: at + 40 },
+    })
+    vi.setSystemTime(at + 60_000)
+    try {
+      expect((await reader.pollAllStatus()).get('a')?.message).toMatch(
+        `should have ended by ${endsBy}: cancel it again`,
+      )
+    } finally {
+      vi.useRealTimers()
+    }
+    await reader.close()
+    expect(await isAlive(pid)).toBe(true)
+    await eventually('a service ends it', () => settled(worker))
+  })
+
+  test('starts no job that was accepted, and concludes none', async () => {
+    const worker = await bench.open(bench.scriptOptions('exit 0'))
+    const reader = await bench.open(bench.scriptOptions('exit 0'), { reading: true })
+    const jobs = ['unstarted', 'vanished', 'restarted'].map((id) => newJob(id))
+    const [unstarted, vanished, restarted] = jobs
+    await acceptOnly(unstarted!, { args: ['-c', 'echo "$SLUICE_ITEM_ID 1" >> "$LOG"'] })
+    await acceptOnly(vanished!)
+    await writeOnce(bench.layout().place(vanished!).claim, '4000000 1')
+    await acceptOnly(restarted!, { bootId: 'another' })
+    const reports = await reader.pollAllStatus()
+    for (const job of jobs) {
+      expect(reports.get(job.id)).toMatchObject({
+        stage: 'PROCESSING',
+        message: expect.stringMatching(/service/u),
+      })
+      expect(await reader.lookupJob(job)).toEqual(reports.get(job.id))
+    }
+    expect([await bench.runs(), await readdir(bench.layout().ended)]).toEqual([0, []])
+    await eventually('a service does', () => settled(worker))
+    expect(await bench.runs()).toBe(1)
   })
 })
 

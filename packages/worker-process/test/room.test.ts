@@ -100,6 +100,39 @@ describe('room for records', () => {
   })
 })
 
+async function checked(free: Parameters<typeof isFree>[0]): Promise<unknown[][]> {
+  const info = vi.fn<Logger['info']>()
+  const worker = await bench.open(bench.options(['true']), {
+    logger: { debug: info, info, warn, error: info },
+  })
+  isFree(free)
+  await worker.check()
+  return info.mock.calls
+}
+
+describe('check', () => {
+  test('says what is free, and for how many jobs that is', async () => {
+    expect(await checked({ ffree: 1_207, bavail: 1_000_000 })).toEqual([
+      [
+        { jobs: 100 },
+        expect.stringMatching(/^1207 inodes and \d+ bytes are free under .*; jobs that this has room for$/u),
+      ],
+    ])
+    expect(await checked({ ffree: 1_207, bavail: 21 })).toMatchObject([[{ jobs: 3 }, expect.anything()]])
+    expect(await checked({ files: 0, ffree: 0, bavail: 70 })).toMatchObject([
+      [{ jobs: 10 }, expect.anything()],
+    ])
+  })
+
+  test.each([{ ffree: 11 }, { bavail: 6 }])('refuses where no job has room: %o', async (free) => {
+    await expect(checked(free)).rejects.toMatchObject({
+      code: 'SLUICE_WORKER_UNAVAILABLE',
+      retryable: true,
+      message: expect.stringMatching(/no room to start a job: .* free under .*needs up to 12 inodes/u),
+    })
+  })
+})
+
 describe('room for a list', () => {
   test('is held against what is free, before the folder is there too', async () => {
     isFree({ ffree: 700, bavail: 1_000_000 })

@@ -5,7 +5,7 @@ import { appendFile, readFile, readdir, readlink, rm, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { JobReport, JobSpec, JsonValue, PackageContext } from '@sluice/core'
+import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
 import { Layout } from '../src/layout.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 import { SmallDisk } from './small-disk.js'
@@ -46,7 +46,7 @@ export class WorkerBench {
     return this.#disk
   }
 
-  async open(options: ProcessWorkerOptions, context: PackageContext = {}): Promise<ProcessWorker> {
+  async open(options: ProcessWorkerOptions, context: WorkerUse = {}): Promise<ProcessWorker> {
     const worker = await openWorker(options, context)
     this.#workers.push(worker)
     return worker

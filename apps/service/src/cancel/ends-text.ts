@@ -8,42 +8,57 @@ import type { JobEnd } from './job-ends.js'
 const MAX_LISTED = 20
 const MESSAGE_CELLS = 200
 
-const END_WORDS: Readonly<Record<JobEnd['end'], string>> = {
-  FAIL: 'ended',
-  SUCCESS: 'ended well',
-  none: 'not known to the worker',
+/** A job that ended, as it is listed. */
+export interface ListedEnd extends JobEnd {
+  /** It is not that of the last attempt of its item. */
+  readonly isEarlier: boolean
+}
+
+function endWord({ end, told }: JobEnd): string {
+  if (end === 'none') return 'not known to the worker'
+  return `${told ? 'ended' : 'had ended'}${end === 'SUCCESS' ? ' well' : ''}`
 }
 
 /** How each job ended: a line each, or, of many, a line for those that ended alike. */
-export function endsText(ends: readonly JobEnd[], output: Output): string {
-  const lines = ends.length > MAX_LISTED ? grouped(ends, output) : listed(ends, output)
-  const well = ends.filter(({ end }) => end === 'SUCCESS').map(({ job }) => job.id)
-  if (well.length === 0) return lines
-  return `${lines}\nEnded well although told to end, their items stay in FAIL: ${plural(well.length, 'job')}: ${idsText(well)}`
+export function endsText(ends: readonly ListedEnd[], output: Output): string {
+  return ends.length > MAX_LISTED ? grouped(ends, output) : listed(ends, output)
 }
 
-function listed(ends: readonly JobEnd[], output: Output): string {
-  const rows = ends.map(({ job, end, message = '' }) => [
-    printable(job.id, 100),
-    END_WORDS[end],
-    printable(message.split('\n', 1)[0] ?? '', MESSAGE_CELLS),
+/** Of items that were cancelled: their jobs did their work all the same. */
+export function endedWellText(ids: readonly string[]): string {
+  const items = ids.length === 1 ? 'its item stays' : 'their items stay'
+  return `Ended well although told to end, ${items} in FAIL: ${plural(ids.length, 'job')}: ${idsText(ids)}`
+}
+
+function listed(ends: readonly ListedEnd[], output: Output): string {
+  const rows = ends.map((end) => [
+    `${printable(end.job.id, 100)}${end.isEarlier ? ` (attempt ${end.job.attempt})` : ''}`,
+    endWord(end),
+    printable(messageOf(end), MESSAGE_CELLS),
   ])
   return output.table(['id', 'job', 'message'], rows)
 }
 
-function grouped(ends: readonly JobEnd[], output: Output): string {
-  const groups = new Map<string, { count: number; end: JobEnd['end']; message: string }>()
-  for (const { job, end, message = '' } of ends) {
-    const folded = foldMessage(message, [job.id, job.uid])
-    const name = `${end} ${folded}`
-    const group = groups.get(name) ?? { count: 0, end, message: folded }
+function messageOf({ told, finishedAt, message = '' }: JobEnd): string {
+  const first = message.split('\n', 1)[0] ?? ''
+  if (told || finishedAt === undefined) return first
+  return [`at ${new Date(finishedAt).toISOString()}`, first].filter((part) => part !== '').join(': ')
+}
+
+function grouped(ends: readonly ListedEnd[], output: Output): string {
+  const groups = new Map<string, { count: number; word: string; message: string }>()
+  for (const end of ends) {
+    const folded = foldMessage(end.message ?? '', [end.job.id, end.job.uid])
+    const word = endWord(end)
+    const name = `${word} ${folded}`
+    const group = groups.get(name) ?? { count: 0, word, message: folded }
     group.count += 1
     groups.set(name, group)
   }
   const largest = [...groups.values()].toSorted((a, b) => b.count - a.count)
   const rows = largest
     .slice(0, MAX_LISTED)
-    .map(({ count, end, message }) => [countText(count), END_WORDS[end], printable(message, MESSAGE_CELLS)])
+    .map(({ count, word, message }) => [countText(count), word, printable(message, MESSAGE_CELLS)])
   const rest = largest.slice(MAX_LISTED).reduce((sum, { count }) => sum + count, 0)
   if (rest > 0) rows.push([countText(rest), '', 'in other words (--json has all)'])
   return output.table(['jobs', 'ended', 'message'], rows)

@@ -2,11 +2,15 @@ import { isSluiceError, type JobRef, type JobReport, type JobReports, type Worke
 import pMap from 'p-map'
 import { heldUpBy } from '../jobs/held-up.js'
 
-/** How a job ended that was told to. */
+/** How a job ended: one that was told to, or one that had ended before. */
 export interface JobEnd {
   readonly job: JobRef
   /** `none`: the worker is sure that there is no such job. */
   readonly end: 'SUCCESS' | 'FAIL' | 'none'
+  /** It ran when it was told to end. */
+  readonly told: boolean
+  /** Epoch ms of the worker's clock. */
+  readonly finishedAt?: number
   readonly message?: string
   readonly failureClass?: string
 }
@@ -49,7 +53,18 @@ export class JobEnds {
 
   /** The worker is sure that it has no such job. */
   noteNone({ id, uid, attempt }: JobRef): void {
-    this.#end({ job: { id, uid, attempt }, end: 'none' })
+    this.#end({ job: { id, uid, attempt }, end: 'none', told: true })
+  }
+
+  /** It had ended before it could be told to. */
+  noteEnded({ id, uid, attempt }: JobRef, report: JobReport): void {
+    this.ends.push(endOf({ id, uid, attempt }, report, false))
+  }
+
+  /** Whether it was told to end, or had ended. */
+  has(job: JobRef): boolean {
+    const name = nameOf(job)
+    return this.#open.has(name) || this.ends.some((end) => nameOf(end.job) === name)
   }
 
   /**
@@ -108,20 +123,25 @@ export class JobEnds {
     const heldUp = heldUpBy(report)
     if (heldUp === undefined) this.#heldUp.delete(nameOf(job))
     else this.#heldUp.set(nameOf(job), heldUp)
-    const { stage: end, message, failureClass } = report
-    if (end === 'PROCESSING') return
-    this.#end({
-      job,
-      end,
-      ...(message === undefined ? {} : { message }),
-      ...(failureClass === undefined ? {} : { failureClass }),
-    })
+    if (report.stage !== 'PROCESSING') this.#end(endOf(job, report, true))
   }
 
   #end(end: JobEnd): void {
     const name = nameOf(end.job)
     this.#heldUp.delete(name)
     if (this.#open.delete(name)) this.ends.push(end)
+  }
+}
+
+function endOf(job: JobRef, report: JobReport, told: boolean): JobEnd {
+  const { stage, message, failureClass, finishedAt } = report
+  return {
+    job,
+    told,
+    end: stage === 'SUCCESS' ? 'SUCCESS' : 'FAIL',
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(message === undefined ? {} : { message }),
+    ...(failureClass === undefined ? {} : { failureClass }),
   }
 }
 

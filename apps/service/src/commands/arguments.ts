@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { STAGES, assertItemId, isStage, type Stage } from '@sluice/core'
+import { CommandError } from '../command-error.js'
 
 /** A parser of an option or argument that is a whole number within bounds. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -57,4 +58,17 @@ export function pattern(text: string): RegExp {
     const reason = error instanceof Error ? error.message : String(error)
     throw new InvalidArgumentError(reason)
   }
+}
+
+/**
+ * Items are chosen by their ids or by an option, and not by both.
+ *
+ * @throws CommandError INVALID
+ */
+export function assertOneChoice(ids: readonly string[], isOption: boolean, option: string): void {
+  if (isOption !== ids.length > 0) return
+  throw new CommandError(
+    'INVALID',
+    isOption ? `Give ids or ${option}, not both.` : `Say which: ids, or ${option}.`,
+  )
 }

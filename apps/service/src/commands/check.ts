@@ -1,5 +1,5 @@
 import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
-import { CommandError } from '../command-error.js'
+import { AbsentQueueError, CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
 import { assertCanCancel } from '../worker-check.js'
@@ -58,7 +58,7 @@ async function tryQueue(context: CommandContext): Promise<string> {
     const { WAITING, PROCESSING, SUCCESS, FAIL } = await queue.sizes()
     return [`ready, ${itemsText(WAITING + PROCESSING + SUCCESS + FAIL)}`, ...notes].join('; ')
   } catch (error) {
-    if (!(error instanceof CommandError) || error.exit !== 'CONFLICT') throw error
+    if (!(error instanceof AbsentQueueError)) throw error
     // It was asked, and it answered: the first `load`, `put` or `run` makes the queue.
     await context.checkStorage()
     return ['ready, no queue of this name yet', ...notes].join('; ')

@@ -26,7 +26,7 @@
  * stays quick. The global options --config, --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type { PackageContext, Queue, QueueUse, Worker } from '@sluice/core'
+import type { Queue, QueueUse, Worker, WorkerUse } from '@sluice/core'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from '../exit-codes.js'
@@ -48,6 +48,9 @@ export interface OpenQueueOptions extends Omit<QueueUse, 'baseDir' | 'baseDirOf'
   readonly make?: boolean
 }
 
+/** What a command has in mind for the worker. */
+export type OpenWorkerOptions = Pick<WorkerUse, 'logger' | 'reading'>
+
 /** All that a command may use of the world; made once for each process. */
 export interface CommandContext {
   readonly cwd: string
@@ -61,13 +64,19 @@ export interface CommandContext {
   /**
    * The configured queue; the worker's package is not touched. Opened once.
    *
-   * @throws CommandError CONFLICT when there is no queue, and `make` wasn't given
+   * @throws AbsentQueueError SLUICE_CONFIG_INVALID when there is no queue, and `make` wasn't given
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
   /** Tries the storage of a queue that is not there yet, and makes none. Warnings go to stderr. */
   checkStorage(): Promise<void>
-  /** The configured worker. Opened once; it is lent the logger. */
-  openWorker(lent?: Pick<PackageContext, 'logger'>): Promise<Worker>
+  /** The configured worker. Opened once; it is lent the logger. A command that changes nothing says that it only reads. */
+  openWorker(use?: OpenWorkerOptions): Promise<Worker>
+  /**
+   * Holds the options of the configured worker against its package, if that is installed: a list is not to be loaded for a worker that can't start.
+   *
+   * @throws SluiceError SLUICE_CONFIG_INVALID
+   */
+  checkWorkerOptions(): Promise<void>
   /**
    * Whether the worker has too little room for so many items where it keeps something of them, in words for people. They are counted only if it
    * has a say in it. It neither opens the worker nor fails where that can't be opened.

@@ -76,6 +76,8 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
   // Before its name is asked for the format: that a directory has none is not what is wrong with it.
   if (path !== '-') await findManifest(path)
   const options = await optionsOf(file, flags, context)
+  // Before anything is taken: a worker that is configured wrongly would never start what is loaded.
+  if (flags.dryRun !== true) await context.checkWorkerOptions()
   const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
   const summary = await loadManifest(path, queue, options)
   report(summary, { context, flags })

@@ -6,10 +6,7 @@ export function registerPause(program: Program, context: CommandContext): void {
     .command('pause')
     .description('Start no new jobs until `sluice resume`; those that run are followed to their end')
     .option('-r, --reason <text>', 'why, for whoever wonders')
-    .addHelpText(
-      'after',
-      helpNotes(['sluice pause --reason "disk full"'], ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']),
-    )
+    .addHelpText('after', helpNotes(['sluice pause --reason "disk full"'], ['OK', 'INVALID', 'UNAVAILABLE']))
     .action(async ({ reason }) => {
       const queue = await context.openQueue()
       await queue.control.pause(reason)

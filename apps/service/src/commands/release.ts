@@ -1,7 +1,6 @@
 import { isSluiceError, type Queue } from '@sluice/core'
-import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { itemIds, spanMs } from './arguments.js'
+import { assertOneChoice, itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -19,7 +18,7 @@ export function registerRelease(program: Program, context: CommandContext): void
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
     .action(async (ids, { all, delay, reason, yes }) => {
-      if ((all === true) === ids.length > 0) throw new CommandError('INVALID', 'Say which: ids, or --all.')
+      assertOneChoice(ids, all === true, '--all')
       const queue = await context.openQueue()
       const release: Release = { delayMs: delay, reason }
       if (all) await releaseAll(queue, release, { context, yes: yes === true })

@@ -6,7 +6,7 @@ export function registerResume(program: Program, context: CommandContext): void 
   program
     .command('resume')
     .description('Let jobs start again after `sluice pause`')
-    .addHelpText('after', helpNotes(['sluice resume'], ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
+    .addHelpText('after', helpNotes(['sluice resume'], ['OK', 'INVALID', 'UNAVAILABLE']))
     .action(async () => {
       const queue = await context.openQueue()
       await queue.control.resume()

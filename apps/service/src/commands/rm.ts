@@ -1,8 +1,7 @@
 import type { Queue, Stage } from '@sluice/core'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
-import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { itemIds, pattern, stageName } from './arguments.js'
+import { assertOneChoice, itemIds, pattern, stageName } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 import { countSelected, selectPages, type Selection } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -21,9 +20,7 @@ export function registerRm(program: Program, context: CommandContext): void {
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
     .action(async (ids, { stage, reasonMatches, yes }) => {
-      if ((stage === undefined) === (ids.length === 0)) {
-        throw new CommandError('INVALID', 'Say which: ids, or --stage WAITING, SUCCESS or FAIL.')
-      }
+      assertOneChoice(ids, stage !== undefined, '--stage WAITING, SUCCESS or FAIL')
       const queue = await context.openQueue()
       const asked = { yes: yes === true }
       if (stage === undefined) await removeIds(queue, ids, { ...asked, context })

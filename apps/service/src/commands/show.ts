@@ -97,7 +97,7 @@ function itemText({ item, job, earlier }: Shown, output: Output, maxChars: numbe
     ['tries', jsonText(item.retryState, maxChars)],
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
-    ['details', detailsText(item.details, maxChars)],
+    [isOver(item) ? 'details' : 'last details', detailsText(item.details, maxChars)],
     ...jobRows({ item, job, earlier }, maxChars),
     ['uid', printable(item.uid)],
     ['job uid', printableOf(item.jobUid)],
@@ -106,6 +106,11 @@ function itemText({ item, job, earlier }: Shown, output: Output, maxChars: numbe
     value === undefined ? [] : [`${output.colors.bold(name.padEnd(11))} ${value}`],
   )
   return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
+}
+
+/** Its outcome is that of its last attempt; of an item that waits or runs it is that of the one before. */
+function isOver({ stage }: ItemRecord): boolean {
+  return stage === 'SUCCESS' || stage === 'FAIL'
 }
 
 function jobRows({ item, job, earlier }: Shown, maxChars: number): [string, string | undefined][] {

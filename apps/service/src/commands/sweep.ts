@@ -19,10 +19,7 @@ export function registerSweep(program: Program, context: CommandContext): void {
     )
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', NOTES)
-    .addHelpText(
-      'after',
-      helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED']),
-    )
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'REFUSED']))
     .action(async ({ olderThan, yes }) => {
       const queue = await context.openQueue()
       const sweep = sweepOf(queue)

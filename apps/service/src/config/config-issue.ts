@@ -37,8 +37,15 @@ function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
 function unknownKey(path: readonly string[], places: IssuePlaces): string {
   const key = path.at(-1) ?? ''
   const near = nearest(key, keysAt(places.schema, path.slice(places.prefix.length, -1)))
-  const hint = near === undefined ? '' : `; did you mean \`${near}\`?`
+  const hint =
+    near === undefined ? '' : `; did you mean ${meantText([...path.slice(0, -1), near], places, path)}?`
   return line(path, `there is no such setting${hint}`, places)
+}
+
+/** What was given by a variable is to be named as the variable that it should be. */
+function meantText(meant: readonly string[], { placeOf }: IssuePlaces, given: readonly string[]): string {
+  const isVariable = placeOf(given)?.startsWith('SLUICE_') === true
+  return isVariable ? variableOf(meant.join('.')) : `\`${meant.at(-1)}\``
 }
 
 function line(path: readonly string[], message: string, places: IssuePlaces): string {

@@ -1,5 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isSluiceError, type JobRef, type JobReport, type JobReports, type Worker } from '@sluice/core'
+import {
+  isSluiceError,
+  type JobRef,
+  type JobReport,
+  type JobReports,
+  type Queue,
+  type Worker,
+} from '@sluice/core'
+import { readStartedJobs, type StartedJobs } from '@sluice/engine'
 import pMap from 'p-map'
 import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
@@ -7,10 +15,18 @@ import type { CommandContext } from '../commands/command.js'
 /** What a command that only looks was told of a job. */
 export type JobAnswer =
   | { readonly kind: 'report'; readonly report: JobReport }
-  /** The worker has no such job: it was not sent yet, or is forgotten. */
-  | { readonly kind: 'none' }
+  /** The worker has no such job: it was not sent yet, is forgotten, or, where it is known to have started, is missing. */
+  | { readonly kind: 'none'; readonly started?: StartedNote }
   /** The worker could not be asked. */
   | { readonly kind: 'unasked'; readonly why: string }
+
+/** What the service that dispatches has noted of a job that the worker does not know. */
+export interface StartedNote {
+  /** For how long the worker has not known it, as far as the service has asked. */
+  readonly missingForMs?: number
+  /** After so long it is lost. */
+  readonly graceMs?: number
+}
 
 /** A command that only looks does not wait for a worker that hangs. */
 const PATIENCE_MS = 10_000
@@ -18,21 +34,31 @@ const CONCURRENCY = 16
 /** A list may not show what holds a job up: so many are asked for one by one. */
 const MAX_LOOKUPS = 50
 
+interface Started {
+  readonly jobs: StartedJobs
+  /** Of the storage's clock. */
+  readonly now: number
+}
+
 /** Asks the worker about jobs for commands that must not fail for it: what stands in the way is part of the answer. */
 export class JobAsker {
   readonly #worker: Worker | string
+  readonly #queue: Queue
+  #started: Promise<Started | string> | undefined
   #reports: Promise<JobReports | string> | undefined
   #lookupsLeft = MAX_LOOKUPS
 
-  private constructor(worker: Worker | string) {
+  private constructor(worker: Worker | string, queue: Queue) {
     this.#worker = worker
+    this.#queue = queue
   }
 
   /** @returns `undefined` where the configuration names no worker */
   static async open(context: CommandContext): Promise<JobAsker | undefined> {
     const { config } = await context.config()
     if (config.worker === undefined) return undefined
-    return new JobAsker(await patiently(() => context.openWorker()))
+    const queue = await context.openQueue({ reading: true })
+    return new JobAsker(await patiently(() => context.openWorker({ reading: true })), queue)
   }
 
   /** One job, by name where the worker can. */
@@ -42,7 +68,7 @@ export class JobAsker {
     if (worker.lookupJob === undefined) return (await this.many([job])).get(job.id) ?? { kind: 'none' }
     const report = await patiently(async () => worker.lookupJob?.(refOf(job)))
     if (typeof report === 'string') return { kind: 'unasked', why: report }
-    return report === undefined ? { kind: 'none' } : { kind: 'report', report }
+    return report === undefined ? this.#none(job) : { kind: 'report', report }
   }
 
   /**
@@ -58,7 +84,24 @@ export class JobAsker {
     const asked = unclear.slice(0, this.#lookupsLeft)
     this.#lookupsLeft -= asked.length
     await this.#lookUp(asked, answers)
+    for (const job of jobs)
+      if (answers.get(job.id)?.kind === 'none') answers.set(job.id, await this.#none(job))
     return answers
+  }
+
+  /** One that is known to have started is no job that is still to come. */
+  async #none(job: JobRef): Promise<JobAnswer> {
+    this.#started ??= patiently(async () => {
+      const [jobs, now] = await Promise.all([readStartedJobs(this.#queue), this.#queue.now()])
+      return { jobs, now }
+    })
+    const started = await this.#started
+    if (typeof started === 'string') return { kind: 'none' }
+    const missing = started.jobs.missing(job)
+    if (missing === undefined)
+      return started.jobs.isStarted(job) ? { kind: 'none', started: {} } : { kind: 'none' }
+    const missingForMs = Math.max(0, started.now - missing.sinceAt)
+    return { kind: 'none', started: { missingForMs, graceMs: missing.graceMs } }
   }
 
   async #poll(): Promise<JobReports | string> {
@@ -117,9 +160,10 @@ function refOf({ id, uid, attempt }: JobRef): JobRef {
   return { id, uid, attempt }
 }
 
-/** The job of an item as it is printed with `--json`: `null` where the worker has none. */
+/** The job of an item as it is printed with `--json`: `null` where the worker has none, with what is known of one that had started. */
 export function jobJson(answer: JobAnswer | undefined): object {
   if (answer === undefined) return {}
   if (answer.kind === 'unasked') return { jobError: answer.why }
-  return { job: answer.kind === 'none' ? null : answer.report }
+  if (answer.kind === 'report') return { job: answer.report }
+  return { job: null, ...(answer.started === undefined ? {} : { jobStarted: answer.started }) }
 }

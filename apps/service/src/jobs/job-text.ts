@@ -1,17 +1,28 @@
 import type { JobReport, JsonValue } from '@sluice/core'
 import { printable } from '../output.js'
-import type { JobAnswer } from './ask-jobs.js'
+import type { JobAnswer, StartedNote } from './ask-jobs.js'
 import { endsWhenText, heldUpBy } from './held-up.js'
 
 /** How the job of an item in PROCESSING stands, in a few words. */
 export function runningText(answer: JobAnswer, maxChars: number): string {
   if (answer.kind === 'unasked') return `not known: ${printable(answer.why, maxChars)}`
-  if (answer.kind === 'none') return 'the worker has none yet for this attempt'
+  if (answer.kind === 'none')
+    return answer.started === undefined
+      ? 'the worker has none yet for this attempt'
+      : missingText(answer.started)
   const { report } = answer
   if (report.stage !== 'PROCESSING') return `${endText(report, maxChars)}; not settled yet`
   const heldUp = heldUpBy(report)
   if (heldUp !== undefined) return `pending: ${printable(heldUp, maxChars)}`
   return report.message === undefined ? 'runs' : `runs: ${printable(report.message, maxChars)}`
+}
+
+/** Of a job that had started, and that the worker does not know any more. */
+function missingText({ missingForMs, graceMs }: StartedNote): string {
+  if (missingForMs === undefined || graceMs === undefined)
+    return 'started, and the worker does not know it now; a service that runs waits for its grace, and then it is lost'
+  const [forText, graceText] = [missingForMs, graceMs].map((ms) => `${Math.round(ms / 1_000)} s`)
+  return `started, and the worker has not known it for ${forText}; lost at ${graceText}`
 }
 
 /** What became of a job that was told to end. */
@@ -21,7 +32,13 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
   const { report } = answer
   if (report.stage === 'SUCCESS') return 'ended well although it was told to end; the item stays in FAIL'
   if (report.stage === 'FAIL') return `told to end; ${endText(report, maxChars)}`
+  // The worker says when it was told, and by when it ends.
+  if (typeof fieldOf(report.details, 'toldToEndAt') === 'number' && report.message !== undefined)
+    return printable(report.message, maxChars)
   const heldUp = heldUpBy(report)
+  const shutdown = detailOf(report.details, 'shutdown')
+  if (heldUp === undefined && shutdown !== undefined)
+    return `told to end (${printable(shutdown, maxChars)}); it has not ended yet`
   return heldUp === undefined
     ? 'cancelled; it has not ended yet. If it goes on, the worker was not told: cancel the item again'
     : `told to end; it has not begun: ${endsWhenText(heldUp)}`
@@ -29,7 +46,8 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
 
 /** One line of `ls`: what runs, by the worker's name for it, how it stands, and where to look. */
 export function jobLine(answer: JobAnswer, maxChars: number): string {
-  if (answer.kind !== 'report') return answer.kind === 'none' ? 'no job yet' : ''
+  if (answer.kind === 'unasked') return ''
+  if (answer.kind === 'none') return answer.started === undefined ? 'no job yet' : missingText(answer.started)
   const { report } = answer
   const names = ['workflow', 'phase'].map((name) => detailOf(report.details, name))
   const parts = [...names, runningText(answer, maxChars), report.url]
@@ -45,7 +63,11 @@ function endText({ stage, message }: JobReport, maxChars: number): string {
 }
 
 function detailOf(details: JsonValue | undefined, name: string): string | undefined {
-  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
-  const value = Object.entries(details).find(([key]) => key === name)?.[1]
+  const value = fieldOf(details, name)
   return typeof value === 'string' ? value : undefined
+}
+
+function fieldOf(details: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
+  return Object.entries(details).find(([key]) => key === name)?.[1]
 }

@@ -48,7 +48,8 @@ export async function queueHoldups(
     ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, sizes.WAITING)),
     ...fullOf(facts),
   ]
-  return inOrder([...toldOf(facts), ...seen])
+  const told = toldOf(facts)
+  return inOrder([...told, ...seen.filter(({ code }) => !told.some((one) => one.code === code))])
 }
 
 /** What the dispatcher said, as far as it still holds: it may say so again only at the end of its next tick. */

@@ -1,6 +1,7 @@
 import { isSluiceError, type Clock, type Logger, type Queue } from '@sluice/core'
 import type { LeaseKeeper } from '../lease-keeper.js'
 import type { Holdup } from '../holdup.js'
+import type { CallWatch } from '../running/call-watch.js'
 import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
 import type { DispatcherState } from './dispatcher-state.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
@@ -11,6 +12,8 @@ export interface DispatcherRecordOptions {
   readonly leaseTtlMs: number
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly logger: Logger
+  /** Of the engine that it speaks for: once it is given up, a record of its own says so, and this one gets through to nothing. */
+  readonly calls?: Pick<CallWatch, 'isAbandoned'>
 }
 
 /** What the engine has to say of itself; what isn't given stays as it was. */
@@ -156,6 +159,7 @@ export class DispatcherRecord {
   }
 
   #tellFailing(error: unknown): void {
+    if (this.#options.calls?.isAbandoned === true) return
     const level = this.#isFailing ? 'debug' : 'warn'
     this.#isFailing = true
     const what = 'the document that says who dispatches could not be written: `status` may be out of date'

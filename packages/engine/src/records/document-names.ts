@@ -6,3 +6,5 @@ export const DISPATCHER_DOCUMENT = `${ENGINE_DOCUMENTS}dispatcher`
 export const WORKER_DOCUMENT = `${ENGINE_DOCUMENTS}worker`
 /** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
 export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`
+/** Of these jobs, those that the worker does not know any more, and since when: see `MissingJobs`. */
+export const MISSING_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}missing`

@@ -41,6 +41,10 @@ export class CallWatch {
     return this.#open.size === 0
   }
 
+  get isAbandoned(): boolean {
+    return this.#abandoned !== undefined
+  }
+
   /** Makes a call. Rejects at once, without making it, after {@link CallWatch.abandon}. */
   run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)

@@ -273,3 +273,23 @@ test('take-over within the ttl with 10,000 in PROCESSING, by no more calls than 
   }
   expect(counts[1]).toEqual(counts[0])
 })
+
+test('a stop while the poll hangs: the log does not say that `status` is out of date, which it is not', async () => {
+  const world = new World()
+  await world.put(1)
+  const never = Promise.withResolvers<never>()
+  const { queue, worker } = wrapped(world, async (_, name, call) =>
+    name === 'pollAllStatus' && world.clock.monotonicMs() > 2_000 ? never.promise : call(),
+  )
+  const stop = new AbortController()
+  const engine = world.engine({ queue, worker })
+  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
+  await world.clock.advance(6_000)
+  stop.abort()
+  const stopping = engine.stop({ deadlineMs: 2_000 })
+  await world.clock.advance(4_000)
+  await Promise.all([stopping, loop])
+  expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped' })
+  const warned = world.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)
+  expect(warned).toEqual([expect.stringMatching(/^the tick under way did not end in time/u)])
+})

@@ -77,7 +77,8 @@ test('one that drains starts nothing, gives back what was never sent, and follow
 test('every holdup has its place, and advice that names a command or says nothing', () => {
   expect(Object.keys(HOLDUP_ADVICE).toSorted()).toEqual([...HOLDUP_CODES].toSorted())
   const codes = [...HOLDUP_CODES].toReversed().map((code) => ({ code, message: code }))
-  expect(inOrder([...codes, { code: 'paused', message: 'again' }]).map(({ message }) => message)).toEqual([
+  expect(inOrder([...codes, { code: 'lost', message: 'again' }]).map(({ message }) => message)).toEqual([
     ...HOLDUP_CODES,
+    'again',
   ])
 })

@@ -1,7 +1,13 @@
 import { SluiceError, type JobRef, type JsonValue, type Queue } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
-import { expect, test } from 'vitest'
-import { SEEN_JOBS_DOCUMENT, processingLimit } from '../../src/index.js'
+import { describe, expect, test } from 'vitest'
+import {
+  MISSING_JOBS_DOCUMENT,
+  SEEN_JOBS_DOCUMENT,
+  processingLimit,
+  readStartedJobs,
+  type MissingSince,
+} from '../../src/index.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from '../../src/records/seen-jobs-format.js'
 import { ProcessClock } from '../process-clock.js'
 import { World, wrapped, type Options } from '../world.js'
@@ -121,8 +127,9 @@ test('10,000 running: the record ≤ 1 MB, ≤ 1 write a tick, and few calls', a
   const world = new World()
   await world.put(10_100)
   const calls: Record<string, number> = {}
-  const sides = wrapped(world, (_, name, call) => {
-    calls[name] = (calls[name] ?? 0) + 1
+  const sides = wrapped(world, (_, name, call, document) => {
+    const key = document === undefined ? name : `${name} ${document}`
+    calls[key] = (calls[key] ?? 0) + 1
     return call()
   })
   const running = new Map<string, JobRef>()
@@ -156,7 +163,8 @@ test('10,000 running: the record ≤ 1 MB, ≤ 1 write a tick, and few calls', a
     for (const name of Object.keys(calls)) delete calls[name]
     await world.clock.advance(1_000)
     await engine.tick()
-    expect(calls['write document'] ?? 0).toBeLessThanOrEqual(1)
+    for (const document of [SEEN_JOBS_DOCUMENT, MISSING_JOBS_DOCUMENT])
+      expect(calls[`write document ${document}`] ?? 0).toBeLessThanOrEqual(1)
   }
 }, 60_000)
 
@@ -214,7 +222,7 @@ test('a record that cannot be read for now: what is known goes on, what may have
   }
   expect(warnings(world)).toHaveLength(1)
   isDown = false
-  expect(await next.tick()).toMatchObject({ holdups: [], resent: 0 })
+  expect(await next.tick()).toMatchObject({ holdups: [{ code: 'missing', items: 1 }], resent: 0 })
   await world.clock.advance(60_000)
   expect(await next.tick()).toMatchObject({ lost: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'next0'])
@@ -284,4 +292,101 @@ test('an engine that lost its lease while it polled stops at the record: it writ
   expect(world.logs.filter(({ level }) => level === 'error' || level === 'warn')).toEqual([])
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
   expect(await b.tick()).toMatchObject({ settled: { success: 1 } })
+})
+
+async function threeRun(options: Options = {}) {
+  const world = new World()
+  await world.put(4)
+  const engine = world.engine({ ...LOST, policy: processingLimit(3), ...options })
+  await engine.tick()
+  await engine.tick()
+  return { world, engine }
+}
+
+async function standing(world: World, id: string): Promise<MissingSince | undefined> {
+  const item = await world.queue.lookup(id)
+  return item && (await readStartedJobs(world.queue)).missing(item)
+}
+
+describe('jobs that had started and that the worker does not know any more', () => {
+  test('are told of in the log once, in the holdups, and to readers with since when; and no longer once the worker knows them again', async () => {
+    const { world, engine } = await threeRun()
+    const jobs = world.worker.running().filter(({ id }) => id !== 'i2')
+    for (const { id } of jobs) world.worker.loseJob(id)
+    const gone = world.clock.now()
+    for (let second = 0; second < 20; second += 5) {
+      const { holdups } = await engine.tick()
+      expect(holdups).toEqual([
+        {
+          code: 'missing',
+          items: 2,
+          forMs: 60_000 - second * 1_000,
+          message: expect.stringMatching(/such as that of item "i0" at attempt 1; they are lost after 60 s/u),
+        },
+      ])
+      await world.clock.advance(5_000)
+    }
+    expect(await standing(world, 'i0')).toEqual({
+      sinceAt: Math.round(gone / 1_000) * 1_000,
+      graceMs: 60_000,
+    })
+    expect(await standing(world, 'i2')).toBeUndefined()
+    const started = await readStartedJobs(world.queue)
+    const [i2, i3] = await Promise.all(['i2', 'i3'].map((id) => world.queue.lookup(id)))
+    expect([i2, i3].map((item) => item && started.isStarted(item))).toEqual([true, false])
+    expect(warnings(world)).toEqual([
+      expect.stringMatching(/^jobs that had started are not known to the worker/u),
+    ])
+    // The worker has them again.
+    for (const { id } of jobs) {
+      const item = await world.queue.lookup(id)
+      await world.worker.sendJob(id, null, { uid: item?.uid ?? '', attempt: 1, queue: 'q' })
+    }
+    expect((await engine.tick()).holdups).toEqual([])
+    expect(await standing(world, 'i0')).toBeUndefined()
+    expect(warnings(world)).toHaveLength(1)
+  })
+
+  test('the document is written when some come or go, and not at each tick', async () => {
+    const { world, engine } = await threeRun()
+    const versions = new Set<number>()
+    for (const { id } of world.worker.running()) world.worker.loseJob(id)
+    for (let tick = 0; tick < 12; tick++) {
+      await engine.tick()
+      await world.clock.advance(1_000)
+      versions.add((await world.queue.document(MISSING_JOBS_DOCUMENT).read())?.version ?? 0)
+    }
+    expect([...versions]).toEqual([1])
+    expect(world.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
+  })
+
+  test('that a later dispatcher finds missing count from when it looks', async () => {
+    const { world, engine } = await threeRun()
+    await engine.stop()
+    for (const { id } of world.worker.running()) world.worker.loseJob(id)
+    await world.clock.advance(30_000)
+    const next = world.engine({ ...LOST, policy: processingLimit(3) })
+    expect((await next.tick()).holdups).toMatchObject([{ code: 'missing', items: 3, forMs: 60_000 }])
+    expect((await standing(world, 'i0'))?.sinceAt).toBe(Math.round(world.clock.now() / 1_000) * 1_000)
+  })
+
+  test('a document that can’t be written stops nothing, and is warned of once', async () => {
+    const world = new World()
+    await world.put(1)
+    const { queue } = wrapped(world, async (_, name, call, document) => {
+      if (document === MISSING_JOBS_DOCUMENT && name === 'write document')
+        throw new SluiceError('SLUICE_QUEUE_DENIED', 'no permission to write')
+      return call()
+    })
+    const engine = world.engine({ ...LOST, queue })
+    await engine.tick()
+    await engine.tick()
+    world.worker.loseJob('i0')
+    for (let second = 0; second <= 65; second += 5) {
+      await engine.tick()
+      await world.clock.advance(5_000)
+    }
+    expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'lost' })
+    expect(warnings(world).filter((message) => message.includes('could not be written'))).toHaveLength(1)
+  })
 })
