@@ -91,7 +91,12 @@ export class PodLogs {
       this.#writeOutput(workflow, 'begin')
     }
     // The controller makes the node first, and then says that its pod can't begin.
-    if (!hasBegun(workflow) && previous !== undefined && hasBegun(previous))
+    if (
+      !isFinal(workflow.status.phase) &&
+      !hasBegun(workflow) &&
+      previous !== undefined &&
+      hasBegun(previous)
+    )
       this.#podsOf(workflow.metadata.uid).lines.length = 0
     const hasEnded =
       previous !== undefined && !isFinal(previous.status.phase) && isFinal(workflow.status.phase)
