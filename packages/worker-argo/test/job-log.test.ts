@@ -40,6 +40,13 @@ function reading(options: ReadLogOptions = {}, ref: JobRef = job) {
   return { state, end }
 }
 
+function cut(how: 'reset' | 'close'): void {
+  for (const stream of bench.server.main.logStreams) stream.end(how)
+}
+
+const frame = (content: string) => readLogFrame(JSON.stringify({ result: { content, podName: 'p' } }))
+const line = (at: bigint | undefined, pod = 'p') => ({ pod, at, text: '' })
+
 const textOf = (options: ReadLogOptions = {}, ref = job) => reading(options, ref).end
 
 describe('several pods', () => {
@@ -69,10 +76,6 @@ describe('several pods', () => {
 })
 
 describe('a stream that breaks', () => {
-  const cut = (how: 'reset' | 'close') => {
-    for (const stream of bench.server.main.logStreams) stream.end(how)
-  }
-
   test.each(['reset', 'close'] as const)(
     'by %s while it is followed: it goes on, and nothing comes twice',
     async (how) => {
@@ -253,7 +256,6 @@ test('whoever stops early leaves no stream open', async () => {
 describe('lines', () => {
   test('a frame has an instant to the nanosecond, a text that may be empty, and a pod', async () => {
     bench = await ArgoBench.start()
-    const frame = (content: string) => readLogFrame(JSON.stringify({ result: { content, podName: 'p' } }))
     const at = BigInt(Date.parse('2026-01-01T00:00:00Z')) * 1_000_000n
     expect(frame('2026-01-01T01:00:00.000000012+01:00 a b')).toEqual({
       line: { pod: 'p', at: at + 12n, text: 'a b' },
@@ -272,7 +274,6 @@ describe('lines', () => {
   test('lines of one instant are told apart by their number, and pieces go with their line', async () => {
     bench = await ArgoBench.start()
     const positions = new LogPositions()
-    const line = (at: bigint | undefined, pod = 'p') => ({ pod, at, text: '' })
     const first = positions.pass()
     expect([line(1n), line(1n), line(undefined)].map(first)).toEqual([true, true, true])
     const second = positions.pass()

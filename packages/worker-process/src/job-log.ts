@@ -166,7 +166,7 @@ async function noLog({ job, place, layout, settings }: LogParts): Promise<Sluice
   return new SluiceError('SLUICE_ITEM_NOT_FOUND', `There is no log of ${what}: ${why}.`, { itemId: job.id })
 }
 
-/** The sleep rejects when it is aborted, and whoever goes on asks why. */
 async function pause(ends: AbortSignal): Promise<void> {
+  // It rejects when it is aborted, and whoever goes on asks why.
   await sleep(READ_AGAIN_MS, undefined, { signal: ends }).catch(() => undefined)
 }

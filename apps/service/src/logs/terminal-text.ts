@@ -2,8 +2,8 @@
 const MAX_SEQUENCE_CHARS = 256
 
 /** Control sequences by ECMA-48: CSI with its parameters, OSC with its text, and the others of two or three characters. */
-// oxlint-disable-next-line no-control-regex
 const SEQUENCE =
+  // oxlint-disable-next-line no-control-regex
   /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)|\u001B[ -/]*[0-Z\\^-~]/gu
 
 /**

@@ -169,6 +169,10 @@ describe('sluice logs', () => {
   })
 })
 
+async function begun(): Promise<void> {
+  await expect.poll(async () => (await box.run(['logs', 'a'])).out, { timeout: 20_000 }).toBe('begun')
+}
+
 describe('a log that goes on', () => {
   const GATED = ['sh', '-c', 'echo begun; until [ -e "$GO" ]; do sleep 0.02; done; echo done']
 
@@ -177,10 +181,6 @@ describe('a log that goes on', () => {
     await configure(GATED, { env: { GO: join(box.dir, 'go') } })
     await box.run(['put', 'a', '{}'])
     return { service: box.start(['run', '--until-empty', '--log-level', 'silent']) }
-  }
-
-  async function begun(): Promise<void> {
-    await expect.poll(async () => (await box.run(['logs', 'a'])).out, { timeout: 20_000 }).toBe('begun')
   }
 
   test('is followed to its end', async () => {

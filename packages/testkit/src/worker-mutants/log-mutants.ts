@@ -58,7 +58,7 @@ export const logMutants: readonly WorkerMutant[] = [
   broken('log-whole', 'tailBytes is not known', {
     breaks: ['W-LOG-1/b', 'W-LOG-1/e'],
     change: () => (inner) => ({
-      readLog: (job, { tailBytes: _, ...options } = {}) => logOf(inner, job, options),
+      readLog: (job, { tailBytes: _tailBytes, ...options } = {}) => logOf(inner, job, options),
     }),
   }),
   broken('log-head', 'tailBytes gives the first bytes', {
@@ -93,7 +93,7 @@ export const logMutants: readonly WorkerMutant[] = [
   broken('log-deaf', 'it does not hear its signal', {
     breaks: ['W-LOG-1/d'],
     change: () => (inner) => ({
-      readLog: (job, { signal: _, ...options } = {}) => logOf(inner, job, options),
+      readLog: (job, { signal: _signal, ...options } = {}) => logOf(inner, job, options),
     }),
   }),
   broken('log-cut-quietly', 'its signal ends it as if it were whole', {
@@ -103,6 +103,7 @@ export const logMutants: readonly WorkerMutant[] = [
         try {
           yield* logOf(inner, job, options)
         } catch (error) {
+          // This is what is broken about it.
           if (options?.signal?.aborted !== true) throw error
         }
       },

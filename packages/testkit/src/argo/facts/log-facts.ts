@@ -151,11 +151,11 @@ function ofFailed(
 
 /** What it gives, the server's time passing meanwhile. */
 async function passing<T>(probe: Probe, work: Promise<T>): Promise<T> {
-  let isOver = false
-  const over = (): void => void (isOver = true)
+  const state = { isOver: false }
+  const over = (): void => void (state.isOver = true)
   work.then(over, over)
-  for (let passed = 0; !isOver && passed < PATIENCE_MS; passed += STEP_MS) await probe.pass(STEP_MS)
-  check(isOver, `it ends within ${PATIENCE_MS} ms`)
+  for (let passed = 0; !state.isOver && passed < PATIENCE_MS; passed += STEP_MS) await probe.pass(STEP_MS)
+  check(state.isOver, `it ends within ${PATIENCE_MS} ms`)
   return work
 }
 
