@@ -44,10 +44,20 @@ export class Output {
     this.stdout.write(`${text}\n`)
   }
 
-  /** Raw text to stdout; resolves when the reader keeps up, so that a long stream takes little memory. */
-  async write(text: string): Promise<void> {
-    if (this.stdout.write(text)) return
-    await new Promise<void>((resolve) => this.stdout.once('drain', resolve))
+  /**
+   * Raw text, or bytes, to stdout; resolves when the reader keeps up, so that a long stream takes little memory.
+   *
+   * @param signal ends the wait for the reader
+   */
+  async write(text: string | Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (this.stdout.write(text) || signal?.aborted === true) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const go = (): void => resolve()
+    this.stdout.once('drain', go)
+    signal?.addEventListener('abort', go)
+    await promise
+    this.stdout.off('drain', go)
+    signal?.removeEventListener('abort', go)
   }
 
   /** A line for people on stderr; nothing with `--json`. */

@@ -9,6 +9,7 @@ import { registerDemo } from './commands/demo.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
 import { registerLoad } from './commands/load.js'
+import { registerLogs } from './commands/logs.js'
 import { registerLs } from './commands/ls.js'
 import { registerPause } from './commands/pause.js'
 import { registerPut } from './commands/put.js'
@@ -34,6 +35,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerStatus,
   registerLs,
   registerShow,
+  registerLogs,
   registerRequeue,
   registerCancel,
   registerRelease,

@@ -4,7 +4,10 @@
  */
 export const ERROR_CODES = {
   SLUICE_ITEM_EXISTS: { retryable: false, means: 'the id is in the queue already, in whatever stage' },
-  SLUICE_ITEM_NOT_FOUND: { retryable: false, means: 'the queue has no item of this id' },
+  SLUICE_ITEM_NOT_FOUND: {
+    retryable: false,
+    means: 'the queue has no item of this id, or the worker no log of this job',
+  },
   SLUICE_STAGE_CONFLICT: {
     retryable: false,
     means: 'the item is not in the stage, or not at the attempt, that the move needs',

@@ -85,6 +85,7 @@ export type {
   FailureClass,
   KnownFailureClass,
   ProbeSample,
+  ReadLogOptions,
 } from './worker.js'
 export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js'
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'

@@ -104,8 +104,23 @@ export interface WorkerSupports {
   readonly probeSend?: boolean
   /** It has an `identity` [W-ID-1]. Default false. */
   readonly identity?: boolean
+  /** It has a `readLog` [W-LOG-1]. Default false. */
+  readonly readLog?: boolean
   /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
   readonly longestCallMs?: number
+}
+
+/** How a job's log is read. */
+export interface ReadLogOptions {
+  /**
+   * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a log that was cut off never looks whole.
+   * Nothing stays open after it.
+   */
+  readonly signal?: AbortSignal
+  /** At most so many bytes, 0 or more: the last ones of what is there when the reading begins. Default: all that is there. */
+  readonly tailBytes?: number
+  /** Goes on with what the job writes afterwards, until it has ended and all of it was given. Default: it ends with what is there. */
+  readonly follow?: boolean
 }
 
 /** An item that the worker took well. */
@@ -182,6 +197,21 @@ export interface Worker {
    * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
    */
   probeSend?(sample?: ProbeSample): Promise<void>
+
+  /**
+   * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of any size. Each stream's bytes come in the
+   * order in which they were written, none twice and none left out; how the two stand to each other is the worker's to say. A log of any size takes a
+   * bounded amount of memory, and is read only as fast as the caller takes it. What a worker can give as text alone, by lines, its documentation says
+   * [W-LOG-1].
+   *
+   * Nothing happens before the first value is asked for, and every error comes as the rejection of that. A caller that stops early, by `break` or
+   * `return()`, leaves nothing open. A job that has not begun, or has written nothing, has an empty log: with `follow` it is waited for.
+   *
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that the worker does not know, and for one whose log is gone: the message says where it was kept,
+   * or may still be; SLUICE_WORKER_UNAVAILABLE, also when the log breaks off; SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED, also when the worker is closed
+   * meanwhile. TypeError for a wrong argument. With a signal that has aborted: its reason
+   */
+  readLog?(job: JobRef, options?: ReadLogOptions): AsyncIterable<Uint8Array>
 
   /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
   watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>

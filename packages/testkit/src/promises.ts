@@ -187,6 +187,10 @@ export const workerPromises: readonly ContractPromise[] = [
     text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
   },
   {
+    id: 'W-LOG-1',
+    text: '`readLog` gives what a job’s program wrote, in order, none twice and none left out, while it runs and once it has ended; `tailBytes` limits it to the last bytes of what is there, and with `follow` it ends once the job has ended and all was given. An unknown job, and one whose log is gone, reject `SLUICE_ITEM_NOT_FOUND`; one that has not begun has an empty log. Its signal ends it with the signal’s reason.',
+  },
+  {
     id: 'W-ID-1',
     text: '`identity`, where a worker has one, is the same for all objects on one place, across restarts, and another on another place; it is known after a poll.',
   },

@@ -2,6 +2,7 @@ import { concernsCases } from './worker-cases/concerns-cases.js'
 import { earlierCases } from './worker-cases/earlier-cases.js'
 import { identityCases } from './worker-cases/identity-cases.js'
 import { incompletePollCases } from './worker-cases/incomplete-poll-cases.js'
+import { logCases } from './worker-cases/log-cases.js'
 import { pendingCases } from './worker-cases/pending-cases.js'
 import { pollCases } from './worker-cases/poll-cases.js'
 import { probeCases } from './worker-cases/probe-cases.js'
@@ -21,5 +22,6 @@ export const workerContract: readonly WorkerCase[] = [
   ...incompletePollCases,
   ...pendingCases,
   ...stopCases,
+  ...logCases,
   ...identityCases,
 ]

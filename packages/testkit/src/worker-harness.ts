@@ -44,6 +44,15 @@ export interface WorkerHarness {
   openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>
   /** Takes a job away from the worker's side without a trace, as an operator does who deletes it there. Absent: nobody can. */
   loseJob?(job: JobRef): Promise<void>
+  /**
+   * Lets the program of a job that runs write whole lines of UTF-8 to its stdout, or, where `exactLogs` says so, any bytes; resolves when a read sees
+   * them. Of a worker whose `supports.readLog` is true it must be there [W-LOG-1].
+   */
+  writeLog?(job: JobRef, bytes: Uint8Array): Promise<void>
+  /** Takes away the log of a job that has ended, and leaves the job known, as far as there is such a thing. Absent: nobody can [W-LOG-1]. */
+  loseLog?(job: JobRef): Promise<void>
+  /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */
+  readonly exactLogs?: boolean
   /** Its reports have a `jobUid` [W-POLL-1]. */
   readonly hasJobUids?: boolean
   /** The exit codes of the programs that `finish` ends. Absent: its reports have none [W-POLL-1]. */

@@ -1,4 +1,5 @@
 import { identityMutants } from './worker-mutants/identity-mutants.js'
+import { logMutants } from './worker-mutants/log-mutants.js'
 import { pollMutants } from './worker-mutants/poll-mutants.js'
 import { reportMutants } from './worker-mutants/report-mutants.js'
 import { sendMutants } from './worker-mutants/send-mutants.js'
@@ -15,5 +16,6 @@ export const workerMutants: readonly WorkerMutant[] = [
   ...pollMutants,
   ...reportMutants,
   ...stopMutants,
+  ...logMutants,
   ...identityMutants,
 ]

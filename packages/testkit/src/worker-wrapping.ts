@@ -16,12 +16,13 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),
     ...(inner.probeSend && { probeSend: async (sample) => inner.probeSend?.(sample) }),
     ...(inner.watch && { watch: (signal) => inner.watch?.(signal) ?? nothing() }),
+    ...(inner.readLog && { readLog: (job, options) => inner.readLog?.(job, options) ?? nothing() }),
     ...(inner.check && { check: async () => inner.check?.() }),
     close: () => inner.close(),
     ...changes,
   }
 }
 
-async function* nothing(): AsyncGenerator<undefined, void, undefined> {
-  // The bell of a worker that has none: it never rings.
+async function* nothing(): AsyncGenerator<never, void, undefined> {
+  // The bell, or the log, of a worker that has none.
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as turn } from 'node:timers/promises'
 import {
   SluiceError,
+  assertCount,
   assertItemId,
   type JobRef,
   type JobReport,
@@ -16,6 +18,7 @@ interface TinyJob {
   report: JobReport
   forgotten: boolean
   starts: number
+  log: Buffer | undefined
 }
 
 /** What stands between one tiny worker and its place. */
@@ -47,6 +50,7 @@ class TinyPlace {
       report: { stage: 'PROCESSING', uid, attempt, jobUid: `job ${++this.#started}` },
       forgotten: false,
       starts: 1,
+      log: Buffer.alloc(0),
     })
   }
 
@@ -83,6 +87,7 @@ function tinyWorker(
       incompletePolls: true,
       probeSend: true,
       identity: true,
+      readLog: true,
     },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
@@ -126,6 +131,22 @@ function tinyWorker(
       for (const job of jobs) {
         const found = place.find(name, job)
         if (found) found.forgotten = true
+      }
+    },
+    async *readLog(job, { signal, tailBytes, follow } = {}) {
+      if (tailBytes !== undefined) assertCount(tailBytes, 'tailBytes')
+      let at: number | undefined
+      for (;;) {
+        signal?.throwIfAborted()
+        begin()
+        const found = place.find(name, job)
+        if (found?.log === undefined) throw new SluiceError('SLUICE_ITEM_NOT_FOUND', 'no such log')
+        at ??= Math.max(0, found.log.length - (tailBytes ?? found.log.length))
+        const isOver = found.report.stage !== 'PROCESSING'
+        if (found.log.length > at) yield found.log.subarray(at)
+        at = found.log.length
+        if (follow !== true || isOver) return
+        await turn()
       }
     },
     async *watch(signal) {
@@ -172,6 +193,13 @@ export async function tinyHarness(): Promise<WorkerHarness> {
         found.report = { stage: how, uid, attempt, jobUid, exitCode }
       }
     },
+    writeLog: async (job, bytes) => {
+      for (const found of place.all(job)) found.log = Buffer.concat([found.log ?? Buffer.alloc(0), bytes])
+    },
+    loseLog: async (job) => {
+      for (const found of place.all(job)) found.log = undefined
+    },
+    exactLogs: true,
     hasJobUids: true,
     exitCodes: { SUCCESS: 0, FAIL: 3 },
     loseJob: async (job) => {

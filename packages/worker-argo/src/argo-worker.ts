@@ -16,6 +16,7 @@ import {
   type Logger,
   type PackageContext,
   type ProbeSample,
+  type ReadLogOptions,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
@@ -26,6 +27,7 @@ import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
 import { JobEnder } from './job-ender.js'
 import { JobKeeper } from './job-keeper.js'
+import { JobLog } from './job-log.js'
 import { JobLedger } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
 import { ParameterMaker } from './job-parameters.js'
@@ -39,6 +41,7 @@ import { SendProbe } from './send-probe.js'
 import { systemClock } from './system-clock.js'
 import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
+import type { Workflow } from './workflow.js'
 import { WorkflowReader } from './workflow-reader.js'
 import { WorkflowWatch } from './workflow-watch.js'
 
@@ -57,6 +60,7 @@ const SUPPORTS = {
   incompletePolls: true,
   probeSend: true,
   identity: true,
+  readLog: true,
 } as const
 
 /**
@@ -89,6 +93,7 @@ interface WorkerParts {
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
+  readonly clock: Clock
   readonly check: () => Promise<number>
 }
 
@@ -238,6 +243,44 @@ export class ArgoWorker implements Worker {
     )
   }
 
+  /**
+   * The lines of the container `main` of all pods of the workflow, as Kubernetes has them, each with a line break; where there are several pods, each line begins
+   * with its pod's name. Argo hands logs on as lines of text: bytes that aren't UTF-8 and carriage returns before a line break are lost. Kubernetes counts lines
+   * and not bytes: for `tailBytes` so many lines are asked for, and their last bytes given. `follow` goes on through streams that break [W-LOG-1].
+   *
+   * It takes the permissions `pods` watch and list and `pods/log` get; without the last one the server answers as if there were no log.
+   *
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job without a workflow, and where its pods are gone: the message says where Argo archived the log
+   */
+  async *readLog(ref: JobRef, options: ReadLogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const job = this.#nameOf(ref)
+    const { api, settings, clock } = this.#parts
+    const { signal } = options
+    yield* new JobLog({
+      api,
+      settings,
+      clock,
+      job,
+      namespace: settings.namespace,
+      find: () => this.#findWhole(job),
+      ends: signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]),
+      assertGoing: () => {
+        signal?.throwIfAborted()
+        this.#assertOpen()
+      },
+    }).read(options)
+  }
+
+  /** With its nodes. It is only looked at: what polls know of the job stays as it is. */
+  async #findWhole(job: JobName): Promise<Workflow | undefined> {
+    const { reader, ledger, lookups } = this.#parts
+    this.#assertNotLimited(job, lookups.restMs)
+    const found = await withinCall(`look workflow ${job.workflow} up`, this.#limitMs, () =>
+      lookups.run(() => reader.find(job, ledger.seenOf(job))),
+    )
+    return found.kind === 'ours' ? found.workflow : undefined
+  }
+
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
   watch(signal: AbortSignal): AsyncIterable<undefined> {
     this.#assertOpen()
@@ -341,6 +384,7 @@ function partsOf(base: BaseParts): WorkerParts {
     settings,
     api,
     logger,
+    clock,
     ledger,
     keeper,
     reader,

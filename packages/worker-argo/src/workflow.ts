@@ -7,6 +7,7 @@ const parameterSchema = z.object({ name: z.string(), value: z.unknown().optional
 const outputsSchema = z
   .object({
     parameters: z.array(parameterSchema).nullish(),
+    artifacts: z.array(z.object({ name: text })).nullish(),
     exitCode: text,
     result: text,
   })

@@ -11,7 +11,8 @@ for (const [version, via] of [
 ] as const) {
   testWorker(`Argo Workflows ${version}, via ${via}`, async () => {
     const archive = version === '4.1.2'
-    const bench = await ArgoBench.start({ version, archive, controller: { reconcileDelayMs: 1 } })
+    const controller = { reconcileDelayMs: 1, output: () => '' }
+    const bench = await ArgoBench.start({ version, archive, controller, watching: { logsEveryMs: 5 } })
     return new ArgoHarness(bench, via)
   })
 }
@@ -55,6 +56,14 @@ class ArgoHarness implements WorkerHarness {
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
     const { workflows } = this.#bench.server
     workflows.finish(this.#nameOf(job), { phase: how === 'SUCCESS' ? 'Succeeded' : 'Failed' })
+  }
+
+  async writeLog(job: JobRef, bytes: Uint8Array): Promise<void> {
+    this.#bench.server.workflows.writeLog(this.#nameOf(job), bytes)
+  }
+
+  async loseLog(job: JobRef): Promise<void> {
+    this.#bench.server.workflows.deletePods(this.#nameOf(job))
   }
 
   async starts(job: JobRef): Promise<number> {

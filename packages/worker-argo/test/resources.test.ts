@@ -99,7 +99,14 @@ function permissionsOf(role: string): readonly string[] {
 }
 
 const VERBS = ['create', 'get', 'list', 'watch', 'patch', 'update', 'delete']
-const RESOURCES = ['workflows', 'workflowtemplates', 'clusterworkflowtemplates', 'cronworkflows', 'pods']
+const RESOURCES = [
+  'workflows',
+  'workflowtemplates',
+  'clusterworkflowtemplates',
+  'cronworkflows',
+  'pods',
+  'pods/log',
+]
 const ALL = RESOURCES.flatMap((resource) => VERBS.map((verb) => `${verb} ${resource}`))
 
 const OF_SERVICE = permissionsOf('sluice')
@@ -167,21 +174,34 @@ describe('the roles', () => {
     expect(MORE.toSorted()).toEqual([
       'delete pods',
       'delete workflows',
+      'get pods/log',
+      'list pods',
       'patch workflows',
       'update workflows',
+      'watch pods',
     ])
     expect(await possible([])).toEqual([])
-    expect(await possible(MORE)).toEqual(['cancel', 'delete', 'retry'])
-    expect(await possible(MORE.filter((one) => one !== 'patch workflows'))).toEqual(['delete', 'retry'])
-    expect(await possible(MORE.filter((one) => one !== 'delete workflows'))).toEqual(['cancel', 'retry'])
+    expect(await possible(MORE)).toEqual(['cancel', 'delete', 'retry', 'log'])
+    expect(await possible(MORE.filter((one) => one !== 'patch workflows'))).toEqual([
+      'delete',
+      'retry',
+      'log',
+    ])
+    expect(await possible(MORE.filter((one) => one !== 'delete workflows'))).toEqual([
+      'cancel',
+      'retry',
+      'log',
+    ])
     for (const missing of ['update workflows', 'delete pods'])
-      expect(await possible(MORE.filter((one) => one !== missing))).toEqual(['cancel', 'delete'])
+      expect(await possible(MORE.filter((one) => one !== missing))).toEqual(['cancel', 'delete', 'log'])
+    for (const missing of ['watch pods', 'list pods', 'get pods/log'])
+      expect(await possible(MORE.filter((one) => one !== missing))).toEqual(['cancel', 'delete', 'retry'])
   })
 })
 
 /** What can be done with these permissions beside those of the service. */
 async function possible(more: readonly string[]): Promise<readonly string[]> {
-  const uses = { cancel, delete: deleteOne, retry: retryOne }
+  const uses = { cancel, delete: deleteOne, retry: retryOne, log: readLog }
   const done: string[] = []
   for (const [name, use] of Object.entries(uses)) {
     await permitting([...OF_SERVICE, ...more])
@@ -214,6 +234,20 @@ async function retryOne(): Promise<boolean> {
   const worker = await running({ retryInPlace: { on: ['failed'] } })
   bench.server.workflows.finish(bench.nameOf(jobOf('a')), { phase: 'Failed' })
   return (await worker.lookupJob(jobOf('a')))?.stage === 'PROCESSING'
+}
+
+async function readLog(): Promise<boolean> {
+  const worker = await running()
+  bench.server.workflows.finish(bench.nameOf(jobOf('a')), { phase: 'Failed' })
+  try {
+    let bytes = 0
+    for await (const chunk of worker.readLog(jobOf('a'))) bytes += chunk.length
+    return bytes > 0
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_WORKER_DENIED') || isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND'))
+      return false
+    throw error
+  }
 }
 
 async function running(options: Partial<ArgoWorkerOptions> = {}) {

@@ -8,6 +8,7 @@ export type DummyCall =
   | 'cancelJob'
   | 'forgetJobs'
   | 'probeSend'
+  | 'readLog'
   | 'check'
 
 /** What the dummy answers for one item, again and again. */

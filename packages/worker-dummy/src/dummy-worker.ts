@@ -10,11 +10,13 @@ import {
   type JobSpec,
   type JsonValue,
   type ProbeSample,
+  type ReadLogOptions,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
 import { DummyFaults, type DummyCall, type FaultOptions, type ItemTrouble } from './dummy-faults.js'
 import { optionsSchema, type DummyWorkerOptions } from './dummy-options.js'
+import { readJobLog } from './job-log.js'
 import { jobFate, type JobRule } from './job-rule.js'
 import { JobStore, type DummyJob } from './job-store.js'
 
@@ -147,6 +149,20 @@ export class DummyWorker implements Worker {
     }
   }
 
+  /** What was written by {@link DummyWorker.writeLog}, byte by byte [W-LOG-1]. */
+  async *readLog(job: JobRef, options: ReadLogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    await this.#begin('readLog', job.id)
+    yield* readJobLog(options, {
+      job,
+      closing: this.#closing.signal,
+      assertOpen: () => this.#assertOpen('readLog'),
+      find: () => this.#store.find(this.name, job),
+      isOver: (known) => this.#report(known).stage !== 'PROCESSING',
+      listen: (listener) => this.#store.listen(listener),
+      endsByItself: this.#rule !== undefined,
+    })
+  }
+
   async check(): Promise<void> {
     await this.#begin('check')
   }
@@ -182,6 +198,25 @@ export class DummyWorker implements Worker {
    */
   beginJob(id: string): void {
     this.#runningJob(id).pending = false
+    this.#store.ring()
+  }
+
+  /**
+   * Lets the job of an item that runs write so much more to its log.
+   *
+   * @param job which of them; default the one that was sent last
+   * @throws TypeError when no such job of the item runs
+   */
+  writeLog(id: string, bytes: string | Uint8Array, job?: Pick<JobRef, 'uid' | 'attempt'>): void {
+    const running = this.#runningJob(id, job)
+    const before = running.log instanceof Buffer ? running.log : Buffer.alloc(0)
+    running.log = Buffer.concat([before, Buffer.from(bytes)])
+    this.#store.ring()
+  }
+
+  /** Takes the logs of an item's jobs away; the jobs stay known. */
+  loseLog(id: string): void {
+    for (const job of this.#store.known()) if (job.queue === this.name && job.id === id) job.log = 'gone'
     this.#store.ring()
   }
 
@@ -317,6 +352,7 @@ const SUPPORTS: WorkerSupports = {
   pending: true,
   incompletePolls: true,
   probeSend: true,
+  readLog: true,
 }
 
 function present(jobUid: string | undefined): Pick<JobReport, 'jobUid'> {

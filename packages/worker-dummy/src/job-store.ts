@@ -8,6 +8,8 @@ export interface DummyJob extends JobRef {
   jobUid?: string
   /** What keeps it from beginning, by hand; `false`: it was let go; absent: only a rule knows. */
   pending?: string | false
+  /** What it wrote, by hand; `gone`: it was lost. */
+  log?: Buffer | 'gone'
   /** How it ended by hand; absent while it runs, or while only a rule knows. */
   report?: JobReport
 }

@@ -32,6 +32,11 @@ function harness(): WorkerHarness {
       const exitCode = how === 'SUCCESS' ? 0 : 3
       ownerOf(job).settleJob(job.id, { stage: how, message: how, exitCode }, job)
     },
+    async writeLog(job, bytes) {
+      ownerOf(job).writeLog(job.id, bytes, job)
+    },
+    loseLog: async (job) => new DummyWorker({ name: 'contract', store }).loseLog(job.id),
+    exactLogs: true,
     hasJobUids: true,
     exitCodes: { SUCCESS: 0, FAIL: 3 },
     loseJob: async (job) => ownerOf(job).loseJob(job.id),

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import type { FailureClass, JobReport, JsonValue } from '@sluice/core'
 import type { Claim } from './claim.js'
@@ -68,6 +69,7 @@ function detailsOf({ place, claim, ending, endedAt }: EndedJob): JsonValue {
   return {
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(signal === undefined ? {} : { signal }),
+    host: hostname(),
     stdoutFile: place.stdout,
     stderrFile: place.stderr,
     outputDir: place.output,

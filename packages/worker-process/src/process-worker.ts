@@ -15,6 +15,7 @@ import {
   type JobSpec,
   type JsonValue,
   type ProbeSample,
+  type ReadLogOptions,
   type Worker,
   type WorkerSupports,
   type WorkerUse,
@@ -31,13 +32,14 @@ import { Doorbell } from './doorbell.js'
 import { archiveJob, sweepPreparing } from './job-archive.js'
 import type { NewJob } from './job-file.js'
 import { JobFollower } from './job-follower.js'
+import { readJobLog } from './job-log.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
 import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { fileError, isNoRoom } from './process-errors.js'
-import { systemProcessTable } from './process-table.js'
+import { systemProcessTable, type ProcessTable } from './process-table.js'
 import { absentAsUndefined, readRecord, writeOnce } from './record.js'
 import { Room, freeRoom, freeText, needText, roomForJobs } from './room.js'
 
@@ -48,6 +50,7 @@ const SUPPORTS: WorkerSupports = {
   watch: true,
   probeSend: true,
   incompletePolls: true,
+  readLog: true,
   // A local disk answers, and nothing here waits for a job.
   longestCallMs: 60_000,
 }
@@ -81,6 +84,7 @@ interface WorkerParts {
   readonly settings: ProcessWorkerSettings
   readonly layout: Layout
   readonly bootId: string
+  readonly table: ProcessTable
   readonly doorbell: Doorbell
   readonly runner: JobRunner
   readonly stopper: JobStopper
@@ -131,7 +135,17 @@ export class ProcessWorker implements Worker {
       const oomKills = await OomKills.open()
       const onLeft = (): void => void setTimeout(doorbell.ring, LEFT_AGAIN_MS).unref()
       const follower = new JobFollower({ ...shared, table, runner, stopper, room, oomKills, reading, onLeft })
-      return new ProcessWorker({ ...shared, identity, doorbell, runner, stopper, follower, room, logger })
+      return new ProcessWorker({
+        ...shared,
+        table,
+        identity,
+        doorbell,
+        runner,
+        stopper,
+        follower,
+        room,
+        logger,
+      })
     } catch (error) {
       throw fileError(error, `open the folder ${layout.root}`)
     }
@@ -199,6 +213,31 @@ export class ProcessWorker implements Worker {
     const { layout, settings } = this.#parts
     await this.#onDisk('forget jobs', async () => {
       await pMap(places, (place) => archiveJob(layout, place, settings.keepOutputs), { concurrency: 16 })
+    })
+  }
+
+  /**
+   * All of the job's stdout, then all of its stderr, byte by byte, as the supervisor keeps them in `dir`; nothing tells how the two were interleaved. With
+   * `follow` each as it grows. `tailBytes` counts from the end of stderr back into stdout. They are kept as `keepOutputs` says [W-LOG-1].
+   *
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that is not under this `dir`, such as one of another machine, and once its outputs are removed
+   */
+  async *readLog(job: JobRef, options: ReadLogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const { layout, settings, bootId, table } = this.#parts
+    const { signal } = options
+    yield* readJobLog(options, {
+      job,
+      place: this.#place(job),
+      layout,
+      settings,
+      bootId,
+      table,
+      ends: signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]),
+      assertGoing: () => {
+        signal?.throwIfAborted()
+        this.#assertOpen()
+      },
+      onDisk: (act) => this.#onDisk('read the log of a job', act),
     })
   }
 

@@ -46,7 +46,8 @@ testWorker('a local process', async () => new ProcessHarness(new WorkerBench()),
 
 /** The command counts its start and waits at a pipe until it is told how to end. */
 const SCRIPT =
-  '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; mkfifo "$SLUICE_OUTPUT_DIR/gate"; read -r how < "$SLUICE_OUTPUT_DIR/gate"; [ "$how" = SUCCESS ]'
+  '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; cd "$SLUICE_OUTPUT_DIR"; mkfifo gate; ' +
+  'while read -r how < gate; [ "$how" = WRITE ]; do cat write; mv write written; done; [ "$how" = SUCCESS ]'
 
 function without(what: keyof typeof lacking): Pick<ObstructedWorker, 'obstruct' | 'restore'> {
   const set = (value: boolean) => async () => {
@@ -83,16 +84,26 @@ class ProcessHarness implements WorkerHarness {
   }
 
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
+    await writeFile(await this.#gate(job), `${how}\n`)
     const place = await this.#place(job)
     if (place === undefined) throw new Error(`no such job: ${JSON.stringify(job)}`)
-    const gate = join(place.output, 'gate')
-    await eventually(
-      'the job waits at its gate',
-      async () => (await stat(gate).catch(() => undefined)) !== undefined,
-    )
-    await writeFile(gate, `${how}\n`)
     await eventually('it has ended', async () => (await readdir(join(place.ended, '..'))).includes(place.key))
     await this.#untilGone(place)
+  }
+
+  readonly exactLogs = true
+
+  async writeLog(job: JobRef, bytes: Uint8Array): Promise<void> {
+    const gate = await this.#gate(job)
+    const { output } = (await this.#place(job)) ?? { output: '' }
+    await writeFile(join(output, 'write'), bytes)
+    await writeFile(gate, 'WRITE\n')
+    await eventually('it has written', async () => !(await readdir(output)).includes('write'))
+  }
+
+  async loseLog(job: JobRef): Promise<void> {
+    const worker = await this.#bench.open({ ...this.#options('contract'), keepOutputs: 'none' })
+    await worker.forgetJobs([job])
   }
 
   readonly hasJobUids = true
@@ -155,6 +166,17 @@ class ProcessHarness implements WorkerHarness {
   close(): Promise<void> {
     Object.assign(lacking, { processes: false, inodes: false })
     return this.#bench.close()
+  }
+
+  async #gate(job: JobRef): Promise<string> {
+    const place = await this.#place(job)
+    if (place === undefined) throw new Error(`no such job: ${JSON.stringify(job)}`)
+    const gate = join(place.output, 'gate')
+    await eventually(
+      'the job waits at its gate',
+      async () => (await stat(gate).catch(() => undefined)) !== undefined,
+    )
+    return gate
   }
 
   async #untilGone(place: JobPlace): Promise<void> {

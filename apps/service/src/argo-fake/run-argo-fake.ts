@@ -12,6 +12,7 @@ import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
 import { LiveView } from '../progress/live-view.js'
 import { countText } from '../progress/progress-text.js'
+import { factsOf, introduction } from './introduction.js'
 import { randomOutcome } from './random-outcome.js'
 import { readTemplates } from './template-file.js'
 
@@ -36,13 +37,9 @@ export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext)
   const signal = context.interrupted()
   const server = await start(flags, templates)
   try {
-    const facts = {
-      url: server.url,
-      namespace: flags.namespace,
-      token: flags.token,
-      templates: names(templates),
-    }
-    context.output.print(() => introduction(facts), facts)
+    const { namespace, token } = flags
+    const facts = { url: server.url, namespace, token, templates }
+    context.output.print(() => introduction(facts), factsOf(facts))
     await show(server, context, signal)
   } finally {
     await server.close()
@@ -82,7 +79,7 @@ async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): 
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (code === 'EADDRINUSE') {
       throw new CommandError(
-        'CONFLICT',
+        'INVALID',
         `Port ${port} of ${host} is taken. Choose another: --port 0 takes any free one`,
       )
     }
@@ -94,33 +91,6 @@ async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): 
     }
     throw error
   }
-}
-
-interface Facts {
-  readonly url: string
-  readonly namespace: string
-  readonly token: string
-  readonly templates: readonly string[]
-}
-
-function names(templates: readonly ArgoTemplate[]): string[] {
-  return templates.map(({ metadata }) => metadata.name)
-}
-
-function introduction({ url, namespace, token, templates }: Facts): string {
-  return `A stand-in for Argo Workflows listens on ${url}. Nothing real runs in it. Ctrl-C ends it, and all that it knows.
-Templates: ${templates.join(', ')}
-
-To try it, in sluice.config.yaml:
-
-worker:
-  package: argo
-  name: default
-  baseUrl: ${url}
-  namespace: ${namespace}
-  template: ${templates[0] ?? ''}
-  token: ${token}
-`
 }
 
 async function show(server: ArgoServer, { output }: CommandContext, signal: AbortSignal): Promise<void> {

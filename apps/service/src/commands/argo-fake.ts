@@ -10,8 +10,12 @@ const EXAMPLES = [
 
 const NOTES = `
 A stand-in for an Argo Server with Kubernetes behind it, to try a configuration without a cluster: it speaks the API as Argo
-does, and nothing real runs. Workflows end by the parameters of the template: \`seconds\` (default 1) and \`mode\` (succeed, fail,
-error, hang). What it knows is in memory, and gone when it ends.`
+does, and nothing real runs. It prints a configuration to copy, and the commands to try it with. Workflows end by the parameters of
+the test template: \`item\` (needed; any text), \`seconds\` (default 1) and \`mode\` (succeed, fail, error, hang), as in
+
+  $ sluice put hello '{"item": "hello", "seconds": 2, "mode": "succeed"}'
+
+What it knows is in memory, and gone when it ends.`
 
 /** Minors by the release of each that the fake behaves as. */
 const VERSIONS = {
@@ -42,7 +46,7 @@ export function registerArgoFake(program: Program, context: CommandContext): voi
     .option('--fail-rate <share>', 'the share of workflows that fail, whatever their mode', share, 0)
     .option('--archive', 'keep finished workflows in an archive')
     .addHelpText('after', NOTES)
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT']))
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID']))
     .action(async (options) => {
       const { runArgoFake } = await import('../argo-fake/run-argo-fake.js')
       await runArgoFake({ ...options, argoVersion: VERSIONS[options.argoVersion] }, context)

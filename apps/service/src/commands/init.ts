@@ -65,14 +65,25 @@ const SETTINGS: Readonly<Record<ExampleChoice['queue'] | ExampleChoice['worker']
   argo: ['worker.baseUrl', 'worker.namespace', 'worker.template', 'the variable ARGO_TOKEN'],
 }
 
+/** What the command, or the template, of the example takes. */
+const EXAMPLE_BODIES: Readonly<Record<ExampleChoice['worker'], string>> = {
+  process: `{"path": "${FILE}"}`,
+  argo: '{"item": "hello", "seconds": 2}',
+}
+
+const BODY_NOTES: Readonly<Record<ExampleChoice['worker'], string>> = {
+  process: '',
+  argo: 'its fields are the parameters of the template; ',
+}
+
 function nextSteps({ queue, worker }: ExampleChoice): string {
   const settings = [...SETTINGS[queue], ...SETTINGS[worker]]
   const steps = [
     `Install what it names:  npm install @sluice/queue-${queue === 's3' ? 's3' : 'sql'} @sluice/worker-${worker}`,
     ...(settings.length === 0 ? [] : [`Set what is yours:      ${settings.join(', ')}`]),
     'Try what is set:        npx sluice check',
-    `Put work in:            npx sluice put hello '{"path": "${FILE}"}'
-                             (or a whole list: npx sluice load manifest.jsonl)`,
+    `Put work in:            npx sluice put hello '${EXAMPLE_BODIES[worker]}'
+                             (${BODY_NOTES[worker]}or a whole list: npx sluice load manifest.jsonl)`,
     'Run it:                 npx sluice run --until-empty',
     'Look:                   npx sluice show hello',
   ]

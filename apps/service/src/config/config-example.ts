@@ -55,7 +55,7 @@ worker:
   package: argo
   baseUrl: https://argo.example.org # of the Argo Server
   namespace: argo
-  template: my-workflow-template
+  template: test-workflow-template # or your own; this one is in resources/ of @sluice/worker-argo, and in \`sluice argo-fake\`
   token: { env: ARGO_TOKEN }
   # parameters: { path: $.file.path } # by default the fields of the body, by name
 `,

@@ -17,6 +17,7 @@ import {
 import type { JsonObject } from './argo-workflow.js'
 import { createWorkflow, submitWorkflow } from './create-operations.js'
 import { listArchivedWorkflows, listWorkflows } from './list-operations.js'
+import { readLogQuery, type LogQuery } from './log-query.js'
 import type { ArgoOperation } from './operation.js'
 import type { ArgoParts, OperationContext } from './operation-context.js'
 import {
@@ -31,7 +32,15 @@ import type { Replica } from './replica.js'
 import type { ArgoRequest } from './request.js'
 import { readWatchQuery, type WatchQuery } from './watch-query.js'
 
-type Plain = Exclude<ArgoOperation, 'WatchWorkflows' | 'Page' | 'Unknown'>
+type Plain = Exclude<ArgoOperation, Streamed | 'Page' | 'Unknown'>
+
+/** What is answered in many pieces. */
+type Streamed = 'WatchWorkflows' | 'WorkflowLogs'
+
+/** Whether an operation is answered by a stream. */
+export function isStreamed(operation: ArgoOperation): operation is Streamed {
+  return operation === 'WatchWorkflows' || operation === 'WorkflowLogs'
+}
 
 const OPERATIONS: Readonly<Record<Plain, (context: OperationContext) => JsonObject>> = {
   SubmitWorkflow: submitWorkflow,
@@ -80,7 +89,7 @@ export class ArgoCore {
     try {
       if (operation === 'Unknown') throw new ArgoRefusal(12, 'Not Implemented')
       const caller = parts.access.callerOf(request.headers)
-      if (operation === 'WatchWorkflows') throw new TypeError('A watch is not answered in one piece')
+      if (isStreamed(operation)) throw new TypeError('A stream is not answered in one piece')
       return okAnswer(OPERATIONS[operation]({ parts, request, caller, replica }), parts.rules.version)
     } catch (error) {
       if (error instanceof ArgoRefusal) return errorAnswer(error.grpcCode, error.message)
@@ -90,11 +99,20 @@ export class ArgoCore {
 
   /** Opens a watch, or says why not in the way of streams. */
   watch(request: ArgoRequest, replica: Replica): WatchQuery | ArgoAnswer {
+    return this.#opened(request, replica, readWatchQuery)
+  }
+
+  /** The same for a log. */
+  log(request: ArgoRequest, replica: Replica): LogQuery | ArgoAnswer {
+    return this.#opened(request, replica, readLogQuery)
+  }
+
+  #opened<T>(request: ArgoRequest, replica: Replica, read: (context: OperationContext) => T): T | ArgoAnswer {
     const { parts } = this
     parts.controller.catchUp()
     try {
       const caller = parts.access.callerOf(request.headers)
-      return readWatchQuery({ parts, request, caller, replica })
+      return read({ parts, request, caller, replica })
     } catch (error) {
       if (!(error instanceof ArgoRefusal)) throw error
       return streamRefusal(request.headers, error.grpcCode, error.message)

@@ -6,6 +6,7 @@ import { Replica } from './replica.js'
 import { RequestHandler, type EndpointParts, type OnArgoRequest } from './request-handler.js'
 import type { ArgoRequest } from './request.js'
 import { RequestLog, type ArgoTraffic, type LoggedArgoRequest } from './request-log.js'
+import type { LogStream } from './log-stream.js'
 import type { WatchStream } from './watch-stream.js'
 
 /** How an endpoint behaves. */
@@ -119,6 +120,11 @@ export class ArgoEndpoint {
   /** The watches that are open here, oldest first. */
   get watches(): readonly WatchStream[] {
     return [...this.#handler.watches]
+  }
+
+  /** The logs that are being read here, oldest first. */
+  get logStreams(): readonly LogStream[] {
+    return [...this.#handler.logStreams]
   }
 
   /** Forgets counts and log, not the numbers of requests. */

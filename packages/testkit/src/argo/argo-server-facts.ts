@@ -3,6 +3,7 @@ import { actionFacts } from './facts/action-facts.js'
 import { argumentFacts } from './facts/argument-facts.js'
 import { createFacts } from './facts/create-facts.js'
 import { endingFacts } from './facts/ending-facts.js'
+import { logFacts } from './facts/log-facts.js'
 import { listFacts } from './facts/list-facts.js'
 import { phaseFacts } from './facts/phase-facts.js'
 import { referencingFacts } from './facts/referencing-facts.js'
@@ -19,6 +20,7 @@ export const argoServerFacts: readonly ArgoFact[] = [
   ...phaseFacts,
   ...listFacts,
   ...watchFacts,
+  ...logFacts,
   ...actionFacts,
   ...referencingFacts,
   ...endingFacts,

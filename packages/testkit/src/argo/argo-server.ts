@@ -11,6 +11,7 @@ import { defaultControllerSettings, type ControllerSettings } from './controller
 import { Names } from './names.js'
 import { perOperation, type ArgoOperation } from './operation.js'
 import { Operator } from './operator.js'
+import { PodLogs } from './pod-logs.js'
 import { RateLimit } from './rate-limit.js'
 import type { EndpointParts } from './request-handler.js'
 import type { ArgoTraffic } from './request-log.js'
@@ -20,7 +21,7 @@ import { systemClock } from './system-clock.js'
 import { Templates, type ArgoTemplate } from './templates.js'
 import { testTemplates } from './test-templates.js'
 import { transportError } from './trouble.js'
-import type { WatchSettings } from './watch-stream.js'
+import type { WatchSettings } from './stream-reply.js'
 import { WorkflowsByHand } from './workflows-by-hand.js'
 
 /** What can be chosen of a server; everything has a default. */
@@ -57,7 +58,7 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly archiveTtlMs?: number
   /** Requests a second, over all; Argo's default is 1,000. Default a million. */
   readonly apiRateLimit?: number
-  /** How watches go. */
+  /** How watches, and logs that are read, go. */
   readonly watching?: Partial<WatchSettings>
   /**
    * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
@@ -231,7 +232,12 @@ export async function startArgoServer(options: ArgoServerOptions = {}): Promise<
     core: new ArgoCore(partsOf(options, { clock, access, namespace })),
     clock,
     rateLimit: new RateLimit(options.apiRateLimit ?? 1_000_000),
-    watching: { keepaliveMs: 15_000, chunkBytes: Number.POSITIVE_INFINITY, ...options.watching },
+    watching: {
+      keepaliveMs: 15_000,
+      chunkBytes: Number.POSITIVE_INFINITY,
+      logsEveryMs: 1_000,
+      ...options.watching,
+    },
   }
   return new ArgoServer(parts, await ArgoEndpoint.open(parts, options), { namespace, token })
 }
@@ -252,6 +258,7 @@ function partsOf(
     cluster,
     archive,
     templates,
+    pods: new PodLogs(cluster, now, () => settings.output),
     controller: new Controller({ settings, clock, cluster, archive, templates, rules }),
     access,
     names: new Names(options.seed ?? 1),

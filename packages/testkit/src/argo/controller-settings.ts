@@ -1,6 +1,7 @@
 import type { ArgoWorkflow } from './argo-workflow.js'
 import type { KubeletVersion } from './kubelet.js'
 import { outcomeByParameters, type OutcomeRule } from './outcome.js'
+import { outputByParameters, type OutputRule } from './pod-logs.js'
 import type { TemplateReferencing } from './template-referencing.js'
 
 /** How the controller goes about it; all of it can be changed later. */
@@ -11,6 +12,8 @@ export interface ControllerSettings {
   parallelism: number
   /** How each one goes. Default {@link outcomeByParameters}. */
   outcome: OutcomeRule
+  /** What its main program writes. Default as the test template has it. */
+  output: OutputRule
   /** Ms from a workflow's end until the archive has it. Default 0. */
   archiveLagMs: number
   /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
@@ -33,6 +36,7 @@ export const defaultControllerSettings: ControllerSettings = {
   reconcileDelayMs: 50,
   parallelism: Number.POSITIVE_INFINITY,
   outcome: outcomeByParameters,
+  output: outputByParameters,
   archiveLagMs: 0,
   archiveOverlapMs: 0,
   terminatedWaiter: 'at-once',

@@ -7,6 +7,7 @@ import { decoded, type Shape } from './body-shape.js'
 import type { Cluster } from './cluster.js'
 import type { Controller } from './controller.js'
 import type { Names } from './names.js'
+import type { PodLogs } from './pod-logs.js'
 import type { Replica } from './replica.js'
 import type { ArgoRequest } from './request.js'
 import type { ArgoRules } from './rules.js'
@@ -19,6 +20,7 @@ export interface ArgoParts {
   readonly archive: Archive
   readonly templates: Templates
   readonly controller: Controller
+  readonly pods: PodLogs
   readonly access: Access
   readonly names: Names
   readonly namespaces: ReadonlySet<string>

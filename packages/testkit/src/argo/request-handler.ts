@@ -2,15 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '@sluice/core'
 import { bodyOf, drop, headersOf, settlement } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
-import type { ArgoCore } from './argo-core.js'
+import { isStreamed, type ArgoCore } from './argo-core.js'
 import { sendAnswer, sendBeginning, sendTrickle, type Exchange } from './exchange.js'
 import type { ArgoFault } from './fault.js'
+import { LogStream } from './log-stream.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Replica } from './replica.js'
 import { parseRequest, type ArgoRequest } from './request.js'
 import type { RequestLog } from './request-log.js'
 import { troubleAnswer } from './trouble.js'
-import { WatchStream, type WatchSettings } from './watch-stream.js'
+import { StreamReply, type WatchSettings } from './stream-reply.js'
+import { WatchStream } from './watch-stream.js'
 
 /** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
 export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>
@@ -30,6 +32,7 @@ export class RequestHandler {
   crashed = false
   basePath = ''
   readonly watches = new Set<WatchStream>()
+  readonly logStreams = new Set<LogStream>()
   readonly #parts: EndpointParts
   readonly #replica: Replica
   readonly #log: RequestLog
@@ -109,7 +112,9 @@ export class RequestHandler {
   }
 
   #complete(exchange: Exchange): void {
-    if (exchange.request.operation === 'WatchWorkflows') this.#watch(exchange)
+    const { operation } = exchange.request
+    if (operation === 'WatchWorkflows') this.#watch(exchange)
+    else if (operation === 'WorkflowLogs') this.#sendLog(exchange)
     else sendAnswer(exchange, this.#apply(exchange))
   }
 
@@ -135,7 +140,7 @@ export class RequestHandler {
 
   #rewrite(exchange: Exchange, { request, answer }: ArgoFault & { do: 'rewrite' }): void {
     const changed = { ...exchange, request: request?.(exchange.request) ?? exchange.request }
-    if (answer === undefined || changed.request.operation === 'WatchWorkflows') return this.#complete(changed)
+    if (answer === undefined || isStreamed(changed.request.operation)) return this.#complete(changed)
     sendAnswer(changed, answer(this.#apply(changed), changed.request))
   }
 
@@ -151,22 +156,40 @@ export class RequestHandler {
   }
 
   #watch(exchange: Exchange): void {
-    const { core, clock, watching } = this.#parts
-    const { reply, request, entry, log } = exchange
-    if (reply.destroyed) return
-    const opened = core.watch(request, this.#replica)
+    const { core, clock } = this.#parts
+    if (exchange.reply.destroyed) return
+    const opened = core.watch(exchange.request, this.#replica)
     if ('status' in opened) return sendAnswer(exchange, opened)
-    const type = opened.events ? 'text/event-stream' : 'application/json'
-    const stream = new WatchStream({
+    const stream = new WatchStream(opened, this.#streamReply(exchange, opened.events))
+    this.#keep(this.watches, stream, exchange)
+    stream.follow(core.parts.cluster, clock)
+  }
+
+  #sendLog(exchange: Exchange): void {
+    const { core, clock } = this.#parts
+    if (exchange.reply.destroyed) return
+    const opened = core.log(exchange.request, this.#replica)
+    if ('status' in opened) return sendAnswer(exchange, opened)
+    const stream = new LogStream(opened, this.#streamReply(exchange, opened.events))
+    this.#keep(this.logStreams, stream, exchange)
+    const { cluster, pods } = core.parts
+    stream.send({ cluster, pods, clock })
+  }
+
+  #streamReply({ reply, entry, log, headers }: Exchange, events: boolean): StreamReply {
+    const type = events ? 'text/event-stream' : 'application/json'
+    return new StreamReply({
       reply,
-      query: opened,
-      settings: watching,
-      headers: { ...exchange.headers, 'content-type': type, 'x-content-type-options': 'nosniff' },
+      events,
+      settings: this.#parts.watching,
+      headers: { ...headers, 'content-type': type, 'x-content-type-options': 'nosniff' },
       onBytes: (count) => log.answered(entry, count),
     })
+  }
+
+  #keep<T>(open: Set<T>, stream: T, { entry, reply }: Exchange): void {
     entry.status = 200
-    this.watches.add(stream)
-    reply.once('close', () => this.watches.delete(stream))
-    stream.follow(core.parts.cluster, clock)
+    open.add(stream)
+    reply.once('close', () => open.delete(stream))
   }
 }

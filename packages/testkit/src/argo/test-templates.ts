@@ -12,7 +12,9 @@ const MAIN: JsonObject = {
   container: {
     image: 'busybox:1.37',
     command: ['sh', '-c'],
-    args: ['sleep "$SECONDS_TO_RUN"; [ "$MODE" = succeed ]'],
+    args: [
+      'echo "working on $ITEM for $SECONDS_TO_RUN s"; sleep "$SECONDS_TO_RUN"; [ "$MODE" = succeed ] || { echo "told to fail" >&2; exit 1; }',
+    ],
     env: [
       { name: 'ITEM', value: '{{workflow.parameters.item}}' },
       { name: 'MODE', value: '{{workflow.parameters.mode}}' },

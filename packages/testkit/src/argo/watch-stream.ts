@@ -1,10 +1,9 @@
-import type { ServerResponse } from 'node:http'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock } from '@sluice/core'
-import { statusOf, streamError } from './answer.js'
+import { streamError } from './answer.js'
 import { asObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
 import { goJson } from './go-json.js'
+import type { StreamReply } from './stream-reply.js'
 import type { WatchQuery } from './watch-query.js'
 import { cleanedWorkflow, shown } from './workflow-view.js'
 import { withZeroFields } from './field-cleaner.js'
@@ -15,14 +14,6 @@ import { withZeroFields } from './field-cleaner.js'
  * the middle of a frame (`cut-frame`).
  */
 export type WatchEnd = 'eof' | 'too-old' | 'too-large' | 'hydrate' | 'close' | 'reset' | 'cut-frame'
-
-/** How watches go; all of it can be changed later and counts for those opened from then on. */
-export interface WatchSettings {
-  /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
-  keepaliveMs: number
-  /** Frames are sent in pieces of so many bytes. Default whole. */
-  chunkBytes: number
-}
 
 /** The minute after which Kubernetes sends a bookmark. */
 const BOOKMARK_MS = 60_000
@@ -36,45 +27,28 @@ const ERRORS: Readonly<Record<'eof' | 'too-old' | 'too-large' | 'hydrate', reado
 
 /** One open watch. */
 export class WatchStream {
-  readonly #reply: ServerResponse
   readonly #query: WatchQuery
-  readonly #settings: WatchSettings
-  readonly #headers: Readonly<Record<string, string>>
-  readonly #onBytes: (count: number) => void
-  readonly #over = new AbortController()
-  #pieces: Buffer[] = []
-  #draining = false
-  #stalled = false
-  #bytes = 0
+  readonly #wire: StreamReply
 
-  constructor(parts: {
-    readonly reply: ServerResponse
-    readonly query: WatchQuery
-    readonly settings: WatchSettings
-    readonly headers: Readonly<Record<string, string>>
-    readonly onBytes: (count: number) => void
-  }) {
-    this.#reply = parts.reply
-    this.#query = parts.query
-    this.#settings = { ...parts.settings }
-    this.#headers = parts.headers
-    this.#onBytes = parts.onBytes
-    parts.reply.once('close', () => this.#over.abort())
+  constructor(query: WatchQuery, wire: StreamReply) {
+    this.#query = query
+    this.#wire = wire
   }
 
   /** Whether it has ended, by whichever side. */
   get ended(): boolean {
-    return this.#over.signal.aborted
+    return this.#wire.ended
   }
 
   /** Bytes sent so far. */
   get bytes(): number {
-    return this.#bytes
+    return this.#wire.bytes
   }
 
   /** Sends what is there, and from then on every change. */
   follow(cluster: Cluster, clock: Clock): void {
-    const { revision, timeoutMs, bookmarks, events } = this.#query
+    const { revision, timeoutMs, bookmarks } = this.#query
+    const wire = this.#wire
     const missed = revision === 0 ? existing(cluster) : cluster.changesSince(revision)
     if (missed === undefined) {
       this.#endWith(3, `too old resource version: ${revision} (${cluster.revision})`)
@@ -82,33 +56,24 @@ export class WatchStream {
     }
     for (const change of missed) this.#tell(change)
     const stop = cluster.listen((change) => this.#tell(change))
-    this.#over.signal.addEventListener('abort', stop)
-    if (events) void this.#every(clock, this.#settings.keepaliveMs, () => this.#send(':\n'))
-    if (bookmarks) void this.#every(clock, BOOKMARK_MS, () => this.#sendBookmark(cluster.revision))
-    if (timeoutMs !== undefined) void this.#every(clock, timeoutMs, () => this.end('eof'))
+    wire.signal.addEventListener('abort', stop)
+    wire.keepAlive(clock)
+    if (bookmarks) void wire.every(clock, BOOKMARK_MS, () => this.#sendBookmark(cluster.revision))
+    if (timeoutMs !== undefined) void wire.every(clock, timeoutMs, () => this.end('eof'))
   }
 
   /** Ends it. */
   end(how: WatchEnd): void {
     if (this.ended) return
-    if (how === 'close') return this.#finish()
+    if (how === 'close') return this.#wire.finish()
     if (how !== 'reset' && how !== 'cut-frame') return this.#endWith(...ERRORS[how])
-    if (how === 'cut-frame') this.#send('data: {"result":{"type":"MODIFIED","object":{"metadata":{"na')
-    this.#cut()
+    if (how === 'cut-frame') this.#wire.send('data: {"result":{"type":"MODIFIED","object":{"metadata":{"na')
+    this.#wire.cut()
   }
 
   /** From now on nothing is sent, not even keepalives; the connection stays. What happens meanwhile is lost. */
   stall(): void {
-    this.#stalled = true
-  }
-
-  async #every(clock: Clock, ms: number, action: () => void): Promise<void> {
-    const { signal } = this.#over
-    for (;;) {
-      await clock.sleep(ms, signal)
-      if (signal.aborted) return
-      action()
-    }
+    this.#wire.stall()
   }
 
   #tell({ type, workflow, previous, revision }: WorkflowChange): void {
@@ -130,8 +95,7 @@ export class WatchStream {
   }
 
   #sendObject(type: string, object: JsonObject): void {
-    const text = goJson(this.#cleaned({ result: { type, object } }))
-    this.#send(this.#query.events ? `data: ${text} \n\n\n` : `${text}\n`)
+    this.#wire.sendFrame(goJson(this.#cleaned({ result: { type, object } })))
   }
 
   /** The list of `fields` is applied to the whole frame once more. */
@@ -140,53 +104,9 @@ export class WatchStream {
   }
 
   #endWith(grpcCode: number, message: string): void {
-    const { events, fields } = this.#query
-    const error = fields.keepsAll
-      ? streamError(grpcCode, message)
-      : goJson(fields.clean(JSON.parse(streamError(grpcCode, message))))
-    this.#send(events ? `data: ${error} \n\n` : error, statusOf(grpcCode))
-    this.#finish()
-  }
-
-  /** The headers go out with the first bytes. */
-  #send(text: string, status = 200): void {
-    if (this.ended || this.#stalled) return
-    if (!this.#reply.headersSent) this.#reply.writeHead(status, this.#headers)
-    const bytes = Buffer.from(text)
-    this.#bytes += bytes.length
-    this.#onBytes(bytes.length)
-    const size = Math.max(1, this.#settings.chunkBytes)
-    if (bytes.length <= size && !this.#draining) {
-      this.#reply.write(bytes)
-      return
-    }
-    for (let at = 0; at < bytes.length; at += size) this.#pieces.push(bytes.subarray(at, at + size))
-    if (!this.#draining) void this.#drain()
-  }
-
-  async #drain(): Promise<void> {
-    this.#draining = true
-    for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
-      this.#reply.write(piece)
-      await turn()
-    }
-    this.#draining = false
-    if (this.ended) this.#reply.end()
-  }
-
-  #finish(): void {
-    this.#over.abort()
-    if (this.#draining) return
-    if (!this.#reply.headersSent) this.#reply.writeHead(200, this.#headers)
-    this.#reply.end()
-  }
-
-  #cut(): void {
-    this.#over.abort()
-    // What was written before goes out first.
-    const { socket } = this.#reply
-    if (this.#reply.headersSent) this.#reply.write('', () => socket?.destroy())
-    else socket?.destroy()
+    const { fields } = this.#query
+    const error = streamError(grpcCode, message)
+    this.#wire.endWith(grpcCode, fields.keepsAll ? error : goJson(fields.clean(JSON.parse(error))))
   }
 }
 

@@ -97,6 +97,24 @@ export class WorkflowsByHand {
     return this.#parts.cluster.replace({ ...workflow, status: { ...workflow.status, progress, message } })
   }
 
+  /**
+   * One of its pods, by default its only one, writes so much more; each line is one of its log.
+   *
+   * @param from the pod, and of its containers which: default `main`
+   */
+  writeLog(
+    name: string,
+    bytes: string | Uint8Array,
+    from: { readonly pod?: string; readonly container?: string } = {},
+  ): void {
+    this.#parts.pods.write(this.#existing(name), bytes, from)
+  }
+
+  /** Its pods are deleted, as `podGC` does once they have ended, and their logs with them. */
+  deletePods(name: string): void {
+    this.#parts.pods.deletePods(this.#existing(name))
+  }
+
   /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
   holdUp(name: string, message: string): ArgoWorkflow {
     this.#parts.controller.holdUp(this.#existing(name), message)

@@ -73,6 +73,7 @@ export const stopCases: readonly WorkerCase[] = [
         ['forgetJobs', worker.forgetJobs?.([job])],
         ['check', worker.check?.()],
         ['probeSend', worker.probeSend?.({ id: 'b', body: harness.body() })],
+        ['readLog', worker.readLog && drain(worker.readLog(job))],
       ]
       const ends = calls.map(async ([name, call]) => {
         if (call !== undefined) await rejects(call, 'SLUICE_WORKER_CLOSED', `${name} after close`)

@@ -4,6 +4,7 @@ import type { ArgoMutant } from './mutants/argo-mutant.ts'
 import { createMutants } from './mutants/create-mutants.ts'
 import { endingMutants } from './mutants/ending-mutants.ts'
 import { listMutants } from './mutants/list-mutants.ts'
+import { logMutants } from './mutants/log-mutants.ts'
 import { phaseMutants } from './mutants/phase-mutants.ts'
 import { referencingMutants } from './mutants/referencing-mutants.ts'
 import { submitMutants } from './mutants/submit-mutants.ts'
@@ -19,6 +20,7 @@ export const argoMutants: readonly ArgoMutant[] = [
   ...phaseMutants,
   ...listMutants,
   ...watchMutants,
+  ...logMutants,
   ...actionMutants,
   ...referencingMutants,
   ...endingMutants,

@@ -1,0 +1,41 @@
+/** Longer than any sequence that a terminal knows, save those with a text of their own. */
+const MAX_SEQUENCE_CHARS = 256
+
+/** Control sequences by ECMA-48: CSI with its parameters, OSC with its text, and the others of two or three characters. */
+const SEQUENCE =
+  // oxlint-disable-next-line no-control-regex
+  /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)|\u001B[ -/]*[0-Z\\^-~]/gu
+
+/**
+ * Makes a log safe for a terminal, in pieces as it comes: control sequences are taken out, and all control characters but line breaks and tabs. What is no UTF-8
+ * becomes U+FFFD.
+ */
+export class TerminalText {
+  readonly #decoder = new TextDecoder()
+  /** The beginning of a sequence whose end has not come. */
+  #held = ''
+
+  push(bytes: Uint8Array): string {
+    const text = this.#held + this.#decoder.decode(bytes, { stream: true })
+    const at = unfinishedAt(text)
+    this.#held = text.slice(at)
+    return plain(text.slice(0, at))
+  }
+
+  /** What was held back. */
+  end(): string {
+    return plain(this.#held + this.#decoder.decode())
+  }
+}
+
+function unfinishedAt(text: string): number {
+  // Of the same length, without the sequences that are whole.
+  const rest = text.replaceAll(SEQUENCE, (sequence) => ' '.repeat(sequence.length))
+  // oxlint-disable-next-line no-control-regex
+  const at = rest.search(/[\u001B\u009B][^\n]*$/u)
+  return at < 0 || text.length - at > MAX_SEQUENCE_CHARS ? text.length : at
+}
+
+function plain(text: string): string {
+  return text.replaceAll(SEQUENCE, '').replaceAll(/[^\P{Cc}\n\t]/gu, '')
+}
