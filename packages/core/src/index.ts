@@ -90,6 +90,15 @@ export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } fro
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export { baseDirOf } from './package-entry.js'
+export type {
+  DropOutcome,
+  DropProgress,
+  DropQueueUse,
+  HeldLease,
+  ListQueuesUse,
+  StoredQueue,
+  StoredQueueState,
+} from './stored-queues.js'
 export type { PackageContext, QueuePackage, QueueUse, RoomNeed, WorkerPackage } from './package-entry.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'
