@@ -6,12 +6,14 @@ import { registerArgoFake } from './commands/argo-fake.js'
 import { registerCancel } from './commands/cancel.js'
 import { registerCheck } from './commands/check.js'
 import { registerDemo } from './commands/demo.js'
+import { registerDrop } from './commands/drop.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
 import { registerLoad } from './commands/load.js'
 import { registerLs } from './commands/ls.js'
 import { registerPause } from './commands/pause.js'
 import { registerPut } from './commands/put.js'
+import { registerQueues } from './commands/queues.js'
 import { registerRelease } from './commands/release.js'
 import { registerReport } from './commands/report.js'
 import { registerRequeue } from './commands/requeue.js'
@@ -43,6 +45,8 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerPause,
   registerResume,
   registerLimit,
+  registerQueues,
+  registerDrop,
   registerVerify,
   registerDemo,
   registerArgoFake,

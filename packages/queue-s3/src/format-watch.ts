@@ -34,18 +34,16 @@ export class FormatWatch {
   }
 
   /**
-   * One GET, beside other requests of a lease.
+   * One GET, beside other requests of a lease; and a LIST where it finds nothing.
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT for another layout than the queue was opened with
    */
   async look(patience: Patience): Promise<void> {
     const { layout, store } = this.#ground
     const beganAt = this.#now()
-    const settings = () => this.#ground.run(read(layout.settings()), patience)
-    // That it is gone is asked twice: what this process says then it says for good.
-    const found = (await settings()) ?? (await settings())
+    const found = await this.#ground.run(read(layout.settings()), patience)
     // Unreadable: that is no newer version, and what it costs others is for them to say.
-    const why = found === undefined ? GONE : refusalOf(found.content)
+    const why = found === undefined ? await this.#whyAbsent(patience) : refusalOf(found.content)
     if (why === undefined) {
       this.#lookedAt = Math.max(this.#lookedAt, beganAt)
       return
@@ -65,6 +63,13 @@ export class FormatWatch {
     if (this.#now() - this.#lookedAt < LOOK_EVERY_MS) return
     this.#looking ??= this.look(patience).finally(() => (this.#looking = undefined))
     await this.#looking
+  }
+
+  /** A listing has to say so, too: what this process refuses then it refuses for good. */
+  async #whyAbsent(patience: Patience): Promise<string | undefined> {
+    const { layout, store } = this.#ground
+    const page = await store.list({ prefix: layout.settings(), max: 1 }, patience)
+    return page.objects.some(({ key }) => key === layout.settings()) ? undefined : GONE
   }
 
   #now(): number {
