@@ -20,6 +20,7 @@ import { registerRequeue } from './commands/requeue.js'
 import { registerResume } from './commands/resume.js'
 import { registerRm } from './commands/rm.js'
 import { registerRun } from './commands/run.js'
+import { registerS3Fake } from './commands/s3-fake.js'
 import { registerShow } from './commands/show.js'
 import { registerStatus } from './commands/status.js'
 import { registerSweep } from './commands/sweep.js'
@@ -50,6 +51,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerVerify,
   registerDemo,
   registerArgoFake,
+  registerS3Fake,
 ]
 
 /** What the program says of itself, and where. */

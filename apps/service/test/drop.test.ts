@@ -39,7 +39,9 @@ test('it removes the queue whose name was typed, and no other; the list shows wh
     err: '',
   })
   const json = await box.run(['queues', '--json'])
-  expect(json.out.split('\n').map((line) => JSON.parse(line))).toMatchObject([{ name: 'other', state: 'ready' }])
+  expect(json.out.split('\n').map((line) => JSON.parse(line))).toMatchObject([
+    { name: 'other', state: 'ready' },
+  ])
   expect((await box.run(['status'])).code).toBe(3)
 })
 
@@ -66,7 +68,9 @@ test('while a service dispatches it is refused, by whom and until when; once it 
   const refused = await box.run(['drop', '--name', 'tiles', '--with-running'])
   expect(refused).toMatchObject({
     code: 3,
-    err: expect.stringMatching(/was not dropped: a service dispatches it \(.+\) until 20.+Z.*Stop every service/),
+    err: expect.stringMatching(
+      /was not dropped: a service dispatches it \(.+\) until 20.+Z.*Stop every service/,
+    ),
   })
   expect((await box.run(['queues'])).out).not.toMatch(/ - /)
   service.kill('SIGTERM')
@@ -101,7 +105,9 @@ test('what can not be dropped or listed says so', async () => {
   const own = ['--set', 'queue.package=./own.mjs']
   expect(await box.run(['drop', '--name', 'tiles', ...own])).toMatchObject({
     code: 2,
-    err: expect.stringMatching(/own\.mjs can't drop a queue: it exports no function dropQueue.*sluice rm --stage/s),
+    err: expect.stringMatching(
+      /own\.mjs can't drop a queue: it exports no function dropQueue.*sluice rm --stage/s,
+    ),
   })
   expect(await box.run(['queues', ...own])).toMatchObject({
     code: 2,
@@ -112,10 +118,22 @@ test('what can not be dropped or listed says so', async () => {
 test('a bucket: sizes when they are asked for, and what a versioned one keeps', async () => {
   const server = await startS3Server()
   const { endpoint, region, credentials } = server.clientOptions()
-  const queue = { package: 's3', name: 'tiles', bucket: server.bucket, prefix: 'q', endpoint, region, credentials }
+  const queue = {
+    package: 's3',
+    name: 'tiles',
+    bucket: server.bucket,
+    prefix: 'q',
+    endpoint,
+    region,
+    credentials,
+  }
   await writeFile(join(box.dir, 's3.json'), JSON.stringify({ queue: { ...queue, probe: 'off' } }))
   const at = ['--config', 's3.json']
-  expect(await box.run(['queues', ...at])).toMatchObject({ code: 0, out: '', err: expect.stringContaining('no queues at s3://') })
+  expect(await box.run(['queues', ...at])).toMatchObject({
+    code: 0,
+    out: '',
+    err: expect.stringContaining('no queues at s3://'),
+  })
   await box.run(['put', 'a', '1', ...at])
   expect((await box.run(['queues', ...at])).out).toMatch(/tiles +ready +- +- +- +- +- +format 2/)
   expect((await box.run(['queues', '--sizes', ...at])).out).toMatch(/tiles +ready +1 +0 +0 +0 /)

@@ -45,7 +45,14 @@ import {
 } from '@sluice/core'
 import { memoryControl } from './memory-control.js'
 import { memoryDocument } from './memory-documents.js'
-import { itemExists, itemNotFound, leaseLost, queueClosed, queueDropped, stageConflict } from './memory-errors.js'
+import {
+  itemExists,
+  itemNotFound,
+  leaseLost,
+  queueClosed,
+  queueDropped,
+  stageConflict,
+} from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'
 import { MemoryStore, type StoredQueue } from './memory-store.js'
 import { claimedItemOf, headOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'

@@ -21,7 +21,8 @@ describe('the cases catch', () => {
       ...whole,
       drop: async (name, use) => {
         const [held] = (await whole.list()).flatMap((one) => (one.name === name ? one.leases : []))
-        if (held !== undefined) await (await (await whole.open(name)).lease(held.name, held.holder, 1))?.release()
+        if (held !== undefined)
+          await (await (await whole.open(name)).lease(held.name, held.holder, 1))?.release()
         return whole.drop(name, use)
       },
     }),
@@ -47,7 +48,10 @@ describe('the cases catch', () => {
         return { is: 'dropped', removed: 1, unit: 'items', notes: [] }
       },
     }),
-    'a list of less than there is': (whole) => ({ ...whole, list: async () => (await whole.list()).slice(1) }),
+    'a list of less than there is': (whole) => ({
+      ...whole,
+      list: async () => (await whole.list()).slice(1),
+    }),
   }
 
   test.each(Object.entries(brokenHarnesses))('%s', async (_, broken) => {

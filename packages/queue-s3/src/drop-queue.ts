@@ -102,7 +102,9 @@ class Drop {
   async #markLeftovers(): Promise<DropOutcome | undefined> {
     const { store, layout, checked } = this.#parts
     if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
-    const made = await this.#run(createOnce(layout.settings(), droppingText(checked.name), { token: randomUUID() }))
+    const made = await this.#run(
+      createOnce(layout.settings(), droppingText(checked.name), { token: randomUUID() }),
+    )
     return made === 'created' ? undefined : this.#mark()
   }
 
@@ -158,7 +160,9 @@ class Drop {
   /** @returns whether it came to the end, and was not stopped */
   async #deleteAll(): Promise<boolean> {
     const { layout, store } = this.#parts
-    const folders = [...RESERVED_PARTS].filter((part) => part !== 'QUEUE').map((part) => `${layout.root}${part}/`)
+    const folders = [...RESERVED_PARTS]
+      .filter((part) => part !== 'QUEUE')
+      .map((part) => `${layout.root}${part}/`)
     for (let pass = 1; pass <= MAX_PASSES; pass++) {
       const before = this.#removed
       const failure = new AbortController()

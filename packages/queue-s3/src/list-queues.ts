@@ -83,8 +83,7 @@ async function describe(
   const root = `${prefixOf(checked)}${folder}/`
   const settings = await runProtocol(store, read(`${root}QUEUE`), { logger: silentLogger })
   const nameOfFolder = decodeKey(folder) ?? folder
-  if (settings === undefined)
-    return (await hasLeftovers(store, root)) ? leftovers(nameOfFolder) : undefined
+  if (settings === undefined) return (await hasLeftovers(store, root)) ? leftovers(nameOfFolder) : undefined
   const { name = nameOfFolder, ...facts } = factsOf(settings.content)
   const isReady = facts.state === 'ready'
   const leases: readonly HeldLease[] = isReady ? await heldLeases(store, root) : []

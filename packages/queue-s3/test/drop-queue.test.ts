@@ -174,7 +174,9 @@ describe('a drop', () => {
   test('a versioned bucket is said to keep what was deleted', async () => {
     await open('tiles')
     server.setVersioning('Enabled')
-    expect(await drop('tiles')).toMatchObject({ notes: [expect.stringMatching(/Versioning .* enabled.*lifecycle rule/s)] })
+    expect(await drop('tiles')).toMatchObject({
+      notes: [expect.stringMatching(/Versioning .* enabled.*lifecycle rule/s)],
+    })
   })
 
   test('the exported function waits by itself', async () => {
@@ -216,7 +218,9 @@ describe('the list', () => {
   })
 
   test('a bucket that is not there is no empty list', async () => {
-    await expect(listQueues({ ...optionsOn(server, server.main, 'any'), bucket: 'none' })).rejects.toMatchObject({
+    await expect(
+      listQueues({ ...optionsOn(server, server.main, 'any'), bucket: 'none' }),
+    ).rejects.toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
     })
   })

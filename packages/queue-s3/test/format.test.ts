@@ -247,7 +247,11 @@ describe('a process that has the queue open when a newer version changes its lay
     await queue.put('a', 1)
     made.deleteKey(`${ROOT}QUEUE`)
     await clock.advance(2_000)
-    for (const call of [() => queue.put('b', 1), () => queue.get(1), () => queue.lease('dispatcher', 'me', 1_000)])
+    for (const call of [
+      () => queue.put('b', 1),
+      () => queue.get(1),
+      () => queue.lease('dispatcher', 'me', 1_000),
+    ])
       await expect(call()).rejects.toMatchObject({
         code: 'SLUICE_QUEUE_CORRUPT',
         message: expect.stringMatching(/its object QUEUE is gone: the queue was dropped/),

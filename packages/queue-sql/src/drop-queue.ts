@@ -183,7 +183,8 @@ async function deleteWaiting(
 ): Promise<Batch<WaitingKey>> {
   const key = ({ rank, available_at, seq }: WaitingKey) =>
     sql`(cast(${rank} as integer), cast(${available_at} as bigint), cast(${seq} as bigint))`
-  const behind = after === undefined ? sql<boolean>`1 = 1` : sql<boolean>`(rank, available_at, seq) > ${key(after)}`
+  const behind =
+    after === undefined ? sql<boolean>`1 = 1` : sql<boolean>`(rank, available_at, seq) > ${key(after)}`
   const last = await db
     .selectFrom(names.waiting)
     .select(['rank', 'available_at', 'seq'])
@@ -195,7 +196,8 @@ async function deleteWaiting(
     .limit(1)
     .offset(ROWS - 1)
     .executeTakeFirst()
-  const upTo = last === undefined ? sql<boolean>`1 = 1` : sql<boolean>`(rank, available_at, seq) <= ${key(last)}`
+  const upTo =
+    last === undefined ? sql<boolean>`1 = 1` : sql<boolean>`(rank, available_at, seq) <= ${key(last)}`
   await db.deleteFrom(names.waiting).where('queue_id', '=', id).where(behind).where(upTo).execute()
   return { items: 0, next: last }
 }
@@ -206,7 +208,12 @@ async function deleteProcessing(
   after = '',
 ): Promise<Batch<string>> {
   const of = db.selectFrom(names.processing).where('queue_id', '=', queueId).where('id', '>', after)
-  const last = await of.select('id').orderBy('id').limit(1).offset(ROWS - 1).executeTakeFirst()
+  const last = await of
+    .select('id')
+    .orderBy('id')
+    .limit(1)
+    .offset(ROWS - 1)
+    .executeTakeFirst()
   let range = db.deleteFrom(names.processing).where('queue_id', '=', queueId).where('id', '>', after)
   if (last !== undefined) range = range.where('id', '<=', last.id)
   await range.execute()
@@ -271,8 +278,18 @@ function deleteItems({ db, names, among }: SqlStore, queueId: number, after = ''
 /** Its row goes, or, if its number is the highest, becomes that of the latest drop. */
 async function forget(trx: Transaction<Tables>, { names, durably }: SqlStore, id: number): Promise<void> {
   await trx.deleteFrom(names.queues).where('name', '=', LATEST_DROP).where('id', '<', id).execute()
-  const higher = await trx.selectFrom(names.queues).select('id').where('id', '>', id).limit(1).executeTakeFirst()
+  const higher = await trx
+    .selectFrom(names.queues)
+    .select('id')
+    .where('id', '>', id)
+    .limit(1)
+    .executeTakeFirst()
   if (higher === undefined)
-    await trx.updateTable(names.queues).set({ name: LATEST_DROP }).where('id', '=', id).where(durably).execute()
+    await trx
+      .updateTable(names.queues)
+      .set({ name: LATEST_DROP })
+      .where('id', '=', id)
+      .where(durably)
+      .execute()
   else await trx.deleteFrom(names.queues).where('id', '=', id).where(durably).execute()
 }

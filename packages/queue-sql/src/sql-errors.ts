@@ -169,7 +169,11 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
 /** SLUICE_QUEUE_CORRUPT for a queue that is no longer in the tables. */
 export function queueGone({ what, place }: Attempt): SluiceError {
   const cause = new QueueGoneError()
-  return new SluiceError(QUEUE_GONE.code, `Could not ${what} in ${place}: ${cause.message}. ${QUEUE_GONE.next}`, { cause })
+  return new SluiceError(
+    QUEUE_GONE.code,
+    `Could not ${what} in ${place}: ${cause.message}. ${QUEUE_GONE.next}`,
+    { cause },
+  )
 }
 
 /**

@@ -119,7 +119,9 @@ describe.each([
     const queue = await place.open('one')
     await queue.putMany(Array.from({ length: 2_500 }, (_, index) => ({ id: `item-${index}`, body: index })))
     await queue.settle((await queue.get(1_200)).map(({ id }) => ({ id, attempt: 1, stage: 'FAIL' as const })))
-    await queue.settle((await queue.get(1_100)).map(({ id }) => ({ id, attempt: 1, stage: 'WAITING' as const })))
+    await queue.settle(
+      (await queue.get(1_100)).map(({ id }) => ({ id, attempt: 1, stage: 'WAITING' as const })),
+    )
     await queue.get(100)
     await queue.document('notes').write(1, { ifVersion: undefined })
     await queue.control.setLimits({ maxProcessing: 1 })
@@ -131,7 +133,9 @@ describe.each([
     })
     expect(outcome).toEqual({ is: 'dropped', removed: 2_500, unit: 'items', notes: [] })
     expect(told).toEqual([1_000, 2_000, 2_500].map((removed) => ({ removed, unit: 'items', of: 2_500 })))
-    expect(await place.rows()).toEqual(Object.keys(TABLES).map((table) => [table, table === 'queues' ? 1 : 0]))
+    expect(await place.rows()).toEqual(
+      Object.keys(TABLES).map((table) => [table, table === 'queues' ? 1 : 0]),
+    )
     expect(await place.list()).toEqual([])
     // The row of the latest drop is one, however many there were.
     for (const name of ['two', 'three']) {
@@ -230,7 +234,9 @@ test('PostgreSQL: a role without the privilege is told which one it lacks', asyn
   url.password = 'x'
   await expect(dropQueue({ ...place.options, url: url.href, name: 'one' })).rejects.toMatchObject({
     code: 'SLUICE_QUEUE_DENIED',
-    message: expect.stringMatching(/lacks privileges to drop a queue. Run as the owner: grant delete on table/),
+    message: expect.stringMatching(
+      /lacks privileges to drop a queue. Run as the owner: grant delete on table/,
+    ),
   })
   expect(await place.list()).toMatchObject([{ name: 'one', state: 'ready' }])
   await place.close()

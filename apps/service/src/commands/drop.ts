@@ -11,7 +11,9 @@ import { helpNotes, type CommandContext, type Program } from './command.js'
 export function registerDrop(program: Program, context: CommandContext): void {
   program
     .command('drop')
-    .description('Remove the whole queue for good: items, documents, limits, leases; after every service has stopped')
+    .description(
+      'Remove the whole queue for good: items, documents, limits, leases; after every service has stopped',
+    )
     .option('-n, --name <name>', 'the name of the queue, typed once more; on a terminal it is asked for')
     .option('--with-running', 'although items are in PROCESSING: their jobs run on, and nobody follows them')
     // Said by habit; a queue is only dropped by its name.
@@ -39,9 +41,12 @@ async function assertNamed(context: CommandContext, name: string, given: string 
   const { output, stdin } = context
   const shown = printable(JSON.stringify(name), 210)
   const isAsked = given === undefined && !output.json && stdin.isTTY === true && output.live
-  const typed = isAsked ? await ask(`Type the name of the queue to remove ${shown} with all its items for good:`) : given
+  const typed = isAsked
+    ? await ask(`Type the name of the queue to remove ${shown} with all its items for good:`)
+    : given
   if (typed === name) return
-  const said = typed === undefined ? 'type its name' : `${printable(JSON.stringify(typed), 210)} is not its name`
+  const said =
+    typed === undefined ? 'type its name' : `${printable(JSON.stringify(typed), 210)} is not its name`
   throw new CommandError(
     'REFUSED',
     `The queue ${shown} of the configuration was not dropped: ${said}. Confirm it with: sluice drop --name NAME`,
@@ -59,7 +64,11 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
   const loaded = await context.config()
   const { queue } = loaded.config
   const { loadQueueStore } = await import('../open-package.js')
-  const { found, given, use, at } = await loadQueueStore(queue, { ...loaded, brief: true, logger: warningsOf(output) })
+  const { found, given, use, at } = await loadQueueStore(queue, {
+    ...loaded,
+    brief: true,
+    logger: warningsOf(output),
+  })
   if (found.dropQueue === undefined) throw new CommandError('INVALID', cannotText(queue.package))
   const view = new LiveView({ stream: output.stderr })
   const onProgress = (progress: DropProgress): void => {
@@ -67,11 +76,16 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
     if (!output.json) view.update({ picture: shown, line: shown })
   }
   const signal = context.interrupted()
-  const outcome = await found.dropQueue(given, { ...use, withRunning, onProgress, signal }).finally(() => view.stop())
+  const outcome = await found
+    .dropQueue(given, { ...use, withRunning, onProgress, signal })
+    .finally(() => view.stop())
   const name = printable(JSON.stringify(queue['name']), 210)
   if (outcome.is !== 'dropped') throw new CommandError(...failureOf(outcome, { name, at }))
   const { removed, unit, notes } = outcome
-  output.print(`Dropped the queue ${name}${at}: ${amountText(removed, unit)} removed`, { queue: queue['name'], ...outcome })
+  output.print(`Dropped the queue ${name}${at}: ${amountText(removed, unit)} removed`, {
+    queue: queue['name'],
+    ...outcome,
+  })
   for (const note of notes) output.note(note)
 }
 
@@ -101,8 +115,10 @@ function failureOf(
   { name, at }: Place,
 ): ['CONFLICT' | 'INTERRUPTED', string] {
   if (outcome.is === 'absent') return ['CONFLICT', `There is no queue ${name}${at}: nothing was dropped.`]
-  if (outcome.is === 'held') return ['CONFLICT', `The queue ${name} was not dropped: ${heldText(outcome.leases)}`]
-  if (outcome.is === 'running') return ['CONFLICT', `The queue ${name} was not dropped: ${runningText(outcome.processing)}`]
+  if (outcome.is === 'held')
+    return ['CONFLICT', `The queue ${name} was not dropped: ${heldText(outcome.leases)}`]
+  if (outcome.is === 'running')
+    return ['CONFLICT', `The queue ${name} was not dropped: ${runningText(outcome.processing)}`]
   const done = amountText(outcome.removed, outcome.unit)
   return [
     'INTERRUPTED',
@@ -112,7 +128,10 @@ function failureOf(
 
 function heldText(leases: readonly HeldLease[]): string {
   const all = leases.map(({ name, holder, endsAt }) => {
-    const who = name === DISPATCHER_LEASE ? 'a service dispatches it' : `somebody holds its lease ${printable(name, 60)}`
+    const who =
+      name === DISPATCHER_LEASE
+        ? 'a service dispatches it'
+        : `somebody holds its lease ${printable(name, 60)}`
     return `${who} (${printable(holder, 100)}) until ${new Date(endsAt).toISOString()}, unless it goes on`
   })
   return `${all.join('; ')}. Stop every service of the queue first; what a killed one held runs out then.`
