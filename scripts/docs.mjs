@@ -78,13 +78,35 @@ function cell(cases) {
 
 function commandLine() {
   const help = sluice('--help')
-  const names = [...help.matchAll(/^ {2}([a-z][a-z-]*)(?: |$)/gmu)]
+  const names = [...help.matchAll(/^ {2}([a-z][a-z0-9-]*)(?: |$)/gmu)]
     .map(([, name]) => name)
     .filter((name) => name !== 'help')
   const parts = [...new Set(names)].map(
     (name) => `## sluice ${name}\n\n\`\`\`text\n${sluice(name, '--help')}\n\`\`\`\n`,
   )
-  return `# The command line\n\n\`\`\`text\n${help}\n\`\`\`\n\n${parts.join('\n')}`
+  return `# The command line\n\n\`\`\`text\n${help}\n\`\`\`\n\n${emptyAndNone()}\n${parts.join('\n')}`
+}
+
+/** From the table that the service's tests run, row by row. */
+function emptyAndNone() {
+  const file = join(root, 'apps/service/test/empty-and-none.json')
+  const cell = (end) => {
+    if (end === null) return '–'
+    const says = end.says.startsWith('log: ') ? `the log: \`${end.says.slice(5)}\`` : `\`\`${end.says}\`\``
+    return `**${end.exit}** ${says.replaceAll('|', '\\|')}`
+  }
+  const rows = JSON.parse(readFileSync(file, 'utf8')).map(({ command, empty, none, nothing }) => {
+    return `| \`sluice ${command}\` | ${cell(empty)} | ${cell(none)} | ${cell(nothing)} |`
+  })
+  return [
+    '## Empty and none\n',
+    'What a command ends with (its exit code) and the line that says so: on a queue named `tiles` that is there and empty; where there is no queue; and where the',
+    'queue has an item and nothing that the command is about. `…` stands for any text. Commands that move what they find end with 0 when there is nothing to move;',
+    'an id or a pattern that nothing matches may be mistyped, and ends with 3. `ID`, `TEXT` and `OTHER` stand for what is not there.\n',
+    '| command | empty queue | no queue | nothing matches |\n|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n')
 }
 
 function sluice(...args) {
