@@ -35,7 +35,9 @@ afterEach(() => box.close())
 async function makeQueue(...ids: readonly string[]): Promise<void> {
   const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'q.db')}` })
   await queue.putMany(ids.map((id) => ({ id, body: 1 })))
-  await queue.settle((await queue.get(ids.length)).map(({ id }) => ({ id, attempt: 1, stage: 'SUCCESS' as const })))
+  await queue.settle(
+    (await queue.get(ids.length)).map(({ id }) => ({ id, attempt: 1, stage: 'SUCCESS' as const })),
+  )
   await queue.close()
 }
 

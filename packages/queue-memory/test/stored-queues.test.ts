@@ -13,7 +13,9 @@ function harness(): DropHarness {
   }
 }
 
-test.each(dropCases)('$title', ({ run }) => run(harness()))
+test.each(dropCases)('$title', async ({ run }) => {
+  await expect(run(harness())).resolves.toBeUndefined()
+})
 
 describe('the cases catch', () => {
   const brokenHarnesses: Record<string, (whole: DropHarness) => DropHarness> = {

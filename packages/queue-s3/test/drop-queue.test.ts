@@ -49,7 +49,13 @@ function harness(): DropHarness {
   }
 }
 
-test.each(dropCases)('$title', ({ run }) => run(harness()), 120_000)
+test.each(dropCases)(
+  '$title',
+  async ({ run }) => {
+    await expect(run(harness())).resolves.toBeUndefined()
+  },
+  120_000,
+)
 
 describe('a drop', () => {
   test('leaves no object under the root, but those of others, and says so', async () => {

@@ -105,7 +105,7 @@ async function markIn(trx: Transaction<Tables>, { store, name, use }: Dropping):
   // Deleted before they are judged: a move under way has them locked, and what it counts is then in them.
   const counters = await trx.deleteFrom(names.counters).where('queue_id', '=', id).returningAll().execute()
   const sum = (of: (row: (typeof counters)[number]) => number) =>
-    counters.reduce((all, row) => all + Number(of(row)), 0)
+    counters.reduce((all, row) => all + of(row), 0)
   const processing = sum((row) => row.processing)
   if (processing > 0 && use.withRunning !== true) throw new Refusal({ is: 'running', processing })
   return { is: 'dropping', items: sum((row) => row.waiting + row.processing + row.success + row.fail) }
@@ -248,7 +248,8 @@ async function deleteFinished(
 }
 
 /** Last, with their attempts, which are found by them alone: in one transaction. */
-function deleteItems({ db, names, among }: SqlStore, queueId: number, after = ''): Promise<Batch<string>> {
+function deleteItems(store: SqlStore, queueId: number, after = ''): Promise<Batch<string>> {
+  const { db, names } = store
   return db.transaction().execute(async (trx) => {
     const rows = await trx
       .selectFrom(names.items)
@@ -260,7 +261,7 @@ function deleteItems({ db, names, among }: SqlStore, queueId: number, after = ''
       .execute()
     const last = rows.at(-1)?.id
     if (last === undefined) return { items: 0, next: undefined }
-    const attempts = among(
+    const attempts = store.among(
       'seq',
       rows.map(({ seq }) => seq),
     )

@@ -183,7 +183,7 @@ export class ItemReads {
       .where('queue_id', '=', this.#queueId)
       .executeTakeFirstOrThrow()
     const { slots, ...sizes } = row
-    if (Number(slots) === 0) throw new QueueGoneError()
+    if (slots === 0) throw new QueueGoneError()
     return sizes
   }
 

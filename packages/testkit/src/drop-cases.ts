@@ -19,7 +19,7 @@ export interface DropHarness {
 /** One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says. */
 export interface DropCase {
   readonly title: string
-  run(harness: DropHarness): Promise<void>
+  readonly run: (harness: DropHarness) => Promise<void>
 }
 
 const NAME = 'to drop'
@@ -192,6 +192,7 @@ async function refusesOldObjects(harness: DropHarness): Promise<void> {
     if (name === 'get' || name === 'success') await acknowledgesNothing(name, call)
     else await rejects(call(), 'SLUICE_QUEUE_CORRUPT', `${name} on a dropped queue`)
   }
+  // Whether it says so by an error or by an answer.
   const renewed = await lease?.renew().catch(() => false)
   same(renewed, false, 'a lease of a dropped queue is lost')
   same(await harness.list(), [], 'no late call brought anything back')
@@ -200,6 +201,7 @@ async function refusesOldObjects(harness: DropHarness): Promise<void> {
 
 /** What finds nothing to move may say so. */
 async function acknowledgesNothing(name: string, call: () => Promise<unknown>): Promise<void> {
+  // An error that says why is as good.
   const end: unknown = await call().catch(() => [])
   same(end, [], `${name} gives nothing of a dropped queue`)
 }

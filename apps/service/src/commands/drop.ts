@@ -25,7 +25,7 @@ export function registerDrop(program: Program, context: CommandContext): void {
     )
     .action(async ({ name, withRunning }) => {
       const { config } = await context.config()
-      await assertNamed(context, String(config.queue['name']), name)
+      await assertNamed(context, config.queue.name, name)
       await drop(context, withRunning === true)
     })
 }
