@@ -17,6 +17,11 @@ const READERS_OWN = {
     'my-queue.ts':
       "import type { Queue } from '@sluice/core'\n" +
       'export declare function createStore(): Promise<{ openQueue(options: { name: string }): Promise<Queue>; drop(): Promise<void> }>\n',
+    'my-package.ts':
+      "import type { QueuePackage } from '@sluice/core'\n" +
+      "export declare const openQueue: QueuePackage['openQueue']\n" +
+      "export declare const listQueues: NonNullable<QueuePackage['listQueues']>\n" +
+      "export declare const dropQueue: NonNullable<QueuePackage['dropQueue']>\n",
   },
 }
 

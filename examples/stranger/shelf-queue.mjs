@@ -242,7 +242,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const moves = outcomes.map((outcome) => ({ ...checked(outcome), attempt: outcome.attempt }))
       const refused = moves.flatMap((each) => {
         const code = move(each, at)
-        return code === undefined ? [] : [{ id: each.id, attempt: each.attempt, code }]
+        return code ? [{ id: each.id, attempt: each.attempt, code }] : []
       })
       return { settled: moves.length - refused.length, refused }
     },
@@ -277,12 +277,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     size: async (stage) => (now(), core.assertStage(stage), size(stage)),
     sizes: async () => {
       now()
-      return {
-        WAITING: size('WAITING'),
-        PROCESSING: size('PROCESSING'),
-        SUCCESS: size('SUCCESS'),
-        FAIL: size('FAIL'),
-      }
+      const [WAITING = 0, PROCESSING = 0, SUCCESS = 0, FAIL = 0] = core.STAGES.map(size)
+      return { WAITING, PROCESSING, SUCCESS, FAIL }
     },
     lookupStatus: async (id) => {
       now()
