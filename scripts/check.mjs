@@ -30,6 +30,7 @@ const steps = {
   pgbouncer: [pinnedNode, 'scripts/pgbouncer-test.mjs'],
   's3-servers': [pinnedNode, 'scripts/s3-servers.mjs', 'ci'],
   examples: [pinnedNode, 'examples/hello.mjs'],
+  blocks: [pinnedNode, 'scripts/check-blocks.mjs'],
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
   's3-table': [pinnedNode, 'scripts/s3-servers.mjs', 'docs', '--check'],
   's3-cost': [pinnedNode, 'packages/queue-s3/scripts/cost-report.mjs', '--check'],

@@ -1,17 +1,16 @@
 // What a stranger meets: the packages as they would be published, installed with npm outside of this workspace, and
 // `examples/stranger` on them: a queue of one's own through the whole contract, and the engine on that queue.
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { cleanEnvironment, fail, pinnedNode, root, run, runPnpm, say } from './setup.mjs'
+import { delimiter, dirname, join } from 'node:path'
+import { cleanEnvironment, fail, pinnedNode, root, run, say } from './setup.mjs'
 
 const place = mkdtempSync(join(tmpdir(), 'sluice-stranger-'))
 process.on('exit', () => rmSync(place, { recursive: true, force: true }))
 
-const home = join(place, 'stranger')
-cpSync(join(root, 'examples', 'stranger'), home, { recursive: true })
-await installPackages(await packed(['core', 'engine', 'testkit']))
+const home = join(place, 'my-queue')
+await followReadme()
 const contract = await contractCounts()
 const engine = await output(pinnedNode, ['engine.mjs'])
 if (engine.code !== 0) process.stderr.write(engine.text)
@@ -21,28 +20,26 @@ const passed = contract.passed + (engine.code === 0 ? 1 : 0)
 console.log(`tests: ${passed} passed, ${failed} failed, ${contract.skipped} skipped`)
 process.exitCode = failed === 0 ? 0 : 1
 
-/** Tarballs as `pnpm publish` would send them: built code, and `workspace:` ranges replaced by versions. */
-async function packed(names) {
-  say(`packing ${names.join(', ')}`)
-  for (const name of names) {
-    const code = await runPnpm(['pack', '--pack-destination', place], {
-      cwd: join(root, 'packages', name),
-      quiet: true,
-    })
-    if (code !== 0) fail(`packing ${name} ended with exit code ${code}; is it built?`)
-  }
-  const tarballs = readdirSync(place).filter((file) => file.endsWith('.tgz'))
-  if (tarballs.length !== names.length)
-    fail(`${names.length} tarballs were expected, there are ${tarballs.length}`)
-  return tarballs.map((file) => join(place, file))
-}
-
-async function installPackages(tarballs) {
-  say('installing them outside of the workspace')
+/** What its README says, line by line, up to where the tests begin: those are run so that they can be counted. */
+async function followReadme() {
+  const readme = readFileSync(join(root, 'examples', 'stranger', 'README.md'), 'utf8')
+  const lines = readme.match(/```sh\n([\s\S]*?)\n```/u)?.[1].split('\n') ?? []
+  const [tests, start] = ['npm test', 'npm start'].map((line) => lines.indexOf(line))
+  if (tests < 1 || start < tests)
+    fail('the README of examples/stranger has no commands that end with npm test and npm start')
+  const script = lines.slice(0, tests).join(' \n').replaceAll('../my-queue', home)
+  if (!script.includes(home)) fail('the commands of the README lead to no folder of their own')
+  say('following the README of examples/stranger')
   // The person's own Node may be older than what the packages ask for; what they are run with is not.
-  const options = ['--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error']
-  const code = await run('npm', ['install', ...options, ...tarballs], { cwd: home, quiet: true })
-  if (code !== 0) fail(`npm install of the tarballs ended with exit code ${code}`)
+  const npm = {
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_loglevel: 'error',
+    SLUICE_BUILT: '1',
+  }
+  const path = `${dirname(pinnedNode)}${delimiter}${process.env.PATH}`
+  const code = await run('sh', ['-e', '-c', script], { quiet: true, env: { ...npm, PATH: path } })
+  if (code !== 0) fail(`the commands of the README ended with exit code ${code}`)
 }
 
 async function contractCounts() {

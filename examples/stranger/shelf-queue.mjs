@@ -14,6 +14,7 @@ const headOf = ({ id, uid, stage, attempt, refunds, priority, retryState }) => (
   priority,
   ...(retryState !== undefined && { retryState: copy(retryState) }),
 })
+/** @param {any} item */
 const itemOf = ({ body, putAt, ...item }) => ({ ...headOf(item), body: copy(body), putAt })
 const NO_OUTCOME = { retryState: undefined, failureClass: undefined, exitCode: undefined, jobUid: undefined }
 const newRoom = () => ({
@@ -31,7 +32,12 @@ const assertThat = (holds, what) => {
 }
 const isLimit = (limit) => limit === null || (Number.isFinite(limit) && limit >= 0)
 
-/** @param rooms what the queues of one store share: a Map by name */
+/**
+ * @param {string} name
+ * @param {Map<string, any>} rooms what the queues of one store share, by name
+ * @param {{ now(): number }} clock
+ * @returns {core.Queue}
+ */
 export function shelfQueue(name, rooms = new Map(), clock = Date) {
   if (!rooms.has(name)) rooms.set(name, newRoom())
   const room = rooms.get(name)
@@ -66,8 +72,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       body: JSON.parse(bodyText),
       putAt,
       history: [],
+      notBeforeAt: delayMs === undefined ? notBeforeAt : putAt + delayMs,
     }
-    item.notBeforeAt = delayMs === undefined ? notBeforeAt : putAt + delayMs
     items.set(id, item)
     enter(item, 'WAITING', Math.max(putAt, item.notBeforeAt ?? 0))
     return true
@@ -76,6 +82,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
   const bySeq = (a, b) => place(a).seq - place(b).seq
   const byTurn = (a, b) => b.priority - a.priority || place(a).at - place(b).at || bySeq(a, b)
   const inStage = (stage) => [...items.values()].filter((item) => item.stage === stage)
+  const size = (stage) => inStage(stage).length
   const ready = (maxItems, at) => {
     core.assertCount(maxItems, 'maxItems')
     const due = inStage('WAITING').filter((item) => place(item).at <= at)
@@ -100,7 +107,12 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       retryState: parsed(retryStateText),
     }
   }
-  /** The code of the refusal, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2]. */
+  /**
+   * The code of the refusal, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2].
+   * @param {any} asked
+   * @param {number} at
+   * @returns {'SLUICE_ITEM_NOT_FOUND' | 'SLUICE_STAGE_CONFLICT' | undefined}
+   */
   const move = ({ id, attempt, uid, stage, result, reason, details, delayMs, ...more }, at) => {
     const item = items.get(id)
     if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
@@ -139,6 +151,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       held?.holder === lease?.holder && held?.fence === lease?.fence && held?.endsAt > clock.now()
     if (lease && !isHeld) throw refusal('SLUICE_LEASE_LOST')
   }
+  /** @returns {core.QueueDocument} */
   const document = (title) => {
     core.assertDocumentName(title)
     const change = (ifVersion, lease, next) => {
@@ -226,11 +239,12 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     settle: async (outcomes) => {
       const at = now()
       for (const { attempt } of outcomes) core.assertCount(attempt, 'attempt')
-      const ends = outcomes
-        .map(checked)
-        .map((each) => ({ id: each.id, attempt: each.attempt, code: move(each, at) }))
-      const refused = ends.filter(({ code }) => code !== undefined)
-      return { settled: ends.length - refused.length, refused }
+      const moves = outcomes.map((outcome) => ({ ...checked(outcome), attempt: outcome.attempt }))
+      const refused = moves.flatMap((each) => {
+        const code = move(each, at)
+        return code ? [{ id: each.id, attempt: each.attempt, code }] : []
+      })
+      return { settled: moves.length - refused.length, refused }
     },
     requeue: async (ids, { delayMs = 0, priority, reason } = {}) => {
       const at = now()
@@ -256,15 +270,16 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     remove: async (ids, { stages = ['WAITING', 'SUCCESS', 'FAIL'] } = {}) => {
       now()
       for (const stage of stages) core.assertStage(stage)
-      assertThat(!stages.includes('PROCESSING'), 'an item in PROCESSING is never removed: it has a job')
+      assertThat(!new Set(stages).has('PROCESSING'), 'an item in PROCESSING is never removed: it has a job')
       const skipped = skipUnless(ids, (item) => stages.includes(item.stage) && items.delete(item.id))
       return { removed: ids.length - skipped.length, skipped }
     },
-    size: async (stage) => (now(), core.assertStage(stage), inStage(stage).length),
-    sizes: async () => (
-      now(),
-      Object.fromEntries(core.STAGES.map((stage) => [stage, inStage(stage).length]))
-    ),
+    size: async (stage) => (now(), core.assertStage(stage), size(stage)),
+    sizes: async () => {
+      now()
+      const [WAITING = 0, PROCESSING = 0, SUCCESS = 0, FAIL = 0] = core.STAGES.map(size)
+      return { WAITING, PROCESSING, SUCCESS, FAIL }
+    },
     lookupStatus: async (id) => {
       now()
       const item = find(id)

@@ -40,7 +40,7 @@ function section(text, name, content) {
 
 /** The usage and the description that each command's --help begins with. */
 function commands() {
-  const names = [...sluice('--help').matchAll(/^ {2}([a-z][a-z-]*)\b/gmu)].map(([, name]) => name)
+  const names = [...sluice('--help').matchAll(/^ {2}([a-z][a-z0-9-]*)\b/gmu)].map(([, name]) => name)
   const rows = names
     .filter((name) => name !== 'help')
     .map((name) => {

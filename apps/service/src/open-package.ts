@@ -124,6 +124,26 @@ export async function loadRoomCheck(
   return (need) => checkRoom(checked, need, contextOf('worker', options))
 }
 
+/** A queue's package and the options for it, checked; for what is asked of the package itself rather than of one queue. */
+export interface LoadedQueuePackage {
+  readonly found: QueuePackage
+  readonly given: unknown
+  readonly use: QueueUse
+  /** Where its queues are, in words: ` at s3://bucket/prefix`, or nothing. Never what may be secret. */
+  readonly at: string
+}
+
+/** @throws as {@link openQueuePackage} */
+export async function loadQueueStore(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<LoadedQueuePackage> {
+  const found = await loadQueuePackage(settings, options)
+  const given = await checkedOptions('queue', settings, withSchema(found, options))
+  const [at] = addressOf(settings, options)
+  return { found, given, use: useOf(options), at }
+}
+
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {
   const { name, loaded } = await loadPackage({ kind: 'queue', given: settings.package }, options)
   if (!isQueuePackage(loaded)) throw notOurs(name, 'openQueue', 'queue')

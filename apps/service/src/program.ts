@@ -6,6 +6,7 @@ import { registerArgoFake } from './commands/argo-fake.js'
 import { registerCancel } from './commands/cancel.js'
 import { registerCheck } from './commands/check.js'
 import { registerDemo } from './commands/demo.js'
+import { registerDrop } from './commands/drop.js'
 import { registerInit } from './commands/init.js'
 import { registerLimit } from './commands/limit.js'
 import { registerLoad } from './commands/load.js'
@@ -13,12 +14,14 @@ import { registerLogs } from './commands/logs.js'
 import { registerLs } from './commands/ls.js'
 import { registerPause } from './commands/pause.js'
 import { registerPut } from './commands/put.js'
+import { registerQueues } from './commands/queues.js'
 import { registerRelease } from './commands/release.js'
 import { registerReport } from './commands/report.js'
 import { registerRequeue } from './commands/requeue.js'
 import { registerResume } from './commands/resume.js'
 import { registerRm } from './commands/rm.js'
 import { registerRun } from './commands/run.js'
+import { registerS3Fake } from './commands/s3-fake.js'
 import { registerShow } from './commands/show.js'
 import { registerStatus } from './commands/status.js'
 import { registerSweep } from './commands/sweep.js'
@@ -45,9 +48,12 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerPause,
   registerResume,
   registerLimit,
+  registerQueues,
+  registerDrop,
   registerVerify,
   registerDemo,
   registerArgoFake,
+  registerS3Fake,
 ]
 
 /** What the program says of itself, and where. */

@@ -93,6 +93,15 @@ export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export { baseDirOf } from './package-entry.js'
 export type {
+  DropOutcome,
+  DropProgress,
+  DropQueueUse,
+  HeldLease,
+  ListQueuesUse,
+  StoredQueue,
+  StoredQueueState,
+} from './stored-queues.js'
+export type {
   PackageContext,
   QueuePackage,
   QueueUse,

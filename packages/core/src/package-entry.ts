@@ -1,6 +1,7 @@
 import type { Logger } from './logger.js'
 import type { OptionsSchema } from './options.js'
 import type { Queue } from './queue.js'
+import type { DropOutcome, DropQueueUse, ListQueuesUse, StoredQueue } from './stored-queues.js'
 import type { Worker } from './worker.js'
 
 /** What whoever opens a package lends it beside its options; a package takes what it has a use for. */
@@ -54,6 +55,26 @@ export interface QueuePackage {
    * as `openQueue` does.
    */
   readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>
+  /**
+   * The queues of the store that these options name, by their names; `name` makes no difference. It changes nothing, and where there is no store
+   * there are no queues. Rejects as `openQueue` does when it can't know.
+   */
+  readonly listQueues?: (options: unknown, use?: ListQueuesUse) => Promise<readonly StoredQueue[]>
+  /**
+   * Removes the queue that `openQueue` would open with these options, with all that belongs to it: items, control state, leases, documents, and what is
+   * kept of removed items and past attempts. What it must hold to:
+   *
+   * - It changes nothing while a lease of the queue is held, and, without `withRunning`, while items are in PROCESSING.
+   * - Its first step is atomic: from then on the queue is gone, or can't be opened. Killed at any instruction and called again, it ends. No caller ever
+   *   opens a queue of which a part is missing.
+   * - A queue object that another process has open acknowledges nothing more once the first step is done: each move, put, document, lease and
+   *   change of control rejects `SLUICE_QUEUE_CORRUPT`, or goes into the queue of this name that was made since. What a package can't hold to that
+   *   it documents.
+   * - It takes no memory that grows with the queue, and no lock for long.
+   *
+   * Rejects as `openQueue` does.
+   */
+  readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 

@@ -8,6 +8,7 @@ export { MemoryQueue } from './memory-queue.js'
 export type { MemoryQueueOptions } from './memory-queue.js'
 export { MemoryStore } from './memory-store.js'
 export type { MemoryStoreOptions } from './memory-store.js'
+export { dropQueue, listQueues } from './stored-queues.js'
 
 /**
  * Opens a queue in memory.

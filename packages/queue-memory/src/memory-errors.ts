@@ -9,6 +9,14 @@ export function queueClosed(queue: string): SluiceError {
   )
 }
 
+/** SLUICE_QUEUE_CORRUPT. */
+export function queueDropped(queue: string): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `Queue ${JSON.stringify(queue)} was dropped while this object had it open. Nothing was changed. Open it again to make a new queue of this name`,
+  )
+}
+
 /** SLUICE_ITEM_EXISTS. */
 export function itemExists(queue: string, item: StoredItem): SluiceError {
   return new SluiceError(

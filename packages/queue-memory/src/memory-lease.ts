@@ -1,4 +1,4 @@
-import type { Lease, LeaseView } from '@sluice/core'
+import type { HeldLease, Lease, LeaseView } from '@sluice/core'
 
 interface Holding {
   readonly holder: string
@@ -40,6 +40,14 @@ export class LeaseTable {
     return held?.holder === holder && held.fence === fence && held.endsAt > this.#now()
   }
 
+  /** Those that are held at this instant. */
+  held(): HeldLease[] {
+    const now = this.#now()
+    return [...this.#holdings]
+      .filter(([, { endsAt }]) => endsAt > now)
+      .map(([name, { holder, endsAt }]) => ({ name, holder, endsAt }))
+  }
+
   /** `false` when it is lost. */
   renew(lease: Lease): boolean {
     if (!this.isHeld(lease)) return false
@@ -56,11 +64,23 @@ export class LeaseTable {
   }
 }
 
+export interface LeaseAccess {
+  readonly table: LeaseTable
+  /** Throws once the queue was dropped. */
+  readonly assertKept: () => void
+}
+
 /** One lease that was taken, as its holder sees it. */
-export function memoryLease(table: LeaseTable, facts: Omit<Lease, 'renew' | 'release'>): Lease {
+export function memoryLease(
+  { table, assertKept }: LeaseAccess,
+  facts: Omit<Lease, 'renew' | 'release'>,
+): Lease {
   const lease: Lease = {
     ...facts,
-    renew: async () => table.renew(lease),
+    renew: async () => {
+      assertKept()
+      return table.renew(lease)
+    },
     release: async () => table.release(lease),
   }
   return lease

@@ -47,7 +47,14 @@ import {
 } from '@sluice/core'
 import { memoryControl } from './memory-control.js'
 import { memoryDocument } from './memory-documents.js'
-import { itemExists, itemNotFound, leaseLost, queueClosed, stageConflict } from './memory-errors.js'
+import {
+  itemExists,
+  itemNotFound,
+  leaseLost,
+  queueClosed,
+  queueDropped,
+  stageConflict,
+} from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'
 import { MemoryStore, type StoredQueue } from './memory-store.js'
 import { claimedItemOf, headOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'
@@ -221,7 +228,9 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     assertLease(name, holder, ttlMs)
     const fence = this.#stored.leases.take(name, holder, ttlMs)
-    return fence === undefined ? undefined : memoryLease(this.#stored.leases, { name, holder, fence, ttlMs })
+    if (fence === undefined) return undefined
+    const access = { table: this.#stored.leases, assertKept: () => this.#assertKept() }
+    return memoryLease(access, { name, holder, fence, ttlMs })
   }
 
   async readLease(name: string): Promise<LeaseView | undefined> {
@@ -262,6 +271,11 @@ export class MemoryQueue implements Queue {
 
   #assertOpen(): void {
     if (this.#closed) throw queueClosed(this.name)
+    this.#assertKept()
+  }
+
+  #assertKept(): void {
+    if (this.#stored.isDropped) throw queueDropped(this.name)
   }
 
   #assertHeld(lease: Lease | undefined): void {

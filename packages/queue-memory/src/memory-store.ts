@@ -18,6 +18,8 @@ export interface StoredQueue {
   readonly control: ControlTable
   readonly leases: LeaseTable
   readonly documents: DocumentTable
+  /** Nothing is kept in it any more: the queue was dropped. */
+  isDropped: boolean
 }
 
 /**
@@ -58,9 +60,23 @@ export class MemoryStore {
       control: new ControlTable(now),
       leases: new LeaseTable(now),
       documents: new DocumentTable(),
+      isDropped: false,
     }
     this.#queues.set(name, made)
     return made
+  }
+
+  /** What is stored, by name. */
+  stored(): readonly (readonly [name: string, stored: StoredQueue])[] {
+    return [...this.#queues]
+  }
+
+  /** Forgets a queue. Objects that have it open can do nothing more. */
+  drop(name: string): void {
+    const known = this.#queues.get(name)
+    if (known === undefined) return
+    known.isDropped = true
+    this.#queues.delete(name)
   }
 }
 

@@ -6,15 +6,26 @@ import { placeText } from './s3-errors.js'
 import { read } from './storage-op.js'
 
 /**
+ * How old a look at QUEUE may be when something is created. A drop waits for longer than that after it has marked the queue, so that nothing that any process
+ * begins lands in a queue that is being deleted.
+ */
+export const LOOK_EVERY_MS = 2_000
+
+/**
  * Reads again how the queue is laid out: a newer version may have changed that since this process opened it. From the first refusal on nothing is to
  * be moved by this process, which does not know the new layout [Q-VERSION-1].
  */
 export class FormatWatch {
   readonly #ground: Ground
   #refusal: SluiceError | undefined
+  /** When the latest look that found all well was begun. */
+  #lookedAt: number
+  #looking: Promise<void> | undefined
 
+  /** The queue was opened just now. */
   constructor(ground: Ground) {
     this.#ground = ground
+    this.#lookedAt = this.#now()
   }
 
   /** @throws SluiceError SLUICE_QUEUE_CORRUPT once {@link FormatWatch.look} has found another layout */
@@ -23,18 +34,49 @@ export class FormatWatch {
   }
 
   /**
-   * One GET, beside other requests of a lease.
+   * One GET, beside other requests of a lease; and a LIST where it finds nothing.
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT for another layout than the queue was opened with
    */
   async look(patience: Patience): Promise<void> {
     const { layout, store } = this.#ground
+    const beganAt = this.#now()
     const found = await this.#ground.run(read(layout.settings()), patience)
-    // Gone, or unreadable: that is no newer version, and what it costs others is for them to say.
-    const why = found === undefined ? undefined : refusalOf(found.content)
-    if (why === undefined) return
+    // Unreadable: that is no newer version, and what it costs others is for them to say.
+    const why = found === undefined ? await this.#whyAbsent(patience) : refusalOf(found.content)
+    if (why === undefined) {
+      this.#lookedAt = Math.max(this.#lookedAt, beganAt)
+      return
+    }
     const head = `Cannot go on with the queue in ${placeText(store.place)}: it was changed while this process had it open, and now`
     this.#refusal ??= new SluiceError('SLUICE_QUEUE_CORRUPT', `${head} ${why}`)
     throw this.#refusal
   }
+
+  /**
+   * Before something is created: looks, unless somebody did within the last two seconds. A GET for all that is created at once.
+   *
+   * @throws SluiceError as {@link FormatWatch.look}
+   */
+  async assertFresh(patience: Patience): Promise<void> {
+    this.assertKnown()
+    if (this.#now() - this.#lookedAt < LOOK_EVERY_MS) return
+    this.#looking ??= this.look(patience).finally(() => (this.#looking = undefined))
+    await this.#looking
+  }
+
+  /** A listing has to say so, too: what this process refuses then it refuses for good. */
+  async #whyAbsent(patience: Patience): Promise<string | undefined> {
+    const { layout, store } = this.#ground
+    const page = await store.list({ prefix: layout.settings(), max: 1 }, patience)
+    return page.objects.some(({ key }) => key === layout.settings()) ? undefined : GONE
+  }
+
+  #now(): number {
+    return this.#ground.store.clock.monotonicMs()
+  }
 }
+
+const GONE =
+  'its object QUEUE is gone: the queue was dropped, or somebody has deleted the object. Nothing was changed. Stop this process, or open the queue again to ' +
+  'make a new one'

@@ -36,6 +36,8 @@ type Trust = 'sound' | 'doubted' | 'unsafe'
  */
 export class GuaranteeWatch {
   readonly #options: GuaranteeWatchOptions
+  /** Called before something is created; what it rejects with, the creation does. Set by whoever knows how the queue is laid out. */
+  beforeCreate: ((patience: Patience) => Promise<void>) | undefined
   #trust: Trust = 'sound'
   /** Why moves are stopped. */
   #reason: SluiceError | undefined
@@ -75,7 +77,10 @@ export class GuaranteeWatch {
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE while moves are stopped, and for a creation that others may have made as well
    */
   async send(op: StorageOp, patience: Patience): Promise<StorageReply> {
-    if (op.do === 'create') await this.#assertTrusted(patience)
+    if (op.do === 'create') {
+      await this.beforeCreate?.(patience)
+      await this.#assertTrusted(patience)
+    }
     const reply = await this.#options.store.send(op, patience)
     this.#observe(op, reply)
     if (this.#isOwnCreation(op, reply) && reply.versionId !== undefined)

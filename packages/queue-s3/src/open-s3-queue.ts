@@ -49,7 +49,7 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
 const MAX_CLOCK_LOOKS = 5
 
 /** The first answer may be the one whose `Date` is off: until some agree, nothing is put or given out by it. */
-async function settleClock(store: S3Store, layout: Layout): Promise<void> {
+export async function settleClock(store: S3Store, layout: Layout): Promise<void> {
   const { clock } = store
   const patience = store.patience()
   for (let looks = 0; !clock.isSure && looks < MAX_CLOCK_LOOKS; looks++)
@@ -136,7 +136,8 @@ export async function queueExists(options: unknown): Promise<boolean> {
   }
 }
 
-function placeOf(
+/** The store and the layout that options name; to be closed by the caller. */
+export function placeOf(
   checked: CheckedS3Options,
   logger = silentLogger,
 ): { store: S3Store; layout: Layout; monotonicMs: () => number } {

@@ -13,6 +13,8 @@ const FORMAT = 2
  * migration; later ones add a name for what they add.
  */
 const NEEDS: readonly string[] = ['draft-3']
+/** A need that no version knows, so that none opens a queue of which a drop has deleted a part, and each that has it open stops at its next look. */
+const DROPPING = 'dropping'
 
 interface QueueWanted {
   readonly name: string
@@ -63,6 +65,8 @@ const ANEW = 'start a new queue under another name or prefix'
 function layoutRefusal(fields: Readonly<Record<string, JsonValue | undefined>>): string | undefined {
   const { format } = fields
   if (typeof format !== 'number') return DAMAGED
+  if (isBeingDropped(fields))
+    return 'it is being dropped. Let that end, or drop it again if it was stopped; then a new queue of this name can be made'
   if (format < FORMAT)
     return (
       `it is of format ${format}, whose keys are named otherwise, and this version of @sluice/queue-s3 uses format ${FORMAT}. Finish its ` +
@@ -71,6 +75,37 @@ function layoutRefusal(fields: Readonly<Record<string, JsonValue | undefined>>):
   if (format > FORMAT)
     return `it is of format ${format}, and this version of @sluice/queue-s3 uses format ${FORMAT}. Use a later version, or ${ANEW}`
   return needsRefusal(fields['needs'])
+}
+
+function isBeingDropped({ needs }: Readonly<Record<string, JsonValue | undefined>>): boolean {
+  return Array.isArray(needs) && needs.includes(DROPPING)
+}
+
+/** What QUEUE says of a queue, for whoever lists or drops it. */
+export interface QueueFacts {
+  readonly state: 'ready' | 'dropping' | 'unreadable'
+  /** As it was given; absent where QUEUE doesn't say. */
+  readonly name?: string
+  /** In words for people. */
+  readonly format: string
+}
+
+/** What QUEUE says, whatever its format. */
+export function factsOf(text: string): QueueFacts {
+  const fields = parseObject(text) ?? {}
+  const { format, name, needs } = fields
+  const needed = (Array.isArray(needs) ? needs : []).filter((need) => need !== DROPPING)
+  const parts = [typeof format === 'number' ? `format ${format}` : 'unknown format', ...needed]
+  return {
+    state: isBeingDropped(fields) ? 'dropping' : layoutRefusal(fields) === undefined ? 'ready' : 'unreadable',
+    format: parts.join(', ').slice(0, 100),
+    ...(typeof name === 'string' ? { name } : {}),
+  }
+}
+
+/** What QUEUE says from when a queue is being dropped until it is gone. */
+export function droppingText(name: string): string {
+  return JSON.stringify({ sluice: 1, format: FORMAT, needs: [...NEEDS, DROPPING], shards: 1, name })
 }
 
 function needsRefusal(needs: JsonValue | undefined): string | undefined {

@@ -7,7 +7,7 @@ import type { Patience } from './patience.js'
 import { look } from './storage-op.js'
 import { VersionChain, type Version } from './version-chain.js'
 
-interface Holding {
+export interface Holding {
   readonly holder: string
   readonly fence: number
   readonly ttlMs: number
@@ -21,7 +21,7 @@ interface Asked {
 }
 
 /** `Last-Modified` has whole seconds: an object may be so much younger than it says. */
-const SECOND_MS = 1_000
+export const SECOND_MS = 1_000
 
 /** How many requests may hang, one after the other, before a lease that is being renewed is lost. */
 const HANGS_A_TTL = 3
@@ -191,7 +191,8 @@ function textOf(holding: Holding): string {
   return JSON.stringify({ sluice: 1, ...holding })
 }
 
-function holdingOf(version: Version): Holding | undefined {
+/** Who has or had a lease, by one version of it; `undefined` for what is none. */
+export function holdingOf(version: Pick<Version, 'content'>): Holding | undefined {
   const { holder, fence, ttlMs, released } = parseObject(version.content) ?? {}
   if (typeof holder !== 'string' || typeof fence !== 'number' || typeof ttlMs !== 'number') return undefined
   return { holder, fence, ttlMs, released: released === true }

@@ -98,6 +98,7 @@ export class S3Queue implements Queue {
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
     this.#format = new FormatWatch(ground)
+    ground.watch.beforeCreate = (patience) => this.#format.assertFresh(patience)
     this.#leases = new S3Leases(ground, this.#format)
     this.#sweep = new Sweep(ground)
     this.#documents = new S3Documents(ground, {

@@ -209,6 +209,14 @@ export class S3Store {
     }
   }
 
+  /** Plain PUT over what is there. Sent again it writes the same. */
+  async overwrite(key: string, content: string): Promise<void> {
+    const work = { kind: 'write', on: key, size: Buffer.byteLength(content) }
+    await this.sender.tried(work, this.patience(), (abort) =>
+      this.#put({ key, content, meta: {} }, {}, abort),
+    )
+  }
+
   async #put(
     { key, content, meta }: { key: string; content: string; meta: Readonly<Record<string, string>> },
     condition: { IfNoneMatch?: string },

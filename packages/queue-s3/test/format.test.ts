@@ -239,6 +239,38 @@ describe('a process that has the queue open when a newer version changes its lay
     expect(await lease?.renew()).toBe(true)
     expect(await queue.lease('dispatcher', 'you', 15_000)).toBeUndefined()
   })
+
+  test('one that is gone by every answer was dropped: each call says so from the next look on', async () => {
+    const made = await server()
+    const clock = new ManualClock()
+    const queue = await open({ ...optionsOn(made), clock })
+    await queue.put('a', 1)
+    made.deleteKey(`${ROOT}QUEUE`)
+    await clock.advance(2_000)
+    for (const call of [
+      () => queue.put('b', 1),
+      () => queue.get(1),
+      () => queue.lease('dispatcher', 'me', 1_000),
+    ])
+      await expect(call()).rejects.toMatchObject({
+        code: 'SLUICE_QUEUE_CORRUPT',
+        message: expect.stringMatching(/its object QUEUE is gone: the queue was dropped/),
+      })
+    expect(made.keys().some((key) => key.includes('/b'))).toBe(false)
+  })
+
+  test('something is created: QUEUE is read again every two seconds at most, once for all that is', async () => {
+    const made = await server()
+    const clock = new ManualClock()
+    const queue = await open({ ...optionsOn(made), clock })
+    const looks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
+    const before = looks()
+    await queue.put('a', 1)
+    expect(looks()).toBe(before)
+    await clock.advance(2_000)
+    await queue.putMany(Array.from({ length: 40 }, (_, index) => ({ id: `b-${index}`, body: 1 })))
+    expect(looks()).toBe(before + 1)
+  })
 })
 
 const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => `${uid}0`)

@@ -19,7 +19,8 @@ async function openOn(count: number): Promise<{ server: S3Server; queue: S3Queue
   const server = await startS3Server()
   opened.push(server)
   server.seed(seeds(count))
-  const queue = await openQueue(optionsOn(server))
+  // No time passes: every two seconds in which something is created cost a GET more.
+  const queue = await openQueue({ ...optionsOn(server), clock: new ManualClock() })
   opened.push(queue)
   server.resetCounts()
   return { server, queue }

@@ -8,6 +8,8 @@ export class QueueGoneError extends Error {
   override readonly name = 'QueueGoneError'
 
   constructor() {
-    super('the queue is no longer in the tables: they were emptied, or restored from a backup without it')
+    super(
+      'the queue is no longer in the tables: it was dropped, or they were emptied, or restored from a backup without it',
+    )
   }
 }

@@ -1,6 +1,18 @@
 /** A queue in PostgreSQL or SQLite. */
-import { baseDirOf, checkOptions, silentLogger, type Logger, type Queue, type QueueUse } from '@sluice/core'
+import {
+  baseDirOf,
+  checkOptions,
+  silentLogger,
+  type DropOutcome,
+  type DropQueueUse,
+  type Logger,
+  type Queue,
+  type QueueUse,
+  type StoredQueue,
+} from '@sluice/core'
+import { dropSqlQueue } from './drop-queue.js'
 import { reportFileSystem } from './file-system.js'
+import { listSqlQueues } from './list-queues.js'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema, placeOf, type SqlQueueSettings } from './sql-options.js'
 import { isInMemory } from './sqlite-store.js'
@@ -37,6 +49,31 @@ export async function queueExists(options: unknown, use: QueueUse = {}): Promise
   const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
   return sqlQueueExists(settings, warningsOf(use.logger))
+}
+
+/**
+ * The queues of the tables that `url` and `tablePrefix` name, by their names, with their sizes and who holds a lease. It creates and upgrades nothing; where
+ * there is no file, database or table there are no queues.
+ *
+ * @param options as for {@link openQueue}; `name` makes no difference
+ * @throws SluiceError as {@link queueExists} does
+ */
+export async function listQueues(options: unknown, use: QueueUse = {}): Promise<readonly StoredQueue[]> {
+  return listSqlQueues(await settingsOf(options, use), warningsOf(use.logger))
+}
+
+/**
+ * Removes a queue with its items, attempts, documents, leases, limits and pause. One transaction takes it out of use, unless a lease is held or, without
+ * `withRunning`, items are in PROCESSING; what it stored is deleted then, a thousand items in a transaction. Killed in between, the same call goes on. Every
+ * queue object that has it open rejects SLUICE_QUEUE_CORRUPT from the first step on. The tables stay, and a SQLite file keeps its size until VACUUM.
+ *
+ * On PostgreSQL the role needs the privilege `delete` on all tables of the queue.
+ *
+ * @param options as for {@link openQueue}
+ * @throws SluiceError as {@link openQueue} does
+ */
+export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
+  return dropSqlQueue(await settingsOf(options, use), use, { warn: warningsOf(use.logger) })
 }
 
 /** To whoever opens the queue to keep it, and not again at each short command. */

@@ -2,6 +2,7 @@ import type { Page, Stage } from '@sluice/core'
 import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 import { MAX_BATCH_CHARS } from './batch.js'
 import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
+import { QueueGoneError } from './file-gone.js'
 import type { SqlStore } from './sql-store.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
@@ -177,10 +178,13 @@ export class ItemReads {
         total('processing').as('PROCESSING'),
         total('success').as('SUCCESS'),
         total('fail').as('FAIL'),
+        sql<number>`count(*)`.as('slots'),
       ])
       .where('queue_id', '=', this.#queueId)
       .executeTakeFirstOrThrow()
-    return { ...row }
+    const { slots, ...sizes } = row
+    if (slots === 0) throw new QueueGoneError()
+    return sizes
   }
 
   headPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<HeadFacts>> {
@@ -350,6 +354,6 @@ function lastAttempt(
   return { ...row, final: true, outcome: row.stage, requeue_reason: null, unsent: null }
 }
 
-function total(column: 'waiting' | 'processing' | 'success' | 'fail'): RawBuilder<number> {
+export function total(column: 'waiting' | 'processing' | 'success' | 'fail'): RawBuilder<number> {
   return sql<number>`cast(coalesce(sum(${sql.ref(column)}), 0) as bigint)`
 }

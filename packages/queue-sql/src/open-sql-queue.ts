@@ -41,7 +41,7 @@ export async function sqlQueueExists(
   const gate = new CallGate(name, store)
   try {
     return await gate.run('look for the queue', async () => {
-      return (await store.hasTables()) && (await knownIdOf(store, name)) !== undefined
+      return (await store.tablesVersion()) > 0 && (await knownIdOf(store, name)) !== undefined
     })
   } finally {
     await gate.close()
@@ -49,7 +49,7 @@ export async function sqlQueueExists(
 }
 
 /** SQLite would make the file by opening it, and what is in memory is only there while it is open. */
-function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): boolean {
+export function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): boolean {
   const place = placeOf(settings.url)
   if (place.kind === 'postgres') return true
   // Also where there is no file yet: whoever asks is told now what the first put would be told.
@@ -57,7 +57,7 @@ function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): bo
   return named(place.path, () => sqliteFileExists(place.path))
 }
 
-function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
+export function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
   const place = placeOf(settings.url)
   if (place.kind === 'postgres') return openPostgres(place.url, settings, options)
   return named(place.path, () => openSqlite(place.path, settings, options))

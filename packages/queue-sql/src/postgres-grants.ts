@@ -28,6 +28,11 @@ export function neededGrants(t: TableNames): readonly Grant[] {
   ]
 }
 
+/** What dropping a queue needs beside {@link neededGrants}. */
+function dropGrants(t: TableNames): readonly Grant[] {
+  return [t.queues, t.leases, t.documents, t.counters].map((name) => table(name, 'delete'))
+}
+
 /** The statements that give a role what it lacks. */
 export interface MissingGrants {
   readonly role: string
@@ -47,8 +52,12 @@ interface FoundGrants {
 }
 
 /** Asks the server, which says of a refusal only on which table it was. */
-export async function missingGrants(db: Kysely<Tables>, names: TableNames): Promise<MissingGrants> {
-  const needed = neededGrants(names).flatMap(({ kind, name, privileges }) =>
+export async function missingGrants(
+  db: Kysely<Tables>,
+  names: TableNames,
+  grants = neededGrants(names),
+): Promise<MissingGrants> {
+  const needed = grants.flatMap(({ kind, name, privileges }) =>
     privileges.map((privilege) => ({ kind, name, privilege })),
   )
   const { rows } = await sql<FoundGrants>`with needed as (
@@ -93,7 +102,16 @@ export async function adviceOnRefusal(
   const { role, statements } = await missingGrants(db, names)
   if (statements.length > 0)
     return `The role ${role} lacks privileges. Run as the owner: ${statements.join('; ')}`
+  // Beside all of those only a drop and an upgrade ask for more, and an upgrade is refused in other words.
+  const more = isOwnership(error) ? [] : (await missingGrants(db, names, dropGrants(names))).statements
+  if (more.length > 0)
+    return `The role ${role} lacks privileges to drop a queue. Run as the owner: ${more.join('; ')}`
   return `The role ${role} is not the owner of the tables, which are made and upgraded by their owner: open the queue once as that role`
+}
+
+/** Both have the same SQLSTATE. */
+function isOwnership(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('must be owner')
 }
 
 /** SQLSTATE insufficient_privilege, and invalid_schema_name: no schema of the search path may be used. */

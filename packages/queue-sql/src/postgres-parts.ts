@@ -37,8 +37,15 @@ export function counted(t: TableNames, set: string): string {
   return `counted as (
     update ${t.counters} c set ${set} from sums d
     where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0 and ${DURABLY} is not null
+    returning 1
   )`
 }
+
+/**
+ * A condition of the last part of a statement with {@link counted}: it fails the whole statement, with a division by zero, where items moved and the queue has
+ * no counters any more, since it was dropped. A drop deletes them first, and waits for the rows that a move has locked.
+ */
+export const KEPT = `(select 1 / case when (select n from sums) = 0 then 1 else count(*) end from counted) = 1`
 
 /** Puts items into the backlog, in the order of their priority and since when they are available. */
 export function lined(t: TableNames, from: string): string {
@@ -49,5 +56,5 @@ export function lined(t: TableNames, from: string): string {
 
 /** Most batches go through whole: then their number says all, and not a thousand ids are sent back, only to be compared. */
 export function toldText(done: string, asked: string, more = ''): string {
-  return `select n, case when n < ${asked}::integer then coalesce((select json_agg(id) from ${done}), '[]') end as ids${more} from sums`
+  return `select n, case when n < ${asked}::integer then coalesce((select json_agg(id) from ${done}), '[]') end as ids${more} from sums where ${KEPT}`
 }

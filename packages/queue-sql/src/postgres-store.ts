@@ -61,6 +61,7 @@ export function openPostgres(
     facts: sql.raw(texts.facts),
     claimed: sql.raw(texts.claimed),
     shared: sql.raw('for share'),
+    kept: sql.raw('for key share'),
     durably: sql.raw(`${DURABLY} is not null`),
     counterSlots: POSTGRES_SLOTS,
     lanes: LANES,
@@ -71,7 +72,7 @@ export function openPostgres(
     pauseMs: (tries, spentMs) =>
       tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
     adviceOn: (error) => adviceOnRefusal(error, { db, names }),
-    hasTables: async () => (await versionOf(db, migration)) > 0,
+    tablesVersion: () => versionOf(db, migration),
     migrate: async () => {
       await assertUtf8(db, place)
       await migrate(db, migration)

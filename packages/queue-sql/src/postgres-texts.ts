@@ -5,6 +5,7 @@ import {
   CLOCK,
   counted,
   heldText,
+  KEPT,
   lined,
   lines,
   NOW,
@@ -89,7 +90,7 @@ function putOneText(t: TableNames, known: string): string {
     ${lined(t, 'added')},
     sums as (select count(*)::integer as n from added),
     ${counted(t, 'waiting = c.waiting + d.n')}
-    select n from sums`
+    select n from sums where ${KEPT}`
 }
 
 /**
@@ -165,7 +166,7 @@ function claimText(t: TableNames, { top = '', held = '', where, order, max }: Ba
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
       ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
-    from picked where (select fits from sums) ${held === '' ? '' : lost}`
+    from picked where (select fits from sums) and ${KEPT} ${held === '' ? '' : lost}`
 }
 
 /** What is too old of the histories of several items: `$1` their numbers, `$2` their attempts. */
@@ -229,7 +230,7 @@ function requeueText(t: TableNames): string {
     ${lined(t, 'moved')},
     sums as (select count(*) as n from moved),
     ${counted(t, 'fail = c.fail - d.n, waiting = c.waiting + d.n')}
-    select id from moved`
+    select id from moved where ${KEPT}`
 }
 
 /** Who takes an item's row out of the backlog, or out of what is finished, has the item: nobody else can take it then. */
@@ -256,7 +257,7 @@ function removeText(t: TableNames): string {
         count(*) filter (where stage = 2) as success, count(*) filter (where stage = 3) as fail from free
     ),
     ${counted(t, 'waiting = c.waiting - d.waiting, success = c.success - d.success, fail = c.fail - d.fail')}
-    select id from gone`
+    select id from gone where ${KEPT}`
 }
 
 /** Like a removal, of what `finished` has longest. */
@@ -275,7 +276,7 @@ function expireText(t: TableNames): string {
         count(*) filter (where stage = 3) as fail, max(ended_at) as last from unfinished
     ),
     ${counted(t, 'success = c.success - d.success, fail = c.fail - d.fail')}
-    select n as removed, last as "lastMs" from sums`
+    select n as removed, last as "lastMs" from sums where ${KEPT}`
 }
 
 /** Items beside their other rows. Not plain joins: each is looked up by its key for each item, however large the tables become. */

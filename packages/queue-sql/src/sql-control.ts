@@ -1,18 +1,20 @@
 import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
 import { sql } from 'kysely'
 import type { CallGate } from './call-gate.js'
+import { QueueGoneError } from './file-gone.js'
+import { isThere, type StoredAs } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'
 
 /** The control state in the tables. Each call changes its own columns or rows, so writers on several machines don't undo each other. */
 export class SqlControl implements QueueControl {
   readonly #store: SqlStore
   readonly #gate: CallGate
-  readonly #queueId: number
+  readonly #as: StoredAs
 
-  constructor(store: SqlStore, gate: CallGate, queueId: number) {
+  constructor(store: SqlStore, gate: CallGate, as: StoredAs) {
     this.#store = store
     this.#gate = gate
-    this.#queueId = queueId
+    this.#as = as
   }
 
   read(): Promise<ControlState> {
@@ -22,8 +24,10 @@ export class SqlControl implements QueueControl {
         .selectFrom(`${names.queues} as q`)
         .leftJoin(`${names.limits} as l`, 'l.queue_id', 'q.id')
         .select(['q.paused_at', 'q.pause_reason', 'q.syncs', 'l.name', 'l.value'])
-        .where('q.id', '=', this.#queueId)
+        .where('q.id', '=', this.#as.queueId)
+        .where('q.name', '=', this.#as.name)
         .execute()
+      if (rows.length === 0) throw new QueueGoneError()
       const limits = rows.flatMap(({ name, value }) =>
         name === null || value === null ? [] : [[name, value]],
       )
@@ -53,33 +57,37 @@ export class SqlControl implements QueueControl {
 
   /** One statement: each of several at once gets a number of its own [Q-CTRL-2]. */
   async sync(): Promise<number> {
-    const { syncs } = await this.#gate.run('ask for a sync', () =>
-      this.#store.db
+    return this.#gate.run('ask for a sync', async () => {
+      const row = await this.#store.db
         .updateTable(this.#store.names.queues)
         .set({ syncs: sql<number>`syncs + 1` })
-        .where('id', '=', this.#queueId)
+        .where('id', '=', this.#as.queueId)
+        .where('name', '=', this.#as.name)
         .where(this.#store.durably)
         .returning('syncs')
-        .executeTakeFirstOrThrow(),
-    )
-    return syncs
+        .executeTakeFirst()
+      if (row === undefined) throw new QueueGoneError()
+      return row.syncs
+    })
   }
 
   async setLimits(limits: Readonly<Record<string, number | null>>): Promise<void> {
     const rows = checkedLimits(limits)
     await this.#gate.run('set limits', () =>
       this.#store.db.transaction().execute(async (trx) => {
+        const found = await sql`select 1 where ${isThere(this.#store, this.#as)}`.execute(trx)
+        if (found.rows.length === 0) throw new QueueGoneError()
         for (const { name, value } of rows) {
           if (value === null) {
             await trx
               .deleteFrom(this.#store.names.limits)
-              .where('queue_id', '=', this.#queueId)
+              .where('queue_id', '=', this.#as.queueId)
               .where('name', '=', name)
               .execute()
           } else {
             await trx
               .insertInto(this.#store.names.limits)
-              .values({ queue_id: this.#queueId, name, value })
+              .values({ queue_id: this.#as.queueId, name, value })
               .onConflict((known) => known.columns(['queue_id', 'name']).doUpdateSet({ value }))
               .execute()
           }
@@ -93,7 +101,15 @@ export class SqlControl implements QueueControl {
     pause_reason: string | null
   }): Promise<void> {
     const { db, names, durably } = this.#store
-    await db.updateTable(names.queues).set(columns).where('id', '=', this.#queueId).where(durably).execute()
+    const row = await db
+      .updateTable(names.queues)
+      .set(columns)
+      .where('id', '=', this.#as.queueId)
+      .where('name', '=', this.#as.name)
+      .where(durably)
+      .returning('id')
+      .executeTakeFirst()
+    if (row === undefined) throw new QueueGoneError()
   }
 }
 

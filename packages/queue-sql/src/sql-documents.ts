@@ -11,6 +11,8 @@ import {
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { leaseLost } from './item-errors.js'
+import { QueueGoneError } from './file-gone.js'
+import { isThere } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'
 
 /** Sorts behind whatever can follow a prefix in a name, which has room for 32 characters of four bytes. */
@@ -115,17 +117,23 @@ export class SqlDocuments {
     return this.#change({ what: `remove the document ${JSON.stringify(name)}`, query, lease })
   }
 
-  /** Asks for the lease again only where nothing changed, to tell another version from a lease that is lost. */
+  /** Asks again only where nothing changed, to tell another version from a lease that is lost, and from a queue that is gone. */
   async #change({ what, query, lease }: Change): Promise<boolean> {
     const { store, gate, queue } = this.#parts
     const isHeld = lease === undefined ? sql<boolean>`1 = 1` : this.#isHeld(lease, store.shared)
-    const isAllowed = sql<boolean>`${isHeld} and ${store.durably}`
+    const there = { queueId: this.#parts.queueId, name: queue }
+    const isAllowed = sql<boolean>`${isHeld} and ${isThere(store, there)} and ${store.durably}`
     const { rows } = await gate.run(what, () => query(isAllowed).execute(store.db))
-    if (rows.length > 0 || lease === undefined) return rows.length > 0
-    const held = await gate.run(what, () =>
-      sql`select 1 as held where ${this.#isHeld(lease, sql.raw(''))}`.execute(store.db),
-    )
-    if (held.rows.length === 0) throw leaseLost(queue, lease)
+    if (rows.length > 0) return true
+    const held = lease === undefined ? sql<boolean>`1 = 1` : this.#isHeld(lease, sql.raw(''))
+    const isHeldStill = await gate.run(what, async () => {
+      const found = await sql<{ held: number | boolean; there: number | boolean }>`select ${held} as held,
+        ${isThere(store, there, 'as it is')} as there`.execute(store.db)
+      const [row] = found.rows
+      if (row === undefined || !row.there) throw new QueueGoneError()
+      return Boolean(row.held)
+    })
+    if (!isHeldStill && lease !== undefined) throw leaseLost(queue, lease)
     return false
   }
 

@@ -62,7 +62,9 @@ const GONE: Verdict = {
 }
 const QUEUE_GONE: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
-  next: 'Nothing was changed. Stop every process that uses the queue, restore what is missing, and start again',
+  next:
+    'Nothing was changed. If it was dropped on purpose, stop this process; else stop every process that uses the queue, restore what is ' +
+    'missing, and start again',
 }
 const WRONG_PATH: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
@@ -86,6 +88,8 @@ const UNKNOWN: Verdict = {
 /** Class (first two characters) or whole SQLSTATE. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
+  // Only one statement part divides: see `KEPT`.
+  '22012': { ...QUEUE_GONE, why: new QueueGoneError().message },
   '25006': DOWN, // a standby, in the middle of a failover
   '25P03': DOWN,
   '28': DENIED,
@@ -160,6 +164,16 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
   const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${attempt.advice ?? next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
+}
+
+/** SLUICE_QUEUE_CORRUPT for a queue that is no longer in the tables. */
+export function queueGone({ what, place }: Attempt): SluiceError {
+  const cause = new QueueGoneError()
+  return new SluiceError(
+    QUEUE_GONE.code,
+    `Could not ${what} in ${place}: ${cause.message}. ${QUEUE_GONE.next}`,
+    { cause },
+  )
 }
 
 /**

@@ -1,9 +1,11 @@
-import type { Lease, LeaseView } from '@sluice/core'
+import type { Lease, LeaseView, SluiceError } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './call-gate.js'
 import { LeaseWatch, type HeldRow } from './lease-watch.js'
 import { newerTables } from './migration.js'
+import { isThere, type StoredAs } from './queue-row.js'
 import { SCHEMA_VERSION } from './schema.js'
+import { queueGone } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 
 type LeaseFacts = Omit<Lease, 'renew' | 'release'>
@@ -31,12 +33,14 @@ export class SqlLeases {
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #queueId: number
+  readonly #as: StoredAs
   readonly #watch = new LeaseWatch()
 
-  constructor(store: SqlStore, gate: CallGate, queueId: number) {
+  constructor(store: SqlStore, gate: CallGate, as: StoredAs) {
     this.#store = store
     this.#gate = gate
-    this.#queueId = queueId
+    this.#queueId = as.queueId
+    this.#as = as
   }
 
   /** One statement, so that of two who ask at once the second sees what the first has taken. */
@@ -49,7 +53,7 @@ export class SqlLeases {
       sql`insert into ${leases} (queue_id, name, holder, fence, expires_at, ttl_ms)
         select cast(${this.#queueId} as integer), cast(${name} as text), cast(${holder} as text), 1,
           ${endsAt(nowMs, ttlMs)}, cast(${ttlMs} as bigint)
-        where ${this.#isKnown()}
+        where ${this.#isKnown()} and ${isThere(this.#store, this.#as)}
         on conflict (queue_id, name) do update set holder = excluded.holder, expires_at = excluded.expires_at,
           ttl_ms = excluded.ttl_ms, fence = ${leases}.fence + case when ${leases}.holder = excluded.holder then 0 else 1 end
         where ${leases}.holder = ${holder} or ${this.#watch.isFree(name, leases, nowMs)}
@@ -115,7 +119,7 @@ export class SqlLeases {
       `renew or give back the lease ${JSON.stringify(name)}`,
       sql`update ${sql.table(names.leases)} set expires_at = ${end}, ttl_ms = cast(${ttlMs} as bigint)
         where queue_id = ${this.#queueId} and name = ${name} and holder = ${holder} and fence = ${fence}
-          and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()} and ${durably}
+          and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()} and ${isThere(this.#store, this.#as)} and ${durably}
         returning fence, expires_at`,
     )
     if (row === undefined) return false
@@ -127,7 +131,7 @@ export class SqlLeases {
   /**
    * The row that a statement gives back. One that gives none is asked why by a second: the lease may be another's, or the tables too new.
    *
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables; all later calls of the queue reject with it
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables, or the queue was dropped; all later calls of the queue reject with it
    */
   async #rowOf(what: string, statement: RawBuilder<unknown>): Promise<OwnRow | undefined> {
     const { db, names } = this.#store
@@ -135,15 +139,19 @@ export class SqlLeases {
       const { rows } = await sql<OwnRow>`${statement}`.execute(db)
       const [row] = rows
       if (row !== undefined) return row
-      const found = await sql<{
-        version: number
-      }>`select max(version) as version from ${sql.table(names.schema)}`.execute(db)
-      const version = found.rows[0]?.version ?? 0
-      if (version <= SCHEMA_VERSION) return undefined
-      const error = newerTables(version, this.#store)
+      const found = await sql<{ version: number; there: number | boolean }>`select max(version) as version,
+        ${isThere(this.#store, this.#as, 'as it is')} as there from ${sql.table(names.schema)}`.execute(db)
+      const { version = 0, there = true } = found.rows[0] ?? {}
+      if (version <= SCHEMA_VERSION && Boolean(there)) return undefined
+      const error = version > SCHEMA_VERSION ? newerTables(version, this.#store) : this.#gone(what)
       this.#gate.refuse(error)
       throw error
     })
+  }
+
+  #gone(what: string): SluiceError {
+    const { place } = this.#store
+    return queueGone({ what: `${what} (queue ${JSON.stringify(this.#as.name)})`, place })
   }
 
   #isKnown(): RawBuilder<boolean> {

@@ -124,9 +124,9 @@ export class SqlQueue implements Queue {
     })
     this.#expiry = { store, gate, moves }
     this.#calls = new SharedCalls({ gate, reads: this.#reads, moves: this.#moves, lanes: store.lanes })
-    this.#leases = new SqlLeases(store, gate, queueId)
+    this.#leases = new SqlLeases(store, gate, { queueId, name })
     this.#documents = new SqlDocuments({ queue: name, store, gate, queueId, maxBytes: MAX_BODY_BYTES })
-    this.control = new SqlControl(store, gate, queueId)
+    this.control = new SqlControl(store, gate, { queueId, name })
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {

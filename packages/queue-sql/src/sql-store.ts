@@ -33,6 +33,8 @@ export interface SqlStore {
   readonly claimed: RawBuilder<unknown>
   /** Ends a query for the row of a lease, which nobody then changes before the statement is committed. */
   readonly shared: RawBuilder<unknown>
+  /** Ends a query for the row of a queue, which nobody then drops before the statement is committed. */
+  readonly kept: RawBuilder<unknown>
   /** Part of each single statement that writes beside the moves: it is committed durably, whatever the settings of the server. Always true. */
   readonly durably: RawBuilder<boolean>
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
@@ -49,8 +51,8 @@ export interface SqlStore {
   pauseMs(tries: number, spentMs: number): number | undefined
   /** What to do about an error that the database alone can explain, such as a missing privilege. */
   adviceOn?(error: unknown): Promise<string | undefined>
-  /** Whether the tables are there; creates nothing. */
-  hasTables(): Promise<boolean>
+  /** The version of the tables, 0 where there are none; creates nothing. */
+  tablesVersion(): Promise<number>
   /** Creates and upgrades the tables; any number of processes may do so at once. */
   migrate(): Promise<void>
   /** Makes the index that finds finished items by their age, if it isn't there yet. */

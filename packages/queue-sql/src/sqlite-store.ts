@@ -62,6 +62,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     claimed: sql.raw(texts.claimedFrom),
     // There is one writer at a time.
     shared: sql.raw(''),
+    kept: sql.raw(''),
     durably: sql.raw('1 = 1'),
     counterSlots: 1,
     lanes: 1,
@@ -70,7 +71,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     moves: (queueId) => new SqliteMoves(db, names, queueId),
     isContention: isSqliteBusy,
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
-    hasTables: async () => (await versionOf(db, migration)) > 0,
+    tablesVersion: () => versionOf(db, migration),
     migrate: async () => {
       await assertOurs(db, migration)
       await setPragmas(db, settings)

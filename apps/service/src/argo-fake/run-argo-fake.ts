@@ -8,9 +8,9 @@ import {
   type ArgoTemplate,
   type ArgoVersion,
 } from '@sluice/testkit/argo'
-import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
 import { LiveView } from '../progress/live-view.js'
+import { listenFailure } from '../listen-failure.js'
 import { countText } from '../progress/progress-text.js'
 import { factsOf, introduction } from './introduction.js'
 import { randomOutcome } from './random-outcome.js'
@@ -76,20 +76,7 @@ async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): 
       maxLogged: 0,
     })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-    if (code === 'EADDRINUSE') {
-      throw new CommandError(
-        'INVALID',
-        `Port ${port} of ${host} is taken. Choose another: --port 0 takes any free one`,
-      )
-    }
-    if (['EADDRNOTAVAIL', 'ENOTFOUND', 'EACCES'].includes(code)) {
-      throw new CommandError(
-        'INVALID',
-        `It can't listen on port ${port} of ${host}: ${code}. Choose others: --host, --port`,
-      )
-    }
-    throw error
+    throw listenFailure(error, { port, host })
   }
 }
 

@@ -159,6 +159,8 @@ function report(summary: LoadSummary, at: { context: CommandContext; flags: Load
     const where = at.flags.rejects ?? 'give --rejects FILE to get them all'
     output.note(`… and ${countText(hidden)} more: ${where}`)
   }
+  if (summary.good === 0 && summary.refused === 0 && !summary.interrupted)
+    output.note('The manifest has no items.')
   output.print(() => summaryText(summary), summaryJson(summary))
 }
 

@@ -40,7 +40,6 @@ async function releaseIds(
   ids: readonly string[],
   { context, release }: { context: CommandContext; release: Release },
 ): Promise<void> {
-  context.output.warn(WARNING)
   const skipped: string[] = []
   const released = await countMoved('released', async (moved) => {
     for (const id of ids) {
@@ -48,6 +47,7 @@ async function releaseIds(
       else skipped.push(id)
     }
   })
+  if (released > 0) context.output.warn(WARNING)
   print(released, skipped, context)
 }
 
@@ -68,8 +68,8 @@ async function releaseAll(
   { context, yes }: { context: CommandContext; yes: boolean },
 ): Promise<void> {
   const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
-  context.output.warn(WARNING)
   if (count > 0) {
+    context.output.warn(WARNING)
     await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
   }
   const released = await countMoved('released', async (moved) => {
@@ -85,6 +85,7 @@ async function releaseAll(
       if (moves.length > 0) moved.items += (await queue.settle(moves)).settled
     }
   })
+  if (yes && released > 0) context.output.warn(WARNING)
   print(released, [], context)
 }
 

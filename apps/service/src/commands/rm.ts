@@ -65,7 +65,12 @@ async function removeStage(queue: Queue, stage: RemovableStage, options: Removal
       if (ids.length > 0) moved.items += (await queue.remove(ids, { stages: [stage] })).removed
     }
   })
-  context.output.print(`Removed ${itemsText(removed)}`, { removed, skipped: [] })
+  const none =
+    reasonMatches === undefined ? `there are none in ${stage}` : `none in ${stage} has a reason that matches`
+  const text = `Removed ${itemsText(removed)}`
+  context.output.print(removed === 0 ? `${text}: ${none}` : text, { removed, skipped: [] })
+  // An empty stage is what was asked for; a pattern that nothing matches may be mistyped.
+  if (removed === 0 && reasonMatches !== undefined) context.exitWith('CONFLICT')
 }
 
 function question(count: number, queue: Queue): string {

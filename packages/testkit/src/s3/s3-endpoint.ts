@@ -17,6 +17,10 @@ export type RaceWindow = (request: S3Request) => Promise<unknown> | undefined
 
 /** How an endpoint behaves; all of it can be changed later. */
 export interface S3EndpointOptions {
+  /** Where it listens. Default 0, any free port. */
+  readonly port?: number
+  /** The address it listens on. Default the loopback, `127.0.0.1`. */
+  readonly host?: string
   /** Ms each request waits before it takes effect. Default 0. */
   readonly latencyMs?: number | ((request: S3Request) => number)
   /** What goes wrong. Default nothing. */
@@ -67,15 +71,17 @@ export class S3Endpoint {
     })
   }
 
-  /** Listens on a free port of the loopback. */
+  /** Listens, by default on a free port of the loopback. */
   static async open(core: S3Core, options: S3EndpointOptions): Promise<S3Endpoint> {
     const endpoint = new S3Endpoint(core, options)
+    const { port = 0, host = '127.0.0.1' } = options
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     endpoint.#http.once('error', reject)
-    endpoint.#http.listen(0, '127.0.0.1', resolve)
+    endpoint.#http.listen(port, host, resolve)
     await promise
     const address = endpoint.#http.address()
-    if (address !== null && typeof address === 'object') endpoint.#url = `http://127.0.0.1:${address.port}`
+    const shown = host.includes(':') ? `[${host}]` : host
+    if (address !== null && typeof address === 'object') endpoint.#url = `http://${shown}:${address.port}`
     return endpoint
   }
 

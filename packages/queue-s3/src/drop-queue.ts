@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { SluiceError, checkOptions, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
+import { LOOK_EVERY_MS } from './format-watch.js'
+import { RESERVED_PARTS } from './key-encoding.js'
+import type { Layout } from './layout.js'
+import { heldLeases } from './lease-list.js'
+import { hasLeftovers } from './list-queues.js'
+import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
+import { runProtocol } from './protocol-run.js'
+import { droppingText, factsOf } from './queue-settings.js'
+import { contended, openingError, placeText } from './s3-errors.js'
+import { optionsSchema, type CheckedS3Options } from './s3-options.js'
+import type { S3Store } from './s3-store.js'
+import { createOnce, read, type Protocol } from './storage-op.js'
+
+/** After this nothing begins that has not seen the mark; what was under way before has as long again to land. */
+const QUIET_MS = 2 * LOOK_EVERY_MS
+/** How often the folders are gone over until nothing is left. More are needed only while something goes on writing there. */
+const MAX_PASSES = 5
+
+type Wait = (ms: number) => Promise<unknown>
+
+/**
+ * Removes a queue from a bucket: all objects in the folders of a queue under its root, and `QUEUE` last.
+ *
+ * The first step replaces `QUEUE` by one that no version opens. A process that has the queue open looks at it every two seconds at the latest before it creates
+ * anything, and refuses from then on; so the drop waits for four seconds before it deletes, and goes over the folders until a pass finds nothing. Killed
+ * anywhere, the same call goes on. A request that was on its way for longer leaves an object behind, which `listQueues` shows as leftovers.
+ *
+ * @param options as for `openQueue`
+ * @throws SluiceError as `openQueue` does
+ */
+export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
+  return dropS3Queue(await checkOptions(optionsSchema, options, '@sluice/queue-s3'), use)
+}
+
+/** @param wait lets tests pass the time by hand */
+export async function dropS3Queue(
+  checked: CheckedS3Options,
+  use: DropQueueUse,
+  wait: Wait = pause,
+): Promise<DropOutcome> {
+  const { store, layout } = placeOf(checked)
+  try {
+    await settleClock(store, layout)
+    return await new Drop({ checked, use, wait, store, layout }).run()
+  } catch (error) {
+    throw openingError(error)
+  } finally {
+    store.close()
+  }
+}
+
+interface DropParts {
+  readonly checked: CheckedS3Options
+  readonly use: DropQueueUse
+  readonly wait: Wait
+  readonly store: S3Store
+  readonly layout: Layout
+}
+
+/** One drop of one queue. */
+class Drop {
+  readonly #parts: DropParts
+  #removed = 0
+
+  constructor(parts: DropParts) {
+    this.#parts = parts
+  }
+
+  async run(): Promise<DropOutcome> {
+    const refusal = await this.#mark()
+    if (refusal !== undefined) return refusal
+    const isEmpty = await this.#deleteAll()
+    if (!isEmpty) return { is: 'stopped', removed: this.#removed, unit: 'objects' }
+    const { store, layout } = this.#parts
+    await store.deleteAll([layout.settings()])
+    this.#deleted(1)
+    return { is: 'dropped', removed: this.#removed, unit: 'objects', notes: await this.#notes() }
+  }
+
+  /** Takes the queue out of use. @returns why it was not */
+  async #mark(): Promise<DropOutcome | undefined> {
+    const { layout, wait } = this.#parts
+    const settings = await this.#run(read(layout.settings()))
+    if (settings === undefined) return this.#markLeftovers()
+    const { state, name } = factsOf(settings.content)
+    this.#assertNamed(name)
+    if (state === 'dropping') return undefined
+    const refusal = (await this.#refusal()) ?? (await this.#runningRefusal(state))
+    if (refusal !== undefined) return refusal
+    await this.#write(droppingText(this.#parts.checked.name))
+    await wait(QUIET_MS)
+    // Whoever took the lease between the look and the mark has lost nothing yet, and goes on.
+    const late = await this.#refusal()
+    if (late !== undefined) await this.#write(settings.content)
+    return late
+  }
+
+  /** Objects without a queue: whoever opens it meanwhile makes one of them, or finds the mark. */
+  async #markLeftovers(): Promise<DropOutcome | undefined> {
+    const { store, layout, checked } = this.#parts
+    if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
+    const made = await this.#run(
+      createOnce(layout.settings(), droppingText(checked.name), { token: randomUUID() }),
+    )
+    return made === 'created' ? undefined : this.#mark()
+  }
+
+  /** A store that takes upper and lower case for the same has another queue there. */
+  #assertNamed(name: string | undefined): void {
+    const { checked, store } = this.#parts
+    if (name === undefined || name === checked.name) return
+    throw new SluiceError(
+      'SLUICE_CONFIG_INVALID',
+      `Cannot drop the queue in ${placeText(store.place)}: the queue there is named ${JSON.stringify(name)}. Use that name`,
+    )
+  }
+
+  async #refusal(): Promise<DropOutcome | undefined> {
+    const leases = await heldLeases(this.#parts.store, this.#parts.layout.root)
+    return leases.length > 0 ? { is: 'held', leases } : undefined
+  }
+
+  async #runningRefusal(state: 'ready' | 'unreadable'): Promise<DropOutcome | undefined> {
+    if (this.#parts.use.withRunning === true) return undefined
+    const listed = await this.#listedRunning()
+    // Among those that are listed may be some whose move a dead process has decided: the queue itself ends it, and counts the rest.
+    const processing = listed === 0 || state !== 'ready' ? listed : await this.#countRunning()
+    return processing > 0 ? { is: 'running', processing } : undefined
+  }
+
+  async #countRunning(): Promise<number> {
+    const queue = await openQueue(this.#parts.checked, { reading: true })
+    try {
+      return await queue.size('PROCESSING')
+    } finally {
+      await queue.close()
+    }
+  }
+
+  async #listedRunning(): Promise<number> {
+    let count = 0
+    for await (const page of this.#pages(this.#parts.layout.folder('PROCESSING')))
+      count += page.filter(({ sizeBytes }) => sizeBytes > 0).length
+    return count
+  }
+
+  async *#pages(prefix: string) {
+    let after: string | undefined
+    for (;;) {
+      const page = await this.#parts.store.list({ prefix, ...(after === undefined ? {} : { after }) })
+      yield page.objects
+      after = page.objects.at(-1)?.key
+      if (!page.more || after === undefined) return
+    }
+  }
+
+  /** @returns whether it came to the end, and was not stopped */
+  async #deleteAll(): Promise<boolean> {
+    const { layout, store } = this.#parts
+    const folders = [...RESERVED_PARTS]
+      .filter((part) => part !== 'QUEUE')
+      .map((part) => `${layout.root}${part}/`)
+    for (let pass = 1; pass <= MAX_PASSES; pass++) {
+      const before = this.#removed
+      const failure = new AbortController()
+      const ends = await Promise.allSettled(folders.map((folder) => this.#deleteFolder(folder, failure)))
+      for (const end of ends) if (end.status === 'rejected') throw end.reason
+      if (this.#parts.use.signal?.aborted === true) return false
+      if (this.#removed === before) return true
+    }
+    throw contended(store.place, layout.root)
+  }
+
+  /** The next page is listed while one is deleted, so there are two in memory. One folder that fails stops the others. */
+  async #deleteFolder(folder: string, failure: AbortController): Promise<void> {
+    const { use } = this.#parts
+    let deletion = Promise.resolve()
+    try {
+      for await (const page of this.#pages(folder)) {
+        await deletion
+        if (use.signal?.aborted === true || failure.signal.aborted) break
+        deletion = this.#deletePage(page.map(({ key }) => key))
+        // It is awaited before the next one, or at the end; until then its failure is nobody's.
+        deletion.catch(() => failure.abort())
+      }
+    } catch (error) {
+      failure.abort()
+      throw error
+    } finally {
+      await deletion
+    }
+  }
+
+  async #deletePage(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return
+    await this.#parts.store.deleteAll(keys)
+    this.#deleted(keys.length)
+  }
+
+  #deleted(count: number): void {
+    this.#removed += count
+    this.#parts.use.onProgress?.({ removed: this.#removed, unit: 'objects' })
+  }
+
+  async #notes(): Promise<string[]> {
+    const { store, layout } = this.#parts
+    const others = await store.list({ prefix: layout.root, max: 1 })
+    const versioning = await store.versioning()
+    const place = placeText(store.place)
+    return [
+      ...(others.objects.length > 0 ? [`Objects that are none of a queue were left under ${place}.`] : []),
+      ...(versioning === 'Enabled' || versioning === 'Suspended' ? [versionsNote(versioning, place)] : []),
+    ]
+  }
+
+  #write(content: string): Promise<void> {
+    return this.#parts.store.overwrite(this.#parts.layout.settings(), content)
+  }
+
+  #run<T>(protocol: Protocol<T>): Promise<T> {
+    return runProtocol(this.#parts.store, protocol, { logger: silentLogger })
+  }
+}
+
+function versionsNote(versioning: 'Enabled' | 'Suspended', place: string): string {
+  return (
+    `Versioning of the bucket is ${versioning.toLowerCase()}: it keeps old versions and delete markers under ${place}, and charges for them. A lifecycle rule ` +
+    'for noncurrent versions and expired delete markers under that prefix removes them.'
+  )
+}
