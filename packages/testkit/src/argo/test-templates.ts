@@ -11,6 +11,7 @@ const MAIN: JsonObject = {
   name: 'main',
   container: {
     image: 'busybox:1.37',
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     command: ['sh', '-c'],
     args: ['sleep "$SECONDS_TO_RUN"; [ "$MODE" = succeed ]'],
     env: [
