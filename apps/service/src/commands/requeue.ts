@@ -29,7 +29,7 @@ interface RequeueFlags extends FailureFlags {
 export function registerRequeue(program: Program, context: CommandContext): void {
   program
     .command('requeue')
-    .description('Send failed items back to WAITING: by their ids, or all that failed alike')
+    .description('Send failed items back to WAITING')
     .argument('[ids...]', 'which', itemIds, [])
     .option('-a, --all', 'every failed item')
     .addOption(groupOption())
