@@ -2,7 +2,11 @@ import { stripVTControlCharacters } from 'node:util'
 
 /** What ended a job from outside: the lines that its program wrote before say nothing of the cause. */
 const ENDED_FROM_OUTSIDE =
-  /^(?:[\w.-]{1,63}: ){0,2}(?:OOMKilled \(exit code \d+\)|killed by SIG[A-Z]+: the kernel ended it, since memory ran out|timed out[^\n(]{0,40}\([^\n)]{0,60}\)|cancelled: [^\n]{0,300}?\([^\n()]{0,60}(?:\([^\n()]{0,40}\))?[^\n()]{0,60}\))(?=: |$)/u
+  /^(?:[\w.-]{1,63}: ){0,2}(?:OOMKilled \(exit code \d+\)|killed by SIG[A-Z]+: the kernel ended it, since memory ran out|timed out[^\n(]{0,40}\([^\n)]{0,60}\))(?=: |$)/u
+
+/** The same of a job that was cancelled, where how it ended, and what it wrote, follows in brackets. */
+const CANCELLED =
+  /^cancelled: [^\n]{0,300}? \((?:[\w.-]{1,63}: ){0,2}(?:[A-Z][A-Za-z]{2,40} \(exit code -?\d+\)|[^\n():]{1,100})(?=[):])/u
 
 /** How a worker says that a program ended, before it gives what the program wrote. */
 const ENDING =
@@ -18,6 +22,8 @@ export function causeLine(reason: string): string {
   const text = plainText(reason)
   const outside = ENDED_FROM_OUTSIDE.exec(text)?.[0]
   if (outside !== undefined) return oneLine(outside)
+  const cancelled = CANCELLED.exec(text)?.[0]
+  if (cancelled !== undefined) return oneLine(`${cancelled})`)
   const ending = ENDING.exec(text)?.[0]
   if (ending === undefined) return oneLine(chosenLine(linesOf(text)) ?? NO_REASON)
   const cause = chosenLine(linesOf(text.slice(ending.length + 2)))
@@ -105,25 +111,17 @@ function nextflowCause(lines: readonly string[]): string | undefined {
 }
 
 const FRAME = /^\s*File ".*", line \d+|^\s*(?:\S.*: )?Traceback \(most recent call last\)/u
+/** The same of an exception group: each line is behind a bar, as deep as its group is. */
+const GROUP_FRAME = /^( +[|+] )\s*(?:File "|(?:Exception Group )?Traceback )/u
 
 /** Python: the line after the last frame of the last traceback, unless a Java one is quoted below it. */
 function tracebackEnd(lines: readonly string[]): string | undefined {
-  const last = lines.findLastIndex((line) => line.includes('File "') || line.includes('Traceback'))
+  const last = lines.findLastIndex((line) => FRAME.test(line) || GROUP_FRAME.test(line))
   if (last === -1) return undefined
-  if (!FRAME.test(lines[last] ?? '')) return groupEnd(lines, last)
+  const bar = GROUP_FRAME.exec(lines[last] ?? '')?.[1] ?? ''
   const below = lines.slice(last + 1)
-  const end = below.findIndex((line) => /^\S/u.test(line))
-  return end === -1 ? undefined : (rootCause(below.slice(end + 1)) ?? below[end])
-}
-
-/** Of an exception group each line is behind a bar, as deep as its group is. */
-function groupEnd(lines: readonly string[], last: number): string | undefined {
-  const bar = /^ +[|+] /u.exec(lines[last] ?? '')?.[0]
-  if (bar === undefined) return undefined
-  const end = lines
-    .slice(last + 1)
-    .find((line) => line.startsWith(bar) && /\S/u.test(line.charAt(bar.length)))
-  return end?.slice(bar.length)
+  const end = below.findIndex((line) => line.startsWith(bar) && /\S/u.test(line.charAt(bar.length)))
+  return end === -1 ? undefined : (rootCause(below.slice(end + 1)) ?? below[end]?.slice(bar.length))
 }
 
 /** Snakemake: the exception of a rule, with the command or the file that it is about; else the rule. */
@@ -156,7 +154,7 @@ function rError(lines: readonly string[]): string | undefined {
 }
 
 const ERROR_LINE =
-  /^(?:[^\s].{0,120}?[\s[(:])?(?:[\w$.]{0,120}(?:Error|Exception)(?: \[\w+\])?(?=[:,]| \{|$)|panic(?:ked)?(?=:| at |\()|fatal(?: error)?:|Fatal error|FATAL|ERROR|error(?:\[\w+\])?:)/u
+  /^\[?(?:[^\s].{0,120}?[\s[(:])?(?:[\w$.]{0,120}(?:Error|Exception)(?: \[\w+\])?(?=[:,)]| \{|$)|panic(?:ked)?(?=:| at |\()|fatal(?: error)?:|Fatal error|FATAL|ERROR|error(?:\[\w+\])?:)/u
 
 /** Node, Go, Rust and most others: the first line that speaks of an error and is no quoted source. */
 function firstError(lines: readonly string[]): string | undefined {

@@ -356,6 +356,44 @@ KeyError: 'size'
     template: 'cancelled: wrong template (killed by SIGTERM)',
   },
   {
+    what: 'cancelled at Argo, with the end of the log',
+    reason: `cancelled: cancelled by hand (digest: Error (exit code 143): Traceback (most recent call last):
+  File "/app/digest.py", line 3, in <module>
+KeyboardInterrupt)`,
+    template: 'cancelled: cancelled by hand (digest: Error (exit code 143))',
+  },
+  {
+    what: 'Python: an exception that speaks of a file',
+    reason: `INFO reading
+ERROR ignored
+Traceback (most recent call last):
+  File "/app/a.py", line 3, in <module>
+OSError: cannot read File "a.tif", line 3 of it`,
+    template: 'OSError: cannot read File "<path>", line <n> of it',
+  },
+  {
+    what: 'Ruby',
+    reason: `Ignoring bigdecimal-3.1.8 because its extensions are not built.
+convert.rb:17:in \`open': no tile 8812 (RuntimeError)
+	from convert.rb:22:in \`<main>'`,
+    template: "convert.rb:<n>:in `open': no tile <n> (RuntimeError)",
+  },
+  {
+    what: 'C++',
+    reason: `terminate called after throwing an instance of 'std::runtime_error'
+  what():  tile 17 is empty`,
+    template: 'what(): tile <n> is empty',
+  },
+  {
+    what: 'Node: an error that was only logged',
+    reason: `reading
+[Error: ENOENT: no such file or directory, open '/data/a.tif'] {
+  errno: -2,
+  syscall: 'open'
+}`,
+    template: "[Error: ENOENT: no such file or directory, open '<path>'] {",
+  },
+  {
     what: 'S3: boto3',
     reason: `Traceback (most recent call last):
   File "/app/get.py", line 8, in <module>
