@@ -309,7 +309,7 @@ describe('requeue by what failures have in common', () => {
   test('with nothing in FAIL --all has nothing to do, and a filter is told that nothing matches', async () => {
     expect(await box.run(['requeue', '--all'])).toMatchObject({
       code: 0,
-      out: 'Requeued 0 items: nothing is in FAIL',
+      out: 'Requeued 0 items: there are none in FAIL',
     })
     expect(await box.run(['requeue', '--class', 'oom'])).toMatchObject({
       code: 3,
@@ -317,6 +317,10 @@ describe('requeue by what failures have in common', () => {
     })
     expect((await box.run(['requeue', '--group', 'abcd'])).code).toBe(3)
     expect((await box.run(['requeue', '--all', '--dry-run'])).code).toBe(0)
+    expect(await box.run(['rm', '--stage', 'FAIL', '--yes'])).toMatchObject({
+      code: 0,
+      out: 'Removed 0 items: there are none in FAIL',
+    })
   })
 })
 

@@ -90,6 +90,7 @@ export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } fro
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
 export { FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, failureGroupOf } from './failure/failure-group.js'
+export { MAX_TEMPLATE_CHARS } from './failure/message-template.js'
 export type { Failure, FailureGroup } from './failure/failure-group.js'
 export { baseDirOf } from './package-entry.js'
 export type { PackageContext, QueuePackage, QueueUse, RoomNeed, WorkerPackage } from './package-entry.js'

@@ -38,7 +38,7 @@ export async function runBulk(queue: Queue, command: BulkCommand, context: Comma
   if (selected === 0 && !interrupted && isFiltered(flags))
     throw await nothingMatches(queue, flags, { stages: [stage], done })
   const { output } = context
-  const why = selected === 0 && !interrupted ? `: nothing is in ${stage}` : ''
+  const why = selected === 0 && !interrupted ? `: there are none in ${stage}` : ''
   const text = `${done.charAt(0).toUpperCase()}${done.slice(1)} ${itemsText(moved)}${why}`
   output.print(text, { ...command.json(moved), ...(interrupted ? { interrupted } : {}) })
   if (!interrupted) return
