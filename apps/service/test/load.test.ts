@@ -243,15 +243,6 @@ describe('report', () => {
     expect(out.split('\n').map((line) => Object(JSON.parse(line)).stage)).toEqual(Array(10).fill('FAIL'))
   })
 
-  test('--summary groups the failures', async () => {
-    const group = { reason: 'exit code … of … after … s', count: 10 }
-    expect(await box.json(['report', '--summary'])).toMatchObject({
-      sizes: { WAITING: 0, PROCESSING: 0, SUCCESS: 20, FAIL: 10 },
-      failures: [group],
-    })
-    expect((await box.run(['report', '--summary'])).out).toContain(group.reason)
-  })
-
   test('mistakes of usage end with 2', async () => {
     for (const args of [
       ['report', '--columns', 'nothing'],

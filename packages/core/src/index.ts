@@ -91,6 +91,9 @@ export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
 export { checkOptions } from './options.js'
 export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
+export { FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, failureGroupOf } from './failure/failure-group.js'
+export { MAX_TEMPLATE_CHARS } from './failure/message-template.js'
+export type { Failure, FailureGroup } from './failure/failure-group.js'
 export { baseDirOf } from './package-entry.js'
 export type {
   DropOutcome,

@@ -124,14 +124,34 @@ export function assertCount(value: unknown, what: string): asserts value is numb
   }
 }
 
-/** The reason as it is stored: a string cut to {@link MAX_REASON_CHARS}, never in the middle of a character. */
+/** Of a reason that is cut, so much of its beginning stays; the rest of the room has its end, where a log has the cause. */
+const REASON_HEAD_CHARS = 500
+
+/**
+ * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…` between them, never cut in the
+ * middle of a character.
+ */
 export function cutReason(reason: string | undefined): string | undefined {
   if (reason === undefined) return undefined
   if (typeof reason !== 'string') throw new TypeError(`reason must be a string, not ${typeof reason}`)
-  const whole = reason.replaceAll('\0', '\u{FFFD}').toWellFormed()
-  if (whole.length <= MAX_REASON_CHARS) return whole
-  const cut = whole.slice(0, MAX_REASON_CHARS - 1)
-  return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
+  if (reason.length <= MAX_REASON_CHARS) return wellFormed(reason)
+  const head = reason.slice(0, REASON_HEAD_CHARS)
+  const tail = reason.slice(reason.length - (MAX_REASON_CHARS - REASON_HEAD_CHARS - 1))
+  return `${wellFormed(isHighSurrogate(head, head.length - 1) ? head.slice(0, -1) : head)}…${wellFormed(isLowSurrogate(tail, 0) ? tail.slice(1) : tail)}`
+}
+
+function wellFormed(text: string): string {
+  return text.replaceAll('\0', '\u{FFFD}').toWellFormed()
+}
+
+function isHighSurrogate(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index)
+  return unit >= 0xd8_00 && unit <= 0xdb_ff
+}
+
+function isLowSurrogate(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index)
+  return unit >= 0xdc_00 && unit <= 0xdf_ff
 }
 
 /** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */

@@ -87,7 +87,7 @@ export interface ItemRecord extends ItemHead {
 export const MAX_ID_BYTES = 1_024
 /** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
 export const MAX_HISTORY = 50
-/** A reason longer than this is cut: it is for people to read and to group by. */
+/** A reason longer than this is cut in its middle: it is for people to read and to group by. */
 export const MAX_REASON_CHARS = 2_000
 /** Largest `retryState`, in bytes of JSON text in UTF-8. */
 export const MAX_RETRY_STATE_BYTES = 1_024

@@ -85,6 +85,14 @@ test('a reason is cut between characters and is storable everywhere', () => {
   const cut = cutReason('🌊'.repeat(MAX_REASON_CHARS)) ?? ''
   expect(cut.length).toBeLessThanOrEqual(MAX_REASON_CHARS)
   expect(cut.isWellFormed()).toBe(true)
+  expect(cutReason(`exit code 1: ${'x'.repeat(MAX_REASON_CHARS)} disk full`)).toMatch(
+    /^exit code 1: x{487}…x+ disk full$/u,
+  )
+  for (const lead of ['', 'x']) {
+    const halves = cutReason(lead + '🌊'.repeat(MAX_REASON_CHARS)) ?? ''
+    expect([halves.isWellFormed(), halves.includes('\u{FFFD}')]).toEqual([true, false])
+    expect(halves.length).toBeGreaterThan(MAX_REASON_CHARS - 5)
+  }
   expect(cutReason('a\0b\ud800')).toBe('a\u{FFFD}b\u{FFFD}')
   expect(cutReason(undefined)).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 import { SluiceError, type Clock, type Logger } from '@sluice/core'
 import { z } from 'zod'
-import { isSsoSession, restrictedOptions, versionWarnings } from './argo-advice.js'
+import { isSsoSession, logWarning, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import { refusedDelete, ttlWarning } from './deletion-check.js'
@@ -57,6 +57,8 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   }
   const shortLife = ttlWarning(settings, knowledge)
   if (shortLife !== undefined) parts.logger.warn({ template: settings.template }, shortLife)
+  const silent = knowledge.kind === 'known' ? logWarning(knowledge.family, settings.spec) : undefined
+  if (silent !== undefined) parts.logger.warn({ template: settings.template }, silent)
   template.tell(knowledge)
   await adviseOn(parts)
   return checkRoom(parts, knowledge)

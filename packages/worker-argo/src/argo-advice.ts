@@ -1,4 +1,55 @@
 import type { ArgoWorkerSettings } from './options.js'
+import { asArray, asObject, asText, type JsonObject } from './template-places.js'
+import type { TemplateFamily } from './template-uses.js'
+
+const POLICY = 'terminationMessagePolicy'
+const MAX_NAMED = 5
+
+/**
+ * What is to be said of containers whose failures Argo reports by their exit code alone: Kubernetes gives it the end of the log only where the
+ * container asks for that. A patch of the pod, and a default of the controller that nobody can see from here, may ask for it too.
+ */
+export function logWarning(
+  { spec, others }: Pick<TemplateFamily, 'spec' | 'others'>,
+  option: JsonObject | undefined,
+): string | undefined {
+  const specs = [spec, ...others.values()]
+  const patched = [option ?? {}, ...specs, ...specs.flatMap((one) => templatesOf(one))]
+  if (patched.some((one) => asText(one['podSpecPatch']).includes(POLICY))) return undefined
+  const silent = specs.flatMap((one) => silentTemplates(one, option))
+  if (silent.length === 0) return undefined
+  const more = silent.length > MAX_NAMED ? ` and ${silent.length - MAX_NAMED} more` : ''
+  return (
+    `templates whose containers don't set ${POLICY}: FallbackToLogsOnError: ${silent.slice(0, MAX_NAMED).join(', ')}${more}. Argo then reports a failure by its ` +
+    'exit code alone, and failures of different causes are one group in `sluice report --summary`; set it, unless workflowDefaults of the controller do'
+  )
+}
+
+function templatesOf(spec: JsonObject): JsonObject[] {
+  return asArray(spec['templates']).map((one) => asObject(one))
+}
+
+/** The templates of a spec with a container that does not hand on the end of its log. */
+function silentTemplates(spec: JsonObject, option: JsonObject | undefined): string[] {
+  const defaults = { ...asObject(spec['templateDefaults']), ...asObject(option?.['templateDefaults']) }
+  return templatesOf(spec)
+    .filter((template) =>
+      containersOf(template).some(([kind, container]) => {
+        const policy = container[POLICY] ?? asObject(defaults[kind])[POLICY]
+        return policy !== 'FallbackToLogsOnError'
+      }),
+    )
+    .map((template) => asText(template['name']))
+}
+
+function containersOf(template: JsonObject): [kind: string, container: JsonObject][] {
+  const alone = ['container', 'script'].filter((kind) => template[kind] !== undefined)
+  const together = asArray(asObject(template['containerSet'])['containers'])
+  return [
+    ...alone.map((kind): [string, JsonObject] => [kind, asObject(template[kind])]),
+    ...together.map((one): [string, JsonObject] => ['containerSet', asObject(one)]),
+  ]
+}
 
 /** Published vulnerabilities, and what fixed each. @see https://github.com/argoproj/argo-workflows/security/advisories */
 const VULNERABILITIES: readonly (readonly [id: string, v37: number, v40: number])[] = [

@@ -117,6 +117,21 @@ describe('check', () => {
   })
 
   describe('warns', () => {
+    test('of a template whose failures are exit codes alone', async () => {
+      bench.server.templates.put({
+        kind: 'WorkflowTemplate',
+        metadata: { name: 'test-workflow-template' },
+        spec: {
+          entrypoint: 'main',
+          arguments: { parameters: [{ name: 'item' }] },
+          templates: [{ name: 'main', container: { image: 'busybox' } }],
+        },
+      })
+      expect(await warningsOf()).toEqual([
+        expect.stringMatching(/terminationMessagePolicy: FallbackToLogsOnError: main\./u),
+      ])
+    })
+
     test.each([
       [
         '3.5.15',

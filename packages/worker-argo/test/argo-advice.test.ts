@@ -1,7 +1,83 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { restrictionHint, versionWarnings } from '../src/argo-advice.js'
+import { logWarning, restrictionHint, versionWarnings } from '../src/argo-advice.js'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, eventually, jobOf, send } from './argo-bench.js'
+
+function set(...containers: readonly object[]) {
+  return { name: 'set', containerSet: { containers } }
+}
+
+function warning(spec: object, option?: object): string | undefined {
+  return logWarning(
+    { spec: { ...spec }, others: new Map() },
+    option === undefined ? undefined : { ...option },
+  )
+}
+
+describe('what is said of containers that keep the end of their log to themselves', () => {
+  const policy = { terminationMessagePolicy: 'FallbackToLogsOnError' }
+  const container = { image: 'busybox' }
+
+  test.each([
+    ['a container', { templates: [{ name: 'main', container }] }, 'main'],
+    ['a script', { templates: [{ name: 'main', script: container }] }, 'main'],
+    [
+      'another policy',
+      { templates: [{ name: 'main', container: { terminationMessagePolicy: 'File' } }] },
+      'main',
+    ],
+    [
+      'one of several',
+      {
+        templates: [
+          { name: 'a', container },
+          { name: 'b', container: policy },
+        ],
+      },
+      'a',
+    ],
+    ['one of a set', { templates: [set(policy, container)] }, 'set'],
+    [
+      'many',
+      { templates: 'a b c d e f g'.split(' ').map((name) => ({ name, container })) },
+      'a, b, c, d, e and 2 more',
+    ],
+  ])('%s', (_, spec, names) => {
+    expect(warning(spec)).toContain(`FallbackToLogsOnError: ${names}. Argo then reports`)
+  })
+
+  test('of a template that another refers to', () => {
+    const others = new Map([['other', { templates: [{ name: 'deep', container }] }]])
+    expect(logWarning({ spec: {}, others }, undefined)).toContain(': deep.')
+  })
+
+  const bare = { templates: [{ name: 'main', container }] }
+  const podSpecPatch = JSON.stringify({ containers: [{ name: 'main', ...policy }] })
+  test.each([
+    ['it is set', { templates: [{ name: 'main', container: policy }, set(policy)] }, undefined],
+    [
+      'nothing of it is a container',
+      {
+        templates: [
+          { name: 'main', suspend: {} },
+          { name: 'dag', dag: {} },
+        ],
+      },
+      undefined,
+    ],
+    ['it is a default of the templates', { ...bare, templateDefaults: { container: policy } }, undefined],
+    ['the pod is patched', { ...bare, podSpecPatch }, undefined],
+    [
+      'the pod of one template is patched',
+      { templates: [{ name: 'main', container, podSpecPatch }] },
+      undefined,
+    ],
+    ['the option spec patches it', bare, { podSpecPatch }],
+    ['the option spec has the default', bare, { templateDefaults: { container: policy } }],
+  ])('nothing where %s', (_, spec, option) => {
+    expect(warning(spec, option)).toBeUndefined()
+  })
+})
 
 describe('what is said of a version', () => {
   test.each([

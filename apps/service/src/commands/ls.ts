@@ -7,6 +7,7 @@ import { printable } from '../output.js'
 import { countText, itemsText } from '../progress/progress-text.js'
 import { pattern, spanMs, stageName, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
+import { classOption, exitCodeOption, filterOf, groupOption } from './failure-filter.js'
 
 const PAGE_ITEMS = 500
 /** What runs and what failed is what somebody looks for; what is finished is most of it in the end. */
@@ -25,26 +26,32 @@ export function registerLs(program: Program, context: CommandContext): void {
       'only items whose reason matches this regular expression, in any case',
       pattern,
     )
+    .addOption(groupOption())
+    .addOption(classOption())
+    .addOption(exitCodeOption())
     .option('--since <span>', 'only what came to its stage within it, such as 1h', spanMs)
     .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
-    .action(async (argument, { stage = argument, limit, ...flags }) => {
+    .action(async (argument, { stage = argument, limit, prefix, since, reason, ...failing }) => {
       if (argument !== undefined && stage !== argument)
         throw new CommandError('INVALID', `Give one stage: ${argument} or ${stage}.`)
       const queue = await context.openQueue({ reading: true })
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
-      await list(queue, context, { stages: stage === undefined ? ORDER : [stage], wanted, flags })
+      const stages = stage === undefined ? ORDER : [stage]
+      const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, { stages })
+      await list(queue, context, { stages, wanted, flags: { prefix, since, failures } })
     })
 }
 
 const NOTES = `
 The age is that of the last step: since the item was put, claimed or finished. Of items in PROCESSING the worker is asked once how
-their jobs stand: what runs, what holds it up, where to look. A worker that can't be asked is no failure. --prefix, --reason and
---since read the stage from its beginning until enough is found.`
+their jobs stand: what runs, what holds it up, where to look. A worker that can't be asked is no failure. What narrows the
+list reads the stage from its beginning until enough is found.`
 
 const EXAMPLES = [
   'sluice ls FAIL --reason timeout --since 1h',
+  'sluice ls FAIL --group 3f9a',
   'sluice ls --prefix tile/2026- --limit 0',
   'sluice ls SUCCESS --limit 0 --json | jq -r .id',
 ]

@@ -1,22 +1,35 @@
 import { resolve } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
-import { isStage, STAGES, type Queue, type Stage } from '@sluice/core'
+import { isStage, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable, type Output } from '../output.js'
 import { countText, plural } from '../progress/progress-text.js'
-import { failureLines } from '../report/failure-table.js'
+import { failureJson, failureLines } from '../report/failure-table.js'
 import { REPORT_COLUMNS } from '../report/report-columns.js'
 import type { ReportSummary } from '../report/report-summary.js'
 import type { ReportFormat, WriteReportOptions } from '../report/report-writer.js'
+import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
+import {
+  classOption,
+  exitCodeOption,
+  filterOf,
+  groupOption,
+  isFiltered,
+  nothingMatches,
+  reasonOption,
+  type FailureFlags,
+} from './failure-filter.js'
+import { isSelected } from './item-selection.js'
 
-interface ReportFlags {
-  out?: string
-  format?: ReportFormat
-  stage?: Stage[]
-  columns?: string[]
-  escapeFormulas?: true
-  summary?: true
+interface ReportFlags extends FailureFlags {
+  readonly out?: string | undefined
+  readonly format?: ReportFormat | undefined
+  readonly stage?: Stage[] | undefined
+  readonly columns?: string[] | undefined
+  readonly escapeFormulas?: true | undefined
+  readonly summary?: true | undefined
+  readonly limit?: number | undefined
 }
 
 const EXAMPLES = [
@@ -24,15 +37,19 @@ const EXAMPLES = [
   'sluice report --stage FAIL --format jsonl | jq .reason',
   'sluice report --columns stage,result.sha256,result.size',
   'sluice report --summary',
+  'sluice report --group 67e188c0 --out disk-full.csv',
 ]
 
 const NOTES = `
 Columns: ${REPORT_COLUMNS.join(', ')};
-without --columns all but uid, priority and body. result, details and body are JSON text in a CSV, and a field of them
+without --columns all but group, jobUid, uid, priority and body. result, details and body are JSON text in a CSV, and a field of them
 is a column of its own as in result.sha256. Without --escape-formulas values are as they are: a spreadsheet would take one
 that begins with = + - or @ for a formula.
 durationMs is the time from the item's latest claim to its outcome in the queue: besides the job's own run it has the wait
-for the job to start and for the service to see its end. details.durationMs is the job's own, if the worker tells it.`
+for the job to start and for the service to see its end. details.durationMs is the job's own, if the worker tells it.
+--group, --class, --exit-code and --reason-matches are about items in FAIL unless --stage says otherwise; an item must match each that is given.
+--summary groups failures by class, exit code and the line of the reason that says most, without what is peculiar to one item: ids, numbers,
+paths, dates. The id of a group is what \`requeue --group\` and \`rm --group\` take.`
 
 /** Registers `sluice report`. */
 export function registerReport(program: Program, context: CommandContext): void {
@@ -44,7 +61,16 @@ export function registerReport(program: Program, context: CommandContext): void 
     .option('--stage <stages>', 'which stages, separated by commas (default: SUCCESS,FAIL)', parseStages)
     .option('--columns <names>', 'which columns, separated by commas; the id always comes first', parseNames)
     .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would take for a formula")
-    .option('--summary', 'counts of the stages, and failures grouped by reason, instead')
+    .option('--summary', 'counts of the stages, and the largest groups of failures, instead')
+    .option(
+      '-n, --limit <n>',
+      'with --summary: at most so many groups; 0 for all (default: 20)',
+      wholeNumber(0),
+    )
+    .addOption(groupOption())
+    .addOption(classOption())
+    .addOption(exitCodeOption())
+    .addOption(reasonOption())
     .addHelpText('after', NOTES)
     .addHelpText(
       'after',
@@ -71,19 +97,37 @@ function parseStages(text: string): Stage[] {
 }
 
 async function report(flags: ReportFlags, context: CommandContext): Promise<void> {
+  if (flags.limit !== undefined && flags.summary !== true)
+    throw new CommandError('INVALID', '--limit is for --summary.')
   const signal = context.interrupted()
   try {
-    if (flags.summary === true) await printSummary(await context.openQueue({ reading: true }), context)
-    else await writeOutcomes(flags, context)
+    const queue = await context.openQueue({ reading: true })
+    if (flags.summary === true) await printSummary(queue, flags, context)
+    else await writeOutcomes(queue, flags, context)
   } catch (error) {
     if (!signal.aborted) throw error
     throw new CommandError('INTERRUPTED', 'Stopped before the report was whole.')
   }
 }
 
-async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promise<void> {
+/** A summary is of failures alone, and so is what is filtered, unless a stage is given. */
+function stagesOf({ stage, summary }: ReportFlags): readonly Stage[] {
+  return summary === true || stage === undefined ? ['FAIL'] : stage
+}
+
+/** Which items the filters let through; `undefined` without any. */
+async function wantedOf(
+  queue: Queue,
+  flags: ReportFlags,
+  signal: AbortSignal,
+): Promise<((item: ItemRecord) => boolean) | undefined> {
+  if (!isFiltered(flags)) return undefined
+  const filter = await filterOf(queue, flags, { stages: stagesOf(flags), signal })
+  return (item) => isSelected(item, filter)
+}
+
+async function writeOutcomes(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
   const { chooseColumns } = await import('../report/report-columns.js')
-  const { reportRows } = await import('../report/report-rows.js')
   const { writeReport } = await import('../report/report-writer.js')
   const { writeFileWhole } = await import('../report/report-file.js')
   const signal = context.interrupted()
@@ -93,7 +137,7 @@ async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promi
     escapeFormulas: flags.escapeFormulas ?? false,
     signal,
   }
-  const items = reportRows(await context.openQueue({ reading: true }), flags.stage, signal)
+  const items = await rowsOf(queue, flags, signal)
   const { output } = context
   const { out } = flags
   if (out === undefined) {
@@ -105,18 +149,65 @@ async function writeOutcomes(flags: ReportFlags, context: CommandContext): Promi
   output.print(`${plural(rows, 'row')} in ${printable(out)}`, { rows, out, format: options.format })
 }
 
+/**
+ * The items to report.
+ *
+ * @throws CommandError CONFLICT when there is a filter that lets none through: before any file is touched
+ */
+async function rowsOf(
+  queue: Queue,
+  flags: ReportFlags,
+  signal: AbortSignal,
+): Promise<AsyncIterable<ItemRecord>> {
+  const { reportRows } = await import('../report/report-rows.js')
+  const isWanted = await wantedOf(queue, flags, signal)
+  if (isWanted === undefined) return reportRows(queue, flags.stage, signal)
+  const rows = filtered(reportRows(queue, stagesOf(flags), signal), isWanted)
+  const first = await rows.next()
+  if (first.done === true)
+    throw await nothingMatches(queue, flags, { stages: stagesOf(flags), done: 'reported' })
+  return startingWith(first.value, rows)
+}
+
+async function* filtered(
+  items: AsyncIterable<ItemRecord>,
+  isWanted: (item: ItemRecord) => boolean,
+): AsyncGenerator<ItemRecord, undefined> {
+  for await (const item of items) if (isWanted(item)) yield item
+}
+
+async function* startingWith(first: ItemRecord, rest: AsyncIterable<ItemRecord>): AsyncGenerator<ItemRecord> {
+  yield first
+  yield* rest
+}
+
 function formatOf(out: string | undefined, output: Output): ReportFormat {
   if (out === undefined) return output.json ? 'jsonl' : 'csv'
   return /\.(?:jsonl|ndjson|json)$/iu.test(out) ? 'jsonl' : 'csv'
 }
 
-async function printSummary(queue: Queue, context: CommandContext): Promise<void> {
+const SHOWN_GROUPS = 20
+
+async function printSummary(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
   const { summarize } = await import('../report/report-summary.js')
-  const summary = await summarize(queue, context.interrupted())
-  context.output.print(() => summaryText(summary, context.output), summary)
+  const signal = context.interrupted()
+  const isWanted = await wantedOf(queue, flags, signal)
+  const { limit = SHOWN_GROUPS } = flags
+  const summary = await summarize(queue, {
+    limit: limit === 0 ? Number.POSITIVE_INFINITY : limit,
+    signal,
+    ...(isWanted === undefined ? {} : { isWanted }),
+  })
+  if (isWanted !== undefined && summary.failures === 0)
+    throw await nothingMatches(queue, flags, { stages: stagesOf(flags), done: 'reported' })
+  context.output.print(() => summaryText(summary, context.output), {
+    sizes: summary.sizes,
+    failed: summary.failures,
+    ...failureJson(summary),
+  })
 }
 
-/** The counts, then the failures by reason, as tables. */
+/** The counts, then the failures by their groups. */
 function summaryText(summary: ReportSummary, output: Output): string {
   const counts = STAGES.map((stage) => [stage, countText(summary.sizes[stage])])
   return [output.table(['stage', 'items'], counts), ...failureLines(summary, output)].join('\n')

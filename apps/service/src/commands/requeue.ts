@@ -1,11 +1,29 @@
-import type { Queue } from '@sluice/core'
+import type { ItemRecord, Queue, RequeueOptions } from '@sluice/core'
+import pMap from 'p-map'
 import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
-import { itemIds, pattern, spanMs, wholeNumber } from './arguments.js'
-import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, selectPages, type Selection } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
-import { countMoved, printMoved } from './moved-items.js'
+import { assertOneChoice, itemIds, spanMs, wholeNumber } from './arguments.js'
+import { runBulk, type BulkCommand } from './bulk-command.js'
+import { printDryRun } from './bulk-move.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+import {
+  classOption,
+  exitCodeOption,
+  groupOption,
+  isFiltered,
+  reasonOption,
+  type FailureFlags,
+} from './failure-filter.js'
+import { idsText, printMoved } from './moved-items.js'
+
+interface RequeueFlags extends FailureFlags {
+  readonly all?: true | undefined
+  readonly delay?: number | undefined
+  readonly priority?: number | undefined
+  readonly dryRun?: true | undefined
+  readonly yes?: true | undefined
+}
 
 /** `sluice requeue`: FAIL → WAITING. */
 export function registerRequeue(program: Program, context: CommandContext): void {
@@ -14,67 +32,99 @@ export function registerRequeue(program: Program, context: CommandContext): void
     .description('Send failed items back to WAITING')
     .argument('[ids...]', 'which', itemIds, [])
     .option('-a, --all', 'every failed item')
-    .option('--reason-matches <regex>', 'the failed items whose reason matches', pattern)
+    .addOption(groupOption())
+    .addOption(classOption())
+    .addOption(exitCodeOption())
+    .addOption(reasonOption())
     .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs)
     .option('--priority <n>', 'their new priority', wholeNumber(-2_147_483_647, 2_147_483_647))
+    .option('--dry-run', 'only say how many and which')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
-    .action(async (ids, { all, reasonMatches, delay, priority, yes }) => {
-      const bulk = all === true || reasonMatches !== undefined
-      if (bulk === ids.length > 0) {
-        throw new CommandError('INVALID', 'Say which: ids, or --all, or --reason-matches REGEX.')
-      }
-      const options = {
-        ...(delay === undefined ? {} : { delayMs: delay }),
-        ...(priority === undefined ? {} : { priority }),
-      }
-      const queue = await context.openQueue()
-      const move = (chosen: readonly string[]): ReturnType<Queue['requeue']> => queue.requeue(chosen, options)
-      if (!bulk) return printRequeued(await move(ids), context)
-      const selection: Selection = { stage: 'FAIL', reasonMatches }
-      await askFirst(queue, { selection, yes: yes === true }, context)
-      await printRequeued({ moved: await moveSelected(queue, selection, move), skipped: [] }, context)
+    .addHelpText('after', NOTES)
+    .addHelpText('after', helpNotes(EXAMPLES, EXITS))
+    .action(async (ids, flags) => {
+      const bulk = flags.all === true || isFiltered(flags)
+      assertOneChoice(ids, bulk, '--all, or any of --group, --class, --exit-code and --reason-matches')
+      const queue = await context.openQueue(flags.dryRun === true ? { reading: true } : {})
+      if (bulk) await requeueSelected(queue, flags, context)
+      else await requeueIds(queue, ids, { flags, context })
     })
 }
 
+const NOTES = `
+Of --group, --class, --exit-code and --reason-matches an item must match each that is given, and of one that is given several times any.
+Items are moved a page at a time: stopped by Ctrl-C or a failure, the same command again does the rest. One that fails again later is not among
+them until then. What matches nothing is an error (exit code 3).`
+
 const EXAMPLES = [
   'sluice requeue tile-1 tile-2',
+  'sluice requeue --group 67e188c0 --dry-run',
+  'sluice requeue --class oom --exit-code 137 --delay 10m',
   'sluice requeue --reason-matches "timed? ?out" --delay 10m',
   'sluice requeue --all --yes',
 ]
+const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 'INTERRUPTED'] as const
 
-interface Question {
-  readonly selection: Selection
-  readonly yes: boolean
+function optionsOf({ delay, priority }: RequeueFlags): RequeueOptions {
+  return {
+    ...(delay === undefined ? {} : { delayMs: delay }),
+    ...(priority === undefined ? {} : { priority }),
+  }
 }
 
-async function askFirst(queue: Queue, { selection, yes }: Question, context: CommandContext): Promise<void> {
-  if (yes) return
-  const count = await countSelected(queue, selection)
-  if (count === 0) return
-  await context.confirm(`Requeue ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
+function requeueSelected(queue: Queue, flags: RequeueFlags, context: CommandContext): Promise<void> {
+  const options = optionsOf(flags)
+  const command: BulkCommand = {
+    stage: 'FAIL',
+    flags,
+    verb: 'requeue',
+    done: 'requeued',
+    question: (count) => `Requeue ${itemsText(count)} of ${printable(queue.name)}?`,
+    move: async (items) =>
+      (
+        await queue.requeue(
+          items.map(({ id }) => id),
+          options,
+        )
+      ).moved,
+    json: (moved) => ({ moved, skipped: [] }),
+  }
+  return runBulk(queue, command, context)
 }
 
-async function moveSelected(
+interface RequeueIds {
+  readonly flags: RequeueFlags
+  readonly context: CommandContext
+}
+
+async function requeueIds(
   queue: Queue,
-  selection: Selection,
-  move: (ids: readonly string[]) => ReturnType<Queue['requeue']>,
-): Promise<number> {
-  return countMoved('requeued', async (moved) => {
-    for await (const items of selectPages(queue, selection)) {
-      if (items.length > 0) moved.items += (await move(items.map((item) => item.id))).moved
-    }
-  })
-}
-
-async function printRequeued(
-  { moved, skipped }: { moved: number; skipped: readonly string[] },
-  context: CommandContext,
+  ids: readonly string[],
+  { flags, context }: RequeueIds,
 ): Promise<void> {
+  if (flags.dryRun === true) return dryRunIds(queue, ids, context)
+  const { moved, skipped } = await queue.requeue(ids, optionsOf(flags))
   printMoved(context, {
     text: `Requeued ${itemsText(moved)}`,
     json: { moved, skipped },
     skipped,
-    why: 'not in FAIL, or unknown',
+    why: NOT_FAILED,
   })
+}
+
+const NOT_FAILED = 'not in FAIL, or unknown'
+const CONCURRENCY = 16
+
+async function dryRunIds(queue: Queue, ids: readonly string[], context: CommandContext): Promise<void> {
+  const found = await pMap([...new Set(ids)], (id) => queue.lookup(id), { concurrency: CONCURRENCY })
+  const items = found.filter((item): item is ItemRecord => item?.stage === 'FAIL')
+  await printDryRun(queue, { items: onePage(items), verb: 'requeue' }, context)
+  const skipped = ids.filter((id) => !items.some((item) => item.id === id))
+  if (skipped.length === 0) return
+  context.output.note(`Left as they are (${NOT_FAILED}): ${idsText(skipped)}`)
+  context.exitWith('CONFLICT')
+}
+
+async function* onePage(items: readonly ItemRecord[]): AsyncGenerator<readonly ItemRecord[]> {
+  yield items
 }

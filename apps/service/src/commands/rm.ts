@@ -1,13 +1,27 @@
 import type { Queue, Stage } from '@sluice/core'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { printable } from '../output.js'
-import { assertOneChoice, itemIds, pattern, stageName } from './arguments.js'
-import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, selectPages, type Selection } from './item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
-import { countMoved, printMoved } from './moved-items.js'
+import { assertOneChoice, itemIds, stageName } from './arguments.js'
+import { runBulk, type BulkCommand } from './bulk-command.js'
+import { helpNotes, type CommandContext, type Program } from './command.js'
+import {
+  classOption,
+  exitCodeOption,
+  groupOption,
+  isFiltered,
+  reasonOption,
+  type FailureFlags,
+} from './failure-filter.js'
+import { printMoved } from './moved-items.js'
 
 type RemovableStage = Exclude<Stage, 'PROCESSING'>
+
+interface RemoveFlags extends FailureFlags {
+  readonly stage?: RemovableStage | undefined
+  readonly dryRun?: true | undefined
+  readonly yes?: true | undefined
+}
 
 /** `sluice rm`: takes items out of the queue for good. */
 export function registerRm(program: Program, context: CommandContext): void {
@@ -16,19 +30,36 @@ export function registerRm(program: Program, context: CommandContext): void {
     .description('Remove items for good; never those in PROCESSING, whose jobs may run')
     .argument('[ids...]', 'which', itemIds, [])
     .option('-s, --stage <stage>', 'every item in WAITING, SUCCESS or FAIL', removableStage)
-    .option('--reason-matches <regex>', 'with --stage: only items whose reason matches', pattern)
+    .addOption(groupOption())
+    .addOption(classOption())
+    .addOption(exitCodeOption())
+    .addOption(reasonOption())
+    .option('--dry-run', 'with --stage or a filter: only say how many and which')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
-    .action(async (ids, { stage, reasonMatches, yes }) => {
-      assertOneChoice(ids, stage !== undefined, '--stage WAITING, SUCCESS or FAIL')
-      const queue = await context.openQueue()
-      const asked = { yes: yes === true }
-      if (stage === undefined) await removeIds(queue, ids, { ...asked, context })
-      else await removeStage(queue, stage, { ...asked, context, reasonMatches })
+    .addHelpText('after', NOTES)
+    .addHelpText('after', helpNotes(EXAMPLES, EXITS))
+    .action(async (ids, flags) => {
+      const stage = flags.stage ?? (isFiltered(flags) ? 'FAIL' : undefined)
+      assertOneChoice(
+        ids,
+        stage !== undefined,
+        '--stage WAITING, SUCCESS or FAIL, or any of --group, --class, --exit-code and --reason-matches',
+      )
+      const queue = await context.openQueue(flags.dryRun === true ? { reading: true } : {})
+      if (stage === undefined) await removeIds(queue, ids, { flags, context })
+      else await removeStage(queue, stage, { flags, context })
     })
 }
 
-const EXAMPLES = ['sluice rm tile-1 --yes', 'sluice rm --stage SUCCESS']
+const NOTES = `
+--group, --class, --exit-code and --reason-matches are about items in FAIL unless --stage says otherwise; an item must match each that is given.`
+
+const EXAMPLES = [
+  'sluice rm tile-1 --yes',
+  'sluice rm --stage SUCCESS',
+  'sluice rm --group 67e188c0 --dry-run',
+]
+const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 'INTERRUPTED'] as const
 
 function removableStage(text: string): RemovableStage {
   const stage = stageName(text)
@@ -38,12 +69,13 @@ function removableStage(text: string): RemovableStage {
 
 interface Removal {
   readonly context: CommandContext
-  readonly yes: boolean
-  readonly reasonMatches?: RegExp | undefined
+  readonly flags: RemoveFlags
 }
 
-async function removeIds(queue: Queue, ids: readonly string[], { context, yes }: Removal): Promise<void> {
-  await context.confirm(question(ids.length, queue), { yes })
+async function removeIds(queue: Queue, ids: readonly string[], { flags, context }: Removal): Promise<void> {
+  if (flags.dryRun === true)
+    throw new CommandError('INVALID', '--dry-run is for --stage and the filters, not for ids.')
+  await context.confirm(question(ids.length, queue), { yes: flags.yes === true })
   const { removed, skipped } = await queue.remove(ids)
   printMoved(context, {
     text: `Removed ${itemsText(removed)}`,
@@ -53,24 +85,24 @@ async function removeIds(queue: Queue, ids: readonly string[], { context, yes }:
   })
 }
 
-async function removeStage(queue: Queue, stage: RemovableStage, options: Removal): Promise<void> {
-  const { context, yes, reasonMatches } = options
-  const selection: Selection = { stage, reasonMatches }
-  const count = yes ? 0 : await countSelected(queue, selection)
-  if (count > 0) await context.confirm(question(count, queue), { yes })
-  const removed = await countMoved('removed', async (moved) => {
-    for await (const items of selectPages(queue, selection)) {
-      const ids = items.map((item) => item.id)
-      // Only while they are still there: an item that was claimed or requeued since is another matter.
-      if (ids.length > 0) moved.items += (await queue.remove(ids, { stages: [stage] })).removed
-    }
-  })
-  const none =
-    reasonMatches === undefined ? `there are none in ${stage}` : `none in ${stage} has a reason that matches`
-  const text = `Removed ${itemsText(removed)}`
-  context.output.print(removed === 0 ? `${text}: ${none}` : text, { removed, skipped: [] })
-  // An empty stage is what was asked for; a pattern that nothing matches may be mistyped.
-  if (removed === 0 && reasonMatches !== undefined) context.exitWith('CONFLICT')
+function removeStage(queue: Queue, stage: RemovableStage, { flags, context }: Removal): Promise<void> {
+  const command: BulkCommand = {
+    stage,
+    flags,
+    verb: 'remove',
+    done: 'removed',
+    question: (count) => question(count, queue),
+    // Only while they are still there: an item that was claimed or requeued since is another matter.
+    move: async (items) =>
+      (
+        await queue.remove(
+          items.map(({ id }) => id),
+          { stages: [stage] },
+        )
+      ).removed,
+    json: (removed) => ({ removed, skipped: [] }),
+  }
+  return runBulk(queue, command, context)
 }
 
 function question(count: number, queue: Queue): string {

@@ -1,5 +1,6 @@
 import type { ItemRecord, Queue, Stage } from '@sluice/core'
-import { FailureGroups, type FailureGroup } from '../report/failure-groups.js'
+import { FailureGroups } from '../report/failure-groups.js'
+import { summaryOf, type FailureSummary } from '../report/failure-table.js'
 import { reportRows } from '../report/report-rows.js'
 
 /** What came of all items of a demo, whichever run finished them. */
@@ -11,8 +12,7 @@ export interface DemoOutcome {
   readonly spanMs: number
   /** The most attempts that an item took: 1 when none ran twice. */
   readonly mostAttempts: number
-  readonly failures: readonly FailureGroup[]
-  readonly failureGroups: number
+  readonly failures: FailureSummary
   /** Failed, and nobody knows why. */
   readonly unexplained: number
 }
@@ -23,6 +23,8 @@ export async function readOutcome(queue: Queue, signal?: AbortSignal): Promise<D
   for await (const item of reportRows(queue, ['SUCCESS', 'FAIL'], signal)) tally.add(item)
   return { sizes: await queue.sizes(), ...tally.result() }
 }
+
+const SHOWN_GROUPS = 20
 
 class Tally {
   readonly #groups = new FailureGroups()
@@ -48,8 +50,7 @@ class Tally {
       bytes: this.#bytes,
       spanMs: Math.max(0, this.#lastAt - this.#firstAt),
       mostAttempts: this.#mostAttempts,
-      failures: this.#groups.top(20),
-      failureGroups: this.#groups.size,
+      failures: summaryOf(this.#groups, SHOWN_GROUPS),
       unexplained: this.#unexplained,
     }
   }

@@ -1,7 +1,7 @@
 import { STAGES, type Stage } from '@sluice/core'
 import type { Output } from '../output.js'
 import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
-import { failureLines } from '../report/failure-table.js'
+import { failureJson, failureLines } from '../report/failure-table.js'
 import type { DemoOutcome } from './demo-outcome.js'
 import type { DemoFacts, DemoKind, DemoPlan } from './demo-kind.js'
 import type { DemoPlace } from './demo-place.js'
@@ -49,7 +49,7 @@ export function demoText(run: DemoRun, output: Output): string {
     '',
     [run.kind.facts(outcome).text, run.facts?.text ?? '', paceText(run)].filter(Boolean).join(' '),
     attemptsText(run),
-    ...failureLines(outcome, output),
+    ...failureLines(outcome.failures, output),
     `Report: ${run.report}`,
     '',
     nextText(run),
@@ -87,7 +87,7 @@ function commandText({ flags }: DemoKind, ...more: readonly string[]): string {
 /** The same for programs. */
 export function demoJson(run: DemoRun) {
   const { kind, outcome, facts, plan, finishedBefore, elapsedMs, report, interrupted } = run
-  const { sizes, mostAttempts, failures, failureGroups, spanMs } = outcome
+  const { sizes, mostAttempts, failures, spanMs } = outcome
   const items = totalOf(sizes)
   const finishedNow = finishedOf(outcome) - finishedBefore
   const seconds = Math.round(elapsedMs) / 1_000
@@ -99,7 +99,7 @@ export function demoJson(run: DemoRun) {
   const root = plan.root === undefined ? {} : { root: plan.root }
   const counts = { ...root, items, sizes, ...kind.facts(outcome).json, ...facts?.json }
   const attempts = { finishedBefore, finishedNow, mostAttempts }
-  return { ...counts, ...attempts, ...pace, interrupted, failures, failureGroups, report }
+  return { ...counts, ...attempts, ...pace, interrupted, ...failureJson(failures), report }
 }
 
 function finishedOf({ sizes }: DemoOutcome): number {

@@ -1,45 +1,101 @@
-import type { ItemRecord } from '@sluice/core'
-import { foldMessage } from '@sluice/engine'
+import { failureGroupOf, type FailureGroup, type ItemRecord } from '@sluice/core'
 
-/** Failures that differ only in numbers, ids and the like. */
-export interface FailureGroup {
-  /** The reason with `…` where the members differ. */
-  readonly reason: string
+/** A group of failures, with what was seen of its members. */
+export interface CountedGroup extends FailureGroup {
   readonly count: number
-  /** The id of one of them. */
-  readonly example: string
+  /** When the first and the last of them failed: epoch ms of the storage's clock. Absent where the records don't tell. */
+  readonly firstAt?: number
+  readonly lastAt?: number
+  /** The ids of some of them, those that were seen first. */
+  readonly samples: readonly string[]
 }
 
-/** Reasons that all differ must not fill the memory. */
+/** Failures in small groups that were no longer counted by themselves. */
+export interface OtherFailures {
+  /** How many groups were given up; one that came again was given up again. */
+  readonly groups: number
+  readonly count: number
+}
+
+interface Tally {
+  readonly group: FailureGroup
+  count: number
+  firstAt: number | undefined
+  lastAt: number | undefined
+  readonly samples: string[]
+}
+
+/** Failures that all differ must not fill the memory: with more groups than this the smaller half of them is given up. */
 const MAX_GROUPS = 10_000
-const OTHER = '(other reasons)'
+const SAMPLES = 3
 
-/** Groups failures by what their reasons have in common. */
+/** Counts failures by their groups, in bounded memory. */
 export class FailureGroups {
-  readonly #groups = new Map<string, { count: number; example: string }>()
+  readonly #groups = new Map<string, Tally>()
+  #failures = 0
+  #other: OtherFailures = { groups: 0, count: 0 }
 
-  add(item: Pick<ItemRecord, 'id' | 'reason'>): void {
-    const folded = foldReason(item.reason, item.id)
-    const room = this.#groups.size < MAX_GROUPS || this.#groups.has(folded)
-    const key = room ? folded : OTHER
-    const group = this.#groups.get(key)
-    if (group === undefined) this.#groups.set(key, { count: 1, example: item.id })
-    else group.count += 1
+  add(item: Pick<ItemRecord, 'id' | 'reason' | 'failureClass' | 'exitCode' | 'finishedAt'>): void {
+    const group = failureGroupOf(item)
+    this.#failures += 1
+    const tally = this.#groups.get(group.id)
+    if (tally === undefined) this.#begin(group, item)
+    else count(tally, item)
   }
 
   /** The largest first. */
-  top(count: number): FailureGroup[] {
-    const groups = [...this.#groups].map(([reason, group]) => ({ reason, ...group }))
-    return groups.toSorted((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1)).slice(0, count)
+  top(limit: number): CountedGroup[] {
+    return this.#sorted()
+      .slice(0, limit)
+      .map(({ group, firstAt, lastAt, ...counted }) => ({
+        ...group,
+        ...counted,
+        ...(firstAt === undefined ? {} : { firstAt }),
+        ...(lastAt === undefined ? {} : { lastAt }),
+      }))
   }
 
+  /** How many groups are counted. */
   get size(): number {
     return this.#groups.size
   }
+
+  /** How many failures were added. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** What is in no group any more. If there are any, a group may have more members than were counted. */
+  get other(): OtherFailures {
+    return this.#other
+  }
+
+  #begin(group: FailureGroup, item: Pick<ItemRecord, 'id' | 'finishedAt'>): void {
+    const tally: Tally = { group, count: 0, firstAt: undefined, lastAt: undefined, samples: [] }
+    count(tally, item)
+    this.#groups.set(group.id, tally)
+    if (this.#groups.size > MAX_GROUPS) this.#giveUpSmall()
+  }
+
+  /** The larger half stays, so that a cause of many failures is among them however late it comes. */
+  #giveUpSmall(): void {
+    for (const tally of this.#sorted().slice(MAX_GROUPS / 2)) {
+      this.#groups.delete(tally.group.id)
+      this.#other = { groups: this.#other.groups + 1, count: this.#other.count + tally.count }
+    }
+  }
+
+  #sorted(): Tally[] {
+    return [...this.#groups.values()].toSorted(
+      (a, b) => b.count - a.count || (a.group.id < b.group.id ? -1 : 1),
+    )
+  }
 }
 
-/** A reason without what is peculiar to one item: its id, numbers, instants, hashes. Its first line is enough. */
-export function foldReason(reason: string | undefined, id: string): string {
-  const folded = foldMessage(reason ?? '', [id])
-  return folded === '' ? '(no reason given)' : folded
+function count(tally: Tally, { id, finishedAt }: Pick<ItemRecord, 'id' | 'finishedAt'>): void {
+  tally.count += 1
+  if (tally.samples.length < SAMPLES) tally.samples.push(id)
+  if (finishedAt === undefined) return
+  tally.firstAt = Math.min(finishedAt, tally.firstAt ?? finishedAt)
+  tally.lastAt = Math.max(finishedAt, tally.lastAt ?? finishedAt)
 }

@@ -1,4 +1,4 @@
-import { SluiceError, type ItemRecord, type JsonValue } from '@sluice/core'
+import { SluiceError, failureGroupOf, type ItemRecord, type JsonValue } from '@sluice/core'
 
 /** One column of a report: its name, and what it says of an item. */
 export interface ReportColumn {
@@ -23,6 +23,7 @@ const STANDARD: readonly ReportColumn[] = [
 ]
 
 const MORE: readonly ReportColumn[] = [
+  { name: 'group', value: (item) => (item.stage === 'FAIL' ? failureGroupOf(item).id : undefined) },
   { name: 'jobUid', value: (item) => item.jobUid },
   { name: 'uid', value: (item) => item.uid },
   { name: 'priority', value: (item) => item.priority },
@@ -37,7 +38,7 @@ const ROOTS = ['result', 'details', 'body'] as const
 /**
  * The columns by their names, `id` always first.
  *
- * @param names default: all but jobUid, uid, priority and body
+ * @param names default: all but group, jobUid, uid, priority and body
  * @throws SluiceError SLUICE_INPUT_INVALID for a name that no report has
  */
 export function chooseColumns(names?: readonly string[]): readonly ReportColumn[] {

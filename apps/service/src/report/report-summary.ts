@@ -1,22 +1,32 @@
-import type { Queue, Stage } from '@sluice/core'
-import { FailureGroups, type FailureGroup } from './failure-groups.js'
+import type { ItemRecord, Queue, Stage } from '@sluice/core'
+import { FailureGroups } from './failure-groups.js'
+import { summaryOf, type FailureSummary } from './failure-table.js'
 import { reportRows } from './report-rows.js'
 
 /** A queue's outcomes at a glance. */
-export interface ReportSummary {
+export interface ReportSummary extends FailureSummary {
   readonly sizes: Readonly<Record<Stage, number>>
-  /** The largest groups of failures. */
-  readonly failures: readonly FailureGroup[]
-  /** How many groups there are in all. */
-  readonly failureGroups: number
 }
 
-const SHOWN_GROUPS = 20
+/** How {@link summarize} reads a queue. */
+export interface SummarizeOptions {
+  /** How many groups are told of, the largest. */
+  readonly limit: number
+  /** Which failures count; default all. */
+  readonly isWanted?: (item: ItemRecord) => boolean
+  /** Ends it early, with an AbortError. */
+  readonly signal?: AbortSignal
+}
 
-/** Counts the stages and groups the failures by reason. Reads every item of FAIL, one page in memory at a time. */
-export async function summarize(queue: Queue, signal?: AbortSignal): Promise<ReportSummary> {
+/** Counts the stages and groups the failures by cause. Reads every item of FAIL, one page in memory at a time. */
+export async function summarize(
+  queue: Queue,
+  { limit, isWanted, signal }: SummarizeOptions,
+): Promise<ReportSummary> {
   const sizes = await queue.sizes()
   const groups = new FailureGroups()
-  for await (const item of reportRows(queue, ['FAIL'], signal)) groups.add(item)
-  return { sizes, failures: groups.top(SHOWN_GROUPS), failureGroups: groups.size }
+  for await (const item of reportRows(queue, ['FAIL'], signal)) {
+    if (isWanted === undefined || isWanted(item)) groups.add(item)
+  }
+  return { sizes, ...summaryOf(groups, limit) }
 }

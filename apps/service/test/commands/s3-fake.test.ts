@@ -76,5 +76,5 @@ test('a port that is taken is told, with what to do', async () => {
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const { code, err } = await box.run(['s3-fake', '--port', String(port)])
   other.close()
-  expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('--port 0') })
+  expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('--port 0') })
 })

@@ -160,7 +160,7 @@ describe('demo', () => {
     expect(code).toBe(0)
     expect(JSON.parse(out)).toMatchObject({
       sizes: { SUCCESS: 1, FAIL: 2 },
-      failures: [{ count: 2, reason: expect.stringMatching(/can't read … ENOENT|can't read …: ENOENT/u) }],
+      failures: [{ count: 2, exitCode: 1, template: "exit code 1: can't read <id>: ENOENT" }],
     })
   })
 

@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-memory'
 import type { Queue } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { FailureGroups, foldReason } from '../../src/report/failure-groups.js'
+import { FailureGroups } from '../../src/report/failure-groups.js'
 import { chooseColumns } from '../../src/report/report-columns.js'
 import { writeFileWhole } from '../../src/report/report-file.js'
 import { reportRows } from '../../src/report/report-rows.js'
@@ -164,40 +164,58 @@ function inLetters(index: number): string {
   return String(index).replaceAll(/\d/gu, (digit) => 'abcdefghij'.charAt(Number(digit)))
 }
 
-describe('failures by reason', () => {
-  test('what is peculiar to an item is folded', () => {
-    expect(foldReason('could not open maps/7.tif: 404 after 1.5 s', 'maps/7.tif')).toBe(
-      'could not open …: … after … s',
-    )
-    expect(foldReason('at 2026-11-24T03:56:57Z job 3f2504e0-4f89-11d3-9a0c-0305e82c3301 died', 'x')).toBe(
-      'at … job … died',
-    )
-    expect(foldReason('digest deadbeef12 of decade\nmore', 'x')).toBe('digest … of decade')
-    expect(foldReason('item a of a batch, not (a+b)', 'a')).toBe('item … of … batch, not (…+b)')
-    expect(foldReason('bad (a+b)? no', '(a+b)?')).toBe('bad … no')
-    expect(foldReason('bad [x]-{y}/|.', '[x]-{y}')).toBe('bad …/|.')
-    expect(foldReason(undefined, 'x')).toBe('(no reason given)')
-    expect(foldReason('x'.repeat(5_000), 'id').length).toBe(200)
-  })
-
-  test('the largest group first, and no more groups than memory bears', () => {
+describe('failures by their groups', () => {
+  test('the largest group first, with when its failures were seen, and three of them', () => {
     const groups = new FailureGroups()
-    for (let index = 0; index < 50; index++) groups.add({ id: `i${index}`, reason: `exit code ${index}` })
+    for (const index of [7, 3, 9, 5]) {
+      groups.add({ id: `i${index}`, reason: `bad tile ${index}`, failureClass: 'failed', finishedAt: index })
+    }
     groups.add({ id: 'odd', reason: 'disk full' })
     expect(groups.top(20)).toEqual([
-      { reason: 'exit code …', count: 50, example: 'i0' },
-      { reason: 'disk full', count: 1, example: 'odd' },
+      {
+        id: expect.stringMatching(/^[0-9a-f]{16}$/u),
+        template: 'bad tile <n>',
+        failureClass: 'failed',
+        count: 4,
+        firstAt: 3,
+        lastAt: 9,
+        samples: ['i7', 'i3', 'i9'],
+      },
+      { id: expect.any(String), template: 'disk full', count: 1, samples: ['odd'] },
     ])
-    for (let index = 0; index < 20_000; index++) groups.add({ id: 'x', reason: `gone ${inLetters(index)}` })
-    expect(groups.size).toBe(10_001)
-    expect(groups.top(1)[0]?.reason).toBe('(other reasons)')
+    expect([groups.size, groups.failures, groups.other]).toEqual([2, 5, { groups: 0, count: 0 }])
+  })
+
+  test('exit codes, in words or known, and classes are never in one group', () => {
+    const groups = new FailureGroups()
+    groups.add({ id: 'a', reason: 'exit code 3' })
+    groups.add({ id: 'b', reason: 'exit code 127' })
+    groups.add({ id: 'c', reason: 'boom', exitCode: 3 })
+    groups.add({ id: 'd', reason: 'boom', exitCode: 127 })
+    groups.add({ id: 'e', reason: 'boom', exitCode: 127, failureClass: 'error' })
+    expect(groups.size).toBe(5)
+  })
+
+  test('no more groups than memory bears; a large one is kept however late it comes, and the rest is told', () => {
+    const groups = new FailureGroups()
+    for (let index = 0; index < 10_001; index++) groups.add({ id: 'x', reason: `gone ${inLetters(index)}` })
+    expect([groups.size, groups.other]).toEqual([5_000, { groups: 5_001, count: 5_001 }])
+    for (let index = 0; index < 6_000; index++) groups.add({ id: `i${index}`, reason: 'disk full' })
+    for (let index = 0; index < 10_001; index++) groups.add({ id: 'x', reason: `lost ${inLetters(index)}` })
+    expect(groups.size).toBeLessThanOrEqual(10_000)
+    expect(groups.top(1)).toMatchObject([{ template: 'disk full', count: 6_000 }])
+    const counted = groups.top(20_000).reduce((sum, { count }) => sum + count, 0)
+    expect(counted + groups.other.count).toBe(26_002)
+    expect(groups.failures).toBe(26_002)
   })
 
   test('a summary has the counts too', async () => {
-    expect(await summarize(await filled())).toEqual({
+    expect(await summarize(await filled(), { limit: 20 })).toMatchObject({
       sizes: { WAITING: 1, PROCESSING: 0, SUCCESS: 2, FAIL: 1 },
-      failures: [{ reason: 'exit …', count: 1, example: 'bad' }],
-      failureGroups: 1,
+      groups: [{ template: 'second line', count: 1, samples: ['bad'] }],
+      groupCount: 1,
+      failures: 1,
+      otherFailures: 0,
     })
   })
 })

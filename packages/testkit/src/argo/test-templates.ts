@@ -11,6 +11,7 @@ const MAIN: JsonObject = {
   name: 'main',
   container: {
     image: 'busybox:1.37',
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     command: ['sh', '-c'],
     args: [
       'echo "working on $ITEM for $SECONDS_TO_RUN s"; sleep "$SECONDS_TO_RUN"; [ "$MODE" = succeed ] || { echo "told to fail" >&2; exit 1; }',
