@@ -1,6 +1,5 @@
 import type { ItemRecord, Queue, RequeueOptions } from '@sluice/core'
 import pMap from 'p-map'
-import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
 import { assertOneChoice, itemIds, spanMs, wholeNumber } from './arguments.js'

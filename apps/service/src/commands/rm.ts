@@ -1,5 +1,6 @@
 import type { Queue, Stage } from '@sluice/core'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
+import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
 import { assertOneChoice, itemIds, stageName } from './arguments.js'
