@@ -14,9 +14,13 @@ function marked(name: string): string {
   return rest
 }
 
+/** An instant of the example. */
+function at(minute: number): number {
+  return Date.UTC(2026, 10, 30, 3, minute)
+}
+
 test('the summary in docs/failures.md is what the command prints of such failures', () => {
   const groups = new FailureGroups()
-  const at = (minute: number) => Date.UTC(2026, 10, 30, 3, minute)
   for (let n = 0; n < 1_200; n++) {
     groups.add({
       id: `tile-${n}`,
