@@ -39,6 +39,7 @@ const READING = [
   ['status', '--watch'],
   ['ls'],
   ['show', 'a'],
+  ['logs', 'a'],
   ['requeue', 'a'],
   ['requeue', '--all'],
   ['requeue', '--group', 'abcd'],

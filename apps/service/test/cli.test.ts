@@ -36,6 +36,7 @@ const COMMANDS = [
   'status',
   'ls',
   'show',
+  'logs',
   'requeue',
   'cancel',
   'release',

@@ -47,7 +47,9 @@ testWorker('a local process', async () => new ProcessHarness(new WorkerBench()),
 /** The command counts its start and waits at a pipe until it is told how to end. */
 const SCRIPT =
   '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; cd "$SLUICE_OUTPUT_DIR"; mkfifo gate; ' +
-  'while read -r how < gate; [ "$how" = WRITE ]; do cat write; mv write written; done; [ "$how" = SUCCESS ]'
+  // A writer that is late to close the pipe gives the next read an end of file.
+  'while :; do read -r how < gate || continue; [ "$how" = WRITE ] || break; cat write; mv write written; done; ' +
+  '[ "$how" = SUCCESS ]'
 
 function without(what: keyof typeof lacking): Pick<ObstructedWorker, 'obstruct' | 'restore'> {
   const set = (value: boolean) => async () => {
