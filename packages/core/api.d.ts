@@ -143,8 +143,22 @@ interface WorkerSupports {
     readonly probeSend?: boolean;
     /** It has an `identity` [W-ID-1]. Default false. */
     readonly identity?: boolean;
+    /** It has a `readLog` [W-LOG-1]. Default false. */
+    readonly readLog?: boolean;
     /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
     readonly longestCallMs?: number;
+}
+/** How a job's log is read. */
+interface ReadLogOptions {
+    /**
+     * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a log that was cut off never looks whole.
+     * Nothing stays open after it.
+     */
+    readonly signal?: AbortSignal;
+    /** At most so many bytes, 0 or more: the last ones of what is there when the reading begins. Default: all that is there. */
+    readonly tailBytes?: number;
+    /** Goes on with what the job writes afterwards, until it has ended and all of it was given. Default: it ends with what is there. */
+    readonly follow?: boolean;
 }
 /** An item that the worker took well. */
 interface ProbeSample {
@@ -212,6 +226,20 @@ interface Worker {
      * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
      */
     probeSend?(sample?: ProbeSample): Promise<void>;
+    /**
+     * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of any size. Each stream's bytes come in the
+     * order in which they were written, none twice and none left out; how the two stand to each other is the worker's to say. A log of any size takes a
+     * bounded amount of memory, and is read only as fast as the caller takes it. What a worker can give as text alone, by lines, its documentation says
+     * [W-LOG-1].
+     *
+     * Nothing happens before the first value is asked for, and every error comes as the rejection of that. A caller that stops early, by `break` or
+     * `return()`, leaves nothing open. A job that has not begun, or has written nothing, has an empty log: with `follow` it is waited for.
+     *
+     * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that the worker does not know, and for one whose log is gone: the message says where it was kept,
+     * or may still be; SLUICE_WORKER_UNAVAILABLE, also when the log breaks off; SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED, also when the worker is closed
+     * meanwhile. TypeError for a wrong argument. With a signal that has aborted: its reason
+     */
+    readLog?(job: JobRef, options?: ReadLogOptions): AsyncIterable<Uint8Array>;
     /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
     watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
     /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
@@ -299,7 +327,7 @@ interface ItemRecord extends ItemHead {
 declare const MAX_ID_BYTES = 1024;
 /** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
 declare const MAX_HISTORY = 50;
-/** A reason longer than this is cut: it is for people to read and to group by. */
+/** A reason longer than this is cut in its middle: it is for people to read and to group by. */
 declare const MAX_REASON_CHARS = 2000;
 /** Largest `retryState`, in bytes of JSON text in UTF-8. */
 declare const MAX_RETRY_STATE_BYTES = 1024;
@@ -349,7 +377,10 @@ declare function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): 
 declare function assertSpan(value: unknown, what: string): asserts value is number;
 /** @throws TypeError unless the value is a whole number, zero or more. */
 declare function assertCount(value: unknown, what: string): asserts value is number;
-/** The reason as it is stored: a string cut to {@link MAX_REASON_CHARS}, never in the middle of a character. */
+/**
+ * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…` between them, never cut in the
+ * middle of a character.
+ */
 declare function cutReason(reason: string | undefined): string | undefined;
 /** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */
 declare function encodeOptional(value: JsonValue | undefined, maxBytes: number, what: string): string | undefined;
@@ -385,6 +416,15 @@ interface QueueControl {
 /** The live limit that `processingLimit` obeys. */
 declare const MAX_PROCESSING_LIMIT = "maxProcessing";
 
+/** A lease as somebody sees it who doesn't hold it [Q-LEASE-3]. */
+interface LeaseView {
+    readonly name: string;
+    readonly holder: string;
+    readonly fence: number;
+    readonly ttlMs: number;
+    /** How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it has run out so long ago, and nobody has taken it since. */
+    readonly leftMs: number;
+}
 /** A lease that was taken. Who lets it run out has lost it, and finds out at the next `renew`. */
 interface Lease {
     readonly name: string;
@@ -716,6 +756,12 @@ interface Queue {
      * [Q-VERSION-1]
      */
     lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;
+    /**
+     * Who holds a named lease, or let it run out last; nothing changes by it [Q-LEASE-3].
+     *
+     * @returns `undefined`: nobody has taken it yet, or it was given back
+     */
+    readLease(name: string): Promise<LeaseView | undefined>;
     /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
     document(name: string): QueueDocument;
     /** The names of all documents that begin with a prefix, in the order of their UTF-8 bytes [Q-DOC-4]. */
@@ -756,6 +802,8 @@ declare function assertIds(ids: readonly string[]): void;
 declare function assertPageLimit(limit: unknown): void;
 /** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
 declare function assertLease(name: unknown, holder: unknown, ttlMs: number): void;
+/** @throws TypeError for what can't be the name of a lease */
+declare function assertLeaseName(name: unknown): asserts name is string;
 /** @throws TypeError for what can't be the name of a document */
 declare function assertDocumentName(name: unknown): asserts name is string;
 /** @throws TypeError for what no name of a document can begin with; the empty text is fine */
@@ -845,7 +893,7 @@ declare const ERROR_CODES: {
     };
     readonly SLUICE_ITEM_NOT_FOUND: {
         readonly retryable: false;
-        readonly means: "the queue has no item of this id";
+        readonly means: "the queue has no item of this id, or the worker no log of this job";
     };
     readonly SLUICE_STAGE_CONFLICT: {
         readonly retryable: false;
@@ -986,6 +1034,48 @@ interface SchemaIssue {
  */
 declare function checkOptions<Output>(schema: OptionsSchema<Output>, options: unknown, what: string): Promise<Output>;
 
+/** Of the rules by which failures are grouped. Part of every id: a group of other rules is another group. */
+declare const FAILURE_RULES_VERSION = 1;
+/** How many hexadecimal digits the id of a group has. */
+declare const FAILURE_GROUP_ID_CHARS = 16;
+/** A failure, as an item's record, one of its attempts or a settlement has it. */
+interface Failure {
+    /** Of the item, so that it is replaced where the reason has it. */
+    readonly id: string;
+    readonly reason?: string | undefined;
+    readonly failureClass?: FailureClass | undefined;
+    readonly exitCode?: number | undefined;
+}
+/** What failures of one cause have in common. */
+interface FailureGroup {
+    /** {@link FAILURE_GROUP_ID_CHARS} hexadecimal digits: the first 64 bits of the SHA-256 of the other fields and the version of the rules. */
+    readonly id: string;
+    /** The line of the reason that says most, with placeholders such as `<n>` and `<path>` where the members differ. */
+    readonly template: string;
+    readonly failureClass?: FailureClass;
+    readonly exitCode?: number;
+}
+/**
+ * Groups failures by cause: those that give the same id differ only in what is peculiar to an item, such as its id, numbers, paths, instants.
+ * Failure class, exit code and the codes in the text (exit, HTTP, signal, errno) keep groups apart.
+ *
+ * A pure function, the same on every machine and in every locale; a reason is cut as a queue cuts it first, so that what is settled and what
+ * is stored give the same, and the time is bounded.
+ *
+ * @example
+ * ```ts
+ * import { failureGroupOf } from '@sluice/core'
+ *
+ * const reason = 'exit code 1: OSError: [Errno 28] No space left on device: /data/tile-7.tif'
+ * const { id, template } = failureGroupOf({ id: 'tile-7', reason, failureClass: 'failed', exitCode: 1 })
+ * console.log(id, template) // … exit code 1: OSError: [Errno 28] No space left on device: <path>
+ * ```
+ */
+declare function failureGroupOf({ id, reason, failureClass, exitCode }: Failure): FailureGroup;
+
+/** Longest template, in UTF-16 units. */
+declare const MAX_TEMPLATE_CHARS = 300;
+
 /** The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message. */
 interface Logger {
     debug(fields: object, message: string): void;
@@ -995,6 +1085,77 @@ interface Logger {
 }
 /** Says nothing. */
 declare const silentLogger: Logger;
+
+/** A lease that somebody holds, as whoever looks from outside sees it. */
+interface HeldLease {
+    readonly name: string;
+    readonly holder: string;
+    /** Epoch ms by the storage's clock: when it runs out unless it is renewed. */
+    readonly endsAt: number;
+}
+/**
+ * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it can't be opened, and dropping it again ends
+ * it · `unreadable`: of a format that this version doesn't know, or damaged · `leftovers`: objects without a queue, such as what a late request
+ * wrote after a drop, or what a producer put before anybody opened the queue.
+ */
+type StoredQueueState = 'ready' | 'dropping' | 'unreadable' | 'leftovers';
+/** One queue of a store. */
+interface StoredQueue {
+    readonly name: string;
+    readonly state: StoredQueueState;
+    /** How it is stored, in words for people, such as `tables of version 4`. */
+    readonly format: string;
+    /** Leases that are held now. */
+    readonly leases: readonly HeldLease[];
+    /** Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't be counted. */
+    readonly sizes?: Readonly<Record<Stage, number>>;
+}
+/** How the queues of a store are to be listed. */
+interface ListQueuesUse extends QueueUse {
+    /** Count items also where that takes long. */
+    readonly sizes?: boolean;
+}
+/** How far a drop has come. */
+interface DropProgress {
+    /** What was removed so far: items, or objects. */
+    readonly removed: number;
+    readonly unit: 'items' | 'objects';
+    /** How many there are, where that is known. */
+    readonly of?: number;
+}
+/** How a queue is to be dropped. */
+interface DropQueueUse extends QueueUse {
+    /** Drop it although items are in PROCESSING, whose jobs run on and are followed by nobody. */
+    readonly withRunning?: boolean;
+    /** Told after each batch. */
+    readonly onProgress?: (progress: DropProgress) => void;
+    /** Stops it between two batches; to be ended by the same call later. */
+    readonly signal?: AbortSignal;
+}
+/**
+ * What became of a queue that was to be dropped. `held`: nothing was changed, since a lease is held · `running`: nothing was changed, since items are
+ * in PROCESSING · `absent`: there is no such queue, nor anything left of one · `stopped`: by the signal; it can't be opened any more, and the
+ * same call ends it.
+ */
+type DropOutcome = {
+    readonly is: 'dropped';
+    readonly removed: number;
+    readonly unit: DropProgress['unit'];
+    /** What stays behind, in words for people: each a sentence. */
+    readonly notes: readonly string[];
+} | {
+    readonly is: 'absent';
+} | {
+    readonly is: 'held';
+    readonly leases: readonly HeldLease[];
+} | {
+    readonly is: 'running';
+    readonly processing: number;
+} | {
+    readonly is: 'stopped';
+    readonly removed: number;
+    readonly unit: DropProgress['unit'];
+};
 
 /** What whoever opens a package lends it beside its options; a package takes what it has a use for. */
 interface PackageContext {
@@ -1042,7 +1203,35 @@ interface QueuePackage {
      * as `openQueue` does.
      */
     readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>;
+    /**
+     * The queues of the store that these options name, by their names; `name` makes no difference. It changes nothing, and where there is no store
+     * there are no queues. Rejects as `openQueue` does when it can't know.
+     */
+    readonly listQueues?: (options: unknown, use?: ListQueuesUse) => Promise<readonly StoredQueue[]>;
+    /**
+     * Removes the queue that `openQueue` would open with these options, with all that belongs to it: items, control state, leases, documents, and what is
+     * kept of removed items and past attempts. What it must hold to:
+     *
+     * - It changes nothing while a lease of the queue is held, and, without `withRunning`, while items are in PROCESSING.
+     * - Its first step is atomic: from then on the queue is gone, or can't be opened. Killed at any instruction and called again, it ends. No caller ever
+     *   opens a queue of which a part is missing.
+     * - A queue object that another process has open acknowledges nothing more once the first step is done: each move, put, document, lease and
+     *   change of control rejects `SLUICE_QUEUE_CORRUPT`, or goes into the queue of this name that was made since. What a package can't hold to that
+     *   it documents.
+     * - It takes no memory that grows with the queue, and no lock for long.
+     *
+     * Rejects as `openQueue` does.
+     */
+    readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>;
     readonly optionsSchema?: OptionsSchema<unknown>;
+}
+/** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
+interface WorkerUse extends PackageContext {
+    /**
+     * Polls and look-ups are to say how jobs are and to change nothing: what a service does beside them, such as starting what waits, ending what is
+     * overdue or recording how a job ended, is left to one.
+     */
+    readonly reading?: boolean;
 }
 /** What is to go through a worker. */
 interface RoomNeed {
@@ -1050,7 +1239,7 @@ interface RoomNeed {
 }
 /** What a package that brings a worker exports, so that a service opens it by its name. */
 interface WorkerPackage {
-    readonly openWorker: (options: unknown, context?: PackageContext) => Promise<Worker>;
+    readonly openWorker: (options: unknown, use?: WorkerUse) => Promise<Worker>;
     /**
      * Of a worker that keeps something of each item on this machine: in words for people what there is too little room for, `undefined` where there is
      * enough. It makes nothing, and starts nothing.
@@ -1072,5 +1261,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertPageLimit, assertSpan, assertStage, baseDirOf, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, ErrorCode, FailOutcome, FailureClass, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports };
+export { ERROR_CODES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, HeldLease, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };

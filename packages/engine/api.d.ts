@@ -350,6 +350,11 @@ interface WorkQueueOptions {
      * what becomes of those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
      */
     readonly acceptNewWorker?: boolean;
+    /**
+     * It starts nothing, as if the queue were paused for this engine alone: it follows the jobs that run to their ends, and gives back what was claimed
+     * and never sent. Default false.
+     */
+    readonly drain?: boolean;
     /** Default {@link systemClock}. */
     readonly clock?: Clock;
     readonly logger?: Logger;
@@ -369,6 +374,38 @@ interface StopOptions {
     /** A tick that has not ended by then is given up, in ms, 0 or more. Default 10,000. */
     readonly deadlineMs?: number;
 }
+
+/**
+ * Everything that can hold a queue back, in the order in which it is asked: what stands first explains what follows. The command line, the API and metrics
+ * use these words.
+ *
+ * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`: the
+ * worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by `pause` ·
+ * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
+ * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `worker-pending`: as many as may, and at least half of
+ * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
+ * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
+ * `lost`: items are held, since their jobs are lost.
+ */
+declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
+/** One of {@link HOLDUP_CODES}. */
+type HoldupCode = (typeof HOLDUP_CODES)[number];
+/** One thing that holds the queue back, for people and for programs. */
+interface Holdup {
+    readonly code: HoldupCode;
+    /** One line for people. */
+    readonly message: string;
+    /** How many items it concerns, where that is known. */
+    readonly items?: number;
+    /** How long it lasts from the end of the tick on, in ms, where that is known. */
+    readonly forMs?: number;
+    /** Epoch ms of the storage's clock: since when it has been so, where that is known. */
+    readonly since?: number;
+}
+/** What to do about each, in one line; `undefined` where there is nothing to do. */
+declare const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>>;
+/** In the order of {@link HOLDUP_CODES}; those of one code as they were. */
+declare function inOrder(holdups: readonly Holdup[]): Holdup[];
 
 /** What one tick did: plain data. */
 interface TickResult {
@@ -415,22 +452,6 @@ interface TickResult {
     readonly unavailable?: SluiceError;
     /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
     readonly nextDelayMs?: number;
-}
-declare const HOLDUP_KINDS: readonly ["paused", "limit", "worker", "queue", "capacity", "retry-after", "poll", "refused-items", "earlier-attempt", "lost"];
-/** One thing that holds the queue back, for people: `sluice status` shows it. */
-interface Holdup {
-    /**
-     * `paused` · `limit`: a live limit below what was configured · `worker`, `queue`: can't be used · `capacity`: the worker takes no more for now ·
-     * `retry-after`: it asked to be left alone · `poll`: none was complete yet · `refused-items`: the worker refuses some items · `earlier-attempt`: items
-     * wait for the job of an earlier attempt to end · `lost`: items are held, since their jobs are lost.
-     */
-    readonly kind: (typeof HOLDUP_KINDS)[number];
-    /** One line. */
-    readonly message: string;
-    /** How many items it concerns, where that is known. */
-    readonly items?: number;
-    /** How long it lasts from the end of the tick on, in ms, where that is known. */
-    readonly forMs?: number;
 }
 /** What one poll was worth. */
 interface TickPoll {
@@ -565,6 +586,29 @@ declare const DISPATCHER_DOCUMENT = "engine/dispatcher";
 declare const WORKER_DOCUMENT = "engine/worker";
 /** The jobs that were seen running, of the items in PROCESSING: see `SeenJobs`. */
 declare const SEEN_JOBS_DOCUMENT = "engine/jobs";
+/** Of these jobs, those that the worker does not know any more, and since when: see `MissingJobs`. */
+declare const MISSING_JOBS_DOCUMENT = "engine/missing";
+
+/** A job that had started and that the worker does not know any more, while its grace runs. */
+interface MissingSince {
+    /** Epoch ms of the storage's clock. */
+    readonly sinceAt: number;
+    /** After so long the lost policy decides. */
+    readonly graceMs: number;
+}
+/** What the engine that dispatches has noted of the jobs of items in PROCESSING. */
+interface StartedJobs {
+    /** It was seen, or its send was confirmed. `false`: not that anybody knows. */
+    isStarted(job: Pick<JobRef, 'uid' | 'attempt'>): boolean;
+    /** Absent while the worker knows it, and where no engine has asked. */
+    missing(job: Pick<JobRef, 'uid' | 'attempt'>): MissingSince | undefined;
+}
+/**
+ * For whoever looks at a queue from outside, and is told by the worker that it has no such job: whether that one never started, or is missing.
+ *
+ * @throws SluiceError of the queue
+ */
+declare function readStartedJobs(queue: Pick<Queue, 'document'>): Promise<StartedJobs>;
 
 /**
  * What the engine that holds the lease says of itself, for `status` and for other commands in other processes. It is written at the end of a tick,
@@ -582,6 +626,8 @@ interface DispatcherState {
     readonly leaseTtlMs: number;
     /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
     readonly syncedTo: number;
+    /** The most unfinished jobs that its policy and the live limits allow; absent where that is not known yet, and where nothing limits them. */
+    readonly atMost?: number;
     readonly holdups: readonly Holdup[];
     /** An item that was sent well, for `probeSend`; renewed seldom. */
     readonly sentWell?: {
@@ -599,5 +645,5 @@ interface DispatcherState {
  */
 declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
 
-export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, decide, foldMessage, isCancelled, processingLimit, readDispatcher, releaseAll, runLoop, systemClock };
-export type { Action, Backoff, DecideRules, DispatcherState, Holdup, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SendsOptions, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, HOLDUP_ADVICE, HOLDUP_CODES, MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, decide, foldMessage, inOrder, isCancelled, processingLimit, readDispatcher, readStartedJobs, releaseAll, runLoop, systemClock };
+export type { Action, Backoff, DecideRules, DispatcherState, Holdup, HoldupCode, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, MissingSince, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SendsOptions, StartedJobs, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };

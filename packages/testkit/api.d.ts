@@ -5,7 +5,7 @@ import { Q as QueueCase, W as WorkerCase, a as QueueHarness, b as WorkerHarness,
 export { d as CallSize, L as LinkOptions, O as ObstructedWorker, e as StorageTrouble, f as TroubledSends } from './worker-harness.js';
 import { E as EngineCase, a as EngineHarness } from './engine-harness.js';
 export { C as ControlledWorker, b as EngineSettings, c as EngineTick, M as ManualClock, T as TestedEngine } from './engine-harness.js';
-import { Queue, Worker } from '@sluice/core';
+import { Queue, Worker, StoredQueue, DropQueueUse, DropOutcome } from '@sluice/core';
 
 /** The contract of a queue, as data: run each case on a harness of its own. */
 declare const queueContract: readonly QueueCase[];
@@ -146,11 +146,33 @@ declare function contractTable(): string;
 /** Promise by backend: how many cases passed, which were skipped and why, which failed. As Markdown, with no times in it. */
 declare function contractMarkdown({ queues, workers }: ContractResults): string;
 
+/** A store, and the functions of a queue's package that list and drop what is in it. */
+interface DropHarness {
+    open(name: string): Promise<Queue>;
+    list(): Promise<readonly StoredQueue[]>;
+    drop(name: string, use?: DropQueueUse): Promise<DropOutcome>;
+    /** Lets at least so many ms pass by the storage's clock. */
+    passTime(ms: number): Promise<void>;
+    /**
+     * Drops a queue in a process that dies right before its storage operation of this number, counted from 0.
+     *
+     * @returns whether it died; `false` means that there were fewer operations. Absent where a drop is one operation of this process
+     */
+    dropCrashing?(name: string, point: number): Promise<boolean>;
+}
+/** One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says. */
+interface DropCase {
+    readonly title: string;
+    readonly run: (harness: DropHarness) => Promise<void>;
+}
+/** What every package that exports `dropQueue` and `listQueues` is to keep; run each case on a fresh store. */
+declare const dropCases: readonly DropCase[];
+
 /** Numbers that look random and are the same for the same seed (mulberry32). Each call gives one in [0, 1). */
 declare function seededRandom(seed: number): () => number;
 
-export { CrashingQueue, EngineCase, EngineHarness, QueueCase, QueueHarness, SlowQueue, TroubleOptions, TroubledQueue, WorkerCase, WorkerHarness, contractMarkdown, contractTable, countAtCalls, crashAtCalls, engineContract, engineMutants, enginePromises, interceptQueue, promiseOf, queueContract, queueMutants, queuePromises, runEngineCase, runQueueCase, runWorkerCase, seededRandom, troubleAtCalls, verifyQueue, verifyWorker, workerContract, workerMutants, workerPromises, wrapQueue, wrapWorker };
-export type { AroundCall, CaseResult, ContractColumn, ContractPromise, ContractResults, EngineMutant, QueueMutant, VerifyOptions, WorkerMutant };
+export { CrashingQueue, EngineCase, EngineHarness, QueueCase, QueueHarness, SlowQueue, TroubleOptions, TroubledQueue, WorkerCase, WorkerHarness, contractMarkdown, contractTable, countAtCalls, crashAtCalls, dropCases, engineContract, engineMutants, enginePromises, interceptQueue, promiseOf, queueContract, queueMutants, queuePromises, runEngineCase, runQueueCase, runWorkerCase, seededRandom, troubleAtCalls, verifyQueue, verifyWorker, workerContract, workerMutants, workerPromises, wrapQueue, wrapWorker };
+export type { AroundCall, CaseResult, ContractColumn, ContractPromise, ContractResults, DropCase, DropHarness, EngineMutant, QueueMutant, VerifyOptions, WorkerMutant };
 
 // ./vitest
 import { EngineHarness } from './index.js';
@@ -491,6 +513,10 @@ type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault |
 type RaceWindow = (request: S3Request) => Promise<unknown> | undefined;
 /** How an endpoint behaves; all of it can be changed later. */
 interface S3EndpointOptions {
+    /** Where it listens. Default 0, any free port. */
+    readonly port?: number;
+    /** The address it listens on. Default the loopback, `127.0.0.1`. */
+    readonly host?: string;
     /** Ms each request waits before it takes effect. Default 0. */
     readonly latencyMs?: number | ((request: S3Request) => number);
     /** What goes wrong. Default nothing. */
@@ -517,7 +543,7 @@ declare class S3Endpoint {
     raceWindow: RaceWindow | undefined;
     /** Use {@link S3Endpoint.open}. */
     private constructor();
-    /** Listens on a free port of the loopback. */
+    /** Listens, by default on a free port of the loopback. */
     static open(core: S3Core, options: S3EndpointOptions): Promise<S3Endpoint>;
     /** The URL to give to a client, such as `http://127.0.0.1:40123`. */
     get endpoint(): string;
@@ -904,7 +930,7 @@ type DenialStatus = 400 | 403 | 429 | 500;
 type AdmissionRule = (workflow: ArgoWorkflow) => AdmissionDenial | undefined;
 
 /** What a request can ask for, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
-declare const argoOperations: readonly ["SubmitWorkflow", "CreateWorkflow", "ListWorkflows", "GetWorkflow", "WatchWorkflows", "DeleteWorkflow", "RetryWorkflow", "ResubmitWorkflow", "StopWorkflow", "TerminateWorkflow", "SuspendWorkflow", "ResumeWorkflow", "SetWorkflow", "ListArchivedWorkflows", "GetArchivedWorkflow", "DeleteArchivedWorkflow", "RetryArchivedWorkflow", "ResubmitArchivedWorkflow", "ListWorkflowTemplates", "GetWorkflowTemplate", "ListClusterWorkflowTemplates", "GetClusterWorkflowTemplate", "ListCronWorkflows", "GetCronWorkflow", "GetInfo", "GetVersion", "GetUserInfo", "Page", "Unknown"];
+declare const argoOperations: readonly ["SubmitWorkflow", "CreateWorkflow", "ListWorkflows", "GetWorkflow", "WatchWorkflows", "WorkflowLogs", "DeleteWorkflow", "RetryWorkflow", "ResubmitWorkflow", "StopWorkflow", "TerminateWorkflow", "SuspendWorkflow", "ResumeWorkflow", "SetWorkflow", "ListArchivedWorkflows", "GetArchivedWorkflow", "DeleteArchivedWorkflow", "RetryArchivedWorkflow", "ResubmitArchivedWorkflow", "ListWorkflowTemplates", "GetWorkflowTemplate", "ListClusterWorkflowTemplates", "GetClusterWorkflowTemplate", "ListCronWorkflows", "GetCronWorkflow", "GetInfo", "GetVersion", "GetUserInfo", "Page", "Unknown"];
 /** One of them. */
 type ArgoOperation = (typeof argoOperations)[number];
 
@@ -1116,6 +1142,33 @@ type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome;
  */
 declare const outcomeByParameters: OutcomeRule;
 
+/** One line that a container wrote. */
+interface PodLine {
+    readonly pod: string;
+    readonly container: string;
+    /** As Kubernetes writes it, to the nanosecond. */
+    readonly at: string;
+    readonly text: string;
+}
+/** What a workflow's main program writes, as it begins and as it ends; asked for both. Lines end with a line break. */
+type OutputRule = (workflow: ArgoWorkflow, moment: 'begin' | 'end') => string;
+/** As the test template has it. */
+declare const outputByParameters: OutputRule;
+/** Which pods were begun, and what their containers wrote. A pod's log is there as long as the pod. */
+declare class PodLogs {
+    #private;
+    constructor(cluster: Cluster, now: () => number, output: () => OutputRule);
+    /** The lines that can be read, in the order in which they were written: a list that grows, for who reads it already also when the pods are deleted. */
+    linesOf({ metadata }: ArgoWorkflow): readonly PodLine[];
+    /** @param pod default the workflow's own, which is the only one where its entrypoint is a container */
+    write({ metadata }: ArgoWorkflow, bytes: string | Uint8Array, { pod, container }?: {
+        readonly pod?: string;
+        readonly container?: string;
+    }): void;
+    /** Its pods are deleted, as `podGC` does once they have ended. */
+    deletePods({ metadata }: ArgoWorkflow): void;
+}
+
 /** The kinds that a workflow can be submitted from. */
 type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow';
 /** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
@@ -1171,6 +1224,8 @@ interface ControllerSettings {
     parallelism: number;
     /** How each one goes. Default {@link outcomeByParameters}. */
     outcome: OutcomeRule;
+    /** What its main program writes. Default as the test template has it. */
+    output: OutputRule;
     /** Ms from a workflow's end until the archive has it. Default 0. */
     archiveLagMs: number;
     /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
@@ -1313,6 +1368,7 @@ interface ArgoParts {
     readonly archive: Archive;
     readonly templates: Templates;
     readonly controller: Controller;
+    readonly pods: PodLogs;
     readonly access: Access;
     readonly names: Names;
     readonly namespaces: ReadonlySet<string>;
@@ -1330,6 +1386,18 @@ interface ArgoParts {
     quota: number | undefined;
     /** Whether Kubernetes answers everything but the reading of one workflow: the archive answers then, where there is one. */
     readsFail: boolean;
+}
+
+/** What `GET …/workflows/{namespace}/{name}/log` asks for. */
+interface LogQuery {
+    readonly workflow: ArgoWorkflow;
+    readonly follow: boolean;
+    /** Of each container; `undefined`: all. */
+    readonly tailLines: number | undefined;
+    /** Each line begins with its instant. */
+    readonly timestamps: boolean;
+    readonly matches: (line: PodLine) => boolean;
+    readonly events: boolean;
 }
 
 /**
@@ -1365,12 +1433,15 @@ interface WatchQuery {
 
 /** The server without its wire: requests in, answers out, each in one piece. */
 declare class ArgoCore {
+    #private;
     readonly parts: ArgoParts;
     constructor(parts: ArgoParts);
     /** Carries out a request, now and in one piece. */
     apply(request: ArgoRequest, replica: Replica): ArgoAnswer;
     /** Opens a watch, or says why not in the way of streams. */
     watch(request: ArgoRequest, replica: Replica): WatchQuery | ArgoAnswer;
+    /** The same for a log. */
+    log(request: ArgoRequest, replica: Replica): LogQuery | ArgoAnswer;
 }
 
 type Make = (request: ArgoRequest, now: number) => ArgoAnswer;
@@ -1535,6 +1606,66 @@ interface TroubleOptions {
 /** The fault of any answer. */
 declare function answerWithStatus(status: number, body: string, headers?: Readonly<Record<string, string>>): ArgoFault;
 
+/** How streams go; all of it can be changed later and counts for those opened from then on. */
+interface WatchSettings {
+    /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
+    keepaliveMs: number;
+    /** Frames are sent in pieces of so many bytes. Default whole. */
+    chunkBytes: number;
+    /** Lines of a log are sent every so many ms. Default 1,000. */
+    logsEveryMs: number;
+}
+/** Where a stream goes. */
+interface StreamParts {
+    readonly reply: ServerResponse;
+    readonly settings: WatchSettings;
+    /** Server-sent events; otherwise a line of JSON each. */
+    readonly events: boolean;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly onBytes: (count: number) => void;
+}
+/** The wire of one stream: its frames, its keepalives, and its end. */
+declare class StreamReply {
+    #private;
+    constructor(parts: StreamParts);
+    /** Aborted when it has ended, by whichever side. */
+    get signal(): AbortSignal;
+    get ended(): boolean;
+    get bytes(): number;
+    get settings(): WatchSettings;
+    stall(): void;
+    /** Only events have keepalives. */
+    keepAlive(clock: Clock): void;
+    every(clock: Clock, ms: number, action: () => void): Promise<void>;
+    /** One frame. */
+    sendFrame(json: string): void;
+    /** Ends it with an error; its status is that of the answer if nothing was sent before. */
+    endWith(grpcCode: number, error: string): void;
+    /** The headers go out with the first bytes. */
+    send(text: string, status?: number): void;
+    finish(): void;
+    /** Cuts the connection; what was written before goes out first. */
+    cut(): void;
+}
+
+/** One log that is being read. */
+declare class LogStream {
+    #private;
+    constructor(query: LogQuery, wire: StreamReply);
+    /** Whether it has ended, by whichever side. */
+    get ended(): boolean;
+    /** Sends what is there, and with `follow` what comes, until the workflow has ended or is gone. */
+    send({ cluster, pods, clock }: {
+        cluster: Cluster;
+        pods: PodLogs;
+        clock: Clock;
+    }): void;
+    /** Ends it: without a word, or with the connection cut. */
+    end(how: 'close' | 'reset'): void;
+    /** From now on nothing is sent; the connection stays. */
+    stall(): void;
+}
+
 /** The HTTP layer's limiter: so many requests in each second. */
 declare class RateLimit {
     #private;
@@ -1582,23 +1713,10 @@ interface ArgoTraffic {
  * the middle of a frame (`cut-frame`).
  */
 type WatchEnd = 'eof' | 'too-old' | 'too-large' | 'hydrate' | 'close' | 'reset' | 'cut-frame';
-/** How watches go; all of it can be changed later and counts for those opened from then on. */
-interface WatchSettings {
-    /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
-    keepaliveMs: number;
-    /** Frames are sent in pieces of so many bytes. Default whole. */
-    chunkBytes: number;
-}
 /** One open watch. */
 declare class WatchStream {
     #private;
-    constructor(parts: {
-        readonly reply: ServerResponse;
-        readonly query: WatchQuery;
-        readonly settings: WatchSettings;
-        readonly headers: Readonly<Record<string, string>>;
-        readonly onBytes: (count: number) => void;
-    });
+    constructor(query: WatchQuery, wire: StreamReply);
     /** Whether it has ended, by whichever side. */
     get ended(): boolean;
     /** Bytes sent so far. */
@@ -1673,6 +1791,8 @@ declare class ArgoEndpoint {
     get maxInFlight(): number;
     /** The watches that are open here, oldest first. */
     get watches(): readonly WatchStream[];
+    /** The logs that are being read here, oldest first. */
+    get logStreams(): readonly LogStream[];
     /** Forgets counts and log, not the numbers of requests. */
     resetCounts(): void;
     /** Listens again, on the same port, after `stop`. */
@@ -1768,6 +1888,17 @@ declare class WorkflowsByHand {
     finish(name: string, outcome?: Ending): ArgoWorkflow;
     /** Its progress, such as `1/3`, and message as it runs. */
     progress(name: string, progress: string, message?: string): ArgoWorkflow;
+    /**
+     * One of its pods, by default its only one, writes so much more; each line is one of its log.
+     *
+     * @param from the pod, and of its containers which: default `main`
+     */
+    writeLog(name: string, bytes: string | Uint8Array, from?: {
+        readonly pod?: string;
+        readonly container?: string;
+    }): void;
+    /** Its pods are deleted, as `podGC` does once they have ended, and their logs with them. */
+    deletePods(name: string): void;
     /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
     holdUp(name: string, message: string): ArgoWorkflow;
     /** The pod that could not begin begins. */
@@ -1827,7 +1958,7 @@ interface ArgoServerOptions extends ArgoEndpointOptions {
     readonly archiveTtlMs?: number;
     /** Requests a second, over all; Argo's default is 1,000. Default a million. */
     readonly apiRateLimit?: number;
-    /** How watches go. */
+    /** How watches, and logs that are read, go. */
     readonly watching?: Partial<WatchSettings>;
     /**
      * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
@@ -2009,8 +2140,8 @@ declare const argoServerFacts: readonly ArgoFact[];
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, runArgoFact, startArgoServer, testTemplates };
-export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, runArgoFact, startArgoServer, testTemplates };
+export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
 
 // ./link
 interface LinkSpeed {
@@ -2128,7 +2259,7 @@ interface EngineTick {
     readonly processing: number;
     readonly unavailable?: SluiceError;
     readonly holdups: readonly {
-        readonly kind: string;
+        readonly code: string;
         readonly message: string;
     }[];
 }
@@ -2312,6 +2443,15 @@ interface WorkerHarness {
     openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>;
     /** Takes a job away from the worker's side without a trace, as an operator does who deletes it there. Absent: nobody can. */
     loseJob?(job: JobRef): Promise<void>;
+    /**
+     * Lets the program of a job that runs write whole lines of UTF-8 to its stdout, or, where `exactLogs` says so, any bytes; resolves when a read sees
+     * them. Of a worker whose `supports.readLog` is true it must be there [W-LOG-1].
+     */
+    writeLog?(job: JobRef, bytes: Uint8Array): Promise<void>;
+    /** Takes away the log of a job that has ended, and leaves the job known, as far as there is such a thing. Absent: nobody can [W-LOG-1]. */
+    loseLog?(job: JobRef): Promise<void>;
+    /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */
+    readonly exactLogs?: boolean;
     /** Its reports have a `jobUid` [W-POLL-1]. */
     readonly hasJobUids?: boolean;
     /** The exit codes of the programs that `finish` ends. Absent: its reports have none [W-POLL-1]. */
