@@ -248,10 +248,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     },
     requeue: async (ids, { delayMs = 0, priority, reason } = {}) => {
       const at = now()
-      const wanted = core.checkNewItem(
-        { id: 'x', body: null, delayMs, ...(priority !== undefined && { priority }) },
-        MAX_BYTES,
-      )
+      const asked = { id: 'x', body: null, delayMs, ...(priority !== undefined && { priority }) }
+      const wanted = core.checkNewItem(asked, MAX_BYTES)
       const cut = core.cutReason(reason)
       const skipped = skipUnless(ids, (item) => {
         if (item.stage !== 'FAIL') return false
@@ -300,19 +298,14 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     now: async () => now(),
     readLease: async (lease) => {
       const at = now()
-      assertThat(typeof lease === 'string' && lease !== '', 'a lease needs a name')
-      const held = leases.get(lease)
-      if (!held?.endsAt) return undefined
-      const { holder, fence, ttlMs, endsAt } = held
-      return { name: lease, holder, fence, ttlMs, leftMs: endsAt - at }
+      assertThat(lease, 'a lease needs a name')
+      const { endsAt, ...held } = leases.get(lease) ?? {}
+      return endsAt ? { name: lease, ...held, leftMs: endsAt - at } : undefined
     },
     lease: async (lease, holder, ttlMs) => {
       const at = now()
       core.assertSpan(ttlMs, 'ttlMs')
-      assertThat(
-        lease && holder && ttlMs >= 100,
-        'a lease needs a name, a holder, and a ttlMs of 100 or more',
-      )
+      assertThat(lease && holder && ttlMs >= 100, 'a lease needs a name, a holder, and 100 ms or more')
       const last = leases.get(lease) ?? { fence: 0 }
       if (last.endsAt > at && last.holder !== holder) return undefined
       const fence = last.holder === holder ? last.fence : last.fence + 1

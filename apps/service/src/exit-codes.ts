@@ -23,8 +23,9 @@ export type ExitCode = (typeof EXIT)[ExitName]
 export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   OK: 'done',
   UNEXPECTED: 'an unexpected error: a bug, please report it',
-  INVALID: 'the command line, the configuration or the input is wrong',
-  CONFLICT: 'no such item, or the item is not in the stage that this needs',
+  INVALID: 'the command line, the configuration or the input is wrong, or there is no queue where it says',
+  CONFLICT:
+    'no such item or log, nothing matches, the item is in another stage, or another service is at work',
   UNAVAILABLE: 'the storage or the worker could not be reached, or jobs did not end in time: try again later',
   DENIED: 'the storage or the worker refused the credentials',
   REFUSED: 'not confirmed: answer yes, or give --yes',

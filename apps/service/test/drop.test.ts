@@ -42,7 +42,7 @@ test('it removes the queue whose name was typed, and no other; the list shows wh
   expect(json.out.split('\n').map((line) => JSON.parse(line))).toMatchObject([
     { name: 'other', state: 'ready' },
   ])
-  expect((await box.run(['status'])).code).toBe(3)
+  expect((await box.run(['status'])).code).toBe(2)
 })
 
 test.each([

@@ -8,16 +8,19 @@ export class ControlNotes {
   #limits = '{}'
   readonly #logger: Logger
   readonly #emit: (event: WorkEvent) => void
+  readonly #drain: boolean
 
-  constructor(logger: Logger, emit: (event: WorkEvent) => void) {
+  /** @param options with `drain` the queue reads as paused, which no operator has said */
+  constructor(logger: Logger, emit: (event: WorkEvent) => void, { drain = false } = {}) {
     this.#logger = logger
     this.#emit = emit
+    this.#drain = drain
   }
 
   note(tally: Tally, { paused, reason, limits }: ControlState): void {
     tally.paused = paused
     this.#noteLimits(limits)
-    if (paused === this.#paused) return
+    if (paused === this.#paused || this.#drain) return
     this.#paused = paused
     if (!paused) this.#emit({ kind: 'resumed' })
     else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })

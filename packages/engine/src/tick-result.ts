@@ -84,3 +84,8 @@ export function newTally(): Tally {
     holdups: [],
   }
 }
+
+/** A tick that did all it wanted to: the storage answers, and there is nothing to hurry for. */
+export function isAtLeisure({ role, reconciled, unavailable, nextDelayMs }: TickResult): boolean {
+  return role === 'dispatcher' && reconciled && unavailable === undefined && nextDelayMs !== 0
+}

@@ -32,7 +32,7 @@ import { settled } from './settled.js'
 import { Sweeper } from './sweeper.js'
 import { OpenLookups } from './truth/open-lookups.js'
 import { QuietJobs } from './truth/quiet-jobs.js'
-import { newTally, type Tally, type TickResult } from './tick-result.js'
+import { isAtLeisure, newTally, type Tally, type TickResult } from './tick-result.js'
 import type { WorkEvent } from './work-event.js'
 
 /** As much of the deadline is kept for giving the lease back, a fifth of it at most. */
@@ -85,7 +85,7 @@ export class WorkQueue {
     this.#engine = this.#newEngine(this.#options)
     const emit = (event: WorkEvent) => this.#emit(event)
     this.#outages = new OutageLog({ ...this.#options, emit })
-    this.#control = new ControlNotes(this.#options.logger, emit)
+    this.#control = new ControlNotes(this.#options.logger, emit, this.#options)
     this.#standDown = new StandDown({ ...this.#options, emit })
     this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
@@ -391,9 +391,4 @@ export class WorkQueue {
       this.#options.logger.error({ err: error, event: event.kind }, 'onEvent threw; the work goes on')
     }
   }
-}
-
-/** A tick that did all it wanted to: the storage answers, and there is nothing to hurry for. */
-function isAtLeisure({ role, reconciled, unavailable, nextDelayMs }: TickResult): boolean {
-  return role === 'dispatcher' && reconciled && unavailable === undefined && nextDelayMs !== 0
 }

@@ -110,8 +110,9 @@ async function serve(context: CommandContext, serving: Serving): Promise<void> {
   const signal = context.interrupted()
   await assertPackages(loaded)
   const deadline = new StopDeadline(signal, config.service.stopDeadlineMs)
-  const opening = open(context, { config, logger, signal })
   const isEnding = flags.untilEmpty || flags.drain
+  // One that is to end with the last item is about a queue that is there: to make one would call a mistyped place finished.
+  const opening = open(context, { config, logger, signal, make: !isEnding })
   // A storage that hangs when it is opened must not keep the process from ending.
   const opened = (await deadline.hold(opening)) ? await opening : undefined
   if (opened === undefined) {
@@ -148,14 +149,15 @@ interface Opening {
   readonly config: LoadedConfig['config']
   readonly logger: Logger
   readonly signal: AbortSignal
+  readonly make: boolean
 }
 
 /** @returns `undefined`: stopped before the storage could be reached */
 async function open(
   context: CommandContext,
-  { config, logger, signal }: Opening,
+  { config, logger, signal, make }: Opening,
 ): Promise<{ queue: Queue; worker: Worker } | undefined> {
-  const queue = await openReachable(() => context.openQueue({ make: true, brief: false, logger }), {
+  const queue = await openReachable(() => context.openQueue({ make, brief: false, logger }), {
     logger,
     signal,
   })
