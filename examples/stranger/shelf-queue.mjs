@@ -290,10 +290,10 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     document,
     documents: async (prefix = '') => {
       core.assertDocumentPrefix((now(), prefix))
-      const names = [...documents].filter(
+      const kept = [...documents].filter(
         ([title, { text }]) => text !== undefined && title.startsWith(prefix),
       )
-      return names.map(([title]) => title).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      return kept.map(([title]) => title).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     },
     now: async () => now(),
     readLease: async (lease) => {
