@@ -253,12 +253,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const cut = core.cutReason(reason)
       const skipped = skipUnless(ids, (item) => {
         if (item.stage !== 'FAIL') return false
-        const changes = {
-          refunds: item.attempt,
-          reason: cut,
-          finishedAt: undefined,
-          notBeforeAt: at + delayMs,
-        }
+        const [refunds, finishedAt, notBeforeAt] = [item.attempt, undefined, at + delayMs]
+        const changes = { refunds, reason: cut, finishedAt, notBeforeAt }
         Object.assign(item, NO_OUTCOME, changes, priority !== undefined && { priority: wanted.priority })
         enter(item, 'WAITING', at + delayMs)
         return true
