@@ -11,7 +11,8 @@ import { Sandbox, logged } from './sluice.js'
 let box: Sandbox
 let queue: Queue
 
-const JOB = ['sh', '-c', 'while [ ! -e "$GATE" ]; do sleep 0.1; done']
+/** It ends with its folder too, so that none is left behind by a test. */
+const JOB = ['sh', '-c', 'while [ ! -e "$GATE" ] && [ -d "${GATE%/*}" ]; do sleep 0.1; done']
 
 beforeEach(async () => {
   box = await Sandbox.open()
