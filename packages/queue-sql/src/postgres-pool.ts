@@ -170,6 +170,8 @@ function adaptClient(
       return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
     } catch (error) {
       if (isNamed && isStalePlan(error)) plans.end()
+      // The connection ends with it, and whoever got it next would be told that, if its end has not come by then.
+      broken ||= isEndOfConnection(error)
       throw error
     } finally {
       end?.()
@@ -180,6 +182,13 @@ function adaptClient(
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }
+}
+
+/** The last word of a server or a pooler on a connection. The severity is in the server's language, the codes are not. */
+function isEndOfConnection(error: unknown): boolean {
+  if (!(error instanceof pg.DatabaseError)) return false
+  const { severity, code = '' } = error
+  return severity === 'FATAL' || severity === 'PANIC' || code.startsWith('57P') || code.startsWith('08')
 }
 
 /** What is sent together, without parameters, has an answer for each of its statements. */
