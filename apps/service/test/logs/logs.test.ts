@@ -174,7 +174,11 @@ async function begun(): Promise<void> {
 }
 
 describe('a log that goes on', () => {
-  const GATED = ['sh', '-c', 'echo begun; until [ -e "$GO" ] || [ ! -d "${GO%/*}" ]; do sleep 0.02; done; echo done']
+  const GATED = [
+    'sh',
+    '-c',
+    'echo begun; until [ -e "$GO" ] || [ ! -d "${GO%/*}" ]; do sleep 0.02; done; echo done',
+  ]
 
   /** In an object: a process is a promise of its end, too. */
   async function running(): Promise<{ readonly service: ReturnType<Sandbox['start']> }> {
