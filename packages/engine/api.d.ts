@@ -382,12 +382,12 @@ interface StopOptions {
  * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`: the
  * worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by `pause` ·
  * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
- * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `worker-pending`: as many as may, and at least half of
+ * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take places of the limit, and none is left · `worker-pending`: as many as may, and at least half of
  * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
  * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
  * `lost`: items are held, since their jobs are lost.
  */
-declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
+declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "orphans", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
 /** One of {@link HOLDUP_CODES}. */
 type HoldupCode = (typeof HOLDUP_CODES)[number];
 /** One thing that holds the queue back, for people and for programs. */

@@ -7,7 +7,7 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 
 if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
   process.stderr.write(
-    `error: sluice needs Node.js ${wanted} or newer; this is ${process.versions.node}. In a clone, \`npm run sluice -- status\` takes the clone’s own\n`,
+    `error: sluice needs Node.js ${wanted} or newer; this is ${process.versions.node}. In a clone, \`node scripts/sluice.mjs\` takes the clone’s own\n`,
   )
   process.exitCode = 2
 } else {

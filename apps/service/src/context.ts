@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, isSluiceError, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type Logger, type Queue, type Worker } from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import type {
   CommandContext,
@@ -149,14 +149,23 @@ export class CliContext implements CommandContext {
 
   async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
-    const { assertQueueExists, openQueuePackage } = await import('./open-package.js')
+    const { assertQueueExists, openQueuePackage, placeOfNewQueue } = await import('./open-package.js')
     const given = use.logger ?? warningsOf(this.output)
     // What is said of a queue when it is looked for is said again when it is opened.
     const options = { ...loaded, ...use, brief, logger: make ? given : saidOnce(given) }
     if (!make) await assertQueueExists(loaded.config.queue, options)
+    // A place that was mistyped, or a file that was moved away, must not look like a queue that is finished.
+    const made = make && !brief ? await placeOfNewQueue(loaded.config.queue, options) : undefined
     const queue = await openQueuePackage(loaded.config.queue, options)
+    if (made !== undefined) this.#tellMade(made, use.logger)
     if (queue.supports.sharedBy === 'process') this.output.warn(ALONE)
     return queue
+  }
+
+  #tellMade(place: string, logger: Logger | undefined): void {
+    const text = `made a new, empty queue ${place}`
+    if (logger === undefined) this.output.note(text)
+    else logger.info({}, text)
   }
 
   async checkRoom(need: () => Promise<number>): Promise<string | undefined> {

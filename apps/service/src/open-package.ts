@@ -83,6 +83,22 @@ export async function assertQueueExists(settings: PackageSettings, options: Open
   throw new AbsentQueueError(absentText(settings, options))
 }
 
+/**
+ * Where a queue is that is about to be made, in words; `undefined` where there is one already, or nobody can say.
+ *
+ * @throws as {@link openQueuePackage}
+ */
+export async function placeOfNewQueue(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<string | undefined> {
+  const found = await loadQueuePackage(settings, options)
+  if (found.queueExists === undefined) return undefined
+  const given = await checkedOptions('queue', settings, withSchema(found, options))
+  if (await found.queueExists(given, useOf(options))) return undefined
+  return `${printable(JSON.stringify(settings['name']), 210)}${addressOf(settings, options)[0]}`
+}
+
 /** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
 export async function openWorkerPackage(
   settings: PackageSettings,

@@ -3,6 +3,7 @@ import { isAbsolute, join, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SluiceError } from '@sluice/core'
 import { resolve as resolveModule } from 'import-meta-resolve'
+import leven from 'leven'
 
 /** Our own packages by their short names. Any other name is a package's, or a path. */
 const SHORT_NAMES = {
@@ -119,12 +120,49 @@ const ABSENT = new Set(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])
 
 function missing(wanted: readonly WantedPackage[], options: OpenOptions): SluiceError {
   const names = wanted.map(fullName)
+  for (const one of wanted) {
+    const meant = meantInstead(one)
+    if (meant !== undefined) throw mistaken(one, meant, options)
+  }
   const shown = wanted.map((one) => `${fullName(one)}${placed(one.kind, options)}`)
   const what = `The ${names.length === 1 ? 'package' : 'packages'} ${shown.join(' and ')}`
   const verb = names.length === 1 ? 'is' : 'are'
   return new SluiceError(
     'SLUICE_PACKAGE_MISSING',
     `${what} ${verb} not installed. Run:\n  npm install ${names.join(' ')}`,
+  )
+}
+
+/** What people call a storage or a worker, and what its package is called. */
+const OTHER_NAMES: Readonly<Record<PackageKind, Readonly<Record<string, string>>>> = {
+  queue: {
+    sqlite: 'sql',
+    sqlite3: 'sql',
+    postgres: 'sql',
+    postgresql: 'sql',
+    pg: 'sql',
+    aws: 's3',
+    minio: 's3',
+  },
+  worker: { 'argo-workflows': 'argo', command: 'process', local: 'process', shell: 'process' },
+}
+
+/** A name that is nearly one of ours: to install a stranger's package for a mistake of typing would be dangerous advice. */
+function meantInstead({ kind, given }: WantedPackage): string | undefined {
+  if (given.startsWith('@')) return undefined
+  const name = given.toLowerCase()
+  const other = kind === 'queue' ? 'worker' : 'queue'
+  if (Object.hasOwn(SHORT_NAMES[other], name)) return `\`${name}\` for \`${other}.package\``
+  const own = Object.keys(SHORT_NAMES[kind])
+  if (own.includes(given)) return undefined
+  const near = OTHER_NAMES[kind][name] ?? own.find((each) => leven(each, name) <= (each.length > 3 ? 2 : 1))
+  return near === undefined ? undefined : `\`${near}\``
+}
+
+function mistaken({ kind, given }: WantedPackage, meant: string, options: OpenOptions): SluiceError {
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `There is no package ${given}${placed(kind, options)} of Sluice, nor is one installed: did you mean ${meant}?`,
   )
 }
 

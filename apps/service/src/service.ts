@@ -215,6 +215,7 @@ async function finish(
   { logger, deadline, why }: { logger: Logger; deadline: StopDeadline; why: ServiceEnd['why'] },
 ): Promise<ServiceEnd> {
   const sizes = await atMost(queue.sizes(), Math.min(FINAL_LOOK_MS, deadline.leftMs(LOOK_SHARE)))
-  logger.info({ ...sizes }, END_TEXTS[why])
+  const isRunning = sizes === undefined || sizes.PROCESSING > 0
+  logger.info({ ...sizes }, why === 'stopped' && !isRunning ? 'stopped; no job runs' : END_TEXTS[why])
   return { why, ...(sizes === undefined ? {} : { sizes }) }
 }

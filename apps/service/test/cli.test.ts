@@ -141,6 +141,21 @@ describe('packages', () => {
     expect(error.message).toContain('SLUICE_QUEUE_PACKAGE')
   })
 
+  test.each([
+    ['queue', 'sqlite', /did you mean `sql`\?$/],
+    ['queue', 'postgres', /did you mean `sql`\?$/],
+    ['queue', 's4', /did you mean `s3`\?$/],
+    ['queue', 'argo', /did you mean `argo` for `worker.package`\?$/],
+    ['worker', 'proces', /did you mean `process`\?$/],
+    ['worker', 'local', /did you mean `process`\?$/],
+  ] as const)('%s.package %s is no reason to install a stranger’s', async (kind, given, text) => {
+    const other = kind === 'queue' ? 'worker.package=dummy' : 'queue.package=memory'
+    const args = ['--set', `${kind}.package=${given}`, '--set', other, '--set', 'queue.name=t']
+    const { code, err } = await box.run(['check', ...args])
+    expect([code, err]).toEqual([2, expect.stringMatching(text)])
+    expect(err).not.toContain('npm install')
+  })
+
   test('two missing ones: one line that installs both', async () => {
     const env = {
       ...MEMORY,
@@ -285,6 +300,6 @@ test('a Node that is too old is told in one line', async () => {
   )
   expect([exitCode, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(
-    /^error: sluice needs Node\.js 22\.22\.3, 24\.15, 25\.9 or newer; this is 22\.12\.0\. .*`npm run sluice[^\n]*$/,
+    /^error: sluice needs Node\.js 22\.22\.3, 24\.15, 25\.9 or newer; this is 22\.12\.0\. .*`node scripts\/sluice\.mjs`[^\n]*$/,
   )
 })

@@ -41,6 +41,15 @@ function jsonl(count: number, from = 0): string {
 const MIXED = `${jsonl(1)}{"id":"","body":1}\n{"id":"x"}\n${jsonl(1, 1)}{"id":"y","bo`
 
 describe('load', () => {
+  test('into a place where no queue was it says that it made one, and where', async () => {
+    const path = await file('one.jsonl', '{"id":"a"}\n')
+    const at = ['--set', `queue.url=sqlite:${join(box.dir, 'elsewhere.db')}`]
+    expect((await box.run(['load', path, ...at])).err).toMatch(
+      /^made a new, empty queue "tiles" at sqlite:\S+elsewhere\.db/m,
+    )
+    expect((await box.run(['load', path, ...at])).err).not.toContain('made a new')
+  })
+
   test('in the file’s order; again it adds nothing', async () => {
     const name = await file('a.jsonl', jsonl(2_500))
     expect(await box.json(['load', name])).toMatchObject({

@@ -12,7 +12,7 @@ let box: Sandbox
 let queue: Queue
 
 /** It ends with its folder too, so that none is left behind by a test. */
-const JOB = ['sh', '-c', 'while [ ! -e "$GATE" ] && [ -d "${GATE%/*}" ]; do sleep 0.1; done']
+const JOB = ['sh', '-c', 'while [ ! -e "$GATE" ] && [ -d "$(dirname "$GATE")" ]; do sleep 0.1; done']
 
 beforeEach(async () => {
   box = await Sandbox.open()
@@ -83,7 +83,7 @@ describe('status', () => {
     await expect.poll(async () => (await status()).service.state, { timeout: 20_000 }).toBe('gone')
     const gone = await box.run(['status', '--sample', '0'])
     expect(gone.out).toMatch(
-      /held up: no service is at work: the last one was killed, .*It was heard of last \d+s ago.: start one/,
+      /held up: no service is at work: the last one was killed, .* and was heard of \d+s ago: start one/,
     )
     // Nothing is said to be done in a while that nobody works at.
     expect(await status()).not.toHaveProperty('etaMs')
@@ -137,6 +137,7 @@ describe('status', () => {
 
   test('an empty queue and one that is finished are held up by nothing', async () => {
     expect(await codes()).toEqual([])
+    expect((await box.run(['status'])).out).toMatch(/^no service is at work · limit/m)
     await put('a')
     await queue.get(1)
     await queue.success('a')
@@ -161,7 +162,10 @@ describe('status', () => {
         .toBe(true)
     await next(({ ageMs }) => ageMs === undefined)
     looking.onRequest = () => ({ do: 'drop-request' })
-    await next(({ ageMs = 0, holdups }) => ageMs > 0 && holdups[0]?.code === 'storage-unavailable')
+    await next(
+      ({ ageMs = 0, holdups, service }) =>
+        ageMs > 0 && holdups[0]?.code === 'storage-unavailable' && service.state === 'unknown',
+    )
     looking.onRequest = undefined
     await next(({ ageMs }) => ageMs === undefined)
     child.kill('SIGINT')

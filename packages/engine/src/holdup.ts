@@ -5,7 +5,7 @@
  * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`: the
  * worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by `pause` ·
  * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
- * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `worker-pending`: as many as may, and at least half of
+ * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take places of the limit, and none is left · `worker-pending`: as many as may, and at least half of
  * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
  * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
  * `lost`: items are held, since their jobs are lost.
@@ -24,6 +24,7 @@ export const HOLDUP_CODES = [
   'nothing-due',
   'backpressure',
   'limit',
+  'orphans',
   'worker-pending',
   'refused-items',
   'earlier-attempt',
@@ -62,9 +63,11 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
   'nothing-due': undefined,
   backpressure: undefined,
   limit: '`sluice limit N` raises it',
+  orphans: 'they end by themselves, or by `sluice cancel ID`; the log of the service names them',
   'worker-pending': 'the worker needs more room: a higher limit would not help',
   'refused-items': '`sluice show ID` says why',
-  'earlier-attempt': '`sluice cancel ID` ends them',
+  'earlier-attempt':
+    'they go on when it has; `sluice show ID` tells which, `sluice cancel ID --attempt N` ends it',
   missing: '`sluice check` tells whether it is the worker that they were sent to',
   lost: '`sluice release ID` or `sluice requeue ID` goes on with them',
 }

@@ -70,11 +70,18 @@ async function showLog(id: string, flags: LogsFlags, context: CommandContext): P
     const message = `The queue ${printable(queue.name)} has no item ${printable(id, 100)}. \`sluice ls\` lists what it has.`
     throw new SluiceError('SLUICE_ITEM_NOT_FOUND', message, { itemId: id })
   }
+  if (NEVER_SENT.has(item.failureClass ?? '') && item.stage === 'FAIL' && item.attempt === 1) {
+    const why = item.reason === undefined ? '' : `: ${printable(item.reason, 300)}`
+    throw new CommandError('CONFLICT', `No job was started for the item ${printable(id, 100)}${why}`)
+  }
   const attempts = attemptsToRead(item, flags.attempt)
   const worker = await context.openWorker()
   if (worker.readLog === undefined || worker.supports.readLog !== true) throw await unable(context)
   await showFirst({ item, queue, worker, flags, context }, attempts)
 }
+
+/** The worker never took an item that failed so. */
+const NEVER_SENT: ReadonlySet<string> = new Set(['rejected', 'unsendable', 'invalid-body'])
 
 interface LogRequest {
   readonly item: ItemRecord

@@ -41,8 +41,8 @@ export function registerStatus(program: Program, context: CommandContext): void 
 }
 
 const NOTES = `
-A service is at work while it renews its lease, which each of its ticks does: one that was killed is known to be gone when
-service.leaseTtlMs have passed. What holds the queue up is a line each, with --json an entry of \`holdups\` with a \`code\`:
+A service is at work while it renews its lease, once in a third of service.leaseTtlMs: one that was killed is known to be gone
+when all of that has passed. What holds the queue up is a line each, with --json an entry of \`holdups\` with a \`code\`:
 ${HOLDUP_CODES.join(', ')}.
 With one that makes it untrue there is no time of arrival. --watch goes on when the storage does not answer for a while.`
 

@@ -2,6 +2,7 @@ import { isSluiceError } from '@sluice/core'
 import { HOLDUP_ADVICE, type HoldupCode } from '@sluice/engine'
 import type { Output } from '../output.js'
 import type { QueueStatus, StatusHoldup } from './read-status.js'
+import type { ServiceState } from './service-state.js'
 import { spanText } from './span-text.js'
 import { statusLine, statusText } from './status-text.js'
 
@@ -56,9 +57,19 @@ function late(status: QueueStatus, message: string, ageMs: number): WatchedStatu
     total,
     paused,
     limit,
-    service,
+    service: unknownSince(service, ageMs),
     holdups: [holdup, ...status.holdups],
     ageMs,
+  }
+}
+
+/** Whether it still works can't be told. */
+function unknownSince({ holder, since, heardOfMs }: ServiceState, ageMs: number): ServiceState {
+  return {
+    state: 'unknown',
+    ...(holder === undefined ? {} : { holder }),
+    ...(since === undefined ? {} : { since }),
+    ...(heardOfMs === undefined ? {} : { heardOfMs: heardOfMs + ageMs }),
   }
 }
 

@@ -77,13 +77,14 @@ const NOTHING_WAITING: Holdup = {
 }
 
 function noDispatcher({ state, heardOfMs }: ServiceState): Holdup {
-  const ago = heardOfMs === undefined ? '' : ` It was heard of last ${spanText(heardOfMs)} ago.`
+  const ago = heardOfMs === undefined ? '' : `, and was heard of ${spanText(heardOfMs)} ago`
   const why = {
     never: 'none has run yet',
     stopped: 'the last one was stopped',
-    stalled: `the last one gave up, since a call of it never ended.${ago}`,
-    gone: `the last one was killed, or can’t reach the storage.${ago}`,
+    stalled: `the last one gave up, since a call of it never ended${ago}`,
+    gone: `the last one was killed, is frozen, or can’t reach the storage${ago}`,
     dispatching: '',
+    unknown: '',
   }[state]
   return { code: 'no-dispatcher', message: `no service is at work: ${why}` }
 }

@@ -5,15 +5,15 @@ import { DISPATCHER_LEASE, readDispatcher, type DispatcherState } from '@sluice/
  * What is known of the service that dispatches, or did last.
  *
  * `dispatching`: it holds the lease · `stalled`: a call of it never ended, and it gave up · `stopped`: it gave the lease back in good order ·
- * `gone`: its lease ran out, so it was killed or can't reach the storage · `never`: none has dispatched yet.
+ * `gone`: its lease ran out, so it was killed, is frozen, or can't reach the storage · `never`: none has dispatched yet · `unknown`: the storage does not answer.
  */
 export interface ServiceState {
-  readonly state: 'dispatching' | 'stalled' | 'stopped' | 'gone' | 'never'
+  readonly state: 'dispatching' | 'stalled' | 'stopped' | 'gone' | 'never' | 'unknown'
   /** Names its process; absent for `never`. */
   readonly holder?: string
   /** Epoch ms of the storage's clock: since when it dispatches, or did. */
   readonly since?: number
-  /** How long ago it was heard of last, in ms: its ticks renew the lease. Only while it holds the lease, or has let it run out. */
+  /** How long ago it was heard of last, in ms: it renews the lease when a third of its time is over. Only while it holds the lease, or has let it run out. */
   readonly heardOfMs?: number
   /** Only while it dispatches: the most unfinished jobs that its configuration and the live limit allow. */
   readonly atMost?: number

@@ -60,9 +60,11 @@ function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup
   return `held up: ${printable(message, 300)}${which}${when}${left}${what}`
 }
 
-/** Of one that isn't at work a holdup tells. */
-function serviceText({ service }: QueueStatus): string {
-  if (service.state !== 'dispatching') return ''
+/** Of one that isn't at work while there is work a holdup tells. */
+function serviceText({ service, sizes }: QueueStatus): string {
+  if (service.state === 'unknown') return ''
+  if (service.state !== 'dispatching')
+    return sizes.WAITING + sizes.PROCESSING === 0 ? 'no service is at work' : ''
   const { holder, heardOfMs = 0 } = service
   return `${printable(holder ?? 'a service', 100)} dispatches, heard of ${heardOfMs < 1_000 ? 'just now' : `${spanText(heardOfMs)} ago`}`
 }

@@ -177,7 +177,7 @@ describe('a log that goes on', () => {
   const GATED = [
     'sh',
     '-c',
-    'echo begun; until [ -e "$GO" ] || [ ! -d "${GO%/*}" ]; do sleep 0.02; done; echo done',
+    'echo begun; until [ -e "$GO" ] || [ ! -d "$(dirname "$GO")" ]; do sleep 0.02; done; echo done',
   ]
 
   /** In an object: a process is a promise of its end, too. */

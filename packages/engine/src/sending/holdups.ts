@@ -22,6 +22,7 @@ export function controlHoldups(
     ...(paused && !drain ? [{ code: 'paused', message: `the queue is paused${why}` } as const] : []),
     ...(drain ? [DRAINING] : []),
     ...(isLimit ? [{ code: 'limit', message: limitMessage(policy, limits) } as const] : []),
+    ...(isFull && orphans > 0 ? [orphanHoldup(orphans)] : []),
     ...(isFull ? pendingHoldups(places) : []),
   ]
 }
@@ -29,6 +30,14 @@ export function controlHoldups(
 const DRAINING: Holdup = {
   code: 'draining',
   message: 'the service that dispatches starts nothing: it drains the queue',
+}
+
+function orphanHoldup(orphans: number): Holdup {
+  const jobs =
+    orphans === 1
+      ? 'a job that no item waits for takes a place'
+      : `${orphans} jobs that no item waits for take places`
+  return { code: 'orphans', message: `${jobs} of the limit, and none is left` }
 }
 
 /** With every place taken by jobs that have not begun, it is the worker that has no room. */
@@ -56,7 +65,13 @@ function limitMessage(policy: Engine['policy'], limits: ControlState['limits']):
   return `at most ${atMost} jobs run at once, set by ${which}`
 }
 
-const BY_CONTROL: ReadonlySet<HoldupCode> = new Set(['paused', 'draining', 'limit', 'worker-pending'])
+const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
+  'paused',
+  'draining',
+  'limit',
+  'orphans',
+  'worker-pending',
+])
 
 /** Between two ticks: what operators say now takes the place of what they said at the tick; of the others the next tick knows more. */
 export function holdupsNow(

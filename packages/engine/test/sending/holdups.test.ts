@@ -50,6 +50,33 @@ test('a cap that is full of jobs that have not begun says that the worker has no
   expect((await engine.tick()).holdups).toEqual([])
 })
 
+test('jobs that no item waits for, and that leave no room, are named as what holds the queue up', async () => {
+  const world = new World()
+  await world.put(3)
+  for (const id of ['x', 'y'])
+    await world.openWorker().sendJob(id, null, { uid: `${id} of a queue before`, attempt: 1, queue: 'q' })
+  const engine = world.engine({ policy: processingLimit(2) })
+  expect(await engine.tick()).toMatchObject({
+    orphans: 2,
+    sent: 0,
+    holdups: [
+      {
+        code: 'orphans',
+        message: '2 jobs that no item waits for take places of the limit, and none is left',
+      },
+    ],
+  })
+  world.worker.settleJob('x', { stage: 'SUCCESS' })
+  expect(await engine.tick()).toMatchObject({
+    sent: 1,
+    holdups: [
+      { code: 'orphans', message: expect.stringMatching(/^a job that no item waits for takes a place/) },
+    ],
+  })
+  world.worker.settleJob('y', { stage: 'SUCCESS' })
+  expect(await engine.tick()).toMatchObject({ sent: 1, holdups: [] })
+})
+
 test('one that drains starts nothing, gives back what was never sent, and follows what runs to its end', async () => {
   const world = new World()
   await world.put(6)
