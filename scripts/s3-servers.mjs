@@ -17,7 +17,7 @@ import { runTrial } from './s3-servers/trial.mjs'
 import { root, say } from './setup.mjs'
 
 /** By the time that they take to install, to start, and to answer. */
-const QUICKEST = ['moto', 's3proxy', 's3mock', 'gofakes3']
+const QUICKEST = ['moto', 'gofakes3']
 
 const [name, ...rest] = process.argv.slice(2)
 if (name === undefined) list()

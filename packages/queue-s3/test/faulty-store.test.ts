@@ -13,9 +13,9 @@ import { openQueue, type S3Queue } from '../src/index.js'
 import { lots } from './explorer/explore.js'
 import { optionsOn } from './s3-harness.js'
 
-/** One schedule: SLUICE_SCHEDULE=seed. More of them: SLUICE_EXPLORE=10. */
+/** One schedule: SLUICE_SCHEDULE=seed. More of them: SLUICE_EXPLORE=25. */
 const SEED = process.env['SLUICE_SCHEDULE']
-const COUNT = 50 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
+const COUNT = 20 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
 const IDS = ['a', 'b', 'c', 'd']
 const CALLS = 14
 
