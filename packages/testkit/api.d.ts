@@ -2448,6 +2448,8 @@ interface WorkerHarness {
      * them. Of a worker whose `supports.readLog` is true it must be there [W-LOG-1].
      */
     writeLog?(job: JobRef, bytes: Uint8Array): Promise<void>;
+    /** Why no job of this place ever writes anything, where that is so: the cases of logs are skipped for it. Absent: {@link WorkerHarness.writeLog} is there. */
+    readonly writesNothing?: string;
     /** Takes away the log of a job that has ended, and leaves the job known, as far as there is such a thing. Absent: nobody can [W-LOG-1]. */
     loseLog?(job: JobRef): Promise<void>;
     /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */

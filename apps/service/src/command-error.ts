@@ -41,12 +41,3 @@ export function withLine(error: unknown, line: string): Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
-
-/** An error that the log has told of already: nothing is left to say of it, but its exit code. */
-export class LoggedError extends Error {
-  override readonly name = 'LoggedError'
-
-  constructor(cause: unknown) {
-    super(messageOf(cause), { cause })
-  }
-}

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
 import { isSluiceError, type PartlyStored } from '@sluice/core'
-import { CommandError, LoggedError, messageOf } from './command-error.js'
+import { CommandError, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
@@ -116,7 +116,6 @@ interface ShownError {
 
 function describe(error: unknown): ShownError {
   if (error instanceof CommanderError) return describeUsage(error)
-  if (error instanceof LoggedError) return { exit: exitCodeOf(error.cause), code: 'LOGGED' }
   const exit = exitCodeOf(error)
   if (error instanceof CommandError) return { exit, code: error.exit, message: error.message }
   if (isSluiceError(error)) {

@@ -29,6 +29,7 @@ export interface LogOptions {
 
 /** The service's log: pretty for people on a terminal, JSON lines elsewhere; secrets and bodies are left out. */
 export function makeLogger({ log, stream, colors }: LogOptions): Logger {
+  const isPretty = log.format === 'pretty' || (log.format === 'auto' && stream.isTTY === true)
   const options = {
     level: log.level,
     base: null,
@@ -37,7 +38,7 @@ export function makeLogger({ log, stream, colors }: LogOptions): Logger {
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: REDACTED.flatMap((name) => [name, `*.${name}`]), censor: '[left out]' },
   }
-  if (isJsonLog({ log, stream })) return pino(options, stream)
+  if (!isPretty) return pino(options, stream)
   return pino(
     options,
     pretty({
@@ -48,11 +49,6 @@ export function makeLogger({ log, stream, colors }: LogOptions): Logger {
       sync: true,
     }),
   )
-}
-
-/** Whether the log is for programs, an object a line. */
-export function isJsonLog({ log, stream }: Pick<LogOptions, 'log' | 'stream'>): boolean {
-  return log.format === 'json' || (log.format === 'auto' && stream.isTTY !== true)
 }
 
 /** Of an error of Sluice's own the message says what to do; where it was thrown concerns nobody. Any other is a bug, and shown whole. */

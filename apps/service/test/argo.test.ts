@@ -116,7 +116,10 @@ describe('a thousand items become a thousand workflows, each once, never more th
 })
 
 describe('what is wrong is told on one screen', () => {
-  beforeEach(() => configure(sqlite()))
+  beforeEach(async () => {
+    await configure(sqlite())
+    await box.run(['put', 'a', '{"item":"a","seconds":"60"}'], tokens())
+  })
 
   test('a token that is refused', async () => {
     const ended = await refusal({ ARGO_TOKEN: 'not-the-token' })

@@ -244,7 +244,8 @@ describe('what is wrong is told on one screen, by the built command line', () =>
     const ran = [
       await box.spawn(['put', 'a', '1']),
       await box.run(['status']),
-      await box.run(['run', '--until-empty', '--log-level', 'silent']),
+      // It goes on trying what may be mended by itself.
+      ...(code === 4 ? [] : [await box.run(['run', '--until-empty', '--log-level', 'silent'])]),
     ]
     for (const ended of ran) {
       expect([ended.code, ended.out]).toEqual([code, ''])
@@ -292,7 +293,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   test('a bucket without a queue is not taken for an empty one', async () => {
     await configure()
     const ended = await box.run(['status'])
-    expect([ended.code, ended.err]).toEqual([3, expect.stringContaining(`s3://${server.bucket}/queues`)])
+    expect([ended.code, ended.err]).toEqual([2, expect.stringContaining(`s3://${server.bucket}/queues`)])
     expect(server.keys()).toEqual([])
   })
 })

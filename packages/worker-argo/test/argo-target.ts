@@ -41,6 +41,8 @@ const PATIENCE_MS = 120_000
 export class TargetHarness implements WorkerHarness {
   readonly hasJobUids = true
   readonly endsWithinMs = PATIENCE_MS
+  /** They have no pod: a step that waits is ended by hand. */
+  readonly writesNothing = 'the workflows of this place only wait'
   readonly #target: ArgoTarget
   /** A real cluster remembers: each case has queues that were never there before. */
   readonly #run = randomUUID()

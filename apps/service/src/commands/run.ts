@@ -1,7 +1,6 @@
 import type { Logger, Queue, Worker } from '@sluice/core'
-import { CommandError, LoggedError } from '../command-error.js'
+import { CommandError } from '../command-error.js'
 import type { LoadedConfig } from '../config/load-config.js'
-import { exitCodeOf } from '../exit-codes.js'
 import { openReachable } from '../open-reachable.js'
 import { StopDeadline } from '../stop-deadline.js'
 import { wholeNumber } from './arguments.js'
@@ -74,7 +73,7 @@ interface RunFlags {
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   const loaded = await context.config()
-  const { makeLogger, isJsonLog } = await import('../service-log.js')
+  const { makeLogger } = await import('../service-log.js')
   const { output } = context
   const { log } = loaded.config
   const options = {
@@ -83,27 +82,16 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
     colors: output.errorColors.isColorSupported,
   }
   const logger = makeLogger(options)
-  const serving: Serving = { loaded, logger, flags, isStarted: false }
-  try {
-    await serve(context, serving)
-  } catch (error) {
-    if (!serving.isStarted || !isJsonLog(options)) throw error
-    // Where a program reads the log, its last line is an entry too.
-    logger.error({ err: error, exitCode: exitCodeOf(error) }, 'the service ended with an error')
-    throw new LoggedError(error)
-  }
+  await serve(context, { loaded, logger, flags })
 }
 
 interface Serving {
   readonly loaded: LoadedConfig
   readonly logger: Logger
   readonly flags: RunFlags
-  /** Something is in the log. */
-  isStarted: boolean
 }
 
-async function serve(context: CommandContext, serving: Serving): Promise<void> {
-  const { loaded, logger, flags } = serving
+async function serve(context: CommandContext, { loaded, logger, flags }: Serving): Promise<void> {
   const { config, file } = loaded
   // Heavy, and of no use to any other command.
   const { runService } = await import('../service.js')
@@ -121,7 +109,6 @@ async function serve(context: CommandContext, serving: Serving): Promise<void> {
   }
   const { queue, worker } = opened
   const { limit } = config.processing
-  serving.isStarted = true
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
     flags.drain ? 'service starts: it drains the queue and starts no jobs' : 'service starts',

@@ -120,7 +120,7 @@ export const logCases: readonly WorkerCase[] = [
     id: 'W-LOG-1/e',
     title: 'any bytes are given as they were written',
     needs: (supports, harness) =>
-      lacksLogs(supports) ?? (harness.exactLogs === true ? undefined : 'its logs are lines of text'),
+      lacksLogs(supports, harness) ?? (harness.exactLogs === true ? undefined : 'its logs are lines of text'),
     async run(harness) {
       const worker = await harness.open()
       const job = jobOf('a')
@@ -133,8 +133,11 @@ export const logCases: readonly WorkerCase[] = [
   },
 ]
 
-function lacksLogs({ readLog }: WorkerSupports): string | undefined {
-  return readLog === true ? undefined : 'this worker has no readLog'
+function lacksLogs(
+  { readLog }: WorkerSupports,
+  { writesNothing }: Pick<WorkerHarness, 'writesNothing'>,
+): string | undefined {
+  return readLog === true ? writesNothing : 'this worker has no readLog'
 }
 
 async function write(harness: WorkerHarness, job: JobRef, text: string): Promise<void> {
