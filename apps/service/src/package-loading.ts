@@ -155,7 +155,9 @@ function meantInstead({ kind, given }: WantedPackage): string | undefined {
   if (Object.hasOwn(SHORT_NAMES[other], name)) return `\`${name}\` for \`${other}.package\``
   const own = Object.keys(SHORT_NAMES[kind])
   if (own.includes(given)) return undefined
-  const near = OTHER_NAMES[kind][name] ?? own.find((each) => leven(each, name) <= (each.length > 3 ? 2 : 1))
+  const others = OTHER_NAMES[kind]
+  const known = Object.hasOwn(others, name) ? others[name] : undefined
+  const near = known ?? own.find((each) => leven(each, name) <= (each.length > 3 ? 2 : 1))
   return near === undefined ? undefined : `\`${near}\``
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import type { Queue } from '@sluice/core'
 import { startS3Server } from '@sluice/testkit/s3'
 import { openQueue } from '@sluice/queue-sql'
@@ -12,7 +12,11 @@ let box: Sandbox
 let queue: Queue
 
 /** It ends with its folder too, so that none is left behind by a test. */
-const JOB = ['sh', '-c', 'while [ ! -e "$GATE" ] && [ -d "$(dirname "$GATE")" ]; do sleep 0.1; done']
+const JOB = [
+  'sh',
+  '-c',
+  'touch "$GATE.$$"; while [ ! -e "$GATE" ] && [ -d "$(dirname "$GATE")" ]; do sleep 0.1; done',
+]
 
 beforeEach(async () => {
   box = await Sandbox.open()
@@ -179,6 +183,9 @@ describe('run --drain', () => {
     await put('a', 'b', 'c', 'd')
     const first = box.start(['run'])
     await running(2)
+    // A claim that was not sent yet would be given back, and nothing be left to wait for.
+    const begun = async () => (await readdir(box.dir)).filter((name) => name.startsWith('gate.')).length
+    await expect.poll(begun, { timeout: 20_000 }).toBe(2)
     first.kill('SIGKILL')
     await first
     const drain = box.start(['run', '--drain', '--json'])
