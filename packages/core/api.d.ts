@@ -1086,13 +1086,6 @@ interface Logger {
 /** Says nothing. */
 declare const silentLogger: Logger;
 
-/** A lease that somebody holds, as whoever looks from outside sees it. */
-interface HeldLease {
-    readonly name: string;
-    readonly holder: string;
-    /** Epoch ms by the storage's clock: when it runs out unless it is renewed. */
-    readonly endsAt: number;
-}
 /**
  * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it can't be opened, and dropping it again ends
  * it · `unreadable`: of a format that this version doesn't know, or damaged · `leftovers`: objects without a queue, such as what a late request
@@ -1105,8 +1098,8 @@ interface StoredQueue {
     readonly state: StoredQueueState;
     /** How it is stored, in words for people, such as `tables of version 4`. */
     readonly format: string;
-    /** Leases that are held now. */
-    readonly leases: readonly HeldLease[];
+    /** Leases that are held now, as far as whoever looks for a moment can tell. */
+    readonly leases: readonly LeaseView[];
     /** Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't be counted. */
     readonly sizes?: Readonly<Record<Stage, number>>;
 }
@@ -1147,7 +1140,7 @@ type DropOutcome = {
     readonly is: 'absent';
 } | {
     readonly is: 'held';
-    readonly leases: readonly HeldLease[];
+    readonly leases: readonly LeaseView[];
 } | {
     readonly is: 'running';
     readonly processing: number;
@@ -1262,4 +1255,4 @@ interface Clock {
 }
 
 export { ERROR_CODES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, HeldLease, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };
+export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };

@@ -379,13 +379,14 @@ interface StopOptions {
  * Everything that can hold a queue back, in the order in which it is asked: what stands first explains what follows. The command line, the API and metrics
  * use these words.
  *
- * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`: the
- * worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by `pause` ·
- * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
- * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take places of the limit, and none is left · `worker-pending`: as many as may, and at least half of
- * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
- * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
- * `lost`: items are held, since their jobs are lost.
+ * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`:
+ * the worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by
+ * `pause` · `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that
+ * waits is delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take
+ * places of the limit, and none is left · `worker-pending`: as many as may, and at least half of them have not begun at the worker, so that a higher
+ * limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
+ * `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so · `lost`: items are held, since their jobs are
+ * lost.
  */
 declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "orphans", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
 /** One of {@link HOLDUP_CODES}. */
@@ -405,7 +406,7 @@ interface Holdup {
 /** What to do about each, in one line; `undefined` where there is nothing to do. */
 declare const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>>;
 /** In the order of {@link HOLDUP_CODES}; those of one code as they were. */
-declare function inOrder(holdups: readonly Holdup[]): Holdup[];
+declare function holdupsInOrder(holdups: readonly Holdup[]): Holdup[];
 
 /** What one tick did: plain data. */
 interface TickResult {
@@ -645,5 +646,5 @@ interface DispatcherState {
  */
 declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
 
-export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, HOLDUP_ADVICE, HOLDUP_CODES, MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, decide, foldMessage, inOrder, isCancelled, processingLimit, readDispatcher, readStartedJobs, releaseAll, runLoop, systemClock };
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, HOLDUP_ADVICE, HOLDUP_CODES, MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, decide, foldMessage, holdupsInOrder, isCancelled, processingLimit, readDispatcher, readStartedJobs, releaseAll, runLoop, systemClock };
 export type { Action, Backoff, DecideRules, DispatcherState, Holdup, HoldupCode, JobFacts, JobSettlement, JobsOptions, LostOptions, LostPolicy, MissingSince, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryOptions, RetryPolicy, RunLoopOptions, SendsOptions, StartedJobs, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { HOLDUP_CODES } from '@sluice/engine'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load-config.js'
 
@@ -71,3 +72,8 @@ async function assertTaken(short: string, settings: Readonly<Record<string, unkn
   if (typeof validate !== 'function') throw new Error(`@sluice/${short} has no schema`)
   expect(await validate(options)).toMatchObject({ value: expect.anything() })
 }
+
+test('the README says of every code of a holdup what it means', () => {
+  const readme = readFileSync(join(root, 'apps/service/README.md'), 'utf8')
+  expect(HOLDUP_CODES.filter((code) => !readme.includes(`\`${code}\``))).toEqual([])
+})

@@ -99,7 +99,6 @@ export type {
   DropOutcome,
   DropProgress,
   DropQueueUse,
-  HeldLease,
   ListQueuesUse,
   StoredQueue,
   StoredQueueState,

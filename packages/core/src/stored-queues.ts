@@ -1,13 +1,6 @@
+import type { LeaseView } from './lease.js'
 import type { QueueUse } from './package-entry.js'
 import type { Stage } from './stage.js'
-
-/** A lease that somebody holds, as whoever looks from outside sees it. */
-export interface HeldLease {
-  readonly name: string
-  readonly holder: string
-  /** Epoch ms by the storage's clock: when it runs out unless it is renewed. */
-  readonly endsAt: number
-}
 
 /**
  * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it can't be opened, and dropping it again ends
@@ -22,8 +15,8 @@ export interface StoredQueue {
   readonly state: StoredQueueState
   /** How it is stored, in words for people, such as `tables of version 4`. */
   readonly format: string
-  /** Leases that are held now. */
-  readonly leases: readonly HeldLease[]
+  /** Leases that are held now, as far as whoever looks for a moment can tell. */
+  readonly leases: readonly LeaseView[]
   /** Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't be counted. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
@@ -67,6 +60,6 @@ export type DropOutcome =
       readonly notes: readonly string[]
     }
   | { readonly is: 'absent' }
-  | { readonly is: 'held'; readonly leases: readonly HeldLease[] }
+  | { readonly is: 'held'; readonly leases: readonly LeaseView[] }
   | { readonly is: 'running'; readonly processing: number }
   | { readonly is: 'stopped'; readonly removed: number; readonly unit: DropProgress['unit'] }

@@ -2,13 +2,14 @@
  * Everything that can hold a queue back, in the order in which it is asked: what stands first explains what follows. The command line, the API and metrics
  * use these words.
  *
- * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`: the
- * worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by `pause` ·
- * `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that waits is
- * delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take places of the limit, and none is left · `worker-pending`: as many as may, and at least half of
- * them have not begun at the worker, so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items
- * wait for the job of an earlier attempt to end · `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so ·
- * `lost`: items are held, since their jobs are lost.
+ * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`:
+ * the worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by
+ * `pause` · `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that
+ * waits is delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take
+ * places of the limit, and none is left · `worker-pending`: as many as may, and at least half of them have not begun at the worker, so that a higher
+ * limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
+ * `missing`: the worker does not know jobs any more that had started, and they are lost if it goes on so · `lost`: items are held, since their jobs are
+ * lost.
  */
 export const HOLDUP_CODES = [
   'no-dispatcher',
@@ -73,6 +74,6 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
 }
 
 /** In the order of {@link HOLDUP_CODES}; those of one code as they were. */
-export function inOrder(holdups: readonly Holdup[]): Holdup[] {
+export function holdupsInOrder(holdups: readonly Holdup[]): Holdup[] {
   return holdups.toSorted((one, other) => HOLDUP_CODES.indexOf(one.code) - HOLDUP_CODES.indexOf(other.code))
 }

@@ -10,7 +10,7 @@ export type {
 } from './engine-options.js'
 export { runLoop } from './run-loop.js'
 export type { RunLoopOptions } from './run-loop.js'
-export { HOLDUP_ADVICE, HOLDUP_CODES, inOrder } from './holdup.js'
+export { HOLDUP_ADVICE, HOLDUP_CODES, holdupsInOrder } from './holdup.js'
 export type { Holdup, HoldupCode } from './holdup.js'
 export type { TickPoll, TickResult } from './tick-result.js'
 export type { WorkEvent } from './work-event.js'

@@ -1,4 +1,4 @@
-import type { HeldLease, Lease, LeaseView } from '@sluice/core'
+import type { Lease, LeaseView } from '@sluice/core'
 
 interface Holding {
   readonly holder: string
@@ -41,11 +41,11 @@ export class LeaseTable {
   }
 
   /** Those that are held at this instant. */
-  held(): HeldLease[] {
-    const now = this.#now()
-    return [...this.#holdings]
-      .filter(([, { endsAt }]) => endsAt > now)
-      .map(([name, { holder, endsAt }]) => ({ name, holder, endsAt }))
+  held(): LeaseView[] {
+    return [...this.#holdings.keys()].flatMap((name) => {
+      const lease = this.read(name)
+      return lease !== undefined && lease.leftMs > 0 ? [lease] : []
+    })
   }
 
   /** `false` when it is lost. */

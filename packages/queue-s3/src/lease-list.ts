@@ -1,4 +1,4 @@
-import { silentLogger, type HeldLease } from '@sluice/core'
+import { silentLogger, type LeaseView } from '@sluice/core'
 import { decodeKey } from './key-encoding.js'
 import { runProtocol } from './protocol-run.js'
 import { SECOND_MS, holdingOf } from './s3-leases.js'
@@ -17,17 +17,20 @@ interface Newest {
  *
  * @param root of the queue, with its slash
  */
-export async function heldLeases(store: S3Store, root: string): Promise<readonly HeldLease[]> {
+export async function heldLeases(store: S3Store, root: string): Promise<readonly LeaseView[]> {
   const newest = await newestOf(store, `${root}LEASES/`)
-  const held: HeldLease[] = []
+  const held: LeaseView[] = []
   for (const [folder, { key, modifiedAt }] of newest) {
     const found = await runProtocol(store, read(key), { logger: silentLogger })
     const holding = found && holdingOf(found)
     if (holding === undefined || holding.released) continue
-    const { holder, ttlMs } = holding
-    const since = Math.min(modifiedAt, store.clock.now())
+    const { holder, fence, ttlMs } = holding
+    const now = store.clock.now()
+    const since = Math.min(modifiedAt, now)
     if (isOver(store, since + ttlMs, since)) continue
-    held.push({ name: decodeKey(folder) ?? folder, holder, endsAt: since + ttlMs })
+    // Of one whose end can't be told a moment is left.
+    const leftMs = Math.max(1, since + SECOND_MS + ttlMs - now)
+    held.push({ name: decodeKey(folder) ?? folder, holder, fence, ttlMs, leftMs })
   }
   return held
 }

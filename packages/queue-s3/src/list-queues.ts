@@ -1,7 +1,7 @@
 import {
   checkOptions,
   silentLogger,
-  type HeldLease,
+  type LeaseView,
   type ListQueuesUse,
   type Stage,
   type StoredQueue,
@@ -86,7 +86,7 @@ async function describe(
   if (settings === undefined) return (await hasLeftovers(store, root)) ? leftovers(nameOfFolder) : undefined
   const { name = nameOfFolder, ...facts } = factsOf(settings.content)
   const isReady = facts.state === 'ready'
-  const leases: readonly HeldLease[] = isReady ? await heldLeases(store, root) : []
+  const leases: readonly LeaseView[] = isReady ? await heldLeases(store, root) : []
   const sizes = isReady && use.sizes === true ? await sizesOf(checked, name) : undefined
   return { name, ...facts, leases, ...(sizes === undefined ? {} : { sizes }) }
 }

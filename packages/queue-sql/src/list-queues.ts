@@ -1,10 +1,11 @@
-import type { HeldLease, Stage, StoredQueue } from '@sluice/core'
+import type { LeaseView, Stage, StoredQueue } from '@sluice/core'
 import { sql } from 'kysely'
 import { CallGate } from './call-gate.js'
 import { LATEST_DROP, nameBeforeDrop } from './dropped-name.js'
 import { total } from './item-reads.js'
 import { isPlaceThere, openStore } from './open-sql-queue.js'
 import { SCHEMA_VERSION } from './schema.js'
+import { leaseView } from './sql-leases.js'
 import type { SqlQueueSettings } from './sql-options.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
 
@@ -35,14 +36,14 @@ async function readQueues(store: SqlStore): Promise<readonly StoredQueue[]> {
   // Tables of an older version are upgraded by whoever opens a queue, not by whoever looks.
   const isCurrent = version === SCHEMA_VERSION
   const sizes = isCurrent ? await sizesOf(store) : new Map<number, Record<Stage, number>>()
-  const leases = isCurrent ? await heldLeases(store) : new Map<number, HeldLease[]>()
+  const leases = isCurrent ? await heldLeases(store) : new Map<number, LeaseView[]>()
   const found = rows.flatMap(({ id, name }) => describe({ id, name }, { version, leases, sizes }))
   return found.toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 interface Known {
   readonly version: number
-  readonly leases: ReadonlyMap<number, readonly HeldLease[]>
+  readonly leases: ReadonlyMap<number, readonly LeaseView[]>
   readonly sizes: ReadonlyMap<number, Record<Stage, number>>
 }
 
@@ -83,16 +84,22 @@ async function sizesOf({ db, names }: SqlStore): Promise<Map<number, Record<Stag
 export async function heldLeases(
   { db, names, nowMs }: Pick<SqlStore, 'db' | 'names' | 'nowMs'>,
   queueId?: number,
-): Promise<Map<number, HeldLease[]>> {
+): Promise<Map<number, LeaseView[]>> {
   const rows = await db
     .selectFrom(names.leases)
-    .select(['queue_id', 'name', 'holder', 'expires_at'])
+    .select([
+      'queue_id',
+      'name',
+      'holder',
+      'fence',
+      'ttl_ms',
+      sql<number>`expires_at - ${nowMs}`.as('left_ms'),
+    ])
     .where(sql<boolean>`expires_at > ${nowMs}`)
     .$if(queueId !== undefined, (query) => query.where('queue_id', '=', queueId ?? 0))
     .orderBy('name')
     .execute()
-  const held = new Map<number, HeldLease[]>()
-  for (const { queue_id, name, holder, expires_at: endsAt } of rows)
-    held.set(queue_id, [...(held.get(queue_id) ?? []), { name, holder, endsAt }])
+  const held = new Map<number, LeaseView[]>()
+  for (const { queue_id, ...row } of rows) held.set(queue_id, [...(held.get(queue_id) ?? []), leaseView(row)])
   return held
 }

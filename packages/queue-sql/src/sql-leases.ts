@@ -85,16 +85,13 @@ export class SqlLeases {
     const row = await this.#gate.run(`read the lease ${JSON.stringify(name)}`, () =>
       db
         .selectFrom(names.leases)
-        .select(['holder', 'fence', 'ttl_ms', sql<number>`expires_at - ${nowMs}`.as('left_ms')])
+        .select(['name', 'holder', 'fence', 'ttl_ms', sql<number>`expires_at - ${nowMs}`.as('left_ms')])
         .where('queue_id', '=', this.#queueId)
         .where('name', '=', name)
         .where('expires_at', '>', 0)
         .executeTakeFirst(),
     )
-    if (row === undefined) return undefined
-    const { holder, fence, ttl_ms: ttlMs, left_ms: leftMs } = row
-    // A row of an older release has no ttl: what is left of it is the least that it can be.
-    return { name, holder, fence, ttlMs: ttlMs ?? Math.max(0, leftMs), leftMs }
+    return row && leaseView(row)
   }
 
   #lease(facts: LeaseFacts, own: Own): Lease {
@@ -158,6 +155,21 @@ export class SqlLeases {
     const version = sql`(select max(version) from ${sql.table(this.#store.names.schema)})`
     return sql<boolean>`${version} <= ${sql.lit(SCHEMA_VERSION)}`
   }
+}
+
+interface LeaseRow {
+  readonly name: string
+  readonly holder: string
+  readonly fence: number
+  /** `null` in a row of an older release. */
+  readonly ttl_ms: number | null
+  readonly left_ms: number
+}
+
+/** A row as whoever looks at it sees it. */
+export function leaseView({ name, holder, fence, ttl_ms: ttlMs, left_ms: leftMs }: LeaseRow): LeaseView {
+  // Without its ttl, what is left of it is the least that it can be.
+  return { name, holder, fence, ttlMs: ttlMs ?? Math.max(0, leftMs), leftMs }
 }
 
 function endsAt(nowMs: RawBuilder<number>, ttlMs: number): RawBuilder<number> {

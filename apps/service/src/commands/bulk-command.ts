@@ -4,7 +4,7 @@ import { itemsText } from '../progress/progress-text.js'
 import { moveSelected, printDryRun } from './bulk-move.js'
 import type { CommandContext } from './command.js'
 import { filterOf, isFiltered, nothingMatches, type FailureFlags } from './failure-filter.js'
-import { countSelected, selectPages, type Selection } from './item-selection.js'
+import { countSelected, selectPages, type Selection } from '../items/item-selection.js'
 
 /** A command on many items of a stage, as it was given. */
 export interface BulkCommand {

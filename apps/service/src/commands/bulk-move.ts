@@ -5,7 +5,7 @@ import { itemsText } from '../progress/progress-text.js'
 import { FailureGroups } from '../report/failure-groups.js'
 import { failureJson, failureLines, summaryOf } from '../report/failure-table.js'
 import type { CommandContext } from './command.js'
-import { selectPages, type Selection } from './item-selection.js'
+import { selectPages, type Selection } from '../items/item-selection.js'
 import { countMoved, idsText } from './moved-items.js'
 
 /** What is done to many items, a page at a time. */

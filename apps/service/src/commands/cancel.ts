@@ -8,7 +8,7 @@ import { printable } from '../output.js'
 import { itemsText, plural } from '../progress/progress-text.js'
 import { assertOneChoice, itemIds, spanMs, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, selectPages } from './item-selection.js'
+import { countSelected, selectPages } from '../items/item-selection.js'
 import { idsText } from './moved-items.js'
 
 /** `sluice cancel`: PROCESSING → FAIL by hand, and the end of every job of an id. */

@@ -1,10 +1,10 @@
 import { Option } from '@commander-js/extra-typings'
-import type { DropOutcome, DropProgress, HeldLease } from '@sluice/core'
+import type { DropOutcome, DropProgress, LeaseView } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
 import { printable, warningsOf } from '../output.js'
 import { LiveView } from '../progress/live-view.js'
-import { countText, itemsText, percentText, plural } from '../progress/progress-text.js'
+import { countText, elapsedText, itemsText, percentText, plural } from '../progress/progress-text.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
 /** `sluice drop`: removes a whole queue for good. */
@@ -126,13 +126,13 @@ function failureOf(
   ]
 }
 
-function heldText(leases: readonly HeldLease[]): string {
-  const all = leases.map(({ name, holder, endsAt }) => {
+function heldText(leases: readonly LeaseView[]): string {
+  const all = leases.map(({ name, holder, leftMs }) => {
     const who =
       name === DISPATCHER_LEASE
         ? 'a service dispatches it'
         : `somebody holds its lease ${printable(name, 60)}`
-    return `${who} (${printable(holder, 100)}) until ${new Date(endsAt).toISOString()}, unless it goes on`
+    return `${who} (${printable(holder, 100)}) for ${elapsedText(leftMs)} more, unless it goes on`
   })
   return `${all.join('; ')}. Stop every service of the queue first; what a killed one held runs out then.`
 }

@@ -10,7 +10,7 @@ import { CommandError } from '../command-error.js'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
 import { pattern, wholeNumber } from './arguments.js'
-import { hasFailed, selectPages, type FailureFilter } from './item-selection.js'
+import { hasFailed, selectPages, type FailureFilter } from '../items/item-selection.js'
 
 /** What the options of {@link groupOption} and its neighbours give. */
 export interface FailureFlags {

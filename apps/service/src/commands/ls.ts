@@ -71,11 +71,10 @@ async function list(queue: Queue, context: CommandContext, { stages, wanted, fla
   const seen: Seen = { shown: 0, read: 0 }
   for await (const page of walk(queue, { stages, wanted, filter, seen })) {
     const answers = await jobs.of(page)
-    for (const item of page) {
-      const job = answers.get(item.id)
-      if (output.json) await output.write(`${JSON.stringify({ ...item, ...jobJson(job) })}\n`)
-    }
-    if (!output.json) for (const line of lines.of(page, answers)) await output.write(`${line}\n`)
+    const jsonLine = (item: ItemRecord): string =>
+      JSON.stringify({ ...item, ...jobJson(answers.get(item.id)) })
+    for (const line of output.json ? page.map(jsonLine) : lines.of(page, answers))
+      await output.write(`${line}\n`)
   }
   jobs.noteTrouble()
   if (output.json) return

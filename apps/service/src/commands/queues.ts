@@ -1,4 +1,4 @@
-import { STAGES, type HeldLease, type StoredQueue } from '@sluice/core'
+import { STAGES, type LeaseView, type StoredQueue } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
 import { printable, warningsOf, type Output } from '../output.js'
@@ -51,7 +51,7 @@ function tableOf(listed: readonly StoredQueue[], output: Output): string {
   return output.table(HEAD, rows)
 }
 
-function dispatcherOf(leases: readonly HeldLease[]): string {
+function dispatcherOf(leases: readonly LeaseView[]): string {
   const lease = leases.find(({ name }) => name === DISPATCHER_LEASE)
   return lease === undefined ? '-' : printable(lease.holder, 60)
 }

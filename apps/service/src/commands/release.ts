@@ -2,7 +2,7 @@ import { isSluiceError, type Queue } from '@sluice/core'
 import { printable } from '../output.js'
 import { assertOneChoice, itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
-import { countSelected, selectPages } from './item-selection.js'
+import { countSelected, selectPages } from '../items/item-selection.js'
 import { itemsText } from '../progress/progress-text.js'
 import { countMoved, printMoved } from './moved-items.js'
 

@@ -20,7 +20,7 @@ import {
   reasonOption,
   type FailureFlags,
 } from './failure-filter.js'
-import { isSelected } from './item-selection.js'
+import { isSelected } from '../items/item-selection.js'
 
 interface ReportFlags extends FailureFlags {
   readonly out?: string | undefined

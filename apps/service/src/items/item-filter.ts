@@ -1,5 +1,5 @@
 import type { ItemRecord } from '@sluice/core'
-import { isPartial, isSelected, type FailureFilter } from '../commands/item-selection.js'
+import { isPartial, isSelected, type FailureFilter } from './item-selection.js'
 import { stageSince } from './stage-since.js'
 
 /** What a list is narrowed by. */

@@ -3,7 +3,7 @@ const MAX_SEQUENCE_CHARS = 256
 
 /** Control sequences by ECMA-48: CSI with its parameters, OSC with its text, and the others of two or three characters. */
 const SEQUENCE =
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- they are what it is about
   /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)|\u001B[ -/]*[0-Z\\^-~]/gu
 
 /**
@@ -31,7 +31,7 @@ export class TerminalText {
 function unfinishedAt(text: string): number {
   // Of the same length, without the sequences that are whole.
   const rest = text.replaceAll(SEQUENCE, (sequence) => ' '.repeat(sequence.length))
-  // oxlint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex -- they are what it is about
   const at = rest.search(/[\u001B\u009B][^\n]*$/u)
   return at < 0 || text.length - at > MAX_SEQUENCE_CHARS ? text.length : at
 }

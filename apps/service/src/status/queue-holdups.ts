@@ -1,5 +1,5 @@
 import type { Queue, Stage } from '@sluice/core'
-import { inOrder, type Holdup, type HoldupCode } from '@sluice/engine'
+import { holdupsInOrder, type Holdup, type HoldupCode } from '@sluice/engine'
 import { itemsText, plural } from '../progress/progress-text.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from './span-text.js'
@@ -49,7 +49,7 @@ export async function queueHoldups(
     ...fullOf(facts),
   ]
   const told = toldOf(facts)
-  return inOrder([...told, ...seen.filter(({ code }) => !told.some((one) => one.code === code))])
+  return holdupsInOrder([...told, ...seen.filter(({ code }) => !told.some((one) => one.code === code))])
 }
 
 /** What the dispatcher said, as far as it still holds: it may say so again only at the end of its next tick. */

@@ -247,7 +247,7 @@ Command error:
   [E::bwa_idx_load_from_disk] fail to locate the index files
 
 Work dir:
-  /work/3f/a9c1d2e4b5f60718293a4b5c6d7e8f
+  /scratch/3f/a9c1d2e4b5f60718293a4b5c6d7e8f
 
 Tip: when you have fixed the problem you can continue the execution adding the option \`-resume\``,
     template:
@@ -274,7 +274,7 @@ Error in rule sort:
         (one of the commands exited with non-zero exit code; note that snakemake uses bash strict mode!)
 
 RuleException:
-CalledProcessError in file /work/Snakefile, line 12:
+CalledProcessError in file /data/Snakefile, line 12:
 Command 'set -euo pipefail;  samtools sort A.bam > sorted/A.bam' returned non-zero exit status 1.
 Shutting down, this might take some time.`,
     template:
@@ -283,7 +283,7 @@ Shutting down, this might take some time.`,
   {
     what: 'Snakemake: outputs that are missing',
     reason: `Waiting at most 5 seconds for missing files.
-MissingOutputException in rule align in file /work/Snakefile, line 7:
+MissingOutputException in rule align in file /data/Snakefile, line 7:
 Job 3 completed successfully, but some output files are missing. Missing files after 5 seconds.
 aligned/B.bam`,
     template:

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { HOLDUP_ADVICE, HOLDUP_CODES, inOrder, processingLimit, readDispatcher } from '../../src/index.js'
+import {
+  HOLDUP_ADVICE,
+  HOLDUP_CODES,
+  holdupsInOrder,
+  processingLimit,
+  readDispatcher,
+} from '../../src/index.js'
 import { World } from '../world.js'
 
 test('the dispatcher says how many jobs may run, and since when something holds it up', async () => {
@@ -104,8 +110,7 @@ test('one that drains starts nothing, gives back what was never sent, and follow
 test('every holdup has its place, and advice that names a command or says nothing', () => {
   expect(Object.keys(HOLDUP_ADVICE).toSorted()).toEqual([...HOLDUP_CODES].toSorted())
   const codes = [...HOLDUP_CODES].toReversed().map((code) => ({ code, message: code }))
-  expect(inOrder([...codes, { code: 'lost', message: 'again' }]).map(({ message }) => message)).toEqual([
-    ...HOLDUP_CODES,
-    'again',
-  ])
+  expect(
+    holdupsInOrder([...codes, { code: 'lost', message: 'again' }]).map(({ message }) => message),
+  ).toEqual([...HOLDUP_CODES, 'again'])
 })

@@ -1,5 +1,5 @@
 import { failureGroupOf, type ItemRecord, type Queue, type Stage } from '@sluice/core'
-import { stageSince } from '../items/stage-since.js'
+import { stageSince } from './stage-since.js'
 
 const PAGE_ITEMS = 500
 
