@@ -4,6 +4,7 @@ export type { Stage, FinalStage, Move } from './stage.js'
 export { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from './json.js'
 export type { JsonValue } from './json.js'
 export { cloneJson, copyJson } from './json-copy.js'
+export { bodyValueAt, missingInBody, readBodyPath } from './body-path.js'
 export { TerminalTail, terminalText } from './terminal-tail.js'
 export {
   MAX_FAILURE_CLASS_CHARS,

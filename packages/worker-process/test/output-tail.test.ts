@@ -60,6 +60,41 @@ describe('lastLines', () => {
     expect(await lastLines(file(text), maxBytes)).toBe(expected)
   })
 
+  /** As tqdm writes them. */
+  const bar = (updates: number) =>
+    Array.from(
+      { length: updates },
+      (_, at) => `\r ${at % 100}%|####      | ${at}/300 [00:01<00:02, 99.5it/s]`,
+    ).join('')
+
+  test.each([300, 20_000])('%d updates of a progress bar leave the line before them', async (updates) => {
+    const text = `Reading chr.fa\nValueError: no such chromosome\n${bar(updates)}`
+    expect(await lastLines(file(text), 1_500)).toMatch(
+      /^Reading chr\.fa\nValueError: no such chromosome\n {1,2}\d+%\|[^\r\n]*$/,
+    )
+  })
+
+  test.each([
+    ['a bar that the error is written over', `${bar(2)}\rValueError: x\n`, 'ValueError: x'],
+    ['a line that is erased', 'Loading 10%\u001B[2K\u001B[1Gdone\n', 'done'],
+    ['backspaces', 'Loading  10%\b\b\b20%\n', 'Loading  20%'],
+    ['line ends of Windows', 'one\r\ntwo\r\n', 'one\ntwo'],
+    ['a bar of two lines', 'x\na 1\nb 1\n\u001B[2A\u001B[2Ka 2\n\u001B[2Kb 2\n', 'x\na 2\nb 2'],
+  ])('of %s what a terminal would show is left', async (_, text, expected) => {
+    expect(await lastLines(file(text), 100)).toBe(expected)
+  })
+
+  test('at whatever byte the part of the file that is read begins', async () => {
+    for (let more = 0; more < 70; more++) {
+      const text = `ValueError: ü🧪\n${'x'.repeat(more)}${bar(170)}`
+      expect(await lastLines(file(text), 1_500)).toMatch(/^ValueError: ü🧪\n {1,2}\d+%/)
+    }
+  })
+
+  test('of a line that is longer than what is searched its end is left', async () => {
+    expect(await lastLines(file(`first\n${'0123456789'.repeat(2_000)}\n`), 20)).toBe('01234567890123456789')
+  })
+
   test('a character that the cut goes through is left out', async () => {
     expect(await lastLines(file('🧪🧪🧪'), 10)).toBe('🧪🧪')
   })

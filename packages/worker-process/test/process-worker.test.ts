@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSluiceError } from '@sluice/core'
+import { failureGroupOf, isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
 import { readClaim } from '../src/claim.js'
@@ -130,6 +130,32 @@ describe('a job', () => {
     const report = await outcome(worker, job)
     expect(report.message).toBe('exit code 1: the cause')
     expect((await stat(bench.layout().place(job).stderr)).size).toBeGreaterThan(1_000_000)
+  })
+
+  test('fails with the line that tells, not with the progress bar behind it', async () => {
+    const script =
+      'echo "ValueError: no such chromosome" >&2; i=0; while [ $i -lt 300 ]; do ' +
+      "printf '\\r %3d%%|####      | %d/300 [00:01<00:02, 99.5it/s]' $((i/3)) $i >&2; i=$((i+1)); done; exit 1"
+    const worker = await bench.open(bench.options(['sh', '-c', script]))
+    const job = newJob('a')
+    await send(worker, job)
+    const { message = '' } = await outcome(worker, job)
+    expect(message).toMatch(
+      /^exit code 1: ValueError: no such chromosome\n {2}99%\|####      \| 299\/300 [^\r\n]+$/u,
+    )
+    expect(failureGroupOf({ id: 'a', reason: message }).template).toBe(
+      'exit code 1: ValueError: no such chromosome',
+    )
+  })
+
+  test('has a NUL of its body whole on stdin', async () => {
+    const program = 'process.stdin.on("data", (text) => process.stdout.write(text))'
+    const worker = await bench.open(
+      bench.options([process.execPath, '-e', program.replaceAll(/[{}]/gu, '$&$&')]),
+    )
+    const job = newJob('a', { text: 'a\0b', '\0': [0] })
+    await send(worker, job)
+    expect((await outcome(worker, job)).result).toEqual(job.body)
   })
 
   test('leaves nobody behind when it ends', async () => {
