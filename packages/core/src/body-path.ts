@@ -44,7 +44,7 @@ function unquoted(key: string): string {
   }
 }
 
-/** The value at the end of a path, by own fields and elements alone; `undefined` when there is none. */
+/** The value at the end of a path, by own fields and elements (and the `length` of a list) alone; `undefined` when there is none. */
 export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue | undefined {
   return keys.reduce<JsonValue | undefined>(child, body)
 }
@@ -76,8 +76,11 @@ function otherReading(parent: Readonly<Record<string, JsonValue>>, keys: readonl
 
 /** Headers of tables have blanks around them, and letters of either case. */
 function similar(parent: Readonly<Record<string, JsonValue>>, key: string): string | undefined {
-  const plain = (name: string): string => name.replaceAll(/[\s_\uFEFF-]/gu, '').toLowerCase()
-  return Object.keys(parent).find((name) => plain(name) === plain(key))
+  return Object.keys(parent).find((name) => plainName(name) === plainName(key))
+}
+
+function plainName(name: string): string {
+  return name.replaceAll(/[\s_\uFEFF-]/gu, '').toLowerCase()
 }
 
 function pathText(keys: readonly string[]): string {
@@ -86,7 +89,5 @@ function pathText(keys: readonly string[]): string {
 
 function child(value: JsonValue | undefined, key: string): JsonValue | undefined {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined
-  // Of a list too: its elements, and not its length.
-  if (Array.isArray(value) && !/^\d+$/u.test(key)) return undefined
   return Object.getOwnPropertyDescriptor(value, key)?.value
 }

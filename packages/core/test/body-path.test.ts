@@ -60,7 +60,7 @@ describe('what is at a path', () => {
     [[], body],
     [['a', 'b', '1', 'c'], null],
     [['x.y'], 1],
-    [['a', 'b', 'length'], undefined],
+    [['a', 'b', 'length'], 2],
     [['a', 'b', '2'], undefined],
     [['s', 'length'], undefined],
     [['toString'], undefined],

@@ -25,6 +25,7 @@ import { checkAccess } from './access-check.js'
 import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
+import { ItemCheck } from './item-check.js'
 import { JobEnder } from './job-ender.js'
 import { JobKeeper } from './job-keeper.js'
 import { JobLog } from './job-log.js'
@@ -59,6 +60,7 @@ const SUPPORTS = {
   pending: true,
   incompletePolls: true,
   probeSend: true,
+  checkItem: true,
   identity: true,
   readLog: true,
 } as const
@@ -90,6 +92,7 @@ interface WorkerParts {
   readonly template: TemplateSource
   readonly sender: JobSender
   readonly probe: SendProbe
+  readonly items: ItemCheck
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
@@ -240,6 +243,22 @@ export class ArgoWorker implements Worker {
     }
     await withinCall('probe whether workflows are taken', this.#limitMs, () =>
       this.#parts.probe.probe(sample),
+    )
+  }
+
+  /**
+   * Makes the parameters of an item and holds them against the template, as a send does, and sends nothing. What Argo alone refuses, such as a
+   * value that a policy of the cluster denies, shows when it is sent [W-CHECK-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE where the template can't be read and the answer depends on it, or where it is the
+   * template that doesn't fit the configuration; SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED
+   */
+  async checkItem(id: string, body: JsonValue): Promise<void> {
+    this.#assertOpen()
+    assertItemId(id)
+    assertJson(body)
+    await withinCall(`check item ${JSON.stringify(id)}`, this.#limitMs, () =>
+      this.#parts.items.check(id, body),
     )
   }
 
@@ -400,6 +419,7 @@ function partsOf(base: BaseParts): WorkerParts {
     }),
     sender: new JobSender({ ...shared, review }),
     probe: new SendProbe({ ...shared, review }),
+    items: new ItemCheck({ ...shared, review }),
     ender,
     check: () => checkAccess(shared),
   }

@@ -46,6 +46,13 @@ describe('jsonLastLine', () => {
   })
 })
 
+/** As tqdm writes them. */
+const bar = (updates: number) =>
+  Array.from(
+    { length: updates },
+    (_, at) => `\r ${at % 100}%|####      | ${at}/300 [00:01<00:02, 99.5it/s]`,
+  ).join('')
+
 describe('lastLines', () => {
   test.each([
     ['short\n', 100, 'short'],
@@ -59,13 +66,6 @@ describe('lastLines', () => {
   ])('%j within %d bytes', async (text, maxBytes, expected) => {
     expect(await lastLines(file(text), maxBytes)).toBe(expected)
   })
-
-  /** As tqdm writes them. */
-  const bar = (updates: number) =>
-    Array.from(
-      { length: updates },
-      (_, at) => `\r ${at % 100}%|####      | ${at}/300 [00:01<00:02, 99.5it/s]`,
-    ).join('')
 
   test.each([300, 20_000])('%d updates of a progress bar leave the line before them', async (updates) => {
     const text = `Reading chr.fa\nValueError: no such chromosome\n${bar(updates)}`

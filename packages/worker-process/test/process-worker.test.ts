@@ -236,6 +236,8 @@ describe('sendJob', () => {
     expect(isSluiceError(error, 'SLUICE_JOB_REJECTED')).toBe(true)
     expect(String(error)).toMatch(message)
     expect(String(error)).not.toContain('xxx')
+    const checked = await worker.checkItem(job.id, job.body).catch((error: unknown) => error)
+    expect(isSluiceError(checked, 'SLUICE_JOB_REJECTED') && checked.message).toMatch(message)
     expect(await worker.lookupJob(job)).toBeUndefined()
     expect(await readdir(bench.layout().preparing)).toEqual([])
   })
