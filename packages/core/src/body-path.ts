@@ -1,3 +1,4 @@
+import { jsonPath } from './json-path.js'
 import type { JsonValue } from './json.js'
 
 /** A step into a body: `.name`, `[0]`, `["any key"]` or `['any key']`, the keys in quotes with the escapes of JSON, and `\'`. */
@@ -57,7 +58,7 @@ export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue
 export function missingInBody(body: JsonValue, keys: readonly string[]): string {
   const at = keys.findIndex((_, index) => bodyValueAt(body, keys.slice(0, index + 1)) === undefined)
   const parent = bodyValueAt(body, keys.slice(0, at)) ?? null
-  const where = at === 0 ? 'the body' : pathText(keys.slice(0, at))
+  const where = at === 0 ? 'the body' : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
   const key = JSON.stringify(keys[at])
   if (Array.isArray(parent)) return `${where} is a list of ${parent.length}, and has no element ${key}`
   if (typeof parent !== 'object' || parent === null)
@@ -81,10 +82,6 @@ function similar(parent: Readonly<Record<string, JsonValue>>, key: string): stri
 
 function plainName(name: string): string {
   return name.replaceAll(/[\s_\uFEFF-]/gu, '').toLowerCase()
-}
-
-function pathText(keys: readonly string[]): string {
-  return `$${keys.map((key) => (/^[A-Za-z_]\w*$/u.test(key) ? `.${key}` : `[${/^\d+$/u.test(key) ? key : JSON.stringify(key)}]`)).join('')}`
 }
 
 function child(value: JsonValue | undefined, key: string): JsonValue | undefined {

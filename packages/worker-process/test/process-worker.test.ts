@@ -148,6 +148,19 @@ describe('a job', () => {
     )
   })
 
+  test.each([
+    ['printf "%s" "{{\\"loss\\": NaN}"', /not JSON/u],
+    ['printf "%s" 864691135012345679', /not JSON that can be kept as it is/u],
+    ['printf "\\"%0100000d\\"" 7', /longer than 65536 bytes \(maxResultBytes\)/u],
+  ])('with a result that can’t be kept succeeds, and its details say why: %s', async (script, note) => {
+    const worker = await bench.open(bench.options(['sh', '-c', script]))
+    const job = newJob('a')
+    await send(worker, job)
+    const report = await outcome(worker, job)
+    expect(report).toMatchObject({ stage: 'SUCCESS', details: { exitCode: 0, notes: [expect.stringMatching(note)] } })
+    expect(report).not.toHaveProperty('result')
+  })
+
   test('has a NUL of its body whole on stdin', async () => {
     const program = 'process.stdin.on("data", (text) => process.stdout.write(text))'
     const worker = await bench.open(
