@@ -128,6 +128,7 @@ export type {
 export type {
   PackageContext,
   QueuePackage,
+  StorageFinding,
   QueueUse,
   RoomNeed,
   WorkerPackage,
