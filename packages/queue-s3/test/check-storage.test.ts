@@ -133,7 +133,7 @@ describe('a check of a bucket', () => {
       [`${folder}old-a1`, ''],
       ['queues/contract/QUEUE', '{}'],
     ])
-    clock.advance(7_200_000)
+    await clock.advance(7_200_000)
     server.seed([[`${folder}new-a1`, '']])
     expect(await checked(server)).toBe('fine')
     expect(server.keys()).toEqual([`${folder}new-a1`, 'queues/contract/QUEUE'])

@@ -55,7 +55,7 @@ async function create(store: S3Store, key: string, content: string): Promise<voi
       patience,
     )
     if (outcome === 'created') return
-    if (outcome === 'refused') throw cause
+    if (outcome === 'refused') throw cause ?? lies(store, 'it takes no object under a key of its own')
     if ((await read(store, key))?.meta['token'] === 'created') return
     if (outcome === 'exists') throw lies(store, 'a key that was never written is said to exist')
   }
