@@ -7,6 +7,8 @@ export { isExactNumber } from './exact-number.js'
 export { parseJson } from './json-text.js'
 export type { ParsedJson, ParseJsonOptions } from './json-text.js'
 export { cloneJson, copyJson } from './json-copy.js'
+export { bodyValueAt, missingInBody, readBodyPath } from './body-path.js'
+export { TerminalTail, terminalText } from './terminal-tail.js'
 export {
   MAX_FAILURE_CLASS_CHARS,
   MAX_HISTORY,
@@ -126,6 +128,7 @@ export type {
 export type {
   PackageContext,
   QueuePackage,
+  StorageFinding,
   QueueUse,
   RoomNeed,
   WorkerPackage,
