@@ -30,11 +30,14 @@ export { foldMessage } from './fold-message.js'
 export {
   DISPATCHER_DOCUMENT,
   ENGINE_DOCUMENTS,
+  GUARDS_DOCUMENT,
   MISSING_JOBS_DOCUMENT,
   SEEN_JOBS_DOCUMENT,
   WORKER_DOCUMENT,
 } from './records/document-names.js'
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
+export { clearSelfPause, readSelfPause } from './guards/self-pause.js'
+export type { SelfPause } from './guards/self-pause.js'
 export { readDispatcher } from './records/dispatcher-json.js'
 export type { DispatcherState } from './records/dispatcher-state.js'

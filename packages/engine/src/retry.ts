@@ -75,7 +75,8 @@ export function retryPolicy(options: RetryOptions): RetryPolicy {
 
 /** An empty list would match nothing, which is hardly meant. */
 function assertNotEmpty({ classes, exitCodes }: RetryRule, what: string): void {
-  if (classes?.length === 0) throw new TypeError(`${what}.classes must not be empty: leave it out for any class`)
+  if (classes?.length === 0)
+    throw new TypeError(`${what}.classes must not be empty: leave it out for any class`)
   if (exitCodes?.length === 0)
     throw new TypeError(`${what}.exitCodes must not be empty: leave it out for any exit code`)
 }
@@ -106,11 +107,7 @@ export interface FailedAttempt extends Pick<JobReport, 'exitCode'> {
 }
 
 /** The delay before the next attempt in ms, or `undefined`: this was the last one. */
-export function retryDelayMs(
-  policy: RetryPolicy,
-  failed: FailedAttempt,
-  random: Random,
-): number | undefined {
+export function retryDelayMs(policy: RetryPolicy, failed: FailedAttempt, random: Random): number | undefined {
   if (NEVER_RETRIED.has(failed.failureClass)) return undefined
   const rule = policy.rules.find((one) => matches(one, failed))
   const counted = countedAttempts(failed.item)
@@ -118,7 +115,10 @@ export function retryDelayMs(
   return backoffMs(rule.backoff, counted, random)
 }
 
-function matches({ classes, exitCodes }: CheckedRetryRule, { failureClass, exitCode }: FailedAttempt): boolean {
+function matches(
+  { classes, exitCodes }: CheckedRetryRule,
+  { failureClass, exitCode }: FailedAttempt,
+): boolean {
   if (classes !== 'any' && !classes.has(failureClass)) return false
   if (exitCodes === 'any') return true
   if (exitCode === undefined || !Number.isSafeInteger(exitCode)) return false

@@ -95,7 +95,12 @@ test.each([
   ['an exit code that none has', { rules: [{ exitCodes: [75], maxAttempts: 3 }] }, { exitCode: 1 }, 'FAIL'],
 ] as const)(
   'failed, %s',
-  (_, retry, { refunds = 0, ...more }: { refunds?: number; failureClass?: string; exitCode?: number }, stage) => {
+  (
+    _,
+    retry,
+    { refunds = 0, ...more }: { refunds?: number; failureClass?: string; exitCode?: number },
+    stage,
+  ) => {
     const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
     const action = decide({ ...item, refunds }, job, rules('fail', retry))
     expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })
