@@ -11,6 +11,16 @@ import { bothStores } from './support/both-stores.js'
 import { wrapStatements } from './support/crashing-dialect.js'
 import { freshPrefix } from './support/postgres-harness.js'
 
+/** What it is told of each kind. */
+const REASONS: Readonly<Record<string, string>> = {
+  'exists-same': 'exists-same',
+  reordered: 'exists-same',
+  'exists-changed': 'exists-changed',
+  longer: 'exists-changed',
+}
+
+const large = (text: string): NewItem[] => [{ id: 'large', body: text.repeat(500_000) }]
+
 test('texts of one length are compared as values, and none else', () => {
   const given = '{"a":1,"b":"\\u0000"}'
   expect(comparedReason({ same: true, body: null }, given)).toBe('exists-same')
@@ -47,11 +57,9 @@ describe.each(bothStores)('putMany that compares: %s', (_, makeHarness) => {
       all.filter(({ kind }) => kind !== 'new').map(({ id, stored }) => ({ id, body: stored })),
     )
     const items: NewItem[] = all.map(({ id, given }) => ({ id, body: given }))
-    const reasonOf = (kind: string) =>
-      kind === 'reordered' ? 'exists-same' : kind === 'longer' ? 'exists-changed' : kind
     const again = items.slice(0, 10)
     const skipped = [
-      ...all.filter(({ kind }) => kind !== 'new').map(({ id, kind }) => ({ id, reason: reasonOf(kind) })),
+      ...all.filter(({ kind }) => kind !== 'new').map(({ id, kind }) => ({ id, reason: REASONS[kind] })),
       ...again.map(({ id }) => ({ id, reason: 'repeated' })),
     ]
     expect(await queue.putMany([...items, ...again], { compare: true })).toEqual({ added: 500, skipped })
@@ -130,7 +138,6 @@ describe('on PostgreSQL', () => {
   })
 
   test('no body is sent back of which texts or lengths say enough', async () => {
-    const large = (text: string): NewItem[] => [{ id: 'large', body: text.repeat(500_000) }]
     await queue.putMany(large('a'), { compare: true })
     answers.length = 0
     const reasons = await Promise.all(

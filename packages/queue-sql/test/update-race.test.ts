@@ -75,18 +75,53 @@ async function given(count = 9): Promise<[string, unknown][]> {
   return (await claimer.get(count, { lease })).map(({ id, body }) => [id, body])
 }
 
-describe('a claim that has its snapshot, and has not locked its items yet', () => {
-  /** It waits for the row of its lease, which it reads before it looks for items, and in the same snapshot. */
-  async function claimBeside(run: () => Promise<void>, count = 9): Promise<[string, unknown][]> {
-    let claim: Promise<[string, unknown][]> | undefined
-    await whileLocked(names.leases, async () => {
-      claim = given(count)
-      await expect.poll(waiting).toBe(1)
-      await run()
-    })
-    return (await claim) ?? []
-  }
+/** It waits for the row of its lease, which it reads before it looks for items, and in the same snapshot. */
+async function claimBeside(run: () => Promise<void>, count = 9): Promise<[string, unknown][]> {
+  let claim: Promise<[string, unknown][]> | undefined
+  await whileLocked(names.leases, async () => {
+    claim = given(count)
+    await expect.poll(waiting).toBe(1)
+    await run()
+  })
+  return (await claim) ?? []
+}
 
+/** Keeps an update of `a` from ending: where it changes the item, or where it ends. */
+async function updateBeside(rows: string, run: () => Promise<void>): Promise<unknown> {
+  let update: ReturnType<SqlQueue['update']> | undefined
+  await whileLocked(rows, async () => {
+    update = updater.update([{ id: 'a', body: 'new', priority: 1 }])
+    await expect.poll(waiting).toBe(1)
+    await run()
+  })
+  return update
+}
+
+async function past(ms: number): Promise<void> {
+  const startedAt = await updater.now()
+  while ((await updater.now()) <= startedAt + ms);
+}
+
+/** All of them, in this order, with priorities that go by it. */
+const updateAll = (queue: SqlQueue, order: readonly string[]) =>
+  queue.update(order.map((id, index) => ({ id, body: 'new', priority: index % 5 })))
+
+/** Claims what there is, and settles it in each of the ways. */
+async function work(queue: SqlQueue): Promise<void> {
+  for (let items = await queue.get(7); items.length > 0; items = await queue.get(7)) {
+    const stages = ['SUCCESS', 'FAIL', 'WAITING'] as const
+    await queue.settle(
+      items.map(({ id, attempt }, index) => ({
+        id,
+        attempt,
+        stage: attempt > 2 ? 'SUCCESS' : (stages[index % 3] ?? 'FAIL'),
+      })),
+    )
+    await queue.requeue(items.map(({ id }) => id).toReversed())
+  }
+}
+
+describe('a claim that has its snapshot, and has not locked its items yet', () => {
   beforeEach(() =>
     updater.putMany([
       { id: 'a', body: 'old' },
@@ -163,32 +198,25 @@ describe('an update that is under way', () => {
     ]),
   )
 
-  /** Keeps an update of `a` from ending: where it changes the item, or where it ends. */
-  async function updateBeside(rows: string, run: () => Promise<void>): Promise<unknown> {
-    let update: ReturnType<SqlQueue['update']> | undefined
-    await whileLocked(rows, async () => {
-      update = updater.update([{ id: 'a', body: 'new', priority: 1 }])
-      await expect.poll(waiting).toBe(1)
-      await run()
-    })
-    return update
-  }
-
-  const points = (): [string, string][] => [
-    ['before it changes the item', `${names.items} where id = 'a'`],
-    ['before it is committed', names.counters],
-  ]
-
-  test.each([0, 1])('has its items to itself: a claim gives the others [%i]', async (index) => {
-    const [, rows = ''] = points()[index] ?? []
-    // A claim counts too: it would wait for the same counters.
-    const text = `select 1 from ${names.waiting} for update skip locked`
-    const update = updateBeside(rows, async () => {
-      if (index === 0) expect(await given()).toEqual([['b', 'old']])
-      else expect((await watcher.query(text)).rowCount).toBe(1)
+  test('has its items to itself: a claim gives the others', async () => {
+    const update = updateBeside(`${names.items} where id = 'a'`, async () => {
+      expect(await given()).toEqual([['b', 'old']])
     })
     expect(await update).toEqual(UPDATED)
-    expect(await given()).toContainEqual(['a', 'new'])
+    expect(await given()).toEqual([['a', 'new']])
+  })
+
+  test('has them to itself until it is committed', async () => {
+    const text = `select seq from ${names.waiting} for update skip locked`
+    // A claim would wait for the same counters.
+    const update = updateBeside(names.counters, async () => {
+      expect((await watcher.query(text)).rowCount).toBe(1)
+    })
+    expect(await update).toEqual(UPDATED)
+    expect(await given()).toEqual([
+      ['a', 'new'],
+      ['b', 'old'],
+    ])
   })
 
   test('is waited for by another one, which changes what it left', async () => {
@@ -251,11 +279,6 @@ describe('an update that is under way', () => {
 })
 
 describe('what claims of another process have come to', () => {
-  async function past(ms: number): Promise<void> {
-    const startedAt = await updater.now()
-    while ((await updater.now()) <= startedAt + ms);
-  }
-
   beforeEach(async () => {
     await updater.put('first', 'old', { priority: -1 })
     // Further apart than a put may take to commit.
@@ -313,33 +336,18 @@ test('updates, claims, settlements and removals of the same items at once never 
   const queues = [claimer, updater, await open(), await open()] as const
   for (let round = 0; round < ROUNDS; round++) {
     await updater.putMany(ids.map((id, index) => ({ id, body: round, priority: index % 3 })))
-    const update = (queue: SqlQueue, order: readonly string[]) =>
-      queue.update(order.map((id, index) => ({ id, body: 'new', priority: index % 5 })))
-    const claim = async (queue: SqlQueue): Promise<void> => {
-      for (let items = await queue.get(7); items.length > 0; items = await queue.get(7)) {
-        const stages = ['SUCCESS', 'FAIL', 'WAITING'] as const
-        await queue.settle(
-          items.map(({ id, attempt }, index) => ({
-            id,
-            attempt,
-            stage: attempt > 2 ? 'SUCCESS' : (stages[index % 3] ?? 'FAIL'),
-          })),
-        )
-        await queue.requeue(items.map(({ id }) => id).toReversed())
-      }
-    }
     const [one, two, three, four] = queues
     await Promise.all([
-      update(one, ids),
-      update(two, ids.toReversed()),
-      update(three, ids.toSorted()),
-      claim(three),
-      claim(four),
+      updateAll(one, ids),
+      updateAll(two, ids.toReversed()),
+      updateAll(three, ids.toSorted()),
+      work(three),
+      work(four),
       two.remove(ids.slice(50, 90)),
       one.remove(ids.slice(70, 120).toReversed()),
-      update(four, ids.slice(60, 160)),
+      updateAll(four, ids.slice(60, 160)),
     ])
-    await claim(one)
+    await work(one)
     await one.remove(ids)
   }
   expect(refused).not.toContain('40P01')

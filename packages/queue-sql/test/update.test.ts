@@ -5,6 +5,8 @@ import { bothStores } from './support/both-stores.js'
 
 const HOUR_MS = 3_600_000
 
+const bodyOf = (index: number): string => String(index).padEnd(1_000_000, 'x')
+
 describe.each(bothStores)('update: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
@@ -44,7 +46,6 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
   test('takes bodies of more bytes than a statement has', async () => {
     const ids = Array.from({ length: 20 }, (__, index) => `i${index}`)
     await queue.putMany(ids.map((id) => ({ id, body: '' })))
-    const bodyOf = (index: number) => String(index).padEnd(1_000_000, 'x')
     const report = await queue.update(ids.map((id, index) => ({ id, body: bodyOf(index) })))
     expect(report).toEqual({ updated: 20, skipped: [] })
     for (let index = 0; index < ids.length;) {
@@ -63,11 +64,10 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
     const reports = await Promise.all(
       [...ids, 'nobody', ...ids].map((id, index) => queue.update([{ id, body: index }])),
     )
-    const of = (index: number) => (index < 5 ? 'wrong-stage' : 'updated')
     expect(reports.map(({ skipped }) => skipped[0]?.reason ?? 'updated')).toEqual([
-      ...ids.map((__, index) => of(index)),
+      ...ids.map((__, index) => (index < 5 ? 'wrong-stage' : 'updated')),
       'not-found',
-      ...ids.map((__, index) => of(index)),
+      ...ids.map((__, index) => (index < 5 ? 'wrong-stage' : 'updated')),
     ])
     const bodies = (await queue.get(50)).map(({ body }) => body)
     // Each is of one of its two callers.
