@@ -95,7 +95,7 @@ function noteDecision(
   if (!isUpdate(made)) return undefined
   const slot = Number(/^u(\d+)\./.exec(op.meta['token'] ?? '')?.[1])
   if (memory.effective?.includes(slot) === true) return `the update of ${slot} was made twice`
-  memory.effective = [...(memory.effective ?? []), slot].toSorted()
+  memory.effective = [...(memory.effective ?? []), slot].toSorted((a, b) => a - b)
   memory.value = valueAfter(slot, op)
   return undefined
 }
