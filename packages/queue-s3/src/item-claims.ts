@@ -58,7 +58,9 @@ export class ItemClaims {
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
-      isMoved ||= results.some((result) => 'value' in result && result.value.is === 'lost' && result.value.isMoved)
+      isMoved ||= results.some(
+        (result) => 'value' in result && result.value.is === 'lost' && result.value.isMoved,
+      )
       const contended = isContended(results, this.#ground)
       const failure = failureIn(results) ?? (await rounds.after(given.length, contended))
       if (rounds.hasPaused) scan.refresh()
@@ -209,10 +211,7 @@ function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protoco
 }
 
 /** `over`: somebody has claimed it. */
-function* peekStint(
-  ground: Ground,
-  { name, stint }: Candidate,
-): Protocol<QueueItem | 'over' | undefined> {
+function* peekStint(ground: Ground, { name, stint }: Candidate): Protocol<QueueItem | 'over' | undefined> {
   const { layout, strays } = ground
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)

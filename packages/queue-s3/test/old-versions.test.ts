@@ -37,7 +37,7 @@ const optionsFor = (layout: string, made: S3Server) => {
   return layout === 'format-1' ? options : optionsOn(made)
 }
 
-describe.each(['format-1', 'draft-1', 'draft-2'])('two versions on one bucket: today’s and %s', (layout) => {
+describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3'])('two versions on one bucket: today’s and %s', (layout) => {
   test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
     const [older, made] = [await oldVersion(layout), await server()]
     const queue = await open(openQueue, made)
