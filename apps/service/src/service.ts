@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { hostname } from 'node:os'
 import type { Logger, Queue, Stage, Worker } from '@sluice/core'
-import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
+import {
+  WorkQueue,
+  processingLimit,
+  runLoop,
+  type RetryOptions,
+  type RetryRule,
+  type WorkEvent,
+} from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
@@ -163,14 +170,13 @@ async function stopAtSignal(
 function makeWorkQueue(options: ServiceOptions): WorkQueue {
   const { queue, worker, config, logger, onEvent, acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
-  const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
   return new WorkQueue({
     queue,
     worker,
     policy: processingLimit(processing.limit),
-    retry: on === undefined ? retries : { ...retries, on },
+    retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
     sends,
@@ -188,6 +194,28 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
       onEvent?.(event)
     },
   })
+}
+
+/** What a configuration leaves out is left out here too: the engine knows the defaults. */
+function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry']): RetryOptions {
+  return {
+    backoff,
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(on === undefined ? {} : { on }),
+    ...(rules === undefined ? {} : { rules: rules.map(retryRule) }),
+  }
+}
+
+type ConfiguredRule = NonNullable<Config['retry']['rules']>[number]
+
+function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: ConfiguredRule): RetryRule {
+  const { baseMs, maxMs } = backoff
+  return {
+    maxAttempts,
+    ...(classes === undefined ? {} : { classes }),
+    ...(exitCodes === undefined ? {} : { exitCodes }),
+    backoff: { ...(baseMs === undefined ? {} : { baseMs }), ...(maxMs === undefined ? {} : { maxMs }) },
+  }
 }
 
 /** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */

@@ -83,7 +83,7 @@ async function readText(path: string): Promise<string> {
 
 /** JSON is YAML too, and this parser knows the lines. */
 async function parseYaml(text: string): Promise<Parsed> {
-  const { LineCounter, parseDocument, isNode, isMap, isScalar } = await import('yaml')
+  const { LineCounter, parseDocument, isNode, isMap, isScalar, isSeq } = await import('yaml')
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const [problem] = document.errors
@@ -93,9 +93,13 @@ async function parseYaml(text: string): Promise<Parsed> {
   }
   const keyLine = (path: readonly string[]): number | undefined => {
     const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents
-    if (!isMap(parent)) return undefined
-    const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === path.at(-1))
-    const offset = isNode(pair?.key) ? pair.key.range?.[0] : undefined
+    const key = path.at(-1)
+    const node = isMap(parent)
+      ? parent.items.find((item) => isScalar(item.key) && String(item.key.value) === key)?.key
+      : isSeq(parent)
+        ? parent.items[Number(key)]
+        : undefined
+    const offset = isNode(node) ? node.range?.[0] : undefined
     return offset === undefined ? undefined : lines.linePos(offset).line
   }
   return { content: document.toJS(), lineOf: keyLine }
