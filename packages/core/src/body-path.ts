@@ -58,7 +58,10 @@ export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue
 export function missingInBody(body: JsonValue, keys: readonly string[]): string {
   const at = keys.findIndex((_, index) => bodyValueAt(body, keys.slice(0, index + 1)) === undefined)
   const parent = bodyValueAt(body, keys.slice(0, at)) ?? null
-  const where = at === 0 ? 'the body' : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
+  const where =
+    at === 0
+      ? 'the body'
+      : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
   const key = JSON.stringify(keys[at])
   if (Array.isArray(parent)) return `${where} is a list of ${parent.length}, and has no element ${key}`
   if (typeof parent !== 'object' || parent === null)

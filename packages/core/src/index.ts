@@ -127,6 +127,9 @@ export type {
 } from './stored-queues.js'
 export type {
   PackageContext,
+  BackupOutcome,
+  BackupProgress,
+  BackupUse,
   QueuePackage,
   StorageFinding,
   QueueUse,

@@ -50,6 +50,28 @@ export interface StorageFinding {
   readonly upgrade?: string
 }
 
+/** How a store is copied. */
+export interface BackupUse extends PackageContext {
+  /** The absolute path of the file to be made; it must not exist. */
+  readonly target: string
+  readonly onProgress?: (progress: BackupProgress) => void
+  /** Its abort ends the copying: nothing is left then, and it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** How far a copy has come. */
+export interface BackupProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+/** What was copied. */
+export interface BackupOutcome {
+  readonly bytes: number
+  /** Of all queues of the store. */
+  readonly items: number
+}
+
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
   readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>
@@ -85,6 +107,12 @@ export interface QueuePackage {
    * Rejects as `openQueue` does.
    */
   readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>
+  /**
+   * Copies the store that these options name, with all its queues, into a file that opens as the store does, as it is at one instant, while services
+   * are at work. The file is there whole and verified, or not at all. Rejects SLUICE_CONFIG_INVALID where the store can't be copied so, with what to do
+   * instead, and else as `openQueue` does.
+   */
+  readonly backupStore?: (options: unknown, use: BackupUse) => Promise<BackupOutcome>
   readonly optionsSchema?: OptionsSchema<unknown>
 }
 
