@@ -68,7 +68,9 @@ const retryRule = z.strictObject({
     .describe('Classes of failure that it is about; default any.'),
   exitCodes: z
     .array(
-      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], { error: EXIT_CODE }),
+      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
+        error: EXIT_CODE,
+      }),
     )
     .min(1)
     .optional()
