@@ -32,9 +32,10 @@ function processes(): JsonValue {
   return { package: 'process', command: ['true', '{body.path}'], dir: join(box.dir, 'jobs') }
 }
 
+const letter = (index: number): string => String.fromCodePoint(97 + (index % 26))
+
 /** Ids without a digit, so that nothing but their being ids tells them apart. */
 async function put(count: number, body: JsonValue, prefix = 'item'): Promise<void> {
-  const letter = (index: number): string => String.fromCodePoint(97 + (index % 26))
   const word = (index: number): string =>
     [index / 676, index / 26, index].map((n) => letter(Math.floor(n))).join('')
   const ids = Array.from({ length: count }, (_, index) => `${prefix} Sample_${word(index)}`)
