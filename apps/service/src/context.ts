@@ -1,5 +1,12 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, isSluiceError, type Logger, type Queue, type Worker } from '@sluice/core'
+import {
+  SluiceError,
+  isSluiceError,
+  type Logger,
+  type Queue,
+  type StorageFinding,
+  type Worker,
+} from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import type {
   CommandContext,
@@ -141,10 +148,10 @@ export class CliContext implements CommandContext {
     return loaded
   }
 
-  async checkStorage(): Promise<void> {
+  async checkStorage(logger: Logger): Promise<StorageFinding> {
     const loaded = await this.config()
     const { checkStorage } = await import('./open-package.js')
-    await checkStorage(loaded.config.queue, { ...loaded, logger: warningsOf(this.output) })
+    return checkStorage(loaded.config.queue, { ...loaded, logger })
   }
 
   async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {

@@ -7,6 +7,7 @@ import {
   type QueuePackage,
   type QueueUse,
   type RoomNeed,
+  type StorageFinding,
   type Worker,
   type WorkerPackage,
   type WorkerUse,
@@ -42,14 +43,18 @@ export async function openQueuePackage(settings: PackageSettings, options: OpenQ
 }
 
 /**
- * Tries the storage of a queue that is not there yet, as far as its package can.
+ * Tries what a service does with the storage of a queue, as far as its package can.
  *
  * @throws as {@link openQueuePackage}
  */
-export async function checkStorage(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
+export async function checkStorage(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<StorageFinding> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
-  await found.checkStorage?.(checked, useOf(options))
+  // Packages of before have nothing to say of what they found.
+  return (await found.checkStorage?.(checked, useOf(options))) ?? {}
 }
 
 function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {

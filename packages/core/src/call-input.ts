@@ -1,5 +1,13 @@
 import { MAX_DOCUMENT_NAME_BYTES } from './document.js'
-import { MAX_PRIORITY, assertItemId, assertSpan, cutReason } from './input.js'
+import {
+  MAX_PRIORITY,
+  assertItemId,
+  assertPutOptions,
+  assertSpan,
+  cutReason,
+  encodeOptional,
+} from './input.js'
+import type { ItemChange } from './item.js'
 import { utf8Bytes } from './json.js'
 import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions, type SweepOptions } from './queue.js'
 import { assertStage, type Stage } from './stage.js'
@@ -43,6 +51,50 @@ export function checkRemovable({ stages = ['WAITING', 'SUCCESS', 'FAIL'] }: Remo
 export function checkRetention({ retentionMs }: SweepOptions): number | undefined {
   if (retentionMs !== undefined) assertSpan(retentionMs, 'retentionMs')
   return retentionMs
+}
+
+/** An {@link ItemChange} that was checked, its body as JSON text. */
+export interface CheckedChange {
+  readonly id: string
+  readonly uid: string | undefined
+  readonly bodyText: string | undefined
+  readonly priority: number | undefined
+  readonly notBeforeAt: number | undefined
+}
+
+/**
+ * Checks all changes of an `update` before any is made.
+ *
+ * @param maxBodyBytes the queue's `supports.maxBodyBytes`
+ * @throws TypeError that names the index of the first bad one and its field
+ */
+export function checkChanges(changes: readonly ItemChange[], maxBodyBytes: number): CheckedChange[] {
+  return changes.map((change, index) => {
+    try {
+      return checkChange(change, maxBodyBytes)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new TypeError(`changes[${index}]: ${why}`, { cause: error })
+    }
+  })
+}
+
+function checkChange(change: ItemChange, maxBodyBytes: number): CheckedChange {
+  const { id, uid, body, priority, notBeforeAt } = change
+  assertItemId(id)
+  if (uid !== undefined && typeof uid !== 'string') throw new TypeError('uid must be a string')
+  assertPutOptions({
+    ...(priority === undefined ? {} : { priority }),
+    ...(notBeforeAt === undefined ? {} : { notBeforeAt }),
+  })
+  if (body === undefined && priority === undefined && notBeforeAt === undefined) {
+    throw new TypeError('a change needs a body, a priority or a notBeforeAt')
+  }
+  // A body of `undefined` that is written out is a slip, and leaving it out would hide that.
+  if (body === undefined && 'body' in change) throw new TypeError('body must be JSON, or be left out')
+  const bodyText = encodeOptional(body, maxBodyBytes, 'body')
+  // As put does: no -0.
+  return { id, uid, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt }
 }
 
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */

@@ -1,9 +1,14 @@
 /** The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no dependencies. */
 export { STAGES, MOVES, canMove, isStage, assertStage } from './stage.js'
 export type { Stage, FinalStage, Move } from './stage.js'
-export { MAX_JSON_DEPTH, assertJson, encodeJson, utf8Bytes } from './json.js'
+export { MAX_JSON_DEPTH, assertJson, encodeJson, isSameJson, utf8Bytes } from './json.js'
 export type { JsonValue } from './json.js'
+export { isExactNumber } from './exact-number.js'
+export { parseJson } from './json-text.js'
+export type { ParsedJson, ParseJsonOptions } from './json-text.js'
 export { cloneJson, copyJson } from './json-copy.js'
+export { bodyValueAt, missingInBody, readBodyPath } from './body-path.js'
+export { TerminalTail, terminalText } from './terminal-tail.js'
 export {
   MAX_FAILURE_CLASS_CHARS,
   MAX_HISTORY,
@@ -12,7 +17,15 @@ export {
   MAX_REASON_CHARS,
   MAX_RETRY_STATE_BYTES,
 } from './item.js'
-export type { NewItem, PutOptions, ItemHead, QueueItem, ItemRecord, AttemptRecord } from './item.js'
+export type {
+  NewItem,
+  PutOptions,
+  ItemChange,
+  ItemHead,
+  QueueItem,
+  ItemRecord,
+  AttemptRecord,
+} from './item.js'
 export {
   MAX_PRIORITY,
   assertItemId,
@@ -34,10 +47,12 @@ export {
   assertLease,
   assertLeaseName,
   assertPageLimit,
+  checkChanges,
   checkRemovable,
   checkRequeue,
   checkRetention,
 } from './call-input.js'
+export type { CheckedChange } from './call-input.js'
 export { checkMove, checkSettlements } from './checked-move.js'
 export type { AskedMove, CheckedMove } from './checked-move.js'
 export { judgeMove } from './judge-move.js'
@@ -55,6 +70,13 @@ export type {
   FailOutcome,
   ReleaseOptions,
   Settlement,
+  PutManyOptions,
+  PutReport,
+  MoveReport,
+  RemoveReport,
+  UpdateReport,
+  SkippedItem,
+  SkipReason,
   RefusedSettlement,
   SettleReport,
   RequeueOptions,
@@ -106,6 +128,7 @@ export type {
 export type {
   PackageContext,
   QueuePackage,
+  StorageFinding,
   QueueUse,
   RoomNeed,
   WorkerPackage,

@@ -99,7 +99,8 @@ function checkEach<T>(
   })
 }
 
-function assertPutOptions({ priority = 0, notBeforeAt, delayMs }: PutOptions): void {
+/** @throws TypeError that names the field */
+export function assertPutOptions({ priority = 0, notBeforeAt, delayMs }: PutOptions): void {
   if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
     throw new TypeError(`priority must be an integer within ±${MAX_PRIORITY}; got ${priority}`)
   }

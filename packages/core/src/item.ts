@@ -19,6 +19,19 @@ export interface NewItem {
 /** The options of a single `put`: a {@link NewItem} without its id and body. */
 export type PutOptions = Omit<NewItem, 'id' | 'body'>
 
+/** A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and `notBeforeAt` is there. */
+export interface ItemChange {
+  readonly id: string
+  /** Only if the item is of this uid: not one that was put again under the same id. */
+  readonly uid?: string
+  /** Any JSON value up to the queue's `supports.maxBodyBytes`. */
+  readonly body?: JsonValue
+  /** Integer, higher first. */
+  readonly priority?: number
+  /** Epoch ms of the storage's clock: not given out earlier. 0: now. The item then stands behind all that became available before it. */
+  readonly notBeforeAt?: number
+}
+
 /** The part of an item that is cheap to read in every backend: no body, no result, no history. */
 export interface ItemHead {
   readonly id: string

@@ -1,4 +1,11 @@
-import { MAX_JSON_DEPTH, assertJson, assertJsonBytes, isPlainObject, type JsonValue } from './json.js'
+import {
+  MAX_JSON_DEPTH,
+  assertJson,
+  assertJsonBytes,
+  isArray,
+  isPlainObject,
+  type JsonValue,
+} from './json.js'
 
 /**
  * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps bodies as values. One walk
@@ -40,7 +47,7 @@ function checkedCopy(value: unknown, walk: Walk): JsonValue | undefined {
   if (typeof value === 'string') {
     // An escaped UTF-16 unit takes six bytes.
     walk.bytes += value.length * 6
-    return value
+    return value.isWellFormed() ? value : undefined
   }
   // As text would: no -0.
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : undefined
@@ -66,7 +73,7 @@ function copyObject(value: object, walk: Walk): JsonValue | undefined {
   if (!isPlainObject(value)) return undefined
   const copy: Record<string, JsonValue> = {}
   for (const key of Object.keys(value)) {
-    const field = checkedCopy(value[key], walk)
+    const field = key.isWellFormed() ? checkedCopy(value[key], walk) : undefined
     if (field === undefined) return undefined
     walk.bytes += key.length * 6
     set(copy, key, field)
@@ -78,8 +85,4 @@ function copyObject(value: object, walk: Walk): JsonValue | undefined {
 function set(copy: Record<string, JsonValue>, key: string, value: JsonValue): void {
   if (key !== '__proto__') copy[key] = value
   else Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true })
-}
-
-function isArray(value: JsonValue): value is readonly JsonValue[] {
-  return Array.isArray(value)
 }

@@ -1,3 +1,5 @@
+import { jsonPath } from './json-path.js'
+
 /** Any value that JSON can carry without loss. */
 export type JsonValue =
   | null
@@ -16,7 +18,8 @@ export const MAX_JSON_DEPTH = 1_000
  * @param value anything
  * @param what the word for it in the message, such as `body`
  * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt, `NaN`, an
- * infinity, a hole in an array, a cycle, an instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
+ * infinity, a surrogate without its partner in a string or a key, a hole in an array, a cycle, an instance of a class, or nesting deeper
+ * than {@link MAX_JSON_DEPTH}.
  */
 export function assertJson(value: unknown, what = 'body'): asserts value is JsonValue {
   if (!isJson(value, [])) visit(value, { path: [], open: [], what })
@@ -24,7 +27,8 @@ export function assertJson(value: unknown, what = 'body'): asserts value is Json
 
 /** Nearly every body is JSON: to keep the path to where it isn't is dear, and only done for one that isn't. */
 function isJson(value: unknown, open: object[]): boolean {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return true
+  if (value === null || typeof value === 'boolean') return true
+  if (typeof value === 'string') return value.isWellFormed()
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || open.length >= MAX_JSON_DEPTH || open.includes(value)) return false
   open.push(value)
@@ -41,7 +45,7 @@ function isJsonArray(value: readonly unknown[], open: object[]): boolean {
 
 function isJsonObject(value: object, open: object[]): boolean {
   if (!isPlainObject(value)) return false
-  for (const key of Object.keys(value)) if (!isJson(value[key], open)) return false
+  for (const key of Object.keys(value)) if (!key.isWellFormed() || !isJson(value[key], open)) return false
   return true
 }
 
@@ -56,6 +60,9 @@ function hasPlainPrototype(value: object): boolean {
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
+/** Stores replace it by U+FFFD, or refuse it: it is no text. Python writes a byte of a file name that is not UTF-8 so. */
+export const LONE_SURROGATE = 'a surrogate without its partner, which no UTF-8 can hold'
+
 interface Visit {
   readonly path: (string | number)[]
   /** The objects that lead here: few, so that looking through them is cheaper than a set. */
@@ -64,7 +71,11 @@ interface Visit {
 }
 
 function visit(value: unknown, at: Visit): void {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return
+  if (value === null || typeof value === 'boolean') return
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) refuse(at, `the string has ${LONE_SURROGATE}`)
+    return
+  }
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) refuse(at, `${value} is not a JSON number`)
     return
@@ -93,19 +104,14 @@ function visitObject(value: object, at: Visit): void {
   if (!isPlainObject(value)) refuse(at, 'a symbol key is not JSON')
   for (const key of Object.keys(value)) {
     at.path.push(key)
+    if (!key.isWellFormed()) refuse(at, `the key has ${LONE_SURROGATE}`)
     visit(value[key], at)
     at.path.pop()
   }
 }
 
 function refuse(at: Visit, why: string): never {
-  const steps = at.path.slice(0, 20).map((step) => (typeof step === 'number' ? `[${step}]` : dotted(step)))
-  const path = `$${steps.join('')}${at.path.length > 20 ? '…' : ''}`
-  throw new TypeError(`${at.what} must be JSON: at ${path}, ${why}`)
-}
-
-function dotted(key: string): string {
-  return /^[A-Za-z_$][\w$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key.slice(0, 40))}]`
+  throw new TypeError(`${at.what} must be JSON: at ${jsonPath(at.path)}, ${why}`)
 }
 
 /**
@@ -148,4 +154,28 @@ export function utf8Bytes(text: string): number {
 
 function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit < 0xe000
+}
+
+/** Whether two values are the same JSON: keys in any order, numbers by value. */
+export function isSameJson(one: JsonValue, other: JsonValue): boolean {
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (isArray(one)) {
+    return (
+      isArray(other) &&
+      one.length === other.length &&
+      one.every((value, index) => isSameJson(value, other[index] ?? null))
+    )
+  }
+  if (isArray(other)) return false
+  const keys = Object.keys(one)
+  return (
+    keys.length === Object.keys(other).length &&
+    keys.every((key) => Object.hasOwn(other, key) && isSameJson(one[key] ?? null, other[key] ?? null))
+  )
+}
+
+/** `Array.isArray` does not tell a readonly array from an object. */
+export function isArray(value: JsonValue): value is readonly JsonValue[] {
+  return Array.isArray(value)
 }

@@ -18,14 +18,17 @@ export interface WantedMove {
 }
 
 /**
- * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused: the same table in every backend.
+ * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused and why: the same table in every backend.
  *
  * A repeat is known by the item still being where the move left it, at the attempt that it moved [Q-MOVE-2]. An item that was
- * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is a conflict [Q-MOVE-1].
+ * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is refused [Q-MOVE-1].
  */
-export function judgeMove(item: MovedItem, wanted: WantedMove): 'move' | 'repeat' | 'conflict' {
-  if (wanted.uid !== undefined && wanted.uid !== item.uid) return 'conflict'
-  if (wanted.attempt !== undefined && wanted.attempt !== item.attempt) return 'conflict'
+export function judgeMove(
+  item: MovedItem,
+  wanted: WantedMove,
+): 'move' | 'repeat' | 'wrong-stage' | 'not-current' {
+  if (wanted.uid !== undefined && wanted.uid !== item.uid) return 'not-current'
+  if (wanted.attempt !== undefined && wanted.attempt !== item.attempt) return 'not-current'
   if (item.stage === 'PROCESSING') return 'move'
-  return item.stage === wanted.to && item.lastOutcome === wanted.to ? 'repeat' : 'conflict'
+  return item.stage === wanted.to && item.lastOutcome === wanted.to ? 'repeat' : 'wrong-stage'
 }

@@ -41,6 +41,15 @@ export interface QueueUse extends PackageContext {
   readonly brief?: boolean
 }
 
+/** What a check of a storage has found that is fit for a queue. */
+export interface StorageFinding {
+  /**
+   * What opening the queue would change for good, and for other processes too, such as an upgrade of its tables: in words for people. Whoever only
+   * checks does not open it then.
+   */
+  readonly upgrade?: string
+}
+
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
   readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>
@@ -51,10 +60,11 @@ export interface QueuePackage {
    */
   readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
   /**
-   * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
-   * as `openQueue` does.
+   * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional writes and deletions, with the permissions
+   * for them. It tries too what the options say is not to be tried at each opening. It creates no queue, changes nothing of one, leaves nothing
+   * behind, and may run beside services that are at work. Rejects as `openQueue` does.
    */
-  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>
+  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<StorageFinding>
   /**
    * The queues of the store that these options name, by their names; `name` makes no difference. It changes nothing, and where there is no store
    * there are no queues. Rejects as `openQueue` does when it can't know.

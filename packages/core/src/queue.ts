@@ -1,4 +1,12 @@
-import type { AttemptRecord, ItemHead, ItemRecord, NewItem, PutOptions, QueueItem } from './item.js'
+import type {
+  AttemptRecord,
+  ItemChange,
+  ItemHead,
+  ItemRecord,
+  NewItem,
+  PutOptions,
+  QueueItem,
+} from './item.js'
 import type { JsonValue } from './json.js'
 import type { QueueControl } from './control.js'
 import type { QueueDocument } from './document.js'
@@ -97,10 +105,73 @@ export interface Settlement extends JobOutcome, WaitingAgain {
   readonly details?: JsonValue
 }
 
+/**
+ * Why a bulk call left one item as it was.
+ *
+ * - `exists`: an item of this id is there, in whatever stage. With `compare` one of the next two says more.
+ * - `exists-same`: and its body is deep-equal to the one given.
+ * - `exists-changed`: and its body is another one.
+ * - `repeated`: the id came earlier in the same call, and that one counts.
+ * - `not-found`: no item of this id is there.
+ * - `wrong-stage`: the item is in a stage from which the call doesn't move it.
+ * - `not-current`: the item is of another uid, or at another attempt, than the one given.
+ */
+export type SkipReason =
+  | 'exists'
+  | 'exists-same'
+  | 'exists-changed'
+  | 'repeated'
+  | 'not-found'
+  | 'wrong-stage'
+  | 'not-current'
+
+/** An item that a bulk call left as it was, one for each mention of it. */
+export interface SkippedItem<Reason extends SkipReason = SkipReason> {
+  readonly id: string
+  readonly reason: Reason
+}
+
+export interface PutManyOptions {
+  /**
+   * Says of each item that is there already whether its body is the one given: `exists-same` or `exists-changed` in place of `exists`. Priority and delay
+   * are not compared. What it costs, the backend says. Default false.
+   */
+  readonly compare?: boolean
+}
+
+/** What a `putMany` did; `added` and the length of `skipped` add up to the items of the call [Q-BULK-1]. */
+export interface PutReport {
+  /** Items that are new. */
+  readonly added: number
+  /** In the order of the call. */
+  readonly skipped: readonly SkippedItem<'exists' | 'exists-same' | 'exists-changed' | 'repeated'>[]
+}
+
+/** What a `requeue` did [Q-BULK-1]. */
+export interface MoveReport {
+  readonly moved: number
+  /** In the order of the call. */
+  readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[]
+}
+
+/** What a `remove` did [Q-BULK-1]. */
+export interface RemoveReport {
+  readonly removed: number
+  /** In the order of the call. */
+  readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[]
+}
+
+/** What an `update` did [Q-BULK-1]. */
+export interface UpdateReport {
+  readonly updated: number
+  /** In the order of the call. */
+  readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'not-current' | 'repeated'>[]
+}
+
 export interface RefusedSettlement {
   readonly id: string
   readonly attempt: number
-  readonly code: 'SLUICE_STAGE_CONFLICT' | 'SLUICE_ITEM_NOT_FOUND'
+  readonly reason: 'not-found' | 'wrong-stage' | 'not-current'
 }
 
 export interface SettleReport {
@@ -198,10 +269,21 @@ export interface Queue {
    * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends with each item
    * exactly once [Q-PUT-3].
    *
-   * @returns how many are new, and the ids that were skipped: in the queue already, or earlier in the same call
+   * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call [Q-BULK-1]; with `compare` whether the body
+   * that is stored is the one given [Q-PUT-4]
    * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
    */
-  putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }>
+  putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>
+
+  /**
+   * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which it isn't given out. What it
+   * acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps
+   * its place in the order unless its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any instruction, an item is as before or as
+   * changed [Q-UPDATE-4].
+   *
+   * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier in the same call [Q-BULK-1]
+   */
+  update(changes: readonly ItemChange[]): Promise<UpdateReport>
 
   /**
    * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
@@ -228,7 +310,10 @@ export interface Queue {
   /** PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1]. */
   fail(id: string, outcome?: FailOutcome): Promise<void>
 
-  /** Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. */
+  /**
+   * Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. The reason of a refusal
+   * is `not-current` where the item is of another uid or at another attempt, else `wrong-stage` [Q-BULK-1].
+   */
   settle(outcomes: readonly Settlement[]): Promise<SettleReport>
 
   /** PROCESSING → WAITING, to be given out again after `delayMs`. Promises and errors as for `success`. */
@@ -237,22 +322,16 @@ export interface Queue {
   /**
    * FAIL → WAITING, by hand. The attempts so far no longer count against a limit of attempts.
    *
-   * @returns how many moved, and the ids that were not in FAIL or not there at all
+   * @returns how many moved, and which did not: not in FAIL, not there at all, or earlier in the same call [Q-BULK-1]
    */
-  requeue(
-    ids: readonly string[],
-    options?: RequeueOptions,
-  ): Promise<{ moved: number; skipped: readonly string[] }>
+  requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport>
 
   /**
    * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an orphan.
    *
-   * @returns how many are gone, and the ids that were in another stage or not there at all
+   * @returns how many are gone, and which are not: in another stage, not there at all, or earlier in the same call [Q-BULK-1]
    */
-  remove(
-    ids: readonly string[],
-    options?: RemoveOptions,
-  ): Promise<{ removed: number; skipped: readonly string[] }>
+  remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport>
 
   /** Items in one stage, each counted once; exact with no writer running [Q-SIZE-1]. */
   size(stage: Stage): Promise<number>

@@ -1,6 +1,15 @@
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MAX_JSON_DEPTH, assertJson, cloneJson, copyJson, encodeJson, utf8Bytes } from '../src/index.js'
+import {
+  MAX_JSON_DEPTH,
+  assertJson,
+  cloneJson,
+  copyJson,
+  encodeJson,
+  isSameJson,
+  utf8Bytes,
+} from '../src/index.js'
 
 test('every JSON value passes and comes back deep-equal', () => {
   fc.assert(
@@ -116,4 +125,40 @@ test('utf8Bytes agrees with the encoder, lone surrogates included', () => {
     }),
   )
   expect(utf8Bytes('\ud83d')).toBe(3)
+})
+
+test('two values are the same JSON if their texts say the same, keys in any order', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
+      const [a, b] = [copyJson(one, 1 << 20), copyJson(other, 1 << 20)]
+      expect(isSameJson(a, cloneJson(a))).toBe(true)
+      expect(isSameJson(a, b)).toBe(
+        isDeepStrictEqual(JSON.parse(JSON.stringify(a)), JSON.parse(JSON.stringify(b))),
+      )
+    }),
+  )
+  expect(isSameJson({ a: 1, b: [2, null] }, { b: [2, null], a: 1 })).toBe(true)
+  const proto = JSON.parse('{"__proto__":null}')
+  for (const [a, b] of [
+    [{ a: 1 }, { b: 1 }],
+    [[1], { 0: 1 }],
+    [{}, []],
+    [[1, 2], [1]],
+    [{}, null],
+    [1, '1'],
+    [{}, proto],
+  ]) {
+    expect(isSameJson(a, b)).toBe(false)
+    expect(isSameJson(b, a)).toBe(false)
+  }
+})
+
+test.each([
+  ['caf\udce9', '$'],
+  [{ a: ['\ud800'] }, '$.a[0]'],
+  [{ 'x\udc00': 1 }, String.raw`$["x\udc00"]`],
+])('a surrogate without its partner is refused: %j', (body, path) => {
+  expect(() => assertJson(body)).toThrow(`at ${path}, the `)
+  expect(() => copyJson(body, 100)).toThrow(`at ${path}, the `)
+  expect(() => encodeJson(body, 100)).toThrow(`at ${path}, the `)
 })

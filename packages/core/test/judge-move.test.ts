@@ -7,17 +7,17 @@ test('out of PROCESSING, at this attempt and uid or with neither given', () => {
   for (const to of ['SUCCESS', 'FAIL', 'WAITING'] as const) {
     expect(judgeMove(running, { to })).toBe('move')
     expect(judgeMove(running, { to, attempt: 2, uid: 'u' })).toBe('move')
-    expect(judgeMove(running, { to, attempt: 1 })).toBe('conflict')
-    expect(judgeMove(running, { to, attempt: 2, uid: 'other' })).toBe('conflict')
+    expect(judgeMove(running, { to, attempt: 1 })).toBe('not-current')
+    expect(judgeMove(running, { to, attempt: 2, uid: 'other' })).toBe('not-current')
   }
 })
 
-test('the same move again is a repeat; another one is a conflict', () => {
+test('the same move again is a repeat; another one is refused', () => {
   const done = { stage: 'SUCCESS', attempt: 2, uid: 'u', lastOutcome: 'SUCCESS' } as const
   expect(judgeMove(done, { to: 'SUCCESS', attempt: 2 })).toBe('repeat')
   expect(judgeMove(done, { to: 'SUCCESS' })).toBe('repeat')
-  expect(judgeMove(done, { to: 'SUCCESS', attempt: 1 })).toBe('conflict')
-  expect(judgeMove(done, { to: 'FAIL', attempt: 2 })).toBe('conflict')
+  expect(judgeMove(done, { to: 'SUCCESS', attempt: 1 })).toBe('not-current')
+  expect(judgeMove(done, { to: 'FAIL', attempt: 2 })).toBe('wrong-stage')
 })
 
 test('WAITING by requeue or by put is not WAITING by release', () => {
@@ -29,6 +29,6 @@ test('WAITING by requeue or by put is not WAITING by release', () => {
   ).toBe('repeat')
   expect(
     judgeMove({ stage: 'WAITING', attempt: 2, uid: 'u', lastOutcome: 'FAIL' }, { to: 'WAITING', attempt: 2 }),
-  ).toBe('conflict')
-  expect(judgeMove({ stage: 'WAITING', attempt: 0, uid: 'u' }, { to: 'WAITING' })).toBe('conflict')
+  ).toBe('wrong-stage')
+  expect(judgeMove({ stage: 'WAITING', attempt: 0, uid: 'u' }, { to: 'WAITING' })).toBe('wrong-stage')
 })

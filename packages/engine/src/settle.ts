@@ -94,7 +94,7 @@ function logRefused(
 ): JobRef {
   const job = refOf(settlement)
   engine.logger.warn(
-    { ...job, stage: settlement.stage, code: refusal?.code },
+    { ...job, stage: settlement.stage, reason: refusal?.reason },
     'the queue refused to settle an item: somebody else has moved it on',
   )
   return job

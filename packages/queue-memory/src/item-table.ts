@@ -1,8 +1,10 @@
 import {
   judgeMove,
-  type CopiedItem,
+  type CheckedChange,
   type CheckedMove,
+  type CopiedItem,
   type FinalStage,
+  type JsonValue,
   type Page,
   type PageOptions,
   type RequeueOptions,
@@ -48,6 +50,32 @@ export class ItemTable {
     this.#items.set(item.id, item)
     this.#wait(item, now)
     return undefined
+  }
+
+  /** Changes an item that is WAITING, and says whether it is [Q-UPDATE-1, Q-UPDATE-2]. */
+  update(item: StoredItem, change: CheckedChange, now: number): 'updated' | 'wrong-stage' | 'not-current' {
+    if (change.uid !== undefined && change.uid !== item.uid) return 'not-current'
+    if (item.stage !== 'WAITING') return 'wrong-stage'
+    if (change.bodyText !== undefined) item.body = parsed(change.bodyText)
+    const { priority = item.priority, notBeforeAt } = change
+    if (notBeforeAt !== undefined || priority !== item.priority)
+      this.#stand(item, { priority, notBeforeAt }, now)
+    return 'updated'
+  }
+
+  /** A new place for an item that stays WAITING; by its priority alone, it keeps the instant from which it is available [Q-UPDATE-3]. */
+  #stand(
+    item: StoredItem,
+    { priority, notBeforeAt }: { priority: number; notBeforeAt: number | undefined },
+    now: number,
+  ): void {
+    this.#line.admit(now)
+    // It leaves its place by what it has been until now.
+    this.#enter(item, 'WAITING')
+    item.priority = priority
+    if (notBeforeAt !== undefined) item.notBeforeAt = Math.max(notBeforeAt, now)
+    if (notBeforeAt === undefined && (item.notBeforeAt ?? 0) <= now) this.#line.putBack(item)
+    else this.#line.add(item, now)
   }
 
   claim(maxItems: number, now: number): StoredItem[] {
@@ -158,6 +186,11 @@ export class ItemTable {
     this.#stages[item.stage].left()
     if (item.stage === 'WAITING') this.#line.left(item)
   }
+}
+
+function parsed(bodyText: string): JsonValue {
+  const body: JsonValue = JSON.parse(bodyText)
+  return body
 }
 
 function stayOf(cursor: string | undefined): number {

@@ -8,6 +8,7 @@ import {
   assertLeaseName,
   assertPageLimit,
   assertStage,
+  checkChanges,
   checkMove,
   checkRemovable,
   checkRequeue,
@@ -20,15 +21,19 @@ import {
   type Clock,
   type FailOutcome,
   type GetOptions,
+  type ItemChange,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
   type Lease,
   type LeaseView,
+  type MoveReport,
   type NewItem,
   type Page,
   type PageOptions,
+  type PutManyOptions,
   type PutOptions,
+  type PutReport,
   type Queue,
   type QueueControl,
   type QueueDocument,
@@ -37,6 +42,7 @@ import {
   type RefusedSettlement,
   type ReleaseOptions,
   type RemoveOptions,
+  type RemoveReport,
   type RequeueOptions,
   type SettleReport,
   type Settlement,
@@ -44,7 +50,9 @@ import {
   type SuccessOutcome,
   type SweepOptions,
   type SweepReport,
+  type UpdateReport,
 } from '@sluice/core'
+import { compared, skippedOf } from './bulk-skips.js'
 import { memoryControl } from './memory-control.js'
 import { memoryDocument } from './memory-documents.js'
 import {
@@ -106,14 +114,39 @@ export class MemoryQueue implements Queue {
     if (known !== undefined) throw itemExists(this.name, known)
   }
 
-  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+  /** To compare costs a look at the body that is there [Q-PUT-4]. */
+  async putMany(items: readonly NewItem[], { compare = false }: PutManyOptions = {}): Promise<PutReport> {
     this.#assertOpen()
     const copied = copyNewItems(items, SUPPORTS.maxBodyBytes)
     const now = this.#store.now()
-    const duplicates = copied
-      .filter((item) => this.#stored.items.insert(item, now) !== undefined)
-      .map((item) => item.id)
-    return { added: copied.length - duplicates.length, duplicates }
+    const skipped: PutReport['skipped'][number][] = []
+    const seen = new Set<string>()
+    for (const item of copied) {
+      const { id, body } = item
+      const known = this.#stored.items.insert(item, now)
+      if (seen.has(id)) skipped.push({ id, reason: 'repeated' })
+      else if (known !== undefined)
+        skipped.push({ id, reason: compare ? compared(known.body, body) : 'exists' })
+      seen.add(id)
+    }
+    return { added: copied.length - skipped.length, skipped }
+  }
+
+  async update(changes: readonly ItemChange[]): Promise<UpdateReport> {
+    this.#assertOpen()
+    const checked = checkChanges(changes, SUPPORTS.maxBodyBytes)
+    const now = this.#store.now()
+    const skipped = skippedOf(
+      checked,
+      ({ id }) => id,
+      (change) => {
+        const item = this.#stored.items.find(change.id)
+        if (item === undefined) return 'not-found'
+        const done = this.#stored.items.update(item, change, now)
+        return done === 'updated' ? undefined : done
+      },
+    )
+    return { updated: checked.length - skipped.length, skipped }
   }
 
   async get(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
@@ -148,33 +181,35 @@ export class MemoryQueue implements Queue {
     const now = this.#store.now()
     const refused: RefusedSettlement[] = []
     for (const move of moves) {
-      const code = this.#refusal(move, now)
-      if (code !== undefined) refused.push({ id: move.id, attempt: move.attempt, code })
+      const reason = this.#refusal(move, now)
+      if (reason !== undefined) refused.push({ id: move.id, attempt: move.attempt, reason })
     }
     return { settled: moves.length - refused.length, refused }
   }
 
-  async requeue(ids: readonly string[], options: RequeueOptions = {}) {
+  async requeue(ids: readonly string[], options: RequeueOptions = {}): Promise<MoveReport> {
     this.#assertOpen()
     assertIds(ids)
     const checked = checkRequeue(options)
     const now = this.#store.now()
-    const skipped = ids.filter((id) => {
+    const skipped = skippedOf(ids, String, (id) => {
       const item = this.#stored.items.find(id)
-      return item === undefined || !this.#stored.items.requeue(item, checked, now)
+      if (item === undefined) return 'not-found'
+      return this.#stored.items.requeue(item, checked, now) ? undefined : 'wrong-stage'
     })
     return { moved: ids.length - skipped.length, skipped }
   }
 
-  async remove(ids: readonly string[], options: RemoveOptions = {}) {
+  async remove(ids: readonly string[], options: RemoveOptions = {}): Promise<RemoveReport> {
     this.#assertOpen()
     assertIds(ids)
     const stages = checkRemovable(options)
-    const skipped = ids.filter((id) => {
+    const skipped = skippedOf(ids, String, (id) => {
       const item = this.#stored.items.find(id)
-      if (item === undefined || !stages.includes(item.stage)) return true
+      if (item === undefined) return 'not-found'
+      if (!stages.includes(item.stage)) return 'wrong-stage'
       this.#stored.items.remove(item)
-      return false
+      return undefined
     })
     return { removed: ids.length - skipped.length, skipped }
   }
@@ -288,13 +323,15 @@ export class MemoryQueue implements Queue {
     const move = checkMove(asked, SUPPORTS.maxBodyBytes)
     const item = this.#stored.items.find(move.id)
     if (item === undefined) throw itemNotFound(this.name, move.id, `move to ${move.to}`)
-    if (this.#stored.items.move(item, move, this.#store.now()) === 'conflict') throw stageConflict(item, move)
+    const verdict = this.#stored.items.move(item, move, this.#store.now())
+    if (verdict !== 'move' && verdict !== 'repeat') throw stageConflict(item, move)
   }
 
-  #refusal(move: CheckedMove, now: number): RefusedSettlement['code'] | undefined {
+  #refusal(move: CheckedMove, now: number): RefusedSettlement['reason'] | undefined {
     const item = this.#stored.items.find(move.id)
-    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
-    return this.#stored.items.move(item, move, now) === 'conflict' ? 'SLUICE_STAGE_CONFLICT' : undefined
+    if (item === undefined) return 'not-found'
+    const verdict = this.#stored.items.move(item, move, now)
+    return verdict === 'move' || verdict === 'repeat' ? undefined : verdict
   }
 
   #page<T>(stage: Stage, options: PageOptions, view: (item: StoredItem) => T): Page<T> {

@@ -21,7 +21,7 @@ export const NOWHERE = 0
 export interface StoredItem {
   readonly id: string
   readonly uid: string
-  readonly body: JsonValue
+  body: JsonValue
   readonly putAt: number
   stage: Stage
   /**

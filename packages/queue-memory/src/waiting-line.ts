@@ -44,13 +44,13 @@ export class WaitingLine {
   #admittedAt = -Infinity
 
   add(item: StoredItem, now: number): void {
-    this.#admit(now)
+    this.admit(now)
     const until = item.notBeforeAt
     if (until !== undefined && until > now) this.#delays.push({ item, stay: item.stay, until })
     else this.#append(item)
   }
 
-  /** Puts an item that was claimed back to its place. */
+  /** Puts an item that has a place back to it, or to the same place in another priority. */
   putBack(item: StoredItem): void {
     item.isReturned = true
     const { stay, priority, place } = item
@@ -59,7 +59,7 @@ export class WaitingLine {
 
   /** The item whose turn it is. It stays: whoever claims it says so by `left`. */
   first(now: number): StoredItem | undefined {
-    this.#admit(now)
+    this.admit(now)
     const next = this.#topBucket()?.items.first()
     const returned = this.#topReturned()
     if (next === undefined || returned === undefined) return next ?? returned?.item
@@ -68,7 +68,7 @@ export class WaitingLine {
 
   /** Up to `maxItems` items in turn; nothing changes. */
   peek(maxItems: number, now: number): StoredItem[] {
-    this.#admit(now)
+    this.admit(now)
     const passed: Bucket[] = []
     let found: StoredItem[] = []
     while (found.length < maxItems) {
@@ -80,8 +80,18 @@ export class WaitingLine {
     }
     for (const bucket of passed) this.#order.push(bucket)
     if (this.#topReturned() === undefined) return found
-    const returned = this.#returned.data.filter((one) => !isOver(one)).map(({ item }) => item)
-    return [...found, ...returned].toSorted(byPlace).slice(0, maxItems)
+    return [...found, ...this.#peekReturned(maxItems)].toSorted(byPlace).slice(0, maxItems)
+  }
+
+  #peekReturned(maxItems: number): StoredItem[] {
+    const passed: Returned[] = []
+    for (let next = this.#topReturned(); next !== undefined; next = this.#topReturned()) {
+      if (passed.length === maxItems) break
+      passed.push(next)
+      this.#returned.pop()
+    }
+    for (const returned of passed) this.#returned.push(returned)
+    return passed.map(({ item }) => item)
   }
 
   /** Notes that an item left; call it when the number of its stay has changed. */
@@ -91,7 +101,8 @@ export class WaitingLine {
     else this.#leftBucket(item.priority)
   }
 
-  #admit(now: number): void {
+  /** Lets in what has become available by now. */
+  admit(now: number): void {
     this.#admittedAt = now
     for (let delay = this.#delays.peek(); delay !== undefined; delay = this.#delays.peek()) {
       if (delay.until > now) return

@@ -8,8 +8,10 @@ import {
   type Logger,
   type Queue,
   type QueueUse,
+  type StorageFinding,
   type StoredQueue,
 } from '@sluice/core'
+import { checkSqlStorage } from './check-storage.js'
 import { dropSqlQueue } from './drop-queue.js'
 import { reportFileSystem } from './file-system.js'
 import { listSqlQueues } from './list-queues.js'
@@ -49,6 +51,20 @@ export async function queueExists(options: unknown, use: QueueUse = {}): Promise
   const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
   return sqlQueueExists(settings, warningsOf(use.logger))
+}
+
+/**
+ * Tries what a service does with the database, and leaves nothing behind: a row is written, changed and deleted in each table, or the tables are made where
+ * there are none, in a transaction that is rolled back. On PostgreSQL every privilege that is missing is named; of a SQLite file the folder and the disk
+ * are tried too. Tables of an older version are left alone: the finding says that opening the queue would upgrade them.
+ *
+ * @param options as for {@link openQueue}
+ * @throws SluiceError as {@link openQueue} does
+ */
+export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<StorageFinding> {
+  const settings = await settingsOf(options, use)
+  await reportPlace(settings, { ...use, brief: false })
+  return checkSqlStorage(settings, warningsOf(use.logger))
 }
 
 /**

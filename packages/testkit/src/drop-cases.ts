@@ -81,7 +81,7 @@ async function assertFresh(queue: Queue): Promise<void> {
     { id: 'item-0', body: 1 },
     { id: 'item-20', body: 1 },
   ])
-  same(added, { added: 2, duplicates: [] }, 'ids of the dropped queue are free, removed ones too')
+  same(added, { added: 2, skipped: [] }, 'ids of the dropped queue are free, removed ones too')
   const claimed = await queue.get(10)
   same(
     claimed.map(({ id, attempt }) => [id, attempt]),

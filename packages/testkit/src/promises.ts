@@ -21,6 +21,30 @@ export const queuePromises: readonly ContractPromise[] = [
     text: '`putMany` is per item all or nothing; interrupted anywhere and run again it ends with each item exactly once, and it reports what it skipped.',
   },
   {
+    id: 'Q-PUT-4',
+    text: '`putMany` with `compare` says of each item that is there, in whatever stage, whether its body is deep-equal to the one given, and changes nothing of it.',
+  },
+  {
+    id: 'Q-BULK-1',
+    text: 'A bulk call gives how many it did, and each item of the call that it did not, in the order of the call, with the reason; the two add up to the items of the call.',
+  },
+  {
+    id: 'Q-UPDATE-1',
+    text: '`update` changes the body, the priority or the delay of items that are WAITING; what it acknowledged is what the next claim gives, whatever claims are in flight.',
+  },
+  {
+    id: 'Q-UPDATE-2',
+    text: '`update` skips what is not WAITING, not there, or of another uid, and leaves it unchanged.',
+  },
+  {
+    id: 'Q-UPDATE-3',
+    text: '`update` raises no attempt, and keeps the item’s place unless a priority or `notBeforeAt` is given: in another priority it stands by when it became available, with a new instant as an item put then.',
+  },
+  {
+    id: 'Q-UPDATE-4',
+    text: 'Killed at any instruction inside `update`, each item is as it was or as changed, and the call can be repeated.',
+  },
+  {
     id: 'Q-GET-1',
     text: '`get` returns at most `maxItems` items, by priority and then first come first served; each is PROCESSING, its attempt one more.',
   },
@@ -160,6 +184,10 @@ export const workerPromises: readonly ContractPromise[] = [
   {
     id: 'W-PROBE-1',
     text: '`probeSend` resolves only if a job could be sent now, and rejects as `sendJob` would; it starts nothing.',
+  },
+  {
+    id: 'W-CHECK-1',
+    text: '`checkItem` rejects `SLUICE_JOB_REJECTED` for an item that `sendJob` would reject so, and for no other, whatever trouble the worker is in; it starts nothing.',
   },
   {
     id: 'W-POLL-1',

@@ -7,6 +7,7 @@ import { endCases } from './queue-cases/end-cases.js'
 import { fencedClaimCases } from './queue-cases/fenced-claim-cases.js'
 import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
+import { compareCases } from './queue-cases/compare-cases.js'
 import { clockCases } from './queue-cases/clock-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
 import { linkCases } from './queue-cases/link-cases.js'
@@ -25,6 +26,8 @@ import { timeCases } from './queue-cases/time-cases.js'
 import { sweepCases } from './queue-cases/sweep-cases.js'
 import { troubleCases } from './queue-cases/trouble-cases.js'
 import { troubleStateCases } from './queue-cases/trouble-state-cases.js'
+import { updateCases } from './queue-cases/update-cases.js'
+import { updateCrashCases } from './queue-cases/update-crash-cases.js'
 import { versionCases } from './queue-cases/version-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
@@ -34,6 +37,9 @@ export const queueContract: readonly QueueCase[] = [
   ...putCases,
   ...lengthCases,
   ...batchCases,
+  ...compareCases,
+  ...updateCases,
+  ...updateCrashCases,
   ...getCases,
   ...claimCases,
   ...fencedClaimCases,

@@ -11,11 +11,13 @@ import { returnMutants } from './queue-mutants/return-mutants.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
 import { sweepMutants } from './queue-mutants/sweep-mutants.js'
 import { troubleMutants } from './queue-mutants/trouble-mutants.js'
+import { updateMutants } from './queue-mutants/update-mutants.js'
 import { versionMutants } from './queue-mutants/version-mutants.js'
 
 /** Queues that are broken on purpose: every case of the contract catches at least one of them. */
 export const queueMutants: readonly QueueMutant[] = [
   ...putMutants,
+  ...updateMutants,
   ...getMutants,
   ...fenceMutants,
   ...moveMutants,

@@ -21,6 +21,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     },
     put: (...args) => around(() => inner.put(...args), 'put', args),
     putMany: (...args) => around(() => inner.putMany(...args), 'putMany', args),
+    update: (...args) => around(() => inner.update(...args), 'update', args),
     get: (...args) => around(() => inner.get(...args), 'get', args),
     peek: (...args) => around(() => inner.peek(...args), 'peek', args),
     success: (...args) => around(() => inner.success(...args), 'success', args),

@@ -6,7 +6,7 @@ import { argoFailure } from './argo-errors.js'
 import { refusedDelete, ttlWarning } from './deletion-check.js'
 import { nameJob } from './job-name.js'
 import type { ParameterMaker, ParameterValue } from './job-parameters.js'
-import { createBody, submitBody } from './manifest.js'
+import { sentBody } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { mappingProblems } from './template-check.js'
 import { usesWith } from './template-family.js'
@@ -212,7 +212,7 @@ function checkRoom({ settings, parameters }: CheckParts, knowledge: TemplateKnow
   const names = [...(parameters.mapping ?? [])].map(([name, value]) => [name, value?.text ?? ''] as const)
   const job = nameJob(settings.name, { id: NOBODY, uid: NOBODY, attempt: 1 })
   const manifest = { job, parameters: new Map(names), overrides: settings, itemPriority: 0 }
-  const body = settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+  const body = sentBody(settings, manifest)
   const templateBytes = knowledge.kind === 'known' ? usesWith(knowledge.family, settings).bytes : 0
   const room = roomBytes({ templateBytes, body }, settings)
   if (room > 0) return room

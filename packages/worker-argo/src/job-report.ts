@@ -1,4 +1,4 @@
-import type { JobReport, JsonValue } from '@sluice/core'
+import { terminalText, type JobReport, type JsonValue } from '@sluice/core'
 import { restrictionHint } from './argo-advice.js'
 import { exitCodeOf, failedNode, onlyExitHandlerFailed } from './failed-node.js'
 import { failureClassOf } from './failure-class.js'
@@ -101,7 +101,7 @@ function reportFailed(
   // Some ends are none of the program's, whose code is 0 then.
   const exitCode = exitCodeOf(node) === 0 ? undefined : exitCodeOf(node)
   const outputs = outputsOf(workflow)
-  const message = textOf(workflow.status?.message)
+  const message = shownText(workflow.status?.message)
   const nodeMessage = ownWords(node)
   const toldTo = toldToEnd(workflow) !== undefined
   const note = onlyExitHandlerFailed(workflow)
@@ -149,8 +149,19 @@ function failureText({ phase, message, node, cancelled }: FailureWords): string 
 
 /** What a node says itself: nothing, where the workflow as a whole erred while it ran. */
 function ownWords(node: WorkflowNode | undefined): string | undefined {
-  const message = textOf(node?.message)
+  const message = shownText(node?.message)
   return message === 'Workflow operation error' ? undefined : message
+}
+
+/** How a container ended, as Argo says it in front of what Kubernetes kept of its output. */
+const CONTAINER_END = /^(?:[\w.-]{1,63}: ){0,2}[A-Z][A-Za-z]{2,40} \(exit code -?\d+\)(?:: )?/u
+
+/** What a program wrote, as a terminal would leave it: what a progress bar wrote over is no part of a reason. */
+function shownText(text: string | null | undefined): string | undefined {
+  if (!isText(text)) return undefined
+  const [end = ''] = CONTAINER_END.exec(text) ?? []
+  const shown = `${end}${terminalText(text.slice(end.length))}`
+  return textOf(shown.replace(/: $/u, ''))
 }
 
 /** `main` is Argo's name for the container that does the work, whatever the template is called. */
@@ -208,7 +219,8 @@ function nodeDetails({
   message,
   hostNodeName,
 }: WorkflowNode): Details {
-  const given = { name: displayName, template: templateName, type, phase, message, host: hostNodeName }
+  const shown = shownText(message)
+  const given = { name: displayName, template: templateName, type, phase, message: shown, host: hostNodeName }
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (isText(value) ? [[name, value] as const] : [])),
   )

@@ -1,4 +1,4 @@
-import { silentLogger } from '@sluice/core'
+import { failureGroupOf, silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
 import { answerWith, endings, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -222,6 +222,41 @@ describe('on a server', () => {
       exitCode: 7,
       details: { exitCode: 7, failedNode: { template: 'main', phase: 'Failed' }, phase: 'Failed' },
     })
+  })
+
+  test.each([
+    [
+      'a bar behind the error',
+      `ValueError: no such chromosome\n${Array.from({ length: 20 }, (_, at) => `\r ${at}%|####      | ${at}/300 [00:01<00:02, 99.5it/s]`).join('')}`,
+      'ValueError: no such chromosome\n 19%|####      | 19/300 [00:01<00:02, 99.5it/s]',
+    ],
+    [
+      'a bar that the error is written over',
+      '\r 10%|#  | 1/10\r 20%|## | 2/10\rValueError: x\n',
+      'ValueError: x',
+    ],
+    [
+      'a line that is erased, and colors',
+      'Loading 10%\u001B[2K\r\u001B[31mdisk full\u001B[0m\n',
+      'disk full',
+    ],
+    ['backspaces', 'Loading  10%\b\b\b20%\n', 'Loading  20%'],
+    ['nothing but what was erased', 'Loading\u001B[2K', undefined],
+  ])('of %s the reason has what a terminal would show', async (_, written, shown) => {
+    const { worker, name, server } = await running()
+    server.workflows.finish(name, {
+      phase: 'Failed',
+      exitCode: 1,
+      message: `Error (exit code 1): ${written}`,
+    })
+    const why = shown === undefined ? 'Error (exit code 1)' : `Error (exit code 1): ${shown}`
+    const report = await reported(worker)
+    expect(report).toMatchObject({ message: `main: ${why}`, details: { failedNode: { message: why } } })
+    expect(failureGroupOf({ id: 'a', reason: report?.message }).template).toMatch(
+      shown === undefined
+        ? /exit code 1\)$/
+        : /(?:ValueError: (?:no such chromosome|x)|disk full|Loading <n>%)$/,
+    )
   })
 
   test.each<[string, Ending, object]>([

@@ -26,7 +26,7 @@
  * stays quick. The global options --config, --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type { Queue, QueueUse, Worker, WorkerUse } from '@sluice/core'
+import type { Logger, Queue, QueueUse, StorageFinding, Worker, WorkerUse } from '@sluice/core'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from '../exit-codes.js'
@@ -67,8 +67,8 @@ export interface CommandContext {
    * @throws AbsentQueueError SLUICE_CONFIG_INVALID when there is no queue, and `make` wasn't given
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
-  /** Tries the storage of a queue that is not there yet, and makes none. Warnings go to stderr. */
-  checkStorage(): Promise<void>
+  /** Tries what a service does with the storage, as far as its package can; it makes no queue, and leaves nothing behind. */
+  checkStorage(logger: Logger): Promise<StorageFinding>
   /** The configured worker. Opened once; it is lent the logger. A command that changes nothing says that it only reads. */
   openWorker(use?: OpenWorkerOptions): Promise<Worker>
   /**

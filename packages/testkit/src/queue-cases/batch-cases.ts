@@ -19,9 +19,13 @@ export const batchCases: readonly QueueCase[] = [
       const known = ['in-WAITING', 'in-PROCESSING', 'in-SUCCESS', 'in-FAIL']
       const records = await Promise.all(known.map((id) => recordOf(queue, id)))
       const items = ['new-1', ...known, 'new-2', 'new-1'].map((id) => ({ id, body: 'of the batch' }))
-      const { added, duplicates } = await queue.putMany(items)
+      const { added, skipped } = await queue.putMany(items)
       same(added, 2, 'two of the seven are new')
-      sameMembers(duplicates, [...known, 'new-1'], 'duplicates are those that were there, and the repeat')
+      same(
+        idsOf(skipped),
+        [...known, 'new-1'],
+        'skipped are those that were there, and the repeat, in the order of the call',
+      )
       same(
         await contentOf(queue),
         { ...before, WAITING: ['in-WAITING', 'new-1', 'new-2'] },
@@ -35,7 +39,7 @@ export const batchCases: readonly QueueCase[] = [
     title: 'putMany keeps the order given, with priorities and delays of their own; none at all is fine',
     async run(harness) {
       const queue = await harness.open()
-      same(await queue.putMany([]), { added: 0, duplicates: [] }, 'putMany of nothing adds nothing')
+      same(await queue.putMany([]), { added: 0, skipped: [] }, 'putMany of nothing adds nothing')
       const items: readonly NewItem[] = [
         { id: 'a', body: 1 },
         { id: 'high', body: 2, priority: 5 },
@@ -44,7 +48,7 @@ export const batchCases: readonly QueueCase[] = [
         { id: 'low', body: 5, priority: -5 },
         { id: 'c', body: 6 },
       ]
-      same(await queue.putMany(items), { added: 6, duplicates: [] }, 'all six are new')
+      same(await queue.putMany(items), { added: 6, skipped: [] }, 'all six are new')
       const order = idsOf(await queue.get(10))
       if (queue.supports.orderPrecisionMs > 0) {
         sameMembers(order, ['a', 'b', 'c', 'high', 'low'], 'all that may be given out are')
@@ -80,10 +84,10 @@ export const batchCases: readonly QueueCase[] = [
       const queue = await harness.open()
       const items = Array.from({ length: MANY }, (_, index) => ({ id: `i${index}`, body: { index } }))
       const first = await queue.putMany(items.slice(0, MANY - 100))
-      same(first, { added: MANY - 100, duplicates: [] }, 'the first load is all new')
+      same(first, { added: MANY - 100, skipped: [] }, 'the first load is all new')
       const second = await queue.putMany(items)
       same(second.added, 100, 'the second load adds what the first had not')
-      sameMembers(second.duplicates, idsOf(items.slice(0, MANY - 100)), 'and reports all others')
+      sameMembers(idsOf(second.skipped), idsOf(items.slice(0, MANY - 100)), 'and reports all others')
       const listed = (await contentOf(queue)).WAITING
       same(listed, idsOf(items).toSorted(), 'each item is listed once')
     },
@@ -99,7 +103,7 @@ export const batchCases: readonly QueueCase[] = [
       const reports = await Promise.all(queues.map((queue, index) => queue.putMany(batches[index] ?? [])))
       const added = reports.reduce((sum, report) => sum + report.added, 0)
       same(added, 50, 'the three batches of 30 hold 50 ids, and add 50 items together')
-      const skipped = reports.reduce((sum, report) => sum + report.duplicates.length, 0)
+      const skipped = reports.reduce((sum, report) => sum + report.skipped.length, 0)
       same(skipped, 40, 'and skip the other 40')
       same(await harness.open().then((queue) => queue.size('WAITING')), 50, '50 items are WAITING')
     },
@@ -114,7 +118,8 @@ export const batchCases: readonly QueueCase[] = [
         { id: 'a', body: 1 },
         { id: 'a', body: 2 },
       ])
-      same(report, { added: 1, duplicates: ['a', 'a'] }, 'of three in one batch one is added')
+      const repeated = { id: 'a', reason: 'repeated' }
+      same(report, { added: 1, skipped: [repeated, repeated] }, 'of three in one batch one is added')
       same((await recordOf(queue, 'a')).body, 1, 'the first')
       await apart(queue, harness)
       same(jobsOf(await queue.get(5)), ['a@1'], 'it is given out once')
@@ -139,7 +144,7 @@ export const batchCases: readonly QueueCase[] = [
             same([found.stage, found.body], ['WAITING', body], `${id} is whole or not there`)
         }
         const again = await resolves(queue.putMany(items), 'the same batch can be loaded again')
-        same(again.added + again.duplicates.length, 5, 'each is either added now or was there')
+        same(again.added + again.skipped.length, 5, 'each is either added now or was there')
         const all = (await queue.get(10)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
         same(
           jobsOf(all),

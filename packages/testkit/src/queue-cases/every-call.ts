@@ -10,6 +10,8 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ...(sweep === undefined ? [] : [['sweep', () => sweep()] as const]),
     ['put', () => queue.put('z', 1)],
     ['putMany', () => queue.putMany([{ id: 'z', body: 1 }])],
+    ['putMany that compares', () => queue.putMany([{ id: 'z', body: 1 }], { compare: true })],
+    ['update', () => queue.update([{ id: 'w', body: 2 }])],
     ['get', () => queue.get(1)],
     ['get under a lease', () => queue.get(1, { lease })],
     ['peek', () => queue.peek(1)],

@@ -32,7 +32,7 @@ async function goThrough(harness: QueueHarness, ids: readonly string[]): Promise
   const queue = await harness.open()
   for (let start = 0; start < ids.length; start += BATCH) {
     const items = ids.slice(start, start + BATCH).map((id, index) => ({ id, body: start + index }))
-    same(await queue.putMany(items), { added: items.length, duplicates: [] }, 'putMany adds every id')
+    same(await queue.putMany(items), { added: items.length, skipped: [] }, 'putMany adds every id')
   }
   const given: string[] = []
   for (;;) {

@@ -22,7 +22,7 @@ async function putAll(...[link, healthy]: Parameters<OnLink>): Promise<void> {
   await link.call('put', { items: 1, bytes: LARGE_BYTES }, (queue) => queue.put(first.id, first.body))
   const bytes = rest.length * LARGE_BYTES
   const told = await link.call('putMany', { items: rest.length, bytes }, (queue) => queue.putMany(rest))
-  same(told, { added: rest.length, duplicates: [] }, 'all are added')
+  same(told, { added: rest.length, skipped: [] }, 'all are added')
   link.checkSentOnce('up', items.length * LARGE_BYTES, 0)
   same(await healthy.size('WAITING'), items.length, 'and are there')
   const last = rest.at(-1)?.id ?? ''

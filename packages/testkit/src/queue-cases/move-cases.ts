@@ -2,7 +2,7 @@ import type { JobFence, Queue, Stage } from '@sluice/core'
 import { at, check, refuses, rejects, same } from '../check.js'
 import { badIds, posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
-import { bring, getOne, oneInEach, recordOf } from '../queue-walk.js'
+import { bring, getOne, idsOf, oneInEach, recordOf } from '../queue-walk.js'
 
 type Verb = 'success' | 'fail' | 'release'
 
@@ -226,9 +226,14 @@ export const moveCases: readonly QueueCase[] = [
       await oneInEach(queue)
       const others = ['in-WAITING', 'in-PROCESSING', 'in-SUCCESS']
       const before = await Promise.all(others.map((id) => recordOf(queue, id)))
-      const report = await queue.requeue(['in-FAIL', ...others, 'unknown'])
+      const report = await queue.requeue(['in-FAIL', ...others, 'unknown', 'in-FAIL'])
       same(report.moved, 1, 'one was in FAIL')
-      same(report.skipped.toSorted(), [...others, 'unknown'].toSorted(), 'the others are reported')
+      const wrong = others.map((id) => ({ id, reason: 'wrong-stage' }))
+      const rest = [
+        { id: 'unknown', reason: 'not-found' },
+        { id: 'in-FAIL', reason: 'repeated' },
+      ]
+      same(report.skipped, [...wrong, ...rest], 'the others are reported, each with its reason')
       same(await Promise.all(others.map((id) => recordOf(queue, id))), before, 'and are as they were')
       const after = await recordOf(queue, 'in-FAIL')
       same([after.stage, after.attempt], ['WAITING', 1], 'the one waits, its attempt kept')
@@ -246,17 +251,23 @@ export const moveCases: readonly QueueCase[] = [
       const queue = await harness.open()
       await oneInEach(queue)
       const all = ['in-WAITING', 'in-PROCESSING', 'in-SUCCESS', 'in-FAIL']
-      const narrow = await queue.remove([...all, 'unknown'], { stages: ['SUCCESS'] })
+      const narrow = await queue.remove([...all, 'unknown', 'in-SUCCESS'], { stages: ['SUCCESS'] })
       same(narrow.removed, 1, 'of stages SUCCESS one is removed')
       same(
-        narrow.skipped.toSorted(),
-        ['in-FAIL', 'in-PROCESSING', 'in-WAITING', 'unknown'],
-        'the others are reported',
+        narrow.skipped,
+        [
+          { id: 'in-WAITING', reason: 'wrong-stage' },
+          { id: 'in-PROCESSING', reason: 'wrong-stage' },
+          { id: 'in-FAIL', reason: 'wrong-stage' },
+          { id: 'unknown', reason: 'not-found' },
+          { id: 'in-SUCCESS', reason: 'repeated' },
+        ],
+        'the others are reported, each with its reason',
       )
       same(await queue.lookup('in-SUCCESS'), undefined, 'it is gone')
       const wide = await queue.remove(all)
       same(wide.removed, 2, 'by default WAITING, SUCCESS and FAIL go')
-      same(wide.skipped.toSorted(), ['in-PROCESSING', 'in-SUCCESS'], 'PROCESSING stays: it has a job')
+      same(idsOf(wide.skipped), ['in-PROCESSING', 'in-SUCCESS'], 'PROCESSING stays: it has a job')
       same(await queue.sizes(), { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 }, 'one item is left')
       same(await queue.get(5), [], 'what was removed is not given out')
       same(await queue.remove([]), { removed: 0, skipped: [] }, 'remove of nothing removes nothing')

@@ -1,4 +1,4 @@
-import { judgeMove, type ErrorCode, type JsonValue, type Settlement, type Stage } from '@sluice/core'
+import { judgeMove, type JsonValue, type RefusedSettlement, type Settlement, type Stage } from '@sluice/core'
 
 interface ModelItem {
   readonly id: string
@@ -50,12 +50,19 @@ export class QueueModel {
     }
   }
 
-  settle({ id, attempt, stage, refund, keepPlace, retryState }: Settlement): ErrorCode | undefined {
+  settle({
+    id,
+    attempt,
+    stage,
+    refund,
+    keepPlace,
+    retryState,
+  }: Settlement): RefusedSettlement['reason'] | undefined {
     const item = this.#items.get(id)
-    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
+    if (item === undefined) return 'not-found'
     const verdict = judgeMove({ ...item, uid: id }, { to: stage, attempt })
-    if (verdict === 'conflict') return 'SLUICE_STAGE_CONFLICT'
     if (verdict === 'repeat') return undefined
+    if (verdict !== 'move') return verdict
     item.stage = stage
     item.lastOutcome = stage
     if (stage === 'WAITING') setRetryState(item, retryState)
@@ -70,6 +77,19 @@ export class QueueModel {
     Object.assign(item, { stage: 'WAITING', refunds: item.attempt, turn: this.#turn++ })
     setRetryState(item, undefined)
     return true
+  }
+
+  /** Another priority keeps the turn, `now` gives a new one. */
+  update(
+    id: string,
+    { priority, now }: { priority?: number; now: boolean },
+  ): 'updated' | 'not-found' | 'wrong-stage' {
+    const item = this.#items.get(id)
+    if (item === undefined) return 'not-found'
+    if (item.stage !== 'WAITING') return 'wrong-stage'
+    if (priority !== undefined) item.priority = priority
+    if (now) item.turn = this.#turn++
+    return 'updated'
   }
 
   remove(id: string): boolean {

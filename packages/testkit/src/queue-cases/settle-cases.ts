@@ -28,14 +28,9 @@ export const settleCases: readonly QueueCase[] = [
       ])
       same(report.settled, 3, 'three of seven are done')
       same(
-        report.refused.map(({ id, attempt, code }) => `${id}@${attempt} ${code}`).toSorted(),
-        [
-          'done@1 SLUICE_STAGE_CONFLICT',
-          'old@2 SLUICE_STAGE_CONFLICT',
-          'unknown@1 SLUICE_ITEM_NOT_FOUND',
-          'waiting@0 SLUICE_STAGE_CONFLICT',
-        ],
-        'the other four are refused, each with its code',
+        report.refused.map(({ id, attempt, reason }) => `${id}@${attempt} ${reason}`).toSorted(),
+        ['done@1 wrong-stage', 'old@2 not-current', 'unknown@1 not-found', 'waiting@0 wrong-stage'],
+        'the other four are refused, each with its reason',
       )
       same(
         await contentOf(queue),
@@ -63,8 +58,8 @@ export const settleCases: readonly QueueCase[] = [
       ])
       same(report.settled, 4, 'a, b, the repeat of b, and c are settled')
       same(
-        report.refused.map(({ id, attempt, code }) => `${id}@${attempt} ${code}`).toSorted(),
-        ['a@1 SLUICE_STAGE_CONFLICT', 'c@9 SLUICE_STAGE_CONFLICT'],
+        report.refused.map(({ id, attempt, reason }) => `${id}@${attempt} ${reason}`).toSorted(),
+        ['a@1 wrong-stage', 'c@9 not-current'],
         'the late fail of a and the stranger’s of c are refused',
       )
       same(
@@ -230,13 +225,21 @@ export const settleCases: readonly QueueCase[] = [
       ])
       same(report.settled, 0, 'nothing is settled')
       sameMembers(
-        report.refused.map((one) => one.code),
-        ['SLUICE_ITEM_NOT_FOUND', 'SLUICE_ITEM_NOT_FOUND'],
-        'with the code',
+        report.refused.map((one) => one.reason),
+        ['not-found', 'not-found'],
+        'with the reason',
       )
       sameMembers(idsOf(report.refused), ['gone', 'never'], 'both are reported')
-      same(await queue.requeue(['never']), { moved: 0, skipped: ['never'] }, 'requeue skips it')
-      same(await queue.remove(['gone']), { removed: 0, skipped: ['gone'] }, 'remove skips it')
+      same(
+        await queue.requeue(['never']),
+        { moved: 0, skipped: [{ id: 'never', reason: 'not-found' }] },
+        'requeue skips it',
+      )
+      same(
+        await queue.remove(['gone']),
+        { removed: 0, skipped: [{ id: 'gone', reason: 'not-found' }] },
+        'remove skips it',
+      )
     },
   },
 ]

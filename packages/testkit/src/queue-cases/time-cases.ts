@@ -143,12 +143,16 @@ export const timeCases: readonly QueueCase[] = [
       await two.success('a', { result: 2 })
       const same1 = await recordOf(one, 'a')
       same([same1.stage, same1.body], ['WAITING', 'of one'], 'a move in one moves nothing in the other')
-      same(await two.remove(['a', 'only']), { removed: 1, skipped: ['only'] }, 'nor does remove take from it')
+      same(
+        await two.remove(['a', 'only']),
+        { removed: 1, skipped: [{ id: 'only', reason: 'not-found' }] },
+        'nor does remove take from it',
+      )
       same(await one.sizes(), { WAITING: 2, PROCESSING: 0, SUCCESS: 0, FAIL: 0 }, 'sizes count one’s own')
       same(await recordsOf(two, 'WAITING'), [], 'list lists one’s own')
       await two.put('b', 1)
       const report = await one.settle([{ id: 'b', attempt: 0, stage: 'SUCCESS' }])
-      same(report.refused[0]?.code, 'SLUICE_ITEM_NOT_FOUND', 'settle does not find the other’s item')
+      same(report.refused[0]?.reason, 'not-found', 'settle does not find the other’s item')
       const again = await harness.open('one')
       sameMembers(idsOf(await again.get(5)), ['a', 'only'], 'the same name opened again shows the same items')
     },

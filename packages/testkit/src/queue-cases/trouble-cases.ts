@@ -1,4 +1,4 @@
-import type { NewItem, Queue, QueueItem, Settlement, Stage } from '@sluice/core'
+import type { NewItem, PutReport, Queue, QueueItem, Settlement, Stage } from '@sluice/core'
 import { check, rejects, resolves, same, sameMembers } from '../check.js'
 import type { QueueCase, StorageTrouble } from '../queue-harness.js'
 import { bringAll, idsOf, recordOf, taken } from '../queue-walk.js'
@@ -39,7 +39,7 @@ export const troubleCases: readonly QueueCase[] = [
       const there = await thereOf(healthy, key)
       const again = await resolves(healthy.putMany(itemsOf(key)), 'the same putMany can be repeated')
       same(again.added, 2 - there.length, 'it adds what was not there')
-      sameMembers(again.duplicates, there, 'and reports what was')
+      sameMembers(idsOf(again.skipped), there, 'and reports what was')
       same(await thereOf(healthy, key), pairOf(key), 'then both are there')
     },
     finish: (healthy, keys) =>
@@ -215,14 +215,10 @@ async function finishClaimed(healthy: Queue, id: string): Promise<void> {
   else await resolves(healthy.success(id, { attempt }), `${id} can be finished`)
 }
 
-async function checkPutMany(
-  healthy: Queue,
-  key: string,
-  end: CallEnd<{ added: number; duplicates: readonly string[] }>,
-): Promise<void> {
+async function checkPutMany(healthy: Queue, key: string, end: CallEnd<PutReport>): Promise<void> {
   const there = await thereOf(healthy, key)
   if ('value' in end) {
-    same([end.value, there.length], [{ added: 2, duplicates: [] }, 2], 'both are added')
+    same([end.value, there.length], [{ added: 2, skipped: [] }, 2], 'both are added')
     return
   }
   const { stored } = end.error

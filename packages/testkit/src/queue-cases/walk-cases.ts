@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import type { Queue, Settlement } from '@sluice/core'
 import { same } from '../check.js'
 import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import { contentOf, jobsOf, recordOf } from '../queue-walk.js'
+import { contentOf, idsOf, jobsOf, recordOf } from '../queue-walk.js'
 import { pick, seededRandom } from '../random.js'
 import { QueueModel } from './queue-model.js'
 
@@ -52,7 +52,7 @@ async function walk(harness: QueueHarness, seed: number): Promise<void> {
   same(await queues[1].documents(), model.documents(), `seed ${seed}: at the end there are these documents`)
 }
 
-const CALLS = [put, put, get, get, settle, settle, settle, requeue, remove, write, discard] as const
+const CALLS = [put, put, update, get, get, settle, settle, settle, requeue, remove, write, discard] as const
 
 async function take(walk: Walk): Promise<void> {
   await pick(CALLS, walk.random())(walk)
@@ -64,13 +64,21 @@ async function put({ queue, model, random }: Walk): Promise<void> {
     body: 1,
     priority: Math.floor(random() * 3),
   }))
-  const { added, duplicates } = await queue.putMany(items)
+  const { added, skipped } = await queue.putMany(items)
   const expected = items.filter((item) => !model.put(item.id, item.priority)).map((item) => item.id)
-  same(
-    [added, duplicates.toSorted()],
-    [items.length - expected.length, expected.toSorted()],
-    'putMany adds what is new',
-  )
+  same([added, idsOf(skipped)], [items.length - expected.length, expected], 'putMany adds what is new')
+}
+
+async function update({ queue, model, random }: Walk): Promise<void> {
+  const id = someId(random)
+  const change = { now: random() < 0.5, ...(random() < 0.5 ? { priority: Math.floor(random() * 3) } : {}) }
+  const { now, ...given } = change
+  const { updated, skipped } = await queue.update([
+    { id, body: 2, ...given, ...(now ? { notBeforeAt: 0 } : {}) },
+  ])
+  const expected = model.update(id, change)
+  const told = skipped[0]?.reason ?? 'updated'
+  same([told, updated], [expected, expected === 'updated' ? 1 : 0], `update(${id}) changes it if it waits`)
 }
 
 async function get({ queue, model, random }: Walk): Promise<void> {
@@ -91,10 +99,10 @@ async function settle({ queue, model, random }: Walk): Promise<void> {
   })
   const report = await queue.settle(outcomes)
   const expected = outcomes.flatMap((outcome) => {
-    const code = model.settle(outcome)
-    return code === undefined ? [] : [`${outcome.id}@${outcome.attempt} ${code}`]
+    const reason = model.settle(outcome)
+    return reason === undefined ? [] : [`${outcome.id}@${outcome.attempt} ${reason}`]
   })
-  const refused = report.refused.map(({ id, attempt, code }) => `${id}@${attempt} ${code}`)
+  const refused = report.refused.map(({ id, attempt, reason }) => `${id}@${attempt} ${reason}`)
   same(
     [report.settled, refused.toSorted()],
     [outcomes.length - expected.length, expected.toSorted()],

@@ -70,7 +70,7 @@ export const putMutants: readonly QueueMutant[] = [
     breaks: ['Q-PUT-1/d', 'Q-PUT-1/e', 'Q-PUT-1/f', 'Q-PUT-1/g', 'Q-PUT-3/b'],
     change: () => (inner) => ({
       put: (...args) => unchecked(inner.put(...args), undefined),
-      putMany: (items) => unchecked(inner.putMany(items), { added: 0, duplicates: [] }),
+      putMany: (items) => unchecked(inner.putMany(items), { added: 0, skipped: [] }),
     }),
   }),
   brokenQueue({
@@ -125,11 +125,11 @@ export const putMutants: readonly QueueMutant[] = [
     }),
   }),
   brokenQueue({
-    id: 'duplicates-unreported',
+    id: 'skipped-unreported',
     title: 'putMany does not say what it skipped',
     breaks: ['Q-PUT-3', 'Q-PUT-3/c', 'Q-PUT-3/d', 'Q-PUT-3/e'],
     change: () => (inner) => ({
-      putMany: async (items) => ({ ...(await inner.putMany(items)), duplicates: [] }),
+      putMany: async (items) => ({ ...(await inner.putMany(items)), skipped: [] }),
     }),
   }),
   brokenQueue({
@@ -171,9 +171,10 @@ export const putMutants: readonly QueueMutant[] = [
     change: () => (inner) => ({
       putMany: async (items) => {
         const last = [...new Map(items.map((item) => [item.id, item])).values()]
-        const { added, duplicates } = await inner.putMany(last)
-        const counts = Array.from({ length: items.length - last.length }, () => items[0]?.id ?? '')
-        return { added, duplicates: [...duplicates, ...counts] }
+        const { added, skipped } = await inner.putMany(last)
+        const id = items[0]?.id ?? ''
+        const repeats = items.slice(last.length).map(() => ({ id, reason: 'repeated' as const }))
+        return { added, skipped: [...skipped, ...repeats] }
       },
     }),
   }),

@@ -7,7 +7,11 @@ import { rewritten, troubledOf, type QueueMutant } from './queue-mutant.js'
 const MOVES = ['success', 'fail', 'release', 'settle', 'requeue', 'remove']
 const OF_MOVES = ['h', 'i', 'j', 'k', 'l', 'm', 'n'].map((letter) => `Q-END-1/${letter}`)
 const OF_WRITES = ['u', 'v', 'w', 'x', 'y'].map((letter) => `Q-END-1/${letter}`)
-const OF_ALL = ['Q-END-1', ...Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `Q-END-1/${letter}`)]
+const OF_ALL = [
+  'Q-END-1',
+  ...Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `Q-END-1/${letter}`),
+  'Q-UPDATE-4/a',
+]
 
 /** Queues that end a call wrongly when an operation of the storage went wrong. */
 export const troubleMutants: readonly QueueMutant[] = [
