@@ -4,6 +4,7 @@ import { exitCodeOf, failedNode, onlyExitHandlerFailed } from './failed-node.js'
 import { failureClassOf } from './failure-class.js'
 import { holdUpOf, type HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
+import { withoutOwnName } from './own-name.js'
 import {
   endedPhase,
   hasProgress,
@@ -112,7 +113,10 @@ function reportFailed(
     stage: 'FAIL',
     failureClass: failureClassOf({ phase, message, nodeMessage, exitCode, toldToEnd: toldTo }),
     ...(exitCode === undefined ? {} : { exitCode }),
-    message: failureText({ phase, message, node, cancelled: context.cancelled }),
+    message: withoutOwnName(
+      failureText({ phase, message, node, cancelled: context.cancelled }),
+      workflow.metadata.name,
+    ),
     details: {
       ...common(workflow, context, note),
       ...ofTheEnd(workflow),
