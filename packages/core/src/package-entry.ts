@@ -1,6 +1,7 @@
 import type { Logger } from './logger.js'
 import type { OptionsSchema } from './options.js'
 import type { Queue } from './queue.js'
+import type { Secrets } from './secrets/secrets.js'
 import type { DropOutcome, DropQueueUse, ListQueuesUse, StoredQueue } from './stored-queues.js'
 import type { Worker } from './worker.js'
 
@@ -15,6 +16,16 @@ export interface PackageContext {
    * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
    */
   readonly baseDirOf?: (option: readonly string[]) => string
+  /**
+   * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file; what its options hold is known already, by
+   * the marks of its schema. Texts are redacted by whoever opened the package too.
+   */
+  readonly secrets?: Secrets
+  /**
+   * Whether secrets of the configuration came from this environment variable: programs that a package starts must not inherit it. Asked when a program is
+   * started.
+   */
+  readonly isSecretVariable?: (name: string) => boolean
 }
 
 /**
