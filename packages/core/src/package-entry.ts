@@ -86,7 +86,13 @@ export interface QueuePackage {
    * Rejects as `openQueue` does.
    */
   readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }
 
 /** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
@@ -115,5 +121,11 @@ export interface WorkerPackage {
     need: RoomNeed,
     context?: PackageContext,
   ) => Promise<string | undefined>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }
