@@ -28,7 +28,7 @@ import {
 type Lent = Pick<PackageContext, 'logger'>
 /** How a queue is opened, and for what use. */
 export type OpenQueueOptions = OpenOptions &
-  Omit<QueueUse, 'baseDir' | 'baseDirOf' | 'secrets' | 'isSecretVariable'>
+  Omit<QueueUse, 'baseDir' | 'baseDirOf' | 'placeOf' | 'secrets' | 'isSecretVariable'>
 
 /**
  * Loads the package of a queue and opens it. Nothing else is loaded.
@@ -64,9 +64,10 @@ function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {
 
 /** The service can't know which options of a package are paths: the package is told what they are relative to. */
 function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent): PackageContext {
-  const { secrets } = options
+  const { secrets, placeOf } = options
   return {
     baseDir: mainBaseDir(options),
+    ...(placeOf === undefined ? {} : { placeOf: (option) => placeOf([kind, ...option]) }),
     baseDirOf: (option) => baseDirFor(options, [kind, ...option]),
     ...(logger === undefined
       ? {}

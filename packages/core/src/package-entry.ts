@@ -16,6 +16,8 @@ export interface PackageContext {
    * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
    */
   readonly baseDirOf?: (option: readonly string[]) => string
+  /** Where an option comes from, for messages: `sluice.config.yaml:3`, `SLUICE_WORKER_TOKEN`, `--set worker.token`. */
+  readonly placeOf?: (option: readonly string[]) => string | undefined
   /**
    * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file; what its options hold is known already, by
    * the marks of its schema. Texts are redacted by whoever opened the package too.

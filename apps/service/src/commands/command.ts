@@ -45,7 +45,7 @@ export type Program = Command<[], GlobalOptions>
 /** What a command has in mind for the queue. It is taken to be brief, unless it says otherwise. */
 export interface OpenQueueOptions extends Omit<
   QueueUse,
-  'baseDir' | 'baseDirOf' | 'secrets' | 'isSecretVariable'
+  'baseDir' | 'baseDirOf' | 'placeOf' | 'secrets' | 'isSecretVariable'
 > {
   /** This command may be the first one that a queue sees. Otherwise nothing is made where there is no queue. */
   readonly make?: boolean

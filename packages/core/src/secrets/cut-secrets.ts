@@ -1,7 +1,7 @@
 /** A part of a secret that is shorter is left: it would match by chance. */
 const MIN_PART_CHARS = 8
-/** Where a text was cut. */
-const CUTS = /(…|\.{3})/u
+/** Where a text may have been cut: what a program said is often quoted behind a colon, its beginning left out. */
+const CUTS = /(…|\.{3}|: |\n)/u
 
 /** Leaves secrets out of texts. */
 export interface SecretText {

@@ -37,6 +37,7 @@ describe('a secret in a text', () => {
     ['cut at its end', (value) => `the answer was ${value.slice(0, -3)}`],
     ['cut with an ellipsis', (value) => `the answer was ${value.slice(0, 12)}… and more`],
     ['cut at its beginning', (value) => `${value.slice(4)} was refused`],
+    ['cut at its beginning, and quoted', (value) => `exit code 1: ${value.slice(2)} was refused`],
   ]
   it.each(forms)('is left out: %s', (_, encode) => {
     const text = encode(SECRET)
