@@ -137,6 +137,9 @@ export type {
   WorkerPackage,
   WorkerUse,
 } from './package-entry.js'
+export { SECRET_MARK, SecretRegistry } from './secrets/secrets.js'
+export type { Secrets } from './secrets/secrets.js'
+export { redactError, redactJson } from './secrets/redact-value.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'

@@ -27,6 +27,9 @@ export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
 export { SqlQueue } from './sql-queue.js'
 
+/** What the driver reads by itself where the url has no password. */
+export const credentialVariables = ['PGPASSWORD'] as const
+
 /**
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
  *

@@ -106,6 +106,7 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
     log: output.json && log.format === 'auto' ? ({ ...log, format: 'json' } as const) : log,
     stream: output.stderr,
     colors: output.errorColors.isColorSupported,
+    secrets: context.secrets,
   }
   const logger = makeLogger(options)
   await serve(context, { loaded, logger, flags })
