@@ -85,18 +85,18 @@ export class ItemPuts {
     if (rows.length === 0) return new Map()
     const { gate, moves, queue, timeoutMs } = this.#parts
     const assertInTime = batchTimer(queue, 'put items', timeoutMs)
-    const notAdded = new Map(await gate.run('put items', run))
+    let notAdded = await gate.run('put items', run)
     for (let look = 1; ; look++) {
       // They came there between the two: by another put, so that they are there by now, or gone again.
-      const unseen = rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
+      const unseen = compare
+        ? rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
+        : []
       if (unseen.length === 0) return notAdded
       if (look === MAX_LOOKS) throw tooBusy(queue, 'put items', unseen.length)
       assertInTime()
       const again = await gate.run('put items', moves.put(unseen, compare))
-      for (const { id } of unseen) {
-        if (again.has(id)) notAdded.set(id, again.get(id))
-        else notAdded.delete(id)
-      }
+      const seen = [...notAdded].filter(([, reason]) => reason !== undefined)
+      notAdded = new Map([...seen, ...again])
     }
   }
 }
