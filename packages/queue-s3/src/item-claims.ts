@@ -38,8 +38,7 @@ export class ItemClaims {
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
   async get(maxItems: number): Promise<QueueItem[]> {
-    let scan = new WaitingScan(this.#ground)
-    let isMoved = false
+    const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
     let budget = new ByteBudget()
     let leftOut: readonly Candidate[] = []
@@ -47,20 +46,13 @@ export class ItemClaims {
     while (items.length < maxItems) {
       const found =
         leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
-      if (found.length === 0 && !(isMoved && items.length === 0)) break
-      if (found.length === 0) {
-        // An update has moved what was found to before what was listed: an empty claim would say that there is none.
-        scan = new WaitingScan(this.#ground)
-        isMoved = false
-        continue
-      }
+      if (found.length === 0 && items.length === 0 && scan.restart()) continue
+      if (found.length === 0) break
       const { results, candidates, leftOut: rest } = await this.#claimAll(found, budget)
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
-      isMoved ||= results.some(
-        (result) => 'value' in result && result.value.is === 'lost' && result.value.isMoved,
-      )
+      if (results.some(isMoved)) scan.noteMove()
       const contended = isContended(results, this.#ground)
       const failure = failureIn(results) ?? (await rounds.after(given.length, contended))
       if (rounds.hasPaused) scan.refresh()
@@ -191,6 +183,10 @@ interface ClaimedSome {
   readonly candidates: readonly Candidate[]
   /** The last ones, whose turn has not come for the size of those before. */
   readonly leftOut: readonly Candidate[]
+}
+
+function isMoved(result: RunResult<ClaimResult>): boolean {
+  return 'value' in result && result.value.is === 'lost' && result.value.isMoved === true
 }
 
 function isLeftOut(end: RunResult<unknown> | undefined): boolean {

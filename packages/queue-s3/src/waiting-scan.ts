@@ -28,18 +28,25 @@ interface Lane {
  */
 export class WaitingScan {
   readonly #ground: Ground
-  readonly #lanes: Lane[]
+  #lanes: readonly Lane[]
+  #isMoved = false
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#lanes = ground.lanes.map((lane) => ({
-      lane,
-      after: '',
-      pages: 0,
-      done: false,
-      ready: [],
-      taken: '',
-    }))
+    this.#lanes = ground.lanes.map(laneAtStart)
+  }
+
+  /** An update has moved an item that was listed, perhaps to before what was listed. */
+  noteMove(): void {
+    this.#isMoved = true
+  }
+
+  /** Begins again at the first name if an item was moved since it began: to find none at the end would not say that there is none. */
+  restart(): boolean {
+    if (!this.#isMoved) return false
+    this.#isMoved = false
+    this.#lanes = this.#ground.lanes.map(laneAtStart)
+    return true
   }
 
   /** The next names, at most `count`; fewer only at the end. */
@@ -105,4 +112,8 @@ export class WaitingScan {
       else if (availableAt > now + SKEW_MS) lane.after = afterPriority(found.stint)
     }
   }
+}
+
+function laneAtStart(lane: string): Lane {
+  return { lane, after: '', pages: 0, done: false, ready: [], taken: '' }
 }

@@ -225,25 +225,25 @@ describe('an update whose process dies', () => {
   )
 })
 
-describe('an update under way', () => {
-  /** Stops a process before the first request that the test is about, until it is let go. */
-  async function stoppedBefore(on: World, isMeant: (operation: string, key: string) => boolean) {
-    const endpoint = await on.server.addEndpoint()
-    const queue = await open(on, endpoint)
-    const reached = Promise.withResolvers<void>()
-    const go = Promise.withResolvers<void>()
-    endpoint.onRequest = ({ operation, key }) => {
-      if (!isMeant(operation, key)) return undefined
-      endpoint.onRequest = undefined
-      reached.resolve()
-      return { do: 'hold', until: go.promise }
-    }
-    return { queue, reached: reached.promise, go: () => go.resolve() }
+/** Stops a process before the first request that the test is about, until it is let go. */
+async function stoppedBefore(on: World, isMeant: (operation: string, key: string) => boolean) {
+  const endpoint = await on.server.addEndpoint()
+  const queue = await open(on, endpoint)
+  const reached = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  endpoint.onRequest = ({ operation, key }) => {
+    if (!isMeant(operation, key)) return undefined
+    endpoint.onRequest = undefined
+    reached.resolve()
+    return { do: 'hold', until: go.promise }
   }
+  return { queue, reached: reached.promise, go: () => go.resolve() }
+}
 
-  const isMaking = (folder: string) => (operation: string, key: string) =>
-    operation === 'PutObject' && key.includes(`/${folder}/`)
+const isMaking = (folder: string) => (operation: string, key: string) =>
+  operation === 'PutObject' && key.includes(`/${folder}/`)
 
+describe('an update under way', () => {
   test.each(['WAITING', 'SUCCESS'])(
     'is finished by a claim when it stops before it makes %s, and says so when it goes on',
     async (folder) => {
@@ -339,7 +339,7 @@ describe('an update under way', () => {
     await on.queue.update([{ id: 'a', notBeforeAt: (await on.queue.now()) + 60_000 }])
     slow.go()
     expect(await getting).toEqual([])
-    on.clock.advance(62_000)
+    await on.clock.advance(62_000)
     expect((await on.queue.get(1)).map(({ id, attempt }) => [id, attempt])).toEqual([['a', 1]])
   })
 })
