@@ -5,7 +5,8 @@ import { ClaimRounds, isContended } from './claim-rounds.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { claimedItemOf, waitingItemOf } from './item-state.js'
-import { afterUpdate, claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { finishUpdate } from './protocol/finish-update.js'
 import { isUpdate } from './protocol/update-decision.js'
 import type { RunResult } from './protocol-run.js'
 import { recentMap } from './recent-map.js'
@@ -76,6 +77,13 @@ export class ItemClaims {
   /** What `get` would give now, not all of what is large. */
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
+    for (;;) {
+      const items = await this.#peekIn(scan, maxItems)
+      if (!scan.restart()) return items
+    }
+  }
+
+  async #peekIn(scan: WaitingScan, maxItems: number): Promise<QueueItem[]> {
     const budget = new ByteBudget()
     const items: QueueItem[] = []
     const rounds = new ClaimRounds(this.#ground)
@@ -89,7 +97,8 @@ export class ItemClaims {
       for (const [index, result] of results.entries()) {
         if ('error' in result) throw result.error
         if (result.value === LEFT_OUT) return items
-        if (result.value === 'over') this.#noteOver(found[index])
+        if (result.value === 'updated') scan.noteMove()
+        else if (result.value === 'over') this.#noteOver(found[index])
         else if (result.value !== undefined) items.push(result.value)
       }
       const failure = await rounds.after(items.length - before)
@@ -206,16 +215,18 @@ function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protoco
   return yield* confirmClaim(layout, result.value)
 }
 
-/** `over`: somebody has claimed it. */
-function* peekStint(ground: Ground, { name, stint }: Candidate): Protocol<QueueItem | 'over' | undefined> {
-  const { layout, strays } = ground
+/** `over`: somebody has claimed it. `updated`: an update was under way, and is finished; it waits under another name. */
+function* peekStint(
+  { layout, strays }: Ground,
+  { name, stint }: Candidate,
+): Protocol<QueueItem | 'over' | 'updated' | undefined> {
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
   const claim = yield* look(layout.at('PROCESSING', name))
   if (claim !== undefined && isUpdate(claim)) {
-    const next = yield* afterUpdate(layout, { name, stint }, claim)
-    return next && (yield* peekStint(ground, next))
+    yield* finishUpdate(layout, name, claim)
+    return 'updated'
   }
   if (claim !== undefined) return 'over'
   if (yield* look(layout.at('SUCCESS', name))) return 'over'

@@ -6,6 +6,9 @@ import { afterPriority, orderOf, type Stint } from './stint-name.js'
 /** How far the clocks' readings of two processes may differ: an item available at once may seem to lie so far ahead. */
 const SKEW_MS = 3_000
 
+/** How often one call begins again, should one update come after the other. */
+const MAX_RESTARTS = 4
+
 export interface Candidate {
   readonly name: string
   readonly stint: Stint
@@ -30,6 +33,7 @@ export class WaitingScan {
   readonly #ground: Ground
   #lanes: readonly Lane[]
   #isMoved = false
+  #restarts = 0
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -43,8 +47,9 @@ export class WaitingScan {
 
   /** Begins again at the first name if an item was moved since it began: to find none at the end would not say that there is none. */
   restart(): boolean {
-    if (!this.#isMoved) return false
+    if (!this.#isMoved || this.#restarts === MAX_RESTARTS) return false
     this.#isMoved = false
+    this.#restarts += 1
     this.#lanes = this.#ground.lanes.map(laneAtStart)
     return true
   }
