@@ -25,28 +25,29 @@ type TrialSettings = Pick<ArgoWorkerSettings, 'namespace' | 'cancel'>
  */
 export async function tryDelete(api: ArgoApi, settings: TrialSettings): Promise<EndTrial> {
   const path = `workflows/${settings.namespace}`
-  const name = await makeNothing(api, settings, '0')
+  const name = await makeNothing(api, settings, 120)
   // A policy or a quota may have none of it: then the first deletion tells.
   if (name === undefined) return {}
   const verdict = judgeAction(await api.delete(`${path}/${name}`))
   if (verdict.kind === 'denied') return { refused: `${verdict.why}; the rule is ${DELETE_RULE}` }
-  // It is not to end before it is told to.
-  const other = await makeNothing(api, settings, '60')
+  // This one will be deleted: it is not to end before it is told to.
+  const other = await makeNothing(api, settings, 3_600)
   if (other === undefined) return {}
   const warning = await endWarningOf(api, settings, other)
   await api.delete(`${path}/${other}`)
   return { warning }
 }
 
+/** @param seconds from its start to its end: were it gone by the time that it is needed, it would tell nothing */
 async function makeNothing(
   api: ArgoApi,
   { namespace }: TrialSettings,
-  duration: string,
+  seconds: number,
 ): Promise<string | undefined> {
   const name = `sluice-check-${randomBytes(8).toString('hex')}`
   const spec = {
     entrypoint: 'nothing',
-    templates: [{ name: 'nothing', suspend: { duration } }],
+    templates: [{ name: 'nothing', suspend: { duration: String(seconds) } }],
     ttlStrategy: { secondsAfterCompletion: 0 },
   }
   const workflow = { metadata: { name, namespace }, spec }

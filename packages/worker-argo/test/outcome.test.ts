@@ -259,6 +259,47 @@ describe('on a server', () => {
     )
   })
 
+  describe('where a progress bar takes all that Kubernetes keeps of a log', () => {
+    const bar = Array.from(
+      { length: 300 },
+      (_, at) => `\r ${at}/300 |####      | [00:01<00:02, 99.5it/s, ü]`,
+    ).join('')
+    const kept = Buffer.from(bar).subarray(-2_048).toString('utf8')
+    const ending = { phase: 'Failed', exitCode: 1, message: `Error (exit code 1): ${kept}` } as const
+    const last = ' 299/300 |####      | [00:01<00:02, 99.5it/s, ü]'
+
+    test('the reason has the line before it, from the log', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.writeLog(
+        name,
+        `${'x'.repeat(3_000)}\nReading chr.fa\nValueError: no such chromosome\n${bar}\n`,
+      )
+      server.workflows.finish(name, ending)
+      const report = await reported(worker)
+      expect(report?.message).toBe(
+        `main: Error (exit code 1): Reading chr.fa\nValueError: no such chromosome\n${last}`,
+      )
+      expect(failureGroupOf({ id: 'a', reason: report?.message }).template).toMatch(
+        /ValueError: no such chromosome$/,
+      )
+    })
+
+    test('and what was kept, where the log is gone, or may not be read', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.writeLog(name, `ValueError: x\n${bar}\n`)
+      server.access.denied.add('list pods')
+      server.workflows.finish(name, ending)
+      expect((await reported(worker))?.message).toMatch(/^main: Error \(exit code 1\): .*299\/300 [^\n]*$/u)
+    })
+
+    test('no log is read for a failure that says why', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name, { ...ending, message: `Error (exit code 1): ${'x'.repeat(3_000)}` })
+      await reported(worker)
+      expect(server.main.requests.filter(({ operation }) => /log/iu.test(operation))).toEqual([])
+    })
+  })
+
   test.each<[string, Ending, object]>([
     [
       'no memory',
