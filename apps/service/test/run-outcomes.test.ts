@@ -105,6 +105,14 @@ async function attempts(): Promise<Record<string, number | undefined>> {
   )
 }
 
+/** As the item says: its name, and the exit code of its program. */
+const outcome: OutcomeRule = (_, { parameters }) => {
+  const [item = '', code = ''] = (parameters['item'] ?? '').split(' ')
+  if (item === 'gone') return { afterMs: 5, phase: 'Error', message: 'pod deleted' }
+  if (item === 'error') return { afterMs: 5, phase: 'Error', message: 'output file missing', exitCode: 0 }
+  return code === '0' ? { afterMs: 5 } : { afterMs: 5, phase: 'Failed', exitCode: Number(code) }
+}
+
 describe('retry rules by class and exit code', () => {
   test('with local commands', async () => {
     await configure(processes(), { retry: RETRY })
@@ -116,13 +124,6 @@ describe('retry rules by class and exit code', () => {
 
   describe('on Argo', () => {
     let server: ArgoServer
-
-    const outcome: OutcomeRule = (_, { parameters }) => {
-      const [item = '', code = ''] = (parameters['item'] ?? '').split(' ')
-      if (item === 'gone') return { afterMs: 5, phase: 'Error', message: 'pod deleted' }
-      if (item === 'error') return { afterMs: 5, phase: 'Error', message: 'output file missing', exitCode: 0 }
-      return code === '0' ? { afterMs: 5 } : { afterMs: 5, phase: 'Failed', exitCode: Number(code) }
-    }
 
     beforeEach(async () => {
       server = await startArgoServer({ controller: { reconcileDelayMs: 5, outcome } })

@@ -77,11 +77,11 @@ function findColumn(name: string): ReportColumn {
   }
 }
 
-/** A key in quotes with an escape that there is not is no name of a column either. */
 function pathIn(name: string, from: number): ReturnType<typeof readBodyPath> {
   try {
     return readBodyPath(name, from)
   } catch {
+    // A key in quotes with an escape that there is not: no name of a column either, and refused as such.
     return { keys: [], end: from }
   }
 }

@@ -19,10 +19,10 @@ afterAll(() => rm(dir, { recursive: true }))
 
 /** What readers of CSV stumble over. */
 const ODD = [
-  ...['#1', '# a', '#', '#\n#', '"', '""', 'a"b', "'", "'a", '\\', '\\"', 'a\\', '\\N', '"a"\n"b"'],
-  ...['a\nb', 'a\r\nb', 'a\rb', '\r', '\n', 'a\n\n\nb', '\u2028', '\u0085', '\u001A', '\u0001', '\uFEFFbom'],
-  ...[' lead', 'trail ', ' ', '\t', ',', ',,', 'a,b', 'a;b', 'a\tb', 'a|b', '1,5'],
-  ...[
+  ['#1', '# a', '#', '#\n#', '"', '""', 'a"b', "'", "'a", '\\', '\\"', 'a\\', '\\N', '"a"\n"b"'],
+  ['a\nb', 'a\r\nb', 'a\rb', '\r', '\n', 'a\n\n\nb', '\u2028', '\u0085', '\u001A', '\u0001', '\uFEFFbom'],
+  [' lead', 'trail ', ' ', '\t', ',', ',,', 'a,b', 'a;b', 'a\tb', 'a|b', '1,5'],
+  [
     'NA',
     'null',
     'NULL',
@@ -37,7 +37,7 @@ const ODD = [
     'é😀',
     'x'.repeat(900),
   ],
-]
+].flat()
 
 const NAMES = [
   'stage',
