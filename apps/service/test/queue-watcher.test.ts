@@ -140,32 +140,32 @@ test('an empty queue is seen to be one while the worker is down too: it is not n
   expect(scene.empty).toBe(1)
 })
 
+const pause = { guard: 'rejections', reason: 'no path', since: 1 }
+
+async function look(
+  result: Partial<TickResult>,
+  { running = 0, stored }: { running?: number; stored?: SelfPause } = {},
+): Promise<string[]> {
+  const told: string[] = []
+  const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, refunds: 0, priority: 0 } as const
+  const watcher = new QueueWatcher({
+    queue: {
+      sizes: async () => ({ WAITING: 1, PROCESSING: running, SUCCESS: 0, FAIL: 20 }),
+      listHeads: async (stage) => ({ items: stage === 'WAITING' || running > 0 ? [head] : [] }),
+    },
+    logger: silentLogger,
+    onEmpty: () => told.push('empty'),
+    onPaused: ({ reason }) => told.push(reason),
+    readSelfPause: async () => {
+      told.push('read')
+      return stored
+    },
+  })
+  await watcher.afterTick({ ...BUSY, processing: 0, ...result })
+  return told
+}
+
 describe('a queue that Sluice itself has paused', () => {
-  const pause = { guard: 'rejections', reason: 'no path', since: 1 }
-
-  async function look(
-    result: Partial<TickResult>,
-    { running = 0, stored }: { running?: number; stored?: SelfPause } = {},
-  ): Promise<string[]> {
-    const told: string[] = []
-    const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, refunds: 0, priority: 0 } as const
-    const watcher = new QueueWatcher({
-      queue: {
-        sizes: async () => ({ WAITING: 1, PROCESSING: running, SUCCESS: 0, FAIL: 20 }),
-        listHeads: async (stage) => ({ items: stage === 'WAITING' || running > 0 ? [head] : [] }),
-      },
-      logger: silentLogger,
-      onEmpty: () => told.push('empty'),
-      onPaused: ({ reason }) => told.push(reason),
-      readSelfPause: async () => {
-        told.push('read')
-        return stored
-      },
-    })
-    await watcher.afterTick({ ...BUSY, processing: 0, ...result })
-    return told
-  }
-
   test('ends the service that dispatches once nothing runs, though items wait', async () => {
     expect(await look({ selfPause: pause })).toEqual(['no path'])
     expect(await look({ selfPause: pause }, { running: 1 })).toEqual([])
