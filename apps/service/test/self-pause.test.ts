@@ -34,10 +34,11 @@ function processes(): JsonValue {
 
 const letter = (index: number): string => String.fromCodePoint(97 + (index % 26))
 
+const word = (index: number): string =>
+  [index / 676, index / 26, index].map((n) => letter(Math.floor(n))).join('')
+
 /** Ids without a digit, so that nothing but their being ids tells them apart. */
 async function put(count: number, body: JsonValue, prefix = 'item'): Promise<void> {
-  const word = (index: number): string =>
-    [index / 676, index / 26, index].map((n) => letter(Math.floor(n))).join('')
   const ids = Array.from({ length: count }, (_, index) => `${prefix} Sample_${word(index)}`)
   await queue.putMany(ids.map((id) => ({ id, body })))
 }

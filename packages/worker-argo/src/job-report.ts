@@ -114,7 +114,13 @@ function reportFailed(
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
-    failureClass: failureClassOf({ phase, message, nodeMessage, exitCode, toldToEnd: toldTo }),
+    failureClass: failureClassOf({
+      phase,
+      message: withoutOwnName(message, workflow.metadata.name),
+      nodeMessage: withoutOwnName(nodeMessage, workflow.metadata.name),
+      exitCode,
+      toldToEnd: toldTo,
+    }),
     ...(exitCode === undefined ? {} : { exitCode }),
     message: withoutOwnName(
       failureText({ phase, message, node, cancelled: context.cancelled, logEnd: context.logEnd }),

@@ -1,6 +1,6 @@
 import { failureGroupOf, silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
-import { answerWith, endings, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
+import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
 import { failureClassOf } from '../src/failure-class.js'
@@ -368,6 +368,28 @@ describe('on a server', () => {
     expect(await reported(worker)).toMatchObject({ stage: 'FAIL', ...expected })
     expect(await worker.lookupJob(A)).toMatchObject({ stage: 'FAIL', ...expected })
   })
+
+  test.each([
+    ['a LimitRange', podRefusals.limitRange(), 'pods "<workflow>" is forbidden: [maximum cpu usage'],
+    ['Pod Security', podRefusals.podSecurity(), 'pods "<workflow>" is forbidden: violates PodSecurity'],
+  ])(
+    'pods that %s refuses are one group of errors, whatever the ids of their items',
+    async (_, refusal, words) => {
+      bench.server.controller.settings.podRefusal = refusal
+      const worker = await bench.open({})
+      const ids = ['alpha', 'Evicted on the spot', 'deadline_1', 'a/b', 'ü']
+      for (const id of ids) await send(worker, jobOf(id))
+      const reports = await worker.pollAllStatus(ids.map((id) => jobOf(id)))
+      const groups = ids.map((id) => {
+        const { message, failureClass } = reports.get(id) ?? {}
+        expect(message).toContain(words)
+        return failureGroupOf({ id, reason: message, failureClass }).id
+      })
+      expect(new Set(groups).size).toBe(1)
+      expect(reports.get('a/b')).toMatchObject({ stage: 'FAIL', failureClass: 'error' })
+      expect(reports.get('a/b')).not.toHaveProperty('exitCode')
+    },
+  )
 
   test('an error that is none of the program’s has no exit code: the program’s is 0', async () => {
     const { worker, name, server } = await running()

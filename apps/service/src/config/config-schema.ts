@@ -103,7 +103,7 @@ const retry = z
       .array(retryRule)
       .optional()
       .describe(
-        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule of which all conditions match decides, and what none matches is not retried. `[{ classes: [evicted], maxAttempts: 5 }, { exitCodes: [75, "130-145"], maxAttempts: 3 }]`',
+        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule that matches a failure decides, and what none matches is not retried. See [Retries](#retries).',
       ),
   })
   .superRefine(({ rules, maxAttempts, on }, context) => {
