@@ -81,7 +81,8 @@ describe('PostgreSQL', () => {
     await configure({ queue: queue({ env: 'DATABASE_URL' }), worker: LOCAL })
     const env = { DATABASE_URL: urlWith(encodeURIComponent(password)) }
     const ends = await runAll({ env, commands: [...COMMANDS, ...RUNS] })
-    expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([5]))
+    // 6: `drop` asks for more before it asks the storage.
+    expect([...new Set(ends.map(({ code }) => code))].toSorted()).toEqual([5, 6])
     await expectNoLeak()
   })
 
