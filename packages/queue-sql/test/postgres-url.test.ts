@@ -13,7 +13,7 @@ interface Parsed {
 
 /** What the driver makes of a URL. */
 const load = createRequire(createRequire(import.meta.url).resolve('pg'))
-const { parse }: { parse(url: string): Parsed } = load('pg-connection-string')
+const { parse }: { readonly parse: (url: string) => Parsed } = load('pg-connection-string')
 
 describe('a PostgreSQL URL', () => {
   test.each([

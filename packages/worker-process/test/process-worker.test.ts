@@ -142,7 +142,8 @@ describe('a job', () => {
       const { mode } = await stat(path)
       // The group and others may do nothing.
       expect([path, mode & 0o077]).toEqual([path, 0])
-      if (entry.isFile()) expect(await readFile(path, 'utf8')).not.toContain('hunter2')
+      const text = entry.isFile() ? await readFile(path, 'utf8') : ''
+      expect(text).not.toContain('hunter2')
     }
     await worker.close()
   })

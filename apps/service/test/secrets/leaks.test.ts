@@ -118,62 +118,58 @@ export async function openWorker(options, context) {
 }
 `
 
+function secrets() {
+  const all = {
+    license: canary('odd'),
+    list: [canary(), canary('password')],
+    env: { ANY: canary() },
+    apiKey: canary(),
+    address: `amqp://me:${canary('password')}@host/x`,
+    referenced: canary(),
+    ambient: canary(),
+  }
+  const password = all.address.slice('amqp://me:'.length, all.address.indexOf('@'))
+  for (const one of [
+    all.license,
+    ...all.list,
+    all.env.ANY,
+    all.apiKey,
+    password,
+    all.referenced,
+    all.ambient,
+  ])
+    box.addCanary(one)
+  return {
+    ...all,
+    variables: { ...DEBUG, A_VARIABLE_TOKEN: all.referenced, LEAKY_CREDENTIAL: all.ambient },
+  }
+}
+
+function options({ license, list, env, apiKey, address }: ReturnType<typeof secrets>, more: object): object {
+  return {
+    package: './leaky.mjs',
+    name: 'q',
+    license,
+    list,
+    env,
+    apiKey,
+    address,
+    referenced: { env: 'A_VARIABLE_TOKEN' },
+    ...more,
+  }
+}
+
+async function runs(
+  commands: readonly (readonly string[])[],
+  variables: Record<string, string>,
+): Promise<readonly Ended[]> {
+  const ends: Ended[] = []
+  for (const command of commands)
+    for (const args of [command, [...command, '--json']]) ends.push(await box.spawn(args, { env: variables }))
+  return ends
+}
+
 describe('a package of somebody else’s that says all it knows', () => {
-  function secrets() {
-    const all = {
-      license: canary('odd'),
-      list: [canary(), canary('password')],
-      env: { ANY: canary() },
-      apiKey: canary(),
-      address: `amqp://me:${canary('password')}@host/x`,
-      referenced: canary(),
-      ambient: canary(),
-    }
-    const password = all.address.slice('amqp://me:'.length, all.address.indexOf('@'))
-    for (const one of [
-      all.license,
-      ...all.list,
-      all.env.ANY,
-      all.apiKey,
-      password,
-      all.referenced,
-      all.ambient,
-    ])
-      box.addCanary(one)
-    return {
-      ...all,
-      variables: { ...DEBUG, A_VARIABLE_TOKEN: all.referenced, LEAKY_CREDENTIAL: all.ambient },
-    }
-  }
-
-  function options(
-    { license, list, env, apiKey, address }: ReturnType<typeof secrets>,
-    more: object,
-  ): object {
-    return {
-      package: './leaky.mjs',
-      name: 'q',
-      license,
-      list,
-      env,
-      apiKey,
-      address,
-      referenced: { env: 'A_VARIABLE_TOKEN' },
-      ...more,
-    }
-  }
-
-  async function runs(
-    commands: readonly (readonly string[])[],
-    variables: Record<string, string>,
-  ): Promise<readonly Ended[]> {
-    const ends: Ended[] = []
-    for (const command of commands)
-      for (const args of [command, [...command, '--json']])
-        ends.push(await box.spawn(args, { env: variables }))
-    return ends
-  }
-
   beforeEach(() => write('leaky.mjs', LEAKY))
 
   test.each(['open', 'later'])('as a queue that throws: %s', async (throws) => {
@@ -311,6 +307,15 @@ describe('a configuration that can not be read', () => {
   })
 })
 
+/** Where the job of an item wrote, as `show --json` says it. */
+function filesOf(record: unknown): { readonly outputDir: string; readonly stderrFile: string } {
+  const details: unknown = Reflect.get(Object(record), 'details')
+  const [outputDir, stderrFile] = ['outputDir', 'stderrFile'].map((name) =>
+    String(Reflect.get(Object(details), name)),
+  )
+  return { outputDir: outputDir ?? '', stderrFile: stderrFile ?? '' }
+}
+
 describe('a local job', () => {
   const QUEUE = { package: 'sql', name: 'q', url: 'sqlite:q.db' }
 
@@ -368,9 +373,9 @@ describe('a local job', () => {
       0,
       { stage: 'FAIL', reason: 'exit code 3: failed with [secret] and [secret] [secret]' },
     ])
-    const { details } = record as { details: { outputDir: string; stderrFile: string } }
+    const { outputDir, stderrFile } = filesOf(record)
     const variables = new Map(
-      (await readFile(join(details.outputDir, 'env'), 'utf8'))
+      (await readFile(join(outputDir, 'env'), 'utf8'))
         .split('\n')
         .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const),
     )
@@ -385,8 +390,8 @@ describe('a local job', () => {
       SLUICE_ITEM_ID: 'a',
     })
     // What the job wrote is its own; nothing else in its folder has them.
-    await rm(details.outputDir, { recursive: true })
-    await rm(details.stderrFile)
+    await rm(outputDir, { recursive: true })
+    await rm(stderrFile)
     for (const secret of [url, token, passed, named, literal]) box.addCanary(secret)
     expect(await shown()).toBe('')
   })
