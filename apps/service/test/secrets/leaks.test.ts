@@ -290,6 +290,22 @@ describe('a configuration that can not be read', () => {
     expect(await shown()).toBe('')
   })
 
+  test('with a token of digits in a variable of ours, which is read as a number', async () => {
+    const secret = '918273645546372819'
+    box.addCanary(secret)
+    await write(
+      'sluice.config.json',
+      JSON.stringify({ queue: { package: 'memory', name: 'q' }, worker: { package: './echo.mjs' } }),
+    )
+    await write(
+      'echo.mjs',
+      `export const openWorker = () => { throw new Error(process.env.SLUICE_WORKER_TOKEN) }`,
+    )
+    const { code, err } = await box.spawn(['check'], { env: { ...DEBUG, SLUICE_WORKER_TOKEN: secret } })
+    expect([code, err]).toEqual([1, expect.stringContaining('error: [secret]')])
+    expect(await shown()).toBe('')
+  })
+
   test('with a secret on the command line that is no option', async () => {
     const secret = canary('odd')
     box.addCanary(secret)
