@@ -55,6 +55,7 @@ export interface LoadedConfig {
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { cwd, env, flags = [], secrets = new ConfigSecrets() } = options
+  secrets.readEnvironment(env)
   const file = await readFileOf(options)
   const environment = readEnvironment(env)
   const flagLayer = layerOfEntries(flags.map(({ path, value, flag }) => ({ path, value, place: flag })))

@@ -64,6 +64,12 @@ export class ConfigSecrets implements Secrets {
     }
   }
 
+  /** Takes our own variables by their names, before any text is read as JSON: a token of digits would lose some as a number. */
+  readEnvironment(env: Environment): void {
+    for (const [name, text = ''] of Object.entries(env))
+      if (name.startsWith('SLUICE_') && isSecretName(name)) this.add(text)
+  }
+
   /** Takes the settings that came from variables. */
   readReferences(references: readonly EnvReference[], env: Environment): void {
     for (const { path, variable } of references) {

@@ -1,6 +1,7 @@
 import {
   redactError,
   redactJson,
+  type JobRef,
   type JobReport,
   type JobReports,
   type JsonValue,
@@ -20,17 +21,13 @@ export function guardedQueue(queue: Queue, secrets: Secrets): Queue {
 /** A worker whose errors and reports show no secret: what a report says is stored with the item. Results are data, and stay as they are. */
 export function guardedWorker(worker: Worker, secrets: Secrets): Worker {
   const clean = withCleanErrors(worker, secrets)
-  const { lookupJob } = clean
+  const lookupJob = async (job: JobRef): Promise<JobReport | undefined> => {
+    const report = await clean.lookupJob?.(job)
+    return report === undefined ? undefined : redactReport(report, secrets)
+  }
   return withMethods(clean, {
     pollAllStatus: async () => redactReports(await clean.pollAllStatus(), secrets),
-    ...(lookupJob === undefined
-      ? {}
-      : {
-          lookupJob: async (...job: Parameters<typeof lookupJob>) => {
-            const report = await lookupJob(...job)
-            return report === undefined ? undefined : redactReport(report, secrets)
-          },
-        }),
+    ...(worker.lookupJob === undefined ? {} : { lookupJob }),
   })
 }
 
@@ -68,8 +65,8 @@ export function guardedLogger(logger: Logger, secrets: Secrets): Logger {
   return { debug: clean('debug'), info: clean('info'), warn: clean('warn'), error: clean('error') }
 }
 
-/** @internal What a report says, without secrets; the report itself where there are none. */
-export function redactReport(report: JobReport, secrets: Secrets): JobReport {
+/** What a report says, without secrets; the report itself where there are none. */
+function redactReport(report: JobReport, secrets: Secrets): JobReport {
   const { message, url, details, earlier } = report
   const changes = {
     ...changed('message', message, (text) => secrets.redact(text)),

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -56,6 +55,15 @@ async function expectNoLeak(): Promise<void> {
 
 const LOCAL = { package: 'process', command: ['true'] }
 
+function postgresQueue(url: unknown): object {
+  return { package: 'sql', name: 'tiles', url, timeoutMs: 500 }
+}
+
+/** What a server says that quotes a header. */
+function quoting(authorization: string): string {
+  return `the header ${authorization} (${Buffer.from(authorization).toString('base64')}) is refused`
+}
+
 describe('PostgreSQL', () => {
   let server: { url: string; stop(): Promise<void> }
 
@@ -71,17 +79,14 @@ describe('PostgreSQL', () => {
     return `postgres://nobody:${password}@${hostname}:${port}/postgres`
   }
 
-  function queue(url: unknown): object {
-    return { package: 'sql', name: 'tiles', url, timeoutMs: 500 }
-  }
-
   test('a wrong password is refused with 5, and shown by no command', async () => {
     const password = canary('password')
     box.addCanary(password)
-    await configure({ queue: queue({ env: 'DATABASE_URL' }), worker: LOCAL })
+    await configure({ queue: postgresQueue({ env: 'DATABASE_URL' }), worker: LOCAL })
     const env = { DATABASE_URL: urlWith(encodeURIComponent(password)) }
     const ends = await runAll({ env, commands: [...COMMANDS, ...RUNS] })
-    expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([5]))
+    // 6: `drop` asks for more before it asks the storage.
+    expect(new Set(ends.map(({ code }) => code))).toEqual(new Set([5, 6]))
     await expectNoLeak()
   })
 
@@ -94,7 +99,7 @@ describe('PostgreSQL', () => {
   ])('%s: no password in anything', async (_, change) => {
     const password = canary('password')
     box.addCanary(password)
-    await configure({ queue: queue(change(urlWith(password), password)), worker: LOCAL })
+    await configure({ queue: postgresQueue(change(urlWith(password), password)), worker: LOCAL })
     const ends = await runAll({ commands: FEW })
     for (const args of RUNS) await runUntilTold(args)
     expect(ends.map(({ code }) => code)).not.toContain(0)
@@ -202,7 +207,8 @@ describe('Argo', () => {
   afterAll(() => void server.close())
 
   function config(more: object): object {
-    const { port } = server.address() as AddressInfo
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
     return {
       queue: { package: 'sql', name: 'tiles', url: 'sqlite:queue.db' },
       worker: {
@@ -217,30 +223,28 @@ describe('Argo', () => {
     }
   }
 
-  const said = (authorization: string): string =>
-    `the header ${authorization} (${Buffer.from(authorization).toString('base64')}) is refused`
   const answers: readonly (readonly [string, typeof answer])[] = [
     ...[401, 403, 404, 409, 429, 500, 503].map((status): readonly [string, typeof answer] => [
       String(status),
       (authorization) => ({
         status,
         type: 'application/json',
-        text: JSON.stringify({ code: 7, message: said(authorization) }),
+        text: JSON.stringify({ code: 7, message: quoting(authorization) }),
       }),
     ]),
     [
       'a page',
-      (authorization) => ({ status: 403, type: 'text/html', text: `<html>${said(authorization)}</html>` }),
+      (authorization) => ({ status: 403, type: 'text/html', text: `<html>${quoting(authorization)}</html>` }),
     ],
-    ['text', (authorization) => ({ status: 500, type: 'text/plain', text: said(authorization) })],
+    ['text', (authorization) => ({ status: 500, type: 'text/plain', text: quoting(authorization) })],
     [
       'text that is cut',
       (authorization) => ({ status: 500, type: 'text/plain', text: `${'x'.repeat(270)} ${authorization}` }),
     ],
-    ['a redirect', (authorization) => ({ status: 302, type: 'text/plain', text: said(authorization) })],
+    ['a redirect', (authorization) => ({ status: 302, type: 'text/plain', text: quoting(authorization) })],
     [
       'no JSON',
-      (authorization) => ({ status: 200, type: 'application/json', text: `{${said(authorization)}` }),
+      (authorization) => ({ status: 200, type: 'application/json', text: `{${quoting(authorization)}` }),
     ],
   ]
 
@@ -268,7 +272,7 @@ describe('Argo', () => {
       await runAll({ env, commands: [['put', 'a', '{"x":"1"}'], ['check'], ...reading] })
       await runUntilTold(RUNS[0] ?? [], env)
       await runAll({ env, commands: [...reading, ['report', '--out', 'report.csv', '--force']] })
-      await expectNoLeak()
+      expect(leakText(await box.leaks())).toBe('')
     },
   )
 

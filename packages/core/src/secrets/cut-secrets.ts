@@ -24,16 +24,26 @@ export function cutSecretsOf(values: readonly string[]): SecretText {
 function withoutEdges(text: string, values: readonly string[], mark: string): string {
   let rest = text
   for (const value of values) {
-    const head = longest(value, (length) => rest.endsWith(value.slice(0, length)))
+    const head = headAtEnd(rest, value)
     if (head > 0) rest = `${rest.slice(0, -head)}${mark}`
-    const tail = longest(value, (length) => rest.startsWith(value.slice(-length)))
+    const tail = tailAtStart(rest, value)
     if (tail > 0) rest = `${mark}${rest.slice(tail)}`
   }
   return rest
 }
 
-/** The length of the longest part for which the condition holds, 0 if there is none. */
-function longest(value: string, holds: (length: number) => boolean): number {
-  for (let length = value.length - 1; length >= MIN_PART_CHARS; length--) if (holds(length)) return length
+/** How many characters of the value's beginning the text ends with, 0 for too few. */
+function headAtEnd(text: string, value: string): number {
+  const start = value.slice(0, MIN_PART_CHARS)
+  for (let at = text.indexOf(start); at >= 0; at = text.indexOf(start, at + 1))
+    if (value.startsWith(text.slice(at))) return text.length - at
+  return 0
+}
+
+/** How many characters of the value's end the text begins with. */
+function tailAtStart(text: string, value: string): number {
+  const end = value.slice(-MIN_PART_CHARS)
+  for (let at = text.lastIndexOf(end); at >= 0; at = at === 0 ? -1 : text.lastIndexOf(end, at - 1))
+    if (value.endsWith(text.slice(0, at + MIN_PART_CHARS))) return at + MIN_PART_CHARS
   return 0
 }
