@@ -123,7 +123,7 @@ class Load {
 
   async #put(batch: readonly NewItem[]): Promise<void> {
     const startedAtMs = performance.now()
-    const { added, duplicates } = await this.#queue.putMany(batch).catch((error: unknown) => {
+    const { added, skipped } = await this.#queue.putMany(batch).catch((error: unknown) => {
       this.#notePart(error, batch.length)
       throw error
     })
@@ -131,7 +131,7 @@ class Load {
     const mayGrow = this.#options.batchItems === undefined && tookMs < BATCH_MS
     if (mayGrow) this.#batchItems = Math.min(2 * this.#batchItems, MAX_BATCH_ITEMS)
     this.counts.added += added
-    this.counts.skipped += duplicates.length
+    this.counts.skipped += skipped.length
     this.#options.onProgress?.(this.counts)
     // Storage in this process answers without a turn of the event loop: Ctrl-C and the progress bar want one.
     await new Promise((resolve) => setImmediate(resolve))

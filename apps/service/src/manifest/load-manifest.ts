@@ -4,14 +4,16 @@ import { messageOf, withLine } from '../command-error.js'
 import type { Progress } from '../progress/progress.js'
 import { countText, itemsText } from '../progress/progress-text.js'
 import { checkItems, loadItems, LoadError, type LoadCounts } from './load-items.js'
-import type { ManifestFormat, ManifestOptions, RefusedEntry } from './manifest-entry.js'
-import { delimiterOfPath, formatOfPath, readManifest } from './manifest-format.js'
-import { openSource, type ManifestSource } from './manifest-source.js'
+import type { Conveniences } from './conveniences.js'
+import { Manifest } from './manifest.js'
+import type { ReadingOptions, RefusedEntry } from './manifest-entry.js'
 import { RefusalLog } from './refusal-log.js'
 
-export interface LoadManifestOptions extends Omit<ManifestOptions, 'format' | 'maxBodyBytes'> {
-  /** Default: what the file's name tells. */
-  readonly format?: ManifestFormat
+export interface LoadManifestOptions {
+  /** How the manifest is read. */
+  readonly reading?: ReadingOptions
+  /** What the paths are relative to. Default: where the process runs. */
+  readonly cwd?: string
   /** One refused line, and nothing at all is stored: the whole manifest is read once before. */
   readonly strict?: boolean
   /** A file for all refused lines. */
@@ -33,6 +35,8 @@ export interface LoadSummary extends LoadCounts {
   readonly elapsedMs: number
   /** The first of the refused lines. */
   readonly refusals: readonly RefusedEntry[]
+  /** What was read otherwise than it is written, and how often. */
+  readonly conveniences: Conveniences['counts']
 }
 
 /** What a queue takes that says nothing else. */
@@ -41,37 +45,34 @@ const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 /**
  * Loads a manifest into a queue in its order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
  *
- * @param path a file, or `-` for standard input
- * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be read or its format isn't known; what the queue rejects
- * with, the message then says how many items were stored before
+ * @param paths one or several files, or `-` for standard input
+ * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be read; what the queue rejects with, the message then says how many
+ * items were stored before
  */
 export async function loadManifest(
-  path: string,
+  paths: string | readonly string[],
   queue: Queue | undefined,
   options: LoadManifestOptions = {},
 ): Promise<LoadSummary> {
-  const format = options.format ?? formatOfPath(path)
-  const { strict = false, signal, stdin } = options
-  const from = { ...(signal === undefined ? {} : { signal }), ...(stdin === undefined ? {} : { stdin }) }
+  const { strict = false, signal, stdin, cwd } = options
   const log = new RefusalLog(options.rejects)
   await log.open()
-  const source = await openSource(path, { repeatable: strict && queue !== undefined, ...from })
+  const manifest = await Manifest.open(typeof paths === 'string' ? [paths] : paths, options.reading ?? {}, {
+    repeatable: strict && queue !== undefined,
+    ...(signal === undefined ? {} : { signal }),
+    ...(stdin === undefined ? {} : { stdin }),
+    ...(cwd === undefined ? {} : { cwd }),
+  })
   const closing = async () => {
     try {
-      await source.close()
+      await manifest.close()
     } finally {
       await log.close()
     }
   }
   return await thenClosing(async () => {
     const maxBodyBytes = queue?.supports.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
-    const manifest = {
-      ...options,
-      format,
-      delimiter: options.delimiter ?? delimiterOfPath(path),
-      maxBodyBytes,
-    }
-    return await new ManifestLoad(source, { manifest, log, options }).run(queue)
+    return await new ManifestLoad(manifest, { maxBodyBytes, log, options }).run(queue)
   }, closing)
 }
 
@@ -99,18 +100,18 @@ async function thenClosing(
 }
 
 interface LoadParts {
-  readonly manifest: ManifestOptions
+  readonly maxBodyBytes: number
   readonly log: RefusalLog
   readonly options: LoadManifestOptions
 }
 
 class ManifestLoad {
-  readonly #source: ManifestSource
+  readonly #manifest: Manifest
   readonly #parts: LoadParts
   readonly #startedAtMs = performance.now()
 
-  constructor(source: ManifestSource, parts: LoadParts) {
-    this.#source = source
+  constructor(manifest: Manifest, parts: LoadParts) {
+    this.#manifest = manifest
     this.#parts = parts
   }
 
@@ -126,7 +127,7 @@ class ManifestLoad {
     try {
       const checked = await checkItems(this.#entries(), {
         ...this.#how(),
-        onProgress: ({ good }) => progress?.update(this.#source.readBytes, good),
+        onProgress: ({ good }) => progress?.update(this.#manifest.readBytes, good),
       })
       return { ...checked, added: 0, skipped: 0, checkedOnly: true, ...this.#rest() }
     } finally {
@@ -139,7 +140,7 @@ class ManifestLoad {
     try {
       const loaded = await loadItems(queue, this.#entries(), {
         ...this.#how(),
-        onProgress: ({ added, skipped }) => progress?.update(this.#source.readBytes, added + skipped),
+        onProgress: ({ added, skipped }) => progress?.update(this.#manifest.readBytes, added + skipped),
       })
       return { ...loaded, good: loaded.added + loaded.skipped, checkedOnly: false, ...this.#rest() }
     } catch (error) {
@@ -150,11 +151,11 @@ class ManifestLoad {
   }
 
   #entries() {
-    return readManifest(this.#source.read(), this.#parts.manifest)
+    return this.#manifest.read({ maxBodyBytes: this.#parts.maxBodyBytes })
   }
 
   #progress(label: string): Progress | undefined {
-    return this.#parts.options.progress?.(label, this.#source.totalBytes)
+    return this.#parts.options.progress?.(label, this.#manifest.totalBytes)
   }
 
   #how() {
@@ -165,8 +166,12 @@ class ManifestLoad {
     }
   }
 
-  #rest(): Pick<LoadSummary, 'elapsedMs' | 'refusals'> {
-    return { elapsedMs: performance.now() - this.#startedAtMs, refusals: this.#parts.log.first }
+  #rest(): Pick<LoadSummary, 'elapsedMs' | 'refusals' | 'conveniences'> {
+    return {
+      elapsedMs: performance.now() - this.#startedAtMs,
+      refusals: this.#parts.log.first,
+      conveniences: this.#manifest.conveniences.counts,
+    }
   }
 }
 

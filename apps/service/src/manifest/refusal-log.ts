@@ -35,9 +35,9 @@ export class RefusalLog {
   async add(entry: RefusedEntry): Promise<void> {
     if (this.first.length < SHOWN_REFUSALS) this.first.push(entry)
     if (this.#failure !== undefined) throw this.#failure
-    const { line, field, reason } = entry
+    const { source, line, field, reason } = entry
     const stream = this.#stream
-    if (stream === undefined || stream.write(`${JSON.stringify({ line, field, reason })}\n`)) return
+    if (stream === undefined || stream.write(`${JSON.stringify({ source, line, field, reason })}\n`)) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),
       new Promise<void>((resolve) => stream.once('close', () => resolve())),
