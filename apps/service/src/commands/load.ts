@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
 import { CommandError } from '../command-error.js'
-import type { LoadManifestOptions, LoadSummary } from '../manifest/load-manifest.js'
-import { describeRefusal, MANIFEST_FORMATS, type ManifestFormat } from '../manifest/manifest-entry.js'
+import type { LoadManifestOptions } from '../manifest/load-manifest.js'
+import { MANIFEST_FORMATS, type ManifestFormat } from '../manifest/manifest-entry.js'
 import { keepYoungHeapSmall } from '../heap-growth.js'
-import { printable } from '../output.js'
-import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
+import { reportLoad } from './load-report.js'
+import { addStoringOptions, storingOptions, STORING_NOTES, type StoringFlags } from './storing-flags.js'
 
-interface LoadFlags {
+interface LoadFlags extends StoringFlags {
   format?: ManifestFormat
   idField?: string
   idColumn?: string
@@ -16,9 +16,7 @@ interface LoadFlags {
   priorityColumn?: string
   typed?: true
   delimiter?: string
-  strict?: true
   dryRun?: true
-  rejects?: string
 }
 
 const EXAMPLES = [
@@ -33,13 +31,11 @@ Formats:
          with --id-field any object, which then is the whole body
   csv    a header row; the other columns are the fields of the body
   lines  the line is the id, the body is {"line": "…"}
-Gzip is unpacked. Order is kept. Items that are in the queue already are skipped, so loading again is safe.
-Good lines are stored and bad ones reported: a long list starts at once, and its few bad lines can be loaded later.
-With --strict one bad line stores nothing.`
+Gzip is unpacked. Order is kept.`
 
 /** Registers `sluice load`. */
 export function registerLoad(program: Program, context: CommandContext): void {
-  program
+  const command = program
     .command('load')
     .description('Put the items of a manifest into the queue')
     .argument('<file>', 'JSON lines, CSV or plain lines; - for standard input')
@@ -50,12 +46,11 @@ export function registerLoad(program: Program, context: CommandContext): void {
     .option('--priority-column <name>', 'CSV: the column of the priorities')
     .option('--typed', 'CSV: numbers, true, false and null become JSON values (default: all strings)')
     .option('--delimiter <char>', 'CSV: what stands between values (default: a comma; a tab for .tsv)')
-    .option('--strict', 'store nothing when a single line is bad (reads the manifest twice)')
     .option('--dry-run', 'only check the manifest; needs no queue')
-    .option('--rejects <file>', 'write every refused line as JSON: line, field, reason')
-    .addHelpText('after', NOTES)
+    .addHelpText('after', NOTES + STORING_NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED']))
     .action((file, flags) => load(file, flags, context))
+  addStoringOptions(command)
 }
 
 /** `--format` of a manifest. */
@@ -80,10 +75,7 @@ async function load(file: string, flags: LoadFlags, context: CommandContext): Pr
   if (flags.dryRun !== true) await context.checkWorkerOptions()
   const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
   const summary = await loadManifest(path, queue, options)
-  report(summary, { context, flags })
-  if (!summary.checkedOnly) await warnOfRoom(summary, context)
-  if (summary.interrupted) context.exitWith('INTERRUPTED')
-  else if (summary.refused > 0) context.exitWith('INVALID')
+  await reportLoad(summary, context, flags)
 }
 
 async function optionsOf(
@@ -103,9 +95,8 @@ async function optionsOf(
     ...(idField === undefined ? {} : { idField }),
     ...(priorityField === undefined ? {} : { priorityField }),
     ...(flags.delimiter === undefined ? {} : { delimiter: delimiterOf(flags.delimiter) }),
-    ...(flags.rejects === undefined ? {} : { rejects: resolve(context.cwd, flags.rejects) }),
     typed: flags.typed ?? false,
-    strict: flags.strict ?? false,
+    ...storingOptions(flags, context),
     signal: context.interrupted(),
     stdin: context.stdin,
     ...(output.json
@@ -118,7 +109,7 @@ async function optionsOf(
 }
 
 function shown(output: CommandContext['output'], label: string) {
-  return { label, unit: 'items', stream: output.stderr }
+  return { label, unit: 'items', stream: output.stderr, steady: true }
 }
 
 /** A flag for another format would be ignored in silence, and the body be another than was meant. */
@@ -149,49 +140,4 @@ function delimiterOf(given: string): string {
   const delimiter = given === '\\t' || given === 'tab' ? '\t' : given
   if (/^.$/u.test(delimiter) && !'"\r\n'.includes(delimiter)) return delimiter
   throw new CommandError('INVALID', '--delimiter must be one character, and not a quote or a line end')
-}
-
-function report(summary: LoadSummary, at: { context: CommandContext; flags: LoadFlags }): void {
-  const { output } = at.context
-  for (const refusal of summary.refusals) output.note(printable(describeRefusal(refusal), 500))
-  const hidden = summary.refused - summary.refusals.length
-  if (hidden > 0) {
-    const where = at.flags.rejects ?? 'give --rejects FILE to get them all'
-    output.note(`… and ${countText(hidden)} more: ${where}`)
-  }
-  if (summary.good === 0 && summary.refused === 0 && !summary.interrupted)
-    output.note('The manifest has no items.')
-  output.print(() => summaryText(summary), summaryJson(summary))
-}
-
-/** The list is stored: what the worker has too little room for can be made before it runs. */
-async function warnOfRoom({ good }: LoadSummary, context: CommandContext): Promise<void> {
-  const lacking = await context.checkRoom(async () => good)
-  if (lacking !== undefined) context.output.warn(`too little room for this list: ${lacking}`)
-}
-
-function summaryText(summary: LoadSummary): string {
-  const refused = countText(summary.refused)
-  const time = `in ${elapsedText(summary.elapsedMs)}`
-  if (summary.checkedOnly) {
-    const first = `${plural(summary.good, 'good line')}, ${refused} refused, ${time}.`
-    const stopped = summary.interrupted ? ' Stopped before the end.' : ''
-    return `${first}${stopped} Nothing was stored.`
-  }
-  const { added, skipped } = summary
-  const counts = `${countText(added)} added, ${countText(skipped)} skipped, ${refused} refused`
-  const text = `${counts}, ${time} (${rateText(perMinute(summary))})`
-  if (!summary.interrupted) return text
-  return `${text}\nStopped before the end. Run the same command again to add the rest: what is in is skipped.`
-}
-
-function summaryJson(summary: LoadSummary) {
-  const { added, skipped, refused, good, interrupted, checkedOnly, elapsedMs, refusals } = summary
-  const seconds = Math.round(elapsedMs) / 1_000
-  const rate = Math.round((perMinute(summary) ?? 0) / 60)
-  return { added, skipped, refused, good, interrupted, checkedOnly, seconds, perSecond: rate, refusals }
-}
-
-function perMinute({ good, elapsedMs }: LoadSummary): number | undefined {
-  return elapsedMs < 1 ? undefined : (good * 60_000) / elapsedMs
 }

@@ -2,6 +2,8 @@ import { checkNewItem, type NewItem } from '@sluice/core'
 
 /** A line of a manifest that a queue can take. */
 export interface GoodEntry {
+  /** The file, where there are several. */
+  readonly source?: string
   /** Of the file, 1 is the first; of a CSV row that spans lines, its first. */
   readonly line: number
   readonly item: NewItem
@@ -11,6 +13,7 @@ export interface GoodEntry {
 
 /** A line that no queue can take, and why. */
 export interface RefusedEntry {
+  readonly source?: string
   readonly line: number
   /** The JSON field or CSV column that is to blame. */
   readonly field?: string
