@@ -37,6 +37,14 @@ export function rounds<Row extends { readonly id: string }>(rows: readonly Row[]
   return split
 }
 
+/** Of several rows of one id the first. */
+export function firstOfEach<Row extends { readonly id: string }>(
+  rows: readonly Row[],
+  seen = new Set<string>(),
+): Row[] {
+  return rows.filter(({ id }) => seen.size < seen.add(id).size)
+}
+
 /** In order of id: every statement locks rows in the same order, so that two of them don't wait for each other. */
 export function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))

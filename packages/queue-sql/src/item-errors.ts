@@ -1,6 +1,6 @@
 import { SluiceError, withStored } from '@sluice/core'
 import type { ItemFacts } from './item-reads.js'
-import type { PutProgress } from './item-moves.js'
+import type { PutProgress } from './item-puts.js'
 import type { HeldLease, WantedRow } from './moves.js'
 import { isOutcomeUnknown } from './sql-errors.js'
 import { stageOf } from './tables.js'
@@ -51,5 +51,13 @@ export function leaseLost(queue: string, { name, holder, fence }: HeldLease): Sl
     'SLUICE_LEASE_LOST',
     `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
       'Nothing changed. Take the lease again, and read again what was read under it',
+  )
+}
+
+/** SLUICE_QUEUE_UNAVAILABLE: a batch was tried often enough. */
+export function tooBusy(queue: string, what: string, items: number): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: others change ${items} of them all the time. Try again`,
   )
 }

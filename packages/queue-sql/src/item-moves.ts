@@ -1,33 +1,37 @@
-import { SluiceError, judgeMove, type CheckedItem } from '@sluice/core'
+import {
+  SluiceError,
+  judgeMove,
+  type MoveReport,
+  type RefusedSettlement,
+  type UpdateReport,
+} from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
 import type { CallGate } from './call-gate.js'
-import { newRow } from './move-rows.js'
 import { inOrder } from './claim-order.js'
 import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
 import { claimInOrder, type ClaimSteps } from './claim.js'
-import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
+import { itemNotFound, leaseLost, stageConflict, tooBusy } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
-import { stageOf } from './tables.js'
+import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
+import { STAGE_NUMBERS, stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
 const MAX_LOOKS = 10
 
-/** How far a put of many has come, for the report of its failure. */
-export interface PutProgress {
-  added: number
-  /** Items of the batches that are stored, those that were known among them. */
-  stored: number
-  /** Items of the batch that is being stored. */
-  underWay: number
+/** Why a move is not done [Q-BULK-1], and the error of a call for it alone. */
+export interface Refusal {
+  readonly reason: RefusedSettlement['reason']
+  readonly error: SluiceError
 }
+
+type RemoveReason = MoveReport['skipped'][number]['reason']
+type UpdateReason = UpdateReport['skipped'][number]['reason']
 
 export interface ItemMovesParts {
   readonly queue: string
   readonly gate: CallGate
   readonly reads: ItemReads
   readonly moves: Moves
-  readonly newUid: () => string
   /** No statement of one batch begins later than this after its first. */
   readonly timeoutMs: number
 }
@@ -38,30 +42,6 @@ export class ItemMoves {
 
   constructor(parts: ItemMovesParts) {
     this.#parts = parts
-  }
-
-  /** Whether each item is new; of two of one id the first. Killed between two batches, the items of the first are there and whole [Q-PUT-3]. */
-  async put(items: readonly CheckedItem[], progress?: PutProgress): Promise<boolean[]> {
-    const { gate, moves, newUid } = this.#parts
-    const added = new Set<string>()
-    let underWay: Promise<readonly string[]> | undefined
-    const end = async (next: number): Promise<void> => {
-      for (const id of (await underWay) ?? []) added.add(id)
-      if (progress === undefined) return
-      progress.added = added.size
-      progress.stored += progress.underWay
-      progress.underWay = next
-    }
-    // Rows are made batch by batch: a hundred thousand items are not held twice. One batch is made ready while the one before is stored;
-    // never are two stored at once, or the order of `get` would not be that of the items.
-    for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
-      const run = moves.put(firstOfEach(batch).map((item) => newRow(item, newUid())))
-      await end(batch.length)
-      underWay = gate.run('put items', run)
-    }
-    await end(0)
-    // The first of an id has used its place up when the second comes.
-    return items.map(({ id }) => added.delete(id))
   }
 
   /**
@@ -111,66 +91,150 @@ export class ItemMoves {
   }
 
   /** For each row `undefined` when its move is done, now or earlier, or else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
-  async settle(rows: readonly WantedRow[]): Promise<(SluiceError | undefined)[]> {
-    const refused = new Map<WantedRow, SluiceError>()
+  async settle(rows: readonly WantedRow[]): Promise<(Refusal | undefined)[]> {
+    return this.#inRounds(rows, settledChars, {
+      what: 'settle items',
+      run: (batch) => this.#parts.moves.settle(batch),
+      judge: (batch, assertInTime) => this.#judgeMoves(batch, assertInTime),
+    })
+  }
+
+  /** For each row `undefined` when its change is made, or else why not. Of two changes of one item each is made, in their order. */
+  async update(rows: readonly ChangeRow[]): Promise<(UpdateReason | undefined)[]> {
+    return this.#inRounds(rows, changedChars, {
+      what: 'update items',
+      run: (batch) => this.#parts.moves.update(batch),
+      judge: (batch) => this.#judgeChanges(batch),
+    })
+  }
+
+  /** Why each id of those that did not move did not; ids are distinct. */
+  async requeue(ids: readonly string[], order: RequeueOrder): Promise<Map<string, RemoveReason>> {
+    return this.#byIds(ids, {
+      what: 'requeue items',
+      run: (batch) => this.#parts.moves.requeue(batch.map(idOf), order),
+      judge: (batch) => this.#judgeStages(batch, [STAGE_NUMBERS.FAIL]),
+    })
+  }
+
+  /** Why each id of those that are not gone by it is not; ids are distinct. */
+  async remove(ids: readonly string[], stages: readonly number[]): Promise<Map<string, RemoveReason>> {
+    return this.#byIds(ids, {
+      what: 'remove items',
+      run: (batch) => this.#parts.moves.remove(batch.map(idOf), stages),
+      judge: (batch) => this.#judgeStages(batch, stages),
+    })
+  }
+
+  /** Of two moves of one item in one call the first is done before the second is judged. */
+  async #inRounds<Row extends { readonly id: string }, Why>(
+    rows: readonly Row[],
+    chars: (row: Row) => number,
+    step: Step<Row, Why>,
+  ): Promise<(Why | undefined)[]> {
+    const refused = new Map<Row, Why>()
     for (const round of rounds(rows)) {
-      for (const batch of batches(round, settledChars)) {
-        for (const [row, error] of await this.#settleBatch(byId(batch))) refused.set(row, error)
+      for (const batch of batches(round, chars)) {
+        for (const [row, why] of await this.#batch(byId(batch), step)) refused.set(row, why)
       }
     }
     return rows.map((row) => refused.get(row))
   }
 
-  async requeue(ids: readonly string[], order: RequeueOrder): Promise<Set<string>> {
-    return this.#inBatches(ids, 'requeue items', (batch) => this.#parts.moves.requeue(batch, order))
-  }
-
-  async remove(ids: readonly string[], stages: readonly number[]): Promise<Set<string>> {
-    return this.#inBatches(ids, 'remove items', (batch) => this.#parts.moves.remove(batch, stages))
-  }
-
-  /**
-   * Moves what can be moved in one statement, which compares stage, attempt and uid itself, and only then looks at the rest: a repeat, a
-   * conflict, unknown. What was not in PROCESSING for the statement and is for the look came there in between, and is tried anew.
-   */
-  async #settleBatch(batch: readonly WantedRow[]): Promise<Map<WantedRow, SluiceError>> {
-    const { gate, moves } = this.#parts
-    const refused = new Map<WantedRow, SluiceError>()
-    const assertInTime = this.#timer('settle items')
-    let left = batch
-    for (let look = 0; left.length > 0; look++) {
-      if (look === MAX_LOOKS) throw tooBusy(this.#parts.queue, left)
-      const rows = left
-      assertInTime()
-      const moved = new Set(await gate.run('settle items', () => moves.settle(rows)))
-      const unmoved = rows.filter(({ id }) => !moved.has(id))
-      left = await this.#judge(unmoved, { refused, assertInTime })
+  async #byIds<Why>(
+    ids: readonly string[],
+    step: Step<{ readonly id: string }, Why>,
+  ): Promise<Map<string, Why>> {
+    const refused = new Map<string, Why>()
+    const rows = byId(ids.map((id) => ({ id })))
+    for (const batch of batches(rows, ({ id }) => id.length)) {
+      for (const [{ id }, why] of await this.#batch(batch, step)) refused.set(id, why)
     }
     return refused
   }
 
-  /** Notes the refused, and gives back what is to be tried anew. */
-  async #judge(
+  /**
+   * Does what can be done in one statement, which compares stage, attempt and uid itself, and only then looks at the rest. What could not be done for the statement
+   * and can be for the look came there in between, and is tried again.
+   */
+  async #batch<Row extends { readonly id: string }, Why>(
+    batch: readonly Row[],
+    { what, run, judge }: Step<Row, Why>,
+  ): Promise<Map<Row, Why>> {
+    const { gate, queue } = this.#parts
+    const refused = new Map<Row, Why>()
+    const assertInTime = this.#timer(what)
+    let left = batch
+    for (let look = 0; left.length > 0; look++) {
+      if (look === MAX_LOOKS) throw tooBusy(queue, what, left.length)
+      const rows = left
+      assertInTime()
+      const done = new Set(await gate.run(what, () => run(rows)))
+      const undone = rows.filter(({ id }) => !done.has(id))
+      if (undone.length === 0) break
+      assertInTime()
+      const judged = await judge(undone, assertInTime)
+      for (const [row, why] of judged) refused.set(row, why)
+      left = undone.filter((row) => !judged.has(row))
+    }
+    return refused
+  }
+
+  async #judgeMoves(
     rows: readonly WantedRow[],
-    { refused, assertInTime }: { refused: Map<WantedRow, SluiceError>; assertInTime: () => void },
-  ): Promise<WantedRow[]> {
-    if (rows.length === 0) return []
+    assertInTime: () => void,
+  ): Promise<Map<WantedRow, Refusal | undefined>> {
     const { gate, reads, queue } = this.#parts
-    assertInTime()
-    const ids = rows.map(({ id }) => id)
-    const items = await gate.run('look at items', () => reads.find(ids))
-    const seqs = items.map(({ seq }) => seq)
+    const items = await this.#find(rows)
+    const seqs = [...items.values()].map(({ seq }) => seq)
     assertInTime()
     const attempts = await gate.run('look at items', () => reads.attempts(seqs))
-    const byItemId = new Map(items.map((item) => [item.id, item]))
-    return rows.filter((row) => {
-      const item = byItemId.get(row.id)
-      const verdict = item === undefined ? 'unknown' : judged(item, attempts.get(item.seq), row)
-      if (verdict === 'conflict' && item !== undefined) refused.set(row, stageConflict(item, row))
-      if (verdict === 'unknown')
-        refused.set(row, itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`))
-      return verdict === 'move'
-    })
+    const judged = new Map<WantedRow, Refusal | undefined>()
+    for (const row of rows) {
+      const item = items.get(row.id)
+      if (item === undefined) {
+        const error = itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`)
+        judged.set(row, { reason: 'not-found', error })
+        continue
+      }
+      const verdict = verdictOf(item, attempts.get(item.seq), row)
+      if (verdict === 'repeat') judged.set(row, undefined)
+      else if (verdict !== 'move') judged.set(row, { reason: verdict, error: stageConflict(item, row) })
+    }
+    return judged
+  }
+
+  async #judgeChanges(rows: readonly ChangeRow[]): Promise<Map<ChangeRow, UpdateReason>> {
+    const items = await this.#find(rows)
+    const judged = new Map<ChangeRow, UpdateReason>()
+    for (const row of rows) {
+      const item = items.get(row.id)
+      if (item === undefined) judged.set(row, 'not-found')
+      else if (row.uid !== null && row.uid !== item.uid) judged.set(row, 'not-current')
+      else if (item.stage !== STAGE_NUMBERS.WAITING) judged.set(row, 'wrong-stage')
+    }
+    return judged
+  }
+
+  async #judgeStages(
+    rows: readonly { readonly id: string }[],
+    movable: readonly number[],
+  ): Promise<Map<{ readonly id: string }, RemoveReason>> {
+    const { gate, reads } = this.#parts
+    const stages = await gate.run('look at items', () => reads.stages(rows.map(idOf)))
+    const judged = new Map<{ readonly id: string }, RemoveReason>()
+    for (const row of rows) {
+      const stage = stages.get(row.id)
+      if (stage === undefined) judged.set(row, 'not-found')
+      else if (!movable.includes(stage)) judged.set(row, 'wrong-stage')
+    }
+    return judged
+  }
+
+  async #find(rows: readonly { readonly id: string }[]): Promise<Map<string, ItemFacts>> {
+    const { gate, reads } = this.#parts
+    const items = await gate.run('look at items', () => reads.find(rows.map(idOf)))
+    return new Map(items.map((item) => [item.id, item]))
   }
 
   /** What it gives back throws once so much time is over that no further statement of the batch may begin. */
@@ -181,22 +245,22 @@ export class ItemMoves {
       if (performance.now() - startedAt > timeoutMs) throw tooSlow(queue, what, timeoutMs)
     }
   }
-
-  async #inBatches(
-    ids: readonly string[],
-    what: string,
-    run: (batch: readonly string[]) => Promise<string[]>,
-  ): Promise<Set<string>> {
-    const done = new Set<string>()
-    const distinct = byId([...new Set(ids)].map((id) => ({ id }))).map(({ id }) => id)
-    for (const batch of batches(distinct, (id) => id.length)) {
-      for (const id of await this.#parts.gate.run(what, () => run(batch))) done.add(id)
-    }
-    return done
-  }
 }
 
-function judged(
+/** How a batch is done, and why what it left was left: rows without a verdict are tried again. */
+interface Step<Row, Why> {
+  /** Such as `settle items`. */
+  readonly what: string
+  /** The ids for which it is done. */
+  readonly run: (rows: readonly Row[]) => Promise<readonly string[]>
+  readonly judge: (rows: readonly Row[], assertInTime: () => void) => Promise<Map<Row, Why>>
+}
+
+function idOf({ id }: { readonly id: string }): string {
+  return id
+}
+
+function verdictOf(
   item: ItemFacts,
   attempts: readonly AttemptFacts[] = [],
   row: WantedRow,
@@ -223,14 +287,14 @@ function finalOf(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
   return stage === 'PROCESSING' ? 'WAITING' : stage
 }
 
-function firstOfEach(items: readonly CheckedItem[]): CheckedItem[] {
-  const seen = new Set<string>()
-  return items.filter(({ id }) => seen.size < seen.add(id).size)
-}
-
 /** Roughly how many characters a move brings along. */
 export function settledChars({ id, reason, result, details }: WantedRow): number {
   return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
+}
+
+/** Roughly how many characters a change brings along. */
+export function changedChars({ id, body }: ChangeRow): number {
+  return id.length + (body?.length ?? 0)
 }
 
 function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
@@ -238,12 +302,5 @@ function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
     'SLUICE_QUEUE_UNAVAILABLE',
     `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
       `Try again, or raise timeoutMs (${timeoutMs})`,
-  )
-}
-
-function tooBusy(queue: string, rows: readonly WantedRow[]): SluiceError {
-  return new SluiceError(
-    'SLUICE_QUEUE_UNAVAILABLE',
-    `Could not settle ${rows.length} items of queue ${JSON.stringify(queue)}: others move them all the time. Try again`,
   )
 }

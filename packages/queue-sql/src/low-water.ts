@@ -5,6 +5,8 @@ import type { ClaimedRow } from './moves.js'
 export interface Mark {
   readonly rank: number
   readonly availableAt: number
+  /** It holds only while the places of what waits have this version; without one whatever it is. */
+  readonly version?: number
 }
 
 /** So often the backlog is looked at from its beginning. */
@@ -20,6 +22,9 @@ const MARGIN_MS = 50
  * Nothing is lost by it: what lies before the mark (put by a transaction that took longer than the margin, or claimed by one that was
  * undone) is found by the claim that looks at the whole backlog, within a second, or at once when a claim doesn't get all that it asked for: then
  * it is looked at from the {@link BacklogFloor} on, below which there is nothing. What has a higher priority is found at every claim.
+ *
+ * An update, by whatever process, may give an item that waits a place before the mark. Each raises the version of the places, which every claim compares with the one that its mark is
+ * of: where they differ it looks at the whole rank, until this process has read the version again.
  */
 export class LowWater {
   readonly #monotonicMs: () => number
@@ -31,6 +36,9 @@ export class LowWater {
   #wholeAtMs = 0
   #numberedAtMs = 0
   #forgotten = 0
+  #version: { readonly number: number; readonly readAtMs: number } | undefined
+  /** Only a process whose claims get all that they ask for has a use for a mark. */
+  #wasFull = false
 
   constructor(monotonicMs: () => number = () => performance.now()) {
     this.#monotonicMs = monotonicMs
@@ -45,6 +53,20 @@ export class LowWater {
     this.#mark = undefined
     this.#fullAtMs = nowMs
     return undefined
+  }
+
+  /** Whether the version of the places is to be read, before the next claim begins. */
+  wantsVersion(): boolean {
+    if (!this.#wasFull) return false
+    return this.#version === undefined || this.#monotonicMs() - this.#version.readAtMs >= FULL_EVERY_MS
+  }
+
+  /** What it gives back notes a version that is read from now on. */
+  versions(): (number: number) => void {
+    const readAtMs = this.#monotonicMs()
+    return (number) => {
+      this.#version = { number, readAtMs }
+    }
   }
 
   /** Where a look at all priorities begins, which must miss nothing that can be given out. `undefined`: at the beginning. */
@@ -84,24 +106,28 @@ export class LowWater {
     this.#forgotten += 1
   }
 
-  /** {@link note} for a claim that begins now: one that was under way when the mark was forgotten knows nothing of what came back. */
+  /** Notes what a claim from the mark on gave that begins now, for the `max` that it asked for: one that was under way when the mark was forgotten knows nothing of what came back. */
   notes(): (rows: readonly ClaimedRow[], max: number) => void {
     const forgotten = this.#forgotten
+    const version = this.#version?.number
     return (rows, max) => {
-      if (forgotten === this.#forgotten) this.note(rows, max)
+      if (forgotten === this.#forgotten) this.#note(rows, { max, version })
     }
   }
 
-  /** @param rows what a claim from the mark on gave, for the `max` that were asked for */
-  note(rows: readonly ClaimedRow[], max: number): void {
+  #note(
+    rows: readonly ClaimedRow[],
+    { max, version }: { readonly max: number; readonly version: number | undefined },
+  ): void {
     const last = rows.at(-1)
+    this.#wasFull = last !== undefined && rows.length >= max
     if (last === undefined) return
     this.#rank = -(last.priority ?? 0)
     // A claim that comes up short says nothing of what others claim just now: the mark stays where it was.
-    if (rows.length < max) return
+    if (rows.length < max || version === undefined) return
     // An item was available when it was put, or later: nothing that is due and was put before is left.
     const putAt = rows.reduce((latest, { put_at }) => Math.max(latest, put_at), 0)
-    this.#mark = { rank: this.#rank, availableAt: putAt - MARGIN_MS }
+    this.#mark = { rank: this.#rank, availableAt: putAt - MARGIN_MS, version }
   }
 }
 

@@ -1,5 +1,5 @@
-import type { CheckedItem, CheckedMove } from '@sluice/core'
-import type { NewRow, WantedRow } from './moves.js'
+import type { CheckedChange, CheckedItem, CheckedMove } from '@sluice/core'
+import type { ChangeRow, NewRow, WantedRow } from './moves.js'
 import { STAGE_NUMBERS } from './tables.js'
 
 /** PostgreSQL's `integer`: no attempt comes near it, and a larger one is just another attempt than the item's. */
@@ -25,8 +25,7 @@ export function wantedRow(move: CheckedMove): WantedRow {
   return {
     id,
     attempt: attempt === undefined ? null : Math.min(attempt, NO_SUCH_ATTEMPT),
-    // A uid with NUL is nobody's, and PostgreSQL would not even take it.
-    uid: uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed(),
+    uid: wantedUid(uid),
     stage: STAGE_NUMBERS[to],
     delay_ms: delayMs,
     refund: isReturn && refund ? 1 : 0,
@@ -40,6 +39,22 @@ export function wantedRow(move: CheckedMove): WantedRow {
     keep_place: isReturn && move.keepPlace ? 1 : null,
     retry_state: isReturn ? (move.retryStateText ?? null) : null,
   }
+}
+
+/** A checked change as the statements take it. */
+export function changeRow({ id, uid, bodyText, priority, notBeforeAt }: CheckedChange): ChangeRow {
+  return {
+    id,
+    uid: wantedUid(uid),
+    body: bodyText ?? null,
+    priority: priority ?? null,
+    not_before_at: notBeforeAt ?? null,
+  }
+}
+
+/** A uid with NUL is nobody's, and PostgreSQL would not even take it. */
+function wantedUid(uid: string | undefined): string | null {
+  return uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed()
 }
 
 /** Whether a move brings nothing along but a reason, a result and details: most do, and their statements are spared the columns of the rest. */

@@ -13,6 +13,23 @@ export interface NewRow {
   readonly body: string
 }
 
+/** Why an item of a put was not added. */
+export type KnownReason = 'exists' | 'exists-same' | 'exists-changed'
+
+/**
+ * The items that a put did not add. Without a reason: the item came there while the statement ran, which cannot see its body; the same put again tells.
+ */
+export type NotAdded = ReadonlyMap<string, KnownReason | undefined>
+
+/** What is to become of an item that waits, as the statements take it; `null` leaves that as it is. */
+export interface ChangeRow {
+  readonly id: string
+  readonly uid: string | null
+  readonly body: string | null
+  readonly priority: number | null
+  readonly not_before_at: number | null
+}
+
 /** An item as a claim gives it out. `null` stands for the usual zero, and costs less to send. */
 export interface ClaimedRow {
   readonly id: string
@@ -99,9 +116,14 @@ export type ClaimScope =
 export interface Moves {
   /**
    * Makes a put ready, which takes this process time in which the batch before may be under way. What it gives back does it, and may be
-   * called again: the ids that were added; the others were there already.
+   * called again. With `compare` it says of the items that were there already whether their bodies are the same [Q-PUT-4].
    */
-  put(rows: readonly NewRow[]): () => Promise<readonly string[]>
+  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded>
+  /**
+   * Changes what waits and is of the uid, if one is given; the ids that were changed. What a claim that comes later gives is what was changed, also where
+   * that claim had begun before [Q-UPDATE-1].
+   */
+  update(rows: readonly ChangeRow[]): Promise<readonly string[]>
   /**
    * Up to `max` items of one part of the backlog, in the order of `get`.
    *

@@ -1,6 +1,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
+  ChangeRow,
   Claimed,
   ClaimedRow,
   ClaimScope,
@@ -9,17 +10,18 @@ import type {
   HeldLease,
   Moves,
   NewRow,
+  NotAdded,
   RankRow,
   RequeueOrder,
   WantedRow,
 } from './moves.js'
 import { inOrder } from './claim-order.js'
-import { HopefulPuts } from './hopeful-puts.js'
 import { LowWater, type Mark } from './low-water.js'
 import { lines, optionalTexts, plain, texts, uuids } from './postgres-batches.js'
 import { isPlain } from './move-rows.js'
 import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './postgres-pool.js'
+import { PostgresPuts } from './postgres-puts.js'
 import { PostgresSetBack } from './postgres-set-back.js'
 import { postgresTexts, type PostgresTexts } from './postgres-texts.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
@@ -37,41 +39,32 @@ export class PostgresMoves implements Moves {
   readonly #setBack: PostgresSetBack
   /** Where the last look at all ranks began. */
   #start: Mark | undefined
-  readonly #puts = new HopefulPuts()
+  readonly #puts: PostgresPuts
   readonly #sizes = new ClaimSizes()
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = postgresTexts(names)
+    this.#puts = new PostgresPuts(db, this.#texts, queueId)
     this.#setBack = new PostgresSetBack(db, { names, queueId, monotonicMs: () => performance.now() })
   }
 
-  put(rows: readonly NewRow[]): () => Promise<readonly string[]> {
-    const [only] = rows
-    if (only !== undefined && rows.length === 1) return () => this.#putOne(only)
-    // By id, as every statement locks; `turn` keeps the order in which they were given.
-    const turns = rows.map((row, turn) => ({ row, turn }))
-    turns.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
-    const sorted = turns.map(({ row }) => row)
-    const batch = [
-      texts(sorted.map(({ id }) => id)),
-      plain(sorted.map(({ uid }) => uid)),
-      plain(turns.map(({ turn }) => turn)),
-      lines(sorted.map(({ body }) => body)),
-      sorted.some(({ priority }) => priority !== 0) ? plain(sorted.map(({ priority }) => priority)) : null,
-      plain(sorted.map(({ not_before_at }) => not_before_at)),
-      plain(sorted.map(({ delay_ms }) => delay_ms)),
+  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded> {
+    return this.#puts.put(rows, compare)
+  }
+
+  async update(rows: readonly ChangeRow[]): Promise<readonly string[]> {
+    const told = await this.#one<Told>(PLANNED_EACH_TIME + this.#texts.update, [
+      texts(rows.map(({ id }) => id)),
+      uuids(rows.map(({ uid }) => uid)),
+      lines(rows.map(({ body }) => body)),
+      plain(rows.map(({ priority }) => priority)),
+      plain(rows.map(({ not_before_at }) => not_before_at)),
+      1,
       rows.length,
-    ]
-    return async () => {
-      const { ids: added } = await this.#puts.run(
-        () => this.#one<Told>(this.#texts.putNew, batch),
-        () => this.#one<Told>(this.#texts.put, batch),
-        (told) => told.ids !== null,
-      )
-      return added ?? rows.map(({ id }) => id)
-    }
+    ])
+    return told.ids ?? rows.map(({ id }) => id)
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
@@ -103,13 +96,22 @@ export class PostgresMoves implements Moves {
   }
 
   async #claimTop(max: number, lease: HeldLease | undefined): Promise<ClaimedRow[] | undefined> {
+    if (this.#low.wantsVersion()) await this.#readVersion()
     const sentAt = performance.now()
     const mark = this.#low.mark()
     const note = this.#low.notes()
-    const rows = await this.#claim('top', [max, mark?.rank ?? null, mark?.availableAt ?? null], lease)
+    const from = [mark?.rank ?? null, mark?.availableAt ?? null, mark?.version ?? null]
+    const rows = await this.#claim('top', [max, ...from], lease)
     if (rows !== undefined) note(rows, max)
     if (this.#setBack.hasStarted) await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
     return rows
+  }
+
+  /** Before the claim whose mark it is to be of: a place that is given after it is then one that the next claim has not reckoned with. */
+  async #readVersion(): Promise<void> {
+    const note = this.#low.versions()
+    const { version } = await this.#one<{ version: number }>(this.#texts.placesVersion, [])
+    note(version)
   }
 
   async #claim(
@@ -221,16 +223,6 @@ export class PostgresMoves implements Moves {
 
   expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
     return this.#one<Expired>(this.#texts.expire, [retentionMs, fromMs, max])
-  }
-
-  async #putOne({ id, uid, priority, not_before_at, delay_ms, body }: NewRow): Promise<readonly string[]> {
-    const values = [id, uid, priority, not_before_at, delay_ms, body]
-    const { n } = await this.#puts.run(
-      () => this.#one<{ n: number }>(this.#texts.putOneNew, values),
-      () => this.#one<{ n: number }>(this.#texts.putOne, values),
-      (told) => told.n === 0,
-    )
-    return n === 0 ? [] : [id]
   }
 
   async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {

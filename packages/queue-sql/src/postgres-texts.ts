@@ -1,18 +1,9 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from './commit-level.js'
 import { FITS } from './claim-sizes.js'
-import {
-  CLOCK,
-  counted,
-  heldText,
-  KEPT,
-  lined,
-  lines,
-  NOW,
-  once,
-  POSTGRES_NOW_MS,
-  toldText,
-} from './postgres-parts.js'
+import { CLOCK, counted, heldText, KEPT, lined, NOW, once } from './postgres-parts.js'
+import { putTexts } from './postgres-put-texts.js'
+import { placesVersionText, updateText } from './postgres-update-text.js'
 import { plainText, settleText } from './postgres-settle-texts.js'
 import type { TableNames } from './tables.js'
 
@@ -27,10 +18,9 @@ export type PostgresTexts = ReturnType<typeof postgresTexts>
  */
 export function postgresTexts(t: TableNames) {
   return {
-    put: putText(t, SKIPPED),
-    putOne: putOneText(t, SKIPPED),
-    putNew: putText(t, REFUSED),
-    putOneNew: putOneText(t, REFUSED),
+    ...putTexts(t),
+    update: updateText(t),
+    placesVersion: `select coalesce((${placesVersionText(t)}), 0) as version`,
     claim: claimTexts(t, 'any process'),
     claimUnderLease: claimTexts(t, 'holder of a lease'),
     ranks: ranksText(t),
@@ -49,57 +39,17 @@ export function postgresTexts(t: TableNames) {
   }
 }
 
-/** What becomes of an id that is known. */
-const SKIPPED = 'on conflict (queue_id, id) do nothing'
-/** The statement fails: see {@link HopefulPuts}. */
-const REFUSED = ''
-
-/** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
-function putText(t: TableNames, known: string): string {
-  return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
-    added as (
-      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
-      select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
-        greatest(${NOW}, coalesce(not_before, ${NOW})), body
-      from (
-        select n.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
-        from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
-          as n(id, uid, turn, body, priority, not_before_at, delay_ms)
-      ) n
-      ${known}
-      returning seq, id, priority, available_at
-    ),
-    ${lined(t, 'added')},
-    sums as (select count(*)::integer as n from added),
-    ${counted(t, 'waiting = c.waiting + d.n')}
-    ${toldText('added', '$9')}`
-}
-
-/** A batch of one, with no arrays to take apart. */
-function putOneText(t: TableNames, known: string): string {
-  return `with added as (
-      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
-      select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
-        greatest(now, coalesce(not_before, now)), $7::text
-      from (
-        select now, coalesce($5::bigint, now + $6::bigint) as not_before from (select ${POSTGRES_NOW_MS} as now) c
-      ) n
-      ${known}
-      returning seq, priority, available_at
-    ),
-    ${lined(t, 'added')},
-    sums as (select count(*)::integer as n from added),
-    ${counted(t, 'waiting = c.waiting + d.n')}
-    select n from sums where ${KEPT}`
-}
-
 /**
  * The first rank, and from which instant on it is looked at: `$3` and `$4` say where the last claim had come to, if that is known. What is
- * before it was deleted, but a claim would walk over the index entries until they are vacuumed: after a million items, 5,000 pages.
+ * before it was deleted, but a claim would walk over the index entries until they are vacuumed: after a million items, 5,000 pages. It holds only while no
+ * item that waits was given another place, by whatever process: while their version is `$5`, or in any case where that is null.
  */
 function topText(t: TableNames): string {
   return `top as materialized (
-      select coalesce(higher, $3::integer) as rank, case when higher is null then coalesce($4::bigint, 0) else 0 end as since
+      select coalesce(higher, $3::integer) as rank, case
+        when higher is not null or $4::bigint is null then 0
+        when $5::bigint is null or $5::bigint = coalesce((${placesVersionText(t)}), 0) then $4::bigint
+        else 0 end as since
       from (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
         order by rank limit 1) as higher) h
     ),`
@@ -117,7 +67,7 @@ function claimTexts(t: TableNames, claimant: Claimant) {
       where: 'rank = (select rank from top) and available_at >= (select since from top)',
       order: 'available_at, seq',
       max: '$2',
-      ...held(5),
+      ...held(6),
     }),
     at: claimText(t, {
       where: 'rank = $2 and available_at >= $4::bigint',

@@ -1,10 +1,11 @@
-import type { CheckedItem, SluiceError } from '@sluice/core'
+import type { CheckedItem, UpdateReport } from '@sluice/core'
 import { MAX_BATCH_CHARS, MAX_BATCH_ROWS } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { Coalescer } from './coalescer.js'
-import { settledChars, type ItemMoves } from './item-moves.js'
+import { changedChars, settledChars, type ItemMoves, type Refusal } from './item-moves.js'
+import type { ItemPuts } from './item-puts.js'
 import type { ItemReads } from './item-reads.js'
-import type { ClaimedRow, HeldLease, WantedRow } from './moves.js'
+import type { ChangeRow, ClaimedRow, HeldLease, WantedRow } from './moves.js'
 
 /** What a row adds to the size of a batch besides its text, so that no batch has more than fit into one statement. */
 const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
@@ -12,6 +13,7 @@ const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
 export interface SharedCallsParts {
   readonly gate: CallGate
   readonly reads: ItemReads
+  readonly puts: ItemPuts
   readonly moves: ItemMoves
   readonly lanes: number
 }
@@ -23,14 +25,15 @@ export interface SharedCallsParts {
 export class SharedCalls {
   readonly #moves: ItemMoves
   readonly #puts: Coalescer<CheckedItem, boolean>
-  readonly #settles: Coalescer<readonly WantedRow[], readonly (SluiceError | undefined)[]>
+  readonly #settles: Coalescer<readonly WantedRow[], readonly (Refusal | undefined)[]>
+  readonly #updates: Coalescer<readonly ChangeRow[], readonly (UpdateReason | undefined)[]>
   readonly #claims: Coalescer<number, ClaimOutcome>
   readonly #lookups: Coalescer<string, number | undefined>
 
-  constructor({ gate, reads, moves, lanes }: SharedCallsParts) {
+  constructor({ gate, reads, puts, moves, lanes }: SharedCallsParts) {
     this.#moves = moves
     this.#puts = new Coalescer({
-      flush: (items) => moves.put(items),
+      flush: async (items) => (await puts.put(items)).map((reason) => reason === undefined),
       chars: ({ bodyText }) => bodyText.length,
       // Items are given out in the order of their puts.
       lanes: 1,
@@ -42,6 +45,15 @@ export class SharedCalls {
           calls.map(({ length }) => length),
         ),
       chars: (rows) => rows.reduce((sum, row) => sum + settledChars(row) + ROW_CHARS, 0),
+      lanes,
+    })
+    this.#updates = new Coalescer({
+      flush: async (calls) =>
+        shared(
+          await moves.update(calls.flat()),
+          calls.map(({ length }) => length),
+        ),
+      chars: (rows) => rows.reduce((sum, row) => sum + changedChars(row) + ROW_CHARS, 0),
       lanes,
     })
     this.#claims = new Coalescer({
@@ -63,8 +75,13 @@ export class SharedCalls {
   }
 
   /** As {@link ItemMoves.settle}. */
-  settle(rows: readonly WantedRow[]): Promise<readonly (SluiceError | undefined)[]> {
+  settle(rows: readonly WantedRow[]): Promise<readonly (Refusal | undefined)[]> {
     return rows.length < MAX_BATCH_ROWS ? this.#settles.add(rows) : this.#moves.settle(rows)
+  }
+
+  /** As {@link ItemMoves.update}. */
+  update(rows: readonly ChangeRow[]): Promise<readonly (UpdateReason | undefined)[]> {
+    return rows.length < MAX_BATCH_ROWS ? this.#updates.add(rows) : this.#moves.update(rows)
   }
 
   /** As {@link ItemMoves.claim}. Under a lease there is one caller, who has nobody to share with. */
@@ -80,6 +97,8 @@ export class SharedCalls {
     return this.#lookups.add(id)
   }
 }
+
+type UpdateReason = UpdateReport['skipped'][number]['reason']
 
 type ClaimOutcome = { readonly rows: readonly ClaimedRow[] } | { readonly error: unknown }
 

@@ -8,6 +8,7 @@ import {
   assertLeaseName,
   assertPageLimit,
   assertStage,
+  checkChanges,
   checkMove,
   checkNewItem,
   checkNewItems,
@@ -18,15 +19,19 @@ import {
   type AskedMove,
   type FailOutcome,
   type GetOptions,
+  type ItemChange,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
   type Lease,
   type LeaseView,
+  type MoveReport,
   type NewItem,
   type Page,
   type PageOptions,
+  type PutManyOptions,
   type PutOptions,
+  type PutReport,
   type Queue,
   type QueueControl,
   type QueueDocument,
@@ -35,6 +40,7 @@ import {
   type RefusedSettlement,
   type ReleaseOptions,
   type RemoveOptions,
+  type RemoveReport,
   type RequeueOptions,
   type SettleReport,
   type Settlement,
@@ -42,13 +48,17 @@ import {
   type SuccessOutcome,
   type SweepOptions,
   type SweepReport,
+  type UpdateReport,
 } from '@sluice/core'
 import { sql } from 'kysely'
+import { firstOfEach } from './batch.js'
+import { reasonsById, skippedOf } from './bulk-report.js'
 import type { CallGate } from './call-gate.js'
-import { wantedRow } from './move-rows.js'
+import { changeRow, wantedRow } from './move-rows.js'
 import { expireItems, type ExpiryParts } from './expiry.js'
 import { itemExists, itemNotFound, partlyStored } from './item-errors.js'
 import { ItemMoves } from './item-moves.js'
+import { ItemPuts } from './item-puts.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
 import { claimedItem, headOf, peekedItem, recordOf, withBody } from './item-views.js'
 import { SharedCalls } from './shared-calls.js'
@@ -89,6 +99,7 @@ export class SqlQueue implements Queue {
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #reads: ItemReads
+  readonly #puts: ItemPuts
   readonly #moves: ItemMoves
   readonly #leases: SqlLeases
   readonly #documents: SqlDocuments
@@ -114,16 +125,11 @@ export class SqlQueue implements Queue {
     this.#gate = gate
     this.#reads = new ItemReads(store, queueId)
     const moves = store.moves(queueId)
-    this.#moves = new ItemMoves({
-      queue: name,
-      gate,
-      reads: this.#reads,
-      moves,
-      newUid,
-      timeoutMs: store.timeoutMs,
-    })
+    const { timeoutMs, lanes } = store
+    this.#puts = new ItemPuts({ queue: name, gate, moves, newUid })
+    this.#moves = new ItemMoves({ queue: name, gate, reads: this.#reads, moves, timeoutMs })
     this.#expiry = { store, gate, moves }
-    this.#calls = new SharedCalls({ gate, reads: this.#reads, moves: this.#moves, lanes: store.lanes })
+    this.#calls = new SharedCalls({ gate, reads: this.#reads, puts: this.#puts, moves: this.#moves, lanes })
     this.#leases = new SqlLeases(store, gate, { queueId, name })
     this.#documents = new SqlDocuments({ queue: name, store, gate, queueId, maxBytes: MAX_BODY_BYTES })
     this.control = new SqlControl(store, gate, { queueId, name })
@@ -135,15 +141,30 @@ export class SqlQueue implements Queue {
     if (!isNew) throw itemExists(this.name, id)
   }
 
-  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+  /**
+   * With `compare` the database compares the bodies, in the same statement or transaction. It costs nothing where all items are new, and less than adding them where
+   * all are there [Q-PUT-4].
+   */
+  async putMany(items: readonly NewItem[], { compare = false }: PutManyOptions = {}): Promise<PutReport> {
     this.#gate.assertOpen()
     const checked = checkNewItems(items, MAX_BODY_BYTES)
     const progress = { added: 0, stored: 0, underWay: 0 }
-    const isNew = await this.#moves.put(checked, progress).catch((error: unknown) => {
+    const reasons = await this.#puts.put(checked, { compare, progress }).catch((error: unknown) => {
       throw partlyStored(error, progress)
     })
-    const duplicates = checked.filter((_, index) => isNew[index] !== true).map(({ id }) => id)
-    return { added: checked.length - duplicates.length, duplicates }
+    const skipped = skippedOf(checked, reasons)
+    return { added: checked.length - skipped.length, skipped }
+  }
+
+  /** Concurrent calls of one object share statements; each item is changed whole or not at all [Q-UPDATE-1]. */
+  async update(changes: readonly ItemChange[]): Promise<UpdateReport> {
+    this.#gate.assertOpen()
+    const checked = checkChanges(changes, MAX_BODY_BYTES)
+    const distinct = firstOfEach(checked)
+    const reasons = await this.#calls.update(distinct.map(changeRow))
+    const known = new Map(distinct.map(({ id }, index) => [id, reasons[index]]))
+    const skipped = skippedOf(checked, reasonsById(checked, known))
+    return { updated: checked.length - skipped.length, skipped }
   }
 
   async get(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
@@ -176,36 +197,31 @@ export class SqlQueue implements Queue {
 
   async settle(outcomes: readonly Settlement[]): Promise<SettleReport> {
     this.#gate.assertOpen()
-    const errors = await this.#calls.settle(checkSettlements(outcomes, MAX_BODY_BYTES).map(wantedRow))
+    const refusals = await this.#calls.settle(checkSettlements(outcomes, MAX_BODY_BYTES).map(wantedRow))
     const refused = outcomes.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
-      const code = errors[index]?.code
-      if (code === undefined) return []
-      return [{ id, attempt, code: code === 'SLUICE_ITEM_NOT_FOUND' ? code : 'SLUICE_STAGE_CONFLICT' }]
+      const reason = refusals[index]?.reason
+      return reason === undefined ? [] : [{ id, attempt, reason }]
     })
     return { settled: outcomes.length - refused.length, refused }
   }
 
-  async requeue(
-    ids: readonly string[],
-    options: RequeueOptions = {},
-  ): Promise<{ moved: number; skipped: readonly string[] }> {
+  async requeue(ids: readonly string[], options: RequeueOptions = {}): Promise<MoveReport> {
     this.#gate.assertOpen()
     assertIds(ids)
     const { delayMs = 0, priority = null, reason = null } = checkRequeue(options)
-    const moved = await this.#moves.requeue(ids, { delayMs, priority, reason })
-    const skipped = ids.filter((id) => !moved.delete(id))
+    const known = await this.#moves.requeue([...new Set(ids)], { delayMs, priority, reason })
+    const mentions = ids.map((id) => ({ id }))
+    const skipped = skippedOf(mentions, reasonsById(mentions, known))
     return { moved: ids.length - skipped.length, skipped }
   }
 
-  async remove(
-    ids: readonly string[],
-    options: RemoveOptions = {},
-  ): Promise<{ removed: number; skipped: readonly string[] }> {
+  async remove(ids: readonly string[], options: RemoveOptions = {}): Promise<RemoveReport> {
     this.#gate.assertOpen()
     assertIds(ids)
     const stages = checkRemovable(options).map((stage) => STAGE_NUMBERS[stage])
-    const gone = await this.#moves.remove(ids, stages)
-    const skipped = ids.filter((id) => !gone.delete(id))
+    const known = await this.#moves.remove([...new Set(ids)], stages)
+    const mentions = ids.map((id) => ({ id }))
+    const skipped = skippedOf(mentions, reasonsById(mentions, known))
     return { removed: ids.length - skipped.length, skipped }
   }
 
@@ -308,7 +324,7 @@ export class SqlQueue implements Queue {
   async #moveOne(asked: AskedMove): Promise<void> {
     this.#gate.assertOpen()
     const [refusal] = await this.#calls.settle([wantedRow(checkMove(asked, MAX_BODY_BYTES))])
-    if (refusal !== undefined) throw refusal
+    if (refusal !== undefined) throw refusal.error
   }
 
   /** An item that was removed between the reads is left out. */

@@ -16,6 +16,9 @@ import { isSqliteBusy } from './sql-errors.js'
  */
 export const FOR_EACH_ROW = '/* for each row */ '
 
+/** Starts a query whose parameters are rows: it is run for each of them, and gives the one row that it has for it, in their order. */
+export const READ_EACH_ROW = '/* read each row */ '
+
 /** What a statement did for one row. */
 export interface RowRun {
   readonly changes: number
@@ -72,11 +75,16 @@ function adaptDatabase(database: DatabaseSync): SqliteDatabase {
       const known = kept.get(text)
       if (known !== undefined) return known
       const prepared = database.prepare(text)
-      const statement = text.startsWith(FOR_EACH_ROW) ? forEachRow(prepared) : adaptStatement(prepared)
+      const statement = adapted(text, prepared)
       kept.set(text, statement)
       return statement
     },
   }
+}
+
+function adapted(text: string, prepared: StatementSync): SqliteStatement {
+  if (text.startsWith(FOR_EACH_ROW)) return forEachRow(prepared)
+  return text.startsWith(READ_EACH_ROW) ? readEachRow(prepared) : adaptStatement(prepared)
 }
 
 function adaptStatement(statement: StatementSync): SqliteStatement {
@@ -95,6 +103,16 @@ function forEachRow(statement: StatementSync): SqliteStatement {
       if (!Array.isArray(row)) throw new TypeError('a statement for each row needs rows')
       const { changes, lastInsertRowid } = statement.run(...row.map(sqlValue))
       return { changes: Number(changes), seq: Number(lastInsertRowid) }
+    })
+  return { reader: true, all, run: refuseToIterate, iterate: refuseToIterate }
+}
+
+function readEachRow(statement: StatementSync): SqliteStatement {
+  const all = (rows: readonly unknown[]): unknown[] =>
+    rows.flatMap((row) => {
+      if (!Array.isArray(row)) throw new TypeError('a statement for each row needs rows')
+      const found: unknown = statement.get(...row.map(sqlValue))
+      return found === undefined ? [] : [found]
     })
   return { reader: true, all, run: refuseToIterate, iterate: refuseToIterate }
 }

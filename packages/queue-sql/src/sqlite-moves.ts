@@ -1,6 +1,7 @@
 import { MAX_HISTORY } from '@sluice/core'
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import type {
+  ChangeRow,
   Claimed,
   ClaimedRow,
   ClaimScope,
@@ -9,25 +10,21 @@ import type {
   HeldLease,
   Moves,
   NewRow,
+  NotAdded,
   RankRow,
   RequeueOrder,
   WantedRow,
 } from './moves.js'
-import { QueueGoneError } from './file-gone.js'
 import { isPlain } from './move-rows.js'
-import type { RowRun } from './sqlite-dialect.js'
+import { putInSqlite } from './sqlite-puts.js'
 import { all, seqList } from './sqlite-statements.js'
 import { sqliteTexts, type SqliteTexts } from './sqlite-texts.js'
+import { updateInSqlite } from './sqlite-update.js'
+import { SqliteWrites, type Trx, type WaitingPlace } from './sqlite-writes.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from './tables.js'
 
-type Trx = Transaction<Tables>
-
-/** Where an item enters the backlog. */
-interface WaitingPlace {
-  readonly seq: number
+interface ReturnedRow extends WaitingPlace {
   readonly id: string
-  readonly priority: number
-  readonly available_at: number
 }
 
 interface MovableRow {
@@ -72,41 +69,21 @@ export class SqliteMoves implements Moves {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #texts: SqliteTexts
+  readonly #writes: SqliteWrites
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = sqliteTexts(names)
+    this.#writes = new SqliteWrites(db, this.#texts, queueId)
   }
 
-  put(rows: readonly NewRow[]): () => Promise<string[]> {
-    return () =>
-      this.#write(async (trx) => {
-        const now = await this.#now(trx)
-        const timed = rows.map((row) => {
-          const notBefore = row.not_before_at ?? (row.delay_ms === null ? null : now + row.delay_ms)
-          return { ...row, not_before_at: notBefore, available_at: Math.max(now, notBefore ?? now) }
-        })
-        const values = timed.map(({ id, uid, priority, not_before_at, available_at, body }) => [
-          this.#queueId,
-          id,
-          uid,
-          priority,
-          now,
-          not_before_at,
-          available_at,
-          body,
-        ])
-        const runs = await all<RowRun>(trx, this.#texts.insertItem, values)
-        const added = timed.flatMap((row, index) => {
-          const run = runs[index]
-          return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
-        })
-        if (added.length === 0) return []
-        await this.#enterWaiting(trx, added)
-        await this.#count(trx, { waiting: added.length })
-        return added.map(({ id }) => id)
-      })
+  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded> {
+    return () => putInSqlite(this.#writes, rows, compare)
+  }
+
+  update(rows: readonly ChangeRow[]): Promise<string[]> {
+    return updateInSqlite(this.#writes, rows)
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
@@ -114,14 +91,14 @@ export class SqliteMoves implements Moves {
     if (!(await this.#holds(this.#db, lease))) return undefined
     // Readers don't wait in SQLite: a poll of an idle queue takes no lock and writes nothing.
     if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return NOTHING
-    return this.#write(async (trx) => {
+    return this.#writes.write(async (trx) => {
       if (!(await this.#holds(trx, lease))) return undefined
       const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
       if (taken.length === 0) return NOTHING
       const seqs = seqList(taken)
       await all(trx, this.#texts.insertProcessing, [seqs])
       const claimed = await all<ClaimedRow>(trx, this.#texts.claimed, [seqs])
-      await this.#count(trx, { waiting: -taken.length, processing: claimed.length })
+      await this.#writes.count(trx, { waiting: -taken.length, processing: claimed.length })
       return { rows: claimed, isCut: false }
     })
   }
@@ -140,7 +117,7 @@ export class SqliteMoves implements Moves {
 
   settle(rows: readonly WantedRow[]): Promise<string[]> {
     const asked = JSON.stringify(rows.map(({ id, attempt, uid }) => [id, attempt, uid]))
-    return this.#write(async (trx) => {
+    return this.#writes.write(async (trx) => {
       const movable = await all<MovableRow>(trx, this.#texts.movable, [asked, this.#queueId])
       if (movable.length === 0) return []
       const leaving = movable.flatMap((row): Leaving[] => {
@@ -159,7 +136,7 @@ export class SqliteMoves implements Moves {
       }
       const success = finished.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.SUCCESS).length
       const fail = finished.length - success
-      await this.#count(trx, { waiting: released.length, processing: -leaving.length, success, fail })
+      await this.#writes.count(trx, { waiting: released.length, processing: -leaving.length, success, fail })
       return ids
     })
   }
@@ -167,7 +144,7 @@ export class SqliteMoves implements Moves {
   requeue(ids: readonly string[], order: RequeueOrder): Promise<string[]> {
     const { delayMs, priority, reason } = order
     const id = this.#queueId
-    return this.#write(async (trx) => {
+    return this.#writes.write(async (trx) => {
       const freed = await all<FreedRow>(trx, this.#texts.freeFailed, [id, id, JSON.stringify(ids)])
       if (freed.length === 0) return []
       const attempts = freed.map((row) => [
@@ -199,13 +176,13 @@ export class SqliteMoves implements Moves {
         delayMs > 0 ? 1 : 0,
       ])
       const moved = await this.#return(trx, returned)
-      await this.#count(trx, { waiting: moved.length, fail: -moved.length })
+      await this.#writes.count(trx, { waiting: moved.length, fail: -moved.length })
       return moved.map((row) => row.id)
     })
   }
 
   remove(ids: readonly string[], stages: readonly number[]): Promise<string[]> {
-    return this.#write(async (trx) => {
+    return this.#writes.write(async (trx) => {
       const gone = await all<StagedRow & { id: string }>(trx, this.#texts.findRemovable, [
         this.#queueId,
         JSON.stringify(ids),
@@ -220,7 +197,7 @@ export class SqliteMoves implements Moves {
     const parameters = [this.#queueId, fromMs, retentionMs]
     const [due] = await all(this.#db, this.#texts.findExpired, [...parameters, 1])
     if (due === undefined) return { removed: 0, lastMs: null }
-    return this.#write(async (trx) => {
+    return this.#writes.write(async (trx) => {
       const old = await all<StagedRow & { ended_at: number }>(trx, this.#texts.findExpired, [
         ...parameters,
         max,
@@ -230,22 +207,12 @@ export class SqliteMoves implements Moves {
     })
   }
 
-  async #now(trx: Trx): Promise<number> {
-    const [row] = await all<{ now: number }>(trx, this.#texts.now, [])
-    if (row === undefined) throw new Error('a statement that always gives a row gave none')
-    return row.now
-  }
-
-  #write<T>(run: (trx: Trx) => Promise<T>): Promise<T> {
-    return this.#db.transaction().execute(run)
-  }
-
   async #delete(trx: Trx, rows: readonly StagedRow[]): Promise<void> {
     if (rows.length === 0) return
     const seqs = seqList(rows)
     for (const text of this.#texts.deleteEverywhere) await all(trx, text, [seqs])
     const counted = (number: number) => -rows.filter(({ stage }) => stage === number).length
-    await this.#count(trx, { waiting: counted(0), success: counted(2), fail: counted(3) })
+    await this.#writes.count(trx, { waiting: counted(0), success: counted(2), fail: counted(3) })
   }
 
   #scope(scope: ClaimScope): { text: string; deleteText: string; parameters: number[] } {
@@ -306,28 +273,9 @@ export class SqliteMoves implements Moves {
   }
 
   /** Notes in the items' own rows what they bring back with them, and lines them up. */
-  async #return(trx: Trx, values: readonly (readonly (number | string | null)[])[]): Promise<WaitingPlace[]> {
-    const places = await all<WaitingPlace>(trx, this.#texts.returnItems, [JSON.stringify(values)])
-    await this.#enterWaiting(trx, places)
+  async #return(trx: Trx, values: readonly (readonly (number | string | null)[])[]): Promise<ReturnedRow[]> {
+    const places = await all<ReturnedRow>(trx, this.#texts.returnItems, [JSON.stringify(values)])
+    await this.#writes.enterWaiting(trx, places)
     return places
-  }
-
-  async #enterWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
-    const keys = places.map(({ seq, priority, available_at }) => [
-      this.#queueId,
-      -priority,
-      available_at,
-      seq,
-    ])
-    await all(trx, this.#texts.insertWaiting, keys)
-  }
-
-  async #count(
-    trx: Trx,
-    { waiting = 0, processing = 0, success = 0, fail = 0 }: Partial<Record<string, number>>,
-  ): Promise<void> {
-    const counts = [waiting, processing, success, fail, this.#queueId]
-    const [run] = await all<RowRun>(trx, this.#texts.count, [counts])
-    if (run?.changes !== 1) throw new QueueGoneError()
   }
 }

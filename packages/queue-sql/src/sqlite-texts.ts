@@ -1,5 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { FOR_EACH_ROW } from './sqlite-dialect.js'
+import { FOR_EACH_ROW, READ_EACH_ROW } from './sqlite-dialect.js'
 import type { TableNames } from './tables.js'
 
 /** Epoch ms of SQLite's clock; it keeps whole milliseconds, which the rounding gives back exactly. */
@@ -25,6 +25,17 @@ export function sqliteTexts(t: TableNames) {
     insertItem: `${FOR_EACH_ROW}insert into ${t.items}
         (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
+    compareBody: `${READ_EACH_ROW}select i.id, i.body = g.body as same,
+        case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body then i.body end as body
+      from (select ? as body) g cross join ${t.items} i where i.queue_id = ? and i.id = ?`,
+    // Only what waits, with the key of its row in the backlog.
+    changeable: `select i.seq, i.priority, i.available_at, i.not_before_at, w.key as turn
+      from json_each(?) w cross join ${t.items} i on i.id = w.value->>0
+        cross join ${t.waiting} l on l.queue_id = i.queue_id and l.rank = -i.priority and l.available_at = i.available_at and l.seq = i.seq
+      where i.queue_id = ? and (w.value->>1 is null or i.uid = w.value->>1)`,
+    changeItem: `${FOR_EACH_ROW}update ${t.items} set body = coalesce(?, body), priority = ?, not_before_at = ?, available_at = ?
+      where seq = ?`,
+    deleteWaiting: `${FOR_EACH_ROW}delete from ${t.waiting} where queue_id = ? and rank = ? and available_at = ? and seq = ?`,
     insertWaiting: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq) values (?, ?, ?, ?)`,
     due: {
       // One rank after another, so that items of a high priority that must wait are not walked over at every claim.

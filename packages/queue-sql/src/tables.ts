@@ -1,5 +1,5 @@
 import type { Stage } from '@sluice/core'
-import type { ColumnType, Generated } from 'kysely'
+import type { Generated } from 'kysely'
 
 /** A stage as it is stored: two bytes instead of a word in the row that changes most. */
 export const STAGE_NUMBERS = { WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 3 } as const satisfies Record<
@@ -56,7 +56,7 @@ interface CounterRow {
 }
 
 /**
- * An item. It is written by a put, and changed only by what brings it back to WAITING: `attempt`, `refunds` and the instants but `put_at` are
+ * An item. It is written by a put, and changed only by what brings it back to WAITING, and by an update while it waits: `attempt`, `refunds` and `claimed_at` are
  * as they were when it last became WAITING. Which of `waiting`, `processing` and `finished` has its other row says in which stage it is.
  */
 interface ItemRow {
@@ -71,12 +71,12 @@ interface ItemRow {
   priority: number
   uid: string
   id: string
-  body: ColumnType<string, string, never>
+  body: string
   /** JSON text. */
   retry_state: string | null
 }
 
-/** The backlog in the order of `get`. It knows only INSERT and DELETE. */
+/** The backlog in the order of `get`. It knows only INSERT and DELETE, but for updates of items, which write its row anew. */
 interface WaitingRow {
   queue_id: number
   /** The priority with its sign turned, so that all columns of the key ascend. */

@@ -55,11 +55,11 @@ test('on PostgreSQL known ids are told and stay as they are, whichever way they 
   const id = randomUUID()
   const batch = (body: string, from: number) =>
     Array.from({ length: 500 }, (_, index) => ({ id: `${id}-${from + index}`, body }))
-  expect(await queue.putMany(batch('first', 0))).toEqual({ added: 500, duplicates: [] })
+  expect(await queue.putMany(batch('first', 0))).toEqual({ added: 500, skipped: [] })
   // Half of them are known: met with hope, and then with caution.
   for (const from of [250, 500]) {
-    const { added, duplicates } = await queue.putMany(batch('second', from))
-    expect([added, duplicates.length]).toEqual([250, 250])
+    const { added, skipped } = await queue.putMany(batch('second', from))
+    expect([added, skipped.length]).toEqual([250, 250])
   }
   await expect(queue.put(`${id}-0`, 'third')).rejects.toMatchObject({ code: 'SLUICE_ITEM_EXISTS' })
   await queue.put(id, 'alone')

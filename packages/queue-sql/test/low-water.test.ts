@@ -27,12 +27,16 @@ describe('the mark', () => {
   beforeEach(() => {
     nowMs = 5_000
     low = new LowWater(() => nowMs)
+    low.versions()(3)
   })
+
+  /** As a claim does that began just now. */
+  const note = (rows: readonly ClaimedRow[], max: number): void => low.notes()(rows, max)
 
   test('is a little before the latest put of a claim that got all it asked for, in its rank', () => {
     expect(low.mark()).toBeUndefined()
-    low.note([row(9_000, 7), row(7_000, 7)], 2)
-    expect(low.mark()).toEqual({ rank: -7, availableAt: 8_950 })
+    note([row(9_000, 7), row(7_000, 7)], 2)
+    expect(low.mark()).toEqual({ rank: -7, availableAt: 8_950, version: 3 })
   })
 
   test.each([
@@ -40,57 +44,86 @@ describe('the mark', () => {
     ['less than it asked for', [row(9_000)]],
   ] as const)('stays where it was after a claim that gets %s', (_, rows) => {
     low.mark()
-    low.note([row(8_000), row(9_000)], 2)
-    low.note(rows, 2)
-    expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950 })
+    note([row(8_000), row(9_000)], 2)
+    note(rows, 2)
+    expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 3 })
   })
 
   test('is at the floor of the backlog where that is later, or of the rank that was claimed from last', () => {
     low.mark()
-    low.note([row(8_000), row(9_000)], 2)
+    note([row(8_000), row(9_000)], 2)
     seeNothing()
     expect(low.mark()).toEqual({ rank: -0, availableAt: 19_000 })
-    low.note([row(30_000)], 1)
-    expect(low.mark()).toEqual({ rank: -0, availableAt: 29_950 })
-    low.note([row(30_000, 5)], 2)
+    note([row(30_000)], 1)
+    expect(low.mark()).toEqual({ rank: -0, availableAt: 29_950, version: 3 })
+    note([row(30_000, 5)], 2)
     expect(low.mark()).toEqual({ rank: -5, availableAt: 19_000 })
   })
 
   test('a look at all priorities begins at the floor, and once in a second at the beginning', () => {
-    low.note([row(9_000, 3)], 2)
+    note([row(9_000, 3)], 2)
     expect(low.start()).toBeUndefined()
     seeNothing()
     expect(low.start()).toEqual({ rank: -3, availableAt: 19_000 })
     nowMs += 1_000
     expect(low.start()).toBeUndefined()
     expect(low.start()).toEqual({ rank: -3, availableAt: 19_000 })
-    const note = low.looks()
+    const noteLook = low.looks()
     low.forget()
-    note({ seenAt: 21_000, oldest: 102, own: 102, isDue: false })
+    noteLook({ seenAt: 21_000, oldest: 102, own: 102, isDue: false })
     expect(low.start()).toBeUndefined()
   })
 
   test('is dropped when items came back to their places, and a claim that was under way then sets none', () => {
     low.mark()
-    const note = low.notes()
-    note([row(9_000)], 1)
+    const noteOld = low.notes()
+    noteOld([row(9_000)], 1)
     expect(low.mark()).toBeDefined()
     low.forget()
-    note([row(9_000)], 1)
+    noteOld([row(9_000)], 1)
     expect(low.mark()).toBeUndefined()
     low.notes()([row(9_000)], 1)
     expect(low.mark()).toBeDefined()
   })
 
+  test('is of the version of the places that was read before the claim began', () => {
+    low.mark()
+    const noteOld = low.notes()
+    low.versions()(4)
+    noteOld([row(9_000)], 1)
+    expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 3 })
+    note([row(10_000)], 1)
+    expect(low.mark()).toEqual({ rank: -0, availableAt: 9_950, version: 4 })
+  })
+
+  test('is none while the version is not known, which is read once in a second by whom it is of use to', () => {
+    low = new LowWater(() => nowMs)
+    low.mark()
+    expect(low.wantsVersion()).toBe(false)
+    note([row(9_000)], 2)
+    expect(low.wantsVersion()).toBe(false)
+    note([row(9_000)], 1)
+    expect(low.mark()).toBeUndefined()
+    expect(low.wantsVersion()).toBe(true)
+    low.versions()(7)
+    expect(low.wantsVersion()).toBe(false)
+    note([row(9_000)], 1)
+    expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 7 })
+    nowMs += 1_000
+    expect(low.wantsVersion()).toBe(true)
+    note([], 1)
+    expect(low.wantsVersion()).toBe(false)
+  })
+
   test('is good for a second after the whole backlog was looked at, however many claims there are', () => {
     low.mark()
     for (nowMs = 5_000; nowMs < 6_000; nowMs += 100) {
-      low.note([row(nowMs)], 1)
+      note([row(nowMs)], 1)
       expect(low.mark()).toBeDefined()
     }
-    low.note([row(nowMs)], 1)
+    note([row(nowMs)], 1)
     expect(low.mark()).toBeUndefined()
-    low.note([row(nowMs)], 1)
+    note([row(nowMs)], 1)
     expect(low.mark()).toBeDefined()
   })
 })

@@ -98,7 +98,7 @@ describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => 
     }))
     const { settled, refused } = await queue.settle(swapped)
     expect(settled).toBe(0)
-    expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => 'SLUICE_STAGE_CONFLICT'))
+    expect(refused.map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'not-current'))
     expect(await queue.size('PROCESSING')).toBe(4)
   })
 
@@ -110,8 +110,8 @@ describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => 
     expect(await queue.settle(asked)).toEqual({
       settled: 2,
       refused: [
-        { id: 'b', attempt: 1, code: 'SLUICE_STAGE_CONFLICT' },
-        { id: 'nobody', attempt: 1, code: 'SLUICE_ITEM_NOT_FOUND' },
+        { id: 'b', attempt: 1, reason: 'not-current' },
+        { id: 'nobody', attempt: 1, reason: 'not-found' },
       ],
     })
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 2, SUCCESS: 2, FAIL: 0 })

@@ -1,0 +1,97 @@
+import { CLOCK, counted, KEPT, lined, lines, NOW, once, POSTGRES_NOW_MS, toldText } from './postgres-parts.js'
+import type { TableNames } from './tables.js'
+
+/** The statements that put: in each form also one that relies on all ids being new. */
+export function putTexts(t: TableNames) {
+  return {
+    put: putText(t, SKIPPED),
+    putOne: putOneText(t, SKIPPED),
+    putNew: putText(t, REFUSED),
+    putOneNew: putOneText(t, REFUSED),
+    putCompared: putComparedText(t),
+  }
+}
+
+/** What becomes of an id that is known. */
+const SKIPPED = 'on conflict (queue_id, id) do nothing'
+/** The statement fails: see {@link HopefulPuts}. */
+const REFUSED = ''
+
+/** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
+function putText(t: TableNames, known: string): string {
+  return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
+    added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
+        greatest(${NOW}, coalesce(not_before, ${NOW})), body
+      from (
+        select n.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
+        from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+          as n(id, uid, turn, body, priority, not_before_at, delay_ms)
+      ) n
+      ${known}
+      returning seq, id, priority, available_at
+    ),
+    ${lined(t, 'added')},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${toldText('added', '$9')}`
+}
+
+/** A batch of one, with no arrays to take apart. */
+function putOneText(t: TableNames, known: string): string {
+  return `with added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
+        greatest(now, coalesce(not_before, now)), $7::text
+      from (
+        select now, coalesce($5::bigint, now + $6::bigint) as not_before from (select ${POSTGRES_NOW_MS} as now) c
+      ) n
+      ${known}
+      returning seq, priority, available_at
+    ),
+    ${lined(t, 'added')},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, 'waiting = c.waiting + d.n')}
+    select n from sums where ${KEPT}`
+}
+
+/**
+ * Looks the items up first, since a put that compares is mostly one of items that are there. Each of those is said to be the same, by the number of its place in
+ * the batch, or to be alike, with the body that is stored: where that is another text of the same length. Of the rest the bodies differ.
+ *
+ * What another put added since the snapshot of the statement is neither found nor added.
+ */
+function putComparedText(t: TableNames): string {
+  return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
+    given as materialized (
+      select n.* from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+        as n(id, uid, turn, body, priority, not_before_at, delay_ms) ${once('$10')}
+    ),
+    known as materialized (
+      select g.turn, i.body = g.body collate "C" as is_same,
+        case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body collate "C" then i.body end as alike
+      from ${t.items} i join given g on g.id = i.id where i.queue_id = $1 and i.id = any ($2::text[])
+    ),
+    added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
+        greatest(${NOW}, coalesce(not_before, ${NOW})), body
+      from (
+        select g.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before from given g
+        where turn <> all (array(select turn from known))
+      ) n
+      ${SKIPPED}
+      returning seq, id, priority, available_at
+    ),
+    ${lined(t, 'added')},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${toldText(
+      'added',
+      '$9',
+      `, (select json_agg(turn) from known where is_same) as same,
+      (select json_agg(json_build_array(turn, alike)) from known where alike is not null) as alike,
+      (select json_agg(turn) from known where not is_same and alike is null) as changed`,
+    )}`
+}
