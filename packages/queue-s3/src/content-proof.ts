@@ -25,6 +25,7 @@ export function isOf(path: string, content: string): boolean {
       return isDocumentOf(name, content)
     case 'QUEUE':
     case 'LEFT':
+    case 'CHANGES':
     case 'CONTROL':
     case 'LEASES':
       return parseObject(content)?.['sluice'] === 1

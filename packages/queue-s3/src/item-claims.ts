@@ -4,8 +4,9 @@ import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import { ClaimRounds, isContended } from './claim-rounds.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
-import { queueItemOf } from './item-state.js'
-import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { claimedItemOf, waitingItemOf } from './item-state.js'
+import { afterUpdate, claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { isUpdate } from './protocol/update-decision.js'
 import type { RunResult } from './protocol-run.js'
 import { recentMap } from './recent-map.js'
 import { look, type Protocol } from './storage-op.js'
@@ -37,7 +38,8 @@ export class ItemClaims {
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
   async get(maxItems: number): Promise<QueueItem[]> {
-    const scan = new WaitingScan(this.#ground)
+    let scan = new WaitingScan(this.#ground)
+    let isMoved = false
     const items: QueueItem[] = []
     let budget = new ByteBudget()
     let leftOut: readonly Candidate[] = []
@@ -45,11 +47,18 @@ export class ItemClaims {
     while (items.length < maxItems) {
       const found =
         leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
-      if (found.length === 0) break
+      if (found.length === 0 && !(isMoved && items.length === 0)) break
+      if (found.length === 0) {
+        // An update has moved what was found to before what was listed: an empty claim would say that there is none.
+        scan = new WaitingScan(this.#ground)
+        isMoved = false
+        continue
+      }
       const { results, candidates, leftOut: rest } = await this.#claimAll(found, budget)
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
+      isMoved ||= results.some((result) => 'value' in result && result.value.is === 'lost' && result.value.isMoved)
       const contended = isContended(results, this.#ground)
       const failure = failureIn(results) ?? (await rounds.after(given.length, contended))
       if (rounds.hasPaused) scan.refresh()
@@ -160,7 +169,7 @@ export class ItemClaims {
     this.#ground.cache.claimed(running)
     this.#ground.cache.rememberId(running.stint.key, entry.id)
     const head = headOf(entry.id, 'PROCESSING', { stint, retryState: state.retryState })
-    return [queueItemOf(head, entry, state.claimedAt)]
+    return [claimedItemOf(head, entry, state)]
   }
 
   #noteOver(candidate: Candidate | undefined): void {
@@ -201,14 +210,20 @@ function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protoco
 
 /** `over`: somebody has claimed it. */
 function* peekStint(
-  { layout, strays }: Ground,
+  ground: Ground,
   { name, stint }: Candidate,
 ): Protocol<QueueItem | 'over' | undefined> {
+  const { layout, strays } = ground
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
-  if (yield* look(layout.at('PROCESSING', name))) return 'over'
+  const claim = yield* look(layout.at('PROCESSING', name))
+  if (claim !== undefined && isUpdate(claim)) {
+    const next = yield* afterUpdate(layout, { name, stint }, claim)
+    return next && (yield* peekStint(ground, next))
+  }
+  if (claim !== undefined) return 'over'
   if (yield* look(layout.at('SUCCESS', name))) return 'over'
   const { entry, state } = found
-  return queueItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry)
+  return waitingItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry, state)
 }

@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto'
 import {
   SluiceError,
   checkMove,
+  type CheckedChange,
   type CheckedMove,
   type JsonValue,
   type Lease,
+  type MoveReport,
   type QueueItem,
+  type RemoveReport,
   type RequeueOptions,
+  type SkipReason,
+  type SkippedItem,
   type Stage,
+  type UpdateReport,
 } from '@sluice/core'
+import { firstMentions, skippedMentions, type BulkVerdict } from './bulk-mentions.js'
 import { valuesOf, type Ground } from './ground.js'
 import { has } from './item-state.js'
 import { encodeKey } from './key-encoding.js'
@@ -16,10 +23,10 @@ import {
   removeItem,
   requeueItem,
   settleItem,
-  type LeaveVerdict,
   type SettleVerdict,
   type SettleWanted,
 } from './protocol/move-item.js'
+import { updateItem } from './protocol/update-item.js'
 import type { RunResult } from './protocol-run.js'
 import type { Stint } from './stint-name.js'
 import type { Protocol } from './storage-op.js'
@@ -78,34 +85,38 @@ export class ItemMoves {
   async requeue(
     ids: readonly string[],
     { delayMs = 0, priority, reason }: RequeueOptions,
-  ): Promise<string[]> {
+  ): Promise<MoveReport['skipped']> {
     const { layout, names } = this.#ground
-    return this.#leave(ids, (key) =>
-      requeueItem(layout, key, (stint) => {
+    return this.#each(ids.map(asMention), ({ id }) =>
+      requeueItem(layout, encodeKey(id), (stint) => {
         const next = names.requeued(stint, delayMs, priority).name
         return { token: randomUUID(), next, ...has({ reason }) }
       }),
     )
   }
 
-  async remove(ids: readonly string[], stages: readonly Stage[]): Promise<string[]> {
+  async remove(ids: readonly string[], stages: readonly Stage[]): Promise<RemoveReport['skipped']> {
     const { layout } = this.#ground
-    return this.#leave(ids, (key) => removeItem(layout, key, { stages, token: randomUUID() }))
+    return this.#each(ids.map(asMention), ({ id }) =>
+      removeItem(layout, encodeKey(id), { stages, token: randomUUID() }),
+    )
   }
 
-  /** The ids that did not move. */
-  async #leave(
-    ids: readonly string[],
-    protocolOf: (key: string) => Protocol<LeaveVerdict>,
-  ): Promise<string[]> {
-    const stayed = new Set<number>()
-    for (const round of roundsOf(ids)) {
-      const results = await this.#ground.runAll(round.map((index) => protocolOf(encodeKey(ids[index] ?? ''))))
-      for (const [at, verdict] of valuesOf(results).entries()) {
-        if (verdict === 'elsewhere') stayed.add(round[at] ?? 0)
-      }
-    }
-    return ids.filter((_, index) => stayed.has(index))
+  async update(changes: readonly CheckedChange[]): Promise<UpdateReport['skipped']> {
+    const { layout, names } = this.#ground
+    return this.#each(changes, ({ id, uid, bodyText, ...place }) => {
+      const nextOf = (stint: Stint) => ({ name: names.updated(stint, place), token: randomUUID() })
+      return updateItem(layout, encodeKey(id), { ...has({ uid, bodyText }), nextOf })
+    })
+  }
+
+  /** One protocol for each id, at its first mention; gives the mentions that changed nothing [Q-BULK-1]. */
+  async #each<T extends { readonly id: string }, R extends SkipReason>(
+    mentions: readonly T[],
+    protocolOf: (mention: T) => Protocol<BulkVerdict<R>>,
+  ): Promise<SkippedItem<R | 'repeated'>[]> {
+    const verdicts = valuesOf(await this.#ground.runAll(firstMentions(mentions).map(protocolOf)))
+    return skippedMentions(mentions, verdicts)
   }
 
   #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
@@ -130,7 +141,7 @@ export class ItemMoves {
   ): void {
     for (const [at, result] of results.entries()) {
       const move = moves[round[at] ?? 0]
-      if (move === undefined || 'error' in result || result.value.is === 'conflict') continue
+      if (move === undefined || 'error' in result || result.value.is === 'refused') continue
       const { cache } = this.#ground
       cache.forget(encodeKey(move.id))
       const { is, next } = { next: undefined, ...result.value }
@@ -139,11 +150,15 @@ export class ItemMoves {
   }
 }
 
+function asMention(id: string): { readonly id: string } {
+  return { id }
+}
+
 /** SLUICE_ITEM_NOT_FOUND or SLUICE_STAGE_CONFLICT, for a move that was refused. */
 export function moveError(queue: string, move: CheckedMove, verdict: SettleVerdict): SluiceError | undefined {
   const itemId = move.id
-  if (verdict.is === 'unknown') return itemNotFound(queue, itemId, `move to ${move.to}`)
-  if (verdict.is !== 'conflict') return undefined
+  if (verdict.is === 'not-found') return itemNotFound(queue, itemId, `move to ${move.to}`)
+  if (verdict.is !== 'refused') return undefined
   const { at, stint } = verdict.place
   const asked = [
     ...(move.attempt === undefined ? [] : [`attempt ${move.attempt}`]),

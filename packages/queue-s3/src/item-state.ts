@@ -8,7 +8,7 @@ import {
   type Stage,
 } from '@sluice/core'
 
-/** What an index object holds: the part of an item that never changes. */
+/** What an index object holds: the part of an item that never changes, but for the body: see {@link ItemState}. */
 export interface IndexEntry {
   readonly id: string
   readonly uid: string
@@ -20,8 +20,11 @@ export interface IndexEntry {
   readonly body: JsonValue
 }
 
-/** What the object of a stint holds: the part that changes. Whatever can be read from its name isn't here. */
-export type ItemState = Pick<
+/**
+ * What the object of a stint holds: the part that changes. Whatever can be read from its name isn't here. A body that an update has set is, and counts
+ * in place of that of the index object.
+ */
+export type ItemState = Partial<Pick<ItemRecord, 'body'>> & Pick<
   ItemRecord,
   | 'retryState'
   | 'notBeforeAt'
@@ -115,14 +118,32 @@ export function requeuedState(state: ItemState, reason: string | undefined, notB
   return { ...kept, ...has({ reason }), notBeforeAt }
 }
 
+/** By an `update`: with the body that it gives, and the instant that it has moved the item to. */
+export function changedState(
+  state: ItemState,
+  { body, notBeforeAt }: Partial<Pick<ItemRecord, 'body' | 'notBeforeAt'>>,
+): ItemState {
+  return { ...state, ...has({ body, notBeforeAt }) }
+}
+
+/** The body that counts. */
+export function bodyOf(entry: Pick<IndexEntry, 'body'>, { body = entry.body }: ItemState): JsonValue {
+  return body
+}
+
 /** The whole view. */
 export function recordOf(head: ItemHead, entry: IndexEntry, state: ItemState): ItemRecord {
   return { ...head, body: entry.body, putAt: entry.putAt, ...state }
 }
 
-/** The view of `peek`, and with the instant of the claim that of `get`. */
-export function queueItemOf(head: ItemHead, entry: IndexEntry, claimedAt?: number): QueueItem {
-  return { ...head, body: entry.body, putAt: entry.putAt, ...has({ claimedAt }) }
+/** The view of `peek`. */
+export function waitingItemOf(head: ItemHead, entry: IndexEntry, state: ItemState): QueueItem {
+  return { ...head, body: bodyOf(entry, state), putAt: entry.putAt }
+}
+
+/** The view of `get`. */
+export function claimedItemOf(head: ItemHead, entry: IndexEntry, state: ItemState): QueueItem {
+  return { ...waitingItemOf(head, entry, state), ...has({ claimedAt: state.claimedAt }) }
 }
 
 /** The attempt as it is counted in a stage: a WAITING item's next one has not begun. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /**
  * The longest key: what is left of {@link MAX_SEGMENT_BYTES} beside the other parts of an attempt's name with five digits in each number
- * and a uid of 36 (91 bytes), and 32 bytes that are kept for parts to come. Longer encoded texts are hashed.
+ * and a uid of 36 (97 bytes), and 26 bytes that are kept for parts to come. Longer encoded texts are hashed.
  */
 export const MAX_KEY_BYTES = 132
 const MAX_NAME_BYTES = 200
@@ -31,6 +31,7 @@ export const RESERVED_PARTS: ReadonlySet<string> = new Set([
   'LEASES',
   'DOCUMENTS',
   'ATTEMPTS',
+  'CHANGES',
   'PROBE',
 ])
 

@@ -4,7 +4,7 @@ import { KeyLimits } from './key-limits.js'
 import { parseStint, type Stint } from './stint-name.js'
 
 /** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
-export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
+export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CHANGES' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
 
 const ATTEMPT_STEP = 4
 
@@ -47,6 +47,11 @@ export class Layout {
   /** The keys of an item whose first attempt has this name, the longest of those under the stages for all. */
   keysOf(stint: Pick<Stint, 'key' | 'generation'>, first: string): readonly string[] {
     return [this.index(stint), this.at('PROCESSING', first)]
+  }
+
+  /** The object that holds the new body of an update that is under way, where that is too long for the update's decision. */
+  change({ key }: Pick<Stint, 'key'>, token: string): string {
+    return `${this.root}CHANGES/${key}.${token}`
   }
 
   /** The object that says how the queue is laid out. */

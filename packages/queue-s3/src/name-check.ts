@@ -13,21 +13,29 @@ export async function presentIn(
   ground: Ground,
   folder: 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT',
   names: readonly string[],
-  told: ToldNames = new ToldNames(),
+  { told = new ToldNames(), isWanted = () => true }: PresenceOptions = {},
 ): Promise<Set<string>> {
   const present = new Set<string>()
   const known = names.filter((name) => name <= told.upTo)
   for (const name of known) if (told.names.has(name)) present.add(name)
   for (let start = known.length; start < names.length;) {
-    const count = await tellByPage(ground, { folder, names, start, present, told })
+    const count = await tellByPage(ground, { folder, names, start, present, told, isWanted })
     start += count
     if (count >= LOOKS_PER_LIST || start >= names.length) continue
     const few = names.slice(start, start + LOOKS_PER_LIST)
-    for (const name of await tellByLooks(ground, folder, few)) present.add(name)
+    for (const name of await tellByLooks(ground, { folder, names: few, isWanted })) present.add(name)
     start += few.length
   }
   return present
 }
+
+interface PresenceOptions {
+  readonly told?: ToldNames
+  /** Of the objects there, those that count. Not to be changed between calls that share `told`. */
+  readonly isWanted?: IsWanted
+}
+
+type IsWanted = (object: { readonly sizeBytes: number }) => boolean
 
 /** The names of the last page that was read of another prefix, for a walk that comes to further names: it may tell of them too. */
 export class ToldNames {
@@ -50,21 +58,22 @@ interface PageTelling {
   readonly start: number
   readonly present: Set<string>
   readonly told: ToldNames
+  readonly isWanted: IsWanted
 }
 
 /** How many of the names, from `start`, one page tells of. */
 async function tellByPage(
   { store, layout }: Ground,
-  { folder, names, start, present, told }: PageTelling,
+  { folder, names, start, present, told, isWanted }: PageTelling,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
   const prefix = layout.folder(folder)
   // Without its last character a name sorts before itself, and next to nothing sorts between the two.
   const page = await store.list({ prefix, after: prefix + first.slice(0, -1) })
   const wanted = new Set(names.slice(start))
-  const listed = page.objects.map(({ key }) => key.slice(prefix.length))
+  const listed = page.objects.filter(isWanted).map(({ key }) => key.slice(prefix.length))
   for (const name of listed) if (wanted.has(name)) present.add(name)
-  const end = listed.at(-1) ?? ''
+  const end = (page.objects.at(-1)?.key ?? '').slice(prefix.length)
   told.names = new Set(listed)
   told.upTo = page.more ? end : AFTER_ALL
   if (!page.more || end >= last) return names.length - start
@@ -73,14 +82,14 @@ async function tellByPage(
 
 async function tellByLooks(
   ground: Ground,
-  folder: PageTelling['folder'],
-  names: readonly string[],
+  { folder, names, isWanted }: Pick<PageTelling, 'folder' | 'names' | 'isWanted'>,
 ): Promise<readonly string[]> {
-  const looks = names.map((name) => isThere(ground.layout.at(folder, name)))
+  const looks = names.map((name) => isThere(ground.layout.at(folder, name), isWanted))
   const found = valuesOf(await ground.runAll(looks))
   return names.filter((_, index) => found[index])
 }
 
-function* isThere(key: string): Protocol<boolean> {
-  return (yield* look(key)) !== undefined
+function* isThere(key: string, isWanted: IsWanted): Protocol<boolean> {
+  const object = yield* look(key)
+  return object !== undefined && isWanted(object)
 }

@@ -41,6 +41,7 @@ export function parseState(text: string): { readonly id: string; readonly state:
   if (typeof id !== 'string' || !Array.isArray(history)) return undefined
   const state = {
     ...has({
+      body: fields['body'],
       retryState: fields['retryState'],
       notBeforeAt: numberOf(fields['notBeforeAt']),
       claimedAt: numberOf(fields['claimedAt']),
@@ -55,6 +56,13 @@ export function parseState(text: string): { readonly id: string; readonly state:
     history: history.filter(isAttempt).map((entry) => withDetails(entry, fields)),
   }
   return { id, state }
+}
+
+/** What S3 takes of metadata, names and values together, is 2,048 bytes. */
+export const MAX_META_BYTES = 2_000
+
+export function metaBytes(meta: Readonly<Record<string, string>>): number {
+  return Object.entries(meta).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 }
 
 /** Text as ASCII for an object's metadata, cut to what fits beside the rest of it. */

@@ -7,6 +7,7 @@ import {
   assertLeaseName,
   assertPageLimit,
   assertStage,
+  checkChanges,
   checkMove,
   checkNewItem,
   checkNewItems,
@@ -14,21 +15,22 @@ import {
   checkRequeue,
   checkRetention,
   checkSettlements,
-  isSluiceError,
-  withStored,
   type AskedMove,
-  type CheckedItem,
   type FailOutcome,
   type GetOptions,
+  type ItemChange,
   type ItemHead,
   type ItemRecord,
   type JsonValue,
   type Lease,
   type LeaseView,
+  type MoveReport,
   type NewItem,
   type Page,
   type PageOptions,
+  type PutManyOptions,
   type PutOptions,
+  type PutReport,
   type Queue,
   type QueueControl,
   type QueueDocument,
@@ -37,12 +39,14 @@ import {
   type RefusedSettlement,
   type ReleaseOptions,
   type RemoveOptions,
+  type RemoveReport,
   type RequeueOptions,
   type SettleReport,
   type Settlement,
   type Stage,
   type SuccessOutcome,
   type SweepReport,
+  type UpdateReport,
 } from '@sluice/core'
 import { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
@@ -50,8 +54,7 @@ import { ItemClaims } from './item-claims.js'
 import { ItemMoves, itemNotFound, leaseLost, moveError } from './item-moves.js'
 import { listHeads, listRecords, lookupItem, lookupStage } from './item-reads.js'
 import { mend } from './mend.js'
-import { putItem, type PutResult } from './protocol/put-item.js'
-import type { RunResult } from './protocol-run.js'
+import { ItemPuts } from './item-puts.js'
 import { s3Control } from './s3-control.js'
 import { S3Documents } from './s3-documents.js'
 import { S3Leases } from './s3-leases.js'
@@ -84,6 +87,7 @@ export class S3Queue implements Queue {
   readonly #ground: Ground
   readonly #claims: ItemClaims
   readonly #moves: ItemMoves
+  readonly #puts: ItemPuts
   readonly #format: FormatWatch
   readonly #leases: S3Leases
   readonly #documents: S3Documents
@@ -97,6 +101,7 @@ export class S3Queue implements Queue {
     this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.sender.timeoutMs }
     this.#claims = new ItemClaims(ground)
     this.#moves = new ItemMoves(ground)
+    this.#puts = new ItemPuts(ground)
     this.#format = new FormatWatch(ground)
     ground.watch.beforeCreate = (patience) => this.#format.assertFresh(patience)
     this.#leases = new S3Leases(ground, this.#format)
@@ -112,7 +117,7 @@ export class S3Queue implements Queue {
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#assertOpen()
     const checked = checkNewItem({ ...options, id, body }, SUPPORTS.maxBodyBytes)
-    const [result] = await this.#runPuts([checked])
+    const [result] = await this.#puts.run([checked])
     if (result === undefined) return
     if ('error' in result) throw result.error
     if (result.value.added) return
@@ -124,26 +129,17 @@ export class S3Queue implements Queue {
     )
   }
 
-  async putMany(items: readonly NewItem[]): Promise<{ added: number; duplicates: readonly string[] }> {
+  /** To compare costs a GET for each item that is there; of one that was updated two [Q-PUT-4]. */
+  async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
     this.#assertOpen()
-    const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
-    const first = new Map(checked.toReversed().map((item) => [item.id, item]))
-    const unique = checked.filter((item) => first.get(item.id) === item)
-    const results = await this.#runPuts(unique)
-    const added = new Set(unique.filter((_, index) => isAdded(results[index])))
-    const failed = results.find((result) => 'error' in result)
-    if (failed !== undefined) {
-      const known = results.filter((result) => 'value' in result).length
-      const unknown = results.filter(
-        (result) => 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE'),
-      ).length
-      const duplicates = checked.length - unique.length + known - added.size
-      throw withStored(failed.error, { added: added.size, duplicates, unknown })
-    }
-    return {
-      added: added.size,
-      duplicates: checked.filter((item) => !added.has(item)).map((item) => item.id),
-    }
+    return this.#puts.putMany(checkNewItems(items, SUPPORTS.maxBodyBytes), options)
+  }
+
+  async update(changes: readonly ItemChange[]): Promise<UpdateReport> {
+    this.#assertOpen()
+    const checked = checkChanges(changes, SUPPORTS.maxBodyBytes)
+    const skipped = await this.#moves.update(checked)
+    return { updated: checked.length - skipped.length, skipped }
   }
 
   /** Under a lease it is read before the claim and after it; what was claimed is given back when it is lost by then, or can't be read [Q-GET-5]. */
@@ -185,21 +181,21 @@ export class S3Queue implements Queue {
     const moves = checkSettlements(outcomes, SUPPORTS.maxBodyBytes)
     const verdicts = await this.#moves.settle(moves)
     const refused = moves.flatMap(({ id, attempt }, index): RefusedSettlement[] => {
-      const is = verdicts[index]?.is
-      if (is === 'conflict') return [{ id, attempt, code: 'SLUICE_STAGE_CONFLICT' }]
-      return is === 'unknown' ? [{ id, attempt, code: 'SLUICE_ITEM_NOT_FOUND' }] : []
+      const verdict = verdicts[index]
+      if (verdict?.is === 'refused') return [{ id, attempt, reason: verdict.reason }]
+      return verdict?.is === 'not-found' ? [{ id, attempt, reason: 'not-found' }] : []
     })
     return { settled: moves.length - refused.length, refused }
   }
 
-  async requeue(ids: readonly string[], options: RequeueOptions = {}) {
+  async requeue(ids: readonly string[], options: RequeueOptions = {}): Promise<MoveReport> {
     this.#assertOpen()
     assertIds(ids)
     const skipped = await this.#moves.requeue(ids, checkRequeue(options))
     return { moved: ids.length - skipped.length, skipped }
   }
 
-  async remove(ids: readonly string[], options: RemoveOptions = {}) {
+  async remove(ids: readonly string[], options: RemoveOptions = {}): Promise<RemoveReport> {
     this.#assertOpen()
     assertIds(ids)
     const skipped = await this.#moves.remove(ids, checkRemovable(options))
@@ -312,15 +308,6 @@ export class S3Queue implements Queue {
     assertCursor(page.cursor)
   }
 
-  async #runPuts(items: readonly CheckedItem[]): Promise<RunResult<PutResult>[]> {
-    const { layout, names } = this.#ground
-    const protocols = items.map((item) => {
-      const { key, of } = names.entryOf(item)
-      return putItem(layout, key, of)
-    })
-    return this.#ground.runAll(protocols)
-  }
-
   async #moveOne(asked: AskedMove): Promise<void> {
     this.#assertOpen()
     const move = checkMove(asked, SUPPORTS.maxBodyBytes)
@@ -328,8 +315,4 @@ export class S3Queue implements Queue {
     const error = verdict && moveError(this.name, move, verdict)
     if (error !== undefined) throw error
   }
-}
-
-function isAdded(result: RunResult<PutResult> | undefined): boolean {
-  return result !== undefined && 'value' in result && result.value.added
 }

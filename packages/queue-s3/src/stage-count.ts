@@ -32,7 +32,7 @@ async function countItems(
 ): Promise<number> {
   if (stage !== 'WAITING') return stints.length
   const names = stints.map(({ name }) => name)
-  return names.length - (await presentIn(ground, 'SUCCESS', names, told)).size
+  return names.length - (await presentIn(ground, 'SUCCESS', names, { told })).size
 }
 
 async function namesUnder(ground: Ground, folder: 'PROCESSING' | 'LEFT'): Promise<Set<string>> {

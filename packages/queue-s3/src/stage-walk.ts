@@ -3,7 +3,7 @@ import type { Ground } from './ground.js'
 import { presentIn } from './name-check.js'
 import type { Listed } from './listed-page.js'
 import { FOREIGN_NAME } from './stray-log.js'
-import { parseStint, type Stint } from './stint-name.js'
+import { parseStint, stepOf, type Stint } from './stint-name.js'
 
 export interface ListedStint {
   readonly name: string
@@ -25,6 +25,16 @@ const SUPERSEDED_BY = {
   PROCESSING: ['SUCCESS'],
   SUCCESS: ['LEFT'],
   FAIL: ['LEFT'],
+} as const
+
+/**
+ * An empty object under PROCESSING is that of an update or a removal under way: until its end is there, an updated item waits under this name or the new
+ * one.
+ */
+const SUPERSEDES = {
+  PROCESSING: ({ sizeBytes }: { readonly sizeBytes: number }) => sizeBytes > 0,
+  SUCCESS: () => true,
+  LEFT: () => true,
 } as const
 
 /** How many that were looked at before have their turn again in one walk. */
@@ -105,11 +115,20 @@ export async function inStage(
   const names = asked.map(({ name }) => name)
   const gone = new Set<string>()
   for (const folder of SUPERSEDED_BY[stage])
-    for (const name of await presentIn(ground, folder, names)) gone.add(name)
+    for (const name of await presentIn(ground, folder, names, { isWanted: SUPERSEDES[folder] }))
+      gone.add(name)
+  if (stage === 'WAITING') for (const name of updatedIn(asked)) gone.add(name)
   if (stage === 'PROCESSING') {
     for (const one of asked) if (!gone.has(one.name)) ground.cache.listed(one)
   }
   return items.filter(({ name }) => !gone.has(name))
+}
+
+/** Names whose item is there under a later one too: its update is under way. */
+function updatedIn(items: readonly ListedStint[]): string[] {
+  const latest = new Map<string, number>()
+  for (const { stint } of items) latest.set(stint.uid, Math.max(latest.get(stint.uid) ?? 0, stepOf(stint)))
+  return items.filter(({ stint }) => stepOf(stint) < (latest.get(stint.uid) ?? 0)).map(({ name }) => name)
 }
 
 /**

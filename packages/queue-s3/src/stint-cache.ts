@@ -1,4 +1,5 @@
 import type { JsonValue } from '@sluice/core'
+import { has } from './item-state.js'
 import type { RunningStint } from './protocol/end-stint.js'
 import type { Seen } from './protocol/move-item.js'
 import { recentMap } from './recent-map.js'
@@ -26,8 +27,10 @@ export class StintCache {
     this.#monotonicMs = monotonicMs
   }
 
+  /** The state of an item that was updated is not kept: the body in it may be large, and is the one that the caller has been given. */
   claimed(running: RunningStint): void {
-    this.#seen.set(running.stint.key, { name: running.name, stint: running.stint, running })
+    const { name, stint, state } = running
+    this.#seen.set(stint.key, { name, stint, ...has({ running: state.body === undefined ? running : undefined }) })
     this.rememberRetryState(running.name, running.state.retryState)
     this.live(running.name)
   }

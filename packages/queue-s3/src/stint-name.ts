@@ -21,6 +21,8 @@ export interface Stint {
   readonly turn: number
   /** The attempt that its claim makes, 1 or more. */
   readonly attempt: number
+  /** How often the item was updated so far. */
+  readonly updates: number
   readonly refunds: number
   /** Its objects hold a `retryState`: a listing reads those of no others. */
   readonly hasRetryState: boolean
@@ -36,7 +38,7 @@ const DIGITS = 5
 const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
 const KEY = '(?:[a-z0-9-]|_[0-9a-f]{2})+|_h[0-9a-f]{64}'
 const PATTERN = new RegExp(
-  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}([.-])${NUMBER}\.${NUMBER}` +
+  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}([.-])${NUMBER}\.${NUMBER}` +
     String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`,
 )
 
@@ -49,7 +51,8 @@ export function stintName(stint: Stint): string {
   const { lane, priority, availableAt, delayed, turn, hasRetryState, uid, key } = stint
   const at = availableAt.toString().padStart(16, '0')
   const order = `${priorityText(priority)}.${at}${delayed ? 'd' : 'n'}.${turn.toString(36).padStart(8, '0')}`
-  const attempt = `${digits(stint.attempt)}${hasRetryState ? '-' : '.'}${digits(stint.refunds)}`
+  const updates = `${digits(stint.updates)}${hasRetryState ? '-' : '.'}`
+  const attempt = `${digits(stint.attempt)}.${updates}${digits(stint.refunds)}`
   return `${lane}/${order}.${attempt}.${digits(stint.generation)}.${uid}.${key}`
 }
 
@@ -61,7 +64,7 @@ function digits(number: number): string {
 export function parseStint(name: string): Stint | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return undefined
-  const [, lane = '', priority = '', at, hold, turn = '', attempt, state, ...rest] = match
+  const [, lane = '', priority = '', at, hold, turn = '', attempt, updates, state, ...rest] = match
   const [refunds, generation, uid = '', key = ''] = rest
   return {
     lane,
@@ -70,12 +73,33 @@ export function parseStint(name: string): Stint | undefined {
     delayed: hold === 'd',
     turn: Number.parseInt(turn, 36),
     attempt: Number(attempt),
+    updates: Number(updates),
     refunds: Number(refunds),
     hasRetryState: state === '-',
     generation: Number(generation),
     uid,
     key,
   }
+}
+
+/** One more with each name of an item: a new attempt, or an update. */
+export function stepOf({ attempt, updates }: Pick<Stint, 'attempt' | 'updates'>): number {
+  return attempt + updates
+}
+
+/** Whether it is the name that its index object has: the objects of all others hold a state of their own. */
+export function isFirst(stint: Pick<Stint, 'attempt' | 'updates'>): boolean {
+  return stepOf(stint) === 1
+}
+
+/** Whether two names of an item stand at the same place in the order. */
+export function isInPlace(one: Stint, other: Stint): boolean {
+  return one.priority === other.priority && isAvailableAlike(one, other)
+}
+
+/** Whether two names of an item have the same instant and turn, be it in another priority. */
+export function isAvailableAlike(one: Stint, other: Stint): boolean {
+  return one.availableAt === other.availableAt && one.turn === other.turn && one.delayed === other.delayed
 }
 
 /** Names of a lower priority than this one's, or of its own and given out later, are above it. */

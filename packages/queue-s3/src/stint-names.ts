@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { CheckedItem } from '@sluice/core'
+import type { CheckedChange, CheckedItem } from '@sluice/core'
 import { encodeKey, laneOf } from './key-encoding.js'
 import { entryText } from './object-texts.js'
 import type { NewEntry } from './protocol/put-item.js'
@@ -48,7 +48,7 @@ export class StintNames {
     const turn = this.#nextTurn()
     const lane = laneOf(key, this.#lanes)
     const place = { lane, priority, availableAt, delayed, turn }
-    const fixed = { ...place, attempt: 1, refunds: 0, hasRetryState: false, uid, key }
+    const fixed = { ...place, attempt: 1, updates: 0, refunds: 0, hasRetryState: false, uid, key }
     const of = (generation: number) => {
       const first = stintName({ ...fixed, generation })
       const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }
@@ -67,6 +67,15 @@ export class StintNames {
   /** The stint after a `requeue`: the attempts so far no longer count. */
   requeued(stint: Stint, delayMs: number, priority = stint.priority): NextStint {
     return this.#after({ ...stint, refunds: stint.attempt, priority, hasRetryState: false }, delayMs)
+  }
+
+  /** The one that an update leads to. Its instant given anew, the item stands where one would that is put now; else where it stood, in its priority. */
+  updated(stint: Stint, { priority = stint.priority, notBeforeAt }: Pick<CheckedChange, 'priority' | 'notBeforeAt'>): string {
+    const next = { ...stint, priority, updates: stint.updates + 1 }
+    if (notBeforeAt === undefined) return stintName(next)
+    const now = this.#now()
+    const place = { availableAt: Math.max(now, notBeforeAt), delayed: notBeforeAt > now }
+    return stintName({ ...next, ...place, turn: this.#nextTurn() })
   }
 
   #after(stint: Stint, delayMs: number): NextStint {

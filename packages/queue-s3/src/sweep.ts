@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { SweepOptions, SweepReport } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { valuesOf } from './ground.js'
+import { has } from './item-state.js'
 import { mend } from './mend.js'
 import { presentIn } from './name-check.js'
 import { removeStint } from './protocol/leave-stage.js'
+import { purgeChange } from './protocol/purge-change.js'
 import { purgeMark } from './protocol/purge-mark.js'
 import { walkNames, type ListedStint } from './stage-walk.js'
 import type { StoredObject } from './storage-op.js'
@@ -39,7 +41,7 @@ export class Sweep {
     const puts = this.#puts
     await puts.list()
     const mended = await mend(ground, (stints) => puts.seen(stints))
-    const leftovers = await dropLeftovers(ground, puts)
+    const leftovers = (await dropLeftovers(ground, puts)) + (await purgeChanges(ground))
     const nowMs = ground.store.clock.monotonicMs()
     const purges = nowMs >= this.#purgeAtMs
     const finished = await this.#walkFinished({
@@ -90,7 +92,8 @@ async function dropLeftovers(ground: Ground, puts: UnfinishedPuts): Promise<numb
     if (stints.length === 0) continue
     const names = stints.map(({ name }) => name)
     const [claimed, ended] = [
-      await presentIn(ground, 'PROCESSING', names),
+      // Empty ones are those of moves under way, which may need it still: `mend` has finished the others.
+      await presentIn(ground, 'PROCESSING', names, { isWanted: ({ sizeBytes }) => sizeBytes > 0 }),
       await presentIn(ground, 'SUCCESS', names),
     ]
     const over = names.filter((name) => claimed.has(name) || ended.has(name))
@@ -98,6 +101,20 @@ async function dropLeftovers(ground: Ground, puts: UnfinishedPuts): Promise<numb
     count += over.length
   }
   return count
+}
+
+/** Bodies of updates whose process died. There are none but while long ones are under way. */
+async function purgeChanges(ground: Ground): Promise<number> {
+  const { store, layout } = ground
+  const prefix = layout.folder('CHANGES')
+  let count = 0
+  for (let after: string | undefined; ;) {
+    const page = await store.list({ prefix, ...has({ after }) })
+    const purges = page.objects.map(({ key }) => purgeChange(layout, key))
+    count += valuesOf(await ground.runAll(purges)).filter(Boolean).length
+    if (!page.more) return count
+    after = page.objects.at(-1)?.key
+  }
 }
 
 /** By the stint that is so old: an item that was requeued since, and has failed again, is another matter. */

@@ -16,7 +16,7 @@ const TRIED_BY_OTHERS = [
   'Q-MOVE-5/g',
 ]
 /** In files beside this one, so that two run at once: no file takes much longer than the others. */
-const ELSEWHERE = ['Q-PUT-', 'Q-MOVE-', 'Q-END-']
+const ELSEWHERE = ['Q-PUT-', 'Q-MOVE-', 'Q-END-', 'Q-UPDATE-4/a']
 
 // `node scripts/radosgw.mjs -- …` gives the endpoint of a real store: there, time is waited for, and so many cases wait at once.
 if (isEndpointGiven)

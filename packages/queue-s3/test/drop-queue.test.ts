@@ -206,7 +206,7 @@ describe('the list', () => {
     const options = optionsOn(server, server.main, 'any')
     const listed = await listQueues(options)
     expect(listed.map(({ name }) => name)).toEqual(names.toSorted())
-    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-3')).toBe(true)
+    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-4')).toBe(true)
     const sized = await listQueues(options, { sizes: true })
     expect(sized.map(({ sizes }) => sizes?.WAITING)).toEqual(names.map(() => 1))
   })

@@ -36,7 +36,7 @@ async function refusal(
   return [error.code, error.message]
 }
 
-const SOUND = { sluice: 1, format: 2, needs: ['draft-3'], shards: 1, name: 'contract' }
+const SOUND = { sluice: 1, format: 2, needs: ['draft-4'], shards: 1, name: 'contract' }
 
 describe('a queue says how it is laid out', () => {
   test('in its object QUEUE, made by whoever opens it first', async () => {
@@ -62,13 +62,13 @@ describe('a queue says how it is laid out', () => {
       { ...SOUND, needs: ['draft-9'] },
       /needs "draft-9", which this version .* does not know/s,
     ],
-    ['that needs more', { ...SOUND, needs: ['draft-3', 'blobs', 7] }, /needs "blobs", 7, which/],
+    ['that needs more', { ...SOUND, needs: ['draft-4', 'blobs', 7] }, /needs "blobs", 7, which/],
     [
       'that lacks what this layout stands on',
       { ...SOUND, needs: [] },
-      /lacks "draft-3", which the layout of this version/,
+      /lacks "draft-4", which the layout of this version/,
     ],
-    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-3"/],
+    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-4"/],
     ['whose QUEUE is damaged', [], /QUEUE is damaged/],
     ['whose number of shards is none', { ...SOUND, shards: 0 }, /QUEUE is damaged/],
   ] as const)(
@@ -198,7 +198,7 @@ describe('what a later version may add', () => {
 
 describe('a process that has the queue open when a newer version changes its layout', () => {
   test.each([
-    ['needs more', { ...SOUND, needs: ['draft-3', 'blobs'] }, /needs "blobs"/],
+    ['needs more', { ...SOUND, needs: ['draft-4', 'blobs'] }, /needs "blobs"/],
     ['is of another draft', { ...SOUND, needs: ['draft-9'] }, /needs "draft-9"/],
     ['is of a later format', { ...SOUND, format: 3 }, /of format 3/],
   ] as const)('that now %s, ends at its next renewal, with what is different', async (_, settings, said) => {

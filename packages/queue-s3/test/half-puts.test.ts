@@ -171,7 +171,7 @@ describe('a store that refuses the second key of an item', () => {
     expect((await errorOf(queue.put(long, 1))).itemId).toBe(long)
     expect(keysOf(server, 'ITEMS')).toEqual([])
     expect(await queue.lookup(long)).toBeUndefined()
-    expect(await queue.remove([long])).toEqual({ removed: 0, skipped: [long] })
+    expect(await queue.remove([long])).toEqual({ removed: 0, skipped: [{ id: long, reason: 'not-found' }] })
   })
 
   const undoing: readonly (readonly [string, Call])[] = [

@@ -6,7 +6,7 @@ import { Layout, type Folder } from '../src/layout.js'
 import { parseStint, stintName, type Stint } from '../src/stint-name.js'
 
 /** Bytes of every name that are kept for parts to come. */
-const RESERVED_BYTES = 32
+const RESERVED_BYTES = 26
 
 /** An id of so many bytes, for each kind. */
 const KINDS = {
@@ -29,6 +29,7 @@ const LARGEST: Omit<Stint, 'key'> = {
   delayed: true,
   turn: 36 ** 8 - 1,
   attempt: 99_999,
+  updates: 99_999,
   refunds: 99_999,
   hasRetryState: true,
   generation: 99_999,
@@ -41,7 +42,7 @@ describe.each(Object.entries(KINDS))('the names of ids of 1 to 1,024 bytes: %s',
   const ids = Array.from({ length: MAX_ID_BYTES }, (__, index) => exactly(make(index + 1), index + 1))
   const layout = new Layout('p'.repeat(255), 'Q'.repeat(200))
 
-  test('have 255 bytes between two slashes at most with 99,999 in each number, 32 of them kept free; 1,024 in all', () => {
+  test('have 255 bytes between two slashes at most with 99,999 in each number, 26 of them kept free; 1,024 in all', () => {
     for (const [index, id] of ids.entries()) {
       expect(Buffer.byteLength(id)).toBe(index + 1)
       const key = encodeKey(id)
@@ -78,7 +79,7 @@ test('the limit is the longest there can be: one more byte of a key would need o
 })
 
 test('all names of an item are as long as its first', () => {
-  const first = { ...LARGEST, attempt: 1, refunds: 0, generation: 1, key: 'a' }
+  const first = { ...LARGEST, attempt: 1, updates: 0, refunds: 0, generation: 1, key: 'a' }
   const lengths = [1, 9, 10, 999, 99_999].flatMap((attempt) =>
     [false, true].map((hasRetryState) => stintName({ ...first, attempt, hasRetryState }).length),
   )

@@ -202,7 +202,7 @@ describe('a store that closes its connection after each 412 without notice, as M
     const other = await queueOn(server, { timeoutMs: 60_000 })
     const items = Array.from({ length: 20 }, (_, index) => ({ id: `i${index}`, body: index }))
     await one.putMany(items)
-    expect((await other.putMany(items)).duplicates).toHaveLength(20)
+    expect((await other.putMany(items)).skipped).toHaveLength(20)
     const given = (await Promise.all([drain(one), drain(other)])).flat()
     expect(given.toSorted()).toEqual(items.map(({ id }) => id).toSorted())
     expect(await one.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 20, FAIL: 0 })

@@ -70,6 +70,7 @@ function stintAt(availableAt: number, { turn, uid, key }: { turn: number; uid: s
     priority: 0,
     delayed: false,
     attempt: 1,
+    updates: 0,
     refunds: 0,
     hasRetryState: false,
     generation: 1,

@@ -1,10 +1,12 @@
 import { claimedState, firstState, has, type IndexEntry } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState, stateText } from '../object-texts.js'
-import type { Stint } from '../stint-name.js'
+import { isFirst, isInPlace, parseStint, type Stint } from '../stint-name.js'
 import { again, drop, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { createObject } from './create-object.js'
 import type { RunningStint } from './end-stint.js'
+import { finishUpdate } from './finish-update.js'
+import { isUpdate } from './update-decision.js'
 
 /** What a claim came to. */
 export type ClaimResult =
@@ -14,8 +16,10 @@ export type ClaimResult =
       readonly is: 'lost'
       /** Its objects say so, and will for ever: the name is of no use any more. */
       readonly isOver?: true
-      /** Another process has claimed it: when, by the store's clock. */
+      /** Another process has claimed or updated it: when, by the store's clock. */
       readonly rivalAt?: number
+      /** It waits at another place: an update has moved it. */
+      readonly isMoved?: true
     }
   /** The name has no sound index object. Nothing was touched. */
   | { readonly is: 'stray'; readonly name: string; readonly why: string }
@@ -23,6 +27,8 @@ export type ClaimResult =
 export interface ClaimWanted {
   readonly token: string
   readonly at: number
+  /** How many updates it has followed so far. */
+  readonly followed?: number
 }
 
 /**
@@ -49,6 +55,8 @@ export function* claimStint(
   const text = stateText(entry.id, stint, state)
   const won = yield* createObject(layout, 'PROCESSING', { name, text, meta: { token: wanted.token } })
   if (won !== 'created') {
+    if (won.other !== undefined && isUpdate(won.other))
+      return yield* claimUpdated(layout, { name, stint }, { ...wanted, decision: won.other })
     yield* drop(layout.at('WAITING', name))
     return { is: 'lost', isOver: true, ...has({ rivalAt: won.other?.modifiedAt }) }
   }
@@ -58,6 +66,37 @@ export function* claimStint(
   }
   yield* drop(layout.at('WAITING', name))
   return { is: 'claimed', entry, running: { name, stint, id: entry.id, state } }
+}
+
+/** How many updates a claim follows that come one after the other. */
+const MAX_UPDATES = 4
+
+/**
+ * An update was first. What it has not finished is finished here: its process may be dead. An item that has kept its place is claimed under its new name;
+ * of one at another place it may not be the turn.
+ */
+function* claimUpdated(
+  layout: Layout,
+  { name, stint }: { name: string; stint: Stint },
+  { decision, ...wanted }: ClaimWanted & { readonly decision: StoredObject },
+): Protocol<ClaimResult> {
+  const next = yield* afterUpdate(layout, { name, stint }, decision)
+  const { followed = 0 } = wanted
+  if (next === undefined || followed >= MAX_UPDATES)
+    return { is: 'lost', isOver: true, isMoved: true, ...has({ rivalAt: decision.modifiedAt }) }
+  return yield* claimStint(layout, next, { ...wanted, followed: followed + 1 })
+}
+
+/** Finishes an update. Gives the new name if the item has kept its place. */
+export function* afterUpdate(
+  layout: Layout,
+  { name, stint }: { name: string; stint: Stint },
+  decision: StoredObject,
+): Protocol<{ name: string; stint: Stint } | undefined> {
+  yield* finishUpdate(layout, name, decision)
+  const { next = '' } = decision.meta
+  const nextStint = parseStint(next)
+  return nextStint && isInPlace(stint, nextStint) ? { name: next, stint: nextStint } : undefined
 }
 
 /**
@@ -88,7 +127,7 @@ type ReadItem =
   | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningStint['state'] }
   | Exclude<ClaimResult, { is: 'claimed' }>
 
-/** The body from the index object; of a later stint also what has become of the item so far. */
+/** What the index object holds; of a later stint also what has become of the item so far, the body of an update among it. */
 export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<ReadItem> {
   const index = yield* readIndex(layout.index(stint))
   if (index?.sizeBytes === 0) {
@@ -103,7 +142,7 @@ export function* readItem(layout: Layout, name: string, stint: Stint): Protocol<
       why: `its index object ITEMS/${stint.key} ${index ? 'is damaged' : 'is missing'}`,
     }
   if (entry.uid !== stint.uid) return { is: 'stray', name, why: 'its index object is that of another uid' }
-  if (stint.attempt === 1) {
+  if (isFirst(stint)) {
     if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }
     return { is: 'stray', name, why: 'its index object names another first stint' }
   }

@@ -1,12 +1,14 @@
 import type { JsonValue } from '@sluice/core'
 import { endedState, has, type AttemptEnd, type ItemState } from '../item-state.js'
 import type { Layout } from '../layout.js'
-import { packText, parseState, stateText, unpackText } from '../object-texts.js'
+import { MAX_META_BYTES, metaBytes, packText, parseState, stateText, unpackText } from '../object-texts.js'
 import { parseStint, type Stint } from '../stint-name.js'
 import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 import { createObject } from './create-object.js'
 import { finishLeft } from './finish-leave.js'
 import { noteAttempt } from './latest-attempt.js'
+import { finishUpdate } from './finish-update.js'
+import { isUpdate } from './update-decision.js'
 
 /** A stint in PROCESSING, and what its object says. */
 export interface RunningStint {
@@ -64,6 +66,10 @@ export function* finishEnd(layout: Layout, name: string, end: StoredObject): Pro
   }
   const claim = yield* read(layout.at('PROCESSING', name))
   const stint = parseStint(name)
+  if (isUpdate(end)) {
+    if (claim !== undefined) yield* finishUpdate(layout, name, claim)
+    return
+  }
   // It is deleted after all else is done.
   if (claim === undefined || stint === undefined) return
   const { id, state } = parseState(claim.content) ?? { id: '', state: { history: [] } }
@@ -91,9 +97,6 @@ function* retire(
   yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
 }
 
-/** What S3 takes of metadata, names and values together, is 2,048 bytes. */
-const MAX_META_BYTES = 2_000
-
 /**
  * What a helper needs to finish the move, the weightiest first: what has no room is left out, the reason is cut. A `retryState` of the greatest size
  * has room beside the longest name.
@@ -116,16 +119,12 @@ function endMeta({ end, token, next }: EndWanted): Meta & { token: string } {
   }
   if (end.to === 'SUCCESS') return meta
   for (const [name, value] of Object.entries(optional)) {
-    if (value !== undefined && sizeOf(meta) + name.length + value.length <= MAX_META_BYTES) meta[name] = value
+    if (value !== undefined && metaBytes(meta) + name.length + value.length <= MAX_META_BYTES) meta[name] = value
   }
   // Four bytes in the metadata for each that a character may be three of.
-  const roomChars = Math.floor((MAX_META_BYTES - sizeOf(meta) - 'reason'.length) / 4)
+  const roomChars = Math.floor((MAX_META_BYTES - metaBytes(meta) - 'reason'.length) / 4)
   const cut = packText(reason, Math.min(200, Math.max(0, roomChars)))
   return { ...meta, ...has({ reason: cut }) }
-}
-
-function sizeOf(meta: Meta): number {
-  return Object.entries(meta).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 }
 
 function endOf(meta: Meta, stint: Stint): AttemptEnd {

@@ -2,7 +2,7 @@ import { SluiceError } from '@sluice/core'
 import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, parseState } from '../object-texts.js'
-import { parseStint } from '../stint-name.js'
+import { isFirst, parseStint } from '../stint-name.js'
 import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
 import { finishEnd, type RunningStint } from './end-stint.js'
 import { lastIndex, type LastIndex } from './last-generation.js'
@@ -69,7 +69,7 @@ export function* readPlace(
   if (object === undefined || object.sizeBytes === 0 || stage === 'GONE') return undefined
   const entry = parsedEntry(object, stint.key)
   const at = { ...place, at: stage }
-  if (stage === 'WAITING' && stint.attempt === 1) return { place: at, entry, state: firstState(entry) }
+  if (stage === 'WAITING' && isFirst(stint)) return { place: at, entry, state: firstState(entry) }
   const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
   if (text === undefined || text.sizeBytes === 0) return undefined
   const parsed = parseState(text.content)

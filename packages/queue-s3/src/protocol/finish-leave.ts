@@ -1,7 +1,7 @@
 import { requeuedState } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { parseState, stateText, unpackText } from '../object-texts.js'
-import { parseStint } from '../stint-name.js'
+import { parseStint, stepOf } from '../stint-name.js'
 import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
 import { createObject } from './create-object.js'
 import { noteAttempt } from './latest-attempt.js'
@@ -81,10 +81,10 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
   yield* drop(...notesOf(layout, name), ...folders.map((folder) => layout.at(folder, name)))
 }
 
-/** Of an item with as many attempts, what was noted of them. */
+/** Of an item with as many names, what was noted of them. */
 function notesOf(layout: Layout, name: string): readonly string[] {
   const stint = parseStint(name)
-  return stint !== undefined && stint.attempt > layout.attemptStep ? [layout.latest(stint)] : []
+  return stint !== undefined && stepOf(stint) > layout.attemptStep ? [layout.latest(stint)] : []
 }
 
 /** Once: who comes later must not write another token. */

@@ -24,8 +24,8 @@ export type SettleVerdict =
       readonly next?: string
     }
   | { readonly is: 'repeat' }
-  | { readonly is: 'conflict'; readonly place: Place }
-  | { readonly is: 'unknown' }
+  | { readonly is: 'refused'; readonly reason: 'wrong-stage' | 'not-current'; readonly place: Place }
+  | { readonly is: 'not-found' }
 
 /** Where an item was last seen in PROCESSING. */
 export type Seen = Pick<RunningStint, 'name' | 'stint'> & { readonly running?: RunningStint }
@@ -47,13 +47,13 @@ export function* settleItem(
   }
   for (;;) {
     const place = yield* findPlace(layout, key)
-    if (place === undefined) return { is: 'unknown' }
+    if (place === undefined) return { is: 'not-found' }
     const verdict = judgeMove(asMoved(place), { ...wanted, to: wanted.end.to })
-    if (verdict === 'conflict') return { is: 'conflict', place }
     if (verdict === 'repeat') {
       yield* finishRepeated(layout, place)
       return { is: 'repeat' }
     }
+    if (verdict !== 'move') return { is: 'refused', reason: verdict, place }
     const running = yield* readRunning(layout, place)
     const moved = running && (yield* end(layout, running, wanted))
     if (moved !== undefined) return moved
@@ -83,8 +83,8 @@ function* finishRepeated(layout: Layout, place: Place): Protocol<void> {
   if (name !== undefined && found !== undefined) yield* finishEnd(layout, name, found)
 }
 
-/** `moved`: done. `elsewhere`: in another stage, or unknown. */
-export type LeaveVerdict = 'moved' | 'elsewhere'
+/** What became of an item that was to be requeued or removed. */
+export type LeaveVerdict = 'done' | 'not-found' | 'wrong-stage'
 
 /** FAIL → WAITING. */
 export function* requeueItem(
@@ -94,8 +94,9 @@ export function* requeueItem(
 ): Protocol<LeaveVerdict> {
   for (;;) {
     const place = yield* findPlace(layout, key)
-    if (place?.at !== 'FAIL') return 'elsewhere'
-    if ((yield* requeueStint(layout, place.name, wantedOf(place.stint))) === 'left') return 'moved'
+    if (place === undefined) return 'not-found'
+    if (place.at !== 'FAIL') return 'wrong-stage'
+    if ((yield* requeueStint(layout, place.name, wantedOf(place.stint))) === 'left') return 'done'
     yield* again(layout.at('FAIL', place.name))
   }
 }
@@ -108,8 +109,9 @@ export function* removeItem(
 ): Protocol<LeaveVerdict> {
   for (;;) {
     const place = yield* findPlace(layout, key)
-    if (place === undefined || place.at === 'PROCESSING' || !stages.includes(place.at)) return 'elsewhere'
-    if ((yield* removeStint(layout, place, token)) === 'left') return 'moved'
+    if (place === undefined) return 'not-found'
+    if (place.at === 'PROCESSING' || !stages.includes(place.at)) return 'wrong-stage'
+    if ((yield* removeStint(layout, place, token)) === 'left') return 'done'
     yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }

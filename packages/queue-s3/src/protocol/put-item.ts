@@ -8,8 +8,10 @@ import { again, look, read, tryCreate, type Protocol, type StoredObject } from '
 import { tryCreateObject } from './create-object.js'
 import { finishEnd } from './end-stint.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
+import { finishUpdate } from './finish-update.js'
 import { lastIndex } from './last-generation.js'
 import { trace, type Place } from './trace.js'
+import { isUpdate } from './update-decision.js'
 
 /** An item as `put` stores it in the index object of one generation. */
 export interface NewEntry {
@@ -129,7 +131,7 @@ function* completeWaiting(layout: Layout, index: string, place: Place): Protocol
   if (yield* look(layout.at('PROCESSING', name))) return 'moved on'
   if (yield* look(layout.at('SUCCESS', name))) return 'moved on'
   if (previous === undefined) return yield* completePut(layout, index, name)
-  yield* completeMove(layout, previous, place.after)
+  yield* completeMove(layout, previous, place)
   return 'finished'
 }
 
@@ -149,8 +151,13 @@ export function* finishPut(layout: Layout, index: string): Protocol<Completion |
   return yield* completeWaiting(layout, index, place)
 }
 
-/** Makes the move that led to WAITING again: its decision names the stint. */
-function* completeMove(layout: Layout, previous: string, after: Place['after']): Protocol<void> {
+/** Makes the move or the update that led to this name again: its decision has it. */
+function* completeMove(layout: Layout, previous: string, { after, updated }: Place): Protocol<void> {
+  if (updated === true) {
+    const decision = yield* look(layout.at('PROCESSING', previous))
+    if (decision !== undefined && isUpdate(decision)) yield* finishUpdate(layout, previous, decision)
+    return
+  }
   const left = after === 'FAIL' ? yield* look(layout.at('LEFT', previous)) : undefined
   const end = left === undefined ? yield* look(layout.at('SUCCESS', previous)) : undefined
   if (left !== undefined) yield* finishRequeue(layout, previous, left)

@@ -1,7 +1,9 @@
 import type { Layout } from '../layout.js'
-import { parseStint, type Stint } from '../stint-name.js'
+import { has } from '../item-state.js'
+import { parseStint, stepOf, type Stint } from '../stint-name.js'
 import { look, type Protocol, type StoredObject } from '../storage-op.js'
 import { noteAttempt, notedAfter } from './latest-attempt.js'
+import { isUpdate } from './update-decision.js'
 
 /** Where an item is: its current stint, and the stage of it. */
 export interface Place {
@@ -13,6 +15,8 @@ export interface Place {
   readonly after?: 'WAITING' | 'FAIL'
   /** The stint before, which may have to be retired still. */
   readonly previous?: string
+  /** An update has led to this stint from the one before. */
+  readonly updated?: true
 }
 
 /**
@@ -21,16 +25,16 @@ export interface Place {
  * last stint, in this order: PROCESSING, then the end. An object under PROCESSING is deleted only after the end was created, so
  *
  * - neither found: it had not been claimed when PROCESSING was looked at;
- * - PROCESSING found, no end: it was being processed between the two.
+ * - PROCESSING found, no end: it was being processed between the two; or it was updated, and waits under the name that the update has given it.
  */
 export function* trace(layout: Layout, first: string): Protocol<Place | undefined> {
-  const walk: Walk = { name: first, attempt: 0, since: 1, link: {} }
+  const walk: Walk = { name: first, step: 0, since: 1, link: {} }
   for (;;) {
     const stint = parseStint(walk.name)
-    // Each stint's attempt is higher than the last one's: whatever is damaged, the walk ends.
-    if (stint === undefined || stint.attempt <= walk.attempt) return undefined
-    walk.attempt = stint.attempt
-    if (stint.attempt === layout.attemptStep + 1 && (yield* skipAhead(layout, walk, stint))) continue
+    // Each stint's number is higher than the last one's: whatever is damaged, the walk ends.
+    if (stint === undefined || stepOf(stint) <= walk.step) return undefined
+    walk.step = stepOf(stint)
+    if (walk.step === layout.attemptStep + 1 && (yield* skipAhead(layout, walk, stint))) continue
     const here = { name: walk.name, stint, ...walk.link }
     const claim = yield* look(layout.at('PROCESSING', walk.name))
     const end = yield* look(layout.at('SUCCESS', walk.name))
@@ -39,48 +43,58 @@ export function* trace(layout: Layout, first: string): Protocol<Place | undefine
       yield* shorten(layout, walk)
       return { at: next, ...here }
     }
-    if (stint.attempt % layout.attemptStep === 0) walk.noted = walk.name
-    walk.link = { after: next.after, previous: walk.name }
-    walk.name = next.name
+    if (walk.step % layout.attemptStep === 0) walk.noted = walk.name
+    const { name, ...link } = next
+    walk.link = { ...link, previous: walk.name }
+    walk.name = name
   }
 }
 
 interface Walk {
   name: string
-  attempt: number
-  /** The attempt that it went on from without a gap. */
+  step: number
+  /** The step that it went on from without a gap. */
   since: number
-  link: Pick<Place, 'after' | 'previous'>
-  /** The last attempt that was to be noted. */
+  link: Pick<Place, 'after' | 'previous' | 'updated'>
+  /** The last name that was to be noted. */
   noted?: string
 }
 
-/** Once, and only where there are more attempts than are worth a look. */
+/** Once, and only where there are more names than are worth a look. */
 function* skipAhead(layout: Layout, walk: Walk, stint: Stint): Protocol<boolean> {
   const name = yield* notedAfter(layout, stint)
   if (name === undefined) return false
-  Object.assign(walk, { name, since: parseStint(name)?.attempt ?? 1, link: {} })
+  const noted = parseStint(name)
+  Object.assign(walk, { name, since: noted === undefined ? 1 : stepOf(noted), link: {} })
   return true
 }
 
 /** What was noted last was set back by a late request, or is missing: the next search shall not walk as far. */
-function* shorten(layout: Layout, { attempt, since, noted }: Walk): Protocol<void> {
-  if (noted !== undefined && attempt - since > 2 * layout.attemptStep) yield* noteAttempt(layout, noted)
+function* shorten(layout: Layout, { step, since, noted }: Walk): Protocol<void> {
+  if (noted !== undefined && step - since > 2 * layout.attemptStep) yield* noteAttempt(layout, noted)
 }
 
-/** An empty claim is that of a `remove`. */
-function beforeEnd(claim: StoredObject | undefined): Place['at'] {
+/** An empty claim is that of a `remove` or of an `update`. */
+function beforeEnd(claim: StoredObject | undefined): Place['at'] | Next {
   if (claim === undefined) return 'WAITING'
-  return claim.sizeBytes === 0 ? 'GONE' : 'PROCESSING'
+  if (claim.sizeBytes > 0) return 'PROCESSING'
+  return isUpdate(claim) ? afterUpdate(claim) : 'GONE'
 }
 
-type AfterEnd =
-  | 'SUCCESS'
-  | 'FAIL'
-  | 'GONE'
-  | { readonly name: string; readonly after: NonNullable<Place['after']> }
+interface Next extends Pick<Place, 'after' | 'updated'> {
+  readonly name: string
+}
+
+/** What the attempts before have come to is not changed by an update. */
+function afterUpdate({ meta }: StoredObject): Next {
+  const { next = '', after } = meta
+  return { name: next, updated: true, ...has({ after: after === 'WAITING' || after === 'FAIL' ? after : undefined }) }
+}
+
+type AfterEnd = 'SUCCESS' | 'FAIL' | 'GONE' | Next
 
 function* afterEnd(layout: Layout, name: string, end: StoredObject): Protocol<AfterEnd> {
+  if (isUpdate(end)) return afterUpdate(end)
   const to = end.sizeBytes > 0 ? 'SUCCESS' : end.meta['to']
   if (to === 'WAITING') return { name: end.meta['next'] ?? '', after: 'WAITING' }
   if (to !== 'SUCCESS' && to !== 'FAIL') return 'GONE'

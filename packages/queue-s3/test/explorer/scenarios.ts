@@ -248,6 +248,7 @@ function entryOf(slot: number, generation: number) {
     generation,
     turn: slot,
     attempt: 1,
+    updates: 0,
     refunds: 0,
     hasRetryState: false,
   }

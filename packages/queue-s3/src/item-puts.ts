@@ -1,0 +1,67 @@
+import {
+  isSluiceError,
+  withStored,
+  type CheckedItem,
+  type JsonValue,
+  type PutManyOptions,
+  type PutReport,
+} from '@sluice/core'
+import { firstMentions, skippedMentions, type BulkVerdict } from './bulk-mentions.js'
+import type { Ground } from './ground.js'
+import { putCompared, type ComparedPut } from './protocol/put-compared.js'
+import { putItem, type PutResult } from './protocol/put-item.js'
+import type { RunResult } from './protocol-run.js'
+
+/** Puts items. */
+export class ItemPuts {
+  readonly #ground: Ground
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+  }
+
+  run(items: readonly CheckedItem[]): Promise<RunResult<PutResult>[]> {
+    const { layout, names } = this.#ground
+    const protocols = items.map((item) => {
+      const { key, of } = names.entryOf(item)
+      return putItem(layout, key, of)
+    })
+    return this.#ground.runAll(protocols)
+  }
+
+  async putMany(items: readonly CheckedItem[], { compare = false }: PutManyOptions): Promise<PutReport> {
+    const unique = firstMentions(items)
+    const results = compare ? await this.#runCompared(unique) : await this.run(unique)
+    const failed = results.find((result) => 'error' in result)
+    if (failed !== undefined) throw withStored(failed.error, storedOf(results, items.length - unique.length))
+    const verdicts = results.map((result) => ('value' in result ? verdictOf(result.value) : 'done'))
+    const skipped = skippedMentions(items, verdicts)
+    return { added: items.length - skipped.length, skipped }
+  }
+
+  #runCompared(items: readonly CheckedItem[]): Promise<RunResult<ComparedPut>[]> {
+    const { layout, names } = this.#ground
+    const protocols = items.map((item) => {
+      const { key, of } = names.entryOf(item)
+      const body: JsonValue = JSON.parse(item.bodyText)
+      return putCompared(layout, key, { entryOf: of, body })
+    })
+    return this.#ground.runAll(protocols)
+  }
+}
+
+function verdictOf(put: PutResult | ComparedPut): BulkVerdict<'exists' | 'exists-same' | 'exists-changed'> {
+  if (put.added) return 'done'
+  if (!('body' in put)) return 'exists'
+  return put.body === 'same' ? 'exists-same' : 'exists-changed'
+}
+
+/** What of a call that failed is stored all the same. */
+function storedOf(results: readonly RunResult<PutResult>[], repeated: number) {
+  const known = results.flatMap((result) => ('value' in result ? [result.value] : []))
+  const added = known.filter((put) => put.added).length
+  const unknown = results.filter(
+    (result) => 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE'),
+  ).length
+  return { added, duplicates: repeated + known.length - added, unknown }
+}

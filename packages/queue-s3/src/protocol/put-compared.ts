@@ -1,0 +1,55 @@
+import { isSameJson, isSluiceError, type JsonValue } from '@sluice/core'
+import { bodyOf } from '../item-state.js'
+import type { Layout } from '../layout.js'
+import { parseEntry } from '../object-texts.js'
+import { again, read, type Protocol } from '../storage-op.js'
+import { readPlace } from './find-item.js'
+import { putItem, type NewEntry, type PutResult } from './put-item.js'
+import type { Place } from './trace.js'
+
+/** What a put came to, and of an item that is there whether it has the body that was given. */
+export type ComparedPut =
+  | Exclude<PutResult, { readonly added: false }>
+  | (Exclude<PutResult, { readonly added: true }> & { readonly body: 'same' | 'changed' })
+
+/** Puts one item as {@link putItem} does, and compares with the body that is there, in whatever stage [Q-PUT-4]: a GET more, and of an item that was updated another. */
+export function* putCompared(
+  layout: Layout,
+  key: string,
+  { entryOf, body }: { readonly entryOf: (generation: number) => NewEntry; readonly body: JsonValue },
+): Protocol<ComparedPut> {
+  for (;;) {
+    const put = yield* putItem(layout, key, entryOf)
+    if (put.added) return put
+    const { place } = put
+    const stored = place === undefined ? DAMAGED : yield* storedBody(layout, place)
+    if (stored !== undefined) {
+      const isSame = stored !== DAMAGED && isSameJson(stored.body, body)
+      return { ...put, body: isSame ? 'same' : 'changed' }
+    }
+    // Removed, or moved on, since it was found.
+    yield* again(layout.index(place?.stint ?? { key, generation: 1 }))
+  }
+}
+
+/** What is there can't be read: whatever it is, it is not known to be the body that was given. */
+const DAMAGED = 'damaged'
+
+type StoredBody = { readonly body: JsonValue } | typeof DAMAGED | undefined
+
+function* storedBody(layout: Layout, place: Place): Protocol<StoredBody> {
+  if (place.stint.updates > 0) return yield* updatedBody(layout, place)
+  const index = yield* read(layout.index(place.stint))
+  if (index === undefined || index.sizeBytes === 0) return undefined
+  return parseEntry(index.content) ?? DAMAGED
+}
+
+function* updatedBody(layout: Layout, place: Place): Protocol<StoredBody> {
+  try {
+    const found = yield* readPlace(layout, place.at, place)
+    return found && { body: bodyOf(found.entry, found.state) }
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_QUEUE_CORRUPT')) return DAMAGED
+    throw error
+  }
+}
