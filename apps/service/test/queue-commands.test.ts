@@ -272,12 +272,12 @@ describe('requeue, release, rm', () => {
         ],
       },
     })
-    expect(await told('release', ['f0', 'nobody'])).toMatchObject({
-      err: ['Left as it is (in FAIL): f0', 'Unknown, no item of this id: nobody'],
+    expect(await told('release', ['f1', 'nobody'])).toMatchObject({
+      err: ['Left as it is (in FAIL): f1', 'Unknown, no item of this id: nobody'],
       json: {
         moved: 0,
         skipped: [
-          { id: 'f0', reason: 'wrong-stage' },
+          { id: 'f1', reason: 'wrong-stage' },
           { id: 'nobody', reason: 'not-found' },
         ],
       },

@@ -1,20 +1,30 @@
-import { isSluiceError, type ItemChange, type Queue } from '@sluice/core'
+import { isSluiceError, type NewItem, type Queue } from '@sluice/core'
 import { countRows, type LoadCounts, type RowCounts } from './load-counts.js'
 import type { GoodEntry } from './manifest-entry.js'
-import { changedRow, duplicateRow, type ListedRow } from './listed-row.js'
+import { changedRow, duplicateRow, type ItemRow, type ListedRow } from './listed-row.js'
 import { outcomesOf, type RowFate, type RowOutcome } from './row-outcomes.js'
 
-/** Rows that are put in one call. */
+/** Rows that are put in one call. Of each the item and its position are kept, and no object of its own: thousands of these would outlive the young heap. */
 export class Batch {
-  readonly entries: GoodEntry[] = []
+  readonly items: NewItem[] = []
   /** Rows whose id may have come before. */
   readonly suspects = new Set<number>()
   bytes = 0
+  readonly #lines: number[] = []
+  readonly #sources: (string | undefined)[] = []
 
-  add(entry: GoodEntry, isSuspect: boolean): void {
-    if (isSuspect) this.suspects.add(this.entries.length)
-    this.entries.push(entry)
-    this.bytes += entry.bytes
+  add({ item, bytes, line, source }: GoodEntry, isSuspect: boolean): void {
+    if (isSuspect) this.suspects.add(this.items.length)
+    this.items.push(item)
+    this.#lines.push(line)
+    this.#sources.push(source)
+    this.bytes += bytes
+  }
+
+  row(index: number): ItemRow {
+    const [item, source] = [this.items[index], this.#sources[index]]
+    if (item === undefined) throw new RangeError(`a batch of ${this.items.length} rows has no row ${index}`)
+    return { ...(source === undefined ? {} : { source }), line: this.#lines[index] ?? 0, item }
   }
 }
 
@@ -52,9 +62,9 @@ export class BatchPut {
    * @returns the rows to list
    * @throws what the queue rejects with; all rows of the batch are counted all the same
    */
-  async put({ entries, suspects }: Batch): Promise<ListedRow[]> {
+  async put(batch: Batch): Promise<ListedRow[]> {
     const { compare } = this.#options
-    const items = entries.map(({ item }) => item)
+    const { items, suspects } = batch
     const startedAtMs = performance.now()
     const { added, skipped } = await this.#queue.putMany(items, { compare }).catch((error: unknown) => {
       this.#countFailed(error, items.length)
@@ -64,9 +74,11 @@ export class BatchPut {
     countRows(this.#counts, 'added', added)
     if (skipped.length === 0) return []
     const outcomes = outcomesOf({ items, suspects, compare }, skipped)
-    const left = await this.#update(entries, outcomes)
+    const left = await this.#update(batch, outcomes)
     this.#count(outcomes)
-    return outcomes.flatMap((outcome) => this.#listed(entries[outcome.index], outcome.fate, left))
+    return outcomes.flatMap(({ index, fate }) =>
+      fate === 'same' || fate === 'exists' ? [] : this.#listed(batch.row(index), fate, left),
+    )
   }
 
   #count(outcomes: readonly RowOutcome[]): void {
@@ -94,14 +106,15 @@ export class BatchPut {
    * @returns the ids of items that were not updated, and why
    */
   async #update(
-    entries: readonly GoodEntry[],
+    batch: Batch,
     outcomes: readonly RowOutcome[],
   ): Promise<ReadonlyMap<string, string> | undefined> {
     const { updateWaiting, signal } = this.#options
     if (!updateWaiting || signal?.aborted === true) return undefined
-    const changes = outcomes.flatMap(({ fate, index }) =>
-      fate === 'changed' ? changeOf(entries[index]) : [],
-    )
+    const changes = outcomes
+      .filter(({ fate }) => fate === 'changed')
+      .map(({ index }) => batch.row(index).item)
+      .map(({ id, body }) => ({ id, body }))
     if (changes.length === 0) return undefined
     const { updated, skipped } = await this.#queue.update(changes).catch((error: unknown) => {
       this.#count(outcomes.filter(({ fate }) => fate !== 'changed'))
@@ -114,19 +127,14 @@ export class BatchPut {
   }
 
   #listed(
-    entry: GoodEntry | undefined,
-    fate: RowFate,
+    row: ItemRow,
+    fate: Exclude<RowFate, 'same' | 'exists'>,
     left: ReadonlyMap<string, string> | undefined,
   ): ListedRow[] {
-    if (entry === undefined || fate === 'same' || fate === 'exists') return []
-    if (fate === 'duplicate') return [duplicateRow(entry, this.#options.compare ? 'same' : 'not compared')]
-    if (fate === 'duplicate-changed') return [duplicateRow(entry, 'changed')]
-    if (left === undefined) return [changedRow(entry, this.#options.updateWaiting ? 'not tried' : 'kept')]
-    const why = left.get(entry.item.id)
-    return why === undefined ? [] : [changedRow(entry, why === 'wrong-stage' ? 'started' : 'gone')]
+    if (fate === 'duplicate') return [duplicateRow(row, this.#options.compare ? 'same' : 'not compared')]
+    if (fate === 'duplicate-changed') return [duplicateRow(row, 'changed')]
+    if (left === undefined) return [changedRow(row, this.#options.updateWaiting ? 'not tried' : 'kept')]
+    const why = left.get(row.item.id)
+    return why === undefined ? [] : [changedRow(row, why === 'wrong-stage' ? 'started' : 'gone')]
   }
-}
-
-function changeOf(entry: GoodEntry | undefined): ItemChange[] {
-  return entry === undefined ? [] : [{ id: entry.item.id, body: entry.item.body }]
 }

@@ -1,5 +1,8 @@
 import { describeRefusal, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
 
+/** A row and its item. */
+export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item'>
+
 /** A row that is not in the queue as the list has it, or repeats one that is. */
 export interface ListedRow {
   readonly source?: string
@@ -23,7 +26,7 @@ const CHANGED = {
   'not tried': 'the item has another body in the queue; the load was stopped before it was replaced',
 } as const
 
-export function changedRow(entry: GoodEntry, why: keyof typeof CHANGED): ListedRow {
+export function changedRow(entry: ItemRow, why: keyof typeof CHANGED): ListedRow {
   return { ...at(entry), id: entry.item.id, what: 'changed', reason: CHANGED[why] }
 }
 
@@ -33,7 +36,7 @@ const DUPLICATE = {
   'not compared': 'the id came before in this load',
 } as const
 
-export function duplicateRow(entry: GoodEntry, body: keyof typeof DUPLICATE): ListedRow {
+export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): ListedRow {
   const row = { ...at(entry), id: entry.item.id, what: 'duplicate', reason: DUPLICATE[body] } as const
   return body === 'changed' ? row : { ...row, harmless: true }
 }

@@ -125,7 +125,7 @@ class Load {
     await failureOf(this.#storing)
     clearTimeout(this.#flushTimer)
     if (this.#storageFailure === undefined) return reading
-    countRows(this.#counts, 'unstored', this.#batch.entries.length)
+    countRows(this.#counts, 'unstored', this.#batch.items.length)
     // The manifest may break off, or Ctrl-C come, while a batch is stored: if that fails too, its failure is the one to report, since it decides what is
     // in the queue.
     return this.#storageFailure
@@ -161,7 +161,7 @@ class Load {
   }
 
   #isFull(): boolean {
-    return this.#batch.entries.length >= this.#batchItems || this.#batch.bytes >= BATCH_BYTES
+    return this.#batch.items.length >= this.#batchItems || this.#batch.bytes >= BATCH_BYTES
   }
 
   async #list(row: ListedRow, count?: 'refused'): Promise<void> {
@@ -182,7 +182,7 @@ class Load {
     while (this.#storing !== undefined) await this.#storing
     if (this.#storageFailure !== undefined) throw this.#storageFailure.error
     const batch = this.#batch
-    if (batch.entries.length === 0) return
+    if (batch.items.length === 0) return
     this.#batch = new Batch()
     clearTimeout(this.#flushTimer)
     this.#flushTimer = undefined

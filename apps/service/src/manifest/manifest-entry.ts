@@ -1,4 +1,5 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
+import { jsonChars } from './json-chars.js'
 
 /** A line of a manifest that a queue can take. */
 export interface GoodEntry {
@@ -51,13 +52,25 @@ export const MAX_LINE_BYTES = 16 * 1024 * 1024
 /** Judges an item as the queue would: what passes here no backend refuses. */
 export function judgeItem(item: NewItem, at: { line: number; maxBodyBytes: number }): ManifestEntry {
   try {
-    const checked = checkNewItem(item, at.maxBodyBytes)
-    return { line: at.line, item, bytes: 2 * (checked.bodyText.length + item.id.length) }
+    const chars = bodyChars(item, at.maxBodyBytes)
+    return { line: at.line, item, bytes: 2 * (chars + item.id.length) }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     return refusal(at.line, error.message)
   }
 }
+
+/** The queue makes text of each body and checks it then: here that is done only for those which may be too large, or are no plain JSON. */
+function bodyChars(item: NewItem, maxBodyBytes: number): number {
+  const chars = jsonChars(item.body)
+  if (chars * MAX_BYTES_OF_CHAR > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
+  // All but the body.
+  checkNewItem({ ...item, body: null }, maxBodyBytes)
+  return chars
+}
+
+/** A control character is six: `\u0001`. */
+const MAX_BYTES_OF_CHAR = 6
 
 const FIELD_OF_MESSAGE = /^(?:give )?(id|body|priority|notBeforeAt|delayMs)\b/u
 
