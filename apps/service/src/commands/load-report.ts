@@ -1,6 +1,6 @@
 import { describeRow } from '../manifest/listed-row.js'
 import { problemsOf } from '../manifest/load-counts.js'
-import type { LoadSummary, StoppedAt } from '../manifest/load-manifest.js'
+import type { JoblogSummary, LoadSummary, StoppedAt } from '../manifest/load-manifest.js'
 import { printable } from '../output.js'
 import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
 import type { CommandContext } from './command.js'
@@ -27,6 +27,7 @@ export async function reportLoad(
   if (counts.rows === 0 && !summary.interrupted && failure === undefined)
     output.note('The manifest has no items.')
   if (summary.manyIds) output.note(MANY_IDS)
+  if (summary.joblog !== undefined) output.note(printable(joblogText(summary.joblog), ROW_CHARS))
   output.print(() => summaryText(summary), summaryJson(summary))
   if (failure !== undefined) throw failure
   if (!summary.checkedOnly) await warnOfRoom(goodRows(summary), context)
@@ -105,6 +106,17 @@ function stoppedText({ source, line, bytes }: StoppedAt): string {
   return `Stopped ${where}; ${plural(bytes, 'byte')} had been read.`
 }
 
+function joblogText({ records, untrusted, unmatched, how }: JoblogSummary): string {
+  const parts = [
+    plural(records, 'record'),
+    ...(untrusted === 0
+      ? []
+      : [`${countText(untrusted)} cut off or glued together, which count for nothing`]),
+    ...(unmatched === 0 ? [] : [`${plural(unmatched, 'command')} of no row`]),
+  ]
+  return `joblog (${how}): ${parts.join(', ')}`
+}
+
 function summaryJson(summary: LoadSummary) {
   const { counts, interrupted, checkedOnly, stopped, failure, manyIds, elapsedMs } = summary
   return {
@@ -114,6 +126,7 @@ function summaryJson(summary: LoadSummary) {
     checkedOnly,
     ...(stopped === undefined ? {} : { stopped }),
     ...(manyIds ? { manyIds } : {}),
+    ...(summary.joblog === undefined ? {} : { joblog: summary.joblog }),
     seconds: Math.round(elapsedMs) / 1_000,
     perSecond: Math.round((perMinute(summary) ?? 0) / 60),
     problems: summary.problems,

@@ -11,6 +11,9 @@ export interface StoringFlags {
   /** False with `--no-compare`. */
   readonly compare?: boolean
   readonly updateWaiting?: true
+  readonly joblog?: string
+  readonly joblogCommand?: string
+  readonly skipDone?: true
 }
 
 export const STORING_NOTES = `
@@ -21,6 +24,9 @@ With --update-waiting a changed row replaces the body of an item that still wait
 With --strict nothing is stored if a row is refused or repeats an id with another body. What the queue has is known only by storing: of rows that are
 changed --strict says so afterwards, as without it.
 Rows are stored within a second of being read, also from a pipe that goes on. SIGINT and SIGTERM store what was read and say where it stopped.
+With --joblog a list that GNU parallel began goes on here: rows whose command ended with exit value 0 and no signal in its --joblog are left out. They are found by
+the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
+--joblog-command says. All others are loaded, also where a record is cut off, or glued to one that was. Nothing is stored where it can't be told which.
 Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed.`
 
 /** Registers the flags. */
@@ -36,6 +42,12 @@ export function addStoringOptions(command: { addOption(option: Option): unknown 
     ),
     new Option('--update-waiting', 'replace the bodies of items that still wait by those of the list'),
     new Option('--no-compare', 'do not compare bodies of rows whose items are there: they count as "exists"'),
+    new Option('--joblog <file>', "leave out what GNU parallel's log of jobs says is done; with --skip-done"),
+    new Option(
+      '--joblog-command <template>',
+      "how a command of the log names an id, as it was given to GNU parallel: 'process {}'",
+    ),
+    new Option('--skip-done', 'with --joblog: rows that are done are not put into the queue'),
   ]
   for (const option of options) command.addOption(option)
 }
@@ -43,7 +55,8 @@ export function addStoringOptions(command: { addOption(option: Option): unknown 
 export function storingOptions(
   flags: StoringFlags,
   { cwd }: Pick<CommandContext, 'cwd'>,
-): Pick<LoadManifestOptions, 'strict' | 'rejects' | 'compare' | 'updateWaiting'> {
+): Pick<LoadManifestOptions, 'strict' | 'rejects' | 'compare' | 'updateWaiting' | 'joblog'> {
+  assertJoblogFlags(flags)
   if (flags.updateWaiting === true && flags.compare === false) {
     throw new CommandError('INVALID', '--update-waiting has to compare bodies: leave out --no-compare')
   }
@@ -52,5 +65,27 @@ export function storingOptions(
     compare: flags.compare ?? true,
     updateWaiting: flags.updateWaiting ?? false,
     ...(flags.rejects === undefined ? {} : { rejects: resolve(cwd, flags.rejects) }),
+    ...joblogOption(flags, cwd),
+  }
+}
+
+function joblogOption(
+  { joblog, joblogCommand }: StoringFlags,
+  cwd: string,
+): Pick<LoadManifestOptions, 'joblog'> {
+  if (joblog === undefined) return {}
+  const command = joblogCommand === undefined ? {} : { command: joblogCommand }
+  return { joblog: { path: resolve(cwd, joblog), ...command } }
+}
+
+function assertJoblogFlags({ joblog, joblogCommand, skipDone }: StoringFlags): void {
+  if (joblog !== undefined && skipDone !== true) {
+    throw new CommandError(
+      'INVALID',
+      '--joblog needs --skip-done: no queue takes an item that has succeeded already',
+    )
+  }
+  if (joblog === undefined && (joblogCommand !== undefined || skipDone === true)) {
+    throw new CommandError('INVALID', '--joblog-command and --skip-done need --joblog')
   }
 }

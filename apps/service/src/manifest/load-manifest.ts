@@ -4,6 +4,8 @@ import { messageOf, withLine } from '../command-error.js'
 import type { Progress } from '../progress/progress.js'
 import { countText, itemsText } from '../progress/progress-text.js'
 import { checkItems } from './check-items.js'
+import { Joblog } from './joblog/joblog.js'
+import { matchJoblog } from './joblog/joblog-items.js'
 import type { ListedRow } from './listed-row.js'
 import { noRows, type LoadCounts, type RowPosition } from './load-counts.js'
 import { loadItems, LoadError, type LoadOptions, type LoadOutcome } from './load-items.js'
@@ -15,13 +17,15 @@ import { RefusalLog } from './refusal-log.js'
 export interface LoadManifestOptions
   extends
     Omit<ManifestOptions, 'format' | 'maxBodyBytes'>,
-    Pick<LoadOptions, 'compare' | 'updateWaiting' | 'isDone' | 'signal'> {
+    Pick<LoadOptions, 'compare' | 'updateWaiting' | 'signal'> {
   /** Default: what the file's name tells. */
   readonly format?: ManifestFormat
   /** One row that is refused, or repeats an id with another body, and nothing at all is stored: the whole manifest is read once before. */
   readonly strict?: boolean
   /** A file for all rows that are refused, changed or duplicates. */
   readonly rejects?: string
+  /** A log of GNU parallel: what it says is done is left out. */
+  readonly joblog?: { readonly path: string; readonly command?: string }
   /** Stands in for standard input. */
   readonly stdin?: Readable
   /** Makes the display of one reading. */
@@ -35,6 +39,17 @@ export interface StoppedAt extends RowPosition {
   readonly bytes: number
 }
 
+/** What a log of GNU parallel was good for. */
+export interface JoblogSummary {
+  readonly records: number
+  /** Cut off, glued together, or no records: their items are loaded. */
+  readonly untrusted: number
+  /** Commands that name no id of the list. */
+  readonly unmatched: number
+  /** How ids were found in it. */
+  readonly how: string
+}
+
 /** How a load ended. */
 export interface LoadSummary {
   readonly counts: LoadCounts
@@ -45,6 +60,7 @@ export interface LoadSummary {
   readonly stopped?: StoppedAt
   /** What the queue or the file broke with. */
   readonly failure?: unknown
+  readonly joblog?: JoblogSummary
   /** There were more ids than are kept in memory: later duplicates are not told as such. */
   readonly manyIds: boolean
   readonly elapsedMs: number
@@ -74,8 +90,8 @@ export async function loadManifest(
   const log = new RefusalLog(options.rejects)
   await log.open()
   const source = await openSource(path, {
-    // A check may have to read it twice.
-    repeatable: strict || queue === undefined,
+    // A check may have to read it twice, and ids are held against a log of jobs before the first is stored.
+    repeatable: strict || queue === undefined || options.joblog !== undefined,
     signal,
     ...(stdin === undefined ? {} : { stdin }),
   })
@@ -135,6 +151,8 @@ class ManifestLoad {
   readonly #source: ManifestSource
   readonly #parts: LoadParts
   readonly #startedAtMs = performance.now()
+  #joblog: JoblogSummary | undefined
+  #isDone: LoadOptions['isDone']
 
   constructor(source: ManifestSource, parts: LoadParts) {
     this.#source = source
@@ -142,11 +160,20 @@ class ManifestLoad {
   }
 
   async run(queue: Queue | undefined): Promise<LoadSummary> {
+    const { joblog } = this.#parts.options
+    if (joblog !== undefined) await this.#readJoblog(joblog.path, joblog.command)
     if (queue !== undefined && this.#parts.options.strict !== true) return await this.#store(queue)
     const checked = await this.#check(queue !== undefined)
     const { refused, duplicateChanged } = checked.counts
     if (queue === undefined || refused > 0 || duplicateChanged > 0 || checked.interrupted) return checked
     return await this.#store(queue)
+  }
+
+  async #readJoblog(path: string, command: string | undefined): Promise<void> {
+    const log = await Joblog.read(path)
+    const { isDone, ...found } = await matchJoblog(log, () => this.#entries(), command)
+    this.#isDone = isDone
+    this.#joblog = { records: log.records, untrusted: log.untrusted, ...found }
   }
 
   /** @param isFirst a list that is fine is loaded next, and then its harmless duplicates are listed */
@@ -170,13 +197,13 @@ class ManifestLoad {
 
   async #store(queue: Queue): Promise<LoadSummary> {
     const progress = this.#progress('Loading')
-    const { compare, updateWaiting, isDone } = this.#parts.options
+    const { compare, updateWaiting } = this.#parts.options
     try {
       const { interrupted, ...loaded } = await loadItems(queue, this.#entries(), {
         ...this.#how(),
         ...(compare === undefined ? {} : { compare }),
         ...(updateWaiting === undefined ? {} : { updateWaiting }),
-        ...(isDone === undefined ? {} : { isDone }),
+        ...(this.#isDone === undefined ? {} : { isDone: this.#isDone }),
         stopReading: this.#parts.stopReading,
         readBytes: () => this.#source.readBytes,
         onProgress: ({ rows, refused }, bytes) => progress?.update(bytes, rows - refused),
@@ -217,8 +244,12 @@ class ManifestLoad {
     }
   }
 
-  #rest(): Pick<LoadSummary, 'elapsedMs' | 'problems'> {
-    return { elapsedMs: performance.now() - this.#startedAtMs, problems: this.#parts.log.first }
+  #rest(): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'joblog'> {
+    return {
+      elapsedMs: performance.now() - this.#startedAtMs,
+      problems: this.#parts.log.first,
+      ...(this.#joblog === undefined ? {} : { joblog: this.#joblog }),
+    }
   }
 }
 
