@@ -36,19 +36,31 @@ async function open(on: Pick<World, 'server' | 'clock'>, endpoint?: S3Endpoint):
 const keysOf = (server: S3Server, folder: string) =>
   server.keys().filter((key) => key.startsWith(`queues/contract/${folder}/`))
 
-/** A call of a process of its own that dies at one of its requests; whether it came so far. */
-async function dieAt(on: World, point: number, call: (queue: S3Queue) => Promise<unknown>): Promise<boolean> {
+type IsMeant = (operation: string, path: string) => boolean
+
+/** A call of a process of its own that dies at its first request that is meant. */
+async function dieBefore(
+  on: World,
+  isMeant: IsMeant,
+  call: (queue: S3Queue) => Promise<unknown>,
+): Promise<boolean> {
   const endpoint = await on.server.addEndpoint()
   const queue = await open(on, endpoint)
-  const last = endpoint.requests.length + point
-  endpoint.onRequest = ({ index }) => {
-    if (index < last) return undefined
+  endpoint.onRequest = ({ operation, key }) => {
+    if (!isMeant(operation, key)) return undefined
     void queue.close()
     return { do: 'crash' }
   }
   await call(queue).catch(() => undefined)
-  await on.server.settled()
   return endpoint.crashed()
+}
+
+/** A call of a process of its own that dies at one of its requests; whether it came so far. */
+async function dieAt(on: World, point: number, call: (queue: S3Queue) => Promise<unknown>): Promise<boolean> {
+  let seen = 0
+  const died = await dieBefore(on, () => seen++ >= point, call)
+  await on.server.settled()
+  return died
 }
 
 async function requests(
@@ -227,7 +239,7 @@ describe('an update whose process dies', () => {
 })
 
 /** Stops a process before the first request that the test is about, until it is let go. */
-async function stoppedBefore(on: World, isMeant: (operation: string, path: string) => boolean) {
+async function stoppedBefore(on: World, isMeant: IsMeant) {
   const endpoint = await on.server.addEndpoint()
   const queue = await open(on, endpoint)
   const reached = Promise.withResolvers<void>()
@@ -305,15 +317,9 @@ describe('an update under way', () => {
     )
     const swept = sweeping.queue.sweep()
     await sweeping.reached
-    const slow = await stoppedBefore(on, isMaking('WAITING'))
-    const updating = slow.queue.update([{ id: 'a', priority: 5 }]).catch(() => 'died')
-    await slow.reached
+    await dieBefore(on, isMaking('WAITING'), (queue) => queue.update([{ id: 'a', priority: 5 }]))
     sweeping.go()
     await swept
-    // It never goes on: what it knew is lost.
-    await slow.queue.close()
-    slow.go()
-    await updating
     const other = await open(on)
     expect((await other.get(2)).map(({ id, body, priority }) => [id, body, priority])).toEqual([
       ['a', 'older', 5],
