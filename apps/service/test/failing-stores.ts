@@ -44,9 +44,9 @@ export async function memoryStore(dir: string): Promise<FailingStore> {
       const putMany = queue.putMany.bind(queue)
       kept.queue = queue
       queue.close = async () => {}
-      queue.putMany = async (items) => {
+      queue.putMany = async (items, how) => {
         if (items.some(({ id }) => refused.includes(id))) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no room')
-        return putMany(items)
+        return putMany(items, how)
       }
       return queue
     }`,

@@ -42,6 +42,15 @@ function told(err: string): number {
   return Number(count.replaceAll(',', ''))
 }
 
+/** The counts of `12 rows: 10 added, 2 same, …`. */
+function countsOf(out: string): Readonly<Record<string, number>> {
+  const counts = [...out.matchAll(/(?:^|[:,] )([\d,]*\d) (row|[a-z ]+)/gu)].map(
+    ([, count = '', what = '']) =>
+      [what === 'row' ? 'rows' : what, Number(count.replaceAll(',', ''))] as const,
+  )
+  return Object.fromEntries(counts)
+}
+
 /** A package that opens a queue of another, whose closing then fails as a lost connection makes it fail. */
 async function failingToClose({ package: given, ...options }: FailingStore['config']): Promise<object> {
   const home = given.startsWith('.')
@@ -81,17 +90,21 @@ describe.each([
   ])('whose %s batch fails says so, and how many items are stored', async (_, id) => {
     await store.refuse(id)
     const { code, out, err } = await load(store.config, items)
-    expect([code, out]).toEqual([exit, ''])
+    expect(code).toBe(exit)
     expect(err).toMatch(/^error: /mu)
     const { WAITING } = await store.stored()
     expect(told(err)).toBe(WAITING)
     expect(WAITING).toBeLessThan(items)
+    const { rows, ...counts } = countsOf(out)
+    expect(counts).toMatchObject({ added: WAITING, same: 0, changed: 0, duplicate: 0, refused: 0 })
+    expect(rows).toBe(Object.values(counts).reduce((sum, count) => sum + count, 0))
+    expect(rows).toBeLessThanOrEqual(items)
   })
 
   test('whose storage can’t be closed has failed, and says what it stored', async () => {
     const { code, out, err } = await load(await failingToClose(store.config), 30)
     expect([code, err]).toEqual([4, expect.stringContaining('error: Could not close the queue')])
-    expect(out).toMatch(/^30 added, 0 skipped, 0 refused/u)
+    expect(out).toMatch(/^30 rows: 30 added, 0 same, 0 changed, 0 duplicate, 0 refused/u)
     expect(await store.stored()).toMatchObject({ WAITING: 30 })
   })
 })
@@ -111,7 +124,7 @@ test('S3 goes away in the middle of a batch: what had an answer is counted', asy
   s3.server.main.onRequest = ({ operation }) =>
     (operation === 'PutObject' && left-- <= 0) || left < 0 ? { do: 'drop-request' } : undefined
   const { code, out, err } = await load(store.config, 120)
-  expect([code, out]).toEqual([4, ''])
+  expect([code, countsOf(out)]).toMatchObject([4, { rows: 120, added: told(err), unknown: 120 - told(err) }])
   const { WAITING } = await store.stored()
   const [, unknown] =
     /and of (\d+) more it is not known whether they were; run the same command again/u.exec(err) ?? []
@@ -143,8 +156,9 @@ test('with --json the failure has the counts as numbers', async () => {
   store = await s3Store()
   await store.refuse('i3')
   await load(store.config, 7)
-  const { code, err } = await box.run(['load', 'm.jsonl', '--json'])
+  const { code, out, err } = await box.run(['load', 'm.jsonl', '--json'])
   expect(code).toBe(5)
+  expect(JSON.parse(out)).toMatchObject({ rows: 7, added: 0, failed: true, stopped: { line: 0 } })
   expect(JSON.parse(err)).toMatchObject({
     error: { code: 'SLUICE_QUEUE_DENIED', stored: { added: 0, duplicates: 6, unknown: 0 } },
   })

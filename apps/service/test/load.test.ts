@@ -54,21 +54,23 @@ describe('load', () => {
     const name = await file('a.jsonl', jsonl(2_500))
     expect(await box.json(['load', name])).toMatchObject({
       added: 2_500,
-      skipped: 0,
+      rows: 2_500,
+      same: 0,
       refused: 0,
       interrupted: false,
-      refusals: [],
+      failed: false,
+      problems: [],
     })
     const items = await queue.peek(2_500)
     expect(items.map((item) => item.id)).toEqual(Array.from({ length: 2_500 }, (_, index) => `i${index}`))
     expect(items[7]?.body).toEqual({ n: 7 })
-    expect(await box.json(['load', name])).toMatchObject({ added: 0, skipped: 2_500 })
+    expect(await box.json(['load', name])).toMatchObject({ rows: 2_500, same: 2_500, added: 0 })
   })
 
   test('good lines are stored, bad ones told with line and field, all of them in the file of rejects', async () => {
     const { code, out, err } = await box.run(['load', await file('m.jsonl', MIXED), '--rejects', 'bad.jsonl'])
     expect(code).toBe(2)
-    expect(out).toMatch(/^2 added, 0 skipped, 3 refused, in /u)
+    expect(out).toMatch(/^5 rows: 2 added, 0 same, 0 changed, 0 duplicate, 3 refused, in /u)
     expect(err).toContain('line 2, field "id": id must not be empty')
     expect(err).toContain('line 3, field "body": the field is missing')
     expect(err).toMatch(/line 5: not JSON: .*cut off/u)
@@ -155,11 +157,11 @@ describe('load', () => {
     const { code, err } = await box.run(['load', cut])
     expect(code).toBe(2)
     expect(err).toContain('the gzip file is cut off: get the whole file, then run the same command again')
-    expect(err).toMatch(/items were added before that; what is in is skipped then\.$/u)
+    expect(err).toMatch(/items were added before that; what is in is left as it is then\.$/u)
     await file('cut.jsonl.gz', whole)
     const stored = await queue.size('WAITING')
     expect(stored).toBeGreaterThan(0)
-    expect(await box.json(['load', cut])).toMatchObject({ added: 20_000 - stored, skipped: stored })
+    expect(await box.json(['load', cut])).toMatchObject({ added: 20_000 - stored, same: stored })
   })
 
   test('a directory is told to be one, and a file without an ending to be missing', async () => {
@@ -206,7 +208,7 @@ describe('load', () => {
     await first
     const stored = await queue.size('WAITING')
     expect(stored).toBeLessThan(count)
-    expect(await box.json(['load', name])).toMatchObject({ added: count - stored, skipped: stored })
+    expect(await box.json(['load', name])).toMatchObject({ added: count - stored, same: stored })
     expect(await queue.size('WAITING')).toBe(count)
   })
 
@@ -287,7 +289,7 @@ describe('the room of the worker', () => {
     expect(enough).toMatchObject({ code: 0, err: expect.not.stringContaining('room') })
     const short = await box.spawn(['load', await file('four.jsonl', jsonl(4))])
     expect(short.code).toBe(0)
-    expect(short.out).toContain('1 added, 3 skipped')
+    expect(short.out).toContain('1 added, 3 same')
     expect(short.err).toContain('too little room for this list: 4 items of tiles need more than is free')
     const checked = await box.spawn(['load', 'four.jsonl', '--dry-run'])
     expect(checked.err).not.toContain('room')

@@ -239,8 +239,64 @@ describe('requeue, release, rm', () => {
     const half = await box.run(['requeue', 'f2', 'f1', 'nobody'])
     expect(half.code).toBe(3)
     expect(half.out).toBe('Requeued 1 item')
-    expect(half.err).toContain('f1, nobody')
+    expect(half.err).toBe('Left as it is (in WAITING): f1\nUnknown, no item of this id: nobody')
     expect(await queue.sizes()).toMatchObject({ WAITING: 2, FAIL: 0 })
+  })
+
+  test('what was left as it is is told by where its item is, and with --json by the reason', async () => {
+    await failed('boom')
+    await queue.putMany(['run', 'wait1', 'wait2'].map((id) => ({ id, body: 1 })))
+    await queue.get(1)
+    const told = async (command: string, ids: readonly string[]) => {
+      const args = [command, ...ids, ...(command === 'rm' ? ['--yes'] : [])]
+      const { code, err } = await box.run(args)
+      const json = await box.run([...args, '--json'])
+      return { codes: [code, json.code], err: err.split('\n'), json: JSON.parse(json.out) }
+    }
+    expect(await told('requeue', ['run', 'wait1', 'wait2', 'nobody', 'wait1'])).toEqual({
+      codes: [3, 3],
+      err: [
+        'Left as they are (in WAITING): wait1, wait2',
+        'Left as it is (in PROCESSING): run',
+        'Unknown, no item of this id: nobody',
+        'Named more than once: wait1',
+      ],
+      json: {
+        moved: 0,
+        skipped: [
+          { id: 'run', reason: 'wrong-stage' },
+          { id: 'wait1', reason: 'wrong-stage' },
+          { id: 'wait2', reason: 'wrong-stage' },
+          { id: 'nobody', reason: 'not-found' },
+          { id: 'wait1', reason: 'repeated' },
+        ],
+      },
+    })
+    expect(await told('release', ['f1', 'nobody'])).toMatchObject({
+      err: ['Left as it is (in FAIL): f1', 'Unknown, no item of this id: nobody'],
+      json: {
+        moved: 0,
+        skipped: [
+          { id: 'f1', reason: 'wrong-stage' },
+          { id: 'nobody', reason: 'not-found' },
+        ],
+      },
+    })
+    expect(await told('rm', ['run', 'nobody'])).toMatchObject({
+      err: ['Left as it is (in PROCESSING): run', 'Unknown, no item of this id: nobody'],
+      json: {
+        removed: 0,
+        skipped: [
+          { id: 'run', reason: 'wrong-stage' },
+          { id: 'nobody', reason: 'not-found' },
+        ],
+      },
+    })
+    const dry = await box.run(['requeue', 'wait1', 'nobody', '--dry-run'])
+    expect([dry.code, dry.err]).toEqual([
+      3,
+      'Left as it is (in WAITING): wait1\nUnknown, no item of this id: nobody',
+    ])
   })
 
   test('many at once: nobody to ask and no --yes is 6, says how many, and does nothing', async () => {

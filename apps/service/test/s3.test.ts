@@ -52,7 +52,7 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   const lines = Array.from({ length: 12 }, (_, n) => JSON.stringify({ id: `tile/${n}`, body: { n } }))
   await writeFile(join(box.dir, 'manifest.jsonl'), lines.join('\n'))
   expect(await box.json(['load', 'manifest.jsonl'])).toMatchObject({ added: 12 })
-  expect(await box.json(['load', 'manifest.jsonl'])).toMatchObject({ added: 0, skipped: 12 })
+  expect(await box.json(['load', 'manifest.jsonl'])).toMatchObject({ added: 0, same: 12 })
   const ran = await box.spawn(['run', '--until-empty', '--log-format', 'json'])
   expect([ran.code, ran.err.includes('no effect')]).toEqual([0, false])
   expect(await box.json(['status'])).toMatchObject({

@@ -1,5 +1,5 @@
 import { jsonPath } from './json-path.js'
-import type { JsonValue } from './json.js'
+import { isArray, type JsonValue } from './json.js'
 
 /** A step into a body: `.name`, `[0]`, `["any key"]` or `['any key']`, the keys in quotes with the escapes of JSON, and `\'`. */
 const STEP = /\.([^.[\]{}'"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|\['((?:[^'\\]|\\.)*)'\]/suy
@@ -58,9 +58,12 @@ export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue
 export function missingInBody(body: JsonValue, keys: readonly string[]): string {
   const at = keys.findIndex((_, index) => bodyValueAt(body, keys.slice(0, index + 1)) === undefined)
   const parent = bodyValueAt(body, keys.slice(0, at)) ?? null
-  const where = at === 0 ? 'the body' : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
+  const where =
+    at === 0
+      ? 'the body'
+      : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
   const key = JSON.stringify(keys[at])
-  if (Array.isArray(parent)) return `${where} is a list of ${parent.length}, and has no element ${key}`
+  if (isArray(parent)) return `${where} is a list of ${parent.length}, and has no element ${key}`
   if (typeof parent !== 'object' || parent === null)
     return `${where} is ${parent === null ? 'null' : `a ${typeof parent}`}, and has no field ${key}`
   return `${where} has no field ${key}${otherReading(parent, keys.slice(at))}`

@@ -127,6 +127,9 @@ export type {
 } from './stored-queues.js'
 export type {
   PackageContext,
+  BackupOutcome,
+  BackupProgress,
+  BackupUse,
   QueuePackage,
   StorageFinding,
   QueueUse,
@@ -134,6 +137,9 @@ export type {
   WorkerPackage,
   WorkerUse,
 } from './package-entry.js'
+export { SECRET_MARK, SecretRegistry } from './secrets/secrets.js'
+export type { Secrets } from './secrets/secrets.js'
+export { redactError, redactJson } from './secrets/redact-value.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'

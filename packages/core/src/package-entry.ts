@@ -1,6 +1,7 @@
 import type { Logger } from './logger.js'
 import type { OptionsSchema } from './options.js'
 import type { Queue } from './queue.js'
+import type { Secrets } from './secrets/secrets.js'
 import type { DropOutcome, DropQueueUse, ListQueuesUse, StoredQueue } from './stored-queues.js'
 import type { Worker } from './worker.js'
 
@@ -15,6 +16,18 @@ export interface PackageContext {
    * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
    */
   readonly baseDirOf?: (option: readonly string[]) => string
+  /** Where an option comes from, for messages: `sluice.config.yaml:3`, `SLUICE_WORKER_TOKEN`, `--set worker.token`. */
+  readonly placeOf?: (option: readonly string[]) => string | undefined
+  /**
+   * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file; what its options hold is known already, by
+   * the marks of its schema. Texts are redacted by whoever opened the package too.
+   */
+  readonly secrets?: Secrets
+  /**
+   * Whether secrets of the configuration came from this environment variable: programs that a package starts must not inherit it. Asked when a program is
+   * started.
+   */
+  readonly isSecretVariable?: (name: string) => boolean
 }
 
 /**
@@ -48,6 +61,28 @@ export interface StorageFinding {
    * checks does not open it then.
    */
   readonly upgrade?: string
+}
+
+/** How a store is copied. */
+export interface BackupUse extends PackageContext {
+  /** The absolute path of the file to be made; it must not exist. */
+  readonly target: string
+  readonly onProgress?: (progress: BackupProgress) => void
+  /** Its abort ends the copying: nothing is left then, and it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** How far a copy has come. */
+export interface BackupProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+/** What was copied. */
+export interface BackupOutcome {
+  readonly bytes: number
+  /** Of all queues of the store. */
+  readonly items: number
 }
 
 /** What a package that brings a queue exports, so that a service opens it by its name. */
@@ -85,7 +120,19 @@ export interface QueuePackage {
    * Rejects as `openQueue` does.
    */
   readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>
+  /**
+   * Copies the store that these options name, with all its queues, into a file that opens as the store does, as it is at one instant, while services
+   * are at work. The file is there whole and verified, or not at all. Rejects SLUICE_CONFIG_INVALID where the store can't be copied so, with what to do
+   * instead, and else as `openQueue` does.
+   */
+  readonly backupStore?: (options: unknown, use: BackupUse) => Promise<BackupOutcome>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }
 
 /** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
@@ -114,5 +161,11 @@ export interface WorkerPackage {
     need: RoomNeed,
     context?: PackageContext,
   ) => Promise<string | undefined>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }

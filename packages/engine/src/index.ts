@@ -38,6 +38,7 @@ export {
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
 export { clearSelfPause, readSelfPause } from './guards/self-pause.js'
+export { selfPauseHoldup } from './sending/holdups.js'
 export type { SelfPause } from './guards/self-pause.js'
 export { readDispatcher } from './records/dispatcher-json.js'
 export type { DispatcherState } from './records/dispatcher-state.js'

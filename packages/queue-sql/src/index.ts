@@ -3,6 +3,8 @@ import {
   baseDirOf,
   checkOptions,
   silentLogger,
+  type BackupOutcome,
+  type BackupUse,
   type DropOutcome,
   type DropQueueUse,
   type Logger,
@@ -11,6 +13,7 @@ import {
   type StorageFinding,
   type StoredQueue,
 } from '@sluice/core'
+import { backupSqlite } from './backup-sqlite.js'
 import { checkSqlStorage } from './check-storage.js'
 import { dropSqlQueue } from './drop-queue.js'
 import { reportFileSystem } from './file-system.js'
@@ -23,6 +26,9 @@ import { withAbsolutePaths } from './url-paths.js'
 export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
 export { SqlQueue } from './sql-queue.js'
+
+/** What the driver reads by itself where the url has no password. */
+export const credentialVariables = ['PGPASSWORD'] as const
 
 /**
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
@@ -65,6 +71,19 @@ export async function checkStorage(options: unknown, use: QueueUse = {}): Promis
   const settings = await settingsOf(options, use)
   await reportPlace(settings, { ...use, brief: false })
   return checkSqlStorage(settings, warningsOf(use.logger))
+}
+
+/**
+ * Copies a SQLite file, with all its queues, as it is at one instant, while services are at work on it. The copy is verified, and is there whole or not at
+ * all. PostgreSQL has tools of its own: the error says which.
+ *
+ * @param options as for {@link openQueue}; `name` makes no difference
+ * @throws SluiceError SLUICE_CONFIG_INVALID for PostgreSQL, a database in memory, a file that is not there or has no queue, and a target that exists or has
+ * no folder; SLUICE_QUEUE_UNAVAILABLE when the disk is full; SLUICE_QUEUE_DENIED; SLUICE_QUEUE_CORRUPT for a file that is damaged. With a signal that has
+ * aborted: its reason
+ */
+export async function backupStore(options: unknown, use: BackupUse): Promise<BackupOutcome> {
+  return backupSqlite(await settingsOf(options, use), { ...use, warn: warningsOf(use.logger) })
 }
 
 /**

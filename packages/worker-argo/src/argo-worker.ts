@@ -1,5 +1,6 @@
 import {
   MIN_BYTES_PER_SECOND,
+  SecretRegistry,
   SluiceError,
   assertCount,
   assertItemId,
@@ -47,16 +48,13 @@ const SUPPORTS = {
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
  *
  * @param context its logger is used unless the options have one; what `tokenFile` and `caFile` are relative to, and where `tokenCommand` runs
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read; SLUICE_WORKER_DENIED for a `token` that no header can have
  */
 export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ArgoWorker> {
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-argo')
   const { logger = context.logger } = settings
   const placed = withAbsolutePaths(settings, context)
-  return ArgoWorker.open(
-    logger === undefined ? placed : { ...placed, logger },
-    baseDirOf(context, 'tokenCommand'),
-  )
+  return ArgoWorker.open(logger === undefined ? placed : { ...placed, logger }, context)
 }
 
 /**
@@ -86,11 +84,18 @@ export class ArgoWorker implements Worker {
   /**
    * As {@link openWorker}, with options that were checked.
    *
-   * @param commandDir where `tokenCommand` runs; default the working directory
+   * @param context where `tokenCommand` runs, and what takes the tokens that are read
    */
-  static async open(settings: ArgoWorkerSettings, commandDir?: string): Promise<ArgoWorker> {
+  static async open(settings: ArgoWorkerSettings, context: PackageContext = {}): Promise<ArgoWorker> {
     const { clock = systemClock, logger = silentLogger } = settings
-    const api = await ArgoApi.open(settings, credentialsOf(settings, clock, commandDir), clock)
+    const { secrets = new SecretRegistry() } = context
+    const credentials = credentialsOf(settings, {
+      clock,
+      secrets,
+      commandDir: baseDirOf(context, 'tokenCommand'),
+      tokenPlace: context.placeOf?.(['token']),
+    })
+    const api = await ArgoApi.open(settings, { credentials, clock, secrets })
     const closing = new AbortController()
     return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
   }

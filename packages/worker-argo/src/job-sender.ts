@@ -9,6 +9,7 @@ import type { JobName } from './job-name.js'
 import { rejectedItem, type ParameterMaker } from './job-parameters.js'
 import { sentBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { withoutOwnName } from './own-name.js'
 import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from './parameter-fitter.js'
 import { concernsTemplate, type RefusalReview } from './refusal-review.js'
 import type { TemplateKnowledge, TemplateSource } from './template-source.js'
@@ -202,7 +203,8 @@ export class JobSender {
   #refused(job: JobName, trouble: Trouble): Error {
     this.#forgetUnsent(job)
     const { template } = this.#parts.settings
-    return argoFailure(trouble, `start workflow ${job.workflow} of template ${template}`, job.ref.id)
+    const why = withoutOwnName(trouble.why, job.workflow)
+    return argoFailure({ ...trouble, why }, `start a workflow of template ${template}`, job.ref.id)
   }
 
   /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */

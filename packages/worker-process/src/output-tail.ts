@@ -19,7 +19,7 @@ export async function lastLines(path: string, maxBytes: number): Promise<string>
   try {
     const { size } = await file.stat()
     for (let searched = FIRST_BYTES; ; searched *= 8) {
-      const start = Math.max(0, size - searched)
+      const start = Math.max(0, size - Math.min(searched, MAX_SEARCHED_BYTES))
       const text = await shownText(file, { start, end: size, maxBytes })
       if (start === 0 || utf8Bytes(text) >= maxBytes || searched >= MAX_SEARCHED_BYTES)
         return endOf(text, maxBytes)

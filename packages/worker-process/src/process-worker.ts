@@ -117,7 +117,7 @@ export class ProcessWorker implements Worker {
 
   /** As {@link openWorker}, with options that were checked. */
   static async open(given: ProcessWorkerSettings, use: WorkerUse = {}): Promise<ProcessWorker> {
-    const { logger, reading = false } = use
+    const { logger, reading = false, isSecretVariable } = use
     const settings = withAbsolutePaths(given, use)
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
@@ -130,7 +130,7 @@ export class ProcessWorker implements Worker {
       await sweepPreparing(layout)
       const shared = { settings, layout, bootId: await table.bootId() }
       const doorbell = new Doorbell(layout.ended)
-      const runner = new JobRunner({ ...shared, onVanished: doorbell.ring })
+      const runner = new JobRunner({ ...shared, isSecretVariable, onVanished: doorbell.ring })
       const stopper = new JobStopper({ table, killAfterMs: settings.killAfterMs })
       const room = new Room({ layout, ...(logger === undefined ? {} : { logger }) })
       const oomKills = await OomKills.open()

@@ -117,6 +117,37 @@ describe('a job', () => {
     expect(await readdir(bench.layout().place(job).output)).toEqual(['made'])
   })
 
+  test('finds none of the variables that secrets were read from, but for what `env` says, and they are in no file', async () => {
+    const variables = { FIRST_SECRET: 'hunter2-first', SECOND_SECRET: 'hunter2-second', NO_SECRET: 'open' }
+    Object.assign(process.env, variables)
+    const script = 'echo "[\\"$FIRST_SECRET\\",\\"$SECOND_SECRET\\",\\"$NO_SECRET\\"]"'
+    const options = bench.options(['sh', '-c', script], {
+      env: { SECOND_SECRET: 'hunter2-second' },
+      keepOutputs: 'none',
+    })
+    const known = new Set<string>()
+    const worker = await openWorker(options, { isSecretVariable: (name) => known.has(name) })
+    // What is read later holds too: it is asked when the job starts.
+    for (const name of ['FIRST_SECRET', 'SECOND_SECRET']) known.add(name)
+    const job = newJob('a')
+    await send(worker, job)
+    for (const name of Object.keys(variables)) Reflect.deleteProperty(process.env, name)
+    expect((await outcome(worker, job)).result).toEqual(['', 'hunter2-second', 'open'])
+    const { home, stdout } = bench.layout().place(job)
+    await rm(stdout)
+    for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
+      // A record is the text of a link that leads nowhere.
+      if (entry.isSymbolicLink()) continue
+      const path = join(entry.parentPath, entry.name)
+      const { mode } = await stat(path)
+      // The group and others may do nothing.
+      expect([path, mode & 0o077]).toEqual([path, 0])
+      const text = entry.isFile() ? await readFile(path, 'utf8') : ''
+      expect(text).not.toContain('hunter2')
+    }
+    await worker.close()
+  })
+
   test('leaves 1 MB of stderr in a file and its end in the message', async () => {
     const worker = await bench.open(
       bench.options([

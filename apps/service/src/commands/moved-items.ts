@@ -1,3 +1,5 @@
+import { isSluiceError, STAGES, type Queue, type SkippedItem, type Stage } from '@sluice/core'
+import pMap from 'p-map'
 import { printable } from '../output.js'
 import { withLine } from '../command-error.js'
 import { countText, itemsText } from '../progress/progress-text.js'
@@ -7,12 +9,11 @@ import type { CommandContext } from './command.js'
 export interface MovedItems {
   readonly text: string
   readonly json: object
-  readonly skipped: readonly string[]
-  /** Why ids were skipped, in a few words. */
-  readonly why: string
+  readonly skipped: readonly SkippedItem[]
 }
 
 const SHOWN = 10
+const CONCURRENCY = 16
 
 /** How many items a walk has moved so far. */
 export interface MovedCount {
@@ -41,13 +42,44 @@ export async function countMoved(done: string, walk: (moved: MovedCount) => Prom
   }
 }
 
-/** Prints what was done; ids that were skipped are named, and the exit code is CONFLICT. */
-export function printMoved(context: CommandContext, moved: MovedItems): void {
+/** Prints what was done; ids that were skipped are named by the reason, and the exit code is CONFLICT. */
+export async function printMoved(context: CommandContext, queue: Queue, moved: MovedItems): Promise<void> {
+  context.output.print(moved.text, moved.json)
+  await noteSkipped(context, queue, moved.skipped)
+}
+
+/** Names the ids that a command left as they are, each by where its item is. The exit code is then CONFLICT. */
+export async function noteSkipped(
+  context: Pick<CommandContext, 'output' | 'exitWith'>,
+  queue: Queue,
+  skipped: readonly SkippedItem[],
+): Promise<void> {
+  if (skipped.length === 0) return
   const { output } = context
-  output.print(moved.text, moved.json)
-  if (moved.skipped.length === 0) return
-  output.note(`Left as they are (${moved.why}): ${idsText(moved.skipped)}`)
+  const idsOf = (reason: SkippedItem['reason']) =>
+    skipped.filter((item) => item.reason === reason).map(({ id }) => id)
+  const elsewhere = [...idsOf('wrong-stage'), ...idsOf('not-current')]
+  const stages = await pMap(elsewhere, (id) => stageOf(queue, id), { concurrency: CONCURRENCY })
+  for (const stage of STAGES) {
+    const ids = elsewhere.filter((_, index) => stages[index] === stage)
+    if (ids.length > 0)
+      output.note(`Left as ${ids.length === 1 ? 'it is' : 'they are'} (in ${stage}): ${idsText(ids)}`)
+  }
+  const unknown = [...idsOf('not-found'), ...elsewhere.filter((_, index) => stages[index] === undefined)]
+  if (unknown.length > 0) output.note(`Unknown, no item of this id: ${idsText(unknown)}`)
+  const repeated = idsOf('repeated')
+  if (repeated.length > 0) output.note(`Named more than once: ${idsText(repeated)}`)
   context.exitWith('CONFLICT')
+}
+
+/** Read after the command: where an item is by now. `undefined`: there is none. */
+async function stageOf(queue: Queue, id: string): Promise<Stage | undefined> {
+  try {
+    return await queue.lookupStatus(id)
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return undefined
+    throw error
+  }
 }
 
 /** The first of some ids, and how many more there are. */

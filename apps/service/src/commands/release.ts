@@ -1,4 +1,4 @@
-import { isSluiceError, type Queue } from '@sluice/core'
+import { isSluiceError, type Queue, type SkippedItem } from '@sluice/core'
 import { printable } from '../output.js'
 import { assertOneChoice, itemIds, spanMs } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -40,24 +40,32 @@ async function releaseIds(
   ids: readonly string[],
   { context, release }: { context: CommandContext; release: Release },
 ): Promise<void> {
-  const skipped: string[] = []
+  const skipped: SkippedItem[] = []
+  const seen = new Set<string>()
   const released = await countMoved('released', async (moved) => {
     for (const id of ids) {
-      if (await releaseOne(queue, id, release)) moved.items += 1
-      else skipped.push(id)
+      const reason = seen.has(id) ? 'repeated' : await releaseOne(queue, id, release)
+      seen.add(id)
+      if (reason === undefined) moved.items += 1
+      else skipped.push({ id, reason })
     }
   })
   if (released > 0) context.output.warn(WARNING)
-  print(released, skipped, context)
+  await print(queue, { released, skipped }, context)
 }
 
-async function releaseOne(queue: Queue, id: string, release: Release): Promise<boolean> {
+/** @returns why not */
+async function releaseOne(
+  queue: Queue,
+  id: string,
+  release: Release,
+): Promise<'wrong-stage' | 'not-found' | undefined> {
   try {
     await queue.release(id, release)
-    return true
+    return undefined
   } catch (error) {
-    if (isSluiceError(error, 'SLUICE_STAGE_CONFLICT') || isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND'))
-      return false
+    if (isSluiceError(error, 'SLUICE_STAGE_CONFLICT')) return 'wrong-stage'
+    if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return 'not-found'
     throw error
   }
 }
@@ -86,14 +94,17 @@ async function releaseAll(
     }
   })
   if (yes && released > 0) context.output.warn(WARNING)
-  print(released, [], context)
+  await print(queue, { released, skipped: [] }, context)
 }
 
-function print(moved: number, skipped: readonly string[], context: CommandContext): void {
-  printMoved(context, {
-    text: `Released ${itemsText(moved)}`,
-    json: { moved, skipped },
+function print(
+  queue: Queue,
+  { released, skipped }: { released: number; skipped: readonly SkippedItem[] },
+  context: CommandContext,
+): Promise<void> {
+  return printMoved(context, queue, {
+    text: `Released ${itemsText(released)}`,
+    json: { moved: released, skipped },
     skipped,
-    why: 'not in PROCESSING, or unknown',
   })
 }

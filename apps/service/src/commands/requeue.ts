@@ -1,4 +1,4 @@
-import type { ItemRecord, Queue, RequeueOptions } from '@sluice/core'
+import type { ItemRecord, Queue, RequeueOptions, SkippedItem } from '@sluice/core'
 import pMap from 'p-map'
 import { printable } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -14,7 +14,7 @@ import {
   reasonOption,
   type FailureFlags,
 } from './failure-filter.js'
-import { idsText, printMoved } from './moved-items.js'
+import { noteSkipped, printMoved } from './moved-items.js'
 
 interface RequeueFlags extends FailureFlags {
   readonly all?: true | undefined
@@ -103,25 +103,26 @@ async function requeueIds(
 ): Promise<void> {
   if (flags.dryRun === true) return dryRunIds(queue, ids, context)
   const { moved, skipped } = await queue.requeue(ids, optionsOf(flags))
-  printMoved(context, {
+  await printMoved(context, queue, {
     text: `Requeued ${itemsText(moved)}`,
     json: { moved, skipped },
     skipped,
-    why: NOT_FAILED,
   })
 }
 
-const NOT_FAILED = 'not in FAIL, or unknown'
 const CONCURRENCY = 16
 
 async function dryRunIds(queue: Queue, ids: readonly string[], context: CommandContext): Promise<void> {
-  const found = await pMap([...new Set(ids)], (id) => queue.lookup(id), { concurrency: CONCURRENCY })
+  const each = [...new Set(ids)]
+  const found = await pMap(each, (id) => queue.lookup(id), { concurrency: CONCURRENCY })
   const items = found.filter((item): item is ItemRecord => item?.stage === 'FAIL')
   await printDryRun(queue, { items: onePage(items), verb: 'requeue' }, context)
-  const skipped = ids.filter((id) => !items.some((item) => item.id === id))
-  if (skipped.length === 0) return
-  context.output.note(`Left as they are (${NOT_FAILED}): ${idsText(skipped)}`)
-  context.exitWith('CONFLICT')
+  const skipped = each.flatMap((id, index): SkippedItem[] => {
+    const item = found[index]
+    if (item?.stage === 'FAIL') return []
+    return [{ id, reason: item === undefined ? 'not-found' : 'wrong-stage' }]
+  })
+  await noteSkipped(context, queue, skipped)
 }
 
 async function* onePage(items: readonly ItemRecord[]): AsyncGenerator<readonly ItemRecord[]> {

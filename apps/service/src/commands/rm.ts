@@ -78,11 +78,10 @@ async function removeIds(queue: Queue, ids: readonly string[], { flags, context 
     throw new CommandError('INVALID', '--dry-run is for --stage and the filters, not for ids.')
   await context.confirm(question(ids.length, queue), { yes: flags.yes === true })
   const { removed, skipped } = await queue.remove(ids)
-  printMoved(context, {
+  await printMoved(context, queue, {
     text: `Removed ${itemsText(removed)}`,
     json: { removed, skipped },
     skipped,
-    why: 'in PROCESSING, or unknown',
   })
 }
 

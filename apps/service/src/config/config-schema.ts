@@ -68,7 +68,9 @@ const retryRule = z.strictObject({
     .describe('Classes of failure that it is about; default any.'),
   exitCodes: z
     .array(
-      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], { error: EXIT_CODE }),
+      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
+        error: EXIT_CODE,
+      }),
     )
     .min(1)
     .optional()
@@ -101,14 +103,14 @@ const retry = z
       .array(retryRule)
       .optional()
       .describe(
-        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule of which all conditions match decides, and what none matches is not retried. `[{ classes: [evicted], maxAttempts: 5 }, { exitCodes: [75, "130-145"], maxAttempts: 3 }]`',
+        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule that matches a failure decides, and what none matches is not retried. See [Retries](#retries).',
       ),
   })
-  .superRefine(({ rules, maxAttempts, on }, { addIssue }) => {
+  .superRefine(({ rules, maxAttempts, on }, context) => {
     const others = { maxAttempts, on }
     for (const [name, value] of Object.entries(others))
       if (rules !== undefined && value !== undefined)
-        addIssue({
+        context.addIssue({
           code: 'custom',
           path: [name],
           message: 'can’t be given together with retry.rules: each rule says it for itself',

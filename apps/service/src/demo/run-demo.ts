@@ -68,7 +68,8 @@ interface Demo {
 async function useQueue(demo: Demo): Promise<void> {
   const { kind, queue, place, plan, context } = demo
   const signal = context.interrupted()
-  await loadManifest(place.manifest, queue, { strict: true, signal })
+  const { failure } = await loadManifest(place.manifest, queue, { strict: true, signal })
+  if (failure !== undefined) throw failure
   const before = await queue.sizes()
   const finishedBefore = before.SUCCESS + before.FAIL
   const startedAtMs = performance.now()

@@ -1,26 +1,42 @@
-import { isSluiceError, type NewItem, type Queue } from '@sluice/core'
-import { isRefused, type ManifestEntry, type RefusedEntry } from './manifest-entry.js'
-
-/** What became of the lines so far. */
-export interface LoadCounts {
-  readonly added: number
-  /** In the queue already, or twice in the manifest. */
-  readonly skipped: number
-  readonly refused: number
-}
+import type { Queue } from '@sluice/core'
+import { Batch, BatchPut } from './batch-put.js'
+import { IdHashes, openIdHash, type HashId } from './id-hashes.js'
+import { refusedRow, type ListedRow } from './listed-row.js'
+import { countRows, noRows, type LoadCounts, type RowPosition } from './load-counts.js'
+import { isRefused, type GoodEntry, type ManifestEntry } from './manifest-entry.js'
 
 export interface LoadOptions {
-  /** Called for each line that can't become an item. */
-  readonly onRefused?: (entry: RefusedEntry) => void | Promise<void>
-  /** Called after each batch. */
-  readonly onProgress?: (counts: LoadCounts) => void
-  /** Ends the load after the batch that is being stored. */
+  /** Called for each row that is refused, changed or a duplicate. */
+  readonly onListed?: (row: ListedRow) => void | Promise<void>
+  /** Called after each batch, with what `readBytes` gave when the batch was read. */
+  readonly onProgress?: (counts: LoadCounts, bytes: number) => void
+  /** How much of the manifest is read. */
+  readonly readBytes?: () => number
+  /** Ends the load; what was read until then is stored. */
   readonly signal?: AbortSignal
+  /** Ends the reading when the storage fails: a pipe may give nothing for hours. */
+  readonly stopReading?: () => void
+  /** Whether the bodies of items that are in the queue are compared with those of the rows. Default true. */
+  readonly compare?: boolean
+  /** Bodies of items that are WAITING are replaced by those of the rows. Default false. */
+  readonly updateWaiting?: boolean
+  /** Whether an id is to be left out, since it is done elsewhere. */
+  readonly isDone?: (id: string) => boolean
   /** Items to a `putMany`. Default 500 at first, and up to 4,000 where they are stored fast. */
   readonly batchItems?: number
+  /** By which rows that repeat an id are suspected. Default XXH64. */
+  readonly hashId?: HashId
 }
 
-export interface LoadResult extends LoadCounts {
+export interface LoadOutcome {
+  readonly counts: LoadCounts
+  /** All rows up to this one are in the counts. */
+  readonly lastRow: RowPosition
+  /** There were more ids than are kept in memory: later duplicates count as same or changed. */
+  readonly manyIds: boolean
+}
+
+export interface LoadResult extends LoadOutcome {
   /** The signal ended it before the end of the manifest. */
   readonly interrupted: boolean
 }
@@ -33,23 +49,24 @@ const MAX_BATCH_ITEMS = 4_000
 const BATCH_MS = 100
 /** Bodies of the largest size must not make a batch of a gigabyte. */
 const BATCH_BYTES = 4 * 1024 * 1024
+/** So long a row waits for others to share its batch: jobs of a list that is still being written start at once. */
+const FLUSH_MS = 100
+/** Where a batch takes longer, the next one is not read meanwhile: a signal would have two batches to wait for. */
+const SLOW_BATCH_MS = 500
 
 /** The load failed: what is stored of it. */
 export class LoadError extends Error {
-  readonly counts: LoadCounts
-  /** Items that may be stored beside those: the storage gave no answer about them. */
-  readonly unknown: number
+  readonly outcome: LoadOutcome
 
-  constructor({ counts, unknown }: { counts: LoadCounts; unknown: number }, cause: unknown) {
+  constructor(outcome: LoadOutcome, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.counts = counts
-    this.unknown = unknown
+    this.outcome = outcome
   }
 }
 
 /**
  * Puts the good entries of a manifest into a queue, in the manifest's order. Run again after any interruption it adds what is
- * still missing and skips the rest [Q-PUT-3].
+ * still missing and leaves the rest as it is [Q-PUT-3].
  *
  * @throws LoadError with what was stored until then, whatever the queue or the file broke with, in the first batch or in the last
  */
@@ -58,129 +75,160 @@ export async function loadItems(
   entries: AsyncIterable<ManifestEntry>,
   options: LoadOptions = {},
 ): Promise<LoadResult> {
-  const load = new Load(queue, options)
-  try {
-    const interrupted = await load.all(entries)
-    return { ...load.counts, interrupted }
-  } catch (error) {
-    // The manifest may break off, or Ctrl-C come, while a batch is stored. If that one fails too, its failure is the one to report: it
-    // decides what is in the queue.
-    const failure = (await load.storageFailure()) ?? error
-    if (failure === error && isAbort(error, options.signal)) return { ...load.counts, interrupted: true }
-    throw new LoadError(load, failure)
-  }
+  const hashes = new IdHashes(options.hashId ?? (await openIdHash()))
+  const load = new Load(queue, hashes, options)
+  const failure = await load.all(entries)
+  const { signal } = options
+  if (failure !== undefined && !isAbort(failure.error, signal))
+    throw new LoadError(load.outcome(), failure.error)
+  return { ...load.outcome(), interrupted: signal?.aborted === true }
+}
+
+interface Failure {
+  readonly error: unknown
 }
 
 class Load {
-  readonly counts = { added: 0, skipped: 0, refused: 0 }
-  /** Items of the batch that failed of which the storage did not say whether they are in. */
-  unknown = 0
-  readonly #queue: Queue
+  readonly #counts = noRows()
   readonly #options: LoadOptions
-  #batch: NewItem[] = []
-  #bytes = 0
+  readonly #hashes: IdHashes
+  readonly #put: BatchPut
+  #batch = new Batch()
   #batchItems: number
   /** One batch is stored while the next is read; never two, or the queue's order would not be the manifest's. */
-  #storing: Promise<unknown> | undefined
+  #storing: Promise<void> | undefined
+  #storageFailure: Failure | undefined
+  /** The first batch shows how fast the storage is. */
+  #isSlow = true
+  #flushTimer: NodeJS.Timeout | undefined
+  /** The timer ran out while the batch before was being stored. */
+  #isOverdue = false
+  #lastRead: RowPosition = { line: 0 }
+  #lastStored: RowPosition = { line: 0 }
 
-  constructor(queue: Queue, options: LoadOptions) {
-    this.#queue = queue
+  constructor(queue: Queue, hashes: IdHashes, options: LoadOptions) {
     this.#options = options
+    this.#hashes = hashes
     this.#batchItems = options.batchItems ?? BATCH_ITEMS
-  }
-
-  /** @returns whether the signal ended it */
-  async all(entries: AsyncIterable<ManifestEntry>): Promise<boolean> {
-    const { signal, onRefused } = this.#options
-    for await (const entry of entries) {
-      if (isRefused(entry)) {
-        this.counts.refused += 1
-        await onRefused?.(entry)
-        continue
-      }
-      this.#batch.push(entry.item)
-      this.#bytes += entry.bytes
-      if (this.#batch.length < this.#batchItems && this.#bytes < BATCH_BYTES) continue
-      await this.#store()
-      if (signal?.aborted === true) break
-    }
-    if (signal?.aborted !== true) await this.#store()
-    await this.#storing
-    return signal?.aborted === true
-  }
-
-  async #store(): Promise<void> {
-    await this.#storing
-    const batch = this.#batch
-    this.#batch = []
-    this.#bytes = 0
-    if (batch.length === 0) return
-    const storing = this.#put(batch)
-    // Its failure is met by the next `await` of it, by `all` or by `storageFailure`; until then it must not count as unhandled.
-    storing.catch(() => undefined)
-    this.#storing = storing
-  }
-
-  async #put(batch: readonly NewItem[]): Promise<void> {
-    const startedAtMs = performance.now()
-    const { added, skipped } = await this.#queue.putMany(batch).catch((error: unknown) => {
-      this.#notePart(error, batch.length)
-      throw error
+    const { compare = true, updateWaiting = false, signal } = options
+    this.#put = new BatchPut(queue, this.#counts, {
+      compare,
+      updateWaiting,
+      ...(signal === undefined ? {} : { signal }),
     })
-    const tookMs = performance.now() - startedAtMs
+  }
+
+  /** @returns what ended it before the end; what was read is stored unless it is the storage that failed */
+  async all(entries: AsyncIterable<ManifestEntry>): Promise<Failure | undefined> {
+    const reading = await failureOf(this.#readAll(entries))
+    await failureOf(this.#flush())
+    await failureOf(this.#storing)
+    clearTimeout(this.#flushTimer)
+    if (this.#storageFailure === undefined) return reading
+    countRows(this.#counts, 'unstored', this.#batch.items.length)
+    // The manifest may break off, or Ctrl-C come, while a batch is stored: if that fails too, its failure is the one to report, since it decides what is
+    // in the queue.
+    return this.#storageFailure
+  }
+
+  outcome(): LoadOutcome {
+    const { source, line } = this.#storageFailure === undefined ? this.#lastRead : this.#lastStored
+    return {
+      counts: this.#counts,
+      lastRow: source === undefined ? { line } : { source, line },
+      manyIds: this.#hashes.isFull,
+    }
+  }
+
+  async #readAll(entries: AsyncIterable<ManifestEntry>): Promise<void> {
+    const { signal, isDone } = this.#options
+    for await (const entry of entries) {
+      this.#lastRead = entry
+      if (isRefused(entry)) await this.#list(refusedRow(entry), 'refused')
+      else if (isDone?.(entry.item.id) === true) countRows(this.#counts, 'done', 1)
+      else this.#add(entry)
+      // A batch that the timer began may have failed: nobody awaited it.
+      if (this.#storageFailure !== undefined) return
+      if (this.#isFull()) await this.#flush()
+      if (this.#isSlow && this.#storing !== undefined) await this.#storing
+      if (signal?.aborted === true) return
+    }
+  }
+
+  #add(entry: GoodEntry): void {
+    this.#batch.add(entry, this.#hashes.add(entry.item.id))
+    this.#flushTimer ??= setTimeout(() => this.#flushLate(), FLUSH_MS)
+  }
+
+  #isFull(): boolean {
+    return this.#batch.items.length >= this.#batchItems || this.#batch.bytes >= BATCH_BYTES
+  }
+
+  async #list(row: ListedRow, count?: 'refused'): Promise<void> {
+    if (count !== undefined) countRows(this.#counts, count, 1)
+    await this.#options.onListed?.(row)
+  }
+
+  /** A row has waited long enough for others. */
+  #flushLate(): void {
+    this.#flushTimer = undefined
+    if (this.#storing !== undefined) this.#isOverdue = true
+    // Its failure is met by the next row, or at the end.
+    else this.#flush().catch(() => undefined)
+  }
+
+  /** Begins to store the batch, once the one before is stored. */
+  async #flush(): Promise<void> {
+    while (this.#storing !== undefined) await this.#storing
+    if (this.#storageFailure !== undefined) throw this.#storageFailure.error
+    const batch = this.#batch
+    if (batch.items.length === 0) return
+    this.#batch = new Batch()
+    clearTimeout(this.#flushTimer)
+    this.#flushTimer = undefined
+    this.#isOverdue = false
+    this.#storing = this.#store(batch, this.#lastRead)
+    // Met by the next `await` of it; until then it must not count as unhandled.
+    this.#storing.catch(() => undefined)
+  }
+
+  async #store(batch: Batch, lastRow: RowPosition): Promise<void> {
+    const bytes = this.#options.readBytes?.() ?? 0
+    try {
+      const listed = await this.#put.put(batch)
+      this.#lastStored = lastRow
+      this.#notePace(this.#put.tookMs)
+      this.#options.onProgress?.(this.#counts, bytes)
+      for (const row of listed) await this.#list(row)
+      // Storage in this process answers without a turn of the event loop: Ctrl-C and the progress bar want one.
+      await new Promise((resolve) => setImmediate(resolve))
+    } catch (error) {
+      this.#storageFailure = { error }
+      this.#options.stopReading?.()
+      throw error
+    } finally {
+      this.#storing = undefined
+    }
+    if (this.#isOverdue) this.#flushLate()
+  }
+
+  #notePace(tookMs: number): void {
+    this.#isSlow = tookMs >= SLOW_BATCH_MS
     const mayGrow = this.#options.batchItems === undefined && tookMs < BATCH_MS
     if (mayGrow) this.#batchItems = Math.min(2 * this.#batchItems, MAX_BATCH_ITEMS)
-    this.counts.added += added
-    this.counts.skipped += skipped.length
-    this.#options.onProgress?.(this.counts)
-    // Storage in this process answers without a turn of the event loop: Ctrl-C and the progress bar want one.
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-
-  /** A storage says what of a failed batch is in; of one that doesn't, each item of it may be. */
-  #notePart(error: unknown, items: number): void {
-    const stored = isSluiceError(error) ? error.stored : undefined
-    this.counts.added += stored?.added ?? 0
-    this.counts.skipped += stored?.duplicates ?? 0
-    this.unknown = stored?.unknown ?? items
-  }
-
-  /** Waits for the batch under way, so that the counts are what is stored. */
-  async storageFailure(): Promise<unknown> {
-    try {
-      await this.#storing
-      return undefined
-    } catch (error) {
-      return error
-    }
   }
 }
 
-/** Reads a whole manifest and stores nothing. */
-export async function checkItems(
-  entries: AsyncIterable<ManifestEntry>,
-  options: Pick<LoadOptions, 'onRefused' | 'signal'> & {
-    readonly onProgress?: (seen: { readonly good: number; readonly refused: number }) => void
-  } = {},
-): Promise<{ good: number; refused: number; interrupted: boolean }> {
-  const seen = { good: 0, refused: 0 }
+async function failureOf(work: Promise<void> | undefined): Promise<Failure | undefined> {
   try {
-    for await (const entry of entries) {
-      if (isRefused(entry)) {
-        seen.refused += 1
-        await options.onRefused?.(entry)
-      } else seen.good += 1
-      if ((seen.good + seen.refused) % BATCH_ITEMS !== 0) continue
-      options.onProgress?.(seen)
-      await new Promise((resolve) => setImmediate(resolve))
-      if (options.signal?.aborted === true) break
-    }
+    await work
+    return undefined
   } catch (error) {
-    if (!isAbort(error, options.signal)) throw error
+    return { error }
   }
-  return { ...seen, interrupted: options.signal?.aborted === true }
 }
 
-function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
+/** Whether it is the signal that ended the reading. */
+export function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && error instanceof Error && error.name === 'AbortError'
 }

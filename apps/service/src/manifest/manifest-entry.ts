@@ -1,5 +1,6 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
 import type { Conveniences } from './conveniences.js'
+import { jsonChars } from './json-chars.js'
 import type { LineEnds } from './text-lines.js'
 
 /** A row of a manifest that a queue can take. */
@@ -121,14 +122,28 @@ export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
   const { line, maxBodyBytes, parsedChars } = at
   const isSmall = parsedChars !== undefined && parsedChars * MAX_GROWTH <= maxBodyBytes
   try {
-    const checked = checkNewItem(isSmall ? { ...item, body: null } : item, maxBodyBytes)
-    const chars = isSmall ? parsedChars : checked.bodyText.length
+    const chars = isSmall ? checkedButBody(item, parsedChars) : bodyChars(item, maxBodyBytes)
     return { line, item, bytes: 2 * (chars + item.id.length) }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     return refusal(line, error.message)
   }
 }
+
+/** The queue makes text of each body and checks it then: here that is done only for those which may be too large, or are no plain JSON. */
+function bodyChars(item: NewItem, maxBodyBytes: number): number {
+  const chars = jsonChars(item.body)
+  if (chars * MAX_BYTES_OF_CHAR > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
+  return checkedButBody(item, chars)
+}
+
+function checkedButBody(item: NewItem, chars: number): number {
+  checkNewItem({ ...item, body: null }, MAX_LINE_BYTES)
+  return chars
+}
+
+/** A control character is six: `\u0001`. */
+const MAX_BYTES_OF_CHAR = 6
 
 const FIELD_OF_MESSAGE = /^(?:give )?(id|body|priority|notBeforeAt|delayMs)\b/u
 

@@ -65,6 +65,11 @@ export class Manifest {
     return manifest
   }
 
+  /** The file that is being read, as it was given. */
+  get file(): string {
+    return this.#files[this.#at]?.path ?? ''
+  }
+
   /** Of the files as they lie there, compressed or not; absent where one of them is a pipe. */
   get totalBytes(): number | undefined {
     let total = 0

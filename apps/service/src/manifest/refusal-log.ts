@@ -1,14 +1,14 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
-import type { RefusedEntry } from './manifest-entry.js'
+import type { ListedRow } from './listed-row.js'
 import { rejectsError } from './manifest-errors.js'
 
-/** Refusals kept for people to read; the others are only counted, or go to the file of rejects. */
-export const SHOWN_REFUSALS = 20
+/** Rows kept for people to read; the others are only counted, or go to the file of rejects. */
+export const SHOWN_ROWS = 20
 
-/** Keeps the first refused lines, and writes all of them to a file of JSON lines if there is one. */
+/** Keeps the first rows that are a problem, and writes these and all duplicates to a file of JSON lines if there is one. */
 export class RefusalLog {
-  readonly first: RefusedEntry[] = []
+  readonly #first: ListedRow[] = []
   readonly #path: string | undefined
   #stream: WriteStream | undefined
   #failure: Error | undefined
@@ -16,6 +16,14 @@ export class RefusalLog {
   /** @param path the file of rejects; it is made anew, empty when nothing is refused */
   constructor(path?: string) {
     this.#path = path
+  }
+
+  /** By their lines: a row that the storage was asked about is listed after later ones that were refused as they were read. */
+  get first(): readonly ListedRow[] {
+    const sources = [...new Set(this.#first.map(({ source }) => source))]
+    return this.#first.toSorted(
+      (a, b) => sources.indexOf(a.source) - sources.indexOf(b.source) || a.line - b.line,
+    )
   }
 
   /** @throws SluiceError SLUICE_INPUT_INVALID when the file can't be written */
@@ -32,12 +40,13 @@ export class RefusalLog {
   }
 
   /** Resolves when the file keeps up, so that a manifest of nothing but bad lines takes little memory. */
-  async add(entry: RefusedEntry): Promise<void> {
-    if (this.first.length < SHOWN_REFUSALS) this.first.push(entry)
+  async add(row: ListedRow): Promise<void> {
+    if (row.harmless !== true && this.#first.length < SHOWN_ROWS) this.#first.push(row)
     if (this.#failure !== undefined) throw this.#failure
-    const { source, line, field, reason } = entry
+    const { source, line, id, field, what, reason } = row
     const stream = this.#stream
-    if (stream === undefined || stream.write(`${JSON.stringify({ source, line, field, reason })}\n`)) return
+    if (stream === undefined) return
+    if (stream.write(`${JSON.stringify({ source, line, id, field, what, reason })}\n`)) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),
       new Promise<void>((resolve) => stream.once('close', () => resolve())),

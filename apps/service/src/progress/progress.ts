@@ -11,6 +11,8 @@ export interface ProgressOptions {
   /** The word for what is counted, such as `items`. */
   readonly unit: string
   readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number }
+  /** Shown every second, also while nothing comes; without a terminal after a minute every 10 s. Default: only when something comes, and seldom. */
+  readonly steady?: boolean
   /** Ms of a clock that never goes back; for tests. */
   readonly now?: () => number
 }
@@ -51,6 +53,11 @@ class Gauge {
     return this.#options.now?.() ?? performance.now()
   }
 
+  /** Nothing new, which is a rate too. */
+  repeat(): void {
+    this.set(this.done, this.count)
+  }
+
   set(done: number, count: number): void {
     this.done = done
     this.count = count
@@ -69,9 +76,12 @@ class Gauge {
   }
 }
 
+const BEAT_MS = 1_000
+
 class BarProgress implements Progress {
   readonly #gauge: Gauge
   readonly #bar: SingleBar
+  readonly #beats: NodeJS.Timeout | undefined
 
   constructor(options: ProgressOptions) {
     this.#gauge = new Gauge(options)
@@ -85,6 +95,8 @@ class BarProgress implements Progress {
       gracefulExit: false,
     })
     this.#bar.start(options.total ?? 0, 0)
+    // The bar draws itself; it is the rate that goes down.
+    if (options.steady === true) this.#beats = setInterval(() => this.#gauge.repeat(), BEAT_MS).unref()
   }
 
   update(done: number, count: number): void {
@@ -93,30 +105,46 @@ class BarProgress implements Progress {
   }
 
   stop(): void {
+    clearInterval(this.#beats)
     this.#bar.stop()
   }
 }
 
 const MIN_GAP_MS = 2_000
 const MAX_GAP_MS = 10_000
+/** So long a line a second is for somebody who watches; later ones are for a log. */
+const WATCHED_MS = 60_000
 
 class LineProgress implements Progress {
   readonly #options: ProgressOptions
   readonly #gauge: Gauge
+  readonly #startedAtMs: number
+  readonly #beats: NodeJS.Timeout | undefined
   #shownAtMs: number
   #shownDone = 0
 
   constructor(options: ProgressOptions) {
     this.#options = options
     this.#gauge = new Gauge(options)
-    this.#shownAtMs = this.#gauge.now()
+    this.#startedAtMs = this.#gauge.now()
+    this.#shownAtMs = this.#startedAtMs
+    if (options.steady === true) this.#beats = setInterval(() => this.#beat(), BEAT_MS).unref()
   }
 
   update(done: number, count: number): void {
     this.#gauge.set(done, count)
-    if (!this.#due()) return
+    if (this.#options.steady !== true && this.#due()) this.#show()
+  }
+
+  #beat(): void {
+    this.#gauge.repeat()
+    const nowMs = this.#gauge.now()
+    if (nowMs - this.#startedAtMs <= WATCHED_MS || nowMs - this.#shownAtMs >= MAX_GAP_MS) this.#show()
+  }
+
+  #show(): void {
     this.#shownAtMs = this.#gauge.now()
-    this.#shownDone = done
+    this.#shownDone = this.#gauge.done
     this.#options.stream.write(`${this.#gauge.line(0)}\n`)
   }
 
@@ -129,6 +157,7 @@ class LineProgress implements Progress {
   }
 
   stop(): void {
+    clearInterval(this.#beats)
     // The summary that follows says the rest.
   }
 }

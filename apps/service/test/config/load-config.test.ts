@@ -158,7 +158,10 @@ describe('environment', () => {
   })
 
   test('retry rules come from a file, a variable or a flag', async () => {
-    const rules = [{ classes: ['evicted'], maxAttempts: 5 }, { exitCodes: [75, '130-145'], maxAttempts: 3 }]
+    const rules = [
+      { classes: ['evicted'], maxAttempts: 5 },
+      { exitCodes: [75, '130-145'], maxAttempts: 3 },
+    ]
     const text = `${YAML}retry: { rules: ${JSON.stringify(rules)} }\n`
     const retry = { backoff: { baseMs: 1000, maxMs: 300_000 }, rules }
     expect((await load({ files: { 'sluice.config.yaml': text } })).config.retry).toEqual(retry)

@@ -79,7 +79,9 @@ function expectKept(rows: readonly Row[], meaningOfResult: (row: Row) => string)
 
 test('memory: what load accepts is given out, and kept as a result, with the value that was written', async () => {
   const queue = await openQueue({ name: 'values' })
-  const { added } = await loadManifest(join(box.dir, 'manifest.jsonl'), queue, {})
+  const {
+    counts: { added },
+  } = await loadManifest(join(box.dir, 'manifest.jsonl'), queue, {})
   const items = await queue.get(texts.length)
   expect(items).toHaveLength(added)
   await queue.settle(items.map(({ id, attempt, body }) => ({ id, attempt, stage: 'SUCCESS', result: body })))

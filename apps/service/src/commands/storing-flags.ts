@@ -1,0 +1,91 @@
+import { resolve } from 'node:path'
+import { Option } from '@commander-js/extra-typings'
+import { CommandError } from '../command-error.js'
+import type { LoadManifestOptions } from '../manifest/load-manifest.js'
+import type { CommandContext } from './command.js'
+
+/** The flags of `sluice load` that say what becomes of the rows once they are read. */
+export interface StoringFlags {
+  readonly strict?: true
+  readonly rejects?: string
+  /** False with `--no-compare`. */
+  readonly compare?: boolean
+  readonly updateWaiting?: true
+  readonly joblog?: string
+  readonly joblogCommand?: string
+  readonly skipDone?: true
+}
+
+export const STORING_NOTES = `
+Each row is one of: added; same (in the queue already, with this body); changed (in the queue with another body, which is kept); duplicate (the id came
+before in this load); refused. Rows that are refused, changed, or duplicates with another body are listed, the first 20 here and all with --rejects, and
+the exit code is 2; all other rows are stored. Loading a list again is safe. Priority and delay are not compared.
+With --update-waiting a changed row replaces the body of an item that still waits; of those that have started it says how many, and they stay changed.
+With --strict nothing is stored if a row is refused or repeats an id with another body. What the queue has is known only by storing: of rows that are
+changed --strict says so afterwards, as without it.
+Rows are stored within a second of being read, also from a pipe that goes on. SIGINT and SIGTERM store what was read and say where it stopped.
+With --joblog a list that GNU parallel began goes on here: rows whose command ended with exit value 0 and no signal in its --joblog are left out. They are found by
+the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
+--joblog-command says. All others are loaded, also where a record is cut off, or glued to one that was. Nothing is stored where it can't be told which.
+Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed.`
+
+/** Registers the flags. */
+export function addStoringOptions(command: { addOption(option: Option): unknown }): void {
+  const options = [
+    new Option(
+      '--strict',
+      'store nothing when a row is refused or repeats an id with another body (reads the list twice)',
+    ),
+    new Option(
+      '--rejects <file>',
+      'write every row that is refused, changed or a duplicate as JSON: line, id, what, reason',
+    ),
+    new Option('--update-waiting', 'replace the bodies of items that still wait by those of the list'),
+    new Option('--no-compare', 'do not compare bodies of rows whose items are there: they count as "exists"'),
+    new Option('--joblog <file>', "leave out what GNU parallel's log of jobs says is done; with --skip-done"),
+    new Option(
+      '--joblog-command <template>',
+      "how a command of the log names an id, as it was given to GNU parallel: 'process {}'",
+    ),
+    new Option('--skip-done', 'with --joblog: rows that are done are not put into the queue'),
+  ]
+  for (const option of options) command.addOption(option)
+}
+
+export function storingOptions(
+  flags: StoringFlags,
+  { cwd }: Pick<CommandContext, 'cwd'>,
+): Pick<LoadManifestOptions, 'strict' | 'rejects' | 'compare' | 'updateWaiting' | 'joblog'> {
+  assertJoblogFlags(flags)
+  if (flags.updateWaiting === true && flags.compare === false) {
+    throw new CommandError('INVALID', '--update-waiting has to compare bodies: leave out --no-compare')
+  }
+  return {
+    strict: flags.strict ?? false,
+    compare: flags.compare ?? true,
+    updateWaiting: flags.updateWaiting ?? false,
+    ...(flags.rejects === undefined ? {} : { rejects: resolve(cwd, flags.rejects) }),
+    ...joblogOption(flags, cwd),
+  }
+}
+
+function joblogOption(
+  { joblog, joblogCommand }: StoringFlags,
+  cwd: string,
+): Pick<LoadManifestOptions, 'joblog'> {
+  if (joblog === undefined) return {}
+  const command = joblogCommand === undefined ? {} : { command: joblogCommand }
+  return { joblog: { path: resolve(cwd, joblog), ...command } }
+}
+
+function assertJoblogFlags({ joblog, joblogCommand, skipDone }: StoringFlags): void {
+  if (joblog !== undefined && skipDone !== true) {
+    throw new CommandError(
+      'INVALID',
+      '--joblog needs --skip-done: no queue takes an item that has succeeded already',
+    )
+  }
+  if (joblog === undefined && (joblogCommand !== undefined || skipDone === true)) {
+    throw new CommandError('INVALID', '--joblog-command and --skip-done need --joblog')
+  }
+}
