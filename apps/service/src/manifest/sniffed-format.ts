@@ -18,6 +18,10 @@ export function sniff(
   options: ReadingOptions,
   at: { readonly whole: boolean; readonly listed: boolean },
 ): Sniffed | undefined {
+  // Lines of what is no text would be items now and then, by chance.
+  const packed = PACKED.find(({ magic }) => head.subarray(0, magic.length).equals(magic))
+  if (packed !== undefined) return { reason: `the file is packed: unpack it with ${packed.by} first` }
+  if (head.subarray(0, SNIFFED_BYTES).includes(0)) return { reason: NOT_TEXT }
   const text = withoutComments(head.subarray(0, SNIFFED_BYTES).toString('utf8'), options.comment)
   const begin = text.search(/[^\s\uFEFF]/u)
   if (begin === -1) return at.whole || head.length >= SNIFFED_BYTES ? { format: 'lines' } : undefined
@@ -27,6 +31,15 @@ export function sniff(
   const isWhole = begin + line.length < text.length || at.whole || head.length >= SNIFFED_BYTES
   return isWhole ? ofLine(line, options) : undefined
 }
+
+const PACKED = [
+  { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), by: 'zstd -dc' },
+  { magic: Buffer.from('BZh'), by: 'bzip2 -dc' },
+  { magic: Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a]), by: 'xz -dc' },
+] as const
+
+const NOT_TEXT =
+  'the file is not text: export it as CSV or JSON lines first, or give -0 if NUL ends its lines, or --format'
 
 function withoutComments(text: string, comment: string | undefined): string {
   if (comment === undefined || comment === 'none') return text

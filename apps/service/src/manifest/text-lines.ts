@@ -51,6 +51,9 @@ export class TextLines {
   #pieceBytes = 0
   #tooLong = false
   #line = 1
+  /** What goes before the next line: pieces that an LF ended, where only CRLF ends a line. */
+  #held: { readonly text: string; readonly fault: LineFault | undefined; readonly lines: number } =
+    NOTHING_HELD
 
   constructor(options: TextLinesOptions, onLine: (line: TextLine) => void) {
     this.#options = options
@@ -85,7 +88,7 @@ export class TextLines {
       this.push(this.#taken(Buffer.alloc(0)))
     }
     if (this.#tooLong) this.#give('', { carriageReturn: false, fault: 'too-long' })
-    else if (this.#pieceBytes > 0) this.#lines([this.#taken(Buffer.alloc(0))])
+    else if (this.#pieceBytes > 0 || this.#held.lines > 0) this.#lines([this.#taken(Buffer.alloc(0))])
     this.#pieceBytes = 0
   }
 
@@ -152,18 +155,33 @@ export class TextLines {
   }
 
   #giveText(text: string, fault: LineFault | undefined): void {
-    const strips = this.lineEnds === 'crlf' || this.lineEnds === 'any' || this.#options.lineEnds === 'auto'
-    const carriageReturn = strips && this.#options.nul !== true && text.charCodeAt(text.length - 1) === CR
-    this.#give(carriageReturn ? text.slice(0, -1) : text, { carriageReturn, fault })
+    const { lineEnds, nul } = this.#options
+    const strips = this.lineEnds === 'crlf' || this.lineEnds === 'any' || lineEnds === 'auto'
+    const carriageReturn = strips && nul !== true && text.charCodeAt(text.length - 1) === CR
+    // Where only CRLF ends a line, an LF alone belongs to it.
+    if (lineEnds === 'crlf' && !carriageReturn && !this.ended) this.#hold(`${text}\n`, fault)
+    else this.#give(carriageReturn ? text.slice(0, -1) : text, { carriageReturn, fault })
+  }
+
+  #hold(text: string, fault: LineFault | undefined): void {
+    const { text: before, lines } = this.#held
+    const isLong = before.length + text.length > this.#options.maxLineBytes
+    const worse = isLong ? 'too-long' : (this.#held.fault ?? fault)
+    this.#held = { text: isLong ? '' : before + text, fault: worse, lines: lines + 1 }
   }
 
   #give(text: string, how: { carriageReturn: boolean; fault: LineFault | undefined }): void {
-    const { carriageReturn, fault } = how
+    const { carriageReturn } = how
+    const { text: before, lines } = this.#held
+    const fault = this.#held.fault ?? how.fault
     const line = this.#line
-    this.#line += 1
-    this.#onLine({ line, text, carriageReturn, fault })
+    this.#line += 1 + lines
+    if (lines > 0) this.#held = NOTHING_HELD
+    this.#onLine({ line, text: before + text, carriageReturn, fault })
   }
 }
+
+const NOTHING_HELD = { text: '', fault: undefined, lines: 0 }
 
 /** Where nobody said what ends the lines, one that ends otherwise than the first may as well be a value with a carriage return at its end. */
 export function lineEndFault(

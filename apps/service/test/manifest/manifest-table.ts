@@ -582,7 +582,6 @@ const SPREADSHEETS: readonly ManifestRow[] = [
       ['1', { t: 'a\nb' }],
       ['2', { t: 'b' }],
     ],
-    conveniences: { rowsOverLines: 1 },
   },
   {
     title: 'a column twice',
@@ -917,6 +916,27 @@ const FORMS: readonly ManifestRow[] = [
     ],
   },
   {
+    title: 'a file that is no text, and a name that tells nothing',
+    files: { 'a.parquet': Buffer.from('PAR1\u0015\0\u0015\nabc\n') },
+    args: ['a.parquet'],
+    items: [],
+    refused: [['line 1', 'the file is not text']],
+  },
+  {
+    title: 'names from find -print0 without -0',
+    stdin: 'a\0b\0',
+    args: ['-'],
+    items: [],
+    refused: [['line 1', 'give -0 if NUL ends its lines']],
+  },
+  {
+    title: 'a file that another program packed',
+    files: { 'a.csv.zst': Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x0a]) },
+    args: ['a.csv.zst'],
+    items: [],
+    refused: [['line 1', 'unpack it with zstd -dc']],
+  },
+  {
     title: 'a file whose name tells nothing',
     files: { manifest: '{"id":"a","body":1}\n' },
     args: ['manifest'],
@@ -931,6 +951,16 @@ const FORMS: readonly ManifestRow[] = [
       ['  c', { line: '  c' }],
     ],
     conveniences: { blankRows: 1 },
+  },
+  {
+    title: 'line feeds in lines that end with CRLF',
+    stdin: 'a\nb\r\nc\r\nd\n',
+    args: ['-', '--format', 'lines', '--line-ends', 'crlf'],
+    items: [
+      ['a\nb', { line: 'a\nb' }],
+      ['c', { line: 'c' }],
+      ['d\n', { line: 'd\n' }],
+    ],
   },
   {
     title: 'a file name that ends with a carriage return',

@@ -107,7 +107,7 @@ function idNames(given: string, names: readonly string[]): readonly string[] {
 /** Names as a CSV row writes them. */
 function listOf(text: string): readonly string[] {
   const scanner = new RowScanner({ delimiter: ',', quote: '"' })
-  const step = scanner.scan({ text, lineEnd: '', continues: false })
+  const step = scanner.scan({ text, lineEnd: '' })
   return step === 'row' ? scanner.take().cells : [text]
 }
 

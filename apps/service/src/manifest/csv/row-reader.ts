@@ -133,7 +133,6 @@ export class RowReader {
     const step = this.#scanner.scan({
       text: line.text,
       lineEnd: line.carriageReturn ? `\r${separator}` : separator,
-      continues: this.#options.lineEnds === 'crlf' && !line.carriageReturn && !this.#lines.ended,
     })
     if (step === 'open' || step === 'row') return step === 'open' ? step : undefined
     return REASONS[step]

@@ -25,8 +25,6 @@ export interface RowLine {
   readonly text: string
   /** What stands between this line and the next one, for a value that goes on there. */
   readonly lineEnd: string
-  /** The line ends with something that is no line end of this file, so that an unquoted value goes on, too. */
-  readonly continues: boolean
 }
 
 export type RowFault = 'text-after-quote' | 'quote-in-value' | 'unknown-escape'
@@ -46,7 +44,7 @@ export class RowScanner {
   #kinds: CellKind[] = []
   #value = ''
   #within: 'start' | 'plain' | 'quoted' = 'start'
-  #line: RowLine = { text: '', lineEnd: '', continues: false }
+  #line: RowLine = { text: '', lineEnd: '' }
   #at = 0
 
   constructor(dialect: CsvDialect) {
@@ -84,13 +82,9 @@ export class RowScanner {
     this.#within = 'start'
   }
 
-  #isSimple({ text, continues }: RowLine): boolean {
+  #isSimple({ text }: RowLine): boolean {
     const { quote, escape } = this.#dialect
-    return (
-      !continues &&
-      (quote === undefined || !text.includes(quote)) &&
-      (escape === undefined || !text.includes(escape))
-    )
+    return (quote === undefined || !text.includes(quote)) && (escape === undefined || !text.includes(escape))
   }
 
   /** Of a row that was split in one go. */
@@ -118,8 +112,7 @@ export class RowScanner {
     this.#within = 'plain'
     if (nullText === undefined || !this.#line.text.startsWith(nullText, this.#at)) return undefined
     const end = this.#at + nullText.length
-    if (!this.#isCellEnd(end) || (end === this.#line.text.length && this.#line.continues)) return undefined
-    return this.#close('null', end)
+    return this.#isCellEnd(end) ? this.#close('null', end) : undefined
   }
 
   #isCellEnd(at: number): boolean {
@@ -137,9 +130,7 @@ export class RowScanner {
     const piece = text.slice(this.#at, end)
     if (quote !== undefined && piece.includes(quote)) return 'quote-in-value'
     this.#value += piece
-    if (end < text.length || !this.#line.continues) return this.#close('plain', end)
-    this.#value += this.#line.lineEnd
-    return 'open'
+    return this.#close('plain', end)
   }
 
   #quoted(): Step {
@@ -159,8 +150,7 @@ export class RowScanner {
       this.#at = next + quote.length
       return undefined
     }
-    if (!this.#isCellEnd(next) || (next === text.length && this.#line.continues)) return 'text-after-quote'
-    return this.#close('quoted', next)
+    return this.#isCellEnd(next) ? this.#close('quoted', next) : 'text-after-quote'
   }
 
   /** @param at of the character that escapes the next one */

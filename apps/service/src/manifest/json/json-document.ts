@@ -112,7 +112,8 @@ function longestList(head: string): readonly string[] | undefined {
   for (const token of head.matchAll(TOKEN)) {
     const [text, key, end = ''] = token
     const top = open.at(-1)
-    if (text === '{' || text === '[') open.push({ isObject: text === '{', start: token.index, key: undefined })
+    if (text === '{' || text === '[')
+      open.push({ isObject: text === '{', start: token.index, key: undefined })
     else if (text === '}' || text === ']') {
       const closed = open.pop()
       if (closed !== undefined) close(closed, token.index)
