@@ -141,13 +141,13 @@ test('a storage that needs 2 s a batch: progress every second, and SIGTERM has o
   expect(await store.stored()).toMatchObject({ WAITING: 1_500 })
 })
 
+const size = async () => (await store.stored()).WAITING
+
 describe('a pipe that goes on', () => {
   beforeEach(async () => {
     store = await sqliteStore(box.dir)
     await configure(store.config)
   })
-
-  const size = async () => (await store.stored()).WAITING
 
   test.each([
     ['jsonl', '', (id: string) => `{"id":"${id}","body":1}\n`],

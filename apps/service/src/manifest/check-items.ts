@@ -47,8 +47,8 @@ export async function checkItems(
   read: () => AsyncIterable<ManifestEntry>,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
-  const hashId = options.hashId ?? (await openIdHash())
-  const check = new Check(hashId, options)
+  const hash = await openIdHash()
+  const check = new Check({ hashId: options.hashId ?? hash, hashBody: hash }, options)
   try {
     await check.judge(read())
     if (check.mayRepeat && options.signal?.aborted !== true) await check.compare(read())
@@ -61,6 +61,7 @@ export async function checkItems(
 class Check {
   readonly #counts: CheckCounts = { good: 0, refused: 0, duplicate: 0, duplicateChanged: 0 }
   readonly #hashId: HashId
+  readonly #hashBody: (text: string) => bigint
   readonly #options: CheckOptions
   /** Of ids that may come more than once. */
   readonly #suspects: IdHashes
@@ -68,8 +69,12 @@ class Check {
   #manyIds = false
   #rows = 0
 
-  constructor(hashId: HashId, options: CheckOptions) {
+  constructor(
+    { hashId, hashBody }: { readonly hashId: HashId; readonly hashBody: (text: string) => bigint },
+    options: CheckOptions,
+  ) {
     this.#hashId = hashId
+    this.#hashBody = hashBody
     this.#options = options
     this.#suspects = new IdHashes(hashId)
   }
@@ -112,7 +117,7 @@ class Check {
   async #compareRow(entry: GoodEntry, bodies: Map<string, bigint>): Promise<void> {
     const { id, body } = entry.item
     const first = bodies.get(id)
-    const hash = this.#hashId(canonicalText(body))
+    const hash = this.#hashBody(canonicalText(body))
     if (first === undefined) {
       if (bodies.size === MAX_REPEATED_IDS) throw tooManyRepeats()
       bodies.set(id, hash)

@@ -5,8 +5,8 @@ export type HashId = (id: string) => bigint
 
 /** XXH64: far apart for ids that are alike. */
 export async function openIdHash(): Promise<HashId> {
-  const { h64 } = await xxhash()
-  return (id) => h64(id)
+  const hashes = await xxhash()
+  return (id) => hashes.h64(id)
 }
 
 /** By the highest bits of a hash, so that growing copies one small table at a time and never the whole. */

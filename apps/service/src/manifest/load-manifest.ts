@@ -58,7 +58,7 @@ export interface LoadSummary {
   /** Absent where the whole list was read. */
   readonly stopped?: StoppedAt
   /** What the queue or the file broke with. */
-  readonly failure?: unknown
+  readonly failure?: Error
   readonly joblog?: JoblogSummary
   /** There were more ids than are kept in memory: later duplicates are not told as such. */
   readonly manyIds: boolean
@@ -215,7 +215,7 @@ class ManifestLoad {
 
   #summary(
     { counts, lastRow, manyIds }: LoadOutcome,
-    end: { readonly interrupted: boolean; readonly failure?: unknown },
+    end: { readonly interrupted: boolean; readonly failure?: Error },
   ): LoadSummary {
     const isWhole = !end.interrupted && end.failure === undefined
     const { file, readBytes } = this.#manifest
@@ -250,7 +250,7 @@ class ManifestLoad {
 }
 
 /** The queue's or the file's own error, with what is stored. */
-function explained(cause: unknown, counts: LoadCounts): unknown {
+function explained(cause: unknown, counts: LoadCounts): Error {
   const { added, same, changed, duplicate, exists, unknown } = counts
   const before = `${itemsText(added)} ${added === 1 ? 'was' : 'were'} added before that`
   const lost = unknown === 0 ? '' : `, and of ${countText(unknown)} more it is not known whether they were`
@@ -258,5 +258,7 @@ function explained(cause: unknown, counts: LoadCounts): unknown {
   const isInput = isSluiceError(cause, 'SLUICE_INPUT_INVALID')
   const next = isInput ? 'what is in is left as it is then' : 'run the same command again to add the rest'
   const stored = { added, duplicates: same + changed + duplicate + exists, unknown }
-  return withStored(withLine(cause, `${before}${lost}; ${next}.`), stored)
+  const told = withLine(cause, `${before}${lost}; ${next}.`)
+  const error = withStored(told, stored)
+  return error instanceof Error ? error : told
 }
