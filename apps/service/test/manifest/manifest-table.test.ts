@@ -17,7 +17,7 @@ afterAll(() => box.close())
 interface Summary {
   readonly added: number
   readonly refused: number
-  readonly refusals: readonly { source?: string; line: number; field?: string; reason: string }[]
+  readonly problems: readonly { source?: string; line: number; field?: string; reason: string }[]
   readonly conveniences: unknown
 }
 
@@ -64,11 +64,11 @@ test.each(MANIFEST_TABLE.map((row, index) => [row.title, row, index] as const))(
     const summary: Summary = JSON.parse(out)
     expect(summary.conveniences).toEqual(row.conveniences ?? {})
     expect([summary.added, summary.refused]).toEqual([row.items.length, refused.length])
-    const at = summary.refusals.map(({ source, line, field }) =>
+    const at = summary.problems.map(({ source, line, field }) =>
       [source, `line ${line}`, field].filter((part) => part !== undefined).join(', '),
     )
     expect(at).toEqual(refused.map(([where]) => where))
     for (const [which, [, reason]] of refused.entries())
-      expect(summary.refusals[which]?.reason).toContain(reason)
+      expect(summary.problems[which]?.reason).toContain(reason)
   },
 )
