@@ -84,7 +84,9 @@ export async function readResult(path: string, maxBytes: number): Promise<ReadRe
   const lineBreak = bytes.lastIndexOf(LINE_FEED, end - 1)
   const line = bytes.subarray(lineBreak + 1, end)
   if ((lineBreak < 0 && !isWhole) || line.length > maxBytes)
-    return looksLikeJson(line.toString('latin1'), lineBreak < 0 && !isWhole) ? { note: tooLong(maxBytes) } : {}
+    return looksLikeJson(line.toString('latin1'), lineBreak < 0 && !isWhole)
+      ? { note: tooLong(maxBytes) }
+      : {}
   return parseResult(line, maxBytes)
 }
 
@@ -95,12 +97,16 @@ function parseResult(line: Buffer, maxBytes: number): ReadResult {
   const parsed = parseJson(text)
   if ('reason' in parsed) {
     if (!looksLikeJson(text, false)) return {}
-    return { note: `${NO_RESULT}: it is not JSON that can be kept as it is: ${parsed.reason} (${parsed.path})` }
+    return {
+      note: `${NO_RESULT}: it is not JSON that can be kept as it is: ${parsed.reason} (${parsed.path})`,
+    }
   }
   // What is no UTF-8 would be stored as other characters than were written.
   if (!isUtf8(line)) return { note: `${NO_RESULT}: it is not UTF-8` }
   // Written by others, the same value may be longer.
-  return utf8Bytes(JSON.stringify(parsed.value)) > maxBytes ? { note: tooLong(maxBytes) } : { value: parsed.value }
+  return utf8Bytes(JSON.stringify(parsed.value)) > maxBytes
+    ? { note: tooLong(maxBytes) }
+    : { value: parsed.value }
 }
 
 const NO_RESULT = 'the last line of stdout is not kept as a result'
@@ -123,7 +129,10 @@ function looksLikeJson(line: string, isCut: boolean): boolean {
   return (first === '"' && last === '"') || NUMBER.test(text)
 }
 
-async function readEnd(path: string, maxBytes: number): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+async function readEnd(
+  path: string,
+  maxBytes: number,
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
   const file = await absentAsUndefined(() => open(path, 'r'))
   if (file === undefined) return { bytes: Buffer.alloc(0), isWhole: true }
   try {

@@ -27,12 +27,20 @@ describe('readResult', () => {
     expect(await readResult(file(text), 10_000)).toEqual({ value })
   })
 
-  test.each(['', '\n\n', '{"a": 1}\ndone\n', 'done', '[INFO] done', '2026-11-30', 'Loaded {"a": 1}', 'True', '"a" and "b', '-'])(
-    '%j is ordinary output: nothing is said',
-    async (text) => {
-      expect(await readResult(file(text), 10_000)).toEqual({})
-    },
-  )
+  test.each([
+    '',
+    '\n\n',
+    '{"a": 1}\ndone\n',
+    'done',
+    '[INFO] done',
+    '2026-11-30',
+    'Loaded {"a": 1}',
+    'True',
+    '"a" and "b',
+    '-',
+  ])('%j is ordinary output: nothing is said', async (text) => {
+    expect(await readResult(file(text), 10_000)).toEqual({})
+  })
 
   test.each<[string, RegExp]>([
     ['NaN', /not JSON/u],
@@ -65,7 +73,12 @@ describe('readResult', () => {
     const line = JSON.stringify('x'.repeat(98))
     expect(await readResult(file(`noise\n${line}\n`), 100)).toEqual({ value: 'x'.repeat(98) })
     const note = expect.stringMatching(/longer than 100 bytes \(maxResultBytes\)/u)
-    for (const text of [`noise\n"x${line.slice(1)}\n`, `[${'1,'.repeat(500)}1]`, '9'.repeat(500), `{"a":"${'ü'.repeat(60)}"}\r\n`])
+    for (const text of [
+      `noise\n"x${line.slice(1)}\n`,
+      `[${'1,'.repeat(500)}1]`,
+      '9'.repeat(500),
+      `{"a":"${'ü'.repeat(60)}"}\r\n`,
+    ])
       expect(await readResult(file(text), 100)).toEqual({ note })
     expect(await readResult(file(`a long line of a log ${'.'.repeat(500)}`), 100)).toEqual({})
   })

@@ -188,7 +188,10 @@ describe('a job', () => {
     const job = newJob('a')
     await send(worker, job)
     const report = await outcome(worker, job)
-    expect(report).toMatchObject({ stage: 'SUCCESS', details: { exitCode: 0, notes: [expect.stringMatching(note)] } })
+    expect(report).toMatchObject({
+      stage: 'SUCCESS',
+      details: { exitCode: 0, notes: [expect.stringMatching(note)] },
+    })
     expect(report).not.toHaveProperty('result')
   })
 

@@ -275,7 +275,6 @@ describe('each row of a load is one thing', () => {
 
   test('a hash of 8 bits: each hit is put all the same, and the storage says whether it was new', async () => {
     const queue = await openQueue({ name: 'load' })
-    const shortHash = (id: string): bigint => BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
     const load = async (of: Iterable<ManifestEntry>) =>
       (await loadItems(queue, stream(of), { batchItems: 7, hashId: shortHash })).counts
     expect(await load(entries(2_000))).toEqual(counted({ added: 2_000 }))
@@ -450,3 +449,7 @@ describe('checkItems', () => {
     expect(listed).toEqual(['4 a duplicate', '5 ab duplicate!', '7 a duplicate!'])
   })
 })
+
+function shortHash(id: string): bigint {
+  return BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
+}

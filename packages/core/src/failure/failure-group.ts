@@ -5,7 +5,7 @@ import { causeLine } from './cause-line.js'
 import { canChange, namesOf, templateOf } from './message-template.js'
 
 /** Of the rules by which failures are grouped. Part of every id: a group of other rules is another group. */
-export const FAILURE_RULES_VERSION = 1
+export const FAILURE_RULES_VERSION = 2
 
 /** How many hexadecimal digits the id of a group has. */
 export const FAILURE_GROUP_ID_CHARS = 16

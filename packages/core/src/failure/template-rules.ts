@@ -122,7 +122,8 @@ const SIGNED = `[\\w.+@%~#&=${ID}-]{0,255}?(?:[\\d/\\\\@]|:[/\\\\\\da-fA-F]|\\.\
 
 const HEX = `0x[0-9a-fA-F]{1,128}|${HEX_LOWER}|${HEX_UPPER}`
 
-const NUMBER = String.raw`(?:(?<![\w.)\]>-])[-+])?\d+(?:[.,_]\d+)*(?:(?<=\d)[eE][-+]?\d+)?`
+// A dash behind the item's id is no sign: Kubernetes ends names of pods with a hash behind one.
+const NUMBER = String.raw`(?:(?<![\w.)\]>${ID_MARK}-])[-+])?\d+(?:[.,_]\d+)*(?:(?<=\d)[eE][-+]?\d+)?`
 
 /** A path, unless it is only words, such as `and/or`, `application/json`, `org/apache/spark`. */
 function relativePath(match: string): string {

@@ -31,12 +31,20 @@ test.each(SAMPLES)('a template is its own template: $what', ({ template, id }) =
 test('an id is of 64 bits, and stays the same for as long as the version of the rules does', () => {
   const failure = { id: 'tile-7', reason: 'exit code 3: bad tile 7', failureClass: 'failed', exitCode: 3 }
   expect(failureGroupOf(failure)).toEqual({
-    id: '67e188c0c9746603',
+    id: 'e085fe2212352085',
     template: 'exit code 3: bad tile <n>',
     failureClass: 'failed',
     exitCode: 3,
   })
-  expect(FAILURE_RULES_VERSION).toBe(1)
+  expect(FAILURE_RULES_VERSION).toBe(2)
+})
+
+test('a hash behind the name of the item is one hash, whatever it begins with', () => {
+  const hashes = ['5e4a1c9b', 'e54a1c9b', '55541c9b', '1e104a1c', '9b5e4a1c', '41254a1c']
+  const groups = hashes.map((hash) =>
+    failureGroupOf({ id: 'tile-7', reason: `pod run-tile-7-${hash} not found`, failureClass: 'error' }),
+  )
+  expect([...new Set(groups.map(({ template }) => template))]).toEqual(['pod run-<id>-<hex> not found'])
 })
 
 describe('what matters keeps groups apart', () => {
