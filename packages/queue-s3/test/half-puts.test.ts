@@ -59,7 +59,7 @@ async function dieHalfway(on: World, id: string): Promise<void> {
 }
 
 /** A store that keeps objects as files with names of so many bytes: the index object of a short id fits, its names don't. */
-const NARROW = { maxSegmentBytes: 96 }
+const NARROW = { maxSegmentBytes: 102 }
 const FITS = 'abc'
 const HALF = 'tiles-of-the-north'
 
