@@ -16,6 +16,7 @@ const VERSIONS = [
   { of: 'queue-s3', layout: 'format-1', commit: 'bcd73900e87737acae679aa5e6dc80e747029c0b' },
   { of: 'queue-s3', layout: 'draft-1', commit: '379d9a1c5186f253ebc9920e96560ab53751d262' },
   { of: 'queue-s3', layout: 'draft-2', commit: '8aa911d8085ad05f5f8cb65972c785cf2d9a00b4' },
+  { of: 'queue-s3', layout: 'draft-3', commit: '8361bd649df8c308001a889bfdeb0959a1562158' },
 ]
 const LIBRARIES = ['@aws-sdk/*', '@smithy/*', 'kysely', 'lru-cache', 'p-limit', 'pg', 'zod']
 

@@ -1,6 +1,7 @@
 // A queue of one's own, whole: every promise of the contract, on a Map. Each call does its work in one piece before it returns.
 import { randomUUID } from 'node:crypto'
 import * as core from '@sluice/core'
+import { shelfDocuments } from './shelf-documents.mjs'
 
 const MAX_BYTES = 1_048_576
 const copy = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
@@ -108,19 +109,19 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     }
   }
   /**
-   * The code of the refusal, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2].
+   * Why it is refused, or `undefined` when it is done, now or before [Q-MOVE-1, Q-MOVE-2].
    * @param {any} asked
    * @param {number} at
-   * @returns {'SLUICE_ITEM_NOT_FOUND' | 'SLUICE_STAGE_CONFLICT' | undefined}
+   * @returns {'not-found' | 'wrong-stage' | 'not-current' | undefined}
    */
   const move = ({ id, attempt, uid, stage, result, reason, details, delayMs, ...more }, at) => {
     const item = items.get(id)
-    if (item === undefined) return 'SLUICE_ITEM_NOT_FOUND'
+    if (item === undefined) return 'not-found'
     const judged = core.judgeMove(
       { ...item, lastOutcome: core.lastOutcome(item.history) },
       { attempt, uid, to: stage },
     )
-    if (judged !== 'move') return judged === 'conflict' ? 'SLUICE_STAGE_CONFLICT' : undefined
+    if (judged !== 'move') return judged === 'repeat' ? undefined : judged
     const { refund, keepPlace, retryState, exitCode, jobUid } = more
     const failureClass = stage === 'SUCCESS' ? undefined : more.failureClass
     const unsent = stage === 'WAITING' && more.unsent ? true : undefined
@@ -138,12 +139,35 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     return undefined
   }
   const moveOne = async (asked) => {
-    const code = move(checked(asked), now())
-    if (code !== undefined) throw refusal(code, asked.id)
+    const reason = move(checked(asked), now())
+    const code = reason === 'not-found' ? 'SLUICE_ITEM_NOT_FOUND' : 'SLUICE_STAGE_CONFLICT'
+    if (reason !== undefined) throw refusal(code, asked.id)
   }
-  const skipUnless = (ids, act) => {
+  /** Each id once, in the order of the call; what `act` gives is why it did nothing [Q-BULK-1]. */
+  const skippedOf = (mentions, act) => {
+    const seen = new Set()
+    return mentions.flatMap((mention) => {
+      const reason = seen.has(mention.id) ? 'repeated' : act(items.get(mention.id), mention)
+      seen.add(mention.id)
+      return reason === undefined ? [] : [{ id: mention.id, reason }]
+    })
+  }
+  const skippedIds = (ids, act) => {
     for (const id of ids) core.assertItemId(id)
-    return ids.filter((id) => !(items.has(id) && act(items.get(id))))
+    const mentions = ids.map((id) => ({ id }))
+    return skippedOf(mentions, (item) =>
+      item === undefined ? 'not-found' : act(item) ? undefined : 'wrong-stage',
+    )
+  }
+  const change = (item, { uid = item.uid, bodyText, priority, notBeforeAt }, at) => {
+    if (uid !== item.uid) return 'not-current'
+    if (item.stage !== 'WAITING') return 'wrong-stage'
+    if (bodyText !== undefined) item.body = JSON.parse(bodyText)
+    if (priority !== undefined) item.priority = priority
+    if (notBeforeAt === undefined) return undefined
+    item.notBeforeAt = Math.max(notBeforeAt, at)
+    enter(item, 'WAITING', item.notBeforeAt)
+    return undefined
   }
   const assertHeld = (lease) => {
     const held = lease && leases.get(lease.name)
@@ -151,36 +175,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       held?.holder === lease?.holder && held?.fence === lease?.fence && held?.endsAt > clock.now()
     if (lease && !isHeld) throw refusal('SLUICE_LEASE_LOST')
   }
-  /** @returns {core.QueueDocument} */
-  const document = (title) => {
-    core.assertDocumentName(title)
-    const change = (ifVersion, lease, next) => {
-      now()
-      core.assertDocumentVersion(ifVersion)
-      assertHeld(lease)
-      const { version = 0, text } = documents.get(title) ?? {}
-      if ((text === undefined ? undefined : version) !== ifVersion) return false
-      documents.set(title, { text: next, version: version + 1 })
-      return true
-    }
-    const read = () => {
-      const found = (now(), documents.get(title))
-      return found?.text === undefined ? undefined : { value: JSON.parse(found.text), version: found.version }
-    }
-    return {
-      name: title,
-      read: async () => read(),
-      write: async (value, { ifVersion, lease }) =>
-        change(ifVersion, lease, core.encodeJson(value, MAX_BYTES, 'value')),
-      remove: async ({ ifVersion, lease } = {}) => {
-        const version = read()?.version
-        core.assertDocumentVersion(ifVersion)
-        assertHeld(lease)
-        if (version === undefined || (ifVersion ?? version) !== version) return false
-        return change(version, lease)
-      },
-    }
-  }
+  const { document, list: documentNames } = shelfDocuments(documents, { now, assertHeld })
   const page = (stage, { limit, cursor = '0' }, view) => {
     now()
     core.assertStage(stage)
@@ -221,11 +216,23 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       if (!add(core.checkNewItem({ ...options, id, body }, MAX_BYTES), now()))
         throw refusal('SLUICE_ITEM_EXISTS', id)
     },
-    putMany: async (newItems) => {
+    putMany: async (newItems, { compare = false } = {}) => {
       const at = now()
       const all = core.checkNewItems(newItems, MAX_BYTES)
-      const duplicates = all.filter((item) => !add(item, at)).map((item) => item.id)
-      return { added: all.length - duplicates.length, duplicates }
+      const skipped = skippedOf(all, (known, item) => {
+        if (known === undefined) return void add(item, at)
+        const same = core.isSameJson(known.body, JSON.parse(item.bodyText)) ? 'exists-same' : 'exists-changed'
+        return compare ? same : 'exists'
+      })
+      return { added: all.length - skipped.length, skipped }
+    },
+    update: async (changes) => {
+      const at = now()
+      const all = core.checkChanges(changes, MAX_BYTES)
+      const skipped = skippedOf(all, (item, wanted) =>
+        item === undefined ? 'not-found' : change(item, wanted, at),
+      )
+      return { updated: all.length - skipped.length, skipped }
     },
     get: async (maxItems, { lease } = {}) => {
       const items = ready(maxItems, now())
@@ -241,8 +248,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       for (const { attempt } of outcomes) core.assertCount(attempt, 'attempt')
       const moves = outcomes.map((outcome) => ({ ...checked(outcome), attempt: outcome.attempt }))
       const refused = moves.flatMap((each) => {
-        const code = move(each, at)
-        return code ? [{ id: each.id, attempt: each.attempt, code }] : []
+        const reason = move(each, at)
+        return reason ? [{ id: each.id, attempt: each.attempt, reason }] : []
       })
       return { settled: moves.length - refused.length, refused }
     },
@@ -251,7 +258,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const asked = { id: 'x', body: null, delayMs, ...(priority !== undefined && { priority }) }
       const wanted = core.checkNewItem(asked, MAX_BYTES)
       const cut = core.cutReason(reason)
-      const skipped = skipUnless(ids, (item) => {
+      const skipped = skippedIds(ids, (item) => {
         if (item.stage !== 'FAIL') return false
         const [refunds, finishedAt, notBeforeAt] = [item.attempt, undefined, at + delayMs]
         const changes = { refunds, reason: cut, finishedAt, notBeforeAt }
@@ -265,7 +272,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       now()
       for (const stage of stages) core.assertStage(stage)
       assertThat(!new Set(stages).has('PROCESSING'), 'an item in PROCESSING is never removed: it has a job')
-      const skipped = skipUnless(ids, (item) => stages.includes(item.stage) && items.delete(item.id))
+      const skipped = skippedIds(ids, (item) => stages.includes(item.stage) && items.delete(item.id))
       return { removed: ids.length - skipped.length, skipped }
     },
     size: async (stage) => (now(), core.assertStage(stage), size(stage)),
@@ -284,13 +291,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     list: async (stage, options) => page(stage, options, copy),
     listHeads: async (stage, options) => page(stage, options, headOf),
     document,
-    documents: async (prefix = '') => {
-      core.assertDocumentPrefix((now(), prefix))
-      const kept = [...documents].filter(
-        ([title, { text }]) => text !== undefined && title.startsWith(prefix),
-      )
-      return kept.map(([title]) => title).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    },
+    documents: documentNames,
     now: async () => now(),
     readLease: async (lease) => {
       const at = now()

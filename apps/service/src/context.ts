@@ -1,5 +1,12 @@
 import type { Readable } from 'node:stream'
-import { SluiceError, isSluiceError, type Logger, type Queue, type Worker } from '@sluice/core'
+import {
+  SluiceError,
+  isSluiceError,
+  type Logger,
+  type Queue,
+  type StorageFinding,
+  type Worker,
+} from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import type {
   CommandContext,
@@ -13,6 +20,7 @@ import { parseText } from './config/setting-text.js'
 import { EXIT, type ExitCode, type ExitName } from './exit-codes.js'
 import { watchInterrupts, type Interrupts } from './interrupt.js'
 import { Output, saidOnce, warningsOf, type TextStream } from './output.js'
+import { ConfigSecrets } from './secrets/config-secrets.js'
 
 /** Whoever loads a list and sees no error would think it is kept. */
 const ALONE =
@@ -29,6 +37,8 @@ export interface World {
   readonly stderr: TextStream
   /** Aborted when a signal came before the process could listen to it. */
   readonly early?: AbortSignal | undefined
+  /** Takes the secrets of the configuration and the command line. Default: one of its own. */
+  readonly secrets?: ConfigSecrets
 }
 
 /** The {@link CommandContext} of one process, and the closing of what it opened. */
@@ -36,6 +46,7 @@ export class CliContext implements CommandContext {
   readonly cwd: string
   readonly env: Environment
   readonly stdin: World['stdin']
+  readonly secrets: ConfigSecrets
   output: Output
   exitCode: ExitCode = EXIT.OK
   /** As long the closing may take. */
@@ -53,12 +64,13 @@ export class CliContext implements CommandContext {
     this.cwd = world.cwd
     this.env = world.env
     this.stdin = world.stdin
-    this.output = new Output({ ...world, json: false })
+    this.secrets = world.secrets ?? new ConfigSecrets()
+    this.output = new Output({ ...world, secrets: this.secrets, json: false })
   }
 
   /** Takes over the global options; called once, before any action. */
   configure(options: GlobalOptions): void {
-    this.output = new Output({ ...this.#world, json: options.json === true })
+    this.output = new Output({ ...this.#world, secrets: this.secrets, json: options.json === true })
     this.#configFile = options.config
     for (const setting of options.set ?? []) this.#flags.push(parseSetting(setting))
   }
@@ -135,16 +147,17 @@ export class CliContext implements CommandContext {
       cwd: this.cwd,
       env: this.env,
       flags: this.#flags,
+      secrets: this.secrets,
       ...(this.#configFile === undefined ? {} : { configFile: this.#configFile }),
     })
     for (const warning of loaded.warnings) this.output.warn(warning)
     return loaded
   }
 
-  async checkStorage(): Promise<void> {
+  async checkStorage(logger: Logger): Promise<StorageFinding> {
     const loaded = await this.config()
     const { checkStorage } = await import('./open-package.js')
-    await checkStorage(loaded.config.queue, { ...loaded, logger: warningsOf(this.output) })
+    return checkStorage(loaded.config.queue, { ...loaded, env: this.env, logger })
   }
 
   async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
@@ -152,7 +165,7 @@ export class CliContext implements CommandContext {
     const { assertQueueExists, openQueuePackage, placeOfNewQueue } = await import('./open-package.js')
     const given = use.logger ?? warningsOf(this.output)
     // What is said of a queue when it is looked for is said again when it is opened.
-    const options = { ...loaded, ...use, brief, logger: make ? given : saidOnce(given) }
+    const options = { ...loaded, ...use, env: this.env, brief, logger: make ? given : saidOnce(given) }
     if (!make) await assertQueueExists(loaded.config.queue, options)
     // A place that was mistyped, or a file that was moved away, must not look like a queue that is finished.
     const made = make && !brief ? await placeOfNewQueue(loaded.config.queue, options) : undefined
@@ -206,7 +219,7 @@ export class CliContext implements CommandContext {
       )
     }
     const { openWorkerPackage } = await import('./open-package.js')
-    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...use })
+    return openWorkerPackage({ ...worker, name: queue.name }, { ...loaded, ...use, env: this.env })
   }
 }
 

@@ -11,6 +11,8 @@ export const EXIT = {
   DENIED: 5,
   REFUSED: 6,
   BROKEN: 7,
+  FAILED: 8,
+  PAUSED: 9,
   INTERRUPTED: 130,
 } as const
 
@@ -30,6 +32,8 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   DENIED: 'the storage or the worker refused the credentials',
   REFUSED: 'not confirmed: answer yes, or give --yes',
   BROKEN: 'verify: the queue breaks its contract',
+  FAILED: 'run --fail-if-failed: items are in FAIL at the end',
+  PAUSED: 'the queue was paused by Sluice itself: fix the cause, then `sluice resume`',
   INTERRUPTED: 'stopped by a signal before it was done',
 }
 

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
-import { isSluiceError, type PartlyStored } from '@sluice/core'
+import { isSluiceError, redactError, type PartlyStored, type Secrets } from '@sluice/core'
 import { CommandError, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import { makeProgram } from './program.js'
+import { ConfigSecrets } from './secrets/config-secrets.js'
 
 /**
  * Runs the command line of this process, and ends the process with its exit code.
@@ -17,19 +18,42 @@ export async function runCli(early?: AbortSignal): Promise<never> {
   // There is no place left to report it: the exit code says how the command ended.
   process.stderr.on('error', () => undefined)
   const { stdin, stdout, stderr, env } = process
+  const secrets = new ConfigSecrets()
+  redactNodeWarnings(secrets)
   // A promise that somebody's backend forgot about must still end in a message and not in a heap of source code.
   process.on('uncaughtException', (error) =>
-    process.exit(fail(error, { json: process.argv.includes('--json'), world: { env, stderr } })),
+    process.exit(fail(error, { json: process.argv.includes('--json'), world: { env, stderr }, secrets })),
   )
   // Something that never answers, and holds nothing that keeps Node waiting: it must not look like a success.
   process.on('beforeExit', () => {
     stderr.write('error: the command came to no end: the queue or the worker never answered\n')
     process.exit(EXIT.UNEXPECTED)
   })
-  const code = await main(process.argv.slice(2), { cwd: process.cwd(), env, stdin, stdout, stderr, early })
+  const code = await main(process.argv.slice(2), {
+    cwd: process.cwd(),
+    env,
+    stdin,
+    stdout,
+    stderr,
+    early,
+    secrets,
+  })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
   // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.
   process.exit(code)
+}
+
+/** Node writes warnings to stderr by itself, such as one that quotes a URL. */
+function redactNodeWarnings(secrets: Secrets): void {
+  const emit = process.emitWarning.bind(process)
+  process.emitWarning = (warning: string | Error, ...rest: never[]) => {
+    emit(typeof warning === 'string' ? secrets.redact(warning) : cleanError(warning, secrets), ...rest)
+  }
+}
+
+function cleanError(error: Error, secrets: Secrets): Error {
+  redactError(error, secrets)
+  return error
 }
 
 /**
@@ -39,8 +63,10 @@ export async function runCli(early?: AbortSignal): Promise<never> {
  */
 export async function main(argv: readonly string[], world: World): Promise<ExitCode> {
   const context = new CliContext(world)
+  const { secrets } = context
+  secrets.readArguments(argv)
   // Known before anything is parsed, since a mistake of usage must be told in the same way.
-  const at = { json: argv.includes('--json'), world }
+  const at = { json: argv.includes('--json'), world, secrets }
   let code: ExitCode
   try {
     const program = makeProgram(context, { ...world, version: await readVersion() })
@@ -93,16 +119,19 @@ async function readVersion(): Promise<string> {
 interface FailOptions {
   readonly json: boolean
   readonly world: Pick<World, 'env' | 'stderr'>
+  readonly secrets: Secrets
 }
 
-function fail(error: unknown, { json, world }: FailOptions): ExitCode {
+function fail(error: unknown, { json, world, secrets }: FailOptions): ExitCode {
   const shown = describe(error)
   if (shown.message !== undefined) {
-    const { code, message, stored } = shown
+    const { code, stored } = shown
+    const message = secrets.redact(shown.message)
     const text = json ? JSON.stringify({ error: { code, message, stored } }) : `error: ${message}`
     world.stderr.write(`${text}\n`)
   }
-  if (world.env['SLUICE_DEBUG'] === '1' && error instanceof Error) world.stderr.write(`${stackOf(error)}\n`)
+  if (world.env['SLUICE_DEBUG'] === '1' && error instanceof Error)
+    world.stderr.write(`${secrets.redact(stackOf(error))}\n`)
   return shown.exit
 }
 

@@ -7,6 +7,7 @@ import {
   type QueuePackage,
   type QueueUse,
   type RoomNeed,
+  type StorageFinding,
   type Worker,
   type WorkerPackage,
   type WorkerUse,
@@ -15,6 +16,7 @@ import { AbsentQueueError } from './command-error.js'
 import { describeIssues } from './config/config-issue.js'
 import type { PackageSettings } from './config/config-schema.js'
 import { printable } from './output.js'
+import { guardedLogger, guardedQueuePackage, guardedWorkerPackage } from './secrets/guarded.js'
 import {
   baseDirFor,
   loadPackage,
@@ -26,7 +28,8 @@ import {
 /** What the package is lent beside what its paths are relative to. */
 type Lent = Pick<PackageContext, 'logger'>
 /** How a queue is opened, and for what use. */
-export type OpenQueueOptions = OpenOptions & Omit<QueueUse, 'baseDir' | 'baseDirOf'>
+export type OpenQueueOptions = OpenOptions &
+  Omit<QueueUse, 'baseDir' | 'baseDirOf' | 'placeOf' | 'secrets' | 'isSecretVariable'>
 
 /**
  * Loads the package of a queue and opens it. Nothing else is loaded.
@@ -42,14 +45,18 @@ export async function openQueuePackage(settings: PackageSettings, options: OpenQ
 }
 
 /**
- * Tries the storage of a queue that is not there yet, as far as its package can.
+ * Tries what a service does with the storage of a queue, as far as its package can.
  *
  * @throws as {@link openQueuePackage}
  */
-export async function checkStorage(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
+export async function checkStorage(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<StorageFinding> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
-  await found.checkStorage?.(checked, useOf(options))
+  // Packages of before have nothing to say of what they found.
+  return (await found.checkStorage?.(checked, useOf(options))) ?? {}
 }
 
 function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {
@@ -62,10 +69,17 @@ function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {
 
 /** The service can't know which options of a package are paths: the package is told what they are relative to. */
 function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent): PackageContext {
+  const { secrets, placeOf } = options
   return {
     baseDir: mainBaseDir(options),
+    ...(placeOf === undefined ? {} : { placeOf: (option) => placeOf([kind, ...option]) }),
     baseDirOf: (option) => baseDirFor(options, [kind, ...option]),
-    ...(logger === undefined ? {} : { logger }),
+    ...(logger === undefined
+      ? {}
+      : { logger: secrets === undefined ? logger : guardedLogger(logger, secrets) }),
+    ...(secrets === undefined
+      ? {}
+      : { secrets, isSecretVariable: (name: string) => secrets.isSecretVariable(name) }),
   }
 }
 
@@ -104,11 +118,10 @@ export async function openWorkerPackage(
   settings: PackageSettings,
   { reading, ...options }: OpenOptions & Lent & Pick<WorkerUse, 'reading'>,
 ): Promise<Worker> {
-  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
-  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
-  const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
+  const found = await loadWorkerPackage(settings, options)
+  const checked = await checkedOptions('worker', settings, withSchema(found, options))
   const use = { ...contextOf('worker', options), ...(reading === undefined ? {} : { reading }) }
-  return await loaded.openWorker(checked, use)
+  return await found.openWorker(checked, use)
 }
 
 /**
@@ -117,9 +130,8 @@ export async function openWorkerPackage(
  * @throws SluiceError SLUICE_CONFIG_INVALID; SLUICE_PACKAGE_MISSING
  */
 export async function checkWorkerOptions(settings: PackageSettings, options: OpenOptions): Promise<void> {
-  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
-  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
-  await checkedOptions('worker', settings, withSchema(loaded, options))
+  const found = await loadWorkerPackage(settings, options)
+  await checkedOptions('worker', settings, withSchema(found, options))
 }
 
 /**
@@ -132,11 +144,10 @@ export async function loadRoomCheck(
   settings: PackageSettings,
   options: OpenOptions,
 ): Promise<((need: RoomNeed) => Promise<string | undefined>) | undefined> {
-  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
-  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
-  const { checkRoom } = loaded
+  const found = await loadWorkerPackage(settings, options)
+  const { checkRoom } = found
   if (checkRoom === undefined) return undefined
-  const checked = await checkedOptions('worker', settings, withSchema(loaded, options))
+  const checked = await checkedOptions('worker', settings, withSchema(found, options))
   return (need) => checkRoom(checked, need, contextOf('worker', options))
 }
 
@@ -163,7 +174,13 @@ export async function loadQueueStore(
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {
   const { name, loaded } = await loadPackage({ kind: 'queue', given: settings.package }, options)
   if (!isQueuePackage(loaded)) throw notOurs(name, 'openQueue', 'queue')
-  return loaded
+  return options.secrets === undefined ? loaded : guardedQueuePackage(loaded, options.secrets)
+}
+
+async function loadWorkerPackage(settings: PackageSettings, options: OpenOptions): Promise<WorkerPackage> {
+  const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
+  if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
+  return options.secrets === undefined ? loaded : guardedWorkerPackage(loaded, options.secrets)
 }
 
 function absentText(settings: PackageSettings, options: OpenOptions): string {
@@ -182,7 +199,9 @@ function addressOf(settings: PackageSettings, options: OpenOptions): readonly [s
     const path = typeof prefix === 'string' ? `/${prefix}` : ''
     return [` at s3://${printable(bucket + path, 300)}`, 'queue.bucket, queue.prefix']
   }
-  if (typeof url !== 'string' || !URL.canParse(url)) return ['', `the options of ${settings.package}`]
+  // With an @ in its path it is a URL whose password was not percent-encoded: nothing of it is shown.
+  if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).pathname.includes('@'))
+    return ['', `the options of ${settings.package}`]
   const { protocol, host, pathname } = new URL(url)
   const place = options.placeOf?.(['queue', 'url'])
   const from = place === undefined ? '' : ` (queue.url in ${place})`
@@ -198,18 +217,24 @@ function filePath(path: string, options: OpenOptions): string {
 
 interface CheckOptions extends OpenOptions {
   readonly schema: OptionsSchema<unknown> | undefined
+  readonly credentialVariables: readonly string[]
 }
 
-function withSchema({ optionsSchema }: QueuePackage | WorkerPackage, options: OpenOptions): CheckOptions {
-  return { ...options, schema: optionsSchema }
+function withSchema(
+  { optionsSchema, credentialVariables = [] }: QueuePackage | WorkerPackage,
+  options: OpenOptions,
+): CheckOptions {
+  return { ...options, schema: optionsSchema, credentialVariables }
 }
 
 async function checkedOptions(
   kind: PackageKind,
   settings: PackageSettings,
-  { schema, placeOf = () => undefined }: CheckOptions,
+  { schema, credentialVariables, secrets, env = process.env, placeOf = () => undefined }: CheckOptions,
 ): Promise<unknown> {
   const { package: _, ...given } = settings
+  secrets?.readOptions({ section: kind, options: given, schema })
+  secrets?.readVariables(credentialVariables, env)
   if (schema === undefined) return given
   const result = await schema['~standard'].validate(given)
   // The package gets what was written: it checks again, and fills in its defaults itself.

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Logger } from '@sluice/core'
+import type { Logger, Secrets } from '@sluice/core'
 import Table from 'cli-table3'
 import pico from 'picocolors'
 
@@ -16,6 +16,8 @@ export interface OutputOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   /** `--json`: results are JSON, one value a line; notes for people are left out. */
   readonly json: boolean
+  /** Left out of notes and warnings; results are data, and shown as they are. */
+  readonly secrets?: Secrets
 }
 
 /** What a command says: results on stdout, for people or as JSON; notes and warnings on stderr. */
@@ -28,8 +30,10 @@ export class Output {
   readonly stderr: TextStream
   /** Colours for what goes to stderr, which may be a terminal when stdout is not. */
   readonly errorColors: Colors
+  readonly #secrets: Secrets | undefined
 
   constructor(options: OutputOptions) {
+    this.#secrets = options.secrets
     this.stdout = options.stdout
     this.stderr = options.stderr
     this.json = options.json
@@ -62,15 +66,18 @@ export class Output {
 
   /** A line for people on stderr; nothing with `--json`. */
   note(text: string): void {
-    if (!this.json) this.stderr.write(`${text}\n`)
+    if (!this.json) this.stderr.write(`${this.#redacted(text)}\n`)
   }
 
   /** A warning on stderr, with `--json` as an object of its own. */
   warn(text: string): void {
-    const line = this.json
-      ? JSON.stringify({ warning: text })
-      : `${this.errorColors.yellow('warning:')} ${text}`
+    const warning = this.#redacted(text)
+    const line = this.json ? JSON.stringify({ warning }) : `${this.errorColors.yellow('warning:')} ${warning}`
     this.stderr.write(`${line}\n`)
+  }
+
+  #redacted(text: string): string {
+    return this.#secrets?.redact(text) ?? text
   }
 
   /** A plain table without rules; cells are shown as they are, so pass what users wrote through {@link printable}. */

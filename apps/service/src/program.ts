@@ -3,6 +3,7 @@ import type { TextStream } from './output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './commands/command.js'
 import { registerArgoFake } from './commands/argo-fake.js'
+import { registerBackup } from './commands/backup.js'
 import { registerCancel } from './commands/cancel.js'
 import { registerCheck } from './commands/check.js'
 import { registerDemo } from './commands/demo.js'
@@ -44,6 +45,7 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerRelease,
   registerRm,
   registerSweep,
+  registerBackup,
   registerReport,
   registerPause,
   registerResume,

@@ -1,5 +1,5 @@
 import type { Logger, Queue, Stage } from '@sluice/core'
-import type { TickResult } from '@sluice/engine'
+import type { SelfPause, TickResult } from '@sluice/engine'
 import { atMost } from './deadline.js'
 import { isBlocked } from './status/queue-holdups.js'
 import { spanText } from './status/span-text.js'
@@ -20,6 +20,10 @@ export interface QueueWatcherOptions {
   readonly logger: Logger
   /** Called whenever nothing is in `endsWith`. Without it nobody looks for that. */
   readonly onEmpty?: () => void
+  /** Called when nothing runs any more in a queue that Sluice itself has paused; only together with `onEmpty`. */
+  readonly onPaused?: (pause: SelfPause) => void
+  /** Whether the queue is paused by Sluice itself: for services that stand by; the one that dispatches knows. */
+  readonly readSelfPause?: () => Promise<SelfPause | undefined>
   /** Default WAITING and PROCESSING. */
   readonly endsWith?: readonly Stage[]
   /** Ms of a clock that never goes back; for tests. */
@@ -57,7 +61,7 @@ export class QueueWatcher {
     // reported by the tick; the next turn counts again.
     if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
     // The same: without an answer the queue isn't known to be empty, and the service goes on.
-    if (isQuiet) await this.#lookForEnd().catch(() => undefined)
+    if (isQuiet) await this.#lookForEnd(result).catch(() => undefined)
   }
 
   async #count({ isDue, result }: { isDue: boolean; result: TickResult }): Promise<void> {
@@ -79,16 +83,27 @@ export class QueueWatcher {
   }
 
   /** At every quiet tick, so it must cost little: what is finished is counted only when nothing else is there. */
-  async #lookForEnd(): Promise<void> {
-    const { queue, onEmpty, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
+  async #lookForEnd(result: TickResult): Promise<void> {
+    const { queue, onEmpty, onPaused, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
     if (onEmpty === undefined) return
-    for (const stage of endsWith) {
-      const { items, cursor } = await queue.listHeads(stage, { limit: 1 })
-      if (items.length > 0 || cursor !== undefined) return
+    const pause = await this.#selfPause(result)
+    if (pause !== undefined) {
+      if (!(await this.#hasSome('PROCESSING'))) onPaused?.(pause)
+      return
     }
+    for (const stage of endsWith) if (await this.#hasSome(stage)) return
     // One may have gone from the second to the first in between.
     const sizes = await queue.sizes()
     if (endsWith.every((stage) => sizes[stage] === 0)) onEmpty()
+  }
+
+  async #selfPause({ role, selfPause }: TickResult): Promise<SelfPause | undefined> {
+    return role === 'dispatcher' ? selfPause : this.#options.readSelfPause?.()
+  }
+
+  async #hasSome(stage: Stage): Promise<boolean> {
+    const { items, cursor } = await this.#options.queue.listHeads(stage, { limit: 1 })
+    return items.length > 0 || cursor !== undefined
   }
 
   #pace(unfinished: number, { holdups }: TickResult): object {

@@ -1,5 +1,5 @@
 import type { JobRef, Logger } from '@sluice/core'
-import type { WorkEvent } from '@sluice/engine'
+import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
 
 /**
  * Logs what the engine tells, a line each. What a person must know of is `info` or louder; the ordinary way of an item is
@@ -19,6 +19,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.info({}, 'standing by: another service dispatches this queue')
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
+    case 'self-paused':
+      return logSelfPause(logger, event.pause)
     case 'resumed':
       return logger.info({}, 'resumed')
     case 'swept':
@@ -37,6 +39,12 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'capacity-over':
       return undefined
   }
+}
+
+function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPause): void {
+  const fields = { guard, example, since: new Date(since).toISOString() }
+  const advice = HOLDUP_ADVICE['self-paused'] ?? ''
+  logger.error(fields, `Sluice paused the queue itself: ${reason}: ${advice}`)
 }
 
 type Settled = Extract<WorkEvent, { kind: 'item-settled' }>

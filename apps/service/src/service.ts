@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { hostname } from 'node:os'
 import type { Logger, Queue, Stage, Worker } from '@sluice/core'
-import { WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
+import {
+  WorkQueue,
+  processingLimit,
+  runLoop,
+  readSelfPause,
+  type RetryOptions,
+  type RetryRule,
+  type SelfPause,
+  type WorkEvent,
+} from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
@@ -46,14 +55,20 @@ export interface ServiceOptions {
 
 /** How a service ended. */
 export interface ServiceEnd {
-  /** `drained`: nothing is in PROCESSING any more, and nothing was started. */
-  readonly why: 'empty' | 'drained' | 'stopped'
+  /**
+   * `drained`: nothing is in PROCESSING any more, and nothing was started · `paused`: nothing is in PROCESSING any more, and the queue is paused by Sluice
+   * itself.
+   */
+  readonly why: 'empty' | 'drained' | 'paused' | 'stopped'
+  /** Of `paused`. */
+  readonly selfPause?: SelfPause
   /** Absent when the queue couldn't be asked any more. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
 
 /**
- * Runs a queue's items through a worker until it is stopped, or until the queue is empty. From the signal on no job starts, and it ends within
+ * Runs a queue's items through a worker until it is stopped, or until the queue is empty, or, where it is to end of itself, until nothing runs in a queue
+ * that was paused by Sluice itself. From the signal on no job starts, and it ends within
  * `service.stopDeadlineMs`.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep, and for another worker than before while items are in PROCESSING; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
@@ -79,11 +94,8 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
     }
     logger.flush()
     for (const { aborted, reason } of [start.unusable, rivals.signal]) if (aborted) throw reason
-    return await finish(queue, {
-      logger,
-      deadline,
-      why: emptied.signal.aborted ? emptied.signal.reason : 'stopped',
-    })
+    const ending: Ending = emptied.signal.aborted ? emptied.signal.reason : { why: 'stopped' }
+    return await finish(queue, { logger, deadline, ending })
   } finally {
     logger.flush()
     clearInterval(alive)
@@ -93,13 +105,21 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
 
 /** When it is to end of itself. */
 function endOf(
-  { untilEmpty, drain }: ServiceOptions,
+  { queue, untilEmpty, drain }: ServiceOptions,
   emptied: AbortController,
-): Pick<QueueWatcherOptions, 'onEmpty' | 'endsWith'> {
-  if (drain === true) return { endsWith: ['PROCESSING'], onEmpty: () => emptied.abort('drained') }
-  if (untilEmpty === true) return { onEmpty: () => emptied.abort('empty') }
-  return {}
+): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readSelfPause' | 'endsWith'> {
+  if (drain !== true && untilEmpty !== true) return {}
+  const end = (how: Ending): void => emptied.abort(how)
+  return {
+    onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }),
+    onPaused: (selfPause) => end({ why: 'paused', selfPause }),
+    readSelfPause: () => readSelfPause(queue),
+    ...(drain === true ? { endsWith: ['PROCESSING'] } : {}),
+  }
 }
+
+/** Why a service ends of itself. */
+type Ending = Pick<ServiceEnd, 'why' | 'selfPause'>
 
 /** Asks the worker whether it can be used. One that can't be reached is asked again, beside the work, until the service ends. */
 async function startChecked(
@@ -163,14 +183,13 @@ async function stopAtSignal(
 function makeWorkQueue(options: ServiceOptions): WorkQueue {
   const { queue, worker, config, logger, onEvent, acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
-  const { on, ...retries } = retry
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
   return new WorkQueue({
     queue,
     worker,
     policy: processingLimit(processing.limit),
-    retry: on === undefined ? retries : { ...retries, on },
+    retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
     sends,
@@ -190,6 +209,28 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
   })
 }
 
+/** What a configuration leaves out is left out here too: the engine knows the defaults. */
+function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry']): RetryOptions {
+  return {
+    backoff,
+    ...(maxAttempts === undefined ? {} : { maxAttempts }),
+    ...(on === undefined ? {} : { on }),
+    ...(rules === undefined ? {} : { rules: rules.map(retryRule) }),
+  }
+}
+
+type ConfiguredRule = NonNullable<Config['retry']['rules']>[number]
+
+function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: ConfiguredRule): RetryRule {
+  const { baseMs, maxMs } = backoff
+  return {
+    maxAttempts,
+    ...(classes === undefined ? {} : { classes }),
+    ...(exitCodes === undefined ? {} : { exitCodes }),
+    backoff: { ...(baseMs === undefined ? {} : { baseMs }), ...(maxMs === undefined ? {} : { maxMs }) },
+  }
+}
+
 /** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */
 function processName(): string {
   return `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
@@ -207,15 +248,17 @@ async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number
 const END_TEXTS: Readonly<Record<ServiceEnd['why'], string>> = {
   empty: 'all items are finished',
   drained: 'drained: no job runs, and nothing was started',
+  paused: 'nothing runs any more, and the queue is paused by Sluice itself: see `sluice status`',
   stopped: 'stopped; jobs that run go on running',
 }
 
 async function finish(
   queue: Queue,
-  { logger, deadline, why }: { logger: Logger; deadline: StopDeadline; why: ServiceEnd['why'] },
+  { logger, deadline, ending }: { logger: Logger; deadline: StopDeadline; ending: Ending },
 ): Promise<ServiceEnd> {
+  const { why } = ending
   const sizes = await atMost(queue.sizes(), Math.min(FINAL_LOOK_MS, deadline.leftMs(LOOK_SHARE)))
   const isRunning = sizes === undefined || sizes.PROCESSING > 0
   logger.info({ ...sizes }, why === 'stopped' && !isRunning ? 'stopped; no job runs' : END_TEXTS[why])
-  return { why, ...(sizes === undefined ? {} : { sizes }) }
+  return { ...ending, ...(sizes === undefined ? {} : { sizes }) }
 }

@@ -229,8 +229,18 @@ test('put refuses what no queue could hold, and stores nothing', async () => {
   expect(id.err.split('\n').length).toBe(1)
   expect(nan.err).toContain('JSON has no NaN')
   expect(nan.err).not.toContain('secret')
-  expect(deep.err).toContain('Infinity')
+  expect(deep.err).toContain('digits would change')
   expect(empty.err).toContain('must not be empty')
+})
+
+test.each([
+  ['{"root": {"id": 864691135012345679}}', /at \$\.root\.id, .*digits would change; write it as a string/],
+  ['{"a": 1, "b": 2, "a": 3}', /at \$\.a, the key comes twice/],
+  [String.raw`{"path": "/d/caf\udce9.tif"}`, /at \$\.path, the string has a surrogate without its partner/],
+])('put refuses what JSON.parse would alter, with the path: %s', async (body, says) => {
+  const { code, err } = await box.run(['put', 'a', body], { env: MEMORY })
+  expect([code, err]).toEqual([2, expect.stringMatching(says)])
+  expect(err).not.toMatch(/864691|caf/)
 })
 
 describe('init', () => {

@@ -176,7 +176,8 @@ describe('load', () => {
     for (const args of [
       ['load', 'missing.jsonl'],
       ['load', '.'],
-      ['load', await file('manifest', jsonl(1))],
+      ['load', '-', '-'],
+      ['load', name, '--id-from', 'row', '--id-field', 'id'],
       ['load', name, '--id-column', 'id'],
       ['load', name, '--format', 'xml'],
       ['load', await file('a.csv', 'id\na\n'), '--delimiter', ';;'],

@@ -1,6 +1,6 @@
-import { SluiceError, type ItemHead, type Page, type Stage } from '@sluice/core'
-import type { TickResult } from '@sluice/engine'
-import { expect, test } from 'vitest'
+import { SluiceError, silentLogger, type ItemHead, type Page, type Stage } from '@sluice/core'
+import type { SelfPause, TickResult } from '@sluice/engine'
+import { describe, expect, test } from 'vitest'
 import { QueueWatcher } from '../src/queue-watcher.js'
 
 type Sizes = Record<Stage, number>
@@ -138,4 +138,46 @@ test('an empty queue is seen to be one while the worker is down too: it is not n
   const unavailable = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')
   await scene.ticks(0, { processing: 0, unavailable })
   expect(scene.empty).toBe(1)
+})
+
+const pause = { guard: 'rejections', reason: 'no path', since: 1 }
+
+async function look(
+  result: Partial<TickResult>,
+  { running = 0, stored }: { running?: number; stored?: SelfPause } = {},
+): Promise<string[]> {
+  const told: string[] = []
+  const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, refunds: 0, priority: 0 } as const
+  const watcher = new QueueWatcher({
+    queue: {
+      sizes: async () => ({ WAITING: 1, PROCESSING: running, SUCCESS: 0, FAIL: 20 }),
+      listHeads: async (stage) => ({ items: stage === 'WAITING' || running > 0 ? [head] : [] }),
+    },
+    logger: silentLogger,
+    onEmpty: () => told.push('empty'),
+    onPaused: ({ reason }) => told.push(reason),
+    readSelfPause: async () => {
+      told.push('read')
+      return stored
+    },
+  })
+  await watcher.afterTick({ ...BUSY, processing: 0, ...result })
+  return told
+}
+
+describe('a queue that Sluice itself has paused', () => {
+  test('ends the service that dispatches once nothing runs, though items wait', async () => {
+    expect(await look({ selfPause: pause })).toEqual(['no path'])
+    expect(await look({ selfPause: pause }, { running: 1 })).toEqual([])
+    expect(await look({ selfPause: pause, processing: 1 })).toEqual([])
+  })
+
+  test('ends one that stands by, which reads it', async () => {
+    expect(await look({ role: 'standby' }, { stored: pause })).toEqual(['read', 'no path'])
+    expect(await look({ role: 'standby' })).toEqual(['read'])
+  })
+
+  test('a pause by an operator ends nothing', async () => {
+    expect(await look({ paused: true })).toEqual([])
+  })
 })

@@ -7,6 +7,8 @@ export { isExactNumber } from './exact-number.js'
 export { parseJson } from './json-text.js'
 export type { ParsedJson, ParseJsonOptions } from './json-text.js'
 export { cloneJson, copyJson } from './json-copy.js'
+export { bodyValueAt, missingInBody, readBodyPath } from './body-path.js'
+export { TerminalTail, terminalText } from './terminal-tail.js'
 export {
   MAX_FAILURE_CLASS_CHARS,
   MAX_HISTORY,
@@ -125,12 +127,19 @@ export type {
 } from './stored-queues.js'
 export type {
   PackageContext,
+  BackupOutcome,
+  BackupProgress,
+  BackupUse,
   QueuePackage,
+  StorageFinding,
   QueueUse,
   RoomNeed,
   WorkerPackage,
   WorkerUse,
 } from './package-entry.js'
+export { SECRET_MARK, SecretRegistry } from './secrets/secrets.js'
+export type { Secrets } from './secrets/secrets.js'
+export { redactError, redactJson } from './secrets/redact-value.js'
 export type { Clock } from './clock.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'

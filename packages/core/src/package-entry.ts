@@ -1,6 +1,7 @@
 import type { Logger } from './logger.js'
 import type { OptionsSchema } from './options.js'
 import type { Queue } from './queue.js'
+import type { Secrets } from './secrets/secrets.js'
 import type { DropOutcome, DropQueueUse, ListQueuesUse, StoredQueue } from './stored-queues.js'
 import type { Worker } from './worker.js'
 
@@ -15,6 +16,18 @@ export interface PackageContext {
    * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
    */
   readonly baseDirOf?: (option: readonly string[]) => string
+  /** Where an option comes from, for messages: `sluice.config.yaml:3`, `SLUICE_WORKER_TOKEN`, `--set worker.token`. */
+  readonly placeOf?: (option: readonly string[]) => string | undefined
+  /**
+   * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file; what its options hold is known already, by
+   * the marks of its schema. Texts are redacted by whoever opened the package too.
+   */
+  readonly secrets?: Secrets
+  /**
+   * Whether secrets of the configuration came from this environment variable: programs that a package starts must not inherit it. Asked when a program is
+   * started.
+   */
+  readonly isSecretVariable?: (name: string) => boolean
 }
 
 /**
@@ -41,6 +54,37 @@ export interface QueueUse extends PackageContext {
   readonly brief?: boolean
 }
 
+/** What a check of a storage has found that is fit for a queue. */
+export interface StorageFinding {
+  /**
+   * What opening the queue would change for good, and for other processes too, such as an upgrade of its tables: in words for people. Whoever only
+   * checks does not open it then.
+   */
+  readonly upgrade?: string
+}
+
+/** How a store is copied. */
+export interface BackupUse extends PackageContext {
+  /** The absolute path of the file to be made; it must not exist. */
+  readonly target: string
+  readonly onProgress?: (progress: BackupProgress) => void
+  /** Its abort ends the copying: nothing is left then, and it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+}
+
+/** How far a copy has come. */
+export interface BackupProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+/** What was copied. */
+export interface BackupOutcome {
+  readonly bytes: number
+  /** Of all queues of the store. */
+  readonly items: number
+}
+
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 export interface QueuePackage {
   readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>
@@ -51,10 +95,11 @@ export interface QueuePackage {
    */
   readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
   /**
-   * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
-   * as `openQueue` does.
+   * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional writes and deletions, with the permissions
+   * for them. It tries too what the options say is not to be tried at each opening. It creates no queue, changes nothing of one, leaves nothing
+   * behind, and may run beside services that are at work. Rejects as `openQueue` does.
    */
-  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>
+  readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<StorageFinding>
   /**
    * The queues of the store that these options name, by their names; `name` makes no difference. It changes nothing, and where there is no store
    * there are no queues. Rejects as `openQueue` does when it can't know.
@@ -75,7 +120,19 @@ export interface QueuePackage {
    * Rejects as `openQueue` does.
    */
   readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>
+  /**
+   * Copies the store that these options name, with all its queues, into a file that opens as the store does, as it is at one instant, while services
+   * are at work. The file is there whole and verified, or not at all. Rejects SLUICE_CONFIG_INVALID where the store can't be copied so, with what to do
+   * instead, and else as `openQueue` does.
+   */
+  readonly backupStore?: (options: unknown, use: BackupUse) => Promise<BackupOutcome>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }
 
 /** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
@@ -104,5 +161,11 @@ export interface WorkerPackage {
     need: RoomNeed,
     context?: PackageContext,
   ) => Promise<string | undefined>
+  /**
+   * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+   * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+   */
   readonly optionsSchema?: OptionsSchema<unknown>
+  /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+  readonly credentialVariables?: readonly string[]
 }

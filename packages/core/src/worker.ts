@@ -102,6 +102,8 @@ export interface WorkerSupports {
   readonly incompletePolls?: boolean
   /** It has a `probeSend` [W-PROBE-1]. Default false. */
   readonly probeSend?: boolean
+  /** It has a `checkItem` [W-CHECK-1]. Default false. */
+  readonly checkItem?: boolean
   /** It has an `identity` [W-ID-1]. Default false. */
   readonly identity?: boolean
   /** It has a `readLog` [W-LOG-1]. Default false. */
@@ -197,6 +199,15 @@ export interface Worker {
    * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
    */
   probeSend?(sample?: ProbeSample): Promise<void>
+
+  /**
+   * Holds an item against what the worker makes jobs of, such as a command or a template, and starts and stores nothing. Resolved, a send may still
+   * meet trouble; rejected with SLUICE_JOB_REJECTED, it would be rejected as things are now [W-CHECK-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED as `sendJob` for an item that can never be accepted; SLUICE_WORKER_UNAVAILABLE or SLUICE_WORKER_DENIED where
+   * it can't be found out; SLUICE_WORKER_CLOSED
+   */
+  checkItem?(id: string, body: JsonValue): Promise<void>
 
   /**
    * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of any size. Each stream's bytes come in the

@@ -23,23 +23,23 @@ test('a text that is cut anywhere is refused, with no piece of it', () => {
   const text = '{"a": [1, true, {"secret": "\\u00e9\\\\"}], "b": null, "c": -1.5e3}'
   for (let end = 0; end < text.length; end++) {
     const parsed = parseJson(text.slice(0, end))
-    expect(parsed, text.slice(0, end)).toMatchObject({ reason: expect.stringMatching(/^not JSON: /) })
+    expect(parsed).toMatchObject({ reason: expect.stringMatching(/^not JSON: /) })
   }
 })
 
 test.each([
-  ['[1] 2', 'not JSON: something follows the value at character 5', '$'],
-  ["{'a': 1}", 'not JSON: expected a key in double quotes at character 2', '$'],
-  ['{"a": NaN}', 'not JSON: expected a value at character 7', '$.a'],
-  ['[1, -Infinity]', 'not JSON: expected a value at character 5', '$[1]'],
-  ['{"a" 1}', 'not JSON: expected a colon at character 6', '$.a'],
-  ['[1 2]', 'not JSON: expected a comma or ] at character 4', '$'],
-  ['[01]', 'not JSON: expected a number as JSON writes it at character 2', '$[0]'],
-  ['[1.]', 'not JSON: expected a number as JSON writes it at character 2', '$[0]'],
+  ['[1] 2', /^not JSON: something follows the value at character 5$/, '$'],
+  ["{'a': 1}", /^not JSON: expected a key in double quotes at character 2$/, '$'],
+  ['{"a": NaN}', /^not JSON: expected a value at character 7$/, '$.a'],
+  ['[1, -Infinity]', /^not JSON: expected a value at character 5$/, '$[1]'],
+  ['{"a" 1}', /^not JSON: expected a colon at character 6$/, '$.a'],
+  ['[1 2]', /^not JSON: expected a comma or \] at character 4$/, '$'],
+  ['[01]', /^not JSON: expected a number as JSON writes it at character 2$/, '$[0]'],
+  ['[1.]', /^not JSON: expected a number as JSON writes it at character 2$/, '$[0]'],
   ['["a\tb"]', /control character or an unknown escape/, '$[0]'],
   [String.raw`["\x41"]`, /control character or an unknown escape/, '$[0]'],
-  ['', 'not JSON: it ends in the middle, after 0 characters', '$'],
-  ['{"a": 1, "b": {"a": 1, "\\u0061": 2}}', 'the key comes twice in the object', '$.b.a'],
+  ['', /^not JSON: it ends in the middle, after 0 characters$/, '$'],
+  ['{"a": 1, "b": {"a": 1, "\\u0061": 2}}', /^the key comes twice in the object$/, '$.b.a'],
   ['{"a": {"id": 864691135012345679}}', /digits would change/, '$.a.id'],
   ['[0.1, 0.1000000000000000055]', /digits would change/, '$[1]'],
   ['[1e400]', /digits would change/, '$[0]'],
@@ -48,8 +48,7 @@ test.each([
   ['{"p": "caf\udce9.tif"}', /the string has a surrogate without its partner/, '$.p'],
   [String.raw`{"\uD800": 1}`, /the key has a surrogate without its partner/, '$'],
 ])('refused: %s', (text, reason, path) => {
-  const asked = typeof reason === 'string' ? reason : expect.stringMatching(reason)
-  expect(parseJson(text)).toEqual({ reason: asked, path })
+  expect(parseJson(text)).toEqual({ reason: expect.stringMatching(reason), path })
 })
 
 test('escaped pairs of surrogates, escaped quotes and keys in any order pass', () => {
@@ -59,7 +58,6 @@ test('escaped pairs of surrogates, escaped quotes and keys in any order pass', (
 })
 
 test('nesting is refused where it is too deep, however deep it is', () => {
-  const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
   expect(parseJson(nested(MAX_JSON_DEPTH))).toHaveProperty('value')
   for (const depth of [MAX_JSON_DEPTH + 1, 100_000]) {
     expect(parseJson(nested(depth))).toMatchObject({
@@ -112,11 +110,16 @@ test('a number is exact if its decimal value is that of what JavaScript writes',
     'Infinity',
   ]
   inexact.push('0.30000000000000004440892098500626', '12345678901234567890')
-  for (const text of exact) expect(isExactNumber(text), text).toBe(true)
-  for (const text of inexact) expect(isExactNumber(text), text).toBe(false)
+  expect(exact.filter((text) => !isExactNumber(text))).toEqual([])
+  expect(inexact.filter(isExactNumber)).toEqual([])
   fc.assert(
     fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
-      if (!Object.is(number, -0)) expect(isExactNumber(String(number))).toBe(true)
+      // `String` has no -0.
+      expect(isExactNumber(String(number))).toBe(true)
     }),
   )
 })
+
+function nested(depth: number): string {
+  return `${'['.repeat(depth)}${']'.repeat(depth)}`
+}

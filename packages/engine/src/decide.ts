@@ -114,8 +114,9 @@ function decideReport(item: ItemHead, { report, facts }: Reported, rules: Decide
   if (report.stage === 'SUCCESS') return { kind: 'settle', settlement: succeeded(item, report), lost: false }
   if (report.stage !== 'FAIL') return isPendingTooLong({ report, facts }, rules) ? { kind: 'cancel' } : WAIT
   const failure = facts.cancelled === undefined ? report : unschedulable(report, facts.cancelled, rules)
-  const failureClass = failure.failureClass ?? 'failed'
-  const delayMs = retryDelayMs(rules.retry, { item, failureClass }, rules.random)
+  const { failureClass = 'failed', exitCode } = failure
+  const code = exitCode === undefined ? {} : { exitCode }
+  const delayMs = retryDelayMs(rules.retry, { item, failureClass, ...code }, rules.random)
   return { kind: 'settle', settlement: failed(item, failure, delayMs), lost: false }
 }
 

@@ -4,7 +4,7 @@ import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
 import { roomIn } from './release-policy.js'
 import { sendItem, type Sending } from './send.js'
-import { giveBack } from './sending/give-back.js'
+import { giveBack, giveBackPaused, pausedReason } from './sending/give-back.js'
 import { noteCapacityOver } from './sending/note-capacity.js'
 import { probeWorker } from './sending/probe.js'
 import type { SendPass } from './sending/send-pass.js'
@@ -239,12 +239,16 @@ async function sendTriedBefore(engine: Engine, pass: SendPass, sendings: readonl
 async function endPass(engine: Engine, pass: SendPass): Promise<void> {
   const { tally, halted, outage } = pass
   const { sendState } = engine
-  await settleAll(engine, tally, pass.takeRejected())
+  // In this order: what was counted and not settled is refused again after a crash, and counts once.
+  const rejected = pass.takeRejected()
+  await engine.guards.record(pass.control)
+  await settleAll(engine, tally, rejected)
   noteCapacityOver(engine, pass)
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tally.unavailable ??= standing
   if (halted === 'less') await giveBackSurplus(engine, pass)
+  if (halted === 'guard') await giveBackPaused(engine, pass, pass.unsent)
   // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
   if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
 }
@@ -254,9 +258,4 @@ async function giveBackSurplus(engine: Engine, pass: SendPass): Promise<void> {
   const items = unsent.slice(unsent.length - pass.surplus())
   const reason = control.paused ? pausedReason(control.reason) : 'not sent: the live limit was lowered'
   await giveBack(engine, pass.tally, { items, reason })
-}
-
-/** Why a claim goes back in a pause. */
-export function pausedReason(reason: string | undefined): string {
-  return reason === undefined ? 'not sent: the queue is paused' : `not sent: the queue is paused: ${reason}`
 }

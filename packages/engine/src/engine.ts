@@ -1,5 +1,6 @@
 import type { Clock, Logger, Queue, Worker } from '@sluice/core'
 import type { DecideRules } from './decide.js'
+import type { Guards } from './guards/guards.js'
 import type { JobMemory } from './job-memory.js'
 import type { JobsRule, SendsOptions } from './engine-options.js'
 import type { LeaseKeeper } from './lease-keeper.js'
@@ -38,6 +39,8 @@ export interface Engine {
   /** The durable record of jobs that were seen. */
   readonly seen: SeenJobs
   readonly drain: boolean
+  /** Pauses the queue where going on would only fail its items. */
+  readonly guards: Guards
   /** Tells of those of them that the worker does not know any more. */
   readonly missing: MissingJobs
   readonly acceptNewWorker: boolean

@@ -4,7 +4,7 @@
  *
  * `no-dispatcher`: no service is at work · `storage-unavailable`, `storage-denied`: the storage can't be used · `worker-unavailable`, `worker-denied`:
  * the worker can't · `backoff`: the other side asked to be left alone · `incomplete-poll`: the worker has not told of all its jobs · `paused`: by
- * `pause` · `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that
+ * `pause` · `self-paused`: by Sluice itself, since going on would only fail its items · `draining`: the service that dispatches was told to start nothing · `nothing-waiting`: only running jobs are left · `nothing-due`: all that
  * waits is delayed · `backpressure`: the worker takes no more for now · `limit`: as many jobs run as may · `orphans`: jobs that no item waits for take
  * places of the limit, and none is left · `worker-pending`: as many as may, and at least half of them have not begun at the worker, so that a higher
  * limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
@@ -20,6 +20,7 @@ export const HOLDUP_CODES = [
   'backoff',
   'incomplete-poll',
   'paused',
+  'self-paused',
   'draining',
   'nothing-waiting',
   'nothing-due',
@@ -59,6 +60,8 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
   backoff: undefined,
   'incomplete-poll': 'it is tried again; `sluice check` tells more',
   paused: '`sluice resume` goes on',
+  'self-paused':
+    'fix the cause, then `sluice resume`; `sluice report --summary` and `sluice show ID` say more',
   draining: 'start a service without --drain to go on',
   'nothing-waiting': undefined,
   'nothing-due': undefined,

@@ -16,11 +16,12 @@ export type { TickPoll, TickResult } from './tick-result.js'
 export type { WorkEvent } from './work-event.js'
 export { processingLimit, releaseAll } from './release-policy.js'
 export type { ReleasePolicy, ReleaseSnapshot } from './release-policy.js'
-export type { RetryOptions } from './retry.js'
+export type { RetryOptions, RetryRule } from './retry.js'
 export type { Backoff, Random } from './backoff.js'
 export { decide } from './decide.js'
 export type { Action, DecideRules, JobFacts, LostPolicy, PendingCancel } from './decide.js'
-export type { RetryPolicy } from './retry.js'
+export type { CheckedRetryRule, RetryPolicy } from './retry.js'
+export type { ExitCodeRange } from './exit-code-range.js'
 export type { JobSettlement } from './settlement.js'
 export { DISPATCHER_LEASE } from './lease-keeper.js'
 export { systemClock } from './system-clock.js'
@@ -29,11 +30,15 @@ export { foldMessage } from './fold-message.js'
 export {
   DISPATCHER_DOCUMENT,
   ENGINE_DOCUMENTS,
+  GUARDS_DOCUMENT,
   MISSING_JOBS_DOCUMENT,
   SEEN_JOBS_DOCUMENT,
   WORKER_DOCUMENT,
 } from './records/document-names.js'
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
+export { clearSelfPause, readSelfPause } from './guards/self-pause.js'
+export { selfPauseHoldup } from './sending/holdups.js'
+export type { SelfPause } from './guards/self-pause.js'
 export { readDispatcher } from './records/dispatcher-json.js'
 export type { DispatcherState } from './records/dispatcher-state.js'

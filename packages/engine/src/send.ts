@@ -107,6 +107,7 @@ async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery
 export function noteSent(engine: Engine, { tally }: SendPass, sent: Pick<Sending, 'head' | 'again'>): void {
   const { head, again } = sent
   engine.sendState.refused.forget(head)
+  engine.guards.noteSuccess('send')
   engine.memory.noteSent(head)
   tally.sent += 1
   if (again) tally.resent += 1

@@ -8,6 +8,10 @@ import type { Tally } from './tick-result.js'
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
   readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'unsent'
+  /** Of a reported one: what runs the jobs refused to start it. */
+  readonly isRefusedStart?: boolean
+  /** Of a reported one, by the worker's clock. */
+  readonly endedAt?: number
 }
 
 /** As many moves go to the queue in one call, or fewer where the storage would need longer than {@link LONGEST_CALL_MS} for them. */
@@ -90,7 +94,7 @@ function logRefused(
 ): JobRef {
   const job = refOf(settlement)
   engine.logger.warn(
-    { ...job, stage: settlement.stage, code: refusal?.code },
+    { ...job, stage: settlement.stage, reason: refusal?.reason },
     'the queue refused to settle an item: somebody else has moved it on',
   )
   return job

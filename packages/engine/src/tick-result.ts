@@ -1,4 +1,5 @@
 import type { SluiceError } from '@sluice/core'
+import type { SelfPause } from './guards/self-pause.js'
 import type { Holdup } from './holdup.js'
 
 /** What one tick did: plain data. */
@@ -6,6 +7,8 @@ export interface TickResult {
   /** `standby`: another engine has the lease, and this one did nothing. */
   readonly role: 'dispatcher' | 'standby'
   readonly paused: boolean
+  /** Why the queue is paused by Sluice itself; absent where it is not, and of a standby. */
+  readonly selfPause?: SelfPause
   /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
   readonly reconciled: boolean
   /** The poll that was read; absent in an outage of the worker, and of a standby. */

@@ -1,5 +1,6 @@
 import type { FailureClass, JobRef, Settlement, SluiceError, SweepReport } from '@sluice/core'
 import type { LostPolicy } from './decide.js'
+import type { SelfPause } from './guards/self-pause.js'
 
 /** What a {@link WorkQueue} tells of what it did, as it does it. Told after the fact; it may be told twice after a crash. */
 export type WorkEvent =
@@ -43,6 +44,8 @@ export type WorkEvent =
   | { readonly kind: 'standby' }
   | { readonly kind: 'paused'; readonly reason?: string }
   | { readonly kind: 'resumed' }
+  /** Sluice itself has paused the queue, and an operator is to resume it. Told again by each engine that finds it so. */
+  | { readonly kind: 'self-paused'; readonly pause: SelfPause }
   /** The queue's storage was tidied. Told when there was something to tidy. */
   | { readonly kind: 'swept'; readonly report: SweepReport }
   /** A call never ended: this engine has given it up, and its lease; it is a standby until that is out. `forMs`: how long it had lasted. */

@@ -1,10 +1,11 @@
 import { assertSpan, isSluiceError, type Clock, type ControlState } from '@sluice/core'
 import { ControlNotes } from './control-notes.js'
-import { dispatch, NOTHING_CLAIMED, pausedReason, startAhead } from './dispatch.js'
+import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
 import type { Engine } from './engine.js'
 import { isOutage, sideOf } from './engine-errors.js'
 import { checkedOptions, stallSpanMs, type CheckedOptions, type WorkQueueOptions } from './engine-options.js'
+import { Guards } from './guards/guards.js'
 import { JobMemory } from './job-memory.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import { LookupBudget } from './lookup-budget.js'
@@ -17,15 +18,16 @@ import { look, reconcile, type Findings } from './reconcile.js'
 import { SeenJobs } from './records/seen-jobs.js'
 import { RunningJobs } from './running-jobs.js'
 import { CallWatch } from './running/call-watch.js'
-import { outageHoldups } from './running/holdups.js'
+import { noteHoldups } from './running/holdups.js'
 import { StandDown } from './running/stand-down.js'
 import { StopSwitch } from './running/stop-switch.js'
 import { DEFAULT_DEADLINE_MS, type StopOptions, type TickOptions } from './running/tick-options.js'
 import { UnsentClaims } from './running/unsent-claims.js'
 import { watchedQueue, watchedWorker } from './running/watched.js'
 import { within } from './running/within.js'
-import { giveBack } from './sending/give-back.js'
-import { controlHoldups, holdupsNow, mostAtOnce, sendHoldups } from './sending/holdups.js'
+import { obeyGuards } from './guards/obey-guards.js'
+import { giveBackPaused } from './sending/give-back.js'
+import { controlHoldups, holdupsNow, mostAtOnce } from './sending/holdups.js'
 import { SendPass } from './sending/send-pass.js'
 import { SendState } from './sending/send-state.js'
 import { settled } from './settled.js'
@@ -177,6 +179,7 @@ export class WorkQueue {
     const calls = new CallWatch(clock)
     const queue = watchedQueue(options.queue, calls, { drain: options.drain })
     const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
+    const { drain } = options
     return {
       ...options,
       queue,
@@ -194,6 +197,7 @@ export class WorkQueue {
       record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger, calls }),
       unsent: new UnsentClaims(),
       seen: new SeenJobs({ queue, logger }),
+      guards: new Guards({ queue, lease, logger, emit, drain }),
       missing: new MissingJobs({ queue, clock, logger, graceMs: lost.graceMs }),
       known: new KnownWorker(),
       quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: options.maxLookupsPerSecond }),
@@ -247,8 +251,7 @@ export class WorkQueue {
     const askedMs = tally.unavailable?.retryAfterMs
     // A worker that takes no sends for a while is polled all the same.
     if (askedMs !== undefined && !tally.reconciled) tally.nextDelayMs ??= Math.min(askedMs, maxRetryAfterMs)
-    if (engine.lease.held) tally.holdups.push(...sendHoldups(engine, tally))
-    tally.holdups.push(...outageHoldups(tally.unavailable, { said: tally.holdups, maxRetryAfterMs }))
+    noteHoldups(engine, tally)
     await this.#say(engine, tally)
   }
 
@@ -275,6 +278,7 @@ export class WorkQueue {
   async #pass(engine: Engine, tally: Tally): Promise<void> {
     if (!(await engine.lease.take())) return engine.known.foresee(engine)
     this.#noteRole(tally)
+    await engine.guards.read(engine.lease.fence)
     const readAtMs = this.clock.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
     const looking = settled(look(engine, tally))
@@ -308,11 +312,12 @@ export class WorkQueue {
   }
 
   async #settleAndSend(engine: Engine, pass: SendPass, findings: Findings): Promise<void> {
-    const { tally, control } = pass
+    const { tally } = pass
     const { flights } = engine.sendState
+    const isPaused = await obeyGuards(engine, pass, findings)
     // Of those whose sends are still under way nothing is known yet.
     const resends = findings.decisions.resends.filter((item) => !flights.has(item))
-    const isHeld = control.paused || tally.unavailable !== undefined || !engine.polls.mayStart
+    const isHeld = isPaused || tally.unavailable !== undefined || !engine.polls.mayStart
     // What has ended makes room for what is to start, and is settled before that. Only what there is room for anyway is started meanwhile,
     // which counts what is not settled yet.
     const [settling, starting] = await Promise.allSettled([
@@ -322,11 +327,7 @@ export class WorkQueue {
     if (settling.status === 'rejected') throw settling.reason
     tally.reconciled = true
     if (starting.status === 'rejected') throw starting.reason
-    if (control.paused)
-      await giveBack(engine, tally, {
-        items: [...resends, ...findings.decisions.earlierWaits],
-        reason: pausedReason(control.reason),
-      })
+    if (isPaused) await giveBackPaused(engine, pass, [...resends, ...findings.decisions.earlierWaits])
     if (!isHeld) await dispatch(engine, pass, { resends, ahead: starting.value })
   }
 

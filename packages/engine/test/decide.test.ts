@@ -86,9 +86,21 @@ test.each([
   ],
   ['a class that is not', { maxAttempts: 3, on: ['evicted'] }, { failureClass: 'failed' }, 'FAIL'],
   ['no class counts as failed', { maxAttempts: 3, on: ['failed'] }, {}, 'WAITING'],
+  [
+    'an exit code that a rule has',
+    { rules: [{ exitCodes: ['70-75'], maxAttempts: 3 }] },
+    { exitCode: 75 },
+    'WAITING',
+  ],
+  ['an exit code that none has', { rules: [{ exitCodes: [75], maxAttempts: 3 }] }, { exitCode: 1 }, 'FAIL'],
 ] as const)(
   'failed, %s',
-  (_, retry, { refunds = 0, ...more }: { refunds?: number; failureClass?: string }, stage) => {
+  (
+    _,
+    retry,
+    { refunds = 0, ...more }: { refunds?: number; failureClass?: string; exitCode?: number },
+    stage,
+  ) => {
     const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
     const action = decide({ ...item, refunds }, job, rules('fail', retry))
     expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })

@@ -16,7 +16,6 @@ import {
   checkSettlements,
   copyNewItem,
   copyNewItems,
-  isSameJson,
   type AskedMove,
   type CheckedMove,
   type Clock,
@@ -47,14 +46,13 @@ import {
   type RequeueOptions,
   type SettleReport,
   type Settlement,
-  type SkipReason,
-  type SkippedItem,
   type Stage,
   type SuccessOutcome,
   type SweepOptions,
   type SweepReport,
   type UpdateReport,
 } from '@sluice/core'
+import { compared, skippedOf } from './bulk-skips.js'
 import { memoryControl } from './memory-control.js'
 import { memoryDocument } from './memory-documents.js'
 import {
@@ -121,7 +119,7 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     const copied = copyNewItems(items, SUPPORTS.maxBodyBytes)
     const now = this.#store.now()
-    const skipped: Writable<PutReport['skipped']> = []
+    const skipped: PutReport['skipped'][number][] = []
     const seen = new Set<string>()
     for (const item of copied) {
       const { id, body } = item
@@ -343,25 +341,4 @@ export class MemoryQueue implements Queue {
     const page = this.#stored.items.page(stage, options)
     return { ...page, items: page.items.map(view) }
   }
-}
-
-type Writable<T> = T extends readonly (infer E)[] ? E[] : never
-
-function compared(stored: JsonValue, given: JsonValue): 'exists-same' | 'exists-changed' {
-  return isSameJson(stored, given) ? 'exists-same' : 'exists-changed'
-}
-
-/** Does a bulk call mention by mention: each id once, what `skip` says of it as the reason why not [Q-BULK-1]. */
-function skippedOf<T, R extends SkipReason>(
-  mentions: readonly T[],
-  idOf: (mention: T) => string,
-  skip: (mention: T) => R | undefined,
-): SkippedItem<R | 'repeated'>[] {
-  const seen = new Set<string>()
-  return mentions.flatMap((mention) => {
-    const id = idOf(mention)
-    const reason = seen.has(id) ? 'repeated' : skip(mention)
-    seen.add(id)
-    return reason === undefined ? [] : [{ id, reason }]
-  })
 }

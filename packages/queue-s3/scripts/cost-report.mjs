@@ -63,6 +63,19 @@ async function perItem() {
       )
     }
   }
+  const compared = async (kind) => {
+    for (let done = 0; done < ITEMS; done += BATCH) {
+      const items = Array.from({ length: BATCH }, (_, index) => ({ id: `${kind}-${done + index}`, body: 1 }))
+      await queue.putMany(items, { compare: true })
+    }
+  }
+  const update = (change) => async () => {
+    for (let done = 0; done < ITEMS; done += BATCH) {
+      await queue.update(
+        Array.from({ length: BATCH }, (_, index) => ({ id: `wait-${done + index}`, ...change })),
+      )
+    }
+  }
   const taken = []
   const get = async () => {
     for (let done = 0; done < ITEMS; done += BATCH) taken.push(...(await queue.get(BATCH)))
@@ -89,14 +102,30 @@ async function perItem() {
   rows.push(['requeue', await countedWork(() => queue.requeue(ids))])
   rows.push(['remove', await countedWork(() => queue.remove(ids))])
   rows.push(['put, of an id that is there', await countedWork(put)])
+  rows.push(['the same, with `compare`', await countedWork(() => compared('item'))])
   // The store tells its time in whole seconds.
   await sleep(2_000)
   rows.push([
     'removal of finished items by `sweep`',
     await countedWork(() => queue.sweep({ retentionMs: 0 })),
   ])
+  rows.push(...(await updates()))
   await queue.close()
   return table(rows, ITEMS)
+
+  /** Nothing else waits by then. */
+  async function updates() {
+    await queue.putMany(Array.from({ length: ITEMS }, (_, index) => ({ id: `wait-${index}`, body: 1 })))
+    const counted = [
+      ['update of a body, of a priority, or of both', await countedWork(update({ body: { n: 1 } }))],
+      ['update that changes nothing', await countedWork(update({ body: { n: 1 } }))],
+      ['update of a body of 3 KB', await countedWork(update({ body: 'x'.repeat(3_000) }))],
+      ['put with `compare`, of an id that was updated', await countedWork(() => compared('wait'))],
+    ]
+    counted.push(['get, of items that were updated', await countedWork(get)])
+    counted.push(['success, of items that were updated', await countedWork(settle('SUCCESS'))])
+    return counted
+  }
 }
 
 async function byBacklog() {

@@ -5,7 +5,8 @@ import { ClaimRounds, isContended } from './claim-rounds.js'
 import type { Ground } from './ground.js'
 import { headOf } from './item-reads.js'
 import { claimedItemOf, waitingItemOf } from './item-state.js'
-import { afterUpdate, claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
+import { finishUpdate } from './protocol/finish-update.js'
 import { isUpdate } from './protocol/update-decision.js'
 import type { RunResult } from './protocol-run.js'
 import { recentMap } from './recent-map.js'
@@ -38,8 +39,7 @@ export class ItemClaims {
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
    */
   async get(maxItems: number): Promise<QueueItem[]> {
-    let scan = new WaitingScan(this.#ground)
-    let isMoved = false
+    const scan = new WaitingScan(this.#ground)
     const items: QueueItem[] = []
     let budget = new ByteBudget()
     let leftOut: readonly Candidate[] = []
@@ -47,18 +47,13 @@ export class ItemClaims {
     while (items.length < maxItems) {
       const found =
         leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
-      if (found.length === 0 && !(isMoved && items.length === 0)) break
-      if (found.length === 0) {
-        // An update has moved what was found to before what was listed: an empty claim would say that there is none.
-        scan = new WaitingScan(this.#ground)
-        isMoved = false
-        continue
-      }
+      if (found.length === 0 && items.length === 0 && scan.restart()) continue
+      if (found.length === 0) break
       const { results, candidates, leftOut: rest } = await this.#claimAll(found, budget)
       leftOut = rest
       const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
       items.push(...given)
-      isMoved ||= results.some((result) => 'value' in result && result.value.is === 'lost' && result.value.isMoved)
+      if (results.some(isMoved)) scan.noteMove()
       const contended = isContended(results, this.#ground)
       const failure = failureIn(results) ?? (await rounds.after(given.length, contended))
       if (rounds.hasPaused) scan.refresh()
@@ -82,6 +77,13 @@ export class ItemClaims {
   /** What `get` would give now, not all of what is large. */
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#ground)
+    for (;;) {
+      const items = await this.#peekIn(scan, maxItems)
+      if (!scan.restart()) return items
+    }
+  }
+
+  async #peekIn(scan: WaitingScan, maxItems: number): Promise<QueueItem[]> {
     const budget = new ByteBudget()
     const items: QueueItem[] = []
     const rounds = new ClaimRounds(this.#ground)
@@ -95,7 +97,8 @@ export class ItemClaims {
       for (const [index, result] of results.entries()) {
         if ('error' in result) throw result.error
         if (result.value === LEFT_OUT) return items
-        if (result.value === 'over') this.#noteOver(found[index])
+        if (result.value === 'updated') scan.noteMove()
+        else if (result.value === 'over') this.#noteOver(found[index])
         else if (result.value !== undefined) items.push(result.value)
       }
       const failure = await rounds.after(items.length - before)
@@ -191,6 +194,10 @@ interface ClaimedSome {
   readonly leftOut: readonly Candidate[]
 }
 
+function isMoved(result: RunResult<ClaimResult>): boolean {
+  return 'value' in result && result.value.is === 'lost' && result.value.isMoved === true
+}
+
 function isLeftOut(end: RunResult<unknown> | undefined): boolean {
   return end !== undefined && 'value' in end && end.value === LEFT_OUT
 }
@@ -208,19 +215,18 @@ function* confirmed({ layout }: Ground, result: RunResult<ClaimResult>): Protoco
   return yield* confirmClaim(layout, result.value)
 }
 
-/** `over`: somebody has claimed it. */
+/** `over`: somebody has claimed it. `updated`: an update was under way, and is finished; it waits under another name. */
 function* peekStint(
-  ground: Ground,
+  { layout, strays }: Ground,
   { name, stint }: Candidate,
-): Protocol<QueueItem | 'over' | undefined> {
-  const { layout, strays } = ground
+): Protocol<QueueItem | 'over' | 'updated' | undefined> {
   const found = yield* readItem(layout, name, stint)
   if (found.is === 'stray') strays.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
   const claim = yield* look(layout.at('PROCESSING', name))
   if (claim !== undefined && isUpdate(claim)) {
-    const next = yield* afterUpdate(layout, { name, stint }, claim)
-    return next && (yield* peekStint(ground, next))
+    yield* finishUpdate(layout, name, claim)
+    return 'updated'
   }
   if (claim !== undefined) return 'over'
   if (yield* look(layout.at('SUCCESS', name))) return 'over'

@@ -24,20 +24,21 @@ export interface IndexEntry {
  * What the object of a stint holds: the part that changes. Whatever can be read from its name isn't here. A body that an update has set is, and counts
  * in place of that of the index object.
  */
-export type ItemState = Partial<Pick<ItemRecord, 'body'>> & Pick<
-  ItemRecord,
-  | 'retryState'
-  | 'notBeforeAt'
-  | 'claimedAt'
-  | 'finishedAt'
-  | 'reason'
-  | 'result'
-  | 'details'
-  | 'failureClass'
-  | 'exitCode'
-  | 'jobUid'
-  | 'history'
->
+export type ItemState = Partial<Pick<ItemRecord, 'body'>> &
+  Pick<
+    ItemRecord,
+    | 'retryState'
+    | 'notBeforeAt'
+    | 'claimedAt'
+    | 'finishedAt'
+    | 'reason'
+    | 'result'
+    | 'details'
+    | 'failureClass'
+    | 'exitCode'
+    | 'jobUid'
+    | 'history'
+  >
 
 /** How an attempt ended. */
 export interface AttemptEnd extends Pick<AttemptRecord, 'failureClass' | 'exitCode' | 'jobUid' | 'unsent'> {

@@ -1,8 +1,9 @@
-import { checkOptions, isSluiceError, silentLogger, type QueueUse } from '@sluice/core'
+import { checkOptions, isSluiceError, silentLogger, type QueueUse, type StorageFinding } from '@sluice/core'
 import { makeGround } from './ground.js'
 import { GuaranteeWatch } from './guarantee-watch.js'
 import { has } from './item-state.js'
 import { Layout } from './layout.js'
+import { checkWrites, deleteLeftProbes } from './probe/check-writes.js'
 import { forgetProbes, probeOnce } from './probe/probe-memory.js'
 import { probeStore, type ProbeFinding } from './probe/probe-store.js'
 import { settledShards } from './queue-settings.js'
@@ -63,15 +64,25 @@ export async function settleClock(store: S3Store, layout: Layout): Promise<void>
 }
 
 /**
- * Probes the store as `openQueue` does, and creates no queue.
+ * Tries all that a service does with the store: it creates, reads, overwrites and deletes an object, and probes the store thoroughly, whatever the option
+ * `probe` says. It creates no queue, and what it writes it deletes; so it does with what a probe that was killed has left.
  *
  * @throws SluiceError as `openQueue` does
  */
-export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<void> {
+export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<StorageFinding> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
-  const { store, layout } = placeOf(checked)
+  const logger = checked.logger ?? use.logger ?? silentLogger
+  const { store, layout } = placeOf(checked, logger)
   try {
-    await probe(store, layout, { checked, use })
+    // LIST first: its errors have a body, and so tell more than those of a HEAD.
+    await store.list({ prefix: layout.settings(), max: 1 })
+    await checkWrites(store, layout.root)
+    await probe(store, layout, {
+      checked: { ...checked, probe: 'thorough' },
+      use: { ...use, reading: false },
+    })
+    await deleteLeftProbes(store, layout.root, logger)
+    return {}
   } catch (error) {
     throw openingError(error)
   } finally {

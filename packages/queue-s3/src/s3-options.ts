@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { RESERVED_PARTS } from './key-encoding.js'
 
 const credentials = z.strictObject({
-  accessKeyId: z.string().min(1),
-  secretAccessKey: z.string().min(1),
-  sessionToken: z.string().min(1).optional(),
+  accessKeyId: z.string().min(1).meta({ secret: true }),
+  secretAccessKey: z.string().min(1).meta({ secret: true }),
+  sessionToken: z.string().min(1).meta({ secret: true }).optional(),
   // The AWS SDK writes this into the object that it is given, so one that another client has used has it.
   $source: z.unknown().optional(),
 })
@@ -35,8 +35,13 @@ export const optionsSchema = z.strictObject({
     .default('')
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an address such as http://minio:9000' })
-    .refine((url) => !/^[a-z]+:\/\/[^/]*@/i.test(url), 'must hold no user and password: give credentials')
+    .string()
+    // Anywhere: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it.
+    .refine((url) => !url.includes('@'), {
+      error: 'must hold no user and password: give credentials',
+      abort: true,
+    })
+    .pipe(z.url({ protocol: /^https?$/, error: 'must be an address such as http://minio:9000' }))
     .optional()
     .describe('the address of a store other than AWS'),
   region: z.string().min(1).optional().describe('as the SDK finds it; us-east-1 beside an endpoint'),
@@ -83,6 +88,14 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe('what spans are measured by; the process’s monotonic clock by default'),
 })
+
+/** What the SDK reads by itself where the options have no credentials. */
+export const credentialVariables = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+] as const
 
 /** The options of a queue as a caller gives them. */
 export type S3QueueOptions = z.input<typeof optionsSchema>

@@ -30,7 +30,11 @@ export class StintCache {
   /** The state of an item that was updated is not kept: the body in it may be large, and is the one that the caller has been given. */
   claimed(running: RunningStint): void {
     const { name, stint, state } = running
-    this.#seen.set(stint.key, { name, stint, ...has({ running: state.body === undefined ? running : undefined }) })
+    this.#seen.set(stint.key, {
+      name,
+      stint,
+      ...has({ running: state.body === undefined ? running : undefined }),
+    })
     this.rememberRetryState(running.name, running.state.retryState)
     this.live(running.name)
   }

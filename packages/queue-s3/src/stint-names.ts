@@ -70,7 +70,10 @@ export class StintNames {
   }
 
   /** The one that an update leads to. Its instant given anew, the item stands where one would that is put now; else where it stood, in its priority. */
-  updated(stint: Stint, { priority = stint.priority, notBeforeAt }: Pick<CheckedChange, 'priority' | 'notBeforeAt'>): string {
+  updated(
+    stint: Stint,
+    { priority = stint.priority, notBeforeAt }: Pick<CheckedChange, 'priority' | 'notBeforeAt'>,
+  ): string {
     const next = { ...stint, priority, updates: stint.updates + 1 }
     if (notBeforeAt === undefined) return stintName(next)
     const now = this.#now()

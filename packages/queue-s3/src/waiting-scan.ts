@@ -6,6 +6,9 @@ import { afterPriority, orderOf, type Stint } from './stint-name.js'
 /** How far the clocks' readings of two processes may differ: an item available at once may seem to lie so far ahead. */
 const SKEW_MS = 3_000
 
+/** How often one call begins again, should one update come after the other. */
+const MAX_RESTARTS = 4
+
 export interface Candidate {
   readonly name: string
   readonly stint: Stint
@@ -28,18 +31,27 @@ interface Lane {
  */
 export class WaitingScan {
   readonly #ground: Ground
-  readonly #lanes: Lane[]
+  #lanes: readonly Lane[]
+  #isMoved = false
+  #restarts = 0
 
   constructor(ground: Ground) {
     this.#ground = ground
-    this.#lanes = ground.lanes.map((lane) => ({
-      lane,
-      after: '',
-      pages: 0,
-      done: false,
-      ready: [],
-      taken: '',
-    }))
+    this.#lanes = ground.lanes.map(laneAtStart)
+  }
+
+  /** An update has moved an item that was listed, perhaps to before what was listed. */
+  noteMove(): void {
+    this.#isMoved = true
+  }
+
+  /** Begins again at the first name if an item was moved since it began: to find none at the end would not say that there is none. */
+  restart(): boolean {
+    if (!this.#isMoved || this.#restarts === MAX_RESTARTS) return false
+    this.#isMoved = false
+    this.#restarts += 1
+    this.#lanes = this.#ground.lanes.map(laneAtStart)
+    return true
   }
 
   /** The next names, at most `count`; fewer only at the end. */
@@ -105,4 +117,8 @@ export class WaitingScan {
       else if (availableAt > now + SKEW_MS) lane.after = afterPriority(found.stint)
     }
   }
+}
+
+function laneAtStart(lane: string): Lane {
+  return { lane, after: '', pages: 0, done: false, ready: [], taken: '' }
 }

@@ -37,41 +37,44 @@ const optionsFor = (layout: string, made: S3Server) => {
   return layout === 'format-1' ? options : optionsOn(made)
 }
 
-describe.each(['format-1', 'draft-1', 'draft-2'])('two versions on one bucket: today’s and %s', (layout) => {
-  test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
-    const [older, made] = [await oldVersion(layout), await server()]
-    const queue = await open(openQueue, made)
-    await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
-    const [item] = await queue.get(1)
-    const before = made.keys()
-    await expect(older(optionsFor(layout, made))).rejects.toMatchObject({
-      code: 'SLUICE_QUEUE_CORRUPT',
-      retryable: false,
+describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3'])(
+  'two versions on one bucket: today’s and %s',
+  (layout) => {
+    test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
+      const [older, made] = [await oldVersion(layout), await server()]
+      const queue = await open(openQueue, made)
+      await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
+      const [item] = await queue.get(1)
+      const before = made.keys()
+      await expect(older(optionsFor(layout, made))).rejects.toMatchObject({
+        code: 'SLUICE_QUEUE_CORRUPT',
+        retryable: false,
+      })
+      expect(made.keys()).toEqual(before)
+      expect(await queue.settle([{ id: item?.id ?? '', attempt: 1, stage: 'SUCCESS' }])).toMatchObject({
+        settled: 1,
+      })
+      expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
     })
-    expect(made.keys()).toEqual(before)
-    expect(await queue.settle([{ id: item?.id ?? '', attempt: 1, stage: 'SUCCESS' }])).toMatchObject({
-      settled: 1,
-    })
-    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
-  })
 
-  test('the newer is refused on the older’s queue, with words, while the older works on it', async () => {
-    const [older, made] = [await oldVersion(layout), await server()]
-    const queue = await older(optionsFor(layout, made))
-    opened.push(queue)
-    await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
-    const lease = await queue.lease('dispatcher', 'me', 15_000)
-    const [item] = await queue.get(1)
-    const before = made.keys()
-    await expect(openQueue(optionsOn(made))).rejects.toMatchObject({
-      code: 'SLUICE_QUEUE_CORRUPT',
-      message: expect.stringMatching(
-        /Finish its items with the version that made it|Use the version that made it/,
-      ),
+    test('the newer is refused on the older’s queue, with words, while the older works on it', async () => {
+      const [older, made] = [await oldVersion(layout), await server()]
+      const queue = await older(optionsFor(layout, made))
+      opened.push(queue)
+      await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
+      const lease = await queue.lease('dispatcher', 'me', 15_000)
+      const [item] = await queue.get(1)
+      const before = made.keys()
+      await expect(openQueue(optionsOn(made))).rejects.toMatchObject({
+        code: 'SLUICE_QUEUE_CORRUPT',
+        message: expect.stringMatching(
+          /Finish its items with the version that made it|Use the version that made it/,
+        ),
+      })
+      expect(made.keys()).toEqual(before)
+      expect(await lease?.renew()).toBe(true)
+      await queue.success(item?.id ?? '', { attempt: 1 })
+      expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
     })
-    expect(made.keys()).toEqual(before)
-    expect(await lease?.renew()).toBe(true)
-    await queue.success(item?.id ?? '', { attempt: 1 })
-    expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
-  })
-})
+  },
+)

@@ -3,13 +3,18 @@ import {
   baseDirOf,
   checkOptions,
   silentLogger,
+  type BackupOutcome,
+  type BackupUse,
   type DropOutcome,
   type DropQueueUse,
   type Logger,
   type Queue,
   type QueueUse,
+  type StorageFinding,
   type StoredQueue,
 } from '@sluice/core'
+import { backupSqlite } from './backup-sqlite.js'
+import { checkSqlStorage } from './check-storage.js'
 import { dropSqlQueue } from './drop-queue.js'
 import { reportFileSystem } from './file-system.js'
 import { listSqlQueues } from './list-queues.js'
@@ -21,6 +26,9 @@ import { withAbsolutePaths } from './url-paths.js'
 export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
 export { SqlQueue } from './sql-queue.js'
+
+/** What the driver reads by itself where the url has no password. */
+export const credentialVariables = ['PGPASSWORD'] as const
 
 /**
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if need be.
@@ -49,6 +57,33 @@ export async function queueExists(options: unknown, use: QueueUse = {}): Promise
   const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
   return sqlQueueExists(settings, warningsOf(use.logger))
+}
+
+/**
+ * Tries what a service does with the database, and leaves nothing behind: a row is written, changed and deleted in each table, or the tables are made where
+ * there are none, in a transaction that is rolled back. On PostgreSQL every privilege that is missing is named; of a SQLite file the folder and the disk
+ * are tried too. Tables of an older version are left alone: the finding says that opening the queue would upgrade them.
+ *
+ * @param options as for {@link openQueue}
+ * @throws SluiceError as {@link openQueue} does
+ */
+export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<StorageFinding> {
+  const settings = await settingsOf(options, use)
+  await reportPlace(settings, { ...use, brief: false })
+  return checkSqlStorage(settings, warningsOf(use.logger))
+}
+
+/**
+ * Copies a SQLite file, with all its queues, as it is at one instant, while services are at work on it. The copy is verified, and is there whole or not at
+ * all. PostgreSQL has tools of its own: the error says which.
+ *
+ * @param options as for {@link openQueue}; `name` makes no difference
+ * @throws SluiceError SLUICE_CONFIG_INVALID for PostgreSQL, a database in memory, a file that is not there or has no queue, and a target that exists or has
+ * no folder; SLUICE_QUEUE_UNAVAILABLE when the disk is full; SLUICE_QUEUE_DENIED; SLUICE_QUEUE_CORRUPT for a file that is damaged. With a signal that has
+ * aborted: its reason
+ */
+export async function backupStore(options: unknown, use: BackupUse): Promise<BackupOutcome> {
+  return backupSqlite(await settingsOf(options, use), { ...use, warn: warningsOf(use.logger) })
 }
 
 /**

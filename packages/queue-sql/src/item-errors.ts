@@ -61,3 +61,12 @@ export function tooBusy(queue: string, what: string, items: number): SluiceError
     `Could not ${what} of queue ${JSON.stringify(queue)} to the end: others change ${items} of them all the time. Try again`,
   )
 }
+
+/** SLUICE_QUEUE_UNAVAILABLE: no further statement of a batch may begin. */
+export function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_UNAVAILABLE',
+    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
+      `Try again, or raise timeoutMs (${timeoutMs})`,
+  )
+}

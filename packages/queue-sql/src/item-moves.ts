@@ -1,11 +1,12 @@
 import {
-  SluiceError,
   judgeMove,
   type MoveReport,
   type RefusedSettlement,
+  type SluiceError,
   type UpdateReport,
 } from '@sluice/core'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from './batch.js'
+import { batchTimer } from './batch-timer.js'
 import type { CallGate } from './call-gate.js'
 import { inOrder } from './claim-order.js'
 import { ENOUGH_CLAIM_BYTES } from './claim-sizes.js'
@@ -72,8 +73,8 @@ export class ItemMoves {
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {
-    const { gate, moves, queue } = this.#parts
-    const assertInTime = this.#timer('claim items')
+    const { gate, moves, queue, timeoutMs } = this.#parts
+    const assertInTime = batchTimer(queue, 'claim items', timeoutMs)
     return {
       claim: async (scope, count) => {
         assertInTime()
@@ -161,9 +162,9 @@ export class ItemMoves {
     batch: readonly Row[],
     { what, run, judge }: Step<Row, Why>,
   ): Promise<Map<Row, Why>> {
-    const { gate, queue } = this.#parts
+    const { gate, queue, timeoutMs } = this.#parts
     const refused = new Map<Row, Why>()
-    const assertInTime = this.#timer(what)
+    const assertInTime = batchTimer(queue, what, timeoutMs)
     let left = batch
     for (let look = 0; left.length > 0; look++) {
       if (look === MAX_LOOKS) throw tooBusy(queue, what, left.length)
@@ -236,15 +237,6 @@ export class ItemMoves {
     const items = await gate.run('look at items', () => reads.find(rows.map(idOf)))
     return new Map(items.map((item) => [item.id, item]))
   }
-
-  /** What it gives back throws once so much time is over that no further statement of the batch may begin. */
-  #timer(what: string): () => void {
-    const { queue, timeoutMs } = this.#parts
-    const startedAt = performance.now()
-    return () => {
-      if (performance.now() - startedAt > timeoutMs) throw tooSlow(queue, what, timeoutMs)
-    }
-  }
 }
 
 /** How a batch is done, and why what it left was left: rows without a verdict are tried again. */
@@ -295,12 +287,4 @@ export function settledChars({ id, reason, result, details }: WantedRow): number
 /** Roughly how many characters a change brings along. */
 export function changedChars({ id, body }: ChangeRow): number {
   return id.length + (body?.length ?? 0)
-}
-
-function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
-  return new SluiceError(
-    'SLUICE_QUEUE_UNAVAILABLE',
-    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
-      `Try again, or raise timeoutMs (${timeoutMs})`,
-  )
 }

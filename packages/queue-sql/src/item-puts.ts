@@ -1,6 +1,7 @@
 import type { CheckedItem } from '@sluice/core'
 import { batches, firstOfEach } from './batch.js'
 import { reasonsById } from './bulk-report.js'
+import { batchTimer } from './batch-timer.js'
 import type { CallGate } from './call-gate.js'
 import { tooBusy } from './item-errors.js'
 import { newRow } from './move-rows.js'
@@ -23,6 +24,8 @@ export interface ItemPutsParts {
   readonly gate: CallGate
   readonly moves: Pick<Moves, 'put'>
   readonly newUid: () => string
+  /** No statement of one batch begins later than this after its first. */
+  readonly timeoutMs: number
 }
 
 export interface PutUse {
@@ -80,18 +83,20 @@ export class ItemPuts {
 
   async #store(rows: readonly NewRow[], run: () => Promise<NotAdded>, compare: boolean): Promise<NotAdded> {
     if (rows.length === 0) return new Map()
-    const { gate, moves, queue } = this.#parts
-    const notAdded = new Map(await gate.run('put items', run))
+    const { gate, moves, queue, timeoutMs } = this.#parts
+    const assertInTime = batchTimer(queue, 'put items', timeoutMs)
+    let notAdded = await gate.run('put items', run)
     for (let look = 1; ; look++) {
       // They came there between the two: by another put, so that they are there by now, or gone again.
-      const unseen = rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
+      const unseen = compare
+        ? rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
+        : []
       if (unseen.length === 0) return notAdded
       if (look === MAX_LOOKS) throw tooBusy(queue, 'put items', unseen.length)
+      assertInTime()
       const again = await gate.run('put items', moves.put(unseen, compare))
-      for (const { id } of unseen) {
-        if (again.has(id)) notAdded.set(id, again.get(id))
-        else notAdded.delete(id)
-      }
+      const seen = [...notAdded].filter(([, reason]) => reason !== undefined)
+      notAdded = new Map([...seen, ...again])
     }
   }
 }

@@ -25,16 +25,39 @@ export interface Migration {
  */
 export async function migrate(db: Kysely<Tables>, migration: Migration): Promise<void> {
   if ((await versionOf(db, migration)) === SCHEMA_VERSION) return
-  await db.transaction().execute(async (trx) => {
-    const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
-    for (const text of migration.beginTexts) await run(text)
-    if (migration.lockText !== undefined) await run(migration.lockText)
-    const version = await versionOf(trx, migration)
-    for (const step of migration.steps.slice(version)) {
-      for (const text of step) await run(text)
-    }
-    await noteVersion(trx, migration, version)
-  })
+  await db.transaction().execute((trx) => migrateWithin(trx, migration))
+}
+
+/** Makes the tables and takes them back: for whoever wants to know whether they could be made. */
+export async function tryMigration(db: Kysely<Tables>, migration: Migration): Promise<void> {
+  await rolledBack(db, (trx) => migrateWithin(trx, migration))
+}
+
+async function migrateWithin(trx: Kysely<Tables>, migration: Migration): Promise<void> {
+  const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
+  for (const text of migration.beginTexts) await run(text)
+  if (migration.lockText !== undefined) await run(migration.lockText)
+  const version = await versionOf(trx, migration)
+  for (const step of migration.steps.slice(version)) {
+    for (const text of step) await run(text)
+  }
+  await noteVersion(trx, migration, version)
+}
+
+/** Runs a transaction that is rolled back in any case. */
+export async function rolledBack(
+  db: Kysely<Tables>,
+  run: (trx: Kysely<Tables>) => Promise<void>,
+): Promise<void> {
+  const done = new Error('rolled back as it was to be')
+  try {
+    await db.transaction().execute(async (trx) => {
+      await run(trx)
+      throw done
+    })
+  } catch (error) {
+    if (error !== done) throw error
+  }
 }
 
 /**

@@ -93,23 +93,36 @@ function statementsOf({ quoted, schema, has_usage, is_made, may_create, missing 
   ]
 }
 
+/** What the role lacks of {@link neededGrants}, with the statements that give it; `undefined`: nothing. */
+export async function lackingPrivileges(db: Kysely<Tables>, names: TableNames): Promise<string | undefined> {
+  const { role, statements } = await missingGrants(db, names)
+  if (statements.length === 0) return undefined
+  return `The role ${role} lacks privileges. Run as the owner: ${statements.join('; ')}`
+}
+
 /** What to do about a refusal, if it is one for want of a privilege, or of ownership. */
 export async function adviceOnRefusal(
   error: unknown,
   { db, names }: { readonly db: Kysely<Tables>; readonly names: TableNames },
 ): Promise<string | undefined> {
   if (!isRefusal(error)) return undefined
-  const { role, statements } = await missingGrants(db, names)
-  if (statements.length > 0)
-    return `The role ${role} lacks privileges. Run as the owner: ${statements.join('; ')}`
+  const lacking = await lackingPrivileges(db, names)
+  if (lacking !== undefined) return lacking
+  if (isPolicy(error))
+    return 'A policy of row-level security refuses rows of a queue. Disable it for these tables, or give the role BYPASSRLS'
   // Beside all of those only a drop and an upgrade ask for more, and an upgrade is refused in other words.
-  const more = isOwnership(error) ? [] : (await missingGrants(db, names, dropGrants(names))).statements
+  const { role, statements } = await missingGrants(db, names, dropGrants(names))
+  const more = isOwnership(error) ? [] : statements
   if (more.length > 0)
     return `The role ${role} lacks privileges to drop a queue. Run as the owner: ${more.join('; ')}`
   return `The role ${role} is not the owner of the tables, which are made and upgraded by their owner: open the queue once as that role`
 }
 
-/** Both have the same SQLSTATE. */
+/** All have the same SQLSTATE. */
+function isPolicy(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('row-level security')
+}
+
 function isOwnership(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('must be owner')
 }

@@ -78,8 +78,8 @@ function putComparedText(t: TableNames): string {
       select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
         greatest(${NOW}, coalesce(not_before, ${NOW})), body
       from (
-        select g.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before from given g
-        where turn <> all (array(select turn from known))
+        select g.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
+        from given g left join known k on k.turn = g.turn where k.turn is null
       ) n
       ${SKIPPED}
       returning seq, id, priority, available_at

@@ -1,9 +1,9 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
 import { DURABLY, splitCommitLevel } from './commit-level.js'
-import { addIndex, migrate, versionOf } from './migration.js'
+import { addIndex, migrate, tryMigration, versionOf } from './migration.js'
 import { durabilityWarnings, readServerSettings } from './postgres-durability.js'
-import { adviceOnRefusal, isRefusal } from './postgres-grants.js'
+import { adviceOnRefusal, isRefusal, lackingPrivileges } from './postgres-grants.js'
 import { PostgresMoves } from './postgres-moves.js'
 import { postgresPool, UNLIMITED } from './postgres-pool.js'
 import { postgresTexts } from './postgres-texts.js'
@@ -79,6 +79,12 @@ export function openPostgres(
       if (warn === undefined) return
       for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
     },
+    tryMigration: async () => {
+      await assertUtf8(db, place)
+      await tryMigration(db, migration)
+    },
+    lackingPrivileges: () => lackingPrivileges(db, names),
+    overriding: 'overriding system value',
     indexAges: async () => {
       const index = agesIndex(names)
       try {

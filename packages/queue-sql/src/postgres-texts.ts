@@ -183,10 +183,10 @@ function requeueText(t: TableNames): string {
     select id from moved where ${KEPT}`
 }
 
-/** Who takes an item's row out of the backlog, or out of what is finished, has the item: nobody else can take it then. */
+/** Who takes an item's row out of the backlog, or out of what is finished, has the item: nobody else can take it then. An update locks them in the same order. */
 function removeText(t: TableNames): string {
   return `with found as materialized (
-      select seq, priority, available_at from ${t.items} where queue_id = $1 and id = any ($2::text[])
+      select seq, priority, available_at from ${t.items} where queue_id = $1 and id = any ($2::text[]) order by id
     ),
     unlined as (
       delete from ${t.waiting} w using found f

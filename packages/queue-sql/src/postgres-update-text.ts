@@ -23,6 +23,8 @@ const NOW = `(select now from clock)`
  * - or it is committed after that snapshot: the version that the claim sees is no longer there, the one that is there it doesn't see, and it takes neither. It
  *   comes up short, and looks again.
  *
+ * Planned at each call, for what joins by key alone: how many rows there are is not for a plan that is kept to say.
+ *
  * Rows of the backlog are locked in the order of ids, before anything else and as a removal has it; what counts the places comes behind the items, and
  * the counters come last. The clock is read once they are locked, when the transaction has a number: see {@link BacklogFloor}.
  */
@@ -52,13 +54,13 @@ export function updateText(t: TableNames): string {
     moved as (
       update ${t.waiting} w set rank = -p.new_priority, available_at = p.new_available_at from placed p
       where w.queue_id = $1 and w.rank = p.rank and w.available_at = p.available_at and w.seq = p.seq
-      returning w.seq, w.rank <> p.rank or w.available_at <> p.available_at as is_elsewhere
+      returning w.seq, w.available_at, p.body, p.new_priority, p.not_before_at,
+        w.rank <> p.rank or w.available_at <> p.available_at as is_elsewhere
     ),
     changed as (
-      update ${t.items} i set body = coalesce(p.body, i.body), priority = p.new_priority, available_at = p.new_available_at,
-        not_before_at = case when p.not_before_at is null then i.not_before_at when p.not_before_at > ${NOW} then p.not_before_at end
-      from (select placed.* from placed ${once('$7')}) p
-      where i.seq = p.seq and i.seq = any (array(select seq from moved))
+      update ${t.items} i set body = coalesce(m.body, i.body), priority = m.new_priority, available_at = m.available_at,
+        not_before_at = case when m.not_before_at is null then i.not_before_at when m.not_before_at > ${NOW} then m.not_before_at end
+      from moved m where i.seq = m.seq
       returning i.id
     ),
     reordered as (

@@ -34,6 +34,12 @@ const BROKEN_DISK: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   next: 'Nothing is lost: check that the disk is there, sound and not full, then it can be tried again',
 }
+/** A standby, as in the middle of a failover, or a setting. */
+const READ_ONLY: Verdict = {
+  code: 'SLUICE_QUEUE_UNAVAILABLE',
+  why: 'the database takes no writes',
+  next: 'Nothing is lost. Name the primary in the url if this is a standby, or turn default_transaction_read_only off; then it can be tried again',
+}
 const BUSY: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   next: 'Others held it for too long: try again, or raise timeoutMs',
@@ -90,7 +96,7 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
   // Only one statement part divides: see `KEPT`.
   '22012': { ...QUEUE_GONE, why: new QueueGoneError().message },
-  '25006': DOWN, // a standby, in the middle of a failover
+  '25006': READ_ONLY,
   '25P03': DOWN,
   '28': DENIED,
   '3D000': NO_DATABASE,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { wrongPostgresUrl } from './postgres-url.js'
 import { wrongSqlitePath } from './sqlite-path.js'
 
 /** Where a queue's tables are. */
@@ -61,11 +62,11 @@ export function placeOf(url: string): Place {
 function wrongPlace(url: string): string | undefined {
   const place = isPlace(url) ? placeOf(url) : undefined
   if (place === undefined) return 'must be postgres://user@host/database, sqlite:PATH or sqlite::memory:'
-  return place.kind === 'sqlite' ? wrongSqlitePath(place.path) : undefined
+  return place.kind === 'sqlite' ? wrongSqlitePath(place.path) : wrongPostgresUrl(place.url)
 }
 
 function isPlace(url: string): boolean {
   if (url.includes('\0')) return false
   if (url.startsWith('sqlite:')) return url.length > 'sqlite:'.length
-  return /^postgres(ql)?:\/\//.test(url) && URL.canParse(url)
+  return /^postgres(ql)?:\/\//.test(url)
 }

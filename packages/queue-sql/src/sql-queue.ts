@@ -126,7 +126,7 @@ export class SqlQueue implements Queue {
     this.#reads = new ItemReads(store, queueId)
     const moves = store.moves(queueId)
     const { timeoutMs, lanes } = store
-    this.#puts = new ItemPuts({ queue: name, gate, moves, newUid })
+    this.#puts = new ItemPuts({ queue: name, gate, moves, newUid, timeoutMs })
     this.#moves = new ItemMoves({ queue: name, gate, reads: this.#reads, moves, timeoutMs })
     this.#expiry = { store, gate, moves }
     this.#calls = new SharedCalls({ gate, reads: this.#reads, puts: this.#puts, moves: this.#moves, lanes })

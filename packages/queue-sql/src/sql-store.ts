@@ -55,6 +55,12 @@ export interface SqlStore {
   tablesVersion(): Promise<number>
   /** Creates and upgrades the tables; any number of processes may do so at once. */
   migrate(): Promise<void>
+  /** Creates the tables in a transaction that is rolled back. */
+  tryMigration(): Promise<void>
+  /** What the role of this connection may not do and a queue needs, with the statements that permit it. `undefined`: nothing. Absent: there are no roles. */
+  lackingPrivileges?(): Promise<string | undefined>
+  /** What an INSERT needs that gives a value for a column that the database numbers. */
+  readonly overriding: string
   /** Makes the index that finds finished items by their age, if it isn't there yet. */
   indexAges(): Promise<void>
   /** Called before each try of a call: what has to be done first, if anything. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
-import { addIndex, migrate, versionOf } from './migration.js'
+import { addIndex, migrate, tryMigration, versionOf } from './migration.js'
 import { agesIndex, sqliteSteps } from './schema.js'
 import { isSqliteBusy } from './sql-errors.js'
 import type { SqlQueueSettings } from './sql-options.js'
@@ -79,6 +79,11 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
       watch?.start()
       await setBack.start()
     },
+    tryMigration: async () => {
+      await assertOurs(db, migration)
+      await tryMigration(db, migration)
+    },
+    overriding: '',
     assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
     prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
     indexAges: () => addIndex(db, migration, agesIndex(names)),

@@ -74,6 +74,22 @@ describe('a machine whose clock is set back', () => {
     expect(await idsFrom(queue, 9)).toEqual(['delayed'])
   })
 
+  test('what an update made available waits no longer than what was put, and what it delayed as long as it was told', async () => {
+    const queue = await open()
+    await queue.putMany(['a', 'b', 'c'].map((id) => ({ id, body: 1 })))
+    await queue.put('delayed', 1, { delayMs: 60_000 })
+    await queue.update([
+      { id: 'a', notBeforeAt: 0 },
+      { id: 'b', priority: 1 },
+      { id: 'c', notBeforeAt: Date.now() + 60_000 },
+      { id: 'delayed', notBeforeAt: 5 },
+    ])
+    offMs = -HOUR_MS
+    expect(await idsFrom(queue, 9)).toEqual(['b', 'a', 'delayed'])
+    offMs = 61_000
+    expect(await idsFrom(queue, 9)).toEqual(['c'])
+  })
+
   test('while nobody had the file open: the first to open it puts all right', async () => {
     const first = await open()
     await first.put('one', 1)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../src/open-sql-queue.js'
@@ -83,6 +84,37 @@ describe('plans that a connection keeps', () => {
     test.each(Object.entries(texts))('%s reads no table whole', async (_, text) => {
       expect(await scannedWhole(text)).toEqual([])
     })
+
+    test.each(['update', 'putCompared'] as const)(
+      '%s compares no row of a batch with all others of it',
+      async (name) => {
+        const each = Array.from({ length: 1_000 }, (_, index) => index)
+        const ids = `'{${each.map((index) => `item-0-${index}`).join(',')}}'`
+        const numbers = `'{${each.join(',')}}'`
+        const lines = `'${each.map(() => '{"index":7}').join('\n')}'`
+        const uids = `'{${each.map(() => randomUUID()).join(',')}}'`
+        const batch = {
+          update: [ids, 'null', lines, numbers, 'null', '1', '1000'],
+          putCompared: [ids, uids, numbers, lines, 'null', 'null', 'null', '1000', '1'],
+        }
+        await client.query(`prepare ${name} as ${texts[name]}`)
+        await client.query('begin')
+        const { rows } = await client.query<{ 'QUERY PLAN': string }>(
+          `explain (analyze, timing off) execute ${name} (1, ${batch[name].join(', ')})`,
+        )
+        await client.query('rollback')
+        const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+        expect(plan).toMatch(/rows=1000(\.00)? loops=1/)
+        const removed = [...plan.matchAll(/Rows Removed by (?:Join )?Filter: (\d+)/g)].map(([, rows = '']) =>
+          Number(rows),
+        )
+        expect(removed.reduce((sum, one) => sum + one, 0)).toBeLessThan(5_000)
+        const looped = [...plan.matchAll(/rows=([\d.]+) loops=(\d+)/g)].map(
+          ([, rows, loops]) => Number(rows) * Number(loops),
+        )
+        expect(Math.max(...looped)).toBeLessThan(10_000)
+      },
+    )
 
     test('an item is written once: claims and settlements leave its row alone', async () => {
       const before = await changes()

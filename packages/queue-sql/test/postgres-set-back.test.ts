@@ -95,6 +95,20 @@ describe('a server whose clock is set back by an hour', () => {
     expect(await queue.lookupStatus('delayed')).toBe('WAITING')
   })
 
+  test('nor one that an update made available, or gave another priority', async () => {
+    const queue = await open()
+    expect(await ids(queue)).toEqual([])
+    await fill(queue)
+    await queue.update([
+      { id: 'first', notBeforeAt: 0 },
+      { id: 'delayed', notBeforeAt: 5 },
+      { id: 'urgent', notBeforeAt: (await queue.now()) + HOUR_MS },
+      { id: 'second', priority: 1 },
+    ])
+    await shift(-HOUR_MS)
+    expect(await ids(queue)).toEqual(['second', 'past', 'released', 'first', 'delayed'])
+  })
+
   test('nor for a process that was started after it', async () => {
     await fill(await open())
     await shift(-HOUR_MS)

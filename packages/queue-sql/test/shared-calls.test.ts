@@ -62,7 +62,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     )
     const reports = await Promise.all(batches.map((batch) => queue.settle(batch)))
     expect(reports.map(({ settled }) => settled)).toEqual([50, 49, 50, 49, 50, 49, 50, 49])
-    expect(reports[1]?.refused).toEqual([{ id: claimed[50]?.id, attempt: 7, code: 'SLUICE_STAGE_CONFLICT' }])
+    expect(reports[1]?.refused).toEqual([{ id: claimed[50]?.id, attempt: 7, reason: 'not-current' }])
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 4, SUCCESS: 247, FAIL: 149 })
   })
 

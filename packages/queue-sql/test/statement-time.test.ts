@@ -224,7 +224,7 @@ describe('a database whose every statement is slow', () => {
     await expect(queue.settle(outcomes)).rejects.toEqual(UNAVAILABLE)
     isSlow = false
     expect(await queue.lookupStatus('a')).toBe('SUCCESS')
-    const refused = [{ id: 'unknown', attempt: 1, code: 'SLUICE_ITEM_NOT_FOUND' }]
+    const refused = [{ id: 'unknown', attempt: 1, reason: 'not-found' }]
     expect(await queue.settle(outcomes)).toEqual({ settled: 1, refused })
   })
 })

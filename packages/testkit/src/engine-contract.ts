@@ -1,5 +1,6 @@
 import { capCases } from './engine-cases/cap-cases.js'
 import { engineControlCases } from './engine-cases/control-cases.js'
+import { guardCases } from './engine-cases/guard-cases.js'
 import { onceCases } from './engine-cases/once-cases.js'
 import { outcomeCases } from './engine-cases/outcome-cases.js'
 import { troubleCases } from './engine-cases/trouble-cases.js'
@@ -11,5 +12,6 @@ export const engineContract: readonly EngineCase[] = [
   ...onceCases,
   ...outcomeCases,
   ...troubleCases,
+  ...guardCases,
   ...engineControlCases,
 ]

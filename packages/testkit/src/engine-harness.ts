@@ -15,12 +15,20 @@ export interface ControlledWorker extends Worker {
   endTrouble(): void
 }
 
+export interface EngineRetryRule {
+  readonly classes?: readonly string[]
+  readonly exitCodes?: readonly (number | string)[]
+  readonly maxAttempts: number
+}
+
 export interface EngineSettings {
   readonly queue: Queue
   readonly worker: Worker
   /** Most unfinished jobs. */
   readonly limit: number
   readonly maxAttempts?: number
+  /** Instead of `maxAttempts`: the first that matches decides. */
+  readonly retryRules?: readonly EngineRetryRule[]
   readonly lost?: 'fail' | 'resend' | 'hold'
   readonly graceMs?: number
   readonly leaseTtlMs?: number

@@ -8,57 +8,10 @@ import {
   type Settlement,
   type Worker,
 } from '@sluice/core'
-import type { EngineHarness, EngineSettings, TestedEngine } from './engine-harness.js'
-import { wrapQueue } from './queue-wrapping.js'
+import { engineGuardMutants } from './engine-guard-mutants.js'
+import type { EngineSettings } from './engine-harness.js'
+import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
 import { wrapWorker } from './worker-wrapping.js'
-
-/** An engine that is broken on purpose: the proof that the cases it breaks can fail. */
-export interface EngineMutant {
-  readonly id: string
-  /** What is wrong with it. */
-  readonly title: string
-  /** The ids of cases that must catch it. */
-  readonly breaks: readonly string[]
-  /** The same harness, its engines broken. */
-  wrap(harness: EngineHarness): EngineHarness
-}
-
-interface Breakage {
-  readonly settings?: (settings: EngineSettings, harness: EngineHarness) => EngineSettings
-  readonly engine?: (engine: TestedEngine) => TestedEngine
-}
-
-function broken(
-  [id, title]: readonly [string, string],
-  breaks: readonly string[],
-  { settings = (same) => same, engine = (same) => same }: Breakage,
-): EngineMutant {
-  return {
-    id,
-    title,
-    breaks,
-    wrap: (harness) => ({
-      clock: harness.clock,
-      openQueue: () => harness.openQueue(),
-      openWorker: () => harness.openWorker(),
-      starts: (job) => harness.starts(job),
-      close: () => harness.close(),
-      openEngine: (own) => engine(harness.openEngine(settings(own, harness))),
-    }),
-  }
-}
-
-/** What an engine sees of the queue is changed. */
-function onQueue(change: (queue: Queue, harness: EngineHarness) => Partial<Queue>): Breakage {
-  return { settings: (own, harness) => ({ ...own, queue: wrapQueue(own.queue, change(own.queue, harness)) }) }
-}
-
-/** What an engine sees of the worker is changed. */
-function onWorker(change: (worker: Worker, harness: EngineHarness) => Partial<Worker>): Breakage {
-  return {
-    settings: (own, harness) => ({ ...own, worker: wrapWorker(own.worker, change(own.worker, harness)) }),
-  }
-}
 
 /** Engines that are broken on purpose: every promise has one that a case of it catches. */
 export const engineMutants: readonly EngineMutant[] = [
@@ -101,14 +54,7 @@ export const engineMutants: readonly EngineMutant[] = [
     }),
   }),
   broken(['forgetful', 'it keeps nothing beyond its own life'], ['E-ONCE-2', 'E-CTRL-2'], {
-    ...onQueue(() => ({
-      document: (name) => ({
-        name,
-        read: async () => undefined,
-        write: async () => true,
-        remove: async () => false,
-      }),
-    })),
+    ...onQueue(() => ({ document: forgottenDocument })),
   }),
   broken(['claims-unfenced', 'it claims without its lease'], ['E-ONCE-3'], {
     ...onQueue((queue) => ({ get: (maxItems) => queue.get(maxItems) })),
@@ -128,6 +74,20 @@ export const engineMutants: readonly EngineMutant[] = [
         move.failureClass === 'unsendable' ? { ...move, stage: 'WAITING', delayMs: 1_000 } : move,
       ),
     ),
+  }),
+  broken(['one-rule-for-all', 'it goes by the last rule, whatever that is about'], ['E-RETRY-2'], {
+    settings: (own) => {
+      const last = own.retryRules?.at(-1)
+      return last === undefined ? own : { ...own, retryRules: [{ maxAttempts: last.maxAttempts }] }
+    },
+  }),
+  broken(['counts-the-uncounted', 'an attempt that was given back counts'], ['E-RETRY-2/b'], {
+    ...onQueue((queue) => ({
+      listHeads: async (...args) => {
+        const { items, ...page } = await queue.listHeads(...args)
+        return { ...page, items: items.map((item) => ({ ...item, refunds: 0 })) }
+      },
+    })),
   }),
   broken(['no-grace', 'what is absent is lost at once'], ['E-LOST-1'], {
     settings: (own) => ({ ...own, graceMs: 0 }),
@@ -185,6 +145,7 @@ export const engineMutants: readonly EngineMutant[] = [
   broken(['patient-for-ever', 'it waits for an answer as long as it takes'], ['E-STALL-1'], {
     settings: (own) => ({ ...own, stallMs: 100_000_000 }),
   }),
+  ...engineGuardMutants,
 ]
 
 function onlyAwaited({ queue, worker }: EngineSettings): Partial<Worker> {
@@ -242,16 +203,6 @@ async function down<T>(call: Promise<T>): Promise<T> {
     const options = { concerns: 'worker', retryAfterMs: 30_000 } as const
     throw isSluiceError(error) ? new SluiceError(error.code, error.message, options) : error
   })
-}
-
-function handedOn({ control }: Queue): Queue['control'] {
-  return {
-    read: () => control.read(),
-    pause: (reason) => control.pause(reason),
-    resume: () => control.resume(),
-    setLimits: (limits) => control.setLimits(limits),
-    sync: () => control.sync(),
-  }
 }
 
 const SELDOM_MS = 60_000

@@ -39,6 +39,10 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'A failed item is tried as often as is allowed, restarts or not; what was rejected, unsendable or has an invalid body is never retried.',
   },
   {
+    id: 'E-RETRY-2',
+    text: 'Of several retry rules the first that matches the failure’s class and exit code decides; what none matches is not tried again. Uncounted attempts stay uncounted.',
+  },
+  {
     id: 'E-LOST-1',
     text: 'An item whose job was seen and is gone keeps its place for the grace, and then goes by the lost policy.',
   },
@@ -66,6 +70,18 @@ export const enginePromises: readonly ContractPromise[] = [
   {
     id: 'E-TIME-1',
     text: 'A worker that asks to be left alone is, up to a stated bound; the control is read meanwhile.',
+  },
+  {
+    id: 'E-GUARD-1',
+    text: 'The same rejection 20 times, with no send that succeeded in between, pauses the queue, at the start or in mid-run, counted over restarts and failovers. At most 20 items and the sends in flight fail for it; the reason of the pause says why.',
+  },
+  {
+    id: 'E-GUARD-2',
+    text: 'So do 20 jobs that were accepted and end in an error as they are started, in the same words, with no job that ran well in between.',
+  },
+  {
+    id: 'E-GUARD-3',
+    text: 'A pause by the engine itself is told apart from an operator’s, by later engines too. It lasts until it is resumed; then the count starts anew.',
   },
   {
     id: 'E-CTRL-1',

@@ -21,7 +21,7 @@ export type {
   TestedEngine,
 } from './engine-harness.js'
 export { engineMutants } from './engine-mutants.js'
-export type { EngineMutant } from './engine-mutants.js'
+export type { EngineMutant } from './engine-mutant.js'
 export { enginePromises } from './engine-promises.js'
 export { workerContract } from './worker-contract.js'
 export type { ObstructedWorker, TroubledSends, WorkerCase, WorkerHarness } from './worker-harness.js'

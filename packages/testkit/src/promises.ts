@@ -186,6 +186,10 @@ export const workerPromises: readonly ContractPromise[] = [
     text: '`probeSend` resolves only if a job could be sent now, and rejects as `sendJob` would; it starts nothing.',
   },
   {
+    id: 'W-CHECK-1',
+    text: '`checkItem` rejects `SLUICE_JOB_REJECTED` for an item that `sendJob` would reject so, and for no other, whatever trouble the worker is in; it starts nothing.',
+  },
+  {
     id: 'W-POLL-1',
     text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten; of several jobs of one id one report has, as `earlier`, all others that are unfinished. `jobUid` and `exitCode`, where a report has them, are the job’s own and stay.',
   },

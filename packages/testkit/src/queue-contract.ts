@@ -27,6 +27,7 @@ import { sweepCases } from './queue-cases/sweep-cases.js'
 import { troubleCases } from './queue-cases/trouble-cases.js'
 import { troubleStateCases } from './queue-cases/trouble-state-cases.js'
 import { updateCases } from './queue-cases/update-cases.js'
+import { updateCrashCases } from './queue-cases/update-crash-cases.js'
 import { versionCases } from './queue-cases/version-cases.js'
 import { walkCases } from './queue-cases/walk-cases.js'
 import type { QueueCase } from './queue-harness.js'
@@ -38,6 +39,7 @@ export const queueContract: readonly QueueCase[] = [
   ...batchCases,
   ...compareCases,
   ...updateCases,
+  ...updateCrashCases,
   ...getCases,
   ...claimCases,
   ...fencedClaimCases,

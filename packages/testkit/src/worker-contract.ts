@@ -1,3 +1,4 @@
+import { checkCases } from './worker-cases/check-cases.js'
 import { concernsCases } from './worker-cases/concerns-cases.js'
 import { earlierCases } from './worker-cases/earlier-cases.js'
 import { identityCases } from './worker-cases/identity-cases.js'
@@ -16,6 +17,7 @@ export const workerContract: readonly WorkerCase[] = [
   ...sendCases,
   ...concernsCases,
   ...probeCases,
+  ...checkCases,
   ...pollCases,
   ...earlierCases,
   ...reportCases,

@@ -1,3 +1,4 @@
+import { checkMutants } from './worker-mutants/check-mutants.js'
 import { identityMutants } from './worker-mutants/identity-mutants.js'
 import { logMutants } from './worker-mutants/log-mutants.js'
 import { pollMutants } from './worker-mutants/poll-mutants.js'
@@ -13,6 +14,7 @@ export type { WorkerMutant } from './worker-mutants/worker-mutant.js'
 export const workerMutants: readonly WorkerMutant[] = [
   ...sendMutants,
   ...troubleMutants,
+  ...checkMutants,
   ...pollMutants,
   ...reportMutants,
   ...stopMutants,

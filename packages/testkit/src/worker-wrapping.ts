@@ -15,6 +15,7 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     ...(inner.cancelJob && { cancelJob: async (job, reason) => inner.cancelJob?.(job, reason) }),
     ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),
     ...(inner.probeSend && { probeSend: async (sample) => inner.probeSend?.(sample) }),
+    ...(inner.checkItem && { checkItem: async (id, body) => inner.checkItem?.(id, body) }),
     ...(inner.watch && { watch: (signal) => inner.watch?.(signal) ?? nothing() }),
     ...(inner.readLog && { readLog: (job, options) => inner.readLog?.(job, options) ?? nothing() }),
     ...(inner.check && { check: async () => inner.check?.() }),

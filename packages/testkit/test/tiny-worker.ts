@@ -86,6 +86,7 @@ function tinyWorker(
       pending: true,
       incompletePolls: true,
       probeSend: true,
+      checkItem: true,
       identity: true,
       readLog: true,
     },
@@ -102,6 +103,11 @@ function tinyWorker(
     async probeSend(sample) {
       begin('probeSend', sample?.id)
       if (sample === undefined && !sentWell) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no sample')
+    },
+    async checkItem(id, body) {
+      assertItemId(id)
+      begin()
+      if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
     },
     async pollAllStatus() {
       begin()

@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { isSsoSession, logWarning, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
-import { refusedDelete, ttlWarning } from './deletion-check.js'
+import { tryDelete, ttlWarning } from './deletion-check.js'
 import { nameJob } from './job-name.js'
 import type { ParameterMaker, ParameterValue } from './job-parameters.js'
-import { createBody, submitBody } from './manifest.js'
+import { sentBody } from './manifest.js'
+import { logWarningOf } from './optional-access.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { mappingProblems } from './template-check.js'
 import { usesWith } from './template-family.js'
@@ -52,13 +53,17 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
   if (settings.deleteFinished !== 'never') {
-    note('delete workflows, for deleteFinished', await refusedDelete(parts.api, settings))
+    const { refused, warning } = await tryDelete(parts.api, settings)
+    note('delete workflows, for deleteFinished', refused)
     if (missing.length > 0) throw lacking(settings, missing)
+    if (warning !== undefined) parts.logger.warn({}, warning)
   }
   const shortLife = ttlWarning(settings, knowledge)
   if (shortLife !== undefined) parts.logger.warn({ template: settings.template }, shortLife)
   const silent = knowledge.kind === 'known' ? logWarning(knowledge.family, settings.spec) : undefined
   if (silent !== undefined) parts.logger.warn({ template: settings.template }, silent)
+  const unread = await logWarningOf(parts.api, settings)
+  if (unread !== undefined) parts.logger.warn({}, unread)
   template.tell(knowledge)
   await adviseOn(parts)
   return checkRoom(parts, knowledge)
@@ -212,7 +217,7 @@ function checkRoom({ settings, parameters }: CheckParts, knowledge: TemplateKnow
   const names = [...(parameters.mapping ?? [])].map(([name, value]) => [name, value?.text ?? ''] as const)
   const job = nameJob(settings.name, { id: NOBODY, uid: NOBODY, attempt: 1 })
   const manifest = { job, parameters: new Map(names), overrides: settings, itemPriority: 0 }
-  const body = settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+  const body = sentBody(settings, manifest)
   const templateBytes = knowledge.kind === 'known' ? usesWith(knowledge.family, settings).bytes : 0
   const room = roomBytes({ templateBytes, body }, settings)
   if (room > 0) return room

@@ -1,4 +1,4 @@
-import type { Clock, JsonValue } from '@sluice/core'
+import { redactError, type Clock, type JsonValue, type Secrets } from '@sluice/core'
 import ky, { type KyInstance, type Options } from 'ky'
 import type { Credentials } from './credentials.js'
 import type { ArgoWorkerSettings } from './options.js'
@@ -29,6 +29,7 @@ interface ApiParts {
   readonly transport: Transport
   readonly credentials: Credentials
   readonly clock: Clock
+  readonly secrets: Secrets
   /** Of the server, for messages: nothing secret is in it. */
   readonly origin: string
 }
@@ -45,7 +46,10 @@ export class ArgoApi {
   }
 
   /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
-  static async open(settings: ApiSettings, credentials: Credentials, clock: Clock): Promise<ArgoApi> {
+  static async open(
+    settings: ApiSettings,
+    { credentials, clock, secrets }: Pick<ApiParts, 'credentials' | 'clock' | 'secrets'>,
+  ): Promise<ArgoApi> {
     const transport = await openTransport(settings)
     const options: Options = {
       prefix: `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`,
@@ -58,7 +62,7 @@ export class ArgoApi {
     const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
     const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
     const { origin } = new URL(settings.baseUrl)
-    return new ArgoApi({ whole, patient, events, transport, credentials, clock, origin })
+    return new ArgoApi({ whole, patient, events, transport, credentials, clock, secrets, origin })
   }
 
   /**
@@ -134,12 +138,22 @@ export class ArgoApi {
   async #authorized<T extends StreamReply>(
     send: (headers: Record<string, string>) => Promise<T>,
   ): Promise<T> {
-    const token = await this.#parts.credentials.authorization()
-    const reply = await send(headersOf(token))
+    const { credentials, secrets } = this.#parts
+    const token = await credentials.authorization()
+    const reply = withoutSecrets(await send(headersOf(token)), secrets)
     if (reply.kind !== 'answer' || reply.status !== 401) return reply
-    const other = await this.#parts.credentials.renewed(token)
-    return other === undefined ? reply : send(headersOf(other))
+    const other = await credentials.renewed(token)
+    return other === undefined ? reply : withoutSecrets(await send(headersOf(other)), secrets)
   }
+}
+
+/** Servers and proxies quote a token that they refuse, and errors of the libraries beneath a header that they can't send. */
+function withoutSecrets<T extends StreamReply>(reply: T, secrets: Secrets): T {
+  if (reply.kind === 'silence') redactError(reply.error, secrets)
+  if (reply.kind !== 'answer') return reply
+  const { error, text } = reply
+  const redacted = error && { ...error, message: secrets.redact(error.message) }
+  return { ...reply, error: redacted, text: secrets.redact(text) }
 }
 
 /** A request is what it gives; its types would allow a bare address. */

@@ -1,5 +1,6 @@
 import {
   MIN_BYTES_PER_SECOND,
+  SecretRegistry,
   SluiceError,
   assertCount,
   assertItemId,
@@ -7,13 +8,11 @@ import {
   baseDirOf,
   checkOptions,
   silentLogger,
-  type Clock,
   type JobRef,
   type JobReport,
   type JobReports,
   type JobSpec,
   type JsonValue,
-  type Logger,
   type PackageContext,
   type ProbeSample,
   type ReadLogOptions,
@@ -21,35 +20,16 @@ import {
   type WorkerSupports,
 } from '@sluice/core'
 import { withAbsolutePaths } from './absolute-paths.js'
-import { checkAccess } from './access-check.js'
 import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
-import { JobEnder } from './job-ender.js'
-import { JobKeeper } from './job-keeper.js'
 import { JobLog } from './job-log.js'
-import { JobLedger } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
-import { ParameterMaker } from './job-parameters.js'
-import { JobPoller } from './job-poller.js'
-import { JobSender } from './job-sender.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
-import { PendingChecks } from './pending-checks.js'
-import { RateGate } from './rate-gate.js'
-import { RefusalReview } from './refusal-review.js'
-import { SendProbe } from './send-probe.js'
 import { systemClock } from './system-clock.js'
-import { TemplateSource } from './template-source.js'
 import { selectorOf } from './workflow-pages.js'
+import { partsOf, type WorkerParts } from './worker-parts.js'
 import type { Workflow } from './workflow.js'
-import { WorkflowReader } from './workflow-reader.js'
-import { WorkflowWatch } from './workflow-watch.js'
-
-/** How many workflows are asked for by name at once. */
-const LOOKUPS_AT_ONCE = 16
-/** How many of these questions may go into finding out what doesn't begin, in any second and at once. */
-const NODES_PER_SECOND = 20
-const NODES_AT_ONCE = 4
 
 const SUPPORTS = {
   durable: true,
@@ -59,6 +39,7 @@ const SUPPORTS = {
   pending: true,
   incompletePolls: true,
   probeSend: true,
+  checkItem: true,
   identity: true,
   readLog: true,
 } as const
@@ -67,34 +48,13 @@ const SUPPORTS = {
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing yet: that is for `check`.
  *
  * @param context its logger is used unless the options have one; what `tokenFile` and `caFile` are relative to, and where `tokenCommand` runs
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read; SLUICE_WORKER_DENIED for a `token` that no header can have
  */
 export async function openWorker(options: unknown, context: PackageContext = {}): Promise<ArgoWorker> {
   const settings = await checkOptions(optionsSchema, options, '@sluice/worker-argo')
   const { logger = context.logger } = settings
   const placed = withAbsolutePaths(settings, context)
-  return ArgoWorker.open(
-    logger === undefined ? placed : { ...placed, logger },
-    baseDirOf(context, 'tokenCommand'),
-  )
-}
-
-interface WorkerParts {
-  readonly settings: ArgoWorkerSettings
-  readonly api: ArgoApi
-  readonly ledger: JobLedger
-  readonly keeper: JobKeeper
-  readonly reader: WorkflowReader
-  readonly poller: JobPoller
-  readonly lookups: RateGate
-  readonly template: TemplateSource
-  readonly sender: JobSender
-  readonly probe: SendProbe
-  readonly ender: JobEnder
-  readonly watch: WorkflowWatch
-  readonly logger: Logger
-  readonly clock: Clock
-  readonly check: () => Promise<number>
+  return ArgoWorker.open(logger === undefined ? placed : { ...placed, logger }, context)
 }
 
 /**
@@ -124,11 +84,18 @@ export class ArgoWorker implements Worker {
   /**
    * As {@link openWorker}, with options that were checked.
    *
-   * @param commandDir where `tokenCommand` runs; default the working directory
+   * @param context where `tokenCommand` runs, and what takes the tokens that are read
    */
-  static async open(settings: ArgoWorkerSettings, commandDir?: string): Promise<ArgoWorker> {
+  static async open(settings: ArgoWorkerSettings, context: PackageContext = {}): Promise<ArgoWorker> {
     const { clock = systemClock, logger = silentLogger } = settings
-    const api = await ArgoApi.open(settings, credentialsOf(settings, clock, commandDir), clock)
+    const { secrets = new SecretRegistry() } = context
+    const credentials = credentialsOf(settings, {
+      clock,
+      secrets,
+      commandDir: baseDirOf(context, 'tokenCommand'),
+      tokenPlace: context.placeOf?.(['token']),
+    })
+    const api = await ArgoApi.open(settings, { credentials, clock, secrets })
     const closing = new AbortController()
     return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
   }
@@ -244,6 +211,22 @@ export class ArgoWorker implements Worker {
   }
 
   /**
+   * Makes the parameters of an item and holds them against the template, as a send does, and sends nothing. What Argo alone refuses, such as a
+   * value that a policy of the cluster denies, shows when it is sent [W-CHECK-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE where the template can't be read and the answer depends on it, or where it is the
+   * template that doesn't fit the configuration; SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED
+   */
+  async checkItem(id: string, body: JsonValue): Promise<void> {
+    this.#assertOpen()
+    assertItemId(id)
+    assertJson(body)
+    await withinCall(`check item ${JSON.stringify(id)}`, this.#limitMs, () =>
+      this.#parts.items.check(id, body),
+    )
+  }
+
+  /**
    * The lines of the container `main` of all pods of the workflow, as Kubernetes has them, each with a line break; where there are several pods, each line begins
    * with its pod's name. Argo hands logs on as lines of text: bytes that aren't UTF-8 and carriage returns before a line break are lost. Kubernetes counts lines
    * and not bytes: for `tailBytes` so many lines are asked for, and their last bytes given. `follow` goes on through streams that break [W-LOG-1].
@@ -343,64 +326,4 @@ function callLimitMs({ requestTimeoutMs, maxTotalParameterBytes }: ArgoWorkerSet
   return (
     REQUESTS_OF_CALL * requestTimeoutMs + Math.ceil((maxTotalParameterBytes * 1_000) / MIN_BYTES_PER_SECOND)
   )
-}
-
-interface BaseParts {
-  readonly settings: ArgoWorkerSettings
-  readonly api: ArgoApi
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly closing: AbortSignal
-}
-
-function gatesOf({ settings, clock, closing }: BaseParts): {
-  readonly lookups: RateGate
-  readonly pace: RateGate
-} {
-  const shared = { clock, closing }
-  return {
-    lookups: new RateGate({ ...shared, perSecond: settings.lookupsPerSecond, atOnce: LOOKUPS_AT_ONCE }),
-    pace: new RateGate({ ...shared, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE }),
-  }
-}
-
-function partsOf(base: BaseParts): WorkerParts {
-  const { settings, api, clock, logger, closing } = base
-  const ledger = new JobLedger(clock)
-  const template = new TemplateSource(base)
-  const parameters = new ParameterMaker(settings)
-  const keeper = new JobKeeper({ ...base, ledger })
-  const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
-  const { lookups, pace } = gatesOf(base)
-  const reader = new WorkflowReader(api, settings.namespace, (ms) => lookups.rest(ms))
-  const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
-  const ender = new JobEnder(shared)
-  const review = new RefusalReview(shared)
-  const wakeIn = (ms: number): void => {
-    // Whoever listens may ask again then; the sleep ends with the worker.
-    void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
-  }
-  return {
-    settings,
-    api,
-    logger,
-    clock,
-    ledger,
-    keeper,
-    reader,
-    watch,
-    lookups,
-    template,
-    poller: new JobPoller({
-      ...shared,
-      pending: new PendingChecks({ ...shared, pace }),
-      watching: () => watch.live,
-      wakeIn,
-      deletions: ender.deletions,
-    }),
-    sender: new JobSender({ ...shared, review }),
-    probe: new SendProbe({ ...shared, review }),
-    ender,
-    check: () => checkAccess(shared),
-  }
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { SluiceError, type Clock } from '@sluice/core'
+import { SluiceError, type Clock, type Secrets } from '@sluice/core'
 import type { ArgoWorkerSettings } from './options.js'
 
 /** How long a token file isn't looked at again: Kubernetes replaces a projected one long before the old one ends. */
@@ -18,19 +18,40 @@ export interface Credentials {
 
 type TokenOptions = Pick<ArgoWorkerSettings, 'token' | 'tokenFile' | 'tokenCommand'>
 
+/** What credentials are read with. */
+export interface CredentialParts {
+  readonly clock: Clock
+  /** Takes each token that is read. */
+  readonly secrets: Secrets
+  /** Where `tokenCommand` runs; default the working directory. */
+  readonly commandDir?: string | undefined
+  /** Where the option `token` comes from, for messages. */
+  readonly tokenPlace?: string | undefined
+}
+
 /**
  * The credentials that the options name.
  *
- * @param commandDir where `tokenCommand` runs; default the working directory
+ * @throws SluiceError SLUICE_WORKER_DENIED for a `token` that no header can have
  */
 export function credentialsOf(
   { token, tokenFile, tokenCommand }: TokenOptions,
-  clock: Clock,
-  commandDir?: string,
+  { clock, secrets, commandDir, tokenPlace }: CredentialParts,
 ): Credentials {
-  if (tokenFile !== undefined) return new ReadCredentials(fileToken(tokenFile, clock))
-  if (tokenCommand !== undefined) return new ReadCredentials(commandToken(tokenCommand, commandDir))
-  const fixed = token === undefined ? undefined : headerOf(token)
+  const added = (source: TokenSource) => (text: string) => {
+    secrets.add(text)
+    return headerOf(text, source)
+  }
+  if (tokenFile !== undefined) {
+    const source = { name: `in the token file ${tokenFile}`, isFile: true }
+    return new ReadCredentials(fileToken(tokenFile, clock), added(source))
+  }
+  if (tokenCommand !== undefined) {
+    const source = { name: `of the token command ${tokenCommand[0]}`, isFile: true }
+    return new ReadCredentials(commandToken(tokenCommand, commandDir), added(source))
+  }
+  const name = `of worker.token${tokenPlace === undefined ? '' : ` (${tokenPlace})`}`
+  const fixed = token === undefined ? undefined : added({ name, isFile: false })(token)
   return { authorization: async () => fixed, renewed: async () => undefined }
 }
 
@@ -39,14 +60,16 @@ type ReadToken = (afresh: boolean) => Promise<string>
 
 class ReadCredentials implements Credentials {
   readonly #read: ReadToken
+  readonly #headerOf: (text: string) => string
   #renewing: Promise<string> | undefined
 
-  constructor(read: ReadToken) {
+  constructor(read: ReadToken, headerOf: (text: string) => string) {
     this.#read = read
+    this.#headerOf = headerOf
   }
 
   async authorization(): Promise<string | undefined> {
-    return headerOf(await this.#read(false))
+    return this.#headerOf(await this.#read(false))
   }
 
   async renewed(refused: string | undefined): Promise<string | undefined> {
@@ -56,7 +79,7 @@ class ReadCredentials implements Credentials {
     this.#renewing ??= this.#read(true).finally(() => {
       this.#renewing = undefined
     })
-    const fresh = headerOf(await this.#renewing)
+    const fresh = this.#headerOf(await this.#renewing)
     return fresh === refused ? undefined : fresh
   }
 }
@@ -97,11 +120,33 @@ function commandToken([program = '', ...args]: readonly string[], cwd: string | 
   }
 }
 
-/** Argo takes `Bearer` with exactly one space; a token may have been written down with it. */
-function headerOf(token: string): string {
-  const trimmed = token.trim()
-  if (trimmed === '') throw denied('The token is empty')
-  return /^(?:Bearer|Basic) /u.test(trimmed) ? trimmed : `Bearer ${trimmed}`
+/** Where a token comes from, for messages. */
+interface TokenSource {
+  readonly name: string
+  /** Files, and what programs print, end in a line end. */
+  readonly isFile: boolean
+}
+
+/**
+ * Argo takes `Bearer` with exactly one space; a token may have been written down with it. Blanks and line ends around a token in a file are no part of it, as for
+ * Kubernetes' own clients; anywhere else a line end is a mistake. What HTTP forbids is found here: the libraries beneath would quote the whole header.
+ */
+function headerOf(text: string, { name, isFile }: TokenSource): string {
+  const token = isFile ? text.trim() : text.replaceAll(/^[ \t]+|[ \t]+$/gu, '')
+  if (token.trim() === '') throw denied(`The token ${name} is empty`)
+  if (!/^[\x20-\x7e]+$/u.test(token)) throw denied(`The token ${name} ${unfitText(token, isFile)}`)
+  return /^(?:Bearer|Basic) /u.test(token) ? token : `Bearer ${token}`
+}
+
+/** It says nothing of the token but what is wrong with it. */
+function unfitText(token: string, isFile: boolean): string {
+  const advice = isFile
+    ? 'Only the token belongs there; a line end behind it does no harm'
+    : 'Take it out, or name a file with `tokenFile`: a line end behind a token does no harm there'
+  const what = /[\r\n]/u.test(token)
+    ? 'has a line end in it'
+    : 'has a character that a header of HTTP can not have: it must be printable ASCII'
+  return `${what}. ${advice}`
 }
 
 /** The cause is left out: it may quote what a command printed. */

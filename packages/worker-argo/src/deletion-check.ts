@@ -2,33 +2,57 @@ import { randomBytes } from 'node:crypto'
 import type { JsonValue } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { DELETE_RULE } from './deletion-queue.js'
+import { endWarningOf } from './optional-access.js'
 import type { ArgoWorkerSettings } from './options.js'
 import { asObject } from './template-places.js'
 import type { TemplateKnowledge } from './template-source.js'
 import { judgeAction, judgeSend } from './verdict.js'
 
+/** What came of trying to delete and to end a workflow. */
+export interface EndTrial {
+  /** Why deletion is refused; absent where it isn't, or where nothing could be made to try it on. */
+  readonly refused?: string
+  /** Of what only some uses need. */
+  readonly warning?: string | undefined
+}
+
+type TrialSettings = Pick<ArgoWorkerSettings, 'namespace' | 'cancel'>
+
 /**
- * Tries to delete a workflow. Argo has neither a dry run of a deletion nor a way to ask for permissions, and looks for the workflow before
- * Kubernetes judges: so one is made that does nothing, ends at once and vanishes by its own time to live should it not be deleted.
- *
- * @returns why it is refused; `undefined` where it isn't, or where nothing could be made to try it on
+ * Tries to delete a workflow, and, where that works, to end another one before it is deleted. Argo has neither a dry run of these nor a way to ask for
+ * permissions, and looks for the workflow before Kubernetes judges: so workflows are made that do nothing, end soon and vanish by their own time to live
+ * should they not be deleted.
  */
-export async function refusedDelete(
+export async function tryDelete(api: ArgoApi, settings: TrialSettings): Promise<EndTrial> {
+  const path = `workflows/${settings.namespace}`
+  const name = await makeNothing(api, settings, 120)
+  // A policy or a quota may have none of it: then the first deletion tells.
+  if (name === undefined) return {}
+  const verdict = judgeAction(await api.delete(`${path}/${name}`))
+  if (verdict.kind === 'denied') return { refused: `${verdict.why}; the rule is ${DELETE_RULE}` }
+  // This one will be deleted: it is not to end before it is told to.
+  const other = await makeNothing(api, settings, 3_600)
+  if (other === undefined) return {}
+  const warning = await endWarningOf(api, settings, other)
+  await api.delete(`${path}/${other}`)
+  return { warning }
+}
+
+/** @param seconds from its start to its end: were it gone by the time that it is needed, it would tell nothing */
+async function makeNothing(
   api: ArgoApi,
-  { namespace }: ArgoWorkerSettings,
+  { namespace }: TrialSettings,
+  seconds: number,
 ): Promise<string | undefined> {
   const name = `sluice-check-${randomBytes(8).toString('hex')}`
   const spec = {
     entrypoint: 'nothing',
-    templates: [{ name: 'nothing', suspend: { duration: '0' } }],
+    templates: [{ name: 'nothing', suspend: { duration: String(seconds) } }],
     ttlStrategy: { secondsAfterCompletion: 0 },
   }
   const workflow = { metadata: { name, namespace }, spec }
-  const path = `workflows/${namespace}`
-  // A policy or a quota may have none of it: then the first deletion tells.
-  if (judgeSend(await api.post(path, { namespace, workflow })).kind !== 'done') return undefined
-  const verdict = judgeAction(await api.delete(`${path}/${name}`))
-  return verdict.kind === 'denied' ? `${verdict.why}; the rule is ${DELETE_RULE}` : undefined
+  const verdict = judgeSend(await api.post(`workflows/${namespace}`, { namespace, workflow }))
+  return verdict.kind === 'done' ? name : undefined
 }
 
 /**

@@ -1,7 +1,7 @@
-import type { JsonValue } from '@sluice/core'
+import { bodyValueAt, type JsonValue } from '@sluice/core'
 import { rejectedItem } from './job-parameters.js'
 import { overridesSchema, submitProblems, type ArgoWorkerSettings, type Overrides } from './options.js'
-import { parsePath, valueAtPath } from './parameter-source.js'
+import { parsePath } from './parameter-source.js'
 
 /**
  * What is set for one item's workflow: the options', and on top what its body says at `overridesFrom`.
@@ -13,7 +13,7 @@ export function overridesFor(
   item: { readonly id: string; readonly body: JsonValue },
 ): Overrides {
   if (settings.overridesFrom === undefined) return settings
-  const given = valueAtPath(item.body, parsePath(settings.overridesFrom))
+  const given = bodyValueAt(item.body, parsePath(settings.overridesFrom))
   if (given === undefined || given === null) return settings
   const parsed = overridesSchema.safeParse(given)
   const problems = parsed.success

@@ -1,5 +1,6 @@
 import type { Clock, JobReport, Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
+import { HiddenCause } from './hidden-cause.js'
 import { holdUpOf } from './hold-up.js'
 import { jobOf } from './job-identity.js'
 import type { JobLedger, KnownJob } from './job-ledger.js'
@@ -23,9 +24,11 @@ const ACTION = 'workflows.argoproj.io/action'
 export class JobKeeper {
   readonly #parts: KeeperParts
   readonly #toldStrangers = new Set<string>()
+  readonly #causes: HiddenCause
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
+    this.#causes = new HiddenCause({ ...parts, namespace: parts.settings.namespace })
   }
 
   /** A row of a list: `undefined` when it is no job of this queue, such as a copy that somebody made. */
@@ -42,11 +45,11 @@ export class JobKeeper {
     return ledger.entry(job)
   }
 
-  report(workflow: Workflow, { job, cancelled, notes, nodes }: KnownJob): JobReport {
+  report(workflow: Workflow, { job, cancelled, notes, nodes }: KnownJob, logEnd?: string): JobReport {
     const { namespace, uiUrl, baseUrl } = this.#parts.settings
     const url = (uiUrl ?? baseUrl).replace(/\/+$/u, '')
     const more = cancelled === undefined ? {} : { cancelled }
-    return reportOf(workflow, { job, namespace, uiUrl: url, notes, lastHoldUp: nodes, ...more })
+    return reportOf(workflow, { job, namespace, uiUrl: url, notes, lastHoldUp: nodes, logEnd, ...more })
   }
 
   /**
@@ -60,7 +63,7 @@ export class JobKeeper {
     this.#noteHands(known, workflow)
     known.seen = seenAfter(known.seen, workflow)
     this.#noteNodes(known, workflow)
-    const report = this.report(workflow, known)
+    const report = await this.#reportWithCause(known, workflow, retry)
     this.#tellEndedAnyway(known, workflow, report)
     const retried = retry && (await this.#retryInPlace(known, report, workflow))
     const told = retried ? this.#running(known, workflow) : report
@@ -70,6 +73,14 @@ export class JobKeeper {
     }
     ledger.noteAnswer(known, told)
     return told
+  }
+
+  /** @param isAwaited its item waits for it: only then is its reason stored */
+  async #reportWithCause(known: KnownJob, workflow: Workflow, isAwaited: boolean): Promise<JobReport> {
+    const report = this.report(workflow, known)
+    if (report.stage !== 'FAIL' || !isAwaited) return report
+    const logEnd = await this.#causes.find(known.job, workflow)
+    return logEnd === undefined ? report : this.report(workflow, known, logEnd)
   }
 
   /** The name is taken by a workflow that isn't the job's: it is as if the job had none. */

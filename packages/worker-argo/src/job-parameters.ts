@@ -1,4 +1,4 @@
-import { SluiceError, assertJson, type JsonValue } from '@sluice/core'
+import { SluiceError, assertJson, missingInBody, type JsonValue } from '@sluice/core'
 import type { ArgoWorkerSettings, ParameterFunction, ParameterMapping } from './options.js'
 import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'
 import { isJsonText, parameterText, type TextForm } from './parameter-text.js'
@@ -22,17 +22,20 @@ interface MappedParameter {
   readonly form: TextForm
 }
 
-type HowToMake = Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'>
+type HowToMake = Pick<ArgoWorkerSettings, 'parameters' | 'maxParameterBytes'> &
+  Partial<Pick<ArgoWorkerSettings, 'unknownFields'>>
 
 /** Turns items into parameters, as the option `parameters` says. */
 export class ParameterMaker {
   readonly #how: ArgoWorkerSettings['parameters']
   readonly #maxBytes: number | undefined
+  readonly #ignoresUnknown: boolean
   readonly #mapped: readonly MappedParameter[]
 
-  constructor({ parameters, maxParameterBytes }: HowToMake) {
+  constructor({ parameters, maxParameterBytes, unknownFields }: HowToMake) {
     this.#how = parameters
     this.#maxBytes = maxParameterBytes
+    this.#ignoresUnknown = unknownFields === 'ignore'
     this.#mapped = typeof parameters === 'object' ? parseMapping(parameters) : []
   }
 
@@ -48,6 +51,8 @@ export class ParameterMaker {
     for (const { name, value, form } of await this.#values(input)) {
       // What isn't there is left out, so that the template's own value holds.
       if (value === undefined || value === null) continue
+      // No template can declare a parameter of such a name.
+      if (this.#ignoresUnknown && !PARAMETER_NAME.test(name)) continue
       const text = this.#text(input, { name, value, form })
       parameters.set(name, { text, form: fittingForm(value, form) })
     }
@@ -58,7 +63,7 @@ export class ParameterMaker {
     if (!PARAMETER_NAME.test(name)) {
       throw rejectedItem(
         input.id,
-        `${JSON.stringify(name)} is no name of a parameter (letters, digits, - and _)`,
+        `${JSON.stringify(name)} is no name of a parameter (letters, digits, - and _). ${mapped(name)}`,
       )
     }
     try {
@@ -68,11 +73,28 @@ export class ParameterMaker {
     }
   }
 
+  /** Why a mapped parameter has no value: what its path names and the body lacks. */
+  whyMissing(name: string, input: ParameterInput): string | undefined {
+    const source = this.#mapped.find((one) => one.name === name)?.source
+    if (source?.kind !== 'body' || valueAt(source, input) !== undefined) return undefined
+    return missingInBody(input.body, source.keys)
+  }
+
   async #values(input: ParameterInput): Promise<readonly Value[]> {
     if (typeof this.#how === 'function') return valuesOfFunction(this.#how, input)
     if (this.#how === 'fields') return valuesOfFields(input)
     return this.#mapped.map(({ name, source, form }) => ({ name, form, value: valueAt(source, input) }))
   }
+}
+
+/** What to do about a column of a table whose name no parameter can have. */
+function mapped(name: string): string {
+  const fit = name
+    .trim()
+    .replaceAll(/[^-\w]+/gu, '-')
+    .replaceAll(/^-+|-+$/gu, '')
+  const path = `$[${JSON.stringify(name)}]`
+  return `Map it to one that is, such as \`parameters: ${JSON.stringify({ [fit === '' ? 'value' : fit]: path })}\`, or set \`unknownFields: ignore\``
 }
 
 interface Value {

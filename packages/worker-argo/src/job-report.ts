@@ -1,9 +1,11 @@
-import type { JobReport, JsonValue } from '@sluice/core'
+import { terminalText, type JobReport, type JsonValue } from '@sluice/core'
 import { restrictionHint } from './argo-advice.js'
 import { exitCodeOf, failedNode, onlyExitHandlerFailed } from './failed-node.js'
 import { failureClassOf } from './failure-class.js'
+import { CONTAINER_END } from './hidden-cause.js'
 import { holdUpOf, type HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
+import { withoutOwnName } from './own-name.js'
 import {
   endedPhase,
   hasProgress,
@@ -24,6 +26,8 @@ export interface ReportContext {
   readonly uiUrl: string
   /** Why somebody cancelled it through this worker. */
   readonly cancelled?: string
+  /** The end of its log, where that says more than what Kubernetes kept of it. */
+  readonly logEnd?: string | undefined
   /** What happened to it beside its own work, for people. */
   readonly notes?: readonly string[]
   /** How far it had come when its nodes were last read, for a row of a list, which has none. */
@@ -100,7 +104,7 @@ function reportFailed(
   // Some ends are none of the program's, whose code is 0 then.
   const exitCode = exitCodeOf(node) === 0 ? undefined : exitCodeOf(node)
   const outputs = outputsOf(workflow)
-  const message = textOf(workflow.status?.message)
+  const message = shownText(workflow.status?.message)
   const nodeMessage = ownWords(node)
   const toldTo = toldToEnd(workflow) !== undefined
   const note = onlyExitHandlerFailed(workflow)
@@ -110,9 +114,18 @@ function reportFailed(
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
-    failureClass: failureClassOf({ phase, message, nodeMessage, exitCode, toldToEnd: toldTo }),
+    failureClass: failureClassOf({
+      phase,
+      message: withoutOwnName(message, workflow.metadata.name),
+      nodeMessage: withoutOwnName(nodeMessage, workflow.metadata.name),
+      exitCode,
+      toldToEnd: toldTo,
+    }),
     ...(exitCode === undefined ? {} : { exitCode }),
-    message: failureText({ phase, message, node, cancelled: context.cancelled }),
+    message: withoutOwnName(
+      failureText({ phase, message, node, cancelled: context.cancelled, logEnd: context.logEnd }),
+      workflow.metadata.name,
+    ),
     details: {
       ...common(workflow, context, note),
       ...ofTheEnd(workflow),
@@ -130,11 +143,12 @@ interface FailureWords {
   readonly message: string | undefined
   readonly node: WorkflowNode | undefined
   readonly cancelled: string | undefined
+  readonly logEnd: string | undefined
 }
 
 /** What people group failures by: the node's own words, without names that are different for each workflow. */
-function failureText({ phase, message, node, cancelled }: FailureWords): string {
-  const own = ownWords(node)
+function failureText({ phase, message, node, cancelled, logEnd }: FailureWords): string {
+  const own = ownWords(node, logEnd)
   const why = own ?? message ?? `the workflow ended in phase ${phase} and does not say why`
   const where = textOf(node?.templateName)
   const whole = where === undefined || own === undefined ? why : `${where}: ${withoutContainer(own)}`
@@ -144,9 +158,18 @@ function failureText({ phase, message, node, cancelled }: FailureWords): string 
 }
 
 /** What a node says itself: nothing, where the workflow as a whole erred while it ran. */
-function ownWords(node: WorkflowNode | undefined): string | undefined {
-  const message = textOf(node?.message)
+function ownWords(node: WorkflowNode | undefined, logEnd?: string): string | undefined {
+  if (logEnd !== undefined) return `${CONTAINER_END.exec(node?.message ?? '')?.[0] ?? ''}${logEnd}`
+  const message = shownText(node?.message)
   return message === 'Workflow operation error' ? undefined : message
+}
+
+/** What a program wrote, as a terminal would leave it: what a progress bar wrote over is no part of a reason. */
+function shownText(text: string | null | undefined): string | undefined {
+  if (!isText(text)) return undefined
+  const [end = ''] = CONTAINER_END.exec(text) ?? []
+  const shown = `${end}${terminalText(text.slice(end.length))}`
+  return textOf(shown.replace(/: $/u, ''))
 }
 
 /** `main` is Argo's name for the container that does the work, whatever the template is called. */
@@ -204,7 +227,8 @@ function nodeDetails({
   message,
   hostNodeName,
 }: WorkflowNode): Details {
-  const given = { name: displayName, template: templateName, type, phase, message, host: hostNodeName }
+  const shown = shownText(message)
+  const given = { name: displayName, template: templateName, type, phase, message: shown, host: hostNodeName }
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (isText(value) ? [[name, value] as const] : [])),
   )

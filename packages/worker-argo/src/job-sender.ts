@@ -7,8 +7,9 @@ import type { JobKeeper } from './job-keeper.js'
 import type { JobLedger } from './job-ledger.js'
 import type { JobName } from './job-name.js'
 import { rejectedItem, type ParameterMaker } from './job-parameters.js'
-import { createBody, submitBody, type Manifest } from './manifest.js'
+import { sentBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from './options.js'
+import { withoutOwnName } from './own-name.js'
 import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from './parameter-fitter.js'
 import { concernsTemplate, type RefusalReview } from './refusal-review.js'
 import type { TemplateKnowledge, TemplateSource } from './template-source.js'
@@ -85,9 +86,10 @@ export class JobSender {
       itemId: job.ref.id,
       values,
       overrides,
+      whyMissing: (name) => this.#parts.parameters.whyMissing(name, input),
     })
     const manifest = { job, parameters, overrides, itemPriority: spec.priority ?? 0 }
-    const tooLarge = totalProblem({ parameters, templateBytes, body: this.#body(manifest) }, settings)
+    const tooLarge = totalProblem({ parameters, templateBytes, body: sentBody(settings, manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
@@ -167,7 +169,10 @@ export class JobSender {
   async #attempt(manifest: Manifest): Promise<Trouble | undefined> {
     const { api, settings, ledger, keeper } = this.#parts
     const path = `workflows/${settings.namespace}`
-    const reply = await api.post(settings.via === 'submit' ? `${path}/submit` : path, this.#body(manifest))
+    const reply = await api.post(
+      settings.via === 'submit' ? `${path}/submit` : path,
+      sentBody(settings, manifest),
+    )
     const verdict = judgeSend(reply)
     if (verdict.kind !== 'done') return verdict
     const workflow = workflowSchema.safeParse(verdict.json)
@@ -176,11 +181,6 @@ export class JobSender {
       return { kind: 'unknown', why: NOT_THE_WORKFLOW }
     await keeper.noteAnswer(ledger.entry(manifest.job), workflow.data, false)
     return undefined
-  }
-
-  #body(manifest: Manifest): JsonValue {
-    const { settings } = this.#parts
-    return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
   }
 
   #find(job: JobName): Promise<Found> {
@@ -203,7 +203,8 @@ export class JobSender {
   #refused(job: JobName, trouble: Trouble): Error {
     this.#forgetUnsent(job)
     const { template } = this.#parts.settings
-    return argoFailure(trouble, `start workflow ${job.workflow} of template ${template}`, job.ref.id)
+    const why = withoutOwnName(trouble.why, job.workflow)
+    return argoFailure({ ...trouble, why }, `start a workflow of template ${template}`, job.ref.id)
   }
 
   /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */

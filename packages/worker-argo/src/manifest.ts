@@ -65,6 +65,11 @@ export function createBody({ namespace, template, templateKind }: Target, manife
   }
 }
 
+/** What is sent to make a workflow. */
+export function sentBody(settings: Target & Pick<ArgoWorkerSettings, 'via'>, manifest: Manifest): JsonValue {
+  return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+}
+
 /** The request that says whether Argo would take a workflow, and stores nothing. */
 export function dryRunOf(
   settings: Target & Pick<ArgoWorkerSettings, 'via'>,

@@ -18,6 +18,14 @@ const resourceName = z
   .max(253)
   .regex(/^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/u, 'must be the name of a Kubernetes resource')
 
+/** @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it */
+function webUrl(noPassword: string) {
+  return z
+    .string()
+    .refine((value) => !value.includes('@'), { error: noPassword, abort: true })
+    .pipe(z.url({ protocol: /^https?$/u, error: 'must be an http or https URL' }))
+}
+
 const mapping = z.record(
   z.string().regex(/^[-\w]+$/u, 'must be the name of a parameter: letters, digits, - and _'),
   z.union(
@@ -71,13 +79,10 @@ export const optionsSchema = overridesSchema
     /** The queue's name. */
     name: text.refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
     /** Of the Argo Server, with the path under which it is served if there is one. */
-    baseUrl: z
-      .url({ protocol: /^https?$/u, error: 'must be an http or https URL' })
-      .refine((value) => !/[?#]/u.test(value), 'must have no query and no fragment')
-      .refine(
-        (value) => !/\/\/[^/]*@/u.test(value),
-        'must have no password: use token, tokenFile or tokenCommand',
-      ),
+    baseUrl: webUrl('must have no password: use token, tokenFile or tokenCommand').refine(
+      (value) => !/[?#]/u.test(value),
+      'must have no query and no fragment',
+    ),
     namespace,
     /** The name of the template that each item becomes a workflow of. */
     template: resourceName,
@@ -109,7 +114,7 @@ export const optionsSchema = overridesSchema
     /** A path into the body, such as `$.argo`, to what is to be different for this one item. Whoever puts items decides it. */
     overridesFrom: path.optional(),
     /** A bearer token. */
-    token: text.optional(),
+    token: text.meta({ secret: true }).optional(),
     /** A file with it, read again when it changes. */
     tokenFile: text.optional(),
     /** A program and its arguments that print it, run again when it is refused. */
@@ -121,7 +126,7 @@ export const optionsSchema = overridesSchema
     /** The instance id that the server must have; `check` says when it hasn't. */
     instanceId: text.optional(),
     /** Where people see Argo's UI, for links. Default: `baseUrl`. */
-    uiUrl: z.url({ protocol: /^https?$/u, error: 'must be an http or https URL' }).optional(),
+    uiUrl: webUrl('must have no password: it is shown to people').optional(),
     /**
      * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any case after this time and one
      * second more for each 64 KiB.

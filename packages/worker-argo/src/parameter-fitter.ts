@@ -19,6 +19,8 @@ export interface FitInput {
   readonly itemId: string
   readonly values: ReadonlyMap<string, ParameterValue>
   readonly overrides: Overrides
+  /** See {@link ParameterMaker.whyMissing}. */
+  readonly whyMissing?: (name: string) => string | undefined
 }
 
 type FitSettings = Pick<ArgoWorkerSettings, 'unknownFields' | 'maxParameterBytes' | 'template'>
@@ -48,7 +50,7 @@ export function fitParameters(
   const sent = [...values].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
   const fit = fitValues(new Map(sent), uses, settings.maxParameterBytes)
   const problems = [
-    ...parameterProblems(fit.parameters, declared, settings.unknownFields),
+    ...parameterProblems(fit.parameters, declared, { ...settings, whyMissing: input.whyMissing }),
     ...fit.problems,
     ...tooLong(fit.parameters, settings),
   ]

@@ -8,7 +8,7 @@ export type TextForm = (typeof TEXT_FORMS)[number]
 /**
  * The text of a parameter. Argo evaluates whatever stands in `{{ }}` in it, and has no way to write a plain `{{`. In JSON text it is
  * written `{\u007b`, which is the same JSON; any other text with it is refused: nobody's data is run as a template. In the same way JSON
- * writes as `\u0024` each dollar that the kubelet would rewrite.
+ * writes as `\u0024` each dollar that the kubelet would rewrite. JSON and base64 hold NUL, too; as text it is refused.
  *
  * @param form `text`: a string as it is, anything else as JSON; `json`: JSON, a string with its quotes; `base64`: the `text`, encoded;
  * `kubernetes`: the `text` with every dollar doubled; `verbatim`: the `text`, whatever becomes of its dollars
@@ -32,6 +32,11 @@ function encoded(value: JsonValue, form: TextForm): string {
     return form === 'kubernetes' ? doubleDollars(json) : hideDollars(json)
   }
   const text = plainText(value)
+  if (text.includes('\0')) {
+    throw new TypeError(
+      'has a NUL character, which no variable and no argument of a program can hold: map it with `as: base64` or `as: json`',
+    )
+  }
   if (text.includes('{{')) {
     throw new TypeError(
       'has "{{", which Argo would evaluate as a template: map it with `as: base64` or `as: json`',

@@ -116,7 +116,7 @@ export class RefusalReview {
   /** In what the template differs, as far as its declared parameters tell. */
   #changeOf(declared: readonly DeclaredParameter[] | undefined): string | undefined {
     if (declared === undefined || this.#accepted === undefined) return undefined
-    const problems = parameterProblems(this.#accepted.parameters, declared, 'reject')
+    const problems = parameterProblems(this.#accepted.parameters, declared, { unknownFields: 'reject' })
     return problems.length === 0 ? undefined : problems.join('; ')
   }
 

@@ -75,17 +75,27 @@ export function mappingProblems(
   return [...missing, ...unknownProblems(mapping, declared), ...enumProblems(mapping, declared)]
 }
 
+export interface ProblemOptions {
+  readonly unknownFields: 'reject' | 'ignore'
+  /** Why a parameter that is mapped has no value, where that is known. */
+  readonly whyMissing?: ((name: string) => string | undefined) | undefined
+}
+
 /** What is wrong with the parameters of one job: one line each. */
 export function parameterProblems(
   parameters: JobParameters,
   declared: readonly DeclaredParameter[],
-  unknownFields: 'reject' | 'ignore',
+  { unknownFields, whyMissing = () => undefined }: ProblemOptions,
 ): readonly string[] {
   const missing = declared
     .filter(({ name, required }) => required && !parameters.has(name))
-    .map(({ name }) => `the template requires ${name}, and the item gives no value for it`)
+    .map(({ name }) => missingText(name, whyMissing(name)))
   const unknown = unknownFields === 'ignore' ? [] : unknownProblems(parameters, declared)
   return [...missing, ...unknown, ...enumProblems(parameters, declared)]
+}
+
+function missingText(name: string, why: string | undefined): string {
+  return `the template requires ${name}, and the item gives no value for it${why === undefined ? '' : `: ${why}`}`
 }
 
 /** All in one line, for what the template has is the same for each. */

@@ -72,7 +72,7 @@ describe('check', () => {
       '%s: it names the rule that is missing, and leaves nothing behind',
       async (deleteFinished) => {
         expect(await check({ deleteFinished })).toBeUndefined()
-        expect(bench.server.traffic().DeleteWorkflow.requests).toBe(1)
+        expect(bench.server.traffic().DeleteWorkflow.requests).toBe(2)
         expect(bench.server.workflows.size).toBe(0)
         bench.server.access.denied.add('delete workflows')
         expect(await check({ deleteFinished })).toMatchObject({
@@ -86,6 +86,15 @@ describe('check', () => {
       },
     )
 
+    test('and warns where workflows can’t be ended, which only cancelling needs', async () => {
+      expect(await warningsOf({ deleteFinished: 'all' })).toEqual([])
+      bench.server.access.denied.add('patch workflows')
+      expect(await warningsOf({ deleteFinished: 'all' })).toEqual([
+        expect.stringMatching(/^jobs can't be cancelled: the token needs patch of workflows \(403 /u),
+      ])
+      expect(bench.server.workflows.size).toBe(0)
+    })
+
     test('and passes where nothing can be made to try it on', async () => {
       bench.server.admission = ({ metadata }) =>
         metadata.name.startsWith('sluice-check-') ? { webhook: 'x', message: 'no' } : undefined
@@ -93,6 +102,16 @@ describe('check', () => {
       expect(await check()).toBeUndefined()
       expect(bench.server.traffic().DeleteWorkflow.requests).toBe(0)
     })
+  })
+
+  test.each(['list pods', 'watch pods'])('warns where logs can’t be read for want of %s', async (denied) => {
+    const worker = await bench.open()
+    await send(worker, jobOf('a'))
+    expect(await warningsOf()).toEqual([])
+    bench.server.access.denied.add(denied)
+    expect(await warningsOf()).toEqual([
+      expect.stringMatching(/^the logs of jobs can't be read: .*pods\/log/u),
+    ])
   })
 
   describe('warns of a time to live that is shorter than the grace', () => {

@@ -1,8 +1,8 @@
-import type { JsonValue } from '@sluice/core'
+import { bodyValueAt, type JsonValue } from '@sluice/core'
 import { describe, expect, test } from 'vitest'
 import { ParameterMaker } from '../src/job-parameters.js'
 import type { ArgoWorkerSettings } from '../src/options.js'
-import { parsePath, parseSource, valueAtPath } from '../src/parameter-source.js'
+import { parsePath, parseSource } from '../src/parameter-source.js'
 import { parameterText, type TextForm } from '../src/parameter-text.js'
 
 const BODY = { file: { path: 's3://maps/1.tif', sizes: [1, 2] }, n: 3, none: null, 'odd name': true }
@@ -26,6 +26,8 @@ describe('a path', () => {
     ['$.file.sizes[1]', 2],
     ['$.file.sizes.0', 1],
     ["$['odd name']", true],
+    ['$.odd name', true],
+    ['$["file.path"]', undefined],
     ['$["file"]["path"]', 's3://maps/1.tif'],
     ['$.file.sizes[7]', undefined],
     ['$.missing.deeper', undefined],
@@ -36,10 +38,10 @@ describe('a path', () => {
     ['$.constructor', undefined],
     ['$.file.sizes.length', 2],
   ])('%s leads to %j', (path, value) => {
-    expect(valueAtPath(BODY, parsePath(path))).toEqual(value)
+    expect(bodyValueAt(BODY, parsePath(path))).toEqual(value)
   })
 
-  test.each(['', 'file', '$file', '$.', '$..a', '$.a.', '$[', '$[a]', "$['a", '$.a b'])(
+  test.each(['', 'file', '$file', '$.', '$..a', '$.a.', '$[', '$[a]', "$['a", "$['a\\x']"])(
     '%j is refused',
     (path) => {
       expect(() => parsePath(path)).toThrow(TypeError)

@@ -1,6 +1,6 @@
-import { silentLogger } from '@sluice/core'
+import { failureGroupOf, silentLogger } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
-import { answerWith, endings, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
+import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
 import { failureClassOf } from '../src/failure-class.js'
@@ -224,6 +224,82 @@ describe('on a server', () => {
     })
   })
 
+  test.each([
+    [
+      'a bar behind the error',
+      `ValueError: no such chromosome\n${Array.from({ length: 20 }, (_, at) => `\r ${at}%|####      | ${at}/300 [00:01<00:02, 99.5it/s]`).join('')}`,
+      'ValueError: no such chromosome\n 19%|####      | 19/300 [00:01<00:02, 99.5it/s]',
+    ],
+    [
+      'a bar that the error is written over',
+      '\r 10%|#  | 1/10\r 20%|## | 2/10\rValueError: x\n',
+      'ValueError: x',
+    ],
+    [
+      'a line that is erased, and colors',
+      'Loading 10%\u001B[2K\r\u001B[31mdisk full\u001B[0m\n',
+      'disk full',
+    ],
+    ['backspaces', 'Loading  10%\b\b\b20%\n', 'Loading  20%'],
+    ['nothing but what was erased', 'Loading\u001B[2K', undefined],
+  ])('of %s the reason has what a terminal would show', async (_, written, shown) => {
+    const { worker, name, server } = await running()
+    server.workflows.finish(name, {
+      phase: 'Failed',
+      exitCode: 1,
+      message: `Error (exit code 1): ${written}`,
+    })
+    const why = shown === undefined ? 'Error (exit code 1)' : `Error (exit code 1): ${shown}`
+    const report = await reported(worker)
+    expect(report).toMatchObject({ message: `main: ${why}`, details: { failedNode: { message: why } } })
+    expect(failureGroupOf({ id: 'a', reason: report?.message }).template).toMatch(
+      shown === undefined
+        ? /exit code 1\)$/
+        : /(?:ValueError: (?:no such chromosome|x)|disk full|Loading <n>%)$/,
+    )
+  })
+
+  describe('where a progress bar takes all that Kubernetes keeps of a log', () => {
+    const bar = Array.from(
+      { length: 300 },
+      (_, at) => `\r ${at}/300 |####      | [00:01<00:02, 99.5it/s, ü]`,
+    ).join('')
+    const kept = Buffer.from(bar).subarray(-2_048).toString('utf8')
+    const ending = { phase: 'Failed', exitCode: 1, message: `Error (exit code 1): ${kept}` } as const
+    const last = ' 299/300 |####      | [00:01<00:02, 99.5it/s, ü]'
+
+    test('the reason has the line before it, from the log', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.writeLog(
+        name,
+        `${'x'.repeat(3_000)}\nReading chr.fa\nValueError: no such chromosome\n${bar}\n`,
+      )
+      server.workflows.finish(name, ending)
+      const report = await reported(worker)
+      expect(report?.message).toBe(
+        `main: Error (exit code 1): Reading chr.fa\nValueError: no such chromosome\n${last}`,
+      )
+      expect(failureGroupOf({ id: 'a', reason: report?.message }).template).toMatch(
+        /ValueError: no such chromosome$/,
+      )
+    })
+
+    test('and what was kept, where the log is gone, or may not be read', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.writeLog(name, `ValueError: x\n${bar}\n`)
+      server.access.denied.add('list pods')
+      server.workflows.finish(name, ending)
+      expect((await reported(worker))?.message).toMatch(/^main: Error \(exit code 1\): .*299\/300 [^\n]*$/u)
+    })
+
+    test('no log is read for a failure that says why', async () => {
+      const { worker, name, server } = await running()
+      server.workflows.finish(name, { ...ending, message: `Error (exit code 1): ${'x'.repeat(3_000)}` })
+      await reported(worker)
+      expect(server.main.requests.filter(({ operation }) => /log/iu.test(operation))).toEqual([])
+    })
+  })
+
   test.each<[string, Ending, object]>([
     [
       'no memory',
@@ -292,6 +368,28 @@ describe('on a server', () => {
     expect(await reported(worker)).toMatchObject({ stage: 'FAIL', ...expected })
     expect(await worker.lookupJob(A)).toMatchObject({ stage: 'FAIL', ...expected })
   })
+
+  test.each([
+    ['a LimitRange', podRefusals.limitRange(), 'pods "<workflow>" is forbidden: [maximum cpu usage'],
+    ['Pod Security', podRefusals.podSecurity(), 'pods "<workflow>" is forbidden: violates PodSecurity'],
+  ])(
+    'pods that %s refuses are one group of errors, whatever the ids of their items',
+    async (_, refusal, words) => {
+      bench.server.controller.settings.podRefusal = refusal
+      const worker = await bench.open({})
+      const ids = ['alpha', 'Evicted on the spot', 'deadline_1', 'a/b', 'ü']
+      for (const id of ids) await send(worker, jobOf(id))
+      const reports = await worker.pollAllStatus(ids.map((id) => jobOf(id)))
+      const groups = ids.map((id) => {
+        const { message, failureClass } = reports.get(id) ?? {}
+        expect(message).toContain(words)
+        return failureGroupOf({ id, reason: message, failureClass }).id
+      })
+      expect(new Set(groups).size).toBe(1)
+      expect(reports.get('a/b')).toMatchObject({ stage: 'FAIL', failureClass: 'error' })
+      expect(reports.get('a/b')).not.toHaveProperty('exitCode')
+    },
+  )
 
   test('an error that is none of the program’s has no exit code: the program’s is 0', async () => {
     const { worker, name, server } = await running()

@@ -75,8 +75,8 @@ test('a template without parameters says so once, whatever is mapped', () => {
   ])
   const once = ['the template has no parameters path, zoom; it has none']
   expect(mappingProblems(parameters, [])).toEqual(once)
-  expect(parameterProblems(parameters, [], 'reject')).toEqual(once)
-  expect(parameterProblems(new Map([['path', '1']]), [], 'reject')).toEqual([
+  expect(parameterProblems(parameters, [], { unknownFields: 'reject' })).toEqual(once)
+  expect(parameterProblems(new Map([['path', '1']]), [], { unknownFields: 'reject' })).toEqual([
     'the template has no parameter path; it has none',
   ])
 })
@@ -86,7 +86,7 @@ test('the parameters of an item are held against the template, unknown ones unle
     ['mode', 'x'],
     ['extra', '1'],
   ])
-  expect(parameterProblems(parameters, declared, 'reject')).toHaveLength(3)
-  expect(parameterProblems(parameters, declared, 'ignore')).toHaveLength(2)
-  expect(parameterProblems(new Map([['item', '1']]), declared, 'reject')).toEqual([])
+  expect(parameterProblems(parameters, declared, { unknownFields: 'reject' })).toHaveLength(3)
+  expect(parameterProblems(parameters, declared, { unknownFields: 'ignore' })).toHaveLength(2)
+  expect(parameterProblems(new Map([['item', '1']]), declared, { unknownFields: 'reject' })).toEqual([])
 })

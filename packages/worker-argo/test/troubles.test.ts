@@ -1,4 +1,4 @@
-import type { TroubleConcerns } from '@sluice/core'
+import { failureGroupOf, type TroubleConcerns } from '@sluice/core'
 import { ManualClock } from '@sluice/testkit'
 import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -214,4 +214,17 @@ test('Retry-After of the template, and of a watch, is kept too', async () => {
   await listening
   await clock.advance(1_000)
   await send(worker, jobOf('a'), dollars)
+})
+
+test('refusals by a policy read alike, whatever the ids of their items: the name of the workflow is not in them', async () => {
+  const worker = await bench.open({})
+  troubleSending(answerWith('policy-denied'))
+  const groups = new Set<string>()
+  for (const id of ['alpha', 'Beta gamma', 'a/b', 'ü']) {
+    const error: unknown = await send(worker, jobOf(id)).catch((reason: unknown) => reason)
+    const reason = error instanceof Error ? error.message : ''
+    expect(reason).toContain('workflows.argoproj.io "<workflow>" is forbidden')
+    groups.add(failureGroupOf({ id, reason }).id)
+  }
+  expect(groups.size).toBe(1)
 })

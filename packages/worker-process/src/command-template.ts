@@ -1,4 +1,4 @@
-import { SluiceError, type JsonValue } from '@sluice/core'
+import { SluiceError, bodyValueAt, missingInBody, readBodyPath, type JsonValue } from '@sluice/core'
 
 /** What placeholders are filled from. */
 export interface TemplateItem {
@@ -13,44 +13,67 @@ interface Placeholder {
   /** As written, for messages. */
   readonly text: string
   readonly root: keyof TemplateItem
-  readonly path: readonly string[]
+  /** Into the body. */
+  readonly keys: readonly string[]
 }
 
 /** One argument: literal text and placeholders in turn. */
 export type ArgumentTemplate = readonly (string | Placeholder)[]
 
 const ROOTS: readonly (keyof TemplateItem)[] = ['id', 'uid', 'attempt', 'queue', 'body']
-const TOKEN = /\{\{|\}\}|\{([^{}]*)\}|\{/gu
+const PLAIN = /\{\{|\}\}|[^{}]+|\}/uy
+const ROOT = /\{([^.[\]{}]*)/uy
 
 /**
- * Reads an argument with placeholders such as `{id}` and `{body.path.to.field}`; `{{` and `}}` are plain braces.
+ * Reads an argument with placeholders such as `{id}`, `{body.path.to.field}` and `{body["any key"]}`; `{{` and `}}` are plain braces.
  *
  * @throws TypeError that says what is wrong with it
  */
 export function parseArgument(text: string): ArgumentTemplate {
   if (text.includes('\0')) throw new TypeError('must not contain the NUL character')
   const pieces: (string | Placeholder)[] = []
-  let end = 0
-  for (const match of text.matchAll(TOKEN)) {
-    pieces.push(text.slice(end, match.index), parseToken(match[0], match[1]))
-    end = match.index + match[0].length
+  let at = 0
+  while (at < text.length) {
+    const plain = matchAt(PLAIN, text, at)?.[0]
+    if (plain === undefined) {
+      const placeholder = readPlaceholder(text, at)
+      pieces.push(placeholder)
+      at += placeholder.text.length
+    } else {
+      pieces.push(plain === '{{' || plain === '}}' ? plain.charAt(0) : plain)
+      at += plain.length
+    }
   }
-  return [...pieces, text.slice(end)].filter((piece) => piece !== '')
+  return pieces
 }
 
-function parseToken(token: string, inner: string | undefined): string | Placeholder {
-  if (token === '{{') return '{'
-  if (token === '}}') return '}'
-  if (inner === undefined) throw new TypeError('has a "{" without its "}"; write "{{" for a plain brace')
-  const [root, ...path] = inner.split('.')
-  const known = ROOTS.find((name) => name === root)
-  if (known === undefined || path.includes('') || (path.length > 0 && known !== 'body')) {
+function readPlaceholder(text: string, at: number): Placeholder {
+  const [begun = '', name = ''] = matchAt(ROOT, text, at) ?? []
+  const { keys, end } = readBodyPath(text, at + begun.length)
+  if (text.charAt(end) !== '}') throw new TypeError(unreadable(text, at, end))
+  const token = text.slice(at, end + 1)
+  const root = ROOTS.find((known) => known === name)
+  if (root === undefined || (keys.length > 0 && root !== 'body')) {
     throw new TypeError(
-      `has the unknown placeholder ${token}; there are {id}, {uid}, {attempt}, {queue}, {body} and {body.field}, ` +
-        'and "{{" for a plain brace',
+      `has the unknown placeholder ${token}; there are {id}, {uid}, {attempt}, {queue}, {body}, {body.field} and ` +
+        '{body["any field"]}, and "{{" for a plain brace',
     )
   }
-  return { text: token, root: known, path }
+  return { text: token, root, keys }
+}
+
+function unreadable(text: string, from: number, at: number): string {
+  const close = text.indexOf('}', from)
+  if (close < 0) return 'has a "{" without its "}"; write "{{" for a plain brace'
+  return (
+    `has ${text.slice(from, close + 1)}, which can't be read from character ${at - from + 1} on; write {body.field}, {body.list[0]}, ` +
+    '{body["any field"]}, and "{{" for a plain brace'
+  )
+}
+
+function matchAt(expression: RegExp, text: string, at: number): RegExpExecArray | null {
+  expression.lastIndex = at
+  return expression.exec(text)
 }
 
 /**
@@ -65,18 +88,17 @@ export function renderArguments(templates: readonly ArgumentTemplate[], item: Te
 }
 
 function fill(placeholder: Placeholder, item: TemplateItem): string {
-  const value = placeholder.path.reduce<unknown>(field, item[placeholder.root])
-  if (value === undefined) throw rejected(item.id, `its body has no field for ${placeholder.text}`)
+  const { root, keys } = placeholder
+  const value = root === 'body' ? bodyValueAt(item.body, keys) : item[root]
+  if (value === undefined) throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (text.includes('\0')) {
-    throw rejected(item.id, `${placeholder.text} has a NUL character, which no argument can carry`)
+    throw rejected(
+      item.id,
+      `${placeholder.text} has a NUL character, which no argument can carry: it is whole in the JSON on stdin`,
+    )
   }
   return text
-}
-
-function field(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
-  return Object.getOwnPropertyDescriptor(value, name)?.value
 }
 
 function rejected(itemId: string, why: string): SluiceError {

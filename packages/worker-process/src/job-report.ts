@@ -6,7 +6,7 @@ import { isSuccess, type Ending, type EndingWithoutCode } from './ending.js'
 import type { JobFile } from './job-file.js'
 import type { JobPlace } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
-import { jsonLastLine, lastLines } from './output-tail.js'
+import { lastLines, readResult, type ReadResult } from './output-tail.js'
 import type { FileRecord } from './record.js'
 
 /** What is on the disk of a job that has ended. */
@@ -30,8 +30,13 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     ...(job.ending.exitCode === undefined ? {} : { exitCode: job.ending.exitCode }),
   }
   if (isSuccess(job.ending)) {
-    const result = await resultOf(job.place, settings)
-    return { ...report, stage: 'SUCCESS', ...(result === undefined ? {} : { result }) }
+    const { value, note } = await resultOf(job.place, settings)
+    return {
+      ...report,
+      stage: 'SUCCESS',
+      ...(value === undefined ? {} : { result: value }),
+      ...(note === undefined ? {} : { details: { ...report.details, notes: [note] } }),
+    }
   }
   const stderr = await lastLines(job.place.stderr, settings.stderrTailBytes)
   const { failureClass, message } = explain(job, settings)
@@ -64,7 +69,7 @@ function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
   }
 }
 
-function detailsOf({ place, claim, ending, endedAt }: EndedJob): JsonValue {
+function detailsOf({ place, claim, ending, endedAt }: EndedJob): Readonly<Record<string, JsonValue>> {
   const { exitCode, signal } = ending
   return {
     ...(exitCode === undefined ? {} : { exitCode }),
@@ -77,8 +82,8 @@ function detailsOf({ place, claim, ending, endedAt }: EndedJob): JsonValue {
   }
 }
 
-async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<JsonValue | undefined> {
-  return settings.result === 'none' ? undefined : jsonLastLine(place.stdout, settings.maxResultBytes)
+async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<ReadResult> {
+  return settings.result === 'none' ? {} : readResult(place.stdout, settings.maxResultBytes)
 }
 
 interface Explanation {

@@ -16,6 +16,8 @@ export interface RunnerParts {
   readonly layout: Layout
   readonly settings: ProcessWorkerSettings
   readonly bootId: string
+  /** Whether the configuration read a secret from this variable. */
+  readonly isSecretVariable: ((name: string) => boolean) | undefined
   /** Called when a supervisor of this process ended that had claimed its job, and left no record. */
   readonly onVanished: () => void
 }
@@ -107,8 +109,8 @@ export class JobRunner {
   async #launch(job: NewJob['file'], place: JobPlace): Promise<Supervisor> {
     const program = await this.program()
     if (program === undefined) throw this.#withoutProgram(job.id)
-    const { layout, settings } = this.#parts
-    return startSupervisor(layout, settings, { ...job, place, program })
+    const { layout, settings, isSecretVariable } = this.#parts
+    return startSupervisor(layout, settings, { ...job, place, program, isSecretVariable })
   }
 
   /** Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll starts another. */

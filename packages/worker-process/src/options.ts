@@ -22,8 +22,10 @@ export const optionsSchema = z.strictObject({
   dir: text.min(1).default('.sluice/jobs'),
   /** The folder that the command starts in. Default: that of the configuration file that names the command, or else that of the service. */
   cwd: text.min(1).optional(),
-  /** Variables beside those of the service. */
-  env: z.record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text).optional(),
+  /** Variables beside those of the service; of those from which the configuration read secrets a job gets what stands here. */
+  env: z
+    .record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text.meta({ secret: 'referenced' }))
+    .optional(),
   /** Longest that a job may run, in ms. Default: for ever. */
   timeoutMs: span.min(1).optional(),
   /** From SIGTERM to SIGKILL, in ms. */

@@ -1,4 +1,4 @@
-import { SluiceError, type ErrorCode } from '@sluice/core'
+import { SluiceError, utf8Bytes, type ErrorCode } from '@sluice/core'
 
 /** Whether a value is an error of the operating system, of one of the given codes if any are given. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {
@@ -32,18 +32,38 @@ export function fileError(error: unknown, doing: string, more = ''): SluiceError
  * memory mean that the machine takes no more for now, and all else is everybody's trouble.
  */
 export function spawnError(error: unknown, itemId: string): SluiceError {
-  if (isSystemError(error, 'E2BIG')) {
-    const message =
-      `The command line for item ${JSON.stringify(itemId)} is larger than the system allows. ` +
-      'Hand the body over on stdin, or put the data elsewhere and its address into the body.'
-    return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item', cause: error })
-  }
+  if (isSystemError(error, 'E2BIG')) return tooLarge(itemId, error)
   const concerns = isSystemError(error, 'EAGAIN', 'ENOMEM') ? 'capacity' : 'worker'
   const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM')
     ? 'SLUICE_WORKER_DENIED'
     : 'SLUICE_WORKER_UNAVAILABLE'
   const message = `Could not start the process for item ${JSON.stringify(itemId)}: ${systemText(error)}.`
   return new SluiceError(code, message, { itemId, concerns, cause: error })
+}
+
+/** Linux takes no argument that is longer, with the NUL behind it, whatever room the whole command line has. */
+const MAX_ARGUMENT_BYTES = 131_072
+
+/**
+ * Whether each argument is one that the system takes. What they have room for together depends on the limits of the service's process, and shows when a
+ * process is started.
+ *
+ * @throws SluiceError SLUICE_JOB_REJECTED
+ */
+export function assertArgumentsFit(args: readonly string[], itemId: string): void {
+  if (process.platform !== 'linux') return
+  if (args.some((argument) => utf8Bytes(argument) >= MAX_ARGUMENT_BYTES)) throw tooLarge(itemId)
+}
+
+function tooLarge(itemId: string, cause?: unknown): SluiceError {
+  const message =
+    `The command line for item ${JSON.stringify(itemId)} is larger than the system allows. ` +
+    'Hand the body over on stdin, or put the data elsewhere and its address into the body.'
+  return new SluiceError('SLUICE_JOB_REJECTED', message, {
+    itemId,
+    concerns: 'item',
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 /** The system's own words without the arguments of the call, which may hold a body. */

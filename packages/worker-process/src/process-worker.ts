@@ -38,7 +38,7 @@ import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
 import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
-import { fileError, isNoRoom } from './process-errors.js'
+import { assertArgumentsFit, fileError, isNoRoom } from './process-errors.js'
 import { systemProcessTable, type ProcessTable } from './process-table.js'
 import { absentAsUndefined, readRecord, writeOnce } from './record.js'
 import { Room, freeRoom, freeText, needText, roomForJobs } from './room.js'
@@ -49,6 +49,7 @@ const SUPPORTS: WorkerSupports = {
   cancelJob: true,
   watch: true,
   probeSend: true,
+  checkItem: true,
   incompletePolls: true,
   readLog: true,
   // A local disk answers, and nothing here waits for a job.
@@ -116,7 +117,7 @@ export class ProcessWorker implements Worker {
 
   /** As {@link openWorker}, with options that were checked. */
   static async open(given: ProcessWorkerSettings, use: WorkerUse = {}): Promise<ProcessWorker> {
-    const { logger, reading = false } = use
+    const { logger, reading = false, isSecretVariable } = use
     const settings = withAbsolutePaths(given, use)
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
@@ -129,7 +130,7 @@ export class ProcessWorker implements Worker {
       await sweepPreparing(layout)
       const shared = { settings, layout, bootId: await table.bootId() }
       const doorbell = new Doorbell(layout.ended)
-      const runner = new JobRunner({ ...shared, onVanished: doorbell.ring })
+      const runner = new JobRunner({ ...shared, isSecretVariable, onVanished: doorbell.ring })
       const stopper = new JobStopper({ table, killAfterMs: settings.killAfterMs })
       const room = new Room({ layout, ...(logger === undefined ? {} : { logger }) })
       const oomKills = await OomKills.open()
@@ -186,6 +187,19 @@ export class ProcessWorker implements Worker {
     const probe = this.#newJob({ ...job, queue: this.name, body: sample?.body ?? null }, args)
     await this.#onDisk('probe whether a job could be started', () => this.#parts.runner.probe(place, probe))
   }
+
+  /**
+   * Makes the arguments of an item, and nothing of them [W-CHECK-1].
+   *
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, or makes an argument that no command can have
+   */
+  async checkItem(id: string, body: JsonValue): Promise<void> {
+    const job = { id, uid: 'check', attempt: 1 }
+    this.#place(job)
+    const { file } = this.#newJob({ ...job, queue: this.name, body })
+    assertArgumentsFit(file.args, id)
+  }
+
   /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
   async pollAllStatus(): Promise<JobReports> {
     this.#assertOpen()

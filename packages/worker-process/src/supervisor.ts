@@ -14,6 +14,8 @@ export interface SupervisedJob {
   readonly args: readonly string[]
   /** As it was accepted with; absent in the files of earlier versions. */
   readonly killAfterMs?: number | undefined
+  /** Whether the configuration read a secret from this variable, which the job then does not inherit. */
+  readonly isSecretVariable?: ((name: string) => boolean) | undefined
 }
 
 /** A supervisor that was started and waits. */
@@ -64,10 +66,14 @@ function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, jo
 }
 
 /**
- * The service's own environment, less what configures Sluice itself, which may hold passwords; then the job's.
+ * The service's own environment, less what configures Sluice itself and the variables that secrets of the configuration came from; then the job's. It is handed
+ * to the process alone, and written nowhere.
  */
 function jobEnvironment(settings: ProcessWorkerSettings, job: SupervisedJob): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'))
+  const { isSecretVariable = () => false } = job
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('SLUICE_') && !isSecretVariable(name),
+  )
   return {
     ...Object.fromEntries(inherited),
     ...settings.env,

@@ -22,6 +22,15 @@ describe('renderArguments', () => {
     ['{{id}} {{{id}}} } {{', {}, '{id} {tile/1} } {'],
     ['{body.x}', { x: '{id}' }, '{id}'],
     ['{body.0}', ['first'], 'first'],
+    ['{body["file.path"]}', { 'file.path': '/a' }, '/a'],
+    ["{body['Sample Group']}", { 'Sample Group': 'g' }, 'g'],
+    ['{body.Sample Group}', { 'Sample Group': 'g' }, 'g'],
+    ['--a={body["a}b{"]}!', { 'a}b{': 1 }, '--a=1!'],
+    ['{body["it\'s \\"q\\""]}', { 'it\'s "q"': 1 }, '1'],
+    ['{body.files[1].path}', { files: [0, { path: '/b' }] }, '/b'],
+    ['{body.meta["a.b"][0]}', { meta: { 'a.b': ['x'] } }, 'x'],
+    ['{body[""]}', { '': 'blank' }, 'blank'],
+    ['{body["x"]}}}', { x: 1 }, '1}'],
   ])('%s', (argument, body, expected) => {
     expect(render(argument, body)).toBe(expected)
   })
@@ -48,6 +57,19 @@ describe('renderArguments', () => {
   })
 })
 
+test.each<[string, JsonValue, string]>([
+  [
+    '{body.file.path}',
+    { 'file.path': '/a' },
+    '{body.file.path}: the body has no field "file"; it has "file.path", which is written ["file.path"]',
+  ],
+  ['{body.sample}', { Sample: 1 }, 'the body has no field "sample"; it has "Sample"'],
+  ['{body.files[2]}', { files: [1] }, '$.files is a list of 1, and has no element "2"'],
+  ['{body.file.path}', { file: '/a' }, '$.file is a string, and has no field "path"'],
+])('what is missing for %s of %j is named', (argument, body, text) => {
+  expect(() => render(argument, body)).toThrow(text)
+})
+
 describe('parseArgument', () => {
   test.each([
     '{',
@@ -61,6 +83,12 @@ describe('parseArgument', () => {
     '{Body.x}',
     '{ id }',
     'nul\0',
+    '{body["a}',
+    '{body[a]}',
+    '{body[-1]}',
+    '{body["a\\x"]}',
+    '{id["x"]}',
+    '{body .x}',
   ])('refuses %j', (argument) => {
     expect(() => parseArgument(argument)).toThrow(TypeError)
   })

@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSluiceError } from '@sluice/core'
+import { failureGroupOf, isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
 import { readClaim } from '../src/claim.js'
@@ -117,6 +117,37 @@ describe('a job', () => {
     expect(await readdir(bench.layout().place(job).output)).toEqual(['made'])
   })
 
+  test('finds none of the variables that secrets were read from, but for what `env` says, and they are in no file', async () => {
+    const variables = { FIRST_SECRET: 'hunter2-first', SECOND_SECRET: 'hunter2-second', NO_SECRET: 'open' }
+    Object.assign(process.env, variables)
+    const script = 'echo "[\\"$FIRST_SECRET\\",\\"$SECOND_SECRET\\",\\"$NO_SECRET\\"]"'
+    const options = bench.options(['sh', '-c', script], {
+      env: { SECOND_SECRET: 'hunter2-second' },
+      keepOutputs: 'none',
+    })
+    const known = new Set<string>()
+    const worker = await openWorker(options, { isSecretVariable: (name) => known.has(name) })
+    // What is read later holds too: it is asked when the job starts.
+    for (const name of ['FIRST_SECRET', 'SECOND_SECRET']) known.add(name)
+    const job = newJob('a')
+    await send(worker, job)
+    for (const name of Object.keys(variables)) Reflect.deleteProperty(process.env, name)
+    expect((await outcome(worker, job)).result).toEqual(['', 'hunter2-second', 'open'])
+    const { home, stdout } = bench.layout().place(job)
+    await rm(stdout)
+    for (const entry of await readdir(home, { recursive: true, withFileTypes: true })) {
+      // A record is the text of a link that leads nowhere.
+      if (entry.isSymbolicLink()) continue
+      const path = join(entry.parentPath, entry.name)
+      const { mode } = await stat(path)
+      // The group and others may do nothing.
+      expect([path, mode & 0o077]).toEqual([path, 0])
+      const text = entry.isFile() ? await readFile(path, 'utf8') : ''
+      expect(text).not.toContain('hunter2')
+    }
+    await worker.close()
+  })
+
   test('leaves 1 MB of stderr in a file and its end in the message', async () => {
     const worker = await bench.open(
       bench.options([
@@ -130,6 +161,45 @@ describe('a job', () => {
     const report = await outcome(worker, job)
     expect(report.message).toBe('exit code 1: the cause')
     expect((await stat(bench.layout().place(job).stderr)).size).toBeGreaterThan(1_000_000)
+  })
+
+  test('fails with the line that tells, not with the progress bar behind it', async () => {
+    const script =
+      'echo "ValueError: no such chromosome" >&2; i=0; while [ $i -lt 300 ]; do ' +
+      "printf '\\r %3d%%|####      | %d/300 [00:01<00:02, 99.5it/s]' $((i/3)) $i >&2; i=$((i+1)); done; exit 1"
+    const worker = await bench.open(bench.options(['sh', '-c', script]))
+    const job = newJob('a')
+    await send(worker, job)
+    const { message = '' } = await outcome(worker, job)
+    expect(message).toMatch(
+      /^exit code 1: ValueError: no such chromosome\n {2}99%\|####      \| 299\/300 [^\r\n]+$/u,
+    )
+    expect(failureGroupOf({ id: 'a', reason: message }).template).toBe(
+      'exit code 1: ValueError: no such chromosome',
+    )
+  })
+
+  test.each([
+    ['printf "%s" "{{\\"loss\\": NaN}"', /not JSON/u],
+    ['printf "%s" 864691135012345679', /not JSON that can be kept as it is/u],
+    ['printf "\\"%0100000d\\"" 7', /longer than 65536 bytes \(maxResultBytes\)/u],
+  ])('with a result that can’t be kept succeeds, and its details say why: %s', async (script, note) => {
+    const worker = await bench.open(bench.options(['sh', '-c', script]))
+    const job = newJob('a')
+    await send(worker, job)
+    const report = await outcome(worker, job)
+    expect(report).toMatchObject({ stage: 'SUCCESS', details: { exitCode: 0, notes: [expect.stringMatching(note)] } })
+    expect(report).not.toHaveProperty('result')
+  })
+
+  test('has a NUL of its body whole on stdin', async () => {
+    const program = 'process.stdin.on("data", (text) => process.stdout.write(text))'
+    const worker = await bench.open(
+      bench.options([process.execPath, '-e', program.replaceAll(/[{}]/gu, '$&$&')]),
+    )
+    const job = newJob('a', { text: 'a\0b', '\0': [0] })
+    await send(worker, job)
+    expect((await outcome(worker, job)).result).toEqual(job.body)
   })
 
   test('leaves nobody behind when it ends', async () => {
@@ -210,6 +280,8 @@ describe('sendJob', () => {
     expect(isSluiceError(error, 'SLUICE_JOB_REJECTED')).toBe(true)
     expect(String(error)).toMatch(message)
     expect(String(error)).not.toContain('xxx')
+    const checked = await worker.checkItem(job.id, job.body).catch((error: unknown) => error)
+    expect(isSluiceError(checked, 'SLUICE_JOB_REJECTED') && checked.message).toMatch(message)
     expect(await worker.lookupJob(job)).toBeUndefined()
     expect(await readdir(bench.layout().preparing)).toEqual([])
   })

@@ -26,7 +26,7 @@
  * stays quick. The global options --config, --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type { Queue, QueueUse, Worker, WorkerUse } from '@sluice/core'
+import type { Logger, Queue, QueueUse, Secrets, StorageFinding, Worker, WorkerUse } from '@sluice/core'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from '../exit-codes.js'
@@ -43,7 +43,10 @@ export type GlobalOptions = {
 export type Program = Command<[], GlobalOptions>
 
 /** What a command has in mind for the queue. It is taken to be brief, unless it says otherwise. */
-export interface OpenQueueOptions extends Omit<QueueUse, 'baseDir' | 'baseDirOf'> {
+export interface OpenQueueOptions extends Omit<
+  QueueUse,
+  'baseDir' | 'baseDirOf' | 'placeOf' | 'secrets' | 'isSecretVariable'
+> {
   /** This command may be the first one that a queue sees. Otherwise nothing is made where there is no queue. */
   readonly make?: boolean
 }
@@ -57,6 +60,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly output: Output
+  /** What no message may show: the secrets of the configuration and the command line. */
+  readonly secrets: Secrets
   /** Sets a setting from a flag of the command's own, such as `processing.limit` from `--limit`; before {@link config} is called. */
   override(path: string, value: unknown, flag: string): void
   /** The configuration: flags over environment over file over defaults. Loaded once. */
@@ -67,8 +72,8 @@ export interface CommandContext {
    * @throws AbsentQueueError SLUICE_CONFIG_INVALID when there is no queue, and `make` wasn't given
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
-  /** Tries the storage of a queue that is not there yet, and makes none. Warnings go to stderr. */
-  checkStorage(): Promise<void>
+  /** Tries what a service does with the storage, as far as its package can; it makes no queue, and leaves nothing behind. */
+  checkStorage(logger: Logger): Promise<StorageFinding>
   /** The configured worker. Opened once; it is lent the logger. A command that changes nothing says that it only reads. */
   openWorker(use?: OpenWorkerOptions): Promise<Worker>
   /**

@@ -1,3 +1,4 @@
+import { describeConveniences } from '../manifest/conveniences.js'
 import { describeRow } from '../manifest/listed-row.js'
 import { problemsOf } from '../manifest/load-counts.js'
 import type { JoblogSummary, LoadSummary, StoppedAt } from '../manifest/load-manifest.js'
@@ -24,6 +25,8 @@ export async function reportLoad(
   if (hidden > 0) {
     output.note(`… and ${countText(hidden)} more: ${rejects ?? 'give --rejects FILE to get them all'}`)
   }
+  const conveniences = describeConveniences(summary.conveniences)
+  if (conveniences !== '') output.note(`Read with: ${conveniences}`)
   if (counts.rows === 0 && !summary.interrupted && failure === undefined)
     output.note('The manifest has no items.')
   if (summary.manyIds) output.note(MANY_IDS)
@@ -130,6 +133,7 @@ function summaryJson(summary: LoadSummary) {
     seconds: Math.round(elapsedMs) / 1_000,
     perSecond: Math.round((perMinute(summary) ?? 0) / 60),
     problems: summary.problems,
+    conveniences: summary.conveniences,
   }
 }
 

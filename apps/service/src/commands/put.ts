@@ -5,6 +5,7 @@ import {
   assertItemId,
   checkNewItem,
   isSluiceError,
+  parseJson,
   type JsonValue,
   type NewItem,
 } from '@sluice/core'
@@ -111,18 +112,15 @@ function decode(bytes: Uint8Array, from: string): string {
 }
 
 function parseBody(text: string): JsonValue {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    // The rest of the parser's message repeats the body, which may hold a secret.
-    const [what = 'it does not parse'] =
-      error instanceof Error ? error.message.split(/, "|, \.\.\.| in JSON/) : []
-    const numbers = /\bNaN\b|Infinity/.test(text) ? ' JSON has no NaN and no Infinity.' : ''
-    throw inputInvalid(
-      `the body is not JSON: ${printable(what, 100)}.${numbers} Plain text needs --text, or quotes of its own: '"text"'.`,
-      error,
-    )
-  }
+  const parsed = parseJson(text)
+  if ('value' in parsed) return parsed.value
+  const { reason, path } = parsed
+  if (!reason.startsWith('not JSON'))
+    throw inputInvalid(`the body can't be kept as it is: at ${path}, ${reason}.`)
+  const numbers = /\bNaN\b|Infinity/.test(text) ? ' JSON has no NaN and no Infinity.' : ''
+  throw inputInvalid(
+    `the body is ${reason}.${numbers} Plain text needs --text, or quotes of its own: '"text"'.`,
+  )
 }
 
 function inputInvalid(message: string, cause?: unknown): SluiceError {

@@ -5,7 +5,7 @@ import { CommandError } from '../command-error.js'
 import { printable, type Output } from '../output.js'
 import { countText, plural } from '../progress/progress-text.js'
 import { failureJson, failureLines } from '../report/failure-table.js'
-import { REPORT_COLUMNS } from '../report/report-columns.js'
+import { REPORT_COLUMNS, type ReportColumn } from '../report/report-columns.js'
 import type { ReportSummary } from '../report/report-summary.js'
 import type { ReportFormat, WriteReportOptions } from '../report/report-writer.js'
 import { wholeNumber } from './arguments.js'
@@ -35,7 +35,8 @@ interface ReportFlags extends FailureFlags {
 const EXAMPLES = [
   'sluice report --out outcomes.csv',
   'sluice report --stage FAIL --format jsonl | jq .reason',
-  'sluice report --columns stage,result.sha256,result.size',
+  'sluice report --columns stage,result.sha256,\'body["file.path"]\'',
+  'sluice report --out - --stage FAIL | head',
   'sluice report --summary',
   'sluice report --group 67e188c0 --out disk-full.csv',
 ]
@@ -43,7 +44,7 @@ const EXAMPLES = [
 const NOTES = `
 Columns: ${REPORT_COLUMNS.join(', ')};
 without --columns all but group, jobUid, uid, priority and body. result, details and body are JSON text in a CSV, and a field of them
-is a column of its own as in result.sha256. Without --escape-formulas values are as they are: a spreadsheet would take one
+is a column of its own as in result.sha256 or body["file.path"]. In a CSV every text is in quotes and numbers are not. Without --escape-formulas values are as they are: a spreadsheet would take one
 that begins with = + - or @ for a formula.
 durationMs is the time from the item's latest claim to its outcome in the queue: besides the job's own run it has the wait
 for the job to start and for the service to see its end. details.durationMs is the job's own, if the worker tells it.
@@ -56,10 +57,10 @@ export function registerReport(program: Program, context: CommandContext): void 
   program
     .command('report')
     .description('Write the outcomes as CSV or JSON lines, or sum them up')
-    .option('-o, --out <file>', 'write to a file, whole or not at all (default: standard output)')
+    .option('-o, --out <file>', 'write to a file, whole or not at all; - is standard output (default: -)')
     .addOption(formatOption())
     .option('--stage <stages>', 'which stages, separated by commas (default: SUCCESS,FAIL)', parseStages)
-    .option('--columns <names>', 'which columns, separated by commas; the id always comes first', parseNames)
+    .option('--columns <names>', 'which columns, separated by commas; the id always comes first', splitNames)
     .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would take for a formula")
     .option('--summary', 'counts of the stages, and the largest groups of failures, instead')
     .option(
@@ -88,6 +89,20 @@ function parseNames(text: string): string[] {
   return text.split(',').map((name) => name.trim())
 }
 
+/** A comma within quotes is part of a name, as in `body["a,b"]`. */
+const NAME = /(?:[^,"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|["'])*/suy
+
+function splitNames(text: string): string[] {
+  const names: string[] = []
+  for (let at = 0; at <= text.length;) {
+    NAME.lastIndex = at
+    const name = NAME.exec(text)?.[0] ?? ''
+    names.push(name.trim())
+    at += name.length + 1
+  }
+  return names
+}
+
 function parseStages(text: string): Stage[] {
   return parseNames(text).map((name) => {
     const stage = name.toUpperCase()
@@ -99,11 +114,14 @@ function parseStages(text: string): Stage[] {
 async function report(flags: ReportFlags, context: CommandContext): Promise<void> {
   if (flags.limit !== undefined && flags.summary !== true)
     throw new CommandError('INVALID', '--limit is for --summary.')
+  // Before the queue is opened: a wrong name is a mistake of the command line, whatever is in the queue.
+  const { chooseColumns } = await import('../report/report-columns.js')
+  const columns = chooseColumns(flags.columns)
   const signal = context.interrupted()
   try {
     const queue = await context.openQueue({ reading: true })
     if (flags.summary === true) await printSummary(queue, flags, context)
-    else await writeOutcomes(queue, flags, context)
+    else await writeOutcomes(queue, { ...flags, columns }, context)
   } catch (error) {
     if (!signal.aborted) throw error
     throw new CommandError('INTERRUPTED', 'Stopped before the report was whole.')
@@ -126,27 +144,55 @@ async function wantedOf(
   return (item) => isSelected(item, filter)
 }
 
-async function writeOutcomes(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
-  const { chooseColumns } = await import('../report/report-columns.js')
+async function writeOutcomes(
+  queue: Queue,
+  { columns, ...flags }: Omit<ReportFlags, 'columns'> & { readonly columns: readonly ReportColumn[] },
+  context: CommandContext,
+): Promise<void> {
   const { writeReport } = await import('../report/report-writer.js')
   const { writeFileWhole } = await import('../report/report-file.js')
   const signal = context.interrupted()
+  const out = flags.out === '-' ? undefined : flags.out
+  const fields = watchFields(columns)
   const options: WriteReportOptions = {
-    format: flags.format ?? formatOf(flags.out, context.output),
-    columns: chooseColumns(flags.columns),
+    format: flags.format ?? formatOf(out, context.output),
+    columns: fields.watched,
     escapeFormulas: flags.escapeFormulas ?? false,
     signal,
   }
   const items = await rowsOf(queue, flags, signal)
   const { output } = context
-  const { out } = flags
   if (out === undefined) {
-    await writeReport(items, output.stdout, { ...options, keepOpen: true })
+    const rows = await writeReport(items, output.stdout, { ...options, keepOpen: true })
+    warnOfMissing(fields.missing(), rows, output)
     return
   }
   const path = resolve(context.cwd, out)
   const rows = await writeFileWhole(path, (file) => writeReport(items, file, options))
   output.print(`${plural(rows, 'row')} in ${printable(out)}`, { rows, out, format: options.format })
+  warnOfMissing(fields.missing(), rows, output)
+}
+
+/** Which fields there are only the items say: one that none has is probably mistyped. */
+function watchFields(columns: readonly ReportColumn[]): {
+  readonly watched: readonly ReportColumn[]
+  missing(): string[]
+} {
+  const missing = new Set(columns.filter(({ isField }) => isField).map(({ name }) => name))
+  const watched = columns.map((column) => ({
+    ...column,
+    value: (item: ItemRecord) => {
+      const value = column.value(item)
+      if (value !== undefined) missing.delete(column.name)
+      return value
+    },
+  }))
+  return { watched, missing: () => [...missing] }
+}
+
+function warnOfMissing(missing: readonly string[], rows: number, output: Output): void {
+  if (missing.length > 0 && rows > 0)
+    output.warn(`no item of this report has ${missing.map((name) => printable(name)).join(', ')}`)
 }
 
 /**

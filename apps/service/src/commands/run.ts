@@ -1,5 +1,6 @@
 import type { Logger, Queue, Worker } from '@sluice/core'
 import { CommandError } from '../command-error.js'
+import type { ServiceEnd } from '../service.js'
 import type { LoadedConfig } from '../config/load-config.js'
 import { openReachable } from '../open-reachable.js'
 import { StopDeadline } from '../stop-deadline.js'
@@ -13,6 +14,7 @@ export function registerRun(program: Program, context: CommandContext): void {
     .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
     .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
     .option('--drain', 'start nothing, and end with 0 when nothing is in PROCESSING')
+    .option('--fail-if-failed', 'with --until-empty: end with 8 when items are in FAIL at the end')
     .option(
       '--new-worker',
       'accept another worker than the queue was run with, while items are in PROCESSING',
@@ -23,36 +25,59 @@ export function registerRun(program: Program, context: CommandContext): void {
     .option('--log-format <format>', 'auto, pretty or json (log.format)')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
-    .action(async ({ untilEmpty, drain, newWorker, limit, intervalMs, logLevel, logFormat }) => {
-      if (limit !== undefined) context.override('processing.limit', limit, '--limit')
-      if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
-      if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
-      if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
-      if (untilEmpty === true && drain === true)
-        throw new CommandError(
-          'INVALID',
-          'Give --until-empty or --drain, not both: a drain leaves what waits.',
-        )
-      await run(context, {
-        untilEmpty: untilEmpty === true,
-        drain: drain === true,
-        acceptNewWorker: newWorker === true,
-      })
-    })
+    .action(
+      async ({ untilEmpty, drain, failIfFailed, newWorker, limit, intervalMs, logLevel, logFormat }) => {
+        if (limit !== undefined) context.override('processing.limit', limit, '--limit')
+        if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
+        if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
+        if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
+        if (untilEmpty === true && drain === true)
+          throw new CommandError(
+            'INVALID',
+            'Give --until-empty or --drain, not both: a drain leaves what waits.',
+          )
+        if (failIfFailed === true && untilEmpty !== true)
+          throw new CommandError(
+            'INVALID',
+            '--fail-if-failed is for --until-empty: it is about how a run ends.',
+          )
+        await run(context, {
+          untilEmpty: untilEmpty === true,
+          drain: drain === true,
+          failIfFailed: failIfFailed === true,
+          acceptNewWorker: newWorker === true,
+        })
+      },
+    )
 }
 
 const EXAMPLES = [
   'sluice run',
   'sluice run --until-empty --limit 50',
+  'sluice run --until-empty --fail-if-failed && sluice report --out outcomes.csv',
   'SLUICE_QUEUE_URL=postgres://… sluice run',
 ]
-const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
+const EXITS = [
+  'OK',
+  'INVALID',
+  'CONFLICT',
+  'UNAVAILABLE',
+  'DENIED',
+  'FAILED',
+  'PAUSED',
+  'INTERRUPTED',
+] as const
 const NOTES = `
 The first SIGTERM, SIGINT or SIGHUP starts no more jobs, gives the lease back and leaves jobs running, within
 service.stopDeadlineMs; the next \`run\` finds them again. The second one ends at once, by which nothing is lost. Several
 services on one queue are safe: one dispatches. With --until-empty and --drain a signal before the end gives 130. When a call
 of the storage or the worker never ends, another service takes over, and this one ends with 4. A storage that can't be reached
 at the start is tried again until it can; so is a worker.
+
+When the worker rejects 20 items in a row for the same reason, or 20 jobs in a row break as they are started, in the same words, Sluice pauses
+the queue itself: \`sluice status\` and the log say why, and \`sluice resume\` goes on. With --until-empty and --drain what runs is followed to its
+end, and then this ends with 9; without them it stays. A pause by \`sluice pause\` ends nothing. --fail-if-failed ends with 8 when any item is in
+FAIL at the end, those of earlier runs too; without it the exit code says nothing of failed items.
 
 --drain empties PROCESSING, as before an upgrade of the worker: it takes the lease, starts nothing, gives back what was claimed and
 never sent, and follows the jobs that run to their ends. What waits goes on waiting. While another service dispatches it ends with 3:
@@ -68,6 +93,7 @@ const LEAST_CLOSE_MS = 100
 interface RunFlags {
   readonly untilEmpty: boolean
   readonly drain: boolean
+  readonly failIfFailed: boolean
   readonly acceptNewWorker: boolean
 }
 
@@ -80,6 +106,7 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
     log: output.json && log.format === 'auto' ? ({ ...log, format: 'json' } as const) : log,
     stream: output.stderr,
     colors: output.errorColors.isColorSupported,
+    secrets: context.secrets,
   }
   const logger = makeLogger(options)
   await serve(context, { loaded, logger, flags })
@@ -117,7 +144,31 @@ async function serve(context: CommandContext, { loaded, logger, flags }: Serving
   if (!flags.drain) void warnOfRoom(queue, context, logger)
   const end = await runService({ queue, worker, config, logger, signal, ...flags })
   if (context.output.json) context.output.print('', end)
+  if (end.why === 'paused') context.exitWith('PAUSED')
+  else if (flags.failIfFailed && end.why === 'empty') await assertNoneFailed(context, { queue, logger, end })
   leave(context, { deadline, isStopped: end.why === 'stopped', isEnding })
+}
+
+/** Those in FAIL when it ends, be they from an earlier run. */
+async function assertNoneFailed(
+  context: CommandContext,
+  { queue, logger, end }: { queue: Queue; logger: Logger; end: ServiceEnd },
+): Promise<void> {
+  // Without the counts, which a large storage may take long for, one item says it too.
+  if (end.sizes === undefined ? !(await hasFailed(queue)) : end.sizes.FAIL === 0) return
+  logger.error({ failed: end.sizes?.FAIL }, 'items have failed: see `sluice report --summary`')
+  context.exitWith('FAILED')
+}
+
+/** @throws SluiceError of the queue: then nobody knows */
+async function hasFailed(queue: Queue): Promise<boolean> {
+  let cursor: string | undefined
+  do {
+    const page = await queue.listHeads('FAIL', { limit: 1, ...(cursor === undefined ? {} : { cursor }) })
+    if (page.items.length > 0) return true
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  return false
 }
 
 interface Leaving {

@@ -68,6 +68,10 @@ retry:
   maxAttempts: 1 # 3: two more tries
   # backoff: { baseMs: 1000, maxMs: 300000 }
   # on: [error, timeout, killed] # classes of failure that are tried again; default all but rejected
+  # Or by class and exit code, instead of the two: the first rule that matches decides, and what none matches is not tried again.
+  # rules:
+  #   - { classes: [evicted], maxAttempts: 5 }
+  #   - { exitCodes: [75, '130-145'], maxAttempts: 3 }
 
 # A job that was seen and is gone: fail the item, resend it, or hold it for a person.
 lost:

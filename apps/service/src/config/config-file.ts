@@ -70,10 +70,29 @@ async function parseFile(path: string, name: string): Promise<Parsed> {
     if (extension === 'toml') return await parseToml(await readText(path))
     if (['ts', 'mts', 'mjs', 'js'].includes(extension)) return await importModule(path)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new SluiceError('SLUICE_CONFIG_INVALID', `${name} can't be read: ${reason}`, { cause: error })
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `${name} can't be read: ${unreadableText(error)}`)
   }
   throw invalid(`${name}: a configuration file ends in .ts, .mts, .mjs, .js, .json, .yaml, .yml or .toml.`)
+}
+
+/**
+ * Why a file can't be read, without what parsers quote of it: nothing is known yet of what in it is secret. The cause is left out for the same reason.
+ */
+function unreadableText(error: unknown): string {
+  if (!(error instanceof Error)) return 'what it throws is no error'
+  const [line = '', ...picture] = error.message.split('\n')
+  const at = /:(\d+):(\d+)\s*$/mu.exec(picture.join('\n'))
+  const where = at === null ? '' : ` (line ${at[1]}, column ${at[2]})`
+  const isQuoting = error instanceof SyntaxError || error.name === 'ParseError'
+  return `${isQuoting ? withoutQuotes(line) : line.trim()}${where}`
+}
+
+/** An identifier that is unexpected may be the rest of a token; what was expected is one character or none. */
+function withoutQuotes(line: string): string {
+  return line
+    .replaceAll(/(['"`])[^'"`]{2,}\1/gu, '…')
+    .replace(/: \/.*$/u, '')
+    .trim()
 }
 
 async function readText(path: string): Promise<string> {
@@ -83,22 +102,45 @@ async function readText(path: string): Promise<string> {
 
 /** JSON is YAML too, and this parser knows the lines. */
 async function parseYaml(text: string): Promise<Parsed> {
-  const { LineCounter, parseDocument, isNode, isMap, isScalar } = await import('yaml')
+  const { LineCounter, parseDocument, isNode, isMap, isScalar, isSeq } = await import('yaml')
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const [problem] = document.errors
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0])
-    throw new Error(`line ${line}, column ${col}: ${problem.message}`)
+    throw new Error(`line ${line}, column ${col}: ${yamlText(problem)}`)
   }
   const keyLine = (path: readonly string[]): number | undefined => {
     const parent = path.length > 1 ? document.getIn(path.slice(0, -1), true) : document.contents
-    if (!isMap(parent)) return undefined
-    const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === path.at(-1))
-    const offset = isNode(pair?.key) ? pair.key.range?.[0] : undefined
+    const key = path.at(-1)
+    const node = isMap(parent)
+      ? parent.items.find((item) => isScalar(item.key) && String(item.key.value) === key)?.key
+      : isSeq(parent)
+        ? parent.items[Number(key)]
+        : undefined
+    const offset = isNode(node) ? node.range?.[0] : undefined
     return offset === undefined ? undefined : lines.linePos(offset).line
   }
-  return { content: document.toJS(), lineOf: keyLine }
+  return { content: contentOf(document), lineOf: keyLine }
+}
+
+/** Behind a colon, and of an escape sequence, the parser quotes what it read. */
+function yamlText({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === 'BAD_DQ_ESCAPE') return 'Invalid escape sequence'
+  return (message.split(/:\s/u)[0] ?? message).replace(/%.*$/u, '').trim()
+}
+
+function contentOf(document: { toJS(): unknown }): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    // It names the alias, which may be a password that begins with a `*`.
+    if (error instanceof ReferenceError)
+      throw new Error('an alias (`*name`) has no anchor (`&name`); text that begins with * is to be quoted', {
+        cause: error,
+      })
+    throw error
+  }
 }
 
 async function parseToml(text: string): Promise<Parsed> {

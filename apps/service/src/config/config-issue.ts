@@ -49,10 +49,16 @@ function meantText(meant: readonly string[], { placeOf }: IssuePlaces, given: re
 }
 
 function line(path: readonly string[], message: string, places: IssuePlaces): string {
-  const place = places.placeOf(path)
+  const place = places.placeOf(path) ?? placeOfEntry(path, places)
   const name = path.join('.') || 'the configuration'
   if (place !== undefined) return `  ${name}: ${message} (${place})`
   return `  ${name}: ${message} (set it in the configuration file or as ${variableOf(name)})`
+}
+
+/** Of what is missing within a list: it was given with its entry, and no variable is about it alone. */
+function placeOfEntry(path: readonly string[], { placeOf }: IssuePlaces): string | undefined {
+  const index = path.findIndex((step) => /^\d+$/u.test(step))
+  return index === -1 ? undefined : placeOf(path.slice(0, index + 1))
 }
 
 /** The keys that a zod object takes; other schemas don't tell. */
@@ -60,6 +66,8 @@ function keysAt(schema: unknown, path: readonly string[]): string[] {
   const shape = shapeOf(schema)
   if (shape === undefined) return []
   const [step, ...rest] = path
+  // An entry of a list: the schema of a list leads to that of its entries.
+  if (step !== undefined && /^\d+$/u.test(step)) return keysAt(schema, rest)
   return step === undefined ? Object.keys(shape) : keysAt(Reflect.get(shape, step), rest)
 }
 

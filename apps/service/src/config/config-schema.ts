@@ -52,9 +52,46 @@ const backoff = z
   })
   .describe('Waits between attempts, with jitter.')
 
+const EXIT_CODE = 'must be an exit code such as 75, or a range such as "130-145" with the lower code first'
+
+/** As the engine takes it: a code, or both ends of a range. */
+function isExitCodes(text: string): boolean {
+  const [, low = '', high = low] = /^(\d{1,10})(?:-(\d{1,10}))?$/u.exec(text) ?? []
+  return low !== '' && Number(low) <= Number(high)
+}
+
+const retryRule = z.strictObject({
+  classes: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe('Classes of failure that it is about; default any.'),
+  exitCodes: z
+    .array(
+      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
+        error: EXIT_CODE,
+      }),
+    )
+    .min(1)
+    .optional()
+    .describe('Exit codes that it is about, such as `75`, and ranges, such as `"130-145"`; default any.'),
+  maxAttempts: z
+    .int()
+    .min(1)
+    .describe('Such a failure is tried again until the item has had so many attempts in all; 1 for never.'),
+  backoff: z
+    .strictObject({ baseMs: wholeMs.optional(), maxMs: wholeMs.optional() })
+    .optional()
+    .describe('Waits between attempts; default `retry.backoff`.'),
+})
+
 const retry = z
   .strictObject({
-    maxAttempts: z.int().min(1).default(1).describe('Attempts that an item gets before it comes to FAIL.'),
+    maxAttempts: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ default: 1, description: 'Attempts that an item gets before it comes to FAIL.' }),
     backoff: backoff.prefault({}),
     on: z
       .array(z.string().min(1))
@@ -62,6 +99,22 @@ const retry = z
       .describe(
         'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`, `unschedulable`; default all but `rejected`.',
       ),
+    rules: z
+      .array(retryRule)
+      .optional()
+      .describe(
+        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule that matches a failure decides, and what none matches is not retried. See [Retries](#retries).',
+      ),
+  })
+  .superRefine(({ rules, maxAttempts, on }, context) => {
+    const others = { maxAttempts, on }
+    for (const [name, value] of Object.entries(others))
+      if (rules !== undefined && value !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: 'can’t be given together with retry.rules: each rule says it for itself',
+        })
   })
   .describe('What becomes of an item whose job failed.')
 

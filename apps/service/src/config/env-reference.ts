@@ -1,6 +1,7 @@
 import { SluiceError } from '@sluice/core'
 import type { Environment } from './config-environment.js'
 import { isTree, type ConfigTree } from './config-layer.js'
+import type { EnvReference } from '../secrets/config-secrets.js'
 
 /**
  * Replaces `{ env: NAME }`, wherever it stands as a value, by the variable's text. So secrets stay out of files, and a
@@ -12,9 +13,11 @@ export function resolveReferences(
   tree: ConfigTree,
   env: Environment,
   placeOf: (path: readonly string[]) => string | undefined,
-): ConfigTree {
+): ResolvedTree {
+  const references: EnvReference[] = []
   const resolved = resolveValue(tree, [], (name, path) => {
     const value = env[name]
+    references.push({ path, variable: name })
     if (value !== undefined) return value
     const place = placeOf(path)
     const where = place === undefined ? '' : ` (${place})`
@@ -23,7 +26,13 @@ export function resolveReferences(
       `${path.join('.')}: the variable ${name} is not set${where}. Set it, or write the value itself.`,
     )
   })
-  return isTree(resolved) ? resolved : tree
+  return { tree: isTree(resolved) ? resolved : tree, references }
+}
+
+/** A tree with its references replaced, and what they were. */
+export interface ResolvedTree {
+  readonly tree: ConfigTree
+  readonly references: readonly EnvReference[]
 }
 
 type Lookup = (name: string, path: readonly string[]) => string

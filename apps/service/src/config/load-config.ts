@@ -6,6 +6,7 @@ import { describeIssues } from './config-issue.js'
 import { layerOfEntries, mergeLayers, valueAt, type ConfigLayer } from './config-layer.js'
 import { configSchema, type Config } from './config-schema.js'
 import { referenceIn, resolveReferences } from './env-reference.js'
+import { ConfigSecrets } from '../secrets/config-secrets.js'
 
 /** A setting given on the command line. */
 export interface FlagSetting {
@@ -23,6 +24,8 @@ export interface LoadConfigOptions {
   /** `--config`: a file, relative to `cwd`. */
   readonly configFile?: string
   readonly flags?: readonly FlagSetting[]
+  /** Takes the secrets of the configuration, those of one that turns out to be wrong too. Default: one of its own. */
+  readonly secrets?: ConfigSecrets
 }
 
 /** A configuration, and where it came from. */
@@ -39,6 +42,8 @@ export interface LoadedConfig {
   baseDirOf(path: readonly string[]): string
   /** What is odd and yet no error. */
   readonly warnings: readonly string[]
+  /** What no message may show. */
+  readonly secrets: ConfigSecrets
   /** Where a setting comes from, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`: nowhere. */
   placeOf(path: readonly string[]): string | undefined
 }
@@ -49,13 +54,16 @@ export interface LoadedConfig {
  * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong setting, its place, and never its value
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
-  const { cwd, env, flags = [] } = options
+  const { cwd, env, flags = [], secrets = new ConfigSecrets() } = options
+  secrets.readEnvironment(env)
   const file = await readFileOf(options)
   const environment = readEnvironment(env)
   const flagLayer = layerOfEntries(flags.map(({ path, value, flag }) => ({ path, value, place: flag })))
   const layers: readonly ConfigLayer[] = [...(file ? [file.layer] : []), environment.layer, flagLayer]
   const placeOf = (path: readonly string[]): string | undefined => placeIn(layers, path)
-  const merged = resolveReferences(mergeLayers(layers), env, placeOf)
+  for (const { values } of layers) secrets.readSettings(values)
+  const { tree: merged, references } = resolveReferences(mergeLayers(layers), env, placeOf)
+  secrets.readReferences(references, env)
   const fileDir = file === undefined ? cwd : dirname(file.path)
   return {
     config: check(merged, placeOf, file !== undefined),
@@ -67,6 +75,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
       return layer === file?.layer && referenceIn(valueAt(layer.values, path)) === undefined ? fileDir : cwd
     },
     warnings: environment.warnings,
+    secrets,
     placeOf,
   }
 }

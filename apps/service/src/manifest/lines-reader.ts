@@ -1,15 +1,94 @@
-import { readLines } from './line-reader.js'
-import { judgeItem, MAX_LINE_BYTES, type ManifestEntry, type ManifestOptions } from './manifest-entry.js'
+import type { Conveniences } from './conveniences.js'
+import {
+  judgeItem,
+  MAX_LINE_BYTES,
+  type ManifestEntry,
+  type ManifestReader,
+  type Reading,
+} from './manifest-entry.js'
+import { lineEndFault, MAY_BE_COMMENT, TextLines, type TextLine } from './text-lines.js'
 
-/** Reads plain lines: each one is an item whose id is the line and whose body is `{ "line": … }`. Blank lines don't count. */
-export function readPlainLines(
-  source: AsyncIterable<Buffer>,
-  options: ManifestOptions,
-): AsyncGenerator<ManifestEntry> {
-  return readLines(source, options.maxLineBytes ?? MAX_LINE_BYTES, (read) => {
-    if ('reason' in read) return read
-    if (read.text.trim() === '') return undefined
-    const at = { line: read.line, maxBodyBytes: options.maxBodyBytes }
-    return judgeItem({ id: read.text, body: { line: read.text } }, at)
-  })
+/**
+ * Reads plain lines: each one is an item whose id is the line and whose body is `{ "line": … }`. Nothing of a line is trimmed. An empty line
+ * has no id, and is counted as blank; where ids come from the rows' numbers it is a row like any other.
+ */
+export class PlainLinesReader implements ManifestReader {
+  readonly #reading: Reading
+  readonly #lines: TextLines
+  /** The form was found by the first line, so that a line of another form is more likely a slip than an item. */
+  readonly #sniffed: boolean
+  #out: ManifestEntry[] = []
+  #rows = 0
+  #seen = false
+
+  constructor(reading: Reading, sniffed: boolean) {
+    const { lineEnds = 'auto', nul = false, maxLineBytes = MAX_LINE_BYTES } = reading.options
+    this.#reading = reading
+    this.#sniffed = sniffed
+    this.#lines = new TextLines({ lineEnds, nul, maxLineBytes }, (line) => this.#line(line))
+  }
+
+  push(bytes: Buffer): readonly ManifestEntry[] {
+    this.#lines.push(bytes)
+    return this.#given()
+  }
+
+  end(): readonly ManifestEntry[] {
+    this.#lines.end()
+    // A list of nothing is no mistake; one that has something in it, and no item, is.
+    if (this.#seen && this.#rows === 0) this.#out.push({ line: 1, reason: NO_ROW, stops: true })
+    return this.#given()
+  }
+
+  #given(): readonly ManifestEntry[] {
+    const out = this.#out
+    this.#out = []
+    return out
+  }
+
+  #line(line: TextLine): void {
+    const { options, conveniences } = this.#reading
+    if (!this.#seen && this.#lines.lineEnds === 'cr') conveniences.add('carriageReturnFiles')
+    this.#seen = true
+    if (isLeftOut(line, options, conveniences)) return
+    this.#rows += 1
+    const reason = this.#fault(line)
+    this.#out.push(reason === undefined ? this.#item(line) : { line: line.line, reason })
+  }
+
+  #fault(line: TextLine): string | undefined {
+    const { options } = this.#reading
+    if (line.fault === 'too-long')
+      return `the line is longer than ${options.maxLineBytes ?? MAX_LINE_BYTES} bytes`
+    if (line.fault === 'not-utf8') return 'the line is not valid UTF-8'
+    if (options.nul === true) return this.#lines.ended ? NO_NUL : undefined
+    if (options.comment === undefined && line.text.startsWith('#')) return MAY_BE_COMMENT
+    if (this.#sniffed && /^\s*[{[].*[}\]]\s*$/u.test(line.text)) return OTHER_FORM
+    if ((options.lineEnds ?? 'auto') !== 'auto') return undefined
+    const { lineEnds, ended } = this.#lines
+    return lineEndFault(line, { lineEnds, ended })
+  }
+
+  #item({ line, text }: TextLine): ManifestEntry {
+    const { options, baseName } = this.#reading
+    const id = options.idFrom === 'row' ? `${baseName}:${this.#rows}` : text
+    return judgeItem({ id, body: { line: text } }, { line, maxBodyBytes: options.maxBodyBytes })
+  }
+}
+
+const NO_ROW = 'the file has no rows, only lines that are blank or comments'
+const NO_NUL = 'the line does not end with NUL; the file may be cut off, or not be what find -print0 writes'
+const OTHER_FORM =
+  'the line is JSON, and the first line is not: give --format lines if every line is an id, or --format jsonl'
+
+function isLeftOut(line: TextLine, options: Reading['options'], conveniences: Conveniences): boolean {
+  if (line.fault !== undefined) return false
+  if (line.text === '' && options.idFrom !== 'row' && options.nul !== true) {
+    conveniences.add('blankRows')
+    return true
+  }
+  const { comment = 'none' } = options
+  if (comment === 'none' || !line.text.startsWith(comment)) return false
+  conveniences.add('commentLines')
+  return true
 }

@@ -9,17 +9,16 @@ import { matchJoblog } from './joblog/joblog-items.js'
 import type { ListedRow } from './listed-row.js'
 import { noRows, type LoadCounts, type RowPosition } from './load-counts.js'
 import { loadItems, LoadError, type LoadOptions, type LoadOutcome } from './load-items.js'
-import type { ManifestFormat, ManifestOptions } from './manifest-entry.js'
-import { delimiterOfPath, formatOfPath, readManifest } from './manifest-format.js'
-import { openSource, type ManifestSource } from './manifest-source.js'
+import type { Conveniences } from './conveniences.js'
+import { Manifest } from './manifest.js'
+import type { ReadingOptions } from './manifest-entry.js'
 import { RefusalLog } from './refusal-log.js'
 
-export interface LoadManifestOptions
-  extends
-    Omit<ManifestOptions, 'format' | 'maxBodyBytes'>,
-    Pick<LoadOptions, 'compare' | 'updateWaiting' | 'signal'> {
-  /** Default: what the file's name tells. */
-  readonly format?: ManifestFormat
+export interface LoadManifestOptions extends Pick<LoadOptions, 'compare' | 'updateWaiting' | 'signal'> {
+  /** How the manifest is read. */
+  readonly reading?: ReadingOptions
+  /** What the paths are relative to. Default: where the process runs. */
+  readonly cwd?: string
   /** One row that is refused, or repeats an id with another body, and nothing at all is stored: the whole manifest is read once before. */
   readonly strict?: boolean
   /** A file for all rows that are refused, changed or duplicates. */
@@ -66,6 +65,8 @@ export interface LoadSummary {
   readonly elapsedMs: number
   /** The first of the rows that are a problem. */
   readonly problems: readonly ListedRow[]
+  /** What was read otherwise than it is written, and how often. */
+  readonly conveniences: Conveniences['counts']
 }
 
 /** What a queue takes that says nothing else. */
@@ -74,44 +75,38 @@ const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 /**
  * Loads a manifest into a queue in its order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
  *
- * @param path a file, or `-` for standard input
+ * @param paths one or several files, or `-` for standard input
  * @returns what became of its rows, also when the queue or the file broke in the middle: `failure` is then what with
  * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be opened or its format isn't known
  */
 export async function loadManifest(
-  path: string,
+  paths: string | readonly string[],
   queue: Queue | undefined,
   options: LoadManifestOptions = {},
 ): Promise<LoadSummary> {
-  const format = options.format ?? formatOfPath(path)
-  const { strict = false, stdin } = options
+  const { strict = false, stdin, cwd } = options
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   const log = new RefusalLog(options.rejects)
   await log.open()
-  const source = await openSource(path, {
+  const manifest = await Manifest.open(typeof paths === 'string' ? [paths] : paths, options.reading ?? {}, {
     // A check may have to read it twice, and ids are held against a log of jobs before the first is stored.
     repeatable: strict || queue === undefined || options.joblog !== undefined,
     signal,
     ...(stdin === undefined ? {} : { stdin }),
+    ...(cwd === undefined ? {} : { cwd }),
   })
   const closing = async () => {
     try {
-      await source.close()
+      await manifest.close()
     } finally {
       await log.close()
     }
   }
   return await thenClosing(async () => {
     const maxBodyBytes = queue?.supports.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
-    const manifest = {
-      ...options,
-      format,
-      delimiter: options.delimiter ?? delimiterOfPath(path),
-      maxBodyBytes,
-    }
-    const parts = { manifest, log, options, stopReading: () => stop.abort() }
-    return await new ManifestLoad(source, parts).run(queue)
+    const parts = { maxBodyBytes, log, options, stopReading: () => stop.abort() }
+    return await new ManifestLoad(manifest, parts).run(queue)
   }, closing)
 }
 
@@ -141,21 +136,21 @@ async function thenClosing(
 }
 
 interface LoadParts {
-  readonly manifest: ManifestOptions
+  readonly maxBodyBytes: number
   readonly log: RefusalLog
   readonly options: LoadManifestOptions
   readonly stopReading: () => void
 }
 
 class ManifestLoad {
-  readonly #source: ManifestSource
+  readonly #manifest: Manifest
   readonly #parts: LoadParts
   readonly #startedAtMs = performance.now()
   #joblog: JoblogSummary | undefined
   #isDone: LoadOptions['isDone']
 
-  constructor(source: ManifestSource, parts: LoadParts) {
-    this.#source = source
+  constructor(manifest: Manifest, parts: LoadParts) {
+    this.#manifest = manifest
     this.#parts = parts
   }
 
@@ -184,7 +179,7 @@ class ManifestLoad {
       const { counts, ...checked } = await checkItems(() => this.#entries(), {
         ...how,
         onListed: async (row) => (isFirst && row.harmless === true ? undefined : await onListed(row)),
-        onProgress: ({ good }) => progress?.update(this.#source.readBytes, good),
+        onProgress: ({ good }) => progress?.update(this.#manifest.readBytes, good),
       })
       const { good, refused, duplicate, duplicateChanged } = counts
       const rows = good + refused + duplicate
@@ -205,7 +200,7 @@ class ManifestLoad {
         ...(updateWaiting === undefined ? {} : { updateWaiting }),
         ...(this.#isDone === undefined ? {} : { isDone: this.#isDone }),
         stopReading: this.#parts.stopReading,
-        readBytes: () => this.#source.readBytes,
+        readBytes: () => this.#manifest.readBytes,
         onProgress: ({ rows, refused }, bytes) => progress?.update(bytes, rows - refused),
       })
       return this.#summary(loaded, { interrupted })
@@ -223,17 +218,17 @@ class ManifestLoad {
     end: { readonly interrupted: boolean; readonly failure?: Error },
   ): LoadSummary {
     const isWhole = !end.interrupted && end.failure === undefined
-    const { name, readBytes } = this.#source
-    const stopped = { source: name, ...lastRow, bytes: readBytes }
+    const { file, readBytes } = this.#manifest
+    const stopped = { source: file, ...lastRow, bytes: readBytes }
     return { counts, manyIds, ...end, ...(isWhole ? {} : { stopped }), checkedOnly: false, ...this.#rest() }
   }
 
   #entries() {
-    return readManifest(this.#source.read(), this.#parts.manifest)
+    return this.#manifest.read({ maxBodyBytes: this.#parts.maxBodyBytes })
   }
 
   #progress(label: string): Progress | undefined {
-    return this.#parts.options.progress?.(label, this.#source.totalBytes)
+    return this.#parts.options.progress?.(label, this.#manifest.totalBytes)
   }
 
   #how() {
@@ -244,10 +239,11 @@ class ManifestLoad {
     }
   }
 
-  #rest(): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'joblog'> {
+  #rest(): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'conveniences' | 'joblog'> {
     return {
       elapsedMs: performance.now() - this.#startedAtMs,
       problems: this.#parts.log.first,
+      conveniences: this.#manifest.conveniences.counts,
       ...(this.#joblog === undefined ? {} : { joblog: this.#joblog }),
     }
   }

@@ -1,7 +1,9 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
+import type { Conveniences } from './conveniences.js'
 import { jsonChars } from './json-chars.js'
+import type { LineEnds } from './text-lines.js'
 
-/** A line of a manifest that a queue can take. */
+/** A row of a manifest that a queue can take. */
 export interface GoodEntry {
   /** The file, where there are several. */
   readonly source?: string
@@ -12,51 +14,119 @@ export interface GoodEntry {
   readonly bytes: number
 }
 
-/** A line that no queue can take, and why. */
+/** A row that no queue can take, and why. */
 export interface RefusedEntry {
   readonly source?: string
   readonly line: number
-  /** The JSON field or CSV column that is to blame. */
+  /** The JSON field, such as `id` or `$.body.n`, or the CSV column that is to blame. */
   readonly field?: string
   readonly reason: string
-  /** Nothing after this line could be read: a header without ids, a quote that is never closed. */
+  /** It concerns the whole file, and nothing after this line is read: a header without ids, a document that isn't JSON lines. */
   readonly stops?: true
 }
 
 export type ManifestEntry = GoodEntry | RefusedEntry
 
 /** How a manifest is written down. */
-export const MANIFEST_FORMATS = ['jsonl', 'csv', 'lines'] as const
+export const MANIFEST_FORMATS = ['jsonl', 'csv', 'tsv', 'lines'] as const
 
 export type ManifestFormat = (typeof MANIFEST_FORMATS)[number]
 
-export interface ManifestOptions {
-  readonly format: ManifestFormat
+/** How a manifest is read. What is absent is the default of the format. */
+export interface ReadingOptions {
+  /** Default: what the file's name tells, else its first line. */
+  readonly format?: ManifestFormat
+  /** Ids are `{base name}:{row}`. */
+  readonly idFrom?: 'row'
+  /** The base name of standard input. */
+  readonly sourceName?: string
+  /** JSONL: the field that holds the id, or the keys to it with dots between them; the whole object is the body. */
+  readonly idField?: string
+  /** JSONL: the field that holds the body. */
+  readonly bodyField?: string
+  /** JSONL: the field that holds the priority. */
+  readonly priorityField?: string
+  /** JSON: where the items are in one document, such as `$.features[*]`. */
+  readonly path?: string
+  /** CSV: the column of the ids, or several with commas between them. Default `id`. */
+  readonly idColumn?: string
+  readonly priorityColumn?: string
+  /** CSV: the names of the columns, of a file without a header. */
+  readonly columns?: string
+  /** CSV: unquoted numbers, `true`, `false` and `null` become JSON values; otherwise every value is a string. */
+  readonly typed?: boolean
+  /** CSV: what an unquoted value of no characters is: a field that is absent, or the empty string (default). */
+  readonly blank?: 'absent' | 'empty'
+  /** CSV: one character. */
+  readonly delimiter?: string
+  /** CSV: one character, or `none`. Default a double quote, and `none` where the delimiter is a tab. */
+  readonly quote?: string
+  /** CSV: one character. Default none, beside the doubled quote. */
+  readonly escape?: string
+  /** CSV: an unquoted value that is written so is null. */
+  readonly nullValue?: string
+  /** CSV and lines: what comment lines begin with, or `none`. */
+  readonly comment?: string
+  readonly lineEnds?: LineEnds
+  /** CSV: outer blanks of column names are dropped, or kept. */
+  readonly headerBlanks?: 'trim' | 'keep'
+  /** CSV: a header that comes again is an item. */
+  readonly keepHeaderRows?: boolean
+  /** CSV: so many lines a quoted value goes on for at most. Default {@link MAX_ROW_LINES}. */
+  readonly maxRowLines?: number
+  /** Lines: columns are separated by runs of blanks. */
+  readonly split?: boolean
+  /** Lines: they end with NUL. */
+  readonly nul?: boolean
+}
+
+export interface ManifestOptions extends ReadingOptions {
   /** As the queue's `supports.maxBodyBytes`. */
   readonly maxBodyBytes: number
-  /** JSONL: the field that holds the id; the whole object is then the body. CSV: the column of the ids, default `id`. */
-  readonly idField?: string
-  /** The JSONL field or CSV column that holds the priority. CSV, and JSONL with `idField`. */
-  readonly priorityField?: string
-  /** CSV: numbers, `true`, `false` and `null` become JSON values; otherwise every value stays a string. */
-  readonly typed?: boolean
-  /** CSV: one character. Default a comma. */
-  readonly delimiter?: string
   /** A longer line or CSV row is refused instead of filling the memory. Default {@link MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number
+}
+
+/** What a reader is told beside its options. */
+export interface Reading {
+  readonly options: ManifestOptions
+  /** The base name for `--id-from row`. */
+  readonly baseName: string
+  readonly conveniences: Conveniences
+}
+
+/** Turns bytes into entries: those that are complete with the bytes given. After one that stops, it is asked no more. */
+export interface ManifestReader {
+  push(bytes: Buffer): readonly ManifestEntry[]
+  end(): readonly ManifestEntry[]
 }
 
 /** A body of a mebibyte written in the longest way JSON knows is six. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024
 
+/** Far above any text that stands in a cell, and few enough that a stray quote takes little with it. */
+export const MAX_ROW_LINES = 1_000
+
+export interface JudgeOptions {
+  readonly line: number
+  readonly maxBodyBytes: number
+  /** The body is part of so many characters of JSON that `parseJson` took: it needs no second look, unless it may be too large. */
+  readonly parsedChars?: number
+}
+
+/** A character takes three bytes of UTF-8 at most, and a number such as `1e20` grows to five times its length. */
+const MAX_GROWTH = 6
+
 /** Judges an item as the queue would: what passes here no backend refuses. */
-export function judgeItem(item: NewItem, at: { line: number; maxBodyBytes: number }): ManifestEntry {
+export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
+  const { line, maxBodyBytes, parsedChars } = at
+  const isSmall = parsedChars !== undefined && parsedChars * MAX_GROWTH <= maxBodyBytes
   try {
-    const chars = bodyChars(item, at.maxBodyBytes)
-    return { line: at.line, item, bytes: 2 * (chars + item.id.length) }
+    const chars = isSmall ? checkedButBody(item, parsedChars) : bodyChars(item, maxBodyBytes)
+    return { line, item, bytes: 2 * (chars + item.id.length) }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
-    return refusal(at.line, error.message)
+    return refusal(line, error.message)
   }
 }
 
@@ -64,8 +134,11 @@ export function judgeItem(item: NewItem, at: { line: number; maxBodyBytes: numbe
 function bodyChars(item: NewItem, maxBodyBytes: number): number {
   const chars = jsonChars(item.body)
   if (chars * MAX_BYTES_OF_CHAR > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
-  // All but the body.
-  checkNewItem({ ...item, body: null }, maxBodyBytes)
+  return checkedButBody(item, chars)
+}
+
+function checkedButBody(item: NewItem, chars: number): number {
+  checkNewItem({ ...item, body: null }, MAX_LINE_BYTES)
   return chars
 }
 
@@ -79,10 +152,11 @@ function refusal(line: number, reason: string): RefusedEntry {
   return field === undefined ? { line, reason } : { line, field, reason }
 }
 
-/** `line 7, field body: body must be …`, for people. */
+/** `tiles.csv, line 7, field body: body must be …`, for people. */
 export function describeRefusal(entry: RefusedEntry): string {
+  const source = entry.source === undefined ? '' : `${entry.source}, `
   const field = entry.field === undefined ? '' : `, field ${JSON.stringify(entry.field)}`
-  return `line ${entry.line}${field}: ${entry.reason}`
+  return `${source}line ${entry.line}${field}: ${entry.reason}`
 }
 
 export function isRefused(entry: ManifestEntry): entry is RefusedEntry {

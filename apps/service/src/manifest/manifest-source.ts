@@ -18,6 +18,8 @@ export interface ManifestSource {
   readonly readBytes: number
   /** Whether `read` may be called again. */
   readonly repeatable: boolean
+  /** Standard input, a named pipe or a shell's `<(…)`: its name tells nothing of what is in it. */
+  readonly isPipe: boolean
   /** The bytes, unpacked if they are gzip. */
   read(): AsyncGenerator<Buffer>
   /** Throws away what was spooled. */
@@ -28,6 +30,8 @@ export interface SourceOptions {
   /** A pipe is first copied to a temporary file, so that it can be read twice. */
   readonly repeatable?: boolean
   readonly signal?: AbortSignal
+  /** What paths are relative to. Default: where the process runs. */
+  readonly cwd?: string
   /** Stands in for standard input in tests. */
   readonly stdin?: Readable
 }
@@ -43,7 +47,7 @@ export async function openSource(path: string, options: SourceOptions = {}): Pro
   const found = await findManifest(path)
   // A named pipe or `<(…)` of a shell gives its bytes only once, like standard input.
   if (!found.isFile()) return openPipe(createReadStream(path), path, options)
-  return new FileSource(path, { name: path, totalBytes: found.size, ...options })
+  return new FileSource(path, { name: path, totalBytes: found.size, isPipe: false, ...options })
 }
 
 /** @throws SluiceError SLUICE_INPUT_INVALID when there is no such file, or it is a directory */
@@ -61,7 +65,7 @@ async function openPipe(pipe: Readable, name: string, options: SourceOptions): P
     const spool = join(dir, 'manifest')
     await pipeline(pipe, createWriteStream(spool), options.signal ? { signal: options.signal } : {})
     const { size } = await stat(spool)
-    return new FileSource(spool, { name, totalBytes: size, drop, ...options })
+    return new FileSource(spool, { name, totalBytes: size, isPipe: true, drop, ...options })
   } catch (error) {
     await drop()
     throw manifestError(error, name)
@@ -70,6 +74,7 @@ async function openPipe(pipe: Readable, name: string, options: SourceOptions): P
 
 class FileSource implements ManifestSource {
   readonly name: string
+  readonly isPipe: boolean
   readonly totalBytes: number
   readonly repeatable = true
   readBytes = 0
@@ -79,10 +84,17 @@ class FileSource implements ManifestSource {
 
   constructor(
     path: string,
-    options: { name: string; totalBytes: number; drop?: () => Promise<void>; signal?: AbortSignal },
+    options: {
+      name: string
+      totalBytes: number
+      isPipe: boolean
+      drop?: () => Promise<void>
+      signal?: AbortSignal
+    },
   ) {
     this.name = options.name
     this.totalBytes = options.totalBytes
+    this.isPipe = options.isPipe
     this.#path = path
     this.#drop = options.drop
     this.#signal = options.signal
@@ -101,6 +113,7 @@ class FileSource implements ManifestSource {
 
 class PipeSource implements ManifestSource {
   readonly name: string
+  readonly isPipe = true
   readonly repeatable = false
   readBytes = 0
   readonly #pipe: Readable

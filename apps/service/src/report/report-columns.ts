@@ -1,9 +1,18 @@
-import { SluiceError, failureGroupOf, type ItemRecord, type JsonValue } from '@sluice/core'
+import {
+  SluiceError,
+  bodyValueAt,
+  failureGroupOf,
+  readBodyPath,
+  type ItemRecord,
+  type JsonValue,
+} from '@sluice/core'
 
 /** One column of a report: its name, and what it says of an item. */
 export interface ReportColumn {
   readonly name: string
   readonly value: (item: ItemRecord) => JsonValue | undefined
+  /** A field of a result, details or body: which there are, only the items say. */
+  readonly isField?: true
 }
 
 /** What a report says of an item when nobody chooses. Instants are ISO 8601, of the storage's clock. */
@@ -49,25 +58,32 @@ export function chooseColumns(names?: readonly string[]): readonly ReportColumn[
 function findColumn(name: string): ReportColumn {
   const known = [...STANDARD, ...MORE].find((column) => column.name === name)
   if (known !== undefined) return known
-  const root = ROOTS.find((root) => name.startsWith(`${root}.`))
-  if (root === undefined) {
+  const root = ROOTS.find((root) => name.startsWith(root))
+  const { keys, end } = pathIn(name, root?.length ?? 0)
+  if (root === undefined || keys.length === 0 || end < name.length) {
     throw new SluiceError(
       'SLUICE_INPUT_INVALID',
       `There is no column ${JSON.stringify(name)}: choose of ${REPORT_COLUMNS.join(', ')}, ` +
-        'or a field of result, details or body, such as result.sha256',
+        'or a field of result, details or body, such as result.sha256 or body["file.path"]',
     )
   }
-  const path = name.slice(root.length + 1).split('.')
-  return { name, value: (item) => fieldAt(item[root], path) }
+  return {
+    name,
+    isField: true,
+    value: (item) => {
+      const whole = item[root]
+      return whole === undefined ? undefined : bodyValueAt(whole, keys)
+    },
+  }
 }
 
-function fieldAt(value: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
-  let at: JsonValue | undefined = value
-  for (const step of path) {
-    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined
-    at = new Map<string, JsonValue>(Object.entries(at)).get(step)
+function pathIn(name: string, from: number): ReturnType<typeof readBodyPath> {
+  try {
+    return readBodyPath(name, from)
+  } catch {
+    // A key in quotes with an escape that there is not: no name of a column either, and refused as such.
+    return { keys: [], end: from }
   }
-  return at
 }
 
 function iso(at: number | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { stringify } from 'csv-stringify'
+import { stringify as stringifyNow } from 'csv-stringify/sync'
 import type { ItemRecord, JsonValue } from '@sluice/core'
 import type { ReportColumn } from './report-columns.js'
 
@@ -40,8 +41,20 @@ export async function writeReport(
   const end = { end: options.keepOpen !== true, ...(options.signal ? { signal: options.signal } : {}) }
   if (options.format === 'jsonl')
     await pipeline(Readable.from(jsonLines(counted(), options.columns)), out, end)
-  else await pipeline(Readable.from(csvRows(counted(), options.columns)), csvStream(options), out, end)
+  else {
+    const lines = Readable.from(csvRows(counted(), options.columns))
+    await pipeline(lines, csvStream(options), (text) => withHeader(options, text), out, end)
+  }
   return rows
+}
+
+/** Names are quoted only where they must be; of the values below them every text is. */
+async function* withHeader(
+  { columns }: Pick<WriteReportOptions, 'columns'>,
+  lines: AsyncIterable<string | Buffer>,
+): AsyncGenerator<string | Buffer> {
+  yield stringifyNow([columns.map(({ name }) => name)], { quoted_match: LINE_ENDS })
+  yield* lines
 }
 
 async function* jsonLines(
@@ -60,22 +73,27 @@ async function* jsonLines(
 async function* csvRows(
   items: AsyncIterable<ItemRecord>,
   columns: readonly ReportColumn[],
-): AsyncGenerator<string[]> {
+): AsyncGenerator<(string | number | undefined)[]> {
   for await (const item of items) yield columns.map((column) => cell(column.value(item)))
 }
 
-/** A string as it is, anything else as JSON: `12`, `true`, `{"a":1}`; nothing for what isn't there. */
-function cell(value: JsonValue | undefined): string {
-  if (value === undefined) return ''
-  return typeof value === 'string' ? value : JSON.stringify(value)
+/** A string and a number as they are, anything else as JSON: `true`, `{"a":1}`; nothing for what isn't there. */
+function cell(value: JsonValue | undefined): string | number | undefined {
+  if (value === undefined || typeof value === 'string' || typeof value === 'number') return value
+  return JSON.stringify(value)
 }
+
+/** Text that a line-by-line reader would break at is quoted whichever line end it has. */
+const LINE_ENDS = /[\r\n]/u
+
+/**
+ * Every text is quoted, be it empty: so no reader takes one that begins with `#` for a comment, finds another delimiter in it, or skips the row of a blank
+ * one. Numbers are not, by which their columns are known from columns of text; nor is what isn't there.
+ */
 
 function csvStream(options: WriteReportOptions) {
   return stringify({
-    header: true,
-    columns: options.columns.map((column) => column.name),
+    quoted_string: true,
     escape_formulas: options.escapeFormulas ?? false,
-    // Text that a line-by-line reader would break at is quoted whichever line end it has.
-    quoted_match: /[\r\n]/u,
   })
 }

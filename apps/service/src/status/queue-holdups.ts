@@ -1,5 +1,5 @@
 import type { Queue, Stage } from '@sluice/core'
-import { holdupsInOrder, type Holdup, type HoldupCode } from '@sluice/engine'
+import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
 import { itemsText, plural } from '../progress/progress-text.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from './span-text.js'
@@ -13,6 +13,7 @@ const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'worker-denied',
   'backoff',
   'paused',
+  'self-paused',
   'draining',
   'nothing-due',
 ])
@@ -26,6 +27,8 @@ export interface QueueFacts extends DispatcherFacts {
   readonly paused: boolean
   readonly pausedAt?: number | undefined
   readonly reason?: string | undefined
+  /** Sluice itself paused the queue. */
+  readonly selfPause?: SelfPause | undefined
   /** The live limit, if one is set. */
   readonly liveLimit: number | undefined
 }
@@ -40,7 +43,8 @@ export async function queueHoldups(
   facts: QueueFacts,
 ): Promise<Holdup[]> {
   const { sizes, service } = facts
-  if (sizes.WAITING + sizes.PROCESSING === 0) return []
+  if (sizes.WAITING + sizes.PROCESSING === 0)
+    return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
   const isAtWork = service.state === 'dispatching'
   const seen = [
     ...(isAtWork ? [] : [noDispatcher(service)]),
@@ -52,12 +56,15 @@ export async function queueHoldups(
   return holdupsInOrder([...told, ...seen.filter(({ code }) => !told.some((one) => one.code === code))])
 }
 
+/** Whoever reads knows better. */
+const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'self-paused'])
+
 /** What the dispatcher said, as far as it still holds: it may say so again only at the end of its next tick. */
 function toldOf({ said, service, liveLimit }: QueueFacts): Holdup[] {
   const all = said?.holdups ?? []
   // Of one that is gone only what another one would meet too.
   if (service.state !== 'dispatching') return all.filter(({ code }) => code === 'lost')
-  return all.filter(({ code }) => code !== 'paused' && (code !== 'limit' || liveLimit !== undefined))
+  return all.filter(({ code }) => !PAUSES.has(code) && (code !== 'limit' || liveLimit !== undefined))
 }
 
 /** Whether it makes any time of arrival untrue. */
@@ -89,7 +96,8 @@ function noDispatcher({ state, heardOfMs }: ServiceState): Holdup {
   return { code: 'no-dispatcher', message: `no service is at work: ${why}` }
 }
 
-function pauseOf({ paused, reason, pausedAt }: QueueFacts): Holdup[] {
+function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] {
+  if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
   const since = pausedAt === undefined ? {} : { since: pausedAt }

@@ -1,5 +1,5 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
-import { HOLDUP_ADVICE, type Holdup } from '@sluice/engine'
+import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
 import type { RateMeter } from '../rate-meter.js'
 import { isBlocked, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
@@ -12,6 +12,8 @@ export interface QueueStatus {
   readonly paused: boolean
   readonly reason?: string
   readonly pausedAt?: number
+  /** Where Sluice itself paused the queue: which guard, why, since when. Absent where only an operator did. */
+  readonly selfPause?: SelfPause
   readonly limit: StatusLimit
   /** Whether a service is at work, and which. */
   readonly service: ServiceState
@@ -47,14 +49,16 @@ export async function readStatus(
   queue: Queue,
   { configuredLimit, meter }: { configuredLimit: number; meter: RateMeter },
 ): Promise<QueueStatus> {
-  const [sizes, control, dispatcher] = await Promise.all([
+  const [sizes, control, dispatcher, selfPause] = await Promise.all([
     queue.sizes(),
     queue.control.read(),
     readService(queue),
+    readSelfPause(queue),
   ])
   const { paused, reason, pausedAt, limits } = control
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
-  const holdups = await queueHoldups(queue, { ...dispatcher, sizes, paused, reason, pausedAt, liveLimit })
+  const pauses = { paused, reason, pausedAt, selfPause }
+  const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, liveLimit })
   meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
   const isHeld = isBlocked(holdups, liveLimit ?? dispatcher.service.atMost)
@@ -66,6 +70,7 @@ export async function readStatus(
     paused,
     ...(reason === undefined ? {} : { reason }),
     ...(pausedAt === undefined ? {} : { pausedAt }),
+    ...(selfPause === undefined ? {} : { selfPause }),
     limit: statusLimit(liveLimit, configuredLimit),
     service: dispatcher.service,
     holdups: holdups.map(advised),

@@ -67,7 +67,7 @@ describe('files', () => {
     expect(config).toEqual({
       queue: { package: 'memory', name: 'tiles' },
       processing: { limit: 10 },
-      retry: { maxAttempts: 1, backoff: { baseMs: 1000, maxMs: 300_000 } },
+      retry: { backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
       jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000 },
       sends: { maxTries: 5, baseMs: 1000, maxMs: 60_000, maxRetryAfterMs: 300_000 },
@@ -153,8 +153,22 @@ describe('environment', () => {
     expect(config.queue).toEqual({ package: 'sql', name: '42', url: 'sqlite:a.db', poolSize: 5 })
     expect(config.worker).toEqual({ package: 'process', command: ['sha256sum', '{body.path}'] })
     expect(config.processing.limit).toBe(0)
-    expect(config.retry).toEqual({ maxAttempts: 1, backoff: { baseMs: 5, maxMs: 300_000 }, on: ['killed'] })
+    expect(config.retry).toEqual({ backoff: { baseMs: 5, maxMs: 300_000 }, on: ['killed'] })
     expect(config.lost.policy).toBe('hold')
+  })
+
+  test('retry rules come from a file, a variable or a flag', async () => {
+    const rules = [
+      { classes: ['evicted'], maxAttempts: 5 },
+      { exitCodes: [75, '130-145'], maxAttempts: 3 },
+    ]
+    const text = `${YAML}retry: { rules: ${JSON.stringify(rules)} }\n`
+    const retry = { backoff: { baseMs: 1000, maxMs: 300_000 }, rules }
+    expect((await load({ files: { 'sluice.config.yaml': text } })).config.retry).toEqual(retry)
+    const env = { SLUICE_RETRY_RULES: JSON.stringify(rules) }
+    expect((await load({ files: { 'sluice.config.yaml': YAML }, env })).config.retry).toEqual(retry)
+    const flags = [{ path: 'retry.rules', value: rules, flag: '--set retry.rules' }]
+    expect((await load({ files: { 'sluice.config.yaml': YAML }, flags })).config.retry).toEqual(retry)
   })
 
   test('what Kubernetes sets beside a service named sluice is no setting', async () => {
@@ -308,6 +322,30 @@ describe('what is wrong is told with its place, and never its value', () => {
   })
 
   test.each([
+    ['[{ classes: [failed] }]', 'retry.rules.0.maxAttempts: is missing'],
+    ['[{ maxAttempts: 0 }]', 'retry.rules.0.maxAttempts: must be 1 or more'],
+    ['[{ maxAttempts: 2 }, { maxAttempts: 2, exitCodes: [1, "9-3"] }]', 'retry.rules.1.exitCodes.1: must be'],
+    ['[{ maxAttempts: 2, exitCodes: [1.5] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
+    ['[{ maxAttempts: 2, exitCodes: [x] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
+    ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
+    ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
+    ['[{ maxAttempts: 2, backoff: { baseMs: -1 } }]', 'retry.rules.0.backoff.baseMs: must be 0 or more'],
+    ['{ maxAttempts: 2 }', 'retry.rules: must be a list'],
+  ])('a wrong retry rule: %s', async (rules, expected) => {
+    const text = `${YAML}retry:\n  rules: ${rules}\n`
+    const message = await refusal({ files: { 'sluice.config.yaml': text } })
+    expect(message).toContain(expected)
+    expect(message).toContain('(sluice.config.yaml:')
+  })
+
+  test('retry rules exclude the short form, wherever it is given', async () => {
+    const files = { 'sluice.config.yaml': `${YAML}retry:\n  rules: [{ maxAttempts: 2 }]\n` }
+    const message = await refusal({ files, env: { SLUICE_RETRY_MAX_ATTEMPTS: '3' } })
+    expect(message).toContain('retry.maxAttempts: can’t be given together with retry.rules')
+    expect(message).toContain('(SLUICE_RETRY_MAX_ATTEMPTS)')
+  })
+
+  test.each([
     [
       'procesing: { limit: 5 }',
       'procesing: there is no such setting; did you mean `processing`? (sluice.config.yaml:4)',
@@ -319,6 +357,10 @@ describe('what is wrong is told with its place, and never its value', () => {
     [
       'retry: { backoff: { base: 5 } }',
       'retry.backoff.base: there is no such setting; did you mean `baseMs`?',
+    ],
+    [
+      'retry: { rules: [{ maxAttempts: 2, exitCode: [75] }] }',
+      'retry.rules.0.exitCode: there is no such setting; did you mean `exitCodes`? (sluice.config.yaml:4)',
     ],
     ['zzz: 1', 'zzz: there is no such setting (sluice.config.yaml:4)'],
     ['"__proto__": { limit: 5 }', '__proto__: there is no such setting'],

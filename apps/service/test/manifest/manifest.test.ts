@@ -6,20 +6,10 @@ import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSluiceError } from '@sluice/core'
-import {
-  describeRefusal,
-  isRefused,
-  type ManifestEntry,
-  type ManifestOptions,
-} from '../../src/manifest/manifest-entry.js'
-import { delimiterOfPath, formatOfPath, readManifest } from '../../src/manifest/manifest-format.js'
+import { isRefused, type ManifestEntry } from '../../src/manifest/manifest-entry.js'
+import { nameOf } from '../../src/manifest/manifest-format.js'
 import { openSource } from '../../src/manifest/manifest-source.js'
-
-const MAX_BODY_BYTES = 1_048_576
-
-async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
-  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)
-}
+import { readText, seen, type ReadTextOptions } from './read-text.js'
 
 async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -27,20 +17,8 @@ async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-async function read(
-  text: string | Buffer,
-  options: Partial<ManifestOptions> & { pieces?: number } = {},
-): Promise<ManifestEntry[]> {
-  const { pieces = 7, ...rest } = options
-  const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  return collect(
-    readManifest(inPieces(bytes, pieces), { format: 'jsonl', maxBodyBytes: MAX_BODY_BYTES, ...rest }),
-  )
-}
-
-/** The items by line, and the refusals as people see them. */
-function seen(entries: readonly ManifestEntry[]): unknown[] {
-  return entries.map((entry) => (isRefused(entry) ? describeRefusal(entry) : [entry.line, entry.item]))
+async function read(text: string | Buffer, options: ReadTextOptions = {}): Promise<ManifestEntry[]> {
+  return (await readText(text, { format: 'jsonl', ...options })).entries
 }
 
 async function csv(text: string | Buffer, options: Parameters<typeof read>[1] = {}): Promise<unknown[]> {
@@ -69,7 +47,7 @@ describe('JSON lines', () => {
     const lines = [
       '{"id":"a","body":1}',
       '{"id":"","body":1}',
-      '{"id":7,"body":1}',
+      '{"id":true,"body":1}',
       '{"body":1}',
       '{"id":"x"}',
       '{"id":"x","body":1,"url":2}',
@@ -86,16 +64,16 @@ describe('JSON lines', () => {
     expect(entries.at(-1)).toEqual([13, { id: 'z', body: 2 }])
     expect(entries.slice(1, -1)).toEqual([
       'line 2, field "id": id must not be empty',
-      'line 3, field "id": must be a string, not number',
-      'line 4, field "id": the field is missing; name the field of the ids with --id-field',
-      'line 5, field "body": the field is missing; with --id-field id the whole object is the body',
-      expect.stringMatching(/^line 6, field "url": unknown field; allowed are id, body/u),
+      'line 3, field "id": must be a string or a number, not a boolean',
+      'line 4, field "id": the field is missing; name the field of the ids with --id-field, or give --id-from row to number the lines',
+      'line 5, field "body": the field is missing, and the first line has it: they are of two kinds; give --id-field id if the whole object is the body',
+      expect.stringMatching(/^line 6, field "url": unknown field beside id and body; allowed are id, body/u),
       expect.stringMatching(/^line 7, field "priority": priority must be an integer/u),
-      'line 8, field "priority": must be a number, not string',
+      'line 8, field "priority": must be a number, not a string',
       expect.stringMatching(/^line 9, field "notBeforeAt": give notBeforeAt or delayMs/u),
-      expect.stringMatching(/^line 10, field "body": body must be JSON: at \$, Infinity/u),
-      'line 11: the line is an array; expected one JSON object a line',
-      expect.stringMatching(/^line 12: not JSON: /u),
+      expect.stringMatching(/^line 10, field "\$\.body": no double has the value of this number/u),
+      'line 11: the line is an array; expected one JSON object',
+      expect.stringMatching(/^line 12, field "\$\.secret": not JSON: /u),
     ])
     expect(JSON.stringify(entries)).not.toContain('password')
   })
@@ -107,21 +85,21 @@ describe('JSON lines', () => {
   })
 
   test('a JSON array over many lines gets a hint', async () => {
-    expect(seen(await read('[\n{"id":"a","body":1}\n]\n'))[0]).toMatch(
-      /^line 1: not JSON: .*one JSON object a line/u,
-    )
+    expect(seen(await read('[\n{"id":"a","body":1}\n]\n', { format: 'jsonl' }))).toEqual([
+      "line 1: the file is a JSON array, not one JSON object a line: give --path '$[*]' to read it as it is, or convert it: jq -c '.[]' | sluice load -",
+    ])
   })
 
   test('with idField the object is the body; whole numbers are ids too', async () => {
     const text =
-      '{"sku":"a","n":1}\n{"sku":12}\n{"n":1}\n{"sku":1.5}\n{"sku":"b","rank":4}\n{"sku":"c","rank":"x"}\n'
+      '{"sku":"a","n":1}\n{"sku":12}\n{"n":1}\n{"sku":1.50}\n{"sku":"b","rank":4}\n{"sku":"c","rank":"x"}\n'
     expect(seen(await read(text, { idField: 'sku', priorityField: 'rank' }))).toEqual([
       [1, { id: 'a', body: { sku: 'a', n: 1 } }],
       [2, { id: '12', body: { sku: 12 } }],
       'line 3, field "sku": the field is missing',
-      'line 4, field "sku": must be a string, not number',
+      [4, { id: '1.50', body: { sku: 1.5 } }],
       [5, { id: 'b', body: { sku: 'b', rank: 4 }, priority: 4 }],
-      'line 6, field "rank": must be a number, not string',
+      'line 6, field "rank": must be a number, not a string',
     ])
   })
 
@@ -143,7 +121,7 @@ describe('JSON lines', () => {
   test('an endless line is refused, and the next one read', async () => {
     const text = `{"id":"a","body":"${'x'.repeat(5_000)}"}\n{"id":"b","body":1}\n${'y'.repeat(2_000)}`
     expect(seen(await read(text, { maxLineBytes: 1_000, pieces: 64 }))).toEqual([
-      'line 1: the line is longer than 1000 bytes',
+      'line 1: the line is longer than 1000 bytes; one JSON document is read with --path',
       [2, { id: 'b', body: 1 }],
       'line 3: the line is longer than 1000 bytes',
     ])
@@ -162,7 +140,7 @@ describe('JSON lines', () => {
   test('nothing at all', async () => {
     expect(await read('')).toEqual([])
     expect(await read('\ufeff')).toEqual([])
-    expect(await read('\n\n')).toEqual([])
+    expect(seen(await read('\n\n'))).toEqual(['line 1: the file has no rows, only blank lines'])
   })
 
   test('any items written as JSON lines come back equal', async () => {
@@ -188,7 +166,7 @@ describe('JSON lines', () => {
 describe('CSV', () => {
   test('quotes with line ends inside keep the line numbers right', async () => {
     const text =
-      '\ufeffid,url,note\r\na,u1,"one\r\ntwo"\r\n\r\n"b,b",u2,"say ""hi"""\nc,u3\nd,u4,n,extra\ne,u5,n\n'
+      '\ufeffid,url,note\r\na,u1,"one\r\ntwo"\r\n\r\n"b,b",u2,"say ""hi"""\r\nc,u3\r\nd,u4,n,extra\r\ne,u5,n\r\n'
     for (const pieces of [1, 5, 4096]) {
       expect(await csv(text, { pieces })).toEqual([
         [2, { id: 'a', body: { url: 'u1', note: 'one\r\ntwo' } }],
@@ -202,7 +180,7 @@ describe('CSV', () => {
 
   test('the columns of id and priority by name; ids are taken as they are', async () => {
     const text = 'rank,path,sku\n5, p ,  a \n,q,b\n1.5,r,c\nhigh,s,d\n'
-    expect(await csv(text, { idField: 'sku', priorityField: 'rank' })).toEqual([
+    expect(await csv(text, { idColumn: 'sku', priorityColumn: 'rank' })).toEqual([
       [2, { id: '  a ', body: { path: ' p ' }, priority: 5 }],
       [3, { id: 'b', body: { path: 'q' } }],
       'line 4, field "rank": the priority must be a whole number',
@@ -225,28 +203,32 @@ describe('CSV', () => {
 
   test('a header without ids, or with a column twice, stops at once', async () => {
     expect(await csv('name,url\na,b\n')).toEqual([
-      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column',
+      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns',
     ])
     expect(await csv('id,url,url\na,b,c\n')).toEqual([
       'line 1, field "url": the header has this column twice',
     ])
-    expect(await csv('id,url\na,b\n', { priorityField: 'p' })).toEqual([
+    expect(await csv('id,url\na,b\n', { priorityColumn: 'p' })).toEqual([
       'line 1, field "p": the header has no such column; it has "id", "url"',
     ])
   })
 
-  test('a quote out of place ends the reading, and the good rows before it are kept', async () => {
+  test('a row with a quote out of place is refused at its own line, and reading goes on with the next line', async () => {
     for (const [bad, why] of [
       ['b,"x"y', /text follows a closing quote/u],
       ['b,x"y', /a quote stands inside/u],
       ['b,"never closed', /is never closed/u],
     ] as const) {
-      const [good, stop, ...rest] = await csv(`id,url\na,u\n${bad}\nc,v\n`, { pieces: 4096 })
-      expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
-      expect(stop).toMatch(/^line 3: /u)
-      expect(stop).toMatch(why)
-      expect(stop).toMatch(/nothing from here on was read$/u)
-      expect(rest).toEqual([])
+      for (const pieces of [1, 4096]) {
+        const [good, refused, ...rest] = await csv(`id,url\na,u\n${bad}\nc,v\nd,w\n`, { pieces })
+        expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
+        expect(refused).toMatch(/^line 3: /u)
+        expect(refused).toMatch(why)
+        expect(rest).toEqual([
+          [4, { id: 'c', body: { url: 'v' } }],
+          [5, { id: 'd', body: { url: 'w' } }],
+        ])
+      }
     }
   })
 
@@ -256,7 +238,7 @@ describe('CSV', () => {
       pieces: 512,
     })
     expect(good).toEqual([2, { id: 'a', body: { url: 'u' } }])
-    expect(stop).toMatch(/^line 3: the row is too long/u)
+    expect(stop).toMatch(/^line 3: the row is too long, or a quote in it is never closed/u)
   })
 
   test('bytes that are no UTF-8 refuse the one row', async () => {
@@ -273,7 +255,7 @@ describe('CSV', () => {
   })
 
   test('a header alone, and nothing at all', async () => {
-    expect(await csv('id,url\n')).toEqual([])
+    expect(await csv('id,url\n')).toEqual(['line 1: the file has a header and no row'])
     const lacks = ['line 1: the file is empty: a CSV begins with a header row']
     expect(await csv('')).toEqual(lacks)
     expect(await csv('\uFEFF\n\n')).toEqual(lacks)
@@ -287,22 +269,24 @@ describe('CSV', () => {
 })
 
 test('plain lines: the id is the line, untrimmed, and the body holds it', async () => {
-  expect(seen(await read('a\r\n\n  b c \n', { format: 'lines' }))).toEqual([
+  expect(seen(await read('a\r\n\r\n  b c \r\n', { format: 'lines' }))).toEqual([
     [1, { id: 'a', body: { line: 'a' } }],
     [3, { id: '  b c ', body: { line: '  b c ' } }],
   ])
 })
 
-test('the format and the delimiter come from the name', () => {
-  expect(formatOfPath('x/a.jsonl')).toBe('jsonl')
-  expect(formatOfPath('a.NDJSON.gz')).toBe('jsonl')
-  expect(formatOfPath('a.b/c.tsv')).toBe('csv')
-  expect(formatOfPath('a.txt')).toBe('lines')
-  expect(formatOfPath('-')).toBe('jsonl')
-  expect(() => formatOfPath('manifest')).toThrow(/--format/u)
-  expect(() => formatOfPath('a.csv/manifest')).toThrow(/--format/u)
-  expect(delimiterOfPath('a.tsv.gz')).toBe('\t')
-  expect(delimiterOfPath('a.csv')).toBe(',')
+function formatOf(path: string): unknown {
+  return nameOf(path, {}).format
+}
+
+test('the format comes from the name', () => {
+  expect(formatOf('x/a.jsonl')).toBe('jsonl')
+  expect(formatOf('a.NDJSON.gz')).toBe('jsonl')
+  expect(formatOf('a.b/c.csv.gz')).toBe('csv')
+  expect(formatOf('a.b/c.tsv')).toBe('tsv')
+  // What is in them decides.
+  for (const path of ['a.txt', '-', 'manifest', 'a.csv/manifest']) expect(formatOf(path)).toBeUndefined()
+  expect(nameOf('a.txt', { format: 'csv' }).format).toBe('csv')
 })
 
 describe('where it is read from', () => {

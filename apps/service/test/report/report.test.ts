@@ -87,19 +87,31 @@ describe('a report', () => {
   test('of chosen columns, fields of results among them', async () => {
     const names = ['stage', 'result.sha256', 'result.deep.size', 'result.list.0', 'result.toString', 'body.n']
     expect((await text(await filled(), { names })).split('\n').slice(-4)).toEqual([
-      expect.stringMatching(/,SUCCESS,ff,12,1,,1$/u),
-      '=cmd(),SUCCESS,,,,,',
-      'bad,FAIL,,,,,',
+      expect.stringMatching(/","SUCCESS","ff",12,1,,1$/u),
+      '"=cmd()","SUCCESS",,,,,',
+      '"bad","FAIL",,,,,',
       '',
     ])
     expect(() => chooseColumns(['resultt'])).toThrow(
-      /no column "resultt".*or a field of result, details or body, such as result\.sha256$/u,
+      /no column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
     )
+    for (const name of [
+      '',
+      'id.x',
+      'result.',
+      'result..a',
+      'results.a',
+      'body[',
+      'body["a"',
+      'body["\\x"]',
+      'stage ',
+    ])
+      expect(() => chooseColumns([name])).toThrow(`There is no column ${JSON.stringify(name)}`)
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 
   test('with formulas escaped when asked', async () => {
-    expect(await text(await filled(), { names: [], escapeFormulas: true })).toContain("\n'=cmd()\n")
+    expect(await text(await filled(), { names: [], escapeFormulas: true })).toContain('\n"\'=cmd()"\n')
   })
 
   test('of an empty queue is a header in CSV and nothing in JSON lines', async () => {

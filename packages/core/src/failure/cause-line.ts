@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util'
+import { terminalText } from '../terminal-tail.js'
 
 /** What ended a job from outside: the lines that its program wrote before say nothing of the cause. */
 const ENDED_FROM_OUTSIDE =
@@ -30,33 +30,33 @@ export function causeLine(reason: string): string {
   return oneLine(cause === undefined ? ending : `${ending}: ${cause}`)
 }
 
-/** Without colours, bells and the like. */
+/** As a terminal would leave it, without colors, bells and the like. */
 function plainText(reason: string): string {
-  const isEscaped = reason.includes('\u001B') || reason.includes('\u009B')
-  const text = isEscaped ? stripVTControlCharacters(reason) : reason
+  const text = FOR_TERMINALS.test(reason) ? withoutOverwritten(reason) : reason
   const clean = UNPRINTABLE.test(text) ? text.replaceAll(UNPRINTABLES, ' ') : text
   return clean.replace(/^(?:\s*main: )+/u, '').trimStart()
 }
+
+/** How the program ended was said by the worker, and no carriage return of the program goes back over it. */
+function withoutOverwritten(reason: string): string {
+  const [said = ''] = [ENDED_FROM_OUTSIDE, CANCELLED, ENDING].flatMap((form) => form.exec(reason)?.[0] ?? [])
+  const [between = ''] = /^(?:: ?)?/u.exec(reason.slice(said.length)) ?? []
+  const head = said + between
+  return head + terminalText(reason.slice(head.length))
+}
+
+/** What overwrites, erases or styles. */
+// oxlint-disable-next-line no-control-regex -- they are what it is about
+const FOR_TERMINALS = /[\r\u0008\u001B\u009B]/u
 
 /** Control characters but tab, line feed and carriage return; noncharacters. */
 // oxlint-disable-next-line no-control-regex -- they are what it is about
 const UNPRINTABLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\uFDD0-\uFDEF\uFFFE\uFFFF]/u
 const UNPRINTABLES = new RegExp(UNPRINTABLE.source, 'gu')
 
-/** Lines that have something to say, as a terminal would leave them; bars of a progress and rules of dashes don't. */
+/** Lines that have something to say; bars of a progress and rules of dashes don't. */
 function linesOf(text: string): readonly string[] {
-  const lines: string[] = []
-  for (const raw of text.split('\n')) {
-    const line = raw.includes('\r') ? lastWritten(raw) : raw
-    if (!isDecoration(line)) lines.push(line)
-  }
-  return lines
-}
-
-/** Of a line that was written over again and again only what came last. */
-function lastWritten(raw: string): string {
-  const line = raw.trimEnd()
-  return line.slice(line.lastIndexOf('\r') + 1)
+  return text.split('\n').filter((line) => !isDecoration(line))
 }
 
 /** What a progress bar has: a share, a pace, or the dashes of a time that isn't known. */

@@ -8,3 +8,5 @@ export const WORKER_DOCUMENT = `${ENGINE_DOCUMENTS}worker`
 export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`
 /** Of these jobs, those that the worker does not know any more, and since when: see `MissingJobs`. */
 export const MISSING_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}missing`
+/** What was refused in a row, and why Sluice itself paused the queue: see `Guards`. */
+export const GUARDS_DOCUMENT = `${ENGINE_DOCUMENTS}guards`

@@ -3,6 +3,7 @@ import type { Engine } from '../engine.js'
 import { forEachParallel } from '../parallel.js'
 import type { Tally } from '../tick-result.js'
 import { isKnownUnsent, settleUnsent } from './known-unsent.js'
+import type { SendPass } from './send-pass.js'
 import { givenBack } from './send-settlements.js'
 
 /**
@@ -24,4 +25,19 @@ export async function giveBack(
     (item) => ({ settlement: givenBack(engine, item, reason), why: 'unsent' }) as const,
   )
   await settleUnsent(engine, tally, decided)
+}
+
+/** The same in a pause, whoever paused the queue. */
+export function giveBackPaused(
+  engine: Engine,
+  { tally, control }: Pick<SendPass, 'tally' | 'control'>,
+  items: readonly ItemHead[],
+): Promise<void> {
+  const reason = pausedReason(control.paused ? control.reason : engine.guards.pause?.reason)
+  return giveBack(engine, tally, { items, reason })
+}
+
+/** Why a claim goes back in a pause. */
+export function pausedReason(reason: string | undefined): string {
+  return reason === undefined ? 'not sent: the queue is paused' : `not sent: the queue is paused: ${reason}`
 }

@@ -1,5 +1,6 @@
 import { MAX_PROCESSING_LIMIT, type ControlState } from '@sluice/core'
 import type { Engine } from '../engine.js'
+import type { SelfPause } from '../guards/self-pause.js'
 import { roomIn } from '../release-policy.js'
 import type { Holdup, HoldupCode } from '../holdup.js'
 import type { Tally, TickResult } from '../tick-result.js'
@@ -9,7 +10,7 @@ export type Places = Pick<Tally, 'processing' | 'orphans' | 'pending'>
 
 /** What operators hold the queue back with: a live limit only where it, and not the configured one, leaves no room. */
 export function controlHoldups(
-  { policy, drain }: Pick<Engine, 'policy' | 'drain'>,
+  { policy, drain, guards }: Pick<Engine, 'policy' | 'drain' | 'guards'>,
   places: Places,
   { paused, reason, limits }: ControlState,
 ): Holdup[] {
@@ -19,12 +20,20 @@ export function controlHoldups(
   const isLimit = isFull && roomIn(policy, { processing, orphans, limits: {} }) > 0
   return [
     // A drain looks like a pause to all that sends; that nobody paused the queue is told by it.
-    ...(paused && !drain ? [{ code: 'paused', message: `the queue is paused${why}` } as const] : []),
+    ...(guards.pause === undefined ? [] : [selfPauseHoldup(guards.pause)]),
+    ...(paused && !drain && guards.pause === undefined
+      ? [{ code: 'paused', message: `the queue is paused${why}` } as const]
+      : []),
     ...(drain ? [DRAINING] : []),
     ...(isLimit ? [{ code: 'limit', message: limitMessage(policy, limits) } as const] : []),
     ...(isFull && orphans > 0 ? [orphanHoldup(orphans)] : []),
     ...(isFull ? pendingHoldups(places) : []),
   ]
+}
+
+/** What holds a queue back that Sluice itself has paused. */
+export function selfPauseHoldup({ reason, since }: SelfPause): Holdup {
+  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, since }
 }
 
 const DRAINING: Holdup = {
@@ -67,6 +76,7 @@ function limitMessage(policy: Engine['policy'], limits: ControlState['limits']):
 
 const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
   'paused',
+  'self-paused',
   'draining',
   'limit',
   'orphans',

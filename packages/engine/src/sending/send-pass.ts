@@ -10,7 +10,8 @@ import { FEW_FAILURES } from './worker-trust.js'
 
 /**
  * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be used · `stop`: this engine is to stop ·
- * `less`, `more`: operators changed the control; of `less` claims go back · `worker`: an outage · `doubt`: many items failed in a row though a probe
+ * `less`, `more`: operators changed the control; of `less` claims go back · `guard`: the queue is about to be paused by this engine, since
+ * the same refusal came too often · `worker`: an outage · `doubt`: many items failed in a row though a probe
  * went well · `capacity`, `retry-after`: the worker takes no more for now · `busy`: sends of earlier passes, which take long, hold all places.
  */
 export type Halt =
@@ -19,6 +20,7 @@ export type Halt =
   | 'stop'
   | 'less'
   | 'more'
+  | 'guard'
   | 'worker'
   | 'doubt'
   | 'capacity'
@@ -171,6 +173,9 @@ export class SendPass {
 
   noteRejected(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
+    const { guards } = this.#engine
+    guards.noteRefused({ kind: 'send', settlement: decided.settlement })
+    if (guards.isTripped) this.halt('guard')
   }
 
   takeRejected(): readonly DecidedSettlement[] {

@@ -20,7 +20,21 @@ export async function judgeSuspects(engine: Engine, pass: SendPass): Promise<voi
     const settlement = await judge(engine, pass, one)
     if (settlement !== undefined) decided.push(settlement)
   })
+  await recordUnsendable(engine, pass, decided)
   await settleUnsent(engine, pass.tally, decided)
+}
+
+/** Items that the worker refuses in words of its own, while a probe goes well, are refused like those that it rejects. */
+async function recordUnsendable(
+  { guards }: Engine,
+  pass: SendPass,
+  decided: readonly DecidedSettlement[],
+): Promise<void> {
+  const unsendable = decided.filter(({ why }) => why === 'unsendable')
+  if (unsendable.length === 0) return
+  for (const { settlement } of unsendable) guards.noteRefused({ kind: 'send', settlement })
+  if (guards.isTripped) pass.halt('guard')
+  await guards.record(pass.control)
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { ItemHead, JobReport } from '@sluice/core'
-import { decide, type JobFacts } from '../decide.js'
+import { decide, type Action, type JobFacts } from '../decide.js'
 import type { Engine } from '../engine.js'
 import { isReportOf } from '../found.js'
+import { isRefusedStart } from '../guards/refused-start.js'
 import type { PendingJob } from '../pending.js'
 import { refOf, type DecidedSettlement } from '../settle.js'
 import { retryStateOf } from './retry-state.js'
@@ -130,8 +131,18 @@ export function act(engine: Engine, { item, report, facts }: Judged, decisions: 
       if (engine.memory.firstHeld(item)) tellHeld(engine, item)
       return
     case 'settle':
-      decisions.settlements.push({ settlement: action.settlement, why: action.lost ? 'lost' : 'reported' })
+      decisions.settlements.push(decidedOf(action, report))
   }
+}
+
+function decidedOf(
+  { settlement, lost }: Extract<Action, { kind: 'settle' }>,
+  report: JobReport | undefined,
+): DecidedSettlement {
+  if (lost || report === undefined) return { settlement, why: 'lost' }
+  const { finishedAt: endedAt } = report
+  const decided = { settlement, why: 'reported', isRefusedStart: isRefusedStart(report, settlement) } as const
+  return endedAt === undefined ? decided : { ...decided, endedAt }
 }
 
 /** Its job may be sent, in this tick if there is room. */

@@ -3,6 +3,7 @@ import { isSluiceError } from '@sluice/core'
 import { missingListPermission } from '../s3-errors.js'
 import type { S3Store } from '../s3-store.js'
 import type { StorageOp } from '../storage-op.js'
+import { probeFolder } from './check-writes.js'
 import { race } from './race.js'
 import { StoreLie } from './store-lie.js'
 
@@ -23,7 +24,7 @@ export class Scratch {
 
   constructor(store: S3Store, root: string) {
     this.#store = store
-    this.prefix = `${root}PROBE/${randomUUID()}-`
+    this.prefix = `${probeFolder(root)}${randomUUID()}-`
   }
 
   /** Without s3:ListBucket a missing key is 403, and nothing could be told from a missing permission. */

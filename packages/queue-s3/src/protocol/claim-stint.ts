@@ -55,13 +55,18 @@ export function* claimStint(
   const text = stateText(entry.id, stint, state)
   const won = yield* createObject(layout, 'PROCESSING', { name, text, meta: { token: wanted.token } })
   if (won !== 'created') {
-    if (won.other !== undefined && isUpdate(won.other))
-      return yield* claimUpdated(layout, { name, stint }, { ...wanted, decision: won.other })
+    if (won.other !== undefined && isUpdate(won.other)) {
+      // What it has not finished is finished here: its process may be dead.
+      yield* finishUpdate(layout, name, won.other)
+      return yield* claimNext(layout, { stint, update: won.other }, wanted)
+    }
     yield* drop(layout.at('WAITING', name))
     return { is: 'lost', isOver: true, ...has({ rivalAt: won.other?.modifiedAt }) }
   }
-  if (yield* look(layout.at('SUCCESS', name))) {
+  const end = yield* look(layout.at('SUCCESS', name))
+  if (end !== undefined) {
     yield* drop(layout.at('WAITING', name), claim)
+    if (isUpdate(end)) return yield* claimNext(layout, { stint, update: end }, wanted)
     return { is: 'lost', isOver: true }
   }
   yield* drop(layout.at('WAITING', name))
@@ -72,31 +77,21 @@ export function* claimStint(
 const MAX_UPDATES = 4
 
 /**
- * An update was first. What it has not finished is finished here: its process may be dead. An item that has kept its place is claimed under its new name;
- * of one at another place it may not be the turn.
+ * An update was first. An item that has kept its place is claimed under its new name; of one at another place it may not be the turn.
+ *
+ * @param update its decision, or the end that it has made
  */
-function* claimUpdated(
+function* claimNext(
   layout: Layout,
-  { name, stint }: { name: string; stint: Stint },
-  { decision, ...wanted }: ClaimWanted & { readonly decision: StoredObject },
+  { stint, update }: { readonly stint: Stint; readonly update: StoredObject },
+  wanted: ClaimWanted,
 ): Protocol<ClaimResult> {
-  const next = yield* afterUpdate(layout, { name, stint }, decision)
-  const { followed = 0 } = wanted
-  if (next === undefined || followed >= MAX_UPDATES)
-    return { is: 'lost', isOver: true, isMoved: true, ...has({ rivalAt: decision.modifiedAt }) }
-  return yield* claimStint(layout, next, { ...wanted, followed: followed + 1 })
-}
-
-/** Finishes an update. Gives the new name if the item has kept its place. */
-export function* afterUpdate(
-  layout: Layout,
-  { name, stint }: { name: string; stint: Stint },
-  decision: StoredObject,
-): Protocol<{ name: string; stint: Stint } | undefined> {
-  yield* finishUpdate(layout, name, decision)
-  const { next = '' } = decision.meta
+  const { next = '' } = update.meta
   const nextStint = parseStint(next)
-  return nextStint && isInPlace(stint, nextStint) ? { name: next, stint: nextStint } : undefined
+  const { followed = 0 } = wanted
+  if (nextStint === undefined || !isInPlace(stint, nextStint) || followed >= MAX_UPDATES)
+    return { is: 'lost', isOver: true, isMoved: true, ...has({ rivalAt: update.modifiedAt }) }
+  return yield* claimStint(layout, { name: next, stint: nextStint }, { ...wanted, followed: followed + 1 })
 }
 
 /**

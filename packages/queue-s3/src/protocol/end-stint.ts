@@ -119,7 +119,8 @@ function endMeta({ end, token, next }: EndWanted): Meta & { token: string } {
   }
   if (end.to === 'SUCCESS') return meta
   for (const [name, value] of Object.entries(optional)) {
-    if (value !== undefined && metaBytes(meta) + name.length + value.length <= MAX_META_BYTES) meta[name] = value
+    if (value !== undefined && metaBytes(meta) + name.length + value.length <= MAX_META_BYTES)
+      meta[name] = value
   }
   // Four bytes in the metadata for each that a character may be three of.
   const roomChars = Math.floor((MAX_META_BYTES - metaBytes(meta) - 'reason'.length) / 4)

@@ -65,7 +65,11 @@ export function* carryOut(
 /** The stint's objects under WAITING and PROCESSING, and that of a long body. */
 export function* dropUpdated(layout: Layout, name: string, meta: UpdateMeta): Protocol<void> {
   const long = longBodyKey(layout, name, meta)
-  yield* drop(...(long === undefined ? [] : [long]), layout.at('WAITING', name), layout.at('PROCESSING', name))
+  yield* drop(
+    ...(long === undefined ? [] : [long]),
+    layout.at('WAITING', name),
+    layout.at('PROCESSING', name),
+  )
 }
 
 /** `undefined`: it was removed, or has moved on and its object is gone. */
@@ -95,7 +99,11 @@ export function changeText(name: string, bodyText: string): string {
   return `{"sluice":1,"name":${JSON.stringify(name)},"body":${bodyText}}`
 }
 
-function* readBody(layout: Layout, name: string, meta: UpdateMeta): Protocol<{ readonly body?: JsonValue } | 'gone'> {
+function* readBody(
+  layout: Layout,
+  name: string,
+  meta: UpdateMeta,
+): Protocol<{ readonly body?: JsonValue } | 'gone'> {
   const long = longBodyKey(layout, name, meta)
   if (long !== undefined) {
     const object = yield* read(long)

@@ -18,7 +18,9 @@ export function* purgeChange(layout: Layout, key: string): Protocol<boolean> {
   const claim = yield* look(layout.at('PROCESSING', name))
   const isOver = claim !== undefined && claim.meta['token'] !== token
   const isUnneeded =
-    isOver || (yield* look(layout.at('SUCCESS', name))) !== undefined || (yield* look(layout.index(stint)))?.sizeBytes === 0
+    isOver ||
+    (yield* look(layout.at('SUCCESS', name))) !== undefined ||
+    (yield* look(layout.index(stint)))?.sizeBytes === 0
   if (isUnneeded) yield* drop(key)
   return isUnneeded
 }

@@ -88,7 +88,11 @@ interface Next extends Pick<Place, 'after' | 'updated'> {
 /** What the attempts before have come to is not changed by an update. */
 function afterUpdate({ meta }: StoredObject): Next {
   const { next = '', after } = meta
-  return { name: next, updated: true, ...has({ after: after === 'WAITING' || after === 'FAIL' ? after : undefined }) }
+  return {
+    name: next,
+    updated: true,
+    ...has({ after: after === 'WAITING' || after === 'FAIL' ? after : undefined }),
+  }
 }
 
 type AfterEnd = 'SUCCESS' | 'FAIL' | 'GONE' | Next

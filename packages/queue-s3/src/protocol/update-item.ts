@@ -6,7 +6,14 @@ import { isInPlace, parseStint, type Stint } from '../stint-name.js'
 import { again, createOnce, drop, look, type Protocol } from '../storage-op.js'
 import { createObject } from './create-object.js'
 import { findPlace } from './find-item.js'
-import { carryOut, changeText, dropUpdated, readWaiting, type UpdateMeta, type WaitingItem } from './finish-update.js'
+import {
+  carryOut,
+  changeText,
+  dropUpdated,
+  readWaiting,
+  type UpdateMeta,
+  type WaitingItem,
+} from './finish-update.js'
 import type { Place } from './trace.js'
 import { UPDATED } from './update-decision.js'
 
@@ -49,7 +56,8 @@ function* updateStint(layout: Layout, place: Place, wanted: UpdateWanted): Proto
   const next = wanted.nextOf(stint)
   if (isAlike(item, { stint, next: next.name, bodyText: wanted.bodyText })) return 'updated'
   const meta = decisionMeta(place, next, wanted.bodyText)
-  if (meta['change'] !== undefined) yield* storeLongBody(layout, place, { meta, bodyText: wanted.bodyText ?? '' })
+  if (meta['change'] !== undefined)
+    yield* storeLongBody(layout, place, { meta, bodyText: wanted.bodyText ?? '' })
   const won = yield* createObject(layout, 'PROCESSING', { name, text: '', meta })
   const end = yield* look(layout.at('SUCCESS', name))
   // Somebody has finished this update already: its end has the same token.

@@ -4,14 +4,23 @@ import { findPlace } from '../../src/protocol/find-item.js'
 import { finishFinalRemoval } from '../../src/protocol/finish-leave.js'
 import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
 import type { SettleVerdict } from '../../src/protocol/move-item.js'
+import { purgeChange } from '../../src/protocol/purge-change.js'
 import { finishPut } from '../../src/protocol/put-item.js'
 import { trace } from '../../src/protocol/trace.js'
 import { parseEntry } from '../../src/object-texts.js'
 import type { Judge, Step, World } from './explore.js'
+import {
+  judgeEnd,
+  judgeUpdates,
+  noteValues,
+  type UpdateMemory,
+  type UpdateOutcome,
+  type ValueFound,
+} from './update-judge.js'
 import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 
 /** What the judge remembers from step to step. */
-interface Memory {
+interface Memory extends UpdateMemory {
   /** Stints that were given out. */
   given?: string[]
   /** Slots whose claim was made after the end of its stint. */
@@ -38,7 +47,7 @@ export interface JudgeOptions {
 export function itemJudge(layout: Layout, options: JudgeOptions): Judge {
   return {
     step: (step) => judged(layout, step, options),
-    end: (world) => (options.refusing ? takenBack(layout, world) : converged(layout, world.objects)),
+    end: (world) => (options.refusing ? takenBack(layout, world) : converged(layout, world)),
   }
 }
 
@@ -74,7 +83,10 @@ function judged(
     if (removers.length === 0 && !refusing)
       return { wrong: `nobody removes, and the item is gone from ${from}` }
   }
+  if (from.split(' ')[2] !== to.split(' ')[2]) delete memory.value
   remember(memory, to, after)
+  const doubled = noteValues(memory, layout, { before, after, ...(op === undefined ? {} : { op }) })
+  if (doubled !== undefined) return { wrong: doubled }
   if (keepNames) {
     const listed = namesIn(layout, after.objects, 'WAITING')
     memory.names = [...new Set([...(memory.names ?? []), ...listed])].toSorted()
@@ -132,6 +144,8 @@ function judgeResult(
   const [was, is] = [before.actors[slot], after.actors[slot]]
   if (typeof is !== 'object' || is.op !== undefined || was === is) return undefined
   const result: ActorResult = JSON.parse(JSON.stringify(typeof is.result === 'object' ? is.result : {}))
+  const wrong = judgeUpdates(memory, slot, result)
+  if (wrong !== undefined) return wrong
   if (result.claim !== undefined) return judgeClaim(memory, slot, { ...result, claim: result.claim })
   if (result.verdict !== undefined)
     return judgeSettle(memory, { name: '', to: '', ...result, verdict: result.verdict })
@@ -140,11 +154,13 @@ function judgeResult(
 }
 
 /** What an actor ends with: one of these fields tells its role. */
-type ActorResult = Partial<ClaimOutcome & SettleOutcome & { added: boolean; found: string }>
+type ActorResult = Partial<ClaimOutcome & SettleOutcome & UpdateOutcome & ValueFound & { added: boolean }>
 
 /** What a claimer did: its claim, and how it ended the attempt. */
 export interface ClaimOutcome {
   readonly claim: ClaimResult
+  /** What it was given. */
+  readonly value?: string
   readonly settled?: SettleOutcome
 }
 
@@ -202,7 +218,7 @@ export function indexesIn(layout: Layout, objects: Objects): string[] {
 }
 
 /** With everybody gone, mending once leaves each item one object, in the stage where a lookup finds it; mending again changes nothing. */
-function converged(layout: Layout, objects: Objects): string | undefined {
+function converged(layout: Layout, { objects, memory }: World): string | undefined {
   const stage = stageNow(layout, objects)
   const mended = swept(layout, objects)
   const after = stageNow(layout, mended)
@@ -211,7 +227,9 @@ function converged(layout: Layout, objects: Objects): string | undefined {
   const wanted = stage === 'none' ? [] : [stage.split(' ')[0]]
   if (live.join() !== wanted.join())
     return `after mending the item is ${stage}, and listed in ${live.join(' and ') || 'no stage'}`
-  return sameObjects(mended, swept(layout, mended)) ? undefined : 'mending twice is not as mending once'
+  return sameObjects(mended, swept(layout, mended))
+    ? judgeEnd(layout, mended, JSON.parse(memory))
+    : 'mending twice is not as mending once'
 }
 
 function swept(layout: Layout, start: Objects): Objects {
@@ -227,10 +245,14 @@ function swept(layout: Layout, start: Objects): Objects {
     else if (objects.has(layout.at('FAIL', name))) objects = atOnce(objects, mendLeft(layout, name)).objects
   }
   for (const name of namesIn(layout, objects, 'WAITING')) {
-    const over = objects.has(layout.at('PROCESSING', name)) || objects.has(layout.at('SUCCESS', name))
+    const over =
+      (objects.get(layout.at('PROCESSING', name))?.sizeBytes ?? 0) > 0 ||
+      objects.has(layout.at('SUCCESS', name))
     const key = layout.at('WAITING', name)
     if (over) objects = applied(objects, { do: 'delete', keys: [key] }).objects
   }
+  for (const key of [...objects.keys()].filter((one) => one.startsWith(layout.folder('CHANGES'))))
+    objects = atOnce(objects, purgeChange(layout, key)).objects
   return objects
 }
 

@@ -109,6 +109,61 @@ const carelessPurge = instead((op, role) =>
   role === 'purger' && op.do === 'look' && !isUnder('ITEMS', op) ? 'say absent' : 'send',
 )
 
+/** Does something else before a request, or answers it itself. */
+function before(change: (op: StorageOp, role: string) => StorageOp | undefined): Mutation {
+  return function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+    let step = protocol.next()
+    while (step.done !== true) {
+      const first = change(step.value, role)
+      if (first !== undefined) yield first
+      step = protocol.next(yield step.value)
+    }
+    return step.value
+  }
+}
+
+/** An update is carried out though the stint that it was decided for had ended before. */
+const updateOfTheEnded: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  let decided = false
+  while (step.done !== true) {
+    const { value: op } = step
+    const skipped: boolean = role === 'updater' && decided && op.do === 'look' && isUnder('SUCCESS', op)
+    const reply: StorageReply = skipped ? {} : yield op
+    decided = op.do === 'create' && isUnder('PROCESSING', op) && reply.outcome === 'created'
+    step = protocol.next(reply)
+  }
+  return step.value
+}
+
+/** The decision of an update is deleted before the end of its stint is there. */
+const hastyUpdate = before((op) => {
+  if (op.do !== 'create' || !isUnder('SUCCESS', op) || op.meta['to'] !== 'UPDATED') return undefined
+  return { do: 'delete', keys: [layout.at('PROCESSING', op.key.slice(layout.folder('SUCCESS').length))] }
+})
+
+/** The update decides nothing: it makes the object under the new name, as if nobody claimed meanwhile. */
+const undecidedUpdate: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    const skipped = role === 'updater' && op.do === 'create' && isUnder('PROCESSING', op)
+    step = protocol.next(skipped ? { outcome: 'created' } : yield op)
+  }
+  return step.value
+}
+
+/** A sweep deletes the body of an update that may still be decided. */
+const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
+  let step = protocol.next()
+  while (step.done !== true) {
+    const { value: op } = step
+    const isEnd = role === 'purger' && op.do === 'look' && isUnder('SUCCESS', op)
+    step = protocol.next(isEnd ? { object: { content: '', sizeBytes: 0, meta: {} } } : yield op)
+  }
+  return step.value
+}
+
 /** Every one of these must be caught. */
 export const knownBad: readonly KnownBad[] = [
   {
@@ -150,5 +205,26 @@ export const knownBad: readonly KnownBad[] = [
   {
     title: 'a mark purged before the late claim that it fences',
     bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], delays: 1, mutation: carelessPurge },
+  },
+  {
+    title: 'an update without a decision that a claim could lose to',
+    bounds: { roles: ['put', 'update', 'claim'], mutation: undecidedUpdate },
+  },
+  {
+    title: 'an update without a look at the end',
+    bounds: { roles: ['put', 'claim', 'update'], mutation: updateOfTheEnded },
+  },
+  {
+    title: 'the decision of an update deleted before the end is created',
+    bounds: { roles: ['put', 'update', 'claim'], mutation: hastyUpdate },
+  },
+  {
+    title: 'the body of an update deleted that may still be decided',
+    bounds: {
+      roles: ['put', 'update', 'purge changes'],
+      gives: 'long body',
+      crashes: 1,
+      mutation: hastyChanges,
+    },
   },
 ]

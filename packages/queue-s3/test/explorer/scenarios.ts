@@ -1,13 +1,15 @@
 import { Layout } from '../../src/layout.js'
 import { claimStint, type ClaimResult } from '../../src/protocol/claim-stint.js'
-import { findPlace } from '../../src/protocol/find-item.js'
+import { findItem, findPlace } from '../../src/protocol/find-item.js'
 import { removeStint } from '../../src/protocol/leave-stage.js'
 import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
 import { removeItem, requeueItem, settleItem } from '../../src/protocol/move-item.js'
+import { purgeChange } from '../../src/protocol/purge-change.js'
 import { purgeMark, type ListedMark } from '../../src/protocol/purge-mark.js'
 import { finishPut, putItem } from '../../src/protocol/put-item.js'
+import { updateItem } from '../../src/protocol/update-item.js'
 import { entryText } from '../../src/object-texts.js'
-import { parseStint, stintName, type Stint } from '../../src/stint-name.js'
+import { parseStint, stepOf, stintName, type Stint } from '../../src/stint-name.js'
 import { drop, look, type Protocol } from '../../src/storage-op.js'
 import type { Program } from './actor-node.js'
 import type { World } from './explore.js'
@@ -19,6 +21,7 @@ import {
   type ClaimOutcome,
   type SettleOutcome,
 } from './item-judge.js'
+import { givenBy, tokenOf, valueOf, type UpdateOutcome, type ValueFound } from './update-judge.js'
 import type { Scenario } from './explore.js'
 import { refusingNames } from './model-store.js'
 
@@ -35,13 +38,17 @@ export type Role =
   | 'adopt'
   | 'requeue'
   | 'remove'
+  | 'update'
   | 'look'
+  /** The whole record. */
+  | 'read'
   | 'mend'
   /** The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under WAITING, purge of marks. */
   | 'expire'
   | 'finish'
   | 'tidy'
   | 'purge'
+  | 'purge changes'
 
 export interface Bounds {
   readonly roles: readonly Role[]
@@ -56,11 +63,15 @@ export interface Bounds {
   readonly refusing?: boolean
   /** The next stint has the same name for whoever makes it. */
   readonly keepPlace?: boolean
+  /** What an update gives: a body alone, one that its decision has no room for, or a priority too. */
+  readonly gives?: Gives
   /** The next stint's name, wrong on purpose. */
   readonly reuseNames?: boolean
   /** Marks are purged as soon as the item is removed, wrong on purpose. */
   readonly hastyPurge?: boolean
 }
+
+export type Gives = 'body' | 'long body' | 'body and priority'
 
 export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 
@@ -118,7 +129,11 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
         removeItem(layout, 'a', { stages: ['WAITING', 'SUCCESS', 'FAIL'], token }),
       ),
     ],
+    update: () => [made('updates', 'updater', () => update(slot, bounds))],
     look: () => [made('looks', 'looker', lookUp)],
+    read: () => [made('reads', 'looker', readUp)],
+    'purge changes': () =>
+      changesIn(world).map((key) => made(`purges ${key}`, 'purger', () => purgeChange(layout, key))),
     mend: () => [
       ...everNames(world, 'PROCESSING', bounds).map((name) =>
         made(`mends ${name}`, 'mender', () => mendClaim(layout, name)),
@@ -150,8 +165,9 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
 /** As `sweep` tells it, whose listings show no more than these two looks. */
 function* tidy(name: string): Protocol<void> {
   const claim = yield* look(layout.at('PROCESSING', name))
-  const end = claim ?? (yield* look(layout.at('SUCCESS', name)))
-  if (end !== undefined) yield* drop(layout.at('WAITING', name))
+  const isClaimed = claim !== undefined && claim.sizeBytes > 0
+  if (isClaimed || (yield* look(layout.at('SUCCESS', name))) !== undefined)
+    yield* drop(layout.at('WAITING', name))
 }
 
 function* purge(marks: readonly ListedMark[]): Protocol<void> {
@@ -195,6 +211,28 @@ function* lookUp(): Protocol<{ found: string }> {
   return { found: (yield* findPlace(layout, 'a'))?.at ?? 'none' }
 }
 
+/** The record's stage and what updates change of it. */
+function* readUp(): Protocol<ValueFound> {
+  const found = yield* findItem(layout, 'a')
+  return found === undefined ? { found: 'none' } : { found: found.place.at, value: valueOf(found) }
+}
+
+function* update(slot: number, { gives = 'body' }: Bounds): Protocol<UpdateOutcome> {
+  const { bodyText, priority } = givenBy(slot, gives)
+  const updated = yield* updateItem(layout, 'a', {
+    bodyText,
+    nextOf: (stint) => {
+      const next = { ...stint, updates: stint.updates + 1, ...(priority === undefined ? {} : { priority }) }
+      return { name: stintName(next), token: tokenOf(slot, stepOf(stint)) }
+    },
+  })
+  return { slot, updated }
+}
+
+function changesIn({ objects }: World): string[] {
+  return [...objects.keys()].filter((key) => key.startsWith(layout.folder('CHANGES'))).toSorted()
+}
+
 function* claimAndEnd(
   name: string,
   end: End,
@@ -203,9 +241,13 @@ function* claimAndEnd(
   const stint = parseStint(name)
   if (stint === undefined) throw new Error(`no name: ${name}`)
   const claim: ClaimResult = yield* claimStint(layout, { name, stint }, { token: `t${context.slot}`, at: 1 })
-  if (claim.is !== 'claimed' || end === 'keep') return { claim }
-  const { verdict } = yield* settle(name, end, { ...context, claim })
-  return { claim, settled: { name, to: end, verdict } }
+  if (claim.is !== 'claimed') return { claim }
+  // An update that it followed has given the item another name.
+  const given = claim.running.name
+  const value = valueOf({ ...claim, state: claim.running.state, place: claim.running })
+  if (end === 'keep') return { claim, value }
+  const { verdict } = yield* settle(given, end, { ...context, claim })
+  return { claim, value, settled: { name: given, to: end, verdict } }
 }
 
 function* settle(

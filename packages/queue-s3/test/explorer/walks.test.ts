@@ -6,6 +6,7 @@ import { scenario, type Role } from './scenarios.js'
 const ROLES: readonly Role[] = [
   'put', 'put again', 'put', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
   'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend', 'expire', 'tidy', 'purge', 'purge', 'finish', 'finish',
+  'update', 'update', 'update', 'update', 'read', 'purge changes',
 ]
 
 /** One walk: SLUICE_WALK=seed. More of them: SLUICE_EXPLORE=10. */
@@ -13,6 +14,7 @@ const SEED = process.env['SLUICE_WALK']
 const COUNT = 1_500 * Number(process.env['SLUICE_EXPLORE'] ?? 1)
 
 test(`${COUNT} long histories by lot, with late, doubled and lost requests and crashes, break nothing`, () => {
+  const gives = ['body', 'body and priority', 'long body'] as const
   const bounds = {
     roles: ROLES,
     ends: ['SUCCESS', 'FAIL', 'WAITING', 'keep'],
@@ -22,7 +24,7 @@ test(`${COUNT} long histories by lot, with late, doubled and lost requests and c
   } as const
   const seeds = SEED === undefined ? Array.from({ length: COUNT }, (_, index) => index + 1) : [Number(SEED)]
   for (const seed of seeds) {
-    const found = walk(scenario(bounds), seed)
+    const found = walk(scenario({ ...bounds, gives: gives[seed % 3] ?? 'body' }), seed)
     expect([seed, found.wrong, ...(found.trail ?? [])]).toEqual([seed, undefined])
   }
 }, 600_000)

@@ -2,6 +2,7 @@ import type { ArgoWorkflow } from './argo-workflow.js'
 import type { KubeletVersion } from './kubelet.js'
 import { outcomeByParameters, type OutcomeRule } from './outcome.js'
 import { outputByParameters, type OutputRule } from './pod-logs.js'
+import type { PodRefusalRule } from './pod-refusals.js'
 import type { TemplateReferencing } from './template-referencing.js'
 
 /** How the controller goes about it; all of it can be changed later. */
@@ -28,6 +29,8 @@ export interface ControllerSettings {
   kubelet: KubeletVersion
   /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
   tooLarge: 'error' | 'never'
+  /** Pods that Kubernetes refuses to make, such as {@link podRefusals}. Default none. */
+  podRefusal: PodRefusalRule | undefined
   /** `workflowRestrictions.templateReferencing`. Default none. */
   templateReferencing: TemplateReferencing | undefined
 }
@@ -44,5 +47,6 @@ export const defaultControllerSettings: ControllerSettings = {
   capturesPodStatus: false,
   kubelet: '1.34.4',
   tooLarge: 'error',
+  podRefusal: undefined,
   templateReferencing: undefined,
 }

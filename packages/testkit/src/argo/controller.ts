@@ -271,7 +271,8 @@ export class Controller {
     const kubelet = new Kubelet(this.settings.kubelet)
     const start = { resolved, parameters, templates: this.#templates, kubelet }
     const { retries } = run
-    run.outcome ??= plannedOutcome(running, { start, retries, rule: this.settings.outcome })
+    const { outcome, podRefusal } = this.settings
+    run.outcome ??= plannedOutcome(running, { start, retries, rule: outcome, podRefusal })
     if (shutdownOf(running) !== undefined) this.#reconcile(run, running, at)
     else this.#begin(run, running, at)
   }

@@ -1,7 +1,8 @@
 import { utf8Bytes } from '@sluice/core'
 import type { ArgoWorkflow, JsonObject } from './argo-workflow.js'
 import { goJson } from './go-json.js'
-import type { Ending, Outcome, OutcomeRule } from './outcome.js'
+import { isPodless, type Ending, type Outcome, type OutcomeRule } from './outcome.js'
+import type { PodRefusalRule } from './pod-refusals.js'
 import { podOf, type SeenPod } from './pods.js'
 import type { Kubelet } from './kubelet.js'
 import { runTemplates } from './template-run.js'
@@ -30,11 +31,17 @@ export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenP
   return nodes.flatMap((node) => podOf(node, start.kubelet) ?? [])
 }
 
-/** How a workflow that begins now is to end: as Linux has it where its programs can't start, else as the rule says. */
-export function plannedOutcome(
-  running: ArgoWorkflow,
-  { start, retries, rule }: { readonly start: Start; readonly retries: number; readonly rule: OutcomeRule },
-): Outcome {
+interface Plan {
+  readonly start: Start
+  readonly retries: number
+  readonly rule: OutcomeRule
+  readonly podRefusal: PodRefusalRule | undefined
+}
+
+/** How a workflow that begins now is to end: as Kubernetes has it where it refuses its pod, as Linux where its programs can't start, else as the rule says. */
+export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, podRefusal }: Plan): Outcome {
+  const refusal = isPodless(start.resolved) ? undefined : podRefusal?.(running)
+  if (refusal !== undefined) return { phase: 'Error', message: refusal, afterMs: 0 }
   const failure = failedStart(running, start)
   if (failure !== undefined) return { ...failure, afterMs: 0 }
   return rule(running, { parameters: start.parameters, retries, pods: () => podsOf(running, start) })

@@ -2,7 +2,7 @@ import { check, same } from '../check.js'
 import type { EngineCase } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
 
-/** E-END-1, E-RETRY-1, E-LOST-1 and E-POLL-1. */
+/** E-END-1, E-RETRY-1, E-RETRY-2, E-LOST-1 and E-POLL-1. */
 export const outcomeCases: readonly EngineCase[] = [
   {
     id: 'E-END-1',
@@ -68,6 +68,58 @@ export const outcomeCases: readonly EngineCase[] = [
       await harness.clock.advance(60_000)
       await scene.ended(engine.tick())
       same((await scene.item('i000')).stage, 'FAIL', 'it stays there')
+    },
+  },
+  {
+    id: 'E-RETRY-2',
+    title:
+      'each failure is tried again as the first rule says that matches its class and exit code, and no other is',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      const endings = [
+        { failureClass: 'evicted', exitCode: 143 },
+        { failureClass: 'failed', exitCode: 75 },
+        { failureClass: 'failed', exitCode: 140 },
+        { failureClass: 'failed', exitCode: 1 },
+        { failureClass: 'failed' },
+      ]
+      const ids = await scene.put(endings.length)
+      const retryRules = [
+        { classes: ['evicted'], maxAttempts: 4 },
+        { exitCodes: [75, '130-145'], maxAttempts: 3 },
+      ]
+      const engine = scene.engine({ limit: 10, retryRules })
+      await scene.tickUntil(
+        engine,
+        async () => {
+          for (const { id } of scene.worker.running()) {
+            const ending = endings[ids.indexOf(id)]
+            scene.worker.settleJob(id, { stage: 'FAIL', ...ending })
+          }
+          return (await scene.stages()).FAIL === ids.length
+        },
+        'all have failed for good',
+      )
+      const attempts = await Promise.all(ids.map(async (id) => (await scene.item(id)).attempt))
+      same(attempts, [4, 3, 3, 1, 1], 'after so many attempts')
+    },
+  },
+  {
+    id: 'E-RETRY-2/b',
+    title: 'an attempt that was given back unsent does not count against a rule',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      await scene.put(1)
+      await scene.queue.get(1)
+      await scene.queue.release('i000', { refund: true })
+      const engine = scene.engine({ retryRules: [{ exitCodes: [75], maxAttempts: 2 }] })
+      const isOver = async () => {
+        for (const { id } of scene.worker.running())
+          scene.worker.settleJob(id, { stage: 'FAIL', exitCode: 75 })
+        return (await scene.stages()).FAIL === 1
+      }
+      await scene.tickUntil(engine, isOver, 'it has failed for good')
+      same((await scene.item('i000')).attempt, 3, 'at its third attempt, the second that counts')
     },
   },
   {

@@ -95,15 +95,17 @@ export const compareCases: readonly QueueCase[] = [
         { id: 'other', body: 2 },
       ])
       const items = ['new', 'other', 'there', 'new', 'there', 'newer'].map((id) => ({ id, body: 1 }))
-      const skipped = (reasons: readonly string[]) =>
-        ['other', 'there', 'new', 'there'].map((id, index) => ({ id, reason: reasons[index] }))
       const first = await queue.putMany(items)
-      const plain = skipped(['exists', 'exists', 'repeated', 'repeated'])
+      const plain = withReasons(['exists', 'exists', 'repeated', 'repeated'])
       same(first, { added: 2, skipped: plain }, 'without compare: there, or repeated')
       await queue.remove(['new', 'newer'])
       const second = await queue.putMany(items, { compare: true })
-      const compared = skipped(['exists-changed', 'exists-same', 'repeated', 'repeated'])
+      const compared = withReasons(['exists-changed', 'exists-same', 'repeated', 'repeated'])
       same(second, { added: 2, skipped: compared }, 'with compare: the same or changed, or repeated')
     },
   },
 ]
+
+function withReasons(reasons: readonly string[]) {
+  return ['other', 'there', 'new', 'there'].map((id, index) => ({ id, reason: reasons[index] }))
+}

@@ -1,26 +1,14 @@
 import type { ItemChange, Queue } from '@sluice/core'
-import { check, refuses, resolves, same } from '../check.js'
+import { check, refuses, same } from '../check.js'
 import { bodies, posingAs } from '../odd-values.js'
-import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import {
-  apart,
-  bring,
-  bringAll,
-  getOne,
-  idsOf,
-  jobsOf,
-  oneInEach,
-  putInTurn,
-  recordOf,
-} from '../queue-walk.js'
-import { atEveryPoint, needsCrashing } from './crash-points.js'
-import { troubleCase } from './trouble-run.js'
+import type { QueueCase } from '../queue-harness.js'
+import { apart, bring, getOne, idsOf, jobsOf, oneInEach, putInTurn, recordOf } from '../queue-walk.js'
 
 const HOUR_MS = 3_600_000
 const ROUNDS = 8
 const RACERS = 40
 
-/** Q-UPDATE-1 to Q-UPDATE-4. */
+/** Q-UPDATE-1 to Q-UPDATE-3. */
 export const updateCases: readonly QueueCase[] = [
   {
     id: 'Q-UPDATE-1',
@@ -231,37 +219,6 @@ export const updateCases: readonly QueueCase[] = [
       same(await queue.sizes(), { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 }, 'and it is counted once')
     },
   },
-  {
-    id: 'Q-UPDATE-4',
-    title:
-      'a process that dies at any point of update leaves each item as it was or as changed; it can be repeated',
-    needs: needsCrashing,
-    async run(harness) {
-      const queue = await harness.open()
-      await atEveryPoint(harness, (crashing, point) => crashed({ harness, queue, crashing, point }))
-    },
-  },
-  troubleCase('Q-UPDATE-4/a', 'update', () => ({
-    prepare: (healthy, keys) => bringAll(healthy, keys, 'WAITING'),
-    call: (queue, key) => queue.update([{ id: key, body: { new: key }, priority: 1 }]),
-    ids: (key) => [key],
-    inspect: async (healthy, key, end) => {
-      if ('value' in end)
-        same(end.value, { updated: 1, skipped: [] }, 'it gives what it gives when all goes well')
-      const { body, stage, attempt, priority } = await recordOf(healthy, key)
-      same([stage, attempt], ['WAITING', 0], `${key} waits`)
-      const old = JSON.stringify([{ of: key }, 0])
-      const is = JSON.stringify([body, priority])
-      if ('value' in end || is !== old) same([body, priority], [{ new: key }, 1], `${key} is changed, whole`)
-    },
-    repeat: async (healthy, key) => {
-      const change = { id: key, body: { new: key }, priority: 1 }
-      const again = await resolves(healthy.update([change]), 'it can be repeated')
-      same(again, { updated: 1, skipped: [] }, 'and is done')
-      same((await recordOf(healthy, key)).body, { new: key }, 'then the body is the new one')
-    },
-    finish: async (healthy, keys) => void (await healthy.remove(keys)),
-  })),
 ]
 
 /** Updates and claims of the same items at once: for each item one of the two is first, and both know which. */
@@ -296,44 +253,4 @@ async function race(queues: readonly Queue[], round: number): Promise<void> {
   }
   const outcomes = ids.map((id) => ({ id, attempt: 1, stage: 'SUCCESS' as const }))
   same((await one.settle(outcomes)).settled, RACERS, 'all can be finished')
-}
-
-interface Crash {
-  readonly harness: QueueHarness
-  readonly queue: Queue
-  readonly crashing: Queue
-  readonly point: number
-}
-
-async function crashed({ harness, queue, crashing, point }: Crash): Promise<void> {
-  const ids = [0, 1, 2].map((index) => `p${point}-${index}`)
-  await putInTurn(
-    queue,
-    harness,
-    ids.map((id) => [id] as const),
-  )
-  const changes = ids.map((id, index) => ({ id, body: `new ${id}`, priority: index }))
-  // The process dies in it, or it went through: what is stored says which.
-  await crashing.update(changes).catch(() => undefined)
-  for (const [index, id] of ids.entries()) {
-    const { stage, attempt, body, priority } = await recordOf(queue, id)
-    const isOld = body === null
-    same([stage, attempt], ['WAITING', 0], `${id} waits`)
-    same([body, priority], isOld ? [null, 0] : [`new ${id}`, index], `${id} is as it was, or as changed`)
-  }
-  const again = await resolves(queue.update(changes), 'it can be repeated by another process')
-  same(again, { updated: 3, skipped: [] }, 'and then all are changed')
-  const items = await queue.get(9)
-  same(
-    jobsOf(items),
-    ids.toReversed().map((id) => `${id}@1`),
-    'they are given out by their new priorities, once',
-  )
-  same(
-    items.map(({ body }) => body),
-    ids.toReversed().map((id) => `new ${id}`),
-    'with their new bodies',
-  )
-  await queue.settle(ids.map((id) => ({ id, attempt: 1, stage: 'SUCCESS' })))
-  same((await queue.remove(ids)).removed, 3, 'and can be finished and removed')
 }

@@ -111,7 +111,12 @@ export const updateMutants: readonly QueueMutant[] = [
     title: 'update does not look at the uid',
     breaks: ['Q-UPDATE-2'],
     change: () => (inner) => ({
-      update: (changes) => inner.update(changes.map(({ uid: _, ...rest }) => rest)),
+      update: async (changes) => {
+        const current = await Promise.all(changes.map(({ id }) => inner.lookup(id)))
+        return inner.update(
+          changes.map((change, index) => ({ ...change, uid: current[index]?.uid ?? 'unknown' })),
+        )
+      },
     }),
   }),
   brokenQueue({

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { startArgoServer, testTemplates, type ArgoServerOptions } from '../../src/argo/index.ts'
+import { podRefusals, startArgoServer, testTemplates, type ArgoServerOptions } from '../../src/argo/index.ts'
 import { namesIn, startBench, type Bench } from './bench.ts'
 import { at } from './client.ts'
 
@@ -68,6 +68,28 @@ describe('a server for one namespace', () => {
   test('names it', async () => {
     const { client } = await start(OPTIONS)
     expect((await client.send('GET', '/api/v1/info')).body).toMatchObject({ managedNamespace: 'argo' })
+  })
+})
+
+describe('pods that Kubernetes refuses', () => {
+  test.each([
+    ['a LimitRange', podRefusals.limitRange(), 'maximum cpu usage per Container is 1, but limit is 2'],
+    ['Pod Security', podRefusals.podSecurity('baseline'), 'violates PodSecurity "baseline:latest"'],
+  ])('by %s end their workflows in Error at once, which say so', async (_, podRefusal, words) => {
+    const { client, server } = await start({ controller: { podRefusal } })
+    await client.submit('one', LONG)
+    server.workflows.reconcile('one')
+    const { body } = await client.get('one')
+    expect(at(body, 'status', 'phase')).toBe('Error')
+    expect(at(body, 'status', 'message')).toMatch(`pods "one" is forbidden: `)
+    expect(at(body, 'status', 'message')).toContain(words)
+    expect(at(body, 'status', 'nodes', 'one', 'message')).toBe(at(body, 'status', 'message'))
+    expect(at(body, 'status', 'nodes', 'one', 'outputs')).toBeUndefined()
+    expect(at(body, 'status', 'finishedAt')).toBe(at(body, 'status', 'startedAt'))
+    server.controller.settings.podRefusal = undefined
+    await client.submit('two', LONG)
+    server.workflows.reconcile('two')
+    expect(at((await client.get('two')).body, 'status', 'phase')).toBe('Running')
   })
 })
 

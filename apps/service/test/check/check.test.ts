@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Sandbox } from './sluice.js'
+import { Sandbox } from '../sluice.js'
 
 let box: Sandbox
 let server: ArgoServer
@@ -37,10 +37,11 @@ test('before the first item, and with some', async () => {
     expect.stringMatching(/^queue .*no queue of this name yet$/),
     expect.stringMatching(/^worker .*ready; .*room for: \d{6}$/),
   ])
-  await box.run(['put', 'a', '1'])
+  await box.run(['put', 'a', '{"item": "a"}'])
   expect(await box.json(['check'])).toEqual([
     { part: 'queue', package: 'sql', ok: true, found: 'ready, 1 item' },
     { part: 'worker', package: 'argo', ok: true, found: expect.stringMatching(/^ready; .*room for: \d{6}$/) },
+    { part: 'items', package: 'argo', ok: true, found: 'ready, the first item can become a job' },
   ])
   expect(server.workflows.size).toBe(0)
 })
@@ -86,7 +87,7 @@ test('a SQLite that can lose commits is refused by its version, where there is n
     const allowed = ['--set', 'queue.allowOldSqlite=true']
     for (const command of [
       ['check', ...allowed],
-      ['put', 'a', '1', ...allowed],
+      ['put', 'a', '{"item": 1}', ...allowed],
       ['check', ...allowed],
     ]) {
       const ran = await box.run(command)
@@ -110,7 +111,7 @@ describe('a SQLite file on a network file system', () => {
     const warned =
       /^warning: The SQLite file [^\n]*queue\.db is on a network file system \(NFS\)[^\n]*PostgreSQL[^\n]*$/
     expect((await box.run(['check'])).err).toMatch(warned)
-    expect((await box.run(['put', 'a', '1'])).err).toBe('')
+    expect((await box.run(['put', 'a', '{"item": 1}'])).err).toBe('')
     expect((await box.run(['check'])).err).toMatch(warned)
     expect((await box.run(['rm', 'a', '--yes'])).err).toBe('')
     const ran = await box.run(['run', '--until-empty'])

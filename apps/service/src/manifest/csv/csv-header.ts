@@ -1,0 +1,136 @@
+import type { ReadingOptions } from '../manifest-entry.js'
+import type { CellKind, ScannedRow } from './row-scanner.js'
+import { RowScanner } from './row-scanner.js'
+
+/** The columns of a table, and which of them mean something. */
+export interface CsvHeader {
+  readonly names: readonly string[]
+  /** As they were written: a header that comes again is written alike. */
+  readonly written: readonly string[]
+  /** Columns at the end without a name, as spreadsheets write them. */
+  readonly blankColumns: number
+  /** Of the ids; empty where they come from the rows' numbers. */
+  readonly ids: readonly number[]
+  readonly priority: number | undefined
+  /** The columns that are fields of the body. */
+  readonly fields: readonly number[]
+}
+
+/** Why nothing can be read under this header. */
+export interface HeaderFault {
+  readonly reason: string
+  readonly field?: string
+}
+
+/** @param delimiter `undefined` for runs of blanks */
+export function readHeader(
+  row: ScannedRow,
+  options: ReadingOptions,
+  delimiter: string | undefined,
+): CsvHeader | HeaderFault {
+  const end = lastNamed(row) + 1
+  const written = row.cells.slice(0, end)
+  if (options.delimiter === undefined && options.split !== true) {
+    const other = otherDelimiter(row, delimiter)
+    if (other !== undefined) return { reason: otherDelimiterReason(other) }
+  }
+  const blank = written.find((name, index) => hasOuterBlanks(name) && kindAt(row, index) === 'plain')
+  if (blank !== undefined && options.headerBlanks === undefined) {
+    return {
+      field: blank,
+      reason:
+        'the name of the column begins or ends with a blank: give --header-blanks trim to drop such blanks, or --header-blanks keep if they belong to the name',
+    }
+  }
+  const names = written.map((name, index) =>
+    options.headerBlanks === 'trim' && kindAt(row, index) === 'plain' ? name.trim() : name,
+  )
+  return withColumns({ names, written, blankColumns: row.cells.length - end }, options)
+}
+
+/** The header that `--columns` gives. */
+export function givenHeader(options: ReadingOptions & { readonly columns: string }): CsvHeader | HeaderFault {
+  const names = listOf(options.columns)
+  return withColumns({ names, written: names, blankColumns: 0 }, options)
+}
+
+/** How many names were changed. */
+export function trimmedNames({ names, written }: CsvHeader): number {
+  return names.filter((name, index) => name !== written[index]).length
+}
+
+/** Whether a row is the header once more, as where files were put together. */
+export function isHeaderAgain(cells: readonly string[], header: CsvHeader): boolean {
+  const { names, written } = header
+  return (
+    cells.length >= names.length &&
+    names.every((name, index) => {
+      const cell = index === 0 ? cells[index]?.replace(/^\uFEFF/u, '') : cells[index]
+      return cell === name || cell === written[index]
+    })
+  )
+}
+
+function withColumns(
+  found: Pick<CsvHeader, 'names' | 'written' | 'blankColumns'>,
+  options: ReadingOptions,
+): CsvHeader | HeaderFault {
+  const { names } = found
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) return { reason: 'the header has this column twice', field: twice }
+  const wanted = options.idFrom === undefined ? idNames(options.idColumn ?? 'id', names) : []
+  const missing = [...wanted, ...(options.priorityColumn === undefined ? [] : [options.priorityColumn])].find(
+    (name) => !names.includes(name),
+  )
+  if (missing !== undefined) return missingColumn(missing, names, options)
+  const ids = wanted.map((name) => names.indexOf(name))
+  const priority = options.priorityColumn === undefined ? undefined : names.indexOf(options.priorityColumn)
+  // An id of several columns is for people: what a job needs of them it finds in the body.
+  const [id] = ids.length === 1 ? ids : []
+  const fields = [...names.keys()].filter((index) => index !== id && index !== priority)
+  return { ...found, ids, priority, fields }
+}
+
+function missingColumn(name: string, names: readonly string[], options: ReadingOptions): HeaderFault {
+  const has = `the header has no such column; it has ${names.map((each) => JSON.stringify(each)).join(', ')}`
+  if (name === options.priorityColumn) return { reason: has, field: name }
+  const hint =
+    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns'
+  return { reason: `${has}; ${hint}`, field: name }
+}
+
+/** A column may have a comma in its name. */
+function idNames(given: string, names: readonly string[]): readonly string[] {
+  return names.includes(given) ? [given] : listOf(given)
+}
+
+/** Names as a CSV row writes them. */
+function listOf(text: string): readonly string[] {
+  const scanner = new RowScanner({ delimiter: ',', quote: '"' })
+  const step = scanner.scan({ text, lineEnd: '' })
+  return step === 'row' ? scanner.take().cells : [text]
+}
+
+function lastNamed(row: ScannedRow): number {
+  return row.cells.findLastIndex((name, index) => name !== '' || kindAt(row, index) !== 'plain')
+}
+
+export function kindAt(row: ScannedRow, index: number): CellKind {
+  return row.kinds?.[index] ?? 'plain'
+}
+
+function hasOuterBlanks(name: string): boolean {
+  return name !== name.trim()
+}
+
+/** The delimiter that a header of one column more likely has. */
+function otherDelimiter(row: ScannedRow, delimiter: string | undefined): string | undefined {
+  const [only = '', ...others] = row.cells
+  if (others.length > 0 || kindAt(row, 0) !== 'plain') return undefined
+  return [';', '\t', ',', '|'].find((each) => each !== delimiter && only.includes(each))
+}
+
+function otherDelimiterReason(delimiter: string): string {
+  const shown = delimiter === '\t' ? 'tab' : `"${delimiter}"`
+  return `the header is one column, and has ${delimiter === '\t' ? 'tabs' : shown} in it: give --delimiter ${shown}, or the delimiter that is meant`
+}

@@ -1,0 +1,289 @@
+import { isExactNumber, type JsonValue, type NewItem } from '@sluice/core'
+import { plural } from '../../progress/progress-text.js'
+import {
+  judgeItem,
+  MAX_LINE_BYTES,
+  MAX_ROW_LINES,
+  type ManifestEntry,
+  type ManifestOptions,
+  type ManifestReader,
+  type Reading,
+} from '../manifest-entry.js'
+import {
+  givenHeader,
+  isHeaderAgain,
+  kindAt,
+  readHeader,
+  trimmedNames,
+  type CsvHeader,
+  type HeaderFault,
+} from './csv-header.js'
+import { RowReader, type TableRow } from './row-reader.js'
+import type { CsvDialect, ScannedRow } from './row-scanner.js'
+
+type CellsRow = Extract<TableRow, { cells: readonly string[] }>
+
+/**
+ * Reads a table with a header row: one column is the id, perhaps one the priority, the others are the fields of the body. Values are taken as
+ * they are. What spreadsheets add to a table is left out only where it can be nothing else, and counted.
+ */
+export class CsvReader implements ManifestReader {
+  readonly #reading: Reading
+  readonly #rows: RowReader
+  #out: ManifestEntry[] = []
+  #header: CsvHeader | undefined
+  #headerLine = 1
+  #stopped = false
+  /** The rows so far, those that were refused among them. */
+  #count = 0
+  #items: CsvItems | undefined
+  readonly #quotesAreText: boolean
+  /** Rows of nothing but delimiters: at the end of a file a spreadsheet's, elsewhere rows without an id. */
+  #blank: { readonly row: CellsRow; readonly number: number }[] = []
+
+  /** @param delimiter where the options name none */
+  constructor(reading: Reading, delimiter: string) {
+    this.#reading = reading
+    const { options, conveniences } = reading
+    const dialect = options.split === true ? undefined : dialectOf(options, delimiter)
+    this.#quotesAreText = dialect !== undefined && dialect.quote === undefined && options.quote === undefined
+    this.#rows = new RowReader(
+      {
+        dialect,
+        mayNameDelimiter: options.delimiter === undefined,
+        lineEnds: options.lineEnds ?? 'auto',
+        comment: options.comment,
+        maxLineBytes: options.maxLineBytes ?? MAX_LINE_BYTES,
+        maxRowLines: options.maxRowLines ?? MAX_ROW_LINES,
+        conveniences,
+      },
+      (row) => this.#row(row),
+    )
+    const { columns } = options
+    if (columns !== undefined) this.#begin(givenHeader({ ...options, columns }), 1)
+  }
+
+  push(bytes: Buffer): readonly ManifestEntry[] {
+    if (!this.#stopped) this.#rows.push(bytes)
+    return this.#given()
+  }
+
+  end(): readonly ManifestEntry[] {
+    if (!this.#stopped) this.#rows.end()
+    if (!this.#stopped) this.#finish()
+    return this.#given()
+  }
+
+  #given(): readonly ManifestEntry[] {
+    const out = this.#out
+    this.#out = []
+    return out
+  }
+
+  #finish(): void {
+    const { conveniences } = this.#reading
+    if (this.#blank.length > 0) conveniences.add('blankRows', this.#blank.length)
+    if (this.#header === undefined) this.#stop(1, { reason: NO_HEADER })
+    else if (this.#count === 0) this.#stop(this.#headerLine, { reason: NO_ROW })
+  }
+
+  #row(row: TableRow): void {
+    if (this.#stopped) return
+    if (this.#header === undefined) this.#first(row)
+    else if ('reason' in row) {
+      this.#flushBlank()
+      this.#count += 1
+      const { line, reason, cell } = row
+      const field = cell === undefined ? undefined : this.#header.names[cell]
+      this.#out.push(field === undefined ? { line, reason } : { line, field, reason })
+    } else this.#data(row, this.#header)
+  }
+
+  /** A header that can't be read leaves nothing to read the rest by. */
+  #first(row: TableRow): void {
+    const { options, conveniences } = this.#reading
+    if ('reason' in row) this.#stop(row.line, { reason: row.reason })
+    else if (row.isEmptyLine) conveniences.add('blankRows')
+    else this.#begin(readHeader(row, options, this.#rows.delimiter), row.line)
+  }
+
+  #begin(header: CsvHeader | HeaderFault, line: number): void {
+    if ('reason' in header) {
+      this.#stop(line, header)
+      return
+    }
+    this.#header = header
+    this.#headerLine = line
+    this.#items = new CsvItems(header, this.#reading, this.#quotesAreText)
+    const { conveniences } = this.#reading
+    if (header.blankColumns > 0) conveniences.add('blankColumns', header.blankColumns)
+    const trimmed = trimmedNames(header)
+    if (trimmed > 0) conveniences.add('trimmedNames', trimmed)
+  }
+
+  #data(row: CellsRow, header: CsvHeader): void {
+    const { options, conveniences } = this.#reading
+    const width = header.names.length + header.blankColumns
+    if (row.isEmptyLine && (width > 1 || options.split === true)) {
+      conveniences.add('blankRows')
+      return
+    }
+    if (header.ids.length > 0 && row.cells.length > 1 && isBlank(row)) {
+      this.#blank.push({ row, number: this.#count + this.#blank.length + 1 })
+      if (this.#blank.length > MAX_HELD_ROWS) this.#flushBlank()
+      return
+    }
+    this.#flushBlank()
+    this.#count += 1
+    this.#out.push(this.#entry(row, this.#count))
+  }
+
+  #flushBlank(): void {
+    if (this.#blank.length === 0) return
+    const blank = this.#blank
+    this.#blank = []
+    for (const { row, number } of blank) this.#out.push(this.#entry(row, number))
+    this.#count += blank.length
+  }
+
+  #entry(row: CellsRow, number: number): ManifestEntry {
+    return this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
+  }
+
+  #stop(line: number, fault: HeaderFault): void {
+    this.#out.push({ line, ...fault, stops: true })
+    this.#stopped = true
+  }
+}
+
+/** A spreadsheet has a million rows at most. */
+const MAX_HELD_ROWS = 1_048_576
+
+const NO_HEADER = 'the file is empty: a CSV begins with a header row'
+const NO_ROW = 'the file has a header and no row'
+
+function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
+  const { escape } = options
+  const delimiter = options.delimiter ?? fallback
+  const given = options.quote ?? (delimiter === '\t' ? 'none' : '"')
+  const quote = given === 'none' ? undefined : given
+  const nullText = options.nullValue ?? (quote === undefined && escape === '\\' ? '\\N' : undefined)
+  return {
+    delimiter,
+    ...(quote === undefined ? {} : { quote }),
+    ...(escape === undefined ? {} : { escape }),
+    ...(nullText === undefined ? {} : { nullText }),
+  }
+}
+
+function isBlank(row: ScannedRow): boolean {
+  return row.cells.every((cell, index) => cell === '' && kindAt(row, index) === 'plain')
+}
+
+/** Makes items of rows. */
+class CsvItems {
+  readonly #header: CsvHeader
+  readonly #reading: Reading
+  readonly #fromEntries: boolean
+  readonly #quotesAreText: boolean
+
+  /** @param quotesAreText by default: nobody said so */
+  constructor(header: CsvHeader, reading: Reading, quotesAreText: boolean) {
+    this.#header = header
+    this.#reading = reading
+    // An assignment to `__proto__` makes no field.
+    this.#fromEntries = header.names.includes('__proto__')
+    this.#quotesAreText = quotesAreText
+  }
+
+  entry(row: CellsRow, number: number): ManifestEntry {
+    const { line } = row
+    const { options } = this.#reading
+    const fault = this.#shapeFault(row) ?? this.#priorityFault(row)
+    if (fault !== undefined) return { line, ...fault }
+    if (options.keepHeaderRows !== true && isHeaderAgain(row.cells, this.#header))
+      return { line, reason: 'the header again; --keep-header-rows takes it for a row' }
+    if (this.#quotesAreText) this.#countQuotes(row)
+    return judgeItem(this.#item(row, number), { line, maxBodyBytes: options.maxBodyBytes })
+  }
+
+  #shapeFault(row: CellsRow): HeaderFault | undefined {
+    const { cells } = row
+    const { names, blankColumns } = this.#header
+    if (cells.length === names.length) return undefined
+    const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
+    if (cells.length < names.length)
+      return { field: names[cells.length] ?? '', reason: `the column is missing: ${has}` }
+    if (cells.length > names.length + blankColumns) return { reason: has }
+    const bad = cells.findIndex(
+      (cell, index) => index >= names.length && (cell !== '' || kindAt(row, index) !== 'plain'),
+    )
+    return bad === -1
+      ? undefined
+      : { reason: `the row has a value in column ${bad + 1}, which has no name in the header` }
+  }
+
+  #priorityFault(row: CellsRow): HeaderFault | undefined {
+    const { priority, names } = this.#header
+    if (priority === undefined || /^(?:[+-]?\d+)?$/u.test(row.cells[priority] ?? '')) return undefined
+    return { field: names[priority] ?? 'priority', reason: 'the priority must be a whole number' }
+  }
+
+  /** Quotes that are ordinary characters by default may be meant otherwise. */
+  #countQuotes({ cells }: CellsRow): void {
+    for (const cell of cells) {
+      if (cell.length < 2 || !cell.startsWith('"') || !cell.endsWith('"')) continue
+      this.#reading.conveniences.add('quotesAsText')
+    }
+  }
+
+  #item(row: CellsRow, number: number): NewItem {
+    const { header, priority } = { header: this.#header, priority: this.#header.priority }
+    const written = priority === undefined ? '' : (row.cells[priority] ?? '')
+    return {
+      id: header.ids.length === 0 ? `${this.#reading.baseName}:${number}` : this.#id(row),
+      body: this.#body(row),
+      ...(written === '' ? {} : { priority: Number(written) }),
+    }
+  }
+
+  /** Of several columns, all of them: `a:b`. One that is empty in all of them is empty, and refused. */
+  #id({ cells }: CellsRow): string {
+    const parts = this.#header.ids.map((index) => cells[index] ?? '')
+    return parts.every((part) => part === '') ? '' : parts.join(':')
+  }
+
+  #body(row: CellsRow): JsonValue {
+    const { names, fields } = this.#header
+    const body: Record<string, JsonValue> = {}
+    const entries: [string, JsonValue][] = []
+    for (const index of fields) {
+      const value = this.#value(row, index)
+      if (value === undefined) continue
+      if (this.#fromEntries) entries.push([names[index] ?? '', value])
+      else body[names[index] ?? ''] = value
+    }
+    return this.#fromEntries ? Object.fromEntries(entries) : body
+  }
+
+  /** `undefined`: the field is absent. */
+  #value(row: CellsRow, index: number): JsonValue | undefined {
+    const cell = row.cells[index] ?? ''
+    const kind = kindAt(row, index)
+    if (kind === 'quoted') return cell
+    const { blank, typed } = this.#reading.options
+    if (blank === 'absent' && (cell === '' || kind === 'null')) return undefined
+    if (kind === 'null') return null
+    return typed === true ? typedValue(cell) : cell
+  }
+}
+
+const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
+
+/** `007`, and numbers that a double doesn't have, are more likely ids than numbers: they stay as they are written. */
+function typedValue(value: string): JsonValue {
+  if (value === 'true') return true
+  if (value === 'false') return false
+  if (value === 'null') return null
+  return JSON_NUMBER.test(value) && isExactNumber(value) ? Number(value) : value
+}

@@ -1,0 +1,208 @@
+/** How the cells of a row are told apart. */
+export interface CsvDialect {
+  readonly delimiter: string
+  /** Absent: a quote is a character like any other. */
+  readonly quote?: string
+  /**
+   * What makes the next character plain, beside a doubled quote. With `quote` it counts within quotes alone, as Spark and csv-stringify write;
+   * without, everywhere, as MySQL and PostgreSQL's text format do.
+   */
+  readonly escape?: string
+  /** An unquoted cell that is written so has no value. */
+  readonly nullText?: string
+}
+
+export type CellKind = 'plain' | 'quoted' | 'null'
+
+export interface ScannedRow {
+  readonly cells: readonly string[]
+  /** Absent where all cells are plain. */
+  readonly kinds?: readonly CellKind[]
+}
+
+/** A piece of a row: a line of the file. */
+export interface RowLine {
+  readonly text: string
+  /** What stands between this line and the next one, for a value that goes on there. */
+  readonly lineEnd: string
+}
+
+export type RowFault = 'text-after-quote' | 'quote-in-value' | 'unknown-escape'
+
+type Step = 'row' | 'open' | RowFault | undefined
+
+/**
+ * Splits the lines of a row into its cells, exactly as they are written.
+ *
+ * It is our own since no CSV parser on npm gives what a list of work needs: csv-parse tells quoted cells from others only by a call for each
+ * cell, and after a quote out of place both csv-parse (`skip_records_with_error`) and PapaParse take the rows that follow for part of the bad one.
+ * Only a reader that keeps the lines of the row under way can give the bad row up and read its other lines anew.
+ */
+export class RowScanner {
+  readonly #dialect: CsvDialect
+  #cells: string[] = []
+  #kinds: CellKind[] = []
+  #value = ''
+  #within: 'start' | 'plain' | 'quoted' = 'start'
+  #line: RowLine = { text: '', lineEnd: '' }
+  #at = 0
+
+  constructor(dialect: CsvDialect) {
+    const { escape, ...rest } = dialect
+    // A quote that escapes itself is the doubled quote, which always counts.
+    this.#dialect = escape === undefined || escape === dialect.quote ? rest : dialect
+  }
+
+  /** Takes the next line of the row. After a fault the row must be dropped. */
+  scan(line: RowLine): Exclude<Step, undefined> {
+    if (this.#within === 'start' && this.#isSimple(line)) {
+      this.#cells = line.text.split(this.#dialect.delimiter)
+      return 'row'
+    }
+    this.#line = line
+    this.#at = 0
+    for (;;) {
+      const step = this.#step()
+      if (step !== undefined) return step
+    }
+  }
+
+  /** The row that is complete; the next line begins another. */
+  take(): ScannedRow {
+    const cells = this.#cells
+    const kinds = this.#kinds
+    this.drop()
+    return kinds.length > 0 ? { cells, kinds } : this.#withNulls(cells)
+  }
+
+  drop(): void {
+    this.#cells = []
+    this.#kinds = []
+    this.#value = ''
+    this.#within = 'start'
+  }
+
+  #isSimple({ text }: RowLine): boolean {
+    const { quote, escape } = this.#dialect
+    return (quote === undefined || !text.includes(quote)) && (escape === undefined || !text.includes(escape))
+  }
+
+  /** Of a row that was split in one go. */
+  #withNulls(cells: readonly string[]): ScannedRow {
+    const { nullText } = this.#dialect
+    if (nullText === undefined || !cells.includes(nullText)) return { cells }
+    return {
+      cells: cells.map((cell) => (cell === nullText ? '' : cell)),
+      kinds: cells.map((cell) => (cell === nullText ? 'null' : 'plain')),
+    }
+  }
+
+  #step(): Step {
+    if (this.#within === 'start') return this.#start()
+    return this.#within === 'quoted' ? this.#quoted() : this.#plain()
+  }
+
+  #start(): Step {
+    const { quote, nullText } = this.#dialect
+    if (quote !== undefined && this.#line.text.startsWith(quote, this.#at)) {
+      this.#at += quote.length
+      this.#within = 'quoted'
+      return undefined
+    }
+    this.#within = 'plain'
+    if (nullText === undefined || !this.#line.text.startsWith(nullText, this.#at)) return undefined
+    const end = this.#at + nullText.length
+    return this.#isCellEnd(end) ? this.#close('null', end) : undefined
+  }
+
+  #isCellEnd(at: number): boolean {
+    const { text } = this.#line
+    return at === text.length || text.startsWith(this.#dialect.delimiter, at)
+  }
+
+  #plain(): Step {
+    const { text } = this.#line
+    const { quote, escape, delimiter } = this.#dialect
+    const found = text.indexOf(delimiter, this.#at)
+    const end = found === -1 ? text.length : found
+    const escaped = quote === undefined && escape !== undefined ? text.indexOf(escape, this.#at) : -1
+    if (escaped !== -1 && escaped < end) return this.#escape(escaped)
+    const piece = text.slice(this.#at, end)
+    if (quote !== undefined && piece.includes(quote)) return 'quote-in-value'
+    this.#value += piece
+    return this.#close('plain', end)
+  }
+
+  #quoted(): Step {
+    const { text, lineEnd } = this.#line
+    const { quote = '', escape } = this.#dialect
+    const end = text.indexOf(quote, this.#at)
+    const escaped = escape === undefined ? -1 : text.indexOf(escape, this.#at)
+    if (escaped !== -1 && (end === -1 || escaped < end)) return this.#escape(escaped)
+    if (end === -1) {
+      this.#value += text.slice(this.#at) + lineEnd
+      return 'open'
+    }
+    this.#value += text.slice(this.#at, end)
+    const next = end + quote.length
+    if (text.startsWith(quote, next)) {
+      this.#value += quote
+      this.#at = next + quote.length
+      return undefined
+    }
+    return this.#isCellEnd(next) ? this.#close('quoted', next) : 'text-after-quote'
+  }
+
+  /** @param at of the character that escapes the next one */
+  #escape(at: number): Step {
+    const { text, lineEnd } = this.#line
+    this.#value += text.slice(this.#at, at)
+    this.#at = at + (this.#dialect.escape ?? '').length
+    if (this.#at === text.length) {
+      this.#value += lineEnd
+      return 'open'
+    }
+    const meant = this.#meant(String.fromCodePoint(text.codePointAt(this.#at) ?? 0))
+    if (meant === undefined) return 'unknown-escape'
+    this.#value += meant.value
+    this.#at += meant.length
+    return undefined
+  }
+
+  #meant(next: string): { value: string; length: number } | undefined {
+    const { quote, escape } = this.#dialect
+    const letters = escape !== '\\' ? NO_LETTERS : quote === undefined ? LETTERS : LETTERS_WITHIN_QUOTES
+    const letter = letters[next]
+    if (letter !== undefined) return { value: letter, length: next.length }
+    // A letter that no writer escapes: the dialect is another one, and what is meant can't be known.
+    return /[\p{L}\p{N}]/u.test(next) ? undefined : { value: next, length: next.length }
+  }
+
+  /** @param end where the cell ends: at a delimiter, or at the end of the row */
+  #close(kind: CellKind, end: number): Step {
+    this.#cells.push(this.#value)
+    this.#kinds.push(kind)
+    this.#value = ''
+    this.#within = 'start'
+    if (end === this.#line.text.length) return 'row'
+    this.#at = end + this.#dialect.delimiter.length
+    return undefined
+  }
+}
+
+const NO_LETTERS: Readonly<Partial<Record<string, string>>> = {}
+
+/** MySQL's and PostgreSQL's together: where both have one it means the same. */
+const LETTERS: Readonly<Partial<Record<string, string>>> = {
+  '0': '\0',
+  Z: '\u001A',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+}
+
+/** MySQL writes NUL so within quotes, too; everything else stands for itself there. */
+const LETTERS_WITHIN_QUOTES: Readonly<Partial<Record<string, string>>> = { '0': '\0' }

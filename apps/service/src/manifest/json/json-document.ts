@@ -1,0 +1,138 @@
+import { isUtf8 } from 'node:buffer'
+import {
+  MAX_LINE_BYTES,
+  type ManifestEntry,
+  type ManifestReader,
+  type Reading,
+  type RefusedEntry,
+} from '../manifest-entry.js'
+import { JsonElements } from './json-elements.js'
+import { JsonItems } from './json-items.js'
+import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
+
+/** Reads one JSON document in which the items are the elements of a list, which a path leads to. Only one element at a time is in memory. */
+export class JsonDocumentReader implements ManifestReader {
+  readonly #items: JsonItems
+  readonly #elements: JsonElements
+  readonly #path: string
+  #out: ManifestEntry[] = []
+  #count = 0
+  #bytes = 0
+  #stopped = false
+
+  constructor(reading: Reading, path: { readonly text: string; readonly steps: readonly PathStep[] }) {
+    this.#items = new JsonItems(reading)
+    this.#path = path.text
+    const { maxLineBytes = MAX_LINE_BYTES } = reading.options
+    this.#elements = new JsonElements({
+      steps: path.steps,
+      maxBytes: maxLineBytes,
+      onElement: (bytes, line) => this.#element(bytes, { line, maxLineBytes }),
+    })
+  }
+
+  push(bytes: Buffer): readonly ManifestEntry[] {
+    this.#bytes += bytes.length
+    this.#elements.push(bytes)
+    return this.#given()
+  }
+
+  end(): readonly ManifestEntry[] {
+    if (this.#bytes > 0) this.#elements.end()
+    if (this.#count === 0 && this.#elements.fault === undefined) {
+      this.#out.push({ line: 1, reason: `the path ${this.#path} leads to nothing in this file`, stops: true })
+    }
+    return this.#given()
+  }
+
+  #given(): readonly ManifestEntry[] {
+    const out = this.#out
+    this.#out = []
+    const { fault } = this.#elements
+    if (fault !== undefined && !this.#stopped) {
+      this.#stopped = true
+      out.push({ ...fault, stops: true })
+    }
+    return out
+  }
+
+  #element(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): void {
+    this.#count += 1
+    const { line } = at
+    if (bytes === undefined)
+      this.#out.push(this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`))
+    else if (isUtf8(bytes))
+      this.#out.push(this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' }))
+    else this.#out.push(this.#items.refuse(line, 'the element is not valid UTF-8'))
+  }
+}
+
+/** So much of a document is looked through for the list that may be meant. */
+export const DOCUMENT_HEAD_CHARS = 64 * 1024
+
+/** Why a file that is one JSON document is not read line by line, and what to do instead. */
+export function documentRefusal(
+  head: string,
+  at: { readonly line: number; readonly name: string | undefined },
+): RefusedEntry {
+  const keys = longestList(head)
+  const path = keys === undefined ? '$' : pathText(keys)
+  const what = /^\s*\[/u.test(head) ? 'a JSON array' : 'a JSON document'
+  const jq = `jq -c '${jqFilter(parsePath(path) ?? [])}'${at.name === undefined ? '' : ` ${shellWord(at.name)}`}`
+  return {
+    line: at.line,
+    reason: `the file is ${what}, not one JSON object a line: give --path '${path}' to read it as it is, or convert it: ${jq} | sluice load -`,
+    stops: true,
+  }
+}
+
+function shellWord(name: string): string {
+  return /^[\w./@%+=:,-]+$/u.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
+}
+
+interface OpenContainer {
+  readonly isObject: boolean
+  readonly start: number
+  key: string | undefined
+}
+
+/** A string, and what closes it, perhaps with the colon of a key; or a bracket. */
+const TOKEN = /"([^"\\]*(?:\\.[^"\\]*)*)("(?:\s*:)?)?|[{}[\]]/gsu
+
+/** The keys to the list that takes most of the text, one of objects if there is one. Lists within lists are not for `--path` to begin with. */
+function longestList(head: string): readonly string[] | undefined {
+  const open: OpenContainer[] = []
+  let best: { readonly keys: readonly string[]; readonly rank: number } | undefined
+  const close = ({ isObject, start }: OpenContainer, end: number) => {
+    if (isObject || open.some((outer) => !outer.isObject)) return
+    const isOfObjects = /^\[\s*(?:\{|$)/u.test(head.slice(start, start + 200))
+    const rank = end - start + (isOfObjects ? head.length : 0)
+    if (rank > (best?.rank ?? 0)) best = { keys: open.map(({ key = '' }) => key), rank }
+  }
+  for (const token of head.matchAll(TOKEN)) {
+    const [text, key, end = ''] = token
+    const top = open.at(-1)
+    if (text === '{' || text === '[')
+      open.push({ isObject: text === '{', start: token.index, key: undefined })
+    else if (text === '}' || text === ']') {
+      const closed = open.pop()
+      if (closed !== undefined) close(closed, token.index)
+    } else if (end.endsWith(':') && top !== undefined) top.key = key
+  }
+  for (let last = open.pop(); last !== undefined; last = open.pop()) close(last, head.length)
+  return best?.keys
+}
+
+/**
+ * Whether a text begins a JSON object or array that goes on after it. One that breaks off within a string is no such beginning: no string
+ * of JSON goes over a line end.
+ */
+export function goesOn(text: string): boolean {
+  let depth = 0
+  for (const [token, , end] of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') depth += 1
+    else if (token === '}' || token === ']') depth -= 1
+    else if (end === undefined) return false
+  }
+  return depth > 0
+}

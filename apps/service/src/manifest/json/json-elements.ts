@@ -1,0 +1,220 @@
+import type { PathStep } from './json-path.js'
+
+export interface JsonElementsOptions {
+  /** Where the elements are. */
+  readonly steps: readonly PathStep[]
+  /** A longer element is left out of the memory. */
+  readonly maxBytes: number
+  /** An element's own text, `undefined` for one that is too long, and the line where it begins. */
+  readonly onElement: (bytes: Buffer | undefined, line: number) => void
+}
+
+/** A container that the path leads into. */
+interface Container {
+  readonly isObject: boolean
+  /** How many steps of the path have led here. */
+  readonly steps: number
+  /** The one key that the path wants was met: a second one would be another list. */
+  seen: boolean
+}
+
+/** A value or key that is passed over in one go, whatever pieces it comes in. */
+interface Span {
+  readonly kind: 'container' | 'string' | 'word'
+  readonly use: 'element' | 'key' | 'none'
+  readonly line: number
+  depth: number
+  inString: boolean
+  escaped: boolean
+  bytes: number
+}
+
+const LF = 0x0a
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_ARRAY = 0x5d
+const OPEN_OBJECT = 0x7b
+const CLOSE_OBJECT = 0x7d
+
+/**
+ * Cuts the elements that a path leads to out of a JSON document, each as its own text, while the document is read.
+ *
+ * It is our own since the streaming parsers on npm (stream-json, @streamparser/json) give values or tokens: numbers come as doubles or must be
+ * put together to a text again, and no element knows its line. What an element's text says is left to `parseJson`; here only strings and
+ * brackets are told apart.
+ */
+export class JsonElements {
+  readonly #options: JsonElementsOptions
+  readonly #stack: Container[] = []
+  #expects: 'value' | 'key' | 'colon' | 'next' = 'value'
+  #documents = 0
+  #key: string | undefined
+  #span: Span | undefined
+  #pieces: Buffer[] = []
+  #line = 1
+  #fault: { readonly line: number; readonly reason: string } | undefined
+
+  constructor(options: JsonElementsOptions) {
+    this.#options = options
+  }
+
+  /** Why the document could not be read further. */
+  get fault(): { readonly line: number; readonly reason: string } | undefined {
+    return this.#fault
+  }
+
+  push(bytes: Buffer): void {
+    let at = 0
+    while (at < bytes.length && this.#fault === undefined)
+      at = this.#span === undefined ? this.#structure(bytes, at) : this.#pass(bytes, at, this.#span)
+  }
+
+  end(): void {
+    if (this.#fault !== undefined) return
+    if (this.#span?.kind === 'word') this.#endSpan(this.#span)
+    if (this.#documents === 0 || this.#stack.length > 0 || this.#span !== undefined)
+      this.#refuse('the document ends in the middle; it may be cut off')
+  }
+
+  #refuse(reason: string): void {
+    this.#fault ??= { line: this.#line, reason }
+  }
+
+  /** One byte between values. @returns where to go on */
+  #structure(bytes: Buffer, at: number): number {
+    const byte = bytes[at] ?? 0
+    if (byte === LF) this.#line += 1
+    if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return at + 1
+    const top = this.#stack.at(-1)
+    if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#close(byte, top)
+    else if (this.#expects === 'value') return this.#value(byte, top) ? at : at + 1
+    else if (this.#expects === 'key' && byte === QUOTE) {
+      this.#begin('string', 'key')
+      return at
+    } else if (this.#expects === 'colon' && byte === COLON) this.#expects = 'value'
+    else if (this.#expects === 'next' && byte === COMMA)
+      this.#expects = top?.isObject === true ? 'key' : 'value'
+    else this.#refuse(NOT_JSON)
+    return at + 1
+  }
+
+  #close(byte: number, top: Container | undefined): void {
+    const fits = top !== undefined && top.isObject === (byte === CLOSE_OBJECT) && this.#expects !== 'colon'
+    if (!fits || (top.isObject && this.#expects === 'value')) {
+      this.#refuse(NOT_JSON)
+      return
+    }
+    this.#stack.pop()
+    this.#afterValue()
+  }
+
+  #afterValue(): void {
+    this.#key = undefined
+    this.#expects = this.#stack.length === 0 ? 'value' : 'next'
+    // Several documents may follow each other, as jq and pretty printers write them.
+    if (this.#stack.length === 0) this.#documents += 1
+  }
+
+  /** @returns whether the value is passed over in one go; else its inside is read */
+  #value(byte: number, top: Container | undefined): boolean {
+    const steps = this.#stepsWith(top)
+    const isContainer = byte === OPEN_ARRAY || byte === OPEN_OBJECT
+    const kind = isContainer ? 'container' : byte === QUOTE ? 'string' : 'word'
+    if (steps === this.#options.steps.length) this.#begin(kind, 'element')
+    else if (top === undefined && !isContainer) this.#refuse(NOT_JSON)
+    else if (steps === undefined || !isContainer) this.#begin(kind, 'none')
+    else {
+      this.#stack.push({ isObject: byte === OPEN_OBJECT, steps, seen: false })
+      this.#expects = byte === OPEN_OBJECT ? 'key' : 'value'
+      return false
+    }
+    return true
+  }
+
+  /** How many steps of the path lead to the value that begins here; `undefined`: the path goes elsewhere. */
+  #stepsWith(top: Container | undefined): number | undefined {
+    if (top === undefined) return 0
+    const step = this.#options.steps[top.steps]
+    if (step === undefined) return undefined
+    if (step === 'all') return top.steps + 1
+    if (!top.isObject || step.key !== this.#key) return undefined
+    if (top.seen) this.#refuse(`the key ${JSON.stringify(step.key)} comes twice in the object`)
+    top.seen = true
+    return top.steps + 1
+  }
+
+  #begin(kind: Span['kind'], use: Span['use']): void {
+    this.#span = { kind, use, line: this.#line, depth: 0, inString: false, escaped: false, bytes: 0 }
+  }
+
+  /** @returns where to go on: behind the span, or at the end of the bytes */
+  #pass(bytes: Buffer, start: number, span: Span): number {
+    const end = span.kind === 'word' ? endOfWord(bytes, start) : this.#endOfText(bytes, start, span)
+    this.#keep(bytes.subarray(start, end ?? bytes.length), span)
+    if (end !== undefined) this.#endSpan(span)
+    return end ?? bytes.length
+  }
+
+  #keep(piece: Buffer, span: Span): void {
+    if (span.use === 'none') return
+    span.bytes += piece.length
+    if (span.bytes <= this.#options.maxBytes) this.#pieces.push(piece)
+    else this.#pieces = []
+  }
+
+  #endOfText(bytes: Buffer, start: number, span: Span): number | undefined {
+    for (let at = start; at < bytes.length; at++) {
+      const byte = bytes[at] ?? 0
+      if (byte === LF) this.#line += 1
+      if (span.inString) {
+        if (span.escaped) span.escaped = false
+        else if (byte === BACKSLASH) span.escaped = true
+        else if (byte === QUOTE) span.inString = false
+        else continue
+        if (!span.inString && span.depth === 0) return at + 1
+      } else if (byte === QUOTE) span.inString = true
+      else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) span.depth += 1
+      else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+        span.depth -= 1
+        if (span.depth === 0) return at + 1
+      }
+    }
+    return undefined
+  }
+
+  #endSpan(span: Span): void {
+    const whole = span.bytes <= this.#options.maxBytes ? Buffer.concat(this.#pieces) : undefined
+    this.#span = undefined
+    this.#pieces = []
+    if (span.use === 'key') {
+      this.#key = whole === undefined ? undefined : keyOf(whole)
+      this.#expects = 'colon'
+      return
+    }
+    this.#afterValue()
+    if (span.use === 'element') this.#options.onElement(whole, span.line)
+  }
+}
+
+const NOT_JSON = 'the document is not JSON here'
+
+function endOfWord(bytes: Buffer, start: number): number | undefined {
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte <= 0x20 || byte === COMMA || byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) return at
+  }
+  return undefined
+}
+
+function keyOf(bytes: Buffer): string | undefined {
+  try {
+    const key: unknown = JSON.parse(bytes.toString('utf8'))
+    return typeof key === 'string' ? key : undefined
+  } catch {
+    // No key of a path is written so; the value under it is passed over.
+    return undefined
+  }
+}

@@ -1,0 +1,224 @@
+import { parseJson, type JsonValue, type NewItem } from '@sluice/core'
+import { judgeItem, type ManifestEntry, type Reading, type RefusedEntry } from '../manifest-entry.js'
+
+const NUMBERS = ['priority', 'notBeforeAt', 'delayMs'] as const
+const ENVELOPE_KEYS: readonly string[] = ['id', 'body', ...NUMBERS]
+
+/** What is wrong with a JSON text, before the queue's own rules are asked. */
+type Fault = Pick<RefusedEntry, 'reason' | 'field'>
+
+/** `envelope`: `{ id, body, … }`; `body`: the object is the body, the id is one of its fields. */
+type Kind = 'envelope' | 'body'
+
+/** One JSON text, and where it begins. */
+export interface JsonText {
+  readonly line: number
+  readonly text: string
+  /** The file ends with it: it may have been cut off. */
+  readonly last: boolean
+  /** What one text is called: a line, or an element of a document. */
+  readonly noun: 'line' | 'element'
+}
+
+type Fields = Readonly<Record<string, JsonValue>>
+
+/**
+ * Makes items of JSON texts. Whether they are envelopes or bodies the flags say outright, or the first object decides for all: read by chance, a
+ * list would become other items with each line that happens to have a field more.
+ */
+export class JsonItems {
+  readonly #reading: Reading
+  #kind: Kind | undefined
+  /** The texts so far, those that were refused among them. */
+  #rows = 0
+
+  constructor(reading: Reading) {
+    this.#reading = reading
+    const { idField, bodyField } = reading.options
+    if (idField !== undefined || bodyField !== undefined) this.#kind = 'body'
+  }
+
+  entry(text: JsonText): ManifestEntry {
+    this.#rows += 1
+    const { line } = text
+    const item = this.#item(text)
+    if ('reason' in item) return { line, ...item }
+    const { maxBodyBytes } = this.#reading.options
+    return judgeItem(item, { line, maxBodyBytes, parsedChars: text.text.length })
+  }
+
+  /** A row that can't be read at all. */
+  refuse(line: number, reason: string): ManifestEntry {
+    this.#rows += 1
+    return { line, reason }
+  }
+
+  #item(text: JsonText): NewItem | Fault {
+    const parsed = this.#parse(text)
+    if ('reason' in parsed) return parsed
+    const { value } = parsed
+    const { options, baseName } = this.#reading
+    if (!isFields(value)) {
+      if (options.idFrom === 'row' && options.bodyField === undefined && this.#kind !== 'envelope')
+        return { id: `${baseName}:${this.#rows}`, body: value }
+      return { reason: `the ${text.noun} is ${kindOf(value)}; expected one JSON object` }
+    }
+    const decided = this.#decide(value, text.noun)
+    if (typeof decided !== 'string') return decided
+    return decided === 'envelope' ? this.#envelope(value, text) : this.#body(value, text)
+  }
+
+  #parse({ text, last }: JsonText): { value: JsonValue } | Fault {
+    const parsed = parseJson(text)
+    if ('value' in parsed) return parsed
+    const asText = this.#withIdAsText(text)
+    if (asText !== undefined) return { value: asText }
+    const { reason, path } = parsed
+    const cut = last && reason.includes('ends in the middle')
+    const hint = cut ? '; the file ends in the middle of this line, it may be cut off' : ''
+    return { reason: `${reason}${hint}`, ...(path === '$' ? {} : { field: path }) }
+  }
+
+  /** A number that no double has is refused in a body, and is an id as good as any. */
+  #withIdAsText(text: string): JsonValue | undefined {
+    const { idField = 'id', bodyField } = this.#reading.options
+    if (this.#reading.options.idField !== undefined && bodyField === undefined) return undefined
+    for (const textAt of [[idField], idField.split('.')]) {
+      const parsed = parseJson(text, { textAt })
+      if (!('value' in parsed) || !isFields(parsed.value)) continue
+      const { value } = parsed
+      if (bodyField === undefined) return Object.hasOwn(value, 'body') ? value : undefined
+      // In a body the number would be text.
+      const isInBody = keysTo(value, bodyField).every((key, index) => key === textAt[index])
+      return isInBody ? undefined : value
+    }
+    return undefined
+  }
+
+  #decide(value: Fields, noun: JsonText['noun']): Kind | Fault {
+    const { idField, bodyField, idFrom } = this.#reading.options
+    if (idField !== undefined || bodyField !== undefined) return 'body'
+    // Envelopes may get their ids from the rows; a body that is called so and an id beside it leave it open what was meant.
+    const kind = Object.hasOwn(value, 'body') ? 'envelope' : 'body'
+    this.#kind ??= kind
+    if (kind === this.#kind) return kind
+    if (kind === 'body' && Object.hasOwn(value, 'id')) return lacksBody(noun)
+    if (kind === 'body') return idFrom === undefined ? missing('id', noun) : lacksBody(noun)
+    const reason = `the ${noun} has a body, and the first ${noun} none: they are of two kinds; give --id-field id if the whole object is the body`
+    return { reason, field: 'body' }
+  }
+
+  #envelope(value: Fields, text: JsonText): NewItem | Fault {
+    const { idFrom } = this.#reading.options
+    if (idFrom === undefined && !Object.hasOwn(value, 'id')) return missing('id', text.noun)
+    if (idFrom !== undefined && Object.hasOwn(value, 'id')) {
+      return {
+        field: 'id',
+        reason: `the ${text.noun} has an id of its own, and --id-from row another; leave that out, or say with --body-field what the body is`,
+      }
+    }
+    const unknown = Object.keys(value).find((key) => !ENVELOPE_KEYS.includes(key))
+    if (unknown !== undefined) return unknownKey(unknown)
+    const id = this.#id(value, text, 'id')
+    if (typeof id !== 'string') return id
+    const wrong = NUMBERS.find((key) => !isNumberOrAbsent(value[key]))
+    if (wrong !== undefined) return notNumber(wrong, value[wrong] ?? null)
+    const body = value['body'] ?? null
+    return Object.keys(value).length === 2 ? { id, body } : { id, body, ...numbersOf(value) }
+  }
+
+  #body(value: Fields, text: JsonText): NewItem | Fault {
+    const { bodyField, idField = 'id', priorityField } = this.#reading.options
+    const id = this.#id(value, text, idField)
+    if (typeof id !== 'string') return id
+    const body = bodyField === undefined ? value : fieldAt(value, bodyField)
+    if (body === undefined) return { field: bodyField ?? 'body', reason: 'the field is missing' }
+    if (priorityField === undefined) return { id, body }
+    const priority = fieldAt(value, priorityField)
+    if (priority === undefined || priority === null) return { id, body }
+    return typeof priority === 'number' ? { id, body, priority } : notNumber(priorityField, priority)
+  }
+
+  #id(value: Fields, text: JsonText, field: string): string | Fault {
+    const { idFrom } = this.#reading.options
+    if (idFrom === 'row') return `${this.#reading.baseName}:${this.#rows}`
+    const id = fieldAt(value, field)
+    if (typeof id === 'string') return id
+    if (typeof id === 'number') return writtenNumber(id, text.text, keysTo(value, field))
+    if (id === undefined) {
+      const isNamed = this.#reading.options.idField !== undefined
+      return isNamed ? { field, reason: 'the field is missing' } : missing(field, text.noun)
+    }
+    return { field, reason: `must be a string or a number, not ${kindOf(id)}` }
+  }
+}
+
+function missing(field: string, noun: string): Fault {
+  return {
+    field,
+    reason: `the field is missing; name the field of the ids with --id-field, or give --id-from row to number the ${noun}s`,
+  }
+}
+
+function lacksBody(noun: string): Fault {
+  return {
+    field: 'body',
+    reason: `the field is missing, and the first ${noun} has it: they are of two kinds; give --id-field id if the whole object is the body`,
+  }
+}
+
+function unknownKey(field: string): Fault {
+  return {
+    field,
+    reason: `unknown field beside id and body; allowed are ${ENVELOPE_KEYS.join(', ')}; with --id-field the whole object is the body, with --body-field one field of it`,
+  }
+}
+
+/** A key that is written so, or the keys with dots between them. */
+function keysTo(value: Fields, field: string): readonly string[] {
+  return Object.hasOwn(value, field) ? [field] : field.split('.')
+}
+
+function fieldAt(value: Fields, field: string): JsonValue | undefined {
+  let at: JsonValue = value
+  for (const key of keysTo(value, field)) {
+    if (!isFields(at) || !Object.hasOwn(at, key)) return undefined
+    at = at[key] ?? null
+  }
+  return at
+}
+
+/** The digits that were written: `1.50` is another id than `1.5`. */
+function writtenNumber(number: number, text: string, textAt: readonly string[]): string | Fault {
+  // Without a fraction or an exponent in the whole text there is one way to write it.
+  if (!/\d[.eE]/u.test(text)) return String(number)
+  const parsed = parseJson(text, { textAt })
+  if ('reason' in parsed) return { reason: parsed.reason }
+  let at = parsed.value
+  for (const key of textAt) at = isFields(at) ? (at[key] ?? null) : null
+  return typeof at === 'string' ? at : String(number)
+}
+
+function isNumberOrAbsent(value: JsonValue | undefined): boolean {
+  return value === undefined || value === null || typeof value === 'number'
+}
+
+function numbersOf(value: Fields): Partial<Record<(typeof NUMBERS)[number], number>> {
+  return Object.fromEntries(
+    NUMBERS.flatMap((key) => (typeof value[key] === 'number' ? [[key, value[key]]] : [])),
+  )
+}
+
+function notNumber(field: string, value: JsonValue): Fault {
+  return { field, reason: `must be a number, not ${kindOf(value)}` }
+}
+
+function isFields(value: JsonValue): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function kindOf(value: JsonValue): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}

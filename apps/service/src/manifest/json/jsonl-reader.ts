@@ -1,0 +1,115 @@
+import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
+import { TextLines, type TextLine } from '../text-lines.js'
+import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
+import { JsonItems } from './json-items.js'
+
+export interface JsonLinesOptions {
+  /** `--format jsonl`: a line that is an array is a line, not a document. */
+  readonly asked: boolean
+  /** The file's name says so, or it was asked for. */
+  readonly named: boolean
+  /** The file's name for a command line; absent for standard input. */
+  readonly name: string | undefined
+}
+
+/**
+ * Reads JSON lines. A file that is one JSON document instead is refused whole at its first line: some line of it may well be an object by chance.
+ */
+export class JsonLinesReader implements ManifestReader {
+  readonly #reading: Reading
+  readonly #options: JsonLinesOptions
+  readonly #items: JsonItems
+  readonly #lines: TextLines
+  #out: ManifestEntry[] = []
+  #rows = 0
+  #seen = false
+  /** The beginning of what is one document, and its first line. */
+  #document: { text: string; readonly line: number } | undefined
+  #stopped = false
+
+  constructor(reading: Reading, options: JsonLinesOptions) {
+    this.#reading = reading
+    this.#options = options
+    this.#items = new JsonItems(reading)
+    const { lineEnds = 'auto', maxLineBytes = MAX_LINE_BYTES } = reading.options
+    this.#lines = new TextLines({ lineEnds, maxLineBytes }, (line) => this.#line(line))
+  }
+
+  push(bytes: Buffer): readonly ManifestEntry[] {
+    if (!this.#stopped) this.#lines.push(bytes)
+    return this.#given()
+  }
+
+  end(): readonly ManifestEntry[] {
+    if (!this.#stopped) this.#lines.end()
+    if (this.#document !== undefined) this.#refuseDocument(this.#document)
+    // A list of nothing is no mistake; one that has something in it, and no item, is.
+    else if (this.#seen && this.#rows === 0)
+      this.#out.push({ line: 1, reason: 'the file has no rows, only blank lines', stops: true })
+    return this.#given()
+  }
+
+  #given(): readonly ManifestEntry[] {
+    const out = this.#out
+    this.#out = []
+    return out
+  }
+
+  #line(line: TextLine): void {
+    if (this.#stopped) return
+    if (!this.#seen && this.#lines.lineEnds === 'cr') this.#reading.conveniences.add('carriageReturnFiles')
+    this.#seen = true
+    if (this.#document !== undefined) this.#collect(this.#document, line.text)
+    else if (line.fault === undefined && line.text.trim() === '') this.#reading.conveniences.add('blankRows')
+    else if (this.#rows === 0 && this.#isDocument(line))
+      this.#collect((this.#document = { text: '', line: line.line }), line.text)
+    else this.#row(line)
+  }
+
+  #row({ line, text, fault }: TextLine): void {
+    this.#rows += 1
+    const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
+    if (fault === undefined)
+      this.#out.push(this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' }))
+    else if (fault === 'not-utf8') this.#out.push(this.#items.refuse(line, 'the line is not valid UTF-8'))
+    else {
+      const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
+      this.#out.push(this.#items.refuse(line, `the line is longer than ${maxLineBytes} bytes${hint}`))
+    }
+  }
+
+  #isDocument({ text, fault }: TextLine): boolean {
+    if (fault === 'too-long' || !/^\s*[{[]/u.test(text)) return false
+    if (goesOn(text)) return true
+    if (this.#options.asked) return false
+    if (/^\s*\[/u.test(text)) return true
+    if (!/:\s*\[\s*\{/u.test(text)) return false
+    if (/"type"\s*:\s*"FeatureCollection"/u.test(text)) return true
+    const { idFrom, idField, bodyField } = this.#reading.options
+    if ((idField ?? bodyField) !== undefined) return false
+    // With ids from the rows' numbers any object is an item, one that holds the whole list, too; else one without an id can't be.
+    return idFrom === undefined ? !hasId(text) : !this.#options.named
+  }
+
+  #collect(document: { text: string; line: number }, text: string): void {
+    document.text += `${text}\n`
+    if (document.text.length > DOCUMENT_HEAD_CHARS) this.#refuseDocument(document)
+  }
+
+  #refuseDocument({ text, line }: { text: string; line: number }): void {
+    this.#document = undefined
+    this.#stopped = true
+    const head = text.slice(0, DOCUMENT_HEAD_CHARS)
+    this.#out.push(documentRefusal(head, { line, name: this.#options.name }))
+  }
+}
+
+function hasId(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Object.hasOwn(Object(value), 'id') || Object.hasOwn(Object(value), 'body')
+  } catch {
+    // What is not JSON is refused as a line.
+    return true
+  }
+}

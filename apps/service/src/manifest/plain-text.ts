@@ -1,0 +1,111 @@
+import type { Conveniences } from './conveniences.js'
+import type { RefusedEntry } from './manifest-entry.js'
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+/** What no UTF-8 text holds: the line with it is refused. */
+const NO_TEXT = Buffer.from([0xff])
+
+/** Gives the bytes of a text as UTF-8 without a byte order mark: of one in UTF-16, which its byte order mark tells, too. */
+export class PlainText {
+  readonly #conveniences: Conveniences
+  #encoding: 'utf-8' | 'utf-16le' | 'utf-16be' | undefined
+  #rest = Buffer.alloc(0)
+  /** Why it is no text that can be read. */
+  fault: RefusedEntry | undefined
+
+  readonly #nul: boolean
+
+  /** @param nul the text may hold NUL */
+  constructor(conveniences: Conveniences, nul: boolean) {
+    this.#conveniences = conveniences
+    this.#nul = nul
+  }
+
+  push(bytes: Buffer): Buffer {
+    if (this.#encoding === 'utf-8') return bytes
+    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
+    if (this.#encoding !== undefined) return this.#fromUtf16(all)
+    if (mayBegin(all)) {
+      this.#rest = Buffer.from(all)
+      return Buffer.alloc(0)
+    }
+    return this.#begin(all)
+  }
+
+  end(): Buffer {
+    const rest = this.#rest
+    this.#rest = Buffer.alloc(0)
+    if (this.#encoding === undefined) return this.#begin(rest)
+    // The file ends in the middle of a character.
+    return rest.length === 0 ? rest : NO_TEXT
+  }
+
+  #begin(head: Buffer): Buffer {
+    this.#rest = Buffer.alloc(0)
+    if (head.subarray(0, 3).equals(BYTE_ORDER_MARK)) {
+      this.#encoding = 'utf-8'
+      this.#conveniences.add('byteOrderMarks')
+      return head.subarray(3)
+    }
+    const utf16 = utf16Of(head)
+    if (utf16 !== undefined) {
+      this.#encoding = utf16
+      this.#conveniences.add('utf16')
+      return this.#fromUtf16(head.subarray(2))
+    }
+    this.#encoding = 'utf-8'
+    if (!this.#nul && everyOtherIsNul(head)) {
+      const reason =
+        'the file seems to be UTF-16 without a byte order mark: convert it first, with iconv -f UTF-16LE -t UTF-8 (or UTF-16BE)'
+      this.fault = { line: 1, reason, stops: true }
+    }
+    return head
+  }
+
+  #fromUtf16(bytes: Buffer): Buffer {
+    // A character may be cut: half a unit, or the first of two.
+    let end = bytes.length - (bytes.length % 2)
+    if (end >= 2 && isHighSurrogate(this.#unitAt(bytes, end - 2))) end -= 2
+    this.#rest = Buffer.from(bytes.subarray(end))
+    const units = Buffer.from(bytes.subarray(0, end))
+    if (this.#encoding === 'utf-16be') units.swap16()
+    const text = units.toString('utf16le')
+    return text.isWellFormed() ? Buffer.from(text, 'utf8') : withoutReplacing(text)
+  }
+
+  #unitAt(bytes: Buffer, at: number): number {
+    return this.#encoding === 'utf-16be' ? bytes.readUInt16BE(at) : bytes.readUInt16LE(at)
+  }
+}
+
+/** Whether it may be the beginning of a byte order mark: anything else is given on at once, however little it is. */
+function mayBegin(head: Buffer): boolean {
+  if (head.length === 1) return [0xef, 0xfe, 0xff].includes(head[0] ?? 0)
+  return head.length === 0 || (head.length === 2 && head[0] === 0xef && head[1] === 0xbb)
+}
+
+/** Of the first characters, as far as they came; fewer may be a short text with NULs in it. */
+function everyOtherIsNul(head: Buffer): boolean {
+  const pairs = Math.min(head.length >> 1, 32)
+  const [first, second] = [head[0] === 0, head[1] === 0]
+  if (pairs < 4 || first === second) return false
+  for (let pair = 0; pair < pairs; pair++) {
+    if ((head[2 * pair] === 0) !== first || (head[2 * pair + 1] === 0) !== second) return false
+  }
+  return true
+}
+
+function utf16Of(head: Buffer): 'utf-16le' | 'utf-16be' | undefined {
+  if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le'
+  return head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : undefined
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00
+}
+
+/** A surrogate without its partner becomes a byte of no text, so that its line is refused: Node would write U+FFFD. */
+function withoutReplacing(text: string): Buffer {
+  const pieces = text.split(/(\p{Surrogate})/u)
+  return Buffer.concat(pieces.map((piece) => (piece.isWellFormed() ? Buffer.from(piece, 'utf8') : NO_TEXT)))
+}

@@ -1,0 +1,246 @@
+import { isUtf8 } from 'node:buffer'
+
+/** What ends a line: `any` is LF or CRLF, `auto` is what ends the first line. */
+export const LINE_ENDS = ['auto', 'lf', 'crlf', 'cr', 'any'] as const
+
+export type LineEnds = (typeof LINE_ENDS)[number]
+
+/** Why a line has no text that can be used. */
+export type LineFault = 'not-utf8' | 'too-long'
+
+/** A line as it was read. */
+export interface TextLine {
+  /** Of the input, 1 is the first. */
+  readonly line: number
+  /** Without what ends it. Of a line that is not UTF-8 one character for each byte, of one that is too long nothing. */
+  readonly text: string
+  /** A carriage return that stood before the LF: part of the line end, or of a value within quotes. */
+  readonly carriageReturn: boolean
+  readonly fault: LineFault | undefined
+}
+
+export interface TextLinesOptions {
+  readonly lineEnds: LineEnds
+  /** Lines end with a NUL byte, and with nothing else. */
+  readonly nul?: boolean
+  readonly maxLineBytes: number
+  /** A first line may hold line ends between two of these; for `auto`. */
+  readonly quote?: string | undefined
+}
+
+/** A line that is left out where it is a comment, and an item where it isn't: nobody said which. */
+export const MAY_BE_COMMENT =
+  'the line begins with #: give --comment "#" to leave out such lines, or --comment none if they are items'
+
+const LF = 0x0a
+const CR = 0x0d
+
+/**
+ * Splits bytes into lines. A block of whole lines is checked and decoded at once, for a third of what it costs line by line; only one that
+ * is not UTF-8 is checked line by line. A line over `maxLineBytes` is dropped to its end, so that a file without line ends never fills the memory.
+ */
+export class TextLines {
+  /** What ends the lines; `auto` until the first line end was seen. */
+  lineEnds: LineEnds
+  /** The input ended: the line given now has no line end, and may have been cut off. */
+  ended = false
+  readonly #options: TextLinesOptions
+  readonly #onLine: (line: TextLine) => void
+  readonly #finder: LineEndFinder
+  #pieces: Buffer[] = []
+  #pieceBytes = 0
+  #tooLong = false
+  #line = 1
+  /** What goes before the next line: pieces that an LF ended, where only CRLF ends a line. */
+  #held: { readonly text: string; readonly fault: LineFault | undefined; readonly lines: number } =
+    NOTHING_HELD
+
+  constructor(options: TextLinesOptions, onLine: (line: TextLine) => void) {
+    this.#options = options
+    this.#onLine = onLine
+    this.#finder = new LineEndFinder(options.quote)
+    this.lineEnds = options.nul === true ? 'lf' : options.lineEnds
+  }
+
+  push(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    if (this.lineEnds === 'auto' && !this.#findLineEnd(bytes)) return
+    const known = this.#pieceBytes === 0 || this.#tooLong ? bytes : this.#taken(bytes)
+    const last = known.lastIndexOf(this.#separator)
+    if (last === -1) {
+      this.#keep(known)
+      return
+    }
+    let start = 0
+    if (this.#tooLong) {
+      start = known.indexOf(this.#separator) + 1
+      this.#give('', { carriageReturn: false, fault: 'too-long' })
+      this.#tooLong = false
+    }
+    if (start <= last) this.#block(known.subarray(start, last))
+    this.#keep(known.subarray(last + 1))
+  }
+
+  end(): void {
+    this.ended = true
+    if (this.lineEnds === 'auto') {
+      this.lineEnds = this.#finder.guess()
+      this.push(this.#taken(Buffer.alloc(0)))
+    }
+    if (this.#tooLong) this.#give('', { carriageReturn: false, fault: 'too-long' })
+    else if (this.#pieceBytes > 0 || this.#held.lines > 0) this.#lines([this.#taken(Buffer.alloc(0))])
+    this.#pieceBytes = 0
+  }
+
+  get #separator(): number {
+    if (this.#options.nul === true) return 0
+    return this.lineEnds === 'cr' ? CR : LF
+  }
+
+  /** @returns whether it is known; if not, the bytes are kept */
+  #findLineEnd(bytes: Buffer): boolean {
+    const found = this.#finder.find(bytes)
+    if (found !== undefined) this.lineEnds = found
+    else {
+      this.#pieces.push(bytes)
+      this.#pieceBytes += bytes.length
+    }
+    return found !== undefined
+  }
+
+  #taken(tail: Buffer): Buffer {
+    const all = this.#pieces.length === 0 ? tail : Buffer.concat([...this.#pieces, tail])
+    this.#pieces = []
+    this.#pieceBytes = 0
+    return all
+  }
+
+  #keep(rest: Buffer): void {
+    if (this.#tooLong || rest.length === 0) return
+    this.#pieceBytes += rest.length
+    if (this.#pieceBytes > this.#options.maxLineBytes) {
+      this.#pieces = []
+      this.#tooLong = true
+    } else this.#pieces.push(rest)
+  }
+
+  /** Whole lines, without the last one's separator. */
+  #block(block: Buffer): void {
+    if (!isUtf8(block)) {
+      this.#lines(split(block, this.#separator))
+      return
+    }
+    const separator = String.fromCharCode(this.#separator)
+    const { maxLineBytes } = this.#options
+    const text = block.toString('utf8')
+    for (let start = 0; start <= text.length;) {
+      const found = text.indexOf(separator, start)
+      const end = found === -1 ? text.length : found
+      // A UTF-16 unit is at most three bytes: only a line near the limit needs counting.
+      const long =
+        (end - start) * 3 > maxLineBytes && Buffer.byteLength(text.slice(start, end)) > maxLineBytes
+      if (long) this.#give('', { carriageReturn: false, fault: 'too-long' })
+      else this.#giveText(text.slice(start, end), undefined)
+      start = end + 1
+    }
+  }
+
+  #lines(lines: Iterable<Buffer>): void {
+    for (const bytes of lines) {
+      if (bytes.length > this.#options.maxLineBytes)
+        this.#give('', { carriageReturn: false, fault: 'too-long' })
+      else if (isUtf8(bytes)) this.#giveText(bytes.toString('utf8'), undefined)
+      else this.#giveText(bytes.toString('latin1'), 'not-utf8')
+    }
+  }
+
+  #giveText(text: string, fault: LineFault | undefined): void {
+    const { lineEnds, nul } = this.#options
+    const strips = this.lineEnds === 'crlf' || this.lineEnds === 'any' || lineEnds === 'auto'
+    const carriageReturn = strips && nul !== true && text.charCodeAt(text.length - 1) === CR
+    // Where only CRLF ends a line, an LF alone belongs to it.
+    if (lineEnds === 'crlf' && !carriageReturn && !this.ended) this.#hold(`${text}\n`, fault)
+    else this.#give(carriageReturn ? text.slice(0, -1) : text, { carriageReturn, fault })
+  }
+
+  #hold(text: string, fault: LineFault | undefined): void {
+    const { text: before, lines } = this.#held
+    const isLong = before.length + text.length > this.#options.maxLineBytes
+    const worse = isLong ? 'too-long' : (this.#held.fault ?? fault)
+    this.#held = { text: isLong ? '' : before + text, fault: worse, lines: lines + 1 }
+  }
+
+  #give(text: string, how: { carriageReturn: boolean; fault: LineFault | undefined }): void {
+    const { carriageReturn } = how
+    const { text: before, lines } = this.#held
+    const fault = this.#held.fault ?? how.fault
+    const line = this.#line
+    this.#line += 1 + lines
+    if (lines > 0) this.#held = NOTHING_HELD
+    this.#onLine({ line, text: before + text, carriageReturn, fault })
+  }
+}
+
+const NOTHING_HELD = { text: '', fault: undefined, lines: 0 }
+
+/** Where nobody said what ends the lines, one that ends otherwise than the first may as well be a value with a carriage return at its end. */
+export function lineEndFault(
+  line: TextLine,
+  at: { readonly lineEnds: LineEnds; readonly ended: boolean },
+): string | undefined {
+  const { lineEnds, ended } = at
+  if (lineEnds === 'crlf' && !line.carriageReturn && !ended)
+    return `the line ends with LF, the first one with CRLF; ${HINT}`
+  if (lineEnds === 'lf' && line.carriageReturn)
+    return `the line ends with CRLF, the first one with LF; ${HINT}`
+  return undefined
+}
+
+const HINT = 'give --line-ends any if both end a line'
+
+/** A header with a line end within quotes is that long at most; in a longer one a quote is out of place. */
+const MAX_QUOTED_BYTES = 64 * 1024
+
+/** Finds what ends the first line, whatever pieces it comes in. */
+class LineEndFinder {
+  readonly #quote: number | undefined
+  #quoted = false
+  #afterCarriageReturn = false
+  #bytes = 0
+  /** The first line end within quotes. */
+  #within: 'lf' | 'cr' | undefined
+
+  constructor(quote: string | undefined) {
+    this.#quote = quote?.charCodeAt(0)
+  }
+
+  /** `undefined` while it can't be told: no line end yet, or a CR as the last byte. */
+  find(bytes: Buffer): 'lf' | 'crlf' | 'cr' | undefined {
+    for (const byte of bytes) {
+      if (this.#afterCarriageReturn) return byte === LF ? 'crlf' : 'cr'
+      if (byte === this.#quote) this.#quoted = !this.#quoted
+      else if (byte === LF || byte === CR) {
+        if (this.#quoted) this.#within ??= byte === LF ? 'lf' : 'cr'
+        else if (byte === LF) return 'lf'
+        else this.#afterCarriageReturn = true
+      }
+    }
+    this.#bytes += bytes.length
+    return this.#quoted && this.#bytes > MAX_QUOTED_BYTES ? this.guess() : undefined
+  }
+
+  /** What it is taken for where the first line never ended. */
+  guess(): 'lf' | 'cr' {
+    return this.#afterCarriageReturn ? 'cr' : (this.#within ?? 'lf')
+  }
+}
+
+function* split(block: Buffer, separator: number): Generator<Buffer> {
+  let start = 0
+  for (;;) {
+    const end = block.indexOf(separator, start)
+    yield block.subarray(start, end === -1 ? block.length : end)
+    if (end === -1) return
+    start = end + 1
+  }
+}

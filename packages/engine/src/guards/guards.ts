@@ -1,0 +1,244 @@
+import { SluiceError, isSluiceError, type ControlState, type Logger, type Queue } from '@sluice/core'
+import type { LeaseKeeper } from '../lease-keeper.js'
+import { GUARDS_DOCUMENT } from '../records/document-names.js'
+import type { WorkEvent } from '../work-event.js'
+import { guardsToJson, NO_GUARDS, parseGuards, type GuardState, type StoredPause } from './guard-document.js'
+import {
+  fullRow,
+  refusalText,
+  withRefusal,
+  withSuccess,
+  type Refusal,
+  type RefusalKind,
+  type RefusalRow,
+} from './refusal-rows.js'
+import type { SelfPause } from './self-pause.js'
+
+export interface GuardsOptions {
+  readonly queue: Pick<Queue, 'document' | 'control' | 'now'>
+  readonly lease: Pick<LeaseKeeper, 'current'>
+  readonly logger: Logger
+  readonly emit: (event: WorkEvent) => void
+  /** The control reads as paused, whether or not the queue is. */
+  readonly drain: boolean
+}
+
+type Noted = Refusal | { readonly kind: RefusalKind; readonly settlement?: undefined }
+
+/** Another process writes the document only when somebody resumes: two writes in a row do not both meet that. */
+const MAX_WRITES = 4
+
+/**
+ * Pauses the queue where going on would fail item after item for the same reason. What is counted, and that the queue was paused, is in one document of
+ * the queue, under the lease, so that restarts and failovers go on from it.
+ *
+ * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose attempts count once however often they are
+ * refused; one that dies before pausing leaves a pause that the next engine applies before it sends anything.
+ */
+export class Guards {
+  readonly #options: GuardsOptions
+  #fence: number | undefined
+  #isKnown = false
+  /** The document may be another than the one that was read or written last. */
+  #isStale = false
+  /** No waiting makes it readable or writable, such as a missing permission: this engine counts for itself. */
+  #isUnusable = false
+  #version: number | undefined
+  #stored: GuardState = NO_GUARDS
+  /** As it is now: what is stored, and {@link Guards.#noted} on top. */
+  #rows: readonly RefusalRow[] = []
+  #full: RefusalRow | undefined
+  #noted: Noted[] = []
+  #pause: StoredPause | undefined
+  #isTold = false
+
+  constructor(options: GuardsOptions) {
+    this.#options = options
+  }
+
+  /** Why Sluice itself paused the queue, while it is so. */
+  get pause(): SelfPause | undefined {
+    if (this.#pause === undefined) return undefined
+    const { isApplied: _, ...told } = this.#pause
+    return told
+  }
+
+  /** Nothing more is to start: the queue is paused by a guard, or is about to be. */
+  get isTripped(): boolean {
+    return this.#pause !== undefined || this.#full !== undefined
+  }
+
+  /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none is. */
+  get startsRefusedSince(): number | undefined {
+    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.since ?? 0] : []))
+    return since.length === 0 ? undefined : Math.min(...since)
+  }
+
+  /** Reads what earlier engines left, once for each fencing token. */
+  async read(fence: number | undefined): Promise<void> {
+    if (fence !== this.#fence) this.#isKnown = this.#isUnusable = this.#isTold = false
+    this.#fence = fence
+    if (this.#isKnown) return
+    this.#noted = []
+    await this.#refresh()
+    this.#isKnown = true
+    this.#tell()
+  }
+
+  /** An attempt was refused. To be {@link Guards.record}ed before it is settled. */
+  noteRefused(refusal: Refusal): void {
+    if (this.#pause === undefined) this.#note(refusal)
+  }
+
+  /** The worker accepted an item, or a job succeeded. */
+  noteSuccess(kind: RefusalKind): void {
+    // Once the row was full it stays so: a success that comes later was not in between.
+    if (this.#pause !== undefined || this.#full !== undefined) return
+    if (!this.#rows.some((row) => row.kind === kind)) return
+    this.#noted = this.#noted.filter((noted) => noted.kind !== kind)
+    this.#note({ kind })
+  }
+
+  /**
+   * Stores what was noted, and pauses the queue if it is time: before anything of it is settled. Without news it costs nothing.
+   *
+   * @throws SluiceError of the queue: nothing may be settled then; SLUICE_LEASE_LOST when another engine dispatches
+   */
+  async record(control: ControlState): Promise<void> {
+    await this.#store()
+    if (this.#pause?.isApplied === false) await this.#apply(control)
+  }
+
+  /**
+   * Holds the stored pause against the control, once a tick: applies one that an engine did not come to, and ends one that was resumed.
+   *
+   * @throws SluiceError as {@link Guards.record}
+   */
+  async obey(control: ControlState): Promise<void> {
+    if (this.#pause === undefined) return
+    // `sluice resume` may have taken it away, and somebody may have paused the queue again since.
+    this.#isStale = !this.#isUnusable
+    await this.#store()
+    if (this.#pause === undefined) return
+    if (!this.#pause.isApplied) await this.#apply(control)
+    else if (!control.paused) await this.#end()
+  }
+
+  #note(noted: Noted): void {
+    this.#noted.push(noted)
+    this.#rows = applied(this.#rows, noted)
+    this.#full ??= fullRow(this.#rows)
+  }
+
+  async #end(): Promise<void> {
+    this.#pause = this.#full = undefined
+    this.#rows = this.#noted = []
+    this.#isTold = false
+    await this.#store()
+  }
+
+  async #apply(control: ControlState): Promise<void> {
+    const pause = this.#pause
+    if (pause === undefined) return
+    // An operator who paused it first has said why; the record says the rest.
+    const pauses = this.#options.drain || !control.paused
+    if (pauses) await this.#options.queue.control.pause(`by Sluice itself: ${pause.reason}`)
+    this.#pause = { ...pause, isApplied: true }
+    await this.#store()
+    // Resumed in the moment before: that word is the later one.
+    if (pauses && this.#pause === undefined) await this.#options.queue.control.resume()
+    this.#tell()
+  }
+
+  #tell(): void {
+    if (this.#isTold || this.pause === undefined) return
+    this.#isTold = true
+    this.#options.emit({ kind: 'self-paused', pause: this.pause })
+  }
+
+  async #store(): Promise<void> {
+    for (let writes = 0; writes < MAX_WRITES; writes++) {
+      if (this.#isStale) await this.#refresh()
+      if (this.#full !== undefined && this.#pause === undefined)
+        this.#pause = await this.#newPause(this.#full)
+      const next: GuardState =
+        this.#pause === undefined ? { rows: this.#rows } : { rows: [], pause: this.#pause }
+      if (this.#isUnusable) this.#noted = []
+      if (this.#isUnusable || isSame(next, this.#stored)) return
+      if (await this.#write(next)) return
+    }
+    throw new SluiceError(
+      'SLUICE_QUEUE_UNAVAILABLE',
+      `Cannot write the document ${GUARDS_DOCUMENT}: another process writes it again and again; it is tried again`,
+    )
+  }
+
+  async #newPause(row: RefusalRow): Promise<StoredPause> {
+    const since = await this.#options.queue.now()
+    return { guard: 'rejections', reason: refusalText(row), since, example: row.example, isApplied: false }
+  }
+
+  async #write(next: GuardState): Promise<boolean> {
+    const { queue, lease } = this.#options
+    const { current } = lease
+    if (current === undefined) throw leaseLost()
+    const document = queue.document(GUARDS_DOCUMENT)
+    // Until the answer says otherwise: the write may be done although its answer is lost.
+    this.#isStale = true
+    try {
+      if (!(await document.write(guardsToJson(next), { ifVersion: this.#version, lease: current })))
+        return false
+      // One that was removed before goes on above the number that it had [Q-DOC-2].
+      this.#version = this.#version === undefined ? (await document.read())?.version : this.#version + 1
+    } catch (error) {
+      this.#noteTrouble(error, 'written')
+      return true
+    }
+    this.#stored = next
+    this.#noted = []
+    this.#isStale = false
+    return true
+  }
+
+  /** What was noted since the last write is put on top: an attempt that is in the document already counts once. */
+  async #refresh(): Promise<void> {
+    try {
+      const found = await this.#options.queue.document(GUARDS_DOCUMENT).read()
+      this.#version = found?.version
+      this.#stored = parseGuards(found?.value)
+    } catch (error) {
+      this.#noteTrouble(error, 'read')
+      return
+    }
+    this.#isStale = false
+    this.#pause = this.#stored.pause
+    this.#rows = this.#noted.reduce(applied, this.#stored.rows)
+    this.#full = this.#pause === undefined ? fullRow(this.#rows) : undefined
+  }
+
+  #noteTrouble(error: unknown, what: 'read' | 'written'): void {
+    if (!isSluiceError(error, 'SLUICE_QUEUE_DENIED') && !isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
+      throw error
+    this.#isUnusable = true
+    this.#isStale = false
+    this.#options.logger.warn(
+      { err: error, document: GUARDS_DOCUMENT },
+      `the count of rejections can’t be ${what}: it begins anew with each service; the work goes on`,
+    )
+  }
+}
+
+function applied(rows: readonly RefusalRow[], noted: Noted): readonly RefusalRow[] {
+  return noted.settlement === undefined ? withSuccess(rows, noted.kind) : withRefusal(rows, noted)
+}
+
+function isSame(one: GuardState, other: GuardState): boolean {
+  return JSON.stringify(guardsToJson(one)) === JSON.stringify(guardsToJson(other))
+}
+
+function leaseLost(): SluiceError {
+  return new SluiceError(
+    'SLUICE_LEASE_LOST',
+    'Cannot count a rejection: the lease is no longer held; the engine that dispatches now goes on',
+  )
+}

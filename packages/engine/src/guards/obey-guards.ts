@@ -1,0 +1,51 @@
+import type { Engine } from '../engine.js'
+import type { Findings } from '../reconcile.js'
+import type { SendPass } from '../sending/send-pass.js'
+import type { DecidedSettlement } from '../settle.js'
+
+/**
+ * Counts how the jobs of a tick have ended, before any of it is settled, and says whether the queue is paused: by an operator, or by a guard.
+ *
+ * @throws SluiceError of the queue: nothing may be settled then
+ */
+export async function obeyGuards(engine: Engine, pass: SendPass, findings: Findings): Promise<boolean> {
+  const { guards } = engine
+  const { control } = pass
+  await guards.obey(control)
+  noteStarts(engine, findings)
+  await guards.record(control)
+  const isPaused = control.paused || guards.isTripped
+  // Rejected after their pass was over, they go back to WAITING with what was not sent.
+  if (isPaused) pass.takeRejected()
+  return isPaused
+}
+
+/** What a job that runs or ended well says of jobs that were refused before it: others can start. Of one instant, the success is the later. */
+function noteStarts({ guards }: Engine, { found, decisions }: Findings): void {
+  const { settlements } = decisions
+  const wentWellAt = settlements.map(succeededAt).reduce(latest, undefined)
+  const refusedSince = guards.startsRefusedSince
+  const runsSince = refusedSince === undefined ? undefined : startedLast(found)
+  const hasBegun = refusedSince !== undefined && runsSince !== undefined && runsSince > refusedSince
+  if (wentWellAt !== undefined || hasBegun) guards.noteSuccess('start')
+  for (const { settlement, isRefusedStart = false, endedAt = 0 } of settlements)
+    if (isRefusedStart && endedAt > (wentWellAt ?? Number.NEGATIVE_INFINITY))
+      guards.noteRefused({ kind: 'start', settlement, endedAt })
+}
+
+function succeededAt({ settlement, endedAt }: DecidedSettlement): number | undefined {
+  return settlement.stage === 'SUCCESS' ? (endedAt ?? Number.POSITIVE_INFINITY) : undefined
+}
+
+/** When the last of the jobs that have begun was started, as far as the worker says so. */
+function startedLast({ reports }: Findings['found']): number | undefined {
+  return [...reports.values()]
+    .map(({ stage, pending, startedAt }) =>
+      stage === 'PROCESSING' && pending === false ? startedAt : undefined,
+    )
+    .reduce(latest, undefined)
+}
+
+function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.max(one, other)
+}

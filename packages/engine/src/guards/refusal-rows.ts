@@ -1,0 +1,70 @@
+import { failureGroupOf, type JobRef, type Settlement } from '@sluice/core'
+import { hashOfJob } from '../records/seen-jobs-format.js'
+
+/** `send`: the worker rejected the item · `start`: its job was accepted, and failed as it was started, before any of its work was done. */
+export type RefusalKind = 'send' | 'start'
+
+/** One refusal of one attempt. */
+export interface Refusal {
+  readonly kind: RefusalKind
+  readonly settlement: Settlement & JobRef
+  /** Of `start`: when its job ended, by the worker's clock. */
+  readonly endedAt?: number
+}
+
+/** Refusals of one kind for the same reason, with no success of that kind between them. */
+export interface RefusalRow {
+  readonly kind: RefusalKind
+  /** Id of the failure group: class, exit code and the normalised line of the reason. */
+  readonly group: string
+  /** That line. */
+  readonly reason: string
+  /** Id of the item that was refused first. */
+  readonly example: string
+  /** Of `start`: when the first of its jobs ended, by the worker's clock. */
+  readonly since?: number
+  /** Hashes of the refused attempts: one that is noted again, after a crash, counts once. */
+  readonly jobs: readonly string[]
+}
+
+/** So many refusals for the same reason pause the queue. */
+export const MAX_REFUSALS_IN_ROW = 20
+/** With more reasons than this at once, the row that has not grown for longest is forgotten. */
+const MAX_ROWS = 16
+
+/** Each reason has a row of its own, so that two reasons that alternate do not hide each other. */
+export function withRefusal(
+  rows: readonly RefusalRow[],
+  { kind, settlement, endedAt }: Refusal,
+): readonly RefusalRow[] {
+  const { id: group, template } = failureGroupOf(settlement)
+  const known = rows.find((row) => row.kind === kind && row.group === group)
+  const row = known ?? {
+    kind,
+    group,
+    reason: template,
+    example: settlement.id,
+    jobs: [],
+    ...(endedAt === undefined ? {} : { since: endedAt }),
+  }
+  const jobs = new Set([...row.jobs, hashOfJob(settlement)])
+  const others = rows.filter((other) => other !== known)
+  return [...others, { ...row, jobs: [...jobs].slice(0, MAX_REFUSALS_IN_ROW) }].slice(-MAX_ROWS)
+}
+
+/** A success ends every row of its kind. */
+export function withSuccess(rows: readonly RefusalRow[], kind: RefusalKind): readonly RefusalRow[] {
+  return rows.filter((row) => row.kind !== kind)
+}
+
+/** A row that is as long as it may get. */
+export function fullRow(rows: readonly RefusalRow[]): RefusalRow | undefined {
+  return rows.find(({ jobs }) => jobs.length >= MAX_REFUSALS_IN_ROW)
+}
+
+/** Why a full row pauses the queue, for people. */
+export function refusalText({ kind, reason, jobs }: RefusalRow): string {
+  return kind === 'send'
+    ? `the worker rejected ${jobs.length} items in a row for the same reason, and accepted none in between: ${reason}`
+    : `${jobs.length} jobs in a row failed as they were started, for the same reason, and none succeeded in between: ${reason}`
+}

@@ -1,0 +1,170 @@
+import { SluiceError, type Clock } from '@sluice/core'
+import { expect, test } from 'vitest'
+import { GUARDS_DOCUMENT, processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
+import { ProcessClock } from '../process-clock.js'
+import { World, wrapped } from '../world.js'
+
+/** How the n-th call of the first engine goes wrong. */
+type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
+
+const LEASE_MS = 4_000
+const CONCURRENCY = 2
+const ITEMS = 60
+
+/** An engine whose worker rejects every item, and which dies, fails or stalls at one of its calls; others take over. */
+class Rejections {
+  readonly world = new World()
+  readonly #clock = new ProcessClock(this.world.clock)
+  readonly crash: Crash | undefined
+  readonly at: number
+  calls = 0
+  readonly rejected = new Set<string>()
+  #isDead = false
+  #die = (): void => {}
+  readonly death = new Promise<'dead'>((resolve) => {
+    this.#die = () => resolve('dead')
+  })
+
+  constructor(crash: Crash | undefined, at: number) {
+    this.crash = crash
+    this.at = at
+  }
+
+  engine(
+    clock: Clock = this.world.clock,
+    around = (_: string, call: () => Promise<unknown>) => call(),
+  ): WorkQueue {
+    const { queue, worker } = wrapped(this.world, (side, _, call) => around(side, call))
+    worker.sendJob = (id, _, { attempt }) => {
+      this.rejected.add(`${id} ${attempt}`)
+      return Promise.reject(new SluiceError('SLUICE_JOB_REJECTED', `${id} has no path`))
+    }
+    return this.world.engine({
+      queue,
+      worker,
+      clock,
+      policy: processingLimit(6),
+      leaseTtlMs: LEASE_MS,
+      sendConcurrency: CONCURRENCY,
+    })
+  }
+
+  mortal(): WorkQueue {
+    const never = new Promise<never>(() => {})
+    return this.engine(this.#clock, async (side, call) => {
+      if (this.#isDead) return never
+      const wrong = this.calls++ === this.at ? this.crash : undefined
+      const goWrong = async (when: 'before' | 'after'): Promise<void> => {
+        if (wrong === `dies ${when}`) {
+          this.#isDead = true
+          this.#die()
+          return never
+        }
+        if (wrong === `throws ${when}`) throw unavailable(side)
+        if (wrong === `stalls ${when}`) await this.#othersGoOn()
+      }
+      await goWrong('before')
+      const answer = await call()
+      await goWrong('after')
+      return answer
+    })
+  }
+
+  async #othersGoOn(): Promise<void> {
+    const other = this.engine()
+    this.#clock.suspend()
+    for (let second = 0; second < LEASE_MS / 1_000 + 2; second++) {
+      await other.tick()
+      await this.world.clock.advance(1_000)
+    }
+    await other.stop()
+    this.#clock.resume()
+  }
+}
+
+function unavailable(side: string): SluiceError {
+  const code = side === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
+  return new SluiceError(code, 'as the test wants it')
+}
+
+/** Ticks until the queue is paused and nothing is in PROCESSING. */
+async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: number }> {
+  const scene = new Rejections(crash, at)
+  const { world } = scene
+  const ids = await world.put(ITEMS)
+  let engine = scene.mortal()
+  const isOver = async (): Promise<boolean> =>
+    (await world.queue.control.read()).paused && (await world.queue.sizes()).PROCESSING === 0
+  for (let step = 0; step < 40 && !(await isOver()); step++) {
+    if ((await Promise.race([engine.tick(), scene.death])) === 'dead') engine = scene.engine()
+    await world.clock.advance(1_000)
+  }
+  // One more, for what a crash right at the end left undone.
+  await world.clock.advance(LEASE_MS)
+  const last = scene.engine()
+  await last.tick()
+  const { calls } = scene
+  expect(await readSelfPause(world.queue)).toMatchObject({
+    guard: 'rejections',
+    reason: expect.stringContaining('has no path'),
+  })
+  const { WAITING, FAIL, PROCESSING } = await world.queue.sizes()
+  expect({ at, PROCESSING }).toEqual({ at, PROCESSING: 0 })
+  expect(WAITING + FAIL).toBe(ITEMS)
+  // An attempt that is rejected again after a crash counts once.
+  expect({ at, isRow: scene.rejected.size >= 20 }).toEqual({ at, isRow: true })
+  const items = await Promise.all(ids.map((id) => world.queue.lookup(id)))
+  const counted = items.filter((item) => item?.stage === 'WAITING' && item.attempt !== item.refunds)
+  expect(counted).toEqual([])
+  return { calls, failed: FAIL }
+}
+
+test('without a crash twenty items and those in flight are spent', async () => {
+  const { failed } = await play()
+  expect(failed).toBeGreaterThanOrEqual(20)
+  expect(failed).toBeLessThan(20 + CONCURRENCY)
+})
+
+test.each([
+  'dies before',
+  'dies after',
+  'throws before',
+  'throws after',
+  'stalls before',
+  'stalls after',
+] as const)(
+  '%s any call between counting, pausing and failing: it pauses all the same, and no more is spent',
+  async (crash) => {
+    const { calls } = await play()
+    expect(calls).toBeGreaterThan(40)
+    for (let at = 0; at < calls; at++) {
+      const { failed } = await play(crash, at)
+      // A pass whose count could not be stored settles nothing; one that stalls may have settled what the other counted too.
+      expect({ at, isWithin: failed <= 20 + CONCURRENCY }).toEqual({ at, isWithin: true })
+    }
+  },
+  60_000,
+)
+
+test('engines that die one after the other as they store the count fail no item', async () => {
+  const world = new World()
+  await world.put(ITEMS)
+  for (let life = 0; life < 10; life++) {
+    const never = new Promise<never>(() => {})
+    let isDead = false
+    const { promise: death, resolve: die } = Promise.withResolvers<'dead'>()
+    const { queue, worker } = wrapped(world, async (_, name, call, document) => {
+      if (document === GUARDS_DOCUMENT && name === 'write document') {
+        isDead = true
+        die('dead')
+      }
+      return isDead ? never : call()
+    })
+    worker.sendJob = () => Promise.reject(new SluiceError('SLUICE_JOB_REJECTED', 'it has no path'))
+    const engine = world.engine({ queue, worker, policy: processingLimit(6), leaseTtlMs: LEASE_MS })
+    for (let tick = 0; tick < 6; tick++) if ((await Promise.race([engine.tick(), death])) === 'dead') break
+    expect(isDead).toBe(true)
+    await world.clock.advance(LEASE_MS + 1)
+  }
+  expect(await world.queue.sizes()).toMatchObject({ FAIL: 0, PROCESSING: 6 })
+})

@@ -1,0 +1,158 @@
+import { bodyOf, type IndexEntry, type ItemState } from '../../src/item-state.js'
+import type { Layout } from '../../src/layout.js'
+import { findItem } from '../../src/protocol/find-item.js'
+import { isUpdate } from '../../src/protocol/update-decision.js'
+import { trace } from '../../src/protocol/trace.js'
+import type { UpdateVerdict } from '../../src/protocol/update-item.js'
+import type { StorageOp } from '../../src/storage-op.js'
+import { stintName, type Stint } from '../../src/stint-name.js'
+import type { World } from './explore.js'
+import { atOnce, type Objects } from './model-store.js'
+import type { Gives } from './scenarios.js'
+
+/** What an item is put with: its body and its priority, as one value. */
+const PUT_VALUE = '1/0'
+
+/** What the judge remembers of updates. */
+export interface UpdateMemory {
+  /** What the item is now, by decisions alone. Absent: as it was put. */
+  value?: string
+  /** Slots whose update was decided. */
+  effective?: number[]
+  /** What each stint was when it was claimed. */
+  claimed?: Record<string, string>
+  /** What the item has been since each slot that reads began. */
+  values?: Record<number, string[]>
+}
+
+/** What an updater ends with. */
+export interface UpdateOutcome {
+  readonly slot: number
+  readonly updated: UpdateVerdict
+}
+
+/** What a reader ends with. */
+export interface ValueFound {
+  readonly found: string
+  readonly value?: string
+}
+
+/** What the updater of a slot gives: another body each, and if so another priority. */
+export function givenBy(
+  slot: number,
+  gives: Gives,
+): { readonly bodyText: string; readonly priority?: number } {
+  const body = gives === 'long body' ? `-${slot}-`.repeat(700) : slot + 100
+  return { bodyText: JSON.stringify(body), ...(gives === 'body and priority' ? { priority: slot + 1 } : {}) }
+}
+
+/** Of one try; it says whose it is. */
+export function tokenOf(slot: number, step: number): string {
+  return `u${slot}.${step}`
+}
+
+export function valueOf({
+  entry,
+  state,
+  place,
+}: {
+  entry: IndexEntry
+  state: ItemState
+  place: { stint: Stint }
+}): string {
+  return `${JSON.stringify(bodyOf(entry, state)).slice(0, 6)}/${place.stint.priority}`
+}
+
+/** Follows the decisions of updates, and what was claimed. Says what is wrong. */
+export function noteValues(
+  memory: UpdateMemory,
+  layout: Layout,
+  { before, after, op }: { before: World; after: World; op?: StorageOp },
+): string | undefined {
+  const doubled = noteDecision(memory, layout, { before, after, op })
+  for (const [slot, actor] of after.actors.entries()) {
+    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    const seen = ((memory.values ??= {})[slot] ??= [])
+    const value = memory.value ?? PUT_VALUE
+    if (!seen.includes(value)) seen.push(value)
+    seen.sort()
+  }
+  return doubled
+}
+
+function noteDecision(
+  memory: UpdateMemory,
+  layout: Layout,
+  { before, after, op }: { before: World; after: World; op: StorageOp | undefined },
+): string | undefined {
+  const folder = layout.folder('PROCESSING')
+  if (op?.do !== 'create' || !op.key.startsWith(folder)) return undefined
+  const made = before.objects.has(op.key) ? undefined : after.objects.get(op.key)
+  const name = op.key.slice(folder.length)
+  // One that comes when the stint is over decides nothing.
+  if (made === undefined || before.objects.has(layout.at('SUCCESS', name))) return undefined
+  if (made.sizeBytes > 0) (memory.claimed ??= {})[name] = memory.value ?? PUT_VALUE
+  if (!isUpdate(made)) return undefined
+  const slot = Number(/^u(\d+)\./.exec(op.meta['token'] ?? '')?.[1])
+  if (memory.effective?.includes(slot) === true) return `the update of ${slot} was made twice`
+  memory.effective = [...(memory.effective ?? []), slot].toSorted((a, b) => a - b)
+  memory.value = valueAfter(slot, op)
+  return undefined
+}
+
+function valueAfter(slot: number, op: StorageOp & { do: 'create' }): string {
+  const next = op.meta['next'] ?? ''
+  const priority = 2_147_483_647 - Number.parseInt(next.slice(3, 11), 16)
+  const { bodyText } = givenBy(slot, op.meta['change'] === undefined ? 'body' : 'long body')
+  return `${bodyText.slice(0, 6)}/${priority}`
+}
+
+/** What an actor was told of updates, or was given. */
+export function judgeUpdates(
+  memory: UpdateMemory,
+  slot: number,
+  result: Partial<UpdateOutcome & ValueFound> & {
+    readonly claim?: { readonly is: string; readonly running?: { readonly name: string } }
+  },
+): string | undefined {
+  const { updated, found, value, claim } = result
+  if (updated !== undefined) {
+    const isEffective = memory.effective?.includes(slot) === true
+    if (isEffective === (updated === 'done')) return undefined
+    return isEffective
+      ? `the update of ${slot} was made, and told to be ${updated}`
+      : `the update of ${slot} was not made`
+  }
+  if (claim?.is === 'claimed' && claim.running !== undefined) {
+    const expected = memory.claimed?.[claim.running.name]
+    return value === expected ? undefined : `a claim gave ${value}; the item was ${expected}`
+  }
+  if (found === undefined || value === undefined) return undefined
+  const values = memory.values?.[slot] ?? []
+  return values.includes(value) ? undefined : `a lookup said ${value}; it was ${values.join(', ')}`
+}
+
+/** With everybody gone and all finished, the item is what the last update has made of it, and no body of an update is left but of one that may go on. */
+export function judgeEnd(
+  layout: Layout,
+  objects: Objects,
+  { value = PUT_VALUE }: UpdateMemory,
+): string | undefined {
+  const { value: found } = atOnce(objects, findItem(layout, 'a'))
+  if (found === undefined) return changesLeft(layout, objects, '')
+  const is = valueOf(found)
+  if (is !== value) return `the item is ${is} in the end, and was made ${value}`
+  return changesLeft(layout, objects, currentName(layout, objects, found.entry.first))
+}
+
+function currentName(layout: Layout, objects: Objects, first: string): string {
+  const { value: place } = atOnce(objects, trace(layout, first))
+  return place?.at === 'WAITING' ? stintName(place.stint) : ''
+}
+
+function changesLeft(layout: Layout, objects: Objects, current: string): string | undefined {
+  const left = [...objects].find(
+    ([key, { meta }]) => key.startsWith(layout.folder('CHANGES')) && meta['name'] !== current,
+  )
+  return left && `the body ${left[0]} is left of an update that is over`
+}

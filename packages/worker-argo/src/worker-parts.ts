@@ -1,0 +1,106 @@
+import type { Clock, Logger } from '@sluice/core'
+import { checkAccess } from './access-check.js'
+import type { ArgoApi } from './argo-api.js'
+import { ItemCheck } from './item-check.js'
+import { JobEnder } from './job-ender.js'
+import { JobKeeper } from './job-keeper.js'
+import { JobLedger } from './job-ledger.js'
+import { ParameterMaker } from './job-parameters.js'
+import { JobPoller } from './job-poller.js'
+import { JobSender } from './job-sender.js'
+import type { ArgoWorkerSettings } from './options.js'
+import { PendingChecks } from './pending-checks.js'
+import { RateGate } from './rate-gate.js'
+import { RefusalReview } from './refusal-review.js'
+import { SendProbe } from './send-probe.js'
+import { TemplateSource } from './template-source.js'
+import { WorkflowReader } from './workflow-reader.js'
+import { WorkflowWatch } from './workflow-watch.js'
+
+/** How many workflows are asked for by name at once. */
+const LOOKUPS_AT_ONCE = 16
+/** How many of these questions may go into finding out what doesn't begin, in any second and at once. */
+const NODES_PER_SECOND = 20
+const NODES_AT_ONCE = 4
+
+/** What a worker is made of. */
+export interface WorkerParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly ledger: JobLedger
+  readonly keeper: JobKeeper
+  readonly reader: WorkflowReader
+  readonly poller: JobPoller
+  readonly lookups: RateGate
+  readonly template: TemplateSource
+  readonly sender: JobSender
+  readonly probe: SendProbe
+  readonly items: ItemCheck
+  readonly ender: JobEnder
+  readonly watch: WorkflowWatch
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly check: () => Promise<number>
+}
+
+/** What its parts are made of. */
+export interface BaseParts {
+  readonly settings: ArgoWorkerSettings
+  readonly api: ArgoApi
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly closing: AbortSignal
+}
+
+function gatesOf({ settings, clock, closing }: BaseParts): {
+  readonly lookups: RateGate
+  readonly pace: RateGate
+} {
+  const shared = { clock, closing }
+  return {
+    lookups: new RateGate({ ...shared, perSecond: settings.lookupsPerSecond, atOnce: LOOKUPS_AT_ONCE }),
+    pace: new RateGate({ ...shared, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE }),
+  }
+}
+
+export function partsOf(base: BaseParts): WorkerParts {
+  const { settings, api, clock, logger, closing } = base
+  const ledger = new JobLedger(clock)
+  const template = new TemplateSource(base)
+  const parameters = new ParameterMaker(settings)
+  const keeper = new JobKeeper({ ...base, ledger })
+  const watch = new WorkflowWatch({ ...base, onEnd: (workflow) => ledger.hint(workflow) })
+  const { lookups, pace } = gatesOf(base)
+  const reader = new WorkflowReader(api, settings.namespace, (ms) => lookups.rest(ms))
+  const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
+  const ender = new JobEnder(shared)
+  const review = new RefusalReview(shared)
+  const wakeIn = (ms: number): void => {
+    // Whoever listens may ask again then; the sleep ends with the worker.
+    void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
+  }
+  return {
+    settings,
+    api,
+    logger,
+    clock,
+    ledger,
+    keeper,
+    reader,
+    watch,
+    lookups,
+    template,
+    poller: new JobPoller({
+      ...shared,
+      pending: new PendingChecks({ ...shared, pace }),
+      watching: () => watch.live,
+      wakeIn,
+      deletions: ender.deletions,
+    }),
+    sender: new JobSender({ ...shared, review }),
+    probe: new SendProbe({ ...shared, review }),
+    items: new ItemCheck({ ...shared, review }),
+    ender,
+    check: () => checkAccess(shared),
+  }
+}
