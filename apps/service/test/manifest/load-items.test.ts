@@ -232,6 +232,8 @@ function listing(): { readonly onListed: (row: ListedRow) => void; readonly list
   }
 }
 
+const shortHash = (id: string): bigint => BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
+
 describe('each row of a load is one thing', () => {
   // In one batch, in two, and each row in one of its own: what a row is doesn't depend on it.
   const sizes = [100, 3, 1]
@@ -275,7 +277,6 @@ describe('each row of a load is one thing', () => {
 
   test('a hash of 8 bits: each hit is put all the same, and the storage says whether it was new', async () => {
     const queue = await openQueue({ name: 'load' })
-    const shortHash = (id: string): bigint => BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
     const load = async (of: Iterable<ManifestEntry>) =>
       (await loadItems(queue, stream(of), { batchItems: 7, hashId: shortHash })).counts
     expect(await load(entries(2_000))).toEqual(counted({ added: 2_000 }))
