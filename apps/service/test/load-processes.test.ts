@@ -27,10 +27,12 @@ afterEach(async () => {
   await box.close()
 })
 
+const POINTS = ['before', 'during', 'after'] as const
+/** Several batches; few deaths on S3, where each item is requests of its own. */
 const BACKENDS = [
-  ['SQLite', () => sqliteStore(box.dir)],
-  ['PostgreSQL', () => postgresStore(postgres.url)],
-  ['S3', () => s3Store()],
+  ['SQLite', { rows: 1_300, points: POINTS, open: () => sqliteStore(box.dir) }],
+  ['PostgreSQL', { rows: 1_300, points: POINTS, open: () => postgresStore(postgres.url) }],
+  ['S3', { rows: 510, points: ['during'] as const, open: () => s3Store() }],
 ] as const
 
 function jsonl(count: number, from = 0): string {
@@ -71,18 +73,13 @@ function endWith(load: ReturnType<Sandbox['start']>, input: Readable): void {
   load.stdout.once('close', () => input.destroy())
 }
 
-describe.each(BACKENDS)('a load into %s', (_, open) => {
-  const rows = 1_300
-
+describe.each(BACKENDS)('a load into %s', (_, { rows, points, open }) => {
   beforeEach(async () => {
     store = await open()
     await writeFile(join(box.dir, 'm.jsonl'), jsonl(rows))
   })
 
-  // Three batches: of 500, of 500 or what is left, and the rest.
-  test.each(
-    [1, 2].flatMap((call) => (['before', 'during', 'after'] as const).map((point) => ({ call, point }))),
-  )(
+  test.each([1, 2].flatMap((call) => points.map((point) => ({ call, point }))))(
     'killed $point the storing of batch $call and run again: added and same are the rows',
     async ({ call, point }) => {
       const kill = "process.kill(process.pid, 'SIGKILL')"
@@ -95,9 +92,12 @@ describe.each(BACKENDS)('a load into %s', (_, open) => {
       const died = await box.start(['load', 'm.jsonl'])
       expect(died.signal).toBe('SIGKILL')
       await configure(store.config)
-      const { WAITING } = await store.stored()
-      const again = await box.json(['load', 'm.jsonl'])
-      expect(again).toMatchObject({ rows, added: rows - WAITING, same: WAITING, changed: 0, duplicate: 0 })
+      const before = (await store.stored()).WAITING
+      const { added, same, ...again } = Object(await box.json(['load', 'm.jsonl']))
+      expect(again).toMatchObject({ rows, changed: 0, duplicate: 0, exists: 0, refused: 0 })
+      expect(added + same).toBe(rows)
+      // On S3 an item that was half put is the same one once it is whole.
+      expect(same).toBeGreaterThanOrEqual(before)
       expect(await store.stored()).toMatchObject({ WAITING: rows })
     },
   )
@@ -136,7 +136,7 @@ test('a storage that needs 2 s a batch: progress every second, and SIGTERM has o
   expect(lines.some((line) => / 0 items/u.test(line))).toBe(true)
   expect(lines.some((line) => / 500 items/u.test(line))).toBe(true)
   expect(stdout).toMatch(
-    /^1,500 rows: 1,500 added, .*\nStopped after line 1,500 of \S+m\.jsonl; [\d,]+ bytes had been read\./u,
+    /^1,500 rows: 1,500 added, .*\nStopped after line 1,500 of \S*m\.jsonl; [\d,]+ bytes had been read\./u,
   )
   expect(await store.stored()).toMatchObject({ WAITING: 1_500 })
 })
@@ -151,6 +151,8 @@ describe('a pipe that goes on', () => {
 
   test.each([
     ['jsonl', '', (id: string) => `{"id":"${id}","body":1}\n`],
+    ['csv', 'id,n\n', (id: string) => `${id},1\n`],
+    ['tsv', 'id\tn\n', (id: string) => `${id}\t1\n`],
     ['lines', '', (id: string) => `${id}\n`],
   ] as const)(
     '%s: what was read is stored at once, and SIGTERM says where it stopped',

@@ -65,9 +65,10 @@ export class Manifest {
     return manifest
   }
 
-  /** The file that is being read, as it was given. */
+  /** The file that is being read, as it was given; of standard input its name for people. */
   get file(): string {
-    return this.#files[this.#at]?.path ?? ''
+    const { path = '', source } = this.#files[this.#at] ?? {}
+    return path === STANDARD_INPUT ? (source?.name ?? path) : path
   }
 
   /** Of the files as they lie there, compressed or not; absent where one of them is a pipe. */

@@ -19,8 +19,8 @@ describe('IdHashes', () => {
   })
 
   test('when it is full it says so, and still knows what it has', () => {
-    // All in the first of the tables.
-    const ids = new IdHashes((id) => BigInt(id) * 69_000n)
+    // All in the first of the tables, and far apart.
+    const ids = new IdHashes((id) => BigInt.asUintN(32, BigInt(id) * 2_654_435_761n))
     for (let n = 0; n < 62_000; n++) ids.add(String(n))
     expect(ids.isFull).toBe(true)
     expect([ids.has('0'), ids.has('50000'), ids.has('61999')]).toEqual([true, true, false])

@@ -232,6 +232,8 @@ function listing(): { readonly onListed: (row: ListedRow) => void; readonly list
   }
 }
 
+const shortHash = (id: string): bigint => BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
+
 describe('each row of a load is one thing', () => {
   // In one batch, in two, and each row in one of its own: what a row is doesn't depend on it.
   const sizes = [100, 3, 1]
