@@ -34,7 +34,8 @@ declare const MAX_JSON_DEPTH = 1000;
  * @param value anything
  * @param what the word for it in the message, such as `body`
  * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt, `NaN`, an
- * infinity, a hole in an array, a cycle, an instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
+ * infinity, a surrogate without its partner in a string or a key, a hole in an array, a cycle, an instance of a class, or nesting deeper
+ * than {@link MAX_JSON_DEPTH}.
  */
 declare function assertJson(value: unknown, what?: string): asserts value is JsonValue;
 /**
@@ -45,6 +46,35 @@ declare function assertJson(value: unknown, what?: string): asserts value is Jso
 declare function encodeJson(value: unknown, maxBytes: number, what?: string): string;
 /** Bytes of a string in UTF-8; a surrogate without its partner counts three, as its replacement would. */
 declare function utf8Bytes(text: string): number;
+/** Whether two values are the same JSON: keys in any order, numbers by value. */
+declare function isSameJson(one: JsonValue, other: JsonValue): boolean;
+
+/**
+ * Whether a number that is written in JSON's syntax has the same decimal value as what JavaScript writes for it: only such a number comes back as
+ * it was. `0.1`, `1.0` and `1e3` do; more digits than a double has, what is beyond its range, and `-0` don't.
+ */
+declare function isExactNumber(text: string): boolean;
+
+/** What a JSON text says, or why it is refused. No reason repeats a value of the text. */
+type ParsedJson = {
+    readonly value: JsonValue;
+} | {
+    readonly reason: string;
+    /** Where, such as `$.a[0]`. */
+    readonly path: string;
+};
+interface ParseJsonOptions {
+    /**
+     * Keys that lead from the outermost object to a value that is an id: a number there is given as a string of the digits that were written, and need
+     * not fit into a double.
+     */
+    readonly textAt?: readonly string[];
+}
+/**
+ * Reads a JSON text so that nothing of it changes: what `JSON.parse` would change is refused. That is a number whose decimal value a double doesn't
+ * have ({@link isExactNumber}), a key that comes twice in an object, a surrogate without its partner, and nesting deeper than {@link MAX_JSON_DEPTH}.
+ */
+declare function parseJson(text: string, { textAt }?: ParseJsonOptions): ParsedJson;
 
 /**
  * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps bodies as values. One walk
@@ -55,6 +85,47 @@ declare function utf8Bytes(text: string): number;
 declare function copyJson(value: unknown, maxBytes: number, what?: string): JsonValue;
 /** A copy of what `copyJson` made, which need not be checked again. */
 declare function cloneJson(value: JsonValue): JsonValue;
+
+/**
+ * Reads the steps of a path into a body from a position on, as far as there are any: such as `.file.path`, `.list[0]`, `["file.path"]`. An element of a
+ * list may be written `.0` too.
+ *
+ * @returns the keys, and where the text goes on behind them
+ * @throws TypeError for a key in quotes with an escape that JSON has not
+ */
+declare function readBodyPath(text: string, from?: number): {
+    readonly keys: readonly string[];
+    readonly end: number;
+};
+/** The value at the end of a path, by own fields and elements (and the `length` of a list) alone; `undefined` when there is none. */
+declare function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue | undefined;
+/**
+ * Why there is no value at the end of a path, such as `$.file has no field "path"`. It names keys of the path, and repeats no value of the body.
+ *
+ * @param keys of a path at which {@link bodyValueAt} finds nothing
+ */
+declare function missingInBody(body: JsonValue, keys: readonly string[]): string;
+
+/**
+ * The last lines of a program's output as a terminal would leave them: what was overwritten after a carriage return or a backspace, or erased by an ANSI
+ * sequence, is not there; colors, bells and other control characters are left out. So of a progress bar the last update stays, however many there
+ * were, and does not displace the line before it.
+ *
+ * In one way it is tidier than a terminal: a text that is written over a longer one leaves nothing of that, unless it is as short as a spinner.
+ *
+ * It takes the output in pieces of any size, cut anywhere, and keeps at most a small multiple of `maxChars`. A screen that is cleared as a whole is not:
+ * on a terminal its lines can be scrolled back to.
+ */
+declare class TerminalTail {
+    #private;
+    /** @param maxChars how much of the end is kept at least; default all */
+    constructor(maxChars?: number);
+    write(piece: string): void;
+    /** The lines that are left, without blanks at their ends and empty lines around them. */
+    get text(): string;
+}
+/** A text as a terminal would leave it: see {@link TerminalTail}. */
+declare function terminalText(text: string): string;
 
 /** Names one job for ever. */
 interface JobRef {
@@ -141,6 +212,8 @@ interface WorkerSupports {
     readonly incompletePolls?: boolean;
     /** It has a `probeSend` [W-PROBE-1]. Default false. */
     readonly probeSend?: boolean;
+    /** It has a `checkItem` [W-CHECK-1]. Default false. */
+    readonly checkItem?: boolean;
     /** It has an `identity` [W-ID-1]. Default false. */
     readonly identity?: boolean;
     /** It has a `readLog` [W-LOG-1]. Default false. */
@@ -227,6 +300,14 @@ interface Worker {
      */
     probeSend?(sample?: ProbeSample): Promise<void>;
     /**
+     * Holds an item against what the worker makes jobs of, such as a command or a template, and starts and stores nothing. Resolved, a send may still
+     * meet trouble; rejected with SLUICE_JOB_REJECTED, it would be rejected as things are now [W-CHECK-1].
+     *
+     * @throws SluiceError SLUICE_JOB_REJECTED as `sendJob` for an item that can never be accepted; SLUICE_WORKER_UNAVAILABLE or SLUICE_WORKER_DENIED where
+     * it can't be found out; SLUICE_WORKER_CLOSED
+     */
+    checkItem?(id: string, body: JsonValue): Promise<void>;
+    /**
      * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of any size. Each stream's bytes come in the
      * order in which they were written, none twice and none left out; how the two stand to each other is the worker's to say. A log of any size takes a
      * bounded amount of memory, and is read only as fast as the caller takes it. What a worker can give as text alone, by lines, its documentation says
@@ -263,6 +344,18 @@ interface NewItem {
 }
 /** The options of a single `put`: a {@link NewItem} without its id and body. */
 type PutOptions = Omit<NewItem, 'id' | 'body'>;
+/** A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and `notBeforeAt` is there. */
+interface ItemChange {
+    readonly id: string;
+    /** Only if the item is of this uid: not one that was put again under the same id. */
+    readonly uid?: string;
+    /** Any JSON value up to the queue's `supports.maxBodyBytes`. */
+    readonly body?: JsonValue;
+    /** Integer, higher first. */
+    readonly priority?: number;
+    /** Epoch ms of the storage's clock: not given out earlier. 0: now. The item then stands behind all that became available before it. */
+    readonly notBeforeAt?: number;
+}
 /** The part of an item that is cheap to read in every backend: no body, no result, no history. */
 interface ItemHead {
     readonly id: string;
@@ -585,10 +678,59 @@ interface Settlement extends JobOutcome, WaitingAgain {
     /** SUCCESS and FAIL in the item's record; of WAITING it goes to the attempt's history. */
     readonly details?: JsonValue;
 }
+/**
+ * Why a bulk call left one item as it was.
+ *
+ * - `exists`: an item of this id is there, in whatever stage. With `compare` one of the next two says more.
+ * - `exists-same`: and its body is deep-equal to the one given.
+ * - `exists-changed`: and its body is another one.
+ * - `repeated`: the id came earlier in the same call, and that one counts.
+ * - `not-found`: no item of this id is there.
+ * - `wrong-stage`: the item is in a stage from which the call doesn't move it.
+ * - `not-current`: the item is of another uid, or at another attempt, than the one given.
+ */
+type SkipReason = 'exists' | 'exists-same' | 'exists-changed' | 'repeated' | 'not-found' | 'wrong-stage' | 'not-current';
+/** An item that a bulk call left as it was, one for each mention of it. */
+interface SkippedItem<Reason extends SkipReason = SkipReason> {
+    readonly id: string;
+    readonly reason: Reason;
+}
+interface PutManyOptions {
+    /**
+     * Says of each item that is there already whether its body is the one given: `exists-same` or `exists-changed` in place of `exists`. Priority and delay
+     * are not compared. What it costs, the backend says. Default false.
+     */
+    readonly compare?: boolean;
+}
+/** What a `putMany` did; `added` and the length of `skipped` add up to the items of the call [Q-BULK-1]. */
+interface PutReport {
+    /** Items that are new. */
+    readonly added: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'exists' | 'exists-same' | 'exists-changed' | 'repeated'>[];
+}
+/** What a `requeue` did [Q-BULK-1]. */
+interface MoveReport {
+    readonly moved: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[];
+}
+/** What a `remove` did [Q-BULK-1]. */
+interface RemoveReport {
+    readonly removed: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[];
+}
+/** What an `update` did [Q-BULK-1]. */
+interface UpdateReport {
+    readonly updated: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'not-current' | 'repeated'>[];
+}
 interface RefusedSettlement {
     readonly id: string;
     readonly attempt: number;
-    readonly code: 'SLUICE_STAGE_CONFLICT' | 'SLUICE_ITEM_NOT_FOUND';
+    readonly reason: 'not-found' | 'wrong-stage' | 'not-current';
 }
 interface SettleReport {
     /** Moves that are now done, repeats of earlier ones included. */
@@ -674,13 +816,20 @@ interface Queue {
      * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends with each item
      * exactly once [Q-PUT-3].
      *
-     * @returns how many are new, and the ids that were skipped: in the queue already, or earlier in the same call
+     * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call [Q-BULK-1]; with `compare` whether the body
+     * that is stored is the one given [Q-PUT-4]
      * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
      */
-    putMany(items: readonly NewItem[]): Promise<{
-        added: number;
-        duplicates: readonly string[];
-    }>;
+    putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>;
+    /**
+     * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which it isn't given out. What it
+     * acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps
+     * its place in the order unless its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any instruction, an item is as before or as
+     * changed [Q-UPDATE-4].
+     *
+     * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier in the same call [Q-BULK-1]
+     */
+    update(changes: readonly ItemChange[]): Promise<UpdateReport>;
     /**
      * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
      * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits. It may give fewer than there
@@ -702,28 +851,25 @@ interface Queue {
     success(id: string, outcome?: SuccessOutcome): Promise<void>;
     /** PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1]. */
     fail(id: string, outcome?: FailOutcome): Promise<void>;
-    /** Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. */
+    /**
+     * Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. The reason of a refusal
+     * is `not-current` where the item is of another uid or at another attempt, else `wrong-stage` [Q-BULK-1].
+     */
     settle(outcomes: readonly Settlement[]): Promise<SettleReport>;
     /** PROCESSING → WAITING, to be given out again after `delayMs`. Promises and errors as for `success`. */
     release(id: string, options?: ReleaseOptions): Promise<void>;
     /**
      * FAIL → WAITING, by hand. The attempts so far no longer count against a limit of attempts.
      *
-     * @returns how many moved, and the ids that were not in FAIL or not there at all
+     * @returns how many moved, and which did not: not in FAIL, not there at all, or earlier in the same call [Q-BULK-1]
      */
-    requeue(ids: readonly string[], options?: RequeueOptions): Promise<{
-        moved: number;
-        skipped: readonly string[];
-    }>;
+    requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport>;
     /**
      * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an orphan.
      *
-     * @returns how many are gone, and the ids that were in another stage or not there at all
+     * @returns how many are gone, and which are not: in another stage, not there at all, or earlier in the same call [Q-BULK-1]
      */
-    remove(ids: readonly string[], options?: RemoveOptions): Promise<{
-        removed: number;
-        skipped: readonly string[];
-    }>;
+    remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport>;
     /** Items in one stage, each counted once; exact with no writer running [Q-SIZE-1]. */
     size(stage: Stage): Promise<number>;
     /** All four sizes of one instant where the storage can; they add up to the number of items [Q-SIZE-1]. */
@@ -796,6 +942,21 @@ declare function checkRemovable({ stages }: RemoveOptions): readonly Stage[];
  * @throws TypeError unless it is a whole number, 0 or more
  */
 declare function checkRetention({ retentionMs }: SweepOptions): number | undefined;
+/** An {@link ItemChange} that was checked, its body as JSON text. */
+interface CheckedChange {
+    readonly id: string;
+    readonly uid: string | undefined;
+    readonly bodyText: string | undefined;
+    readonly priority: number | undefined;
+    readonly notBeforeAt: number | undefined;
+}
+/**
+ * Checks all changes of an `update` before any is made.
+ *
+ * @param maxBodyBytes the queue's `supports.maxBodyBytes`
+ * @throws TypeError that names the index of the first bad one and its field
+ */
+declare function checkChanges(changes: readonly ItemChange[], maxBodyBytes: number): CheckedChange[];
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */
 declare function assertIds(ids: readonly string[]): void;
 /** @throws TypeError unless the limit of a page is a whole number from 1 to {@link MAX_PAGE_ITEMS} */
@@ -826,12 +987,12 @@ interface WantedMove {
     readonly to: 'SUCCESS' | 'FAIL' | 'WAITING';
 }
 /**
- * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused: the same table in every backend.
+ * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused and why: the same table in every backend.
  *
  * A repeat is known by the item still being where the move left it, at the attempt that it moved [Q-MOVE-2]. An item that was
- * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is a conflict [Q-MOVE-1].
+ * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is refused [Q-MOVE-1].
  */
-declare function judgeMove(item: MovedItem, wanted: WantedMove): 'move' | 'repeat' | 'conflict';
+declare function judgeMove(item: MovedItem, wanted: WantedMove): 'move' | 'repeat' | 'wrong-stage' | 'not-current';
 
 /** A `success`, `fail` or `release` that was checked, what it brings along as JSON text. */
 interface CheckedMove extends WantedMove {
@@ -1035,7 +1196,7 @@ interface SchemaIssue {
 declare function checkOptions<Output>(schema: OptionsSchema<Output>, options: unknown, what: string): Promise<Output>;
 
 /** Of the rules by which failures are grouped. Part of every id: a group of other rules is another group. */
-declare const FAILURE_RULES_VERSION = 1;
+declare const FAILURE_RULES_VERSION = 2;
 /** How many hexadecimal digits the id of a group has. */
 declare const FAILURE_GROUP_ID_CHARS = 16;
 /** A failure, as an item's record, one of its attempts or a settlement has it. */
@@ -1085,6 +1246,40 @@ interface Logger {
 }
 /** Says nothing. */
 declare const silentLogger: Logger;
+
+/** What stands in a text in place of a secret. */
+declare const SECRET_MARK = "[secret]";
+/** The secrets that a program knows, and the way to leave them out of texts. */
+interface Secrets {
+    /** Takes a value that no text may show from now on. Adding a value twice changes nothing. */
+    add(value: string): void;
+    /** The text with `[secret]` in place of each secret in it. */
+    redact(text: string): string;
+}
+/**
+ * The secrets of one program. {@link SecretRegistry.redact} finds each of them as it is and encoded (percent-encoding, JSON, XML, base64, hexadecimal),
+ * and the credentials in any URL. Values below 4 characters are left out of URLs alone; a word or number below 12 characters is found where it stands as a
+ * whole word.
+ *
+ * @example
+ * ```ts
+ * import { SecretRegistry } from '@sluice/core'
+ *
+ * const secrets = new SecretRegistry()
+ * secrets.add('p@ssw0rd')
+ * secrets.redact('login of ada with p%40ssw0rd failed') // login of ada with [secret] failed
+ * ```
+ */
+declare class SecretRegistry implements Secrets {
+    #private;
+    add(value: string): void;
+    /**
+     * Says that a value is shown openly, such as the name of a user or of a database. A secret that is the same word is then no longer searched for in free
+     * text: that would blank out the open one.
+     */
+    addPublic(value: string): void;
+    redact(text: string): string;
+}
 
 /**
  * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it can't be opened, and dropping it again ends
@@ -1161,6 +1356,18 @@ interface PackageContext {
      * of a flag or a variable to the working directory. Of an option that is not set: `baseDir`.
      */
     readonly baseDirOf?: (option: readonly string[]) => string;
+    /** Where an option comes from, for messages: `sluice.config.yaml:3`, `SLUICE_WORKER_TOKEN`, `--set worker.token`. */
+    readonly placeOf?: (option: readonly string[]) => string | undefined;
+    /**
+     * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file; what its options hold is known already, by
+     * the marks of its schema. Texts are redacted by whoever opened the package too.
+     */
+    readonly secrets?: Secrets;
+    /**
+     * Whether secrets of the configuration came from this environment variable: programs that a package starts must not inherit it. Asked when a program is
+     * started.
+     */
+    readonly isSecretVariable?: (name: string) => boolean;
 }
 /**
  * The directory that a relative path in an option is relative to, by what the context says of this option, or of all.
@@ -1182,6 +1389,33 @@ interface QueueUse extends PackageContext {
      */
     readonly brief?: boolean;
 }
+/** What a check of a storage has found that is fit for a queue. */
+interface StorageFinding {
+    /**
+     * What opening the queue would change for good, and for other processes too, such as an upgrade of its tables: in words for people. Whoever only
+     * checks does not open it then.
+     */
+    readonly upgrade?: string;
+}
+/** How a store is copied. */
+interface BackupUse extends PackageContext {
+    /** The absolute path of the file to be made; it must not exist. */
+    readonly target: string;
+    readonly onProgress?: (progress: BackupProgress) => void;
+    /** Its abort ends the copying: nothing is left then, and it rejects with the signal's reason. */
+    readonly signal?: AbortSignal;
+}
+/** How far a copy has come. */
+interface BackupProgress {
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+}
+/** What was copied. */
+interface BackupOutcome {
+    readonly bytes: number;
+    /** Of all queues of the store. */
+    readonly items: number;
+}
 /** What a package that brings a queue exports, so that a service opens it by its name. */
 interface QueuePackage {
     readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>;
@@ -1192,10 +1426,11 @@ interface QueuePackage {
      */
     readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>;
     /**
-     * Tries the storage as `openQueue` does before it trusts it, and creates no queue: for whoever wants to know before there is one. Rejects
-     * as `openQueue` does.
+     * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional writes and deletions, with the permissions
+     * for them. It tries too what the options say is not to be tried at each opening. It creates no queue, changes nothing of one, leaves nothing
+     * behind, and may run beside services that are at work. Rejects as `openQueue` does.
      */
-    readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<void>;
+    readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<StorageFinding>;
     /**
      * The queues of the store that these options name, by their names; `name` makes no difference. It changes nothing, and where there is no store
      * there are no queues. Rejects as `openQueue` does when it can't know.
@@ -1216,7 +1451,19 @@ interface QueuePackage {
      * Rejects as `openQueue` does.
      */
     readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>;
+    /**
+     * Copies the store that these options name, with all its queues, into a file that opens as the store does, as it is at one instant, while services
+     * are at work. The file is there whole and verified, or not at all. Rejects SLUICE_CONFIG_INVALID where the store can't be copied so, with what to do
+     * instead, and else as `openQueue` does.
+     */
+    readonly backupStore?: (options: unknown, use: BackupUse) => Promise<BackupOutcome>;
+    /**
+     * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+     * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+     */
     readonly optionsSchema?: OptionsSchema<unknown>;
+    /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+    readonly credentialVariables?: readonly string[];
 }
 /** What whoever opens a worker says of the use it has for it; a package takes what makes a difference to it. */
 interface WorkerUse extends PackageContext {
@@ -1238,8 +1485,24 @@ interface WorkerPackage {
      * enough. It makes nothing, and starts nothing.
      */
     readonly checkRoom?: (options: unknown, need: RoomNeed, context?: PackageContext) => Promise<string | undefined>;
+    /**
+     * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword `secret: true` is a secret (zod:
+     * `.meta({ secret: true })`), and one with `secret: 'referenced'` where it was given as `{ env: NAME }`.
+     */
     readonly optionsSchema?: OptionsSchema<unknown>;
+    /** Environment variables that the libraries beneath the package read credentials from by themselves, so that no message shows their values. */
+    readonly credentialVariables?: readonly string[];
 }
+
+/** A JSON value with the secrets left out of its strings and keys; the value itself where it has none. */
+declare function redactJson(value: JsonValue, secrets: Secrets): JsonValue;
+/**
+ * Leaves secrets out of an error in place, so that it stays the same object: out of its message, stack and other fields, its causes, and the errors of an
+ * `AggregateError`.
+ *
+ * @returns the error; what is no object is redacted if it is a string
+ */
+declare function redactError(error: unknown, secrets: Secrets): unknown;
 
 /**
  * Time, handed in so that tests need no sleeps. Core has only the shape of it; the engine has the real one, the testkit one
@@ -1254,5 +1517,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, STAGES, SluiceError, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, canMove, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isSluiceError, isStage, judgeMove, lastOutcome, requestTimeMs, silentLogger, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, PartlyStored, ProbeSample, PutOptions, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, SettleReport, Settlement, SharedBy, SluiceErrorOptions, Stage, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };
+export { ERROR_CODES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, SECRET_MARK, STAGES, SecretRegistry, SluiceError, TerminalTail, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, bodyValueAt, canMove, checkChanges, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isExactNumber, isSameJson, isSluiceError, isStage, judgeMove, lastOutcome, missingInBody, parseJson, readBodyPath, redactError, redactJson, requestTimeMs, silentLogger, terminalText, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, BackupOutcome, BackupProgress, BackupUse, CheckedChange, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, ItemChange, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MoveReport, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, ParseJsonOptions, ParsedJson, PartlyStored, ProbeSample, PutManyOptions, PutOptions, PutReport, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RemoveReport, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, Secrets, SettleReport, Settlement, SharedBy, SkipReason, SkippedItem, SluiceErrorOptions, Stage, StorageFinding, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, UpdateReport, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };

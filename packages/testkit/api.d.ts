@@ -23,6 +23,7 @@ interface EngineMutant {
     /** The same harness, its engines broken. */
     wrap(harness: EngineHarness): EngineHarness;
 }
+
 /** Engines that are broken on purpose: every promise has one that a case of it catches. */
 declare const engineMutants: readonly EngineMutant[];
 
@@ -1169,6 +1170,19 @@ declare class PodLogs {
     deletePods({ metadata }: ArgoWorkflow): void;
 }
 
+/** What Kubernetes answers when the controller makes the pod of a workflow; `undefined`: it makes it. */
+type PodRefusalRule = (workflow: ArgoWorkflow) => string | undefined;
+/**
+ * Refusals of every pod of a namespace, in the words of Kubernetes. A workflow whose only node is such a pod ends in Error within a second, and says
+ * the same.
+ */
+declare const podRefusals: {
+    /** A LimitRange allows less than the template asks for. */
+    readonly limitRange: () => PodRefusalRule;
+    /** The namespace enforces a Pod Security Standard. */
+    readonly podSecurity: (level?: "baseline" | "restricted") => PodRefusalRule;
+};
+
 /** The kinds that a workflow can be submitted from. */
 type TemplateKind = 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow';
 /** A template as in its YAML file: `kind`, `metadata.name` and `spec` count. */
@@ -1240,6 +1254,8 @@ interface ControllerSettings {
     kubelet: KubeletVersion;
     /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
     tooLarge: 'error' | 'never';
+    /** Pods that Kubernetes refuses to make, such as {@link podRefusals}. Default none. */
+    podRefusal: PodRefusalRule | undefined;
     /** `workflowRestrictions.templateReferencing`. Default none. */
     templateReferencing: TemplateReferencing | undefined;
 }
@@ -2140,8 +2156,8 @@ declare const argoServerFacts: readonly ArgoFact[];
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, runArgoFact, startArgoServer, testTemplates };
-export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, podRefusals, runArgoFact, startArgoServer, testTemplates };
+export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, PodRefusalRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
 
 // ./link
 interface LinkSpeed {
@@ -2238,12 +2254,19 @@ interface ControlledWorker extends Worker {
     hang(call: 'sendJob' | 'pollAllStatus' | 'lookupJob'): void;
     endTrouble(): void;
 }
+interface EngineRetryRule {
+    readonly classes?: readonly string[];
+    readonly exitCodes?: readonly (number | string)[];
+    readonly maxAttempts: number;
+}
 interface EngineSettings {
     readonly queue: Queue;
     readonly worker: Worker;
     /** Most unfinished jobs. */
     readonly limit: number;
     readonly maxAttempts?: number;
+    /** Instead of `maxAttempts`: the first that matches decides. */
+    readonly retryRules?: readonly EngineRetryRule[];
     readonly lost?: 'fail' | 'resend' | 'hold';
     readonly graceMs?: number;
     readonly leaseTtlMs?: number;

@@ -72,6 +72,12 @@ declare class ProcessWorker implements Worker {
      * @throws SluiceError as {@link ProcessWorker.sendJob}
      */
     probeSend(sample?: ProbeSample): Promise<void>;
+    /**
+     * Makes the arguments of an item, and nothing of them [W-CHECK-1].
+     *
+     * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, or makes an argument that no command can have
+     */
+    checkItem(id: string, body: JsonValue): Promise<void>;
     /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
     pollAllStatus(): Promise<JobReports>;
     /** How the job is, forgotten or not; `undefined` when none was ever accepted under this `dir`. */

@@ -451,7 +451,3 @@ describe('checkItems', () => {
     expect(listed).toEqual(['4 a duplicate', '5 ab duplicate!', '7 a duplicate!'])
   })
 })
-
-function shortHash(id: string): bigint {
-  return BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
-}
