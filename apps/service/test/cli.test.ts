@@ -42,6 +42,7 @@ const COMMANDS = [
   'release',
   'rm',
   'sweep',
+  'backup',
   'report',
   'pause',
   'resume',
@@ -65,7 +66,7 @@ describe('help', () => {
     expect(code).toBe(0)
     expect(commandsIn(out)).toEqual(COMMANDS)
     const exits = [...out.matchAll(/^ {2}(\d+) +\S/gm)].map((match) => Number(match[1]))
-    expect(exits).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 130])
+    expect(exits).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130])
   })
 
   test('of each command has an example, its exit codes and the options of all', async () => {

@@ -248,8 +248,8 @@ describe('report', () => {
     expect([csv.length, csv[0], csv[1], csv.at(-1)]).toEqual([
       31,
       'id,stage,result.size',
-      'i1,SUCCESS,1',
-      'i27,FAIL,',
+      '"i1","SUCCESS",1',
+      '"i27","FAIL",',
     ])
     const { out } = await box.run(['report', '--stage', 'fail', '--format', 'jsonl'])
     expect(out.split('\n').map((line) => Object(JSON.parse(line)).stage)).toEqual(Array(10).fill('FAIL'))
@@ -309,7 +309,7 @@ describe('the room of the worker', () => {
     const { code, out, err } = await box.run(['load', list])
     expect([code, out]).toEqual([2, ''])
     expect(err).toMatch(
-      /worker\.command\.0: must name the program itself, without a placeholder \(sluice\.config\.yaml\)/u,
+      /worker\.command\.0: must name the program itself, without a placeholder \(sluice\.config\.yaml:2\)/u,
     )
     expect(await box.json(['status', '--sample', '0'])).toMatchObject({ sizes: { WAITING: 0 } })
     expect((await box.run(['load', list, '--dry-run'])).code).toBe(0)
