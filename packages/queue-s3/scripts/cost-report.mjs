@@ -39,7 +39,8 @@ const document = [
   '## What a probe costs\n',
   ...(await byProbe()),
   '\nThe first two run at an opening, once in a process for each bucket and queue. The third runs beside the work: after each new lease, an hour after the',
-  'last probe, and when answers begin to name versions; while moves are stopped it is tried again every few seconds, at six requests.\n',
+  'last probe, and when answers begin to name versions; while moves are stopped it is tried again every few seconds, at six requests. `sluice check` probes',
+  'thoroughly, and also creates, reads, overwrites and deletes an object.\n',
   '## A service that has nothing to do\n',
   ...(await byDay()),
   '\nFewer ticks cost less: `service: { intervalMs: 15000, leaseTtlMs: 60000 }` brings the first row to a fifteenth and the second to a quarter.',
@@ -194,9 +195,22 @@ async function byState() {
 
 /** A process remembers by endpoint what has passed: one with a fragment, which is not sent, is another. */
 async function byProbe() {
-  const place = { name: 'probe', bucket: server.bucket, region, credentials }
-  const probe = (depth) => checkStorage({ ...place, endpoint: `${endpoint}#${depth}`, probe: depth })
-  const [thorough, quick] = [await counted(() => probe('thorough')), await counted(() => probe('quick'))]
+  const place = { bucket: server.bucket, region, credentials }
+  // Another address for each: a process that has probed a place does not probe it again.
+  const opening = async (depth) => {
+    const queue = await openQueue({
+      ...place,
+      name: `probe-${depth}`,
+      endpoint: `${endpoint}#${depth}`,
+      probe: depth,
+    })
+    await queue.close()
+  }
+  const checking = () => checkStorage({ ...place, name: 'check', endpoint: `${endpoint}#check` })
+  const plain = await counted(() => opening('off'))
+  const beside = (all) => Object.fromEntries(NAMES.map((name) => [name, all[name] - plain[name]]))
+  const thorough = beside(await counted(() => opening('thorough')))
+  const quick = beside(await counted(() => opening('quick')))
   const [probed, other] = [await open('probed', 'quick'), await open('other')]
   const [watched, unwatched] = [await counted(() => newLease(probed)), await counted(() => newLease(other))]
   const again = Object.fromEntries(NAMES.map((name) => [name, watched[name] - unwatched[name]]))
@@ -204,6 +218,7 @@ async function byProbe() {
     ['at an opening, `thorough`', thorough],
     ['at an opening, `quick`', quick],
     ['beside the work', again],
+    ['`sluice check`', await counted(checking)],
   ]
   const head = ['requests', 'PUT', 'GET', 'HEAD', 'LIST', 'DELETE', '$ per thousand probes']
   const lines = rows.map(([name, counts]) => {
