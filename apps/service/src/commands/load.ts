@@ -52,7 +52,11 @@ async function load(files: readonly string[], flags: LoadFlags, context: Command
   // Before anything is taken: a worker that is configured wrongly would never start what is loaded.
   if (flags.dryRun !== true) await context.checkWorkerOptions()
   const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
-  const summary = await loadManifest(files, queue, options)
+  const file = flags.dryRun === true ? undefined : (await context.config()).file
+  const kept = [file, flags.joblog].flatMap((path) =>
+    path === undefined ? [] : [resolve(context.cwd, path)],
+  )
+  const summary = await loadManifest(files, queue, { ...options, kept })
   await reportLoad(summary, context, flags)
 }
 

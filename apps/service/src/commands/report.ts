@@ -3,6 +3,7 @@ import { Option } from '@commander-js/extra-typings'
 import { isStage, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import { printable, type Output } from '../output.js'
+import { assertReplaceable } from '../replaceable-file.js'
 import { countText, plural } from '../progress/progress-text.js'
 import { failureJson, failureLines } from '../report/failure-table.js'
 import { REPORT_COLUMNS, type ReportColumn } from '../report/report-columns.js'
@@ -168,6 +169,8 @@ async function writeOutcomes(
     return
   }
   const path = resolve(context.cwd, out)
+  const { file } = await context.config()
+  await assertReplaceable(path, 'the report', file === undefined ? [] : [file])
   const rows = await writeFileWhole(path, (file) => writeReport(items, file, options))
   output.print(`${plural(rows, 'row')} in ${printable(out)}`, { rows, out, format: options.format })
   warnOfMissing(fields.missing(), rows, output)

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { isSluiceError, withStored, type Queue } from '@sluice/core'
 import { messageOf, withLine } from '../command-error.js'
@@ -23,6 +24,8 @@ export interface LoadManifestOptions extends Pick<LoadOptions, 'compare' | 'upda
   readonly strict?: boolean
   /** A file for all rows that are refused, changed or duplicates. */
   readonly rejects?: string
+  /** Files that are not to be overwritten by it, beside those that are read. */
+  readonly kept?: readonly string[]
   /** A log of GNU parallel: what it says is done is left out. */
   readonly joblog?: { readonly path: string; readonly command?: string }
   /** Stands in for standard input. */
@@ -87,9 +90,11 @@ export async function loadManifest(
   const { strict = false, stdin, cwd } = options
   const stop = new AbortController()
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
-  const log = new RefusalLog(options.rejects)
+  const files = typeof paths === 'string' ? [paths] : paths
+  const kept = files.map((file) => (file === '-' ? file : resolve(cwd ?? '.', file)))
+  const log = new RefusalLog(options.rejects, [...kept, ...(options.kept ?? [])])
   await log.open()
-  const manifest = await Manifest.open(typeof paths === 'string' ? [paths] : paths, options.reading ?? {}, {
+  const manifest = await Manifest.open(files, options.reading ?? {}, {
     // A check may have to read it twice, and ids are held against a log of jobs before the first is stored.
     repeatable: strict || queue === undefined || options.joblog !== undefined,
     signal,

@@ -1,6 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import type { ListedRow } from './listed-row.js'
+import { assertReplaceable } from '../replaceable-file.js'
 import { rejectsError } from './manifest-errors.js'
 
 /** Rows kept for people to read; the others are only counted, or go to the file of rejects. */
@@ -13,9 +14,15 @@ export class RefusalLog {
   #stream: WriteStream | undefined
   #failure: Error | undefined
 
-  /** @param path the file of rejects; it is made anew, empty when nothing is refused */
-  constructor(path?: string) {
+  readonly #kept: readonly string[]
+
+  /**
+   * @param path the file of rejects; it is made anew, empty when nothing is refused
+   * @param kept files that it must not be, `-` for standard input
+   */
+  constructor(path?: string, kept: readonly string[] = []) {
     this.#path = path
+    this.#kept = kept
   }
 
   /** By their lines: a row that the storage was asked about is listed after later ones that were refused as they were read. */
@@ -26,10 +33,11 @@ export class RefusalLog {
     )
   }
 
-  /** @throws SluiceError SLUICE_INPUT_INVALID when the file can't be written */
+  /** @throws SluiceError SLUICE_INPUT_INVALID when the file can't be written, or is one to keep */
   async open(): Promise<void> {
     if (this.#path === undefined) return
     const path = this.#path
+    await assertReplaceable(path, 'the rejects', this.#kept)
     const stream = createWriteStream(path)
     this.#stream = stream
     stream.on('error', (error) => (this.#failure ??= rejectsError(error, path)))

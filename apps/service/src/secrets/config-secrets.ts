@@ -1,6 +1,7 @@
 import { SecretRegistry, type OptionsSchema, type Secrets } from '@sluice/core'
 import type { Environment } from '../config/config-environment.js'
 import { isTree, type ConfigTree } from '../config/config-layer.js'
+import { referenceIn } from '../config/env-reference.js'
 import { secretMarks, type MarkOf } from './secret-marks.js'
 import { isSecretName } from './secret-names.js'
 import { urlPublic, urlSecrets } from './url-secrets.js'
@@ -128,7 +129,9 @@ function isSecretLeaf({ path }: Leaf): boolean {
   return path.some((step) => isSecretName(step))
 }
 
+/** Names of variables are no secrets, and messages need them. */
 function* leavesOf(value: unknown, path: readonly string[] = []): Generator<Leaf> {
+  if (path.length > 0 && referenceIn(value) !== undefined) return
   if (typeof value === 'string') yield { path, value }
   else if (typeof value === 'number') yield { path, value: String(value) }
   else if (Array.isArray(value))

@@ -25,6 +25,18 @@ async function shown(): Promise<string> {
 
 const DEBUG = { SLUICE_DEBUG: '1' }
 
+test.each([
+  [
+    'worker: { package: argo, baseUrl: "http://127.0.0.1:9", namespace: a, template: t, token: { env: NO_TOKEN } }',
+    'NO_TOKEN',
+  ],
+  ['worker: { package: dummy, apiKey: { env: NO_KEY } }', 'NO_KEY'],
+])('a variable that is not set is named: %s', async (worker, name) => {
+  await write('sluice.config.yaml', `queue: { package: sql, name: q, url: 'sqlite:q.db' }\n${worker}\n`)
+  const { code, err } = await box.run(['status'])
+  expect([code, err]).toEqual([2, expect.stringContaining(`the variable ${name} is not set`)])
+})
+
 describe('the scanner', () => {
   test.each([
     ['as it is', (secret: string) => secret],
