@@ -103,7 +103,10 @@ async function lines(file) {
 function report() {
   const [head, ...rows] = readFileSync(join(place, 'report.csv'), 'utf8').trimEnd().split(/\r?\n/u)
   const columns = head.split(',')
-  return rows.map((row) => Object.fromEntries(row.split(',').map((value, index) => [columns[index], value])))
+  return rows.map((row) => {
+    const cells = [...row.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/gu)]
+    return Object.fromEntries(cells.map(([, quoted, plain], index) => [columns[index], quoted ?? plain]))
+  })
 }
 
 function sha256sum(paths) {

@@ -44,7 +44,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
 function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPause): void {
   const fields = { guard, example, since: new Date(since).toISOString() }
   const advice = HOLDUP_ADVICE['self-paused'] ?? ''
-  logger.error(fields, `Sluice paused the queue itself: ${reason}: ${advice}`)
+  logger.error(fields, `Sluice paused the queue itself: ${reason.replace(/\.$/, '')}: ${advice}`)
 }
 
 type Settled = Extract<WorkEvent, { kind: 'item-settled' }>

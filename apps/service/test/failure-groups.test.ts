@@ -188,7 +188,7 @@ describe('report --group', () => {
     expect(code).toBe(0)
     expect(out.split('\n').toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       'id,exitCode,group',
-      ...Array.from({ length: 5 }, (_, n) => `x-${n},127,${absent}`),
+      ...Array.from({ length: 5 }, (_, n) => `"x-${n}",127,"${absent}"`),
     ])
   })
 

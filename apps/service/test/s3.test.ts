@@ -316,13 +316,13 @@ async function runAt(command: readonly string[]) {
 describe('how thoroughly the store is tried', () => {
   test('goes by the command', async () => {
     await configure({ timeoutMs: 10_000 })
-    await writeFile(join(box.dir, 'ids.txt'), 'a\nb\n')
+    await writeFile(join(box.dir, 'ids.jsonl'), '{"id":"a","body":{"n":1}}\n{"id":"b","body":{"n":2}}\n')
     expect((await runAt(['check'])).races).toBe(20)
     expect(server.keys()).toEqual([])
     const commands: readonly (readonly [races: number, ...command: string[]])[] = [
-      [20, 'load', 'ids.txt'],
+      [20, 'load', 'ids.jsonl'],
       [20, 'check'],
-      [10, 'put', 'c', '1'],
+      [10, 'put', 'c', '{"n":3}'],
       [10, 'pause'],
       [10, 'resume'],
       [10, 'limit', '3'],
@@ -344,10 +344,10 @@ describe('how thoroughly the store is tried', () => {
     expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
   }, 300_000)
 
-  test('goes by `probe` where that is given', async () => {
+  test('goes by `probe` where that is given; check tries all the same', async () => {
     await configure({ probe: 'off', timeoutMs: 10_000 })
-    expect(await runAt(['put', 'a', '1'])).toMatchObject({ code: 0, races: 0 })
-    expect(await runAt(['check'])).toMatchObject({ code: 0, races: 0 })
+    expect(await runAt(['put', 'a', '{"n":1}'])).toMatchObject({ code: 0, races: 0 })
+    expect(await runAt(['check'])).toMatchObject({ code: 0, races: 20 })
   })
 
   test('check finds out before there is a queue', async () => {

@@ -102,6 +102,6 @@ function fill(placeholder: Placeholder, item: TemplateItem): string {
 }
 
 function rejected(itemId: string, why: string): SluiceError {
-  const message = `Item ${JSON.stringify(itemId)} can't become a command: ${why}. Put it again with a body that fits the command.`
+  const message = `Item ${JSON.stringify(itemId)} can't become a command: ${why}. Requeue it and update its body to one that fits the command: sluice requeue, then sluice load --update-waiting.`
   return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item' })
 }

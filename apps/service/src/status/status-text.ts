@@ -57,7 +57,8 @@ function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup
   const when = since === undefined ? '' : `, since ${new Date(since).toISOString()}`
   const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
   const what = advice === undefined ? '' : `: ${advice}`
-  return `held up: ${printable(message, 300)}${which}${when}${left}${what}`
+  // What a worker says ends with a full stop, and this goes on.
+  return `held up: ${printable(message, 300).replace(/\.$/, '')}${which}${when}${left}${what}`
 }
 
 /** Of one that isn't at work while there is work a holdup tells. */

@@ -23,8 +23,8 @@ import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 interface Memory extends UpdateMemory {
   /** Stints that were given out. */
   given?: string[]
-  /** Slots whose claim was made after the end of its stint. */
-  late?: number[]
+  /** `slot name` of claims that were made after the end of their stint: a slot may go on to the stint that an update made. */
+  late?: string[]
   /** Ends that somebody was told he had made: stint → target. */
   told?: Record<string, string>
   /** Puts that were acknowledged, and removals that took effect. */
@@ -133,7 +133,7 @@ function noteLateClaim(
   const folder = layout.folder('PROCESSING')
   if (!op.key.startsWith(folder) || before.objects.has(op.key) || !after.objects.has(op.key)) return
   const name = op.key.slice(folder.length)
-  if (before.objects.has(layout.at('SUCCESS', name))) (memory.late ??= []).push(slot)
+  if (before.objects.has(layout.at('SUCCESS', name))) (memory.late ??= []).push(`${slot} ${name}`)
 }
 
 function judgeResult(
@@ -174,7 +174,8 @@ function judgeClaim(memory: Memory, slot: number, { claim, settled }: ClaimOutco
   if (claim.is !== 'claimed') return undefined
   const { name } = claim.running
   if (memory.given?.includes(name)) return `the stint ${name} was given out twice`
-  if (memory.late?.includes(slot)) return `the stint ${name} was given out after its end`
+  if (memory.late?.includes(`${slot} ${name}`) === true)
+    return `the stint ${name} was given out after its end`
   memory.given = [...(memory.given ?? []), name].toSorted()
   return settled && judgeSettle(memory, settled)
 }
