@@ -1,4 +1,4 @@
-import type { Queue, Stage } from '@sluice/core'
+import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
 import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
 import { itemsText, plural } from '../progress/progress-text.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
@@ -116,8 +116,22 @@ function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
 /** How many of those that wait are looked at for when the next is due: they come with their bodies. */
 const LOOKED_AT = 20
 
+/**
+ * `undefined`: not known. Where other processes claim all that a listing shows before it can be looked at, something is given out, and a status is no
+ * place to fail for it.
+ */
+async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
+  try {
+    return await queue.peek(1)
+  } catch (error) {
+    if (!isSluiceError(error, 'SLUICE_QUEUE_UNAVAILABLE')) throw error
+    return undefined
+  }
+}
+
 async function nothingDue(queue: Pick<Queue, 'peek' | 'list' | 'now'>, waiting: number): Promise<Holdup[]> {
-  if ((await queue.peek(1)).length > 0) return []
+  const next = await peekOne(queue)
+  if (next === undefined || next.length > 0) return []
   const [{ items, cursor }, now] = await Promise.all([
     queue.list('WAITING', { limit: LOOKED_AT }),
     queue.now(),
