@@ -187,8 +187,8 @@ describe('report --group', () => {
     const { code, out } = await box.run(args)
     expect(code).toBe(0)
     expect(out.split('\n').toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
-      'id,exitCode,group',
       ...Array.from({ length: 5 }, (_, n) => `"x-${n}",127,"${absent}"`),
+      'id,exitCode,group',
     ])
   })
 

@@ -56,7 +56,9 @@ test.each(['queue.db', 'queue.db-wal', 'queue.db-shm', 'sluice.config.yaml'])(
     expect([report.code, report.err]).toEqual([2, expect.stringContaining('Did not write the report to')])
     const load = await box.run(['load', 'in.csv', '--rejects', name])
     expect([load.code, load.err]).toEqual([2, expect.stringContaining('Did not write the rejects to')])
-    if (!name.includes('-')) expect(await text(name)).toBe(before)
+    // SQLite has its own use for those beside the database.
+    const after = name.includes('-') ? before : await text(name)
+    expect(after).toBe(before)
     expect(await box.json(['show', 'a'])).toMatchObject({ body: 1 })
   },
 )
