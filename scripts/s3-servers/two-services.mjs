@@ -139,14 +139,12 @@ async function kill(service, signal = 'SIGKILL') {
 
 /** Each item is in SUCCESS after its first attempt, and its job ran once. */
 async function compare(sluice, { ids, lines }) {
-  const csv = await succeed(sluice, ['report', '--columns', 'stage,attempt'])
-  const ends = new Map(
-    csv
-      .trim()
-      .split(/\r?\n/u)
-      .slice(1)
-      .map((row) => row.split(/,(.*)/su)),
-  )
+  const report = await succeed(sluice, ['report', '--columns', 'stage,attempt', '--format', 'jsonl'])
+  const rows = report
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const ends = new Map(rows.map(({ id, stage, attempt }) => [id, `${stage},${attempt}`]))
   const ran = new Map()
   for (const line of linesOf(lines)) ran.set(line.split(' ')[0], (ran.get(line.split(' ')[0]) ?? 0) + 1)
   const lost = ids.filter((id) => !ran.has(id) || ends.get(id) !== 'SUCCESS,1')
