@@ -776,6 +776,18 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ],
   },
   {
+    title: 'a path that leads to a list with nothing in it: no mistake, as an empty list in other forms',
+    ...json('{"type":"FeatureCollection","features":[]}'),
+    args: ['a.json', '--path', '$.features[*]'],
+    items: [],
+  },
+  {
+    title: 'a document that is an empty list',
+    ...json('[]'),
+    args: ['a.json', '--path', '$[*]'],
+    items: [],
+  },
+  {
     title: 'a path that leads to nothing',
     ...json('{"features":[]}'),
     args: ['a.json', '--path', '$.images[*]'],

@@ -39,7 +39,8 @@ export class JsonDocumentReader implements ManifestReader {
 
   end(): readonly ManifestEntry[] {
     if (this.#bytes > 0) this.#elements.end()
-    if (this.#count === 0 && this.#elements.fault === undefined) {
+    // An empty list is no mistake; a path that is mistyped is.
+    if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
       this.#out.push({ line: 1, reason: `the path ${this.#path} leads to nothing in this file`, stops: true })
     }
     return this.#given()

@@ -56,6 +56,7 @@ export class JsonElements {
   #pieces: Buffer[] = []
   #line = 1
   #fault: { readonly line: number; readonly reason: string } | undefined
+  #hasList = false
 
   constructor(options: JsonElementsOptions) {
     this.#options = options
@@ -64,6 +65,11 @@ export class JsonElements {
   /** Why the document could not be read further. */
   get fault(): { readonly line: number; readonly reason: string } | undefined {
     return this.#fault
+  }
+
+  /** The path led to a list, be it an empty one. */
+  get hasList(): boolean {
+    return this.#hasList
   }
 
   push(bytes: Buffer): void {
@@ -127,6 +133,7 @@ export class JsonElements {
     else if (top === undefined && !isContainer) this.#refuse(NOT_JSON)
     else if (steps === undefined || !isContainer) this.#begin(kind, 'none')
     else {
+      this.#hasList ||= steps === this.#options.steps.length - 1 && this.#options.steps[steps] === 'all'
       this.#stack.push({ isObject: byte === OPEN_OBJECT, steps, seen: false })
       this.#expects = byte === OPEN_OBJECT ? 'key' : 'value'
       return false
