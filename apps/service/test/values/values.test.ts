@@ -135,8 +135,11 @@ test('Argo: a parameter, an output parameter and the report keep the value that 
     templates: [ECHOING],
     controller: {
       reconcileDelayMs: 5,
-      // Its program writes what it gets for its parameter into its output parameter.
-      outcome: (_, { parameters: { payload = '' } }) => ({ afterMs: 1, outputs: { payload } }),
+      // Its program writes what it sees in its environment into its output parameter.
+      outcome: (_, { pods }) => ({
+        afterMs: 1,
+        outputs: { payload: pods()[0]?.containers['main']?.env['PAYLOAD'] ?? '' },
+      }),
     },
   })
   try {
