@@ -139,6 +139,11 @@ function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
 
 const none = (): undefined => undefined
 
+/** A sentence without its full stop, for a line that goes on. */
+export function withoutFullStop(sentence: string): string {
+  return sentence.replace(/\.$/u, '')
+}
+
 /** A logger of which only warnings and errors are told, without their fields. */
 export function warningsOf(output: Pick<Output, 'warn'>): Logger {
   const warn = (_: unknown, message: string): void => output.warn(message)

@@ -1,5 +1,6 @@
 import type { JobRef, Logger } from '@sluice/core'
 import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
+import { withoutFullStop } from './output.js'
 
 /**
  * Logs what the engine tells, a line each. What a person must know of is `info` or louder; the ordinary way of an item is
@@ -44,7 +45,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
 function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPause): void {
   const fields = { guard, example, since: new Date(since).toISOString() }
   const advice = HOLDUP_ADVICE['self-paused'] ?? ''
-  logger.error(fields, `Sluice paused the queue itself: ${reason.replace(/\.$/, '')}: ${advice}`)
+  logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
 
 type Settled = Extract<WorkEvent, { kind: 'item-settled' }>

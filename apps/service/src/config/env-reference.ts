@@ -56,7 +56,8 @@ export function referenceIn(value: unknown): string | undefined {
   return typeof value['env'] === 'string' ? value['env'] : undefined
 }
 
-function isPlain(value: object): boolean {
+/** Whether an object is nobody's instance. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }

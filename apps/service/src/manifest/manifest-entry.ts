@@ -114,7 +114,7 @@ export interface JudgeOptions {
   readonly parsedChars?: number
 }
 
-/** A character takes three bytes of UTF-8 at most, and a number such as `1e20` grows to five times its length. */
+/** How far a body can outgrow its characters: one of a string to six bytes, as `\u0001`, and a number such as `1e20` to five times its length. */
 const MAX_GROWTH = 6
 
 /** Judges an item as the queue would: what passes here no backend refuses. */
@@ -133,17 +133,15 @@ export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
 /** The queue makes text of each body and checks it then: here that is done only for those which may be too large, or are no plain JSON. */
 function bodyChars(item: NewItem, maxBodyBytes: number): number {
   const chars = jsonChars(item.body)
-  if (chars * MAX_BYTES_OF_CHAR > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
+  if (chars * MAX_GROWTH > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
   return checkedButBody(item, chars)
 }
 
+/** Of a body that fits for sure: the item without it is checked. */
 function checkedButBody(item: NewItem, chars: number): number {
   checkNewItem({ ...item, body: null }, MAX_LINE_BYTES)
   return chars
 }
-
-/** A control character is six: `\u0001`. */
-const MAX_BYTES_OF_CHAR = 6
 
 const FIELD_OF_MESSAGE = /^(?:give )?(id|body|priority|notBeforeAt|delayMs)\b/u
 

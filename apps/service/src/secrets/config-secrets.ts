@@ -1,7 +1,7 @@
 import { SecretRegistry, type OptionsSchema, type Secrets } from '@sluice/core'
 import type { Environment } from '../config/config-environment.js'
 import { isTree, type ConfigTree } from '../config/config-layer.js'
-import { referenceIn } from '../config/env-reference.js'
+import { isPlain, referenceIn } from '../config/env-reference.js'
 import { secretMarks, type MarkOf } from './secret-marks.js'
 import { isSecretName } from './secret-names.js'
 import { urlPublic, urlSecrets } from './url-secrets.js'
@@ -138,9 +138,4 @@ function* leavesOf(value: unknown, path: readonly string[] = []): Generator<Leaf
     for (const [index, each] of value.entries()) yield* leavesOf(each, [...path, String(index)])
   else if (isTree(value) && isPlain(value))
     for (const [key, each] of Object.entries(value)) yield* leavesOf(each, [...path, key])
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
 }
