@@ -44,6 +44,7 @@ interface Waiting {
  */
 export class TransferWindow {
   readonly #timeoutMs: number
+  /** This and all other sizes here are whole numbers: sums of fractions don't come back to 0, and then nobody who waits for an empty window is let in. */
   readonly #leastBytes: number
   #bytes: number
   #underWay = 0
@@ -56,7 +57,7 @@ export class TransferWindow {
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
-    this.#leastBytes = (MIN_BYTES_PER_SECOND * timeoutMs) / 2_000
+    this.#leastBytes = Math.ceil((MIN_BYTES_PER_SECOND * timeoutMs) / 2_000)
     this.#bytes = this.#leastBytes
   }
 
@@ -85,7 +86,7 @@ export class TransferWindow {
     return {
       answered: (bytes) => {
         if (kind === undefined) return
-        this.#expected.set(kind, Math.max(bytes, (this.#expected.get(kind) ?? 0) * SINK))
+        this.#expected.set(kind, Math.max(bytes, Math.floor((this.#expected.get(kind) ?? 0) * SINK)))
         const holds = bytes <= SMALL_BYTES ? 0 : bytes
         this.#underWay += holds - held
         held = holds
@@ -118,7 +119,7 @@ export class TransferWindow {
   #shrink(epoch: number, bytes: number): void {
     if (epoch !== this.#epoch) return
     this.#isSilent = this.#bytes <= this.#leastBytes
-    this.#bytes = Math.max(this.#leastBytes, bytes)
+    this.#bytes = Math.max(this.#leastBytes, Math.floor(bytes))
     this.#epoch += 1
   }
 

@@ -1,4 +1,5 @@
 import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { TransferWindow, type Transfer, type TransferEnd, type TransferSize } from '../src/transfer-window.js'
 
@@ -23,6 +24,11 @@ function entering(window: TransferWindow) {
 
 const done = (ms: number, bytes = MB): TransferEnd => ({ ms, bytes, how: 'done' })
 const late: TransferEnd = { ms: requestTimeMs(TIMEOUT_MS, MB), bytes: MB, how: 'late' }
+
+function end(transfer: Transfer | undefined, bytes: number): void {
+  transfer?.answered(bytes)
+  transfer?.ended(done(100, bytes))
+}
 
 describe('the window of bytes', () => {
   test('small requests wait for nothing', async () => {
@@ -121,6 +127,29 @@ describe('the window of bytes', () => {
     await settle()
     begun[0]?.ended({ ms: TIMEOUT_MS, bytes: 0, how: 'late' })
     expect(await settle()).toBe(30)
+  })
+
+  test('whatever sizes were expected and came, it is empty at the end, and lets in a kind that is read for the first time', async () => {
+    const turns = fc.array(fc.nat(5), { minLength: 60, maxLength: 60 })
+    const play = fc.asyncProperty(
+      turns,
+      fc.integer({ min: 5_000, max: LEAST / 8 }),
+      async (order, largest) => {
+        const { enter, settle, begun } = entering(new TransferWindow(TIMEOUT_MS))
+        enter({ kind: 'WAITING' })
+        await settle()
+        end(begun.pop(), largest)
+        // Small ones, of which each is expected to be a little smaller than the one before.
+        for (const turn of order) {
+          enter({ kind: 'WAITING' })
+          if ((await settle()) > 5) end(begun.splice(turn, 1)[0], 10)
+        }
+        for (const transfer of begun.splice(0)) end(transfer, 10)
+        enter({ kind: 'PROCESSING' })
+        return (await settle()) === 1
+      },
+    )
+    await expect(fc.assert(play, { numRuns: 100 })).resolves.toBeUndefined()
   })
 })
 
