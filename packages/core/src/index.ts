@@ -33,6 +33,7 @@ export {
   assertSpan,
   checkNewItem,
   checkNewItems,
+  checkPutMany,
   copyNewItem,
   copyNewItems,
   cutReason,

@@ -1,6 +1,7 @@
 import { MAX_ID_BYTES, MAX_REASON_CHARS, type NewItem, type PutOptions } from './item.js'
 import { copyJson } from './json-copy.js'
 import { encodeJson, utf8Bytes, type JsonValue } from './json.js'
+import type { PutManyOptions } from './queue.js'
 
 /** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
 export interface CheckedItem extends CheckedPut {
@@ -97,6 +98,24 @@ function checkEach<T>(
       throw new TypeError(`items[${index}]: ${cause}`, { cause: error })
     }
   })
+}
+
+/**
+ * The options of `putMany`, and whether its items go with them.
+ *
+ * @throws TypeError for a stage that no item begins in, and for a delay of an item that is given out never
+ */
+export function checkPutMany(
+  { compare = false, stage = 'WAITING' }: PutManyOptions,
+  items: readonly Partial<Pick<CheckedPut, 'delayMs' | 'notBeforeAt'>>[],
+): Required<PutManyOptions> {
+  if (stage === 'WAITING') return { compare, stage }
+  if (stage !== 'SUCCESS')
+    throw new TypeError(`stage must be WAITING or SUCCESS; got ${JSON.stringify(stage)}`)
+  const delayed = items.findIndex(({ delayMs, notBeforeAt }) => (delayMs ?? notBeforeAt) !== undefined)
+  if (delayed !== -1)
+    throw new TypeError(`items[${delayed}]: an item that is put into SUCCESS takes no delayMs or notBeforeAt`)
+  return { compare, stage }
 }
 
 /** @throws TypeError that names the field */

@@ -137,6 +137,11 @@ export interface PutManyOptions {
    * are not compared. What it costs, the backend says. Default false.
    */
   readonly compare?: boolean
+  /**
+   * The stage that new items enter. `SUCCESS` is for work that was done before this queue was: such an item is at attempt 0 with no history, is never given
+   * out, and its `finishedAt` is the instant of the call by the storage's clock [Q-PUT-5]. It takes no delay. Default WAITING.
+   */
+  readonly stage?: 'WAITING' | 'SUCCESS'
 }
 
 /** What a `putMany` did; `added` and the length of `skipped` add up to the items of the call [Q-BULK-1]. */
@@ -270,7 +275,7 @@ export interface Queue {
    * exactly once [Q-PUT-3].
    *
    * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call [Q-BULK-1]; with `compare` whether the body
-   * that is stored is the one given [Q-PUT-4]
+   * that is stored is the one given [Q-PUT-4]; with `stage` they enter SUCCESS instead of WAITING [Q-PUT-5]
    * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
    */
   putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>

@@ -43,12 +43,16 @@ export class ItemTable {
   }
 
   /** Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is [Q-PUT-2]. */
-  insert(copied: CopiedItem, now: number): StoredItem | undefined {
+  insert(copied: CopiedItem, now: number, stage: 'WAITING' | 'SUCCESS' = 'WAITING'): StoredItem | undefined {
     const known = this.#items.get(copied.id)
     if (known !== undefined) return known
     const item = storedItem(copied, this.#newUid(), now)
     this.#items.set(item.id, item)
-    this.#wait(item, now)
+    if (stage === 'WAITING') this.#wait(item, now)
+    else {
+      item.finishedAt = now
+      this.#enter(item, stage)
+    }
     return undefined
   }
 

@@ -10,6 +10,7 @@ import {
   assertStage,
   checkChanges,
   checkMove,
+  checkPutMany,
   checkRemovable,
   checkRequeue,
   checkRetention,
@@ -115,15 +116,16 @@ export class MemoryQueue implements Queue {
   }
 
   /** To compare costs a look at the body that is there [Q-PUT-4]. */
-  async putMany(items: readonly NewItem[], { compare = false }: PutManyOptions = {}): Promise<PutReport> {
+  async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
     this.#assertOpen()
     const copied = copyNewItems(items, SUPPORTS.maxBodyBytes)
+    const { compare, stage } = checkPutMany(options, copied)
     const now = this.#store.now()
     const skipped: PutReport['skipped'][number][] = []
     const seen = new Set<string>()
     for (const item of copied) {
       const { id, body } = item
-      const known = this.#stored.items.insert(item, now)
+      const known = this.#stored.items.insert(item, now, stage)
       if (seen.has(id)) skipped.push({ id, reason: 'repeated' })
       else if (known !== undefined)
         skipped.push({ id, reason: compare ? compared(known.body, body) : 'exists' })

@@ -25,6 +25,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: '`putMany` with `compare` says of each item that is there, in whatever stage, whether its body is deep-equal to the one given, and changes nothing of it.',
   },
   {
+    id: 'Q-PUT-5',
+    text: '`putMany` with `stage: SUCCESS` puts new items into SUCCESS: attempt 0, no history, never given out, finished at the instant of the call. Items that are there are skipped as ever, and stay in their stage. Interrupted anywhere and run again, it ends with each item exactly once, and at no time is one in WAITING.',
+  },
+  {
     id: 'Q-BULK-1',
     text: 'A bulk call gives how many it did, and each item of the call that it did not, in the order of the call, with the reason; the two add up to the items of the call.',
   },

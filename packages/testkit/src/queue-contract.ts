@@ -8,6 +8,7 @@ import { fencedClaimCases } from './queue-cases/fenced-claim-cases.js'
 import { fencedDocumentCases } from './queue-cases/fenced-document-cases.js'
 import { getCases } from './queue-cases/get-cases.js'
 import { compareCases } from './queue-cases/compare-cases.js'
+import { doneCases } from './queue-cases/done-cases.js'
 import { clockCases } from './queue-cases/clock-cases.js'
 import { leaseCases } from './queue-cases/lease-cases.js'
 import { linkCases } from './queue-cases/link-cases.js'
@@ -38,6 +39,7 @@ export const queueContract: readonly QueueCase[] = [
   ...lengthCases,
   ...batchCases,
   ...compareCases,
+  ...doneCases,
   ...updateCases,
   ...updateCrashCases,
   ...getCases,

@@ -11,6 +11,7 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ['put', () => queue.put('z', 1)],
     ['putMany', () => queue.putMany([{ id: 'z', body: 1 }])],
     ['putMany that compares', () => queue.putMany([{ id: 'z', body: 1 }], { compare: true })],
+    ['putMany into SUCCESS', () => queue.putMany([{ id: 'z', body: 1 }], { stage: 'SUCCESS' })],
     ['update', () => queue.update([{ id: 'w', body: 2 }])],
     ['get', () => queue.get(1)],
     ['get under a lease', () => queue.get(1, { lease })],

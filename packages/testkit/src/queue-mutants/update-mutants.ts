@@ -44,6 +44,37 @@ export const updateMutants: readonly QueueMutant[] = [
     }),
   }),
   brokenQueue({
+    id: 'done-waits',
+    title: 'putMany puts into WAITING, whatever the stage that it is given',
+    breaks: ['Q-PUT-5', 'Q-PUT-5/a', 'Q-PUT-5/b', 'Q-PUT-5/c', 'Q-PUT-5/d', 'Q-PUT-5/e'],
+    change: () => (inner) => ({
+      putMany: (items, { compare = false } = {}) => inner.putMany(items, { compare }),
+    }),
+  }),
+  brokenQueue({
+    id: 'done-was-claimed',
+    title: 'what is put into SUCCESS has had an attempt',
+    breaks: ['Q-PUT-5', 'Q-PUT-5/e'],
+    change: () => (inner) => ({
+      lookup: async (id) => {
+        const record = await inner.lookup(id)
+        return record?.stage === 'SUCCESS' && record.attempt === 0 ? { ...record, attempt: 1 } : record
+      },
+    }),
+  }),
+  brokenQueue({
+    id: 'done-overtakes',
+    title: 'putMany into SUCCESS takes what waits along',
+    breaks: ['Q-PUT-5/a'],
+    change: () => (inner) => ({
+      putMany: async (items, options) => {
+        const ids = items.map(({ id }) => id)
+        if (options?.stage === 'SUCCESS') await inner.remove(ids, { stages: ['WAITING'] })
+        return inner.putMany(items, options)
+      },
+    }),
+  }),
+  brokenQueue({
     id: 'skipped-once',
     title: 'putMany names an id once, however often it came',
     breaks: ['Q-BULK-1'],
