@@ -218,8 +218,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
         throw refusal('SLUICE_ITEM_EXISTS', id)
     },
     putMany: async (newItems, options = {}) => {
-      const at = now()
-      const all = core.checkNewItems(newItems, MAX_BYTES)
+      const [at, all] = [now(), core.checkNewItems(newItems, MAX_BYTES)]
       const { compare, stage } = core.checkPutMany(options, all)
       const skipped = skippedOf(all, (known, item) => {
         if (known === undefined) return void add(item, at, stage)
