@@ -9,7 +9,7 @@ import { optionsSchema } from '../src/sql-options.js'
 import type { SqlQueue } from '../src/sql-queue.js'
 import { wrapStatements } from './support/crashing-dialect.js'
 import { freshPrefix } from './support/postgres-harness.js'
-import { freshDirectory } from './support/sqlite-harness.js'
+import { fastDirectory } from './support/sqlite-harness.js'
 
 const row = (id: string, priority: number | null, available_at: number | null, seq: number): ClaimedRow => ({
   id,
@@ -45,7 +45,7 @@ test('what several statements claimed is sorted as if it were one', () => {
   ])
 })
 
-const directory = freshDirectory()
+const directory = fastDirectory()
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe.each([

@@ -11,7 +11,7 @@ import { optionsSchema } from '../src/sql-options.js'
 import { tableNames } from '../src/tables.js'
 import { Crash } from './support/crashing-dialect.js'
 import { freshPrefix } from './support/postgres-harness.js'
-import { freshDirectory } from './support/sqlite-harness.js'
+import { fastDirectory } from './support/sqlite-harness.js'
 
 interface Place extends DropHarness {
   readonly options: { readonly url: string; readonly tablePrefix: string }
@@ -41,7 +41,8 @@ function placeAt(options: Place['options'], run: Run, severText?: string): Place
       await run(`update ${tableNames(options.tablePrefix).leases} set expires_at = expires_at - ${ms}`)
     },
     dropCrashing: async (name, point) => {
-      const crash = new Crash(point, severText)
+      // Of the two points of each statement the one before it: just after it is just before the next one, for what is stored.
+      const crash = new Crash(2 * point, severText)
       crash.arm()
       await dropSqlQueue(settings(name), {}, { wrap: crash.wrap }).catch(() => undefined)
       return crash.crashed
@@ -63,7 +64,7 @@ function placeAt(options: Place['options'], run: Run, severText?: string): Place
 }
 
 async function sqlitePlace(): Promise<Place> {
-  const directory = freshDirectory()
+  const directory = fastDirectory()
   const file = join(directory, 'queue.db')
   const run: Run = async (text) => {
     const database = new DatabaseSync(file)

@@ -10,10 +10,10 @@ import { former } from '../src/schema-v2.js'
 import { olderNames } from '../src/schema-v4.js'
 import { tableNames, type TableNames } from '../src/tables.js'
 import { freshPrefix } from './support/postgres-harness.js'
-import { freshDirectory } from './support/sqlite-harness.js'
+import { fastDirectory } from './support/sqlite-harness.js'
 
-const ITEMS = 100_000
-const AFTERWARDS = { WAITING: 40_000, PROCESSING: 20_000, SUCCESS: 30_000, FAIL: 9_999 }
+const ITEMS = 40_000
+const AFTERWARDS = { WAITING: 16_000, PROCESSING: 8_000, SUCCESS: 12_000, FAIL: 3_999 }
 
 interface Dialect {
   readonly seriesText: string
@@ -52,7 +52,7 @@ function fillText(t: TableNames, { seriesText, uid, slots }: Dialect): string[] 
 
 /** Everything that a version 1 queue of {@link fillText} must still be, and still do, after the upgrade. */
 async function expectSameWork(first: Queue, second: Queue): Promise<void> {
-  const sizes = { WAITING: 40_000, PROCESSING: 20_000, SUCCESS: 30_000, FAIL: 10_000 }
+  const sizes = { WAITING: 16_000, PROCESSING: 8_000, SUCCESS: 12_000, FAIL: 4_000 }
   expect(await first.sizes()).toEqual(sizes)
   for (const stage of ['PROCESSING', 'SUCCESS', 'FAIL', 'WAITING'] as const) {
     expect(await idsIn(second, stage)).toHaveLength(sizes[stage])
@@ -132,7 +132,7 @@ function failedText(t: TableNames, { uid, slots }: Omit<Dialect, 'seriesText'>):
 }
 
 describe('a queue of version 2 is upgraded when it is opened', () => {
-  const folder = freshDirectory()
+  const folder = fastDirectory()
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   test('in a SQLite file', async () => {
@@ -171,11 +171,11 @@ function firstStep(steps: SchemaSteps): readonly string[] {
   return steps[0] ?? []
 }
 
-describe('a queue of version 1 with 100,000 items at work is upgraded when it is opened, by the first of two', () => {
-  const folder = freshDirectory()
+describe('a queue of version 1 with 40,000 items at work is upgraded when it is opened, by the first of two', () => {
+  const folder = fastDirectory()
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  // A hundred thousand rows are made, moved and read back: on a busy machine more than the usual minute.
+  // Forty thousand rows are made, moved and read back: on a busy machine more than the usual minute.
   test('in a SQLite file', { timeout: 240_000 }, async () => {
     mkdirSync(folder)
     const path = join(folder, 'queue.db')

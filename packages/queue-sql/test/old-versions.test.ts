@@ -8,7 +8,7 @@ import { optionsSchema } from '../src/sql-options.js'
 import { Crash } from './support/crashing-dialect.js'
 import { oldVersion, type OldLayout } from './support/old-version.js'
 import { freshPrefix } from './support/postgres-harness.js'
-import { freshDirectory } from './support/sqlite-harness.js'
+import { fastDirectory } from './support/sqlite-harness.js'
 
 const UPGRADE = {
   retryable: false,
@@ -44,7 +44,7 @@ function keep(queue: Queue): Queue {
 
 function storeOf(kind: 'SQLite' | 'PostgreSQL', layout: OldLayout): Store {
   const isFile = kind === 'SQLite'
-  const directory = freshDirectory()
+  const directory = fastDirectory()
   if (isFile) {
     directories.push(directory)
     mkdirSync(directory)

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from 
 import { openSqlQueue } from '../src/open-sql-queue.js'
 import { optionsSchema } from '../src/sql-options.js'
 import { freshPrefix } from './support/postgres-harness.js'
-import { freshDirectory } from './support/sqlite-harness.js'
+import { fastDirectory } from './support/sqlite-harness.js'
 
 const PROGRAM = fileURLToPath(new URL('support/queue-process.mjs', import.meta.url))
 const PROCESSES = 10
@@ -21,7 +21,7 @@ afterAll(() => {
 })
 
 function freshFile(): string {
-  const directory = freshDirectory()
+  const directory = fastDirectory()
   directories.push(directory)
   return `sqlite:${join(directory, 'queue.db')}`
 }
