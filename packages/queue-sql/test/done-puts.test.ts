@@ -90,12 +90,12 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
     await queue.putMany(itemsOf(['done']), DONE)
     const before = await queue.lookup('done')
     for (const move of [
-      queue.success('done'),
-      queue.success('done', { attempt: 0 }),
-      queue.fail('done'),
-      queue.release('done'),
+      () => queue.success('done'),
+      () => queue.success('done', { attempt: 0 }),
+      () => queue.fail('done'),
+      () => queue.release('done'),
     ])
-      await expect(move).rejects.toMatchObject({ code: 'SLUICE_STAGE_CONFLICT' })
+      await expect(move()).rejects.toMatchObject({ code: 'SLUICE_STAGE_CONFLICT' })
     const { refused } = await queue.settle([
       { id: 'done', attempt: 0, stage: 'SUCCESS' },
       { id: 'done', attempt: 1, stage: 'SUCCESS' },
