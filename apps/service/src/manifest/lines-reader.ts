@@ -6,6 +6,7 @@ import {
   type ManifestReader,
   type Reading,
 } from './manifest-entry.js'
+import { withRaw } from './raw-row.js'
 import { lineEndFault, MAY_BE_COMMENT, TextLines, type TextLine } from './text-lines.js'
 
 /**
@@ -53,7 +54,8 @@ export class PlainLinesReader implements ManifestReader {
     if (isLeftOut(line, options, conveniences)) return
     this.#rows += 1
     const reason = this.#fault(line)
-    this.#out.push(reason === undefined ? this.#item(line) : { line: line.line, reason })
+    const entry = reason === undefined ? this.#item(line) : { line: line.line, reason }
+    this.#out.push(withRaw(entry, this.#reading, { lines: [line] }))
   }
 
   #fault(line: TextLine): string | undefined {

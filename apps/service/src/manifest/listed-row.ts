@@ -1,22 +1,18 @@
 import { describeRefusal, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
 
 /** A row and its item. */
-export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item'>
+export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item' | 'raw'>
 
 /** A row that is not in the queue as the list has it, or repeats one that is. */
-export interface ListedRow {
-  readonly source?: string
-  readonly line: number
+export interface ListedRow extends Omit<RefusedEntry, 'stops'> {
   readonly id?: string
-  readonly field?: string
   readonly what: 'refused' | 'changed' | 'duplicate'
-  readonly reason: string
   /** Nothing is lost by it: it repeats a row, body and all. */
   readonly harmless?: true
 }
 
-export function refusedRow({ source, line, field, reason }: RefusedEntry): ListedRow {
-  return { ...at({ source, line }), ...(field === undefined ? {} : { field }), what: 'refused', reason }
+export function refusedRow({ stops: _, ...entry }: RefusedEntry): ListedRow {
+  return { ...entry, what: 'refused' }
 }
 
 const CHANGED = {
@@ -41,8 +37,8 @@ export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): List
   return body === 'changed' ? row : { ...row, harmless: true }
 }
 
-function at({ source, line }: { readonly source?: string | undefined; readonly line: number }) {
-  return source === undefined ? { line } : { source, line }
+function at({ item: _, ...place }: ItemRow) {
+  return place
 }
 
 /** `tiles.csv, line 7, id "a": the id came before …`, for people. */

@@ -1,6 +1,7 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
 import type { Conveniences } from './conveniences.js'
 import { jsonChars } from './json-chars.js'
+import type { RawRow } from './raw-row.js'
 import type { LineEnds } from './text-lines.js'
 
 /** A row of a manifest that a queue can take. */
@@ -12,6 +13,8 @@ export interface GoodEntry {
   readonly item: NewItem
   /** About how much memory the item takes until it is stored. */
   readonly bytes: number
+  /** As it was read, where that is asked for. */
+  readonly raw?: RawRow
 }
 
 /** A row that no queue can take, and why. */
@@ -21,6 +24,8 @@ export interface RefusedEntry {
   /** The JSON field, such as `id` or `$.body.n`, or the CSV column that is to blame. */
   readonly field?: string
   readonly reason: string
+  /** As it was read, where that is asked for and the row was not too long to be kept. */
+  readonly raw?: RawRow
   /** It concerns the whole file, and nothing after this line is read: a header without ids, a document that isn't JSON lines. */
   readonly stops?: true
 }
@@ -83,6 +88,8 @@ export interface ReadingOptions {
 export interface ManifestOptions extends ReadingOptions {
   /** As the queue's `supports.maxBodyBytes`. */
   readonly maxBodyBytes: number
+  /** Rows are given with their text as it was read, too. Default false. */
+  readonly keepRaw?: boolean
   /** A longer line or CSV row is refused instead of filling the memory. Default {@link MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number
 }

@@ -22,6 +22,8 @@ interface ManifestFile {
   readonly baseName: string
 }
 
+type ReadingLimits = Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes' | 'keepRaw'>
+
 const STANDARD_INPUT = '-'
 
 /** The rows of so many bytes are made at once. Those of a whole chunk would outlive the young generation of the heap, and cost more to collect than to make. */
@@ -88,7 +90,7 @@ export class Manifest {
   }
 
   /** The items in the files' order, each row that is none of them with the reason. Reads as it goes. */
-  async *read(limits: Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes'>): AsyncGenerator<ManifestEntry> {
+  async *read(limits: ReadingLimits): AsyncGenerator<ManifestEntry> {
     this.conveniences = new Conveniences()
     for (const [at, file] of this.#files.entries()) {
       this.#at = at
@@ -104,11 +106,16 @@ export class Manifest {
     }
   }
 
-  #begin(
-    { name, baseName, path }: ManifestFile,
-    limits: Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes'>,
-  ): FileReading {
-    const reading = { options: { ...this.#options, ...limits }, baseName, conveniences: this.conveniences }
+  #begin({ name, baseName, path }: ManifestFile, limits: ReadingLimits): FileReading {
+    const options = {
+      ...this.#options,
+      ...limits,
+      // Read for each row: it may be learned while the list is read.
+      get maxBodyBytes() {
+        return limits.maxBodyBytes
+      },
+    }
+    const reading = { options, baseName, conveniences: this.conveniences }
     return new FileReading(openReader(reading, name), {
       text: new PlainText(this.conveniences, this.#options.nul === true),
       source: this.#files.length > 1 ? path : undefined,

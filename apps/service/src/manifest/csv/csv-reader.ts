@@ -9,6 +9,7 @@ import {
   type ManifestReader,
   type Reading,
 } from '../manifest-entry.js'
+import { withRaw } from '../raw-row.js'
 import {
   givenHeader,
   isHeaderAgain,
@@ -93,9 +94,10 @@ export class CsvReader implements ManifestReader {
     else if ('reason' in row) {
       this.#flushBlank()
       this.#count += 1
-      const { line, reason, cell } = row
+      const { line, lines, reason, cell } = row
       const field = cell === undefined ? undefined : this.#header.names[cell]
-      this.#out.push(field === undefined ? { line, reason } : { line, field, reason })
+      const refused = field === undefined ? { line, reason } : { line, field, reason }
+      this.#out.push(withRaw(refused, this.#reading, { lines, lineEnd: this.#rows.lineEnd }))
     } else this.#data(row, this.#header)
   }
 
@@ -147,7 +149,8 @@ export class CsvReader implements ManifestReader {
   }
 
   #entry(row: CellsRow, number: number): ManifestEntry {
-    return this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
+    const entry = this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
+    return withRaw(entry, this.#reading, { lines: row.lines, lineEnd: this.#rows.lineEnd })
   }
 
   #stop(line: number, fault: HeaderFault): void {

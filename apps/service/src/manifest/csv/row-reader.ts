@@ -4,10 +4,16 @@ import type { Conveniences } from '../conveniences.js'
 import { lineEndFault, MAY_BE_COMMENT, TextLines, type LineEnds, type TextLine } from '../text-lines.js'
 import { RowScanner, type CsvDialect, type RowFault, type ScannedRow } from './row-scanner.js'
 
+interface ReadRow {
+  readonly line: number
+  /** What it was read from. */
+  readonly lines: readonly TextLine[]
+}
+
 /** A row of a table, or why the line where it begins is none. */
 export type TableRow =
-  | (ScannedRow & { readonly line: number; readonly isEmptyLine: boolean })
-  | { readonly line: number; readonly reason: string; readonly cell?: number; readonly stops?: true }
+  | (ScannedRow & ReadRow & { readonly isEmptyLine: boolean })
+  | (ReadRow & { readonly reason: string; readonly cell?: number; readonly stops?: true })
 
 export interface RowReaderOptions {
   /** `undefined`: columns are separated by runs of blanks. */
@@ -54,6 +60,11 @@ export class RowReader {
     return this.#dialect?.delimiter
   }
 
+  /** What separates lines; a CR before it belongs to the line. */
+  get lineEnd(): string {
+    return this.#lines.lineEnds === 'cr' ? '\r' : '\n'
+  }
+
   push(bytes: Buffer): void {
     this.#lines.push(bytes)
   }
@@ -88,7 +99,7 @@ export class RowReader {
       if (!this.#options.mayNameDelimiter) {
         const asked = JSON.stringify(this.#dialect.delimiter)
         const reason = `the file says that its delimiter is ${JSON.stringify(delimiter)}, and --delimiter is ${asked}`
-        this.#onRow({ line: 1, reason, stops: true })
+        this.#onRow({ line: 1, lines: [], reason, stops: true })
         return true
       }
       this.#dialect = { ...this.#dialect, delimiter }
@@ -111,7 +122,8 @@ export class RowReader {
     else this.#giveUp(fault)
   }
 
-  #isComment({ line, text, fault }: TextLine): boolean {
+  #isComment(textLine: TextLine): boolean {
+    const { line, text, fault } = textLine
     const { comment, conveniences } = this.#options
     if (comment !== undefined) {
       if (comment === 'none' || !text.startsWith(comment)) return false
@@ -119,7 +131,7 @@ export class RowReader {
       return true
     }
     if (!text.startsWith('#') || fault !== undefined) return false
-    this.#onRow({ line, reason: MAY_BE_COMMENT })
+    this.#onRow({ line, lines: [textLine], reason: MAY_BE_COMMENT })
     return true
   }
 
@@ -128,8 +140,7 @@ export class RowReader {
     if (line.fault === 'too-long') return 'the row is too long, or a quote in it is never closed'
     if (this.#dialect === undefined) return undefined
     this.#scanner ??= new RowScanner(this.#dialect)
-    const { lineEnds } = this.#lines
-    const separator = lineEnds === 'cr' ? '\r' : '\n'
+    const separator = this.lineEnd
     const step = this.#scanner.scan({
       text: line.text,
       lineEnd: line.carriageReturn ? `\r${separator}` : separator,
@@ -150,12 +161,12 @@ export class RowReader {
     const reason = this.#lineEndFault(last, row)
     if (lines.some(({ fault }) => fault === 'not-utf8')) {
       const at = lines.length === 1 ? badCell(row) : {}
-      this.#onRow({ line, reason: 'the value is not valid UTF-8', ...at })
+      this.#onRow({ line, lines, reason: 'the value is not valid UTF-8', ...at })
     } else if (reason === undefined) {
       if (lines.length > 1) this.#options.conveniences.add('rowsOverLines')
       const isEmptyLine = lines.length === 1 && (this.#dialect === undefined ? text.trim() : text) === ''
-      this.#onRow({ ...row, line, isEmptyLine })
-    } else this.#onRow({ line, reason })
+      this.#onRow({ ...row, line, lines, isEmptyLine })
+    } else this.#onRow({ line, lines, reason })
   }
 
   /** Where nobody said what ends the lines, what ends this one otherwise than the first may as well belong to a value. */
@@ -177,7 +188,7 @@ export class RowReader {
     this.#scanner?.drop()
     this.#open = []
     this.#openBytes = 0
-    if (first !== undefined) this.#onRow({ line: first.line, reason })
+    if (first !== undefined) this.#onRow({ line: first.line, lines: [first], reason })
     this.#again.push(...again.toReversed())
   }
 }

@@ -6,12 +6,14 @@ import {
   type Reading,
   type RefusedEntry,
 } from '../manifest-entry.js'
+import { withRawElement } from '../raw-row.js'
 import { JsonElements } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
 /** Reads one JSON document in which the items are the elements of a list, which a path leads to. Only one element at a time is in memory. */
 export class JsonDocumentReader implements ManifestReader {
+  readonly #reading: Reading
   readonly #items: JsonItems
   readonly #elements: JsonElements
   readonly #path: string
@@ -21,6 +23,7 @@ export class JsonDocumentReader implements ManifestReader {
   #stopped = false
 
   constructor(reading: Reading, path: { readonly text: string; readonly steps: readonly PathStep[] }) {
+    this.#reading = reading
     this.#items = new JsonItems(reading)
     this.#path = path.text
     const { maxLineBytes = MAX_LINE_BYTES } = reading.options
@@ -59,12 +62,15 @@ export class JsonDocumentReader implements ManifestReader {
 
   #element(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): void {
     this.#count += 1
+    this.#out.push(withRawElement(this.#entry(bytes, at), this.#reading, bytes))
+  }
+
+  #entry(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): ManifestEntry {
     const { line } = at
     if (bytes === undefined)
-      this.#out.push(this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`))
-    else if (isUtf8(bytes))
-      this.#out.push(this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' }))
-    else this.#out.push(this.#items.refuse(line, 'the element is not valid UTF-8'))
+      return this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`)
+    if (!isUtf8(bytes)) return this.#items.refuse(line, 'the element is not valid UTF-8')
+    return this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' })
   }
 }
 

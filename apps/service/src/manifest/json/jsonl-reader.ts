@@ -1,4 +1,5 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
+import { withRaw } from '../raw-row.js'
 import { TextLines, type TextLine } from '../text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
@@ -63,19 +64,16 @@ export class JsonLinesReader implements ManifestReader {
     else if (line.fault === undefined && line.text.trim() === '') this.#reading.conveniences.add('blankRows')
     else if (this.#rows === 0 && this.#isDocument(line))
       this.#collect((this.#document = { text: '', line: line.line }), line.text)
-    else this.#row(line)
+    else this.#out.push(withRaw(this.#row(line), this.#reading, { lines: [line] }))
   }
 
-  #row({ line, text, fault }: TextLine): void {
+  #row({ line, text, fault }: TextLine): ManifestEntry {
     this.#rows += 1
     const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
-    if (fault === undefined)
-      this.#out.push(this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' }))
-    else if (fault === 'not-utf8') this.#out.push(this.#items.refuse(line, 'the line is not valid UTF-8'))
-    else {
-      const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
-      this.#out.push(this.#items.refuse(line, `the line is longer than ${maxLineBytes} bytes${hint}`))
-    }
+    if (fault === undefined) return this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' })
+    if (fault === 'not-utf8') return this.#items.refuse(line, 'the line is not valid UTF-8')
+    const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
+    return this.#items.refuse(line, `the line is longer than ${maxLineBytes} bytes${hint}`)
   }
 
   #isDocument({ text, fault }: TextLine): boolean {
