@@ -62,7 +62,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     item.stage = stage
     places.set(item.id, { at, seq: ++room.seq })
   }
-  const add = ({ id, bodyText, priority, delayMs, notBeforeAt }, putAt) => {
+  const add = ({ id, bodyText, priority, delayMs, notBeforeAt }, putAt, stage = 'WAITING') => {
     if (items.has(id)) return false
     const item = {
       id,
@@ -74,9 +74,10 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       putAt,
       history: [],
       notBeforeAt: delayMs === undefined ? notBeforeAt : putAt + delayMs,
+      ...(stage === 'SUCCESS' && { finishedAt: putAt }),
     }
     items.set(id, item)
-    enter(item, 'WAITING', Math.max(putAt, item.notBeforeAt ?? 0))
+    enter(item, stage, Math.max(putAt, item.notBeforeAt ?? 0))
     return true
   }
   const place = (item) => places.get(item.id)
@@ -216,11 +217,11 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       if (!add(core.checkNewItem({ ...options, id, body }, MAX_BYTES), now()))
         throw refusal('SLUICE_ITEM_EXISTS', id)
     },
-    putMany: async (newItems, { compare = false } = {}) => {
-      const at = now()
-      const all = core.checkNewItems(newItems, MAX_BYTES)
+    putMany: async (newItems, options = {}) => {
+      const [at, all] = [now(), core.checkNewItems(newItems, MAX_BYTES)]
+      const { compare, stage } = core.checkPutMany(options, all)
       const skipped = skippedOf(all, (known, item) => {
-        if (known === undefined) return void add(item, at)
+        if (known === undefined) return void add(item, at, stage)
         const same = core.isSameJson(known.body, JSON.parse(item.bodyText)) ? 'exists-same' : 'exists-changed'
         return compare ? same : 'exists'
       })

@@ -14,7 +14,7 @@ import { claimInOrder, type ClaimSteps } from './claim.js'
 import { itemNotFound, leaseLost, stageConflict, tooBusy } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
 import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
-import { STAGE_NUMBERS, stageOf } from './tables.js'
+import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from './tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
 const MAX_LOOKS = 10
@@ -257,7 +257,7 @@ function verdictOf(
   attempts: readonly AttemptFacts[] = [],
   row: WantedRow,
 ): ReturnType<typeof judgeMove> {
-  const last = attempts.find(({ attempt }) => attempt === item.attempt)
+  const last = attempts.find(({ attempt }) => attempt === item.attempt && attempt !== NO_ATTEMPT)
   const to = finalOf(row.stage)
   return judgeMove(
     {

@@ -5,7 +5,7 @@ import { batchTimer } from './batch-timer.js'
 import type { CallGate } from './call-gate.js'
 import { tooBusy } from './item-errors.js'
 import { newRow } from './move-rows.js'
-import type { KnownReason, Moves, NewRow, NotAdded } from './moves.js'
+import type { KnownReason, Moves, NewRow, NotAdded, PutOrder } from './moves.js'
 
 /** How often the items of a batch are put again that came there while it was put. */
 const MAX_LOOKS = 10
@@ -28,8 +28,7 @@ export interface ItemPutsParts {
   readonly timeoutMs: number
 }
 
-export interface PutUse {
-  readonly compare?: boolean
+export interface PutUse extends Partial<PutOrder> {
   readonly progress?: PutProgress
 }
 
@@ -54,8 +53,9 @@ export class ItemPuts {
    */
   async put(
     items: readonly CheckedItem[],
-    { compare = false, progress }: PutUse = {},
+    { compare = false, stage = 'WAITING', progress }: PutUse = {},
   ): Promise<(KnownReason | 'repeated' | undefined)[]> {
+    const order = { compare, stage }
     const known = new Map<string, KnownReason | undefined>()
     const seen = new Set<string>()
     let underWay: Batch | undefined
@@ -72,29 +72,29 @@ export class ItemPuts {
     // never are two stored at once, or the order of `get` would not be that of the items.
     for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
       const rows = firstOfEach(batch, seen).map((item) => newRow(item, this.#parts.newUid()))
-      const run = this.#parts.moves.put(rows, compare)
+      const run = this.#parts.moves.put(rows, order)
       await end()
       if (progress !== undefined) progress.underWay = batch.length
-      underWay = { items: batch.length, rows, notAdded: this.#store(rows, run, compare) }
+      underWay = { items: batch.length, rows, notAdded: this.#store(rows, run, order) }
     }
     await end()
     return seen.size === items.length ? items.map(({ id }) => known.get(id)) : reasonsById(items, known)
   }
 
-  async #store(rows: readonly NewRow[], run: () => Promise<NotAdded>, compare: boolean): Promise<NotAdded> {
+  async #store(rows: readonly NewRow[], run: () => Promise<NotAdded>, order: PutOrder): Promise<NotAdded> {
     if (rows.length === 0) return new Map()
     const { gate, moves, queue, timeoutMs } = this.#parts
     const assertInTime = batchTimer(queue, 'put items', timeoutMs)
     let notAdded = await gate.run('put items', run)
     for (let look = 1; ; look++) {
       // They came there between the two: by another put, so that they are there by now, or gone again.
-      const unseen = compare
+      const unseen = order.compare
         ? rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
         : []
       if (unseen.length === 0) return notAdded
       if (look === MAX_LOOKS) throw tooBusy(queue, 'put items', unseen.length)
       assertInTime()
-      const again = await gate.run('put items', moves.put(unseen, compare))
+      const again = await gate.run('put items', moves.put(unseen, order))
       const seen = [...notAdded].filter(([, reason]) => reason !== undefined)
       notAdded = new Map([...seen, ...again])
     }

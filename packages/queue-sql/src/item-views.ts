@@ -8,7 +8,7 @@ import {
 } from '@sluice/core'
 import type { AttemptFacts, HeadFacts, ItemFacts } from './item-reads.js'
 import type { ClaimedRow } from './moves.js'
-import { STAGE_NUMBERS, stageOf } from './tables.js'
+import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from './tables.js'
 
 /** The view of one item, or of none: it was removed since its row was read. */
 export function withBody<T>(
@@ -62,13 +62,14 @@ export function recordOf(row: ItemFacts, body: string, attempts: readonly Attemp
   const ended = attempts.filter(
     ({ attempt }) => attempt < row.attempt || (attempt === row.attempt && !isRunning),
   )
-  const history = ended.map(attemptOf)
+  const history = ended.filter(({ attempt }) => attempt !== NO_ATTEMPT).map(attemptOf)
+  const claimedAt = row.attempt === NO_ATTEMPT ? undefined : (row.claimed_at ?? undefined)
   if (isRunning) history.push({ attempt: row.attempt, claimedAt: row.claimed_at ?? row.put_at })
   return {
     ...headOf(row),
     body: parsed(body),
     putAt: row.put_at,
-    ...present({ notBeforeAt: row.not_before_at ?? undefined, claimedAt: row.claimed_at ?? undefined }),
+    ...present({ notBeforeAt: row.not_before_at ?? undefined, claimedAt }),
     ...outcomeOf(row, ended),
     history: history.slice(-MAX_HISTORY),
   }

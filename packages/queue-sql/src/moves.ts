@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/core'
+import type { Lease, PutManyOptions } from '@sluice/core'
 
 /** What a claim or a write compares with the stored lease. */
 export type HeldLease = Pick<Lease, 'name' | 'holder' | 'fence'>
@@ -12,6 +12,9 @@ export interface NewRow {
   readonly delay_ms: number | null
   readonly body: string
 }
+
+/** How a put is done, as `checkPutMany` of core gives it. */
+export type PutOrder = Required<PutManyOptions>
 
 /** Why an item of a put was not added. */
 export type KnownReason = 'exists' | 'exists-same' | 'exists-changed'
@@ -116,9 +119,10 @@ export type ClaimScope =
 export interface Moves {
   /**
    * Makes a put ready, which takes this process time in which the batch before may be under way. What it gives back does it, and may be
-   * called again. With `compare` it says of the items that were there already whether their bodies are the same [Q-PUT-4].
+   * called again. With `compare` it says of the items that were there already whether their bodies are the same [Q-PUT-4]. Items that enter SUCCESS are never
+   * in the backlog, not even within the transaction [Q-PUT-5].
    */
-  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded>
+  put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded>
   /**
    * Changes what waits and is of the uid, if one is given; the ids that were changed. What a claim that comes later gives is what was changed, also where
    * that claim had begun before [Q-UPDATE-1].

@@ -11,6 +11,7 @@ import type {
   Moves,
   NewRow,
   NotAdded,
+  PutOrder,
   RankRow,
   RequeueOrder,
   WantedRow,
@@ -46,12 +47,12 @@ export class PostgresMoves implements Moves {
     this.#db = db
     this.#queueId = queueId
     this.#texts = postgresTexts(names)
-    this.#puts = new PostgresPuts(db, this.#texts, queueId)
+    this.#puts = new PostgresPuts(db, this.#texts.puts, queueId)
     this.#setBack = new PostgresSetBack(db, { names, queueId, monotonicMs: () => performance.now() })
   }
 
-  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded> {
-    return this.#puts.put(rows, compare)
+  put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
+    return this.#puts.put(rows, order)
   }
 
   async update(rows: readonly ChangeRow[]): Promise<readonly string[]> {

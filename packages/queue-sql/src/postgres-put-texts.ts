@@ -1,14 +1,38 @@
 import { CLOCK, counted, KEPT, lined, lines, NOW, once, POSTGRES_NOW_MS, toldText } from './postgres-parts.js'
-import type { TableNames } from './tables.js'
+import { NO_ATTEMPT, type TableNames } from './tables.js'
 
-/** The statements that put: in each form also one that relies on all ids being new. */
-export function putTexts(t: TableNames) {
+export type PutTexts = ReturnType<typeof putTexts>
+
+/** The statements that put into one stage: in each form also one that relies on all ids being new. */
+export function putTexts(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
+  const entry = stage === 'WAITING' ? waitingEntry(t) : doneEntry(t)
   return {
-    put: putText(t, SKIPPED),
-    putOne: putOneText(t, SKIPPED),
-    putNew: putText(t, REFUSED),
-    putOneNew: putOneText(t, REFUSED),
-    putCompared: putComparedText(t),
+    put: putText(t, entry, SKIPPED),
+    putOne: putOneText(t, entry, SKIPPED),
+    putNew: putText(t, entry, REFUSED),
+    putOneNew: putOneText(t, entry, REFUSED),
+    putCompared: putComparedText(t, entry),
+  }
+}
+
+/** How `added` enter their stage: the part of the statement, and what it changes of the counters. */
+interface Entry {
+  readonly entered: string
+  readonly set: string
+}
+
+function waitingEntry(t: TableNames): Entry {
+  return { entered: lined(t, 'added'), set: 'waiting = c.waiting + d.n' }
+}
+
+/** Without a row in the backlog there is nothing that a claim could find. What was never delayed is available from the instant of its put on. */
+function doneEntry(t: TableNames): Entry {
+  return {
+    entered: `ended as (
+      insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at)
+      select $1, 2, seq, ${NO_ATTEMPT}, available_at, available_at from added
+    )`,
+    set: 'success = c.success + d.n',
   }
 }
 
@@ -18,7 +42,7 @@ const SKIPPED = 'on conflict (queue_id, id) do nothing'
 const REFUSED = ''
 
 /** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
-function putText(t: TableNames, known: string): string {
+function putText(t: TableNames, { entered, set }: Entry, known: string): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
@@ -32,14 +56,14 @@ function putText(t: TableNames, known: string): string {
       ${known}
       returning seq, id, priority, available_at
     ),
-    ${lined(t, 'added')},
+    ${entered},
     sums as (select count(*)::integer as n from added),
-    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${counted(t, set)}
     ${toldText('added', '$9')}`
 }
 
 /** A batch of one, with no arrays to take apart. */
-function putOneText(t: TableNames, known: string): string {
+function putOneText(t: TableNames, { entered, set }: Entry, known: string): string {
   return `with added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
@@ -50,9 +74,9 @@ function putOneText(t: TableNames, known: string): string {
       ${known}
       returning seq, priority, available_at
     ),
-    ${lined(t, 'added')},
+    ${entered},
     sums as (select count(*)::integer as n from added),
-    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${counted(t, set)}
     select n from sums where ${KEPT}`
 }
 
@@ -62,7 +86,7 @@ function putOneText(t: TableNames, known: string): string {
  *
  * What another put added since the snapshot of the statement is neither found nor added.
  */
-function putComparedText(t: TableNames): string {
+function putComparedText(t: TableNames, { entered, set }: Entry): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     given as materialized (
       select n.* from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
@@ -84,9 +108,9 @@ function putComparedText(t: TableNames): string {
       ${SKIPPED}
       returning seq, id, priority, available_at
     ),
-    ${lined(t, 'added')},
+    ${entered},
     sums as (select count(*)::integer as n from added),
-    ${counted(t, 'waiting = c.waiting + d.n')}
+    ${counted(t, set)}
     ${toldText(
       'added',
       '$9',

@@ -1,9 +1,10 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from './compared-body.js'
 import { HopefulPuts } from './hopeful-puts.js'
-import type { KnownReason, NewRow, NotAdded } from './moves.js'
+import type { KnownReason, NewRow, NotAdded, PutOrder } from './moves.js'
 import { lines, plain, texts } from './postgres-batches.js'
 import type { PostgresTexts } from './postgres-texts.js'
+import type { PutTexts } from './postgres-put-texts.js'
 import type { Tables } from './tables.js'
 
 /** What a put says of its rows: the ids of those that were added, unless all were. */
@@ -25,35 +26,36 @@ const NONE: NotAdded = new Map()
 export class PostgresPuts {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
-  readonly #texts: PostgresTexts
+  readonly #texts: PostgresTexts['puts']
   readonly #puts = new HopefulPuts()
 
-  constructor(db: Kysely<Tables>, texts: PostgresTexts, queueId: number) {
+  constructor(db: Kysely<Tables>, texts: PostgresTexts['puts'], queueId: number) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = texts
   }
 
-  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded> {
+  put(rows: readonly NewRow[], { compare, stage }: PutOrder): () => Promise<NotAdded> {
+    const texts = this.#texts[stage]
     const [only] = rows
-    if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only)
+    if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only, texts)
     const batch = columnsOf(rows)
-    return compare ? () => this.#putCompared(rows, batch) : () => this.#putMany(rows, batch)
+    return compare ? () => this.#putCompared(rows, batch, texts) : () => this.#putMany(rows, batch, texts)
   }
 
-  async #putMany(rows: readonly NewRow[], batch: readonly unknown[]): Promise<NotAdded> {
+  async #putMany(rows: readonly NewRow[], batch: readonly unknown[], texts: PutTexts): Promise<NotAdded> {
     const told = await this.#puts.run(
-      () => this.#one<Told>(this.#texts.putNew, batch),
-      () => this.#one<Told>(this.#texts.put, batch),
+      () => this.#one<Told>(texts.putNew, batch),
+      () => this.#one<Told>(texts.put, batch),
       ({ ids }) => ids !== null,
     )
     return told.ids === null ? NONE : notAmong(told.ids, rows, () => 'exists')
   }
 
-  async #putCompared(rows: readonly NewRow[], batch: readonly unknown[]): Promise<NotAdded> {
+  async #putCompared(rows: readonly NewRow[], batch: readonly unknown[], texts: PutTexts): Promise<NotAdded> {
     const told = await this.#puts.run<Told | Compared>(
-      () => this.#one<Told>(this.#texts.putNew, batch),
-      () => this.#one<Compared>(this.#texts.putCompared, [...batch, 1]),
+      () => this.#one<Told>(texts.putNew, batch),
+      () => this.#one<Compared>(texts.putCompared, [...batch, 1]),
       ({ ids }) => ids !== null,
     )
     if (told.ids === null) return NONE
@@ -61,11 +63,12 @@ export class PostgresPuts {
     return notAmong(told.ids, rows, (id) => reasons.get(id))
   }
 
-  async #putOne({ id, uid, priority, not_before_at, delay_ms, body }: NewRow): Promise<NotAdded> {
+  async #putOne(row: NewRow, texts: PutTexts): Promise<NotAdded> {
+    const { id, uid, priority, not_before_at, delay_ms, body } = row
     const values = [id, uid, priority, not_before_at, delay_ms, body]
     const { n } = await this.#puts.run(
-      () => this.#one<{ n: number }>(this.#texts.putOneNew, values),
-      () => this.#one<{ n: number }>(this.#texts.putOne, values),
+      () => this.#one<{ n: number }>(texts.putOneNew, values),
+      () => this.#one<{ n: number }>(texts.putOne, values),
       (told) => told.n === 0,
     )
     return n === 0 ? new Map([[id, 'exists']]) : NONE

@@ -18,7 +18,7 @@ export type PostgresTexts = ReturnType<typeof postgresTexts>
  */
 export function postgresTexts(t: TableNames) {
   return {
-    ...putTexts(t),
+    puts: { WAITING: putTexts(t, 'WAITING'), SUCCESS: putTexts(t, 'SUCCESS') },
     update: updateText(t),
     placesVersion: `select coalesce((${placesVersionText(t)}), 0) as version`,
     claim: claimTexts(t, 'any process'),

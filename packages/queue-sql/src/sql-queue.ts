@@ -12,6 +12,7 @@ import {
   checkMove,
   checkNewItem,
   checkNewItems,
+  checkPutMany,
   checkRemovable,
   checkRequeue,
   checkRetention,
@@ -143,13 +144,15 @@ export class SqlQueue implements Queue {
 
   /**
    * With `compare` the database compares the bodies, in the same statement or transaction. It costs nothing where all items are new, and less than adding them where
-   * all are there [Q-PUT-4].
+   * all are there [Q-PUT-4]. With `stage: 'SUCCESS'` the same statement or transaction puts the items where finished ones are: they are in the backlog at no time, and
+   * no one sees them there [Q-PUT-5].
    */
-  async putMany(items: readonly NewItem[], { compare = false }: PutManyOptions = {}): Promise<PutReport> {
+  async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
     this.#gate.assertOpen()
     const checked = checkNewItems(items, MAX_BODY_BYTES)
+    const order = checkPutMany(options, checked)
     const progress = { added: 0, stored: 0, underWay: 0 }
-    const reasons = await this.#puts.put(checked, { compare, progress }).catch((error: unknown) => {
+    const reasons = await this.#puts.put(checked, { ...order, progress }).catch((error: unknown) => {
       throw partlyStored(error, progress)
     })
     const skipped = skippedOf(checked, reasons)

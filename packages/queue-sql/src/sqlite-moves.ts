@@ -11,6 +11,7 @@ import type {
   Moves,
   NewRow,
   NotAdded,
+  PutOrder,
   RankRow,
   RequeueOrder,
   WantedRow,
@@ -78,8 +79,8 @@ export class SqliteMoves implements Moves {
     this.#writes = new SqliteWrites(db, this.#texts, queueId)
   }
 
-  put(rows: readonly NewRow[], compare: boolean): () => Promise<NotAdded> {
-    return () => putInSqlite(this.#writes, rows, compare)
+  put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
+    return () => putInSqlite(this.#writes, rows, order)
   }
 
   update(rows: readonly ChangeRow[]): Promise<string[]> {

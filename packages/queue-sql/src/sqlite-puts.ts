@@ -1,14 +1,15 @@
 import { comparedReason, type ComparedBody } from './compared-body.js'
-import type { NewRow, NotAdded } from './moves.js'
+import type { NewRow, NotAdded, PutOrder } from './moves.js'
 import type { RowRun } from './sqlite-dialect.js'
 import { all } from './sqlite-statements.js'
 import type { SqliteWrites, Trx } from './sqlite-writes.js'
+import { NO_ATTEMPT, STAGE_NUMBERS } from './tables.js'
 
 /** The put of {@link SqliteMoves}. With `compare` the bodies of what is there are compared in the same transaction [Q-PUT-4]. */
 export async function putInSqlite(
   writes: SqliteWrites,
   rows: readonly NewRow[],
-  compare: boolean,
+  { compare, stage }: PutOrder,
 ): Promise<NotAdded> {
   return writes.write(async (trx) => {
     const now = await writes.now(trx)
@@ -31,13 +32,36 @@ export async function putInSqlite(
       const run = runs[index]
       return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
     })
-    if (added.length > 0) {
+    if (added.length > 0 && stage === 'WAITING') {
       await writes.enterWaiting(trx, added)
       await writes.count(trx, { waiting: added.length })
+    } else if (added.length > 0) {
+      await enterDone(writes, trx, { added, now })
+      await writes.count(trx, { success: added.length })
     }
     const known = rows.filter((_, index) => runs[index]?.changes !== 1)
     return compare ? compared(writes, trx, known) : new Map(known.map(({ id }) => [id, 'exists']))
   })
+}
+
+/** Without a row in the backlog there is nothing that a claim could find [Q-PUT-5]. */
+async function enterDone(
+  { texts, queueId }: SqliteWrites,
+  trx: Trx,
+  { added, now }: { readonly added: readonly { readonly seq: number }[]; readonly now: number },
+): Promise<void> {
+  const values = added.map(({ seq }) => [
+    queueId,
+    STAGE_NUMBERS.SUCCESS,
+    seq,
+    NO_ATTEMPT,
+    now,
+    now,
+    null,
+    null,
+    null,
+  ])
+  await all(trx, texts.insertFinished, values)
 }
 
 async function compared(

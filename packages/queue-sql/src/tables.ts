@@ -7,6 +7,9 @@ export const STAGE_NUMBERS = { WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 3 } 
   number
 >
 
+/** The attempt in `finished` of an item that was put into SUCCESS: it was never claimed, and its `claimed_at` means nothing. */
+export const NO_ATTEMPT = 0
+
 /** The stage of a number, which the tables' own check keeps within 0 to 3. */
 export function stageOf(stored: number): Stage {
   return (['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const)[stored] ?? 'FAIL'
@@ -102,7 +105,7 @@ interface OutcomeColumns {
   job_uid: string | null
 }
 
-/** What is in SUCCESS or FAIL, with the attempt that brought it there. It knows only INSERT and, of what is requeued or removed, DELETE. */
+/** What is in SUCCESS or FAIL, with the attempt that brought it there, or {@link NO_ATTEMPT}. It knows only INSERT and, of what is requeued or removed, DELETE. */
 interface FinishedRow extends OutcomeColumns {
   seq: number
   claimed_at: number

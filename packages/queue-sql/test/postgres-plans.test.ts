@@ -14,12 +14,18 @@ import { freshPrefix } from './support/postgres-harness.js'
 const url = inject('postgresUrl')
 const tablePrefix = freshPrefix()
 const names = tableNames(tablePrefix)
-const { claim, claimUnderLease, facts, claimed, ...others } = postgresTexts(names)
+const { claim, claimUnderLease, facts, claimed, puts, ...others } = postgresTexts(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
 const heads = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
 const stages = `select i.id, ${itemStageText(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
 const texts = {
   ...others,
+  ...puts.WAITING,
+  donePut: puts.SUCCESS.put,
+  donePutOne: puts.SUCCESS.putOne,
+  donePutNew: puts.SUCCESS.putNew,
+  donePutOneNew: puts.SUCCESS.putOneNew,
+  donePutCompared: puts.SUCCESS.putCompared,
   lookup,
   stages,
   heads,
@@ -85,7 +91,7 @@ describe('plans that a connection keeps', () => {
       expect(await scannedWhole(text)).toEqual([])
     })
 
-    test.each(['update', 'putCompared'] as const)(
+    test.each(['update', 'putCompared', 'donePutCompared'] as const)(
       '%s compares no row of a batch with all others of it',
       async (name) => {
         const each = Array.from({ length: 1_000 }, (_, index) => index)
@@ -93,9 +99,11 @@ describe('plans that a connection keeps', () => {
         const numbers = `'{${each.join(',')}}'`
         const lines = `'${each.map(() => '{"index":7}').join('\n')}'`
         const uids = `'{${each.map(() => randomUUID()).join(',')}}'`
+        const put = [ids, uids, numbers, lines, 'null', 'null', 'null', '1000', '1']
         const batch = {
           update: [ids, 'null', lines, numbers, 'null', '1', '1000'],
-          putCompared: [ids, uids, numbers, lines, 'null', 'null', 'null', '1000', '1'],
+          putCompared: put,
+          donePutCompared: put,
         }
         await client.query(`prepare ${name} as ${texts[name]}`)
         await client.query('begin')
