@@ -109,8 +109,9 @@ export class BatchPut {
   /** A package that was written before there was a stage to give puts what is done into WAITING, and has no way to say so: the first item shows it. */
   async #assertStage(items: readonly NewItem[], { added, skipped }: PutReport): Promise<void> {
     if (this.#isStageKnown || added === 0) return
-    const isThere = new Set(skipped.map(({ id }) => id))
-    const item = items.find(({ id }) => !isThere.has(id)) ?? items[0]
+    const before = skipped.filter(({ reason }) => reason !== 'repeated')
+    const isThere = new Set(before.map(({ id }) => id))
+    const item = items.find(({ id }) => !isThere.has(id))
     if (item === undefined) return
     const stage = await this.#queue.lookupStatus(item.id).catch((error: unknown): Stage => {
       // It was removed since.
