@@ -64,7 +64,13 @@ export class TextLines {
 
   push(bytes: Buffer): void {
     if (bytes.length === 0) return
-    if (this.lineEnds === 'auto' && !this.#findLineEnd(bytes)) return
+    const isKnown = this.lineEnds !== 'auto'
+    if (!isKnown && !this.#findLineEnd(bytes)) return
+    // Put together once, when its end is there: a line of many pieces would be copied with each of them.
+    if (isKnown && !bytes.includes(this.#separator)) {
+      this.#keep(bytes)
+      return
+    }
     const known = this.#pieceBytes === 0 || this.#tooLong ? bytes : this.#taken(bytes)
     const last = known.lastIndexOf(this.#separator)
     if (last === -1) {
