@@ -126,6 +126,7 @@ export class TextLines {
     this.#pieceBytes += rest.length
     if (this.#pieceBytes > this.#options.maxLineBytes) {
       this.#pieces = []
+      this.#pieceBytes = 0
       this.#tooLong = true
     } else this.#pieces.push(rest)
   }
