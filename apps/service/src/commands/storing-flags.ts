@@ -32,7 +32,7 @@ With --joblog a list that GNU parallel began goes on here: rows whose command en
 have succeeded already, or left out with --skip-done. Items that are in the queue keep their stage; of those that are done and still wait it says how many. They are
 found by the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
 --joblog-command says. All others are loaded, also where a record is cut off, or glued to one that was. Nothing is stored where it can't be told which.
-Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed.`
+Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed, and the report says so.`
 
 /** Registers the flags. */
 export function addStoringOptions(command: { addOption(option: Option): unknown }): void {
