@@ -1,6 +1,6 @@
 import { isSluiceError, type NewItem, type Queue } from '@sluice/core'
 import { countRows, type LoadCounts, type RowCounts } from './load-counts.js'
-import type { GoodEntry } from './manifest-entry.js'
+import type { EntryPlace, GoodEntry } from './manifest-entry.js'
 import { changedRow, duplicateRow, type ItemRow, type ListedRow } from './listed-row.js'
 import { outcomesOf, type RowFate, type RowOutcome } from './row-outcomes.js'
 
@@ -12,9 +12,13 @@ export class Batch {
   bytes = 0
   readonly #lines: number[] = []
   readonly #sources: (string | undefined)[] = []
+  /** Of the elements of documents alone, by the row: where a line doesn't tell. */
+  readonly #elements = new Map<number, Pick<EntryPlace, 'element' | 'byte'>>()
 
-  add({ item, bytes, line, source }: GoodEntry, isSuspect: boolean): void {
+  add({ item, bytes, line, source, element, byte }: GoodEntry, isSuspect: boolean): void {
     if (isSuspect) this.suspects.add(this.items.length)
+    if (element !== undefined)
+      this.#elements.set(this.items.length, byte === undefined ? { element } : { element, byte })
     this.items.push(item)
     this.#lines.push(line)
     this.#sources.push(source)
@@ -24,7 +28,8 @@ export class Batch {
   row(index: number): ItemRow {
     const [item, source] = [this.items[index], this.#sources[index]]
     if (item === undefined) throw new RangeError(`a batch of ${this.items.length} rows has no row ${index}`)
-    return { ...(source === undefined ? {} : { source }), line: this.#lines[index] ?? 0, item }
+    const place = { line: this.#lines[index] ?? 0, ...this.#elements.get(index) }
+    return { ...(source === undefined ? {} : { source }), ...place, item }
   }
 }
 

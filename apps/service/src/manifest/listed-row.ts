@@ -1,12 +1,10 @@
-import { describeRefusal, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
+import { describeRefusal, placeOf, type EntryPlace, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
 
 /** A row and its item. */
-export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item'>
+export type ItemRow = EntryPlace & Pick<GoodEntry, 'item'>
 
 /** A row that is not in the queue as the list has it, or repeats one that is. */
-export interface ListedRow {
-  readonly source?: string
-  readonly line: number
+export interface ListedRow extends EntryPlace {
   readonly id?: string
   readonly field?: string
   readonly what: 'refused' | 'changed' | 'duplicate'
@@ -15,8 +13,15 @@ export interface ListedRow {
   readonly harmless?: true
 }
 
-export function refusedRow({ source, line, field, reason }: RefusedEntry): ListedRow {
-  return { ...at({ source, line }), ...(field === undefined ? {} : { field }), what: 'refused', reason }
+export function refusedRow(entry: RefusedEntry): ListedRow {
+  const { id, field, reason } = entry
+  return {
+    ...placeOf(entry),
+    ...(id === undefined ? {} : { id }),
+    ...(field === undefined ? {} : { field }),
+    what: 'refused',
+    reason,
+  }
 }
 
 const CHANGED = {
@@ -27,7 +32,7 @@ const CHANGED = {
 } as const
 
 export function changedRow(entry: ItemRow, why: keyof typeof CHANGED): ListedRow {
-  return { ...at(entry), id: entry.item.id, what: 'changed', reason: CHANGED[why] }
+  return { ...placeOf(entry), id: entry.item.id, what: 'changed', reason: CHANGED[why] }
 }
 
 const DUPLICATE = {
@@ -37,17 +42,11 @@ const DUPLICATE = {
 } as const
 
 export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): ListedRow {
-  const row = { ...at(entry), id: entry.item.id, what: 'duplicate', reason: DUPLICATE[body] } as const
+  const row = { ...placeOf(entry), id: entry.item.id, what: 'duplicate', reason: DUPLICATE[body] } as const
   return body === 'changed' ? row : { ...row, harmless: true }
-}
-
-function at({ source, line }: { readonly source?: string | undefined; readonly line: number }) {
-  return source === undefined ? { line } : { source, line }
 }
 
 /** `tiles.csv, line 7, id "a": the id came before …`, for people. */
 export function describeRow(row: ListedRow): string {
-  if (row.id === undefined) return describeRefusal(row)
-  const source = row.source === undefined ? '' : `${row.source}, `
-  return `${source}line ${row.line}, id ${JSON.stringify(row.id)}: ${row.reason}`
+  return describeRefusal(row)
 }

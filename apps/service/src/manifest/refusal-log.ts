@@ -29,7 +29,10 @@ export class RefusalLog {
   get first(): readonly ListedRow[] {
     const sources = [...new Set(this.#first.map(({ source }) => source))]
     return this.#first.toSorted(
-      (a, b) => sources.indexOf(a.source) - sources.indexOf(b.source) || a.line - b.line,
+      (a, b) =>
+        sources.indexOf(a.source) - sources.indexOf(b.source) ||
+        a.line - b.line ||
+        (a.element ?? 0) - (b.element ?? 0),
     )
   }
 
@@ -51,10 +54,10 @@ export class RefusalLog {
   async add(row: ListedRow): Promise<void> {
     if (row.harmless !== true && this.#first.length < SHOWN_ROWS) this.#first.push(row)
     if (this.#failure !== undefined) throw this.#failure
-    const { source, line, id, field, what, reason } = row
+    const { source, line, element, byte, id, field, what, reason } = row
     const stream = this.#stream
     if (stream === undefined) return
-    if (stream.write(`${JSON.stringify({ source, line, id, field, what, reason })}\n`)) return
+    if (stream.write(`${JSON.stringify({ source, line, element, byte, id, field, what, reason })}\n`)) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),
       new Promise<void>((resolve) => stream.once('close', () => resolve())),

@@ -32,6 +32,27 @@ export interface TextLinesOptions {
 export const MAY_BE_COMMENT =
   'the line begins with #: give --comment "#" to leave out such lines, or --comment none if they are items'
 
+/** Of what is to be text: `the line is …`. */
+export const NOT_UTF8 =
+  'is not valid UTF-8 (in a UTF-16 file: it has half of a character); convert the file first, such as with iconv -f WINDOWS-1252 -t UTF-8'
+
+/** U+FEFF, in front of a text: not of a line of it, unless files were put together. */
+export const BYTE_ORDER_MARK = '\uFEFF'
+
+/**
+ * Why a line is refused that has a byte order mark in it: it belongs to the value, or to a file that was put behind another one, and nobody said
+ * which.
+ *
+ * @param begins it stands in front of the line; else the file before it lacks its last line end
+ */
+export function markFault(begins: boolean): string {
+  const how = begins
+    ? 'the line begins with a byte order mark (U+FEFF), as where files were put together'
+    : 'a byte order mark (U+FEFF) stands in the middle, as where a file was put behind one without a line end'
+  const drop = begins ? '--byte-order-marks drop, or keep' : '--byte-order-marks keep'
+  return `${how}: load the files in one call instead (sluice load a.csv b.csv), or give ${drop} if it belongs to the value`
+}
+
 const LF = 0x0a
 const CR = 0x0d
 

@@ -71,7 +71,7 @@ describe('JSON lines', () => {
       expect.stringMatching(/^line 7, field "priority": priority must be an integer/u),
       'line 8, field "priority": must be a number, not a string',
       expect.stringMatching(/^line 9, field "notBeforeAt": give notBeforeAt or delayMs/u),
-      expect.stringMatching(/^line 10, field "\$\.body": no double has the value of this number/u),
+      expect.stringMatching(/^line 10, field "\$\.body": a 64-bit float cannot hold this number/u),
       'line 11: the line is an array; expected one JSON object',
       expect.stringMatching(/^line 12, field "\$\.secret": not JSON: /u),
     ])

@@ -1,4 +1,5 @@
 import type { ReadingOptions } from '../manifest-entry.js'
+import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'
 
@@ -34,6 +35,11 @@ export function readHeader(
     const other = otherDelimiter(row, delimiter)
     if (other !== undefined) return { reason: otherDelimiterReason(other) }
   }
+  const isMarked = written[0]?.startsWith(BYTE_ORDER_MARK) === true
+  if (isMarked && options.byteOrderMarks !== 'keep') return { reason: markFault(true) }
+  const mayBeData = options.idFrom === 'row' && options.headerBlanks === undefined
+  const fault = mayBeData ? dataFault(written) : undefined
+  if (fault !== undefined) return fault
   const blank = written.find((name, index) => hasOuterBlanks(name) && kindAt(row, index) === 'plain')
   if (blank !== undefined && options.headerBlanks === undefined) {
     return {
@@ -77,7 +83,7 @@ function withColumns(
 ): CsvHeader | HeaderFault {
   const { names } = found
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return { reason: 'the header has this column twice', field: twice }
+  if (twice !== undefined) return twiceFault(twice)
   const wanted = options.idFrom === undefined ? idNames(options.idColumn ?? 'id', names) : []
   const missing = [...wanted, ...(options.priorityColumn === undefined ? [] : [options.priorityColumn])].find(
     (name) => !names.includes(name),
@@ -89,6 +95,37 @@ function withColumns(
   const [id] = ids.length === 1 ? ids : []
   const fields = [...names.keys()].filter((index) => index !== id && index !== priority)
   return { ...found, ids, priority, fields }
+}
+
+function twiceFault(name: string): HeaderFault {
+  const hint = 'name all columns with --columns, and leave out the header with --skip-lines 1'
+  return name === ''
+    ? { reason: `the header has several columns without a name: ${hint}` }
+    : { reason: `the header has this column twice: ${hint}`, field: name }
+}
+
+const NUMBER = /^-?\d+(?:\.\d+)?$/u
+const ADDRESS = /^(?:\/|[a-z][a-z0-9+]*:\/\/)./u
+
+/** Where ids come from the rows no column is asked for, and the first row of a file without a header would be lost. */
+function dataFault(names: readonly string[]): HeaderFault | undefined {
+  const numbers = names.filter((name) => NUMBER.test(name))
+  // pandas names the columns of an array so.
+  const isNumbered = [0, 1].some((start) => numbers.every((name, index) => name === String(start + index)))
+  const [first = ''] = names
+  const data = names.find((name) => ADDRESS.test(name)) ?? (NUMBER.test(first) && !isNumbered ? first : undefined)
+  if (data === undefined) return undefined
+  return {
+    field: data,
+    reason:
+      'the first row has a value where the header has a name: name the columns with --columns if the file has no header, or give --header-blanks keep if this is the header',
+  }
+}
+
+/** A header in quotes has the first of them closed before another delimiter. */
+export function quotedHeaderDelimiter(line: string): string | undefined {
+  const delimiter = /^"[^"]*"([;\t|])/u.exec(line)?.[1]
+  return delimiter === undefined ? undefined : otherDelimiterReason(delimiter)
 }
 
 function missingColumn(name: string, names: readonly string[], options: ReadingOptions): HeaderFault {

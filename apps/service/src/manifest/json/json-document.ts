@@ -6,7 +6,9 @@ import {
   type Reading,
   type RefusedEntry,
 } from '../manifest-entry.js'
-import { JsonElements } from './json-elements.js'
+import { shellWord } from '../shell-word.js'
+import { NOT_UTF8 } from '../text-lines.js'
+import { JsonElements, type DocumentPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
@@ -27,7 +29,7 @@ export class JsonDocumentReader implements ManifestReader {
     this.#elements = new JsonElements({
       steps: path.steps,
       maxBytes: maxLineBytes,
-      onElement: (bytes, line) => this.#element(bytes, { line, maxLineBytes }),
+      onElement: (bytes, place) => this.#element(bytes, place, maxLineBytes),
     })
   }
 
@@ -57,14 +59,13 @@ export class JsonDocumentReader implements ManifestReader {
     return out
   }
 
-  #element(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): void {
+  #element(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): void {
     this.#count += 1
-    const { line } = at
+    const at = { ...place, element: this.#count }
     if (bytes === undefined)
-      this.#out.push(this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`))
-    else if (isUtf8(bytes))
-      this.#out.push(this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' }))
-    else this.#out.push(this.#items.refuse(line, 'the element is not valid UTF-8'))
+      this.#out.push(this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes`))
+    else if (isUtf8(bytes)) this.#out.push(this.#items.element(bytes.toString('utf8'), at))
+    else this.#out.push(this.#items.refuse(at, `the element ${NOT_UTF8}`))
   }
 }
 
@@ -85,10 +86,6 @@ export function documentRefusal(
     reason: `the file is ${what}, not one JSON object a line: give --path '${path}' to read it as it is, or convert it: ${jq} | sluice load -`,
     stops: true,
   }
-}
-
-function shellWord(name: string): string {
-  return /^[\w./@%+=:,-]+$/u.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
 interface OpenContainer {

@@ -1,0 +1,54 @@
+/** Names that a column of ids has, and hardly an id or a word of a list. */
+const ID_NAME = /^(?:[\p{L}\d]+[ _.-])*(?:ids?|uuid|guid)$/iu
+const CAMEL_ID_NAME = /^[a-z][A-Za-z0-9]*I[dD]$/u
+
+/** Names of columns that a list of words does not begin with. */
+const COLUMN_NAMES: ReadonlySet<string> = new Set([
+  ...['sample', 'sample_name', 'barcode', 'accession', 'run_accession'],
+  ...['filename', 'file_name', 'filepath', 'file_path', 's3_uri', 's3_url', 'image_url'],
+])
+
+/** Names of columns that are words, too. */
+const COLUMN_WORDS: ReadonlySet<string> = new Set([
+  ...['file', 'files', 'path', 'paths', 'name', 'names', 'url', 'urls', 'uri', 'key', 'item', 'items'],
+  ...['image', 'line', 'object', 'run', 'scene', 'tile', 'samples', 'value'],
+])
+
+/** What an item has that the name of a column hasn't. */
+const OF_A_VALUE = /[\d/\\.:_-]/u
+
+const DELIMITERS = ['\t', ',', ';', '|'] as const
+
+const NAME = /^[\p{L}_][\p{L}\p{N} _.()%-]{0,60}$/u
+
+/** Whether a line of a list is the name of a column: `maybe` where that is to be seen from the line after it. */
+export function isColumnName(line: string): boolean | 'maybe' {
+  const name = unquoted(line)
+  if (isIdName(name) || COLUMN_NAMES.has(name.toLowerCase())) return true
+  return COLUMN_WORDS.has(name.toLowerCase()) ? 'maybe' : false
+}
+
+/** Whether the line after a word that may be the name of a column is a value and no such word. */
+export function isValue(line: string): boolean {
+  return OF_A_VALUE.test(line)
+}
+
+/**
+ * The delimiter of a line that is the header of a table for all that is known: every cell of it may be a name, and one is what columns of lists are
+ * called.
+ */
+export function headerDelimiter(line: string): (typeof DELIMITERS)[number] | undefined {
+  return DELIMITERS.find((delimiter) => {
+    const cells = line.split(delimiter).map((cell) => unquoted(delimiter === '|' ? cell.trim() : cell))
+    if (cells.length < 2 || !cells.every((cell) => cell === '' || NAME.test(cell))) return false
+    return cells.some((cell) => isIdName(cell) || COLUMN_NAMES.has(cell) || COLUMN_WORDS.has(cell))
+  })
+}
+
+function isIdName(name: string): boolean {
+  return ID_NAME.test(name) || CAMEL_ID_NAME.test(name)
+}
+
+function unquoted(cell: string): string {
+  return /^"[^"]*"$/u.test(cell) ? cell.slice(1, -1) : cell
+}
