@@ -68,7 +68,7 @@ function summaryText(summary: LoadSummary): string {
 function checkedText({ counts, interrupted }: LoadSummary, time: string): string {
   const { unstored, duplicate, duplicateChanged, refused } = counts
   const words = [
-    plural(unstored, 'good line'),
+    `${plural(unstored, 'row')} that can be loaded`,
     ...(duplicate === 0 ? [] : [duplicateText(duplicate, duplicateChanged)]),
     `${countText(refused)} refused`,
     `${time}.`,

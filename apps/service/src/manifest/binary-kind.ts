@@ -17,7 +17,7 @@ const KINDS = [
   {
     magic: [...Buffer.from('PAR1'), 0x15],
     reason:
-      'the file is Parquet: export it as JSON lines first, such as with duckdb -c "COPY (FROM \'FILE\') TO \'list.jsonl\' (FORMAT json)"',
+      "the file is Parquet: export it as JSON lines first, such as with duckdb -c \"COPY (FROM 'FILE') TO 'list.jsonl' (FORMAT json)\"",
   },
   { magic: Buffer.from('ARROW1'), reason: 'the file is Arrow: export it as CSV or JSON lines first' },
   {
@@ -36,9 +36,14 @@ function packedBy(command: string): string {
  *
  * @param isEnough no more come
  */
-export function binaryReason(head: Buffer, isEnough: boolean): { readonly reason: string } | 'maybe' | undefined {
+export function binaryReason(
+  head: Buffer,
+  isEnough: boolean,
+): { readonly reason: string } | 'maybe' | undefined {
   for (const { magic, reason } of KINDS) {
-    const isAlike = [...magic].every((byte, at) => byte === undefined || at >= head.length || byte === head[at])
+    const isAlike = [...magic].every(
+      (byte, at) => byte === undefined || at >= head.length || byte === head[at],
+    )
     if (!isAlike || head.length === 0) continue
     if (head.length >= magic.length) return { reason }
     if (!isEnough) return 'maybe'

@@ -52,3 +52,31 @@ function isIdName(name: string): boolean {
 function unquoted(cell: string): string {
   return /^"[^"]*"$/u.test(cell) ? cell.slice(1, -1) : cell
 }
+
+/** Below the rows that psql shows. */
+export function isPsqlFooter(line: string): boolean {
+  return /^\(\d+ rows?\)$/u.test(line)
+}
+
+export const PSQL_FOOTER =
+  'the line seems to be what psql writes below a table: write the list with psql --csv, or -At without names'
+
+const PERMISSIONS = /^[-dlbcps][-rwxsStT]{9}[.+@]?\s/u
+const S3_OBJECT = /^\s*(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\d+ |PRE )/u
+
+/** Why a list begins with what a program shows of files, and not with their names; `maybe` while the line after it is needed. */
+export function listingFault(
+  line: string,
+  second: string | undefined,
+): { readonly reason: string } | 'maybe' | undefined {
+  if (S3_OBJECT.test(line)) return { reason: S3_LISTING }
+  if (PERMISSIONS.test(line)) return { reason: LISTING }
+  if (!/^total \d+/u.test(line)) return undefined
+  if (second === undefined) return 'maybe'
+  return PERMISSIONS.test(second) ? { reason: LISTING } : undefined
+}
+
+const LISTING =
+  'the file is what ls -l shows: list the names alone, with ls -1 or find, or give --format lines if every line is an item'
+const S3_LISTING =
+  "the file is what aws s3 ls shows: list the keys alone, with aws s3api list-objects-v2 --query 'Contents[].[Key]' --output text, or give --format lines if every line is an item"

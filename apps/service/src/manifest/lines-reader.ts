@@ -1,4 +1,5 @@
 import type { Conveniences } from './conveniences.js'
+import { isPsqlFooter, PSQL_FOOTER } from './header-line.js'
 import {
   judgeItem,
   MAX_LINE_BYTES,
@@ -71,11 +72,12 @@ export class PlainLinesReader implements ManifestReader {
       return `the line is longer than ${options.maxLineBytes ?? MAX_LINE_BYTES} bytes`
     if (line.fault === 'not-utf8') return `the line ${NOT_UTF8}`
     if (options.nul === true) return this.#lines.ended ? NO_NUL : undefined
-    if (options.byteOrderMarks !== 'keep' && line.text.includes(BYTE_ORDER_MARK))
+    if (this.#lines.hasMarks && options.byteOrderMarks !== 'keep' && line.text.includes(BYTE_ORDER_MARK))
       return markFault(line.text.startsWith(BYTE_ORDER_MARK))
     if (options.comment === undefined && line.text.startsWith('#')) return MAY_BE_COMMENT
     if (this.#sniffed && /^\s*[{[].*[}\]]\s*$/u.test(line.text)) return OTHER_FORM
     if (this.#sniffed && line.text.includes('\t')) return HAS_TABS
+    if (this.#sniffed && isPsqlFooter(line.text)) return PSQL_FOOTER
     if ((options.lineEnds ?? 'auto') !== 'auto') return undefined
     const { lineEnds, ended } = this.#lines
     return lineEndFault(line, { lineEnds, ended })

@@ -1,4 +1,10 @@
-import { describeRefusal, placeOf, type EntryPlace, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
+import {
+  describeRefusal,
+  placeOf,
+  type EntryPlace,
+  type GoodEntry,
+  type RefusedEntry,
+} from './manifest-entry.js'
 
 /** A row and its item. */
 export type ItemRow = EntryPlace & Pick<GoodEntry, 'item'>

@@ -7,6 +7,9 @@ import { rejectsError } from './manifest-errors.js'
 /** Rows kept for people to read; the others are only counted, or go to the file of rejects. */
 export const SHOWN_ROWS = 20
 
+/** Where a document breaks comes after its elements. */
+const LAST = Number.MAX_SAFE_INTEGER
+
 /** Keeps the first rows that are a problem, and writes these and all duplicates to a file of JSON lines if there is one. */
 export class RefusalLog {
   readonly #first: ListedRow[] = []
@@ -32,7 +35,7 @@ export class RefusalLog {
       (a, b) =>
         sources.indexOf(a.source) - sources.indexOf(b.source) ||
         a.line - b.line ||
-        (a.element ?? 0) - (b.element ?? 0),
+        (a.element ?? LAST) - (b.element ?? LAST),
     )
   }
 

@@ -1,5 +1,5 @@
 import { binaryReason } from './binary-kind.js'
-import { headerDelimiter, isColumnName, isValue } from './header-line.js'
+import { headerDelimiter, isColumnName, isValue, listingFault } from './header-line.js'
 import type { ManifestFormat, ReadingOptions } from './manifest-entry.js'
 import { shellWord } from './shell-word.js'
 import { MAY_BE_COMMENT } from './text-lines.js'
@@ -68,7 +68,9 @@ function isJsonBegin(begin: string): boolean {
 function named({ begin, line, head }: Beginning, format: ManifestFormat): Sniffed | undefined {
   const isJson = isJsonBegin(begin)
   if (format === 'lines' || (format === 'jsonl' && isJson)) return { format }
-  if (line === undefined) return isJson || begin === '<' || format === 'jsonl' ? undefined : { format }
+  // A producer that trickles: only what may be something else waits for the whole line.
+  if (line === undefined)
+    return isJson || format === 'jsonl' || '<+┌╔╭┏'.includes(begin) ? undefined : { format }
   const delimiter = format === 'jsonl' ? headerDelimiter(line) : undefined
   const reason =
     (isMarkup(line) ? MARKUP : undefined) ??
@@ -80,6 +82,7 @@ function named({ begin, line, head }: Beginning, format: ManifestFormat): Sniffe
 /** What is JSON lines or an Illumina sample sheet, whatever its name. */
 function noTableReason(line: string, head: string): string | undefined {
   if (SECTION.test(line)) return sectionsReason(head)
+  if (DRAWN_TABLE.test(line)) return DRAWN
   return JSON_LINE.test(line) ? JSON_NAMED_OTHERWISE : undefined
 }
 
@@ -120,9 +123,12 @@ function ofList(line: string, second: string | undefined): Sniffed | undefined {
   if (line.includes('\t')) return { reason: HAS_TABS }
   const delimiter = headerDelimiter(line)
   if (delimiter !== undefined) return { reason: tableReason(delimiter) }
+  const listing = listingFault(line, second)
+  if (listing !== undefined) return listing === 'maybe' ? undefined : listing
   const isName = isColumnName(line)
   if (isName === 'maybe' && second === undefined) return undefined
-  if (isName === true || (isName === 'maybe' && second !== undefined && isValue(second))) return { reason: columnReason(line) }
+  if (isName === true || (isName === 'maybe' && second !== undefined && isValue(second)))
+    return { reason: columnReason(line) }
   if (QUOTED_CELLS.test(line)) return { reason: R_TABLE }
   return QUOTED.test(line) ? { reason: IN_QUOTES } : { format: 'lines' }
 }

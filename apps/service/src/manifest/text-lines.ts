@@ -65,6 +65,8 @@ export class TextLines {
   lineEnds: LineEnds
   /** The input ended: the line given now has no line end, and may have been cut off. */
   ended = false
+  /** A byte order mark stands in one of the lines so far: without one none of them need be searched for it. */
+  hasMarks = false
   readonly #options: TextLinesOptions
   readonly #onLine: (line: TextLine) => void
   readonly #finder: LineEndFinder
@@ -154,6 +156,7 @@ export class TextLines {
     const separator = String.fromCharCode(this.#separator)
     const { maxLineBytes } = this.#options
     const text = block.toString('utf8')
+    this.hasMarks ||= text.includes(BYTE_ORDER_MARK)
     for (let start = 0; start <= text.length;) {
       const found = text.indexOf(separator, start)
       const end = found === -1 ? text.length : found
@@ -168,6 +171,7 @@ export class TextLines {
 
   #lines(lines: Iterable<Buffer>): void {
     for (const bytes of lines) {
+      this.hasMarks ||= bytes.includes(BYTE_ORDER_MARK)
       if (bytes.length > this.#options.maxLineBytes)
         this.#give('', { carriageReturn: false, fault: 'too-long' })
       else if (isUtf8(bytes)) this.#giveText(bytes.toString('utf8'), undefined)

@@ -65,13 +65,25 @@ export function trimmedNames({ names, written }: CsvHeader): number {
   return names.filter((name, index) => name !== written[index]).length
 }
 
+/** Whether a row is a header with the same names in another order: the rows below it are of another table. */
+export function isOtherHeader(cells: readonly string[], { names }: CsvHeader): boolean {
+  const [first = ''] = cells
+  if (names.length < 2 || cells.length < names.length || !names.includes(withoutMark(first))) return false
+  const given = new Set(cells.slice(0, names.length).map(withoutMark))
+  return names.every((name) => given.has(name))
+}
+
+function withoutMark(cell: string): string {
+  return cell.startsWith(BYTE_ORDER_MARK) ? cell.slice(BYTE_ORDER_MARK.length) : cell
+}
+
 /** Whether a row is the header once more, as where files were put together. */
 export function isHeaderAgain(cells: readonly string[], header: CsvHeader): boolean {
   const { names, written } = header
   return (
     cells.length >= names.length &&
     names.every((name, index) => {
-      const cell = index === 0 ? cells[index]?.replace(/^\uFEFF/u, '') : cells[index]
+      const cell = index === 0 ? withoutMark(cells[index] ?? '') : cells[index]
       return cell === name || cell === written[index]
     })
   )
@@ -109,11 +121,12 @@ const ADDRESS = /^(?:\/|[a-z][a-z0-9+]*:\/\/)./u
 
 /** Where ids come from the rows no column is asked for, and the first row of a file without a header would be lost. */
 function dataFault(names: readonly string[]): HeaderFault | undefined {
-  const numbers = names.filter((name) => NUMBER.test(name))
+  const given = names.filter((name) => name !== '')
   // pandas names the columns of an array so.
-  const isNumbered = [0, 1].some((start) => numbers.every((name, index) => name === String(start + index)))
+  const isNumbered = [0, 1].some((start) => given.every((name, index) => name === String(start + index)))
   const [first = ''] = names
-  const data = names.find((name) => ADDRESS.test(name)) ?? (NUMBER.test(first) && !isNumbered ? first : undefined)
+  const data =
+    names.find((name) => ADDRESS.test(name)) ?? (NUMBER.test(first) && !isNumbered ? first : undefined)
   if (data === undefined) return undefined
   return {
     field: data,
@@ -132,7 +145,7 @@ function missingColumn(name: string, names: readonly string[], options: ReadingO
   const has = `the header has no such column; it has ${names.map((each) => JSON.stringify(each)).join(', ')}`
   if (name === options.priorityColumn) return { reason: has, field: name }
   const hint =
-    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns'
+    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'
   return { reason: `${has}; ${hint}`, field: name }
 }
 

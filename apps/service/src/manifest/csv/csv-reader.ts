@@ -1,5 +1,6 @@
 import type { JsonValue, NewItem } from '@sluice/core'
 import { plural } from '../../progress/progress-text.js'
+import { isPsqlFooter, PSQL_FOOTER } from '../header-line.js'
 import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import {
   isRefused,
@@ -14,6 +15,7 @@ import {
 import {
   givenHeader,
   isHeaderAgain,
+  isOtherHeader,
   kindAt,
   quotedHeaderDelimiter,
   readHeader,
@@ -109,8 +111,7 @@ export class CsvReader implements ManifestReader {
     if ('reason' in row) {
       const other = options.delimiter === undefined ? quotedHeaderDelimiter(row.text ?? '') : undefined
       this.#stop(row.line, { reason: other ?? row.reason })
-    }
-    else if (row.isEmptyLine) conveniences.add('blankRows')
+    } else if (row.isEmptyLine) conveniences.add('blankRows')
     else this.#begin(readHeader(row, options, this.#rows.delimiter), row.line)
   }
 
@@ -144,7 +145,9 @@ export class CsvReader implements ManifestReader {
     }
     this.#flushBlank()
     this.#count += 1
-    this.#out.push(this.#entry(row, this.#count))
+    const entry = this.#entry(row, this.#count)
+    this.#out.push(entry)
+    if (isRefused(entry) && entry.stops === true) this.#stopped = true
   }
 
   #flushBlank(): void {
@@ -156,7 +159,7 @@ export class CsvReader implements ManifestReader {
   }
 
   #entry(row: CellsRow, number: number): ManifestEntry {
-    return this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
+    return this.#items?.entry(row, number, this.#rows.hasMarks) ?? { line: row.line, reason: NO_HEADER }
   }
 
   #stop(line: number, fault: HeaderFault): void {
@@ -205,14 +208,19 @@ class CsvItems {
     this.#quotesAreText = quotesAreText
   }
 
-  entry(row: CellsRow, number: number): ManifestEntry {
+  /** @param mayBeMarked a byte order mark stands somewhere in the file */
+  entry(row: CellsRow, number: number, mayBeMarked: boolean): ManifestEntry {
     const { line } = row
     const { options } = this.#reading
     const fault = this.#shapeFault(row, number) ?? this.#priorityFault(row)
     if (fault !== undefined) return { line, ...fault }
-    if (options.keepHeaderRows !== true && isHeaderAgain(row.cells, this.#header))
-      return { line, reason: 'the header again; --keep-header-rows takes it for a row' }
-    const marked = this.#markFault(row)
+    if (options.keepHeaderRows !== true) {
+      if (isHeaderAgain(row.cells, this.#header)) return { line, reason: HEADER_AGAIN }
+      if (isOtherHeader(row.cells, this.#header)) return { line, reason: OTHER_HEADER, stops: true }
+      if (row.cells.length === 1 && kindAt(row, 0) === 'plain' && isPsqlFooter(row.cells[0] ?? ''))
+        return { line, reason: PSQL_FOOTER }
+    }
+    const marked = mayBeMarked ? this.#markFault(row) : undefined
     if (marked !== undefined) return { line, ...marked }
     if (this.#quotesAreText) this.#countQuotes(row)
     const item = this.#item(row, number)
@@ -250,7 +258,7 @@ class CsvItems {
     if (cells.length < names.length)
       return { field: names[cells.length] ?? '', reason: `the column is missing: ${has}` }
     if (cells.length > names.length + blankColumns) {
-      const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && blankColumns === 0
+      const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && cells.at(-1) !== ''
       return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : has }
     }
     const bad = cells.findIndex(
@@ -329,5 +337,8 @@ class CsvItems {
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
 const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
+const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
+const OTHER_HEADER =
+  'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
 const ROW_NAMES =
   "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"

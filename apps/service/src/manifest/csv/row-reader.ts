@@ -72,6 +72,11 @@ export class RowReader {
     return this.#dialect?.delimiter
   }
 
+  /** A byte order mark stands in one of the rows so far. */
+  get hasMarks(): boolean {
+    return this.#lines.hasMarks
+  }
+
   push(bytes: Buffer): void {
     this.#lines.push(bytes)
   }
@@ -116,7 +121,7 @@ export class RowReader {
   }
 
   #line(given: TextLine): void {
-    const line = this.#open.length === 0 ? this.#withoutMark(given) : given
+    const line = this.#lines.hasMarks && this.#open.length === 0 ? this.#withoutMark(given) : given
     if (this.#open.length === 0 && this.#isComment(line)) return
     this.#open.push(line)
     this.#openBytes += line.text.length
