@@ -73,7 +73,7 @@ function checkedText({ counts, joblog, interrupted }: LoadSummary, time: string)
   const { unstored, duplicate, duplicateChanged, refused, done } = counts
   const goodDone = (joblog?.done ?? 0) - done
   const words = [
-    `${plural(unstored, 'good line')}${doneText(goodDone)}`,
+    `${plural(unstored, 'row')} that can be loaded${doneText(goodDone)}`,
     ...(done === 0 ? [] : [`${countText(done)} ${LEFT_OUT}`]),
     ...(duplicate === 0 ? [] : [duplicateText(duplicate, duplicateChanged)]),
     `${countText(refused)} refused`,

@@ -1,6 +1,6 @@
 import type { NewItem } from '@sluice/core'
 import type { ItemRow, ListedRow } from './listed-row.js'
-import type { GoodEntry } from './manifest-entry.js'
+import type { EntryPlace, GoodEntry } from './manifest-entry.js'
 
 /** Rows that are put in one call. Of each the item and its position are kept, and no object of its own: thousands of these would outlive the young heap. */
 export class CallRows {
@@ -9,12 +9,17 @@ export class CallRows {
   readonly suspects = new Set<number>()
   readonly #lines: number[] = []
   readonly #sources: (string | undefined)[] = []
+  /** Of the elements of documents alone, by the row: where a line doesn't tell. */
+  readonly #elements = new Map<number, Pick<EntryPlace, 'element' | 'byte'>>()
   readonly #raws: GoodEntry['raw'][] = []
   /** Of each row: how many rows of its batch came before. */
   readonly #places: number[] = []
 
-  add({ item, line, source, raw }: GoodEntry, row: { isSuspect: boolean; place: number }): void {
+  add(entry: GoodEntry, row: { isSuspect: boolean; place: number }): void {
+    const { item, line, source, element, byte, raw } = entry
     if (row.isSuspect) this.suspects.add(this.items.length)
+    if (element !== undefined)
+      this.#elements.set(this.items.length, byte === undefined ? { element } : { element, byte })
     this.items.push(item)
     this.#lines.push(line)
     this.#sources.push(source)
@@ -28,6 +33,7 @@ export class CallRows {
     return {
       ...(source === undefined ? {} : { source }),
       line: this.#lines[index] ?? 0,
+      ...this.#elements.get(index),
       item,
       ...(raw === undefined ? {} : { raw }),
     }

@@ -1,4 +1,5 @@
 import type { Conveniences } from './conveniences.js'
+import { isPsqlFooter, PSQL_FOOTER } from './header-line.js'
 import {
   judgeItem,
   MAX_LINE_BYTES,
@@ -7,11 +8,19 @@ import {
   type Reading,
 } from './manifest-entry.js'
 import { withRaw } from './raw-row.js'
-import { lineEndFault, MAY_BE_COMMENT, TextLines, type TextLine } from './text-lines.js'
+import {
+  BYTE_ORDER_MARK,
+  lineEndFault,
+  MAY_BE_COMMENT,
+  markFault,
+  NOT_UTF8,
+  TextLines,
+  type TextLine,
+} from './text-lines.js'
 
 /**
  * Reads plain lines: each one is an item whose id is the line and whose body is `{ "line": … }`. Nothing of a line is trimmed. An empty line
- * has no id, and is counted as blank; where ids come from the rows' numbers it is a row like any other.
+ * is blank: counted, and no row.
  */
 export class PlainLinesReader implements ManifestReader {
   readonly #reading: Reading
@@ -47,8 +56,9 @@ export class PlainLinesReader implements ManifestReader {
     return out
   }
 
-  #line(line: TextLine): void {
+  #line(given: TextLine): void {
     const { options, conveniences } = this.#reading
+    const line = options.byteOrderMarks === 'drop' ? withoutMark(given, conveniences) : given
     if (!this.#seen && this.#lines.lineEnds === 'cr') conveniences.add('carriageReturnFiles')
     this.#seen = true
     if (isLeftOut(line, options, conveniences)) return
@@ -62,10 +72,14 @@ export class PlainLinesReader implements ManifestReader {
     const { options } = this.#reading
     if (line.fault === 'too-long')
       return `the line is longer than ${options.maxLineBytes ?? MAX_LINE_BYTES} bytes`
-    if (line.fault === 'not-utf8') return 'the line is not valid UTF-8'
+    if (line.fault === 'not-utf8') return `the line ${NOT_UTF8}`
     if (options.nul === true) return this.#lines.ended ? NO_NUL : undefined
+    if (this.#lines.hasMarks && options.byteOrderMarks !== 'keep' && line.text.includes(BYTE_ORDER_MARK))
+      return markFault(line.text.startsWith(BYTE_ORDER_MARK))
     if (options.comment === undefined && line.text.startsWith('#')) return MAY_BE_COMMENT
     if (this.#sniffed && /^\s*[{[].*[}\]]\s*$/u.test(line.text)) return OTHER_FORM
+    if (this.#sniffed && line.text.includes('\t')) return HAS_TABS
+    if (this.#sniffed && isPsqlFooter(line.text)) return PSQL_FOOTER
     if ((options.lineEnds ?? 'auto') !== 'auto') return undefined
     const { lineEnds, ended } = this.#lines
     return lineEndFault(line, { lineEnds, ended })
@@ -83,9 +97,19 @@ const NO_NUL = 'the line does not end with NUL; the file may be cut off, or not 
 const OTHER_FORM =
   'the line is JSON, and the first line is not: give --format lines if every line is an id, or --format jsonl'
 
+const HAS_TABS =
+  'the line has tabs in it, and the first line has none: give --format lines if every line is an item, or --format tsv for a table'
+
+/** Files that were put together: the mark begins a line, as it began a file. */
+function withoutMark(line: TextLine, conveniences: Conveniences): TextLine {
+  if (!line.text.startsWith(BYTE_ORDER_MARK)) return line
+  conveniences.add('byteOrderMarks')
+  return { ...line, text: line.text.slice(BYTE_ORDER_MARK.length) }
+}
+
 function isLeftOut(line: TextLine, options: Reading['options'], conveniences: Conveniences): boolean {
   if (line.fault !== undefined) return false
-  if (line.text === '' && options.idFrom !== 'row' && options.nul !== true) {
+  if (line.text === '' && options.nul !== true) {
     conveniences.add('blankRows')
     return true
   }

@@ -1,7 +1,7 @@
-import { describeRefusal, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
+import { describeRefusal, type EntryPlace, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
 
 /** A row and its item. */
-export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item' | 'raw'>
+export type ItemRow = EntryPlace & Pick<GoodEntry, 'item' | 'raw'>
 
 /** A row that is not in the queue as the list has it, or repeats one that is. */
 export interface ListedRow extends Omit<RefusedEntry, 'stops'> {
@@ -43,7 +43,5 @@ function at({ item: _, ...place }: ItemRow) {
 
 /** `tiles.csv, line 7, id "a": the id came before …`, for people. */
 export function describeRow(row: ListedRow): string {
-  if (row.id === undefined) return describeRefusal(row)
-  const source = row.source === undefined ? '' : `${row.source}, `
-  return `${source}line ${row.line}, id ${JSON.stringify(row.id)}: ${row.reason}`
+  return describeRefusal(row)
 }

@@ -9,6 +9,9 @@ import { rejectsError } from './manifest-errors.js'
 /** Rows kept for people to read; the others are only counted, or go to the file of rejects. */
 export const SHOWN_ROWS = 20
 
+/** Where a document breaks comes after its elements. */
+const LAST = Number.MAX_SAFE_INTEGER
+
 export interface RefusalLogOptions {
   /** The file of rejects, `-` for {@link stdout}; absent: there is none. */
   readonly path?: string
@@ -39,7 +42,10 @@ export class RefusalLog {
   get first(): readonly ListedRow[] {
     const sources = [...new Set(this.#first.map(({ source }) => source))]
     return this.#first.toSorted(
-      (a, b) => sources.indexOf(a.source) - sources.indexOf(b.source) || a.line - b.line,
+      (a, b) =>
+        sources.indexOf(a.source) - sources.indexOf(b.source) ||
+        a.line - b.line ||
+        (a.element ?? LAST) - (b.element ?? LAST),
     )
   }
 
@@ -72,8 +78,9 @@ export class RefusalLog {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#path === undefined) return
     const stream = (this.#stream ??= await this.#begin(this.#path))
-    const { source: from = source, line, id, field, what, reason, ...more } = fields
-    const text = { source: from, line, id, field, what, reason, ...more, ...rawFields(raw) }
+    const { source: from = source, line, element, byte, id, field, what, reason, ...more } = fields
+    const place = { source: from, line, element, byte }
+    const text = { ...place, id, field, what, reason, ...more, ...rawFields(raw) }
     if (stream.write(`${JSON.stringify(text)}\n`)) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),

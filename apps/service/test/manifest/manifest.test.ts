@@ -71,7 +71,7 @@ describe('JSON lines', () => {
       expect.stringMatching(/^line 7, field "priority": priority must be an integer/u),
       'line 8, field "priority": must be a number, not a string',
       expect.stringMatching(/^line 9, field "notBeforeAt": give notBeforeAt or delayMs/u),
-      expect.stringMatching(/^line 10, field "\$\.body": no double has the value of this number/u),
+      expect.stringMatching(/^line 10, field "\$\.body": a 64-bit float cannot hold this number/u),
       'line 11: the line is an array; expected one JSON object',
       expect.stringMatching(/^line 12, field "\$\.secret": not JSON: /u),
     ])
@@ -112,7 +112,7 @@ describe('JSON lines', () => {
     for (const pieces of [1, 3, 4096]) {
       expect(seen(await read(bytes, { pieces }))).toEqual([
         [1, { id: 'a', body: 1 }],
-        'line 2: the line is not valid UTF-8',
+        expect.stringMatching(/^line 2: the line is not valid UTF-8 .*iconv/u),
         [3, { id: 'ü😀', body: 'é' }],
       ])
     }
@@ -197,16 +197,16 @@ describe('CSV', () => {
       ],
     ])
     expect(await csv(text, { typed: true })).toEqual([
-      [2, { id: 'x', body: { a: 1, b: -2500, c: true, d: null, e: '007', f: '12345678901234567890' } }],
+      [2, { id: 'x', body: { a: 1, b: '-2.5e3', c: true, d: null, e: '007', f: '12345678901234567890' } }],
     ])
   })
 
   test('a header without ids, or with a column twice, stops at once', async () => {
     expect(await csv('name,url\na,b\n')).toEqual([
-      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns',
+      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines',
     ])
     expect(await csv('id,url,url\na,b,c\n')).toEqual([
-      'line 1, field "url": the header has this column twice',
+      'line 1, field "url": the header has this column twice: name all columns with --columns, and leave out the header with --skip-lines 1',
     ])
     expect(await csv('id,url\na,b\n', { priorityColumn: 'p' })).toEqual([
       'line 1, field "p": the header has no such column; it has "id", "url"',
@@ -244,7 +244,7 @@ describe('CSV', () => {
   test('bytes that are no UTF-8 refuse the one row', async () => {
     const bytes = Buffer.concat([Buffer.from('id,url\na,'), Buffer.from([0xff]), Buffer.from('\nb,ü\n')])
     expect(await csv(bytes)).toEqual([
-      'line 2, field "url": the value is not valid UTF-8',
+      expect.stringMatching(/^line 2, field "url": the value is not valid UTF-8 .*iconv/u),
       [3, { id: 'b', body: { url: 'ü' } }],
     ])
   })

@@ -83,7 +83,7 @@ describe('one JSON document', () => {
   test('an element over the limit is refused, and the next one read', async () => {
     const text = `[{"id":"a","body":"${'x'.repeat(5_000)}"},{"id":"b","body":1},{"id":"c","body":"\\"}]"}]`
     expect(seen((await readText(text, { path: '$[*]', maxLineBytes: 1_000, pieces: 64 })).entries)).toEqual([
-      'line 1: the element is longer than 1000 bytes',
+      'line 1, element 1 (byte 1): the element is longer than 1000 bytes',
       [1, { id: 'b', body: 1 }],
       [1, { id: 'c', body: '"}]' }],
     ])

@@ -1,6 +1,9 @@
-import { isExactNumber, type JsonValue, type NewItem } from '@sluice/core'
+import type { JsonValue, NewItem } from '@sluice/core'
 import { plural } from '../../progress/progress-text.js'
+import { isPsqlFooter, PSQL_FOOTER } from '../header-line.js'
+import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import {
+  isRefused,
   judgeItem,
   MAX_LINE_BYTES,
   MAX_ROW_LINES,
@@ -13,7 +16,9 @@ import { withRaw } from '../raw-row.js'
 import {
   givenHeader,
   isHeaderAgain,
+  isOtherHeader,
   kindAt,
+  quotedHeaderDelimiter,
   readHeader,
   trimmedNames,
   type CsvHeader,
@@ -55,6 +60,7 @@ export class CsvReader implements ManifestReader {
         lineEnds: options.lineEnds ?? 'auto',
         comment: options.comment,
         maxLineBytes: options.maxLineBytes ?? MAX_LINE_BYTES,
+        byteOrderMarks: options.byteOrderMarks,
         maxRowLines: options.maxRowLines ?? MAX_ROW_LINES,
         conveniences,
       },
@@ -104,8 +110,10 @@ export class CsvReader implements ManifestReader {
   /** A header that can't be read leaves nothing to read the rest by. */
   #first(row: TableRow): void {
     const { options, conveniences } = this.#reading
-    if ('reason' in row) this.#stop(row.line, { reason: row.reason })
-    else if (row.isEmptyLine) conveniences.add('blankRows')
+    if ('reason' in row) {
+      const other = options.delimiter === undefined ? quotedHeaderDelimiter(row.text ?? '') : undefined
+      this.#stop(row.line, { reason: other ?? row.reason })
+    } else if (row.isEmptyLine) conveniences.add('blankRows')
     else this.#begin(readHeader(row, options, this.#rows.delimiter), row.line)
   }
 
@@ -119,6 +127,8 @@ export class CsvReader implements ManifestReader {
     this.#items = new CsvItems(header, this.#reading, this.#quotesAreText)
     const { conveniences } = this.#reading
     if (header.blankColumns > 0) conveniences.add('blankColumns', header.blankColumns)
+    const nameless = header.names.filter((name) => name === '').length
+    if (nameless > 0) conveniences.add('namelessColumns', nameless)
     const trimmed = trimmedNames(header)
     if (trimmed > 0) conveniences.add('trimmedNames', trimmed)
   }
@@ -137,7 +147,9 @@ export class CsvReader implements ManifestReader {
     }
     this.#flushBlank()
     this.#count += 1
-    this.#out.push(this.#entry(row, this.#count))
+    const entry = this.#entry(row, this.#count)
+    this.#out.push(entry)
+    if (isRefused(entry) && entry.stops === true) this.#stopped = true
   }
 
   #flushBlank(): void {
@@ -149,8 +161,9 @@ export class CsvReader implements ManifestReader {
   }
 
   #entry(row: CellsRow, number: number): ManifestEntry {
-    const entry = this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
-    return withRaw(entry, this.#reading, { lines: row.lines, lineEnd: this.#rows.lineEnd })
+    const { hasMarks, lineEnd } = this.#rows
+    const entry = this.#items?.entry(row, number, hasMarks) ?? { line: row.line, reason: NO_HEADER }
+    return withRaw(entry, this.#reading, { lines: row.lines, lineEnd })
   }
 
   #stop(line: number, fault: HeaderFault): void {
@@ -199,25 +212,59 @@ class CsvItems {
     this.#quotesAreText = quotesAreText
   }
 
-  entry(row: CellsRow, number: number): ManifestEntry {
+  /** @param mayBeMarked a byte order mark stands somewhere in the file */
+  entry(row: CellsRow, number: number, mayBeMarked: boolean): ManifestEntry {
     const { line } = row
     const { options } = this.#reading
-    const fault = this.#shapeFault(row) ?? this.#priorityFault(row)
+    const fault = this.#shapeFault(row, number) ?? this.#priorityFault(row)
     if (fault !== undefined) return { line, ...fault }
-    if (options.keepHeaderRows !== true && isHeaderAgain(row.cells, this.#header))
-      return { line, reason: 'the header again; --keep-header-rows takes it for a row' }
+    if (options.keepHeaderRows !== true) {
+      if (isHeaderAgain(row.cells, this.#header)) return { line, reason: HEADER_AGAIN }
+      if (isOtherHeader(row.cells, this.#header)) return { line, reason: OTHER_HEADER, stops: true }
+      if (row.cells.length === 1 && kindAt(row, 0) === 'plain' && isPsqlFooter(row.cells[0] ?? ''))
+        return { line, reason: PSQL_FOOTER }
+    }
+    const marked = mayBeMarked ? this.#markFault(row) : undefined
+    if (marked !== undefined) return { line, ...marked }
     if (this.#quotesAreText) this.#countQuotes(row)
-    return judgeItem(this.#item(row, number), { line, maxBodyBytes: options.maxBodyBytes })
+    const item = this.#item(row, number)
+    if (item.id === '') return { line, field: this.#idField, reason: this.#emptyId() }
+    const entry = judgeItem(item, { line, maxBodyBytes: options.maxBodyBytes })
+    return isRefused(entry) && entry.field === 'id' ? { ...entry, field: this.#idField } : entry
   }
 
-  #shapeFault(row: CellsRow): HeaderFault | undefined {
+  get #idField(): string {
+    const { ids, names } = this.#header
+    return ids.map((index) => names[index]).join(',')
+  }
+
+  #emptyId(): string {
+    const which = this.#header.ids.length > 1 ? ': all of its columns are empty' : ''
+    return `id must not be empty${which}; fill it in, or give --id-from row to number the rows`
+  }
+
+  /** A mark in front of a row, or in an id, is of a file that was put behind another one. */
+  #markFault(row: CellsRow): HeaderFault | undefined {
+    if (this.#reading.options.byteOrderMarks === 'keep') return undefined
+    const { ids, names } = this.#header
+    const begins = row.cells[0]?.startsWith(BYTE_ORDER_MARK) === true && kindAt(row, 0) === 'plain'
+    const index = begins
+      ? 0
+      : ids.find((id) => row.cells[id]?.includes(BYTE_ORDER_MARK) === true && kindAt(row, id) === 'plain')
+    return index === undefined ? undefined : { field: names[index] ?? '', reason: markFault(begins) }
+  }
+
+  #shapeFault(row: CellsRow, number: number): HeaderFault | undefined {
     const { cells } = row
     const { names, blankColumns } = this.#header
     if (cells.length === names.length) return undefined
     const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
     if (cells.length < names.length)
       return { field: names[cells.length] ?? '', reason: `the column is missing: ${has}` }
-    if (cells.length > names.length + blankColumns) return { reason: has }
+    if (cells.length > names.length + blankColumns) {
+      const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && cells.at(-1) !== ''
+      return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : has }
+    }
     const bad = cells.findIndex(
       (cell, index) => index >= names.length && (cell !== '' || kindAt(row, index) !== 'plain'),
     )
@@ -277,16 +324,25 @@ class CsvItems {
     const { blank, typed } = this.#reading.options
     if (blank === 'absent' && (cell === '' || kind === 'null')) return undefined
     if (kind === 'null') return null
-    return typed === true ? typedValue(cell) : cell
+    return typed === true ? this.#typedValue(cell) : cell
+  }
+
+  /** Only what would be written back the same becomes a number: `1.10` may be a version, and `007` a code. */
+  #typedValue(cell: string): JsonValue {
+    if (cell === 'true') return true
+    if (cell === 'false') return false
+    if (cell === 'null') return null
+    if (!LIKE_A_NUMBER.test(cell)) return cell
+    if (JSON_NUMBER.test(cell) && String(Number(cell)) === cell) return Number(cell)
+    this.#reading.conveniences.add('numbersAsText')
+    return cell
   }
 }
 
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
-
-/** `007`, and numbers that a double doesn't have, are more likely ids than numbers: they stay as they are written. */
-function typedValue(value: string): JsonValue {
-  if (value === 'true') return true
-  if (value === 'false') return false
-  if (value === 'null') return null
-  return JSON_NUMBER.test(value) && isExactNumber(value) ? Number(value) : value
-}
+const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
+const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
+const OTHER_HEADER =
+  'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
+const ROW_NAMES =
+  "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"

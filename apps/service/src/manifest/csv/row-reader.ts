@@ -1,7 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 import { plural } from '../../progress/progress-text.js'
 import type { Conveniences } from '../conveniences.js'
-import { lineEndFault, MAY_BE_COMMENT, TextLines, type LineEnds, type TextLine } from '../text-lines.js'
+import {
+  BYTE_ORDER_MARK,
+  lineEndFault,
+  MAY_BE_COMMENT,
+  markFault,
+  NOT_UTF8,
+  TextLines,
+  type LineEnds,
+  type TextLine,
+} from '../text-lines.js'
 import { RowScanner, type CsvDialect, type RowFault, type ScannedRow } from './row-scanner.js'
 
 interface ReadRow {
@@ -13,7 +22,13 @@ interface ReadRow {
 /** A row of a table, or why the line where it begins is none. */
 export type TableRow =
   | (ScannedRow & ReadRow & { readonly isEmptyLine: boolean })
-  | (ReadRow & { readonly reason: string; readonly cell?: number; readonly stops?: true })
+  | (ReadRow & {
+      readonly reason: string
+      readonly cell?: number
+      /** The line, of a row that is malformed. */
+      readonly text?: string
+      readonly stops?: true
+    })
 
 export interface RowReaderOptions {
   /** `undefined`: columns are separated by runs of blanks. */
@@ -24,6 +39,8 @@ export interface RowReaderOptions {
   /** What comment lines begin with; `none`: there are none; absent: nobody said, so that a line which may be one is refused. */
   readonly comment: string | undefined
   readonly maxLineBytes: number
+  /** What one at the beginning of a row is; absent: nobody said. */
+  readonly byteOrderMarks: 'drop' | 'keep' | undefined
   /** A quoted value goes over so many lines at most. */
   readonly maxRowLines: number
   readonly conveniences: Conveniences
@@ -63,6 +80,11 @@ export class RowReader {
   /** What separates lines; a CR before it belongs to the line. */
   get lineEnd(): string {
     return this.#lines.lineEnds === 'cr' ? '\r' : '\n'
+  }
+
+  /** A byte order mark stands in one of the rows so far. */
+  get hasMarks(): boolean {
+    return this.#lines.hasMarks
   }
 
   push(bytes: Buffer): void {
@@ -108,7 +130,8 @@ export class RowReader {
     return true
   }
 
-  #line(line: TextLine): void {
+  #line(given: TextLine): void {
+    const line = this.#lines.hasMarks && this.#open.length === 0 ? this.#withoutMark(given) : given
     if (this.#open.length === 0 && this.#isComment(line)) return
     this.#open.push(line)
     this.#openBytes += line.text.length
@@ -119,7 +142,19 @@ export class RowReader {
       const within = this.#open.length < maxRowLines ? `${maxLineBytes} bytes` : plural(maxRowLines, 'line')
       this.#giveUp(`a quote that opens in this row is not closed within ${within}`)
     } else if (fault === undefined) this.#complete()
-    else this.#giveUp(fault)
+    else this.#giveUp(this.#isMarked(line) ? markFault(true) : fault)
+  }
+
+  /** What is malformed is the mark in front of a quote. */
+  #isMarked(line: TextLine): boolean {
+    return this.#options.byteOrderMarks === undefined && this.#open.length === 1 && isAfterMark(line)
+  }
+
+  /** Files that were put together: the mark begins a row, as it began a file. */
+  #withoutMark(line: TextLine): TextLine {
+    if (this.#options.byteOrderMarks !== 'drop' || !isAfterMark(line)) return line
+    this.#options.conveniences.add('byteOrderMarks')
+    return { ...line, text: line.text.slice(BYTE_ORDER_MARK.length) }
   }
 
   #isComment(textLine: TextLine): boolean {
@@ -161,7 +196,7 @@ export class RowReader {
     const reason = this.#lineEndFault(last, row)
     if (lines.some(({ fault }) => fault === 'not-utf8')) {
       const at = lines.length === 1 ? badCell(row) : {}
-      this.#onRow({ line, lines, reason: 'the value is not valid UTF-8', ...at })
+      this.#onRow({ line, lines, reason: `the value ${NOT_UTF8}`, ...at })
     } else if (reason === undefined) {
       if (lines.length > 1) this.#options.conveniences.add('rowsOverLines')
       const isEmptyLine = lines.length === 1 && (this.#dialect === undefined ? text.trim() : text) === ''
@@ -188,9 +223,13 @@ export class RowReader {
     this.#scanner?.drop()
     this.#open = []
     this.#openBytes = 0
-    if (first !== undefined) this.#onRow({ line: first.line, lines: [first], reason })
+    if (first !== undefined) this.#onRow({ line: first.line, lines: [first], reason, text: first.text })
     this.#again.push(...again.toReversed())
   }
+}
+
+function isAfterMark({ text }: TextLine): boolean {
+  return text.startsWith(BYTE_ORDER_MARK)
 }
 
 const NEVER_CLOSED = 'a quote that opens in this row is never closed'

@@ -7,7 +7,9 @@ import {
   type RefusedEntry,
 } from '../manifest-entry.js'
 import { withRawElement } from '../raw-row.js'
-import { JsonElements } from './json-elements.js'
+import { shellWord } from '../shell-word.js'
+import { NOT_UTF8 } from '../text-lines.js'
+import { JsonElements, type DocumentPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
@@ -30,7 +32,7 @@ export class JsonDocumentReader implements ManifestReader {
     this.#elements = new JsonElements({
       steps: path.steps,
       maxBytes: maxLineBytes,
-      onElement: (bytes, line) => this.#element(bytes, { line, maxLineBytes }),
+      onElement: (bytes, place) => this.#element(bytes, place, maxLineBytes),
     })
   }
 
@@ -60,17 +62,17 @@ export class JsonDocumentReader implements ManifestReader {
     return out
   }
 
-  #element(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): void {
+  #element(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): void {
     this.#count += 1
-    this.#out.push(withRawElement(this.#entry(bytes, at), this.#reading, bytes))
+    const entry = this.#entry(bytes, place, maxLineBytes)
+    this.#out.push(withRawElement(entry, this.#reading, bytes))
   }
 
-  #entry(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): ManifestEntry {
-    const { line } = at
-    if (bytes === undefined)
-      return this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`)
-    if (!isUtf8(bytes)) return this.#items.refuse(line, 'the element is not valid UTF-8')
-    return this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' })
+  #entry(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): ManifestEntry {
+    const at = { ...place, element: this.#count }
+    if (bytes === undefined) return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes`)
+    if (isUtf8(bytes)) return this.#items.element(bytes.toString('utf8'), at)
+    return this.#items.refuse(at, `the element ${NOT_UTF8}`)
   }
 }
 
@@ -91,10 +93,6 @@ export function documentRefusal(
     reason: `the file is ${what}, not one JSON object a line: give --path '${path}' to read it as it is, or convert it: ${jq} | sluice load -`,
     stops: true,
   }
-}
-
-function shellWord(name: string): string {
-  return /^[\w./@%+=:,-]+$/u.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
 interface OpenContainer {

@@ -1,6 +1,6 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
 import { withRaw } from '../raw-row.js'
-import { TextLines, type TextLine } from '../text-lines.js'
+import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, type TextLine } from '../text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
 
@@ -56,8 +56,9 @@ export class JsonLinesReader implements ManifestReader {
     return out
   }
 
-  #line(line: TextLine): void {
+  #line(given: TextLine): void {
     if (this.#stopped) return
+    const line = this.#withoutMarks(given)
     if (!this.#seen && this.#lines.lineEnds === 'cr') this.#reading.conveniences.add('carriageReturnFiles')
     this.#seen = true
     if (this.#document !== undefined) this.#collect(this.#document, line.text)
@@ -67,13 +68,25 @@ export class JsonLinesReader implements ManifestReader {
     else this.#out.push(withRaw(this.#row(line), this.#reading, { lines: [line] }))
   }
 
+  /** What no JSON text begins with: the separator of a text sequence (RFC 8142), and the byte order mark of a file that was put behind another one. */
+  #withoutMarks(line: TextLine): TextLine {
+    const first = line.text.charCodeAt(0)
+    if (first !== RECORD_SEPARATOR && first !== BYTE_ORDER_MARK_CODE) return line
+    const text = line.text.replace(/^[\u001E\uFEFF]+/u, (marks) => {
+      const count = marks.split(BYTE_ORDER_MARK).length - 1
+      if (count > 0) this.#reading.conveniences.add('byteOrderMarks', count)
+      return ''
+    })
+    return { ...line, text }
+  }
+
   #row({ line, text, fault }: TextLine): ManifestEntry {
     this.#rows += 1
     const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
     if (fault === undefined) return this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' })
-    if (fault === 'not-utf8') return this.#items.refuse(line, 'the line is not valid UTF-8')
+    if (fault === 'not-utf8') return this.#items.refuse({ line }, `the line ${NOT_UTF8}`)
     const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
-    return this.#items.refuse(line, `the line is longer than ${maxLineBytes} bytes${hint}`)
+    return this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes${hint}`)
   }
 
   #isDocument({ text, fault }: TextLine): boolean {
@@ -101,6 +114,9 @@ export class JsonLinesReader implements ManifestReader {
     this.#out.push(documentRefusal(head, { line, name: this.#options.name }))
   }
 }
+
+const RECORD_SEPARATOR = 0x1e
+const BYTE_ORDER_MARK_CODE = BYTE_ORDER_MARK.charCodeAt(0)
 
 function hasId(text: string): boolean {
   try {
