@@ -60,6 +60,11 @@ async function s3Place(): Promise<Place> {
   }
 }
 
+async function status(): Promise<{ sizes?: unknown }> {
+  const { code, out } = await box.run(['status', '--sample', '0', '--json'])
+  return code === 0 ? JSON.parse(out) : {}
+}
+
 /** What has nothing to store. */
 const NOTHING: readonly (readonly [title: string, content: string, args: readonly string[]])[] = [
   ['an empty list', '', ['m.jsonl']],
@@ -114,11 +119,6 @@ describe.each([
     expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^2 rows: 2 added, 0 same/u)])
     expect(stderr.match(/made a new, empty queue "tiles"/gu)).toHaveLength(1)
   })
-
-  async function status(): Promise<{ sizes?: unknown }> {
-    const { code, out } = await box.run(['status', '--sample', '0', '--json'])
-    return code === 0 ? JSON.parse(out) : {}
-  }
 })
 
 test('a storage that is out of reach is told of before a pipe gives a row', async () => {

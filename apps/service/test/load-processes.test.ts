@@ -42,6 +42,16 @@ function jsonl(count: number, from = 0): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
+/** GNU parallel's log of every third item, the second one first. */
+function joblog(count: number): string {
+  const header = 'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n'
+  const records = Array.from(
+    { length: count },
+    (_, n) => `${n + 1}\t:\t1796018415.959\t     0.000\t0\t0\t0\t0\trun i${3 * n + 1}\n`,
+  )
+  return header + records.join('')
+}
+
 async function configure(queue: object): Promise<void> {
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify({ queue }))
 }
@@ -117,12 +127,12 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
     const input = new PassThrough()
     const load = box.start(['load', '-', '--format', 'jsonl'], { input })
     endWith(load, input)
-    let hasEnded = false
-    load.stdout.once('close', () => (hasEnded = true))
-    for (let at = 0; at < BATCHES && !hasEnded; at++) {
+    const ended = { yet: false }
+    load.stdout.once('close', () => (ended.yet = true))
+    for (let at = 0; at < BATCHES; at++) {
       const from = at * BATCH_ROWS
-      input.write(jsonl(Math.min(BATCH_ROWS, BATCHED_ROWS - from), from))
-      await until(async () => hasEnded || (await calls()).length > at)
+      if (!ended.yet) input.write(jsonl(Math.min(BATCH_ROWS, BATCHED_ROWS - from), from))
+      await until(async () => ended.yet || (await calls()).length > at)
     }
     return await load
   }
@@ -136,7 +146,7 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
     'during the storing': `killAfter(tookMs * (0.1 + 0.8 * Math.random())); const end = await putMany(items, how); ${kill}; return end`,
     'after the answer of the storage': `await putMany(items, how); ${kill}; ${never}`,
   } as const
-  const moments = Object.keys(DEATHS) as readonly (keyof typeof DEATHS)[]
+  const moments = ['before the storing', 'during the storing', 'after the answer of the storage'] as const
   const deaths = Array.from({ length: BATCHES }, (_, at) => at + 1).flatMap((batch) =>
     moments
       // Each moment once or twice, each time in another batch.
@@ -172,8 +182,8 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
       expect(again).toMatchObject({ rows: BATCHED_ROWS, ...none })
       expect(added + same).toBe(BATCHED_ROWS)
       // On S3 an item that was half put is the same one once it is whole.
-      if (keepsOrder || moment !== 'during the storing') expect(same).toBe(before)
-      else expect(same).toBeGreaterThanOrEqual(before)
+      const isExact = keepsOrder || moment !== 'during the storing'
+      expect(isExact ? same - before : Math.min(same - before, 0)).toBe(0)
       const [ids, expected] = [await itemsWaiting(), Array.from({ length: BATCHED_ROWS }, (_, n) => `i${n}`)]
       expect(keepsOrder ? ids : ids.toSorted()).toEqual(keepsOrder ? expected : expected.toSorted())
     },
@@ -186,10 +196,7 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
       appendFileSync(${JSON.stringify(log)}, items.length + '\\n'); return putMany(items, how)`,
     )
     await writeFile(join(box.dir, 'm.jsonl'), jsonl(30))
-    const header = 'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n'
-    const record = (_: unknown, n: number) =>
-      `${n + 1}\t:\t1796018415.959\t     0.000\t0\t0\t0\t0\trun i${3 * n + 1}\n`
-    await writeFile(join(box.dir, 'log.tsv'), header + Array.from({ length: 10 }, record).join(''))
+    await writeFile(join(box.dir, 'log.tsv'), joblog(10))
     const args = ['load', 'm.jsonl', '--joblog', 'log.tsv']
     expect((await box.start(args)).signal).toBe('SIGKILL')
     const before = sum((await readFile(log, 'utf8')).split('\n').map(Number))

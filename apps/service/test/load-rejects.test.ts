@@ -180,7 +180,6 @@ describe('an older file of rejects', () => {
     await file('good.txt', 'a\n')
     await file('ill.txt', '#a\n')
   })
-  const content = () => readFile(join(box.dir, 'bad.jsonl'), 'utf8')
 
   test.each([
     ['the list is not there', ['load', 'missing.txt']],
@@ -191,14 +190,14 @@ describe('an older file of rejects', () => {
   ])('stays where %s; and none is made', async (_, args) => {
     const { code } = await box.run([...args, '--rejects', 'bad.jsonl'])
     expect(code).not.toBe(0)
-    expect(await content()).toBe('of an older load\n')
+    expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('of an older load\n')
     await box.run([...args, '--rejects', 'other.jsonl'])
     expect(existsSync(join(box.dir, 'other.jsonl'))).toBe(false)
   })
 
   test('is empty once a list was read in which nothing is to be listed', async () => {
     expect((await box.run(['load', 'good.txt', '--rejects', 'bad.jsonl'])).code).toBe(0)
-    expect(await content()).toBe('')
+    expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('')
   })
 
   test('is replaced whole, however long it was', async () => {

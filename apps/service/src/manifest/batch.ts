@@ -81,6 +81,7 @@ export class Batch {
 }
 
 /** What has succeeded is given out never, and takes no delay [Q-PUT-5]. */
-function undelayed({ delayMs: _, notBeforeAt: __, ...item }: NewItem): NewItem {
-  return item
+function undelayed(item: NewItem): NewItem {
+  const { delayMs: _delay, notBeforeAt: _instant, ...undelayed } = item
+  return undelayed
 }

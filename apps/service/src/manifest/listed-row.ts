@@ -11,8 +11,9 @@ export interface ListedRow extends Omit<RefusedEntry, 'stops'> {
   readonly harmless?: true
 }
 
-export function refusedRow({ stops: _, ...entry }: RefusedEntry): ListedRow {
-  return { ...entry, what: 'refused' }
+export function refusedRow(entry: RefusedEntry): ListedRow {
+  const { stops: _stops, ...row } = entry
+  return { ...row, what: 'refused' }
 }
 
 const CHANGED = {
@@ -37,7 +38,8 @@ export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): List
   return body === 'changed' ? row : { ...row, harmless: true }
 }
 
-function at({ item: _, ...place }: ItemRow) {
+function at(row: ItemRow) {
+  const { item: _item, ...place } = row
   return place
 }
 

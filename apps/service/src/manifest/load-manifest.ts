@@ -239,7 +239,7 @@ class ManifestLoad {
         ...this.#storing(),
         onProgress: ({ rows, refused }, bytes) => progress?.update(bytes, rows - refused),
       })
-      const { interrupted, knownDoneIds, ...outcome } = loaded
+      const { interrupted, knownDoneIds: _ids, ...outcome } = loaded
       if (queue !== undefined) await this.#countWaiting(queue, loaded)
       return this.#summary(outcome, { interrupted })
     } catch (error) {

@@ -58,10 +58,8 @@ export class RefusalLog {
     const path = this.#path
     if (path === undefined || path === '-') return
     await assertReplaceable(path, 'the rejects', this.#kept)
-    this.#isNew = await stat(path).then(
-      () => false,
-      () => true,
-    )
+    // What can't be looked at is not made either: opening it tells.
+    this.#isNew = (await stat(path).catch(() => undefined)) === undefined
     this.#file = await open(path, constants.O_WRONLY | constants.O_CREAT).catch((error: unknown) =>
       Promise.reject(rejectsError(error, path)),
     )

@@ -202,11 +202,7 @@ describe('a queue that is opened when there is something to put', () => {
     const { queue } = await watched()
     const opening = Promise.withResolvers<Queue>()
     const { listed, onListed } = listing()
-    async function* pausing(): AsyncGenerator<ManifestEntry> {
-      yield* rows('!', 'a')
-      yield* rows('b')
-    }
-    const loading = loadItems(() => opening.promise, pausing(), { onListed })
+    const loading = loadItems(() => opening.promise, rows('!', 'a', 'b'), { onListed })
     // The timer of a row that waits for others runs out meanwhile.
     setTimeout(() => opening.resolve(queue), 250)
     expect((await loading).counts).toMatchObject({ added: 2, refused: 1, rows: 3 })
