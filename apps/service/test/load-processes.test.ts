@@ -229,7 +229,7 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
     const calls = join(box.dir, 'calls')
     await writeFile(join(box.dir, 'm.jsonl'), jsonl(20_000))
     await configureAround(
-      `appendFileSync(${JSON.stringify(calls)}, 'begun\\n'); await sleep(2_000); return putMany(items, how)`,
+      `appendFileSync(${JSON.stringify(calls)}, 'begun\\n'); return (await Promise.all([putMany(items, how), sleep(2_000)]))[0]`,
     )
     const begun = async () => (await readFile(calls, 'utf8').catch(() => '')).split('\n').length - 1
     const load = box.start(['load', 'm.jsonl'])

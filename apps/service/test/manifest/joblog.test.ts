@@ -268,8 +268,8 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
 
   test('--dry-run says how many, and makes no queue', async () => {
     for (const [flags, text] of [
-      [[], /^11 good lines \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
-      [['--skip-done'], /^2 good lines, 9 left out as done elsewhere, 0 refused, /u],
+      [[], /^11 rows that can be loaded \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
+      [['--skip-done'], /^2 rows that can be loaded, 9 left out as done elsewhere, 0 refused, /u],
     ] as const) {
       const json = await loadAll(VALUES, 'value', ['--dry-run', ...flags])
       const unstored = 11 - 9 * flags.length
