@@ -19,7 +19,7 @@ const OF_A_VALUE = /[\d/\\.:_-]/u
 
 const DELIMITERS = ['\t', ',', ';', '|'] as const
 
-const NAME = /^[\p{L}_][\p{L}\p{N} _.()%-]{0,60}$/u
+const NAME = /^[\p{L}_#][\p{L}\p{N} _.()[\]%#-]{0,40}$/u
 
 /** Whether a line of a list is the name of a column: `maybe` where that is to be seen from the line after it. */
 export function isColumnName(line: string): boolean | 'maybe' {
@@ -43,6 +43,11 @@ export function headerDelimiter(line: string): (typeof DELIMITERS)[number] | und
     if (cells.length < 2 || !cells.every((cell) => cell === '' || NAME.test(cell))) return false
     return cells.some((cell) => isIdName(cell) || COLUMN_NAMES.has(cell) || COLUMN_WORDS.has(cell))
   })
+}
+
+/** Whether it may be the name of a column, and is hardly a value: what a message may repeat. */
+export function isName(text: string): boolean {
+  return NAME.test(text)
 }
 
 function isIdName(name: string): boolean {

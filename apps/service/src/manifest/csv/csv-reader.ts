@@ -51,7 +51,7 @@ export class CsvReader implements ManifestReader {
     this.#reading = reading
     const { options, conveniences } = reading
     const dialect = options.split === true ? undefined : dialectOf(options, delimiter)
-    this.#quotesAreText = dialect !== undefined && dialect.quote === undefined && options.quote === undefined
+    this.#quotesAreText = dialect?.quote === undefined && options.quote === undefined
     this.#rows = new RowReader(
       {
         dialect,
@@ -172,7 +172,7 @@ export class CsvReader implements ManifestReader {
 const MAX_HELD_ROWS = 1_048_576
 
 const NO_HEADER = 'the file is empty: a CSV begins with a header row'
-const NO_ROW = 'the file has a header and no row'
+const NO_ROW = 'the file has a header and no row; it may be cut off, or what wrote it found nothing'
 
 function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
   const { escape } = options
@@ -256,23 +256,31 @@ class CsvItems {
     if (cells.length === names.length) return undefined
     const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
     if (cells.length < names.length)
-      return { field: names[cells.length] ?? '', reason: `the column is missing: ${has}` }
+      return {
+        field: names[cells.length] ?? '',
+        reason: `the column is missing: ${has}; a value of nothing has its delimiter, too`,
+      }
     if (cells.length > names.length + blankColumns) {
       const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && cells.at(-1) !== ''
-      return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : has }
+      return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : `${has}; ${TOO_MANY}` }
     }
     const bad = cells.findIndex(
       (cell, index) => index >= names.length && (cell !== '' || kindAt(row, index) !== 'plain'),
     )
     return bad === -1
       ? undefined
-      : { reason: `the row has a value in column ${bad + 1}, which has no name in the header` }
+      : {
+          reason: `the row has a value in column ${bad + 1}, which has no name in the header; name the column, or take the value out`,
+        }
   }
 
   #priorityFault(row: CellsRow): HeaderFault | undefined {
     const { priority, names } = this.#header
     if (priority === undefined || /^(?:[+-]?\d+)?$/u.test(row.cells[priority] ?? '')) return undefined
-    return { field: names[priority] ?? 'priority', reason: 'the priority must be a whole number' }
+    return {
+      field: names[priority] ?? 'priority',
+      reason: 'the priority must be a whole number, or nothing for 0',
+    }
   }
 
   /** Quotes that are ordinary characters by default may be meant otherwise. */
@@ -340,5 +348,6 @@ const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
 const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
 const OTHER_HEADER =
   'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
+const TOO_MANY = 'a value with the delimiter in it must be in quotes, or have it escaped'
 const ROW_NAMES =
   "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"

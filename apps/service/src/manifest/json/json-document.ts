@@ -7,7 +7,7 @@ import {
   type RefusedEntry,
 } from '../manifest-entry.js'
 import { shellWord } from '../shell-word.js'
-import { NOT_UTF8 } from '../text-lines.js'
+import { NOT_UTF8, TOO_LONG } from '../text-lines.js'
 import { JsonElements, type DocumentPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
@@ -43,7 +43,11 @@ export class JsonDocumentReader implements ManifestReader {
     if (this.#bytes > 0) this.#elements.end()
     // An empty list is no mistake; a path that is mistyped is.
     if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
-      this.#out.push({ line: 1, reason: `the path ${this.#path} leads to nothing in this file`, stops: true })
+      this.#out.push({
+        line: 1,
+        reason: `the path ${this.#path} leads to nothing in this file; hold its names against the file, such as with jq keys`,
+        stops: true,
+      })
     }
     return this.#given()
   }
@@ -63,7 +67,7 @@ export class JsonDocumentReader implements ManifestReader {
     this.#count += 1
     const at = { ...place, element: this.#count }
     if (bytes === undefined)
-      this.#out.push(this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes`))
+      this.#out.push(this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes; ${TOO_LONG}`))
     else if (isUtf8(bytes)) this.#out.push(this.#items.element(bytes.toString('utf8'), at))
     else this.#out.push(this.#items.refuse(at, `the element ${NOT_UTF8}`))
   }

@@ -173,7 +173,9 @@ export class JsonItems {
     if (typeof id === 'number') return writtenNumber(id, text.text, keysTo(value, field))
     if (id === undefined) {
       const isNamed = this.#reading.options.idField !== undefined
-      return isNamed ? { field, reason: 'the field is missing' } : missing(field, text.noun)
+      return isNamed
+        ? { field, reason: `the field is missing; every ${text.noun} needs its id` }
+        : missing(field, text.noun)
     }
     return { field, reason: `must be a string or a number, not ${kindOf(id)}` }
   }

@@ -1,5 +1,5 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
-import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, type TextLine } from '../text-lines.js'
+import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, TOO_LONG, type TextLine } from '../text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
 
@@ -86,8 +86,8 @@ export class JsonLinesReader implements ManifestReader {
       this.#out.push(this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' }))
     else if (fault === 'not-utf8') this.#out.push(this.#items.refuse({ line }, `the line ${NOT_UTF8}`))
     else {
-      const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
-      this.#out.push(this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes${hint}`))
+      const hint = this.#rows === 1 ? 'one JSON document is read with --path' : TOO_LONG
+      this.#out.push(this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes; ${hint}`))
     }
   }
 
