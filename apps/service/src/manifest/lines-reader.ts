@@ -1,5 +1,5 @@
 import type { Conveniences } from './conveniences.js'
-import { isPsqlFooter, PSQL_FOOTER } from './header-line.js'
+import { isPsqlFooter, PSQL_FOOTER } from './first-line/header-line.js'
 import {
   judgeItem,
   MAX_LINE_BYTES,

@@ -1,6 +1,6 @@
 import type { ReadingOptions } from '../manifest-entry.js'
 import { plural } from '../../progress/progress-text.js'
-import { isName } from '../header-line.js'
+import { isName } from '../first-line/header-line.js'
 import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'

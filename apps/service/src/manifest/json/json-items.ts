@@ -76,7 +76,8 @@ export class JsonItems {
     const value = lossyFields(text)
     const id = value === undefined ? undefined : fieldAt(value, idField)
     if (typeof id === 'string' && id !== '' && id.isWellFormed()) return id
-    return Number.isSafeInteger(id) && !/\d[.eE]/u.test(text) ? String(id) : undefined
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || /\d[.eE]/u.test(text)) return undefined
+    return String(id)
   }
 
   #item(text: JsonText): NewItem | Fault {

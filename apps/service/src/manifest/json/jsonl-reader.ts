@@ -69,14 +69,13 @@ export class JsonLinesReader implements ManifestReader {
 
   /** What no JSON text begins with: the separator of a text sequence (RFC 8142), and the byte order mark of a file that was put behind another one. */
   #withoutMarks(line: TextLine): TextLine {
-    const first = line.text.charCodeAt(0)
-    if (first !== RECORD_SEPARATOR && first !== BYTE_ORDER_MARK_CODE) return line
-    const text = line.text.replace(/^[\u001E\uFEFF]+/u, (marks) => {
-      const count = marks.split(BYTE_ORDER_MARK).length - 1
-      if (count > 0) this.#reading.conveniences.add('byteOrderMarks', count)
-      return ''
-    })
-    return { ...line, text }
+    let start = 0
+    let marks = 0
+    for (; isFrame(line.text.charCodeAt(start)); start++)
+      if (line.text.charCodeAt(start) !== RECORD_SEPARATOR) marks += 1
+    if (start === 0) return line
+    if (marks > 0) this.#reading.conveniences.add('byteOrderMarks', marks)
+    return { ...line, text: line.text.slice(start) }
   }
 
   #row({ line, text, fault }: TextLine): void {
@@ -118,7 +117,11 @@ export class JsonLinesReader implements ManifestReader {
 }
 
 const RECORD_SEPARATOR = 0x1e
-const BYTE_ORDER_MARK_CODE = BYTE_ORDER_MARK.charCodeAt(0)
+const MARK = BYTE_ORDER_MARK.charCodeAt(0)
+
+function isFrame(unit: number): boolean {
+  return unit === RECORD_SEPARATOR || unit === MARK
+}
 
 function hasId(text: string): boolean {
   try {

@@ -3,16 +3,18 @@ const ID_NAME = /^(?:[\p{L}\d]+[ _.-])*(?:ids?|uuid|guid)$/iu
 const CAMEL_ID_NAME = /^[a-z][A-Za-z0-9]*I[dD]$/u
 
 /** Names of columns that a list of words does not begin with. */
-const COLUMN_NAMES: ReadonlySet<string> = new Set([
-  ...['sample', 'sample_name', 'barcode', 'accession', 'run_accession'],
-  ...['filename', 'file_name', 'filepath', 'file_path', 's3_uri', 's3_url', 'image_url'],
-])
+const COLUMN_NAMES: ReadonlySet<string> = new Set(
+  'sample sample_name barcode accession run_accession filename file_name filepath file_path s3_uri s3_url image_url'.split(
+    ' ',
+  ),
+)
 
 /** Names of columns that are words, too. */
-const COLUMN_WORDS: ReadonlySet<string> = new Set([
-  ...['file', 'files', 'path', 'paths', 'name', 'names', 'url', 'urls', 'uri', 'key', 'item', 'items'],
-  ...['image', 'line', 'object', 'run', 'scene', 'tile', 'samples', 'value'],
-])
+const COLUMN_WORDS: ReadonlySet<string> = new Set(
+  'file files path paths name names url urls uri key item items image line object run scene tile samples value'.split(
+    ' ',
+  ),
+)
 
 /** What an item has that the name of a column hasn't. */
 const OF_A_VALUE = /[\d/\\.:_-]/u
