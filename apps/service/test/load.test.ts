@@ -92,7 +92,7 @@ describe('load', () => {
     const places = [
       { line: 1, element: 2, byte: 21, id: 'b', what: 'refused' },
       { line: 1, element: 3, byte: 42, id: 'a', what: 'duplicate' },
-      { line: 1, element: 4, byte: 63, id: 'a', what: 'duplicate' },
+      { line: 1, element: 4, byte: 62, id: 'a', what: 'duplicate' },
     ]
     expect(rejects.map((line) => Object(JSON.parse(line)))).toMatchObject(places)
     const again = await box.run([...args, '--dry-run', '--json'])

@@ -1,5 +1,5 @@
 import type { Conveniences } from './conveniences.js'
-import { isPsqlFooter, PSQL_FOOTER } from './header-line.js'
+import { isPsqlFooter, PSQL_FOOTER } from './first-line/header-line.js'
 import {
   judgeItem,
   MAX_LINE_BYTES,
@@ -10,11 +10,13 @@ import {
 import { withRaw } from './raw-row.js'
 import {
   BYTE_ORDER_MARK,
+  insideFault,
   lineEndFault,
   MAY_BE_COMMENT,
   markFault,
   NOT_UTF8,
   TextLines,
+  TOO_LONG,
   type TextLine,
 } from './text-lines.js'
 
@@ -71,18 +73,23 @@ export class PlainLinesReader implements ManifestReader {
   #fault(line: TextLine): string | undefined {
     const { options } = this.#reading
     if (line.fault === 'too-long')
-      return `the line is longer than ${options.maxLineBytes ?? MAX_LINE_BYTES} bytes`
+      return `the line is longer than ${options.maxLineBytes ?? MAX_LINE_BYTES} bytes; ${TOO_LONG}`
     if (line.fault === 'not-utf8') return `the line ${NOT_UTF8}`
     if (options.nul === true) return this.#lines.ended ? NO_NUL : undefined
     if (this.#lines.hasMarks && options.byteOrderMarks !== 'keep' && line.text.includes(BYTE_ORDER_MARK))
       return markFault(line.text.startsWith(BYTE_ORDER_MARK))
     if (options.comment === undefined && line.text.startsWith('#')) return MAY_BE_COMMENT
-    if (this.#sniffed && /^\s*[{[].*[}\]]\s*$/u.test(line.text)) return OTHER_FORM
-    if (this.#sniffed && line.text.includes('\t')) return HAS_TABS
-    if (this.#sniffed && isPsqlFooter(line.text)) return PSQL_FOOTER
-    if ((options.lineEnds ?? 'auto') !== 'auto') return undefined
+    return (this.#sniffed ? otherFormFault(line.text) : undefined) ?? this.#lineEndFault(line)
+  }
+
+  #lineEndFault(line: TextLine): string | undefined {
+    if ((this.#reading.options.lineEnds ?? 'auto') !== 'auto') return undefined
     const { lineEnds, ended } = this.#lines
-    return lineEndFault(line, { lineEnds, ended })
+    const other = lineEnds === 'cr' ? '\n' : '\r'
+    return (
+      lineEndFault(line, { lineEnds, ended }) ??
+      (line.text.includes(other) ? insideFault(lineEnds) : undefined)
+    )
   }
 
   #item({ line, text }: TextLine): ManifestEntry {
@@ -94,11 +101,23 @@ export class PlainLinesReader implements ManifestReader {
 
 const NO_ROW = 'the file has no rows, only lines that are blank or comments'
 const NO_NUL = 'the line does not end with NUL; the file may be cut off, or not be what find -print0 writes'
-const OTHER_FORM =
-  'the line is JSON, and the first line is not: give --format lines if every line is an id, or --format jsonl'
+const IS_LINES = 'give --format lines if every line is an item'
+const OTHER_FORM = `the line is JSON, and the first line is not: ${IS_LINES}, or --format jsonl`
+const HAS_TABS = `the line has tabs in it, and the first line has none: ${IS_LINES}, or --format tsv for a table`
+const IN_QUOTES = `the line is in quotes, and the first line is not, as git writes odd names (git ls-files -z | sluice load - -0 has them as they are): ${IS_LINES}`
+const HAS_CONTROL = `a control character stands in the line, such as those of the colours of a terminal (--color=never leaves them out): ${IS_LINES}`
 
-const HAS_TABS =
-  'the line has tabs in it, and the first line has none: give --format lines if every line is an item, or --format tsv for a table'
+/** Where the form was found by the first line, a line of another form is more likely a slip than an item. */
+function otherFormFault(text: string): string | undefined {
+  if (/^\s*[{[].*[}\]]\s*$/u.test(text)) return OTHER_FORM
+  if (isPsqlFooter(text)) return PSQL_FOOTER
+  if (text.length > 1 && text.startsWith('"') && text.endsWith('"')) return IN_QUOTES
+  if (!CONTROL.test(text)) return undefined
+  return text.includes('\t') ? HAS_TABS : HAS_CONTROL
+}
+
+/** All but line ends, which may belong to an item or not. */
+const CONTROL = new RegExp(String.raw`[\0-\x09\x0b\x0c\x0e-\x1f\x7f]`, 'u')
 
 /** Files that were put together: the mark begins a line, as it began a file. */
 function withoutMark(line: TextLine, conveniences: Conveniences): TextLine {

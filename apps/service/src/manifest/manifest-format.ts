@@ -11,7 +11,7 @@ import type {
   Reading,
   ReadingOptions,
 } from './manifest-entry.js'
-import { sniff } from './sniffed-format.js'
+import { sniff } from './first-line/sniffed-format.js'
 
 const FORMAT_OF_EXTENSION: Readonly<Partial<Record<string, ManifestFormat>>> = {
   jsonl: 'jsonl',

@@ -53,6 +53,9 @@ export function markFault(begins: boolean): string {
   return `${how}: load the files in one call instead (sluice load a.csv b.csv), or give ${drop} if it belongs to the value`
 }
 
+/** What to do about a text that is too long for an item. */
+export const TOO_LONG = 'store the data elsewhere and put its address into the item'
+
 const LF = 0x0a
 const CR = 0x0d
 
@@ -226,6 +229,12 @@ export function lineEndFault(
   if (lineEnds === 'lf' && line.carriageReturn)
     return `the line ends with CRLF, the first one with LF; ${HINT}`
   return undefined
+}
+
+/** Of a line end that ends no line, where nobody said what ends one. @param lineEnds what ends the lines */
+export function insideFault(lineEnds: LineEnds): string {
+  const what = lineEnds === 'cr' ? 'a line feed' : 'a carriage return'
+  return `${what} stands in the middle of the line; give --line-ends ${lineEnds} if it belongs to the value`
 }
 
 const HINT = 'give --line-ends any if both end a line'

@@ -138,16 +138,18 @@ const TABLES: readonly ManifestRow[] = [
   },
   ...(
     [
-      ['1', '1,a\n2,b\n'],
-      ['s3://b/1.tif', 'tile,s3://b/1.tif\ntile,s3://b/2.tif\n'],
-      ['/a/1.tif', '/a/1.tif,10\n/a/2.tif,20\n'],
+      [1, '1,a\n2,b\n'],
+      [2, 'tile,s3://b/1.tif\ntile,s3://b/2.tif\n'],
+      [1, '/a/1.tif,10\n/a/2.tif,20\n'],
     ] as const
-  ).map(([value, text]): ManifestRow => ({
-    title: `a table without a header, with ids from the rows: ${value} is no name`,
+  ).map(([column, text]): ManifestRow => ({
+    title: `a table without a header, with ids from the rows: ${text.slice(0, 6)}`,
     ...file('a.csv', text),
     args: ['a.csv', ...ROW],
     ...nothing,
-    refused: [[`line 1, ${value}`, 'name the columns with --columns if the file has no header']],
+    refused: [
+      ['line 1', `a value in column ${column}, where a header has a name: name the columns with --columns`],
+    ],
   })),
   {
     title: 'a header that looks like values, where it is said to be one',
@@ -262,12 +264,21 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
   })),
 ]
 
+/** As tar packs one file. */
+function tar(content: string): Buffer {
+  const head = Buffer.alloc(512)
+  head.write('a.csv', 0)
+  head.write('ustar', 257)
+  return Buffer.concat([head, Buffer.from(content), Buffer.alloc(1_024)])
+}
+
 const BINARY: readonly ManifestRow[] = [
   ...(
     [
       ['Parquet', Buffer.from('PAR1\u0015\u0004\n1,a\n'), 'the file is Parquet: export it'],
       ['a workbook', Buffer.from('PK\u0003\u0004\n1,a\n'), 'an Excel workbook (.xlsx)'],
       ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x0a, 0x61, 0x0a]), 'unpack it with zstd -dc'],
+      ['a tar archive', tar('id,t\n1,a\n'), 'the file is a tar archive: unpack it first'],
       ['gzip in gzip', gzipSync(gzipSync('id,t\n1,a\n')), 'the file is packed twice'],
     ] as const
   ).flatMap(([what, bytes, reason]) =>

@@ -1,4 +1,6 @@
 import type { ReadingOptions } from '../manifest-entry.js'
+import { plural } from '../../progress/progress-text.js'
+import { isName } from '../first-line/header-line.js'
 import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'
@@ -43,7 +45,7 @@ export function readHeader(
   const blank = written.find((name, index) => hasOuterBlanks(name) && kindAt(row, index) === 'plain')
   if (blank !== undefined && options.headerBlanks === undefined) {
     return {
-      field: blank,
+      ...shownField(blank),
       reason:
         'the name of the column begins or ends with a blank: give --header-blanks trim to drop such blanks, or --header-blanks keep if they belong to the name',
     }
@@ -113,7 +115,12 @@ function twiceFault(name: string): HeaderFault {
   const hint = 'name all columns with --columns, and leave out the header with --skip-lines 1'
   return name === ''
     ? { reason: `the header has several columns without a name: ${hint}` }
-    : { reason: `the header has this column twice: ${hint}`, field: name }
+    : { reason: `the header has this column twice: ${hint}`, ...shownField(name) }
+}
+
+/** The first row of a file without a header has values, which no message repeats. */
+function shownField(name: string): { field?: string } {
+  return isName(name.trim()) ? { field: name } : {}
 }
 
 const NUMBER = /^-?\d+(?:\.\d+)?$/u
@@ -125,13 +132,10 @@ function dataFault(names: readonly string[]): HeaderFault | undefined {
   // pandas names the columns of an array so.
   const isNumbered = [0, 1].some((start) => given.every((name, index) => name === String(start + index)))
   const [first = ''] = names
-  const data =
-    names.find((name) => ADDRESS.test(name)) ?? (NUMBER.test(first) && !isNumbered ? first : undefined)
-  if (data === undefined) return undefined
+  const address = names.findIndex((name) => ADDRESS.test(name))
+  if (address === -1 && (!NUMBER.test(first) || isNumbered)) return undefined
   return {
-    field: data,
-    reason:
-      'the first row has a value where the header has a name: name the columns with --columns if the file has no header, or give --header-blanks keep if this is the header',
+    reason: `the first row has a value in column ${Math.max(address, 0) + 1}, where a header has a name: name the columns with --columns if the file has no header, or give --header-blanks keep if this is the header`,
   }
 }
 
@@ -142,7 +146,10 @@ export function quotedHeaderDelimiter(line: string): string | undefined {
 }
 
 function missingColumn(name: string, names: readonly string[], options: ReadingOptions): HeaderFault {
-  const has = `the header has no such column; it has ${names.map((each) => JSON.stringify(each)).join(', ')}`
+  const shown = names.every((each) => each === '' || isName(each))
+    ? names.map((each) => JSON.stringify(each)).join(', ')
+    : `${plural(names.length, 'column')}, not all of which have names; it may be a row of values`
+  const has = `the header has no such column; it has ${shown}`
   if (name === options.priorityColumn) return { reason: has, field: name }
   const hint =
     'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'

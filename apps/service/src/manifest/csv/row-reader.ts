@@ -140,7 +140,7 @@ export class RowReader {
       const { maxRowLines, maxLineBytes } = this.#options
       if (this.#open.length < maxRowLines && this.#openBytes <= maxLineBytes) return
       const within = this.#open.length < maxRowLines ? `${maxLineBytes} bytes` : plural(maxRowLines, 'line')
-      this.#giveUp(`a quote that opens in this row is not closed within ${within}`)
+      this.#giveUp(`a quote that opens in this row is not closed within ${within}; ${NO_QUOTES}`)
     } else if (fault === undefined) this.#complete()
     else this.#giveUp(this.#isMarked(line) ? markFault(true) : fault)
   }
@@ -172,7 +172,8 @@ export class RowReader {
 
   /** @returns `open`, `undefined` for a row that is complete, or what is wrong with it */
   #scan(line: TextLine): string | undefined {
-    if (line.fault === 'too-long') return 'the row is too long, or a quote in it is never closed'
+    if (line.fault === 'too-long')
+      return `the row is too long, or a quote in it is never closed; ${NO_QUOTES}`
     if (this.#dialect === undefined) return undefined
     this.#scanner ??= new RowScanner(this.#dialect)
     const separator = this.lineEnd
@@ -232,7 +233,8 @@ function isAfterMark({ text }: TextLine): boolean {
   return text.startsWith(BYTE_ORDER_MARK)
 }
 
-const NEVER_CLOSED = 'a quote that opens in this row is never closed'
+const NO_QUOTES = 'close it, or give --quote none if quotes are ordinary characters'
+const NEVER_CLOSED = `a quote that opens in this row is never closed; ${NO_QUOTES}`
 const NEVER_ENDED = 'the file ends in the middle of this row; it may be cut off'
 
 const REASONS: Readonly<Record<RowFault, string>> = {
@@ -240,7 +242,8 @@ const REASONS: Readonly<Record<RowFault, string>> = {
     'text follows a closing quote; a quote inside a quoted value is written twice (""), or give --escape or --quote none',
   'quote-in-value':
     'a quote stands inside an unquoted value; quote the whole value and write it twice (""), or give --quote none if quotes are ordinary characters',
-  'unknown-escape': 'the escape character stands before a letter or digit that is never escaped',
+  'unknown-escape':
+    'the escape character stands before a letter or digit that is never escaped; leave out --escape if it is an ordinary character',
 }
 
 function badCell({ cells }: ScannedRow): { cell: number } | undefined {

@@ -8,7 +8,7 @@ import {
 } from '../manifest-entry.js'
 import { withRawElement } from '../raw-row.js'
 import { shellWord } from '../shell-word.js'
-import { NOT_UTF8 } from '../text-lines.js'
+import { NOT_UTF8, TOO_LONG } from '../text-lines.js'
 import { JsonElements, type DocumentPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
@@ -46,7 +46,11 @@ export class JsonDocumentReader implements ManifestReader {
     if (this.#bytes > 0) this.#elements.end()
     // An empty list is no mistake; a path that is mistyped is.
     if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
-      this.#out.push({ line: 1, reason: `the path ${this.#path} leads to nothing in this file`, stops: true })
+      this.#out.push({
+        line: 1,
+        reason: `the path ${this.#path} leads to nothing in this file; hold its names against the file, such as with jq keys`,
+        stops: true,
+      })
     }
     return this.#given()
   }
@@ -70,7 +74,8 @@ export class JsonDocumentReader implements ManifestReader {
 
   #entry(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): ManifestEntry {
     const at = { ...place, element: this.#count }
-    if (bytes === undefined) return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes`)
+    if (bytes === undefined)
+      return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes; ${TOO_LONG}`)
     if (isUtf8(bytes)) return this.#items.element(bytes.toString('utf8'), at)
     return this.#items.refuse(at, `the element ${NOT_UTF8}`)
   }

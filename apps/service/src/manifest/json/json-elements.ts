@@ -231,7 +231,7 @@ interface DocumentFault extends DocumentPlace {
   readonly reason: string
 }
 
-const NOT_JSON = 'the document is not JSON here'
+const NOT_JSON = 'the document is not JSON here; check it, such as with jq empty'
 
 function endOfWord(bytes: Buffer, start: number): number | undefined {
   for (let at = start; at < bytes.length; at++) {

@@ -76,7 +76,8 @@ export class JsonItems {
     const value = lossyFields(text)
     const id = value === undefined ? undefined : fieldAt(value, idField)
     if (typeof id === 'string' && id !== '' && id.isWellFormed()) return id
-    return Number.isSafeInteger(id) && !/\d[.eE]/u.test(text) ? String(id) : undefined
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || /\d[.eE]/u.test(text)) return undefined
+    return String(id)
   }
 
   #item(text: JsonText): NewItem | Fault {
@@ -173,7 +174,9 @@ export class JsonItems {
     if (typeof id === 'number') return writtenNumber(id, text.text, keysTo(value, field))
     if (id === undefined) {
       const isNamed = this.#reading.options.idField !== undefined
-      return isNamed ? { field, reason: 'the field is missing' } : missing(field, text.noun)
+      return isNamed
+        ? { field, reason: `the field is missing; every ${text.noun} needs its id` }
+        : missing(field, text.noun)
     }
     return { field, reason: `must be a string or a number, not ${kindOf(id)}` }
   }

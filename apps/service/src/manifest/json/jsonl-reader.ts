@@ -1,6 +1,6 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
 import { withRaw } from '../raw-row.js'
-import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, type TextLine } from '../text-lines.js'
+import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, TOO_LONG, type TextLine } from '../text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
 
@@ -70,14 +70,13 @@ export class JsonLinesReader implements ManifestReader {
 
   /** What no JSON text begins with: the separator of a text sequence (RFC 8142), and the byte order mark of a file that was put behind another one. */
   #withoutMarks(line: TextLine): TextLine {
-    const first = line.text.charCodeAt(0)
-    if (first !== RECORD_SEPARATOR && first !== BYTE_ORDER_MARK_CODE) return line
-    const text = line.text.replace(/^[\u001E\uFEFF]+/u, (marks) => {
-      const count = marks.split(BYTE_ORDER_MARK).length - 1
-      if (count > 0) this.#reading.conveniences.add('byteOrderMarks', count)
-      return ''
-    })
-    return { ...line, text }
+    let start = 0
+    let marks = 0
+    for (; isFrame(line.text.charCodeAt(start)); start++)
+      if (line.text.charCodeAt(start) !== RECORD_SEPARATOR) marks += 1
+    if (start === 0) return line
+    if (marks > 0) this.#reading.conveniences.add('byteOrderMarks', marks)
+    return { ...line, text: line.text.slice(start) }
   }
 
   #row({ line, text, fault }: TextLine): ManifestEntry {
@@ -85,8 +84,8 @@ export class JsonLinesReader implements ManifestReader {
     const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
     if (fault === undefined) return this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' })
     if (fault === 'not-utf8') return this.#items.refuse({ line }, `the line ${NOT_UTF8}`)
-    const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
-    return this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes${hint}`)
+    const hint = this.#rows === 1 ? 'one JSON document is read with --path' : TOO_LONG
+    return this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes; ${hint}`)
   }
 
   #isDocument({ text, fault }: TextLine): boolean {
@@ -116,7 +115,11 @@ export class JsonLinesReader implements ManifestReader {
 }
 
 const RECORD_SEPARATOR = 0x1e
-const BYTE_ORDER_MARK_CODE = BYTE_ORDER_MARK.charCodeAt(0)
+const MARK = BYTE_ORDER_MARK.charCodeAt(0)
+
+function isFrame(unit: number): boolean {
+  return unit === RECORD_SEPARATOR || unit === MARK
+}
 
 function hasId(text: string): boolean {
   try {

@@ -3,23 +3,25 @@ const ID_NAME = /^(?:[\p{L}\d]+[ _.-])*(?:ids?|uuid|guid)$/iu
 const CAMEL_ID_NAME = /^[a-z][A-Za-z0-9]*I[dD]$/u
 
 /** Names of columns that a list of words does not begin with. */
-const COLUMN_NAMES: ReadonlySet<string> = new Set([
-  ...['sample', 'sample_name', 'barcode', 'accession', 'run_accession'],
-  ...['filename', 'file_name', 'filepath', 'file_path', 's3_uri', 's3_url', 'image_url'],
-])
+const COLUMN_NAMES: ReadonlySet<string> = new Set(
+  'sample sample_name barcode accession run_accession filename file_name filepath file_path s3_uri s3_url image_url'.split(
+    ' ',
+  ),
+)
 
 /** Names of columns that are words, too. */
-const COLUMN_WORDS: ReadonlySet<string> = new Set([
-  ...['file', 'files', 'path', 'paths', 'name', 'names', 'url', 'urls', 'uri', 'key', 'item', 'items'],
-  ...['image', 'line', 'object', 'run', 'scene', 'tile', 'samples', 'value'],
-])
+const COLUMN_WORDS: ReadonlySet<string> = new Set(
+  'file files path paths name names url urls uri key item items image line object run scene tile samples value'.split(
+    ' ',
+  ),
+)
 
 /** What an item has that the name of a column hasn't. */
 const OF_A_VALUE = /[\d/\\.:_-]/u
 
 const DELIMITERS = ['\t', ',', ';', '|'] as const
 
-const NAME = /^[\p{L}_][\p{L}\p{N} _.()%-]{0,60}$/u
+const NAME = /^[\p{L}_#][\p{L}\p{N} _.()[\]%#-]{0,40}$/u
 
 /** Whether a line of a list is the name of a column: `maybe` where that is to be seen from the line after it. */
 export function isColumnName(line: string): boolean | 'maybe' {
@@ -43,6 +45,11 @@ export function headerDelimiter(line: string): (typeof DELIMITERS)[number] | und
     if (cells.length < 2 || !cells.every((cell) => cell === '' || NAME.test(cell))) return false
     return cells.some((cell) => isIdName(cell) || COLUMN_NAMES.has(cell) || COLUMN_WORDS.has(cell))
   })
+}
+
+/** Whether it may be the name of a column, and is hardly a value: what a message may repeat. */
+export function isName(text: string): boolean {
+  return NAME.test(text)
 }
 
 function isIdName(name: string): boolean {

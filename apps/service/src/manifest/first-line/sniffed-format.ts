@@ -1,8 +1,8 @@
 import { binaryReason } from './binary-kind.js'
 import { headerDelimiter, isColumnName, isValue, listingFault } from './header-line.js'
-import type { ManifestFormat, ReadingOptions } from './manifest-entry.js'
-import { shellWord } from './shell-word.js'
-import { MAY_BE_COMMENT } from './text-lines.js'
+import type { ManifestFormat, ReadingOptions } from '../manifest-entry.js'
+import { shellWord } from '../shell-word.js'
+import { MAY_BE_COMMENT } from '../text-lines.js'
 
 /** What a first line tells: a format, or why it tells none. */
 export type Sniffed = { readonly format: ManifestFormat } | { readonly reason: string }
@@ -83,7 +83,7 @@ function named({ begin, line, head }: Beginning, format: ManifestFormat): Sniffe
 function noTableReason(line: string, head: string): string | undefined {
   if (SECTION.test(line)) return sectionsReason(head)
   if (DRAWN_TABLE.test(line)) return DRAWN
-  return JSON_LINE.test(line) ? JSON_NAMED_OTHERWISE : undefined
+  return line.startsWith(RECORD_SEPARATOR) || JSON_LINE.test(line) ? JSON_NAMED_OTHERWISE : undefined
 }
 
 function ofText(beginning: Beginning, options: ReadingOptions, name: SniffedName): Sniffed | undefined {
@@ -147,7 +147,7 @@ function withoutComments(text: string, comment: string | undefined): string {
 /** A line in quotes: a JSON string, or a table of one column. */
 const QUOTED = /^"(?:[^"\\]|\\.|"")*"$/u
 const QUOTED_CELLS = /^"[^"]*"(?: +"[^"]*")+$/u
-const JSON_LINE = /^\s*(?:\u001E|\{\s*["}]|\[\s*[[{"\]\d-])/u
+const JSON_LINE = /^\s*(?:\{\s*["}]|\[\s*[[{"\]\d-])/u
 const SECTION = /^\s*\[[A-Za-z_]+\],*\s*$/u
 /** What psql, mysql, duckdb and polars draw around a table. */
 const DRAWN_TABLE = /^\s*(?:\+[-=+]{3,}|[┌╔╭┏])/u

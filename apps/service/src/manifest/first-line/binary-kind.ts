@@ -27,6 +27,8 @@ const KINDS = [
   { magic: Buffer.from('%PDF-'), reason: 'the file is a PDF: export the list as CSV first' },
 ] as const
 
+const TAR = Buffer.from('ustar')
+
 function packedBy(command: string): string {
   return `the file is packed: unpack it with ${command} first`
 }
@@ -40,6 +42,7 @@ export function binaryReason(
   head: Buffer,
   isEnough: boolean,
 ): { readonly reason: string } | 'maybe' | undefined {
+  if (head.subarray(257, 262).equals(TAR)) return { reason: 'the file is a tar archive: unpack it first' }
   for (const { magic, reason } of KINDS) {
     const isAlike = [...magic].every(
       (byte, at) => byte === undefined || at >= head.length || byte === head[at],
