@@ -2,6 +2,7 @@
 // queue, and this side loads it again with every row there; this side is measured twice, which shows what chance does. Ratios are of pairs of one round.
 //   node load.ts --before ../../main                     1,000,000 rows, 9 rounds, JSON lines and CSV
 //   node load.ts --before ../../main --formats csv --rounds 3 --rows 200000
+//   node load.ts --alone --rounds 1 --rows 10000000      this checkout alone, loaded once and then again: how much memory does it take?
 //   node load.ts --smoke                                 tiny, this checkout on both sides: does it run at all?
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '9' },
     formats: { type: 'string', default: 'jsonl,csv' },
+    alone: { type: 'boolean', default: false },
     smoke: { type: 'boolean', default: false },
   },
 })
@@ -46,9 +48,28 @@ console.log(
   }),
 )
 try {
-  for (const format of values.formats.split(',')) await measure(format)
+  for (const format of values.formats.split(','))
+    await (values.alone ? measureAlone(format) : measure(format))
 } finally {
   await rm(dir, { recursive: true, force: true })
+}
+
+/** Of so many rows that a second side takes hours. */
+async function measureAlone(format: string): Promise<void> {
+  const list = join(dir, `list.${format}`)
+  await writeList(list, format)
+  for (let round = 0; round < ROUNDS; round++) {
+    const database = join(dir, 'alone.db')
+    for (const run of ['first', 'again']) {
+      const { wallMs, cpuMs, peakKiB } = await load(HERE, list, database)
+      const rowsPerSecond = Math.round((ROWS * 1_000) / wallMs)
+      console.log(
+        JSON.stringify({ format, round, run, wallMs, cpuMs, rowsPerSecond, peakMiB: peakKiB / 1_024 }),
+      )
+    }
+    for (const end of ['', '-wal', '-shm']) await rm(`${database}${end}`, { force: true })
+  }
+  await rm(list)
 }
 
 async function measure(format: string): Promise<void> {

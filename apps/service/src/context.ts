@@ -85,12 +85,28 @@ export class CliContext implements CommandContext {
   }
 
   openQueue(options: OpenQueueOptions = {}): Promise<Queue> {
-    const opening = (this.#queue ??= this.#openQueue(options))
+    return this.#openOnce(() => this.#openQueue(options))
+  }
+
+  #openOnce(open: () => Promise<Queue>): Promise<Queue> {
+    const opening = (this.#queue ??= open())
     // What could not be opened may be tried again.
     void opening.catch(() => {
       if (this.#queue === opening) this.#queue = undefined
     })
     return opening
+  }
+
+  async openQueueOrLater(
+    options: Omit<OpenQueueOptions, 'make'> = {},
+  ): Promise<Queue | (() => Promise<Queue>)> {
+    const loaded = await this.config()
+    const { queueIsThere } = await import('./open-package.js')
+    const given = options.logger ?? warningsOf(this.output)
+    const use = { ...loaded, ...options, env: this.env, logger: saidOnce(given) }
+    if (await queueIsThere(loaded.config.queue, use))
+      return this.#openOnce(() => this.#openQueue({ ...options, make: true }, false))
+    return () => this.openQueue({ ...options, make: true })
   }
 
   openWorker(use: OpenWorkerOptions = {}): Promise<Worker> {
@@ -160,7 +176,11 @@ export class CliContext implements CommandContext {
     return checkStorage(loaded.config.queue, { ...loaded, env: this.env, logger })
   }
 
-  async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
+  /** @param mayBeNew false where it was just seen that there is one */
+  async #openQueue(
+    { make = false, brief = true, ...use }: OpenQueueOptions,
+    mayBeNew = true,
+  ): Promise<Queue> {
     const loaded = await this.config()
     const { assertQueueExists, openQueuePackage, placeOfNewQueue } = await import('./open-package.js')
     const given = use.logger ?? warningsOf(this.output)
@@ -168,7 +188,8 @@ export class CliContext implements CommandContext {
     const options = { ...loaded, ...use, env: this.env, brief, logger: make ? given : saidOnce(given) }
     if (!make) await assertQueueExists(loaded.config.queue, options)
     // A place that was mistyped, or a file that was moved away, must not look like a queue that is finished.
-    const made = make && !brief ? await placeOfNewQueue(loaded.config.queue, options) : undefined
+    const isToldOf = mayBeNew && make && !brief
+    const made = isToldOf ? await placeOfNewQueue(loaded.config.queue, options) : undefined
     const queue = await openQueuePackage(loaded.config.queue, options)
     if (made !== undefined) this.#tellMade(made, use.logger)
     if (queue.supports.sharedBy === 'process') this.output.warn(ALONE)

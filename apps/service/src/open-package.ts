@@ -98,6 +98,18 @@ export async function assertQueueExists(settings: PackageSettings, options: Open
 }
 
 /**
+ * Whether there is a queue; false where its package can't tell.
+ *
+ * @throws as {@link openQueuePackage}
+ */
+export async function queueIsThere(settings: PackageSettings, options: OpenQueueOptions): Promise<boolean> {
+  const found = await loadQueuePackage(settings, options)
+  if (found.queueExists === undefined) return false
+  const given = await checkedOptions('queue', settings, withSchema(found, options))
+  return await found.queueExists(given, useOf(options))
+}
+
+/**
  * Where a queue is that is about to be made, in words; `undefined` where there is one already, or nobody can say.
  *
  * @throws as {@link openQueuePackage}

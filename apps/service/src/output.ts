@@ -42,10 +42,14 @@ export class Output {
     this.errorColors = pico.createColors(wantsColors(options.stderr, options.env))
   }
 
-  /** The result of a command: `json` as one line of JSON with `--json`, else `human`. */
-  print(human: string | (() => string), json: unknown): void {
+  /**
+   * The result of a command: `json` as one line of JSON with `--json`, else `human`.
+   *
+   * @param to where it goes: stdout may have been asked for other data
+   */
+  print(human: string | (() => string), json: unknown, to: 'stdout' | 'stderr' = 'stdout'): void {
     const text = this.json ? JSON.stringify(json) : typeof human === 'string' ? human : human()
-    this.stdout.write(`${text}\n`)
+    this[to].write(`${text}\n`)
   }
 
   /**

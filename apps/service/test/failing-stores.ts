@@ -14,13 +14,13 @@ export interface FailingStore {
   /** From now on the storage takes no item of this id. */
   refuse(id: string): Promise<void>
   /** Another process's view of what is stored. */
-  stored(): Promise<Record<'WAITING', number>>
+  stored(): Promise<Record<'WAITING' | 'SUCCESS', number>>
   close(): Promise<void>
 }
 
 const name = 'tiles'
 
-async function sizesOf(queue: Queue): Promise<Record<'WAITING', number>> {
+async function sizesOf(queue: Queue): Promise<Record<'WAITING' | 'SUCCESS', number>> {
   try {
     return await queue.sizes()
   } finally {
@@ -54,7 +54,7 @@ export async function memoryStore(dir: string): Promise<FailingStore> {
   return {
     config: { package: './store.mjs', name },
     refuse: async (id) => void refused.push(id),
-    stored: async () => (await kept.queue?.sizes()) ?? { WAITING: 0 },
+    stored: async () => (await kept.queue?.sizes()) ?? { WAITING: 0, SUCCESS: 0 },
     close: async () => void Reflect.deleteProperty(globalThis, key),
   }
 }

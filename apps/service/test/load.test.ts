@@ -79,6 +79,26 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(2)
   })
 
+  test('elements of a document on one line are told by number and byte: to people, in the rejects and in JSON, repeated ones too', async () => {
+    const text = '[{"id":"a","body":1},{"id":"b","body":-0},{"id":"a","body":2},{"id":"a","body":1}]'
+    const args = ['load', await file('m.json', text), '--path', '$[*]', '--rejects', 'bad.jsonl']
+    const { code, err } = await box.run(args)
+    expect(code).toBe(2)
+    expect(err).toContain('line 1, element 2 (byte 21), id "b", field "$.body": -0 would come back as 0')
+    expect(err).toContain(
+      'line 1, element 3 (byte 42), id "a": the id came before in this load, with another body',
+    )
+    const rejects = (await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).trimEnd().split('\n')
+    const places = [
+      { line: 1, element: 2, byte: 21, id: 'b', what: 'refused' },
+      { line: 1, element: 3, byte: 42, id: 'a', what: 'duplicate' },
+      { line: 1, element: 4, byte: 62, id: 'a', what: 'duplicate' },
+    ]
+    expect(rejects.map((line) => Object(JSON.parse(line)))).toMatchObject(places)
+    const again = await box.run([...args, '--dry-run', '--json'])
+    expect(JSON.parse(again.out).problems).toMatchObject(places.slice(0, 2))
+  })
+
   test('only the first refused lines are shown', async () => {
     const { err } = await box.run(['load', await file('m.jsonl', 'no\n'.repeat(50))])
     expect(err.split('\n').filter((line) => line.startsWith('line '))).toHaveLength(20)
@@ -110,9 +130,9 @@ describe('load', () => {
       'queue.url=sqlite:/no/such/dir/q.db',
     ])
     expect(code).toBe(2)
-    expect(out).toMatch(/^2 good lines, 3 refused, .*Nothing was stored\.$/u)
+    expect(out).toMatch(/^2 rows that can be loaded, 3 refused, .*Nothing was stored\.$/u)
     const one = await file('one.jsonl', jsonl(1))
-    expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 good line, 0 refused/u)
+    expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 row that can be loaded, 0 refused/u)
     expect(await queue.size('WAITING')).toBe(0)
   })
 

@@ -239,7 +239,7 @@ class JsonReader {
       this.#at += written.length
       return written
     }
-    if (!isExactNumber(written)) this.#refuse(INEXACT)
+    if (!isExactNumber(written)) this.#refuse(Object.is(Number(written), -0) ? NEGATIVE_ZERO : INEXACT)
     this.#at += written.length
     return Number(written)
   }
@@ -281,4 +281,6 @@ const WORDS: readonly (readonly [string, JsonValue])[] = [
 ]
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const BLANKS = /[\t\n\r ]*/y
-const INEXACT = 'no double has the value of this number, so its digits would change; write it as a string'
+const INEXACT =
+  'a 64-bit float cannot hold this number, so its digits would change; write it as a string, in double quotes'
+const NEGATIVE_ZERO = '-0 would come back as 0: write 0, or the string "-0" if the sign matters'

@@ -20,18 +20,21 @@ export class ItemPuts {
     this.#ground = ground
   }
 
-  run(items: readonly CheckedItem[]): Promise<RunResult<PutResult>[]> {
+  run(
+    items: readonly CheckedItem[],
+    { stage }: Pick<PutManyOptions, 'stage'> = {},
+  ): Promise<RunResult<PutResult>[]> {
     const { layout, names } = this.#ground
     const protocols = items.map((item) => {
-      const { key, of } = names.entryOf(item)
+      const { key, of } = names.entryOf(item, stage)
       return putItem(layout, key, of)
     })
     return this.#ground.runAll(protocols)
   }
 
-  async putMany(items: readonly CheckedItem[], { compare = false }: PutManyOptions): Promise<PutReport> {
+  async putMany(items: readonly CheckedItem[], options: Required<PutManyOptions>): Promise<PutReport> {
     const unique = firstMentions(items)
-    const results = compare ? await this.#runCompared(unique) : await this.run(unique)
+    const results = await (options.compare ? this.#runCompared(unique, options) : this.run(unique, options))
     const failed = results.find((result) => 'error' in result)
     if (failed !== undefined) throw withStored(failed.error, storedOf(results, items.length - unique.length))
     const verdicts = results.map((result) => ('value' in result ? verdictOf(result.value) : 'done'))
@@ -39,10 +42,13 @@ export class ItemPuts {
     return { added: items.length - skipped.length, skipped }
   }
 
-  #runCompared(items: readonly CheckedItem[]): Promise<RunResult<ComparedPut>[]> {
+  #runCompared(
+    items: readonly CheckedItem[],
+    { stage }: Pick<PutManyOptions, 'stage'>,
+  ): Promise<RunResult<ComparedPut>[]> {
     const { layout, names } = this.#ground
     const protocols = items.map((item) => {
-      const { key, of } = names.entryOf(item)
+      const { key, of } = names.entryOf(item, stage)
       const body: JsonValue = JSON.parse(item.bodyText)
       return putCompared(layout, key, { entryOf: of, body })
     })

@@ -57,6 +57,11 @@ export function firstState({ notBeforeAt }: Pick<IndexEntry, 'notBeforeAt'>): It
   return { ...(notBeforeAt === undefined ? {} : { notBeforeAt }), history: [] }
 }
 
+/** Of an item that is put into SUCCESS: finished as it was put, in no attempt [Q-PUT-5]. */
+export function doneState({ putAt }: Pick<IndexEntry, 'putAt'>): ItemState {
+  return { finishedAt: putAt, history: [] }
+}
+
 /** Begins an attempt; the history keeps the newest {@link MAX_HISTORY}. */
 export function claimedState(state: ItemState, attempt: number, at: number): ItemState {
   const claimedAt = Math.max(at, state.history.at(-1)?.endedAt ?? 0)

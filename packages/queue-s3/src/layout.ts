@@ -1,7 +1,7 @@
 import type { Stage } from '@sluice/core'
 import { encodeQueueName } from './key-encoding.js'
 import { KeyLimits } from './key-limits.js'
-import { parseStint, type Stint } from './stint-name.js'
+import { isPutDone, parseStint, type Stint } from './stint-name.js'
 
 /** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
 export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CHANGES' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
@@ -59,10 +59,11 @@ export class Layout {
     return `${this.root}QUEUE`
   }
 
-  /** The name below a folder, if it is that of a stint. */
+  /** The name below a folder, if it is that of a stint which can be there. */
   nameIn(folder: Stage | 'LEFT', key: string): { name: string; stint: Stint } | undefined {
     const name = key.slice(this.folder(folder).length)
     const stint = parseStint(name)
+    if (stint !== undefined && isPutDone(stint) && folder !== 'SUCCESS' && folder !== 'LEFT') return undefined
     return stint && { name, stint }
   }
 

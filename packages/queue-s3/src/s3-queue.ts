@@ -11,6 +11,7 @@ import {
   checkMove,
   checkNewItem,
   checkNewItems,
+  checkPutMany,
   checkRemovable,
   checkRequeue,
   checkRetention,
@@ -129,10 +130,11 @@ export class S3Queue implements Queue {
     )
   }
 
-  /** To compare costs a GET for each item that is there; of one that was updated two [Q-PUT-4]. */
+  /** To compare costs a GET for each item that is there; of one that was updated two [Q-PUT-4]. Into SUCCESS it costs what it does into WAITING [Q-PUT-5]. */
   async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
     this.#assertOpen()
-    return this.#puts.putMany(checkNewItems(items, SUPPORTS.maxBodyBytes), options)
+    const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
+    return this.#puts.putMany(checked, checkPutMany(options, checked))
   }
 
   async update(changes: readonly ItemChange[]): Promise<UpdateReport> {

@@ -1,7 +1,7 @@
 import type { Stage } from '@sluice/core'
 import type { Ground } from './ground.js'
 import { ToldNames, presentIn } from './name-check.js'
-import { afterPriority, parseStint, type Stint } from './stint-name.js'
+import { afterPriority, instantIn, parseStint } from './stint-name.js'
 import { firstPage, walkNames, type ListedStint } from './stage-walk.js'
 
 /** Into how many parts a large prefix is split. Each may cost one page that isn't full. */
@@ -97,9 +97,4 @@ function splitAfter(name: string, lane: string, now: number): Part[] {
   )
   const bounds = [name, ...marks.filter((mark) => mark > name), afterPriority(stint), end]
   return bounds.slice(1).map((upTo, index) => ({ after: bounds[index] ?? name, upTo }))
-}
-
-/** Sorts before every name of this lane and priority from that instant on. */
-function instantIn(stint: Stint, at: number): string {
-  return `${afterPriority(stint).slice(0, -1)}.${at.toString().padStart(16, '0')}`
 }

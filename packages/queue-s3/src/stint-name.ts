@@ -19,7 +19,7 @@ export interface Stint {
   readonly delayed: boolean
   /** Grows within one process: the order of two stints of the same instant. */
   readonly turn: number
-  /** The attempt that its claim makes, 1 or more. */
+  /** The attempt that its claim makes, 1 or more; 0 of an item that was put into SUCCESS, which has this one name and is never claimed. */
   readonly attempt: number
   /** How often the item was updated so far. */
   readonly updates: number
@@ -37,9 +37,14 @@ export interface Stint {
 const DIGITS = 5
 const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
 const KEY = '(?:[a-z0-9-]|_[0-9a-f]{2})+|_h[0-9a-f]{64}'
+const OF_ITEM = String.raw`\.${NUMBER}\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`
 const PATTERN = new RegExp(
-  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}([.-])${NUMBER}\.${NUMBER}` +
-    String.raw`\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`,
+  String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}([.-])${NUMBER}${OF_ITEM}`,
+)
+/** In place of the priority in the name of an item that was put into SUCCESS. A program that does not know it takes such a name for none. */
+const DONE = 'done'
+const DONE_PATTERN = new RegExp(
+  String.raw`^([0-9a-f]{2})\/${DONE}\.(\d{16})\.([0-9a-z]{8})\.([0-9a-f]{8})${OF_ITEM}`,
 )
 
 /**
@@ -48,12 +53,17 @@ const PATTERN = new RegExp(
  * that the order goes by.
  */
 export function stintName(stint: Stint): string {
-  const { lane, priority, availableAt, delayed, turn, hasRetryState, uid, key } = stint
-  const at = availableAt.toString().padStart(16, '0')
-  const order = `${priorityText(priority)}.${at}${delayed ? 'd' : 'n'}.${turn.toString(36).padStart(8, '0')}`
+  const { lane, delayed, hasRetryState, uid, key } = stint
+  const [at, turn] = [instantText(stint.availableAt), stint.turn.toString(36).padStart(8, '0')]
+  const item = `${digits(stint.generation)}.${uid}.${key}`
+  if (isPutDone(stint)) return `${lane}/${DONE}.${at}.${turn}.${priorityText(stint.priority)}.${item}`
+  const order = `${priorityText(stint.priority)}.${at}${delayed ? 'd' : 'n'}.${turn}`
   const updates = `${digits(stint.updates)}${hasRetryState ? '-' : '.'}`
-  const attempt = `${digits(stint.attempt)}.${updates}${digits(stint.refunds)}`
-  return `${lane}/${order}.${attempt}.${digits(stint.generation)}.${uid}.${key}`
+  return `${lane}/${order}.${digits(stint.attempt)}.${updates}${digits(stint.refunds)}.${item}`
+}
+
+function instantText(at: number): string {
+  return at.toString().padStart(16, '0')
 }
 
 function digits(number: number): string {
@@ -63,12 +73,14 @@ function digits(number: number): string {
 /** `undefined` for a name that isn't ours. */
 export function parseStint(name: string): Stint | undefined {
   const match = PATTERN.exec(name)
-  if (match === null) return undefined
+  if (match === null) return parseDone(name)
   const [, lane = '', priority = '', at, hold, turn = '', attempt, updates, state, ...rest] = match
   const [refunds, generation, uid = '', key = ''] = rest
+  // That of an item put into SUCCESS has the other form.
+  if (Number(attempt) === 0) return undefined
   return {
     lane,
-    priority: MAX_PRIORITY - Number.parseInt(priority, 16),
+    priority: priorityIn(priority),
     availableAt: Number(at),
     delayed: hold === 'd',
     turn: Number.parseInt(turn, 36),
@@ -80,6 +92,31 @@ export function parseStint(name: string): Stint | undefined {
     uid,
     key,
   }
+}
+
+function parseDone(name: string): Stint | undefined {
+  const match = DONE_PATTERN.exec(name)
+  if (match === null) return undefined
+  const [, lane = '', at, turn = '', priority = '', generation, uid = '', key = ''] = match
+  return {
+    lane,
+    priority: priorityIn(priority),
+    availableAt: Number(at),
+    delayed: false,
+    turn: Number.parseInt(turn, 36),
+    attempt: 0,
+    updates: 0,
+    refunds: 0,
+    hasRetryState: false,
+    generation: Number(generation),
+    uid,
+    key,
+  }
+}
+
+/** Whether it is the one name of an item that was put into SUCCESS [Q-PUT-5]: under that stage alone, and under LEFT once it is removed. */
+export function isPutDone({ attempt }: Pick<Stint, 'attempt'>): boolean {
+  return attempt === 0
 }
 
 /** One more with each name of an item: a new attempt, or an update. */
@@ -109,10 +146,24 @@ export function orderOf(name: string): string {
 
 /** Above every name of the lane and priority of this one, and below those of the next lower priority. */
 export function afterPriority(stint: Stint): string {
-  return `${stint.lane}/${priorityText(stint.priority)}/`
+  return `${groupOf(stint)}/`
+}
+
+/** Below every name of this one's lane and priority from that instant on, and above those before it. */
+export function instantIn(stint: Stint, at: number): string {
+  return `${groupOf(stint)}.${instantText(at)}`
+}
+
+/** What the names of a lane begin with that are in the order of their instants. */
+function groupOf(stint: Stint): string {
+  return `${stint.lane}/${isPutDone(stint) ? DONE : priorityText(stint.priority)}`
 }
 
 /** Inverted, so that higher comes first: 0 for the highest. */
 function priorityText(priority: number): string {
   return (MAX_PRIORITY - priority).toString(16).padStart(8, '0')
+}
+
+function priorityIn(text: string): number {
+  return MAX_PRIORITY - Number.parseInt(text, 16)
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { CheckedChange, CheckedItem } from '@sluice/core'
+import type { CheckedChange, CheckedItem, PutManyOptions } from '@sluice/core'
 import { encodeKey, laneOf } from './key-encoding.js'
 import { entryText } from './object-texts.js'
 import type { NewEntry } from './protocol/put-item.js'
@@ -36,8 +36,11 @@ export class StintNames {
     return this.#now()
   }
 
-  /** What `put` stores of an item, for each generation of its id. Its turn is taken now. */
-  entryOf(item: CheckedItem): { readonly key: string; readonly of: (generation: number) => NewEntry } {
+  /** What a put into a stage stores of an item, for each generation of its id. Its turn is taken now. */
+  entryOf(
+    item: CheckedItem,
+    stage: PutManyOptions['stage'] = 'WAITING',
+  ): { readonly key: string; readonly of: (generation: number) => NewEntry } {
     const { id, bodyText, priority, delayMs } = item
     const key = encodeKey(id)
     const putAt = this.#now()
@@ -48,7 +51,8 @@ export class StintNames {
     const turn = this.#nextTurn()
     const lane = laneOf(key, this.#lanes)
     const place = { lane, priority, availableAt, delayed, turn }
-    const fixed = { ...place, attempt: 1, updates: 0, refunds: 0, hasRetryState: false, uid, key }
+    const attempt = stage === 'SUCCESS' ? 0 : 1
+    const fixed = { ...place, attempt, updates: 0, refunds: 0, hasRetryState: false, uid, key }
     const of = (generation: number) => {
       const first = stintName({ ...fixed, generation })
       const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }

@@ -120,6 +120,28 @@ test('a longer uid than a UUID, a number without its zeros or with too many, and
     expect(parseStint(stintName({ ...stint, key }))?.key).toBe(key)
 })
 
+test('the name of an item that was put into SUCCESS has a form of its own, no longer than others, and says the same', () => {
+  const done = {
+    ...LARGEST,
+    delayed: false,
+    attempt: 0,
+    updates: 0,
+    refunds: 0,
+    hasRetryState: false,
+    key: 'a',
+  }
+  const name = stintName(done)
+  expect(parseStint(name)).toEqual(done)
+  expect(name.length).toBeLessThan(stintName({ ...done, attempt: 1 }).length)
+  // The usual form at attempt 0 is nobody's: two names of one item would be one too many.
+  const usual = stintName({ ...done, attempt: 1 })
+  expect(parseStint(usual.replace('.00001.', '.00000.'))).toBeUndefined()
+  for (const wrong of [name.toUpperCase(), name.replace('done.', 'done'), name.replace('/done', '/gone')])
+    expect(parseStint(wrong)).toBeUndefined()
+  const [early, late] = [1, 2].map((turn) => stintName({ ...done, turn, priority: turn }))
+  expect(early && late && early < late).toBe(true)
+})
+
 test('the folder of a queue is as in format 1, and different for different names', () => {
   expect(encodeQueueName('Tiles of ü')).toBe('Tiles_20of_20_C3_BC')
   const names = [

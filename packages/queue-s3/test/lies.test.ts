@@ -63,6 +63,12 @@ const calls: readonly Call[] = [
   call('put', ['write'], ({ queue }) => queue.put('new', 1)),
   call('put of a removed id', ['write'], ({ queue }) => queue.put('removed', 1)),
   call('putMany', ['write'], ({ queue }) => queue.putMany(['new', 'failed'].map((id) => ({ id, body: 1 })))),
+  call('putMany into SUCCESS', ['write'], ({ queue }) =>
+    queue.putMany(
+      ['new', 'failed'].map((id) => ({ id, body: 1 })),
+      { stage: 'SUCCESS' },
+    ),
+  ),
   call('get', ['write', 'list', 'delete'], ({ queue }) => queue.get(2)),
   call('get under a lease', ['write', 'list', 'delete'], ({ queue, lease }) => queue.get(1, { lease })),
   call('peek', ['list'], ({ queue }) => queue.peek(2)),

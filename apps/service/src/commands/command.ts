@@ -72,6 +72,8 @@ export interface CommandContext {
    * @throws AbsentQueueError SLUICE_CONFIG_INVALID when there is no queue, and `make` wasn't given
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
+  /** The configured queue where there is one; where there is none, or its package can't tell, what opens and makes it. */
+  openQueueOrLater(options?: Omit<OpenQueueOptions, 'make'>): Promise<Queue | (() => Promise<Queue>)>
   /** Tries what a service does with the storage, as far as its package can; it makes no queue, and leaves nothing behind. */
   checkStorage(logger: Logger): Promise<StorageFinding>
   /** The configured worker. Opened once; it is lent the logger. A command that changes nothing says that it only reads. */

@@ -3,7 +3,7 @@ import { describeRow } from '../manifest/listed-row.js'
 import { problemsOf } from '../manifest/load-counts.js'
 import type { JoblogSummary, LoadSummary, StoppedAt } from '../manifest/load-manifest.js'
 import { printable } from '../output.js'
-import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
+import { countText, elapsedText, itemsText, plural, rateText } from '../progress/progress-text.js'
 import type { CommandContext } from './command.js'
 
 const ROW_CHARS = 500
@@ -22,20 +22,24 @@ export async function reportLoad(
   const { counts, problems, failure } = summary
   for (const row of problems) output.note(printable(describeRow(row), ROW_CHARS))
   const hidden = problemsOf(counts) - problems.length
-  if (hidden > 0) {
-    output.note(`… and ${countText(hidden)} more: ${rejects ?? 'give --rejects FILE to get them all'}`)
-  }
+  if (hidden > 0) output.note(`… and ${countText(hidden)} more: ${placeOf(rejects)}`)
   const conveniences = describeConveniences(summary.conveniences)
   if (conveniences !== '') output.note(`Read with: ${conveniences}`)
   if (counts.rows === 0 && !summary.interrupted && failure === undefined)
     output.note('The manifest has no items.')
   if (summary.manyIds) output.note(MANY_IDS)
-  if (summary.joblog !== undefined) output.note(printable(joblogText(summary.joblog), ROW_CHARS))
-  output.print(() => summaryText(summary), summaryJson(summary))
+  if (summary.joblog !== undefined) tellJoblog(summary.joblog, output)
+  const stream = rejects === '-' ? 'stderr' : 'stdout'
+  output.print(() => summaryText(summary), summaryJson(summary), stream)
   if (failure !== undefined) throw failure
   if (!summary.checkedOnly) await warnOfRoom(goodRows(summary), context)
   if (summary.interrupted) context.exitWith('INTERRUPTED')
   else if (problemsOf(counts) > 0) context.exitWith('INVALID')
+}
+
+function placeOf(rejects: string | undefined): string {
+  if (rejects === undefined) return 'give --rejects FILE to get them all'
+  return rejects === '-' ? 'all of them are on standard output' : rejects
 }
 
 const MANY_IDS =
@@ -47,9 +51,9 @@ async function warnOfRoom(items: number, context: CommandContext): Promise<void>
   if (lacking !== undefined) context.output.warn(`too little room for this list: ${lacking}`)
 }
 
-/** Items that the list is about. */
-function goodRows({ counts: { rows, refused, duplicate, done } }: LoadSummary): number {
-  return rows - refused - duplicate - done
+/** Items that the list is about, but those that are done elsewhere. */
+function goodRows({ counts: { rows, refused, duplicate }, joblog }: LoadSummary): number {
+  return rows - refused - duplicate - (joblog?.done ?? 0)
 }
 
 function summaryText(summary: LoadSummary): string {
@@ -65,10 +69,12 @@ function summaryText(summary: LoadSummary): string {
   return `${end}\n${stoppedText(stopped)}${again}`
 }
 
-function checkedText({ counts, interrupted }: LoadSummary, time: string): string {
-  const { unstored, duplicate, duplicateChanged, refused } = counts
+function checkedText({ counts, joblog, interrupted }: LoadSummary, time: string): string {
+  const { unstored, duplicate, duplicateChanged, refused, done } = counts
+  const goodDone = (joblog?.done ?? 0) - done
   const words = [
-    plural(unstored, 'good line'),
+    `${plural(unstored, 'row')} that can be loaded${doneText(goodDone)}`,
+    ...(done === 0 ? [] : [`${countText(done)} ${LEFT_OUT}`]),
     ...(duplicate === 0 ? [] : [duplicateText(duplicate, duplicateChanged)]),
     `${countText(refused)} refused`,
     `${time}.`,
@@ -76,20 +82,26 @@ function checkedText({ counts, interrupted }: LoadSummary, time: string): string
   return `${words.join(', ')}${interrupted ? ' Stopped before the end.' : ''} Nothing was stored.`
 }
 
+const LEFT_OUT = 'left out as done elsewhere'
+
+function doneText(done: number): string {
+  return done === 0 ? '' : ` (${countText(done)} done elsewhere)`
+}
+
 function countsText({ counts }: LoadSummary): string {
-  const { added, same, changed, updated, started, duplicate, duplicateChanged, refused } = counts
+  const { added, addedDone, same, changed, updated, started, duplicate, duplicateChanged, refused } = counts
   const parts = [
     ...(updated === 0 ? [] : [`${countText(updated)} updated`]),
     ...(started === 0 ? [] : [`${countText(started)} had started`]),
   ]
   const rare = [
     [counts.exists, 'in the queue before (not compared)'],
-    [counts.done, 'done elsewhere'],
+    [counts.done, LEFT_OUT],
     [counts.unknown, 'unknown'],
     [counts.unstored, 'not stored'],
   ] as const
   const words = [
-    `${countText(added)} added`,
+    `${countText(added)} added${doneText(addedDone)}`,
     `${countText(same)} same`,
     `${countText(changed)} changed${parts.length === 0 ? '' : ` (${parts.join(', ')})`}`,
     duplicateText(duplicate, duplicateChanged),
@@ -109,6 +121,13 @@ function stoppedText({ source, line, bytes }: StoppedAt): string {
   return `Stopped ${where}; ${plural(bytes, 'byte')} had been read.`
 }
 
+function tellJoblog(joblog: JoblogSummary, output: CommandContext['output']): void {
+  output.note(printable(joblogText(joblog), ROW_CHARS))
+  const { waiting = 0 } = joblog
+  if (waiting > 0)
+    output.warn(`done by the joblog and still WAITING: ${itemsText(waiting)}; ${STILL_WAITING}`)
+}
+
 function joblogText({ records, untrusted, unmatched, how }: JoblogSummary): string {
   const parts = [
     plural(records, 'record'),
@@ -119,6 +138,9 @@ function joblogText({ records, untrusted, unmatched, how }: JoblogSummary): stri
   ]
   return `joblog (${how}): ${parts.join(', ')}`
 }
+
+const STILL_WAITING =
+  'put before this load, and to be run again. To take them over: sluice pause, sluice rm --stage WAITING, the same load again, sluice resume'
 
 function summaryJson(summary: LoadSummary) {
   const { counts, interrupted, checkedOnly, stopped, failure, manyIds, elapsedMs } = summary

@@ -51,7 +51,8 @@ async function load(files: readonly string[], flags: LoadFlags, context: Command
   const options = await optionsOf(files, flags, context)
   // Before anything is taken: a worker that is configured wrongly would never start what is loaded.
   if (flags.dryRun !== true) await context.checkWorkerOptions()
-  const queue = flags.dryRun === true ? undefined : await context.openQueue({ make: true, brief: false })
+  // A queue that is not there yet is made when there is something to put: a slip in the list or the flags leaves none behind.
+  const queue = flags.dryRun === true ? undefined : await context.openQueueOrLater({ brief: false })
   const file = flags.dryRun === true ? undefined : (await context.config()).file
   const kept = [file, flags.joblog].flatMap((path) =>
     path === undefined ? [] : [resolve(context.cwd, path)],
@@ -73,6 +74,7 @@ async function optionsOf(
     ...storingOptions(flags, context),
     signal: context.interrupted(),
     stdin: context.stdin,
+    stdout: output.stdout,
     ...(output.json
       ? {}
       : {

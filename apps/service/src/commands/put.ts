@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
   SluiceError,
-  assertItemId,
   checkNewItem,
   isSluiceError,
   parseJson,
@@ -50,7 +49,7 @@ const EXAMPLES = [
 async function putItem(item: NewItem, context: CommandContext, ifAbsent: boolean): Promise<void> {
   const { output } = context
   // Before the storage is touched at all.
-  asInput(() => assertItemId(item.id))
+  asInput(() => checkNewItem(item, Number.POSITIVE_INFINITY))
   const queue = await context.openQueue({ make: true })
   asInput(() => checkNewItem(item, queue.supports.maxBodyBytes))
   const { id, body, ...options } = item

@@ -23,11 +23,16 @@ the exit code is 2; all other rows are stored. Loading a list again is safe. Pri
 With --update-waiting a changed row replaces the body of an item that still waits; of those that have started it says how many, and they stay changed.
 With --strict nothing is stored if a row is refused or repeats an id with another body. What the queue has is known only by storing: of rows that are
 changed --strict says so afterwards, as without it.
+With --rejects all these rows and all duplicates are written in the order of the list, each with its text as it was read (raw): mended, the texts can be loaded
+again. An older file is replaced once a row is written, or the whole list was read. With --rejects - they go to standard output, and what else is reported to
+standard error.
+A queue that is not there yet is made when the first row to store was read: an empty or unreadable list leaves none behind.
 Rows are stored within a second of being read, also from a pipe that goes on. SIGINT and SIGTERM store what was read and say where it stopped.
-With --joblog a list that GNU parallel began goes on here: rows whose command ended with exit value 0 and no signal in its --joblog are left out. They are found by
-the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
+With --joblog a list that GNU parallel began goes on here: rows whose command ended with exit value 0 and no signal in its --joblog are put as items that
+have succeeded already, or left out with --skip-done. Items that are in the queue keep their stage; of those that are done and still wait it says how many. They are
+found by the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
 --joblog-command says. All others are loaded, also where a record is cut off, or glued to one that was. Nothing is stored where it can't be told which.
-Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed.`
+Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed, and the report says so.`
 
 /** Registers the flags. */
 export function addStoringOptions(command: { addOption(option: Option): unknown }): void {
@@ -38,16 +43,19 @@ export function addStoringOptions(command: { addOption(option: Option): unknown 
     ),
     new Option(
       '--rejects <file>',
-      'write every row that is refused, changed or a duplicate as JSON: line, id, what, reason',
+      'write every row that is refused, changed or a duplicate as JSON: source, line, id, what, reason, raw; - is standard output',
     ),
     new Option('--update-waiting', 'replace the bodies of items that still wait by those of the list'),
     new Option('--no-compare', 'do not compare bodies of rows whose items are there: they count as "exists"'),
-    new Option('--joblog <file>', "leave out what GNU parallel's log of jobs says is done; with --skip-done"),
+    new Option(
+      '--joblog <file>',
+      "put what GNU parallel's log of jobs says is done as items that have succeeded",
+    ),
     new Option(
       '--joblog-command <template>',
       "how a command of the log names an id, as it was given to GNU parallel: 'process {}'",
     ),
-    new Option('--skip-done', 'with --joblog: rows that are done are not put into the queue'),
+    new Option('--skip-done', 'with --joblog: leave out rows that are done'),
   ]
   for (const option of options) command.addOption(option)
 }
@@ -64,27 +72,26 @@ export function storingOptions(
     strict: flags.strict ?? false,
     compare: flags.compare ?? true,
     updateWaiting: flags.updateWaiting ?? false,
-    ...(flags.rejects === undefined ? {} : { rejects: resolve(cwd, flags.rejects) }),
+    ...(flags.rejects === undefined ? {} : { rejects: pathOf(flags.rejects, cwd) }),
     ...joblogOption(flags, cwd),
   }
 }
 
+/** `-` is standard output. */
+function pathOf(path: string, cwd: string): string {
+  return path === '-' ? path : resolve(cwd, path)
+}
+
 function joblogOption(
-  { joblog, joblogCommand }: StoringFlags,
+  { joblog, joblogCommand, skipDone }: StoringFlags,
   cwd: string,
 ): Pick<LoadManifestOptions, 'joblog'> {
   if (joblog === undefined) return {}
   const command = joblogCommand === undefined ? {} : { command: joblogCommand }
-  return { joblog: { path: resolve(cwd, joblog), ...command } }
+  return { joblog: { path: resolve(cwd, joblog), skipDone: skipDone === true, ...command } }
 }
 
 function assertJoblogFlags({ joblog, joblogCommand, skipDone }: StoringFlags): void {
-  if (joblog !== undefined && skipDone !== true) {
-    throw new CommandError(
-      'INVALID',
-      '--joblog needs --skip-done: no queue takes an item that has succeeded already',
-    )
-  }
   if (joblog === undefined && (joblogCommand !== undefined || skipDone === true)) {
     throw new CommandError('INVALID', '--joblog-command and --skip-done need --joblog')
   }

@@ -1,32 +1,15 @@
-import { isSluiceError, type NewItem, type Queue } from '@sluice/core'
-import { countRows, type LoadCounts, type RowCounts } from './load-counts.js'
-import type { GoodEntry } from './manifest-entry.js'
+import {
+  isSluiceError,
+  SluiceError,
+  type NewItem,
+  type PutReport,
+  type Queue,
+  type Stage,
+} from '@sluice/core'
+import type { CallRows, PlacedRow } from './batch.js'
 import { changedRow, duplicateRow, type ItemRow, type ListedRow } from './listed-row.js'
+import { countRows, type LoadCounts, type RowCounts } from './load-counts.js'
 import { outcomesOf, type RowFate, type RowOutcome } from './row-outcomes.js'
-
-/** Rows that are put in one call. Of each the item and its position are kept, and no object of its own: thousands of these would outlive the young heap. */
-export class Batch {
-  readonly items: NewItem[] = []
-  /** Rows whose id may have come before. */
-  readonly suspects = new Set<number>()
-  bytes = 0
-  readonly #lines: number[] = []
-  readonly #sources: (string | undefined)[] = []
-
-  add({ item, bytes, line, source }: GoodEntry, isSuspect: boolean): void {
-    if (isSuspect) this.suspects.add(this.items.length)
-    this.items.push(item)
-    this.#lines.push(line)
-    this.#sources.push(source)
-    this.bytes += bytes
-  }
-
-  row(index: number): ItemRow {
-    const [item, source] = [this.items[index], this.#sources[index]]
-    if (item === undefined) throw new RangeError(`a batch of ${this.items.length} rows has no row ${index}`)
-    return { ...(source === undefined ? {} : { source }), line: this.#lines[index] ?? 0, item }
-  }
-}
 
 export interface BatchPutOptions {
   readonly compare: boolean
@@ -44,13 +27,19 @@ const COUNT_OF_FATE: Readonly<Record<RowFate, keyof RowCounts>> = {
   exists: 'exists',
 }
 
-/** Puts batches into a queue and counts what became of each row. */
+/** Ids of rows that are done and were in the queue before, at most: beyond it reading all that waits costs less than asking for each. */
+const MAX_KNOWN_IDS = 100
+
+/** Puts rows into a queue and counts what became of each. */
 export class BatchPut {
   /** How long the latest `putMany` took. */
   tookMs = 0
+  /** The first of the rows that are done and whose items were in the queue before. */
+  readonly knownDoneIds: string[] = []
   readonly #queue: Queue
   readonly #counts: LoadCounts
   readonly #options: BatchPutOptions
+  #isStageKnown = false
 
   constructor(queue: Queue, counts: LoadCounts, options: BatchPutOptions) {
     this.#queue = queue
@@ -58,26 +47,39 @@ export class BatchPut {
     this.#options = options
   }
 
+  get queue(): Queue {
+    return this.#queue
+  }
+
   /**
+   * @param stage the stage that new items enter
    * @returns the rows to list
-   * @throws what the queue rejects with; all rows of the batch are counted all the same
+   * @throws what the queue rejects with; all rows are counted all the same
    */
-  async put(batch: Batch): Promise<ListedRow[]> {
+  async put(rows: CallRows, stage: 'WAITING' | 'SUCCESS'): Promise<PlacedRow[]> {
     const { compare } = this.#options
-    const { items, suspects } = batch
+    const { items, suspects } = rows
     const startedAtMs = performance.now()
-    const { added, skipped } = await this.#queue.putMany(items, { compare }).catch((error: unknown) => {
-      this.#countFailed(error, items.length)
+    const how = stage === 'WAITING' ? { compare } : { compare, stage }
+    const report = await this.#queue.putMany(items, how).catch((error: unknown) => {
+      this.#countFailed(error, { items: items.length, stage })
       throw error
     })
     this.tookMs = performance.now() - startedAtMs
+    const { added, skipped } = report
     countRows(this.#counts, 'added', added)
-    if (skipped.length === 0) return []
+    if (stage === 'SUCCESS') this.#counts.addedDone += added
     const outcomes = outcomesOf({ items, suspects, compare }, skipped)
-    const left = await this.#update(batch, outcomes)
+    const left = await this.#update(rows, outcomes)
     this.#count(outcomes)
+    if (stage === 'SUCCESS') {
+      this.#noteKnown(items, outcomes)
+      await this.#assertStage(items, report)
+    }
     return outcomes.flatMap(({ index, fate }) =>
-      fate === 'same' || fate === 'exists' ? [] : this.#listed(batch.row(index), fate, left),
+      fate === 'same' || fate === 'exists'
+        ? []
+        : this.#listed(rows.row(index), fate, left).map((row) => ({ place: rows.placeOf(index), row })),
     )
   }
 
@@ -88,16 +90,49 @@ export class BatchPut {
     }
   }
 
-  /** A storage says what of a failed batch is in; of one that doesn't, each item of it may be. */
-  #countFailed(error: unknown, items: number): void {
+  #noteKnown(items: readonly NewItem[], outcomes: readonly RowOutcome[]): void {
+    for (const { index, fate } of outcomes) {
+      if (fate === 'duplicate' || fate === 'duplicate-changed') continue
+      this.#counts.knownDone += 1
+      const id = items[index]?.id
+      if (id !== undefined && this.knownDoneIds.length < MAX_KNOWN_IDS) this.knownDoneIds.push(id)
+    }
+  }
+
+  /**
+   * The ids of all rows that are done and whose items were in the queue before; `undefined` where these are too many.
+   */
+  allKnownDoneIds(): readonly string[] | undefined {
+    return this.#counts.knownDone === this.knownDoneIds.length ? this.knownDoneIds : undefined
+  }
+
+  /** A package that was written before there was a stage to give puts what is done into WAITING, and has no way to say so: the first item shows it. */
+  async #assertStage(items: readonly NewItem[], { added, skipped }: PutReport): Promise<void> {
+    if (this.#isStageKnown || added === 0) return
+    const before = skipped.filter(({ reason }) => reason !== 'repeated')
+    const isThere = new Set(before.map(({ id }) => id))
+    const item = items.find(({ id }) => !isThere.has(id))
+    if (item === undefined) return
+    const stage = await this.#queue.lookupStatus(item.id).catch((error: unknown): Stage => {
+      // It was removed since.
+      if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return 'SUCCESS'
+      throw error
+    })
+    if (stage !== 'SUCCESS') throw takesNoStage(this.#counts.addedDone, stage)
+    this.#isStageKnown = true
+  }
+
+  /** A storage says what of a failed call is in; of one that doesn't, each item of it may be. */
+  #countFailed(error: unknown, call: { readonly items: number; readonly stage: Stage }): void {
     // A wrong argument: nothing of the call is stored.
     const none = error instanceof TypeError ? { added: 0, duplicates: 0, unknown: 0 } : undefined
     const stored = isSluiceError(error) ? error.stored : none
-    const { added, duplicates, unknown } = stored ?? { added: 0, duplicates: 0, unknown: items }
+    const { added, duplicates, unknown } = stored ?? { added: 0, duplicates: 0, unknown: call.items }
     countRows(this.#counts, 'added', added)
+    if (call.stage === 'SUCCESS') this.#counts.addedDone += added
     countRows(this.#counts, 'exists', duplicates)
     countRows(this.#counts, 'unknown', unknown)
-    countRows(this.#counts, 'unstored', items - added - duplicates - unknown)
+    countRows(this.#counts, 'unstored', call.items - added - duplicates - unknown)
   }
 
   /**
@@ -106,14 +141,14 @@ export class BatchPut {
    * @returns the ids of items that were not updated, and why
    */
   async #update(
-    batch: Batch,
+    rows: CallRows,
     outcomes: readonly RowOutcome[],
   ): Promise<ReadonlyMap<string, string> | undefined> {
     const { updateWaiting, signal } = this.#options
     if (!updateWaiting || signal?.aborted === true) return undefined
     const changes = outcomes
       .filter(({ fate }) => fate === 'changed')
-      .map(({ index }) => batch.row(index).item)
+      .map(({ index }) => rows.row(index).item)
       .map(({ id, body }) => ({ id, body }))
     if (changes.length === 0) return undefined
     const { updated, skipped } = await this.#queue.update(changes).catch((error: unknown) => {
@@ -137,4 +172,12 @@ export class BatchPut {
     const why = left.get(row.item.id)
     return why === undefined ? [] : [changedRow(row, why === 'wrong-stage' ? 'started' : 'gone')]
   }
+}
+
+function takesNoStage(items: number, stage: Stage): SluiceError {
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `The package of the queue can't put items that have succeeded already [Q-PUT-5]: up to ${items} rows that are done elsewhere came into ${stage}. ` +
+      'Update the package, or remove these items (sluice rm) and load the list with --skip-done.',
+  )
 }

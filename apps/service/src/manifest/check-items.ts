@@ -2,12 +2,15 @@ import { SluiceError, type JsonValue } from '@sluice/core'
 import { countText } from '../progress/progress-text.js'
 import { IdHashes, openIdHash, type HashId } from './id-hashes.js'
 import { duplicateRow, refusedRow, type ListedRow } from './listed-row.js'
-import { isAbort } from './load-items.js'
+import { isAbort, type DoneRows } from './load-items.js'
 import { isRefused, type GoodEntry, type ManifestEntry } from './manifest-entry.js'
 
 export interface CheckOptions {
   /** Called for each row that is refused or a duplicate. */
   readonly onListed?: (row: ListedRow) => void | Promise<void>
+  /** Rows are listed in the order of the list: only in a second reading it is known which of them repeat others. Default false. */
+  readonly inOrder?: boolean
+  readonly done?: DoneRows
   readonly onProgress?: (counts: CheckCounts) => void
   readonly signal?: AbortSignal
   /** By which rows that repeat an id are suspected. Default XXH64. */
@@ -18,6 +21,10 @@ export interface CheckOptions {
 export interface CheckCounts {
   /** A queue can take them; duplicates are not among them. */
   good: number
+  /** Of those that are `good`: their items come into SUCCESS. */
+  goodDone: number
+  /** They are left out, since they are done elsewhere. */
+  done: number
   refused: number
   /** The id came before. */
   duplicate: number
@@ -51,7 +58,7 @@ export async function checkItems(
   const check = new Check({ hashId: options.hashId ?? hash, hashBody: hash }, options)
   try {
     await check.judge(read())
-    if (check.mayRepeat && options.signal?.aborted !== true) await check.compare(read())
+    if (check.needsComparing && options.signal?.aborted !== true) await check.compare(read())
   } catch (error) {
     if (!isAbort(error, options.signal)) throw error
   }
@@ -59,7 +66,14 @@ export async function checkItems(
 }
 
 class Check {
-  readonly #counts: CheckCounts = { good: 0, refused: 0, duplicate: 0, duplicateChanged: 0 }
+  readonly #counts: CheckCounts = {
+    good: 0,
+    goodDone: 0,
+    done: 0,
+    refused: 0,
+    duplicate: 0,
+    duplicateChanged: 0,
+  }
   readonly #hashId: HashId
   readonly #hashBody: (text: string) => bigint
   readonly #options: CheckOptions
@@ -79,8 +93,8 @@ class Check {
     this.#suspects = new IdHashes(hashId)
   }
 
-  get mayRepeat(): boolean {
-    return this.#hasSuspects
+  get needsComparing(): boolean {
+    return this.#hasSuspects || (this.#options.inOrder === true && this.#counts.refused > 0)
   }
 
   result(): CheckResult {
@@ -93,9 +107,11 @@ class Check {
     for await (const entry of entries) {
       if (isRefused(entry)) {
         this.#counts.refused += 1
-        await this.#options.onListed?.(refusedRow(entry))
-      } else {
+        if (this.#options.inOrder !== true) await this.#options.onListed?.(refusedRow(entry))
+      } else if (this.#isLeftOut(entry)) this.#counts.done += 1
+      else {
         this.#counts.good += 1
+        if (this.#isDone(entry)) this.#counts.goodDone += 1
         if (seen.add(entry.item.id)) {
           this.#suspects.add(entry.item.id)
           this.#hasSuspects = true
@@ -109,7 +125,10 @@ class Check {
   async compare(entries: AsyncIterable<ManifestEntry>): Promise<void> {
     const bodies = new Map<string, bigint>()
     for await (const entry of entries) {
-      if (!isRefused(entry) && this.#suspects.has(entry.item.id)) await this.#compareRow(entry, bodies)
+      if (isRefused(entry)) {
+        if (this.#options.inOrder === true) await this.#options.onListed?.(refusedRow(entry))
+      } else if (this.#suspects.has(entry.item.id) && !this.#isLeftOut(entry))
+        await this.#compareRow(entry, bodies)
       if (this.#isPause() && (await this.#pause())) break
     }
   }
@@ -124,9 +143,18 @@ class Check {
       return
     }
     this.#counts.good -= 1
+    if (this.#isDone(entry)) this.#counts.goodDone -= 1
     this.#counts.duplicate += 1
     if (first !== hash) this.#counts.duplicateChanged += 1
     await this.#options.onListed?.(duplicateRow(entry, first === hash ? 'same' : 'changed'))
+  }
+
+  #isDone({ item }: GoodEntry): boolean {
+    return this.#options.done?.isDone(item.id) === true
+  }
+
+  #isLeftOut(entry: GoodEntry): boolean {
+    return this.#options.done?.skip === true && this.#isDone(entry)
   }
 
   #isPause(): boolean {

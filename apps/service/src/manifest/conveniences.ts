@@ -6,11 +6,17 @@ const WORDS = {
   utf16: ['file in UTF-16', 'files in UTF-16'],
   carriageReturnFiles: ['file whose lines end with CR', 'files whose lines end with CR'],
   separatorLines: ['sep= line', 'sep= lines'],
+  skippedLines: ['line left out at the beginning', 'lines left out at the beginning'],
   commentLines: ['comment line', 'comment lines'],
   blankRows: ['blank row', 'blank rows'],
   blankColumns: ['blank column', 'blank columns'],
+  namelessColumns: ['column without a name, kept as ""', 'columns without a name, kept as ""'],
   trimmedNames: ['column name without its outer blanks', 'column names without their outer blanks'],
   rowsOverLines: ['row over several lines', 'rows over several lines'],
+  numbersAsText: [
+    'number left as text, since it would not be written back so',
+    'numbers left as text, since they would not be written back so',
+  ],
   quotesAsText: ['value with quotes around it as they are', 'values with quotes around them as they are'],
 } as const
 

@@ -1,22 +1,19 @@
-import { describeRefusal, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
+import { describeRefusal, type EntryPlace, type GoodEntry, type RefusedEntry } from './manifest-entry.js'
 
 /** A row and its item. */
-export type ItemRow = Pick<GoodEntry, 'source' | 'line' | 'item'>
+export type ItemRow = EntryPlace & Pick<GoodEntry, 'item' | 'raw'>
 
 /** A row that is not in the queue as the list has it, or repeats one that is. */
-export interface ListedRow {
-  readonly source?: string
-  readonly line: number
+export interface ListedRow extends Omit<RefusedEntry, 'stops'> {
   readonly id?: string
-  readonly field?: string
   readonly what: 'refused' | 'changed' | 'duplicate'
-  readonly reason: string
   /** Nothing is lost by it: it repeats a row, body and all. */
   readonly harmless?: true
 }
 
-export function refusedRow({ source, line, field, reason }: RefusedEntry): ListedRow {
-  return { ...at({ source, line }), ...(field === undefined ? {} : { field }), what: 'refused', reason }
+export function refusedRow(entry: RefusedEntry): ListedRow {
+  const { stops: _stops, ...row } = entry
+  return { ...row, what: 'refused' }
 }
 
 const CHANGED = {
@@ -41,13 +38,12 @@ export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): List
   return body === 'changed' ? row : { ...row, harmless: true }
 }
 
-function at({ source, line }: { readonly source?: string | undefined; readonly line: number }) {
-  return source === undefined ? { line } : { source, line }
+function at(row: ItemRow) {
+  const { item: _item, ...place } = row
+  return place
 }
 
 /** `tiles.csv, line 7, id "a": the id came before …`, for people. */
 export function describeRow(row: ListedRow): string {
-  if (row.id === undefined) return describeRefusal(row)
-  const source = row.source === undefined ? '' : `${row.source}, `
-  return `${source}line ${row.line}, id ${JSON.stringify(row.id)}: ${row.reason}`
+  return describeRefusal(row)
 }

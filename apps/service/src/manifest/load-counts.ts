@@ -12,7 +12,7 @@ export interface RowCounts {
   exists: number
   /** No queue can take the row. */
   refused: number
-  /** Left out, since another program's log says that it is done. */
+  /** Left out, since another program's log says that it is done, and such rows were not wanted. */
   done: number
   /** The storage gave no answer: it may be stored or not. */
   unknown: number
@@ -23,6 +23,10 @@ export interface RowCounts {
 /** The counts of rows, their sum, and parts of them. */
 export interface LoadCounts extends RowCounts {
   rows: number
+  /** Of those that are `added`: put into SUCCESS, since another program's log says that it is done. */
+  addedDone: number
+  /** Of those that are `same`, `changed` or `exists`: the log says that it is done. The item stays in its stage. */
+  knownDone: number
   /** Of those that are `changed`: now the item has the body of the list. */
   updated: number
   /** Of those that are `changed`: it was to be updated, and was not waiting any more. */
@@ -43,7 +47,7 @@ export function noRows(): LoadCounts {
     unknown: 0,
     unstored: 0,
   }
-  return { rows: 0, ...none, updated: 0, started: 0, duplicateChanged: 0 }
+  return { rows: 0, ...none, addedDone: 0, knownDone: 0, updated: 0, started: 0, duplicateChanged: 0 }
 }
 
 /** Counts rows, and with them the sum. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { isSluiceError, withStored, type Queue } from '@sluice/core'
 import { messageOf, withLine } from '../command-error.js'
 import type { Progress } from '../progress/progress.js'
@@ -9,7 +9,15 @@ import { Joblog } from './joblog/joblog.js'
 import { matchJoblog } from './joblog/joblog-items.js'
 import type { ListedRow } from './listed-row.js'
 import { noRows, type LoadCounts, type RowPosition } from './load-counts.js'
-import { loadItems, LoadError, type LoadOptions, type LoadOutcome } from './load-items.js'
+import { countDoneWaiting } from './done-waiting.js'
+import {
+  loadItems,
+  LoadError,
+  type DoneRows,
+  type LoadOptions,
+  type LoadOutcome,
+  type LoadResult,
+} from './load-items.js'
 import type { Conveniences } from './conveniences.js'
 import { Manifest } from './manifest.js'
 import type { ReadingOptions } from './manifest-entry.js'
@@ -22,12 +30,14 @@ export interface LoadManifestOptions extends Pick<LoadOptions, 'compare' | 'upda
   readonly cwd?: string
   /** One row that is refused, or repeats an id with another body, and nothing at all is stored: the whole manifest is read once before. */
   readonly strict?: boolean
-  /** A file for all rows that are refused, changed or duplicates. */
+  /** A file for all rows that are refused, changed or duplicates, `-` for {@link stdout}. */
   readonly rejects?: string
+  /** Default: that of the process. */
+  readonly stdout?: Writable
   /** Files that are not to be overwritten by it, beside those that are read. */
   readonly kept?: readonly string[]
-  /** A log of GNU parallel: what it says is done is left out. */
-  readonly joblog?: { readonly path: string; readonly command?: string }
+  /** A log of GNU parallel: what it says is done is put as an item that has succeeded, or with `skipDone` left out. */
+  readonly joblog?: { readonly path: string; readonly command?: string; readonly skipDone: boolean }
   /** Stands in for standard input. */
   readonly stdin?: Readable
   /** Makes the display of one reading. */
@@ -50,6 +60,10 @@ export interface JoblogSummary {
   readonly unmatched: number
   /** How ids were found in it. */
   readonly how: string
+  /** Rows that it says are done, those aside that repeat others. */
+  readonly done: number
+  /** Of those: the item was in the queue before, and still waits. Absent where that is not known. */
+  readonly waiting?: number
 }
 
 /** How a load ended. */
@@ -72,19 +86,23 @@ export interface LoadSummary {
   readonly conveniences: Conveniences['counts']
 }
 
+/** A queue, or what opens one that may not be there yet. */
+export type QueueSource = Queue | (() => Promise<Queue>)
+
 /** What a queue takes that says nothing else. */
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 
 /**
  * Loads a manifest into a queue in its order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
  *
+ * @param queue the queue, or what opens it: it is called when the first row was read that is to be stored
  * @param paths one or several files, or `-` for standard input
  * @returns what became of its rows, also when the queue or the file broke in the middle: `failure` is then what with
  * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be opened or its format isn't known
  */
 export async function loadManifest(
   paths: string | readonly string[],
-  queue: Queue | undefined,
+  queue: QueueSource | undefined,
   options: LoadManifestOptions = {},
 ): Promise<LoadSummary> {
   const { strict = false, stdin, cwd } = options
@@ -92,7 +110,11 @@ export async function loadManifest(
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
   const files = typeof paths === 'string' ? [paths] : paths
   const kept = files.map((file) => (file === '-' ? file : resolve(cwd ?? '.', file)))
-  const log = new RefusalLog(options.rejects, [...kept, ...(options.kept ?? [])])
+  const log = new RefusalLog({
+    ...(options.rejects === undefined ? {} : { path: options.rejects }),
+    ...(options.stdout === undefined ? {} : { stdout: options.stdout }),
+    kept: [...kept, ...(options.kept ?? [])],
+  })
   await log.open()
   const manifest = await Manifest.open(files, options.reading ?? {}, {
     // A check may have to read it twice, and ids are held against a log of jobs before the first is stored.
@@ -100,17 +122,19 @@ export async function loadManifest(
     signal,
     ...(stdin === undefined ? {} : { stdin }),
     ...(cwd === undefined ? {} : { cwd }),
+  }).catch(async (error: unknown) => {
+    await log.close(false)
+    throw error
   })
-  const closing = async () => {
+  const closing = async (isWhole: boolean) => {
     try {
       await manifest.close()
     } finally {
-      await log.close()
+      await log.close(isWhole)
     }
   }
   return await thenClosing(async () => {
-    const maxBodyBytes = queue?.supports.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES
-    const parts = { maxBodyBytes, log, options, stopReading: () => stop.abort() }
+    const parts = { log, options, stopReading: () => stop.abort() }
     return await new ManifestLoad(manifest, parts).run(queue)
   }, closing)
 }
@@ -118,17 +142,17 @@ export async function loadManifest(
 /** What can't be closed fails the load as well, and takes nothing away from what is known of it: the error of the load, or its counts. */
 async function thenClosing(
   load: () => Promise<LoadSummary>,
-  close: () => Promise<void>,
+  close: (isWhole: boolean) => Promise<void>,
 ): Promise<LoadSummary> {
   const summary = await load().catch(async (error: unknown) => {
-    const also = await close().then(
+    const also = await close(false).then(
       () => error,
       (why: unknown) => why,
     )
     throw also === error ? error : withLine(error, messageOf(also))
   })
   try {
-    await close()
+    await close(summary.stopped === undefined && !summary.interrupted)
     return summary
   } catch (error) {
     if (summary.checkedOnly) throw error
@@ -141,7 +165,6 @@ async function thenClosing(
 }
 
 interface LoadParts {
-  readonly maxBodyBytes: number
   readonly log: RefusalLog
   readonly options: LoadManifestOptions
   readonly stopReading: () => void
@@ -151,17 +174,21 @@ class ManifestLoad {
   readonly #manifest: Manifest
   readonly #parts: LoadParts
   readonly #startedAtMs = performance.now()
-  #joblog: JoblogSummary | undefined
-  #isDone: LoadOptions['isDone']
+  /** Learned when the queue is opened. */
+  readonly #limits: { maxBodyBytes: number; readonly keepRaw: boolean }
+  #joblog: Omit<JoblogSummary, 'done'> | undefined
+  #done: DoneRows | undefined
 
   constructor(manifest: Manifest, parts: LoadParts) {
     this.#manifest = manifest
     this.#parts = parts
+    this.#limits = { maxBodyBytes: DEFAULT_MAX_BODY_BYTES, keepRaw: parts.options.rejects !== undefined }
   }
 
-  async run(queue: Queue | undefined): Promise<LoadSummary> {
+  async run(queue: QueueSource | undefined): Promise<LoadSummary> {
+    if (typeof queue === 'object') this.#limits.maxBodyBytes = queue.supports.maxBodyBytes
     const { joblog } = this.#parts.options
-    if (joblog !== undefined) await this.#readJoblog(joblog.path, joblog.command)
+    if (joblog !== undefined) await this.#readJoblog(joblog)
     if (queue !== undefined && this.#parts.options.strict !== true) return await this.#store(queue)
     const checked = await this.#check(queue !== undefined)
     const { refused, duplicateChanged } = checked.counts
@@ -169,10 +196,10 @@ class ManifestLoad {
     return await this.#store(queue)
   }
 
-  async #readJoblog(path: string, command: string | undefined): Promise<void> {
+  async #readJoblog({ path, command, skipDone }: NonNullable<LoadManifestOptions['joblog']>): Promise<void> {
     const log = await Joblog.read(path)
     const { isDone, ...found } = await matchJoblog(log, () => this.#entries(), command)
-    this.#isDone = isDone
+    this.#done = { isDone, skip: skipDone }
     this.#joblog = { records: log.records, untrusted: log.untrusted, ...found }
   }
 
@@ -183,32 +210,38 @@ class ManifestLoad {
     try {
       const { counts, ...checked } = await checkItems(() => this.#entries(), {
         ...how,
+        inOrder: this.#parts.options.rejects !== undefined,
         onListed: async (row) => (isFirst && row.harmless === true ? undefined : await onListed(row)),
         onProgress: ({ good }) => progress?.update(this.#manifest.readBytes, good),
       })
-      const { good, refused, duplicate, duplicateChanged } = counts
-      const rows = good + refused + duplicate
-      const all = { ...noRows(), rows, refused, duplicate, duplicateChanged, unstored: good }
-      return { ...checked, counts: all, checkedOnly: true, ...this.#rest() }
+      const { good, goodDone, done, refused, duplicate, duplicateChanged } = counts
+      const rows = good + done + refused + duplicate
+      const all = { ...noRows(), rows, refused, duplicate, duplicateChanged, done, unstored: good }
+      return { ...checked, counts: all, checkedOnly: true, ...this.#rest(goodDone + done) }
     } finally {
       progress?.stop()
     }
   }
 
-  async #store(queue: Queue): Promise<LoadSummary> {
-    const progress = this.#progress('Loading')
-    const { compare, updateWaiting } = this.#parts.options
+  async #store(given: QueueSource): Promise<LoadSummary> {
+    let queue = typeof given === 'object' ? given : undefined
+    // A queue that is made is told of in a line of its own: what shows progress begins after it.
+    let progress = queue === undefined ? undefined : this.#progress('Loading')
+    const open = async () => {
+      queue ??= typeof given === 'object' ? given : await given()
+      this.#limits.maxBodyBytes = queue.supports.maxBodyBytes
+      progress ??= this.#progress('Loading')
+      return queue
+    }
     try {
-      const { interrupted, ...loaded } = await loadItems(queue, this.#entries(), {
+      const loaded = await loadItems(open, this.#entries(), {
         ...this.#how(),
-        ...(compare === undefined ? {} : { compare }),
-        ...(updateWaiting === undefined ? {} : { updateWaiting }),
-        ...(this.#isDone === undefined ? {} : { isDone: this.#isDone }),
-        stopReading: this.#parts.stopReading,
-        readBytes: () => this.#manifest.readBytes,
+        ...this.#storing(),
         onProgress: ({ rows, refused }, bytes) => progress?.update(bytes, rows - refused),
       })
-      return this.#summary(loaded, { interrupted })
+      const { interrupted, knownDoneIds: _ids, ...outcome } = loaded
+      if (queue !== undefined) await this.#countWaiting(queue, loaded)
+      return this.#summary(outcome, { interrupted })
     } catch (error) {
       if (!(error instanceof LoadError)) throw error
       const { outcome, cause } = error
@@ -218,6 +251,29 @@ class ManifestLoad {
     }
   }
 
+  #storing(): Pick<LoadOptions, 'compare' | 'updateWaiting' | 'stopReading' | 'readBytes'> {
+    const { compare, updateWaiting } = this.#parts.options
+    return {
+      ...(compare === undefined ? {} : { compare }),
+      ...(updateWaiting === undefined ? {} : { updateWaiting }),
+      stopReading: this.#parts.stopReading,
+      readBytes: () => this.#manifest.readBytes,
+    }
+  }
+
+  /** The list was loaded before there was a log to hold it against: what is done already would be run again. */
+  async #countWaiting(queue: Queue, loaded: LoadResult): Promise<void> {
+    const { counts, knownDoneIds: ids } = loaded
+    if (this.#joblog === undefined || this.#done === undefined || loaded.interrupted) return
+    if (counts.knownDone === 0) return
+    const { signal } = this.#parts.options
+    const how = { ids, isDone: this.#done.isDone, ...(signal === undefined ? {} : { signal }) }
+    const waiting = await countDoneWaiting(queue, how).catch((error: unknown) => {
+      throw new LoadError(loaded, error)
+    })
+    if (waiting !== undefined) this.#joblog = { ...this.#joblog, waiting }
+  }
+
   #summary(
     { counts, lastRow, manyIds }: LoadOutcome,
     end: { readonly interrupted: boolean; readonly failure?: Error },
@@ -225,11 +281,19 @@ class ManifestLoad {
     const isWhole = !end.interrupted && end.failure === undefined
     const { file, readBytes } = this.#manifest
     const stopped = { source: file, ...lastRow, bytes: readBytes }
-    return { counts, manyIds, ...end, ...(isWhole ? {} : { stopped }), checkedOnly: false, ...this.#rest() }
+    const done = counts.done + counts.addedDone + counts.knownDone
+    return {
+      counts,
+      manyIds,
+      ...end,
+      ...(isWhole ? {} : { stopped }),
+      checkedOnly: false,
+      ...this.#rest(done),
+    }
   }
 
   #entries() {
-    return this.#manifest.read({ maxBodyBytes: this.#parts.maxBodyBytes })
+    return this.#manifest.read(this.#limits)
   }
 
   #progress(label: string): Progress | undefined {
@@ -239,17 +303,18 @@ class ManifestLoad {
   #how() {
     const { log, options } = this.#parts
     return {
-      onListed: (row: ListedRow) => log.add(row),
+      onListed: (row: ListedRow) => log.add(row, this.#manifest.file),
+      ...(this.#done === undefined ? {} : { done: this.#done }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     }
   }
 
-  #rest(): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'conveniences' | 'joblog'> {
+  #rest(done: number): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'conveniences' | 'joblog'> {
     return {
       elapsedMs: performance.now() - this.#startedAtMs,
       problems: this.#parts.log.first,
       conveniences: this.#manifest.conveniences.counts,
-      ...(this.#joblog === undefined ? {} : { joblog: this.#joblog }),
+      ...(this.#joblog === undefined ? {} : { joblog: { ...this.#joblog, done } }),
     }
   }
 }

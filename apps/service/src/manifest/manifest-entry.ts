@@ -1,26 +1,39 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
 import type { Conveniences } from './conveniences.js'
 import { jsonChars } from './json-chars.js'
+import type { RawRow } from './raw-row.js'
 import type { LineEnds } from './text-lines.js'
 
-/** A row of a manifest that a queue can take. */
-export interface GoodEntry {
+/** Where a row is. */
+export interface EntryPlace {
   /** The file, where there are several. */
   readonly source?: string
   /** Of the file, 1 is the first; of a CSV row that spans lines, its first. */
   readonly line: number
+  /** Of a JSON document, whose elements may all be on one line: which of those that the path leads to, 1 is the first. */
+  readonly element?: number
+  /** Where the element begins: bytes of the unpacked file before it. Absent in a file in UTF-16. */
+  readonly byte?: number
+}
+
+/** A row of a manifest that a queue can take. */
+export interface GoodEntry extends EntryPlace {
   readonly item: NewItem
   /** About how much memory the item takes until it is stored. */
   readonly bytes: number
+  /** As it was read, where that is asked for. */
+  readonly raw?: RawRow
 }
 
 /** A row that no queue can take, and why. */
-export interface RefusedEntry {
-  readonly source?: string
-  readonly line: number
+export interface RefusedEntry extends EntryPlace {
+  /** Of an element that has one: a line is found by its number. */
+  readonly id?: string
   /** The JSON field, such as `id` or `$.body.n`, or the CSV column that is to blame. */
   readonly field?: string
   readonly reason: string
+  /** As it was read, where that is asked for and the row was not too long to be kept. */
+  readonly raw?: RawRow
   /** It concerns the whole file, and nothing after this line is read: a header without ids, a document that isn't JSON lines. */
   readonly stops?: true
 }
@@ -68,6 +81,10 @@ export interface ReadingOptions {
   /** CSV and lines: what comment lines begin with, or `none`. */
   readonly comment?: string
   readonly lineEnds?: LineEnds
+  /** CSV and lines: a byte order mark that begins a line other than the first is dropped, or is text. Default: the line is refused. */
+  readonly byteOrderMarks?: 'drop' | 'keep'
+  /** So many lines at the beginning are left out. */
+  readonly skipLines?: number
   /** CSV: outer blanks of column names are dropped, or kept. */
   readonly headerBlanks?: 'trim' | 'keep'
   /** CSV: a header that comes again is an item. */
@@ -83,6 +100,8 @@ export interface ReadingOptions {
 export interface ManifestOptions extends ReadingOptions {
   /** As the queue's `supports.maxBodyBytes`. */
   readonly maxBodyBytes: number
+  /** Rows are given with their text as it was read, too. Default false. */
+  readonly keepRaw?: boolean
   /** A longer line or CSV row is refused instead of filling the memory. Default {@link MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number
 }
@@ -150,11 +169,18 @@ function refusal(line: number, reason: string): RefusedEntry {
   return field === undefined ? { line, reason } : { line, field, reason }
 }
 
-/** `tiles.csv, line 7, field body: body must be …`, for people. */
+/** `tiles.csv, line 7, field "body": body must be …`, for people. */
 export function describeRefusal(entry: RefusedEntry): string {
-  const source = entry.source === undefined ? '' : `${entry.source}, `
+  const id = entry.id === undefined ? '' : `, id ${JSON.stringify(entry.id)}`
   const field = entry.field === undefined ? '' : `, field ${JSON.stringify(entry.field)}`
-  return `${source}line ${entry.line}${field}: ${entry.reason}`
+  return `${describePlace(entry)}${id}${field}: ${entry.reason}`
+}
+
+/** `tiles.json, line 1, element 3 (byte 1204)`, for people. */
+function describePlace({ source, line, element, byte }: EntryPlace): string {
+  const byteText = byte === undefined ? '' : ` (byte ${byte})`
+  const elementText = element === undefined ? byteText : `, element ${element}${byteText}`
+  return `${source === undefined ? '' : `${source}, `}line ${line}${elementText}`
 }
 
 export function isRefused(entry: ManifestEntry): entry is RefusedEntry {

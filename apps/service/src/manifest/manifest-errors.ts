@@ -7,7 +7,7 @@ const REASONS: Partial<Record<string, string>> = {
   EPERM: 'it may not be read by this user',
   ENOSPC: 'the disk is full',
   Z_BUF_ERROR: 'the gzip file is cut off: get the whole file, then run the same command again',
-  Z_DATA_ERROR: 'the gzip file is damaged: get it anew, then run the same command again',
+  Z_DATA_ERROR: 'the gzip file is damaged: get the file again, then run the same command again',
 }
 
 const WRITE_REASONS: Partial<Record<string, string>> = {

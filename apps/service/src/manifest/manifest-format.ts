@@ -11,17 +11,26 @@ import type {
   Reading,
   ReadingOptions,
 } from './manifest-entry.js'
-import { sniff } from './sniffed-format.js'
+import { sniff } from './first-line/sniffed-format.js'
 
 const FORMAT_OF_EXTENSION: Readonly<Partial<Record<string, ManifestFormat>>> = {
   jsonl: 'jsonl',
   ndjson: 'jsonl',
   json: 'jsonl',
   geojson: 'jsonl',
+  geojsonl: 'jsonl',
+  geojsons: 'jsonl',
+  geojsonseq: 'jsonl',
+  ndgeojson: 'jsonl',
+  'json-seq': 'jsonl',
+  jsonseq: 'jsonl',
   csv: 'csv',
   tsv: 'tsv',
   tab: 'tsv',
 }
+
+/** Names that say that each line is an item. */
+const LINES_OF_JSON = /\.(?:jsonl|ndjson|ndgeojson|geojsonl|geojsons|geojsonseq|json-?seq)(?:\.gz)?$/iu
 
 /** Names of plain lists; also those of JSON lines whose name says only that they are text. */
 const LISTS = ['txt', 'list', 'lst']
@@ -64,9 +73,9 @@ function extensionOf(path: string): string {
   return /\.([^./\\]+)(?:\.gz)?$/iu.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
-/** A reader for a file: of the format that is known, else of the one that its first line tells. */
+/** A reader for a file: of the format that is known unless the file begins as none of it can, else of the one that its first line tells. */
 export function openReader(reading: Reading, name: ManifestName): ManifestReader {
-  return name.format === undefined ? new SniffingReader(reading, name) : readerOf(name.format, reading, name)
+  return new SniffingReader(reading, name)
 }
 
 function readerOf(format: ManifestFormat, reading: Reading, name: ManifestName): ManifestReader {
@@ -78,7 +87,7 @@ function readerOf(format: ManifestFormat, reading: Reading, name: ManifestName):
     const path = { text: options.path, steps: pathOf(options.path) }
     return new JsonDocumentReader(reading, path)
   }
-  const named = name.path !== undefined && /\.(?:jsonl|ndjson)(?:\.gz)?$/iu.test(name.path)
+  const named = name.path !== undefined && LINES_OF_JSON.test(name.path)
   const asked = options.format !== undefined
   return new JsonLinesReader(reading, { asked, named: asked || named, name: name.path })
 }
@@ -93,7 +102,7 @@ export function pathOf(path: string) {
   )
 }
 
-/** Holds back the beginning of a file until its first line tells the format. */
+/** Holds back the beginning of a file until its first line tells the format, or that it is another one. */
 class SniffingReader implements ManifestReader {
   readonly #reading: Reading
   readonly #name: ManifestName
@@ -118,7 +127,10 @@ class SniffingReader implements ManifestReader {
 
   #begin(whole: boolean): readonly ManifestEntry[] {
     const { options } = this.#reading
-    const found = sniff(this.#head, options, { whole, listed: this.#name.isList })
+    const { format, isList } = this.#name
+    // With a path, too, a document need not begin as JSON lines do.
+    const asked = options.format !== undefined || options.path !== undefined
+    const found = sniff(this.#head, options, { whole, name: { format, asked, isList } })
     if (found === undefined) return []
     if ('reason' in found) return [{ line: 1, reason: found.reason, stops: true }]
     this.#reader = readerOf(found.format, this.#reading, this.#name)

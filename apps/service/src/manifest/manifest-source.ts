@@ -142,7 +142,7 @@ async function* readBytes(
   how: { name: string; count: (bytes: number) => void },
 ): AsyncGenerator<Buffer> {
   try {
-    yield* unpacked(counted(stream, how.count))
+    yield* unpacked(counted(stream, how.count), /\.gz$/iu.test(how.name))
   } catch (error) {
     throw manifestError(error, how.name)
   }
@@ -157,12 +157,15 @@ async function* counted(stream: Readable, count: (bytes: number) => void): Async
 }
 
 /** Gzip is known by its first two bytes, which no UTF-8 text begins with. */
-async function* unpacked(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+async function* unpacked(chunks: AsyncGenerator<Buffer>, isNamedGzip: boolean): AsyncGenerator<Buffer> {
   let head = Buffer.alloc(0)
   for await (const chunk of withoutClosing(chunks)) {
     head = Buffer.concat([head, chunk])
     if (head.length >= 2) break
   }
+  // The shortest gzip file has 18 bytes more: what was to write it broke off.
+  if (head.length < 2 && (head[0] === 0x1f || (isNamedGzip && head.length === 0)))
+    throw Object.assign(new Error(), { code: 'Z_BUF_ERROR' })
   const whole = chain(head, chunks)
   if (head[0] === 0x1f && head[1] === 0x8b) {
     const gunzip = createGunzip()

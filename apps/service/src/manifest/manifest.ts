@@ -22,6 +22,8 @@ interface ManifestFile {
   readonly baseName: string
 }
 
+type ReadingLimits = Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes' | 'keepRaw'>
+
 const STANDARD_INPUT = '-'
 
 /** The rows of so many bytes are made at once. Those of a whole chunk would outlive the young generation of the heap, and cost more to collect than to make. */
@@ -88,7 +90,7 @@ export class Manifest {
   }
 
   /** The items in the files' order, each row that is none of them with the reason. Reads as it goes. */
-  async *read(limits: Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes'>): AsyncGenerator<ManifestEntry> {
+  async *read(limits: ReadingLimits): AsyncGenerator<ManifestEntry> {
     this.conveniences = new Conveniences()
     for (const [at, file] of this.#files.entries()) {
       this.#at = at
@@ -104,13 +106,19 @@ export class Manifest {
     }
   }
 
-  #begin(
-    { name, baseName, path }: ManifestFile,
-    limits: Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes'>,
-  ): FileReading {
-    const reading = { options: { ...this.#options, ...limits }, baseName, conveniences: this.conveniences }
+  #begin({ name, baseName, path }: ManifestFile, limits: ReadingLimits): FileReading {
+    const options = {
+      ...this.#options,
+      ...limits,
+      // Read for each row: it may be learned while the list is read.
+      get maxBodyBytes() {
+        return limits.maxBodyBytes
+      },
+    }
+    const reading = { options, baseName, conveniences: this.conveniences }
+    const { nul = false, skipLines = 0 } = this.#options
     return new FileReading(openReader(reading, name), {
-      text: new PlainText(this.conveniences, this.#options.nul === true),
+      text: new PlainText(this.conveniences, { nul, skipLines }),
       source: this.#files.length > 1 ? path : undefined,
     })
   }
@@ -144,6 +152,7 @@ class FileReading {
   end(): readonly ManifestEntry[] {
     if (this.stopped) return []
     const rest = this.#named(this.#reader.push(this.#text.end()))
+    if (this.#text.isAllSkipped) return [{ line: 1, reason: ALL_SKIPPED, stops: true }]
     return this.stopped ? rest : [...rest, ...this.#named(this.#reader.end())]
   }
 
@@ -151,9 +160,25 @@ class FileReading {
     const last = entries.at(-1)
     this.stopped = last !== undefined && isRefused(last) && last.stops === true
     const source = this.#source
+    const { bytesBefore, linesBefore } = this.#text
+    const isPlaced = linesBefore === 0 && (last?.byte === undefined || bytesBefore === 0)
+    if (!isPlaced) return entries.map((entry) => this.#placed(entry))
     return source === undefined ? entries : entries.map((entry) => ({ source, ...entry }))
   }
+
+  /** In the file: readers count from where the text begins. */
+  #placed(entry: ManifestEntry): ManifestEntry {
+    const { bytesBefore, linesBefore } = this.#text
+    const { byte, ...rest } = entry
+    const placed = { ...(this.#source === undefined ? {} : { source: this.#source }), ...rest }
+    const line = placed.line + linesBefore
+    return byte === undefined || bytesBefore === undefined
+      ? { ...placed, line }
+      : { ...placed, line, byte: byte + bytesBefore }
+  }
 }
+
+const ALL_SKIPPED = 'the file has no more lines than --skip-lines leaves out'
 
 async function openFile(
   path: string,
@@ -163,7 +188,8 @@ async function openFile(
   const { cwd = '.' } = sources
   const source = await openSource(path === STANDARD_INPUT ? path : resolve(cwd, path), sources)
   const isPipe = path === STANDARD_INPUT || source.isPipe
-  const baseName = isPipe ? (options.sourceName ?? '') : basename(path)
+  // Packing a list must not make other items of its rows.
+  const baseName = isPipe ? (options.sourceName ?? '') : basename(path).replace(/(?<=.)\.gz$/iu, '')
   return { source, path, name: nameOf(path, options), baseName }
 }
 
@@ -180,7 +206,7 @@ function assertBaseNames(files: readonly ManifestFile[]): void {
     if (other === index) continue
     throw new SluiceError(
       'SLUICE_INPUT_INVALID',
-      `--id-from row would give rows of two files the same ids, since both are named ${baseName}: ${files[other]?.source.name ?? ''} and ${source.name}; load them under other names`,
+      `--id-from row would give rows of two files the same ids, since both are named ${baseName} (.gz set aside): ${files[other]?.source.name ?? ''} and ${source.name}; load them under other names`,
     )
   }
 }

@@ -5,6 +5,16 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 /** What no UTF-8 text holds: the line with it is refused. */
 const NO_TEXT = Buffer.from([0xff])
 
+const LF = 0x0a
+const CR = 0x0d
+
+export interface PlainTextOptions {
+  /** The text may hold NUL. */
+  readonly nul: boolean
+  /** So many lines at the beginning are no part of the text. */
+  readonly skipLines: number
+}
+
 /** Gives the bytes of a text as UTF-8 without a byte order mark: of one in UTF-16, which its byte order mark tells, too. */
 export class PlainText {
   readonly #conveniences: Conveniences
@@ -12,16 +22,59 @@ export class PlainText {
   #rest = Buffer.alloc(0)
   /** Why it is no text that can be read. */
   fault: RefusedEntry | undefined
+  /** Bytes of the file that are not in the text; `undefined` where bytes of the text are no bytes of the file. */
+  bytesBefore: number | undefined = 0
+  /** Lines of the file that are not in the text. */
+  linesBefore = 0
 
-  readonly #nul: boolean
+  readonly #options: PlainTextOptions
+  /** The line that was left out last ended with a CR: an LF after it belongs to it. */
+  #afterCarriageReturn = false
+  /** Bytes came, and some of them are text that is not left out. */
+  #isEmpty = true
+  #hasText = false
 
-  /** @param nul the text may hold NUL */
-  constructor(conveniences: Conveniences, nul: boolean) {
+  constructor(conveniences: Conveniences, options: PlainTextOptions) {
     this.#conveniences = conveniences
-    this.#nul = nul
+    this.#options = options
   }
 
   push(bytes: Buffer): Buffer {
+    const text = this.#decoded(bytes)
+    return this.#options.skipLines === 0 ? text : this.#withoutLines(text)
+  }
+
+  end(): Buffer {
+    const text = this.#ended()
+    return this.#options.skipLines === 0 ? text : this.#withoutLines(text)
+  }
+
+  /** There were lines, and all of them are left out. */
+  get isAllSkipped(): boolean {
+    return this.#options.skipLines > 0 && !this.#isEmpty && !this.#hasText
+  }
+
+  #withoutLines(text: Buffer): Buffer {
+    let rest = text
+    if (text.length > 0) this.#isEmpty = false
+    for (;;) {
+      if (this.#afterCarriageReturn && rest.length > 0) {
+        this.#afterCarriageReturn = false
+        if (rest[0] === LF) rest = rest.subarray(1)
+      }
+      if (this.linesBefore === this.#options.skipLines) break
+      const end = rest.findIndex((byte) => byte === LF || byte === CR)
+      if (end === -1) return Buffer.alloc(0)
+      this.#afterCarriageReturn = rest[end] === CR
+      this.linesBefore += 1
+      this.#conveniences.add('skippedLines')
+      rest = rest.subarray(end + 1)
+    }
+    this.#hasText ||= rest.length > 0
+    return rest
+  }
+
+  #decoded(bytes: Buffer): Buffer {
     if (this.#encoding === 'utf-8') return bytes
     const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     if (this.#encoding !== undefined) return this.#fromUtf16(all)
@@ -32,7 +85,7 @@ export class PlainText {
     return this.#begin(all)
   }
 
-  end(): Buffer {
+  #ended(): Buffer {
     const rest = this.#rest
     this.#rest = Buffer.alloc(0)
     if (this.#encoding === undefined) return this.#begin(rest)
@@ -45,16 +98,18 @@ export class PlainText {
     if (head.subarray(0, 3).equals(BYTE_ORDER_MARK)) {
       this.#encoding = 'utf-8'
       this.#conveniences.add('byteOrderMarks')
-      return head.subarray(3)
+      this.bytesBefore = BYTE_ORDER_MARK.length
+      return head.subarray(BYTE_ORDER_MARK.length)
     }
     const utf16 = utf16Of(head)
     if (utf16 !== undefined) {
       this.#encoding = utf16
       this.#conveniences.add('utf16')
+      this.bytesBefore = undefined
       return this.#fromUtf16(head.subarray(2))
     }
     this.#encoding = 'utf-8'
-    if (!this.#nul && everyOtherIsNul(head)) {
+    if (!this.#options.nul && everyOtherIsNul(head)) {
       const reason =
         'the file seems to be UTF-16 without a byte order mark: convert it first, with iconv -f UTF-16LE -t UTF-8 (or UTF-16BE)'
       this.fault = { line: 1, reason, stops: true }

@@ -30,6 +30,8 @@ export interface ReadingFlags {
   readonly nullValue?: string | undefined
   readonly comment?: string | undefined
   readonly lineEnds?: LineEnds | undefined
+  readonly byteOrderMarks?: 'drop' | 'keep' | undefined
+  readonly skipLines?: number | undefined
   readonly headerBlanks?: 'trim' | 'keep' | undefined
   readonly keepHeaderRows?: true | undefined
   readonly maxRowLines?: number | undefined
@@ -95,6 +97,17 @@ export function withReadingFlags<
     .option('--comment <text>', 'what comment lines begin with, or none (default: # is refused)', textOrNone)
     .addOption(
       new Option('--line-ends <kind>', 'what ends a line (default: auto, as the first)').choices(LINE_ENDS),
+    )
+    .addOption(
+      new Option(
+        '--byte-order-marks <what>',
+        'CSV, lines: drop or keep one that begins a later line (default: refused)',
+      ).choices(['drop', 'keep'] as const),
+    )
+    .option(
+      '--skip-lines <n>',
+      'leave out so many lines at the beginning, such as a title',
+      wholeNumber(1, 1_000_000),
     )
     .addOption(
       new Option('--header-blanks <what>', 'CSV: trim or keep blanks around column names').choices([
@@ -167,7 +180,11 @@ const READING_OPTIONS: ReadonlySet<string> = new Set<keyof ReadingOptions>([
   'sourceName',
   'comment',
   'lineEnds',
+  'byteOrderMarks',
+  'skipLines',
 ])
+
+const NOT_WITH_NUL = ['comment', 'lineEnds', 'byteOrderMarks', 'skipLines'] as const
 
 function assertConsistent(options: ReadingOptions): void {
   const { idFrom, idColumn, idField, bodyField, delimiter = ',', quote = '"', escape } = options
@@ -182,8 +199,12 @@ function assertConsistent(options: ReadingOptions): void {
   if (escape !== undefined && escape === delimiter) refuse('--delimiter and --escape must be two characters')
   if (options.columns !== undefined && options.headerBlanks !== undefined)
     refuse('--header-blanks is for a header, and --columns for a file without one')
-  if (options.nul === true && (options.comment ?? options.lineEnds) !== undefined)
-    refuse('-0 takes every byte but NUL for a part of an item: leave out --comment and --line-ends')
+  if (options.nul === true && NOT_WITH_NUL.some((name) => options[name] !== undefined))
+    refuse(
+      `-0 takes every byte but NUL for a part of an item: leave out ${NOT_WITH_NUL.map(flagOf).join(', ')}`,
+    )
+  if (options.path !== undefined && options.skipLines !== undefined)
+    refuse('--skip-lines is for files of lines, and --path for one document')
 }
 
 /** Which forms the options of each form are for, and what that is called. */
@@ -214,8 +235,9 @@ function assertFits(options: ReadingOptions, at: { path: string; format: Manifes
     if (wrong === undefined || is(form)) continue
     refuse(`${flagOf(wrong)} is for ${called}; ${shownPath(at.path)} is read as ${at.format}`)
   }
-  if (options.comment !== undefined && at.format === 'jsonl')
-    refuse(`--comment is for CSV and lines; ${shownPath(at.path)} is read as jsonl`)
+  const notJson = (['comment', 'byteOrderMarks'] as const).find((name) => options[name] !== undefined)
+  if (notJson !== undefined && at.format === 'jsonl')
+    refuse(`${flagOf(notJson)} is for CSV and lines; ${shownPath(at.path)} is read as jsonl`)
 }
 
 function shownPath(path: string): string {

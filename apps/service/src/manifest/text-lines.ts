@@ -32,6 +32,30 @@ export interface TextLinesOptions {
 export const MAY_BE_COMMENT =
   'the line begins with #: give --comment "#" to leave out such lines, or --comment none if they are items'
 
+/** Of what is to be text: `the line is …`. */
+export const NOT_UTF8 =
+  'is not valid UTF-8 (in a UTF-16 file: it has half of a character); convert the file first, such as with iconv -f WINDOWS-1252 -t UTF-8'
+
+/** U+FEFF, in front of a text: not of a line of it, unless files were put together. */
+export const BYTE_ORDER_MARK = '\uFEFF'
+
+/**
+ * Why a line is refused that has a byte order mark in it: it belongs to the value, or to a file that was put behind another one, and nobody said
+ * which.
+ *
+ * @param begins it stands in front of the line; else the file before it lacks its last line end
+ */
+export function markFault(begins: boolean): string {
+  const how = begins
+    ? 'the line begins with a byte order mark (U+FEFF), as where files were put together'
+    : 'a byte order mark (U+FEFF) stands in the middle, as where a file was put behind one without a line end'
+  const drop = begins ? '--byte-order-marks drop, or keep' : '--byte-order-marks keep'
+  return `${how}: load the files in one call instead (sluice load a.csv b.csv), or give ${drop} if it belongs to the value`
+}
+
+/** What to do about a text that is too long for an item. */
+export const TOO_LONG = 'store the data elsewhere and put its address into the item'
+
 const LF = 0x0a
 const CR = 0x0d
 
@@ -44,6 +68,8 @@ export class TextLines {
   lineEnds: LineEnds
   /** The input ended: the line given now has no line end, and may have been cut off. */
   ended = false
+  /** A byte order mark stands in one of the lines so far: without one none of them need be searched for it. */
+  hasMarks = false
   readonly #options: TextLinesOptions
   readonly #onLine: (line: TextLine) => void
   readonly #finder: LineEndFinder
@@ -64,7 +90,13 @@ export class TextLines {
 
   push(bytes: Buffer): void {
     if (bytes.length === 0) return
-    if (this.lineEnds === 'auto' && !this.#findLineEnd(bytes)) return
+    const isKnown = this.lineEnds !== 'auto'
+    if (!isKnown && !this.#findLineEnd(bytes)) return
+    // Put together once, when its end is there: a line of many pieces would be copied with each of them.
+    if (isKnown && !bytes.includes(this.#separator)) {
+      this.#keep(bytes)
+      return
+    }
     const known = this.#pieceBytes === 0 || this.#tooLong ? bytes : this.#taken(bytes)
     const last = known.lastIndexOf(this.#separator)
     if (last === -1) {
@@ -120,6 +152,7 @@ export class TextLines {
     this.#pieceBytes += rest.length
     if (this.#pieceBytes > this.#options.maxLineBytes) {
       this.#pieces = []
+      this.#pieceBytes = 0
       this.#tooLong = true
     } else this.#pieces.push(rest)
   }
@@ -133,6 +166,7 @@ export class TextLines {
     const separator = String.fromCharCode(this.#separator)
     const { maxLineBytes } = this.#options
     const text = block.toString('utf8')
+    this.hasMarks ||= text.includes(BYTE_ORDER_MARK)
     for (let start = 0; start <= text.length;) {
       const found = text.indexOf(separator, start)
       const end = found === -1 ? text.length : found
@@ -147,6 +181,7 @@ export class TextLines {
 
   #lines(lines: Iterable<Buffer>): void {
     for (const bytes of lines) {
+      this.hasMarks ||= bytes.includes(BYTE_ORDER_MARK)
       if (bytes.length > this.#options.maxLineBytes)
         this.#give('', { carriageReturn: false, fault: 'too-long' })
       else if (isUtf8(bytes)) this.#giveText(bytes.toString('utf8'), undefined)
@@ -194,6 +229,12 @@ export function lineEndFault(
   if (lineEnds === 'lf' && line.carriageReturn)
     return `the line ends with CRLF, the first one with LF; ${HINT}`
   return undefined
+}
+
+/** Of a line end that ends no line, where nobody said what ends one. @param lineEnds what ends the lines */
+export function insideFault(lineEnds: LineEnds): string {
+  const what = lineEnds === 'cr' ? 'a line feed' : 'a carriage return'
+  return `${what} stands in the middle of the line; give --line-ends ${lineEnds} if it belongs to the value`
 }
 
 const HINT = 'give --line-ends any if both end a line'

@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Queue } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -35,24 +37,39 @@ beforeEach(async () => {
 })
 afterEach(() => box.close())
 
-/** Loads ids as JSON lines with a log. */
-async function load(ids: readonly string[], log: string, flags: readonly string[] = []) {
+/** Loads ids as JSON lines with a log, and leaves out what is done. */
+function load(ids: readonly string[], log: string, flags: readonly string[] = []) {
+  return loadAll(ids, log, ['--skip-done', ...flags])
+}
+
+async function loadAll(ids: readonly string[], log: string, flags: readonly string[] = []) {
   await writeFile(
     join(box.dir, 'list.jsonl'),
     ids.map((id) => `${JSON.stringify({ id, body: null })}\n`).join(''),
   )
   const path = log.includes('\t') ? join(box.dir, 'given.tsv') : join(LOGS, `${log}.tsv`)
   if (log.includes('\t')) await writeFile(path, log)
-  return box.run(['load', 'list.jsonl', '--joblog', path, '--skip-done', '--json', ...flags])
+  return box.run(['load', 'list.jsonl', '--joblog', path, '--json', ...flags])
 }
 
-async function waiting(): Promise<string[]> {
+async function inQueue<T>(use: (queue: Queue) => Promise<T>): Promise<T> {
   const queue = await openQueue({ name: 'tiles', url })
   try {
-    return (await queue.peek(1_000)).map(({ id }) => id)
+    return await use(queue)
   } finally {
     await queue.close()
   }
+}
+
+function waiting(): Promise<string[]> {
+  return inQueue(async (queue) => (await queue.peek(1_000)).map(({ id }) => id))
+}
+
+function succeeded(): Promise<[id: string, attempt: number][]> {
+  return inQueue(async (queue) => {
+    const { items } = await queue.list('SUCCESS', { limit: 1_000 })
+    return items.map(({ id, attempt }) => [id, attempt])
+  })
 }
 
 describe('a list that GNU parallel began', () => {
@@ -192,13 +209,147 @@ describe('a list that GNU parallel began', () => {
       ['load', '-', '--format', 'lines', '--joblog', join(LOGS, 'value.tsv'), '--skip-done'],
       { input: `${VALUES.join('\n')}\n` },
     )
-    expect(out).toMatch(/^11 rows: 2 added, .* 9 done elsewhere/u)
+    expect(out).toMatch(/^11 rows: 2 added, .* 9 left out as done elsewhere/u)
   })
 
   test('flags that miss one another are refused', async () => {
     await writeFile(join(box.dir, 'list.jsonl'), '')
-    for (const flags of [['--joblog', 'x'], ['--skip-done'], ['--joblog-command', 'x {}']]) {
+    for (const flags of [['--skip-done'], ['--joblog-command', 'x {}']]) {
       expect([flags, (await box.run(['load', 'list.jsonl', ...flags])).code]).toEqual([flags, 2])
     }
+  })
+})
+
+const isLeft = (id: string) => id === 'bad' || id === 'killed'
+const DONE = VALUES.filter((id) => !isLeft(id))
+
+describe('what GNU parallel did is put as items that have succeeded', () => {
+  test.each([
+    ['value', VALUES, [], ['bad', 'killed']],
+    ['template', VALUES, ['--joblog-command', './process --in={} --out={.}.out'], ['bad', 'killed']],
+    ['lines', ['one\ntwo', 'three', 'four'], [], ['four']],
+    ['resumed', VALUES, [], []],
+    ['cut', TILES, [], ['tile-12', 'tile-13']],
+    ['glued', TILES, [], ['tile-12', 'tile-13']],
+    ['glued-early', TILES, [], ['tile-12', 'tile-13']],
+  ] as const)('%s: the others wait, and loading it again changes nothing', async (log, ids, flags, left) => {
+    const done = ids.filter((id) => !left.some((other) => other === id))
+    const first = await loadAll(ids, log, flags)
+    expect([first.code, first.err]).toEqual([0, ''])
+    const counts = { rows: ids.length, changed: 0, duplicate: 0, refused: 0, done: 0 }
+    expect(JSON.parse(first.out)).toMatchObject({
+      ...counts,
+      added: ids.length,
+      addedDone: done.length,
+      joblog: { done: done.length },
+    })
+    for (const _ of [1, 2]) {
+      expect(await waiting()).toEqual(left)
+      expect(await succeeded()).toEqual(done.map((id) => [id, 0]))
+      const again = await loadAll(ids, log, flags)
+      expect([again.code, again.err, JSON.parse(again.out)]).toMatchObject([
+        0,
+        '',
+        { ...counts, added: 0, same: ids.length, knownDone: done.length, joblog: { waiting: 0 } },
+      ])
+    }
+  })
+
+  test('the report for people has the sum, and how many of it are done', async () => {
+    await loadAll(VALUES, 'value')
+    await inQueue((queue) => queue.remove(["it's", 'bad']))
+    const log = ['--joblog', join(LOGS, 'value.tsv')]
+    const { out, err } = await box.run(['load', 'list.jsonl', ...log])
+    expect(out).toMatch(
+      /^11 rows: 2 added \(1 done elsewhere\), 9 same, 0 changed, 0 duplicate, 0 refused, in /u,
+    )
+    expect(err).toMatch(/^joblog \(the id is the last argument of \.\/process\): 11 records$/mu)
+  })
+
+  test('--dry-run says how many, and makes no queue', async () => {
+    for (const [flags, text] of [
+      [[], /^11 rows that can be loaded \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
+      [['--skip-done'], /^2 rows that can be loaded, 9 left out as done elsewhere, 0 refused, /u],
+    ] as const) {
+      const json = await loadAll(VALUES, 'value', ['--dry-run', ...flags])
+      const unstored = 11 - 9 * flags.length
+      expect(JSON.parse(json.out)).toMatchObject({
+        rows: 11,
+        unstored,
+        done: 11 - unstored,
+        joblog: { done: 9 },
+      })
+      const log = ['--joblog', join(LOGS, 'value.tsv'), ...flags]
+      expect((await box.run(['load', 'list.jsonl', '--dry-run', ...log])).out).toMatch(text)
+    }
+    expect(existsSync(join(box.dir, 'queue.db'))).toBe(false)
+  })
+
+  test('--strict and rows that repeat others: each item once', async () => {
+    const twice = [...VALUES, 'b c', 'bad']
+    const { out } = await loadAll(twice, 'value', ['--strict'])
+    expect(JSON.parse(out)).toMatchObject({ rows: 13, added: 11, addedDone: 9, duplicate: 2 })
+    expect(await waiting()).toEqual(['bad', 'killed'])
+    const dry = await loadAll(twice, 'value', ['--dry-run'])
+    expect(JSON.parse(dry.out)).toMatchObject({ rows: 13, unstored: 11, duplicate: 2, joblog: { done: 9 } })
+  })
+
+  test('a delay is of no use to it, and its priority stays', async () => {
+    const rows = [
+      { id: 'tile-1', body: 1, delayMs: 5_000, priority: 7 },
+      { id: 'tile-12', body: 2, notBeforeAt: 5 },
+      { id: 'bad', body: 3, delayMs: 1_000_000 },
+    ]
+    await writeFile(join(box.dir, 'd.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    const log = ['--joblog', join(LOGS, 'value.tsv')]
+    expect(await box.json(['load', 'd.jsonl', ...log])).toMatchObject({ added: 3, addedDone: 2 })
+    expect((await succeeded()).map(([id]) => id)).toEqual(['tile-1', 'tile-12'])
+    expect(await inQueue((queue) => queue.lookup('tile-1'))).toMatchObject({ priority: 7, attempt: 0 })
+    expect(await inQueue((queue) => queue.lookup('bad'))).toMatchObject({ stage: 'WAITING' })
+  })
+
+  test('an item that was put before stays WAITING, and the report says how many and what to do', async () => {
+    await loadAll(VALUES, 'value', ['--dry-run'])
+    expect(await box.json(['load', 'list.jsonl'])).toMatchObject({ added: 11 })
+    const { code, out, err } = await loadAll(VALUES, 'value')
+    expect([code, JSON.parse(out)]).toMatchObject([
+      0,
+      { same: 11, added: 0, knownDone: 9, joblog: { done: 9, waiting: 9 } },
+    ])
+    expect(JSON.parse(err)).toEqual({
+      warning: expect.stringMatching(
+        /^done by the joblog and still WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
+      ),
+    })
+    expect(await succeeded()).toEqual([])
+    expect((await box.run(['rm', '--stage', 'WAITING', '--yes'])).code).toBe(0)
+    expect(JSON.parse((await loadAll(VALUES, 'value')).out)).toMatchObject({ added: 11, addedDone: 9 })
+    expect((await succeeded()).map(([id]) => id)).toEqual(DONE)
+  })
+
+  test('more of the log is done at the second load', async () => {
+    await loadAll(VALUES, 'value')
+    const { code, out } = await loadAll(VALUES, 'resumed')
+    expect([code, JSON.parse(out)]).toMatchObject([
+      0,
+      { same: 11, added: 0, joblog: { done: 11, waiting: 2 } },
+    ])
+    expect(await waiting()).toEqual(['bad', 'killed'])
+    // One of them is running by now, and no more WAITING than what has succeeded.
+    await inQueue((queue) => queue.get(1))
+    expect(JSON.parse((await loadAll(VALUES, 'resumed')).out)).toMatchObject({ joblog: { waiting: 1 } })
+  })
+
+  test('--update-waiting replaces bodies of those that wait, done or not', async () => {
+    await loadAll(VALUES, 'value')
+    await inQueue((queue) => queue.remove(['tile-12']))
+    await inQueue((queue) => queue.put('tile-12', 'old'))
+    await inQueue((queue) => queue.update([{ id: 'bad', body: 'old' }]))
+    const { code, out } = await loadAll(VALUES, 'value', ['--update-waiting'])
+    expect([code, JSON.parse(out)]).toMatchObject([
+      0,
+      { same: 9, changed: 2, updated: 2, knownDone: 9, joblog: { waiting: 1 } },
+    ])
+    expect(await inQueue((queue) => queue.lookup('tile-12'))).toMatchObject({ stage: 'WAITING', body: null })
   })
 })

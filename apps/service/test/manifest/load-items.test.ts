@@ -36,9 +36,9 @@ function watched(queue: Queue, onPut: (items: readonly NewItem[]) => Promise<voi
 
 /** All counts, those that aren't given 0. */
 function counted(given: Partial<LoadCounts>): LoadCounts {
-  const { updated, started, duplicateChanged, ...rows } = { ...noRows(), ...given }
+  const { updated, started, duplicateChanged, addedDone, knownDone, ...rows } = { ...noRows(), ...given }
   const sum = Object.values({ ...rows, rows: 0 }).reduce((total, count) => total + count, 0)
-  return { ...rows, updated, started, duplicateChanged, rows: sum }
+  return { ...rows, updated, started, duplicateChanged, addedDone, knownDone, rows: sum }
 }
 
 async function* broken(): AsyncGenerator<ManifestEntry> {
@@ -64,6 +64,7 @@ describe('loadItems', () => {
       lastRow: { line: 25 },
       manyIds: false,
       interrupted: false,
+      knownDoneIds: [],
     })
     expect(sizes).toEqual([10, 10, 5])
     const ids = (await queue.get(25)).map((item) => item.id)
@@ -214,6 +215,7 @@ describe('loadItems', () => {
       lastRow: { line: 0 },
       manyIds: false,
       interrupted: false,
+      knownDoneIds: [],
     })
   })
 })
@@ -423,7 +425,7 @@ describe('a manifest that goes on', () => {
 describe('checkItems', () => {
   test('only counts', async () => {
     expect(await checkItems(() => stream(entries(2_500, [7])))).toEqual({
-      counts: { good: 2_499, refused: 1, duplicate: 0, duplicateChanged: 0 },
+      counts: { good: 2_499, goodDone: 0, done: 0, refused: 1, duplicate: 0, duplicateChanged: 0 },
       interrupted: false,
       manyIds: false,
     })
@@ -447,7 +449,7 @@ describe('checkItems', () => {
       onListed,
       ...(hash === undefined ? {} : { hashId: hash }),
     })
-    expect(counts).toEqual({ good: 4, refused: 0, duplicate: 3, duplicateChanged: 2 })
+    expect(counts).toMatchObject({ good: 4, refused: 0, duplicate: 3, duplicateChanged: 2 })
     expect(listed).toEqual(['4 a duplicate', '5 ab duplicate!', '7 a duplicate!'])
   })
 })

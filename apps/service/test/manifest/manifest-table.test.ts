@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { openQueue } from '@sluice/queue-sql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ListedRow } from '../../src/manifest/listed-row.js'
 import { Sandbox } from '../sluice.js'
 import { MANIFEST_TABLE, type ManifestRow } from './manifest-table.js'
 
@@ -17,8 +18,17 @@ afterAll(() => box.close())
 interface Summary {
   readonly added: number
   readonly refused: number
-  readonly problems: readonly { source?: string; line: number; field?: string; reason: string }[]
+  readonly problems: readonly ListedRow[]
   readonly conveniences: unknown
+}
+
+/** As `refused` of the table says it: `a.json, line 1, element 2, byte 20, id b, $.body`. */
+function placeText({ source, line, element, byte, id, field }: ListedRow): string {
+  const parts = { line, element, byte, id }
+  const named = Object.entries(parts).flatMap(([name, part]) =>
+    part === undefined ? [] : [`${name} ${part}`],
+  )
+  return [source, ...named, field].filter((part) => part !== undefined).join(', ')
 }
 
 async function load(row: ManifestRow, index: number) {
@@ -64,10 +74,7 @@ test.each(MANIFEST_TABLE.map((row, index) => [row.title, row, index] as const))(
     const summary: Summary = JSON.parse(out)
     expect(summary.conveniences).toEqual(row.conveniences ?? {})
     expect([summary.added, summary.refused]).toEqual([row.items.length, refused.length])
-    const at = summary.problems.map(({ source, line, field }) =>
-      [source, `line ${line}`, field].filter((part) => part !== undefined).join(', '),
-    )
-    expect(at).toEqual(refused.map(([where]) => where))
+    expect(summary.problems.map(placeText)).toEqual(refused.map(([where]) => where))
     for (const [which, [, reason]] of refused.entries())
       expect(summary.problems[which]?.reason).toContain(reason)
   },

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import type { JsonValue } from '@sluice/core'
+import { MISTAKEN_INPUTS } from './mistaken-inputs.js'
+import { PROGRAM_OUTPUTS } from './program-outputs.js'
 
 /** One small input of `sluice load`, and all that comes of it. */
 export interface ManifestRow {
@@ -57,8 +59,8 @@ const SAMPLES: readonly ManifestRow[] = [
     args: ['big-int-body.jsonl'],
     items: [],
     refused: [
-      ['line 1, $.body.root_id', 'no double has the value'],
-      ['line 2, $.body.root_id', 'no double has the value'],
+      ['line 1, $.body.root_id', 'a 64-bit float cannot hold this number'],
+      ['line 2, $.body.root_id', 'a 64-bit float cannot hold this number'],
     ],
   },
   {
@@ -619,9 +621,10 @@ const VALUES: readonly ManifestRow[] = [
     ),
     args: ['a.csv', '--typed'],
     items: [
-      ['1', { a: 1, b: -2500, c: true, d: null, e: '007', f: '9007199254740993', g: '-0', h: '4.9e-325' }],
+      ['1', { a: 1, b: '-2.5e3', c: true, d: null, e: '007', f: '9007199254740993', g: '-0', h: '4.9e-325' }],
       ['2', { a: '1', b: 'true', c: 0.1, d: '0.1000000000000000055', e: '1e400', f: '', g: '', h: 'x' }],
     ],
+    conveniences: { numbersAsText: 7 },
   },
   {
     title: '--blank absent: nothing between delimiters is no field, an empty quoted value is one',
@@ -647,8 +650,8 @@ const VALUES: readonly ManifestRow[] = [
     items: [['a', [0.1, 1, 1000]]],
     refused: [
       ['line 2, $.body.x', 'the key comes twice'],
-      ['line 3, $.body', 'no double has the value'],
-      ['line 4, $.body.n[0]', 'no double has the value'],
+      ['line 3, $.body', '-0 would come back as 0: write 0'],
+      ['line 4, $.body.n[0]', 'a 64-bit float cannot hold this number'],
       ['line 5, $.id', 'the key comes twice'],
     ],
   },
@@ -694,7 +697,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
       ['a', { n: 1.5 }],
       ['c', ']}'],
     ],
-    refused: [['line 3, $.body.n', 'no double has the value']],
+    refused: [['line 3, element 2, byte 34, id b, $.body.n', 'a 64-bit float cannot hold this number']],
   },
   {
     title: 'a document like those of COCO, spread over lines',
@@ -799,14 +802,14 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ...json('{"features":[\n{"id":"a","body":1},\n{"id":"b","bo'),
     args: ['a.json', '--path', '$.features[*]'],
     items: [['a', 1]],
-    refused: [['line 3', 'the document ends in the middle']],
+    refused: [['line 3, byte 48', 'the document ends in the middle']],
   },
   {
     title: 'the key of the path twice',
     ...json('{"f":[{"id":"a","body":1}],"f":[{"id":"b","body":1}]}'),
     args: ['a.json', '--path', '$.f[*]'],
     items: [['a', 1]],
-    refused: [['line 1', 'the key "f" comes twice']],
+    refused: [['line 1, byte 31', 'the key "f" comes twice']],
   },
   {
     title: 'a path that is none',
@@ -871,7 +874,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ...jsonl('{"root_id":864691135012345679,"n":1}\n{"root_id":12,"n":1}\n'),
     args: ['a.jsonl', '--id-field', 'root_id'],
     items: [['12', { root_id: 12, n: 1 }]],
-    refused: [['line 1, $.root_id', 'no double has the value']],
+    refused: [['line 1, $.root_id', 'a 64-bit float cannot hold this number']],
   },
   {
     title: 'ids of rows of JSON lines',
@@ -932,7 +935,7 @@ const FORMS: readonly ManifestRow[] = [
     files: { 'a.parquet': Buffer.from('PAR1\u0015\0\u0015\nabc\n') },
     args: ['a.parquet'],
     items: [],
-    refused: [['line 1', 'the file is not text']],
+    refused: [['line 1', 'the file is Parquet: export it as JSON lines first']],
   },
   {
     title: 'names from find -print0 without -0',
@@ -1070,14 +1073,14 @@ const FORMS: readonly ManifestRow[] = [
     error: 'give --source-name NAME',
   },
   {
-    title: 'ids of rows of standard input: an empty line is a row',
+    title: 'ids of rows of standard input: an empty line of plain text is no row',
     stdin: 'a\n\nb\n',
     args: ['-', '--format', 'lines', ...ROW, '--source-name', 'tiles'],
     items: [
       ['tiles:1', { line: 'a' }],
-      ['tiles:2', { line: '' }],
-      ['tiles:3', { line: 'b' }],
+      ['tiles:2', { line: 'b' }],
     ],
+    conveniences: { blankRows: 1 },
   },
   {
     title: 'a flag of another form',
@@ -1106,4 +1109,6 @@ export const MANIFEST_TABLE: readonly ManifestRow[] = [
   ...VALUES,
   ...JSON_FORMS,
   ...FORMS,
+  ...MISTAKEN_INPUTS,
+  ...PROGRAM_OUTPUTS,
 ]

@@ -83,7 +83,7 @@ describe('one JSON document', () => {
   test('an element over the limit is refused, and the next one read', async () => {
     const text = `[{"id":"a","body":"${'x'.repeat(5_000)}"},{"id":"b","body":1},{"id":"c","body":"\\"}]"}]`
     expect(seen((await readText(text, { path: '$[*]', maxLineBytes: 1_000, pieces: 64 })).entries)).toEqual([
-      'line 1: the element is longer than 1000 bytes',
+      'line 1, element 1 (byte 1): the element is longer than 1000 bytes; store the data elsewhere and put its address into the item',
       [1, { id: 'b', body: 1 }],
       [1, { id: 'c', body: '"}]' }],
     ])
@@ -96,6 +96,56 @@ describe('one JSON document', () => {
       expect.stringMatching(/^line 1, field "\$\.body": not JSON/u),
       [2, { id: 'b', body: 2 }],
     ])
+  })
+})
+
+describe('a refusal repeats no value', () => {
+  const SECRET = 'hunter-2:s3cret/v4lue'
+  const tables: readonly (readonly [string, ReadingOptions])[] = [
+    [`id,t\n1,"${SECRET}\n`, {}],
+    [`id,t\n1,"${SECRET}"x\n`, {}],
+    [`id,t\n1,${SECRET}"\n`, {}],
+    [`id,t\n1,a,${SECRET}\n`, {}],
+    [`id,t,u\n1,${SECRET}\n`, {}],
+    [`id,t,\n1,a,${SECRET}\n`, {}],
+    [`id,t\n,${SECRET}\n`, {}],
+    [`id,t\r\n1,${SECRET}\n2,b\r\n`, {}],
+    [`id,t\n1,${SECRET}\\q\n`, { quote: 'none', escape: '\\' }],
+    [`id,t\n1,${SECRET}\n`, { priorityColumn: 't' }],
+    [`${SECRET},t\n1,a\n`, {}],
+    [`${SECRET},${SECRET}\n1,a\n`, { idFrom: 'row', sourceName: 't' }],
+    [`https://${SECRET},t\n1,a\n`, { idFrom: 'row', sourceName: 't' }],
+    [`${SECRET} ,t\n1,a\n`, { idFrom: 'row', sourceName: 't' }],
+  ]
+  test.each(tables)('%j %j', async (text, reading) => {
+    const { entries } = await readText(text, { format: 'csv', ...reading })
+    const told = seen(entries).filter((each) => typeof each === 'string')
+    expect(told.length).toBeGreaterThan(0)
+    expect(told.join('\n')).not.toContain('s3cret')
+  })
+
+  const texts = [
+    `{"id":"a","body":"${SECRET}}`,
+    `{"id":"a","body":{"k":"${SECRET}","k":"${SECRET}"}}`,
+    `{"id":"a","body":"${SECRET}\\ud800"}`,
+    `{"id":"a","body":["${SECRET}",-0]}`,
+    `{"id":["${SECRET}"],"body":1}`,
+    `{"id":"a","body":1,"priority":"${SECRET}"}`,
+    `{"id":"a","body":1,"extra":"${SECRET}"}`,
+    `"${SECRET}"`,
+  ]
+  test.each(texts)('%s', async (text) => {
+    for (const [given, reading] of [
+      [text, { format: 'jsonl' }],
+      [`[${text}]`, { path: '$[*]' }],
+      [text, { format: 'csv' }],
+      [text, {}],
+    ] as const) {
+      const { entries } = await readText(given, reading)
+      const told = seen(entries).filter((each) => typeof each === 'string')
+      expect(told.length).toBeGreaterThan(0)
+      expect(told.join('\n')).not.toContain('s3cret')
+    }
   })
 })
 

@@ -25,7 +25,15 @@ export interface TableWriter {
 }
 
 /** Values may begin with #, rows may be written as the header is, and a name may begin or end with a blank. */
-export const ANY_STRINGS = ['--comment', 'none', '--keep-header-rows', '--header-blanks', 'keep']
+export const ANY_STRINGS = [
+  '--comment',
+  'none',
+  '--keep-header-rows',
+  '--header-blanks',
+  'keep',
+  '--byte-order-marks',
+  'keep',
+]
 
 const json = (table: StringTable, write: (value: unknown) => string) =>
   table.rows

@@ -1,9 +1,9 @@
 import type { SluiceError } from '@sluice/core'
-import { firstState } from '../item-state.js'
+import { doneState, firstState, type IndexEntry } from '../item-state.js'
 import { keyTooLong } from '../key-limits.js'
 import type { Layout } from '../layout.js'
 import { parseEntry, stateText } from '../object-texts.js'
-import { parseStint } from '../stint-name.js'
+import { isPutDone, parseStint, type Stint } from '../stint-name.js'
 import { again, look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
 import { tryCreateObject } from './create-object.js'
 import { finishEnd } from './end-stint.js'
@@ -14,22 +14,22 @@ import { trace, type Place } from './trace.js'
 import { isUpdate } from './update-decision.js'
 
 /** An item as `put` stores it in the index object of one generation. */
-export interface NewEntry {
-  readonly id: string
-  readonly uid: string
+export interface NewEntry extends FirstEntry {
   readonly first: string
-  readonly notBeforeAt?: number
   readonly text: string
 }
+
+/** What the object of an item's first stint is made of. */
+type FirstEntry = Pick<IndexEntry, 'id' | 'uid' | 'putAt' | 'notBeforeAt'>
 
 export type PutResult =
   | { readonly added: true }
   | { readonly added: false; readonly place: Place | undefined }
 
 /**
- * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object under WAITING. Crash
- * point: between the two the item is put and can't be given out; whoever looks for the id, or `sweep`, finishes it [Q-PUT-3], and since
- * `put` had not returned, until then it may count as not put.
+ * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object, under WAITING or, as the form of its
+ * name says, under SUCCESS [Q-PUT-5]. Crash point: between the two the item is put and can't be given out or listed; whoever looks for the id, or
+ * `sweep`, finishes it [Q-PUT-3], and since `put` had not returned, until then it may count as not put.
  *
  * An empty index object is that of an item removed: the id's next generation has a name of its own, since no name is used twice. That
  * of an item whose other keys the store refuses is emptied as well, by whoever finds out.
@@ -69,13 +69,18 @@ function* nextGeneration(layout: Layout, key: string, removed: number): Protocol
 
 /** The second key of a new item, or none. */
 function* createFirst(layout: Layout, index: string, entry: NewEntry): Protocol<void> {
-  const refusal = yield* createWaiting(layout, entry.first, entry)
+  const refusal = yield* createStage(layout, entry.first, entry)
   if (refusal === undefined) return
   yield* takeBack(index)
-  throw refusedKey(layout, entry.id, { key: layout.at('WAITING', entry.first), cause: refusal })
+  throw refusedKey(layout, entry.id, refusal)
 }
 
-function refusedKey(layout: Layout, id: string, { key, cause }: { key: string; cause: Error }): SluiceError {
+interface RefusedKey {
+  readonly key: string
+  readonly cause: Error
+}
+
+function refusedKey(layout: Layout, id: string, { key, cause }: RefusedKey): SluiceError {
   layout.limits.refused(key)
   return keyTooLong(id, key, cause)
 }
@@ -100,7 +105,7 @@ function* firstOf(index: string): Protocol<string | undefined> {
 }
 
 /**
- * Where an item is, after finishing what was half done on the way there: a removal, or the coming to WAITING.
+ * Where an item is, after finishing what was half done on the way there: a removal, the coming to WAITING, or the put into SUCCESS.
  *
  * @returns `undefined` when it was removed
  */
@@ -112,15 +117,20 @@ export function* settledPlace(layout: Layout, index: string, first: string): Pro
       yield* finishRemoval(layout, place)
       return undefined
     }
-    if (place.at !== 'WAITING') return place
-    const completion = yield* completeWaiting(layout, index, place)
+    if (place.at !== 'WAITING' && place.unfinished !== true) return place
+    const completion = yield* complete(layout, index, place)
     if (completion === 'taken back') return undefined
     if (completion !== 'moved on') return place
     yield* again(layout.at('WAITING', place.name))
   }
 }
 
-/** What was done about an item that is in WAITING and may have no object there. */
+function* complete(layout: Layout, index: string, place: Place): Protocol<Completion> {
+  if (place.unfinished === true) return yield* completePut(layout, index, place.name)
+  return yield* completeWaiting(layout, index, place)
+}
+
+/** What was done about an item that is in WAITING, or was put into SUCCESS, and may have no object there. */
 type Completion = 'finished' | 'taken back' | 'was there' | 'moved on'
 
 /** Makes the object under WAITING if whoever had to died before. */
@@ -147,8 +157,9 @@ export function* finishPut(layout: Layout, index: string): Protocol<Completion |
   if (stint === undefined || layout.index(stint) !== index) return 'damaged'
   const place = yield* trace(layout, first)
   // Of any later stint a decision tells, which `mend` finds.
-  if (place?.at !== 'WAITING' || place.previous !== undefined) return 'was there'
-  return yield* completeWaiting(layout, index, place)
+  if (place === undefined || place.previous !== undefined) return 'was there'
+  if (place.at !== 'WAITING' && place.unfinished !== true) return 'was there'
+  return yield* complete(layout, index, place)
 }
 
 /** Makes the move or the update that led to this name again: its decision has it. */
@@ -168,7 +179,7 @@ function* completePut(layout: Layout, index: string, name: string): Protocol<Com
   const object = yield* read(index)
   const entry = object && parseEntry(object.content)
   if (entry === undefined || entry.first !== name) return 'was there'
-  if ((yield* createWaiting(layout, name, entry)) === undefined) return 'finished'
+  if ((yield* createStage(layout, name, entry)) === undefined) return 'finished'
   yield* takeBack(index)
   return 'taken back'
 }
@@ -181,15 +192,23 @@ function* takeBack(index: string): Protocol<void> {
   yield { do: 'empty', key: index, meta: { to: 'REMOVED' } }
 }
 
-/** @returns the error of a store that takes no such key */
-function* createWaiting(
-  layout: Layout,
-  name: string,
-  entry: { readonly id: string; readonly uid: string; readonly notBeforeAt?: number },
-): Protocol<Error | undefined> {
+/**
+ * Creates the first object of an item in the stage that it was put into. Whoever does it makes the same one.
+ *
+ * @returns the key and the error of a store that takes no such key
+ */
+function* createStage(layout: Layout, name: string, entry: FirstEntry): Protocol<RefusedKey | undefined> {
   const stint = parseStint(name)
   if (stint === undefined) return undefined
-  const text = stateText(entry.id, stint, firstState(entry))
-  const end = yield* tryCreateObject(layout, 'WAITING', { name, text, meta: { token: entry.uid } })
-  return end !== 'created' && end.is === 'refused' ? end.cause : undefined
+  const { stage, state } = firstPlace(stint, entry)
+  const text = stateText(entry.id, stint, state)
+  const end = yield* tryCreateObject(layout, stage, { name, text, meta: { token: entry.uid } })
+  if (end === 'created' || end.is !== 'refused') return undefined
+  return { key: layout.at(stage, name), cause: end.cause }
+}
+
+function firstPlace(stint: Stint, entry: FirstEntry) {
+  return isPutDone(stint)
+    ? ({ stage: 'SUCCESS', state: doneState(entry) } as const)
+    : ({ stage: 'WAITING', state: firstState(entry) } as const)
 }

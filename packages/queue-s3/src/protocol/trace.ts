@@ -1,6 +1,6 @@
 import type { Layout } from '../layout.js'
 import { has } from '../item-state.js'
-import { parseStint, stepOf, type Stint } from '../stint-name.js'
+import { isPutDone, parseStint, stepOf, type Stint } from '../stint-name.js'
 import { look, type Protocol, type StoredObject } from '../storage-op.js'
 import { noteAttempt, notedAfter } from './latest-attempt.js'
 import { isUpdate } from './update-decision.js'
@@ -17,6 +17,8 @@ export interface Place {
   readonly previous?: string
   /** An update has led to this stint from the one before. */
   readonly updated?: true
+  /** It was put into SUCCESS, and its object there was not seen: the put may have been cut off before it. */
+  readonly unfinished?: true
 }
 
 /**
@@ -28,7 +30,7 @@ export interface Place {
  * - PROCESSING found, no end: it was being processed between the two; or it was updated, and waits under the name that the update has given it.
  */
 export function* trace(layout: Layout, first: string): Protocol<Place | undefined> {
-  const walk: Walk = { name: first, step: 0, since: 1, link: {} }
+  const walk: Walk = { name: first, step: -1, since: 1, link: {} }
   for (;;) {
     const stint = parseStint(walk.name)
     // Each stint's number is higher than the last one's: whatever is damaged, the walk ends.
@@ -36,6 +38,7 @@ export function* trace(layout: Layout, first: string): Protocol<Place | undefine
     walk.step = stepOf(stint)
     if (walk.step === layout.attemptStep + 1 && (yield* skipAhead(layout, walk, stint))) continue
     const here = { name: walk.name, stint, ...walk.link }
+    if (isPutDone(stint)) return yield* putDonePlace(layout, here)
     const claim = yield* look(layout.at('PROCESSING', walk.name))
     const end = yield* look(layout.at('SUCCESS', walk.name))
     const next = end === undefined ? beforeEnd(claim) : yield* afterEnd(layout, walk.name, end)
@@ -48,6 +51,17 @@ export function* trace(layout: Layout, first: string): Protocol<Place | undefine
     walk.link = { ...link, previous: walk.name }
     walk.name = name
   }
+}
+
+/**
+ * It has been in SUCCESS since its index object was made, and can only be removed. LEFT is looked at first: it is deleted when the object under SUCCESS is
+ * empty, so of the two one tells of a removal that was decided before.
+ */
+function* putDonePlace(layout: Layout, here: Pick<Place, 'name' | 'stint'>): Protocol<Place> {
+  if (yield* look(layout.at('LEFT', here.name))) return { at: 'GONE', ...here }
+  const end = yield* look(layout.at('SUCCESS', here.name))
+  if (end === undefined) return { at: 'SUCCESS', ...here, unfinished: true }
+  return { at: end.sizeBytes === 0 ? 'GONE' : 'SUCCESS', ...here }
 }
 
 interface Walk {

@@ -135,6 +135,40 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     { roles: ['put', 'update', 'remove', 'purge', 'claim', 'put again'], delays: 1 },
     25_000,
   ],
+  [
+    'a put into SUCCESS beside one of the same id into WAITING, a claimer and a lookup, one delay, one crash',
+    { roles: ['put done', 'put', 'claim', 'look'], delays: 1, crashes: 1 },
+    25_000,
+  ],
+  [
+    'two puts into SUCCESS of one id beside a lookup of the whole item, two delays, one crash',
+    { roles: ['put done', 'put done', 'read', 'finish'], delays: 2, crashes: 1 },
+    25_000,
+  ],
+  [
+    'a put into SUCCESS, finished by a sweep beside removal, and the id put again into WAITING, one delay, one crash',
+    { roles: ['put done', 'finish', 'remove', 'put again', 'claim'], delays: 1, crashes: 1 },
+    25_000,
+  ],
+  [
+    'puts into SUCCESS after a removal, beside removal by age, a mender and an update, one delay, one crash',
+    {
+      roles: ['put', 'remove', 'put done', 'expire', 'mend', 'update', 'look'],
+      delays: 1,
+      crashes: 1,
+    },
+    25_000,
+  ],
+  [
+    'a put into SUCCESS, removal, purge of marks, and those who finish puts by listings from before it, one delay',
+    { roles: ['put done', 'finish', 'remove', 'purge', 'put done', 'look'], delays: 1 },
+    25_000,
+  ],
+  [
+    'a store that refuses names, beside puts into SUCCESS',
+    { roles: ['put', 'put done', 'look', 'finish'], delays: 1, crashes: 1, refusing: true },
+    25_000,
+  ],
 ]
 
 describe('the protocol as built', () => {

@@ -8,6 +8,7 @@ import { purgeChange } from '../../src/protocol/purge-change.js'
 import { finishPut } from '../../src/protocol/put-item.js'
 import { trace } from '../../src/protocol/trace.js'
 import { parseEntry } from '../../src/object-texts.js'
+import { parseStint } from '../../src/stint-name.js'
 import type { Judge, Step, World } from './explore.js'
 import {
   judgeEnd,
@@ -39,7 +40,7 @@ interface Memory extends UpdateMemory {
 export interface JudgeOptions {
   /** For listings from before a purge. */
   readonly keepNames: boolean
-  /** The store takes no name under WAITING: each put is taken back, by its maker or by another. */
+  /** The store takes no first name under a stage: each put is taken back, by its maker or by another. */
   readonly refusing: boolean
 }
 
@@ -75,6 +76,8 @@ function judged(
   { keepNames, refusing }: JudgeOptions,
 ): { memory: string } | { wrong: string } {
   const memory: Memory = JSON.parse(before.memory)
+  const misplaced = misplacedIn(layout, after.objects)
+  if (misplaced !== undefined) return { wrong: misplaced }
   const [from, to] = [stageNow(layout, before.objects), stageNow(layout, after.objects)]
   if (from !== to && !isLegal(from, to)) return { wrong: `the item went from ${from} to ${to}` }
   if (to === 'none' && from !== 'none') {
@@ -97,11 +100,28 @@ function judged(
   return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }
 }
 
+/**
+ * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and nothing there before its id was taken for
+ * it.
+ */
+function misplacedIn(layout: Layout, objects: Objects): string | undefined {
+  for (const stage of ['WAITING', 'PROCESSING', 'FAIL', 'SUCCESS'] as const) {
+    for (const name of namesIn(layout, objects, stage)) {
+      const stint = parseStint(name)
+      if (stint === undefined || stint.attempt > 0) continue
+      if (stage !== 'SUCCESS') return `the item was put into SUCCESS, and a listing shows it in ${stage}`
+      if (objects.get(layout.index(stint)) === undefined)
+        return 'a listing shows an item in SUCCESS that was not put yet'
+    }
+  }
+  return undefined
+}
+
 /** One step of the item; two at once can't be, since each is decided by an object of its own. */
 function isLegal(from: string, to: string): boolean {
   const [stage = '', attempt = '0', uid] = from.split(' ')
   const [stageTo = '', attemptTo = '0', uidTo] = to.split(' ')
-  if (from === 'none') return stageTo === 'WAITING' && attemptTo === '1'
+  if (from === 'none') return to.startsWith('WAITING 1 ') || to.startsWith('SUCCESS 0 ')
   if (to === 'none') return stage !== 'PROCESSING'
   if (uid !== uidTo) return false
   if (stage === 'WAITING') return stageTo === 'PROCESSING' && attempt === attemptTo

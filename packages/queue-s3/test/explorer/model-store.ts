@@ -48,12 +48,12 @@ function withObject(objects: Objects, key: string, object: StoredObject): Object
   return new Map(objects).set(key, object)
 }
 
-/** A protocol at a store that takes no key under WAITING, as one whose keys' parts must be shorter than the names of an item. */
+/** A protocol at a store that takes no first key of an item under a stage, as one whose keys' parts must be shorter than the names of an item. */
 export function* refusingNames<T>(protocol: Protocol<T>): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
     const { value: op } = step
-    const refused = op.do === 'create' && op.key.includes('/WAITING/')
+    const refused = op.do === 'create' && /\/WAITING\/|\/SUCCESS\/00\/done\./u.test(op.key)
     step = protocol.next(refused ? { outcome: 'refused' } : yield op)
   }
   return step.value

@@ -164,6 +164,27 @@ const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
   return step.value
 }
 
+const isPutDone = (op: StorageOp) => isUnder('SUCCESS', op) && 'key' in op && op.key.includes('/done.')
+
+/** A put into SUCCESS that was cut off is finished as any other would be: a program of another version might. */
+const finishedInWaiting = instead((op, role) => {
+  if (op.do !== 'create' || role === 'producer' || !isPutDone(op)) return 'send'
+  return { ...op, key: layout.at('WAITING', op.key.slice(layout.folder('SUCCESS').length)) }
+})
+
+/** The object under SUCCESS is made before the one that decides. */
+const successFirst = before((op) => {
+  const { first = '' } = op.do === 'create' && isUnder('ITEMS', op) ? op.meta : {}
+  return first === ''
+    ? undefined
+    : { do: 'create', key: layout.at('SUCCESS', first), content: '1', meta: { token: 'early' } }
+})
+
+/** A removal deletes the object under SUCCESS, which a late request then makes again. */
+const deletedSuccess = instead((op) =>
+  op.do === 'empty' && isPutDone(op) ? { do: 'delete', keys: [op.key] } : 'send',
+)
+
 /** Every one of these must be caught. */
 export const knownBad: readonly KnownBad[] = [
   {
@@ -226,5 +247,17 @@ export const knownBad: readonly KnownBad[] = [
       crashes: 1,
       mutation: hastyChanges,
     },
+  },
+  {
+    title: 'a put into SUCCESS that was cut off, finished in WAITING',
+    bounds: { roles: ['put done', 'finish', 'claim'], mutation: finishedInWaiting },
+  },
+  {
+    title: 'a put into SUCCESS that shows before its id is taken',
+    bounds: { roles: ['put done', 'put'], mutation: successFirst },
+  },
+  {
+    title: 'the object under SUCCESS deleted by the removal of what was put there',
+    bounds: { roles: ['put done', 'remove'], delays: 1, mutation: deletedSuccess },
   },
 ]

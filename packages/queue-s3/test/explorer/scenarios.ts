@@ -34,6 +34,8 @@ export type Mutation = <T>(protocol: Protocol<T>, role: string) => Protocol<T>
 export type Role =
   | 'put'
   | 'put again'
+  /** Into SUCCESS. */
+  | 'put done'
   | 'claim'
   | 'adopt'
   | 'requeue'
@@ -59,7 +61,7 @@ export interface Bounds {
   /** How many stints there may be. */
   readonly stints?: number
   readonly mutation?: Mutation
-  /** The store takes no name under WAITING. */
+  /** The store takes no first name under a stage. */
   readonly refusing?: boolean
   /** The next stint has the same name for whoever makes it. */
   readonly keepPlace?: boolean
@@ -99,14 +101,15 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     const onStore = refusing ? () => refusingNames(make()) : make
     return { key: `${slot} ${name}`, role: kind, make: mutation ? () => mutation(onStore(), kind) : onStore }
   }
+  // A layout of its own: what it learns of the store must not reach the others.
+  const producer = (attempt: number) =>
+    made(role, 'producer', () =>
+      putItem(new Layout('', 'q', 1), 'a', (generation) => entryOf(slot, { generation, attempt })),
+    )
   const programs: Record<Role, () => readonly Program[]> = {
-    put: () => [
-      // A layout of its own: what it learns of the store must not reach the others.
-      made(role, 'producer', () =>
-        putItem(new Layout('', 'q', 1), 'a', (generation) => entryOf(slot, generation)),
-      ),
-    ],
+    put: () => [producer(1)],
     'put again': () => programs.put(),
+    'put done': () => [producer(0)],
     claim: () =>
       everNames(world, 'WAITING', bounds).flatMap((name) =>
         (bounds.ends ?? ['SUCCESS']).map((end) =>
@@ -197,7 +200,11 @@ function everFinished({ objects }: World) {
       .filter(({ name }) => (objects.get(layout.at(at, name))?.sizeBytes ?? 0) > 0)
       .map((place) => ({ at, ...place })),
   )
-  return [...listed, ...placesIn(objects, 'LEFT').map((place) => ({ at: 'FAIL' as const, ...place }))]
+  const left = placesIn(objects, 'LEFT').map((place) => ({
+    at: place.stint.attempt === 0 ? ('SUCCESS' as const) : ('FAIL' as const),
+    ...place,
+  }))
+  return [...listed, ...left]
 }
 
 function placesIn(objects: World['objects'], folder: 'SUCCESS' | 'FAIL' | 'LEFT') {
@@ -269,7 +276,7 @@ function* settle(
   return { name, to, verdict }
 }
 
-/** Names that a listing may have shown at any time: those there are, and those whose later traces are. */
+/** Names that a listing may have shown at any time: those there are, and those whose later traces are. What was put into SUCCESS was nowhere before. */
 function everNames(
   world: World,
   folder: 'WAITING' | 'PROCESSING' | 'LEFT',
@@ -280,16 +287,21 @@ function everNames(
     if (folder !== 'LEFT') for (const name of namesIn(layout, world.objects, later)) names.add(name)
   }
   if (folder === 'WAITING') for (const name of namesKept(world)) names.add(name)
-  return [...names].filter((name) => (parseStint(name)?.attempt ?? 0) <= stints).toSorted()
+  const isListed = (name: string) => {
+    const { attempt = 0 } = parseStint(name) ?? {}
+    return attempt <= stints && (attempt > 0 || folder === 'LEFT')
+  }
+  return [...names].filter(isListed).toSorted()
 }
 
-function entryOf(slot: number, generation: number) {
+/** @param stint at attempt 0 it is put into SUCCESS */
+function entryOf(slot: number, { generation, attempt }: Pick<Stint, 'generation' | 'attempt'>) {
   const stint = {
     ...common,
     uid: `u${slot}`,
     generation,
     turn: slot,
-    attempt: 1,
+    attempt,
     updates: 0,
     refunds: 0,
     hasRetryState: false,

@@ -4,7 +4,7 @@ import { scenario, type Role } from './scenarios.js'
 
 // prettier-ignore
 const ROLES: readonly Role[] = [
-  'put', 'put again', 'put', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
+  'put', 'put again', 'put', 'put done', 'put done', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
   'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend', 'expire', 'tidy', 'purge', 'purge', 'finish', 'finish',
   'update', 'update', 'update', 'update', 'read', 'purge changes',
 ]

@@ -1,4 +1,7 @@
 import type { ReadingOptions } from '../manifest-entry.js'
+import { plural } from '../../progress/progress-text.js'
+import { isName } from '../first-line/header-line.js'
+import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'
 
@@ -34,10 +37,15 @@ export function readHeader(
     const other = otherDelimiter(row, delimiter)
     if (other !== undefined) return { reason: otherDelimiterReason(other) }
   }
+  const isMarked = written[0]?.startsWith(BYTE_ORDER_MARK) === true
+  if (isMarked && options.byteOrderMarks !== 'keep') return { reason: markFault(true) }
+  const mayBeData = options.idFrom === 'row' && options.headerBlanks === undefined
+  const fault = mayBeData ? dataFault(written) : undefined
+  if (fault !== undefined) return fault
   const blank = written.find((name, index) => hasOuterBlanks(name) && kindAt(row, index) === 'plain')
   if (blank !== undefined && options.headerBlanks === undefined) {
     return {
-      field: blank,
+      ...shownField(blank),
       reason:
         'the name of the column begins or ends with a blank: give --header-blanks trim to drop such blanks, or --header-blanks keep if they belong to the name',
     }
@@ -59,13 +67,25 @@ export function trimmedNames({ names, written }: CsvHeader): number {
   return names.filter((name, index) => name !== written[index]).length
 }
 
+/** Whether a row is a header with the same names in another order: the rows below it are of another table. */
+export function isOtherHeader(cells: readonly string[], { names }: CsvHeader): boolean {
+  const [first = ''] = cells
+  if (names.length < 2 || cells.length < names.length || !names.includes(withoutMark(first))) return false
+  const given = new Set(cells.slice(0, names.length).map(withoutMark))
+  return names.every((name) => given.has(name))
+}
+
+function withoutMark(cell: string): string {
+  return cell.startsWith(BYTE_ORDER_MARK) ? cell.slice(BYTE_ORDER_MARK.length) : cell
+}
+
 /** Whether a row is the header once more, as where files were put together. */
 export function isHeaderAgain(cells: readonly string[], header: CsvHeader): boolean {
   const { names, written } = header
   return (
     cells.length >= names.length &&
     names.every((name, index) => {
-      const cell = index === 0 ? cells[index]?.replace(/^\uFEFF/u, '') : cells[index]
+      const cell = index === 0 ? withoutMark(cells[index] ?? '') : cells[index]
       return cell === name || cell === written[index]
     })
   )
@@ -77,7 +97,7 @@ function withColumns(
 ): CsvHeader | HeaderFault {
   const { names } = found
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return { reason: 'the header has this column twice', field: twice }
+  if (twice !== undefined) return twiceFault(twice)
   const wanted = options.idFrom === undefined ? idNames(options.idColumn ?? 'id', names) : []
   const missing = [...wanted, ...(options.priorityColumn === undefined ? [] : [options.priorityColumn])].find(
     (name) => !names.includes(name),
@@ -91,11 +111,48 @@ function withColumns(
   return { ...found, ids, priority, fields }
 }
 
+function twiceFault(name: string): HeaderFault {
+  const hint = 'name all columns with --columns, and leave out the header with --skip-lines 1'
+  return name === ''
+    ? { reason: `the header has several columns without a name: ${hint}` }
+    : { reason: `the header has this column twice: ${hint}`, ...shownField(name) }
+}
+
+/** The first row of a file without a header has values, which no message repeats. */
+function shownField(name: string): { field?: string } {
+  return isName(name.trim()) ? { field: name } : {}
+}
+
+const NUMBER = /^-?\d+(?:\.\d+)?$/u
+const ADDRESS = /^(?:\/|[a-z][a-z0-9+]*:\/\/)./u
+
+/** Where ids come from the rows no column is asked for, and the first row of a file without a header would be lost. */
+function dataFault(names: readonly string[]): HeaderFault | undefined {
+  const given = names.filter((name) => name !== '')
+  // pandas names the columns of an array so.
+  const isNumbered = [0, 1].some((start) => given.every((name, index) => name === String(start + index)))
+  const [first = ''] = names
+  const address = names.findIndex((name) => ADDRESS.test(name))
+  if (address === -1 && (!NUMBER.test(first) || isNumbered)) return undefined
+  return {
+    reason: `the first row has a value in column ${Math.max(address, 0) + 1}, where a header has a name: name the columns with --columns if the file has no header, or give --header-blanks keep if this is the header`,
+  }
+}
+
+/** A header in quotes has the first of them closed before another delimiter. */
+export function quotedHeaderDelimiter(line: string): string | undefined {
+  const delimiter = /^"[^"]*"([;\t|])/u.exec(line)?.[1]
+  return delimiter === undefined ? undefined : otherDelimiterReason(delimiter)
+}
+
 function missingColumn(name: string, names: readonly string[], options: ReadingOptions): HeaderFault {
-  const has = `the header has no such column; it has ${names.map((each) => JSON.stringify(each)).join(', ')}`
+  const shown = names.every((each) => each === '' || isName(each))
+    ? names.map((each) => JSON.stringify(each)).join(', ')
+    : `${plural(names.length, 'column')}, not all of which have names; it may be a row of values`
+  const has = `the header has no such column; it has ${shown}`
   if (name === options.priorityColumn) return { reason: has, field: name }
   const hint =
-    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns'
+    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'
   return { reason: `${has}; ${hint}`, field: name }
 }
 

@@ -1,7 +1,5 @@
-import { isExactNumber, type JsonValue, type NewItem } from '@sluice/core'
-import { plural } from '../../progress/progress-text.js'
 import {
-  judgeItem,
+  isRefused,
   MAX_LINE_BYTES,
   MAX_ROW_LINES,
   type ManifestEntry,
@@ -9,19 +7,19 @@ import {
   type ManifestReader,
   type Reading,
 } from '../manifest-entry.js'
+import { withRaw } from '../raw-row.js'
 import {
   givenHeader,
-  isHeaderAgain,
   kindAt,
+  quotedHeaderDelimiter,
   readHeader,
   trimmedNames,
   type CsvHeader,
   type HeaderFault,
 } from './csv-header.js'
+import { CsvItems, type CellsRow } from './csv-items.js'
 import { RowReader, type TableRow } from './row-reader.js'
 import type { CsvDialect, ScannedRow } from './row-scanner.js'
-
-type CellsRow = Extract<TableRow, { cells: readonly string[] }>
 
 /**
  * Reads a table with a header row: one column is the id, perhaps one the priority, the others are the fields of the body. Values are taken as
@@ -46,7 +44,7 @@ export class CsvReader implements ManifestReader {
     this.#reading = reading
     const { options, conveniences } = reading
     const dialect = options.split === true ? undefined : dialectOf(options, delimiter)
-    this.#quotesAreText = dialect !== undefined && dialect.quote === undefined && options.quote === undefined
+    this.#quotesAreText = dialect?.quote === undefined && options.quote === undefined
     this.#rows = new RowReader(
       {
         dialect,
@@ -54,6 +52,7 @@ export class CsvReader implements ManifestReader {
         lineEnds: options.lineEnds ?? 'auto',
         comment: options.comment,
         maxLineBytes: options.maxLineBytes ?? MAX_LINE_BYTES,
+        byteOrderMarks: options.byteOrderMarks,
         maxRowLines: options.maxRowLines ?? MAX_ROW_LINES,
         conveniences,
       },
@@ -93,17 +92,20 @@ export class CsvReader implements ManifestReader {
     else if ('reason' in row) {
       this.#flushBlank()
       this.#count += 1
-      const { line, reason, cell } = row
+      const { line, lines, reason, cell } = row
       const field = cell === undefined ? undefined : this.#header.names[cell]
-      this.#out.push(field === undefined ? { line, reason } : { line, field, reason })
+      const refused = field === undefined ? { line, reason } : { line, field, reason }
+      this.#out.push(withRaw(refused, this.#reading, { lines, lineEnd: this.#rows.lineEnd }))
     } else this.#data(row, this.#header)
   }
 
   /** A header that can't be read leaves nothing to read the rest by. */
   #first(row: TableRow): void {
     const { options, conveniences } = this.#reading
-    if ('reason' in row) this.#stop(row.line, { reason: row.reason })
-    else if (row.isEmptyLine) conveniences.add('blankRows')
+    if ('reason' in row) {
+      const other = options.delimiter === undefined ? quotedHeaderDelimiter(row.text ?? '') : undefined
+      this.#stop(row.line, { reason: other ?? row.reason })
+    } else if (row.isEmptyLine) conveniences.add('blankRows')
     else this.#begin(readHeader(row, options, this.#rows.delimiter), row.line)
   }
 
@@ -117,6 +119,8 @@ export class CsvReader implements ManifestReader {
     this.#items = new CsvItems(header, this.#reading, this.#quotesAreText)
     const { conveniences } = this.#reading
     if (header.blankColumns > 0) conveniences.add('blankColumns', header.blankColumns)
+    const nameless = header.names.filter((name) => name === '').length
+    if (nameless > 0) conveniences.add('namelessColumns', nameless)
     const trimmed = trimmedNames(header)
     if (trimmed > 0) conveniences.add('trimmedNames', trimmed)
   }
@@ -135,7 +139,9 @@ export class CsvReader implements ManifestReader {
     }
     this.#flushBlank()
     this.#count += 1
-    this.#out.push(this.#entry(row, this.#count))
+    const entry = this.#entry(row, this.#count)
+    this.#out.push(entry)
+    if (isRefused(entry) && entry.stops === true) this.#stopped = true
   }
 
   #flushBlank(): void {
@@ -147,7 +153,9 @@ export class CsvReader implements ManifestReader {
   }
 
   #entry(row: CellsRow, number: number): ManifestEntry {
-    return this.#items?.entry(row, number) ?? { line: row.line, reason: NO_HEADER }
+    const { hasMarks, lineEnd } = this.#rows
+    const entry = this.#items?.entry(row, number, hasMarks) ?? { line: row.line, reason: NO_HEADER }
+    return withRaw(entry, this.#reading, { lines: row.lines, lineEnd })
   }
 
   #stop(line: number, fault: HeaderFault): void {
@@ -160,7 +168,7 @@ export class CsvReader implements ManifestReader {
 const MAX_HELD_ROWS = 1_048_576
 
 const NO_HEADER = 'the file is empty: a CSV begins with a header row'
-const NO_ROW = 'the file has a header and no row'
+const NO_ROW = 'the file has a header and no row; it may be cut off, or what wrote it found nothing'
 
 function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
   const { escape } = options
@@ -178,112 +186,4 @@ function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
 
 function isBlank(row: ScannedRow): boolean {
   return row.cells.every((cell, index) => cell === '' && kindAt(row, index) === 'plain')
-}
-
-/** Makes items of rows. */
-class CsvItems {
-  readonly #header: CsvHeader
-  readonly #reading: Reading
-  readonly #fromEntries: boolean
-  readonly #quotesAreText: boolean
-
-  /** @param quotesAreText by default: nobody said so */
-  constructor(header: CsvHeader, reading: Reading, quotesAreText: boolean) {
-    this.#header = header
-    this.#reading = reading
-    // An assignment to `__proto__` makes no field.
-    this.#fromEntries = header.names.includes('__proto__')
-    this.#quotesAreText = quotesAreText
-  }
-
-  entry(row: CellsRow, number: number): ManifestEntry {
-    const { line } = row
-    const { options } = this.#reading
-    const fault = this.#shapeFault(row) ?? this.#priorityFault(row)
-    if (fault !== undefined) return { line, ...fault }
-    if (options.keepHeaderRows !== true && isHeaderAgain(row.cells, this.#header))
-      return { line, reason: 'the header again; --keep-header-rows takes it for a row' }
-    if (this.#quotesAreText) this.#countQuotes(row)
-    return judgeItem(this.#item(row, number), { line, maxBodyBytes: options.maxBodyBytes })
-  }
-
-  #shapeFault(row: CellsRow): HeaderFault | undefined {
-    const { cells } = row
-    const { names, blankColumns } = this.#header
-    if (cells.length === names.length) return undefined
-    const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
-    if (cells.length < names.length)
-      return { field: names[cells.length] ?? '', reason: `the column is missing: ${has}` }
-    if (cells.length > names.length + blankColumns) return { reason: has }
-    const bad = cells.findIndex(
-      (cell, index) => index >= names.length && (cell !== '' || kindAt(row, index) !== 'plain'),
-    )
-    return bad === -1
-      ? undefined
-      : { reason: `the row has a value in column ${bad + 1}, which has no name in the header` }
-  }
-
-  #priorityFault(row: CellsRow): HeaderFault | undefined {
-    const { priority, names } = this.#header
-    if (priority === undefined || /^(?:[+-]?\d+)?$/u.test(row.cells[priority] ?? '')) return undefined
-    return { field: names[priority] ?? 'priority', reason: 'the priority must be a whole number' }
-  }
-
-  /** Quotes that are ordinary characters by default may be meant otherwise. */
-  #countQuotes({ cells }: CellsRow): void {
-    for (const cell of cells) {
-      if (cell.length < 2 || !cell.startsWith('"') || !cell.endsWith('"')) continue
-      this.#reading.conveniences.add('quotesAsText')
-    }
-  }
-
-  #item(row: CellsRow, number: number): NewItem {
-    const { header, priority } = { header: this.#header, priority: this.#header.priority }
-    const written = priority === undefined ? '' : (row.cells[priority] ?? '')
-    return {
-      id: header.ids.length === 0 ? `${this.#reading.baseName}:${number}` : this.#id(row),
-      body: this.#body(row),
-      ...(written === '' ? {} : { priority: Number(written) }),
-    }
-  }
-
-  /** Of several columns, all of them: `a:b`. One that is empty in all of them is empty, and refused. */
-  #id({ cells }: CellsRow): string {
-    const parts = this.#header.ids.map((index) => cells[index] ?? '')
-    return parts.every((part) => part === '') ? '' : parts.join(':')
-  }
-
-  #body(row: CellsRow): JsonValue {
-    const { names, fields } = this.#header
-    const body: Record<string, JsonValue> = {}
-    const entries: [string, JsonValue][] = []
-    for (const index of fields) {
-      const value = this.#value(row, index)
-      if (value === undefined) continue
-      if (this.#fromEntries) entries.push([names[index] ?? '', value])
-      else body[names[index] ?? ''] = value
-    }
-    return this.#fromEntries ? Object.fromEntries(entries) : body
-  }
-
-  /** `undefined`: the field is absent. */
-  #value(row: CellsRow, index: number): JsonValue | undefined {
-    const cell = row.cells[index] ?? ''
-    const kind = kindAt(row, index)
-    if (kind === 'quoted') return cell
-    const { blank, typed } = this.#reading.options
-    if (blank === 'absent' && (cell === '' || kind === 'null')) return undefined
-    if (kind === 'null') return null
-    return typed === true ? typedValue(cell) : cell
-  }
-}
-
-const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
-
-/** `007`, and numbers that a double doesn't have, are more likely ids than numbers: they stay as they are written. */
-function typedValue(value: string): JsonValue {
-  if (value === 'true') return true
-  if (value === 'false') return false
-  if (value === 'null') return null
-  return JSON_NUMBER.test(value) && isExactNumber(value) ? Number(value) : value
 }

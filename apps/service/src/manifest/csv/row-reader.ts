@@ -1,13 +1,34 @@
 import { isUtf8 } from 'node:buffer'
 import { plural } from '../../progress/progress-text.js'
 import type { Conveniences } from '../conveniences.js'
-import { lineEndFault, MAY_BE_COMMENT, TextLines, type LineEnds, type TextLine } from '../text-lines.js'
+import {
+  BYTE_ORDER_MARK,
+  lineEndFault,
+  MAY_BE_COMMENT,
+  markFault,
+  NOT_UTF8,
+  TextLines,
+  type LineEnds,
+  type TextLine,
+} from '../text-lines.js'
 import { RowScanner, type CsvDialect, type RowFault, type ScannedRow } from './row-scanner.js'
+
+interface ReadRow {
+  readonly line: number
+  /** What it was read from. */
+  readonly lines: readonly TextLine[]
+}
 
 /** A row of a table, or why the line where it begins is none. */
 export type TableRow =
-  | (ScannedRow & { readonly line: number; readonly isEmptyLine: boolean })
-  | { readonly line: number; readonly reason: string; readonly cell?: number; readonly stops?: true }
+  | (ScannedRow & ReadRow & { readonly isEmptyLine: boolean })
+  | (ReadRow & {
+      readonly reason: string
+      readonly cell?: number
+      /** The line, of a row that is malformed. */
+      readonly text?: string
+      readonly stops?: true
+    })
 
 export interface RowReaderOptions {
   /** `undefined`: columns are separated by runs of blanks. */
@@ -18,6 +39,8 @@ export interface RowReaderOptions {
   /** What comment lines begin with; `none`: there are none; absent: nobody said, so that a line which may be one is refused. */
   readonly comment: string | undefined
   readonly maxLineBytes: number
+  /** What one at the beginning of a row is; absent: nobody said. */
+  readonly byteOrderMarks: 'drop' | 'keep' | undefined
   /** A quoted value goes over so many lines at most. */
   readonly maxRowLines: number
   readonly conveniences: Conveniences
@@ -54,6 +77,16 @@ export class RowReader {
     return this.#dialect?.delimiter
   }
 
+  /** What separates lines; a CR before it belongs to the line. */
+  get lineEnd(): string {
+    return this.#lines.lineEnds === 'cr' ? '\r' : '\n'
+  }
+
+  /** A byte order mark stands in one of the rows so far. */
+  get hasMarks(): boolean {
+    return this.#lines.hasMarks
+  }
+
   push(bytes: Buffer): void {
     this.#lines.push(bytes)
   }
@@ -88,7 +121,7 @@ export class RowReader {
       if (!this.#options.mayNameDelimiter) {
         const asked = JSON.stringify(this.#dialect.delimiter)
         const reason = `the file says that its delimiter is ${JSON.stringify(delimiter)}, and --delimiter is ${asked}`
-        this.#onRow({ line: 1, reason, stops: true })
+        this.#onRow({ line: 1, lines: [], reason, stops: true })
         return true
       }
       this.#dialect = { ...this.#dialect, delimiter }
@@ -97,7 +130,8 @@ export class RowReader {
     return true
   }
 
-  #line(line: TextLine): void {
+  #line(given: TextLine): void {
+    const line = this.#lines.hasMarks && this.#open.length === 0 ? this.#withoutMark(given) : given
     if (this.#open.length === 0 && this.#isComment(line)) return
     this.#open.push(line)
     this.#openBytes += line.text.length
@@ -106,12 +140,25 @@ export class RowReader {
       const { maxRowLines, maxLineBytes } = this.#options
       if (this.#open.length < maxRowLines && this.#openBytes <= maxLineBytes) return
       const within = this.#open.length < maxRowLines ? `${maxLineBytes} bytes` : plural(maxRowLines, 'line')
-      this.#giveUp(`a quote that opens in this row is not closed within ${within}`)
+      this.#giveUp(`a quote that opens in this row is not closed within ${within}; ${NO_QUOTES}`)
     } else if (fault === undefined) this.#complete()
-    else this.#giveUp(fault)
+    else this.#giveUp(this.#isMarked(line) ? markFault(true) : fault)
   }
 
-  #isComment({ line, text, fault }: TextLine): boolean {
+  /** What is malformed is the mark in front of a quote. */
+  #isMarked(line: TextLine): boolean {
+    return this.#options.byteOrderMarks === undefined && this.#open.length === 1 && isAfterMark(line)
+  }
+
+  /** Files that were put together: the mark begins a row, as it began a file. */
+  #withoutMark(line: TextLine): TextLine {
+    if (this.#options.byteOrderMarks !== 'drop' || !isAfterMark(line)) return line
+    this.#options.conveniences.add('byteOrderMarks')
+    return { ...line, text: line.text.slice(BYTE_ORDER_MARK.length) }
+  }
+
+  #isComment(textLine: TextLine): boolean {
+    const { line, text, fault } = textLine
     const { comment, conveniences } = this.#options
     if (comment !== undefined) {
       if (comment === 'none' || !text.startsWith(comment)) return false
@@ -119,17 +166,17 @@ export class RowReader {
       return true
     }
     if (!text.startsWith('#') || fault !== undefined) return false
-    this.#onRow({ line, reason: MAY_BE_COMMENT })
+    this.#onRow({ line, lines: [textLine], reason: MAY_BE_COMMENT })
     return true
   }
 
   /** @returns `open`, `undefined` for a row that is complete, or what is wrong with it */
   #scan(line: TextLine): string | undefined {
-    if (line.fault === 'too-long') return 'the row is too long, or a quote in it is never closed'
+    if (line.fault === 'too-long')
+      return `the row is too long, or a quote in it is never closed; ${NO_QUOTES}`
     if (this.#dialect === undefined) return undefined
     this.#scanner ??= new RowScanner(this.#dialect)
-    const { lineEnds } = this.#lines
-    const separator = lineEnds === 'cr' ? '\r' : '\n'
+    const separator = this.lineEnd
     const step = this.#scanner.scan({
       text: line.text,
       lineEnd: line.carriageReturn ? `\r${separator}` : separator,
@@ -150,12 +197,12 @@ export class RowReader {
     const reason = this.#lineEndFault(last, row)
     if (lines.some(({ fault }) => fault === 'not-utf8')) {
       const at = lines.length === 1 ? badCell(row) : {}
-      this.#onRow({ line, reason: 'the value is not valid UTF-8', ...at })
+      this.#onRow({ line, lines, reason: `the value ${NOT_UTF8}`, ...at })
     } else if (reason === undefined) {
       if (lines.length > 1) this.#options.conveniences.add('rowsOverLines')
       const isEmptyLine = lines.length === 1 && (this.#dialect === undefined ? text.trim() : text) === ''
-      this.#onRow({ ...row, line, isEmptyLine })
-    } else this.#onRow({ line, reason })
+      this.#onRow({ ...row, line, lines, isEmptyLine })
+    } else this.#onRow({ line, lines, reason })
   }
 
   /** Where nobody said what ends the lines, what ends this one otherwise than the first may as well belong to a value. */
@@ -177,12 +224,17 @@ export class RowReader {
     this.#scanner?.drop()
     this.#open = []
     this.#openBytes = 0
-    if (first !== undefined) this.#onRow({ line: first.line, reason })
+    if (first !== undefined) this.#onRow({ line: first.line, lines: [first], reason, text: first.text })
     this.#again.push(...again.toReversed())
   }
 }
 
-const NEVER_CLOSED = 'a quote that opens in this row is never closed'
+function isAfterMark({ text }: TextLine): boolean {
+  return text.startsWith(BYTE_ORDER_MARK)
+}
+
+const NO_QUOTES = 'close it, or give --quote none if quotes are ordinary characters'
+const NEVER_CLOSED = `a quote that opens in this row is never closed; ${NO_QUOTES}`
 const NEVER_ENDED = 'the file ends in the middle of this row; it may be cut off'
 
 const REASONS: Readonly<Record<RowFault, string>> = {
@@ -190,7 +242,8 @@ const REASONS: Readonly<Record<RowFault, string>> = {
     'text follows a closing quote; a quote inside a quoted value is written twice (""), or give --escape or --quote none',
   'quote-in-value':
     'a quote stands inside an unquoted value; quote the whole value and write it twice (""), or give --quote none if quotes are ordinary characters',
-  'unknown-escape': 'the escape character stands before a letter or digit that is never escaped',
+  'unknown-escape':
+    'the escape character stands before a letter or digit that is never escaped; leave out --escape if it is an ordinary character',
 }
 
 function badCell({ cells }: ScannedRow): { cell: number } | undefined {

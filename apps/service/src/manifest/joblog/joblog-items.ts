@@ -72,7 +72,9 @@ class ValueTable {
 
   items(): JoblogItems {
     const unmatched = this.#misfits + this.#done.size - this.matched
-    return { isDone: (id) => this.#done.get(id) === true, how: this.#how, unmatched }
+    // What stands in the way of another list is not for this one to say.
+    const isDone = (id: string) => this.#done.get(id) === true && this.#met.has(id)
+    return { isDone, how: this.#how, unmatched }
   }
 }
 

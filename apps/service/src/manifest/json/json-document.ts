@@ -6,12 +6,16 @@ import {
   type Reading,
   type RefusedEntry,
 } from '../manifest-entry.js'
-import { JsonElements } from './json-elements.js'
+import { withRawElement } from '../raw-row.js'
+import { shellWord } from '../shell-word.js'
+import { NOT_UTF8, TOO_LONG } from '../text-lines.js'
+import { JsonElements, type DocumentPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
 /** Reads one JSON document in which the items are the elements of a list, which a path leads to. Only one element at a time is in memory. */
 export class JsonDocumentReader implements ManifestReader {
+  readonly #reading: Reading
   readonly #items: JsonItems
   readonly #elements: JsonElements
   readonly #path: string
@@ -21,13 +25,14 @@ export class JsonDocumentReader implements ManifestReader {
   #stopped = false
 
   constructor(reading: Reading, path: { readonly text: string; readonly steps: readonly PathStep[] }) {
+    this.#reading = reading
     this.#items = new JsonItems(reading)
     this.#path = path.text
     const { maxLineBytes = MAX_LINE_BYTES } = reading.options
     this.#elements = new JsonElements({
       steps: path.steps,
       maxBytes: maxLineBytes,
-      onElement: (bytes, line) => this.#element(bytes, { line, maxLineBytes }),
+      onElement: (bytes, place) => this.#element(bytes, place, maxLineBytes),
     })
   }
 
@@ -41,7 +46,11 @@ export class JsonDocumentReader implements ManifestReader {
     if (this.#bytes > 0) this.#elements.end()
     // An empty list is no mistake; a path that is mistyped is.
     if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
-      this.#out.push({ line: 1, reason: `the path ${this.#path} leads to nothing in this file`, stops: true })
+      this.#out.push({
+        line: 1,
+        reason: `the path ${this.#path} leads to nothing in this file; hold its names against the file, such as with jq keys`,
+        stops: true,
+      })
     }
     return this.#given()
   }
@@ -57,14 +66,18 @@ export class JsonDocumentReader implements ManifestReader {
     return out
   }
 
-  #element(bytes: Buffer | undefined, at: { line: number; maxLineBytes: number }): void {
+  #element(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): void {
     this.#count += 1
-    const { line } = at
+    const entry = this.#entry(bytes, place, maxLineBytes)
+    this.#out.push(withRawElement(entry, this.#reading, bytes))
+  }
+
+  #entry(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): ManifestEntry {
+    const at = { ...place, element: this.#count }
     if (bytes === undefined)
-      this.#out.push(this.#items.refuse(line, `the element is longer than ${at.maxLineBytes} bytes`))
-    else if (isUtf8(bytes))
-      this.#out.push(this.#items.entry({ line, text: bytes.toString('utf8'), last: false, noun: 'element' }))
-    else this.#out.push(this.#items.refuse(line, 'the element is not valid UTF-8'))
+      return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes; ${TOO_LONG}`)
+    if (isUtf8(bytes)) return this.#items.element(bytes.toString('utf8'), at)
+    return this.#items.refuse(at, `the element ${NOT_UTF8}`)
   }
 }
 
@@ -85,10 +98,6 @@ export function documentRefusal(
     reason: `the file is ${what}, not one JSON object a line: give --path '${path}' to read it as it is, or convert it: ${jq} | sluice load -`,
     stops: true,
   }
-}
-
-function shellWord(name: string): string {
-  return /^[\w./@%+=:,-]+$/u.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`
 }
 
 interface OpenContainer {

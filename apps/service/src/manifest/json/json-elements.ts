@@ -5,8 +5,16 @@ export interface JsonElementsOptions {
   readonly steps: readonly PathStep[]
   /** A longer element is left out of the memory. */
   readonly maxBytes: number
-  /** An element's own text, `undefined` for one that is too long, and the line where it begins. */
-  readonly onElement: (bytes: Buffer | undefined, line: number) => void
+  /** An element's own text, `undefined` for one that is too long, and where it begins. */
+  readonly onElement: (bytes: Buffer | undefined, at: DocumentPlace) => void
+}
+
+/** A place in a document. */
+export interface DocumentPlace {
+  /** 1 is the first. */
+  readonly line: number
+  /** Bytes of the document before it. */
+  readonly byte: number
 }
 
 /** A container that the path leads into. */
@@ -22,7 +30,7 @@ interface Container {
 interface Span {
   readonly kind: 'container' | 'string' | 'word'
   readonly use: 'element' | 'key' | 'none'
-  readonly line: number
+  readonly start: DocumentPlace
   depth: number
   inString: boolean
   escaped: boolean
@@ -31,6 +39,7 @@ interface Span {
 
 const LF = 0x0a
 const QUOTE = 0x22
+const RECORD_SEPARATOR = 0x1e
 const COMMA = 0x2c
 const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
@@ -55,7 +64,9 @@ export class JsonElements {
   #span: Span | undefined
   #pieces: Buffer[] = []
   #line = 1
-  #fault: { readonly line: number; readonly reason: string } | undefined
+  /** Before the bytes that are being read. */
+  #bytesBefore = 0
+  #fault: DocumentFault | undefined
   #hasList = false
 
   constructor(options: JsonElementsOptions) {
@@ -63,7 +74,7 @@ export class JsonElements {
   }
 
   /** Why the document could not be read further. */
-  get fault(): { readonly line: number; readonly reason: string } | undefined {
+  get fault(): DocumentFault | undefined {
     return this.#fault
   }
 
@@ -76,17 +87,23 @@ export class JsonElements {
     let at = 0
     while (at < bytes.length && this.#fault === undefined)
       at = this.#span === undefined ? this.#structure(bytes, at) : this.#pass(bytes, at, this.#span)
+    this.#bytesBefore += bytes.length
   }
 
   end(): void {
     if (this.#fault !== undefined) return
     if (this.#span?.kind === 'word') this.#endSpan(this.#span)
     if (this.#documents === 0 || this.#stack.length > 0 || this.#span !== undefined)
-      this.#refuse('the document ends in the middle; it may be cut off')
+      this.#refuse('the document ends in the middle; it may be cut off', 0)
   }
 
-  #refuse(reason: string): void {
-    this.#fault ??= { line: this.#line, reason }
+  /** @param at of the bytes that are being read */
+  #refuse(reason: string, at: number): void {
+    this.#fault ??= { ...this.#place(at), reason }
+  }
+
+  #place(at: number): DocumentPlace {
+    return { line: this.#line, byte: this.#bytesBefore + at }
   }
 
   /** One byte between values. @returns where to go on */
@@ -94,23 +111,26 @@ export class JsonElements {
     const byte = bytes[at] ?? 0
     if (byte === LF) this.#line += 1
     if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return at + 1
+    // Text sequences (RFC 7464) have one before each document.
+    if (byte === RECORD_SEPARATOR && this.#stack.length === 0) return at + 1
     const top = this.#stack.at(-1)
-    if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#close(byte, top)
-    else if (this.#expects === 'value') return this.#value(byte, top) ? at : at + 1
+    if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) this.#close(bytes, at)
+    else if (this.#expects === 'value') return this.#value(bytes, at) ? at : at + 1
     else if (this.#expects === 'key' && byte === QUOTE) {
-      this.#begin('string', 'key')
+      this.#begin('string', 'key', at)
       return at
     } else if (this.#expects === 'colon' && byte === COLON) this.#expects = 'value'
     else if (this.#expects === 'next' && byte === COMMA)
       this.#expects = top?.isObject === true ? 'key' : 'value'
-    else this.#refuse(NOT_JSON)
+    else this.#refuse(NOT_JSON, at)
     return at + 1
   }
 
-  #close(byte: number, top: Container | undefined): void {
+  #close(bytes: Buffer, at: number): void {
+    const [byte, top] = [bytes[at] ?? 0, this.#stack.at(-1)]
     const fits = top !== undefined && top.isObject === (byte === CLOSE_OBJECT) && this.#expects !== 'colon'
     if (!fits || (top.isObject && this.#expects === 'value')) {
-      this.#refuse(NOT_JSON)
+      this.#refuse(NOT_JSON, at)
       return
     }
     this.#stack.pop()
@@ -125,13 +145,14 @@ export class JsonElements {
   }
 
   /** @returns whether the value is passed over in one go; else its inside is read */
-  #value(byte: number, top: Container | undefined): boolean {
-    const steps = this.#stepsWith(top)
+  #value(bytes: Buffer, at: number): boolean {
+    const [byte, top] = [bytes[at] ?? 0, this.#stack.at(-1)]
+    const steps = this.#stepsWith(top, at)
     const isContainer = byte === OPEN_ARRAY || byte === OPEN_OBJECT
     const kind = isContainer ? 'container' : byte === QUOTE ? 'string' : 'word'
-    if (steps === this.#options.steps.length) this.#begin(kind, 'element')
-    else if (top === undefined && !isContainer) this.#refuse(NOT_JSON)
-    else if (steps === undefined || !isContainer) this.#begin(kind, 'none')
+    if (steps === this.#options.steps.length) this.#begin(kind, 'element', at)
+    else if (top === undefined && !isContainer) this.#refuse(NOT_JSON, at)
+    else if (steps === undefined || !isContainer) this.#begin(kind, 'none', at)
     else {
       this.#hasList ||= steps === this.#options.steps.length - 1 && this.#options.steps[steps] === 'all'
       this.#stack.push({ isObject: byte === OPEN_OBJECT, steps, seen: false })
@@ -142,19 +163,19 @@ export class JsonElements {
   }
 
   /** How many steps of the path lead to the value that begins here; `undefined`: the path goes elsewhere. */
-  #stepsWith(top: Container | undefined): number | undefined {
+  #stepsWith(top: Container | undefined, at: number): number | undefined {
     if (top === undefined) return 0
     const step = this.#options.steps[top.steps]
     if (step === undefined) return undefined
     if (step === 'all') return top.steps + 1
     if (!top.isObject || step.key !== this.#key) return undefined
-    if (top.seen) this.#refuse(`the key ${JSON.stringify(step.key)} comes twice in the object`)
+    if (top.seen) this.#refuse(`the key ${JSON.stringify(step.key)} comes twice in the object`, at)
     top.seen = true
     return top.steps + 1
   }
 
-  #begin(kind: Span['kind'], use: Span['use']): void {
-    this.#span = { kind, use, line: this.#line, depth: 0, inString: false, escaped: false, bytes: 0 }
+  #begin(kind: Span['kind'], use: Span['use'], at: number): void {
+    this.#span = { kind, use, start: this.#place(at), depth: 0, inString: false, escaped: false, bytes: 0 }
   }
 
   /** @returns where to go on: behind the span, or at the end of the bytes */
@@ -202,11 +223,15 @@ export class JsonElements {
       return
     }
     this.#afterValue()
-    if (span.use === 'element') this.#options.onElement(whole, span.line)
+    if (span.use === 'element') this.#options.onElement(whole, span.start)
   }
 }
 
-const NOT_JSON = 'the document is not JSON here'
+interface DocumentFault extends DocumentPlace {
+  readonly reason: string
+}
+
+const NOT_JSON = 'the document is not JSON here; check it, such as with jq empty'
 
 function endOfWord(bytes: Buffer, start: number): number | undefined {
   for (let at = start; at < bytes.length; at++) {

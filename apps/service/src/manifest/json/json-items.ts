@@ -1,5 +1,12 @@
 import { parseJson, type JsonValue, type NewItem } from '@sluice/core'
-import { judgeItem, type ManifestEntry, type Reading, type RefusedEntry } from '../manifest-entry.js'
+import {
+  judgeItem,
+  type EntryPlace,
+  type ManifestEntry,
+  type Reading,
+  isRefused,
+  type RefusedEntry,
+} from '../manifest-entry.js'
 
 const NUMBERS = ['priority', 'notBeforeAt', 'delayMs'] as const
 const ENVELOPE_KEYS: readonly string[] = ['id', 'body', ...NUMBERS]
@@ -47,10 +54,30 @@ export class JsonItems {
     return judgeItem(item, { line, maxBodyBytes, parsedChars: text.text.length })
   }
 
+  /** One of a document: a refusal says which, since all of them may be on one line. */
+  element(text: string, at: EntryPlace): ManifestEntry {
+    const entry = this.entry({ line: at.line, text, last: false, noun: 'element' })
+    if (!isRefused(entry)) return { ...entry, ...at }
+    const { idField = 'id' } = this.#reading.options
+    const isIdAtFault = entry.field === 'id' || entry.field === `$.${idField}`
+    const id = isIdAtFault ? undefined : this.#knownId(text, idField)
+    return { ...entry, ...at, ...(id === undefined ? {} : { id }) }
+  }
+
   /** A row that can't be read at all. */
-  refuse(line: number, reason: string): ManifestEntry {
+  refuse(at: EntryPlace, reason: string): ManifestEntry {
     this.#rows += 1
-    return { line, reason }
+    return { ...at, reason }
+  }
+
+  /** Of a text that is refused, if there is no doubt about it. */
+  #knownId(text: string, idField: string): string | undefined {
+    if (this.#reading.options.idFrom === 'row') return `${this.#reading.baseName}:${this.#rows}`
+    const value = lossyFields(text)
+    const id = value === undefined ? undefined : fieldAt(value, idField)
+    if (typeof id === 'string' && id !== '' && id.isWellFormed()) return id
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || /\d[.eE]/u.test(text)) return undefined
+    return String(id)
   }
 
   #item(text: JsonText): NewItem | Fault {
@@ -147,9 +174,22 @@ export class JsonItems {
     if (typeof id === 'number') return writtenNumber(id, text.text, keysTo(value, field))
     if (id === undefined) {
       const isNamed = this.#reading.options.idField !== undefined
-      return isNamed ? { field, reason: 'the field is missing' } : missing(field, text.noun)
+      return isNamed
+        ? { field, reason: `the field is missing; every ${text.noun} needs its id` }
+        : missing(field, text.noun)
     }
     return { field, reason: `must be a string or a number, not ${kindOf(id)}` }
+  }
+}
+
+/** Of a text that `parseJson` refuses perhaps: what JSON.parse makes of it. */
+function lossyFields(text: string): Fields | undefined {
+  try {
+    const value: JsonValue = JSON.parse(text)
+    return isFields(value) ? value : undefined
+  } catch {
+    // It is no JSON at all, and the reason says so.
+    return undefined
   }
 }
 

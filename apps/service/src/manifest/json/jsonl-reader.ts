@@ -1,5 +1,6 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
-import { TextLines, type TextLine } from '../text-lines.js'
+import { withRaw } from '../raw-row.js'
+import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, TOO_LONG, type TextLine } from '../text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
 
@@ -55,27 +56,36 @@ export class JsonLinesReader implements ManifestReader {
     return out
   }
 
-  #line(line: TextLine): void {
+  #line(given: TextLine): void {
     if (this.#stopped) return
+    const line = this.#withoutMarks(given)
     if (!this.#seen && this.#lines.lineEnds === 'cr') this.#reading.conveniences.add('carriageReturnFiles')
     this.#seen = true
     if (this.#document !== undefined) this.#collect(this.#document, line.text)
     else if (line.fault === undefined && line.text.trim() === '') this.#reading.conveniences.add('blankRows')
     else if (this.#rows === 0 && this.#isDocument(line))
       this.#collect((this.#document = { text: '', line: line.line }), line.text)
-    else this.#row(line)
+    else this.#out.push(withRaw(this.#row(line), this.#reading, { lines: [line] }))
   }
 
-  #row({ line, text, fault }: TextLine): void {
+  /** What no JSON text begins with: the separator of a text sequence (RFC 8142), and the byte order mark of a file that was put behind another one. */
+  #withoutMarks(line: TextLine): TextLine {
+    let start = 0
+    let marks = 0
+    for (; isFrame(line.text.charCodeAt(start)); start++)
+      if (line.text.charCodeAt(start) !== RECORD_SEPARATOR) marks += 1
+    if (start === 0) return line
+    if (marks > 0) this.#reading.conveniences.add('byteOrderMarks', marks)
+    return { ...line, text: line.text.slice(start) }
+  }
+
+  #row({ line, text, fault }: TextLine): ManifestEntry {
     this.#rows += 1
     const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
-    if (fault === undefined)
-      this.#out.push(this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' }))
-    else if (fault === 'not-utf8') this.#out.push(this.#items.refuse(line, 'the line is not valid UTF-8'))
-    else {
-      const hint = this.#rows === 1 ? '; one JSON document is read with --path' : ''
-      this.#out.push(this.#items.refuse(line, `the line is longer than ${maxLineBytes} bytes${hint}`))
-    }
+    if (fault === undefined) return this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' })
+    if (fault === 'not-utf8') return this.#items.refuse({ line }, `the line ${NOT_UTF8}`)
+    const hint = this.#rows === 1 ? 'one JSON document is read with --path' : TOO_LONG
+    return this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes; ${hint}`)
   }
 
   #isDocument({ text, fault }: TextLine): boolean {
@@ -102,6 +112,13 @@ export class JsonLinesReader implements ManifestReader {
     const head = text.slice(0, DOCUMENT_HEAD_CHARS)
     this.#out.push(documentRefusal(head, { line, name: this.#options.name }))
   }
+}
+
+const RECORD_SEPARATOR = 0x1e
+const MARK = BYTE_ORDER_MARK.charCodeAt(0)
+
+function isFrame(unit: number): boolean {
+  return unit === RECORD_SEPARATOR || unit === MARK
 }
 
 function hasId(text: string): boolean {
