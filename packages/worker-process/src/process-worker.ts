@@ -155,7 +155,7 @@ export class ProcessWorker implements Worker {
   /**
    * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, a value has a NUL character or the
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, a value has a NUL character or the
    * command line is too large; SLUICE_WORKER_UNAVAILABLE when the program isn't there or the machine is out of processes,
    * files or disk; SLUICE_WORKER_DENIED when a permission is missing; SLUICE_WORKER_CLOSED. Nothing runs after any of
    * them. TypeError for a wrong argument [W-SEND-2]
@@ -191,7 +191,7 @@ export class ProcessWorker implements Worker {
   /**
    * Makes the arguments of an item, and nothing of them [W-CHECK-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, or makes an argument that no command can have
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, or makes an argument that no command can have
    */
   async checkItem(id: string, body: JsonValue): Promise<void> {
     const job = { id, uid: 'check', attempt: 1 }
