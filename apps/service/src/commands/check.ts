@@ -7,6 +7,7 @@ import {
   rejectionText,
   type RejectedItem,
 } from '../check/first-items.js'
+import { assertSet } from '../config/env-reference.js'
 import { AbsentQueueError, CommandError, messageOf } from '../command-error.js'
 import { printable, saidOnce } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -84,7 +85,9 @@ interface FirstItems {
 }
 
 async function findingsOf(context: CommandContext, items: FirstItems): Promise<readonly Finding[]> {
-  const { config } = await context.config()
+  const { config, unset } = await context.config()
+  // All at once: whoever sets up a machine is not to be told of one after the other.
+  assertSet(unset)
   const { finding, opened: queue } = await tried(() => tryQueue(context))
   const findings: Finding[] = [{ part: 'queue', package: config.queue.package, ...finding }]
   if (config.worker === undefined || items.signal.aborted) return findings

@@ -1,6 +1,7 @@
 import type { Logger, Queue, Worker } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import type { ServiceEnd } from '../service.js'
+import { assertSet } from '../config/env-reference.js'
 import type { LoadedConfig } from '../config/load-config.js'
 import { openReachable } from '../open-reachable.js'
 import { StopDeadline } from '../stop-deadline.js'
@@ -99,6 +100,8 @@ interface RunFlags {
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   const loaded = await context.config()
+  // All at once: whoever sets up a machine is not to be told of one after the other.
+  assertSet(loaded.unset)
   const { makeLogger } = await import('../service-log.js')
   const { output } = context
   const { log } = loaded.config

@@ -30,7 +30,8 @@ export function describeIssues(issues: readonly FoundIssue[], places: IssuePlace
   })
 }
 
-function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
+/** One step of an issue's path. */
+export function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
   return String(typeof step === 'object' ? step.key : step)
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { assertSet } from '../../src/config/env-reference.js'
 import { loadConfig, type FlagSetting, type LoadedConfig } from '../../src/config/load-config.js'
 
 let cwd: string
@@ -219,7 +220,11 @@ describe('environment', () => {
       command: ['sh', '-c', 'echo ${HOME}', 'y'],
       env: { A: 'b' },
     })
-    expect(await refusal({ env: { WHAT: 'y' } })).toBe(
+    const { unset } = await load({ env: { WHAT: 'y' } })
+    expect(unset).toEqual([
+      { path: ['queue', 'url'], variable: 'DATABASE_URL', place: 'sluice.config.yaml:4' },
+    ])
+    expect(() => assertSet(unset)).toThrow(
       'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or write the value itself.',
     )
   })
