@@ -7,14 +7,13 @@ import {
   processingLimit,
   runLoop,
   readSelfPause,
-  type RetryOptions,
-  type RetryRule,
   type SelfPause,
   type WorkEvent,
 } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
+import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { RivalWatch } from './rival-watch.js'
 import { logEvent } from './service-events.js'
@@ -207,28 +206,6 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
       onEvent?.(event)
     },
   })
-}
-
-/** What a configuration leaves out is left out here too: the engine knows the defaults. */
-function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry']): RetryOptions {
-  return {
-    backoff,
-    ...(maxAttempts === undefined ? {} : { maxAttempts }),
-    ...(on === undefined ? {} : { on }),
-    ...(rules === undefined ? {} : { rules: rules.map(retryRule) }),
-  }
-}
-
-type ConfiguredRule = NonNullable<Config['retry']['rules']>[number]
-
-function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: ConfiguredRule): RetryRule {
-  const { baseMs, maxMs } = backoff
-  return {
-    maxAttempts,
-    ...(classes === undefined ? {} : { classes }),
-    ...(exitCodes === undefined ? {} : { exitCodes }),
-    backoff: { ...(baseMs === undefined ? {} : { baseMs }), ...(maxMs === undefined ? {} : { maxMs }) },
-  }
 }
 
 /** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */

@@ -91,7 +91,8 @@ function fill(placeholder: Placeholder, item: TemplateItem): string {
   const { root, keys } = placeholder
   const value = root === 'body' ? bodyValueAt(item.body, keys) : item[root]
   // The text "null" would run a job on something that the item does not name.
-  if (value === undefined || value === null) throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
+  if (value === undefined || value === null)
+    throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (text.includes('\0')) {
     throw rejected(

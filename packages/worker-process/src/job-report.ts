@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import { pathToFileURL } from 'node:url'
-import type { FailureClass, JobReport, JsonValue } from '@sluice/core'
+import type { FailureClass, FailureKind, JobReport, JsonValue } from '@sluice/core'
 import type { Claim } from './claim.js'
-import { isSuccess, type Ending, type EndingWithoutCode } from './ending.js'
+import { isSuccess, parseEnding, type Ending, type EndingWithoutCode } from './ending.js'
 import type { JobFile } from './job-file.js'
 import type { JobPlace } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
@@ -110,6 +110,20 @@ function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSetting
 
 function spanText({ timeoutMs }: ProcessWorkerSettings): string {
   return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
+}
+
+/** The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`, `timeout` and `oom` come with any. */
+export const FAILURES: readonly FailureKind[] = [
+  { failureClass: 'failed', exitCodes: exitCodesOf('failed') },
+  { failureClass: 'error', exitCodes: exitCodesOf('error') },
+  { failureClass: 'killed' },
+  { failureClass: 'timeout' },
+  { failureClass: 'oom' },
+]
+
+function exitCodesOf(failureClass: FailureClass): readonly number[] {
+  const codes = Array.from({ length: 255 }, (_, at) => at + 1)
+  return codes.filter((code) => classOf(parseEnding(String(code))) === failureClass)
 }
 
 function classOf(ending: Ending): FailureClass {

@@ -33,6 +33,7 @@ import { archiveJob, sweepPreparing } from './job-archive.js'
 import type { NewJob } from './job-file.js'
 import { JobFollower } from './job-follower.js'
 import { readJobLog } from './job-log.js'
+import { FAILURES } from './job-report.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
@@ -52,6 +53,7 @@ const SUPPORTS: WorkerSupports = {
   checkItem: true,
   incompletePolls: true,
   readLog: true,
+  failures: FAILURES,
   // A local disk answers, and nothing here waits for a job.
   longestCallMs: 60_000,
 }

@@ -11,6 +11,7 @@ import { assertSet } from '../config/env-reference.js'
 import { AbsentQueueError, CommandError, messageOf } from '../command-error.js'
 import { printable, saidOnce } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
+import { retryWarnings } from '../retry-options.js'
 import { assertCanCancel } from '../worker-check.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -132,7 +133,9 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   const notes: string[] = []
   const warn = (message: string) => context.output.warn(`worker: ${message}`)
   const worker = await context.openWorker({ logger: listening(notes, warn) })
-  assertCanCancel(worker, (await context.config()).config)
+  const { config, placeOf } = await context.config()
+  assertCanCancel(worker, config)
+  for (const text of retryWarnings({ config, supports: worker.supports, placeOf })) context.output.warn(text)
   if (worker.check === undefined) {
     return { finding: { ok: true, found: 'ready, as far as this worker can tell' }, opened: worker }
   }

@@ -3,7 +3,14 @@ import { SluiceError } from '@sluice/core'
 import { readEnvironment, type Environment } from './config-environment.js'
 import { findConfigFile, readConfigFile, type ConfigFile } from './config-file.js'
 import { describeIssues } from './config-issue.js'
-import { isTree, layerOfEntries, mergeLayers, valueAt, type ConfigLayer, type ConfigTree } from './config-layer.js'
+import {
+  isTree,
+  layerOfEntries,
+  mergeLayers,
+  valueAt,
+  type ConfigLayer,
+  type ConfigTree,
+} from './config-layer.js'
 import { configSchema, type Config } from './config-schema.js'
 import { assertSet, referenceIn, resolveReferences, type UnsetReference } from './env-reference.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'

@@ -330,8 +330,35 @@ describe('what is wrong is told with its place, and never its value', () => {
     ['[{ classes: [failed] }]', 'retry.rules.0.maxAttempts: is missing'],
     ['[{ maxAttempts: 0 }]', 'retry.rules.0.maxAttempts: must be 1 or more'],
     ['[{ maxAttempts: 2 }, { maxAttempts: 2, exitCodes: [1, "9-3"] }]', 'retry.rules.1.exitCodes.1: must be'],
-    ['[{ maxAttempts: 2, exitCodes: [1.5] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
-    ['[{ maxAttempts: 2, exitCodes: [x] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
+    [
+      '[{ maxAttempts: 2, exitCodes: [1.5] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255 such as 75',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [x] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255 such as 75',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [300] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [-1] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255',
+    ],
+    ['[{ maxAttempts: 2, exitCodes: ["-1"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0 to'],
+    ['[{ maxAttempts: 2, exitCodes: [145-130] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    ['[{ maxAttempts: 2, exitCodes: [200-300] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    ['[{ maxAttempts: 2, exitCodes: ["75,76"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    [
+      '[{ maxAttempts: 2, classes: [faild] }]',
+      'retry.rules.0.classes.0: there is no such class of failure; did you mean failed? (sluice.config.yaml:5)',
+    ],
+    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: there is no such class'],
+    [
+      '[{ maxAttempts: 2, classes: [preempted] }]',
+      'there is no such class of failure; there are failed, error,',
+    ],
     ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
     ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
     ['[{ maxAttempts: 2, backoff: { baseMs: -1 } }]', 'retry.rules.0.backoff.baseMs: must be 0 or more'],
@@ -341,6 +368,20 @@ describe('what is wrong is told with its place, and never its value', () => {
     const message = await refusal({ files: { 'sluice.config.yaml': text } })
     expect(message).toContain(expected)
     expect(message).toContain('(sluice.config.yaml:')
+  })
+
+  test.each<[string, string, string | undefined]>([
+    ['', 'faild', 'did you mean failed?'],
+    ['worker: { package: argo }', 'quota', 'there are failed, error,'],
+    ['worker: { package: "@sluice/worker-process" }', 'quota', 'there are failed, error,'],
+    // A worker of somebody else's may have words of its own.
+    ['worker: { package: ./my-worker.mjs }', 'quota', undefined],
+    ['worker: { package: ./my-worker.mjs }', 'time-out', 'did you mean timeout?'],
+  ])('a class of failure, with %s: %s', async (worker, name, expected) => {
+    const files = { 'sluice.config.yaml': `${YAML}retry: { maxAttempts: 2, on: [${name}] }\n${worker}\n` }
+    if (expected === undefined) expect((await load({ files })).config.retry.on).toEqual([name])
+    else
+      expect(await refusal({ files })).toContain(`retry.on.0: there is no such class of failure; ${expected}`)
   })
 
   test('retry rules exclude the short form, wherever it is given', async () => {

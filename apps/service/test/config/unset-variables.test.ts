@@ -17,7 +17,8 @@ const WORKER = `worker:
   template: { env: TILE_TEMPLATE }
   token: { env: ARGO_TOKEN }
 `
-const BOTH = /worker\.template: .*TILE_TEMPLATE is not set \(sluice\.config\.yaml:\d+\)[\s\S]*worker\.token: .*ARGO_TOKEN is not set/u
+const BOTH =
+  /worker\.template: .*TILE_TEMPLATE is not set \(sluice\.config\.yaml:\d+\)[\s\S]*worker\.token: .*ARGO_TOKEN is not set/u
 
 async function configure(text: string): Promise<void> {
   await writeFile(join(box.dir, 'sluice.config.yaml'), text)
@@ -81,7 +82,9 @@ describe('a variable that only the worker names, and that is not set', () => {
   })
 
   test('does not keep a load from holding the other options against the worker’s package', async () => {
-    await configure(`${SQLITE}worker: { package: process, command: [sh, "{bdy}"], env: { A: { env: JOB_A } }, cwd: { env: JOB_CWD }, dirr: x }\n`)
+    await configure(
+      `${SQLITE}worker: { package: process, command: [sh, "{bdy}"], env: { A: { env: JOB_A } }, cwd: { env: JOB_CWD }, dirr: x }\n`,
+    )
     await writeFile(join(box.dir, 'list.txt'), 'c\n')
     const { code, err } = await box.run(['load', 'list.txt'])
     expect(code).toBe(2)
