@@ -67,6 +67,11 @@ export interface JobReport {
   readonly result?: JsonValue
   /** Evidence to keep with the item. */
   readonly details?: JsonValue
+  /**
+   * Why something that the job gave as its outcome is not in the report, such as a result that is too large or is not JSON; one text each, without any of
+   * its content. It becomes part of the item's details, as `leftOut`.
+   */
+  readonly leftOut?: readonly string[]
   /** Where a person can look at the job. */
   readonly url?: string
   /** Epoch ms of the worker's clock. */

@@ -37,6 +37,8 @@ export {
   SEEN_JOBS_DOCUMENT,
   WORKER_DOCUMENT,
 } from './records/document-names.js'
+export { readLeftOut } from './records/left-out.js'
+export type { LeftOut } from './records/left-out.js'
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
 export { clearSelfPause, readSelfPause } from './guards/self-pause.js'

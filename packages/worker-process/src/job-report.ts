@@ -35,7 +35,7 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
       ...report,
       stage: 'SUCCESS',
       ...(value === undefined ? {} : { result: value }),
-      ...(note === undefined ? {} : { details: { ...report.details, notes: [note] } }),
+      ...(note === undefined ? {} : { leftOut: [note] }),
     }
   }
   const stderr = await lastLines(job.place.stderr, settings.stderrTailBytes)
