@@ -19,6 +19,8 @@ export interface EndedJob {
   readonly stop: FileRecord | undefined
   /** The kernel is known to have ended it for want of memory. */
   readonly oom: boolean
+  /** Why the program can't be started, where its exit code says that it was not. */
+  readonly unstartable?: string | undefined
 }
 
 /** What the worker says of a job that has ended. */
@@ -38,7 +40,8 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
       ...(note === undefined ? {} : { leftOut: [note] }),
     }
   }
-  const stderr = await lastLines(job.place.stderr, settings.stderrTailBytes)
+  // The shell that was to start the program says that the program itself is missing.
+  const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
   const { failureClass, message } = explain(job, settings)
   return {
     ...report,
@@ -130,7 +133,12 @@ function classOf(ending: Ending): FailureClass {
   if (ending.how === 'unstartable') return 'error'
   if (ending.how !== 'exited') return 'killed'
   // By the custom of shells, env, nice, docker: the program is not there, or can't be run.
-  return ending.exitCode === 126 || ending.exitCode === 127 ? 'error' : 'failed'
+  return isUnstartable(ending) ? 'error' : 'failed'
+}
+
+/** Whether the exit code is that of a program that is not there or can't be run. */
+export function isUnstartable({ how, exitCode }: Ending): boolean {
+  return how === 'exited' && (exitCode === 126 || exitCode === 127)
 }
 
 const WITHOUT_CODE: Readonly<Record<EndingWithoutCode, string>> = {

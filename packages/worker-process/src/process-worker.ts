@@ -29,6 +29,7 @@ import {
   type TemplateItem,
 } from './command-template.js'
 import { Doorbell } from './doorbell.js'
+import { interpreterProblem, missingScript } from './interpreter.js'
 import { archiveJob, sweepPreparing } from './job-archive.js'
 import type { NewJob } from './job-file.js'
 import { JobFollower } from './job-follower.js'
@@ -264,17 +265,22 @@ export class ProcessWorker implements Worker {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
    * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    const { runner, settings } = this.#parts
+    const { runner, settings, logger } = this.#parts
     await this.#onDisk('use the folder of the jobs', async () => {
       const { cwd } = runner.search()
       const folder = await absentAsUndefined(() => stat(cwd))
       if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)
-      if ((await runner.program()) === undefined) throw invalid(missingProgram(settings, runner.search()))
+      const program = await runner.program()
+      if (program === undefined) throw invalid(missingProgram(settings, runner.search()))
+      const unstartable = await interpreterProblem(program, runner.search())
+      if (unstartable !== undefined) throw invalid(`${unstartable}.`)
+      const script = await missingScript(settings.command, runner.search())
+      if (script !== undefined) logger?.warn({}, script)
       await access('/bin/sh', constants.X_OK)
       await this.#checkRoom()
     })
