@@ -151,7 +151,7 @@ export class ProcessWorker implements Worker {
         logger,
       })
     } catch (error) {
-      throw fileError(error, `open the folder ${layout.root}`)
+      throw fileError(error, `make or open the folder of the jobs ${layout.root}`)
     }
   }
 
@@ -188,7 +188,9 @@ export class ProcessWorker implements Worker {
     const place = this.#place(job)
     const args = sample === undefined ? [] : undefined
     const probe = this.#newJob({ ...job, queue: this.name, body: sample?.body ?? null }, args)
-    await this.#onDisk('probe whether a job could be started', () => this.#parts.runner.probe(place, probe))
+    await this.#onDisk(`try whether a job could be started in ${this.#parts.layout.root}`, () =>
+      this.#parts.runner.probe(place, probe),
+    )
   }
 
   /**
@@ -271,7 +273,7 @@ export class ProcessWorker implements Worker {
   async check(): Promise<void> {
     this.#assertOpen()
     const { runner, settings, logger } = this.#parts
-    await this.#onDisk('use the folder of the jobs', async () => {
+    await this.#onDisk(`use the folder of the jobs ${this.#parts.layout.root}`, async () => {
       const { cwd } = runner.search()
       const folder = await absentAsUndefined(() => stat(cwd))
       if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)

@@ -13,5 +13,7 @@ test.each([
 
 test('items with the same reason, wherever it names them, are one line', () => {
   const rejected = ['a', 'b'].map((id) => ({ id, reason: `The command line for item "${id}" is too large.` }))
-  expect(rejectionText({ checked: 2, rejected })).toContain('  "a", "b": The command line for this item is too')
+  expect(rejectionText({ checked: 2, rejected })).toContain(
+    '  "a", "b": The command line for this item is too',
+  )
 })
