@@ -58,7 +58,7 @@ test('report --summary says how many, and a way to list them that does; show say
   const listed = (await box.run(['report', '--columns', columns, '--format', 'jsonl'])).out.split('\n')
   const rows = listed.map((line): Record<string, unknown> => JSON.parse(line))
   const ids = rows.filter((row) => row['details.leftOut'] !== undefined).map(({ id }) => id)
-  expect(ids.toSorted()).toEqual(['large', 'nan', 'nan2'])
+  expect(new Set(ids)).toEqual(new Set(['large', 'nan', 'nan2']))
   expect(await box.json(['report', '--summary'])).toMatchObject({ leftOut: { count: 3 } })
   expect((await box.run(['show', 'large'])).out).toMatch(
     /^not kept +the last line .* longer than 100 bytes/mu,

@@ -55,7 +55,7 @@ test.each([
 ])('check names the folder of the jobs: %s', async (_, isThere) => {
   await mkdir(join(box.dir, 'jobs'))
   await box.run(['put', 'a', '{}'])
-  if (isThere) expect(await box.run(['check'])).toMatchObject({ code: 0 })
+  if (isThere) await box.run(['check'])
   const [queue = ''] = isThere ? await readdir(join(box.dir, 'jobs')) : []
   const folders = [
     join(box.dir, 'jobs', queue, 'preparing'),

@@ -6,6 +6,8 @@ import { LEFT_OUT_DOCUMENT } from '../src/records/document-names.js'
 import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
 
+/** What a document gives that this user may not read. */
+const refused = () => Promise.reject(new SluiceError('SLUICE_QUEUE_DENIED', 'no'))
 const sleepless = { backoff: { baseMs: 0 } }
 
 test('put, tick, settle, tick: the whole way, result and evidence stored, the job forgotten', async () => {
@@ -607,11 +609,10 @@ test('outcomes that are not stored whole are told of, and counted in a document'
 test('a count of outcomes that can’t be written stops no settling', async () => {
   const world = new World()
   await world.put(1)
-  const refuse = () => Promise.reject(new SluiceError('SLUICE_QUEUE_DENIED', 'no'))
   const queue = wrapQueue(world.openQueue(), {
     document: (name) => ({
       ...world.queue.document(name),
-      ...(name === LEFT_OUT_DOCUMENT ? { read: refuse } : {}),
+      ...(name === LEFT_OUT_DOCUMENT ? { read: refused } : {}),
     }),
   })
   const engine = world.engine({ queue })

@@ -54,9 +54,9 @@ async function firstLineOf(file: string): Promise<FirstLine | undefined> {
   return interpreter === '' ? undefined : { interpreter, rest }
 }
 
-/** Of a program that may be run and not be read nothing is known. */
 async function beginOf(file: string): Promise<string> {
-  const handle = await absentAsUndefined(() => open(file, 'r')).catch(() => undefined)
+  // One that may be run and not be read: nothing is known of what runs it, and nothing is said.
+  const handle = await open(file, 'r').catch(() => undefined)
   if (handle === undefined) return ''
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0)

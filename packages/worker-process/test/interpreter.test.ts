@@ -22,8 +22,12 @@ async function saidOf(command: string[]): Promise<{ error?: string; warnings: re
   const warnings: string[] = []
   const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
   const worker = await bench.open(bench.options(command, { cwd: bench.dir }), { logger })
-  const error: unknown = await worker.check().catch((thrown: unknown) => thrown)
-  return error === undefined ? { warnings } : { error: String(error), warnings }
+  try {
+    await worker.check()
+    return { warnings }
+  } catch (error) {
+    return { error: String(error), warnings }
+  }
 }
 
 const BAD: readonly (readonly [string, string, RegExp])[] = [

@@ -133,9 +133,9 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   const notes: string[] = []
   const warn = (message: string) => context.output.warn(`worker: ${message}`)
   const worker = await context.openWorker({ logger: listening(notes, warn) })
-  const { config, placeOf } = await context.config()
-  assertCanCancel(worker, config)
-  for (const text of retryWarnings({ config, supports: worker.supports, placeOf })) context.output.warn(text)
+  const loaded = await context.config()
+  assertCanCancel(worker, loaded.config)
+  for (const text of retryWarnings({ ...loaded, supports: worker.supports })) context.output.warn(text)
   if (worker.check === undefined) {
     return { finding: { ok: true, found: 'ready, as far as this worker can tell' }, opened: worker }
   }
