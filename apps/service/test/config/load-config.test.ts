@@ -340,11 +340,11 @@ describe('what is wrong is told with its place, and never its value', () => {
     ],
     [
       '[{ maxAttempts: 2, exitCodes: [300] }]',
-      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255',
+      'retry.rules.0.exitCodes.0: must be 255 or less (sluice.config.yaml:5)',
     ],
     [
       '[{ maxAttempts: 2, exitCodes: [-1] }]',
-      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255',
+      'retry.rules.0.exitCodes.0: must be 0 or more (sluice.config.yaml:5)',
     ],
     ['[{ maxAttempts: 2, exitCodes: ["-1"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0 to'],
     ['[{ maxAttempts: 2, exitCodes: [145-130] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
