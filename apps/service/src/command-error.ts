@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import { isSluiceError, SluiceError } from '@sluice/core'
 import type { ExitName } from './exit-codes.js'
 
@@ -40,4 +41,25 @@ export function withLine(error: unknown, line: string): Error {
 /** What an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+const REFUSED: Readonly<Record<string, readonly [why: string, next: string]>> = {
+  EACCES: ['permission denied', 'let this user write there'],
+  EPERM: ['operation not permitted', 'let this user write there'],
+  EROFS: ['the file system is read-only', 'choose another place'],
+  ENOSPC: ['the disk is full', 'make room there'],
+  EDQUOT: ['the quota of this user is used up', 'make room there'],
+}
+
+/** A file or folder that the system does not let this user make or write is no bug: the folder is named, and what to do. All else stays as it is. */
+export function fileRefusal(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return error
+  const { code, path } = error
+  const [why, next] = REFUSED[String(code)] ?? []
+  if (why === undefined || next === undefined || typeof path !== 'string') return error
+  const what = basename(path)
+  return new CommandError(
+    'INVALID',
+    `Could not make or write ${what} in the folder ${dirname(path)}: ${why}. To go on, ${next}.`,
+  )
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
 import { isSluiceError, redactError, type PartlyStored, type Secrets } from '@sluice/core'
-import { CommandError, messageOf } from './command-error.js'
+import { CommandError, fileRefusal, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './deadline.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
@@ -123,7 +123,7 @@ interface FailOptions {
 }
 
 function fail(error: unknown, { json, world, secrets }: FailOptions): ExitCode {
-  const shown = describe(error)
+  const shown = describe(fileRefusal(error))
   if (shown.message !== undefined) {
     const { code, stored } = shown
     const message = secrets.redact(shown.message)

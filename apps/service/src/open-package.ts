@@ -13,7 +13,8 @@ import {
   type WorkerUse,
 } from '@sluice/core'
 import { AbsentQueueError } from './command-error.js'
-import { describeIssues } from './config/config-issue.js'
+import { describeIssues, stepName, type FoundIssue } from './config/config-issue.js'
+import { assertSet, unsetIn } from './config/env-reference.js'
 import type { PackageSettings } from './config/config-schema.js'
 import { printable } from './output.js'
 import { guardedLogger, guardedQueuePackage, guardedWorkerPackage } from './secrets/guarded.js'
@@ -137,13 +138,16 @@ export async function openWorkerPackage(
 }
 
 /**
- * Holds the options of a worker against its package, without opening it.
+ * Holds the options of a worker against its package, without opening it. Of options whose variables are not set nothing is said: they may be set where
+ * the service runs.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID; SLUICE_PACKAGE_MISSING
  */
 export async function checkWorkerOptions(settings: PackageSettings, options: OpenOptions): Promise<void> {
-  const found = await loadWorkerPackage(settings, options)
-  await checkedOptions('worker', settings, withSchema(found, options))
+  const unset = unsetIn(options.unset ?? [], 'worker').map(({ path }) => path)
+  if (unset.some(([, option]) => option === 'package')) return
+  const found = await loadUnopened(settings, options)
+  await checkedOptions('worker', settings, withSchema(found, options), unset)
 }
 
 /**
@@ -184,12 +188,18 @@ export async function loadQueueStore(
 }
 
 async function loadQueuePackage(settings: PackageSettings, options: OpenOptions): Promise<QueuePackage> {
+  assertSet(unsetIn(options.unset ?? [], 'queue'))
   const { name, loaded } = await loadPackage({ kind: 'queue', given: settings.package }, options)
   if (!isQueuePackage(loaded)) throw notOurs(name, 'openQueue', 'queue')
   return options.secrets === undefined ? loaded : guardedQueuePackage(loaded, options.secrets)
 }
 
 async function loadWorkerPackage(settings: PackageSettings, options: OpenOptions): Promise<WorkerPackage> {
+  assertSet(unsetIn(options.unset ?? [], 'worker'))
+  return loadUnopened(settings, options)
+}
+
+async function loadUnopened(settings: PackageSettings, options: OpenOptions): Promise<WorkerPackage> {
   const { name, loaded } = await loadPackage({ kind: 'worker', given: settings.package }, options)
   if (!isWorkerPackage(loaded)) throw notOurs(name, 'openWorker', 'worker')
   return options.secrets === undefined ? loaded : guardedWorkerPackage(loaded, options.secrets)
@@ -243,6 +253,7 @@ async function checkedOptions(
   kind: PackageKind,
   settings: PackageSettings,
   { schema, credentialVariables, secrets, env = process.env, placeOf = () => undefined }: CheckOptions,
+  unset: readonly (readonly string[])[] = [],
 ): Promise<unknown> {
   const { package: _, ...given } = settings
   secrets?.readOptions({ section: kind, options: given, schema })
@@ -250,12 +261,19 @@ async function checkedOptions(
   if (schema === undefined) return given
   const result = await schema['~standard'].validate(given)
   // The package gets what was written: it checks again, and fills in its defaults itself.
-  if (result.issues === undefined) return given
-  const lines = describeIssues(result.issues, { schema, prefix: [kind], placeOf })
+  const issues = result.issues?.filter((issue) => !unset.some((one) => isAbout(one.slice(1), issue))) ?? []
+  if (issues.length === 0) return given
+  const lines = describeIssues(issues, { schema, prefix: [kind], placeOf })
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
     `The options of ${settings.package} are wrong:\n${lines.join('\n')}`,
   )
+}
+
+/** Whether an issue is about an option, or about what surrounds it or is part of it: without its value nothing can be said of these. */
+function isAbout(option: readonly string[], { path = [], code }: FoundIssue): boolean {
+  if (code === 'unrecognized_keys') return false
+  return option.every((step, at) => path[at] === undefined || stepName(path[at]) === step)
 }
 
 function isQueuePackage(loaded: object): loaded is QueuePackage {

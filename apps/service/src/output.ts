@@ -132,6 +132,18 @@ export function printable(text: string, maxChars = Number.POSITIVE_INFINITY): st
   return safe.length > maxChars ? `${safe.slice(0, maxChars - 1).toWellFormed()}…` : safe
 }
 
+/** Text of several lines in one, for tables and lists: a line break is shown as ␊. */
+export function oneLine(text: string, maxChars = Number.POSITIVE_INFINITY): string {
+  return printable(text.replaceAll(LINE_BREAK, '␊').replaceAll('\t', ' '), maxChars)
+}
+
+/** The lines of a text, each made safe for a terminal; tabs are blanks. */
+export function printableLines(text: string, maxChars = Number.POSITIVE_INFINITY): readonly string[] {
+  return text.split(LINE_BREAK).map((line) => printable(line.replaceAll('\t', '    '), maxChars))
+}
+
+const LINE_BREAK = /\r\n|\n|\r|\u2028|\u2029/gu
+
 /** They hold emoji together, and do no harm. */
 const JOINERS = new Set(['\u200D', '\u200C'])
 

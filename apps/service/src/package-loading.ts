@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { SluiceError } from '@sluice/core'
 import { resolve as resolveModule } from 'import-meta-resolve'
 import leven from 'leven'
+import type { UnsetReference } from './config/env-reference.js'
 import type { ConfigSecrets } from './secrets/config-secrets.js'
 
 /** Our own packages by their short names. Any other name is a package's, or a path. */
@@ -26,6 +27,8 @@ export interface OpenOptions {
   readonly baseDirOf?: (path: readonly string[]) => string
   /** Where a setting comes from, for messages. */
   readonly placeOf?: (path: readonly string[]) => string | undefined
+  /** Options whose variables are not set: a package that has some is not opened. */
+  readonly unset?: readonly UnsetReference[]
   /** Takes the secrets among the options, and leaves them out of what the package says. */
   readonly secrets?: ConfigSecrets
   /** Where the libraries beneath a package look for credentials. Default: the environment of this process. */

@@ -36,6 +36,8 @@ export class QueueWatcher {
   readonly #meter = new RateMeter()
   #summaryDueMs: number
   #isMeasured = false
+  /** By the ticks, not by the counts: items that are put as done, such as those of a list that was begun elsewhere, are nobody's work here. */
+  #finished = 0
   #isBusy = false
   #isLooking = false
 
@@ -49,6 +51,7 @@ export class QueueWatcher {
     // Even when the worker is down: where there is nothing to do it isn't needed.
     const isQuiet = result.processing === 0
     const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
+    this.#finished += result.settled.success + result.settled.fail
     if (this.#isLooking) return
     this.#isLooking = true
     // A storage that never answers must not end the looking for good.
@@ -66,9 +69,10 @@ export class QueueWatcher {
 
   async #count({ isDue, result }: { isDue: boolean; result: TickResult }): Promise<void> {
     const startMs = this.#now()
+    const finished = this.#finished
     const sizes = await this.#options.queue.sizes()
     const nowMs = this.#now()
-    this.#meter.add(nowMs, sizes.SUCCESS + sizes.FAIL)
+    this.#meter.add(nowMs, finished)
     this.#isMeasured = true
     if (!isDue) return
     this.#summaryDueMs = nowMs + Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMs - startMs))

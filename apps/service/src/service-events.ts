@@ -1,6 +1,7 @@
 import type { JobRef, Logger } from '@sluice/core'
 import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
 import { withoutFullStop } from './output.js'
+import { countText } from './progress/progress-text.js'
 
 /**
  * Logs what the engine tells, a line each. What a person must know of is `info` or louder; the ordinary way of an item is
@@ -47,6 +48,34 @@ function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPau
   const advice = HOLDUP_ADVICE['self-paused'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
+
+/** Tells of outcomes that were not stored whole: when it first happens, and how many there were, at the end. A line an item would bury the rest. */
+export class LeftOutLog {
+  readonly #logger: Logger
+  #count = 0
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  note(event: WorkEvent): void {
+    if (event.kind !== 'item-settled' || event.leftOut === undefined) return
+    this.#count += 1
+    if (this.#count > 1) return
+    const [reason = ''] = event.leftOut
+    const text = `not all of a job's outcome could be kept: ${withoutFullStop(reason)}. ${SEE_LEFT_OUT}; others are counted`
+    this.#logger.warn(jobFields(event.job), text)
+  }
+
+  end(): void {
+    if (this.#count === 0) return
+    const jobs = this.#count === 1 ? 'one job' : `${countText(this.#count)} jobs`
+    const text = `not all of the outcome of ${jobs} could be kept since this service started. ${SEE_LEFT_OUT}`
+    this.#logger.warn({ leftOut: this.#count }, text)
+  }
+}
+
+const SEE_LEFT_OUT = 'Which, and why: `sluice report --summary` and `sluice show`'
 
 type Settled = Extract<WorkEvent, { kind: 'item-settled' }>
 

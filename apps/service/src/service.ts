@@ -7,17 +7,16 @@ import {
   processingLimit,
   runLoop,
   readSelfPause,
-  type RetryOptions,
-  type RetryRule,
   type SelfPause,
   type WorkEvent,
 } from '@sluice/engine'
 import type { Config } from './config/config-schema.js'
 import { atMost } from './deadline.js'
 import { FoldedLog } from './folded-log.js'
+import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { RivalWatch } from './rival-watch.js'
-import { logEvent } from './service-events.js'
+import { LeftOutLog, logEvent } from './service-events.js'
 import { StopDeadline } from './stop-deadline.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
@@ -80,6 +79,11 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const logger = new FoldedLog(options.logger)
   // While a worker hangs with no socket or timer of its own, Node would see nothing left to do and end with 0.
   const alive = setInterval(() => undefined, 60_000)
+  const leftOut = new LeftOutLog(logger)
+  const onEvent = (event: WorkEvent): void => {
+    leftOut.note(event)
+    options.onEvent?.(event)
+  }
   const ended = new AbortController()
   try {
     const start = await startChecked({ ...options, logger }, ended.signal)
@@ -90,13 +94,14 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
     if (!stop.aborted) {
       const watcher = new QueueWatcher({ queue, logger, ...endOf(options, emptied) })
       const rival = options.drain === true ? new RivalWatch(queue, (error) => rivals.abort(error)) : undefined
-      await follow({ ...options, logger }, { stop, deadline, watcher, rival })
+      await follow({ ...options, logger, onEvent }, { stop, deadline, watcher, rival })
     }
     logger.flush()
     for (const { aborted, reason } of [start.unusable, rivals.signal]) if (aborted) throw reason
     const ending: Ending = emptied.signal.aborted ? emptied.signal.reason : { why: 'stopped' }
     return await finish(queue, { logger, deadline, ending })
   } finally {
+    leftOut.end()
     logger.flush()
     clearInterval(alive)
     ended.abort()
@@ -207,28 +212,6 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
       onEvent?.(event)
     },
   })
-}
-
-/** What a configuration leaves out is left out here too: the engine knows the defaults. */
-function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry']): RetryOptions {
-  return {
-    backoff,
-    ...(maxAttempts === undefined ? {} : { maxAttempts }),
-    ...(on === undefined ? {} : { on }),
-    ...(rules === undefined ? {} : { rules: rules.map(retryRule) }),
-  }
-}
-
-type ConfiguredRule = NonNullable<Config['retry']['rules']>[number]
-
-function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: ConfiguredRule): RetryRule {
-  const { baseMs, maxMs } = backoff
-  return {
-    maxAttempts,
-    ...(classes === undefined ? {} : { classes }),
-    ...(exitCodes === undefined ? {} : { exitCodes }),
-    backoff: { ...(baseMs === undefined ? {} : { baseMs }), ...(maxMs === undefined ? {} : { maxMs }) },
-  }
 }
 
 /** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */

@@ -271,7 +271,7 @@ describe('sluice cancel', () => {
     const told =
       'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
     await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
-    expect((await box.run(['show', 'a'])).out).toContain(`job         ${told}\n`)
+    expect((await box.run(['show', 'a'])).out).toContain(`job          ${told}\n`)
     await configure({ reports: { a: { ...RUNS, details: { shutdown: 'Terminate' } } } })
     expect((await box.run(['show', 'a'])).out).toMatch(
       /^job +told to end \(Terminate\); it has not ended yet$/m,

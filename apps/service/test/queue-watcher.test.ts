@@ -16,6 +16,8 @@ class Scene {
   looks = 0
   heads = 0
   empty = 0
+  /** Put as done, by a load. */
+  done = 0
 
   constructor({ untilEmpty = true } = {}) {
     const note = (fields: object, message: string): void =>
@@ -31,7 +33,8 @@ class Scene {
   /** A tick each second. */
   async ticks(seconds: number, result: Partial<TickResult> = {}): Promise<void> {
     for (let second = 0; second <= seconds; second++) {
-      await this.watcher.afterTick({ ...BUSY, ...result })
+      const settled = { ...BUSY.settled, success: second === 0 ? 0 : 1 }
+      await this.watcher.afterTick({ ...BUSY, settled, ...result })
       if (second < seconds) this.nowMs += 1_000
     }
   }
@@ -42,7 +45,12 @@ class Scene {
     this.nowMs += this.countsMs
     const finished = (this.nowMs - 1_000) / 1_000
     const PROCESSING = this.waiting === 0 ? 0 : 2
-    return { WAITING: Math.max(0, this.waiting - finished), PROCESSING, SUCCESS: finished, FAIL: 0 }
+    return {
+      WAITING: Math.max(0, this.waiting - finished),
+      PROCESSING,
+      SUCCESS: finished + this.done,
+      FAIL: 0,
+    }
   }
 
   async #heads(stage: Stage): Promise<Page<ItemHead>> {
@@ -81,6 +89,16 @@ test('a service that is busy says how far it is after 5 s, then every 30 s, with
   // The storage counts its items when that is needed, not at every tick.
   expect(scene.looks).toBe(4)
   expect(scene.empty).toBe(0)
+})
+
+test('items that are put as done meanwhile are no pace of this service', async () => {
+  const scene = new Scene()
+  await scene.ticks(20)
+  scene.done = 1_000_000
+  await scene.ticks(15)
+  expect(scene.lines.at(-1)).toMatch(
+    /^35 s progress .*"SUCCESS":1000035,"FAIL":0,"perMinute":(?:58|60),"eta":"1m [57]s"/u,
+  )
 })
 
 test('a standby says nothing; an outage neither, and the line comes when it is over', async () => {

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { HOLDUP_CODES } from '@sluice/engine'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadConfig } from '../src/config/load-config.js'
+import { openWorkerPackage } from '../src/open-package.js'
+import { retryWarnings, type RetryFacts } from '../src/retry-options.js'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -48,9 +50,12 @@ test.each(found)(
   async ({ text }) => {
     const whole = /^queue:/m.test(text) ? text : `queue: { package: memory, name: any }\n${text}`
     await writeFile(join(folder, 'sluice.config.yaml'), whole)
-    const { config, warnings } = await loadConfig({ cwd: folder, env: envOf(text), flags: [] })
-    expect(warnings).toEqual([])
-    const { queue, worker } = config
+    const loaded = await loadConfig({ cwd: folder, env: envOf(text), flags: [] })
+    expect(loaded.warnings).toEqual([])
+    const { queue, worker } = loaded.config
+    // What the documentation shows of retries must be of use: with any worker where it names none.
+    const supports = worker === undefined ? {} : await supportsOf(worker.package)
+    expect(retryWarnings({ ...loaded, ...supports })).toEqual([])
     await assertTaken(`queue-${queue.package}`, queue)
     if (worker !== undefined) await assertTaken(`worker-${worker.package}`, { ...worker, name: queue.name })
   },
@@ -62,6 +67,17 @@ function envOf(text: string): Record<string, string> {
   return Object.fromEntries(
     names.map((name) => [name, name.endsWith('URL') ? 'postgres://user@host/database' : 'x']),
   )
+}
+
+/** Such as is needed to hold rules against a worker: what it says of itself, whatever its options. */
+async function supportsOf(short: string): Promise<Pick<RetryFacts, 'supports'>> {
+  const context = { baseDirs: [folder] }
+  const name = { name: 'tiles' }
+  const own = { baseUrl: 'http://127.0.0.1:9', namespace: 'argo', template: 't', token: 't' }
+  const options = short === 'argo' ? own : short === 'process' ? { command: ['true'], dir: folder } : {}
+  const worker = await openWorkerPackage({ package: short, ...name, ...options }, context)
+  await worker.close()
+  return { supports: worker.supports }
 }
 
 async function assertTaken(short: string, settings: Readonly<Record<string, unknown>>): Promise<void> {

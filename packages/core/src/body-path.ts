@@ -51,22 +51,26 @@ export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue
 }
 
 /**
- * Why there is no value at the end of a path, such as `$.file has no field "path"`. It names keys of the path, and repeats no value of the body.
+ * Why there is no value at the end of a path, such as `$.file has no field "path"` or `$.file.path is null`. It names keys of the path, and repeats no
+ * value of the body.
  *
- * @param keys of a path at which {@link bodyValueAt} finds nothing
+ * @param keys of a path at which {@link bodyValueAt} finds nothing, or null
  */
 export function missingInBody(body: JsonValue, keys: readonly string[]): string {
+  if (bodyValueAt(body, keys) === null) return `${placeText(keys)} is null`
   const at = keys.findIndex((_, index) => bodyValueAt(body, keys.slice(0, index + 1)) === undefined)
   const parent = bodyValueAt(body, keys.slice(0, at)) ?? null
-  const where =
-    at === 0
-      ? 'the body'
-      : jsonPath(keys.slice(0, at).map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
+  const where = placeText(keys.slice(0, at))
   const key = JSON.stringify(keys[at])
   if (isArray(parent)) return `${where} is a list of ${parent.length}, and has no element ${key}`
   if (typeof parent !== 'object' || parent === null)
     return `${where} is ${parent === null ? 'null' : `a ${typeof parent}`}, and has no field ${key}`
   return `${where} has no field ${key}${otherReading(parent, keys.slice(at))}`
+}
+
+function placeText(keys: readonly string[]): string {
+  if (keys.length === 0) return 'the body'
+  return jsonPath(keys.map((key) => (/^\d{1,9}$/u.test(key) ? Number(key) : key)))
 }
 
 /** A column named `file.path` is one field, and `.file.path` are two. */

@@ -98,6 +98,7 @@ export type {
   QueueDocument,
 } from './document.js'
 export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './request-time.js'
+export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,
   WorkerSupports,
@@ -106,6 +107,7 @@ export type {
   JobReport,
   JobReports,
   FailureClass,
+  FailureKind,
   KnownFailureClass,
   ProbeSample,
   ReadLogOptions,

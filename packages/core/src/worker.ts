@@ -26,18 +26,29 @@ export type FailureClass = KnownFailureClass | (string & Record<never, never>)
  * `unsendable`: the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work needs. `rejected`,
  * `unsendable` and `invalid-body` are never retried.
  */
-export type KnownFailureClass =
-  | 'failed'
-  | 'error'
-  | 'timeout'
-  | 'killed'
-  | 'evicted'
-  | 'rejected'
-  | 'lost'
-  | 'unschedulable'
-  | 'oom'
-  | 'unsendable'
-  | 'invalid-body'
+export const FAILURE_CLASSES = [
+  'failed',
+  'error',
+  'timeout',
+  'killed',
+  'evicted',
+  'rejected',
+  'lost',
+  'unschedulable',
+  'oom',
+  'unsendable',
+  'invalid-body',
+] as const
+
+/** One of {@link FAILURE_CLASSES}. */
+export type KnownFailureClass = (typeof FAILURE_CLASSES)[number]
+
+/** A way in which jobs fail. */
+export interface FailureKind {
+  readonly failureClass: FailureClass
+  /** The only exit codes that can come with it. It may come without one, too. Absent: any. */
+  readonly exitCodes?: readonly number[]
+}
 
 /** What a worker says of a job. */
 export interface JobReport {
@@ -56,6 +67,11 @@ export interface JobReport {
   readonly result?: JsonValue
   /** Evidence to keep with the item. */
   readonly details?: JsonValue
+  /**
+   * Why something that the job gave as its outcome is not in the report, such as a result that is too large or is not JSON; one text each, without any of
+   * its content. It becomes part of the item's details, as `leftOut`.
+   */
+  readonly leftOut?: readonly string[]
   /** Where a person can look at the job. */
   readonly url?: string
   /** Epoch ms of the worker's clock. */
@@ -108,6 +124,8 @@ export interface WorkerSupports {
   readonly identity?: boolean
   /** It has a `readLog` [W-LOG-1]. Default false. */
   readonly readLog?: boolean
+  /** All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a mistake. Absent: not known. */
+  readonly failures?: readonly FailureKind[]
   /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
   readonly longestCallMs?: number
 }

@@ -74,6 +74,10 @@ describe('what is at a path', () => {
     ['text', ['a'], 'the body is a string, and has no field "a"'],
     [null, ['a'], 'the body is null, and has no field "a"'],
     [[1], ['3'], 'the body is a list of 1, and has no element "3"'],
+    [null, [], 'the body is null'],
+    [{ p: null }, ['p'], '$.p is null'],
+    [{ a: [{ 'b c': null }] }, ['a', '0', 'b c'], '$.a[0]["b c"] is null'],
+    [{ p: null }, ['p', 'q'], '$.p is null, and has no field "q"'],
     [{ a: { b: 1 } }, ['a', 'b', 'c'], '$.a.b is a number, and has no field "c"'],
     [{ 'a b': [{}] }, ['a b', '0', 'c'], '$["a b"][0] has no field "c"'],
     [

@@ -17,6 +17,8 @@ export type { WorkEvent } from './work-event.js'
 export { processingLimit, releaseAll } from './release-policy.js'
 export type { ReleasePolicy, ReleaseSnapshot } from './release-policy.js'
 export type { RetryOptions, RetryRule } from './retry.js'
+export { retryFindings } from './retry-findings.js'
+export type { RetryFinding } from './retry-findings.js'
 export type { Backoff, Random } from './backoff.js'
 export { decide } from './decide.js'
 export type { Action, DecideRules, JobFacts, LostPolicy, PendingCancel } from './decide.js'
@@ -35,6 +37,8 @@ export {
   SEEN_JOBS_DOCUMENT,
   WORKER_DOCUMENT,
 } from './records/document-names.js'
+export { readLeftOut } from './records/left-out.js'
+export type { LeftOut } from './records/left-out.js'
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
 export { clearSelfPause, readSelfPause } from './guards/self-pause.js'

@@ -48,7 +48,7 @@ export interface RetryPolicy {
 }
 
 /** Another attempt would end like this one: the worker can't take the item, or the item is not what the work needs. */
-const NEVER_RETRIED: ReadonlySet<FailureClass> = new Set<KnownFailureClass>([
+export const NEVER_RETRIED: ReadonlySet<FailureClass> = new Set<KnownFailureClass>([
   'rejected',
   'unsendable',
   'invalid-body',
@@ -115,9 +115,10 @@ export function retryDelayMs(policy: RetryPolicy, failed: FailedAttempt, random:
   return backoffMs(rule.backoff, counted, random)
 }
 
-function matches(
-  { classes, exitCodes }: CheckedRetryRule,
-  { failureClass, exitCode }: FailedAttempt,
+/** Whether a rule is about such a failure. */
+export function matches(
+  { classes, exitCodes }: Pick<CheckedRetryRule, 'classes' | 'exitCodes'>,
+  { failureClass, exitCode }: Omit<FailedAttempt, 'item'>,
 ): boolean {
   if (classes !== 'any' && !classes.has(failureClass)) return false
   if (exitCodes === 'any') return true

@@ -1,7 +1,8 @@
 import type { ItemRecord, JobRef, RefusedSettlement } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
-import { storable, type JobSettlement } from './settlement.js'
+import { countLeftOut } from './records/left-out.js'
+import { leftOutOf, storable, type JobSettlement } from './settlement.js'
 import type { Tally } from './tick-result.js'
 
 /** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
@@ -49,16 +50,19 @@ async function settleChunk(
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
   const maxBytes = engine.queue.supports.maxBodyBytes
-  const { refused } = await engine.queue.settle(
-    decided.map(({ settlement }) => storable(settlement, maxBytes)),
-  )
+  const stored = decided.map((one) => ({ ...one, settlement: storable(one.settlement, maxBytes) }))
+  const { refused } = await engine.queue.settle(stored.map(({ settlement }) => settlement))
   const refusals = new Map(refused.map((refusal) => [refusal.id, refusal]))
-  const settled = decided.filter(({ settlement }) => !refusals.has(settlement.id))
+  const settled = stored.filter(({ settlement }) => !refusals.has(settlement.id))
   for (const done of settled) noteSettled(engine, tally, done)
-  const strangers = decided
+  const strangers = stored
     .filter(({ settlement }) => refusals.has(settlement.id))
     .map(({ settlement }) => logRefused(engine, settlement, refusals.get(settlement.id)))
   const jobs = settled.filter(({ why }) => why === 'reported').map(({ settlement }) => settlement)
+  await countLeftOut(
+    engine,
+    settled.map(({ settlement }) => settlement),
+  )
   await forgetJobs(engine, [...jobs.map(refOf), ...(await movedOn(engine, strangers))])
 }
 
@@ -78,12 +82,14 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
     engine.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
   }
   const { stage, reason, failureClass } = settlement
+  const leftOut = leftOutOf(settlement)
   engine.emit({
     kind: 'item-settled',
     job,
     stage,
     ...(reason === undefined ? {} : { reason }),
     ...(failureClass === undefined ? {} : { failureClass }),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
   })
 }
 

@@ -70,11 +70,13 @@ function outOfProcessing(delayMs: number | undefined): Pick<Settlement, 'stage' 
 /** What a person may want to see of a job when the worker has long forgotten it. */
 function evidenceOf(report: JobReport): { details?: JsonValue } {
   const { url, startedAt, finishedAt } = report
+  const leftOut = textsOf(report.leftOut)
   const details: Details = {
     ...asDetails(report.details),
     ...(url === undefined ? {} : { url }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(leftOut.length === 0 ? {} : { leftOut }),
   }
   return Object.keys(details).length === 0 ? {} : { details }
 }
@@ -109,13 +111,23 @@ export function storable(settlement: JobSettlement, maxBytes: number): JobSettle
   const keptDetails = kept(details, maxBytes, 'details')
   const leftOut = [...keptResult.leftOut, ...keptDetails.leftOut]
   if (leftOut.length === 0) return settlement
-  const noted = { ...asDetails(keptDetails.value), leftOut }
+  const noted = { ...asDetails(keptDetails.value), leftOut: [...leftOutOf(settlement), ...leftOut] }
   const fits = kept(noted, maxBytes, 'details').leftOut.length === 0
   return {
     ...rest,
     ...(keptResult.value === undefined ? {} : { result: keptResult.value }),
     details: fits ? noted : { leftOut },
   }
+}
+
+/** Why something of the job's outcome is not stored with the item. */
+export function leftOutOf({ details }: Pick<Settlement, 'details'>): readonly string[] {
+  return details === undefined || !isRecord(details) ? [] : textsOf(details['leftOut'])
+}
+
+/** A worker may say anything. */
+function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter(isText) : []
 }
 
 function kept(

@@ -12,6 +12,8 @@ export type WorkEvent =
       readonly stage: Settlement['stage']
       readonly reason?: string
       readonly failureClass?: FailureClass
+      /** Why something of the job's outcome, such as its result, is not stored; absent where all of it is. */
+      readonly leftOut?: readonly string[]
     }
   /** The job of an item was there and is gone; `policy` is what follows. `hold` is told once. */
   | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }

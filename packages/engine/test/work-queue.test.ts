@@ -1,10 +1,13 @@
 import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
-import { wrapWorker } from '@sluice/testkit'
+import { wrapQueue, wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
-import { processingLimit, releaseAll } from '../src/index.js'
+import { processingLimit, readLeftOut, releaseAll } from '../src/index.js'
+import { LEFT_OUT_DOCUMENT } from '../src/records/document-names.js'
 import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
 
+/** What a document gives that this user may not read. */
+const refused = () => Promise.reject(new SluiceError('SLUICE_QUEUE_DENIED', 'no'))
 const sleepless = { backoff: { baseMs: 0 } }
 
 test('put, tick, settle, tick: the whole way, result and evidence stored, the job forgotten', async () => {
@@ -572,7 +575,51 @@ test('a result that the queue cannot hold does not stop the settling', async () 
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 'x'.repeat(1_100_000) })
   world.worker.settleJob('i1', { stage: 'SUCCESS', result: { n: Number.NaN } })
   expect(await engine.tick()).toMatchObject({ settled: { success: 2 } })
-  expect(await world.queue.lookup('i0')).toMatchObject({ details: { leftOut: [/result/u] } })
+  expect(await world.queue.lookup('i0')).toMatchObject({
+    details: { leftOut: [expect.stringContaining('result')] },
+  })
+})
+
+test('outcomes that are not stored whole are told of, and counted in a document', async () => {
+  const world = new World()
+  await world.put(4)
+  const engine = world.engine()
+  await engine.tick()
+  expect(await readLeftOut(world.queue)).toBeUndefined()
+  world.worker.settleJob('i0', { stage: 'SUCCESS', result: { n: Number.NaN } })
+  world.worker.settleJob('i1', {
+    stage: 'SUCCESS',
+    leftOut: ['the last line is too long'],
+    details: { a: 1 },
+  })
+  world.worker.settleJob('i2', { stage: 'SUCCESS', result: 1 })
+  await engine.tick()
+  expect(await readLeftOut(world.queue)).toEqual({ count: 2, example: expect.stringMatching(/^i[01]$/u) })
+  expect(await world.queue.lookup('i1')).toMatchObject({
+    details: { a: 1, leftOut: ['the last line is too long'] },
+  })
+  world.worker.settleJob('i3', { stage: 'SUCCESS', result: 'x'.repeat(1_100_000), leftOut: ['and a file'] })
+  await engine.tick()
+  expect(await readLeftOut(world.queue)).toEqual({ count: 3, example: 'i3' })
+  const told = world.events.filter((event) => event.kind === 'item-settled' && event.leftOut !== undefined)
+  expect(told).toHaveLength(3)
+  expect(told.at(-1)).toMatchObject({ leftOut: ['and a file', expect.stringContaining('result')] })
+})
+
+test('a count of outcomes that can’t be written stops no settling', async () => {
+  const world = new World()
+  await world.put(1)
+  const queue = wrapQueue(world.openQueue(), {
+    document: (name) => ({
+      ...world.queue.document(name),
+      ...(name === LEFT_OUT_DOCUMENT ? { read: refused } : {}),
+    }),
+  })
+  const engine = world.engine({ queue })
+  await engine.tick()
+  world.worker.settleJob('i0', { stage: 'SUCCESS', result: { n: Number.NaN } })
+  expect(await engine.tick()).toMatchObject({ settled: { success: 1 } })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS' })
 })
 
 test('two engines: one works, the other stands by, and takes over when the first has stopped', async () => {

@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
 import { SluiceError, type BackupOutcome, type BackupUse } from '@sluice/core'
 import { SCHEMA_VERSION } from './schema.js'
-import { sqlError } from './sql-errors.js'
+import { sqlError, type Attempt } from './sql-errors.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import type { OpenOptions } from './sql-store.js'
 import { sqliteFileExists } from './sqlite-path.js'
@@ -50,7 +50,7 @@ export async function backupSqlite(
     return await made(copy, use)
   } catch (error) {
     if (use.signal?.aborted === true) throw use.signal.reason
-    throw sqlError(error, { what: `copy it to ${to}`, place: `the SQLite file ${from}` })
+    throw sqlError(error, attemptOf(error, copy))
   } finally {
     for (const ending of ['', '-journal', '-wal', '-shm'])
       await rm(`${copy.partial}${ending}`, { force: true })
@@ -60,6 +60,19 @@ export async function backupSqlite(
 const POSTGRES =
   "Only a SQLite file is copied by this. PostgreSQL copies itself while it is at work: pg_dump --format=custom --table='sluice_*' (with your tablePrefix) " +
   'is of one instant, and so is a base backup with its log.'
+
+/** What the file system refuses is the copy, which has another name as long as it is made; all else may be either file. */
+function attemptOf(error: unknown, { from, to, partial }: Copy): Attempt {
+  const isOfCopy = error instanceof Error && 'path' in error && error.path === partial
+  if (!isOfCopy) return { what: `make the copy ${to} of what is`, place: `the SQLite file ${from}` }
+  const place = `the folder ${dirname(to)}`
+  return {
+    what: 'write the copy',
+    place,
+    hidesFile: true,
+    advice: 'Check the permissions of that folder and its room, or name another one',
+  }
+}
 
 function assertPlaces({ from, to }: Copy): void {
   if (!sqliteFileExists(from)) throw invalid(`There is no SQLite file ${from}.`)

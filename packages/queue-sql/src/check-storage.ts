@@ -66,8 +66,9 @@ function upgradeText(version: number): string {
 
 /** Writes a file that has no name any more, so that nothing of it is left, whatever happens meanwhile. */
 async function assertWritable(path: string): Promise<void> {
+  const folder = existingFolder(dirname(path))
   try {
-    const trial = join(existingFolder(dirname(path)), `.sluice-check-${randomUUID()}`)
+    const trial = join(folder, `.sluice-check-${randomUUID()}`)
     const file = await open(trial, 'wx', 0o600)
     try {
       await unlink(trial)
@@ -77,8 +78,19 @@ async function assertWritable(path: string): Promise<void> {
       await file.close()
     }
   } catch (error) {
-    throw sqlError(error, { what: 'write into the folder', place: `the SQLite file ${path}` })
+    throw sqlError(error, {
+      what: 'write a file',
+      place: `the folder ${folder} of the SQLite file ${path}`,
+      advice: isFull(error)
+        ? undefined
+        : 'SQLite keeps files of its own beside it: let this user write into the folder, or name another place in the url',
+      hidesFile: true,
+    })
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 /** Where the first folder is made that is not there yet. */

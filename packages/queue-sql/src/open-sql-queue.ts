@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { CallGate } from './call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
@@ -67,7 +68,10 @@ function named<T>(path: string, open: () => T): T {
   try {
     return open()
   } catch (error) {
-    throw sqlError(error, { what: 'open the file', place: `the SQLite file ${path}` })
+    throw sqlError(error, {
+      what: 'open or make the SQLite file',
+      place: `its folder ${dirname(resolve(path))}`,
+    })
   }
 }
 

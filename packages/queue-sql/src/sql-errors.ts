@@ -11,6 +11,8 @@ export interface Attempt {
   readonly place: string
   /** What to do next, where that is known better than by the code of the error. */
   readonly advice?: string | undefined
+  /** The file system names a file that nobody knows, such as one that only tries whether any can be made: it is left out. */
+  readonly hidesFile?: true
 }
 
 export interface Verdict {
@@ -167,7 +169,8 @@ export function sqlError(error: unknown, attempt: Attempt): Error {
   if (isSluiceError(error)) return error
   if (error instanceof TypeError && codeOf(error) === undefined) return error
   const { code, why, next, retryable } = verdictOn(error)
-  const reason = why === undefined ? reasonOf(error) : `${why} (${reasonOf(error)})`
+  const said = attempt.hidesFile === true ? withoutFile(reasonOf(error)) : reasonOf(error)
+  const reason = why === undefined ? said : `${why} (${said})`
   const message = `Could not ${attempt.what} in ${attempt.place}: ${reason}. ${attempt.advice ?? next}`
   return new SluiceError(code, message, { cause: error, ...(retryable === undefined ? {} : { retryable }) })
 }
@@ -263,6 +266,11 @@ function reasonOf(error: unknown): string {
     return error.errors.map((inner: unknown) => reasonOf(inner)).join(', ')
   }
   return `${error.message}${detailOf(error)}`.replace(/\.$/, '')
+}
+
+/** Of `EACCES: permission denied, open '/x/y'` the call and the path. */
+function withoutFile(text: string): string {
+  return text.replace(/, \w+ '.*'$/su, '')
 }
 
 /** A database that may not be connected to is named in the message, the privilege only in the detail. */

@@ -23,6 +23,7 @@ import { withAbsolutePaths } from './absolute-paths.js'
 import { longestMs, withinCall } from './call-time.js'
 import { ArgoApi } from './argo-api.js'
 import { credentialsOf } from './credentials.js'
+import { FAILURES } from './failure-class.js'
 import { JobLog } from './job-log.js'
 import { nameJob, type JobName } from './job-name.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
@@ -42,6 +43,7 @@ const SUPPORTS = {
   checkItem: true,
   identity: true,
   readLog: true,
+  failures: FAILURES,
 } as const
 
 /**

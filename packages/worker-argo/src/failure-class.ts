@@ -1,4 +1,4 @@
-import type { FailureClass } from '@sluice/core'
+import type { FailureClass, FailureKind } from '@sluice/core'
 import type { EndedPhase } from './workflow.js'
 
 /** What is known of a failure. */
@@ -27,6 +27,23 @@ const BY_MESSAGE: readonly (readonly [RegExp, FailureClass])[] = [
 /** SIGKILL and SIGTERM as exit codes: something from outside ended the container. */
 const KILLED = new Set([137, 143])
 const SAYS_KILLED = /\(exit code (?:137|143)\)/u
+
+/** The classes that a report can have. */
+export const ARGO_CLASSES = ['failed', 'error', 'timeout', 'killed', 'evicted', 'oom'] as const
+
+/** Whether a report may have such a class. */
+export function isArgoClass(text: string): boolean {
+  return ARGO_CLASSES.some((each) => each === text)
+}
+
+/** What Argo or Kubernetes says of a job goes before its exit code: all but one may come with any. */
+export const FAILURES: readonly FailureKind[] = ARGO_CLASSES.map((failureClass) =>
+  failureClass === 'failed' ? { failureClass, exitCodes: ownExitCodes() } : { failureClass },
+)
+
+function ownExitCodes(): readonly number[] {
+  return Array.from({ length: 255 }, (_, at) => at + 1).filter((code) => !KILLED.has(code))
+}
 
 /** Why a job failed: `failed`, `error`, `timeout`, `killed`, `evicted`, or, where it can be seen, `oom`. */
 export function failureClassOf(facts: FailureFacts): FailureClass {

@@ -1,4 +1,4 @@
-import { SluiceError, assertJson, missingInBody, type JsonValue } from '@sluice/core'
+import { SluiceError, assertJson, bodyValueAt, missingInBody, type JsonValue } from '@sluice/core'
 import type { ArgoWorkerSettings, ParameterFunction, ParameterMapping } from './options.js'
 import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'
 import { isJsonText, parameterText, type TextForm } from './parameter-text.js'
@@ -73,11 +73,19 @@ export class ParameterMaker {
     }
   }
 
-  /** Why a mapped parameter has no value: what its path names and the body lacks. */
+  /** Why a parameter has no value: what its path names and the body lacks, or has null for. */
   whyMissing(name: string, input: ParameterInput): string | undefined {
+    const keys = this.#keysOf(name, input.body)
+    // Of null no parameter is made either: it counts as missing.
+    if (keys === undefined || (bodyValueAt(input.body, keys) ?? null) !== null) return undefined
+    return missingInBody(input.body, keys)
+  }
+
+  /** Where the body is to have the value of a parameter. That it lacks a field of the parameter's own name needs no further word. */
+  #keysOf(name: string, body: JsonValue): readonly string[] | undefined {
+    if (this.#how === 'fields') return bodyValueAt(body, [name]) === null ? [name] : undefined
     const source = this.#mapped.find((one) => one.name === name)?.source
-    if (source?.kind !== 'body' || valueAt(source, input) !== undefined) return undefined
-    return missingInBody(input.body, source.keys)
+    return source?.kind === 'body' ? source.keys : undefined
   }
 
   async #values(input: ParameterInput): Promise<readonly Value[]> {

@@ -1,5 +1,6 @@
 import { MAX_ID_BYTES, utf8Bytes, type Clock, type JsonValue, type Logger } from '@sluice/core'
 import { z } from 'zod'
+import { ARGO_CLASSES, isArgoClass } from './failure-class.js'
 import { constantProblems } from './job-parameters.js'
 import { parsePath, parseSource, type ParameterInput } from './parameter-source.js'
 import { TEXT_FORMS } from './parameter-text.js'
@@ -142,7 +143,7 @@ export const optionsSchema = overridesSchema
     retryInPlace: z
       .strictObject({
         /** Classes of failure, such as `evicted`. */
-        on: z.array(text).min(1),
+        on: z.array(z.string().refine(isArgoClass, `must be one of ${ARGO_CLASSES.join(', ')}`)).min(1),
         /** How often for one job. */
         limit: z.int().min(1).max(100).default(1),
       })

@@ -1,10 +1,11 @@
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
+import { isSluiceError, silentLogger, type Clock, type Logger } from '@sluice/core'
 import { answerWith, answerWithStatus } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -26,6 +27,38 @@ afterEach(async () => {
 function longClock() {
   let nowMs = 0
   return { now: () => Date.now(), monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined }
+}
+
+/** As long as nothing of a test but the end of a workflow waits. */
+const LONG_MS = 60_000
+
+/**
+ * A clock on which short spans are over soon, and long ones only when the test says so: on {@link fastClock} the workflow that a check makes ends after
+ * two seconds, which a busy machine may need before it asks for its deletion. Time goes by spans that are over, and by nothing else.
+ */
+class HeldClock implements Clock {
+  readonly #held = Promise.withResolvers<undefined>()
+  #nowMs = 1_795_500_000_000
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs
+  }
+
+  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const at = this.#nowMs + ms
+    if (ms < LONG_MS) await fastClock.sleep(ms, signal)
+    else await Promise.race([this.#held.promise, ...(signal === undefined ? [] : [once(signal, 'abort')])])
+    if (signal?.aborted !== true) this.#nowMs = Math.max(this.#nowMs, at)
+  }
+
+  /** Ends the long spans. */
+  release(): void {
+    this.#held.resolve(undefined)
+  }
 }
 
 const NO_NAMESPACE = answerWithStatus(404, '{"code":5,"message":"namespaces \\"argo\\" not found"}')
@@ -71,6 +104,9 @@ describe('check', () => {
     test.each(['succeeded', 'all'] as const)(
       '%s: it names the rule that is missing, and leaves nothing behind',
       async (deleteFinished) => {
+        const clock = new HeldClock()
+        await bench.close()
+        bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
         expect(await check({ deleteFinished })).toBeUndefined()
         expect(bench.server.traffic().DeleteWorkflow.requests).toBe(2)
         expect(bench.server.workflows.size).toBe(0)
@@ -81,7 +117,9 @@ describe('check', () => {
             /delete workflows, for deleteFinished \(403 .*apiGroups: \[argoproj\.io\], resources: \[workflows\], verbs: \[delete\]/u,
           ),
         })
+        expect(bench.server.workflows.size).toBe(1)
         // It ends by itself, and its time to live is over then.
+        clock.release()
         await eventually('it is gone', () => bench.server.workflows.size === 0)
       },
     )

@@ -52,6 +52,25 @@ describe('an item is held against the template as by a send', () => {
       /requires item, and the item gives no value for it: \$\.file has no field "path"/u,
     ],
     [
+      'with null for a required parameter',
+      { item: null },
+      {},
+      /requires item, and the item gives no value for it: \$\.item is null\.$/u,
+    ],
+    [
+      'with null for what is mapped to a required parameter',
+      { file: { path: null } },
+      { parameters: { item: '$.file.path' } },
+      /requires item, and the item gives no value for it: \$\.file\.path is null\.$/u,
+    ],
+    [
+      'with null for what is mapped as JSON',
+      { file: null },
+      { parameters: { item: { from: '$.file', as: 'json' } } },
+      /gives no value for it: \$\.file is null\.$/u,
+    ],
+    ['with null for a parameter that has a default', { item: 'a', seconds: null }, {}, /^fine$/u],
+    [
       'of a column with a dot that is read as two steps',
       { 'file.path': 'x' },
       { parameters: { item: '$.file.path' } },

@@ -51,6 +51,7 @@ describe('the options', () => {
     ['priority', { priority: 1.5 }],
     ['overridesFrom', { overridesFrom: 'argo' }],
     ['retryInPlace', { retryInPlace: { on: [] } }],
+    ['retryInPlace', { retryInPlace: { on: ['evictd'] } }],
     ['logger', { logger: {} }],
     ['options', { nmae: 'q' }],
   ])('are refused by %s in %j', async (field, more) => {

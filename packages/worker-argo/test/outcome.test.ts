@@ -3,7 +3,7 @@ import { ManualClock } from '@sluice/testkit'
 import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
-import { failureClassOf } from '../src/failure-class.js'
+import { FAILURES, failureClassOf } from '../src/failure-class.js'
 import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
 import { nameJob } from '../src/job-name.js'
 import { reportOf } from '../src/job-report.js'
@@ -58,6 +58,14 @@ describe('the class of a failure', () => {
     const facts = { phase: 'Failed' as const, message, nodeMessage: message, exitCode }
     expect(failureClassOf({ ...facts, toldToEnd: true })).toBe('killed')
     expect(failureClassOf({ ...facts, toldToEnd: false })).toBe('evicted')
+  })
+
+  test('a program’s own exit code makes a failure of the kind that the worker names it for', () => {
+    const facts = { phase: 'Failed', message: undefined, nodeMessage: undefined, toldToEnd: false } as const
+    const codes = Array.from({ length: 255 }, (_, at) => at + 1)
+    const failed = codes.filter((exitCode) => failureClassOf({ ...facts, exitCode }) === 'failed')
+    expect(FAILURES.find(({ failureClass }) => failureClass === 'failed')?.exitCodes).toEqual(failed)
+    expect(failed).not.toContain(137)
   })
 })
 

@@ -23,7 +23,7 @@ import { JobStore, type DummyJob } from './job-store.js'
 /** How a job is to end. */
 export type JobEnd = Pick<
   JobReport,
-  'message' | 'result' | 'details' | 'url' | 'failureClass' | 'exitCode'
+  'message' | 'result' | 'details' | 'leftOut' | 'url' | 'failureClass' | 'exitCode'
 > & {
   readonly stage: 'SUCCESS' | 'FAIL'
 }

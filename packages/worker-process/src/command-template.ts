@@ -79,7 +79,7 @@ function matchAt(expression: RegExp, text: string, at: number): RegExpExecArray 
 /**
  * The arguments for one item. No shell is involved: each stays one argument whatever it contains.
  *
- * @throws SluiceError SLUICE_JOB_REJECTED that names the placeholder, when the body lacks the field or a value has a NUL character
+ * @throws SluiceError SLUICE_JOB_REJECTED that names the placeholder, when the body lacks the field or has null there, or a value has a NUL character
  */
 export function renderArguments(templates: readonly ArgumentTemplate[], item: TemplateItem): string[] {
   return templates.map((template) =>
@@ -90,7 +90,9 @@ export function renderArguments(templates: readonly ArgumentTemplate[], item: Te
 function fill(placeholder: Placeholder, item: TemplateItem): string {
   const { root, keys } = placeholder
   const value = root === 'body' ? bodyValueAt(item.body, keys) : item[root]
-  if (value === undefined) throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
+  // The text "null" would run a job on something that the item does not name.
+  if (value === undefined || value === null)
+    throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (text.includes('\0')) {
     throw rejected(

@@ -5,7 +5,7 @@ import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
-import { reportEnded, reportRunning } from './job-report.js'
+import { isUnstartable, reportEnded, reportRunning } from './job-report.js'
 import { byItem } from './reports-by-item.js'
 import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
@@ -254,7 +254,8 @@ export class JobFollower {
     const isKilled = ending.signal === 'SIGKILL' && !ending.stopped
     const oom = isKilled && (await hasRecord(place.oom))
     if (isKilled && !oom) job.isUnexplained = true
-    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom }
+    const unstartable = isUnstartable(ending) ? await this.#parts.runner.unstartable() : undefined
+    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom, unstartable }
     job.final = await reportEnded(facts, this.#parts.settings)
     return job.final
   }

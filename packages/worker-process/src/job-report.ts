@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import { pathToFileURL } from 'node:url'
-import type { FailureClass, JobReport, JsonValue } from '@sluice/core'
+import type { FailureClass, FailureKind, JobReport, JsonValue } from '@sluice/core'
 import type { Claim } from './claim.js'
-import { isSuccess, type Ending, type EndingWithoutCode } from './ending.js'
+import { isSuccess, parseEnding, type Ending, type EndingWithoutCode } from './ending.js'
 import type { JobFile } from './job-file.js'
 import type { JobPlace } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
@@ -19,6 +19,8 @@ export interface EndedJob {
   readonly stop: FileRecord | undefined
   /** The kernel is known to have ended it for want of memory. */
   readonly oom: boolean
+  /** Why the program can't be started, where its exit code says that it was not. */
+  readonly unstartable?: string | undefined
 }
 
 /** What the worker says of a job that has ended. */
@@ -35,10 +37,11 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
       ...report,
       stage: 'SUCCESS',
       ...(value === undefined ? {} : { result: value }),
-      ...(note === undefined ? {} : { details: { ...report.details, notes: [note] } }),
+      ...(note === undefined ? {} : { leftOut: [note] }),
     }
   }
-  const stderr = await lastLines(job.place.stderr, settings.stderrTailBytes)
+  // The shell that was to start the program says that the program itself is missing.
+  const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
   const { failureClass, message } = explain(job, settings)
   return {
     ...report,
@@ -112,11 +115,30 @@ function spanText({ timeoutMs }: ProcessWorkerSettings): string {
   return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
 }
 
+/** The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`, `timeout` and `oom` come with any. */
+export const FAILURES: readonly FailureKind[] = [
+  { failureClass: 'failed', exitCodes: exitCodesOf('failed') },
+  { failureClass: 'error', exitCodes: exitCodesOf('error') },
+  { failureClass: 'killed' },
+  { failureClass: 'timeout' },
+  { failureClass: 'oom' },
+]
+
+function exitCodesOf(failureClass: FailureClass): readonly number[] {
+  const codes = Array.from({ length: 255 }, (_, at) => at + 1)
+  return codes.filter((code) => classOf(parseEnding(String(code))) === failureClass)
+}
+
 function classOf(ending: Ending): FailureClass {
   if (ending.how === 'unstartable') return 'error'
   if (ending.how !== 'exited') return 'killed'
   // By the custom of shells, env, nice, docker: the program is not there, or can't be run.
-  return ending.exitCode === 126 || ending.exitCode === 127 ? 'error' : 'failed'
+  return isUnstartable(ending) ? 'error' : 'failed'
+}
+
+/** Whether the exit code is that of a program that is not there or can't be run. */
+export function isUnstartable({ how, exitCode }: Ending): boolean {
+  return how === 'exited' && (exitCode === 126 || exitCode === 127)
 }
 
 const WITHOUT_CODE: Readonly<Record<EndingWithoutCode, string>> = {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SluiceError } from '@sluice/core'
 import { readClaim, type Claim } from './claim.js'
 import { acceptJob, prepareJob, readJobFile, type NewJob } from './job-file.js'
+import { interpreterProblem } from './interpreter.js'
 import { enterIndex, enterNew, wasForgotten } from './job-index.js'
 import type { JobPlace, Layout } from './layout.js'
 import type { ProcessWorkerSettings } from './options.js'
@@ -88,6 +89,12 @@ export class JobRunner {
       this.#program = await findProgram(name, this.search())
     }
     return this.#program
+  }
+
+  /** Why the program can't be started although it is there, as things are now. */
+  async unstartable(): Promise<string | undefined> {
+    const program = await this.program()
+    return program === undefined ? undefined : interpreterProblem(program, this.search())
   }
 
   search(): ProgramSearch {

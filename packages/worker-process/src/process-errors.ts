@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { SluiceError, utf8Bytes, type ErrorCode } from '@sluice/core'
 
 /** Whether a value is an error of the operating system, of one of the given codes if any are given. */
@@ -11,6 +12,9 @@ export function isNoRoom(error: unknown): boolean {
   return isSystemError(error, 'ENOSPC', 'EDQUOT')
 }
 
+const DENIED_ADVICE =
+  '; let the user of the service write there, or name another folder as `dir` (`worker.dir` in the service)'
+
 /**
  * What the file system said, as ours: a missing permission is SLUICE_WORKER_DENIED, all else (a full disk, too many open files,
  * a folder that went away) passes by or is put right by a person, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is
@@ -21,7 +25,8 @@ export function fileError(error: unknown, doing: string, more = ''): SluiceError
   const code: ErrorCode = isSystemError(error, 'EACCES', 'EPERM', 'EROFS')
     ? 'SLUICE_WORKER_DENIED'
     : 'SLUICE_WORKER_UNAVAILABLE'
-  return new SluiceError(code, `Could not ${doing}: ${systemText(error)}${more}.`, {
+  const advice = code === 'SLUICE_WORKER_DENIED' ? DENIED_ADVICE : ''
+  return new SluiceError(code, `Could not ${doing}: ${systemText(error)}${more}${advice}.`, {
     concerns: 'worker',
     cause: error,
   })
@@ -66,8 +71,19 @@ function tooLarge(itemId: string, cause?: unknown): SluiceError {
   })
 }
 
+const PLAIN: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
+}
+
 /** The system's own words without the arguments of the call, which may hold a body. */
 function systemText(error: unknown): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
-  return [error.code, error.syscall?.split(' ')[0], error.path].filter(Boolean).join(' ')
+  const call = error.syscall?.split(' ')[0]
+  const words = PLAIN[error.code ?? '']
+  if (words === undefined) return [error.code, call, error.path].filter(Boolean).join(' ')
+  // It is the folder that refuses; what was to be made in it may have a name that says nothing to anybody.
+  const folder = error.path === undefined ? '' : ` in ${dirname(error.path)}`
+  return `${words} (${[error.code, call].filter(Boolean).join(' ')}${folder})`
 }

@@ -29,10 +29,12 @@ import {
   type TemplateItem,
 } from './command-template.js'
 import { Doorbell } from './doorbell.js'
+import { interpreterProblem, missingScript } from './interpreter.js'
 import { archiveJob, sweepPreparing } from './job-archive.js'
 import type { NewJob } from './job-file.js'
 import { JobFollower } from './job-follower.js'
 import { readJobLog } from './job-log.js'
+import { FAILURES } from './job-report.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
@@ -52,6 +54,7 @@ const SUPPORTS: WorkerSupports = {
   checkItem: true,
   incompletePolls: true,
   readLog: true,
+  failures: FAILURES,
   // A local disk answers, and nothing here waits for a job.
   longestCallMs: 60_000,
 }
@@ -148,14 +151,14 @@ export class ProcessWorker implements Worker {
         logger,
       })
     } catch (error) {
-      throw fileError(error, `open the folder ${layout.root}`)
+      throw fileError(error, `make or open the folder of the jobs ${layout.root}`)
     }
   }
 
   /**
    * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, a value has a NUL character or the
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, a value has a NUL character or the
    * command line is too large; SLUICE_WORKER_UNAVAILABLE when the program isn't there or the machine is out of processes,
    * files or disk; SLUICE_WORKER_DENIED when a permission is missing; SLUICE_WORKER_CLOSED. Nothing runs after any of
    * them. TypeError for a wrong argument [W-SEND-2]
@@ -185,13 +188,15 @@ export class ProcessWorker implements Worker {
     const place = this.#place(job)
     const args = sample === undefined ? [] : undefined
     const probe = this.#newJob({ ...job, queue: this.name, body: sample?.body ?? null }, args)
-    await this.#onDisk('probe whether a job could be started', () => this.#parts.runner.probe(place, probe))
+    await this.#onDisk(`try whether a job could be started in ${this.#parts.layout.root}`, () =>
+      this.#parts.runner.probe(place, probe),
+    )
   }
 
   /**
    * Makes the arguments of an item, and nothing of them [W-CHECK-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, or makes an argument that no command can have
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, or makes an argument that no command can have
    */
   async checkItem(id: string, body: JsonValue): Promise<void> {
     const job = { id, uid: 'check', attempt: 1 }
@@ -262,17 +267,22 @@ export class ProcessWorker implements Worker {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
    * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
     this.#assertOpen()
-    const { runner, settings } = this.#parts
-    await this.#onDisk('use the folder of the jobs', async () => {
+    const { runner, settings, logger } = this.#parts
+    await this.#onDisk(`use the folder of the jobs ${this.#parts.layout.root}`, async () => {
       const { cwd } = runner.search()
       const folder = await absentAsUndefined(() => stat(cwd))
       if (!folder?.isDirectory()) throw invalid(`cwd ${JSON.stringify(cwd)} is not a folder.`)
-      if ((await runner.program()) === undefined) throw invalid(missingProgram(settings, runner.search()))
+      const program = await runner.program()
+      if (program === undefined) throw invalid(missingProgram(settings, runner.search()))
+      const unstartable = await interpreterProblem(program, runner.search())
+      if (unstartable !== undefined) throw invalid(`${unstartable}.`)
+      const script = await missingScript(settings.command, runner.search())
+      if (script !== undefined) logger?.warn({}, script)
       await access('/bin/sh', constants.X_OK)
       await this.#checkRoom()
     })

@@ -9,8 +9,19 @@ function systemError(code: string, syscall: string, path?: string): NodeJS.Errno
 }
 
 test.each([
-  ['EACCES', 'SLUICE_WORKER_DENIED'],
-  ['EROFS', 'SLUICE_WORKER_DENIED'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'operation not permitted'],
+  ['EROFS', 'the file system is read-only'],
+])('of a folder that refuses with %s the folder is named, and what to do', (code, words) => {
+  const error = fileError(systemError(code, 'mkdir', '/var/jobs/preparing/0a1b2c'), 'start a job')
+  expect(error).toMatchObject({ code: 'SLUICE_WORKER_DENIED', concerns: 'worker' })
+  expect(error.message).toBe(
+    `Could not start a job: ${words} (${code} mkdir in /var/jobs/preparing); let the user of the service write there, ` +
+      'or name another folder as `dir` (`worker.dir` in the service).',
+  )
+})
+
+test.each([
   ['ENOSPC', 'SLUICE_WORKER_UNAVAILABLE'],
   ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
   ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],

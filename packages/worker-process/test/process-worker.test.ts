@@ -190,7 +190,8 @@ describe('a job', () => {
     const report = await outcome(worker, job)
     expect(report).toMatchObject({
       stage: 'SUCCESS',
-      details: { exitCode: 0, notes: [expect.stringMatching(note)] },
+      details: { exitCode: 0 },
+      leftOut: [expect.stringMatching(note)],
     })
     expect(report).not.toHaveProperty('result')
   })

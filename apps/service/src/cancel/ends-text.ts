@@ -1,6 +1,6 @@
 import { foldMessage } from '@sluice/engine'
 import { idsText } from '../commands/moved-items.js'
-import { printable, type Output } from '../output.js'
+import { oneLine, printable, type Output } from '../output.js'
 import { countText, plural } from '../progress/progress-text.js'
 import type { JobEnd } from './job-ends.js'
 
@@ -34,7 +34,7 @@ function listed(ends: readonly ListedEnd[], output: Output): string {
   const rows = ends.map((end) => [
     `${printable(end.job.id, 100)}${end.isEarlier ? ` (attempt ${end.job.attempt})` : ''}`,
     endWord(end),
-    printable(messageOf(end), MESSAGE_CELLS),
+    oneLine(messageOf(end), MESSAGE_CELLS),
   ])
   return output.table(['id', 'job', 'message'], rows)
 }
@@ -58,7 +58,7 @@ function grouped(ends: readonly ListedEnd[], output: Output): string {
   const largest = [...groups.values()].toSorted((a, b) => b.count - a.count)
   const rows = largest
     .slice(0, MAX_LISTED)
-    .map(({ count, word, message }) => [countText(count), word, printable(message, MESSAGE_CELLS)])
+    .map(({ count, word, message }) => [countText(count), word, oneLine(message, MESSAGE_CELLS)])
   const rest = largest.slice(MAX_LISTED).reduce((sum, { count }) => sum + count, 0)
   if (rest > 0) rows.push([countText(rest), '', 'in other words (--json has all)'])
   return output.table(['jobs', 'ended', 'message'], rows)

@@ -1,5 +1,5 @@
 import { isSluiceError, type Queue, type QueueItem, type Worker } from '@sluice/core'
-import { printable } from '../output.js'
+import { oneLine, printable } from '../output.js'
 import { countText, itemsText } from '../progress/progress-text.js'
 
 /** How many items are held against the worker when nothing else is said. */
@@ -84,7 +84,7 @@ export function rejectionText(findings: ItemFindings): string {
   const groups = [...byReason].toSorted(([, one], [, other]) => other.length - one.length)
   const lines = groups
     .slice(0, REASONS_TOLD)
-    .map(([reason, items]) => `  ${idsText(items)}: ${printable(reason, REASON_CHARS)}`)
+    .map(([reason, items]) => `  ${idsText(items)}: ${oneLine(reason, REASON_CHARS)}`)
   const more = groups.length - REASONS_TOLD
   return [
     `${itemsFound(findings)}, and fail without a job:`,
@@ -97,10 +97,10 @@ export function rejectionText(findings: ItemFindings): string {
 
 /** Each reason begins with its item: without it many are one. */
 function withoutId(reason: string, id: string): string {
-  const begin = `Item ${JSON.stringify(id)} `
-  return reason.startsWith(begin)
-    ? reason.slice(begin.length)
-    : reason.replaceAll(JSON.stringify(id), 'this item')
+  const name = JSON.stringify(id)
+  const begin = `Item ${name} `
+  if (reason.startsWith(begin)) return reason.slice(begin.length)
+  return reason.replaceAll(`item ${name}`, 'this item').replaceAll(name, 'this item')
 }
 
 function idsText(items: readonly RejectedItem[]): string {

@@ -7,9 +7,11 @@ import {
   rejectionText,
   type RejectedItem,
 } from '../check/first-items.js'
+import { assertSet } from '../config/env-reference.js'
 import { AbsentQueueError, CommandError, messageOf } from '../command-error.js'
 import { printable, saidOnce } from '../output.js'
 import { itemsText } from '../progress/progress-text.js'
+import { retryWarnings } from '../retry-options.js'
 import { assertCanCancel } from '../worker-check.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -84,7 +86,9 @@ interface FirstItems {
 }
 
 async function findingsOf(context: CommandContext, items: FirstItems): Promise<readonly Finding[]> {
-  const { config } = await context.config()
+  const { config, unset } = await context.config()
+  // All at once: whoever sets up a machine is not to be told of one after the other.
+  assertSet(unset)
   const { finding, opened: queue } = await tried(() => tryQueue(context))
   const findings: Finding[] = [{ part: 'queue', package: config.queue.package, ...finding }]
   if (config.worker === undefined || items.signal.aborted) return findings
@@ -129,7 +133,9 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   const notes: string[] = []
   const warn = (message: string) => context.output.warn(`worker: ${message}`)
   const worker = await context.openWorker({ logger: listening(notes, warn) })
-  assertCanCancel(worker, (await context.config()).config)
+  const loaded = await context.config()
+  assertCanCancel(worker, loaded.config)
+  for (const text of retryWarnings({ ...loaded, supports: worker.supports })) context.output.warn(text)
   if (worker.check === undefined) {
     return { finding: { ok: true, found: 'ready, as far as this worker can tell' }, opened: worker }
   }

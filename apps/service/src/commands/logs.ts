@@ -4,7 +4,7 @@ import { CommandError, messageOf, withLine } from '../command-error.js'
 import { attemptsToRead } from '../logs/log-attempts.js'
 import { logWriter } from '../logs/log-writer.js'
 import { whereKept } from '../logs/where-kept.js'
-import { printable } from '../output.js'
+import { oneLine, printable } from '../output.js'
 import { itemId, wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
 
@@ -71,7 +71,7 @@ async function showLog(id: string, flags: LogsFlags, context: CommandContext): P
     throw new SluiceError('SLUICE_ITEM_NOT_FOUND', message, { itemId: id })
   }
   if (NEVER_SENT.has(item.failureClass ?? '') && item.stage === 'FAIL' && item.attempt === 1) {
-    const why = item.reason === undefined ? '' : `: ${printable(item.reason, 300)}`
+    const why = item.reason === undefined ? '' : `: ${oneLine(item.reason, 300)}`
     throw new CommandError('CONFLICT', `No job was started for the item ${printable(id, 100)}${why}`)
   }
   const attempts = attemptsToRead(item, flags.attempt)

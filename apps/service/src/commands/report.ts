@@ -252,6 +252,7 @@ async function printSummary(queue: Queue, flags: ReportFlags, context: CommandCo
   context.output.print(() => summaryText(summary, context.output), {
     sizes: summary.sizes,
     failed: summary.failures,
+    ...(summary.leftOut === undefined ? {} : { leftOut: summary.leftOut }),
     ...failureJson(summary),
   })
 }
@@ -259,5 +260,23 @@ async function printSummary(queue: Queue, flags: ReportFlags, context: CommandCo
 /** The counts, then the failures by their groups. */
 function summaryText(summary: ReportSummary, output: Output): string {
   const counts = STAGES.map((stage) => [stage, countText(summary.sizes[stage])])
-  return [output.table(['stage', 'items'], counts), ...failureLines(summary, output)].join('\n')
+  return [
+    output.table(['stage', 'items'], counts),
+    ...leftOutLines(summary),
+    ...failureLines(summary, output),
+  ].join('\n')
 }
+
+/** Which they are only the items say: the count is kept apart, so that none has to be read for it. */
+function leftOutLines({ leftOut }: ReportSummary): string[] {
+  if (leftOut === undefined) return []
+  const what = `${plural(leftOut.count, 'outcome')} so far could not be kept whole, such as a result that is too large or no JSON`
+  return [
+    '',
+    `${what}; the latest is that of ${printable(leftOut.example, 60)}`,
+    `    why: sluice show ID; which: ${LIST_LEFT_OUT}`,
+  ]
+}
+
+const LIST_LEFT_OUT =
+  'sluice report --columns stage,details.leftOut --format jsonl | jq -c \'select(."details.leftOut")\''

@@ -1,8 +1,10 @@
 import type { Logger, Queue, Worker } from '@sluice/core'
 import { CommandError } from '../command-error.js'
 import type { ServiceEnd } from '../service.js'
+import { assertSet } from '../config/env-reference.js'
 import type { LoadedConfig } from '../config/load-config.js'
 import { openReachable } from '../open-reachable.js'
+import { retryWarnings } from '../retry-options.js'
 import { StopDeadline } from '../stop-deadline.js'
 import { wholeNumber } from './arguments.js'
 import { helpNotes, type CommandContext, type Program } from './command.js'
@@ -99,6 +101,8 @@ interface RunFlags {
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   const loaded = await context.config()
+  // All at once: whoever sets up a machine is not to be told of one after the other.
+  assertSet(loaded.unset)
   const { makeLogger } = await import('../service-log.js')
   const { output } = context
   const { log } = loaded.config
@@ -135,6 +139,8 @@ async function serve(context: CommandContext, { loaded, logger, flags }: Serving
     return leave(context, { deadline, isStopped: true, isEnding })
   }
   const { queue, worker } = opened
+  const pointless = retryWarnings({ ...loaded, supports: worker.supports })
+  if (pointless.length > 0) logger.warn({}, `retries: ${pointless.join('; ')}`)
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },

@@ -1,5 +1,5 @@
-import leven from 'leven'
 import { issueText } from './issue-text.js'
+import { nearest } from './nearest.js'
 import { variableOf } from './setting-text.js'
 
 /** What a schema found wrong: zod's issue, or any Standard Schema's. */
@@ -30,7 +30,8 @@ export function describeIssues(issues: readonly FoundIssue[], places: IssuePlace
   })
 }
 
-function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
+/** One step of an issue's path. */
+export function stepName(step: PropertyKey | { readonly key: PropertyKey }): string {
   return String(typeof step === 'object' ? step.key : step)
 }
 
@@ -77,15 +78,4 @@ function shapeOf(schema: unknown): object | undefined {
   // Wrappers, such as a default, are unwrapped; a section may be inside of several.
   if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
   return undefined
-}
-
-/** The key that was probably meant. */
-export function nearest(key: string, keys: readonly string[]): string | undefined {
-  const ranked = keys
-    .map((other) => ({ other, distance: leven(other.toLowerCase(), key.toLowerCase()) }))
-    .toSorted((a, b) => a.distance - b.distance)
-  const [best] = ranked
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(key.length / 3))
-    ? best.other
-    : undefined
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { unknownClasses } from './failure-classes.js'
 
 const wholeMs = z.int().min(0).max(2_147_483_647)
 
@@ -52,12 +53,14 @@ const backoff = z
   })
   .describe('Waits between attempts, with jitter.')
 
-const EXIT_CODE = 'must be an exit code such as 75, or a range such as "130-145" with the lower code first'
+const MAX_EXIT_CODE = 255
+const EXIT_CODE =
+  'must be an exit code from 0 to 255 such as 75, or a range such as "130-145" with the lower code first'
 
 /** As the engine takes it: a code, or both ends of a range. */
 function isExitCodes(text: string): boolean {
-  const [, low = '', high = low] = /^(\d{1,10})(?:-(\d{1,10}))?$/u.exec(text) ?? []
-  return low !== '' && Number(low) <= Number(high)
+  const [, low = '', high = low] = /^(\d{1,3})(?:-(\d{1,3}))?$/u.exec(text) ?? []
+  return low !== '' && Number(low) <= Number(high) && Number(high) <= MAX_EXIT_CODE
 }
 
 const retryRule = z.strictObject({
@@ -68,7 +71,7 @@ const retryRule = z.strictObject({
     .describe('Classes of failure that it is about; default any.'),
   exitCodes: z
     .array(
-      z.union([z.int().min(0).max(9_999_999_999), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
+      z.union([z.int().min(0).max(MAX_EXIT_CODE), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
         error: EXIT_CODE,
       }),
     )
@@ -253,19 +256,24 @@ const log = z
   .describe('The log of `run`, on stderr.')
 
 /** The whole configuration: the one source of its checks, defaults, JSON Schema and reference. */
-export const configSchema = z.strictObject({
-  $schema: z.string().optional().describe('For editors; has no effect.'),
-  queue,
-  worker: worker.optional(),
-  processing: processing.prefault({}),
-  retry: retry.prefault({}),
-  lost: lost.prefault({}),
-  jobs: jobs.prefault({}),
-  sends: sends.prefault({}),
-  sweep: sweep.prefault({}),
-  service: service.prefault({}),
-  log: log.prefault({}),
-})
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe('For editors; has no effect.'),
+    queue,
+    worker: worker.optional(),
+    processing: processing.prefault({}),
+    retry: retry.prefault({}),
+    lost: lost.prefault({}),
+    jobs: jobs.prefault({}),
+    sends: sends.prefault({}),
+    sweep: sweep.prefault({}),
+    service: service.prefault({}),
+    log: log.prefault({}),
+  })
+  .superRefine((config, context) => {
+    for (const { path, message } of unknownClasses(config))
+      context.addIssue({ code: 'custom', path: [...path], message })
+  })
 
 /** A configuration that was checked, its defaults filled in. */
 export type Config = z.output<typeof configSchema>

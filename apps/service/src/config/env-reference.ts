@@ -5,9 +5,7 @@ import type { EnvReference } from '../secrets/config-secrets.js'
 
 /**
  * Replaces `{ env: NAME }`, wherever it stands as a value, by the variable's text. So secrets stay out of files, and a
- * `${…}` meant for a job's own shell stays what it is.
- *
- * @throws SluiceError SLUICE_CONFIG_INVALID when a variable isn't set
+ * `${…}` meant for a job's own shell stays what it is. A reference to a variable that is not set stays, and is listed.
  */
 export function resolveReferences(
   tree: ConfigTree,
@@ -15,27 +13,56 @@ export function resolveReferences(
   placeOf: (path: readonly string[]) => string | undefined,
 ): ResolvedTree {
   const references: EnvReference[] = []
-  const resolved = resolveValue(tree, [], (name, path) => {
-    const value = env[name]
-    references.push({ path, variable: name })
+  const unset: UnsetReference[] = []
+  const resolved = resolveValue(tree, [], (variable, path) => {
+    const value = env[variable]
+    references.push({ path, variable })
     if (value !== undefined) return value
     const place = placeOf(path)
-    const where = place === undefined ? '' : ` (${place})`
-    throw new SluiceError(
-      'SLUICE_CONFIG_INVALID',
-      `${path.join('.')}: the variable ${name} is not set${where}. Set it, or write the value itself.`,
-    )
+    unset.push({ path, variable, ...(place === undefined ? {} : { place }) })
+    return { env: variable }
   })
-  return { tree: isTree(resolved) ? resolved : tree, references }
+  return { tree: isTree(resolved) ? resolved : tree, references, unset }
+}
+
+/** A setting that was given as `{ env: NAME }`, and the variable is not set. */
+export interface UnsetReference extends EnvReference {
+  /** Where the setting stands, for messages. */
+  readonly place?: string
+}
+
+/**
+ * Refuses settings whose variables are not set; all of them in one message.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID
+ */
+export function assertSet(unset: readonly UnsetReference[]): void {
+  if (unset.length === 0) return
+  const lines = unset.map(({ path, variable, place }) => {
+    const where = place === undefined ? '' : ` (${place})`
+    return `${path.join('.')}: the variable ${variable} is not set${where}`
+  })
+  const [one] = lines
+  const message =
+    lines.length === 1
+      ? `${one}. Set it, or write the value itself.`
+      : `Variables that the configuration names are not set:\n${lines.map((line) => `  ${line}`).join('\n')}\nSet them, or write the values themselves.`
+  throw new SluiceError('SLUICE_CONFIG_INVALID', message)
+}
+
+/** Those of one section of the configuration. */
+export function unsetIn(unset: readonly UnsetReference[], section: string): readonly UnsetReference[] {
+  return unset.filter(({ path }) => path[0] === section)
 }
 
 /** A tree with its references replaced, and what they were. */
 export interface ResolvedTree {
   readonly tree: ConfigTree
   readonly references: readonly EnvReference[]
+  readonly unset: readonly UnsetReference[]
 }
 
-type Lookup = (name: string, path: readonly string[]) => string
+type Lookup = (name: string, path: readonly string[]) => unknown
 
 function resolveValue(value: unknown, path: readonly string[], lookup: Lookup): unknown {
   if (Array.isArray(value)) {

@@ -3,9 +3,16 @@ import { SluiceError } from '@sluice/core'
 import { readEnvironment, type Environment } from './config-environment.js'
 import { findConfigFile, readConfigFile, type ConfigFile } from './config-file.js'
 import { describeIssues } from './config-issue.js'
-import { layerOfEntries, mergeLayers, valueAt, type ConfigLayer } from './config-layer.js'
+import {
+  isTree,
+  layerOfEntries,
+  mergeLayers,
+  valueAt,
+  type ConfigLayer,
+  type ConfigTree,
+} from './config-layer.js'
 import { configSchema, type Config } from './config-schema.js'
-import { referenceIn, resolveReferences } from './env-reference.js'
+import { assertSet, referenceIn, resolveReferences, type UnsetReference } from './env-reference.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
 /** A setting given on the command line. */
@@ -40,6 +47,11 @@ export interface LoadedConfig {
    * variable does, `{ env: NAME }` in the file included. Of a setting that nothing says: that of the file, if there is one.
    */
   baseDirOf(path: readonly string[]): string
+  /**
+   * Options of the queue and the worker that were given as `{ env: NAME }`, and the variable is not set. They are refused when the package is opened: a
+   * command that opens the queue alone needs no variable of the worker.
+   */
+  readonly unset: readonly UnsetReference[]
   /** What is odd and yet no error. */
   readonly warnings: readonly string[]
   /** What no message may show. */
@@ -51,7 +63,8 @@ export interface LoadedConfig {
 /**
  * Loads the configuration: flags over environment over file over defaults.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong setting, its place, and never its value
+ * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong setting, its place, and never its value. A variable that only the options of a package name
+ * may be unset: see {@link LoadedConfig.unset}
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { cwd, env, flags = [], secrets = new ConfigSecrets() } = options
@@ -62,11 +75,12 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const layers: readonly ConfigLayer[] = [...(file ? [file.layer] : []), environment.layer, flagLayer]
   const placeOf = (path: readonly string[]): string | undefined => placeIn(layers, path)
   for (const { values } of layers) secrets.readSettings(values)
-  const { tree: merged, references } = resolveReferences(mergeLayers(layers), env, placeOf)
+  const { tree, references, unset } = resolveReferences(mergeLayers(layers), env, placeOf)
   secrets.readReferences(references, env)
+  assertSet(unset.filter((one) => !isDeferred(one)))
   const fileDir = file === undefined ? cwd : dirname(file.path)
   return {
-    config: check(merged, placeOf, file !== undefined),
+    config: check(withPackageText(tree), placeOf, file !== undefined),
     ...(file ? { file: file.path } : {}),
     baseDirs: [...new Set([fileDir, cwd])],
     baseDirOf: (path) => {
@@ -74,10 +88,26 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
       if (layer === undefined) return fileDir
       return layer === file?.layer && referenceIn(valueAt(layer.values, path)) === undefined ? fileDir : cwd
     },
+    unset,
     warnings: environment.warnings,
     secrets,
     placeOf,
   }
+}
+
+/** Every command needs to know which queue it is about; what else a package needs is asked for when it is opened. */
+function isDeferred({ path }: UnsetReference): boolean {
+  const [section, option] = path
+  return section === 'worker' || (section === 'queue' && option !== 'package' && option !== 'name')
+}
+
+/** The name of the worker's package as text, where its variable is not set: the settings are checked as a whole, and it is refused when it is opened. */
+function withPackageText(tree: ConfigTree): ConfigTree {
+  const { worker } = tree
+  const variable = isTree(worker) ? referenceIn(worker['package']) : undefined
+  return isTree(worker) && variable !== undefined
+    ? { ...tree, worker: { ...worker, package: `{ env: ${variable} }` } }
+    : tree
 }
 
 async function readFileOf({ cwd, env, configFile }: LoadConfigOptions): Promise<ConfigFile | undefined> {

@@ -1,7 +1,7 @@
 import type { ItemRecord } from '@sluice/core'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { jobLine } from '../jobs/job-text.js'
-import { printable, type Output } from '../output.js'
+import { oneLine, printable, type Output } from '../output.js'
 import { spanText } from '../status/span-text.js'
 import { stageSince, tookMs } from './stage-since.js'
 
@@ -68,7 +68,7 @@ export class ItemLines {
       return cell.length < width ? cell.padEnd(width) : `${cell} `
     })
     const line = padded.join('')
-    return `${line}${isWhole ? reason : printable(reason, this.#reasonCells(line.length))}`.trimEnd()
+    return `${line}${isWhole ? reason : oneLine(reason, this.#reasonCells(line.length))}`.trimEnd()
   }
 
   #reasonCells(taken: number): number {

@@ -1,5 +1,5 @@
 import type { JobReport, JsonValue } from '@sluice/core'
-import { printable } from '../output.js'
+import { oneLine, printable } from '../output.js'
 import type { JobAnswer, StartedNote } from './ask-jobs.js'
 import { endsWhenText, heldUpBy } from './held-up.js'
 
@@ -14,7 +14,7 @@ export function runningText(answer: JobAnswer, maxChars: number): string {
   if (report.stage !== 'PROCESSING') return `${endText(report, maxChars)}; not settled yet`
   const heldUp = heldUpBy(report)
   if (heldUp !== undefined) return `pending: ${printable(heldUp, maxChars)}`
-  return report.message === undefined ? 'runs' : `runs: ${printable(report.message, maxChars)}`
+  return report.message === undefined ? 'runs' : `runs: ${oneLine(report.message, maxChars)}`
 }
 
 /** Of a job that had started, and that the worker does not know any more. */
@@ -34,7 +34,7 @@ export function cancelledText(answer: JobAnswer, maxChars: number): string {
   if (report.stage === 'FAIL') return `told to end; ${endText(report, maxChars)}`
   // The worker says when it was told, and by when it ends.
   if (typeof fieldOf(report.details, 'toldToEndAt') === 'number' && report.message !== undefined)
-    return printable(report.message, maxChars)
+    return oneLine(report.message, maxChars)
   const heldUp = heldUpBy(report)
   const shutdown = detailOf(report.details, 'shutdown')
   if (heldUp === undefined && shutdown !== undefined)

@@ -67,11 +67,12 @@ export function guardedLogger(logger: Logger, secrets: Secrets): Logger {
 
 /** What a report says, without secrets; the report itself where there are none. */
 function redactReport(report: JobReport, secrets: Secrets): JobReport {
-  const { message, url, details, earlier } = report
+  const { message, url, details, leftOut, earlier } = report
   const changes = {
     ...changed('message', message, (text) => secrets.redact(text)),
     ...changed('url', url, (text) => secrets.redact(text)),
     ...changed('details', details, (value) => redactJson(value, secrets)),
+    ...changed('leftOut', leftOut, (texts) => redactTexts(texts, secrets)),
     ...changed('earlier', earlier, (reports) => redactAll(reports, secrets)),
   }
   return Object.keys(changes).length === 0 ? report : { ...report, ...changes }
@@ -86,6 +87,11 @@ function changed<K extends string, T>(
   const redacted = redact(value)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a computed key makes an index signature of it
   return redacted === value ? {} : ({ [key]: redacted } as { readonly [P in K]?: T })
+}
+
+function redactTexts(texts: readonly string[], secrets: Secrets): readonly string[] {
+  const redacted = texts.map((text) => secrets.redact(text))
+  return redacted.every((text, index) => text === texts[index]) ? texts : redacted
 }
 
 function redactAll(reports: readonly JobReport[], secrets: Secrets): readonly JobReport[] {

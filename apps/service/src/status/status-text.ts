@@ -1,5 +1,5 @@
 import { STAGES, type Stage } from '@sluice/core'
-import { printable, withoutFullStop, type Output } from '../output.js'
+import { oneLine, printable, withoutFullStop, type Output } from '../output.js'
 import { countText, elapsedText, itemsText, plural } from '../progress/progress-text.js'
 import { isWorthTelling } from './queue-holdups.js'
 import type { QueueStatus, StatusHoldup, StatusLimit } from './read-status.js'
@@ -57,7 +57,7 @@ function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup
   const when = since === undefined ? '' : `, since ${new Date(since).toISOString()}`
   const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
   const what = advice === undefined ? '' : `: ${advice}`
-  return `held up: ${withoutFullStop(printable(message, 300))}${which}${when}${left}${what}`
+  return `held up: ${withoutFullStop(oneLine(message, 300))}${which}${when}${left}${what}`
 }
 
 /** Of one that isn't at work while there is work a holdup tells. */

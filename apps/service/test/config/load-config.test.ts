@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { assertSet } from '../../src/config/env-reference.js'
 import { loadConfig, type FlagSetting, type LoadedConfig } from '../../src/config/load-config.js'
 
 let cwd: string
@@ -219,7 +220,11 @@ describe('environment', () => {
       command: ['sh', '-c', 'echo ${HOME}', 'y'],
       env: { A: 'b' },
     })
-    expect(await refusal({ env: { WHAT: 'y' } })).toBe(
+    const { unset } = await load({ env: { WHAT: 'y' } })
+    expect(unset).toEqual([
+      { path: ['queue', 'url'], variable: 'DATABASE_URL', place: 'sluice.config.yaml:4' },
+    ])
+    expect(() => assertSet(unset)).toThrow(
       'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or write the value itself.',
     )
   })
@@ -325,8 +330,35 @@ describe('what is wrong is told with its place, and never its value', () => {
     ['[{ classes: [failed] }]', 'retry.rules.0.maxAttempts: is missing'],
     ['[{ maxAttempts: 0 }]', 'retry.rules.0.maxAttempts: must be 1 or more'],
     ['[{ maxAttempts: 2 }, { maxAttempts: 2, exitCodes: [1, "9-3"] }]', 'retry.rules.1.exitCodes.1: must be'],
-    ['[{ maxAttempts: 2, exitCodes: [1.5] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
-    ['[{ maxAttempts: 2, exitCodes: [x] }]', 'retry.rules.0.exitCodes.0: must be an exit code such as 75'],
+    [
+      '[{ maxAttempts: 2, exitCodes: [1.5] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255 such as 75',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [x] }]',
+      'retry.rules.0.exitCodes.0: must be an exit code from 0 to 255 such as 75',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [300] }]',
+      'retry.rules.0.exitCodes.0: must be 255 or less (sluice.config.yaml:5)',
+    ],
+    [
+      '[{ maxAttempts: 2, exitCodes: [-1] }]',
+      'retry.rules.0.exitCodes.0: must be 0 or more (sluice.config.yaml:5)',
+    ],
+    ['[{ maxAttempts: 2, exitCodes: ["-1"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0 to'],
+    ['[{ maxAttempts: 2, exitCodes: [145-130] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    ['[{ maxAttempts: 2, exitCodes: [200-300] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    ['[{ maxAttempts: 2, exitCodes: ["75,76"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
+    [
+      '[{ maxAttempts: 2, classes: [faild] }]',
+      'retry.rules.0.classes.0: there is no such class of failure; did you mean failed? (sluice.config.yaml:5)',
+    ],
+    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: there is no such class'],
+    [
+      '[{ maxAttempts: 2, classes: [preempted] }]',
+      'there is no such class of failure; there are failed, error,',
+    ],
     ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
     ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
     ['[{ maxAttempts: 2, backoff: { baseMs: -1 } }]', 'retry.rules.0.backoff.baseMs: must be 0 or more'],
@@ -336,6 +368,22 @@ describe('what is wrong is told with its place, and never its value', () => {
     const message = await refusal({ files: { 'sluice.config.yaml': text } })
     expect(message).toContain(expected)
     expect(message).toContain('(sluice.config.yaml:')
+  })
+
+  test.each<[string, string, string]>([
+    ['', 'faild', 'did you mean failed?'],
+    ['worker: { package: argo }', 'quota', 'there are failed, error,'],
+    ['worker: { package: "@sluice/worker-process" }', 'quota', 'there are failed, error,'],
+    ['worker: { package: ./my-worker.mjs }', 'time-out', 'did you mean timeout?'],
+  ])('a class of failure that there is not, with %s: %s', async (worker, name, expected) => {
+    const files = { 'sluice.config.yaml': `${YAML}retry: { maxAttempts: 2, on: [${name}] }\n${worker}\n` }
+    expect(await refusal({ files })).toContain(`retry.on.0: there is no such class of failure; ${expected}`)
+  })
+
+  test('a worker of somebody else’s may have classes of its own', async () => {
+    const text = `${YAML}retry: { maxAttempts: 2, on: [quota] }\nworker: { package: ./my-worker.mjs }\n`
+    const { config } = await load({ files: { 'sluice.config.yaml': text } })
+    expect(config.retry.on).toEqual(['quota'])
   })
 
   test('retry rules exclude the short form, wherever it is given', async () => {

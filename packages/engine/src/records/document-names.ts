@@ -10,3 +10,5 @@ export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`
 export const MISSING_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}missing`
 /** What was refused in a row, and why Sluice itself paused the queue: see `Guards`. */
 export const GUARDS_DOCUMENT = `${ENGINE_DOCUMENTS}guards`
+/** How many outcomes are not stored whole: see `LeftOut`. */
+export const LEFT_OUT_DOCUMENT = `${ENGINE_DOCUMENTS}left-out`

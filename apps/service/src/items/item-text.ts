@@ -1,0 +1,194 @@
+import { inspect } from 'node:util'
+import type { AttemptRecord, ItemRecord, JsonValue } from '@sluice/core'
+import type { JobAnswer } from '../jobs/ask-jobs.js'
+import { cancelledText, runningText } from '../jobs/job-text.js'
+import { oneLine, printable, printableLines, type Output } from '../output.js'
+import { elapsedText } from '../progress/progress-text.js'
+
+/** What the worker was asked of an item. */
+export interface AskedJob {
+  /** What the worker says of its job; absent where that is settled, or nobody is configured to know. */
+  readonly job: JobAnswer | undefined
+  /** An attempt before this one whose job has not ended: this one waits for that. */
+  readonly earlier?: number | undefined
+}
+
+/** An item, and its job. */
+export interface ShownItem extends AskedJob {
+  readonly item: ItemRecord
+}
+
+const NAME_CHARS = 12
+const REASON_CHARS = 120
+
+/** All that is known of an item, for people. What is longer than `maxChars` is cut, and says so. */
+export function itemText({ item, job, earlier }: ShownItem, output: Output, maxChars: number): string {
+  const rows: [string, string | undefined][] = [
+    ['id', printable(item.id)],
+    ['stage', item.stage],
+    ['attempt', attemptText(item)],
+    ['priority', item.priority === 0 ? undefined : String(item.priority)],
+    ['put', instant(item.putAt)],
+    // Of one that has been given out it says nothing any more.
+    ['not before', item.stage === 'WAITING' ? instant(item.notBeforeAt) : undefined],
+    ['claimed', instant(item.claimedAt)],
+    ['finished', finishedText(item)],
+    // Of an item that isn't FAIL it is what an earlier attempt ended with.
+    [item.stage === 'FAIL' ? 'reason' : 'last reason', reasonText(item.reason, maxChars)],
+    ['class', printableOf(item.failureClass)],
+    ['exit code', item.exitCode === undefined ? undefined : String(item.exitCode)],
+    ...retryRows(item, maxChars),
+    ['body', jsonText(item.body, maxChars)],
+    ['result', jsonText(item.result, maxChars)],
+    ['not kept', textsText(leftOutOf(item.details), maxChars)],
+    [isOver(item) ? 'details' : 'last details', detailsText(item.details, maxChars)],
+    ...jobRows({ item, job, earlier }, maxChars),
+    ['uid', printable(item.uid)],
+    ['job uid', printableOf(item.jobUid)],
+  ]
+  const lines = rows.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${output.colors.bold(name.padEnd(NAME_CHARS))} ${value}`],
+  )
+  return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
+}
+
+/** Its outcome is that of its last attempt; of an item that waits or runs it is that of the one before. */
+function isOver({ stage }: ItemRecord): boolean {
+  return stage === 'SUCCESS' || stage === 'FAIL'
+}
+
+function jobRows({ item, job, earlier }: ShownItem, maxChars: number): [string, string | undefined][] {
+  if (job === undefined) return []
+  if (earlier !== undefined) {
+    const why = `the job of attempt ${earlier} has not ended; this attempt starts when it has`
+    return [['job', `not sent yet: ${why}`]]
+  }
+  const text = item.stage === 'PROCESSING' ? runningText(job, maxChars) : cancelledText(job, maxChars)
+  if (job.kind !== 'report') return [['job', text]]
+  const { details, result, url } = job.report
+  return [
+    ['job', text],
+    ['job link', url === undefined ? undefined : printable(url, maxChars)],
+    ['job result', jsonText(result, maxChars)],
+    ['job details', detailsText(details, maxChars)],
+  ]
+}
+
+function printableOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : printable(text)
+}
+
+function attemptText({ attempt, refunds, stage }: ItemRecord): string {
+  // By `load --skip-done` and the like: it never was in PROCESSING.
+  if (attempt === 0 && stage === 'SUCCESS') return '0 (put as done)'
+  return refunds === 0 ? String(attempt) : `${attempt} (${refunds} of them not counted)`
+}
+
+function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined {
+  if (finishedAt === undefined) return undefined
+  const took =
+    claimedAt === undefined ? '' : `, ${elapsedText(Math.max(0, finishedAt - claimedAt))} after the claim`
+  return `${instant(finishedAt) ?? ''}${took}`
+}
+
+/** Lines under the first one are set in. */
+function indented(lines: readonly string[]): string {
+  return lines.join(`\n${' '.repeat(NAME_CHARS + 1)}`)
+}
+
+/** Its line breaks are kept: the end of a log is hard to read in one line. */
+function reasonText(reason: string | undefined, maxChars: number): string | undefined {
+  return reason === undefined ? undefined : indented(printableLines(reason, maxChars))
+}
+
+function textsText(texts: readonly string[], maxChars: number): string | undefined {
+  return texts.length === 0 ? undefined : indented(texts.map((text) => oneLine(text, maxChars)))
+}
+
+/** Sends that were refused. That no job of it runs is between two services, and says nothing to a person. */
+function retryRows({ retryState }: ItemRecord, maxChars: number): [string, string | undefined][] {
+  if (!isRecord(retryState)) return [['retry state', jsonText(retryState, maxChars)]]
+  const { tries, ended: _, ...others } = retryState
+  return [
+    ['send tries', typeof tries === 'number' ? `${tries} refused by the worker` : undefined],
+    ['retry state', Object.keys(others).length === 0 ? undefined : jsonText(others, maxChars)],
+  ]
+}
+
+/** What of the job's outcome is not stored has a row of its own. */
+function leftOutOf(details: JsonValue | undefined): readonly string[] {
+  const { leftOut } = isRecord(details) ? details : {}
+  return isTexts(leftOut) ? leftOut : []
+}
+
+/** A line for each field: what matters of a job, such as a link, must not be cut off for what another field holds. */
+function detailsText(details: JsonValue | undefined, maxChars: number): string | undefined {
+  if (!isRecord(details)) return jsonText(details, maxChars)
+  const fields = Object.entries(details).filter(([name, value]) => name !== 'leftOut' || !isTexts(value))
+  if (fields.length === 0) return Object.keys(details).length === 0 ? '{}' : undefined
+  const width = Math.max(...fields.map(([name]) => name.length))
+  const lines = fields.flatMap(([name, value]) =>
+    fieldLines(name, value, maxChars).map(
+      (line, at) => `${(at === 0 ? printable(name, 100) : '').padEnd(width)}  ${line}`,
+    ),
+  )
+  return indented(lines)
+}
+
+/** Texts as they are, those of a list a line each; what is called an instant as one. */
+function fieldLines(name: string, value: JsonValue, maxChars: number): readonly string[] {
+  if (typeof value === 'string') return printableLines(value, maxChars)
+  if (isTexts(value) && value.length > 0) return value.map((text) => oneLine(text, maxChars))
+  const at = name.endsWith('At') && isEpochMs(value) ? instant(value) : undefined
+  return [at ?? jsonText(value, maxChars) ?? '']
+}
+
+/** From 2001 on: smaller numbers are something else. */
+const LEAST_EPOCH_MS = 1_000_000_000_000
+
+function isEpochMs(value: JsonValue): value is number {
+  return Number.isSafeInteger(value) && typeof value === 'number' && value >= LEAST_EPOCH_MS
+}
+
+function isTexts(value: JsonValue | undefined): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
+}
+
+function isRecord(value: JsonValue | undefined): value is Readonly<Record<string, JsonValue>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function historyLines(history: readonly AttemptRecord[], output: Output, maxChars: number): string[] {
+  if (history.length === 0) return []
+  const rows = history.map((one) => [
+    one.attempt,
+    instant(one.claimedAt) ?? '',
+    one.endedAt === undefined ? '' : (instant(one.endedAt) ?? ''),
+    one.endedAt === undefined ? '' : elapsedText(Math.max(0, one.endedAt - one.claimedAt)),
+    outcomeText(one),
+    one.reason === undefined ? '' : oneLine(one.reason, Math.min(maxChars, REASON_CHARS)),
+  ])
+  return ['', output.table(['attempt', 'claimed', 'ended', 'took', 'outcome', 'reason'], rows)]
+}
+
+function outcomeText({ outcome, unsent, failureClass, exitCode }: AttemptRecord): string {
+  if (outcome === undefined) return 'runs'
+  if (unsent === true) return `${outcome}, never sent`
+  const why = [failureClass, exitCode === undefined ? undefined : `exit ${exitCode}`].filter(
+    (part) => part !== undefined,
+  )
+  return why.length === 0 ? outcome : `${outcome} (${printable(why.join(', '), 80)})`
+}
+
+function instant(at: number | undefined): string | undefined {
+  if (at === undefined) return undefined
+  const date = new Date(at)
+  return Number.isNaN(date.getTime()) ? inspect(at) : date.toISOString()
+}
+
+function jsonText(value: JsonValue | undefined, maxChars: number): string | undefined {
+  if (value === undefined) return undefined
+  const text = printable(JSON.stringify(value))
+  if (text.length <= maxChars) return text
+  return `${text.slice(0, maxChars)}… (${text.length} characters; --full shows all)`
+}

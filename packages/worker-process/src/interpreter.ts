@@ -1,0 +1,108 @@
+import { open, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { findProgram, isExecutable, type ProgramSearch } from './program.js'
+import { absentAsUndefined } from './record.js'
+
+/** Linux reads no more of a program to find out what runs it. */
+const FIRST_BYTES = 256
+/** An interpreter may be a script itself, so often. */
+const MAX_SCRIPTS = 4
+
+/** The first line of a script. */
+interface FirstLine {
+  readonly interpreter: string
+  /** All that follows, which Linux hands over as one argument. */
+  readonly rest: string
+}
+
+/**
+ * Why a program that is there can't be started: its first line names an interpreter that is not there or not executable. The system and shells
+ * report it as if the script itself were missing.
+ *
+ * @param program the full path of an executable file
+ * @returns `undefined` where nothing is wrong, and of what is no script
+ */
+export async function interpreterProblem(
+  program: string,
+  search: ProgramSearch,
+): Promise<string | undefined> {
+  let script = program
+  for (let depth = 0; depth < MAX_SCRIPTS; depth++) {
+    const line = await firstLineOf(script)
+    if (line === undefined) return undefined
+    const { interpreter } = line
+    const named = `the first line of ${script} names the interpreter ${JSON.stringify(interpreter)}`
+    if (!(await isExecutable(resolve(search.cwd, interpreter))))
+      return `${named}, and there is no such executable program${carriageAdvice(interpreter, script)}`
+    const searched = basename(interpreter) === 'env' ? searchedByEnv(line.rest) : undefined
+    if (searched !== undefined && (await findProgram(searched, search)) === undefined)
+      return `${named} for the program ${JSON.stringify(searched)}, which is not in PATH ${search.path}${carriageAdvice(searched, script)}`
+    script = resolve(search.cwd, interpreter)
+  }
+  return undefined
+}
+
+function carriageAdvice(name: string, script: string): string {
+  if (!name.endsWith('\r')) return ''
+  return `: the line ends with a carriage return, as files from Windows do; remove those of ${script} (dos2unix, or sed -i 's/\\r$//')`
+}
+
+async function firstLineOf(file: string): Promise<FirstLine | undefined> {
+  const text = await beginOf(file)
+  const [line = ''] = text.split('\n', 1)
+  const [, interpreter = '', rest = ''] = /^#![ \t]*([^ \t]+)[ \t]*(.*?)[ \t]*$/su.exec(line) ?? []
+  return interpreter === '' ? undefined : { interpreter, rest }
+}
+
+async function beginOf(file: string): Promise<string> {
+  // One that may be run and not be read: nothing is known of what runs it, and nothing is said.
+  const handle = await open(file, 'r').catch(() => undefined)
+  if (handle === undefined) return ''
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0)
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The program that `env` looks for: all of its one argument, or with `-S` the first word that is no option and no variable. */
+function searchedByEnv(rest: string): string | undefined {
+  const [, words] = /^(?:-S|--split-string=?)[ \t]*(.*)$/su.exec(rest) ?? []
+  if (words === undefined) return rest === '' || rest.startsWith('-') || rest.includes('=') ? undefined : rest
+  const first = words.split(/[ \t]+/u).find((word) => !word.includes('='))
+  // Options, quotes and escapes are env's own to read.
+  return first === undefined || /^-|["'\\$]/u.test(first) ? undefined : first
+}
+
+/** Interpreters that take a script as their first argument behind options, and those of the options that take no argument of their own. */
+const SCRIPT_RUNNERS: readonly (readonly [RegExp, RegExp])[] = [
+  [/^(?:ba|da|k|z|a)?sh$/u, /^(?:-[abefhuvx]+|--(?:norc|noprofile|posix))$/u],
+  [/^(?:python|pypy)[\d.]*$/u, /^-[bBdEIOPqsSuvx]+$/u],
+  [/^(?:node|nodejs|bun)$/u, /^--(?:no-warnings|enable-source-maps)$/u],
+  [/^(?:perl|ruby)[\d.]*$/u, /^-[wW]$/u],
+  [/^(?:Rscript|php|lua[\d.]*|julia)$/u, /^--(?:vanilla|no-init-file)$/u],
+]
+
+/**
+ * What is to be said of a command that hands a script to an interpreter, such as `python3 -u job.py`, where there is no such file. It may be there by
+ * the time that jobs start, and an interpreter may find it elsewhere.
+ *
+ * @param command as it is written, placeholders among it
+ */
+export async function missingScript(
+  [program = '', ...args]: readonly string[],
+  { cwd }: ProgramSearch,
+): Promise<string | undefined> {
+  const script = scriptArgument(program, args)
+  if (script === undefined) return undefined
+  if ((await absentAsUndefined(() => stat(resolve(cwd, script)))) !== undefined) return undefined
+  return `the command runs the script ${JSON.stringify(script)} by ${program}, and there is no such file in ${cwd}: every job would fail`
+}
+
+/** With an option such as `-c`, which takes the place of a script, and with one that is not known, that can't be told. */
+function scriptArgument(program: string, args: readonly string[]): string | undefined {
+  const runner = SCRIPT_RUNNERS.find(([name]) => name.test(basename(program)))
+  const script = runner === undefined ? undefined : args.find((each) => !runner[1].test(each))
+  return script === undefined || script.startsWith('-') || /[{}]/u.test(script) ? undefined : script
+}
