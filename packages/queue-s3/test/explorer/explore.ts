@@ -191,7 +191,11 @@ function* actions(world: World, slot: number, actor: ActorNode): Generator<Possi
         const { objects, text } = made()
         return { after: { ...lost(), objects, delays }, ...shared, text: `${text}, reply lost` }
       }
-      yield () => ({ after: { ...lost(), delays, late }, slot, text: `${slot} ${opText(op)} → late, unclear` })
+      yield () => ({
+        after: { ...lost(), delays, late },
+        slot,
+        text: `${slot} ${opText(op)} → late, unclear`,
+      })
     } else {
       // Sent twice: the one that was answered, and one that comes late.
       yield () => {
