@@ -64,6 +64,12 @@ async function perItem() {
       )
     }
   }
+  const putDone = async () => {
+    for (let done = 0; done < ITEMS; done += BATCH) {
+      const items = Array.from({ length: BATCH }, (_, index) => ({ id: `done-${done + index}`, body: 1 }))
+      await queue.putMany(items, { stage: 'SUCCESS' })
+    }
+  }
   const compared = async (kind) => {
     for (let done = 0; done < ITEMS; done += BATCH) {
       const items = Array.from({ length: BATCH }, (_, index) => ({ id: `${kind}-${done + index}`, body: 1 }))
@@ -104,6 +110,9 @@ async function perItem() {
   rows.push(['remove', await countedWork(() => queue.remove(ids))])
   rows.push(['put, of an id that is there', await countedWork(put)])
   rows.push(['the same, with `compare`', await countedWork(() => compared('item'))])
+  rows.push(['put into SUCCESS', await countedWork(putDone)])
+  const doneIds = Array.from({ length: ITEMS }, (_, index) => `done-${index}`)
+  rows.push(['remove, of what was put there', await countedWork(() => queue.remove(doneIds))])
   // The store tells its time in whole seconds.
   await sleep(2_000)
   rows.push([

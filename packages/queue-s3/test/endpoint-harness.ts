@@ -21,12 +21,17 @@ export function endpointOptions(prefix: string, name = 'contract', at = endpoint
   return { name, bucket, prefix, endpoint: at, region, credentials: { accessKeyId, secretAccessKey } }
 }
 
+/** Of the same store by another address: a probe of it would be a hundred requests for each process that is to die. */
+function unprobed(...place: Parameters<typeof endpointOptions>) {
+  return { ...endpointOptions(...place), probe: 'off' as const }
+}
+
 /** A prefix of its own on a real store, whose clock can't be set on: time is waited for. */
 export async function endpointHarness(): Promise<QueueHarness> {
   const prefix = `contract-${randomUUID()}`
   const closing: (() => Promise<void>)[] = []
   const open = async (
-    options: ReturnType<typeof endpointOptions> & { timeoutMs?: number },
+    options: ReturnType<typeof endpointOptions> & { timeoutMs?: number; probe?: 'off' },
   ): Promise<Queue> => {
     const queue = await openQueue(options)
     closing.push(() => queue.close())
@@ -39,14 +44,14 @@ export async function endpointHarness(): Promise<QueueHarness> {
     openCrashing: async (point) => {
       const proxy = await startProxy()
       closing.push(proxy.close)
-      const queue = await open(endpointOptions(prefix, 'contract', proxy.url))
+      const queue = await open(unprobed(prefix, 'contract', proxy.url))
       proxy.crashAfter(point, () => void queue.close())
       return { queue, crashed: proxy.crashed }
     },
     openUnreachable: async () => {
       const proxy = await startProxy()
       // A third of it is a request's own: enough for a busy store to answer while the queue is opened.
-      const queue = await open({ ...endpointOptions(prefix, 'contract', proxy.url), timeoutMs: 6_000 })
+      const queue = await open({ ...unprobed(prefix, 'contract', proxy.url), timeoutMs: 6_000 })
       await proxy.close()
       return queue
     },

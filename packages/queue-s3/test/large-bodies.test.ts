@@ -1,13 +1,14 @@
 import type { NewItem } from '@sluice/core'
 import type { SlowLink } from '@sluice/testkit/link'
 import { startS3Server } from '@sluice/testkit/s3'
-import { afterEach, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { linkedOn, optionsOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
-afterEach(async () => {
+// They wait for bytes on links of their own, most of the time: all at once.
+afterAll(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
@@ -33,13 +34,13 @@ function items(count: number, bytes: number): NewItem[] {
 
 const idsOf = (some: readonly { readonly id: string }[]): string[] => some.map(({ id }) => id)
 
-test('putMany of 48 bodies of 1 MB over a link of 5 MB/s stores all, and sends them once', async () => {
+test.concurrent('putMany of 48 bodies of 1 MB over a link of 5 MB/s stores all, and sends them once', async () => {
   const { link, queue } = await queueOver(5_000_000)
   expect((await queue.putMany(items(48, 1_000_000))).added).toBe(48)
   expect(link.bytes.up).toBeLessThan(48_000_000 * 1.05)
 })
 
-test('bodies that would all be late together go in turn, out and back', async () => {
+test.concurrent('bodies that would all be late together go in turn, out and back', async () => {
   // Each has five seconds, and all of them at once take eight.
   const { link, queue } = await queueOver(800_000, { timeoutMs: 1_000 })
   const bodies = items(24, 262_144)
@@ -50,7 +51,7 @@ test('bodies that would all be late together go in turn, out and back', async ()
   expect(link.bytes.down - before).toBeLessThan(24 * 262_144 * 1.1)
 })
 
-test('a small call does not wait for the large ones that wait for their turn', async () => {
+test.concurrent('a small call does not wait for the large ones that wait for their turn', async () => {
   const { queue } = await queueOver(1_000_000)
   const ends: string[] = []
   const noted = async (what: string, call: Promise<unknown>): Promise<void> => {
@@ -65,7 +66,7 @@ test('a small call does not wait for the large ones that wait for their turn', a
   expect(ends).toEqual(['renew', 'control', 'putMany'])
 })
 
-test('claims, looks and pages of many large bodies are cut, and miss none', async () => {
+test.concurrent('claims, looks and pages of many large bodies are cut, and miss none', async () => {
   const server = await startS3Server()
   opened.push(server)
   const queue = await openQueue({ ...optionsOn(server), concurrency: 4 })

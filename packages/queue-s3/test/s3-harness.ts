@@ -76,7 +76,7 @@ export async function s3Harness(): Promise<QueueHarness> {
       endpoint.crash()
       return queue
     },
-    troublesAtOnce: 12,
+    troublesAtOnce: 6,
     openTroubled: async ({ trouble, point, lasting }) => {
       const endpoint = await server.addEndpoint()
       const queue = await openQueue({

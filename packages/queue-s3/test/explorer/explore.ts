@@ -67,8 +67,9 @@ export function explore(scenario: Scenario, maxStates: number): Exploration {
   for (let visit = next(stack); visit !== undefined; visit = next(stack)) {
     const { world, trail } = visit
     let moved = false
-    for (const { text, ...step } of stepsFrom(world, slots)) {
+    for (const possible of stepsFrom(world, slots)) {
       moved = true
+      const { text, ...step } = possible()
       const judged = judge.step({ before: world, ...step })
       const longer = { text, before: trail }
       if ('wrong' in judged)
@@ -96,7 +97,7 @@ export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong
     const steps = [...stepsFrom(world, slots)]
     const chosen = steps[lot(steps.length)]
     if (chosen === undefined) break
-    const { text, ...step } = chosen
+    const { text, ...step } = chosen()
     trail.push(text)
     const judged = judge.step({ before: world, ...step })
     if ('wrong' in judged) return { wrong: judged.wrong, trail }
@@ -133,71 +134,83 @@ function picker(): (visits: Visit[]) => Visit | undefined {
   }
 }
 
-type PossibleStep = Omit<Step, 'before'> & { readonly text: string }
+/** Made only once it is taken: a walk takes one of many. */
+type PossibleStep = () => Omit<Step, 'before'> & { readonly text: string }
 
 function* stepsFrom(world: World, slots: Scenario['slots']): Generator<PossibleStep> {
   for (const [slot, actor] of world.actors.entries()) {
     if (actor === undefined) yield* starts(world, slot, slots[slot]?.(world) ?? [])
     else if (actor !== 'dead' && actor.op !== undefined) yield* actions(world, slot, actor)
   }
-  for (const [index, op] of world.late.entries()) {
-    const late = world.late.toSpliced(index, 1)
-    const { objects } = applied(world.objects, op)
-    yield { after: { ...world, late, objects }, op, text: `late ${opText(op)}` }
-  }
+  for (const [index, op] of world.late.entries())
+    yield () => {
+      const late = world.late.toSpliced(index, 1)
+      const { objects } = applied(world.objects, op)
+      return { after: { ...world, late, objects }, op, text: `late ${opText(op)}` }
+    }
 }
 
 function* starts(world: World, slot: number, programs: readonly Program[]): Generator<PossibleStep> {
-  for (const program of programs) {
-    yield {
+  for (const program of programs)
+    yield () => ({
       after: withActor(world, slot, new ActorNode(program)),
       slot,
       text: `${slot} starts ${program.key}`,
-    }
-  }
+    })
 }
 
 function* actions(world: World, slot: number, actor: ActorNode): Generator<PossibleStep> {
   const { op } = actor
   if (op === undefined) return
   for (const single of pieces(op)) {
-    const { objects, reply } = applied(world.objects, single.op)
-    const text = `${slot} ${opText(single.op)} → ${reply.outcome ?? (reply.object ? 'found' : 'ok')}`
-    const gone = single.last ? actor.after(reply) : actor
     const shared = { slot, op: single.op }
-    if (single.last) yield { after: { ...withActor(world, slot, gone), objects }, ...shared, text }
-    if (op.do === 'read' || op.do === 'look' || op.do === 'again') continue
-    if (world.crashes > 0) {
-      // It died with this request (of a DELETE: this part of it) done, and nothing after it.
-      const after = { ...withActor(world, slot, 'dead' as const), objects, crashes: world.crashes - 1 }
-      yield { after, ...shared, text: `${text}, dies` }
+    const made = () => {
+      const { objects, reply } = applied(world.objects, single.op)
+      const text = `${slot} ${opText(single.op)} → ${reply.outcome ?? (reply.object ? 'found' : 'ok')}`
+      return { objects, reply, text }
     }
+    if (single.last)
+      yield () => {
+        const { objects, reply, text } = made()
+        return { after: { ...withActor(world, slot, actor.after(reply)), objects }, ...shared, text }
+      }
+    if (op.do === 'read' || op.do === 'look' || op.do === 'again') continue
+    if (world.crashes > 0)
+      // It died with this request (of a DELETE: this part of it) done, and nothing after it.
+      yield () => {
+        const { objects, text } = made()
+        const after = { ...withActor(world, slot, 'dead'), objects, crashes: world.crashes - 1 }
+        return { after, ...shared, text: `${text}, dies` }
+      }
     if (!single.last || world.delays === 0) continue
     const delays = world.delays - 1
+    const late = [...world.late, op]
     if (op.do === 'create') {
-      const lost = withActor(world, slot, actor.after({ outcome: 'unclear' }))
-      yield { after: { ...lost, objects, delays }, ...shared, text: `${text}, reply lost` }
-      yield {
-        after: { ...lost, delays, late: [...world.late, op] },
+      const lost = () => withActor(world, slot, actor.after({ outcome: 'unclear' }))
+      yield () => {
+        const { objects, text } = made()
+        return { after: { ...lost(), objects, delays }, ...shared, text: `${text}, reply lost` }
+      }
+      yield () => ({
+        after: { ...lost(), delays, late },
         slot,
         text: `${slot} ${opText(op)} → late, unclear`,
-      }
+      })
     } else {
       // Sent twice: the one that was answered, and one that comes late.
-      yield {
-        after: { ...withActor(world, slot, gone), objects, delays, late: [...world.late, op] },
-        ...shared,
-        text: `${text}, and again late`,
+      yield () => {
+        const { objects, reply, text } = made()
+        const gone = withActor(world, slot, actor.after(reply))
+        return { after: { ...gone, objects, delays, late }, ...shared, text: `${text}, and again late` }
       }
     }
   }
-  if (world.crashes > 0) {
-    yield {
+  if (world.crashes > 0)
+    yield () => ({
       after: { ...withActor(world, slot, 'dead'), crashes: world.crashes - 1 },
       slot,
       text: `${slot} dies before ${opText(op)}`,
-    }
-  }
+    })
 }
 
 /** A DELETE of several names may be cut off after each. */

@@ -54,6 +54,19 @@ export function itemJudge(layout: Layout, options: JudgeOptions): Judge {
 
 /** Where the item is at this instant, by decisions alone: `stage@stint`. */
 export function stageNow(layout: Layout, objects: Objects): string {
+  return oncePer(stages, objects, () => stageIn(layout, objects))
+}
+
+const stages = new WeakMap<Objects, string>()
+
+/** A store is looked at from many steps, and never changes. */
+function oncePer<T>(known: WeakMap<Objects, T>, objects: Objects, look: () => T): T {
+  const found = known.get(objects) ?? look()
+  known.set(objects, found)
+  return found
+}
+
+function stageIn(layout: Layout, objects: Objects): string {
   for (let generation = 1; ; generation++) {
     const index = objects.get(layout.index({ key: 'a', generation }))
     if (index === undefined) return 'none'
@@ -76,8 +89,8 @@ function judged(
   { keepNames, refusing }: JudgeOptions,
 ): { memory: string } | { wrong: string } {
   const memory: Memory = JSON.parse(before.memory)
-  const misplaced = misplacedIn(layout, after.objects)
-  if (misplaced !== undefined) return { wrong: misplaced }
+  const wrongPlace = oncePer(misplaced, after.objects, () => misplacedIn(layout, after.objects))
+  if (wrongPlace !== '') return { wrong: wrongPlace }
   const [from, to] = [stageNow(layout, before.objects), stageNow(layout, after.objects)]
   if (from !== to && !isLegal(from, to)) return { wrong: `the item went from ${from} to ${to}` }
   if (to === 'none' && from !== 'none') {
@@ -104,7 +117,7 @@ function judged(
  * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and nothing there before its id was taken for
  * it.
  */
-function misplacedIn(layout: Layout, objects: Objects): string | undefined {
+function misplacedIn(layout: Layout, objects: Objects): string {
   for (const stage of ['WAITING', 'PROCESSING', 'FAIL', 'SUCCESS'] as const) {
     for (const name of namesIn(layout, objects, stage)) {
       const stint = parseStint(name)
@@ -114,8 +127,10 @@ function misplacedIn(layout: Layout, objects: Objects): string | undefined {
         return 'a listing shows an item in SUCCESS that was not put yet'
     }
   }
-  return undefined
+  return ''
 }
+
+const misplaced = new WeakMap<Objects, string>()
 
 /** One step of the item; two at once can't be, since each is decided by an object of its own. */
 function isLegal(from: string, to: string): boolean {
@@ -290,13 +305,20 @@ export function namesIn(
   layout: Layout,
   objects: Objects,
   folder: 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT',
-): string[] {
+): readonly string[] {
+  const names = oncePer(namesByFolder, objects, () => new Map<string, readonly string[]>())
+  const known = names.get(folder)
+  if (known !== undefined) return known
   const prefix = layout.folder(folder)
-  return [...objects.keys()]
+  const found = [...objects.keys()]
     .filter((key) => key.startsWith(prefix))
     .map((key) => key.slice(prefix.length))
     .toSorted()
+  names.set(folder, found)
+  return found
 }
+
+const namesByFolder = new WeakMap<Objects, Map<string, readonly string[]>>()
 
 function sameObjects(a: Objects, b: Objects): boolean {
   return a.size === b.size && [...a].every(([key, { content }]) => b.get(key)?.content === content)

@@ -1,7 +1,7 @@
 import type { Queue } from '@sluice/core'
 import { resolves, same } from '../check.js'
-import type { QueueCase, QueueHarness } from '../queue-harness.js'
-import { bringAll, jobsOf, putInTurn, recordOf } from '../queue-walk.js'
+import type { QueueCase } from '../queue-harness.js'
+import { bringAll, jobsOf, recordOf } from '../queue-walk.js'
 import { atEveryPoint, needsCrashing } from './crash-points.js'
 import { troubleCase } from './trouble-run.js'
 
@@ -14,7 +14,7 @@ export const updateCrashCases: readonly QueueCase[] = [
     needs: needsCrashing,
     async run(harness) {
       const queue = await harness.open()
-      await atEveryPoint(harness, (crashing, point) => crashed({ harness, queue, crashing, point }))
+      await atEveryPoint(harness, (crashing, point) => crashed({ queue, crashing, point }))
     },
   },
   troubleCase('Q-UPDATE-4/a', 'update', () => ({
@@ -41,19 +41,15 @@ export const updateCrashCases: readonly QueueCase[] = [
 ]
 
 interface Crash {
-  readonly harness: QueueHarness
   readonly queue: Queue
   readonly crashing: Queue
   readonly point: number
 }
 
-async function crashed({ harness, queue, crashing, point }: Crash): Promise<void> {
+async function crashed({ queue, crashing, point }: Crash): Promise<void> {
   const ids = [0, 1, 2].map((index) => `p${point}-${index}`)
-  await putInTurn(
-    queue,
-    harness,
-    ids.map((id) => [id] as const),
-  )
+  // At once: their priorities differ when they are given out.
+  await queue.putMany(ids.map((id) => ({ id, body: null })))
   const changes = ids.map((id, index) => ({ id, body: `new ${id}`, priority: index }))
   // The process dies in it, or it went through: what is stored says which.
   await crashing.update(changes).catch(() => undefined)
