@@ -10,6 +10,7 @@ import {
 import { withRaw } from './raw-row.js'
 import {
   BYTE_ORDER_MARK,
+  CONTROL,
   insideFault,
   lineEndFault,
   MAY_BE_COMMENT,
@@ -37,7 +38,9 @@ export class PlainLinesReader implements ManifestReader {
     const { lineEnds = 'auto', nul = false, maxLineBytes = MAX_LINE_BYTES } = reading.options
     this.#reading = reading
     this.#sniffed = sniffed
-    this.#lines = new TextLines({ lineEnds, nul, maxLineBytes }, (line) => this.#line(line))
+    this.#lines = new TextLines({ lineEnds, nul, maxLineBytes, controls: sniffed }, (line) =>
+      this.#line(line),
+    )
   }
 
   push(bytes: Buffer): readonly ManifestEntry[] {
@@ -79,7 +82,10 @@ export class PlainLinesReader implements ManifestReader {
     if (this.#lines.hasMarks && options.byteOrderMarks !== 'keep' && line.text.includes(BYTE_ORDER_MARK))
       return markFault(line.text.startsWith(BYTE_ORDER_MARK))
     if (options.comment === undefined && line.text.startsWith('#')) return MAY_BE_COMMENT
-    return (this.#sniffed ? otherFormFault(line.text) : undefined) ?? this.#lineEndFault(line)
+    return (
+      (this.#sniffed ? otherFormFault(line.text, this.#lines.hasControls) : undefined) ??
+      this.#lineEndFault(line)
+    )
   }
 
   #lineEndFault(line: TextLine): string | undefined {
@@ -107,17 +113,17 @@ const HAS_TABS = `the line has tabs in it, and the first line has none: ${IS_LIN
 const IN_QUOTES = `the line is in quotes, and the first line is not, as git writes odd names (git ls-files -z | sluice load - -0 has them as they are): ${IS_LINES}`
 const HAS_CONTROL = `a control character stands in the line, such as those of the colours of a terminal (--color=never leaves them out): ${IS_LINES}`
 
+const MAY_BE_OTHER = /^\s*[{["(]/u
+
 /** Where the form was found by the first line, a line of another form is more likely a slip than an item. */
-function otherFormFault(text: string): string | undefined {
+function otherFormFault(text: string, mayHaveControls: boolean): string | undefined {
+  if (!mayHaveControls && !MAY_BE_OTHER.test(text)) return undefined
   if (/^\s*[{[].*[}\]]\s*$/u.test(text)) return OTHER_FORM
   if (isPsqlFooter(text)) return PSQL_FOOTER
   if (text.length > 1 && text.startsWith('"') && text.endsWith('"')) return IN_QUOTES
   if (!CONTROL.test(text)) return undefined
   return text.includes('\t') ? HAS_TABS : HAS_CONTROL
 }
-
-/** All but line ends, which may belong to an item or not. */
-const CONTROL = new RegExp(String.raw`[\0-\x09\x0b\x0c\x0e-\x1f\x7f]`, 'u')
 
 /** Files that were put together: the mark begins a line, as it began a file. */
 function withoutMark(line: TextLine, conveniences: Conveniences): TextLine {

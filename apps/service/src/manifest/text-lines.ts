@@ -24,6 +24,8 @@ export interface TextLinesOptions {
   /** Lines end with a NUL byte, and with nothing else. */
   readonly nul?: boolean
   readonly maxLineBytes: number
+  /** Whether `hasControls` is to be told. */
+  readonly controls?: boolean
   /** A first line may hold line ends between two of these; for `auto`. */
   readonly quote?: string | undefined
 }
@@ -53,6 +55,9 @@ export function markFault(begins: boolean): string {
   return `${how}: load the files in one call instead (sluice load a.csv b.csv), or give ${drop} if it belongs to the value`
 }
 
+/** A control character that is no line end. */
+export const CONTROL = new RegExp(String.raw`[\0-\x09\x0b\x0c\x0e-\x1f\x7f]`, 'u')
+
 /** What to do about a text that is too long for an item. */
 export const TOO_LONG = 'store the data elsewhere and put its address into the item'
 
@@ -70,6 +75,8 @@ export class TextLines {
   ended = false
   /** A byte order mark stands in one of the lines so far: without one none of them need be searched for it. */
   hasMarks = false
+  /** The same of control characters other than line ends. */
+  hasControls = false
   readonly #options: TextLinesOptions
   readonly #onLine: (line: TextLine) => void
   readonly #finder: LineEndFinder
@@ -167,6 +174,7 @@ export class TextLines {
     const { maxLineBytes } = this.#options
     const text = block.toString('utf8')
     this.hasMarks ||= text.includes(BYTE_ORDER_MARK)
+    if (this.#options.controls === true) this.hasControls ||= CONTROL.test(text)
     for (let start = 0; start <= text.length;) {
       const found = text.indexOf(separator, start)
       const end = found === -1 ? text.length : found
@@ -182,6 +190,7 @@ export class TextLines {
   #lines(lines: Iterable<Buffer>): void {
     for (const bytes of lines) {
       this.hasMarks ||= bytes.includes(BYTE_ORDER_MARK)
+      this.hasControls = true
       if (bytes.length > this.#options.maxLineBytes)
         this.#give('', { carriageReturn: false, fault: 'too-long' })
       else if (isUtf8(bytes)) this.#giveText(bytes.toString('utf8'), undefined)

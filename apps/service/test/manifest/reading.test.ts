@@ -18,6 +18,8 @@ describe('a producer that trickles', () => {
     ['NUL', { nul: true }, ['a\0', 'b\0'], ['a', 'b']],
     ['CSV', { format: 'csv' }, ['id,t\na,1\n', 'b,"x\ny"\n'], ['a', 'b']],
     ['CRLF', { format: 'csv' }, ['id,t\r\na,1\r\n', 'b,2\r\n'], ['a', 'b']],
+    ['a CSV by its flags', { delimiter: ',' }, ['id,t\na,1\n', 'b,2\n'], ['a', 'b']],
+    ['lines after others', { skipLines: 2 }, ['x\r\ny\r\na.tif\r\n', 'b.tif\r\n'], ['a.tif', 'b.tif']],
     ['a document', { path: '$[*]' }, ['[{"id":"a","body":1}', ',{"id":"b","body":1}'], ['a', 'b']],
   ]
   test.each(cases)('%s: an item is there as soon as its line is', async (_, reading, pieces, ids) => {
@@ -193,6 +195,9 @@ describe('the flags of reading', () => {
     [['a.csv', '--columns', 'id', '--header-blanks', 'trim'], /for a file without one/u],
     [['a.jsonl', '--comment', '#'], /--comment is for CSV and lines/u],
     [['-', '-0', '--comment', '#'], /leave out --comment/u],
+    [['-', '-0', '--skip-lines', '1'], /leave out --comment, --line-ends, --byte-order-marks, --skip-lines/u],
+    [['a.jsonl', '--byte-order-marks', 'drop'], /--byte-order-marks is for CSV and lines/u],
+    [['a.json', '--path', '$', '--skip-lines', '1'], /--skip-lines is for files of lines/u],
   ])('%j is a mistake', (args, message) => {
     expect(() => parsed(...args)).toThrow(CommandError)
     expect(() => parsed(...args)).toThrow(message)
