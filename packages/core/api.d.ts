@@ -100,9 +100,10 @@ declare function readBodyPath(text: string, from?: number): {
 /** The value at the end of a path, by own fields and elements (and the `length` of a list) alone; `undefined` when there is none. */
 declare function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue | undefined;
 /**
- * Why there is no value at the end of a path, such as `$.file has no field "path"`. It names keys of the path, and repeats no value of the body.
+ * Why there is no value at the end of a path, such as `$.file has no field "path"` or `$.file.path is null`. It names keys of the path, and repeats no
+ * value of the body.
  *
- * @param keys of a path at which {@link bodyValueAt} finds nothing
+ * @param keys of a path at which {@link bodyValueAt} finds nothing, or null
  */
 declare function missingInBody(body: JsonValue, keys: readonly string[]): string;
 
@@ -150,7 +151,15 @@ type FailureClass = KnownFailureClass | (string & Record<never, never>);
  * `unsendable`: the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work needs. `rejected`,
  * `unsendable` and `invalid-body` are never retried.
  */
-type KnownFailureClass = 'failed' | 'error' | 'timeout' | 'killed' | 'evicted' | 'rejected' | 'lost' | 'unschedulable' | 'oom' | 'unsendable' | 'invalid-body';
+declare const FAILURE_CLASSES: readonly ["failed", "error", "timeout", "killed", "evicted", "rejected", "lost", "unschedulable", "oom", "unsendable", "invalid-body"];
+/** One of {@link FAILURE_CLASSES}. */
+type KnownFailureClass = (typeof FAILURE_CLASSES)[number];
+/** A way in which jobs fail. */
+interface FailureKind {
+    readonly failureClass: FailureClass;
+    /** The only exit codes that can come with it. It may come without one, too. Absent: any. */
+    readonly exitCodes?: readonly number[];
+}
 /** What a worker says of a job. */
 interface JobReport {
     readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL';
@@ -168,6 +177,11 @@ interface JobReport {
     readonly result?: JsonValue;
     /** Evidence to keep with the item. */
     readonly details?: JsonValue;
+    /**
+     * Why something that the job gave as its outcome is not in the report, such as a result that is too large or is not JSON; one text each, without any of
+     * its content. It becomes part of the item's details, as `leftOut`.
+     */
+    readonly leftOut?: readonly string[];
     /** Where a person can look at the job. */
     readonly url?: string;
     /** Epoch ms of the worker's clock. */
@@ -218,6 +232,8 @@ interface WorkerSupports {
     readonly identity?: boolean;
     /** It has a `readLog` [W-LOG-1]. Default false. */
     readonly readLog?: boolean;
+    /** All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a mistake. Absent: not known. */
+    readonly failures?: readonly FailureKind[];
     /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that. */
     readonly longestCallMs?: number;
 }
@@ -427,56 +443,6 @@ declare const MAX_RETRY_STATE_BYTES = 1024;
 declare const MAX_FAILURE_CLASS_CHARS = 64;
 /** Longest `jobUid`: that of any system known, with room. */
 declare const MAX_JOB_UID_CHARS = 256;
-
-/** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
-interface CheckedItem extends CheckedPut {
-    readonly bodyText: string;
-}
-/** A {@link NewItem} that was checked, its defaults filled in and its body copied. */
-interface CopiedItem extends CheckedPut {
-    readonly body: JsonValue;
-}
-interface CheckedPut {
-    readonly id: string;
-    readonly priority: number;
-    readonly notBeforeAt: number | undefined;
-    readonly delayMs: number | undefined;
-}
-/** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
-declare const MAX_PRIORITY = 2147483647;
-/**
- * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds NUL, or
- * holds a surrogate without its partner.
- */
-declare function assertItemId(id: unknown): asserts id is string;
-/**
- * Checks one item whole, before anything of it is stored.
- *
- * @param maxBodyBytes the queue's `supports.maxBodyBytes`
- * @throws TypeError that names the field, and for a body the path in it
- */
-declare function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem;
-/** {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which nobody else can change. */
-declare function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem;
-/**
- * Checks a whole batch before anything of it is stored.
- *
- * @throws TypeError that names the index of the first bad item and its field
- */
-declare function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[];
-/** {@link checkNewItems} for a queue that keeps bodies as values. */
-declare function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): CopiedItem[];
-/** @throws TypeError unless the value is a whole number of ms, zero or more. */
-declare function assertSpan(value: unknown, what: string): asserts value is number;
-/** @throws TypeError unless the value is a whole number, zero or more. */
-declare function assertCount(value: unknown, what: string): asserts value is number;
-/**
- * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…` between them, never cut in the
- * middle of a character.
- */
-declare function cutReason(reason: string | undefined): string | undefined;
-/** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */
-declare function encodeOptional(value: JsonValue | undefined, maxBytes: number, what: string): string | undefined;
 
 /** What people have told a queue's services to do. It lives in the queue's store, so that it outlives them all. */
 interface ControlState {
@@ -701,6 +667,11 @@ interface PutManyOptions {
      * are not compared. What it costs, the backend says. Default false.
      */
     readonly compare?: boolean;
+    /**
+     * The stage that new items enter. `SUCCESS` is for work that was done before this queue was: such an item is at attempt 0 with no history, is never given
+     * out, and its `finishedAt` is the instant of the call by the storage's clock [Q-PUT-5]. It takes no delay. Default WAITING.
+     */
+    readonly stage?: 'WAITING' | 'SUCCESS';
 }
 /** What a `putMany` did; `added` and the length of `skipped` add up to the items of the call [Q-BULK-1]. */
 interface PutReport {
@@ -817,7 +788,7 @@ interface Queue {
      * exactly once [Q-PUT-3].
      *
      * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call [Q-BULK-1]; with `compare` whether the body
-     * that is stored is the one given [Q-PUT-4]
+     * that is stored is the one given [Q-PUT-4]; with `stage` they enter SUCCESS instead of WAITING [Q-PUT-5]
      * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
      */
     putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>;
@@ -923,6 +894,62 @@ interface Queue {
 }
 /** The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict [Q-MOVE-2]. */
 declare function lastOutcome(history: readonly AttemptRecord[]): AttemptRecord['outcome'];
+
+/** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
+interface CheckedItem extends CheckedPut {
+    readonly bodyText: string;
+}
+/** A {@link NewItem} that was checked, its defaults filled in and its body copied. */
+interface CopiedItem extends CheckedPut {
+    readonly body: JsonValue;
+}
+interface CheckedPut {
+    readonly id: string;
+    readonly priority: number;
+    readonly notBeforeAt: number | undefined;
+    readonly delayMs: number | undefined;
+}
+/** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
+declare const MAX_PRIORITY = 2147483647;
+/**
+ * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds NUL, or
+ * holds a surrogate without its partner.
+ */
+declare function assertItemId(id: unknown): asserts id is string;
+/**
+ * Checks one item whole, before anything of it is stored.
+ *
+ * @param maxBodyBytes the queue's `supports.maxBodyBytes`
+ * @throws TypeError that names the field, and for a body the path in it
+ */
+declare function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem;
+/** {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which nobody else can change. */
+declare function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem;
+/**
+ * Checks a whole batch before anything of it is stored.
+ *
+ * @throws TypeError that names the index of the first bad item and its field
+ */
+declare function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[];
+/** {@link checkNewItems} for a queue that keeps bodies as values. */
+declare function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): CopiedItem[];
+/**
+ * The options of `putMany`, and whether its items go with them.
+ *
+ * @throws TypeError for a stage that no item begins in, and for a delay of an item that is given out never
+ */
+declare function checkPutMany({ compare, stage }: PutManyOptions, items: readonly Partial<Pick<CheckedPut, 'delayMs' | 'notBeforeAt'>>[]): Required<PutManyOptions>;
+/** @throws TypeError unless the value is a whole number of ms, zero or more. */
+declare function assertSpan(value: unknown, what: string): asserts value is number;
+/** @throws TypeError unless the value is a whole number, zero or more. */
+declare function assertCount(value: unknown, what: string): asserts value is number;
+/**
+ * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…` between them, never cut in the
+ * middle of a character.
+ */
+declare function cutReason(reason: string | undefined): string | undefined;
+/** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */
+declare function encodeOptional(value: JsonValue | undefined, maxBytes: number, what: string): string | undefined;
 
 /**
  * The options of `requeue`, the reason cut as it will be stored.
@@ -1517,5 +1544,5 @@ interface Clock {
     sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-export { ERROR_CODES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, SECRET_MARK, STAGES, SecretRegistry, SluiceError, TerminalTail, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, bodyValueAt, canMove, checkChanges, checkMove, checkNewItem, checkNewItems, checkOptions, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isExactNumber, isSameJson, isSluiceError, isStage, judgeMove, lastOutcome, missingInBody, parseJson, readBodyPath, redactError, redactJson, requestTimeMs, silentLogger, terminalText, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, BackupOutcome, BackupProgress, BackupUse, CheckedChange, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FinalStage, GetOptions, ItemChange, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MoveReport, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, ParseJsonOptions, ParsedJson, PartlyStored, ProbeSample, PutManyOptions, PutOptions, PutReport, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RemoveReport, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, Secrets, SettleReport, Settlement, SharedBy, SkipReason, SkippedItem, SluiceErrorOptions, Stage, StorageFinding, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, UpdateReport, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };
+export { ERROR_CODES, FAILURE_CLASSES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, SECRET_MARK, STAGES, SecretRegistry, SluiceError, TerminalTail, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, bodyValueAt, canMove, checkChanges, checkMove, checkNewItem, checkNewItems, checkOptions, checkPutMany, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isExactNumber, isSameJson, isSluiceError, isStage, judgeMove, lastOutcome, missingInBody, parseJson, readBodyPath, redactError, redactJson, requestTimeMs, silentLogger, terminalText, utf8Bytes, withStored };
+export type { AskedMove, AttemptRecord, BackupOutcome, BackupProgress, BackupUse, CheckedChange, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FailureKind, FinalStage, GetOptions, ItemChange, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MoveReport, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, ParseJsonOptions, ParsedJson, PartlyStored, ProbeSample, PutManyOptions, PutOptions, PutReport, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RemoveReport, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, Secrets, SettleReport, Settlement, SharedBy, SkipReason, SkippedItem, SluiceErrorOptions, Stage, StorageFinding, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, UpdateReport, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };

@@ -69,7 +69,7 @@ declare class ItemTable {
     find(id: string): StoredItem | undefined;
     size(stage: Stage): number;
     /** Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is [Q-PUT-2]. */
-    insert(copied: CopiedItem, now: number): StoredItem | undefined;
+    insert(copied: CopiedItem, now: number, stage?: 'WAITING' | 'SUCCESS'): StoredItem | undefined;
     /** Changes an item that is WAITING, and says whether it is [Q-UPDATE-1, Q-UPDATE-2]. */
     update(item: StoredItem, change: CheckedChange, now: number): 'updated' | 'wrong-stage' | 'not-current';
     claim(maxItems: number, now: number): StoredItem[];
@@ -188,7 +188,7 @@ declare class MemoryQueue implements Queue {
     constructor({ name, clock, store }: MemoryQueueOptions);
     put(id: string, body: JsonValue, options?: PutOptions): Promise<void>;
     /** To compare costs a look at the body that is there [Q-PUT-4]. */
-    putMany(items: readonly NewItem[], { compare }?: PutManyOptions): Promise<PutReport>;
+    putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>;
     update(changes: readonly ItemChange[]): Promise<UpdateReport>;
     get(maxItems: number, { lease }?: GetOptions): Promise<QueueItem[]>;
     peek(maxItems: number): Promise<QueueItem[]>;

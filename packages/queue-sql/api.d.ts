@@ -37,9 +37,10 @@ declare class SqlQueue implements Queue {
     put(id: string, body: JsonValue, options?: PutOptions): Promise<void>;
     /**
      * With `compare` the database compares the bodies, in the same statement or transaction. It costs nothing where all items are new, and less than adding them where
-     * all are there [Q-PUT-4].
+     * all are there [Q-PUT-4]. With `stage: 'SUCCESS'` the same statement or transaction puts the items where finished ones are: they are in the backlog at no time, and
+     * no one sees them there [Q-PUT-5].
      */
-    putMany(items: readonly NewItem[], { compare }?: PutManyOptions): Promise<PutReport>;
+    putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport>;
     /** Concurrent calls of one object share statements; each item is changed whole or not at all [Q-UPDATE-1]. */
     update(changes: readonly ItemChange[]): Promise<UpdateReport>;
     get(maxItems: number, { lease }?: GetOptions): Promise<QueueItem[]>;

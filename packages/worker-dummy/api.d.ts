@@ -81,7 +81,7 @@ declare const optionsSchema: z.ZodObject<{
 type DummyWorkerOptions = z.input<typeof optionsSchema>;
 
 /** How a job is to end. */
-type JobEnd = Pick<JobReport, 'message' | 'result' | 'details' | 'url' | 'failureClass' | 'exitCode'> & {
+type JobEnd = Pick<JobReport, 'message' | 'result' | 'details' | 'leftOut' | 'url' | 'failureClass' | 'exitCode'> & {
     readonly stage: 'SUCCESS' | 'FAIL';
 };
 /**

@@ -59,7 +59,7 @@ declare class ProcessWorker implements Worker {
     /**
      * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
      *
-     * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, a value has a NUL character or the
+     * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, a value has a NUL character or the
      * command line is too large; SLUICE_WORKER_UNAVAILABLE when the program isn't there or the machine is out of processes,
      * files or disk; SLUICE_WORKER_DENIED when a permission is missing; SLUICE_WORKER_CLOSED. Nothing runs after any of
      * them. TypeError for a wrong argument [W-SEND-2]
@@ -75,7 +75,7 @@ declare class ProcessWorker implements Worker {
     /**
      * Makes the arguments of an item, and nothing of them [W-CHECK-1].
      *
-     * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names, or makes an argument that no command can have
+     * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, or makes an argument that no command can have
      */
     checkItem(id: string, body: JsonValue): Promise<void>;
     /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
@@ -96,7 +96,7 @@ declare class ProcessWorker implements Worker {
     /** Yields when some job of the queue ends, whichever process started it. */
     watch(signal: AbortSignal): AsyncIterable<undefined>;
     /**
-     * @throws SluiceError SLUICE_CONFIG_INVALID when the program or `cwd` isn't there; SLUICE_WORKER_DENIED or
+     * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
      * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
      */
     check(): Promise<void>;

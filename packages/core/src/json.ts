@@ -61,7 +61,8 @@ function hasPlainPrototype(value: object): boolean {
 }
 
 /** Stores replace it by U+FFFD, or refuse it: it is no text. Python writes a byte of a file name that is not UTF-8 so. */
-export const LONE_SURROGATE = 'a surrogate without its partner (half of a character, such as \\udce9), which no UTF-8 text can hold; Python writes file names so that are not UTF-8: rename the file, or write the bytes in another way, such as base64'
+export const LONE_SURROGATE =
+  'a surrogate without its partner (half of a character, such as \\udce9), which no UTF-8 text can hold; Python writes file names so that are not UTF-8: rename the file, or write the bytes in another way, such as base64'
 
 interface Visit {
   readonly path: (string | number)[]
