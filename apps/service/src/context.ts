@@ -29,6 +29,10 @@ const ALONE =
 const CLOSE_MS = 5_000
 
 /** The parts of the world that a command may touch. */
+export interface OutputReader {
+  isNeeded: boolean
+}
+
 export interface World {
   readonly cwd: string
   readonly env: Environment
@@ -37,6 +41,8 @@ export interface World {
   readonly stderr: TextStream
   /** Aborted when a signal came before the process could listen to it. */
   readonly early?: AbortSignal | undefined
+  /** Says whether the command ends when nobody reads its standard output any more. */
+  readonly reader?: OutputReader
   /** Takes the secrets of the configuration and the command line. Default: one of its own. */
   readonly secrets?: ConfigSecrets
 }
@@ -127,6 +133,10 @@ export class CliContext implements CommandContext {
   interrupted(): AbortSignal {
     this.#interrupts ??= watchInterrupts(process, this.#world.early)
     return this.#interrupts.signal
+  }
+
+  goOnWithoutReader(): void {
+    if (this.#world.reader !== undefined) this.#world.reader.isNeeded = false
   }
 
   closeWithin(ms: number): void {

@@ -14,7 +14,10 @@ import { ConfigSecrets } from './secrets/config-secrets.js'
  * @param early aborted when a signal came before this could listen
  */
 export async function runCli(early?: AbortSignal): Promise<never> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(outputFailed(error)))
+  const reader = { isNeeded: true }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' || reader.isNeeded) process.exit(outputFailed(error))
+  })
   // There is no place left to report it: the exit code says how the command ended.
   process.stderr.on('error', () => undefined)
   const { stdin, stdout, stderr, env } = process
@@ -36,6 +39,7 @@ export async function runCli(early?: AbortSignal): Promise<never> {
     stdout,
     stderr,
     early,
+    reader,
     secrets,
   })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -171,6 +172,21 @@ describe('--rejects -', () => {
     const { code, out, err } = await box.spawn(['load', 'm.txt', '--rejects', '-', '--json'])
     expect([code, parsed(out).length]).toEqual([2, 3_000])
     expect(JSON.parse(err)).toMatchObject({ rows: 3_001, added: 1, refused: 3_000 })
+  })
+
+  test('a reader that has enough of them does not end the load', async () => {
+    await file(
+      'm.txt',
+      `${'#x\n'.repeat(20_000)}${Array.from({ length: 500 }, (_, n) => `i${n}\n`).join('')}`,
+    )
+    const load = box.start(['load', 'm.txt', '--rejects', '-'])
+    await once(load.stdout, 'data')
+    load.stdout.destroy()
+    const { exitCode, stderr } = await load
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/20,?500 rows: 500 added/u)
+    const { out } = await box.run(['status', '--json'])
+    expect(JSON.parse(out)).toMatchObject({ sizes: { WAITING: 500 } })
   })
 })
 

@@ -97,6 +97,8 @@ export interface CommandContext {
   confirm(question: string, options: { readonly yes: boolean }): Promise<void>
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once. Listening starts with the first call. */
   interrupted(): AbortSignal
+  /** For a command whose work matters more than its output: it goes on to its end, and to its own exit code, when standard output is closed. */
+  goOnWithoutReader(): void
   /** How long the closing of what was opened may take at most, in ms. */
   closeWithin(ms: number): void
   /** The exit code of a command that ends without an error and yet not with 0. */

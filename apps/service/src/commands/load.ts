@@ -46,6 +46,7 @@ async function load(files: readonly string[], flags: LoadFlags, context: Command
     import('../manifest/manifest-source.js'),
   ])
   keepYoungHeapSmall()
+  context.goOnWithoutReader()
   // Before their names are held against the flags: that a directory has no format is not what is wrong with it.
   for (const file of files) if (file !== '-') await findManifest(resolve(context.cwd, file))
   const options = await optionsOf(files, flags, context)

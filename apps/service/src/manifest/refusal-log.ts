@@ -79,7 +79,8 @@ export class RefusalLog {
     const { source: from = source, line, element, byte, id, field, what, reason, ...more } = fields
     const place = { source: from, line, element, byte }
     const text = { ...place, id, field, what, reason, ...more, ...rawFields(raw) }
-    if (stream.write(`${JSON.stringify(text)}\n`)) return
+    // Standard output that nobody reads any more takes nothing, and never will.
+    if (stream.destroyed || stream.write(`${JSON.stringify(text)}\n`) || stream.destroyed) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),
       new Promise<void>((resolve) => stream.once('close', () => resolve())),
