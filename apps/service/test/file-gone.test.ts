@@ -1,6 +1,7 @@
 import { copyFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from './sluice.js'
@@ -75,5 +76,7 @@ async function untilStored(): Promise<void> {
     const waiting = await queue.size('WAITING')
     await queue.close()
     if (waiting > 0) return
+    // SQLite answers at once, always: without a turn of the event loop the load, which is of this process, would never get one.
+    await turn()
   }
 }
