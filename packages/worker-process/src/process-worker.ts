@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, mkdir, stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import {
@@ -38,6 +38,7 @@ import { FAILURES } from './job-report.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
+import { FolderError, makeFolder } from './make-folder.js'
 import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { assertArgumentsFit, fileError, isNoRoom } from './process-errors.js'
@@ -65,7 +66,7 @@ const LEFT_AGAIN_MS = 100
  * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is
  * there is for `check` to say.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, a `dir` that can be no folder, and on Windows; SLUICE_WORKER_DENIED or
  * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  */
 export async function openWorker(options: unknown, use: WorkerUse = {}): Promise<ProcessWorker> {
@@ -126,7 +127,7 @@ export class ProcessWorker implements Worker {
     const layout = new Layout(settings.dir, settings.name)
     try {
       for (const folder of [layout.active, layout.stopping, layout.ended, layout.preparing]) {
-        await mkdir(folder, { recursive: true, mode: 0o700 })
+        await makeFolder(folder)
       }
       await writeOnce(join(layout.root, 'queue'), settings.name)
       const identity = await identityOf(layout)
@@ -151,6 +152,7 @@ export class ProcessWorker implements Worker {
         logger,
       })
     } catch (error) {
+      if (error instanceof FolderError) throw impossible(error)
       throw fileError(error, `make or open the folder of the jobs ${layout.root}`)
     }
   }
@@ -370,6 +372,11 @@ async function identityOf(layout: Layout): Promise<string | undefined> {
   }
   const record = await readRecord(path)
   return record === undefined ? undefined : `process:${record.text}`
+}
+
+function impossible(cause: FolderError): SluiceError {
+  const advice = 'Name a folder that can be made as `dir` (`worker.dir` in the service)'
+  return new SluiceError('SLUICE_CONFIG_INVALID', `${cause.message}. ${advice}.`, { cause })
 }
 
 function invalid(why: string): SluiceError {
