@@ -126,7 +126,8 @@ export class ProcessWorker implements Worker {
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
     try {
-      for (const folder of [layout.active, layout.stopping, layout.ended, layout.preparing]) {
+      // The first one that can't be made is told by the name that people know.
+      for (const folder of [settings.dir, layout.active, layout.stopping, layout.ended, layout.preparing]) {
         await makeFolder(folder)
       }
       await writeOnce(join(layout.root, 'queue'), settings.name)

@@ -62,7 +62,7 @@ test('a worker whose dir can be no folder says so when it is opened', async () =
   await expect(openWorker(options)).rejects.toMatchObject({
     code: 'SLUICE_CONFIG_INVALID',
     message: expect.stringMatching(
-      /gone is a symbolic link to nowhere, which is not there\. Name a folder that can be made as `dir`/u,
+      /^Could not make the folder \S+\/gone\/jobs: \S+\/gone is a symbolic link to nowhere, which is not there\. Name a folder that can be made as `dir`/u,
     ),
   })
 })
