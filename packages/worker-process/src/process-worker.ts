@@ -23,6 +23,7 @@ import {
 import pMap from 'p-map'
 import { withAbsolutePaths } from './absolute-paths.js'
 import {
+  WAITING_ADVICE,
   parseArgument,
   renderArguments,
   type ArgumentTemplate,
@@ -204,8 +205,8 @@ export class ProcessWorker implements Worker {
   async checkItem(id: string, body: JsonValue): Promise<void> {
     const job = { id, uid: 'check', attempt: 1 }
     this.#place(job)
-    const { file } = this.#newJob({ ...job, queue: this.name, body })
-    assertArgumentsFit(file.args, id)
+    const args = renderArguments(this.#arguments, { ...job, queue: this.name, body }, WAITING_ADVICE)
+    assertArgumentsFit(args, id)
   }
 
   /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
