@@ -1,11 +1,17 @@
 import { lstat, mkdir, readlink, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { SluiceError } from '@sluice/core'
 import { isSystemError } from './process-errors.js'
 import { absentAsUndefined } from './record.js'
 
 /** A path that can be no folder, whoever makes it: it is for a person to name another one. */
 export class FolderError extends Error {
   override readonly name = 'FolderError'
+
+  asMistake(): SluiceError {
+    const advice = 'Name a folder that can be made as `dir` (`worker.dir` in the service)'
+    return new SluiceError('SLUICE_CONFIG_INVALID', `${this.message}. ${advice}.`, { cause: this })
+  }
 }
 
 /**

@@ -154,7 +154,7 @@ export class ProcessWorker implements Worker {
         logger,
       })
     } catch (error) {
-      if (error instanceof FolderError) throw impossible(error)
+      if (error instanceof FolderError) throw error.asMistake()
       throw fileError(error, `make or open the folder of the jobs ${layout.root}`)
     }
   }
@@ -271,7 +271,7 @@ export class ProcessWorker implements Worker {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, the script that it runs, or `cwd` isn't there; SLUICE_WORKER_DENIED or
    * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
@@ -285,8 +285,9 @@ export class ProcessWorker implements Worker {
       if (program === undefined) throw invalid(missingProgram(settings, runner.search()))
       const unstartable = await interpreterProblem(program, runner.search())
       if (unstartable !== undefined) throw invalid(`${unstartable}.`)
-      const script = await missingScript(settings.command, runner.search())
-      if (script !== undefined) logger?.warn({}, script)
+      const { wrong, doubtful } = await missingScript(settings.command, runner.search())
+      if (wrong !== undefined) throw invalid(`${wrong}.`)
+      if (doubtful !== undefined) logger?.warn({}, doubtful)
       await access('/bin/sh', constants.X_OK)
       await this.#checkRoom()
     })
@@ -374,11 +375,6 @@ async function identityOf(layout: Layout): Promise<string | undefined> {
   }
   const record = await readRecord(path)
   return record === undefined ? undefined : `process:${record.text}`
-}
-
-function impossible(cause: FolderError): SluiceError {
-  const advice = 'Name a folder that can be made as `dir` (`worker.dir` in the service)'
-  return new SluiceError('SLUICE_CONFIG_INVALID', `${cause.message}. ${advice}.`, { cause })
 }
 
 function invalid(why: string): SluiceError {
