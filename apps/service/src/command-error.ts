@@ -51,11 +51,18 @@ const REFUSED: Readonly<Record<string, readonly [why: string, next: string]>> = 
   EDQUOT: ['the quota of this user is used up', 'make room there'],
 }
 
+/** What the system says of a folder alone. */
+const NO_FOLDER: Readonly<Record<string, readonly [why: string, next: string]>> = {
+  ENOENT: ['the file system lets no folder be made there', 'choose another place'],
+  EEXIST: ['it is not a folder, or a link that leads nowhere', 'move it away'],
+}
+
 /** A file or folder that the system does not let this user make or write is no bug: the folder is named, and what to do. All else stays as it is. */
 export function fileRefusal(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return error
   const { code, path } = error
-  const [why, next] = REFUSED[String(code)] ?? []
+  const isOfFolder = 'syscall' in error && error.syscall === 'mkdir'
+  const [why, next] = REFUSED[String(code)] ?? (isOfFolder ? NO_FOLDER[String(code)] : undefined) ?? []
   if (why === undefined || next === undefined || typeof path !== 'string') return error
   const what = basename(path)
   return new CommandError(

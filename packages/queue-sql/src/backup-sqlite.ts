@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { link, open, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
@@ -78,7 +78,7 @@ function assertPlaces({ from, to }: Copy): void {
   if (!sqliteFileExists(from)) throw invalid(`There is no SQLite file ${from}.`)
   if (existsSync(to))
     throw invalid(`${to} exists, and is not overwritten: name another file, or move it away.`)
-  if (!existsSync(dirname(to)))
+  if (statSync(dirname(to), { throwIfNoEntry: false })?.isDirectory() !== true)
     throw invalid(`There is no folder ${dirname(to)}: make it, or name another one.`)
 }
 

@@ -11,6 +11,7 @@ import { SCHEMA_VERSION } from './schema.js'
 import { sqlError } from './sql-errors.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
+import { unmakeable } from './sqlite-path.js'
 import { isInMemory } from './sqlite-store.js'
 
 /** What is written to find out whether the disk takes anything: more than the log of SQLite grows by with a few calls. */
@@ -78,10 +79,11 @@ async function assertWritable(path: string): Promise<void> {
       await file.close()
     }
   } catch (error) {
+    if (isOf(error, 'ENOENT') && existsSync(folder)) throw unmakeable(folder, 'open')
     throw sqlError(error, {
       what: 'write a file',
       place: `the folder ${folder} of the SQLite file ${path}`,
-      advice: isFull(error)
+      advice: isOf(error, 'ENOSPC', 'EDQUOT')
         ? undefined
         : 'SQLite keeps files of its own beside it: let this user write into the folder, or name another place in the url',
       hidesFile: true,
@@ -89,8 +91,8 @@ async function assertWritable(path: string): Promise<void> {
   }
 }
 
-function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+function isOf(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
 /** Where the first folder is made that is not there yet. */

@@ -1,4 +1,4 @@
-import { lstatSync, existsSync, mkdirSync, statSync, writeFileSync, type Stats } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readlinkSync, statSync, writeFileSync, type Stats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { SluiceError } from '@sluice/core'
 
@@ -38,10 +38,18 @@ export function sqliteFileExists(given: string): boolean {
 }
 
 function wrongAbsence(path: string): string | undefined {
-  const folder = statSync(dirname(path), { throwIfNoEntry: false })
-  const isThere = folder?.isDirectory() === true && lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  if (!isThere) return undefined
-  return 'it is a symbolic link to a file that is not there. Make that file, or name it without the link'
+  const link = firstThere(path)
+  if (statSync(link, { throwIfNoEntry: false }) !== undefined) return undefined
+  if (link === path)
+    return 'it is a symbolic link to a file that is not there. Make that file, or name it without the link'
+  return `${link} is a symbolic link to ${readlinkSync(link)}, which is not there. Make that folder, or name another one in the url`
+}
+
+/** The path, or the nearest one above it that has a name in its folder, a link that leads nowhere included. */
+function firstThere(path: string): string {
+  let at = path
+  while (lstatSync(at, { throwIfNoEntry: false }) === undefined) at = dirname(at)
+  return at
 }
 
 function wrongKind(path: string, found: Stats): string | undefined {
@@ -75,8 +83,22 @@ function makeFolder(path: string): void {
     mkdirSync(path)
   } catch (error) {
     // Another process that starts at the same time has made it.
-    if (!isKnown(error)) throw error
+    if (isKnown(error)) return
+    if (!isAbsent(error) || !existsSync(dirname(path))) throw error
+    throw unmakeable(dirname(path), `mkdir ${path}`)
   }
+}
+
+/** A file system such as `/proc`, where no user makes anything, says that it is not there. */
+export function unmakeable(folder: string, attempted: string): SluiceError {
+  const message =
+    `Cannot make the SQLite file: the file system lets nothing be made in ${folder} (ENOENT ${attempted}). ` +
+    'Name another place in the url'
+  return new SluiceError('SLUICE_CONFIG_INVALID', message)
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
 function isKnown(error: unknown): boolean {

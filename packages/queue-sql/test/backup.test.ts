@@ -133,6 +133,13 @@ function said(code: string, message: RegExp): unknown {
 }
 
 describe('nothing is made, and nothing left', () => {
+  test('where a part of the path of the target is a file', async () => {
+    await filled()
+    writeFileSync(join(directory, 'file'), '')
+    target = join(directory, 'file', 'copy.db')
+    expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /There is no folder .*file: make it, or/))
+  })
+
   test('where the target is there: it stays as it is', async () => {
     await filled()
     writeFileSync(target, 'precious')

@@ -18,7 +18,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openQueue, queueExists } from '../src/index.js'
+import { checkStorage, openQueue, queueExists } from '../src/index.js'
 import { freshDirectory } from './support/sqlite-harness.js'
 
 let directory: string
@@ -146,6 +146,24 @@ describe('what is no ordinary file', () => {
     expect(await queue.lookupStatus('one')).toBe('WAITING')
     expect(readdirSync(directory).filter((name) => name.endsWith('-wal'))).toEqual(['queue.db-wal'])
   })
+
+  test('a folder behind a link that leads nowhere is refused, and the link and its target are named', async () => {
+    symlinkSync('nowhere', 'gone')
+    for (const path of ['gone/queue.db', 'gone/a/b/queue.db'])
+      expect(await refusalOf(path)).toMatchObject(
+        told('SLUICE_CONFIG_INVALID', /gone is a symbolic link to nowhere, which is not there/),
+      )
+  })
+
+  test.runIf(process.platform === 'linux')(
+    'a folder that the file system lets nobody make is a mistake of the url, to open and to check',
+    async () => {
+      const refused = told('SLUICE_CONFIG_INVALID', /the file system lets nothing be made in \/proc/)
+      expect(await refusalOf('/proc/sluice/queue.db')).toMatchObject(refused)
+      const checked = checkStorage({ name: 'q', url: 'sqlite:/proc/sluice/queue.db' })
+      expect(await checked.catch((error: unknown) => error)).toMatchObject(refused)
+    },
+  )
 
   test('a file of two names is refused under both, since each would have a log of its own', async () => {
     await (await open('queue.db')).close()

@@ -16,7 +16,7 @@ const KEPT_BLOCKS = 3
  * and of `failed` it is taken that none fails.
  *
  * @param options as of `openWorker`
- * @returns what there is too little of, and what can be done; `undefined` where there is enough
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough, or it can't be told
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
 export async function checkRoom(
@@ -28,6 +28,8 @@ export async function checkRoom(
   const settings = withAbsolutePaths(checked, context)
   const { root } = new Layout(settings.dir, settings.name)
   const free = await freeAbove(root)
+  // It can't be a folder, or not be looked at: the worker says so when it is opened.
+  if (free === undefined) return undefined
   const each = keptOf(settings, free)
   const need = { inodes: each.inodes * items, bytes: each.bytes * items }
   if (need.bytes <= free.bytes && (free.inodes === undefined || need.inodes <= free.inodes)) return undefined
@@ -49,11 +51,11 @@ function keptOf(
 }
 
 /** The folder may not be there yet. */
-async function freeAbove(folder: string): Promise<FreeRoom> {
+async function freeAbove(folder: string): Promise<FreeRoom | undefined> {
   try {
     return await freeRoom(folder)
   } catch (error) {
-    if (!isSystemError(error, 'ENOENT') || dirname(folder) === folder) throw error
-    return freeAbove(dirname(folder))
+    if (!isSystemError(error)) throw error
+    return error.code === 'ENOENT' && dirname(folder) !== folder ? freeAbove(dirname(folder)) : undefined
   }
 }

@@ -81,29 +81,44 @@ function matchAt(expression: RegExp, text: string, at: number): RegExpExecArray 
  *
  * @throws SluiceError SLUICE_JOB_REJECTED that names the placeholder, when the body lacks the field or has null there, or a value has a NUL character
  */
-export function renderArguments(templates: readonly ArgumentTemplate[], item: TemplateItem): string[] {
+export function renderArguments(
+  templates: readonly ArgumentTemplate[],
+  item: TemplateItem,
+  advice = FAILED_ADVICE,
+): string[] {
+  const filled = (piece: Placeholder): string => {
+    const text = fill(piece, item)
+    if (typeof text === 'string') return text
+    throw rejected(item.id, `${text.why}. ${advice}`)
+  }
   return templates.map((template) =>
-    template.map((piece) => (typeof piece === 'string' ? piece : fill(piece, item))).join(''),
+    template.map((piece) => (typeof piece === 'string' ? piece : filled(piece))).join(''),
   )
 }
 
-function fill(placeholder: Placeholder, item: TemplateItem): string {
+/** Of an item that was sent, and is in FAIL for it. */
+const FAILED_ADVICE =
+  'Requeue it and update its body to one that fits the command: sluice requeue, then sluice load --update-waiting'
+/** Of an item that still waits, or is yet to be loaded: nothing is there to requeue. */
+export const WAITING_ADVICE =
+  'Correct its body to one that fits the command: in the list, then sluice load --update-waiting; or take the item out: sluice rm'
+
+function fill(placeholder: Placeholder, item: TemplateItem): string | { readonly why: string } {
   const { root, keys } = placeholder
   const value = root === 'body' ? bodyValueAt(item.body, keys) : item[root]
   // The text "null" would run a job on something that the item does not name.
   if (value === undefined || value === null)
-    throw rejected(item.id, `${placeholder.text}: ${missingInBody(item.body, keys)}`)
+    return { why: `${placeholder.text}: ${missingInBody(item.body, keys)}` }
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (text.includes('\0')) {
-    throw rejected(
-      item.id,
-      `${placeholder.text} has a NUL character, which no argument can carry: it is whole in the JSON on stdin`,
-    )
+    return {
+      why: `${placeholder.text} has a NUL character, which no argument can carry: it is whole in the JSON on stdin`,
+    }
   }
   return text
 }
 
 function rejected(itemId: string, why: string): SluiceError {
-  const message = `Item ${JSON.stringify(itemId)} can't become a command: ${why}. Requeue it and update its body to one that fits the command: sluice requeue, then sluice load --update-waiting.`
+  const message = `Item ${JSON.stringify(itemId)} can't become a command: ${why}.`
   return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item' })
 }

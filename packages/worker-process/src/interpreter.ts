@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { basename, delimiter, resolve } from 'node:path'
 import { findProgram, isExecutable, type ProgramSearch } from './program.js'
 import { absentAsUndefined } from './record.js'
 
@@ -75,29 +75,61 @@ function searchedByEnv(rest: string): string | undefined {
   return first === undefined || /^-|["'\\$]/u.test(first) ? undefined : first
 }
 
+const SHELL = /^(?:ba|da|k|z|a)?sh$/u
+
 /** Interpreters that take a script as their first argument behind options, and those of the options that take no argument of their own. */
 const SCRIPT_RUNNERS: readonly (readonly [RegExp, RegExp])[] = [
-  [/^(?:ba|da|k|z|a)?sh$/u, /^(?:-[abefhuvx]+|--(?:norc|noprofile|posix))$/u],
+  [SHELL, /^(?:-[abefhuvx]+|--(?:norc|noprofile|posix))$/u],
   [/^(?:python|pypy)[\d.]*$/u, /^-[bBdEIOPqsSuvx]+$/u],
   [/^(?:node|nodejs|bun)$/u, /^--(?:no-warnings|enable-source-maps)$/u],
   [/^(?:perl|ruby)[\d.]*$/u, /^-[wW]$/u],
   [/^(?:Rscript|php|lua[\d.]*|julia)$/u, /^--(?:vanilla|no-init-file)$/u],
 ]
 
+/** What is to be said of a script that is not there. */
+export interface MissingScript {
+  /** No job can succeed. */
+  readonly wrong?: string
+  /** The interpreter may find something else by that name. */
+  readonly doubtful?: string
+}
+
+/** Those that take a word for a command of theirs, or complete it, where no such file is there. */
+const FINDS_ELSEWHERE = /^(?:node|nodejs|bun|php|julia)$/u
+
 /**
- * What is to be said of a command that hands a script to an interpreter, such as `python3 -u job.py`, where there is no such file. It may be there by
- * the time that jobs start, and an interpreter may find it elsewhere.
+ * What is to be said of a command that hands a script to an interpreter, such as `python3 -u job.py`, where there is no such file: it opens just that
+ * path, from the folder in which the jobs run.
  *
  * @param command as it is written, placeholders among it
  */
 export async function missingScript(
   [program = '', ...args]: readonly string[],
-  { cwd }: ProgramSearch,
-): Promise<string | undefined> {
+  search: ProgramSearch,
+): Promise<MissingScript> {
   const script = scriptArgument(program, args)
-  if (script === undefined) return undefined
-  if ((await absentAsUndefined(() => stat(resolve(cwd, script)))) !== undefined) return undefined
-  return `the command runs the script ${JSON.stringify(script)} by ${program}, and there is no such file in ${cwd}: every job would fail`
+  if (script === undefined || (await isThere(resolve(search.cwd, script)))) return {}
+  const name = basename(program)
+  const isBare = !script.includes('/')
+  // Shells look along PATH for one without a slash.
+  if (isBare && SHELL.test(name) && (await isInPath(script, search))) return {}
+  const text = `the command runs the script ${JSON.stringify(script)} by ${program}, and there is no such file in ${search.cwd}: every job would fail`
+  return isCertain(name, script) ? { wrong: text } : { doubtful: text }
+}
+
+/** Node.js completes a path without an ending by that of a module, and others have commands of their own; nobody does so with an ending that is there. */
+function isCertain(interpreter: string, script: string): boolean {
+  if (script.includes('://')) return false
+  return !FINDS_ELSEWHERE.test(interpreter) || /\.(?:[cm]?[jt]sx?|php|jl)$/u.test(script)
+}
+
+async function isInPath(name: string, { cwd, path }: ProgramSearch): Promise<boolean> {
+  const found = await Promise.all(path.split(delimiter).map((folder) => isThere(resolve(cwd, folder, name))))
+  return found.includes(true)
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await absentAsUndefined(() => stat(path))) !== undefined
 }
 
 /** With an option such as `-c`, which takes the place of a script, and with one that is not known, that can't be told. */

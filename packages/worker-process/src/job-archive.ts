@@ -1,9 +1,10 @@
-import { lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { lstat, readdir, rename, rm } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { isSuccess, parseEnding } from './ending.js'
 import { leaveIndex } from './job-index.js'
 import type { JobPlace, Layout } from './layout.js'
+import { makeFolder } from './make-folder.js'
 import type { ProcessWorkerSettings } from './options.js'
 import { absentAsUndefined, readRecord, removeIfThere, writeOnce } from './record.js'
 
@@ -43,7 +44,7 @@ async function keepHome(place: JobPlace, ending: string): Promise<void> {
 async function removeHome(layout: Layout, place: JobPlace, stage: string): Promise<void> {
   // What the queue has, or nobody keeps. First, since on a full disk it is the room for the record.
   for (const path of [place.stdin, place.stdout, place.stderr]) await removeIfThere(path)
-  await mkdir(dirname(place.gone), { recursive: true, mode: 0o700 })
+  await makeFolder(dirname(place.gone))
   await writeOnce(place.gone, stage)
   const aside = join(layout.preparing, `${place.key}.${randomUUID()}`)
   await absentAsUndefined(() => rename(place.home, aside))

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { JobPlace, Layout } from './layout.js'
+import { makeFolder } from './make-folder.js'
 import { isSystemError } from './process-errors.js'
 import { absentAsUndefined, hasRecord } from './record.js'
 
@@ -107,7 +108,7 @@ async function moveUnlessThere(from: string, to: string): Promise<boolean> {
     await rename(from, to).catch(async (error: unknown) => {
       if (!isSystemError(error, 'ENOENT')) throw error
       // The first of its shard.
-      await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+      await makeFolder(dirname(to))
       await rename(from, to)
     })
     return true

@@ -87,10 +87,21 @@ export async function readResult(path: string, maxBytes: number): Promise<ReadRe
     return looksLikeJson(line.toString('latin1'), lineBreak < 0 && !isWhole)
       ? { note: tooLong(maxBytes) }
       : {}
+  const above = bytes.toString('latin1', 0, lineBreak + 1)
+  if (isEndOfSeveral(line.toString('latin1'), above, isWhole)) return { note: SEVERAL_LINES }
   return parseResult(line, maxBytes)
 }
 
 const LINE_FEED = 0x0a
+
+/**
+ * Whether a line that only closes brackets ends a value that some line above it began, as pretty-printed JSON does: so may a listing of code, but few
+ * programs end with one.
+ */
+function isEndOfSeveral(line: string, above: string, isWhole: boolean): boolean {
+  if (!/^[\]}][\]}\s]*$/u.test(line.trimStart())) return false
+  return !isWhole || (line.endsWith('}') ? /^[ \t]*\{/mu : /^[ \t]*\[/mu).test(above)
+}
 
 function parseResult(line: Buffer, maxBytes: number): ReadResult {
   const text = line.toString('utf8')
@@ -110,6 +121,8 @@ function parseResult(line: Buffer, maxBytes: number): ReadResult {
 }
 
 const NO_RESULT = 'the last line of stdout is not kept as a result'
+
+const SEVERAL_LINES = `${NO_RESULT}: it is the end of a value over several lines; print the result in one line (jq -c, json.dumps without indent)`
 
 function tooLong(maxBytes: number): string {
   return `${NO_RESULT}: it is longer than ${maxBytes} bytes (maxResultBytes); write the data to a file and its address to stdout`

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, mkdir, stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import {
@@ -23,6 +23,7 @@ import {
 import pMap from 'p-map'
 import { withAbsolutePaths } from './absolute-paths.js'
 import {
+  WAITING_ADVICE,
   parseArgument,
   renderArguments,
   type ArgumentTemplate,
@@ -38,6 +39,7 @@ import { FAILURES } from './job-report.js'
 import { JobRunner, missingProgram } from './job-runner.js'
 import { JobStopper } from './job-stopper.js'
 import { Layout, type JobPlace } from './layout.js'
+import { FolderError, makeFolder } from './make-folder.js'
 import { OomKills } from './oom-kills.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { assertArgumentsFit, fileError, isNoRoom } from './process-errors.js'
@@ -65,7 +67,7 @@ const LEFT_AGAIN_MS = 100
  * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is
  * there is for `check` to say.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, a `dir` that can be no folder, and on Windows; SLUICE_WORKER_DENIED or
  * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  */
 export async function openWorker(options: unknown, use: WorkerUse = {}): Promise<ProcessWorker> {
@@ -125,8 +127,9 @@ export class ProcessWorker implements Worker {
     const table = systemProcessTable()
     const layout = new Layout(settings.dir, settings.name)
     try {
-      for (const folder of [layout.active, layout.stopping, layout.ended, layout.preparing]) {
-        await mkdir(folder, { recursive: true, mode: 0o700 })
+      // The first one that can't be made is told by the name that people know.
+      for (const folder of [settings.dir, layout.active, layout.stopping, layout.ended, layout.preparing]) {
+        await makeFolder(folder)
       }
       await writeOnce(join(layout.root, 'queue'), settings.name)
       const identity = await identityOf(layout)
@@ -151,6 +154,7 @@ export class ProcessWorker implements Worker {
         logger,
       })
     } catch (error) {
+      if (error instanceof FolderError) throw error.asMistake()
       throw fileError(error, `make or open the folder of the jobs ${layout.root}`)
     }
   }
@@ -201,8 +205,8 @@ export class ProcessWorker implements Worker {
   async checkItem(id: string, body: JsonValue): Promise<void> {
     const job = { id, uid: 'check', attempt: 1 }
     this.#place(job)
-    const { file } = this.#newJob({ ...job, queue: this.name, body })
-    assertArgumentsFit(file.args, id)
+    const args = renderArguments(this.#arguments, { ...job, queue: this.name, body }, WAITING_ADVICE)
+    assertArgumentsFit(args, id)
   }
 
   /** Every job whose outcome has not been forgotten, those of earlier processes included [W-POLL-1]. */
@@ -267,7 +271,7 @@ export class ProcessWorker implements Worker {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, the script that it runs, or `cwd` isn't there; SLUICE_WORKER_DENIED or
    * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
@@ -281,8 +285,9 @@ export class ProcessWorker implements Worker {
       if (program === undefined) throw invalid(missingProgram(settings, runner.search()))
       const unstartable = await interpreterProblem(program, runner.search())
       if (unstartable !== undefined) throw invalid(`${unstartable}.`)
-      const script = await missingScript(settings.command, runner.search())
-      if (script !== undefined) logger?.warn({}, script)
+      const { wrong, doubtful } = await missingScript(settings.command, runner.search())
+      if (wrong !== undefined) throw invalid(`${wrong}.`)
+      if (doubtful !== undefined) logger?.warn({}, doubtful)
       await access('/bin/sh', constants.X_OK)
       await this.#checkRoom()
     })

@@ -38,6 +38,11 @@ describe('readResult', () => {
     'True',
     '"a" and "b',
     '-',
+    '}',
+    'done [3/3]\n]',
+    'struct a {\n  int b;\n}',
+    '[INFO] a\n}',
+    '{\n "a": 1\n}\ndone }',
   ])('%j is ordinary output: nothing is said', async (text) => {
     expect(await readResult(file(text), 10_000)).toEqual({})
   })
@@ -53,7 +58,7 @@ describe('readResult', () => {
     ['{"id": 864691135012345679}', /\$\.id/u],
     ['864691135012345679', /double|number|digits/u],
     ['1e400', /double|number|digits/u],
-    ['-0', /double|number|digits/u],
+    ['-0', /come back as 0/u],
     ['{"path": "/d/caf\\udce9.tif"}', /surrogate.*\$\.path/u],
     ['007', /not JSON/u],
     [`${'['.repeat(1_200)}${']'.repeat(1_200)}`, /deep|nest/u],
@@ -62,6 +67,23 @@ describe('readResult', () => {
     expect([value, said]).toEqual([undefined, expect.stringMatching(note)])
     expect(said).toMatch(/^the last line of stdout is not kept as a result: /u)
     expect(said).not.toMatch(/8646|caf/u)
+  })
+
+  test.each([
+    '{\n  "x": 1\n}\n',
+    'noise\n{\n "x": {\n  "y": 1\n }\n}\n\n',
+    '[\n  1,\n  2\n]',
+    '[{\n "x": 1\n}]\r\n',
+    '[[1,\n2\n]]',
+    '  {\n    "x": 1\n  } \n',
+    "{\n  a: 'text'\n}",
+    `{\n${'"x": 1,\n'.repeat(2_000)}"y": 1\n}`,
+  ])('the end of a value over several lines leaves a note: %j', async (text) => {
+    expect(await readResult(file(text), 10_000)).toEqual({
+      note: expect.stringMatching(
+        /not kept as a result: .*several lines; print the result in one line \(jq -c/u,
+      ),
+    })
   })
 
   test('what is no UTF-8 leaves a note', async () => {

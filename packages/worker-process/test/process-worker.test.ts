@@ -286,6 +286,8 @@ describe('sendJob', () => {
     expect(String(error)).not.toContain('xxx')
     const checked = await worker.checkItem(job.id, job.body).catch((error: unknown) => error)
     expect(isSluiceError(checked, 'SLUICE_JOB_REJECTED') && checked.message).toMatch(message)
+    // It waits, and there is nothing to requeue.
+    expect(String(checked)).not.toMatch(/requeue/iu)
     expect(await worker.lookupJob(job)).toBeUndefined()
     expect(await readdir(bench.layout().preparing)).toEqual([])
   })
@@ -556,7 +558,7 @@ describe('check, open and close', () => {
   test('open tells of a dir that can’t be made', async () => {
     writeFileSync(join(bench.dir, 'file'), '')
     const options = bench.options(['true'], { dir: join(bench.dir, 'file', 'sub') })
-    await expect(openWorker(options)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+    await expect(openWorker(options)).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
   test('open refuses Windows', () => {

@@ -147,6 +147,11 @@ describe('room for a list', () => {
     )
   })
 
+  test('is not told of what can be no folder: to open the worker says so', async () => {
+    const options = { ...bench.options(['true']), dir: '/dev/null/jobs' }
+    expect(await checkRoom(options, { items: 1 })).toBeUndefined()
+  })
+
   test('is held against free bytes, alone where inodes are not counted', async () => {
     isFree({ files: 0, ffree: 0, bavail: 30 })
     const options = bench.options(['true'])

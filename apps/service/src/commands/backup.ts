@@ -23,7 +23,8 @@ const EXAMPLES = ['sluice backup /backups/tiles.db', 'sluice backup "tiles-$(dat
 const NOTES = `
 The copy has every queue of the file, as it is at one instant. cp does not make one: what was written last is in the -wal file beside it, and a
 service that writes meanwhile leaves a copy of two instants. To go back to a copy: stop every service, move the file and its -wal and -shm away,
-put the copy in its place. What has changed since the copy was made is then unknown to the queue: the README says what becomes of jobs.`
+put the copy in its place. What has changed since the copy was made is then unknown to the queue: the README says what becomes of jobs. SQLite 3.40
+(Debian 12) says NULL value in sluice_processing.seq of a sound copy: check it with 3.42 or newer.`
 
 async function backUp(context: CommandContext, target: string): Promise<void> {
   const { output } = context

@@ -112,10 +112,10 @@ async function tried<T>(attempt: () => Promise<Tried<T>>): Promise<Tried<T>> {
 }
 
 async function tryQueue(context: CommandContext): Promise<Tried<Queue>> {
-  const notes: string[] = []
+  const heard = hearing()
   // What is said when the storage is tried is said again when the queue is opened.
-  const logger = saidOnce(listening(notes, (message) => context.output.warn(message)))
-  const ready = (what: string) => ({ ok: true, found: [`ready, ${what}`, ...notes].join('; ') })
+  const logger = saidOnce(listening(heard, (message) => context.output.warn(message)))
+  const ready = (what: string) => ({ ok: true, found: readyText(heard, what) })
   const { upgrade } = await context.checkStorage(logger)
   if (upgrade !== undefined) return { finding: ready(upgrade) }
   try {
@@ -130,17 +130,19 @@ async function tryQueue(context: CommandContext): Promise<Tried<Queue>> {
 }
 
 async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
-  const notes: string[] = []
-  const warn = (message: string) => context.output.warn(`worker: ${message}`)
-  const worker = await context.openWorker({ logger: listening(notes, warn) })
+  const heard = hearing()
+  const logger = listening(heard, (message) => context.output.warn(`worker: ${message}`))
+  const worker = await context.openWorker({ logger })
   const loaded = await context.config()
   assertCanCancel(worker, loaded.config)
-  for (const text of retryWarnings({ ...loaded, supports: worker.supports })) context.output.warn(text)
-  if (worker.check === undefined) {
-    return { finding: { ok: true, found: 'ready, as far as this worker can tell' }, opened: worker }
+  for (const text of retryWarnings({ ...loaded, supports: worker.supports })) {
+    heard.warnings += 1
+    context.output.warn(text)
   }
-  await worker.check()
-  return { finding: { ok: true, found: ['ready', ...notes].join('; ') }, opened: worker }
+  const isChecked = worker.check !== undefined
+  await worker.check?.()
+  const found = isChecked ? readyText(heard) : readyText(heard, 'as far as this worker can tell')
+  return { finding: { ok: true, found }, opened: worker }
 }
 
 interface ItemsToTry {
@@ -165,11 +167,31 @@ async function tryItems(
 }
 
 /** Keeps what a queue or a worker says of itself, such as how much room one item has, and passes its warnings on: nothing else of this command is logged. */
-function listening(notes: string[], warn: (message: string) => void): Logger {
+function listening(heard: Heard, warn: (message: string) => void): Logger {
+  const warned = (_: object, message: string): void => {
+    heard.warnings += 1
+    warn(message)
+  }
   return {
     ...silentLogger,
-    info: (fields, message) => void notes.push([message, ...Object.values(fields)].join(': ')),
-    warn: (_, message) => warn(message),
-    error: (_, message) => warn(message),
+    info: (fields, message) => void heard.notes.push([message, ...Object.values(fields)].join(': ')),
+    warn: warned,
+    error: warned,
   }
+}
+
+/** What a part has said of itself. */
+interface Heard {
+  readonly notes: string[]
+  warnings: number
+}
+
+function hearing(): Heard {
+  return { notes: [], warnings: 0 }
+}
+
+/** Whoever reads the last line alone is to know that there is more to read. */
+function readyText({ notes, warnings }: Heard, what?: string): string {
+  const counted = warnings === 0 ? '' : ` with ${warnings} warning${warnings === 1 ? '' : 's'}`
+  return [`ready${counted}${what === undefined ? '' : `, ${what}`}`, ...notes].join('; ')
 }

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { CommandError } from '../command-error.js'
+import { makeFolder } from '../make-folder.js'
 import { writeFileWhole } from '../report/report-file.js'
 import type { DemoKind, DemoPlan, WantedPlan } from './demo-kind.js'
 
@@ -38,7 +39,7 @@ export class DemoPlace {
     const plan = this.#kind.plan(wanted)
     const begun = await this.#read()
     if (begun !== undefined) return this.#assertSame(begun, wanted)
-    await mkdir(this.dir, { recursive: true })
+    await makeFolder(this.dir)
     const lines = (await this.#kind.items(plan)).map((item) => `${JSON.stringify(item)}\n`)
     await writeText(this.manifest, lines.join(''))
     // Last: as long as it isn't there, nothing was begun.

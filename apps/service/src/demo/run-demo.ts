@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isSluiceError, type Queue } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../command-error.js'
 import type { CommandContext } from '../commands/command.js'
+import { makeFolder } from '../make-folder.js'
 import { loadManifest } from '../manifest/load-manifest.js'
 import { openQueuePackage } from '../open-package.js'
 import { itemsText } from '../progress/progress-text.js'
@@ -99,7 +100,7 @@ async function serve({ kind, queue, place, plan, flags, context }: Demo): Promis
 }
 
 async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise<Queue> {
-  await mkdir(place.dir, { recursive: true })
+  await makeFolder(place.dir)
   const settings = { package: 'sql', name: DEMO_QUEUE, url: `sqlite:${place.queue}` }
   return openQueuePackage(settings, { baseDirs: [context.cwd] })
 }
