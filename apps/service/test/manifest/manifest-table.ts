@@ -253,14 +253,39 @@ const QUOTES: readonly ManifestRow[] = [
   },
   {
     title: 'a backslash within quotes, as Spark writes it; outside of quotes it is a character',
-    ...csv('id,t\n1,"say \\"hi\\""\n2,"a\\\\b,"\n3,C:\\dir\n4,\\N\n'),
-    args: ['a.csv', '--escape', '\\'],
+    ...csv('id,t\n1,"say \\"hi\\""\n2,"a\\\\b,"\n3,C:\\dir\n4,\\N\n5,\\\\srv\\\n'),
+    args: ['a.csv', '--escape', '\\', '--escape-in', 'quotes'],
     items: [
       ['1', { t: 'say "hi"' }],
       ['2', { t: 'a\\b,' }],
       ['3', { t: 'C:\\dir' }],
       ['4', { t: '\\N' }],
+      ['5', { t: '\\\\srv\\' }],
     ],
+  },
+  {
+    title: 'a backslash in and out of quotes, as Python and pandas write it',
+    ...csv('id,t,u\n1,C:\\\\tmp\\\\new,a\\"b\n2,"x\\",\\\\",\\"\n3,a\\,b,\\N\n4,C:\\new,\n5,a\\.b,\n'),
+    args: ['a.csv', '--escape', '\\', '--escape-in', 'everywhere'],
+    items: [
+      ['1', { t: 'C:\\tmp\\new', u: 'a"b' }],
+      ['2', { t: 'x",\\', u: '"' }],
+      ['3', { t: 'a,b', u: null }],
+    ],
+    refused: [
+      ['line 5', 'never escaped'],
+      ['line 6', 'never escaped'],
+    ],
+  },
+  {
+    title: 'a backslash outside of quotes that may count or not refuses the row',
+    ...csv('id,t,u\n1,C:\\\\tmp,\n2,a\\"b,\n3,a\\,b\n4,\\N,\n5,,a\\\n6,C:\\dir,\n7,"a\\\\b",\n'),
+    args: ['a.csv', '--escape', '\\'],
+    items: [
+      ['6', { t: 'C:\\dir', u: '' }],
+      ['7', { t: 'a\\b', u: '' }],
+    ],
+    refused: [2, 3, 4, 5, 6].map((line) => [`line ${line}`, 'give --escape-in quotes'] as const),
   },
   {
     title: 'a backslash everywhere, as MySQL writes it',

@@ -192,6 +192,8 @@ describe('the flags of reading', () => {
     [['a.jsonl', '--priority-field', 'p'], /--priority-field needs --id-field or --body-field/u],
     [['a.csv', '--delimiter', '"'], /must be two characters/u],
     [['a.csv', '--escape', ','], /must be two characters/u],
+    [['a.csv', '--escape-in', 'quotes'], /give both/u],
+    [['a.csv', '--escape', '\\', '--quote', 'none', '--escape-in', 'quotes'], /for values in quotes/u],
     [['a.csv', '--columns', 'id', '--header-blanks', 'trim'], /for a file without one/u],
     [['a.jsonl', '--comment', '#'], /--comment is for CSV and lines/u],
     [['-', '-0', '--comment', '#'], /leave out --comment/u],
