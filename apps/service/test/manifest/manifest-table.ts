@@ -16,6 +16,8 @@ export interface ManifestRow {
   readonly items: readonly (readonly [id: string, body: JsonValue])[]
   /** What is refused: where, and a part of the reason. */
   readonly refused?: readonly (readonly [at: string, reason: string])[]
+  /** What no reason says. */
+  readonly lacks?: string
   readonly conveniences?: Readonly<Record<string, number>>
   /** Of the process. Default: 2 where something is refused, else 0. */
   readonly code?: number
@@ -262,6 +264,36 @@ const QUOTES: readonly ManifestRow[] = [
       ['4', { t: '\\N' }],
       ['5', { t: '\\\\srv\\' }],
     ],
+  },
+  {
+    title: '--columns with too few names: the advice leaves out no row',
+    ...csv('a,1,x\nb,2,y\n'),
+    args: ['a.csv', '--columns', 'id,n'],
+    items: [],
+    refused: [
+      [
+        'line 1',
+        'the row has 3 values, --columns 2; if every row has as many, name all columns with --columns',
+      ],
+      ['line 2', 'the row has 3 values, --columns 2; a value with the delimiter'],
+    ],
+    lacks: '--skip-lines',
+  },
+  {
+    title: '--columns with a name twice: it is the flag that has it',
+    ...csv('a,1\n'),
+    args: ['a.csv', '--columns', 'id,id'],
+    items: [],
+    refused: [['line 1, id', '--columns has this name twice']],
+    lacks: 'header',
+  },
+  {
+    title: '--columns without the column of the ids',
+    ...csv('a,1\n'),
+    args: ['a.csv', '--columns', 'name,n'],
+    items: [],
+    refused: [['line 1, id', '--columns has no such column; it has "name", "n"; name the column of the ids']],
+    lacks: 'header',
   },
   {
     title: 'a backslash in and out of quotes, as Python and pandas write it',

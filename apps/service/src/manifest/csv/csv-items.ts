@@ -71,13 +71,15 @@ export class CsvItems {
     const { cells } = row
     const { names, blankColumns } = this.#header
     if (cells.length === names.length) return undefined
-    const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
+    const isNamed = this.#reading.options.columns !== undefined
+    const has = `the row has ${plural(cells.length, 'value')}, ${isNamed ? '--columns' : 'the header'} ${names.length}`
     if (cells.length < names.length)
       return {
         field: names[cells.length] ?? '',
         reason: `the column is missing: ${has}; a value of nothing has its delimiter, too`,
       }
     if (cells.length > names.length + blankColumns) {
+      if (isNamed && number === 1) return { reason: `${has}; ${NAME_ALL}` }
       const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && cells.at(-1) !== ''
       return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : `${has}; ${TOO_MANY}` }
     }
@@ -166,5 +168,6 @@ const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
 const OTHER_HEADER =
   'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
 const TOO_MANY = 'a value with the delimiter in it must be in quotes, or have it escaped'
+const NAME_ALL = 'if every row has as many, name all columns with --columns'
 const ROW_NAMES =
   "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"
