@@ -42,6 +42,15 @@ function utf16(text: string, order: 'le' | 'be'): Buffer {
   return order === 'le' ? bytes : bytes.swap16()
 }
 
+function utf32(text: string, order: 'le' | 'be'): Buffer {
+  const units = Array.from(`\uFEFF${text}`, (char) => {
+    const unit = Buffer.alloc(4)
+    unit.writeUInt32LE(char.codePointAt(0) ?? 0)
+    return order === 'le' ? unit : unit.reverse()
+  })
+  return Buffer.concat(units)
+}
+
 const SAMPLES: readonly ManifestRow[] = [
   {
     title: 'swallowed-rows.tsv: a quote in a TSV is a character like any other',
@@ -294,6 +303,41 @@ const QUOTES: readonly ManifestRow[] = [
     items: [],
     refused: [['line 1, id', '--columns has no such column; it has "name", "n"; name the column of the ids']],
     lacks: 'header',
+  },
+  {
+    title: 'a priority that no double has: the digits that were written',
+    ...csv('id,p\na,9007199254740993\nb,-99999999999999999999\nc,5\n'),
+    args: ['a.csv', '--priority-column', 'p'],
+    items: [['c', {}]],
+    refused: [
+      ['line 2, p', 'the priority must be an integer within ±2147483647; got 9007199254740993'],
+      ['line 3, p', 'got -99999999999999999999'],
+    ],
+  },
+  ...(['le', 'be'] as const).map((order) => ({
+    title: `UTF-32, ${order}`,
+    files: { 'a.csv': utf32('id,t\na,1\n', order) },
+    args: ['a.csv'],
+    items: [],
+    refused: [
+      ['line 1', `UTF-32: convert it first, with iconv -f UTF-32${order.toUpperCase()} -t UTF-8`] as const,
+    ],
+  })),
+  {
+    title: '--path to an object where a list is meant, and to elements without the field',
+    ...json(
+      '{"g":[{"items":{"a":"x","id":"y"}},{"items":[{"id":"1"}]},{},{"items":null},[1],"z",{"items":[]},{"items":{"k":{"id":"2"}}}]}',
+    ),
+    args: ['a.json', '--path', '$.g[*].items[*]'],
+    items: [
+      ['1', { id: '1' }],
+      ['2', { id: '2' }],
+    ],
+    refused: [
+      ['line 1, element 1, byte 20', 'items is an object, not a list'],
+      ['line 1, element 2, byte 29', 'items is an object, not a list'],
+    ],
+    conveniences: { pathsToNothing: 4 },
   },
   {
     title: 'a backslash in and out of quotes, as Python and pandas write it',

@@ -1,4 +1,4 @@
-import type { JsonValue, NewItem } from '@sluice/core'
+import { MAX_PRIORITY, type JsonValue, type NewItem } from '@sluice/core'
 import { plural } from '../../progress/progress-text.js'
 import { isPsqlFooter, PSQL_FOOTER } from '../first-line/header-line.js'
 import { isRefused, judgeItem, type ManifestEntry, type Reading } from '../manifest-entry.js'
@@ -95,11 +95,15 @@ export class CsvItems {
 
   #priorityFault(row: CellsRow): HeaderFault | undefined {
     const { priority, names } = this.#header
-    if (priority === undefined || /^(?:[+-]?\d+)?$/u.test(row.cells[priority] ?? '')) return undefined
-    return {
-      field: names[priority] ?? 'priority',
-      reason: 'the priority must be a whole number, or nothing for 0',
-    }
+    if (priority === undefined) return undefined
+    const written = row.cells[priority] ?? ''
+    const field = names[priority] ?? 'priority'
+    if (!/^(?:[+-]?\d+)?$/u.test(written))
+      return { field, reason: 'the priority must be a whole number, or nothing for 0' }
+    if (Number.isSafeInteger(Number(written))) return undefined
+    // As a number it would have other digits.
+    const shown = written.length > MAX_SHOWN_DIGITS ? `a number of ${written.length} digits` : written
+    return { field, reason: `the priority must be an integer within ±${MAX_PRIORITY}; got ${shown}` }
   }
 
   /** Quotes that are ordinary characters by default may be meant otherwise. */
@@ -162,6 +166,7 @@ export class CsvItems {
   }
 }
 
+const MAX_SHOWN_DIGITS = 40
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
 const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
 const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
