@@ -46,7 +46,7 @@ function utf32(text: string, order: 'le' | 'be'): Buffer {
   const units = Array.from(`\uFEFF${text}`, (char) => {
     const unit = Buffer.alloc(4)
     unit.writeUInt32LE(char.codePointAt(0) ?? 0)
-    return order === 'le' ? unit : unit.reverse()
+    return order === 'le' ? unit : Buffer.from(unit.toReversed())
   })
   return Buffer.concat(units)
 }

@@ -124,28 +124,29 @@ describe('without --escape-in a row comes back as it was written, or is refused,
     maxLength: 5,
   })
   const rows = fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 6 })
-  const escaping = WRITERS.filter(({ flags }) => flags.includes('--escape-in'))
-  test.skipIf(!PYTHON).each(escaping.map((writer) => [writer.name, writer] as const))(
-    '%s',
-    async (_, writer) => {
-      if (writer.needsPandas === true && !PANDAS) return
-      const at = writer.flags.indexOf('--escape-in')
-      const flags = flagsOf({ ...writer, flags: writer.flags.toSpliced(at, 2) })
-      const property = fc.asyncProperty(rows, async (given) => {
-        const bytes = Buffer.from(await writer.write({ names: ['t', 'u'], rows: given }))
-        const manifest = await Manifest.open(['-'], readingFor(flags), { stdin: Readable.from([bytes]) })
-        const read: unknown[] = []
-        for await (const entry of manifest.read({ maxBodyBytes: 1_048_576 })) {
-          if (isRefused(entry)) expect(entry.reason).toContain('--escape-in')
-          read.push(
-            isRefused(entry) ? given[read.length] : ['t', 'u'].map((each) => own(entry.item.body, each)),
-          )
-        }
-        expect(read).toEqual(given)
-      })
-      await expect(fc.assert(property, { numRuns: 300 })).resolves.toBeUndefined()
-    },
+  const escaping = WRITERS.filter(
+    ({ flags, needsPython, needsPandas }) =>
+      flags.includes('--escape-in') && (PYTHON || needsPython !== true) && (PANDAS || needsPandas !== true),
   )
+  test.each(escaping.map((writer) => [writer.name, writer] as const))('%s', async (_, writer) => {
+    const at = writer.flags.indexOf('--escape-in')
+    const flags = flagsOf({ ...writer, flags: writer.flags.toSpliced(at, 2) })
+    const property = fc.asyncProperty(rows, async (given) => {
+      const bytes = Buffer.from(await writer.write({ names: ['t', 'u'], rows: given }))
+      const manifest = await Manifest.open(['-'], readingFor(flags), { stdin: Readable.from([bytes]) })
+      const read: unknown[] = []
+      for await (const entry of manifest.read({ maxBodyBytes: 1_048_576 })) {
+        const [row, isToldHow] = [
+          given[read.length],
+          isRefused(entry) && entry.reason.includes('--escape-in'),
+        ]
+        if (isRefused(entry)) read.push(isToldHow ? row : entry.reason)
+        else read.push(['t', 'u'].map((each) => own(entry.item.body, each)))
+      }
+      expect(read).toEqual(given)
+    })
+    await expect(fc.assert(property, { numRuns: 300 })).resolves.toBeUndefined()
+  })
 })
 
 function expectedBody({ file, reads }: WriterSample, [id = '', t = '', u = '']: readonly (string | null)[]) {

@@ -90,7 +90,7 @@ export class JsonDocumentReader implements ManifestReader {
       return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes; ${TOO_LONG}`)
     if (isUtf8(bytes)) {
       const entry = this.#items.element(bytes.toString('utf8'), at)
-      return isField && isRefused(entry) && /^the element is /u.test(entry.reason)
+      return isField && isRefused(entry) && entry.reason.startsWith('the element is ')
         ? { ...entry, reason: `${entry.reason}; ${this.#container} is an object, not a list` }
         : entry
     }
