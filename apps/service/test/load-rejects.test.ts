@@ -1,10 +1,137 @@
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { openQueue } from '@sluice/queue-sql'
+import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
+
+const HAS_JQ = spawnSync('jq', ['--version'], { stdio: 'ignore' }).status === 0
+
+/** The commands that docs/manifests.md gives. */
+function jqLines(): string {
+  const docs = readFileSync(new URL('../../../docs/manifests.md', import.meta.url), 'utf8')
+  return /```sh\n(.*?)```/su.exec(docs.split('<!-- rejects -->')[1] ?? '')?.[1] ?? 'false'
+}
+
+interface JqList {
+  readonly name: string
+  readonly content: string | Buffer
+  readonly flags?: readonly string[]
+  /** What follows `sluice load` for the rows taken out. */
+  readonly again: readonly [name: string, ...flags: string[]]
+  /** Default: an id in front of each row that begins with a delimiter. */
+  readonly mended?: (text: string) => string
+  readonly items: readonly (readonly [id: string, body: unknown])[]
+}
+
+const TABLE_AGAIN = ['again.csv', '--columns', 'id,t', '--line-ends', 'any'] as const
+const LINES = 'id,t\r\na,1\r\n,"x\r\ny"\r\n,2\r\n'
+const LINES_ITEMS = [
+  ['m', { t: 'x\r\ny' }],
+  ['n', { t: '2' }],
+] as const
+/** Two rows without an id get one each. */
+const withIds = (text: string) => text.replace(/^(?=[,;\t])/mu, 'm').replace(/^(?=[,;\t])/mu, 'n')
+
+const JQ_LISTS: readonly (readonly [string, JqList])[] = [
+  [
+    'a table with CRLF',
+    { name: 'm.csv', content: LINES, again: TABLE_AGAIN, mended: withIds, items: LINES_ITEMS },
+  ],
+  [
+    'one that is packed',
+    { name: 'm.csv.gz', content: gzipSync(LINES), again: TABLE_AGAIN, mended: withIds, items: LINES_ITEMS },
+  ],
+  [
+    'one below a title',
+    {
+      name: 'm.csv',
+      content: `Title, of it\r\n${LINES}`,
+      flags: ['--skip-lines', '1'],
+      again: TABLE_AGAIN,
+      mended: withIds,
+      items: LINES_ITEMS,
+    },
+  ],
+  [
+    'one whose header goes over lines',
+    { name: 'm.csv', content: 'id,"t\nu"\na,1\n,2\n', again: TABLE_AGAIN, items: [['m', { t: '2' }]] },
+  ],
+  [
+    'one with sep=',
+    {
+      name: 'm.csv',
+      content: 'sep=;\r\nid;t\r\na;1\r\n;2\r\n',
+      again: [...TABLE_AGAIN, '--delimiter', ';'],
+      items: [['m', { t: '2' }]],
+    },
+  ],
+  [
+    'one in UTF-16',
+    {
+      name: 'm.tsv',
+      content: Buffer.from('\uFEFFid\tt\r\na\t1\r\n\té\r\n', 'utf16le'),
+      again: [...TABLE_AGAIN, '--format', 'tsv'],
+      items: [['m', { t: 'é' }]],
+    },
+  ],
+  [
+    'one with a row that is not UTF-8, and a line that is too long',
+    {
+      name: 'm.csv',
+      content: Buffer.concat([
+        Buffer.from('id,t\n,1\nb,'),
+        Buffer.from([0xe9]),
+        Buffer.from(`\nc,${'x'.repeat(17 * 1024 * 1024)}\n`),
+      ]),
+      again: TABLE_AGAIN,
+      items: [['m', { t: '1' }]],
+    },
+  ],
+  [
+    'rows that are not UTF-8',
+    {
+      name: 'm.csv',
+      content: Buffer.concat([Buffer.from('id,t\n,1\nb,'), Buffer.from([0xff]), Buffer.from('\n')]),
+      again: ['again.bytes', '--format', 'csv', '--columns', 'id,t'],
+      mended: (text) => text.replace('\uFFFD', 'ÿ'),
+      items: [['b', { t: 'ÿ' }]],
+    },
+  ],
+  [
+    'elements',
+    {
+      name: 'm.json',
+      content: '{"a":[{"id":"x"},{"id":"",\n"n":1},{"id":""}]}',
+      flags: ['--path', '$.a[*]'],
+      again: ['again.csv', '--format', 'jsonl', '--path', '$'],
+      mended: (text) => text.replace('""', '"m"').replace('""', '"n"'),
+      items: [
+        ['m', { id: 'm', n: 1 }],
+        ['n', { id: 'n' }],
+      ],
+    },
+  ],
+  [
+    'names that end with NUL',
+    {
+      name: 'm.txt',
+      content: Buffer.from(`a\0${'b\nc'.repeat(2_000)}\0d`),
+      flags: ['-0'],
+      again: ['again.list', '-0'],
+      mended: (text) => text.replaceAll('b\nc', '').replace(/^/u, 'm'),
+      // The last one has no NUL behind it: it may be cut off.
+      items: [
+        ['m', { line: 'm' }],
+        ['d', { line: 'd' }],
+      ],
+    },
+  ],
+]
 
 let box: Sandbox
 
@@ -144,6 +271,33 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` })
     expect((await queue.lookup('c'))?.body).toEqual({ text: 'x\ny' })
     await queue.close()
+  })
+
+  test.each(JQ_LISTS)('the jq lines of the docs make a list of %s', { skip: !HAS_JQ }, async (_, list) => {
+    const { name, content, flags = [], again } = list
+    await file(name, content)
+    await box.run(['load', name, ...flags, '--rejects', 'rejects.jsonl'])
+    expect((await execa('bash', ['-euc', jqLines()], { cwd: box.dir })).exitCode).toBe(0)
+    const texts = await readFile(join(box.dir, again[0]), 'utf8')
+    await file(again[0], (list.mended ?? ((text) => text.replaceAll(/^(?=[,;\t])/gmu, 'm')))(texts))
+    const queue = `queue.url=sqlite:${join(box.dir, 'again.db')}`
+    const loaded = await box.json(['load', ...again, '--set', queue])
+    expect(loaded).toMatchObject({ rows: list.items.length, added: list.items.length, refused: 0 })
+    const items = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'again.db')}` })
+    expect((await items.peek(10)).map(({ id, body }) => [id, body])).toEqual(list.items)
+    await items.close()
+  })
+
+  test('with the same fields whether it was stored or only checked', async () => {
+    await file('m.csv', 'id,n\na,1\na,2\n')
+    const records: unknown[] = []
+    for (const flags of [[], ['--dry-run'], ['--strict']]) {
+      await box.run(['load', 'm.csv', '--rejects', 'bad.jsonl', ...flags])
+      records.push(await rejects())
+    }
+    const reason = 'the id came before in this load, with another body; the first one counts'
+    const only = [{ source: 'm.csv', line: 3, id: 'a', what: 'duplicate', reason, raw: 'a,2' }]
+    expect(records).toEqual([only, only, only])
   })
 
   test('and is in no report: bodies are not for logs', async () => {

@@ -239,7 +239,7 @@ class JsonReader {
       this.#at += written.length
       return written
     }
-    if (!isExactNumber(written)) this.#refuse(Object.is(Number(written), -0) ? NEGATIVE_ZERO : INEXACT)
+    if (!isExactNumber(written)) this.#refuse(ZERO.test(written) ? NEGATIVE_ZERO : INEXACT)
     this.#at += written.length
     return Number(written)
   }
@@ -280,6 +280,8 @@ const WORDS: readonly (readonly [string, JsonValue])[] = [
   ['null', null],
 ]
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+/** Without a digit but 0 before its exponent: -1e-400 is another number, which a double can't hold. */
+const ZERO = /^-?[0.]+(?:[eE]|$)/
 const BLANKS = /[\t\n\r ]*/y
 const INEXACT =
   'a 64-bit float cannot hold this number, so its digits would change; write it as a string, in double quotes'

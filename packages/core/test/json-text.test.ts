@@ -43,6 +43,8 @@ test.each([
   ['{"a": {"id": 864691135012345679}}', /digits would change/, '$.a.id'],
   ['[0.1, 0.1000000000000000055]', /digits would change/, '$[1]'],
   ['[1e400]', /digits would change/, '$[0]'],
+  ['[-1e-400]', /a 64-bit float cannot hold this number/, '$[0]'],
+  ['[-0.0e5]', /-0 would come back as 0/, '$[0]'],
   ['[-0]', /-0 would come back as 0: write 0, or the string "-0"/, '$[0]'],
   [String.raw`{"p": "caf\udce9.tif"}`, /the string has a surrogate without its partner/, '$.p'],
   ['{"p": "caf\udce9.tif"}', /the string has a surrogate without its partner/, '$.p'],

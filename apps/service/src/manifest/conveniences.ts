@@ -12,12 +12,16 @@ const WORDS = {
   blankColumns: ['blank column', 'blank columns'],
   namelessColumns: ['column without a name, kept as ""', 'columns without a name, kept as ""'],
   trimmedNames: ['column name without its outer blanks', 'column names without their outer blanks'],
+  pathsToNothing: ['place where the path leads to nothing', 'places where the path leads to nothing'],
   rowsOverLines: ['row over several lines', 'rows over several lines'],
   numbersAsText: [
     'number left as text, since it would not be written back so',
     'numbers left as text, since they would not be written back so',
   ],
-  quotesAsText: ['value with quotes around it as they are', 'values with quotes around them as they are'],
+  quotesAsText: [
+    "value that begins and ends with a quote (--quote '\"' if the writer quotes)",
+    "values that begin and end with a quote (--quote '\"' if the writer quotes)",
+  ],
 } as const
 
 export type Convenience = keyof typeof WORDS

@@ -38,8 +38,9 @@ export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): List
   return body === 'changed' ? row : { ...row, harmless: true }
 }
 
-function at(row: ItemRow) {
-  const { item: _item, ...place } = row
+/** @param row perhaps with what is counted of it while it is stored, which is nothing to tell */
+function at(row: ItemRow & { readonly bytes?: number }) {
+  const { item: _item, bytes: _bytes, ...place } = row
   return place
 }
 

@@ -1,5 +1,6 @@
 import { checkNewItem, type NewItem } from '@sluice/core'
 import type { Conveniences } from './conveniences.js'
+import type { EscapeIn } from './csv/row-scanner.js'
 import { jsonChars } from './json-chars.js'
 import type { RawRow } from './raw-row.js'
 import type { LineEnds } from './text-lines.js'
@@ -76,6 +77,8 @@ export interface ReadingOptions {
   readonly quote?: string
   /** CSV: one character. Default none, beside the doubled quote. */
   readonly escape?: string
+  /** CSV with quotes: where the escape counts. Default: a row where it matters is refused. */
+  readonly escapeIn?: EscapeIn
   /** CSV: an unquoted value that is written so is null. */
   readonly nullValue?: string
   /** CSV and lines: what comment lines begin with, or `none`. */

@@ -56,7 +56,7 @@ export function nameOf(path: string, options: ReadingOptions): ManifestName {
 export const OPTIONS_OF_FORM = {
   json: ['idField', 'bodyField', 'priorityField', 'path'],
   table: ['idColumn', 'priorityColumn', 'columns', 'typed', 'keepHeaderRows'],
-  csv: ['blank', 'delimiter', 'quote', 'escape', 'nullValue', 'headerBlanks', 'maxRowLines'],
+  csv: ['blank', 'delimiter', 'quote', 'escape', 'escapeIn', 'nullValue', 'headerBlanks', 'maxRowLines'],
   lines: ['split', 'nul'],
 } as const satisfies Readonly<Record<string, readonly (keyof ReadingOptions)[]>>
 

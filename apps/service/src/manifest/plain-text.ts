@@ -2,6 +2,9 @@ import type { Conveniences } from './conveniences.js'
 import type { RefusedEntry } from './manifest-entry.js'
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
+const UTF16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
+/** The first begins as one of UTF-16. */
+const UTF32_MARKS = [Buffer.from([0xff, 0xfe, 0, 0]), Buffer.from([0, 0, 0xfe, 0xff])]
 /** What no UTF-8 text holds: the line with it is refused. */
 const NO_TEXT = Buffer.from([0xff])
 
@@ -78,7 +81,7 @@ export class PlainText {
     if (this.#encoding === 'utf-8') return bytes
     const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     if (this.#encoding !== undefined) return this.#fromUtf16(all)
-    if (mayBegin(all)) {
+    if (mayBegin(all, this.#options.nul)) {
       this.#rest = Buffer.from(all)
       return Buffer.alloc(0)
     }
@@ -100,6 +103,13 @@ export class PlainText {
       this.#conveniences.add('byteOrderMarks')
       this.bytesBefore = BYTE_ORDER_MARK.length
       return head.subarray(BYTE_ORDER_MARK.length)
+    }
+    if (!this.#options.nul && UTF32_MARKS.some((mark) => head.subarray(0, 4).equals(mark))) {
+      this.#encoding = 'utf-8'
+      const order = head[0] === 0 ? 'BE' : 'LE'
+      const reason = `the file is UTF-32: convert it first, with iconv -f UTF-32${order} -t UTF-8`
+      this.fault = { line: 1, reason, stops: true }
+      return head
     }
     const utf16 = utf16Of(head)
     if (utf16 !== undefined) {
@@ -134,9 +144,9 @@ export class PlainText {
 }
 
 /** Whether it may be the beginning of a byte order mark: anything else is given on at once, however little it is. */
-function mayBegin(head: Buffer): boolean {
-  if (head.length === 1) return [0xef, 0xfe, 0xff].includes(head[0] ?? 0)
-  return head.length === 0 || (head.length === 2 && head[0] === 0xef && head[1] === 0xbb)
+function mayBegin(head: Buffer, nul: boolean): boolean {
+  const marks = nul ? [BYTE_ORDER_MARK, ...UTF16_MARKS] : [BYTE_ORDER_MARK, ...UTF16_MARKS, ...UTF32_MARKS]
+  return marks.some((mark) => head.length < mark.length && mark.subarray(0, head.length).equals(head))
 }
 
 /** Of the first characters, as far as they came; fewer may be a short text with NULs in it. */

@@ -7,6 +7,7 @@ import {
   type ManifestFormat,
   type ReadingOptions,
 } from './manifest-entry.js'
+import { ESCAPE_IN, type EscapeIn } from './csv/row-scanner.js'
 import { nameOf, OPTIONS_OF_FORM, pathOf } from './manifest-format.js'
 import { LINE_ENDS, type LineEnds } from './text-lines.js'
 
@@ -27,6 +28,7 @@ export interface ReadingFlags {
   readonly delimiter?: string | undefined
   readonly quote?: string | undefined
   readonly escape?: string | undefined
+  readonly escapeIn?: EscapeIn | undefined
   readonly nullValue?: string | undefined
   readonly comment?: string | undefined
   readonly lineEnds?: LineEnds | undefined
@@ -92,6 +94,12 @@ export function withReadingFlags<
       '--escape <char>',
       'CSV: what makes the next character plain, such as \\ (default: "" alone)',
       oneChar,
+    )
+    .addOption(
+      new Option(
+        '--escape-in <where>',
+        'CSV with quotes: where --escape counts: quotes (Spark), everywhere (Python, pandas) (default: a row where it matters is refused)',
+      ).choices(ESCAPE_IN),
     )
     .option('--null-value <text>', 'CSV: an unquoted value that is written so is null, such as \\N')
     .option('--comment <text>', 'what comment lines begin with, or none (default: # is refused)', textOrNone)
@@ -197,6 +205,10 @@ function assertConsistent(options: ReadingOptions): void {
     refuse('--priority-field needs --id-field or --body-field; without them the field is `priority`')
   if (quote !== 'none' && quote === delimiter) refuse('--delimiter and --quote must be two characters')
   if (escape !== undefined && escape === delimiter) refuse('--delimiter and --escape must be two characters')
+  if (options.escapeIn !== undefined && escape === undefined)
+    refuse('--escape-in says where --escape counts: give both')
+  if (options.escapeIn === 'quotes' && quote === 'none')
+    refuse('--escape-in quotes is for values in quotes, and --quote none for a file without')
   if (options.columns !== undefined && options.headerBlanks !== undefined)
     refuse('--header-blanks is for a header, and --columns for a file without one')
   if (options.nul === true && NOT_WITH_NUL.some((name) => options[name] !== undefined))

@@ -28,6 +28,8 @@ export interface TextLinesOptions {
   readonly controls?: boolean
   /** A first line may hold line ends between two of these; for `auto`. */
   readonly quote?: string | undefined
+  /** A quote behind it is none, within quotes or everywhere; for `auto`. */
+  readonly escape?: { readonly text: string; readonly isEverywhere: boolean } | undefined
 }
 
 /** A line that is left out where it is a comment, and an item where it isn't: nobody said which. */
@@ -91,7 +93,7 @@ export class TextLines {
   constructor(options: TextLinesOptions, onLine: (line: TextLine) => void) {
     this.#options = options
     this.#onLine = onLine
-    this.#finder = new LineEndFinder(options.quote)
+    this.#finder = new LineEndFinder(options)
     this.lineEnds = options.nul === true ? 'lf' : options.lineEnds
   }
 
@@ -254,21 +256,28 @@ const MAX_QUOTED_BYTES = 64 * 1024
 /** Finds what ends the first line, whatever pieces it comes in. */
 class LineEndFinder {
   readonly #quote: number | undefined
+  readonly #escape: number | undefined
+  readonly #isEscapeEverywhere: boolean
   #quoted = false
+  #escaped = false
   #afterCarriageReturn = false
   #bytes = 0
   /** The first line end within quotes. */
   #within: 'lf' | 'cr' | undefined
 
-  constructor(quote: string | undefined) {
+  constructor({ quote, escape }: Pick<TextLinesOptions, 'quote' | 'escape'>) {
     this.#quote = quote?.charCodeAt(0)
+    this.#escape = escape?.text.charCodeAt(0)
+    this.#isEscapeEverywhere = escape?.isEverywhere ?? false
   }
 
   /** `undefined` while it can't be told: no line end yet, or a CR as the last byte. */
   find(bytes: Buffer): 'lf' | 'crlf' | 'cr' | undefined {
     for (const byte of bytes) {
       if (this.#afterCarriageReturn) return byte === LF ? 'crlf' : 'cr'
-      if (byte === this.#quote) this.#quoted = !this.#quoted
+      const isPlain = this.#escaped
+      this.#escaped = !isPlain && byte === this.#escape && (this.#quoted || this.#isEscapeEverywhere)
+      if (byte === this.#quote && !isPlain) this.#quoted = !this.#quoted
       else if (byte === LF || byte === CR) {
         if (this.#quoted) this.#within ??= byte === LF ? 'lf' : 'cr'
         else if (byte === LF) return 'lf'

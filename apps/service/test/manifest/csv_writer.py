@@ -14,6 +14,7 @@ DIALECTS = {
         "escapechar": "\\",
         "lineterminator": "\n",
     },
+    "escaped csv": {"doublequote": False, "escapechar": "\\"},
 }
 
 
@@ -25,6 +26,13 @@ def table(dialect, names, rows):
     return out.getvalue()
 
 
+def frame(names, rows):
+    import pandas
+
+    written = pandas.DataFrame(rows, columns=names, dtype=object)
+    return written.to_csv(index=False, escapechar="\\", lineterminator="\n")
+
+
 def lines(ascii_only, names, rows):
     objects = (dict(zip(names, row)) for row in rows)
     return "".join(json.dumps(each, ensure_ascii=ascii_only) + "\n" for each in objects)
@@ -34,6 +42,8 @@ for line in sys.stdin:
     how, names, rows = json.loads(line)
     if how in DIALECTS:
         text = table(how, names, rows)
+    elif how == "pandas":
+        text = frame(names, rows)
     else:
         text = lines(how == "ascii", names, rows)
     print(base64.b64encode(text.encode("utf-8")).decode("ascii"), flush=True)

@@ -134,15 +134,17 @@ describe('a list that GNU parallel began', () => {
 
   test('wherever it is cut, and whatever is glued to it, no item is done that did not end well', async () => {
     const whole = await readFile(join(LOGS, 'value.tsv'), 'utf8')
-    const lines = whole.trimEnd().split('\n')
+    const written = whole.trimEnd().split('\n')
     const { Joblog } = await import('../../src/manifest/joblog/joblog.js')
     const path = join(box.dir, 'cut.tsv')
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 1, max: lines.length - 1 }),
+        fc.integer({ min: 1, max: written.length - 1 }),
         fc.nat(),
         fc.boolean(),
-        async (at, cut, glue) => {
+        fc.constantFrom(':', '7', 'user@node-7', '2/ssh -p 22 node'),
+        async (at, cut, glue, host) => {
+          const lines = written.map((line) => line.replace('\t:\t', `\t${host}\t`))
           const head = lines.slice(0, at).map((line) => `${line}\n`)
           const last = lines[at] ?? ''
           const rest = glue ? lines.slice(at + 1).map((line) => `${line}\n`) : []
@@ -155,10 +157,31 @@ describe('a list that GNU parallel began', () => {
             .filter((line) => line.includes('\t0\t0\t./'))
             .map((line) => line.split('\t')[8])
           expect(known).toEqual(expect.arrayContaining(done))
+          // No piece of a record is taken for a command.
+          const commands = lines.map((line) => line.split('\t')[8])
+          expect(commands).toEqual(expect.arrayContaining([...log.commands]))
           expect(log.isDone(last.split('\t')[8] ?? '')).toBe(false)
         },
       ),
+      { numRuns: 1_000 },
     )
+  })
+
+  test.each([
+    ['behind its exit value', /\t0\t\.\/.*$/u, ':'],
+    ['behind its exit value and a tab', /0\t\.\/.*$/u, ':'],
+    ['behind its signal', /\t\.\/.*$/u, ':'],
+    ['behind the tab in front of its exit value, of a host that is a number', /0\t0\t\.\/.*$/u, '7'],
+  ] as const)('a record that is cut %s leaves the log of use', async (_, rest, host) => {
+    const log = (await readFile(join(LOGS, 'value.tsv'), 'utf8')).replaceAll('\t:\t', `\t${host}\t`)
+    const lines = log
+      .trimEnd()
+      .split('\n')
+      .map((line, at) => (at === 2 ? line.replace(rest, '') : `${line}\n`))
+    const { code, out, err } = await load(VALUES, lines.join(''))
+    expect([code, err]).toEqual([0, ''])
+    expect(JSON.parse(out)).toMatchObject({ done: DONE.length - 2, joblog: { untrusted: 1, unmatched: 0 } })
+    expect(await waiting()).toEqual([VALUES[1], VALUES[2], 'bad', 'killed'])
   })
 
   test('one value that several jobs had is done when all of them ended well', async () => {

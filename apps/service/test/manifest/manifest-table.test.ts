@@ -74,6 +74,7 @@ test.each(MANIFEST_TABLE.map((row, index) => [row.title, row, index] as const))(
     const summary: Summary = JSON.parse(out)
     expect(summary.conveniences).toEqual(row.conveniences ?? {})
     expect([summary.added, summary.refused]).toEqual([row.items.length, refused.length])
+    expect(row.lacks !== undefined && out.includes(row.lacks)).toBe(false)
     expect(summary.problems.map(placeText)).toEqual(refused.map(([where]) => where))
     for (const [which, [, reason]] of refused.entries())
       expect(summary.problems[which]?.reason).toContain(reason)

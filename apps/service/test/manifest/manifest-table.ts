@@ -16,6 +16,8 @@ export interface ManifestRow {
   readonly items: readonly (readonly [id: string, body: JsonValue])[]
   /** What is refused: where, and a part of the reason. */
   readonly refused?: readonly (readonly [at: string, reason: string])[]
+  /** What no reason says. */
+  readonly lacks?: string
   readonly conveniences?: Readonly<Record<string, number>>
   /** Of the process. Default: 2 where something is refused, else 0. */
   readonly code?: number
@@ -38,6 +40,15 @@ const ROW = ['--id-from', 'row'] as const
 function utf16(text: string, order: 'le' | 'be'): Buffer {
   const bytes = Buffer.from(`\uFEFF${text}`, 'utf16le')
   return order === 'le' ? bytes : bytes.swap16()
+}
+
+function utf32(text: string, order: 'le' | 'be'): Buffer {
+  const units = Array.from(`\uFEFF${text}`, (char) => {
+    const unit = Buffer.alloc(4)
+    unit.writeUInt32LE(char.codePointAt(0) ?? 0)
+    return order === 'le' ? unit : Buffer.from(unit.toReversed())
+  })
+  return Buffer.concat(units)
 }
 
 const SAMPLES: readonly ManifestRow[] = [
@@ -253,14 +264,104 @@ const QUOTES: readonly ManifestRow[] = [
   },
   {
     title: 'a backslash within quotes, as Spark writes it; outside of quotes it is a character',
-    ...csv('id,t\n1,"say \\"hi\\""\n2,"a\\\\b,"\n3,C:\\dir\n4,\\N\n'),
-    args: ['a.csv', '--escape', '\\'],
+    ...csv('id,t\n1,"say \\"hi\\""\n2,"a\\\\b,"\n3,C:\\dir\n4,\\N\n5,\\\\srv\\\n'),
+    args: ['a.csv', '--escape', '\\', '--escape-in', 'quotes'],
     items: [
       ['1', { t: 'say "hi"' }],
       ['2', { t: 'a\\b,' }],
       ['3', { t: 'C:\\dir' }],
       ['4', { t: '\\N' }],
+      ['5', { t: '\\\\srv\\' }],
     ],
+  },
+  {
+    title: '--columns with too few names: the advice leaves out no row',
+    ...csv('a,1,x\nb,2,y\n'),
+    args: ['a.csv', '--columns', 'id,n'],
+    items: [],
+    refused: [
+      [
+        'line 1',
+        'the row has 3 values, --columns 2; if every row has as many, name all columns with --columns',
+      ],
+      ['line 2', 'the row has 3 values, --columns 2; a value with the delimiter'],
+    ],
+    lacks: '--skip-lines',
+  },
+  {
+    title: '--columns with a name twice: it is the flag that has it',
+    ...csv('a,1\n'),
+    args: ['a.csv', '--columns', 'id,id'],
+    items: [],
+    refused: [['line 1, id', '--columns has this name twice']],
+    lacks: 'header',
+  },
+  {
+    title: '--columns without the column of the ids',
+    ...csv('a,1\n'),
+    args: ['a.csv', '--columns', 'name,n'],
+    items: [],
+    refused: [['line 1, id', '--columns has no such column; it has "name", "n"; name the column of the ids']],
+    lacks: 'header',
+  },
+  {
+    title: 'a priority that no double has: the digits that were written',
+    ...csv('id,p\na,9007199254740993\nb,-99999999999999999999\nc,5\n'),
+    args: ['a.csv', '--priority-column', 'p'],
+    items: [['c', {}]],
+    refused: [
+      ['line 2, p', 'the priority must be an integer within ±2147483647; got 9007199254740993'],
+      ['line 3, p', 'got -99999999999999999999'],
+    ],
+  },
+  ...(['le', 'be'] as const).map((order) => ({
+    title: `UTF-32, ${order}`,
+    files: { 'a.csv': utf32('id,t\na,1\n', order) },
+    args: ['a.csv'],
+    items: [],
+    refused: [
+      ['line 1', `UTF-32: convert it first, with iconv -f UTF-32${order.toUpperCase()} -t UTF-8`] as const,
+    ],
+  })),
+  {
+    title: '--path to an object where a list is meant, and to elements without the field',
+    ...json(
+      '{"g":[{"items":{"a":"x","id":"y"}},{"items":[{"id":"1"}]},{},{"items":null},[1],"z",{"items":[]},{"items":{"k":{"id":"2"}}}]}',
+    ),
+    args: ['a.json', '--path', '$.g[*].items[*]'],
+    items: [
+      ['1', { id: '1' }],
+      ['2', { id: '2' }],
+    ],
+    refused: [
+      ['line 1, element 1, byte 20', 'items is an object, not a list'],
+      ['line 1, element 2, byte 29', 'items is an object, not a list'],
+    ],
+    conveniences: { pathsToNothing: 4 },
+  },
+  {
+    title: 'a backslash in and out of quotes, as Python and pandas write it',
+    ...csv('id,t,u\n1,C:\\\\tmp\\\\new,a\\"b\n2,"x\\",\\\\",\\"\n3,a\\,b,\\N\n4,C:\\new,\n5,a\\.b,\n'),
+    args: ['a.csv', '--escape', '\\', '--escape-in', 'everywhere'],
+    items: [
+      ['1', { t: 'C:\\tmp\\new', u: 'a"b' }],
+      ['2', { t: 'x",\\', u: '"' }],
+      ['3', { t: 'a,b', u: null }],
+    ],
+    refused: [
+      ['line 5', 'never escaped'],
+      ['line 6', 'never escaped'],
+    ],
+  },
+  {
+    title: 'a backslash outside of quotes that may count or not refuses the row',
+    ...csv('id,t,u\n1,C:\\\\tmp,\n2,a\\"b,\n3,a\\,b\n4,\\N,\n5,,a\\\n6,C:\\dir,\n7,"a\\\\b",\n'),
+    args: ['a.csv', '--escape', '\\'],
+    items: [
+      ['6', { t: 'C:\\dir', u: '' }],
+      ['7', { t: 'a\\b', u: '' }],
+    ],
+    refused: [2, 3, 4, 5, 6].map((line) => [`line ${line}`, 'give --escape-in quotes'] as const),
   },
   {
     title: 'a backslash everywhere, as MySQL writes it',

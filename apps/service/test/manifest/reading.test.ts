@@ -3,12 +3,24 @@ import fc from 'fast-check'
 import { Command } from '@commander-js/extra-typings'
 import { describe, expect, test } from 'vitest'
 import { CommandError } from '../../src/command-error.js'
+import { describeConveniences } from '../../src/manifest/conveniences.js'
 import { Manifest } from '../../src/manifest/manifest.js'
 import { isRefused, type ReadingOptions } from '../../src/manifest/manifest-entry.js'
 import { readingOf, withReadingFlags } from '../../src/manifest/reading-flags.js'
 import { readText, seen } from './read-text.js'
 
 const LIMITS = { maxBodyBytes: 1_048_576 }
+
+test('values of a TSV that begin and end with a quote are told of with the flag', async () => {
+  const { entries, conveniences } = await readText('id\tt\n1\t"x""y"\n2\t"z"\n', { format: 'tsv' })
+  expect(seen(entries)).toMatchObject([
+    [2, { body: { t: '"x""y"' } }],
+    [3, { body: { t: '"z"' } }],
+  ])
+  expect(describeConveniences(conveniences)).toBe(
+    `2 values that begin and end with a quote (--quote '"' if the writer quotes)`,
+  )
+})
 
 describe('a producer that trickles', () => {
   const cases: readonly (readonly [string, ReadingOptions, readonly string[], readonly string[]])[] = [
@@ -192,6 +204,8 @@ describe('the flags of reading', () => {
     [['a.jsonl', '--priority-field', 'p'], /--priority-field needs --id-field or --body-field/u],
     [['a.csv', '--delimiter', '"'], /must be two characters/u],
     [['a.csv', '--escape', ','], /must be two characters/u],
+    [['a.csv', '--escape-in', 'quotes'], /give both/u],
+    [['a.csv', '--escape', '\\', '--quote', 'none', '--escape-in', 'quotes'], /for values in quotes/u],
     [['a.csv', '--columns', 'id', '--header-blanks', 'trim'], /for a file without one/u],
     [['a.jsonl', '--comment', '#'], /--comment is for CSV and lines/u],
     [['-', '-0', '--comment', '#'], /leave out --comment/u],

@@ -64,7 +64,7 @@ export const WRITER_SAMPLES: readonly WriterSample[] = [
   {
     name: 'Spark `write.csv`, `ignoreLeadingWhiteSpace` and `ignoreTrailingWhiteSpace` false',
     file: 'spark.csv',
-    flags: ['--escape', '\\', '--blank', 'absent'],
+    flags: ['--escape', '\\', '--escape-in', 'quotes', '--blank', 'absent'],
     reads: ABSENT,
   },
   { name: 'Spark `write.json`', file: 'spark.json', flags: [], reads: ABSENT },

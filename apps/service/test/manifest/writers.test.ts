@@ -8,10 +8,20 @@ import { Manifest } from '../../src/manifest/manifest.js'
 import { isRefused } from '../../src/manifest/manifest-entry.js'
 import { readingOf, withReadingFlags } from '../../src/manifest/reading-flags.js'
 import { WRITER_SAMPLES, WRITTEN_ROWS, type WriterSample } from './writer-samples.js'
-import { ANY_STRINGS, endPython, hasPython, WRITERS, type StringTable, type TableWriter } from './writers.js'
+import {
+  ANY_STRINGS,
+  endPython,
+  hasPandas,
+  hasPython,
+  WRITERS,
+  type StringTable,
+  type TableWriter,
+} from './writers.js'
 
 const PYTHON = hasPython()
 if (!PYTHON && process.env['CI'] !== undefined) throw new Error('CI has no python3, which two writers need')
+
+const PANDAS = PYTHON && hasPandas()
 
 afterAll(endPython)
 
@@ -93,9 +103,10 @@ function size(body: unknown): number {
 
 describe('any table of strings comes back exactly, as it was written by', () => {
   for (const writer of WRITERS) {
-    const isLeftOut = writer.needsPython === true && !PYTHON
+    const isLeftOut = (writer.needsPython === true && !PYTHON) || (writer.needsPandas === true && !PANDAS)
+    const lacks = writer.needsPandas === true ? 'pandas' : 'python3'
     test.skipIf(isLeftOut)(
-      `${writer.name} (${writer.format})${isLeftOut ? ': left out, there is no python3 here' : ''}`,
+      `${writer.name} (${writer.format})${isLeftOut ? `: left out, there is no ${lacks} here` : ''}`,
       async () => {
         const property = fc.asyncProperty(table, fc.integer({ min: 1, max: 40 }), async (given, pieces) => {
           fc.pre(writer.cannot?.(written(writer, given)) !== true)
@@ -105,6 +116,37 @@ describe('any table of strings comes back exactly, as it was written by', () => 
       },
     )
   }
+})
+
+describe('without --escape-in a row comes back as it was written, or is refused, as written by', () => {
+  const cell = fc.string({
+    unit: fc.constantFrom('\\', '"', ',', 'N', 'n', 't', '.', ' ', "'"),
+    maxLength: 5,
+  })
+  const rows = fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { minLength: 1, maxLength: 6 })
+  const escaping = WRITERS.filter(
+    ({ flags, needsPython, needsPandas }) =>
+      flags.includes('--escape-in') && (PYTHON || needsPython !== true) && (PANDAS || needsPandas !== true),
+  )
+  test.each(escaping.map((writer) => [writer.name, writer] as const))('%s', async (_, writer) => {
+    const at = writer.flags.indexOf('--escape-in')
+    const flags = flagsOf({ ...writer, flags: writer.flags.toSpliced(at, 2) })
+    const property = fc.asyncProperty(rows, async (given) => {
+      const bytes = Buffer.from(await writer.write({ names: ['t', 'u'], rows: given }))
+      const manifest = await Manifest.open(['-'], readingFor(flags), { stdin: Readable.from([bytes]) })
+      const read: unknown[] = []
+      for await (const entry of manifest.read({ maxBodyBytes: 1_048_576 })) {
+        const [row, isToldHow] = [
+          given[read.length],
+          isRefused(entry) && entry.reason.includes('--escape-in'),
+        ]
+        if (isRefused(entry)) read.push(isToldHow ? row : entry.reason)
+        else read.push(['t', 'u'].map((each) => own(entry.item.body, each)))
+      }
+      expect(read).toEqual(given)
+    })
+    await expect(fc.assert(property, { numRuns: 300 })).resolves.toBeUndefined()
+  })
 })
 
 function expectedBody({ file, reads }: WriterSample, [id = '', t = '', u = '']: readonly (string | null)[]) {

@@ -19,6 +19,7 @@ export interface TableWriter {
   /** As in docs/manifests.md, beside those for any table of strings. */
   readonly flags: readonly string[]
   readonly needsPython?: true
+  readonly needsPandas?: true
   /** What it refuses to write. */
   readonly cannot?: (table: StringTable) => boolean
   readonly write: (table: StringTable) => string | Buffer | Promise<Buffer>
@@ -67,7 +68,7 @@ export const WRITERS: readonly TableWriter[] = [
   {
     name: 'csv-stringify, `escape: "\\\\"`',
     format: 'csv',
-    flags: ['--delimiter', ',', '--line-ends', 'lf', '--escape', '\\'],
+    flags: ['--delimiter', ',', '--line-ends', 'lf', '--escape', '\\', '--escape-in', 'quotes'],
     write: ({ names, rows }) =>
       stringify(
         [names, ...rows].map((row) => [...row]),
@@ -106,6 +107,21 @@ export const WRITERS: readonly TableWriter[] = [
     write: (table) => python().write('escaped', table),
   },
   {
+    name: "Python's csv, `doublequote=False` and `escapechar`",
+    format: 'csv',
+    flags: ['--delimiter', ',', '--escape', '\\', '--escape-in', 'everywhere'],
+    needsPython: true,
+    write: (table) => python().write('escaped csv', table),
+  },
+  {
+    name: 'pandas `to_csv`, `escapechar="\\\\"`',
+    format: 'csv',
+    flags: ['--delimiter', ',', '--line-ends', 'lf', '--escape', '\\', '--escape-in', 'everywhere'],
+    needsPython: true,
+    needsPandas: true,
+    write: (table) => python().write('pandas', table),
+  },
+  {
     name: '`JSON.stringify`',
     format: 'jsonl',
     flags: [],
@@ -130,6 +146,11 @@ export const WRITERS: readonly TableWriter[] = [
 /** Whether this machine has a Python. In CI there must be one. */
 export function hasPython(): boolean {
   return spawnSync('python3', ['-c', 'import csv'], { stdio: 'ignore' }).status === 0
+}
+
+/** Whether its Python has pandas: CI need not. */
+export function hasPandas(): boolean {
+  return spawnSync('python3', ['-c', 'import pandas'], { stdio: 'ignore' }).status === 0
 }
 
 let running: PythonWriter | undefined

@@ -97,7 +97,7 @@ function withColumns(
 ): CsvHeader | HeaderFault {
   const { names } = found
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  if (twice !== undefined) return twiceFault(twice)
+  if (twice !== undefined) return twiceFault(twice, options)
   const wanted = options.idFrom === undefined ? idNames(options.idColumn ?? 'id', names) : []
   const missing = [...wanted, ...(options.priorityColumn === undefined ? [] : [options.priorityColumn])].find(
     (name) => !names.includes(name),
@@ -111,7 +111,12 @@ function withColumns(
   return { ...found, ids, priority, fields }
 }
 
-function twiceFault(name: string): HeaderFault {
+function twiceFault(name: string, { columns }: ReadingOptions): HeaderFault {
+  if (columns !== undefined)
+    return {
+      reason: '--columns has this name twice: give each column a name of its own',
+      ...shownField(name),
+    }
   const hint = 'name all columns with --columns, and leave out the header with --skip-lines 1'
   return name === ''
     ? { reason: `the header has several columns without a name: ${hint}` }
@@ -149,11 +154,14 @@ function missingColumn(name: string, names: readonly string[], options: ReadingO
   const shown = names.every((each) => each === '' || isName(each))
     ? names.map((each) => JSON.stringify(each)).join(', ')
     : `${plural(names.length, 'column')}, not all of which have names; it may be a row of values`
-  const has = `the header has no such column; it has ${shown}`
+  const isGiven = options.columns !== undefined
+  const has = `${isGiven ? '--columns' : 'the header'} has no such column; it has ${shown}`
   if (name === options.priorityColumn) return { reason: has, field: name }
+  const ids = 'name the column of the ids with --id-column, or give --id-from row'
+  if (isGiven) return { reason: `${has}; ${ids}`, field: name }
   const hint =
-    'name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'
-  return { reason: `${has}; ${hint}`, field: name }
+    'of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'
+  return { reason: `${has}; ${ids}; ${hint}`, field: name }
 }
 
 /** A column may have a comma in its name. */

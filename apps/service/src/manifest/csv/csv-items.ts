@@ -1,4 +1,4 @@
-import type { JsonValue, NewItem } from '@sluice/core'
+import { MAX_PRIORITY, type JsonValue, type NewItem } from '@sluice/core'
 import { plural } from '../../progress/progress-text.js'
 import { isPsqlFooter, PSQL_FOOTER } from '../first-line/header-line.js'
 import { isRefused, judgeItem, type ManifestEntry, type Reading } from '../manifest-entry.js'
@@ -71,13 +71,15 @@ export class CsvItems {
     const { cells } = row
     const { names, blankColumns } = this.#header
     if (cells.length === names.length) return undefined
-    const has = `the row has ${plural(cells.length, 'value')}, the header ${names.length}`
+    const isNamed = this.#reading.options.columns !== undefined
+    const has = `the row has ${plural(cells.length, 'value')}, ${isNamed ? '--columns' : 'the header'} ${names.length}`
     if (cells.length < names.length)
       return {
         field: names[cells.length] ?? '',
         reason: `the column is missing: ${has}; a value of nothing has its delimiter, too`,
       }
     if (cells.length > names.length + blankColumns) {
+      if (isNamed && number === 1) return { reason: `${has}; ${NAME_ALL}` }
       const mayHaveRowNames = number === 1 && cells.length === names.length + 1 && cells.at(-1) !== ''
       return { reason: mayHaveRowNames ? `${has}; ${ROW_NAMES}` : `${has}; ${TOO_MANY}` }
     }
@@ -93,11 +95,15 @@ export class CsvItems {
 
   #priorityFault(row: CellsRow): HeaderFault | undefined {
     const { priority, names } = this.#header
-    if (priority === undefined || /^(?:[+-]?\d+)?$/u.test(row.cells[priority] ?? '')) return undefined
-    return {
-      field: names[priority] ?? 'priority',
-      reason: 'the priority must be a whole number, or nothing for 0',
-    }
+    if (priority === undefined) return undefined
+    const written = row.cells[priority] ?? ''
+    const field = names[priority] ?? 'priority'
+    if (!/^(?:[+-]?\d+)?$/u.test(written))
+      return { field, reason: 'the priority must be a whole number, or nothing for 0' }
+    if (Number.isSafeInteger(Number(written))) return undefined
+    // As a number it would have other digits.
+    const shown = written.length > MAX_SHOWN_DIGITS ? `a number of ${written.length} digits` : written
+    return { field, reason: `the priority must be an integer within ±${MAX_PRIORITY}; got ${shown}` }
   }
 
   /** Quotes that are ordinary characters by default may be meant otherwise. */
@@ -160,11 +166,13 @@ export class CsvItems {
   }
 }
 
+const MAX_SHOWN_DIGITS = 40
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
 const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
 const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
 const OTHER_HEADER =
   'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
 const TOO_MANY = 'a value with the delimiter in it must be in quotes, or have it escaped'
+const NAME_ALL = 'if every row has as many, name all columns with --columns'
 const ROW_NAMES =
   "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"

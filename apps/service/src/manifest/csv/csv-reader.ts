@@ -171,15 +171,17 @@ const NO_HEADER = 'the file is empty: a CSV begins with a header row'
 const NO_ROW = 'the file has a header and no row; it may be cut off, or what wrote it found nothing'
 
 function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
-  const { escape } = options
+  const { escape, escapeIn } = options
   const delimiter = options.delimiter ?? fallback
   const given = options.quote ?? (delimiter === '\t' ? 'none' : '"')
   const quote = given === 'none' ? undefined : given
-  const nullText = options.nullValue ?? (quote === undefined && escape === '\\' ? '\\N' : undefined)
+  const isEverywhere = quote === undefined || escapeIn === 'everywhere'
+  const nullText = options.nullValue ?? (isEverywhere && escape === '\\' ? '\\N' : undefined)
   return {
     delimiter,
     ...(quote === undefined ? {} : { quote }),
     ...(escape === undefined ? {} : { escape }),
+    ...(escapeIn === undefined ? {} : { escapeIn }),
     ...(nullText === undefined ? {} : { nullText }),
   }
 }

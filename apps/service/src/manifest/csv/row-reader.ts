@@ -69,7 +69,13 @@ export class RowReader {
     this.#onRow = onRow
     this.#dialect = options.dialect
     const { lineEnds, maxLineBytes, dialect } = options
-    this.#lines = new TextLines({ lineEnds, maxLineBytes, quote: dialect?.quote }, (line) => this.#take(line))
+    const { quote, escape } = dialect ?? {}
+    // A quote that escapes itself is the doubled quote.
+    const isOther = escape !== undefined && escape !== quote
+    const escaped = isOther ? { text: escape, isEverywhere: dialect?.escapeIn === 'everywhere' } : undefined
+    this.#lines = new TextLines({ lineEnds, maxLineBytes, quote, escape: escaped }, (line) =>
+      this.#take(line),
+    )
   }
 
   /** The delimiter in force; `undefined` for runs of blanks. */
@@ -242,8 +248,10 @@ const REASONS: Readonly<Record<RowFault, string>> = {
     'text follows a closing quote; a quote inside a quoted value is written twice (""), or give --escape or --quote none',
   'quote-in-value':
     'a quote stands inside an unquoted value; quote the whole value and write it twice (""), or give --quote none if quotes are ordinary characters',
+  'escape-outside-quotes':
+    'the escape character stands in a value without quotes, and counts there or does not, by what wrote it; give --escape-in quotes (Spark, csv-stringify) or --escape-in everywhere (Python, pandas, MySQL)',
   'unknown-escape':
-    'the escape character stands before a letter or digit that is never escaped; leave out --escape if it is an ordinary character',
+    'the escape character stands before a letter, digit or other character that is never escaped there; leave out --escape if it is an ordinary character',
 }
 
 function badCell({ cells }: ScannedRow): { cell: number } | undefined {

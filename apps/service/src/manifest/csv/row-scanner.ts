@@ -3,14 +3,20 @@ export interface CsvDialect {
   readonly delimiter: string
   /** Absent: a quote is a character like any other. */
   readonly quote?: string
-  /**
-   * What makes the next character plain, beside a doubled quote. With `quote` it counts within quotes alone, as Spark and csv-stringify write;
-   * without, everywhere, as MySQL and PostgreSQL's text format do.
-   */
+  /** What makes the next character plain, beside a doubled quote. Without `quote` it counts everywhere, as MySQL and PostgreSQL's text format write. */
   readonly escape?: string
+  /**
+   * Where it counts beside `quote`: within quotes alone, as Spark and csv-stringify write, or everywhere, as Python and pandas do. Absent: nobody
+   * said, and a row where the two differ is malformed.
+   */
+  readonly escapeIn?: EscapeIn
   /** An unquoted cell that is written so has no value. */
   readonly nullText?: string
 }
+
+export const ESCAPE_IN = ['quotes', 'everywhere'] as const
+
+export type EscapeIn = (typeof ESCAPE_IN)[number]
 
 export type CellKind = 'plain' | 'quoted' | 'null'
 
@@ -27,7 +33,7 @@ export interface RowLine {
   readonly lineEnd: string
 }
 
-export type RowFault = 'text-after-quote' | 'quote-in-value' | 'unknown-escape'
+export type RowFault = 'text-after-quote' | 'quote-in-value' | 'unknown-escape' | 'escape-outside-quotes'
 
 type Step = 'row' | 'open' | RowFault | undefined
 
@@ -110,9 +116,22 @@ export class RowScanner {
       return undefined
     }
     this.#within = 'plain'
-    if (nullText === undefined || !this.#line.text.startsWith(nullText, this.#at)) return undefined
-    const end = this.#at + nullText.length
-    return this.#isCellEnd(end) ? this.#close('null', end) : undefined
+    if (nullText !== MYSQL_NULL && this.#isDoubtful('\\') && this.#isNullCell(MYSQL_NULL))
+      return 'escape-outside-quotes'
+    if (nullText === undefined || !this.#isNullCell(nullText)) return undefined
+    return this.#close('null', this.#at + nullText.length)
+  }
+
+  #isNullCell(nullText: string): boolean {
+    return this.#line.text.startsWith(nullText, this.#at) && this.#isCellEnd(this.#at + nullText.length)
+  }
+
+  /** The escape may count outside of quotes, or not. */
+  #isDoubtful(escape: string | undefined): boolean {
+    const { quote, escapeIn } = this.#dialect
+    return (
+      quote !== undefined && escape !== undefined && escapeIn === undefined && escape === this.#dialect.escape
+    )
   }
 
   #isCellEnd(at: number): boolean {
@@ -122,15 +141,24 @@ export class RowScanner {
 
   #plain(): Step {
     const { text } = this.#line
-    const { quote, escape, delimiter } = this.#dialect
+    const { quote, escape, escapeIn, delimiter } = this.#dialect
     const found = text.indexOf(delimiter, this.#at)
     const end = found === -1 ? text.length : found
-    const escaped = quote === undefined && escape !== undefined ? text.indexOf(escape, this.#at) : -1
-    if (escaped !== -1 && escaped < end) return this.#escape(escaped)
-    const piece = text.slice(this.#at, end)
+    const counts = escape !== undefined && (quote === undefined || escapeIn === 'everywhere')
+    const escaped = counts ? text.indexOf(escape, this.#at) : -1
+    const isEscaped = escaped !== -1 && escaped < end
+    const piece = text.slice(this.#at, isEscaped ? escaped : end)
+    if (this.#isDoubtful(escape) && this.#hasDoubtfulEscape(piece)) return 'escape-outside-quotes'
     if (quote !== undefined && piece.includes(quote)) return 'quote-in-value'
+    if (isEscaped) return this.#escape(escaped)
     this.#value += piece
     return this.#close('plain', end)
+  }
+
+  /** In front of itself, the quote, the delimiter or a line end: in front of anything else no writer means an escape outside of quotes. */
+  #hasDoubtfulEscape(piece: string): boolean {
+    const { quote = '', escape = '' } = this.#dialect
+    return piece.endsWith(escape) || piece.includes(escape + escape) || piece.includes(escape + quote)
   }
 
   #quoted(): Step {
@@ -170,7 +198,11 @@ export class RowScanner {
   }
 
   #meant(next: string): { value: string; length: number } | undefined {
-    const { quote, escape } = this.#dialect
+    const { quote, escape, delimiter } = this.#dialect
+    if (quote !== undefined && this.#within === 'plain')
+      return next === quote || next === escape || next === delimiter
+        ? { value: next, length: next.length }
+        : undefined
     const letters = escape !== '\\' ? NO_LETTERS : quote === undefined ? LETTERS : LETTERS_WITHIN_QUOTES
     const letter = letters[next]
     if (letter !== undefined) return { value: letter, length: next.length }
@@ -189,6 +221,9 @@ export class RowScanner {
     return undefined
   }
 }
+
+/** Null, where a backslash escapes. */
+const MYSQL_NULL = '\\N'
 
 const NO_LETTERS: Readonly<Partial<Record<string, string>>> = {}
 

@@ -20,6 +20,8 @@ const FIELDS = String.raw`(\d+)\t[^\t]*\t\d+\.\d+\t *-?\d+\.\d+\t\d+\t\d+\t(-?\d
 const RECORD = new RegExp(`^${FIELDS}(.*)$`, 'su')
 /** The beginning of another record inside of a command: it was written onto the end of one that was cut off. */
 const GLUED = new RegExp(FIELDS.replaceAll(/\((?!\?)/gu, '(?:'), 'u')
+/** The same of a record that was written onto one which was cut in its exit value or signal: these took its number, and a host that is a number. */
+const CUT_IN_FIELDS = /^(?:[^\t]*\t)?\d+\.\d+\t *-?\d+\.\d+\t/u
 
 /**
  * What GNU parallel's log of jobs says of each command. Only a record that is whole counts: one that the log ends in, that has a later one glued to it or isn't
@@ -66,7 +68,7 @@ export class Joblog {
 
   #add(line: string | undefined): void {
     const [, job, exitValue, signal, written] = (line === undefined ? null : RECORD.exec(line)) ?? []
-    if (written === undefined || GLUED.test(written)) {
+    if (written === undefined || CUT_IN_FIELDS.test(written) || GLUED.test(written)) {
       this.untrusted += 1
       return
     }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import {
+  isRefused,
   MAX_LINE_BYTES,
   type ManifestEntry,
   type ManifestReader,
@@ -9,7 +10,7 @@ import {
 import { withRawElement } from '../raw-row.js'
 import { shellWord } from '../shell-word.js'
 import { NOT_UTF8, TOO_LONG } from '../text-lines.js'
-import { JsonElements, type DocumentPlace } from './json-elements.js'
+import { JsonElements, type ElementPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
@@ -19,6 +20,7 @@ export class JsonDocumentReader implements ManifestReader {
   readonly #items: JsonItems
   readonly #elements: JsonElements
   readonly #path: string
+  readonly #steps: readonly PathStep[]
   #out: ManifestEntry[] = []
   #count = 0
   #bytes = 0
@@ -28,12 +30,19 @@ export class JsonDocumentReader implements ManifestReader {
     this.#reading = reading
     this.#items = new JsonItems(reading)
     this.#path = path.text
+    this.#steps = path.steps
     const { maxLineBytes = MAX_LINE_BYTES } = reading.options
     this.#elements = new JsonElements({
       steps: path.steps,
       maxBytes: maxLineBytes,
       onElement: (bytes, place) => this.#element(bytes, place, maxLineBytes),
     })
+  }
+
+  /** What the elements are in, by the path. */
+  get #container(): string {
+    const key = this.#steps.findLast((step) => step !== 'all')
+    return key === undefined || this.#steps.at(-2) === 'all' ? 'what they are in' : key.key
   }
 
   push(bytes: Buffer): readonly ManifestEntry[] {
@@ -44,6 +53,8 @@ export class JsonDocumentReader implements ManifestReader {
 
   end(): readonly ManifestEntry[] {
     if (this.#bytes > 0) this.#elements.end()
+    if (this.#elements.missing > 0 && this.#elements.hasList)
+      this.#reading.conveniences.add('pathsToNothing', this.#elements.missing)
     // An empty list is no mistake; a path that is mistyped is.
     if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
       this.#out.push({
@@ -66,17 +77,23 @@ export class JsonDocumentReader implements ManifestReader {
     return out
   }
 
-  #element(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): void {
+  #element(bytes: Buffer | undefined, place: ElementPlace, maxLineBytes: number): void {
     this.#count += 1
     const entry = this.#entry(bytes, place, maxLineBytes)
     this.#out.push(withRawElement(entry, this.#reading, bytes))
   }
 
-  #entry(bytes: Buffer | undefined, place: DocumentPlace, maxLineBytes: number): ManifestEntry {
+  #entry(bytes: Buffer | undefined, found: ElementPlace, maxLineBytes: number): ManifestEntry {
+    const { isField, ...place } = found
     const at = { ...place, element: this.#count }
     if (bytes === undefined)
       return this.#items.refuse(at, `the element is longer than ${maxLineBytes} bytes; ${TOO_LONG}`)
-    if (isUtf8(bytes)) return this.#items.element(bytes.toString('utf8'), at)
+    if (isUtf8(bytes)) {
+      const entry = this.#items.element(bytes.toString('utf8'), at)
+      return isField && isRefused(entry) && entry.reason.startsWith('the element is ')
+        ? { ...entry, reason: `${entry.reason}; ${this.#container} is an object, not a list` }
+        : entry
+    }
     return this.#items.refuse(at, `the element ${NOT_UTF8}`)
   }
 }

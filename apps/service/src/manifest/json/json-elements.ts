@@ -6,7 +6,7 @@ export interface JsonElementsOptions {
   /** A longer element is left out of the memory. */
   readonly maxBytes: number
   /** An element's own text, `undefined` for one that is too long, and where it begins. */
-  readonly onElement: (bytes: Buffer | undefined, at: DocumentPlace) => void
+  readonly onElement: (bytes: Buffer | undefined, at: ElementPlace) => void
 }
 
 /** A place in a document. */
@@ -15,6 +15,12 @@ export interface DocumentPlace {
   readonly line: number
   /** Bytes of the document before it. */
   readonly byte: number
+}
+
+/** A place of an element. */
+export interface ElementPlace extends DocumentPlace {
+  /** It is a value in an object, where the path may mean a list. */
+  readonly isField: boolean
 }
 
 /** A container that the path leads into. */
@@ -68,6 +74,7 @@ export class JsonElements {
   #bytesBefore = 0
   #fault: DocumentFault | undefined
   #hasList = false
+  #missing = 0
 
   constructor(options: JsonElementsOptions) {
     this.#options = options
@@ -81,6 +88,11 @@ export class JsonElements {
   /** The path led to a list, be it an empty one. */
   get hasList(): boolean {
     return this.#hasList
+  }
+
+  /** In so many places the path led on to nothing: there is no such field, or no list. */
+  get missing(): number {
+    return this.#missing
   }
 
   push(bytes: Buffer): void {
@@ -134,6 +146,7 @@ export class JsonElements {
       return
     }
     this.#stack.pop()
+    if (!top.seen && this.#options.steps[top.steps] !== 'all') this.#missing += 1
     this.#afterValue()
   }
 
@@ -152,8 +165,10 @@ export class JsonElements {
     const kind = isContainer ? 'container' : byte === QUOTE ? 'string' : 'word'
     if (steps === this.#options.steps.length) this.#begin(kind, 'element', at)
     else if (top === undefined && !isContainer) this.#refuse(NOT_JSON, at)
-    else if (steps === undefined || !isContainer) this.#begin(kind, 'none', at)
-    else {
+    else if (steps === undefined || !isContainer) {
+      if (steps !== undefined) this.#missing += 1
+      this.#begin(kind, 'none', at)
+    } else {
       this.#hasList ||= steps === this.#options.steps.length - 1 && this.#options.steps[steps] === 'all'
       this.#stack.push({ isObject: byte === OPEN_OBJECT, steps, seen: false })
       this.#expects = byte === OPEN_OBJECT ? 'key' : 'value'
@@ -223,7 +238,9 @@ export class JsonElements {
       return
     }
     this.#afterValue()
-    if (span.use === 'element') this.#options.onElement(whole, span.start)
+    if (span.use !== 'element') return
+    const isField = this.#options.steps.at(-1) === 'all' && this.#stack.at(-1)?.isObject === true
+    this.#options.onElement(whole, { ...span.start, isField })
   }
 }
 
