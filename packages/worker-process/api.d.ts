@@ -39,7 +39,7 @@ type ProcessWorkerSettings = z.output<typeof optionsSchema>;
  * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is
  * there is for `check` to say.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and on Windows; SLUICE_WORKER_DENIED or
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, a `dir` that can be no folder, and on Windows; SLUICE_WORKER_DENIED or
  * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  */
 declare function openWorker(options: unknown, use?: WorkerUse): Promise<ProcessWorker>;
@@ -96,7 +96,7 @@ declare class ProcessWorker implements Worker {
     /** Yields when some job of the queue ends, whichever process started it. */
     watch(signal: AbortSignal): AsyncIterable<undefined>;
     /**
-     * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, or `cwd` isn't there; SLUICE_WORKER_DENIED or
+     * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, the script that it runs, or `cwd` isn't there; SLUICE_WORKER_DENIED or
      * SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for is logged
      */
     check(): Promise<void>;
@@ -109,7 +109,7 @@ declare class ProcessWorker implements Worker {
  * and of `failed` it is taken that none fails.
  *
  * @param options as of `openWorker`
- * @returns what there is too little of, and what can be done; `undefined` where there is enough
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough, or it can't be told
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
 declare function checkRoom(options: unknown, { items }: RoomNeed, context?: PackageContext): Promise<string | undefined>;
