@@ -62,7 +62,8 @@ describe('SQLite', () => {
     await open({ url: `sqlite:${join(directory, 'a', 'b', 'queue.db')}` })
     writeFileSync(join(directory, 'file'), '')
     const error = await refusal(open({ url: `sqlite:${join(directory, 'file', 'c', 'queue.db')}` }))
-    expect(error.message).toMatch(/queue\.db.*mkdir/)
+    expect(error.code).toBe('SLUICE_CONFIG_INVALID')
+    expect(error.message).toMatch(/in its folder .*file.c: .*A part of its path is a file/u)
   })
 
   test('the directory of the file is made, and what is in the file is there at the next opening', async () => {

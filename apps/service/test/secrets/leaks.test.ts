@@ -33,7 +33,7 @@ test.each([
   ['worker: { package: dummy, apiKey: { env: NO_KEY } }', 'NO_KEY'],
 ])('a variable that is not set is named: %s', async (worker, name) => {
   await write('sluice.config.yaml', `queue: { package: sql, name: q, url: 'sqlite:q.db' }\n${worker}\n`)
-  const { code, err } = await box.run(['status'])
+  const { code, err } = await box.run(['check'])
   expect([code, err]).toEqual([2, expect.stringContaining(`the variable ${name} is not set`)])
 })
 
