@@ -144,7 +144,7 @@ describe.each(['all', 'none'] as const)('keeping %s', (keepOutputs) => {
       PARALLEL,
     )
     expect(checked.size).toBeGreaterThan(5)
-  })
+  }, 240_000)
 
   test('a host dies at each change while others live', async () => {
     const ones = await distinctDeaths(keepOutputs)
