@@ -62,7 +62,7 @@ describe('SQLite', () => {
     await open({ url: `sqlite:${join(directory, 'a', 'b', 'queue.db')}` })
     writeFileSync(join(directory, 'file'), '')
     const error = await refusal(open({ url: `sqlite:${join(directory, 'file', 'c', 'queue.db')}` }))
-    expect(error.code).toBe('SLUICE_CONFIG_INVALID')
+    expect(isSluiceError(error, 'SLUICE_CONFIG_INVALID')).toBe(true)
     expect(error.message).toMatch(/in its folder .*file.c: .*A part of its path is a file/u)
   })
 
