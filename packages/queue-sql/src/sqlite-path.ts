@@ -48,8 +48,18 @@ function wrongAbsence(path: string): string | undefined {
 /** The path, or the nearest one above it that has a name in its folder, a link that leads nowhere included. */
 function firstThere(path: string): string {
   let at = path
-  while (lstatSync(at, { throwIfNoEntry: false }) === undefined) at = dirname(at)
+  while (!isNamed(at)) at = dirname(at)
   return at
+}
+
+/** Unlike `statSync`, `lstatSync` throws where a part of the path is a file. */
+function isNamed(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return false
+    throw error
+  }
 }
 
 function wrongKind(path: string, found: Stats): string | undefined {
