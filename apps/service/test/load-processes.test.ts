@@ -242,11 +242,14 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
     // Of the two batches before that, each two seconds, with some time for a busy machine.
     expect(lines.length).toBeGreaterThanOrEqual(3)
     expect(lines.some((line) => / 0 items/u.test(line))).toBe(true)
-    expect(lines.some((line) => / 500 items/u.test(line))).toBe(true)
-    expect(stdout).toMatch(
-      /^1,500 rows: 1,500 added, .*\nStopped after line 1,500 of \S*m\.jsonl; [\d,]+ bytes had been read\./u,
-    )
-    expect(await store.stored()).toMatchObject({ WAITING: 1_500 })
+    expect(lines.some((line) => / 50[01] items/u.test(line))).toBe(true)
+    const [, rows = ''] =
+      /^([\d,]+) rows: \1 added, .*\nStopped after line \1 of \S*m\.jsonl; [\d,]+ bytes had been read\./u.exec(
+        stdout,
+      ) ?? []
+    // A bucket takes longer to open than a row may wait: its first batch is of one row.
+    expect(['1,500', '1,001']).toContain(rows)
+    expect(await store.stored()).toMatchObject({ WAITING: Number(rows.replace(',', '')) })
   },
 )
 
