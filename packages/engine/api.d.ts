@@ -19,6 +19,8 @@ type Random = () => number;
 
 /** A settlement that names its job whole: the uid isn't optional here. */
 type JobSettlement = Settlement & JobRef;
+/** Why something of the job's outcome is not stored with the item. */
+declare function leftOutOf({ details }: Pick<Settlement, 'details'>): readonly string[];
 
 /** Exit codes from the first to the last, both included. */
 interface ExitCodeRange {
@@ -745,5 +747,5 @@ declare function selfPauseHoldup({ reason, since }: SelfPause): Holdup;
  */
 declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
 
-export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, GUARDS_DOCUMENT, HOLDUP_ADVICE, HOLDUP_CODES, MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, clearSelfPause, decide, foldMessage, holdupsInOrder, isCancelled, processingLimit, readDispatcher, readLeftOut, readSelfPause, readStartedJobs, releaseAll, retryFindings, runLoop, selfPauseHoldup, systemClock };
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_DOCUMENT, DISPATCHER_LEASE, ENGINE_DOCUMENTS, GUARDS_DOCUMENT, HOLDUP_ADVICE, HOLDUP_CODES, MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT, WORKER_DOCUMENT, WorkQueue, clearSelfPause, decide, foldMessage, holdupsInOrder, isCancelled, leftOutOf, processingLimit, readDispatcher, readLeftOut, readSelfPause, readStartedJobs, releaseAll, retryFindings, runLoop, selfPauseHoldup, systemClock };
 export type { Action, Backoff, CheckedRetryRule, DecideRules, DispatcherState, ExitCodeRange, Holdup, HoldupCode, JobFacts, JobSettlement, JobsOptions, LeftOut, LostOptions, LostPolicy, MissingSince, PendingCancel, Random, ReleasePolicy, ReleaseSnapshot, RetryFinding, RetryOptions, RetryPolicy, RetryRule, RunLoopOptions, SelfPause, SendsOptions, StartedJobs, StopOptions, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions };

@@ -28,11 +28,13 @@ const ALONE =
 
 const CLOSE_MS = 5_000
 
-/** The parts of the world that a command may touch. */
+/** Whoever reads standard output. */
 export interface OutputReader {
+  /** The command ends when it is gone. */
   isNeeded: boolean
 }
 
+/** The parts of the world that a command may touch. */
 export interface World {
   readonly cwd: string
   readonly env: Environment
@@ -41,7 +43,6 @@ export interface World {
   readonly stderr: TextStream
   /** Aborted when a signal came before the process could listen to it. */
   readonly early?: AbortSignal | undefined
-  /** Says whether the command ends when nobody reads its standard output any more. */
   readonly reader?: OutputReader
   /** Takes the secrets of the configuration and the command line. Default: one of its own. */
   readonly secrets?: ConfigSecrets

@@ -8,7 +8,7 @@ import { tryRows } from './check-rows.js'
 import { rolledBack } from './migration.js'
 import { isPlaceThere, openStore } from './open-sql-queue.js'
 import { SCHEMA_VERSION } from './schema.js'
-import { sqlError } from './sql-errors.js'
+import { codeOf, sqlError } from './sql-errors.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
 import { unmakeable } from './sqlite-path.js'
@@ -79,20 +79,18 @@ async function assertWritable(path: string): Promise<void> {
       await file.close()
     }
   } catch (error) {
-    if (isOf(error, 'ENOENT') && existsSync(folder)) throw unmakeable(folder, 'open')
+    const code = codeOf(error)
+    if (code === 'ENOENT' && existsSync(folder)) throw unmakeable(folder, 'open')
     throw sqlError(error, {
       what: 'write a file',
       place: `the folder ${folder} of the SQLite file ${path}`,
-      advice: isOf(error, 'ENOSPC', 'EDQUOT')
-        ? undefined
-        : 'SQLite keeps files of its own beside it: let this user write into the folder, or name another place in the url',
+      advice:
+        code === 'ENOSPC' || code === 'EDQUOT'
+          ? undefined
+          : 'SQLite keeps files of its own beside it: let this user write into the folder, or name another place in the url',
       hidesFile: true,
     })
   }
-}
-
-function isOf(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
 /** Where the first folder is made that is not there yet. */

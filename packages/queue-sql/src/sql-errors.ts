@@ -246,7 +246,7 @@ function sqliteCodeOf(error: unknown): number | undefined {
   return error.errcode
 }
 
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   return error.code
 }

@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readlinkSync, statSync, writeFileSync, type Stats } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { SluiceError } from '@sluice/core'
+import { codeOf } from './sql-errors.js'
 
 /** The one path that is no file: a database in memory, which only its own connection sees. */
 export const IN_MEMORY = ':memory:'
@@ -57,7 +58,7 @@ function isNamed(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return false
+    if (codeOf(error) === 'ENOTDIR') return false
     throw error
   }
 }
@@ -81,7 +82,7 @@ export function prepareFile(path: string): void {
     writeFileSync(path, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
     // Of ten processes that start together nine find that another has made it.
-    if (!isKnown(error)) throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   }
 }
 
@@ -93,8 +94,8 @@ function makeFolder(path: string): void {
     mkdirSync(path)
   } catch (error) {
     // Another process that starts at the same time has made it.
-    if (isKnown(error)) return
-    if (!isAbsent(error) || !existsSync(dirname(path))) throw error
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || !existsSync(dirname(path))) throw error
     throw unmakeable(dirname(path), `mkdir ${path}`)
   }
 }
@@ -105,12 +106,4 @@ export function unmakeable(folder: string, attempted: string): SluiceError {
     `Cannot make the SQLite file: the file system lets nothing be made in ${folder} (ENOENT ${attempted}). ` +
     'Name another place in the url'
   return new SluiceError('SLUICE_CONFIG_INVALID', message)
-}
-
-function isAbsent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-}
-
-function isKnown(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }

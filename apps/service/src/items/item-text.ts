@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import type { AttemptRecord, ItemRecord, JsonValue } from '@sluice/core'
+import { leftOutOf } from '@sluice/engine'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { cancelledText, runningText } from '../jobs/job-text.js'
 import { oneLine, printable, printableLines, type Output } from '../output.js'
@@ -40,7 +41,7 @@ export function itemText({ item, job, earlier }: ShownItem, output: Output, maxC
     ...retryRows(item, maxChars),
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
-    ['not kept', textsText(leftOutOf(item.details), maxChars)],
+    ['not kept', textsText(leftOutOf(item), maxChars)],
     [isOver(item) ? 'details' : 'last details', detailsText(item.details, maxChars)],
     ...jobRows({ item, job, earlier }, maxChars),
     ['uid', printable(item.uid)],
@@ -79,7 +80,7 @@ function printableOf(text: string | undefined): string | undefined {
 }
 
 function attemptText({ attempt, refunds, stage }: ItemRecord): string {
-  // By `load --skip-done` and the like: it never was in PROCESSING.
+  // By `load --joblog` and the like: it never was in PROCESSING.
   if (attempt === 0 && stage === 'SUCCESS') return '0 (put as done)'
   return refunds === 0 ? String(attempt) : `${attempt} (${refunds} of them not counted)`
 }
@@ -115,13 +116,7 @@ function retryRows({ retryState }: ItemRecord, maxChars: number): [string, strin
   ]
 }
 
-/** What of the job's outcome is not stored has a row of its own. */
-function leftOutOf(details: JsonValue | undefined): readonly string[] {
-  const { leftOut } = isRecord(details) ? details : {}
-  return isTexts(leftOut) ? leftOut : []
-}
-
-/** A line for each field: what matters of a job, such as a link, must not be cut off for what another field holds. */
+/** A line for each field: what matters of a job, such as a link, must not be cut off for what another field holds. What was left out has a row of its own. */
 function detailsText(details: JsonValue | undefined, maxChars: number): string | undefined {
   if (!isRecord(details)) return jsonText(details, maxChars)
   const fields = Object.entries(details).filter(([name, value]) => name !== 'leftOut' || !isTexts(value))
