@@ -74,7 +74,10 @@ export class Books {
 export async function* headsOf(queue: Queue, stage: Stage) {
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads(stage, { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries(stage, {
+      limit: 1_000,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
     yield* page.items
     cursor = page.cursor
   } while (cursor !== undefined)

@@ -20,7 +20,7 @@ export class NoopWorker implements Worker {
     return new Map(this.#ended)
   }
 
-  async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
+  async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
     for (const { id } of jobs) this.#ended.delete(id)
   }
 

@@ -47,7 +47,7 @@ function loadNow(): number {
 
 async function costs(queue: Queue): Promise<Record<string, number>> {
   const claimed: QueueItem[][] = []
-  const ids = (await queue.listHeads('WAITING', { limit: 1_000 })).items.map(({ id }) => id)
+  const ids = (await queue.listSummaries('WAITING', { limit: 1_000 })).items.map(({ id }) => id)
   const get = await timed(async () => {
     claimed.push(await queue.get(100))
   })

@@ -14,7 +14,7 @@ const worker = {
     most = Math.max(most, jobs.size)
   },
   pollAllStatus: async () => new Map(jobs),
-  forgetJobs: async (refs) => {
+  acknowledgeJobs: async (refs) => {
     for (const { id } of refs) jobs.delete(id)
   },
   close: async () => {},

@@ -6,17 +6,17 @@ import { shelfDocuments } from './shelf-documents.mjs'
 const MAX_BYTES = 1_048_576
 const copy = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
 const parsed = (text) => (text === undefined ? undefined : JSON.parse(text))
-const headOf = ({ id, uid, stage, attempt, refunds, priority, retryState }) => ({
+const summaryOf = ({ id, uid, stage, attempt, uncounted, priority, retryState }) => ({
   id,
   uid,
   stage,
   attempt,
-  refunds,
+  uncounted,
   priority,
   ...(retryState !== undefined && { retryState: copy(retryState) }),
 })
 /** @param {any} item */
-const itemOf = ({ body, putAt, ...item }) => ({ ...headOf(item), body: copy(body), putAt })
+const itemOf = ({ body, putAt, ...item }) => ({ ...summaryOf(item), body: copy(body), putAt })
 const NO_OUTCOME = { retryState: undefined, failureClass: undefined, exitCode: undefined, jobUid: undefined }
 const newRoom = () => ({
   items: new Map(),
@@ -68,7 +68,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       id,
       uid: randomUUID(),
       attempt: 0,
-      refunds: 0,
+      uncounted: 0,
       priority,
       body: JSON.parse(bodyText),
       putAt,
@@ -123,7 +123,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       { attempt, uid, to: stage },
     )
     if (judged !== 'move') return judged === 'repeat' ? undefined : judged
-    const { refund, keepPlace, retryState, exitCode, jobUid } = more
+    const { countAttempt = true, keepPlace, retryState, exitCode, jobUid } = more
     const failureClass = stage === 'SUCCESS' ? undefined : more.failureClass
     const unsent = stage === 'WAITING' && more.unsent ? true : undefined
     const ended = { endedAt: at, outcome: stage, reason, details, failureClass, exitCode, jobUid, unsent }
@@ -131,7 +131,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     Object.assign(item, { failureClass, exitCode, jobUid })
     const { before } = place(item)
     if (stage === 'WAITING') {
-      Object.assign(item, { reason, retryState, refunds: item.refunds + (refund ? 1 : 0) })
+      Object.assign(item, { reason, retryState, uncounted: item.uncounted + (countAttempt ? 0 : 1) })
       if (!keepPlace) item.notBeforeAt = at + delayMs
     } else Object.assign(item, { details, finishedAt: at }, stage === 'SUCCESS' ? { result } : { reason })
     enter(item, stage, at + delayMs)
@@ -173,7 +173,9 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
   const assertHeld = (lease) => {
     const held = lease && leases.get(lease.name)
     const isHeld =
-      held?.holder === lease?.holder && held?.fence === lease?.fence && held?.endsAt > clock.now()
+      held?.holder === lease?.holder &&
+      held?.fencingToken === lease?.fencingToken &&
+      held?.endsAt > clock.now()
     if (lease && !isHeld) throw refusal('SLUICE_LEASE_LOST')
   }
   const { document, list: documentNames } = shelfDocuments(documents, { now, assertHeld })
@@ -261,8 +263,8 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const cut = core.cutReason(reason)
       const skipped = skippedIds(ids, (item) => {
         if (item.stage !== 'FAIL') return false
-        const [refunds, finishedAt, notBeforeAt] = [item.attempt, undefined, at + delayMs]
-        const changes = { refunds, reason: cut, finishedAt, notBeforeAt }
+        const [uncounted, finishedAt, notBeforeAt] = [item.attempt, undefined, at + delayMs]
+        const changes = { uncounted, reason: cut, finishedAt, notBeforeAt }
         Object.assign(item, NO_OUTCOME, changes, priority !== undefined && { priority: wanted.priority })
         enter(item, 'WAITING', at + delayMs)
         return true
@@ -290,7 +292,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     },
     lookup: async (id) => (now(), copy(find(id))),
     list: async (stage, options) => page(stage, options, copy),
-    listHeads: async (stage, options) => page(stage, options, headOf),
+    listSummaries: async (stage, options) => page(stage, options, summaryOf),
     document,
     documents: documentNames,
     now: async () => now(),
@@ -304,15 +306,23 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const at = now()
       core.assertSpan(ttlMs, 'ttlMs')
       assertThat(lease && holder && ttlMs >= 100, 'a lease needs a name, a holder, and 100 ms or more')
-      const last = leases.get(lease) ?? { fence: 0 }
+      const last = leases.get(lease) ?? { fencingToken: 0 }
       if (last.endsAt > at && last.holder !== holder) return undefined
-      const fence = last.holder === holder ? last.fence : last.fence + 1
-      const isHeld = () => leases.get(lease).holder === holder && leases.get(lease).fence === fence
-      const hold = (endsAt) => leases.set(lease, { holder, fence, ttlMs, endsAt })
+      const fencingToken = last.holder === holder ? last.fencingToken : last.fencingToken + 1
+      const isHeld = () =>
+        leases.get(lease).holder === holder && leases.get(lease).fencingToken === fencingToken
+      const hold = (endsAt) => leases.set(lease, { holder, fencingToken, ttlMs, endsAt })
       hold(at + ttlMs)
       const renew = async () =>
         isHeld() && leases.get(lease).endsAt > clock.now() && !!hold(clock.now() + ttlMs)
-      return { name: lease, holder, fence, ttlMs, renew, release: async () => void (isHeld() && hold(0)) }
+      return {
+        name: lease,
+        holder,
+        fencingToken,
+        ttlMs,
+        renew,
+        release: async () => void (isHeld() && hold(0)),
+      }
     },
     close: async () => void (closed = true),
   }

@@ -306,7 +306,7 @@ interface Worker {
      * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
      * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
      */
-    forgetJobs?(jobs: readonly JobRef[]): Promise<void>;
+    acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>;
     /**
      * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample would get as far as any can, the
      * permission to start included. Reading something is no probe [W-PROBE-1].
@@ -373,21 +373,21 @@ interface ItemChange {
     readonly notBeforeAt?: number;
 }
 /** The part of an item that is cheap to read in every backend: no body, no result, no history. */
-interface ItemHead {
+interface ItemSummary {
     readonly id: string;
     /** Given at put, unique for ever: an id that was removed and put again is another item. */
     readonly uid: string;
     readonly stage: Stage;
     /** 0 when put; each `get` makes it one more, nothing ever makes it less. */
     readonly attempt: number;
-    /** How many of the attempts don't count against a limit of attempts. `attempt - refunds` is what a retry policy counts. */
-    readonly refunds: number;
+    /** How many of the attempts don't count against a limit of attempts. `attempt - uncounted` is what a retry policy counts. */
+    readonly uncounted: number;
     readonly priority: number;
     /** As the latest release gave it [Q-MOVE-6]. */
     readonly retryState?: JsonValue;
 }
 /** An item as `get` gives it out. */
-interface QueueItem extends ItemHead {
+interface QueueItem extends ItemSummary {
     readonly body: JsonValue;
     /** Epoch ms of the storage's clock. */
     readonly putAt: number;
@@ -409,7 +409,7 @@ interface AttemptRecord {
     readonly unsent?: boolean;
 }
 /** All that the queue knows of an item. */
-interface ItemRecord extends ItemHead {
+interface ItemRecord extends ItemSummary {
     readonly body: JsonValue;
     readonly putAt: number;
     /** Epoch ms before which a WAITING item isn't given out. */
@@ -479,7 +479,7 @@ declare const MAX_PROCESSING_LIMIT = "maxProcessing";
 interface LeaseView {
     readonly name: string;
     readonly holder: string;
-    readonly fence: number;
+    readonly fencingToken: number;
     readonly ttlMs: number;
     /** How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it has run out so long ago, and nobody has taken it since. */
     readonly leftMs: number;
@@ -489,7 +489,7 @@ interface Lease {
     readonly name: string;
     readonly holder: string;
     /** Grows with each change of holder and never shrinks; the same holder renewing keeps it. */
-    readonly fence: number;
+    readonly fencingToken: number;
     readonly ttlMs: number;
     /**
      * Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use.
@@ -588,7 +588,7 @@ interface QueueSupports {
     readonly longestCallMs?: number;
 }
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
-interface JobFence {
+interface AttemptRef {
     readonly attempt?: number;
     readonly uid?: string;
 }
@@ -602,13 +602,13 @@ interface JobOutcome {
     readonly jobUid?: string;
 }
 /** How an item comes back to WAITING. */
-interface WaitingAgain {
+interface ReturnOptions {
     /** Not given out again before so many ms have passed. Default 0. */
     readonly delayMs?: number;
-    /** The attempt doesn't count against a limit of attempts. */
-    readonly refund?: boolean;
+    /** Whether the attempt counts against a limit of attempts. Default true. */
+    readonly countAttempt?: boolean;
     /**
-     * No job was started for the attempt. It doesn't count, as with `refund`, and its history says `unsent`: a job of it that shows up all the same was
+     * No job was started for the attempt. It doesn't count, as with `countAttempt: false`, and its history says `unsent`: a job of it that shows up all the same was
      * made too late.
      */
     readonly unsent?: boolean;
@@ -620,19 +620,19 @@ interface WaitingAgain {
      */
     readonly retryState?: JsonValue;
 }
-interface SuccessOutcome extends JobFence, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
+interface SuccessOutcome extends AttemptRef, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
     readonly result?: JsonValue;
     readonly details?: JsonValue;
 }
-interface FailOutcome extends JobFence, JobOutcome {
+interface FailOutcome extends AttemptRef, JobOutcome {
     readonly reason?: string;
     readonly details?: JsonValue;
 }
-interface ReleaseOptions extends JobFence, JobOutcome, WaitingAgain {
+interface ReleaseOptions extends AttemptRef, JobOutcome, ReturnOptions {
     readonly reason?: string;
 }
 /** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
-interface Settlement extends JobOutcome, WaitingAgain {
+interface Settlement extends JobOutcome, ReturnOptions {
     readonly id: string;
     readonly attempt: number;
     readonly uid?: string;
@@ -732,7 +732,7 @@ interface SweepOptions {
 }
 interface SweepReport {
     /** Moves that somebody had begun and not ended, and that were finished. */
-    readonly mended: number;
+    readonly repaired: number;
     /** What the storage held to no purpose any more, and was deleted; no items. */
     readonly leftovers: number;
     /** Items that were removed for their age. */
@@ -859,7 +859,7 @@ interface Queue {
      */
     list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>>;
     /** The same walk without bodies, results and history: what the engine reads at every tick [Q-LIST-1]. */
-    listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>>;
+    listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>>;
     /** The storage's clock, epoch ms: the one that `notBeforeAt` is held against. */
     now(): Promise<number>;
     /**
@@ -1029,7 +1029,7 @@ interface CheckedMove extends WantedMove {
     readonly reason: string | undefined;
     readonly delayMs: number;
     /** The attempt doesn't count: it was asked for, or the attempt is unsent. */
-    readonly refund: boolean;
+    readonly uncounted: boolean;
     readonly unsent: boolean;
     readonly keepPlace: boolean;
     readonly retryStateText: string | undefined;
@@ -1142,7 +1142,7 @@ interface PartlyStored {
     /** Items that are new in the queue, and known to be stored. */
     readonly added: number;
     /** Items that were there already. */
-    readonly duplicates: number;
+    readonly skipped: number;
     /** Items whose write got no answer: stored or not. All others of the call are not stored. */
     readonly unknown: number;
 }
@@ -1545,4 +1545,4 @@ interface Clock {
 }
 
 export { ERROR_CODES, FAILURE_CLASSES, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_DOCUMENT_NAME_BYTES, MAX_FAILURE_CLASS_CHARS, MAX_HISTORY, MAX_ID_BYTES, MAX_JOB_UID_CHARS, MAX_JSON_DEPTH, MAX_PAGE_ITEMS, MAX_PRIORITY, MAX_PROCESSING_LIMIT, MAX_REASON_CHARS, MAX_RETRY_STATE_BYTES, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, MOVES, SECRET_MARK, STAGES, SecretRegistry, SluiceError, TerminalTail, assertCount, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertItemId, assertJson, assertLease, assertLeaseName, assertPageLimit, assertSpan, assertStage, baseDirOf, bodyValueAt, canMove, checkChanges, checkMove, checkNewItem, checkNewItems, checkOptions, checkPutMany, checkRemovable, checkRequeue, checkRetention, checkSettlements, cloneJson, copyJson, copyNewItem, copyNewItems, cutReason, encodeJson, encodeOptional, failureGroupOf, isExactNumber, isSameJson, isSluiceError, isStage, judgeMove, lastOutcome, missingInBody, parseJson, readBodyPath, redactError, redactJson, requestTimeMs, silentLogger, terminalText, utf8Bytes, withStored };
-export type { AskedMove, AttemptRecord, BackupOutcome, BackupProgress, BackupUse, CheckedChange, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FailureKind, FinalStage, GetOptions, ItemChange, ItemHead, ItemRecord, JobFence, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MoveReport, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, ParseJsonOptions, ParsedJson, PartlyStored, ProbeSample, PutManyOptions, PutOptions, PutReport, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RemoveReport, RequeueOptions, RoomNeed, SchemaIssue, SchemaResult, Secrets, SettleReport, Settlement, SharedBy, SkipReason, SkippedItem, SluiceErrorOptions, Stage, StorageFinding, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, UpdateReport, WaitingAgain, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };
+export type { AskedMove, AttemptRecord, AttemptRef, BackupOutcome, BackupProgress, BackupUse, CheckedChange, CheckedItem, CheckedMove, Clock, ControlState, CopiedItem, DocumentRemoveOptions, DocumentVersion, DocumentWriteOptions, DropOutcome, DropProgress, DropQueueUse, ErrorCode, FailOutcome, Failure, FailureClass, FailureGroup, FailureKind, FinalStage, GetOptions, ItemChange, ItemRecord, ItemSummary, JobOutcome, JobRef, JobReport, JobReports, JobSpec, JsonValue, KnownFailureClass, Lease, LeaseView, ListQueuesUse, Logger, Move, MoveReport, MovedItem, NewItem, OptionsSchema, PackageContext, Page, PageOptions, ParseJsonOptions, ParsedJson, PartlyStored, ProbeSample, PutManyOptions, PutOptions, PutReport, Queue, QueueControl, QueueDocument, QueueItem, QueuePackage, QueueSupports, QueueUse, ReadLogOptions, RefusedSettlement, ReleaseOptions, RemoveOptions, RemoveReport, RequeueOptions, ReturnOptions, RoomNeed, SchemaIssue, SchemaResult, Secrets, SettleReport, Settlement, SharedBy, SkipReason, SkippedItem, SluiceErrorOptions, Stage, StorageFinding, StoredQueue, StoredQueueState, SuccessOutcome, SweepOptions, SweepReport, TroubleConcerns, UpdateReport, WantedMove, Worker, WorkerPackage, WorkerSupports, WorkerUse };

@@ -158,7 +158,7 @@ declare class ArgoWorker implements Worker {
      * Takes jobs whose outcomes are stored out of what is polled. If `deleteFinished` says so their workflows are deleted from then on, as many
      * a second as `deletionsPerSecond`; those that are still there when the process ends, by the next one.
      */
-    forgetJobs(refs: readonly JobRef[]): Promise<void>;
+    acknowledgeJobs(refs: readonly JobRef[]): Promise<void>;
     /**
      * Finds out whether a job could be sent now, by a submit (or create) that Kubernetes carries out as a dry run: nothing is stored. The
      * permission to create, quotas, policies and webhooks are all gone through [W-PROBE-1].

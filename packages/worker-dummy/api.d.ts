@@ -5,7 +5,7 @@ import { TroubleConcerns, JobRef, JobReport, Clock, Worker, WorkerSupports, Json
 import { z } from 'zod';
 
 /** Every call that reaches the worker. */
-type DummyCall = 'sendJob' | 'pollAllStatus' | 'lookupJob' | 'cancelJob' | 'forgetJobs' | 'probeSend' | 'readLog' | 'check';
+type DummyCall = 'sendJob' | 'pollAllStatus' | 'lookupJob' | 'cancelJob' | 'acknowledgeJobs' | 'probeSend' | 'readLog' | 'check';
 /** What the dummy answers for one item, again and again. */
 interface ItemTrouble {
     /** The calls that it concerns. Default `sendJob`. */
@@ -110,7 +110,7 @@ declare class DummyWorker implements Worker {
     pollAllStatus(): Promise<JobReports>;
     lookupJob(job: JobRef): Promise<JobReport | undefined>;
     cancelJob(job: JobRef, reason: string): Promise<void>;
-    forgetJobs(jobs: readonly JobRef[]): Promise<void>;
+    acknowledgeJobs(jobs: readonly JobRef[]): Promise<void>;
     watch(signal: AbortSignal): AsyncGenerator<undefined, void, undefined>;
     /** What was written by {@link DummyWorker.writeLog}, byte by byte [W-LOG-1]. */
     readLog(job: JobRef, options?: ReadLogOptions): AsyncGenerator<Uint8Array, void, undefined>;

@@ -85,7 +85,7 @@ declare class ProcessWorker implements Worker {
     /** SIGTERM to the whole process group of the job, SIGKILL after `killAfterMs`. It then reports FAIL of class `killed`. */
     cancelJob(job: JobRef, reason: string): Promise<void>;
     /** Takes jobs that have ended out of what is polled, and keeps or removes their outputs as `keepOutputs` says. */
-    forgetJobs(jobs: readonly JobRef[]): Promise<void>;
+    acknowledgeJobs(jobs: readonly JobRef[]): Promise<void>;
     /**
      * All of the job's stdout, then all of its stderr, byte by byte, as the supervisor keeps them in `dir`; nothing tells how the two were interleaved. With
      * `follow` each as it grows. `tailBytes` counts from the end of stderr back into stdout. They are kept as `keepOutputs` says [W-LOG-1].

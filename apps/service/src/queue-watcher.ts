@@ -16,7 +16,7 @@ const FIRST_SUMMARY_MS = 5_000
 
 /** What a {@link QueueWatcher} watches, and whom it tells. */
 export interface QueueWatcherOptions {
-  readonly queue: Pick<Queue, 'sizes' | 'listHeads'>
+  readonly queue: Pick<Queue, 'sizes' | 'listSummaries'>
   readonly logger: Logger
   /** Called whenever nothing is in `endsWith`. Without it nobody looks for that. */
   readonly onEmpty?: () => void
@@ -106,7 +106,7 @@ export class QueueWatcher {
   }
 
   async #hasSome(stage: Stage): Promise<boolean> {
-    const { items, cursor } = await this.#options.queue.listHeads(stage, { limit: 1 })
+    const { items, cursor } = await this.#options.queue.listSummaries(stage, { limit: 1 })
     return items.length > 0 || cursor !== undefined
   }
 

@@ -34,7 +34,7 @@ export class RivalWatch {
     const [lease, now] = await Promise.all([this.#queue.readLease(DISPATCHER_LEASE), this.#queue.now()])
     if (lease === undefined || lease.leftMs <= 0) return
     const seen = { ...lease, endsAt: now + lease.leftMs }
-    this.#first = this.#first?.fence === lease.fence ? this.#first : seen
+    this.#first = this.#first?.fencingToken === lease.fencingToken ? this.#first : seen
     if (seen.endsAt - this.#first.endsAt > RENEWED_MS)
       this.#onRival(rivalError(this.#queue.name, lease.holder))
   }

@@ -16,7 +16,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'item-lost':
       return logger.warn(jobFields(event.job, { policy: event.policy }), 'job lost')
     case 'dispatcher':
-      return logger.info({ fence: event.fence }, 'this service dispatches')
+      return logger.info({ fencingToken: event.fencingToken }, 'this service dispatches')
     case 'standby':
       return logger.info({}, 'standing by: another service dispatches this queue')
     case 'paused':

@@ -114,7 +114,10 @@ async function emptyQueue(queue: Queue): Promise<void> {
 async function emptyStage(queue: Queue, stage: (typeof STAGES)[number]): Promise<void> {
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads(stage, { limit: 1000, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries(stage, {
+      limit: 1000,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
     if (stage === 'PROCESSING') {
       await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
     } else await queue.remove(page.items.map((item) => item.id))

@@ -98,7 +98,7 @@ test('cancel without a pause: it waits for the sends that were under way, and en
   const { cancelled, mayStart, unfinished } = JSON.parse(out)
   expect([code, mayStart, unfinished]).toEqual([0, [], []])
   const ended = new Set(await lines('!'))
-  const { items } = await queue.listHeads('FAIL', { limit: 400 })
+  const { items } = await queue.listSummaries('FAIL', { limit: 400 })
   expect(items.length).toBe(cancelled)
   // None of them runs, whenever its send began.
   const running = (await lines('=')).filter((key) => !ended.has(key)).map((key) => JSON.parse(key).id)

@@ -36,8 +36,8 @@ interface Scene {
 
 /** A worker of which each answer is written down; it counts what it is asked in a file. */
 async function configure(scene: Scene): Promise<void> {
-  const ids = await queue.listHeads('PROCESSING', { limit: 1_000 })
-  const failed = await queue.listHeads('FAIL', { limit: 1_000 })
+  const ids = await queue.listSummaries('PROCESSING', { limit: 1_000 })
+  const failed = await queue.listSummaries('FAIL', { limit: 1_000 })
   const heads = Object.fromEntries(
     [...ids.items, ...failed.items].map(({ id, uid, attempt }) => [id, { uid, attempt }]),
   )

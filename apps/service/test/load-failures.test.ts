@@ -160,7 +160,7 @@ test('with --json the failure has the counts as numbers', async () => {
   expect(code).toBe(5)
   expect(JSON.parse(out)).toMatchObject({ rows: 7, added: 0, failed: true, stopped: { line: 0 } })
   expect(JSON.parse(err)).toMatchObject({
-    error: { code: 'SLUICE_QUEUE_DENIED', stored: { added: 0, duplicates: 6, unknown: 0 } },
+    error: { code: 'SLUICE_QUEUE_DENIED', stored: { added: 0, skipped: 6, unknown: 0 } },
   })
 })
 

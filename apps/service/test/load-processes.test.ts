@@ -70,7 +70,7 @@ async function itemsWaiting(): Promise<string[]> {
   const { openQueue: open }: QueuePackage = await import(`@sluice/queue-${given}`)
   const queue = await open(options)
   try {
-    return (await queue.listHeads('WAITING', { limit: 1_000 })).items.map(({ id }) => id)
+    return (await queue.listSummaries('WAITING', { limit: 1_000 })).items.map(({ id }) => id)
   } finally {
     await queue.close()
   }

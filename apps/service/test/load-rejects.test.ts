@@ -24,7 +24,7 @@ interface JqList {
   /** What follows `sluice load` for the rows taken out. */
   readonly again: readonly [name: string, ...flags: string[]]
   /** Default: an id in front of each row that begins with a delimiter. */
-  readonly mended?: (text: string) => string
+  readonly repaired?: (text: string) => string
   readonly items: readonly (readonly [id: string, body: unknown])[]
 }
 
@@ -40,11 +40,11 @@ const withIds = (text: string) => text.replace(/^(?=[,;\t])/mu, 'm').replace(/^(
 const JQ_LISTS: readonly (readonly [string, JqList])[] = [
   [
     'a table with CRLF',
-    { name: 'm.csv', content: LINES, again: TABLE_AGAIN, mended: withIds, items: LINES_ITEMS },
+    { name: 'm.csv', content: LINES, again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [
     'one that is packed',
-    { name: 'm.csv.gz', content: gzipSync(LINES), again: TABLE_AGAIN, mended: withIds, items: LINES_ITEMS },
+    { name: 'm.csv.gz', content: gzipSync(LINES), again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [
     'one below a title',
@@ -53,7 +53,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
       content: `Title, of it\r\n${LINES}`,
       flags: ['--skip-lines', '1'],
       again: TABLE_AGAIN,
-      mended: withIds,
+      repaired: withIds,
       items: LINES_ITEMS,
     },
   ],
@@ -98,7 +98,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
       name: 'm.csv',
       content: Buffer.concat([Buffer.from('id,t\n,1\nb,'), Buffer.from([0xff]), Buffer.from('\n')]),
       again: ['again.bytes', '--format', 'csv', '--columns', 'id,t'],
-      mended: (text) => text.replace('\uFFFD', 'ÿ'),
+      repaired: (text) => text.replace('\uFFFD', 'ÿ'),
       items: [['b', { t: 'ÿ' }]],
     },
   ],
@@ -109,7 +109,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
       content: '{"a":[{"id":"x"},{"id":"",\n"n":1},{"id":""}]}',
       flags: ['--path', '$.a[*]'],
       again: ['again.csv', '--format', 'jsonl', '--path', '$'],
-      mended: (text) => text.replace('""', '"m"').replace('""', '"n"'),
+      repaired: (text) => text.replace('""', '"m"').replace('""', '"n"'),
       items: [
         ['m', { id: 'm', n: 1 }],
         ['n', { id: 'n' }],
@@ -123,7 +123,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
       content: Buffer.from(`a\0${'b\nc'.repeat(2_000)}\0d`),
       flags: ['-0'],
       again: ['again.list', '-0'],
-      mended: (text) => text.replaceAll('b\nc', '').replace(/^/u, 'm'),
+      repaired: (text) => text.replaceAll('b\nc', '').replace(/^/u, 'm'),
       // The last one has no NUL behind it: it may be cut off.
       items: [
         ['m', { line: 'm' }],
@@ -262,11 +262,11 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect((await rejects()).map(told)).toEqual(lines.filter(([, , what]) => what !== 'changed'))
   })
 
-  test('mended, the texts are a list that can be loaded', async () => {
+  test('repaired, the texts are a list that can be loaded', async () => {
     await file('m.csv', 'id,text\na,1\nb\n"c","x\ny",3\n')
     await box.run(['load', 'm.csv', '--rejects', 'bad.jsonl'])
-    const mended = (await rejects()).map(({ raw = '' }) => (raw === 'b' ? 'b,2' : raw.replace(/,3$/u, '')))
-    await file('again.csv', `id,text\n${mended.join('\n')}\n`)
+    const repaired = (await rejects()).map(({ raw = '' }) => (raw === 'b' ? 'b,2' : raw.replace(/,3$/u, '')))
+    await file('again.csv', `id,text\n${repaired.join('\n')}\n`)
     expect(await box.json(['load', 'again.csv'])).toMatchObject({ added: 2, refused: 0 })
     const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}` })
     expect((await queue.lookup('c'))?.body).toEqual({ text: 'x\ny' })
@@ -279,7 +279,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     await box.run(['load', name, ...flags, '--rejects', 'rejects.jsonl'])
     expect((await execa('bash', ['-euc', jqLines()], { cwd: box.dir })).exitCode).toBe(0)
     const texts = await readFile(join(box.dir, again[0]), 'utf8')
-    await file(again[0], (list.mended ?? ((text) => text.replaceAll(/^(?=[,;\t])/gmu, 'm')))(texts))
+    await file(again[0], (list.repaired ?? ((text) => text.replaceAll(/^(?=[,;\t])/gmu, 'm')))(texts))
     const queue = `queue.url=sqlite:${join(box.dir, 'again.db')}`
     const loaded = await box.json(['load', ...again, '--set', queue])
     expect(loaded).toMatchObject({ rows: list.items.length, added: list.items.length, refused: 0 })

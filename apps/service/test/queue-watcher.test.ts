@@ -1,4 +1,4 @@
-import { SluiceError, silentLogger, type ItemHead, type Page, type Stage } from '@sluice/core'
+import { SluiceError, silentLogger, type ItemSummary, type Page, type Stage } from '@sluice/core'
 import type { SelfPause, TickResult } from '@sluice/engine'
 import { describe, expect, test } from 'vitest'
 import { QueueWatcher } from '../src/queue-watcher.js'
@@ -23,7 +23,7 @@ class Scene {
     const note = (fields: object, message: string): void =>
       void this.lines.push(`${(this.nowMs - 1_000) / 1_000} s ${message} ${JSON.stringify(fields)}`)
     this.watcher = new QueueWatcher({
-      queue: { sizes: () => this.#sizes(), listHeads: (stage) => this.#heads(stage) },
+      queue: { sizes: () => this.#sizes(), listSummaries: (stage) => this.#heads(stage) },
       logger: { debug: note, info: note, warn: note, error: note },
       ...(untilEmpty ? { onEmpty: () => (this.empty += 1) } : {}),
       now: () => this.nowMs,
@@ -53,10 +53,10 @@ class Scene {
     }
   }
 
-  async #heads(stage: Stage): Promise<Page<ItemHead>> {
+  async #heads(stage: Stage): Promise<Page<ItemSummary>> {
     this.heads += 1
     if (stage !== 'WAITING' || this.waiting === 0) return { items: [] }
-    return { items: [{ id: 'a', uid: 'u', stage, attempt: 0, refunds: 0, priority: 0 }] }
+    return { items: [{ id: 'a', uid: 'u', stage, attempt: 0, uncounted: 0, priority: 0 }] }
   }
 }
 
@@ -165,11 +165,11 @@ async function look(
   { running = 0, stored }: { running?: number; stored?: SelfPause } = {},
 ): Promise<string[]> {
   const told: string[] = []
-  const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, refunds: 0, priority: 0 } as const
+  const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, uncounted: 0, priority: 0 } as const
   const watcher = new QueueWatcher({
     queue: {
       sizes: async () => ({ WAITING: 1, PROCESSING: running, SUCCESS: 0, FAIL: 20 }),
-      listHeads: async (stage) => ({ items: stage === 'WAITING' || running > 0 ? [head] : [] }),
+      listSummaries: async (stage) => ({ items: stage === 'WAITING' || running > 0 ? [head] : [] }),
     },
     logger: silentLogger,
     onEmpty: () => told.push('empty'),

@@ -244,7 +244,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
     const ran = [
       await box.spawn(['put', 'a', '1']),
       await box.run(['status']),
-      // It goes on trying what may be mended by itself.
+      // It goes on trying what may be repaired by itself.
       ...(code === 4 ? [] : [await box.run(['run', '--until-empty', '--log-level', 'silent'])]),
     ]
     for (const ended of ran) {

@@ -111,8 +111,8 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
     expect((await jobLines('=')).length).toBe(begun.length)
     expect(await queue.sizes()).toMatchObject({ WAITING: 400 - begun.length, PROCESSING: begun.length })
     expect((await queue.peek(400)).map(({ id }) => id)).toEqual(ids.slice(begun.length))
-    const heads = (await queue.listHeads('WAITING', { limit: 400 })).items
-    expect(heads.filter(({ attempt, refunds }) => attempt !== refunds)).toEqual([])
+    const heads = (await queue.listSummaries('WAITING', { limit: 400 })).items
+    expect(heads.filter(({ attempt, uncounted }) => attempt !== uncounted)).toEqual([])
 
     // Its lease would have lived for a minute: it was given back.
     await writeFile(join(box.dir, 'done'), '')

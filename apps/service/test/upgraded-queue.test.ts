@@ -43,7 +43,7 @@ test('services whose queue a newer release upgrades, the standby too, end with 2
   }
   change('delete from sluice_schema where version = 999')
   expect(await queue.sizes()).toEqual({ WAITING: 2, PROCESSING: 2, SUCCESS: 0, FAIL: 0 })
-  const { items } = await queue.listHeads('PROCESSING', { limit: 10 })
+  const { items } = await queue.listSummaries('PROCESSING', { limit: 10 })
   expect(items.map(({ attempt }) => attempt)).toEqual([1, 1])
   await queue.close()
 })

@@ -11,7 +11,7 @@ export interface CheckedMove extends WantedMove {
   readonly reason: string | undefined
   readonly delayMs: number
   /** The attempt doesn't count: it was asked for, or the attempt is unsent. */
-  readonly refund: boolean
+  readonly uncounted: boolean
   readonly unsent: boolean
   readonly keepPlace: boolean
   readonly retryStateText: string | undefined
@@ -49,14 +49,14 @@ export function checkMove(asked: AskedMove, maxBytes: number): CheckedMove {
 
 /** What only a move to WAITING has; of others it is checked and not used. */
 function checkReturn(asked: AskedMove) {
-  const { delayMs = 0, refund = false, unsent = false, keepPlace = false } = asked
-  for (const [name, flag] of Object.entries({ refund, unsent, keepPlace })) {
+  const { delayMs = 0, countAttempt = true, unsent = false, keepPlace = false } = asked
+  for (const [name, flag] of Object.entries({ countAttempt, unsent, keepPlace })) {
     if (typeof flag !== 'boolean') throw new TypeError(`${name} must be true or false`)
   }
   assertSpan(delayMs, 'delayMs')
   if (keepPlace && delayMs > 0) throw new TypeError('give keepPlace or delayMs, not both')
   const retryStateText = encodeOptional(asked.retryState, MAX_RETRY_STATE_BYTES, 'retryState')
-  return { delayMs, refund: refund || unsent, unsent, keepPlace, retryStateText }
+  return { delayMs, uncounted: !countAttempt || unsent, unsent, keepPlace, retryStateText }
 }
 
 function checkOutcome({ failureClass, exitCode, jobUid }: AskedMove) {

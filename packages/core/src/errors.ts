@@ -49,7 +49,7 @@ export interface PartlyStored {
   /** Items that are new in the queue, and known to be stored. */
   readonly added: number
   /** Items that were there already. */
-  readonly duplicates: number
+  readonly skipped: number
   /** Items whose write got no answer: stored or not. All others of the call are not stored. */
   readonly unknown: number
 }

@@ -33,22 +33,22 @@ export interface ItemChange {
 }
 
 /** The part of an item that is cheap to read in every backend: no body, no result, no history. */
-export interface ItemHead {
+export interface ItemSummary {
   readonly id: string
   /** Given at put, unique for ever: an id that was removed and put again is another item. */
   readonly uid: string
   readonly stage: Stage
   /** 0 when put; each `get` makes it one more, nothing ever makes it less. */
   readonly attempt: number
-  /** How many of the attempts don't count against a limit of attempts. `attempt - refunds` is what a retry policy counts. */
-  readonly refunds: number
+  /** How many of the attempts don't count against a limit of attempts. `attempt - uncounted` is what a retry policy counts. */
+  readonly uncounted: number
   readonly priority: number
   /** As the latest release gave it [Q-MOVE-6]. */
   readonly retryState?: JsonValue
 }
 
 /** An item as `get` gives it out. */
-export interface QueueItem extends ItemHead {
+export interface QueueItem extends ItemSummary {
   readonly body: JsonValue
   /** Epoch ms of the storage's clock. */
   readonly putAt: number
@@ -72,7 +72,7 @@ export interface AttemptRecord {
 }
 
 /** All that the queue knows of an item. */
-export interface ItemRecord extends ItemHead {
+export interface ItemRecord extends ItemSummary {
   readonly body: JsonValue
   readonly putAt: number
   /** Epoch ms before which a WAITING item isn't given out. */

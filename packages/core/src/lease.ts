@@ -2,7 +2,7 @@
 export interface LeaseView {
   readonly name: string
   readonly holder: string
-  readonly fence: number
+  readonly fencingToken: number
   readonly ttlMs: number
   /** How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it has run out so long ago, and nobody has taken it since. */
   readonly leftMs: number
@@ -13,7 +13,7 @@ export interface Lease {
   readonly name: string
   readonly holder: string
   /** Grows with each change of holder and never shrinks; the same holder renewing keeps it. */
-  readonly fence: number
+  readonly fencingToken: number
   readonly ttlMs: number
   /**
    * Extends it to `ttlMs` from now. `false`: it is lost, to somebody else or to time, and this object is of no more use.

@@ -1,7 +1,7 @@
 import type {
   AttemptRecord,
   ItemChange,
-  ItemHead,
+  ItemSummary,
   ItemRecord,
   NewItem,
   PutOptions,
@@ -42,7 +42,7 @@ export interface QueueSupports {
 }
 
 /** Which job a report or a move speaks of. What is given must match the item, else it is a stranger's and moves nothing. */
-export interface JobFence {
+export interface AttemptRef {
   readonly attempt?: number
   readonly uid?: string
 }
@@ -58,13 +58,13 @@ export interface JobOutcome {
 }
 
 /** How an item comes back to WAITING. */
-export interface WaitingAgain {
+export interface ReturnOptions {
   /** Not given out again before so many ms have passed. Default 0. */
   readonly delayMs?: number
-  /** The attempt doesn't count against a limit of attempts. */
-  readonly refund?: boolean
+  /** Whether the attempt counts against a limit of attempts. Default true. */
+  readonly countAttempt?: boolean
   /**
-   * No job was started for the attempt. It doesn't count, as with `refund`, and its history says `unsent`: a job of it that shows up all the same was
+   * No job was started for the attempt. It doesn't count, as with `countAttempt: false`, and its history says `unsent`: a job of it that shows up all the same was
    * made too late.
    */
   readonly unsent?: boolean
@@ -77,22 +77,22 @@ export interface WaitingAgain {
   readonly retryState?: JsonValue
 }
 
-export interface SuccessOutcome extends JobFence, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
+export interface SuccessOutcome extends AttemptRef, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
   readonly result?: JsonValue
   readonly details?: JsonValue
 }
 
-export interface FailOutcome extends JobFence, JobOutcome {
+export interface FailOutcome extends AttemptRef, JobOutcome {
   readonly reason?: string
   readonly details?: JsonValue
 }
 
-export interface ReleaseOptions extends JobFence, JobOutcome, WaitingAgain {
+export interface ReleaseOptions extends AttemptRef, JobOutcome, ReturnOptions {
   readonly reason?: string
 }
 
 /** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
-export interface Settlement extends JobOutcome, WaitingAgain {
+export interface Settlement extends JobOutcome, ReturnOptions {
   readonly id: string
   readonly attempt: number
   readonly uid?: string
@@ -213,7 +213,7 @@ export interface SweepOptions {
 
 export interface SweepReport {
   /** Moves that somebody had begun and not ended, and that were finished. */
-  readonly mended: number
+  readonly repaired: number
   /** What the storage held to no purpose any more, and was deleted; no items. */
   readonly leftovers: number
   /** Items that were removed for their age. */
@@ -361,7 +361,7 @@ export interface Queue {
   list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>>
 
   /** The same walk without bodies, results and history: what the engine reads at every tick [Q-LIST-1]. */
-  listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>>
+  listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>>
 
   /** The storage's clock, epoch ms: the one that `notBeforeAt` is held against. */
   now(): Promise<number>

@@ -207,7 +207,7 @@ export interface Worker {
    * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be repeated, and
    * it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
    */
-  forgetJobs?(jobs: readonly JobRef[]): Promise<void>
+  acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>
 
   /**
    * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample would get as far as any can, the

@@ -31,7 +31,7 @@ test('an error of another copy of the package is known by its brand', () => {
 
 test('what of a failed call is stored is said by the same error', () => {
   const cause = new Error('socket')
-  const stored = { added: 2, duplicates: 1, unknown: 3 }
+  const stored = { added: 2, skipped: 1, unknown: 3 }
   const options = { cause, itemId: 'a', retryAfterMs: 5, retryable: false }
   const error = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'no answer', options)
   const { code, message } = error

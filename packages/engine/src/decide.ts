@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import { backoffMs, type Random } from './backoff.js'
 import { failed, lost, succeeded, type JobSettlement } from './settlement.js'
 import { countedAttempts, retryDelayMs, type RetryPolicy } from './retry.js'
@@ -96,7 +96,7 @@ const WAIT: Action = { kind: 'wait' }
  * | unknown | not supported | await-earlier |
  */
 export function decide(
-  item: ItemHead,
+  item: ItemSummary,
   job: { readonly report: JobReport | undefined; readonly facts: JobFacts },
   rules: DecideRules,
 ): Action {
@@ -110,7 +110,7 @@ interface Reported {
   readonly facts: JobFacts
 }
 
-function decideReport(item: ItemHead, { report, facts }: Reported, rules: DecideRules): Action {
+function decideReport(item: ItemSummary, { report, facts }: Reported, rules: DecideRules): Action {
   if (report.stage === 'SUCCESS') return { kind: 'settle', settlement: succeeded(item, report), lost: false }
   if (report.stage !== 'FAIL') return isPendingTooLong({ report, facts }, rules) ? { kind: 'cancel' } : WAIT
   const failure = facts.cancelled === undefined ? report : unschedulable(report, facts.cancelled, rules)
@@ -137,7 +137,7 @@ function unschedulable(report: JobReport, { message }: PendingCancel, rules: Dec
   }
 }
 
-function decideAbsent(item: ItemHead, facts: JobFacts, rules: DecideRules): Action {
+function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): Action {
   if (facts.sent === 'unsent') return start(facts)
   if (facts.asking === 'due') return { kind: 'ask' }
   if (facts.asking === 'later') return WAIT
@@ -156,7 +156,7 @@ function start({ earlier = 'ended', asking }: JobFacts): Action {
   return { kind: earlier === 'unknown' && asking !== 'not-supported' ? 'ask-earlier' : 'await-earlier' }
 }
 
-function decideLost(item: ItemHead, { lost: { policy, graceMs }, retry, random }: DecideRules): Action {
+function decideLost(item: ItemSummary, { lost: { policy, graceMs }, retry, random }: DecideRules): Action {
   if (policy === 'hold') return { kind: 'hold' }
   const delayMs = policy === 'resend' ? backoffMs(retry.backoff, countedAttempts(item), random) : undefined
   return { kind: 'settle', settlement: lost(item, graceMs, delayMs), lost: true }

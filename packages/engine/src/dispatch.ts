@@ -1,8 +1,8 @@
-import type { ItemHead, JsonValue, QueueItem } from '@sluice/core'
+import type { ItemSummary, JsonValue, QueueItem } from '@sluice/core'
 import { startableNow } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { forEachParallel } from './parallel.js'
-import { roomIn } from './release-policy.js'
+import { roomIn } from './dispatch-policy.js'
 import { sendItem, type Sending } from './send.js'
 import { giveBack, giveBackPaused, pausedReason } from './sending/give-back.js'
 import { noteCapacityOver } from './sending/note-capacity.js'
@@ -13,7 +13,7 @@ import { settleAll } from './settle.js'
 
 export interface DispatchInput {
   /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
-  readonly resends: readonly ItemHead[]
+  readonly resends: readonly ItemSummary[]
   /** What {@link startAhead} started in this pass. */
   readonly ahead: Claimed
 }
@@ -76,7 +76,11 @@ export async function dispatch(engine: Engine, pass: SendPass, input: DispatchIn
 }
 
 /** What is claimed beyond the cap goes back: an engine that lost its lease within a claim may have claimed on top of ours. */
-async function dueResends(engine: Engine, pass: SendPass, resends: readonly ItemHead[]): Promise<Sending[]> {
+async function dueResends(
+  engine: Engine,
+  pass: SendPass,
+  resends: readonly ItemSummary[],
+): Promise<Sending[]> {
   const { refused } = engine.sendState
   const nowMs = engine.clock.monotonicMs()
   const { processing, orphans } = pass.tally
@@ -95,7 +99,7 @@ async function dueResends(engine: Engine, pass: SendPass, resends: readonly Item
 }
 
 /** Looked up afresh: somebody may have moved the item by hand since the list was read, and then nothing is sent. */
-async function bodyOf({ queue }: Engine, head: ItemHead): Promise<JsonValue | undefined> {
+async function bodyOf({ queue }: Engine, head: ItemSummary): Promise<JsonValue | undefined> {
   const item = await queue.lookup(head.id)
   const same = item?.stage === 'PROCESSING' && item.uid === head.uid && item.attempt === head.attempt
   return same ? item.body : undefined

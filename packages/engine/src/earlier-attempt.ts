@@ -1,4 +1,4 @@
-import type { ItemHead, JobRef, QueueItem } from '@sluice/core'
+import type { ItemSummary, JobRef, QueueItem } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { isOutage } from './engine-errors.js'
 import { forEachParallel } from './parallel.js'
@@ -38,7 +38,7 @@ export async function startableNow(
  * Whether it is known that no job of an earlier attempt of this item runs, so that a release of it may hand on `ended`: also one whose own job was
  * never sent, such as a claim that is given back.
  */
-export function isEarlierEnded({ memory }: Pick<Engine, 'memory'>, item: ItemHead): boolean {
+export function isEarlierEnded({ memory }: Pick<Engine, 'memory'>, item: ItemSummary): boolean {
   return isFirst(item) || memory.isEarlierEnded(item)
 }
 
@@ -54,8 +54,8 @@ export async function askForEarlier(engine: Engine, tally: Tally, { decisions }:
 
 async function askForThose(
   engine: Engine,
-  items: readonly ItemHead[],
-  ask: (item: ItemHead, patience: Patience) => Promise<void>,
+  items: readonly ItemSummary[],
+  ask: (item: ItemSummary, patience: Patience) => Promise<void>,
 ): Promise<void> {
   const patience = newPatience(engine)
   try {
@@ -71,7 +71,11 @@ interface Waiting {
 }
 
 /** Within the budget; one that can't be asked for, or not now, may run. */
-async function haveEnded(engine: Engine, item: ItemHead, { earlier, patience }: Waiting): Promise<boolean> {
+async function haveEnded(
+  engine: Engine,
+  item: ItemSummary,
+  { earlier, patience }: Waiting,
+): Promise<boolean> {
   const jobs = toAskFor(item, earlier)
   if (!canAsk(engine) || jobs.length > MAX_ASKED) return false
   try {
@@ -89,7 +93,7 @@ async function haveEnded(engine: Engine, item: ItemHead, { earlier, patience }: 
 }
 
 /** All earlier attempts; where the item says that they have ended, those alone that were seen to run all the same. */
-function toAskFor(item: ItemHead, earlier: Earlier): readonly JobRef[] {
+function toAskFor(item: ItemSummary, earlier: Earlier): readonly JobRef[] {
   if (isFirst(item)) return earlier.get(item.uid) ?? []
   const { id, uid, attempt } = item
   return Array.from({ length: attempt - 1 }, (_, index) => ({ id, uid, attempt: attempt - 1 - index }))

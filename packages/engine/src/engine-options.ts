@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { assertSpan, silentLogger, type Clock, type Logger, type Queue, type Worker } from '@sluice/core'
 import type { Random } from './backoff.js'
 import type { LostPolicy } from './decide.js'
-import { processingLimit, type ReleasePolicy } from './release-policy.js'
+import { processingLimit, type DispatchPolicy } from './dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './retry.js'
 import { systemClock } from './system-clock.js'
 import type { WorkEvent } from './work-event.js'
@@ -71,7 +71,7 @@ export interface WorkQueueOptions {
   /** Its name must be the queue's. */
   readonly worker: Worker
   /** How many jobs may start. Default `processingLimit(10)`. */
-  readonly policy?: ReleasePolicy
+  readonly policy?: DispatchPolicy
   readonly retry?: RetryOptions
   readonly lost?: LostOptions
   readonly sweep?: SweepingOptions
@@ -115,7 +115,7 @@ export interface WorkQueueOptions {
 export interface CheckedOptions {
   readonly queue: Queue
   readonly worker: Worker
-  readonly policy: ReleasePolicy
+  readonly policy: DispatchPolicy
   readonly retry: RetryPolicy
   readonly lost: Required<LostOptions>
   readonly sweep: SweepRule

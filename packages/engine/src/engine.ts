@@ -6,7 +6,7 @@ import type { JobsRule, SendsOptions } from './engine-options.js'
 import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from './lookup-budget.js'
 import type { PollState } from './poll-state.js'
-import type { ReleasePolicy } from './release-policy.js'
+import type { DispatchPolicy } from './dispatch-policy.js'
 import type { KnownWorker } from './records/known-worker.js'
 import type { SeenJobs } from './records/seen-jobs.js'
 import type { RunningJobs } from './running-jobs.js'
@@ -24,7 +24,7 @@ import type { WorkEvent } from './work-event.js'
 export interface Engine {
   readonly queue: Queue
   readonly worker: Worker
-  readonly policy: ReleasePolicy
+  readonly policy: DispatchPolicy
   readonly rules: DecideRules
   readonly sendConcurrency: number
   readonly maxBatchItems: number

@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import { backoffMs, type Backoff, type Random } from './backoff.js'
 import type { JobFacts, PendingCancel } from './decide.js'
 
@@ -33,7 +33,7 @@ interface KnownJob {
   heldReported: boolean
 }
 
-type Job = Pick<ItemHead, 'uid' | 'attempt'>
+type Job = Pick<ItemSummary, 'uid' | 'attempt'>
 
 /** A worker that can't be asked for one job, or not right now, is asked again after so long. */
 const ASK_AGAIN_MS = 5_000

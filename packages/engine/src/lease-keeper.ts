@@ -20,7 +20,7 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   #lease: Lease | undefined
-  #fence: number | undefined
+  #fencingToken: number | undefined
   #renewAtMs = 0
   #endsAtMs = 0
   #renewing: Promise<boolean> | undefined
@@ -29,9 +29,9 @@ export class LeaseKeeper {
     this.#options = options
   }
 
-  /** The fence of the lease that was held last: a new number says that another holder may have been there in between. */
-  get fence(): number | undefined {
-    return this.#fence
+  /** The fencing token of the lease that was held last: a new number says that another holder may have been there in between. */
+  get fencingToken(): number | undefined {
+    return this.#fencingToken
   }
 
   /** The lease, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]: one that has run out is refused there. */
@@ -100,7 +100,7 @@ export class LeaseKeeper {
     const lease = await this.#watched('lease', () => queue.lease(DISPATCHER_LEASE, holder, ttlMs))
     if (lease === undefined) return
     this.#lease = lease
-    this.#fence = lease.fence
+    this.#fencingToken = lease.fencingToken
     this.#heldFrom(beforeMs)
   }
 

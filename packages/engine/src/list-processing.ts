@@ -1,11 +1,11 @@
-import { MAX_PAGE_ITEMS, type ItemHead, type Queue } from '@sluice/core'
+import { MAX_PAGE_ITEMS, type ItemSummary, type Queue } from '@sluice/core'
 
 /** Everything in PROCESSING, by id, without bodies. */
-export async function listProcessing(queue: Pick<Queue, 'listHeads'>): Promise<Map<string, ItemHead>> {
-  const items = new Map<string, ItemHead>()
+export async function listProcessing(queue: Pick<Queue, 'listSummaries'>): Promise<Map<string, ItemSummary>> {
+  const items = new Map<string, ItemSummary>()
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads('PROCESSING', {
+    const page = await queue.listSummaries('PROCESSING', {
       limit: MAX_PAGE_ITEMS,
       ...(cursor === undefined ? {} : { cursor }),
     })

@@ -4,7 +4,7 @@ import { callWorker, isOutage } from './engine-errors.js'
 import { isReportOf, reportedJobs, type Found, type ReportedJob } from './found.js'
 import { forEachParallel } from './parallel.js'
 import { nameOf } from './running-jobs.js'
-import { MAX_ITEM_LOOKUPS, forgetJobs, movedOn } from './settle.js'
+import { MAX_ITEM_LOOKUPS, acknowledgeJobs, movedOn } from './settle.js'
 import type { Tally } from './tick-result.js'
 import { isMadeAgain, orphanVerdict } from './truth/orphan-verdict.js'
 import type { ToldOrphan } from './truth/told-orphan.js'
@@ -136,13 +136,13 @@ function noteEndFailed({ logger, told }: Engine, error: unknown): void {
 /** Items that were seen to have moved on are not looked up again: an attempt that is over never comes back. */
 async function forgetEnded(engine: Engine, ended: readonly JobRef[]): Promise<void> {
   const { told, worker, clock } = engine
-  if (worker.forgetJobs === undefined) return
+  if (worker.acknowledgeJobs === undefined) return
   const names = new Set(ended.map(nameOf))
   for (const name of told.movedOn) if (!names.has(name)) told.movedOn.delete(name)
   const fresh = ended.filter((job) => !told.movedOn.has(nameOf(job)))
   for (const job of await movedOn(engine, fresh)) told.movedOn.add(nameOf(job))
   if (told.forgetAtMs > clock.monotonicMs()) return
-  await forgetJobs(
+  await acknowledgeJobs(
     engine,
     ended.filter((job) => told.movedOn.has(nameOf(job))),
   )

@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport, JsonValue } from '@sluice/core'
+import type { ItemSummary, JobReport, JsonValue } from '@sluice/core'
 import type { Engine } from './engine.js'
 import { callWorker, isOutage } from './engine-errors.js'
 import { foldMessage } from './fold-message.js'
@@ -7,7 +7,7 @@ import type { Tally } from './tick-result.js'
 
 /** A job of which nothing runs yet, as the poll has it. */
 export interface PendingJob {
-  readonly item: ItemHead
+  readonly item: ItemSummary
   readonly report: JobReport
   /** How long this engine has known it so. */
   readonly pendingMs: number
@@ -82,7 +82,7 @@ function warn({ logger, emit }: Engine, late: readonly PendingJob[], alike: numb
 export async function cancelPending(
   engine: Engine,
   tally: Tally,
-  { item, report, isFresh }: { item: ItemHead; report: JobReport; isFresh: boolean },
+  { item, report, isFresh }: { item: ItemSummary; report: JobReport; isFresh: boolean },
 ): Promise<JobReport | 'cancelled' | undefined> {
   const now = isFresh ? report : await lookedUp(engine, item)
   if (now?.stage !== 'PROCESSING' || now.pending !== true) return now
@@ -90,7 +90,7 @@ export async function cancelPending(
   return 'cancelled'
 }
 
-async function lookedUp({ worker }: Engine, item: ItemHead): Promise<JobReport | undefined> {
+async function lookedUp({ worker }: Engine, item: ItemSummary): Promise<JobReport | undefined> {
   const answer = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(item)))
   return answer?.uid === item.uid && answer.attempt === item.attempt ? answer : undefined
 }
@@ -98,7 +98,7 @@ async function lookedUp({ worker }: Engine, item: ItemHead): Promise<JobReport |
 async function cancel(
   engine: Engine,
   tally: Tally,
-  { item, report: { message } }: { item: ItemHead; report: JobReport },
+  { item, report: { message } }: { item: ItemSummary; report: JobReport },
 ): Promise<void> {
   const { worker, memory, emit, jobs, told } = engine
   // Held up since the poll, another engine may have settled the item: its job's end is then not ours to name.
@@ -112,7 +112,7 @@ async function cancel(
 }
 
 /** A job that could not be cancelled goes on being pending, and its item keeps its place: no reason to hold up the others. */
-export function noteCancelFailed(engine: Engine, item: ItemHead, error: unknown): void {
+export function noteCancelFailed(engine: Engine, item: ItemSummary, error: unknown): void {
   if (!isOutage(error)) throw error
   const { memory, clock, logger, told } = engine
   memory.noteNotCancelled(item, clock.monotonicMs())

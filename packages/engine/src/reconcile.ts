@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport, JobReports } from '@sluice/core'
+import type { ItemSummary, JobReport, JobReports } from '@sluice/core'
 import { askForEarlier } from './earlier-attempt.js'
 import type { Engine } from './engine.js'
 import { callWorker } from './engine-errors.js'
@@ -35,7 +35,7 @@ export interface Findings {
 
 /** Reads what is in PROCESSING and what the worker says of it, and decides what is to be done; nothing moves. */
 export async function look(engine: Engine, tally: Tally): Promise<Findings> {
-  await engine.seen.read(engine.lease.fence)
+  await engine.seen.read(engine.lease.fencingToken)
   // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
   const items = await listProcessing(engine.queue)
   tally.processing = items.size
@@ -50,7 +50,7 @@ export async function look(engine: Engine, tally: Tally): Promise<Findings> {
   tally.pending = asking.decisions.pending.length
   warnOfPending(engine, asking.decisions.pending)
   await askForMore(engine, tally, { asking, found })
-  const isSent = (item: ItemHead): boolean => engine.memory.isSent(item)
+  const isSent = (item: ItemSummary): boolean => engine.memory.isSent(item)
   // Before anything follows from what was seen. Under the lease: one that has lost it stops here.
   await engine.seen.write({ items: items.values(), isSent, lease: engine.lease.current })
   await cancelThosePending(engine, tally, asking)
@@ -62,7 +62,7 @@ export async function look(engine: Engine, tally: Tally): Promise<Findings> {
 }
 
 /** Jobs that had started, that the worker does not know any more, and of which the lost policy has not decided yet. */
-function missingOf({ memory, rules }: Engine, items: Iterable<ItemHead>): MissingJob[] {
+function missingOf({ memory, rules }: Engine, items: Iterable<ItemSummary>): MissingJob[] {
   return [...items].flatMap((item) => {
     const absentMs = memory.missingMs(item)
     return absentMs === undefined || absentMs >= rules.lost.graceMs ? [] : [{ item, absentMs }]
@@ -90,7 +90,7 @@ async function askForMore(
 }
 
 interface ReportedItem {
-  readonly item: ItemHead
+  readonly item: ItemSummary
   readonly stage: JobReport['stage']
 }
 

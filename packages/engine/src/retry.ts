@@ -1,4 +1,4 @@
-import type { FailureClass, ItemHead, JobReport, KnownFailureClass } from '@sluice/core'
+import type { FailureClass, ItemSummary, JobReport, KnownFailureClass } from '@sluice/core'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
 import { exitCodeRange, type ExitCodeRange } from './exit-code-range.js'
 
@@ -96,13 +96,13 @@ function checkedRule(rule: RetryRule, what: string, standard: Backoff): CheckedR
 }
 
 /** Attempts that count against a limit: uncounted ones, and those made before an operator requeued the item, do not. */
-export function countedAttempts(item: Pick<ItemHead, 'attempt' | 'refunds'>): number {
-  return item.attempt - item.refunds
+export function countedAttempts(item: Pick<ItemSummary, 'attempt' | 'uncounted'>): number {
+  return item.attempt - item.uncounted
 }
 
 /** How an attempt failed. */
 export interface FailedAttempt extends Pick<JobReport, 'exitCode'> {
-  readonly item: Pick<ItemHead, 'attempt' | 'refunds'>
+  readonly item: Pick<ItemSummary, 'attempt' | 'uncounted'>
   readonly failureClass: FailureClass
 }
 

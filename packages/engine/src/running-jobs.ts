@@ -1,4 +1,4 @@
-import type { ItemHead, JobRef, JobReports } from '@sluice/core'
+import type { ItemSummary, JobRef, JobReports } from '@sluice/core'
 import { isReportOf, reportedJobs, type Found } from './found.js'
 
 interface KnownJob {
@@ -7,7 +7,7 @@ interface KnownJob {
   isFresh: boolean
 }
 
-type Items = ReadonlyMap<string, ItemHead>
+type Items = ReadonlyMap<string, ItemSummary>
 
 /**
  * The jobs that ran when they were last heard of, those of earlier attempts and of earlier items of the same id too. A complete poll says it all;
@@ -68,7 +68,7 @@ export class RunningJobs {
    * The places that orphans take beside those of the items. An item whose own job was not sent, and that waits for an earlier one to end, and the
    * earlier one take one place together.
    */
-  orphanPlaces(items: Items, isSent: (item: ItemHead) => boolean): number {
+  orphanPlaces(items: Items, isSent: (item: ItemSummary) => boolean): number {
     const orphans = this.orphans(items)
     const isWaiting = ({ id, uid, attempt }: JobRef): boolean => {
       const item = items.get(id)

@@ -1,4 +1,4 @@
-import type { ItemHead, JsonValue } from '@sluice/core'
+import type { ItemSummary, JsonValue } from '@sluice/core'
 import type { Engine } from './engine.js'
 import type { Flight } from './sending/flights.js'
 import { noteSendFailed } from './sending/send-failure.js'
@@ -7,7 +7,7 @@ import { refOf } from './settle.js'
 
 /** An item that is claimed and is to be sent. */
 export interface Sending {
-  readonly head: ItemHead
+  readonly head: ItemSummary
   /** Called right before the send; `undefined`: the item has been moved, and nothing is sent. */
   readonly body: () => Promise<JsonValue | undefined>
   readonly again: boolean
@@ -60,7 +60,7 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
 }
 
 /** From now on it may have a job, or is known to be somebody else's to deal with. */
-function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemHead): void {
+function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemSummary): void {
   unsent.noteBegun(head)
   pass.noteBegun(head)
 }

@@ -63,7 +63,7 @@ async function settleChunk(
     engine,
     settled.map(({ settlement }) => settlement),
   )
-  await forgetJobs(engine, [...jobs.map(refOf), ...(await movedOn(engine, strangers))])
+  await acknowledgeJobs(engine, [...jobs.map(refOf), ...(await movedOn(engine, strangers))])
 }
 
 function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedSettlement): void {
@@ -128,13 +128,13 @@ export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
 }
 
 /** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
-export async function forgetJobs(
+export async function acknowledgeJobs(
   { worker, logger, told, clock }: Engine,
   jobs: readonly JobRef[],
 ): Promise<void> {
-  if (jobs.length === 0 || worker.forgetJobs === undefined) return
+  if (jobs.length === 0 || worker.acknowledgeJobs === undefined) return
   try {
-    await worker.forgetJobs(jobs)
+    await worker.acknowledgeJobs(jobs)
     told.forgetFailures = 0
   } catch (error) {
     const level = told.forgetFailures > 0 ? 'debug' : 'warn'

@@ -2,7 +2,7 @@ import {
   encodeOptional,
   MAX_FAILURE_CLASS_CHARS,
   MAX_JOB_UID_CHARS,
-  type ItemHead,
+  type ItemSummary,
   type JobOutcome,
   type JobRef,
   type JobReport,
@@ -17,7 +17,7 @@ export type JobSettlement = Settlement & JobRef
 type Details = Readonly<Record<string, JsonValue>>
 
 /** The job ended well. */
-export function succeeded(item: ItemHead, report: JobReport): JobSettlement {
+export function succeeded(item: ItemSummary, report: JobReport): JobSettlement {
   return {
     ...fenceOf(item),
     stage: 'SUCCESS',
@@ -32,7 +32,7 @@ export function succeeded(item: ItemHead, report: JobReport): JobSettlement {
  *
  * @param delayMs before the next attempt; `undefined`: there is none, the item fails
  */
-export function failed(item: ItemHead, report: JobReport, delayMs: number | undefined): JobSettlement {
+export function failed(item: ItemSummary, report: JobReport, delayMs: number | undefined): JobSettlement {
   const reason = report.message ?? 'the job failed; the worker did not say why'
   return {
     ...fenceOf(item),
@@ -47,7 +47,7 @@ export function failed(item: ItemHead, report: JobReport, delayMs: number | unde
 }
 
 /** The job was there and is gone. */
-export function lost(item: ItemHead, graceMs: number, delayMs: number | undefined): JobSettlement {
+export function lost(item: ItemSummary, graceMs: number, delayMs: number | undefined): JobSettlement {
   const reason =
     `lost: the job of attempt ${item.attempt} was started and the worker has not known it for ${graceMs} ms or longer; ` +
     'how it ended can no longer be told'
@@ -55,11 +55,11 @@ export function lost(item: ItemHead, graceMs: number, delayMs: number | undefine
 }
 
 /** The worker can never accept the item. */
-export function rejected(item: ItemHead, reason: string): JobSettlement {
+export function rejected(item: ItemSummary, reason: string): JobSettlement {
   return { ...fenceOf(item), stage: 'FAIL', reason, failureClass: 'rejected' }
 }
 
-function fenceOf({ id, uid, attempt }: ItemHead): JobRef {
+function fenceOf({ id, uid, attempt }: ItemSummary): JobRef {
   return { id, uid, attempt }
 }
 

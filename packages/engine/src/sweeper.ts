@@ -55,6 +55,6 @@ export class Sweeper {
   }
 }
 
-function hasDone({ mended, leftovers, removed }: SweepReport): boolean {
-  return mended + leftovers + removed > 0
+function hasDone({ repaired, leftovers, removed }: SweepReport): boolean {
+  return repaired + leftovers + removed > 0
 }

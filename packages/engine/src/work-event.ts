@@ -41,7 +41,7 @@ export type WorkEvent =
   /** It is over. */
   | { readonly kind: 'poll-complete' }
   /** This engine has the lease: it dispatches and reconciles from now on. */
-  | { readonly kind: 'dispatcher'; readonly fence: number }
+  | { readonly kind: 'dispatcher'; readonly fencingToken: number }
   /** Another engine has the lease. */
   | { readonly kind: 'standby' }
   | { readonly kind: 'paused'; readonly reason?: string }

@@ -73,7 +73,7 @@ export class WorkQueue {
   readonly #stopSwitch = new StopSwitch()
   #lastTurn: Promise<unknown> = Promise.resolve()
   #role: TickResult['role'] | undefined
-  #fence: number | undefined
+  #fencingToken: number | undefined
   /** The tick has written what it has to say to other processes. */
   #isSaid = false
   /** Of the latest tick. */
@@ -278,7 +278,7 @@ export class WorkQueue {
   async #pass(engine: Engine, tally: Tally): Promise<void> {
     if (!(await engine.lease.take())) return engine.known.foresee(engine)
     this.#noteRole(tally)
-    await engine.guards.read(engine.lease.fence)
+    await engine.guards.read(engine.lease.fencingToken)
     const readAtMs = this.clock.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
     const looking = settled(look(engine, tally))
@@ -369,11 +369,13 @@ export class WorkQueue {
     const { lease } = this.#engine
     tally.role = lease.held ? 'dispatcher' : 'standby'
     // Another engine has worked in between: what was seen before is no ground for judging what is absent now.
-    if (lease.held && lease.fence !== this.#fence) this.#distrust()
-    if (lease.held) this.#fence = lease.fence
+    if (lease.held && lease.fencingToken !== this.#fencingToken) this.#distrust()
+    if (lease.held) this.#fencingToken = lease.fencingToken
     if (tally.role === this.#role || tally.unavailable !== undefined) return
     this.#role = tally.role
-    this.#emit(lease.held ? { kind: 'dispatcher', fence: lease.fence ?? 0 } : { kind: 'standby' })
+    this.#emit(
+      lease.held ? { kind: 'dispatcher', fencingToken: lease.fencingToken ?? 0 } : { kind: 'standby' },
+    )
   }
 
   #distrust(): void {

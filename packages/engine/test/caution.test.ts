@@ -25,7 +25,7 @@ test('a job that has ended is not forgotten while its item, looked up afresh, st
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 5 })
   let stale = true
   const { queue, worker } = wrapped(world, (_, name, call) =>
-    stale && name === 'listHeads' ? Promise.resolve({ items: [] }) : call(),
+    stale && name === 'listSummaries' ? Promise.resolve({ items: [] }) : call(),
   )
   const engine = world.engine({ queue, worker, holder: 'a', policy: processingLimit(0) })
   await engine.tick()

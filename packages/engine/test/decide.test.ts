@@ -1,11 +1,11 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { decide, type DecideRules, type JobFacts, type LostPolicy } from '../src/index.js'
 import { retryPolicy, type RetryOptions } from '../src/retry.js'
 
-const item: ItemHead = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 2, refunds: 0, priority: 0 }
-const fence = { id: 'a', uid: 'u', attempt: 2 }
+const item: ItemSummary = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 2, uncounted: 0, priority: 0 }
+const ref = { id: 'a', uid: 'u', attempt: 2 }
 
 function rules(policy: LostPolicy = 'fail', retry: RetryOptions = {}): DecideRules {
   return { lost: { policy, graceMs: 1_000 }, retry: retryPolicy(retry), random: () => 0 }
@@ -43,7 +43,7 @@ test('succeeded: SUCCESS with its result and evidence', () => {
     kind: 'settle',
     lost: false,
     settlement: {
-      ...fence,
+      ...ref,
       stage: 'SUCCESS',
       result: { n: 1 },
       details: { node: 'n7', url: 'http://x/1', finishedAt: 9 },
@@ -52,7 +52,7 @@ test('succeeded: SUCCESS with its result and evidence', () => {
   expect(present(report('SUCCESS'))).toEqual({
     kind: 'settle',
     lost: false,
-    settlement: { ...fence, stage: 'SUCCESS' },
+    settlement: { ...ref, stage: 'SUCCESS' },
   })
 })
 
@@ -62,7 +62,7 @@ test('failed: FAIL by default, with reason and class', () => {
     kind: 'settle',
     lost: false,
     settlement: {
-      ...fence,
+      ...ref,
       stage: 'FAIL',
       reason: 'exit 3',
       details: { details: [1] },
@@ -77,7 +77,7 @@ test('failed: FAIL by default, with reason and class', () => {
 test.each([
   ['attempts left', { maxAttempts: 3 }, {}, 'WAITING'],
   ['the last attempt', { maxAttempts: 2 }, {}, 'FAIL'],
-  ['a refund makes room', { maxAttempts: 2 }, { refunds: 1 }, 'WAITING'],
+  ['an uncounted attempt makes room', { maxAttempts: 2 }, { uncounted: 1 }, 'WAITING'],
   [
     'a class that is tried again',
     { maxAttempts: 3, on: ['evicted'] },
@@ -98,13 +98,13 @@ test.each([
   (
     _,
     retry,
-    { refunds = 0, ...more }: { refunds?: number; failureClass?: string; exitCode?: number },
+    { uncounted = 0, ...more }: { uncounted?: number; failureClass?: string; exitCode?: number },
     stage,
   ) => {
     const job = { report: report('FAIL', { message: 'm', ...more }), facts: facts('sent', 'due') }
-    const action = decide({ ...item, refunds }, job, rules('fail', retry))
+    const action = decide({ ...item, uncounted }, job, rules('fail', retry))
     expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { stage, reason: 'm' } })
-    const delayMs = stage === 'WAITING' ? 1_000 * 2 ** (1 - refunds) : undefined
+    const delayMs = stage === 'WAITING' ? 1_000 * 2 ** (1 - uncounted) : undefined
     expect(action.kind === 'settle' && action.settlement.delayMs).toBe(delayMs)
   },
 )
@@ -133,11 +133,11 @@ test.each(['no-such-job', 'not-supported'] as const)('lost (%s): by the policy',
   expect(absent(gone, rules('fail'))).toMatchObject({
     kind: 'settle',
     lost: true,
-    settlement: { ...fence, stage: 'FAIL', reason: /^lost: /u, failureClass: 'lost' },
+    settlement: { ...ref, stage: 'FAIL', reason: /^lost: /u, failureClass: 'lost' },
   })
   const resend = absent(gone, rules('resend'))
-  expect(resend).toMatchObject({ kind: 'settle', lost: true, settlement: { ...fence, stage: 'WAITING' } })
-  expect(resend.kind === 'settle' && resend.settlement.refund).toBeUndefined()
+  expect(resend).toMatchObject({ kind: 'settle', lost: true, settlement: { ...ref, stage: 'WAITING' } })
+  expect(resend.kind === 'settle' && resend.settlement.countAttempt).toBeUndefined()
 })
 
 test.each([
@@ -239,7 +239,7 @@ test.each([
     facts: { ...facts('sent', 'due'), pendingMs: 9_999, cancelled: { message: 'no room' } },
   }
   const action = decide(item, job, { ...rules('fail', { maxAttempts: 3, on }), pendingTimeoutMs: 1_000 })
-  expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { ...fence, stage } })
+  expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { ...ref, stage } })
   if (end === 'SUCCESS') return
   expect(action).toMatchObject({
     settlement: {

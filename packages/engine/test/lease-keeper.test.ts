@@ -10,14 +10,14 @@ function keeper(
   return new LeaseKeeper({ queue, holder, ttlMs: 3_000, clock: world.clock })
 }
 
-test('one holds it, another does not; given back, the other has it with a greater fence', async () => {
+test('one holds it, another does not; given back, the other has it with a greater fencing token', async () => {
   const world = new World()
   const [a, b] = [keeper(world, 'a'), keeper(world, 'b')]
   expect([await a.take(), await b.take()]).toEqual([true, false])
   await a.giveBack()
   expect(a.held).toBe(false)
   expect(await b.take()).toBe(true)
-  expect(b.fence).toBe((a.fence ?? 0) + 1)
+  expect(b.fencingToken).toBe((a.fencingToken ?? 0) + 1)
   await a.giveBack()
   expect(await b.keep()).toBe(true)
 })

@@ -109,7 +109,7 @@ class Play {
         await this.byHand(step.do, step.which)
         return
       case 'requeue all': {
-        const { items } = await world.queue.listHeads('FAIL', { limit: 100 })
+        const { items } = await world.queue.listSummaries('FAIL', { limit: 100 })
         await world.queue.requeue(items.map(({ id }) => id))
         return
       }
@@ -156,7 +156,7 @@ class Play {
     which: number,
   ): Promise<void> {
     const { queue } = this.world
-    const { items } = await queue.listHeads('PROCESSING', { limit: 10 })
+    const { items } = await queue.listSummaries('PROCESSING', { limit: 10 })
     const item = items[which % Math.max(items.length, 1)]
     if (item === undefined) return
     if (what === 'release by hand') return queue.release(item.id)

@@ -21,11 +21,11 @@ test('always whole, never negative, never over the bound', () => {
   )
 })
 
-test('one attempt by default; refunds and requeues give more', () => {
-  const failed = { item: { attempt: 1, refunds: 0 }, failureClass: 'failed' }
+test('one attempt by default; uncounted and requeues give more', () => {
+  const failed = { item: { attempt: 1, uncounted: 0 }, failureClass: 'failed' }
   expect(retryDelayMs(retryPolicy({}), failed, () => 0)).toBeUndefined()
-  const refunded = { ...failed, item: { attempt: 5, refunds: 4 } }
-  expect(retryDelayMs(retryPolicy({ maxAttempts: 2 }), refunded, () => 0)).toBe(1_000)
+  const uncounted = { ...failed, item: { attempt: 5, uncounted: 4 } }
+  expect(retryDelayMs(retryPolicy({ maxAttempts: 2 }), uncounted, () => 0)).toBe(1_000)
 })
 
 test('wrong options are named', () => {
@@ -37,7 +37,7 @@ test('wrong options are named', () => {
 })
 
 const failed = (more: Partial<Parameters<typeof retryDelayMs>[1]> = {}, attempt = 1) => ({
-  item: { attempt, refunds: 0 },
+  item: { attempt, uncounted: 0 },
   failureClass: 'failed',
   ...more,
 })
@@ -86,7 +86,7 @@ test('attempts that failed in other ways count against the rule that matches now
   expect(retryDelayMs(policy, failed({ failureClass: 'evicted' }, 3), () => 0)).toBeDefined()
   expect(retryDelayMs(policy, failed({}, 1), () => 0)).toBeDefined()
   expect(retryDelayMs(policy, failed({}, 4), () => 0)).toBeUndefined()
-  const uncounted = { ...failed(), item: { attempt: 4, refunds: 3 } }
+  const uncounted = { ...failed(), item: { attempt: 4, uncounted: 3 } }
   expect(retryDelayMs(policy, uncounted, () => 0)).toBeDefined()
 })
 

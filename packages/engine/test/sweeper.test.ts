@@ -53,7 +53,7 @@ test('finished items go when they are old, and that is told; a sweep of nothing 
   await world.clock.advance(HOUR_MS)
   await engine.tick()
   await settled()
-  expect(world.events.at(-1)).toEqual({ kind: 'swept', report: { mended: 0, leftovers: 0, removed: 1 } })
+  expect(world.events.at(-1)).toEqual({ kind: 'swept', report: { repaired: 0, leftovers: 0, removed: 1 } })
   expect((await world.queue.sizes()).SUCCESS).toBe(0)
 })
 

@@ -1,7 +1,7 @@
 import { SluiceError, type JobRef, type JobReport } from '@sluice/core'
 import { wrapQueue, wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
-import { processingLimit, readLeftOut, releaseAll } from '../src/index.js'
+import { processingLimit, readLeftOut, unlimited } from '../src/index.js'
 import { LEFT_OUT_DOCUMENT } from '../src/records/document-names.js'
 import { ProcessClock } from './process-clock.js'
 import { World, settled, wrapped } from './world.js'
@@ -155,7 +155,7 @@ test('restart with a lower limit: items without a job go back to their places an
   expect(await engine.tick()).toMatchObject({ sent: 1, processing: 1 })
   expect(world.peak).toBe(1)
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
-  expect(await world.queue.lookup('i1')).toMatchObject({ attempt: 2, refunds: 1 })
+  expect(await world.queue.lookup('i1')).toMatchObject({ attempt: 2, uncounted: 1 })
 })
 
 test('restart with a worker that cannot be asked: sent again only after the grace', async () => {
@@ -211,7 +211,7 @@ test.each([
     await world.clock.advance(5_000)
     expect(await engine.tick()).toMatchObject({ lost: 1, settled })
     const item = await world.queue.lookup('i0')
-    expect(item).toMatchObject({ stage, attempt: 1, refunds: 0, reason: /^lost: /u })
+    expect(item).toMatchObject({ stage, attempt: 1, uncounted: 0, reason: /^lost: /u })
     expect(world.events).toContainEqual(expect.objectContaining({ kind: 'item-lost', policy }))
   },
 )
@@ -414,7 +414,7 @@ test('an hour without the worker: nothing fails, nothing is lost, and it goes on
   worker.pollAllStatus = () => back.pollAllStatus()
   worker.lookupJob = (job) => back.lookupJob(job)
   worker.sendJob = (id, body, job) => back.sendJob(id, body, job)
-  worker.forgetJobs = (jobs) => back.forgetJobs(jobs)
+  worker.acknowledgeJobs = (jobs) => back.acknowledgeJobs(jobs)
   for (let tick = 0; tick < 10; tick++) {
     for (const { id } of back.running()) back.settleJob(id, { stage: 'SUCCESS' })
     await engine.tick()
@@ -445,7 +445,7 @@ async function withQueueTrouble(code: 'SLUICE_QUEUE_UNAVAILABLE' | 'SLUICE_QUEUE
   return { troubled, sizes: await world.queue.sizes(), started: world.started.length }
 }
 
-const QUEUE_CALLS = ['lease', 'renew', 'read', 'listHeads', 'get', 'settle']
+const QUEUE_CALLS = ['lease', 'renew', 'read', 'listSummaries', 'get', 'settle']
 const BOTH_DONE = { sizes: { SUCCESS: 2 }, started: 2 }
 
 test.each(QUEUE_CALLS)(
@@ -509,10 +509,10 @@ test('live limits are obeyed from the next tick on, 0 included', async () => {
   expect(await engine.tick()).toMatchObject({ sent: 2 })
 })
 
-test('releaseAll: batch by batch without waiting', async () => {
+test('unlimited: batch by batch without waiting', async () => {
   const world = new World()
   await world.put(25)
-  const engine = world.engine({ policy: releaseAll(), maxBatchItems: 10 })
+  const engine = world.engine({ policy: unlimited(), maxBatchItems: 10 })
   expect(await engine.tick()).toMatchObject({ sent: 10, nextDelayMs: 0 })
   expect(await engine.tick()).toMatchObject({ sent: 10, nextDelayMs: 0 })
   const last = await engine.tick()
@@ -538,7 +538,7 @@ test('a crash between settle and forget: the job is forgotten by the next engine
   const world = new World()
   await world.put(1)
   const { queue, worker } = wrapped(world, (_, name, call) =>
-    name === 'forgetJobs' ? Promise.reject(new Error('crash')) : call(),
+    name === 'acknowledgeJobs' ? Promise.reject(new Error('crash')) : call(),
   )
   const engine = world.engine({ queue, worker })
   await engine.tick()
@@ -789,11 +789,11 @@ test('the calls of a tick are few, however many items there are', async () => {
   await engine.tick()
   expect(Object.fromEntries(calls)).toEqual({
     read: 1,
-    listHeads: 1,
+    listSummaries: 1,
     pollAllStatus: 1,
     settle: 2,
     'write document': 1,
-    forgetJobs: 2,
+    acknowledgeJobs: 2,
     get: 2,
     sendJob: 100,
   })

@@ -112,7 +112,7 @@ export class ItemTable {
   /** FAIL → WAITING; `false` for an item elsewhere. */
   requeue(item: StoredItem, options: RequeueOptions, now: number): boolean {
     if (item.stage !== 'FAIL') return false
-    item.refunds = item.attempt
+    item.uncounted = item.attempt
     item.priority = options.priority ?? item.priority
     item.reason = options.reason
     item.finishedAt = undefined
@@ -151,7 +151,7 @@ export class ItemTable {
   }
 
   #release(item: StoredItem, move: CheckedMove, now: number): void {
-    if (move.refund) item.refunds += 1
+    if (move.uncounted) item.uncounted += 1
     item.reason = move.reason
     item.retryStateText = move.retryStateText
     if (move.keepPlace) {

@@ -51,10 +51,10 @@ export function stageConflict(item: StoredItem, move: CheckedMove): SluiceError 
 }
 
 /** SLUICE_LEASE_LOST. */
-export function leaseLost(queue: string, { name, holder, fence }: Lease): SluiceError {
+export function leaseLost(queue: string, { name, holder, fencingToken }: Lease): SluiceError {
   return new SluiceError(
     'SLUICE_LEASE_LOST',
-    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fencingToken}). ` +
       'Nothing changed. Take the lease again, and read again what was read under it',
   )
 }

@@ -2,7 +2,7 @@ import type { Lease, LeaseView } from '@sluice/core'
 
 interface Holding {
   readonly holder: string
-  readonly fence: number
+  readonly fencingToken: number
   readonly ttlMs: number
   readonly endsAt: number
 }
@@ -16,28 +16,28 @@ export class LeaseTable {
     this.#now = now
   }
 
-  /** The fence of the lease, or `undefined` while somebody else holds it. */
+  /** The fencing token of the lease, or `undefined` while somebody else holds it. */
   take(name: string, holder: string, ttlMs: number): number | undefined {
     const now = this.#now()
     const last = this.#holdings.get(name)
     if (last !== undefined && last.holder !== holder && last.endsAt > now) return undefined
-    const fence = last?.holder === holder ? last.fence : (last?.fence ?? 0) + 1
-    this.#holdings.set(name, { holder, fence, ttlMs, endsAt: now + ttlMs })
-    return fence
+    const fencingToken = last?.holder === holder ? last.fencingToken : (last?.fencingToken ?? 0) + 1
+    this.#holdings.set(name, { holder, fencingToken, ttlMs, endsAt: now + ttlMs })
+    return fencingToken
   }
 
   /** Who holds it, or let it run out last; `undefined` where it was given back or never taken. */
   read(name: string): LeaseView | undefined {
     const held = this.#holdings.get(name)
     if (held === undefined || held.endsAt === -Infinity) return undefined
-    const { holder, fence, ttlMs, endsAt } = held
-    return { name, holder, fence, ttlMs, leftMs: endsAt - this.#now() }
+    const { holder, fencingToken, ttlMs, endsAt } = held
+    return { name, holder, fencingToken, ttlMs, leftMs: endsAt - this.#now() }
   }
 
   /** Whether it is held at this instant, not lost to somebody else or to time. */
-  isHeld({ name, holder, fence }: Lease): boolean {
+  isHeld({ name, holder, fencingToken }: Lease): boolean {
     const held = this.#holdings.get(name)
-    return held?.holder === holder && held.fence === fence && held.endsAt > this.#now()
+    return held?.holder === holder && held.fencingToken === fencingToken && held.endsAt > this.#now()
   }
 
   /** Those that are held at this instant. */
@@ -51,15 +51,15 @@ export class LeaseTable {
   /** `false` when it is lost. */
   renew(lease: Lease): boolean {
     if (!this.isHeld(lease)) return false
-    const { name, holder, fence, ttlMs } = lease
-    this.#holdings.set(name, { holder, fence, ttlMs, endsAt: this.#now() + ttlMs })
+    const { name, holder, fencingToken, ttlMs } = lease
+    this.#holdings.set(name, { holder, fencingToken, ttlMs, endsAt: this.#now() + ttlMs })
     return true
   }
 
-  /** The holding stays, run out: the fence must go on from it. */
-  release({ name, holder, fence }: Lease): void {
+  /** The holding stays, run out: the fencing token must go on from it. */
+  release({ name, holder, fencingToken }: Lease): void {
     const held = this.#holdings.get(name)
-    if (held?.holder !== holder || held.fence !== fence) return
+    if (held?.holder !== holder || held.fencingToken !== fencingToken) return
     this.#holdings.set(name, { ...held, endsAt: -Infinity })
   }
 }

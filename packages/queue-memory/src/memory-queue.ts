@@ -23,7 +23,7 @@ import {
   type FailOutcome,
   type GetOptions,
   type ItemChange,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type Lease,
@@ -66,7 +66,7 @@ import {
 } from './memory-errors.js'
 import { memoryLease } from './memory-lease.js'
 import { MemoryStore, type StoredQueue } from './memory-store.js'
-import { claimedItemOf, headOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'
+import { claimedItemOf, summaryOf, peekedItemOf, recordOf, type StoredItem } from './stored-item.js'
 
 export interface MemoryQueueOptions {
   /** The name of the queue in its store. */
@@ -252,8 +252,8 @@ export class MemoryQueue implements Queue {
     return this.#page(stage, page, recordOf)
   }
 
-  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
-    return this.#page(stage, page, headOf)
+  async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
+    return this.#page(stage, page, summaryOf)
   }
 
   async now(): Promise<number> {
@@ -264,10 +264,10 @@ export class MemoryQueue implements Queue {
   async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     this.#assertOpen()
     assertLease(name, holder, ttlMs)
-    const fence = this.#stored.leases.take(name, holder, ttlMs)
-    if (fence === undefined) return undefined
+    const fencingToken = this.#stored.leases.take(name, holder, ttlMs)
+    if (fencingToken === undefined) return undefined
     const access = { table: this.#stored.leases, assertKept: () => this.#assertKept() }
-    return memoryLease(access, { name, holder, fence, ttlMs })
+    return memoryLease(access, { name, holder, fencingToken, ttlMs })
   }
 
   async readLease(name: string): Promise<LeaseView | undefined> {
@@ -299,7 +299,7 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     const retentionMs = checkRetention(options)
     const removed = retentionMs === undefined ? 0 : this.#stored.items.expire(this.#store.now() - retentionMs)
-    return { mended: 0, leftovers: 0, removed }
+    return { repaired: 0, leftovers: 0, removed }
   }
 
   async close(): Promise<void> {

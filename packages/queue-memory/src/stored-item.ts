@@ -4,7 +4,7 @@ import {
   type AttemptRecord,
   type CopiedItem,
   type CheckedMove,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type QueueItem,
@@ -30,7 +30,7 @@ export interface StoredItem {
    */
   stay: number
   attempt: number
-  refunds: number
+  uncounted: number
   priority: number
   /** Where it stands, or stood last, among the WAITING items of its priority that may be given out. */
   place: number
@@ -83,7 +83,7 @@ export function storedItem(copied: CopiedItem, uid: string, putAt: number): Stor
     stage: 'WAITING',
     stay: NOWHERE,
     attempt: 0,
-    refunds: 0,
+    uncounted: 0,
     priority: copied.priority,
     place: 0,
     isReturned: false,
@@ -148,21 +148,31 @@ function latestOf(item: StoredItem): StoredAttempt {
 }
 
 /** The cheap view. */
-export function headOf(item: StoredItem): ItemHead {
-  const { id, uid, stage, attempt, refunds, priority, retryStateText } = item
-  const head = { id, uid, stage, attempt, refunds, priority }
+export function summaryOf(item: StoredItem): ItemSummary {
+  const { id, uid, stage, attempt, uncounted, priority, retryStateText } = item
+  const head = { id, uid, stage, attempt, uncounted, priority }
   return retryStateText === undefined ? head : { ...head, retryState: parsed(retryStateText) }
 }
 
 /** The view of `peek`. */
 export function peekedItemOf(item: StoredItem): QueueItem {
-  return { ...headOf(item), body: cloneJson(item.body), putAt: item.putAt }
+  return { ...summaryOf(item), body: cloneJson(item.body), putAt: item.putAt }
 }
 
 /** The view of `get`. */
 export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
-  const { id, uid, stage, attempt, refunds, priority, putAt, retryStateText } = item
-  const claimed = { id, uid, stage, attempt, refunds, priority, body: cloneJson(item.body), putAt, claimedAt }
+  const { id, uid, stage, attempt, uncounted, priority, putAt, retryStateText } = item
+  const claimed = {
+    id,
+    uid,
+    stage,
+    attempt,
+    uncounted,
+    priority,
+    body: cloneJson(item.body),
+    putAt,
+    claimedAt,
+  }
   return retryStateText === undefined ? claimed : { ...claimed, retryState: parsed(retryStateText) }
 }
 
@@ -170,7 +180,7 @@ export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
 export function recordOf(item: StoredItem): ItemRecord {
   const { notBeforeAt, claimedAt, finishedAt, reason, resultText, detailsText } = item
   return {
-    ...headOf(item),
+    ...summaryOf(item),
     body: cloneJson(item.body),
     putAt: item.putAt,
     ...present({ notBeforeAt, claimedAt, finishedAt, reason }),

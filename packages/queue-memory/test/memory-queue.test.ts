@@ -71,9 +71,9 @@ describe('paging', () => {
   test('a cursor stays good while the gaps that items left are swept', async () => {
     const queue = await openQueue({ name: 'a' })
     await queue.putMany(ids(1_000).map((id) => ({ id, body: 1 })))
-    const first = await queue.listHeads('WAITING', { limit: 400 })
+    const first = await queue.listSummaries('WAITING', { limit: 400 })
     await queue.remove(ids(700))
-    const { items } = await queue.listHeads('WAITING', { limit: 1_000, cursor: first.cursor ?? '' })
+    const { items } = await queue.listSummaries('WAITING', { limit: 1_000, cursor: first.cursor ?? '' })
     expect(items.map((item) => item.id)).toEqual(ids(1_000).slice(700))
     expect(await queue.size('WAITING')).toBe(300)
   })
@@ -131,7 +131,7 @@ describe('sweep', () => {
     // i99 ended just 5,000 ms ago, and i1 has ended anew.
     expect((await queue.sweep({ retentionMs: 5_000 })).removed).toBe(98)
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 250, FAIL: 252 })
-    const { items } = await queue.listHeads('FAIL', { limit: 2 })
+    const { items } = await queue.listSummaries('FAIL', { limit: 2 })
     expect(items.map(({ id }) => id)).toEqual(['i99', 'i101'])
     expect((await queue.sweep({ retentionMs: 5_000 })).removed).toBe(0)
   })

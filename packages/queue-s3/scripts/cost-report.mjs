@@ -147,14 +147,14 @@ async function byBacklog() {
     rows.push([`get(500) of ${backlog.toLocaleString('en')}`, given])
     rows.push([
       `a tick’s listing with 500 in PROCESSING`,
-      await countedWork(() => queue.listHeads('PROCESSING', { limit: 10_000 })),
+      await countedWork(() => queue.listSummaries('PROCESSING', { limit: 10_000 })),
     ])
     rows.push(['lookupStatus', await countedWork(() => queue.lookupStatus('item-1'))])
     rows.push(['peek(1)', await countedWork(() => queue.peek(1))])
     await keepPlaces(queue)
     rows.push([
       'a tick’s listing with 100 that have a retryState, in another process',
-      await countedIn(`backlog-${backlog}`, (other) => other.listHeads('WAITING', { limit: 1_000 })),
+      await countedIn(`backlog-${backlog}`, (other) => other.listSummaries('WAITING', { limit: 1_000 })),
     ])
     await queue.close()
   }
@@ -249,7 +249,7 @@ async function byDay() {
   const lease = await queue.lease('dispatcher', 'me', 15_000)
   const tick = async () => {
     await queue.control.read()
-    await queue.listHeads('PROCESSING', { limit: 10_000 })
+    await queue.listSummaries('PROCESSING', { limit: 10_000 })
     await queue.get(10, { lease })
   }
   const [ticks, renewals] = [await countedWork(tick), await counted(() => lease.renew())]

@@ -87,7 +87,7 @@ async function recover(signal) {
   const seen = new Map()
   while (!signal.aborted) {
     await pause(1_000)
-    const { items } = await queue.listHeads('PROCESSING', { limit: 10_000 })
+    const { items } = await queue.listSummaries('PROCESSING', { limit: 10_000 })
     const now = performance.now()
     const held = new Map(items.map((item) => [`${item.uid} ${item.attempt}`, item]))
     for (const job of seen.keys()) if (!held.has(job)) seen.delete(job)
@@ -188,7 +188,7 @@ async function compare() {
 async function listAll(stage) {
   const heads = []
   for (let cursor; ;) {
-    const page = await queue.listHeads(stage, { limit: 1_000, ...(cursor ? { cursor } : {}) })
+    const page = await queue.listSummaries(stage, { limit: 1_000, ...(cursor ? { cursor } : {}) })
     heads.push(...page.items)
     cursor = page.cursor
     if (cursor === undefined) return heads

@@ -3,7 +3,7 @@ import { isSluiceError, type QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import { ClaimRounds, isContended } from './claim-rounds.js'
 import type { Ground } from './ground.js'
-import { headOf } from './item-reads.js'
+import { summaryOf } from './item-reads.js'
 import { claimedItemOf, waitingItemOf } from './item-state.js'
 import { claimStint, confirmClaim, readItem, type ClaimResult } from './protocol/claim-stint.js'
 import { finishUpdate } from './protocol/finish-update.js'
@@ -171,7 +171,7 @@ export class ItemClaims {
     const { stint, state } = running
     this.#ground.cache.claimed(running)
     this.#ground.cache.rememberId(running.stint.key, entry.id)
-    const head = headOf(entry.id, 'PROCESSING', { stint, retryState: state.retryState })
+    const head = summaryOf(entry.id, 'PROCESSING', { stint, retryState: state.retryState })
     return [claimedItemOf(head, entry, state)]
   }
 
@@ -231,5 +231,5 @@ function* peekStint(
   if (claim !== undefined) return 'over'
   if (yield* look(layout.at('SUCCESS', name))) return 'over'
   const { entry, state } = found
-  return waitingItemOf(headOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry, state)
+  return waitingItemOf(summaryOf(entry.id, 'WAITING', { stint, retryState: state.retryState }), entry, state)
 }

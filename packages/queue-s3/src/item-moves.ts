@@ -122,9 +122,9 @@ export class ItemMoves {
   #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
     if (move === undefined) throw new RangeError('a round holds indexes of its moves')
     const { layout, names, cache } = this.#ground
-    const { attempt, uid, delayMs, refund, keepPlace } = move
+    const { attempt, uid, delayMs, uncounted, keepPlace } = move
     const key = encodeKey(move.id)
-    const returning = { delayMs, refund, keepPlace, hasRetryState: move.retryStateText !== undefined }
+    const returning = { delayMs, uncounted, keepPlace, hasRetryState: move.retryStateText !== undefined }
     const wanted = {
       ...has({ attempt, uid }),
       end: endOf(move, names.now()),
@@ -182,10 +182,10 @@ export function itemNotFound(queue: string, id: string, attempted: string): Slui
 }
 
 /** SLUICE_LEASE_LOST. */
-export function leaseLost(queue: string, { name, holder, fence }: Lease): SluiceError {
+export function leaseLost(queue: string, { name, holder, fencingToken }: Lease): SluiceError {
   return new SluiceError(
     'SLUICE_LEASE_LOST',
-    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fencingToken}). ` +
       'What was claimed under it is given back, uncounted. Take the lease again, and read again what was read under it',
   )
 }

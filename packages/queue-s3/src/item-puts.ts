@@ -69,5 +69,5 @@ function storedOf(results: readonly RunResult<PutResult>[], repeated: number) {
   const unknown = results.filter(
     (result) => 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE'),
   ).length
-  return { added, duplicates: repeated + known.length - added, unknown }
+  return { added, skipped: repeated + known.length - added, unknown }
 }

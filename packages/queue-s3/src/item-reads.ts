@@ -1,6 +1,6 @@
 import {
   isSluiceError,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type Page,
@@ -19,10 +19,10 @@ import type { Stint } from './stint-name.js'
 import { read, type Protocol } from './storage-op.js'
 
 /** The cheap view, out of a stint's name; what it doesn't say comes from the stint's object. */
-export function headOf(id: string, stage: Stage, { stint, retryState }: NamedStint): ItemHead {
-  const { uid, refunds, priority } = stint
+export function summaryOf(id: string, stage: Stage, { stint, retryState }: NamedStint): ItemSummary {
+  const { uid, uncounted, priority } = stint
   const attempt = attemptIn(stage, stint.attempt)
-  return { id, uid, stage, attempt, refunds, priority, ...has({ retryState }) }
+  return { id, uid, stage, attempt, uncounted, priority, ...has({ retryState }) }
 }
 
 interface NamedStint {
@@ -68,7 +68,11 @@ export async function listRecords(
 }
 
 /** The same walk from the names alone; ids too long for a name are read once, and so is what a `release` left for the next claim. */
-export async function listHeads(ground: Ground, stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+export async function listSummaries(
+  ground: Ground,
+  stage: Stage,
+  page: PageOptions,
+): Promise<Page<ItemSummary>> {
   if (page.cursor === undefined && stage !== 'PROCESSING') await mend(ground)
   const { stints, cursor } = await stagePage(ground, stage, { ...page, trust: true })
   await learnIds(ground, stints)
@@ -76,14 +80,14 @@ export async function listHeads(ground: Ground, stage: Stage, page: PageOptions)
   const items = stints.flatMap(({ name, stint }) => {
     const id = decodeKey(stint.key) ?? ground.cache.idOf(stint.key)
     const retryState = stint.hasRetryState ? ground.cache.retryStateOf(name)?.value : undefined
-    return id === undefined ? [] : [headOf(id, stage, { stint, retryState })]
+    return id === undefined ? [] : [summaryOf(id, stage, { stint, retryState })]
   })
   return cursor === undefined ? { items } : { items, cursor }
 }
 
 function itemRecord({ place, entry, state }: FoundItem): ItemRecord {
   const stage = place.at === 'GONE' ? 'WAITING' : place.at
-  return recordOf(headOf(entry.id, stage, place), entry, state)
+  return recordOf(summaryOf(entry.id, stage, place), entry, state)
 }
 
 async function learnIds(ground: Ground, stints: readonly ListedStint[]): Promise<void> {

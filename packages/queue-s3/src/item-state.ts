@@ -1,7 +1,7 @@
 import {
   MAX_HISTORY,
   type AttemptRecord,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type QueueItem,
@@ -138,17 +138,17 @@ export function bodyOf(entry: Pick<IndexEntry, 'body'>, { body = entry.body }: I
 }
 
 /** The whole view. */
-export function recordOf(head: ItemHead, entry: IndexEntry, state: ItemState): ItemRecord {
+export function recordOf(head: ItemSummary, entry: IndexEntry, state: ItemState): ItemRecord {
   return { ...head, body: entry.body, putAt: entry.putAt, ...state }
 }
 
 /** The view of `peek`. */
-export function waitingItemOf(head: ItemHead, entry: IndexEntry, state: ItemState): QueueItem {
+export function waitingItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
   return { ...head, body: bodyOf(entry, state), putAt: entry.putAt }
 }
 
 /** The view of `get`. */
-export function claimedItemOf(head: ItemHead, entry: IndexEntry, state: ItemState): QueueItem {
+export function claimedItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
   return { ...waitingItemOf(head, entry, state), ...has({ claimedAt: state.claimedAt }) }
 }
 

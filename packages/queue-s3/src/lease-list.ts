@@ -24,13 +24,13 @@ export async function heldLeases(store: S3Store, root: string): Promise<readonly
     const found = await runProtocol(store, read(key), { logger: silentLogger })
     const holding = found && holdingOf(found)
     if (holding === undefined || holding.released) continue
-    const { holder, fence, ttlMs } = holding
+    const { holder, fencingToken, ttlMs } = holding
     const now = store.clock.now()
     const since = Math.min(modifiedAt, now)
     if (isOver(store, since + ttlMs, since)) continue
     // Of one whose end can't be told a moment is left.
     const leftMs = Math.max(1, since + SECOND_MS + ttlMs - now)
-    held.push({ name: decodeKey(folder) ?? folder, holder, fence, ttlMs, leftMs })
+    held.push({ name: decodeKey(folder) ?? folder, holder, fencingToken, ttlMs, leftMs })
   }
   return held
 }

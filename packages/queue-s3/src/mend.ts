@@ -20,7 +20,7 @@ export async function mend(ground: Ground, onStints?: OnStints): Promise<number>
 type OnStints = (stints: readonly ListedStint[]) => void
 
 async function mendClaims(ground: Ground, onStints?: OnStints): Promise<number> {
-  let mended = 0
+  let repaired = 0
   for await (const { stints } of walkNames(ground, 'PROCESSING')) {
     onStints?.(stints)
     if (stints.length === 0) continue
@@ -28,13 +28,13 @@ async function mendClaims(ground: Ground, onStints?: OnStints): Promise<number> 
     const half = stints.filter(({ name, sizeBytes }) => sizeBytes === 0 || ended.has(name))
     for (const { stint } of half) ground.cache.forget(stint.key)
     const results = await ground.runAll(half.map(({ name }) => mendClaim(ground.layout, name)))
-    mended += valuesOf(results).filter((result) => result === 'mended').length
+    repaired += valuesOf(results).filter((result) => result === 'repaired').length
   }
-  return mended
+  return repaired
 }
 
 async function mendLefts(ground: Ground, onStints?: OnStints): Promise<number> {
-  let mended = 0
+  let repaired = 0
   for await (const { stints } of walkNames(ground, 'LEFT')) {
     onStints?.(stints)
     if (stints.length === 0) continue
@@ -43,9 +43,9 @@ async function mendLefts(ground: Ground, onStints?: OnStints): Promise<number> {
     const failed = requeues.length === 0 ? new Set() : await presentIn(ground, 'FAIL', namesOf(requeues))
     const half = [...removals, ...requeues.filter(({ name }) => failed.has(name))]
     valuesOf(await ground.runAll(half.map(({ name }) => mendLeft(ground.layout, name))))
-    mended += half.length
+    repaired += half.length
   }
-  return mended
+  return repaired
 }
 
 function namesOf(stints: readonly ListedStint[]): string[] {

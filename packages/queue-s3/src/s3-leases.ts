@@ -9,7 +9,7 @@ import { VersionChain, type Version } from './version-chain.js'
 
 export interface Holding {
   readonly holder: string
-  readonly fence: number
+  readonly fencingToken: number
   readonly ttlMs: number
   readonly released: boolean
 }
@@ -67,13 +67,13 @@ export class S3Leases {
     const mine = last?.holder === holder
     if (version !== undefined && last !== undefined && !mine && !(await this.#mayTake(name, version, last)))
       return undefined
-    const fence = last === undefined ? 1 : last.fence + (mine ? 0 : 1)
+    const fencingToken = last === undefined ? 1 : last.fencingToken + (mine ? 0 : 1)
     const goodAt = this.#ground.store.clock.monotonicMs()
     const number = version?.number ?? 0
-    if (!(await chain.append(number, textOf({ holder, fence, ttlMs, released: false }), patience)))
+    if (!(await chain.append(number, textOf({ holder, fencingToken, ttlMs, released: false }), patience)))
       return undefined
     if (!mine) this.#ground.watch.leaseTaken()
-    return this.#lease({ ...asked, fence }, { goodAt, number: number + 1, lost: false })
+    return this.#lease({ ...asked, fencingToken }, { goodAt, number: number + 1, lost: false })
   }
 
   /** Who holds it, or let it run out last, by the store's clock: nobody watches for longer than a request. */
@@ -82,8 +82,14 @@ export class S3Leases {
     const version = await this.#chain(name).latest(store.patience())
     const last = version && holdingOf(version)
     if (version === undefined || last === undefined || last.released) return undefined
-    const { holder, fence, ttlMs } = last
-    return { name, holder, fence, ttlMs, leftMs: version.modifiedAt + SECOND_MS + ttlMs - store.clock.now() }
+    const { holder, fencingToken, ttlMs } = last
+    return {
+      name,
+      holder,
+      fencingToken,
+      ttlMs,
+      leftMs: version.modifiedAt + SECOND_MS + ttlMs - store.clock.now(),
+    }
   }
 
   /**
@@ -105,9 +111,9 @@ export class S3Leases {
     return isFresh() || !this.#isOver(name, version, last)
   }
 
-  #lease(facts: Asked & { readonly fence: number }, own: Own): Lease {
+  #lease(facts: Asked & { readonly fencingToken: number }, own: Own): Lease {
     const { store } = this.#ground
-    const { name, holder, fence, ttlMs } = facts
+    const { name, holder, fencingToken, ttlMs } = facts
     const chain = this.#chain(name)
     const write = async (released: boolean): Promise<boolean> => {
       const patience = this.#patience(ttlMs)
@@ -117,7 +123,7 @@ export class S3Leases {
         const [version] = await Promise.all([chain.latest(patience), this.#format.look(patience)])
         const last = version && holdingOf(version)
         if (version === undefined || last === undefined || !isOf(last, facts)) return false
-        if (await chain.append(version.number, textOf({ holder, fence, ttlMs, released }), patience)) {
+        if (await chain.append(version.number, textOf({ holder, fencingToken, ttlMs, released }), patience)) {
           own.goodAt = sentAt
           own.number = version.number + 1
           return true
@@ -183,8 +189,11 @@ export class S3Leases {
   }
 }
 
-function isOf({ holder, fence, released }: Holding, of: Pick<Lease, 'holder' | 'fence'>): boolean {
-  return holder === of.holder && fence === of.fence && !released
+function isOf(
+  { holder, fencingToken, released }: Holding,
+  of: Pick<Lease, 'holder' | 'fencingToken'>,
+): boolean {
+  return holder === of.holder && fencingToken === of.fencingToken && !released
 }
 
 function textOf(holding: Holding): string {
@@ -193,7 +202,8 @@ function textOf(holding: Holding): string {
 
 /** Who has or had a lease, by one version of it; `undefined` for what is none. */
 export function holdingOf(version: Pick<Version, 'content'>): Holding | undefined {
-  const { holder, fence, ttlMs, released } = parseObject(version.content) ?? {}
-  if (typeof holder !== 'string' || typeof fence !== 'number' || typeof ttlMs !== 'number') return undefined
-  return { holder, fence, ttlMs, released: released === true }
+  const { holder, fencingToken, ttlMs, released } = parseObject(version.content) ?? {}
+  if (typeof holder !== 'string' || typeof fencingToken !== 'number' || typeof ttlMs !== 'number')
+    return undefined
+  return { holder, fencingToken, ttlMs, released: released === true }
 }

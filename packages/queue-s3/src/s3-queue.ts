@@ -20,7 +20,7 @@ import {
   type FailOutcome,
   type GetOptions,
   type ItemChange,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type Lease,
@@ -53,7 +53,7 @@ import { FormatWatch } from './format-watch.js'
 import type { Ground } from './ground.js'
 import { ItemClaims } from './item-claims.js'
 import { ItemMoves, itemNotFound, leaseLost, moveError } from './item-moves.js'
-import { listHeads, listRecords, lookupItem, lookupStage } from './item-reads.js'
+import { listSummaries, listRecords, lookupItem, lookupStage } from './item-reads.js'
 import { mend } from './mend.js'
 import { ItemPuts } from './item-puts.js'
 import { s3Control } from './s3-control.js'
@@ -239,9 +239,9 @@ export class S3Queue implements Queue {
     return listRecords(this.#ground, stage, page)
   }
 
-  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+  async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
     this.#assertPage(stage, page)
-    return listHeads(this.#ground, stage, page)
+    return listSummaries(this.#ground, stage, page)
   }
 
   async now(): Promise<number> {

@@ -7,7 +7,7 @@ import { recentMap } from './recent-map.js'
 const MAX_KNOWN = 100_000
 /** Each is a kilobyte at most. */
 const MAX_RETRY_STATES = 20_000
-/** How long listHeads believes that a stint it has looked at has not ended, before it has its turn to be looked at again. */
+/** How long listSummaries believes that a stint it has looked at has not ended, before it has its turn to be looked at again. */
 const LIVE_MS = 30_000
 /** How long a move may rely on a stint that was seen without an end. Far shorter than marks live: a move would find none of an end that was purged. */
 const SURE_MS = 1_800_000

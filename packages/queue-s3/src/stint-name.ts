@@ -23,7 +23,7 @@ export interface Stint {
   readonly attempt: number
   /** How often the item was updated so far. */
   readonly updates: number
-  readonly refunds: number
+  readonly uncounted: number
   /** Its objects hold a `retryState`: a listing reads those of no others. */
   readonly hasRetryState: boolean
   /** Which index object of the id is this item's: 1, and one more each time the id was removed and put again. */
@@ -59,7 +59,7 @@ export function stintName(stint: Stint): string {
   if (isPutDone(stint)) return `${lane}/${DONE}.${at}.${turn}.${priorityText(stint.priority)}.${item}`
   const order = `${priorityText(stint.priority)}.${at}${delayed ? 'd' : 'n'}.${turn}`
   const updates = `${digits(stint.updates)}${hasRetryState ? '-' : '.'}`
-  return `${lane}/${order}.${digits(stint.attempt)}.${updates}${digits(stint.refunds)}.${item}`
+  return `${lane}/${order}.${digits(stint.attempt)}.${updates}${digits(stint.uncounted)}.${item}`
 }
 
 function instantText(at: number): string {
@@ -75,7 +75,7 @@ export function parseStint(name: string): Stint | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return parseDone(name)
   const [, lane = '', priority = '', at, hold, turn = '', attempt, updates, state, ...rest] = match
-  const [refunds, generation, uid = '', key = ''] = rest
+  const [uncounted, generation, uid = '', key = ''] = rest
   // That of an item put into SUCCESS has the other form.
   if (Number(attempt) === 0) return undefined
   return {
@@ -86,7 +86,7 @@ export function parseStint(name: string): Stint | undefined {
     turn: Number.parseInt(turn, 36),
     attempt: Number(attempt),
     updates: Number(updates),
-    refunds: Number(refunds),
+    uncounted: Number(uncounted),
     hasRetryState: state === '-',
     generation: Number(generation),
     uid,
@@ -106,7 +106,7 @@ function parseDone(name: string): Stint | undefined {
     turn: Number.parseInt(turn, 36),
     attempt: 0,
     updates: 0,
-    refunds: 0,
+    uncounted: 0,
     hasRetryState: false,
     generation: Number(generation),
     uid,

@@ -16,7 +16,7 @@ export interface NextStint {
 /** How an item comes back to WAITING, as far as its name says. */
 export interface Returning {
   readonly delayMs: number
-  readonly refund: boolean
+  readonly uncounted: boolean
   readonly keepPlace: boolean
   readonly hasRetryState: boolean
 }
@@ -52,7 +52,7 @@ export class StintNames {
     const lane = laneOf(key, this.#lanes)
     const place = { lane, priority, availableAt, delayed, turn }
     const attempt = stage === 'SUCCESS' ? 0 : 1
-    const fixed = { ...place, attempt, updates: 0, refunds: 0, hasRetryState: false, uid, key }
+    const fixed = { ...place, attempt, updates: 0, uncounted: 0, hasRetryState: false, uid, key }
     const of = (generation: number) => {
       const first = stintName({ ...fixed, generation })
       const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }
@@ -62,15 +62,15 @@ export class StintNames {
   }
 
   /** The stint after a `release`. One that keeps its place has the same instant and turn, and no instant that it may not be given out before. */
-  released(stint: Stint, { delayMs, refund, keepPlace, hasRetryState }: Returning): NextStint {
-    const next = { ...stint, refunds: stint.refunds + (refund ? 1 : 0), hasRetryState }
+  released(stint: Stint, { delayMs, uncounted, keepPlace, hasRetryState }: Returning): NextStint {
+    const next = { ...stint, uncounted: stint.uncounted + (uncounted ? 1 : 0), hasRetryState }
     if (keepPlace) return { name: stintName({ ...next, attempt: stint.attempt + 1 }) }
     return this.#after(next, delayMs)
   }
 
   /** The stint after a `requeue`: the attempts so far no longer count. */
   requeued(stint: Stint, delayMs: number, priority = stint.priority): NextStint {
-    return this.#after({ ...stint, refunds: stint.attempt, priority, hasRetryState: false }, delayMs)
+    return this.#after({ ...stint, uncounted: stint.attempt, priority, hasRetryState: false }, delayMs)
   }
 
   /** The one that an update leads to. Its instant given anew, the item stands where one would that is put now; else where it stood, in its priority. */

@@ -40,7 +40,7 @@ export class Sweep {
     const ground = this.#ground
     const puts = this.#puts
     await puts.list()
-    const mended = await mend(ground, (stints) => puts.seen(stints))
+    const repaired = await mend(ground, (stints) => puts.seen(stints))
     const leftovers = (await dropLeftovers(ground, puts)) + (await purgeChanges(ground))
     const nowMs = ground.store.clock.monotonicMs()
     const purges = nowMs >= this.#purgeAtMs
@@ -50,7 +50,7 @@ export class Sweep {
     })
     if (purges) this.#purgeAtMs = nowMs + PURGE_GAP_MS
     return {
-      mended: mended + (await puts.finish()),
+      repaired: repaired + (await puts.finish()),
       removed: finished.removed,
       leftovers: leftovers + finished.purged,
     }

@@ -105,7 +105,7 @@ describe('cut off between its two objects', () => {
     const { putAt = 0, ...found } = (await on.queue.lookup('a')) ?? {}
     expect(found).toMatchObject({ stage: 'SUCCESS', attempt: 0, body: { of: 'a' }, finishedAt: putAt })
     expect(await on.queue.get(5)).toEqual([])
-    expect(await on.queue.sweep()).toEqual({ mended: 0, leftovers: 0, removed: 0 })
+    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   test('it is removed by remove, and its id can be put again', async () => {
@@ -144,7 +144,7 @@ function* finished(count: number): Generator<readonly [string, string]> {
   for (let index = 0; index < count; index++) {
     const key = `seed-${index}`
     const priority = (index % 3) - 1
-    const fixed = { priority, delayed: false, updates: 0, refunds: 0, hasRetryState: false, generation: 1 }
+    const fixed = { priority, delayed: false, updates: 0, uncounted: 0, hasRetryState: false, generation: 1 }
     const place = { lane: laneOf(key, 2), availableAt: Date.now() - 60_000 * (count - index), turn: index }
     const stint = { ...fixed, ...place, attempt: index % 2, uid: randomUUID(), key }
     yield [layout.at('SUCCESS', stintName(stint)), stateText(key, stint, { history: [] })]
@@ -157,7 +157,10 @@ test('is counted and paged among those that were worked on, in any number of sha
   expect(await queue.size('SUCCESS')).toBe(6_000)
   const attempts = new Map<string, number>()
   for (let cursor: string | undefined; ;) {
-    const page = await queue.listHeads('SUCCESS', { limit: 900, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries('SUCCESS', {
+      limit: 900,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
     for (const { id, attempt } of page.items) attempts.set(id, attempt)
     if (page.cursor === undefined) break
     cursor = page.cursor

@@ -233,5 +233,5 @@ describe('the list', () => {
 })
 
 function leaseText(holder: string, released = false): string {
-  return JSON.stringify({ sluice: 1, holder, fence: 1, ttlMs: 60_000, released })
+  return JSON.stringify({ sluice: 1, holder, fencingToken: 1, ttlMs: 60_000, released })
 }

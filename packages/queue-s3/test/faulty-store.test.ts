@@ -157,9 +157,9 @@ class Schedule {
     for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
       const { items } = await queue.list(stage, { limit: 100 })
       listed.push(...items.map((item) => `${item.id} ${item.uid} ${item.stage} ${item.attempt}`))
-      const heads = await queue.listHeads(stage, { limit: 100 })
+      const heads = await queue.listSummaries(stage, { limit: 100 })
       if ((await queue.size(stage)) !== items.length || heads.items.length !== items.length) {
-        this.#wrong.push(`size, list and listHeads of ${stage} differ`)
+        this.#wrong.push(`size, list and listSummaries of ${stage} differ`)
       }
     }
     const found = records.flatMap((item) =>

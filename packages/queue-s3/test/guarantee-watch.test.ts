@@ -313,7 +313,7 @@ describe('when a probe runs beside the work', () => {
     expect(probesAt(endpoint)).toBe(opening + 1)
     const otherOpening = probesAt(other.endpoint)
     expect(await other.queue.lease('dispatch', 'you', 60_000)).toBeUndefined()
-    expect(lease?.fence).toBe(1)
+    expect(lease?.fencingToken).toBe(1)
     expect(await other.queue.lease('dispatch', 'me', 60_000).then((mine) => mine?.renew())).toBe(true)
     await other.queue.close()
     expect(probesAt(other.endpoint)).toBe(otherOpening)

@@ -69,11 +69,11 @@ describe('a put that was cut off between its two objects', () => {
     await dieHalfway(on, 'a')
     await on.queue.put('b', 1)
     expect(await on.queue.sizes()).toMatchObject({ WAITING: 1 })
-    expect(await on.queue.sweep()).toEqual({ mended: 1, leftovers: 0, removed: 0 })
+    expect(await on.queue.sweep()).toEqual({ repaired: 1, leftovers: 0, removed: 0 })
     expect(await on.queue.sizes()).toMatchObject({ WAITING: 2 })
     const items = await on.queue.get(5)
     expect(items.map(({ id, body }) => [id, body])).toContainEqual(['a', { of: 'a' }])
-    expect(await on.queue.sweep()).toEqual({ mended: 0, leftovers: 0, removed: 0 })
+    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   const finishing: readonly (readonly [string, Call, string])[] = [
@@ -106,11 +106,11 @@ describe('a put that was cut off between its two objects', () => {
     const before = await queue.sizes()
     for (let round = 1; round <= 3; round++) {
       await dieHalfway(on, `half-${round}`)
-      expect(await queue.sweep()).toMatchObject({ mended: 1 })
+      expect(await queue.sweep()).toMatchObject({ repaired: 1 })
       expect(await queue.sizes()).toEqual({ ...before, WAITING: before.WAITING + round })
       await clock.advance(3 * HOUR_MS)
     }
-    expect(await queue.sweep()).toMatchObject({ mended: 0 })
+    expect(await queue.sweep()).toMatchObject({ repaired: 0 })
   })
 
   test('is not made of an index object that is damaged, or under the key of another id', async () => {
@@ -121,7 +121,7 @@ describe('a put that was cut off between its two objects', () => {
       ['queues/contract/ITEMS/b', text],
       ['queues/contract/ITEMS/c', text.slice(0, 40)],
     ])
-    expect(await on.queue.sweep()).toMatchObject({ mended: 1 })
+    expect(await on.queue.sweep()).toMatchObject({ repaired: 1 })
     expect(keysOf(on.server, 'WAITING')).toHaveLength(1)
     expect(on.server.textOf('queues/contract/ITEMS/b')).toBe(text)
   })
@@ -191,7 +191,7 @@ describe('a store that refuses the second key of an item', () => {
     expect(on.server.textOf(index)).toBe('')
     expect(await on.queue.lookup(HALF)).toBeUndefined()
     expect(await on.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
-    expect(await on.queue.sweep()).toEqual({ mended: 0, leftovers: 0, removed: 0 })
+    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   test('a batch with one such item stores the others, and says which one it is', async () => {

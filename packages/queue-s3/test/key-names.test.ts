@@ -30,7 +30,7 @@ const LARGEST: Omit<Stint, 'key'> = {
   turn: 36 ** 8 - 1,
   attempt: 99_999,
   updates: 99_999,
-  refunds: 99_999,
+  uncounted: 99_999,
   hasRetryState: true,
   generation: 99_999,
   uid: '0b6e6c0e-5b1f-4f0e-9d52-5d6c9a1f3c11',
@@ -79,7 +79,7 @@ test('the limit is the longest there can be: one more byte of a key would need o
 })
 
 test('all names of an item are as long as its first', () => {
-  const first = { ...LARGEST, attempt: 1, updates: 0, refunds: 0, generation: 1, key: 'a' }
+  const first = { ...LARGEST, attempt: 1, updates: 0, uncounted: 0, generation: 1, key: 'a' }
   const lengths = [1, 9, 10, 999, 99_999].flatMap((attempt) =>
     [false, true].map((hasRetryState) => stintName({ ...first, attempt, hasRetryState }).length),
   )
@@ -126,7 +126,7 @@ test('the name of an item that was put into SUCCESS has a form of its own, no lo
     delayed: false,
     attempt: 0,
     updates: 0,
-    refunds: 0,
+    uncounted: 0,
     hasRetryState: false,
     key: 'a',
   }

@@ -26,7 +26,7 @@ async function listed(queue: S3Queue): Promise<string[]> {
   const all: string[] = []
   for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
     const { items } = await queue.list(stage, { limit: 100 })
-    const heads = await queue.listHeads(stage, { limit: 100 })
+    const heads = await queue.listSummaries(stage, { limit: 100 })
     expect(heads.items.map(({ id }) => id)).toEqual(items.map(({ id }) => id))
     expect(await queue.size(stage)).toBe(items.length)
     all.push(...items.map(({ id }) => `${id} ${stage}`))
@@ -153,7 +153,7 @@ describe('empty objects that mark a folder, as consoles and tools make them', ()
     expect(await other.lease('dispatcher', 'you', 15_000)).toBeUndefined()
     expect(await lease?.renew()).toBe(true)
     await lease?.release()
-    expect(await other.lease('dispatcher', 'you', 15_000)).toMatchObject({ fence: 2 })
+    expect(await other.lease('dispatcher', 'you', 15_000)).toMatchObject({ fencingToken: 2 })
     expect(await other.documents()).toEqual(['d'])
     expect(await other.documents('d')).toEqual(['d'])
     expect(await other.document('d').read()).toMatchObject({ value: 1 })

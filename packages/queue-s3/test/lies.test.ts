@@ -85,7 +85,7 @@ const calls: readonly Call[] = [
   call('lookup in FAIL', [], ({ queue }) => queue.lookup('failed')),
   call('lookup of a requeued item', [], ({ queue }) => queue.lookup('requeued')),
   call('list', ['list'], ({ queue }) => queue.list('FAIL', { limit: 10 })),
-  call('listHeads', ['list'], ({ queue }) => queue.listHeads('PROCESSING', { limit: 10 })),
+  call('listSummaries', ['list'], ({ queue }) => queue.listSummaries('PROCESSING', { limit: 10 })),
   call('now', [], ({ queue }) => queue.now()),
   call('lease', CHANGES, ({ queue }) => queue.lease('free', 'me', LONG_MS)),
   call('lease.renew', CHANGES, ({ lease }) => lease.renew()),
@@ -181,7 +181,7 @@ class Stand {
 const NO_LEASE: Lease = {
   name: 'none',
   holder: 'nobody',
-  fence: 0,
+  fencingToken: 0,
   ttlMs: 1,
   renew: async () => false,
   release: async () => {},

@@ -71,7 +71,7 @@ describe('names', () => {
     expect(await outer.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
     expect(await outer.control.read()).toMatchObject({ paused: false })
     expect(await outer.documents()).toEqual([])
-    expect(await outer.lease('l', 'me', 15_000)).toMatchObject({ fence: 1 })
+    expect(await outer.lease('l', 'me', 15_000)).toMatchObject({ fencingToken: 1 })
     const inside = folders.map((name) => `p/a/${name}/`)
     const foreign = server
       .keys()

@@ -71,7 +71,7 @@ function stintAt(availableAt: number, { turn, uid, key }: { turn: number; uid: s
     delayed: false,
     attempt: 1,
     updates: 0,
-    refunds: 0,
+    uncounted: 0,
     hasRetryState: false,
     generation: 1,
   }
@@ -128,18 +128,18 @@ test('get(100) costs the same on a backlog of 100,000 as on one of 1,000; size o
   expect(large.server.main.maxInFlight).toBeGreaterThan(4)
 }, 120_000)
 
-test('with 500 in PROCESSING, listHeads costs 3 LISTs at most, and one LIST when nothing changed', async () => {
+test('with 500 in PROCESSING, listSummaries costs 3 LISTs at most, and one LIST when nothing changed', async () => {
   const { server, queue } = await openOn(500)
   await queue.get(500)
   const other = await openQueue(optionsOn(server))
   opened.push(other)
-  const cold = await requests(server, () => other.listHeads('PROCESSING', { limit: 10_000 }))
+  const cold = await requests(server, () => other.listSummaries('PROCESSING', { limit: 10_000 }))
   expect(Object.keys(cold)).toEqual(['ListObjectsV2'])
   expect(cold.ListObjectsV2).toBeLessThanOrEqual(3)
   const warm = await requests(server, async () => {
-    const { items } = await other.listHeads('PROCESSING', { limit: 10_000 })
+    const { items } = await other.listSummaries('PROCESSING', { limit: 10_000 })
     expect(items).toHaveLength(500)
-    expect(items[0]).toMatchObject({ stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 })
+    expect(items[0]).toMatchObject({ stage: 'PROCESSING', attempt: 1, uncounted: 0, priority: 0 })
   })
   expect(warm).toEqual({ ListObjectsV2: 1 })
 }, 120_000)
@@ -150,7 +150,7 @@ test('among 20,000 finished ones, what is in PROCESSING costs 3 LISTs at most at
   const clock = new ManualClock()
   const queue = await openQueue({ ...optionsOn(server), clock })
   opened.push(queue)
-  const tick = () => queue.listHeads('PROCESSING', { limit: 10_000 })
+  const tick = () => queue.listSummaries('PROCESSING', { limit: 10_000 })
   expect((await tick()).items).toHaveLength(500)
   expect(await requests(server, tick)).toEqual({ ListObjectsV2: 1 })
   for (let minute = 0; minute < 3; minute++) {

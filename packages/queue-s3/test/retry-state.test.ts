@@ -33,7 +33,7 @@ async function requests(server: S3Server, work: () => Promise<unknown>) {
   return Object.fromEntries(Object.entries(server.counts()).filter(([, count]) => count > 0))
 }
 
-describe('listHeads', () => {
+describe('listSummaries', () => {
   test('reads the objects of the items that have a retryState, each once, and of no others', async () => {
     const { server, queue } = await open()
     await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index })))
@@ -48,9 +48,9 @@ describe('listHeads', () => {
       })),
     )
     const other = await otherOn(server)
-    await other.listHeads('WAITING', { limit: 1 })
+    await other.listSummaries('WAITING', { limit: 1 })
     const cold = await requests(server, async () => {
-      const { items: heads } = await other.listHeads('WAITING', { limit: 1_000 })
+      const { items: heads } = await other.listSummaries('WAITING', { limit: 1_000 })
       expect(
         heads.flatMap(({ id, retryState }) => (retryState === undefined ? [] : [[id, retryState]])),
       ).toEqual([
@@ -60,10 +60,10 @@ describe('listHeads', () => {
       ])
     })
     expect(cold.GetObject).toBe(2)
-    const warm = await requests(server, () => other.listHeads('WAITING', { limit: 1_000 }))
+    const warm = await requests(server, () => other.listSummaries('WAITING', { limit: 1_000 }))
     expect(warm.GetObject).toBeUndefined()
     const own = await requests(server, async () => {
-      const { items: heads } = await queue.listHeads('WAITING', { limit: 1_000 })
+      const { items: heads } = await queue.listSummaries('WAITING', { limit: 1_000 })
       expect(heads.filter(({ retryState }) => retryState !== undefined)).toHaveLength(3)
     })
     expect(own.GetObject).toBeUndefined()
@@ -97,7 +97,7 @@ describe('a process that dies right after it has decided a release', () => {
     const { queue } = await afterDeath({ keepPlace: true, unsent: true, retryState, ...outcome })
     const { items } = await queue.list('WAITING', { limit: 10 })
     expect(items.map(({ id }) => id)).toEqual(['a', 'b'])
-    expect(items[0]).toMatchObject({ attempt: 1, refunds: 1, retryState, ...outcome })
+    expect(items[0]).toMatchObject({ attempt: 1, uncounted: 1, retryState, ...outcome })
     expect(items[0]?.history).toMatchObject([{ attempt: 1, outcome: 'WAITING', unsent: true, ...outcome }])
     expect(items[0]?.notBeforeAt).toBeUndefined()
     expect(await queue.get(2)).toMatchObject([{ id: 'a', attempt: 2, retryState }, { id: 'b' }])

@@ -52,11 +52,11 @@ test('a move that a dead process had decided is finished, and what a dead claime
   expect(keysOf(server, 'PROCESSING')).toHaveLength(1)
   await dieDeleting(server, (other) => other.get(1))
   expect(keysOf(server, 'WAITING')).toHaveLength(1)
-  expect(await queue.sweep()).toEqual({ mended: 1, leftovers: 1, removed: 0 })
+  expect(await queue.sweep()).toEqual({ repaired: 1, leftovers: 1, removed: 0 })
   expect(keysOf(server, 'WAITING')).toEqual([])
   expect(await queue.lookupStatus('ended')).toBe('SUCCESS')
   expect(await queue.lookupStatus('claimed')).toBe('PROCESSING')
-  expect(await queue.sweep()).toEqual({ mended: 0, leftovers: 0, removed: 0 })
+  expect(await queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
 })
 
 test('a removed item leaves marks, which go after a week, and the emptied index object, which stays', async () => {

@@ -16,7 +16,7 @@ const stints: fc.Arbitrary<Stint> = fc.record({
   turn: fc.integer({ min: 0, max: 1_000_000 }),
   attempt: fc.integer({ min: 1, max: 1_000_000 }),
   updates: fc.nat(1_000_000),
-  refunds: fc.nat(1_000_000),
+  uncounted: fc.nat(1_000_000),
   hasRetryState: fc.boolean(),
   generation: fc.integer({ min: 1, max: 99 }),
   uid: fc.uuid(),

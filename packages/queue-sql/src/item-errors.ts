@@ -18,7 +18,7 @@ export function itemExists(queue: string, id: string): SluiceError {
 /** The failure of a put of many, with what it had stored [Q-PUT-3]: the batches before it, and perhaps the one whose answer was lost. */
 export function partlyStored(error: unknown, { added, stored, underWay }: PutProgress): unknown {
   const unknown = isOutcomeUnknown(error) ? underWay : 0
-  return withStored(error, { added, duplicates: stored - added, unknown })
+  return withStored(error, { added, skipped: stored - added, unknown })
 }
 
 /** SLUICE_ITEM_NOT_FOUND. */
@@ -46,10 +46,10 @@ export function stageConflict(item: ItemFacts, wanted: WantedRow): SluiceError {
 }
 
 /** SLUICE_LEASE_LOST. */
-export function leaseLost(queue: string, { name, holder, fence }: HeldLease): SluiceError {
+export function leaseLost(queue: string, { name, holder, fencingToken }: HeldLease): SluiceError {
   return new SluiceError(
     'SLUICE_LEASE_LOST',
-    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fence}). ` +
+    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fencingToken}). ` +
       'Nothing changed. Take the lease again, and read again what was read under it',
   )
 }

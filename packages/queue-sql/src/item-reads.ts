@@ -187,7 +187,7 @@ export class ItemReads {
     return sizes
   }
 
-  headPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<HeadFacts>> {
+  summaryPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<HeadFacts>> {
     const limit = Math.min(page.limit, MAX_HEADS)
     return stage === 'PROCESSING'
       ? this.#processingPage(limit, page.cursor)

@@ -1,7 +1,7 @@
 import {
   MAX_HISTORY,
   type AttemptRecord,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type QueueItem,
@@ -21,13 +21,13 @@ export function withBody<T>(
 }
 
 /** The cheap view. */
-export function headOf(row: HeadFacts): ItemHead {
+export function summaryOf(row: HeadFacts): ItemSummary {
   const { id, uid, attempt, refunds, priority } = row
-  return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, refunds, priority }, row)
+  return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, uncounted: refunds, priority }, row)
 }
 
 /** The state of retries, where there is one [Q-MOVE-6]. */
-function withRetryState<T extends ItemHead>(head: T, { retry_state }: Pick<HeadFacts, 'retry_state'>): T {
+function withRetryState<T extends ItemSummary>(head: T, { retry_state }: Pick<HeadFacts, 'retry_state'>): T {
   return retry_state === null ? head : { ...head, retryState: parsed(retry_state) }
 }
 
@@ -39,7 +39,7 @@ export function claimedItem(row: ClaimedRow): QueueItem {
     uid,
     stage: 'PROCESSING',
     attempt,
-    refunds: refunds ?? 0,
+    uncounted: refunds ?? 0,
     priority: priority ?? 0,
     body: parsed(row.body),
     putAt: row.put_at,
@@ -50,7 +50,7 @@ export function claimedItem(row: ClaimedRow): QueueItem {
 
 /** The view of `peek`. */
 export function peekedItem(row: ItemFacts, body: string): QueueItem {
-  return { ...headOf(row), body: parsed(body), putAt: row.put_at }
+  return { ...summaryOf(row), body: parsed(body), putAt: row.put_at }
 }
 
 /**
@@ -66,7 +66,7 @@ export function recordOf(row: ItemFacts, body: string, attempts: readonly Attemp
   const claimedAt = row.attempt === NO_ATTEMPT ? undefined : (row.claimed_at ?? undefined)
   if (isRunning) history.push({ attempt: row.attempt, claimedAt: row.claimed_at ?? row.put_at })
   return {
-    ...headOf(row),
+    ...summaryOf(row),
     body: parsed(body),
     putAt: row.put_at,
     ...present({ notBeforeAt: row.not_before_at ?? undefined, claimedAt }),

@@ -20,7 +20,7 @@ export function newRow(item: CheckedItem, uid: string): NewRow {
 
 /** A checked move as the statements take it: what doesn't belong to its stage is left out. */
 export function wantedRow(move: CheckedMove): WantedRow {
-  const { id, to, attempt, uid, delayMs, refund, reason, resultText, detailsText } = move
+  const { id, to, attempt, uid, delayMs, uncounted, reason, resultText, detailsText } = move
   const isReturn = to === 'WAITING'
   return {
     id,
@@ -28,7 +28,7 @@ export function wantedRow(move: CheckedMove): WantedRow {
     uid: wantedUid(uid),
     stage: STAGE_NUMBERS[to],
     delay_ms: delayMs,
-    refund: isReturn && refund ? 1 : 0,
+    refund: isReturn && uncounted ? 1 : 0,
     reason: to === 'SUCCESS' ? null : (reason ?? null),
     result: to === 'SUCCESS' ? (resultText ?? null) : null,
     details: detailsText ?? null,

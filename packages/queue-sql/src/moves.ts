@@ -1,7 +1,7 @@
 import type { Lease, PutManyOptions } from '@sluice/core'
 
 /** What a claim or a write compares with the stored lease. */
-export type HeldLease = Pick<Lease, 'name' | 'holder' | 'fence'>
+export type HeldLease = Pick<Lease, 'name' | 'holder' | 'fencingToken'>
 
 /** An item to put, as the statements take it: one JSON object of a batch. */
 export interface NewRow {

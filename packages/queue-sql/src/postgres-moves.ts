@@ -122,12 +122,12 @@ export class PostgresMoves implements Moves {
   ): Promise<ClaimedRow[] | undefined> {
     const { claim, claimUnderLease } = this.#texts
     if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(claim[kind], backlog))
-    const { name, holder, fence } = lease
+    const { name, holder, fencingToken } = lease
     const rows = await this.#all<ClaimedRow | LostRow>(claimUnderLease[kind], [
       ...backlog,
       name,
       holder,
-      fence,
+      fencingToken,
     ])
     const picked = rows.filter(isPicked)
     return picked.length < rows.length ? undefined : inOrder(picked)

@@ -137,10 +137,10 @@ export class SqlDocuments {
     return false
   }
 
-  #isHeld({ name, holder, fence }: Lease, locking: RawBuilder<unknown>): RawBuilder<boolean> {
+  #isHeld({ name, holder, fencingToken }: Lease, locking: RawBuilder<unknown>): RawBuilder<boolean> {
     const { store, queueId } = this.#parts
     return sql<boolean>`exists (select 1 from ${sql.table(store.names.leases)}
-      where queue_id = ${queueId} and name = ${name} and holder = ${holder} and fence = ${fence}
+      where queue_id = ${queueId} and name = ${name} and holder = ${holder} and fence = ${fencingToken}
         and expires_at > ${store.nowMs} ${locking})`
   }
 }

@@ -24,7 +24,7 @@ interface OwnRow {
 }
 
 /**
- * The leases of one queue: a row each, which expires by the storage's clock and stays, so that its fence goes on growing.
+ * The leases of one queue: a row each, which expires by the storage's clock and stays, so that its fencing token goes on growing.
  *
  * Each statement takes hold only while the tables are of a version that this release knows, which it reads itself: a process that went on after a newer
  * release has upgraded them ends at its next lease [Q-VERSION-1].
@@ -61,7 +61,10 @@ export class SqlLeases {
     )
     if (row === undefined) return this.#observe(name)
     this.#watch.forget(name)
-    return this.#lease({ name, holder, fence: row.fence, ttlMs }, { goodAt, expiresAt: row.expires_at })
+    return this.#lease(
+      { name, holder, fencingToken: row.fence, ttlMs },
+      { goodAt, expiresAt: row.expires_at },
+    )
   }
 
   /** Another has it: from now on this process knows how long that can be so. */
@@ -108,14 +111,14 @@ export class SqlLeases {
 
   /** A storage clock that was set forward takes no lease from a holder that wrote the row last, and whose time is not over by its own clock. */
   async #extend(facts: LeaseFacts, own: Own, end: RawBuilder<number>): Promise<boolean> {
-    const { name, holder, fence, ttlMs } = facts
+    const { name, holder, fencingToken, ttlMs } = facts
     const { names, nowMs, durably } = this.#store
     const goodAt = performance.now()
     const ownEnd = goodAt - own.goodAt < ttlMs ? own.expiresAt : -1
     const row = await this.#rowOf(
       `renew or give back the lease ${JSON.stringify(name)}`,
       sql`update ${sql.table(names.leases)} set expires_at = ${end}, ttl_ms = cast(${ttlMs} as bigint)
-        where queue_id = ${this.#queueId} and name = ${name} and holder = ${holder} and fence = ${fence}
+        where queue_id = ${this.#queueId} and name = ${name} and holder = ${holder} and fence = ${fencingToken}
           and (expires_at > ${nowMs} or expires_at = ${ownEnd}) and ${this.#isKnown()} and ${isThere(this.#store, this.#as)} and ${durably}
         returning fence, expires_at`,
     )
@@ -169,7 +172,7 @@ interface LeaseRow {
 /** A row as whoever looks at it sees it. */
 export function leaseView({ name, holder, fence, ttl_ms: ttlMs, left_ms: leftMs }: LeaseRow): LeaseView {
   // Without its ttl, what is left of it is the least that it can be.
-  return { name, holder, fence, ttlMs: ttlMs ?? Math.max(0, leftMs), leftMs }
+  return { name, holder, fencingToken: fence, ttlMs: ttlMs ?? Math.max(0, leftMs), leftMs }
 }
 
 function endsAt(nowMs: RawBuilder<number>, ttlMs: number): RawBuilder<number> {

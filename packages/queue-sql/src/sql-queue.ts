@@ -21,7 +21,7 @@ import {
   type FailOutcome,
   type GetOptions,
   type ItemChange,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type Lease,
@@ -61,7 +61,7 @@ import { itemExists, itemNotFound, partlyStored } from './item-errors.js'
 import { ItemMoves } from './item-moves.js'
 import { ItemPuts } from './item-puts.js'
 import { ItemReads, type ItemFacts } from './item-reads.js'
-import { claimedItem, headOf, peekedItem, recordOf, withBody } from './item-views.js'
+import { claimedItem, summaryOf, peekedItem, recordOf, withBody } from './item-views.js'
 import { SharedCalls } from './shared-calls.js'
 import { SqlControl } from './sql-control.js'
 import { SqlDocuments } from './sql-documents.js'
@@ -260,11 +260,11 @@ export class SqlQueue implements Queue {
     })
   }
 
-  async listHeads(stage: Stage, page: PageOptions): Promise<Page<ItemHead>> {
+  async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
     this.#assertPage(stage, page)
     return this.#read('list items', async () => {
-      const { items, ...rest } = await this.#reads.headPage(stage, page)
-      return { items: items.map(headOf), ...rest }
+      const { items, ...rest } = await this.#reads.summaryPage(stage, page)
+      return { items: items.map(summaryOf), ...rest }
     })
   }
 
@@ -280,10 +280,10 @@ export class SqlQueue implements Queue {
     this.#gate.assertOpen()
     const retentionMs = checkRetention(options)
     if (retentionMs !== undefined)
-      return { mended: 0, leftovers: 0, removed: await expireItems(this.#expiry, retentionMs) }
+      return { repaired: 0, leftovers: 0, removed: await expireItems(this.#expiry, retentionMs) }
     // With nothing to do it still says whether the storage is there [Q-DOWN-1].
     await this.now()
-    return { mended: 0, leftovers: 0, removed: 0 }
+    return { repaired: 0, leftovers: 0, removed: 0 }
   }
 
   async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {

@@ -106,8 +106,8 @@ export class SqliteMoves implements Moves {
 
   async #holds(db: Kysely<Tables>, lease: HeldLease | undefined): Promise<boolean> {
     if (lease === undefined) return true
-    const { name, holder, fence } = lease
-    return (await all(db, this.#texts.held, [this.#queueId, name, holder, fence])).length > 0
+    const { name, holder, fencingToken } = lease
+    return (await all(db, this.#texts.held, [this.#queueId, name, holder, fencingToken])).length > 0
   }
 
   async ranks(limit: number): Promise<RankRow[]> {

@@ -11,8 +11,8 @@ async function everyCall(queue: Queue): Promise<string[]> {
   const failed = await failedCalls(queue)
   await queue.settle(['f', 'g', 'leased'].map((id) => ({ id, attempt: 1, stage: 'FAIL' })))
   const finished = await Promise.all([
-    queue.listHeads('FAIL', { limit: 100 }),
-    queue.listHeads('SUCCESS', { limit: 100 }),
+    queue.listSummaries('FAIL', { limit: 100 }),
+    queue.listSummaries('SUCCESS', { limit: 100 }),
   ])
   await queue.remove(finished.flatMap(({ items }) => items.map(({ id }) => id)))
   return failed

@@ -107,7 +107,7 @@ describe('a machine whose clock is set back', () => {
     await queue.putMany(['a', 'b', 'c'].map((id) => ({ id, body: 1 })))
     await queue.get(1)
     offMs = -HOUR_MS
-    await queue.settle([{ id: 'a', attempt: 1, stage: 'WAITING', keepPlace: true, refund: true }])
+    await queue.settle([{ id: 'a', attempt: 1, stage: 'WAITING', keepPlace: true, countAttempt: false }])
     expect(await queue.remove(['a', 'b'])).toMatchObject({ removed: 2 })
     expect(await idsFrom(queue, 9)).toEqual(['c'])
     await queue.success('c')
@@ -151,7 +151,7 @@ describe('the lease of a dispatcher', () => {
     // It sees the row for the first time: for it, all of the ttl lies ahead.
     expect(await two.lease('dispatcher', 'two', TTL_MS)).toBeUndefined()
     const next = await taken(one, 'one')
-    expect(next.fence).toBe(dead.fence + 1)
+    expect(next.fencingToken).toBe(dead.fencingToken + 1)
     await next.renew()
     expect(await two.lease('dispatcher', 'two', TTL_MS)).toBeUndefined()
   })

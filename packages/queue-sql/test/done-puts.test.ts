@@ -19,7 +19,7 @@ const numbered = (prefix: string, count: number) =>
 async function listed(queue: Queue, stage: 'WAITING' | 'SUCCESS'): Promise<string[]> {
   const ids: string[] = []
   for (let cursor: string | undefined, more = true; more;) {
-    const page = await queue.listHeads(stage, { limit: 700, ...(cursor !== undefined && { cursor }) })
+    const page = await queue.listSummaries(stage, { limit: 700, ...(cursor !== undefined && { cursor }) })
     ids.push(...page.items.map(({ id }) => id))
     cursor = page.cursor
     more = cursor !== undefined
@@ -68,7 +68,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
         uid: expect.any(String),
         stage: 'SUCCESS',
         attempt: 0,
-        refunds: 0,
+        uncounted: 0,
         priority: 0,
         body: { of: ids[0] },
         putAt: record?.finishedAt,

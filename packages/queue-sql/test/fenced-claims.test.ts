@@ -70,7 +70,9 @@ describe.each(bothStores)('claims under a lease: %s', (_, makeHarness) => {
 
   test('of another token or another name are refused', async () => {
     const lease = await held(queue, 'me')
-    await expect(queue.get(1, { lease: { ...lease, fence: lease.fence + 1 } })).rejects.toEqual(LOST)
+    await expect(queue.get(1, { lease: { ...lease, fencingToken: lease.fencingToken + 1 } })).rejects.toEqual(
+      LOST,
+    )
     await expect(queue.get(1, { lease: { ...lease, name: 'else' } })).rejects.toEqual(LOST)
     await expect(queue.get(1, { lease: { ...lease, holder: 'else' } })).rejects.toEqual(LOST)
     const stranger = await harness.open('stranger')

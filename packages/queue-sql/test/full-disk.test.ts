@@ -87,7 +87,7 @@ test('a service that works while its disk fills up fails no item and loses none'
   const outages: unknown[] = []
   for (let done = 0; done < 400;) {
     try {
-      const { items: heads } = await queue.listHeads('PROCESSING', { limit: 100 })
+      const { items: heads } = await queue.listSummaries('PROCESSING', { limit: 100 })
       const claimed = heads.length > 0 ? heads : await queue.get(20)
       const outcomes = claimed.map(({ id, attempt }) => {
         return { id, attempt, stage: 'SUCCESS', result: 'x'.repeat(2_000) } as const
@@ -102,7 +102,7 @@ test('a service that works while its disk fills up fails no item and loses none'
   expect(outages.length).toBeGreaterThan(3)
   expect(outages).toEqual(outages.map(() => expect.objectContaining(fullDisk(file))))
   expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 400, FAIL: 0 })
-  const { items } = await queue.listHeads('SUCCESS', { limit: 400 })
+  const { items } = await queue.listSummaries('SUCCESS', { limit: 400 })
   expect(new Set(items.map(({ attempt }) => attempt))).toEqual(new Set([1]))
   await queue.close()
 })
@@ -120,7 +120,7 @@ const calls: ((queue: Queue) => Promise<unknown>)[] = [
   (queue) => queue.release('c'),
   (queue) => queue.requeue(['b']),
   (queue) => queue.remove(['e']),
-  async (queue) => (await queue.lease('dispatcher', 'me', 1_000))?.fence,
+  async (queue) => (await queue.lease('dispatcher', 'me', 1_000))?.fencingToken,
   (queue) => queue.control.setLimits({ maxProcessing: 3 }),
   (queue) => queue.control.pause('why'),
   (queue) => queue.sizes(),

@@ -33,7 +33,7 @@ describe.each(bothStores)('pages of large items: %s', (_, makeHarness) => {
     expect(Math.max(...read.map(({ length }) => length))).toBeLessThanOrEqual(MOST)
     expect(read.flat().map(({ id }) => id)).toEqual([...ids, 'small'])
     expect((await queue.peek(100)).map(({ id }) => id)).toEqual(ids.slice(0, MOST - 1))
-    expect((await queue.listHeads('WAITING', { limit: 500 })).items).toHaveLength(21)
+    expect((await queue.listSummaries('WAITING', { limit: 500 })).items).toHaveLength(21)
   })
 
   test('results, details and histories count', async () => {

@@ -79,7 +79,7 @@ async function expectSameWork(first: Queue, second: Queue): Promise<void> {
   expect(await second.requeue(['item-9'])).toMatchObject({ moved: 1 })
   expect(await first.remove(['item-6', 'item-1', 'item-5'])).toMatchObject({ removed: 2 })
   await first.put('late', null)
-  expect((await first.lease('dispatcher', 'other', 1_000))?.fence).toBe(8)
+  expect((await first.lease('dispatcher', 'other', 1_000))?.fencingToken).toBe(8)
   // What was put last comes last of its priority.
   const all = await idsIn(first, 'WAITING')
   expect(all.filter((id) => !id.endsWith('9')).at(-1)).toBe('late')
@@ -89,7 +89,10 @@ async function idsIn(queue: Queue, stage: Stage): Promise<string[]> {
   const ids: string[] = []
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads(stage, { limit: 2_500, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries(stage, {
+      limit: 2_500,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
     ids.push(...page.items.map(({ id }) => id))
     cursor = page.cursor
   } while (cursor !== undefined)

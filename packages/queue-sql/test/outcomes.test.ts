@@ -55,7 +55,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     await claimed('a')
     await queue.release('a', { unsent: true, reason: 'paused' })
     const record = await other.lookup('a')
-    expect(record).toMatchObject({ stage: 'WAITING', attempt: 2, refunds: 1, reason: 'paused' })
+    expect(record).toMatchObject({ stage: 'WAITING', attempt: 2, uncounted: 1, reason: 'paused' })
     expect(record).not.toHaveProperty('failureClass')
     expect(record?.history).toMatchObject([
       { failureClass: 'error', exitCode: Number.MAX_SAFE_INTEGER, jobUid: 'w' },
@@ -88,10 +88,10 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     await claimed('a')
     await queue.release('a', { retryState })
     expect((await other.peek(1))[0]).toMatchObject({ retryState })
-    expect((await other.listHeads('WAITING', { limit: 1 })).items[0]).toMatchObject({ retryState })
+    expect((await other.listSummaries('WAITING', { limit: 1 })).items[0]).toMatchObject({ retryState })
     expect((await other.list('WAITING', { limit: 1 })).items[0]).toMatchObject({ retryState })
     expect(await claimed('a')).toMatchObject({ retryState, attempt: 2 })
-    expect((await other.listHeads('PROCESSING', { limit: 1 })).items[0]).toMatchObject({ retryState })
+    expect((await other.listSummaries('PROCESSING', { limit: 1 })).items[0]).toMatchObject({ retryState })
     await queue.release('a')
     expect(await claimed('a')).not.toHaveProperty('retryState')
     await queue.release('a', { retryState: null })
@@ -112,7 +112,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     await queue.put('late', 1, { priority: 5 })
     await queue.release('i0', { keepPlace: true })
     await queue.settle([
-      { id: 'i3', attempt: 1, stage: 'WAITING', keepPlace: true, refund: true },
+      { id: 'i3', attempt: 1, stage: 'WAITING', keepPlace: true, countAttempt: false },
       { id: 'i1', attempt: 1, stage: 'WAITING' },
     ])
     const expected = ['i3', 'late', 'i1', 'i0', 'i2', 'i4']

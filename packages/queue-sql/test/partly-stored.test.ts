@@ -71,10 +71,10 @@ describe.each([
     const { queue, refuse } = await open()
     await queue.putMany(items.slice(0, 10).filter((_, known) => known < stored))
     await refuse(`i${index}`)
-    const duplicates = Math.min(10, stored)
+    const skipped = Math.min(10, stored)
     await expect(queue.putMany(items)).rejects.toMatchObject({
       code: 'SLUICE_QUEUE_UNAVAILABLE',
-      stored: { added: stored - duplicates, duplicates, unknown: 0 },
+      stored: { added: stored - skipped, skipped, unknown: 0 },
     })
     expect(await queue.size('WAITING')).toBe(stored)
   })
@@ -94,6 +94,6 @@ test('PostgreSQL does not answer: of the batch under way nothing is known', asyn
   relay.hold()
   await expect(queue.putMany(items)).rejects.toMatchObject({
     code: 'SLUICE_QUEUE_UNAVAILABLE',
-    stored: { added: 0, duplicates: 0, unknown: 1_000 },
+    stored: { added: 0, skipped: 0, unknown: 1_000 },
   })
 })

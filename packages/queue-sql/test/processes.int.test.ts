@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { STAGES, type ItemHead, type Queue, type Stage } from '@sluice/core'
+import { STAGES, type ItemSummary, type Queue, type Stage } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../src/open-sql-queue.js'
@@ -55,11 +55,14 @@ function start(mode: string, url: string, prefix: string): Running {
   return { child, lines, said, ended }
 }
 
-async function heads(queue: Queue, stage: Stage): Promise<ItemHead[]> {
-  const found: ItemHead[] = []
+async function heads(queue: Queue, stage: Stage): Promise<ItemSummary[]> {
+  const found: ItemSummary[] = []
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads(stage, { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries(stage, {
+      limit: 1_000,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
     found.push(...page.items)
     cursor = page.cursor
   } while (cursor !== undefined)

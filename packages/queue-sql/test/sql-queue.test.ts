@@ -45,13 +45,13 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     await queue.put('again', 0)
     for (let attempt = 1; attempt <= MAX_HISTORY + 5; attempt++) {
       await queue.get(1)
-      await queue.release('again', { attempt, reason: `try ${attempt}`, refund: true })
+      await queue.release('again', { attempt, reason: `try ${attempt}`, countAttempt: false })
     }
     const record = await queue.lookup('again')
     expect(record?.history.map(({ attempt }) => attempt)).toEqual(
       Array.from({ length: MAX_HISTORY }, (_, index) => index + 6),
     )
-    expect(record).toMatchObject({ attempt: 55, refunds: 55, reason: 'try 55' })
+    expect(record).toMatchObject({ attempt: 55, uncounted: 55, reason: 'try 55' })
   })
 
   test('of many single calls at once each gets its own answer', async () => {
@@ -102,9 +102,9 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
 
   test('a cursor that no page gave is a TypeError', async () => {
     for (const cursor of ['', 'x', '1.2', '1.2.3.4', '1;2', '99999999999999999999']) {
-      await expect(queue.listHeads('SUCCESS', { limit: 1, cursor })).rejects.toBeInstanceOf(TypeError)
+      await expect(queue.listSummaries('SUCCESS', { limit: 1, cursor })).rejects.toBeInstanceOf(TypeError)
     }
-    await expect(queue.listHeads('WAITING', { limit: 1, cursor: '1' })).rejects.toBeInstanceOf(TypeError)
+    await expect(queue.listSummaries('WAITING', { limit: 1, cursor: '1' })).rejects.toBeInstanceOf(TypeError)
   })
 
   test('two Queue objects that put overlapping batches in opposite orders both end', async () => {

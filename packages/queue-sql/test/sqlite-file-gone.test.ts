@@ -72,7 +72,7 @@ function everyCall(queue: Queue): (() => Promise<unknown>)[] {
     () => queue.sizes(),
     () => queue.lookupStatus('old-0'),
     () => queue.lookup('old-0'),
-    () => queue.listHeads('WAITING', { limit: 1 }),
+    () => queue.listSummaries('WAITING', { limit: 1 }),
     () => queue.now(),
     () => queue.lease('dispatcher', 'me', 1_000),
     () => queue.document('d').write(1, { ifVersion: undefined }),
@@ -166,7 +166,7 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
     await pause(PAUSE_MS)
     await expect(queue.putMany([{ id: 'new', body: 1 }])).rejects.toMatchObject({
       code: 'SLUICE_QUEUE_CORRUPT',
-      stored: { added: 0, duplicates: 0 },
+      stored: { added: 0, skipped: 0 },
     })
   })
 })

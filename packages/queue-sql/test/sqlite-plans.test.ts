@@ -56,7 +56,7 @@ test('no read of a queue walks over a table or over all items of the queue', asy
   await queue.lookupStatus('a')
   for (const stage of STAGES) {
     await queue.list(stage, { limit: 2 })
-    await queue.listHeads(stage, { limit: 2 })
+    await queue.listSummaries(stage, { limit: 2 })
   }
   const texts = prepare.mock.calls.map(([text]) => text)
   expect(texts.length).toBeGreaterThan(6)

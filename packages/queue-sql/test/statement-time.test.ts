@@ -258,7 +258,7 @@ describe('on SQLite, while another process holds the write lock', () => {
   })
 
   test('each call that writes ends in time, those that read go on, and all goes on once it is free', async () => {
-    const lease = { name: 'dispatcher', holder: 'me', fence: 1, ttlMs: 1_000 }
+    const lease = { name: 'dispatcher', holder: 'me', fencingToken: 1, ttlMs: 1_000 }
     const writes: (() => Promise<unknown>)[] = [
       () => queue.put('a', 1),
       () => queue.get(1),

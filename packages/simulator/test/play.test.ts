@@ -28,7 +28,7 @@ describe('the checker sees', () => {
   const finished = (stage: 'SUCCESS' | 'FAIL') => ({
     ...job,
     stage,
-    refunds: 0,
+    uncounted: 0,
     priority: 0,
     body: null,
     putAt: 0,

@@ -211,7 +211,7 @@ async function startsAfresh(harness: DropHarness): Promise<void> {
   const fresh = await harness.open(NAME)
   await assertFresh(fresh)
   const lease = await fresh.lease(LEASE, HOLDER, TTL_MS)
-  same(lease?.fence, 1, 'its fencing tokens begin at 1')
+  same(lease?.fencingToken, 1, 'its fencing tokens begin at 1')
 }
 
 async function stops(harness: DropHarness): Promise<void> {

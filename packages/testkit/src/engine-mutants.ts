@@ -31,7 +31,7 @@ export const engineMutants: readonly EngineMutant[] = [
         name,
         holder,
         ttlMs,
-        fence: clock.monotonicMs() + 1,
+        fencingToken: clock.monotonicMs() + 1,
         renew: async () => true,
         release: async () => undefined,
       }),
@@ -83,9 +83,9 @@ export const engineMutants: readonly EngineMutant[] = [
   }),
   broken(['counts-the-uncounted', 'an attempt that was given back counts'], ['E-RETRY-2/b'], {
     ...onQueue((queue) => ({
-      listHeads: async (...args) => {
-        const { items, ...page } = await queue.listHeads(...args)
-        return { ...page, items: items.map((item) => ({ ...item, refunds: 0 })) }
+      listSummaries: async (...args) => {
+        const { items, ...page } = await queue.listSummaries(...args)
+        return { ...page, items: items.map((item) => ({ ...item, uncounted: 0 })) }
       },
     })),
   }),

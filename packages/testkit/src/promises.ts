@@ -127,7 +127,7 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-LEASE-1',
-    text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fence grows with each change of holder and never shrinks.',
+    text: 'At most one holder at a time has a lease; it ends with its time or by `release`; its fencingToken grows with each change of holder and never shrinks.',
   },
   {
     id: 'Q-LEASE-2',

@@ -2,7 +2,7 @@ import {
   STAGES,
   type ControlState,
   type DocumentVersion,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type JsonValue,
   type Lease,
@@ -28,8 +28,8 @@ export async function recordsOf(queue: Queue, stage: Stage, limit = 1_000): Prom
 }
 
 /** Every head of a stage, page by page. */
-export async function headsOf(queue: Queue, stage: Stage, limit = 1_000): Promise<ItemHead[]> {
-  return pages((page) => queue.listHeads(stage, page), limit)
+export async function headsOf(queue: Queue, stage: Stage, limit = 1_000): Promise<ItemSummary[]> {
+  return pages((page) => queue.listSummaries(stage, page), limit)
 }
 
 async function pages<T>(

@@ -35,7 +35,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     lookupStatus: (...args) => around(() => inner.lookupStatus(...args), 'lookupStatus', args),
     lookup: (...args) => around(() => inner.lookup(...args), 'lookup', args),
     list: (...args) => around(() => inner.list(...args), 'list', args),
-    listHeads: (...args) => around(() => inner.listHeads(...args), 'listHeads', args),
+    listSummaries: (...args) => around(() => inner.listSummaries(...args), 'listSummaries', args),
     now: () => around(() => inner.now(), 'now', []),
     readLease: (...args) => around(() => inner.readLease(...args), 'readLease', args),
     lease: async (...args) => {
@@ -50,11 +50,11 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
 }
 
 function interceptLease(inner: Lease, around: AroundCall): Lease {
-  const { name, holder, fence, ttlMs } = inner
+  const { name, holder, fencingToken, ttlMs } = inner
   return {
     name,
     holder,
-    fence,
+    fencingToken,
     ttlMs,
     renew: () => around(() => inner.renew(), 'lease.renew', []),
     release: () => around(() => inner.release(), 'lease.release', []),

@@ -13,7 +13,7 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     pollAllStatus: (...args) => inner.pollAllStatus(...args),
     ...(inner.lookupJob && { lookupJob: async (job) => inner.lookupJob?.(job) }),
     ...(inner.cancelJob && { cancelJob: async (job, reason) => inner.cancelJob?.(job, reason) }),
-    ...(inner.forgetJobs && { forgetJobs: async (jobs) => inner.forgetJobs?.(jobs) }),
+    ...(inner.acknowledgeJobs && { acknowledgeJobs: async (jobs) => inner.acknowledgeJobs?.(jobs) }),
     ...(inner.probeSend && { probeSend: async (sample) => inner.probeSend?.(sample) }),
     ...(inner.checkItem && { checkItem: async (id, body) => inner.checkItem?.(id, body) }),
     ...(inner.watch && { watch: (signal) => inner.watch?.(signal) ?? nothing() }),

@@ -132,7 +132,7 @@ function tinyWorker(
       if (found?.report.stage !== 'PROCESSING') return
       found.report = { ...found.report, stage: 'FAIL', message: reason, failureClass: 'killed' }
     },
-    async forgetJobs(jobs) {
+    async acknowledgeJobs(jobs) {
       begin()
       for (const job of jobs) {
         const found = place.find(name, job)

@@ -145,7 +145,7 @@ function bindAll(worker, changed) {
     sendJob: (...args) => worker.sendJob(...args),
     pollAllStatus: (...args) => worker.pollAllStatus(...args),
     lookupJob: (...args) => worker.lookupJob(...args),
-    forgetJobs: (...args) => worker.forgetJobs(...args),
+    acknowledgeJobs: (...args) => worker.acknowledgeJobs(...args),
     close: () => worker.close(),
   }
 }

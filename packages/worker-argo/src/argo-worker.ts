@@ -190,7 +190,7 @@ export class ArgoWorker implements Worker {
    * Takes jobs whose outcomes are stored out of what is polled. If `deleteFinished` says so their workflows are deleted from then on, as many
    * a second as `deletionsPerSecond`; those that are still there when the process ends, by the next one.
    */
-  async forgetJobs(refs: readonly JobRef[]): Promise<void> {
+  async acknowledgeJobs(refs: readonly JobRef[]): Promise<void> {
     for (const job of refs.map((ref) => this.#nameOf(ref))) this.#parts.ender.forget(job)
   }
 

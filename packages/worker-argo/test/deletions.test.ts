@@ -24,7 +24,7 @@ async function ended(count: number, phaseOf: (index: number) => 'Succeeded' | 'F
 async function forgetAll(worker: ArgoWorker): Promise<void> {
   const reports = await worker.pollAllStatus([])
   const refs = [...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt }))
-  await worker.forgetJobs(refs)
+  await worker.acknowledgeJobs(refs)
 }
 
 describe('finished workflows are deleted', () => {
@@ -46,7 +46,7 @@ describe('finished workflows are deleted', () => {
     }
     // However long nothing was deleted, nothing is saved up.
     await clock.advance(60_000)
-    await worker.forgetJobs(jobs)
+    await worker.acknowledgeJobs(jobs)
     for (let count = 1; count <= jobs.length; count++) {
       await eventually(`${count} are deleted`, () => bench.server.workflows.size === jobs.length - count)
       await clock.advance(gapMs - 1)
@@ -113,9 +113,9 @@ describe('finished workflows are deleted', () => {
         await worker.lookupJob(job)
       }
       const graceMs = deleteGraceMs ?? 600_000
-      await worker.forgetJobs([early])
+      await worker.acknowledgeJobs([early])
       await clock.advance(graceMs / 2)
-      await worker.forgetJobs([early, late])
+      await worker.acknowledgeJobs([early, late])
       await clock.advance(graceMs / 2 - 1)
       await bench.server.settled()
       expect(deletions()).toBe(0)
@@ -152,7 +152,7 @@ describe('finished workflows are deleted', () => {
       bench.server.resetCounts()
       const reports = await worker.pollAllStatus([])
       told.push(reports.size)
-      await worker.forgetJobs([...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt })))
+      await worker.acknowledgeJobs([...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt })))
       await clock.advance(1_000)
       await bench.server.settled()
       requests.push(bench.server.total().requests)
@@ -182,7 +182,7 @@ describe('finished workflows are deleted', () => {
     bench.server.operator.retry(name)
     bench.server.readsFail = true
     bench.server.resetCounts()
-    await worker.forgetJobs([job])
+    await worker.acknowledgeJobs([job])
     await eventually('it is looked at', () => bench.server.traffic().GetWorkflow.requests > 0)
     await bench.server.settled()
     expect(deletions()).toBe(0)

@@ -556,7 +556,7 @@ describe('on a server', () => {
       const { worker, name, server } = await running()
       server.workflows.finish(name)
       await reported(worker)
-      await worker.forgetJobs([A])
+      await worker.acknowledgeJobs([A])
       expect(server.workflows.get(name)).toBeDefined()
       expect(await reported(worker)).toBeUndefined()
     })
@@ -570,8 +570,8 @@ describe('on a server', () => {
       const { worker, name, server } = await running({ deleteFinished, deleteGraceMs: 0 })
       server.workflows.finish(name, { phase })
       await reported(worker)
-      await worker.forgetJobs([A])
-      await worker.forgetJobs([A])
+      await worker.acknowledgeJobs([A])
+      await worker.acknowledgeJobs([A])
       await eventually('it is as it is to be', () => (server.workflows.get(name) !== undefined) === there)
       expect(server.traffic().DeleteWorkflow.requests).toBe(there ? 0 : 1)
     })
@@ -582,7 +582,7 @@ describe('on a server', () => {
       await reported(worker)
       server.operator.retry(name)
       const { requests } = server.traffic().GetWorkflow
-      await worker.forgetJobs([A])
+      await worker.acknowledgeJobs([A])
       await eventually('it is looked at', () => server.traffic().GetWorkflow.requests > requests)
       await server.settled()
       expect(server.workflows.get(name)).toBeDefined()
@@ -602,7 +602,7 @@ describe('on a server', () => {
       await reported(worker)
       server.main.onRequest = ({ operation }) =>
         operation === 'DeleteWorkflow' ? answerWith('unavailable') : undefined
-      await worker.forgetJobs([A])
+      await worker.acknowledgeJobs([A])
       await eventually('it is tried twice', () => server.traffic().DeleteWorkflow.requests >= 2)
       expect((await worker.pollAllStatus([])).get('a')).toBeUndefined()
       expect(server.workflows.get(name)).toBeDefined()
@@ -618,7 +618,7 @@ describe('on a server', () => {
       // Not by the poll: the lists have no outputs. Whoever waits asks by name what the poll doesn't tell.
       expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
       expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
-      await next.forgetJobs([A])
+      await next.acknowledgeJobs([A])
       await eventually('it is deleted', () => server.workflows.get(name) === undefined)
     })
 
@@ -640,7 +640,7 @@ describe('on a server', () => {
       server.workflows.finish(name)
       const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
       expect((await next.pollAllStatus([])).get('a')).toMatchObject({ stage: 'SUCCESS' })
-      await next.forgetJobs([A])
+      await next.acknowledgeJobs([A])
       await eventually('it is deleted', () => server.workflows.get(name) === undefined)
     })
   })
@@ -730,7 +730,7 @@ describe('on a server', () => {
       const { worker, name, server } = await running({ clock })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
-      await worker.forgetJobs([A])
+      await worker.acknowledgeJobs([A])
       expect((await worker.pollAllStatus([])).has('a')).toBe(false)
       server.operator.retry(name)
       await eventually('it is seen', async () => {

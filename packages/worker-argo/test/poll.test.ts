@@ -154,7 +154,7 @@ describe('a list that lies', () => {
     server.workflows.finish(names[0]!)
     await worker.lookupJob(jobs[0]!)
     expect(await stages(worker, jobs)).toMatchObject({ i0: 'SUCCESS', i1: 'PROCESSING' })
-    await worker.forgetJobs([jobs[0]!])
+    await worker.acknowledgeJobs([jobs[0]!])
     for (let tick = 0; tick < 40; tick++) {
       expect(await stages(worker, jobs)).toEqual({ i1: 'PROCESSING', i2: 'PROCESSING' })
       await clock.advance(1_000)

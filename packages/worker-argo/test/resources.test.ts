@@ -224,7 +224,7 @@ async function deleteOne(): Promise<boolean> {
   bench.server.workflows.finish(name)
   await worker.lookupJob(jobOf('a'))
   refusals.length = 0
-  await worker.forgetJobs([jobOf('a')])
+  await worker.acknowledgeJobs([jobOf('a')])
   const isGone = (): boolean => bench.server.workflows.get(name) === undefined
   await eventually('it is deleted or refused', () => isGone() || refusals.length > 0)
   return isGone()

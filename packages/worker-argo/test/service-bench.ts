@@ -45,7 +45,7 @@ export function workflowsPerJob(bench: ArgoBench): readonly number[] {
 
 /** The attempts of all items of a stage. */
 export async function attemptsIn(queue: Queue, stage: Stage): Promise<readonly number[]> {
-  const { items } = await queue.listHeads(stage, { limit: 10_000 })
+  const { items } = await queue.listSummaries(stage, { limit: 10_000 })
   // One that was given back since no job of it was made doesn't count.
-  return items.map(({ attempt, refunds }) => attempt - refunds)
+  return items.map(({ attempt, uncounted }) => attempt - uncounted)
 }

@@ -6,7 +6,7 @@ export type DummyCall =
   | 'pollAllStatus'
   | 'lookupJob'
   | 'cancelJob'
-  | 'forgetJobs'
+  | 'acknowledgeJobs'
   | 'probeSend'
   | 'readLog'
   | 'check'

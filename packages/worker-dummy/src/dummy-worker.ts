@@ -113,8 +113,8 @@ export class DummyWorker implements Worker {
     this.#end(known, { stage: 'FAIL', message: reason, failureClass: 'killed' })
   }
 
-  async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
-    await this.#begin('forgetJobs')
+  async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
+    await this.#begin('acknowledgeJobs')
     for (const job of jobs) {
       const known = this.#store.find(this.name, job)
       // A job that runs is not forgotten, whoever asks: nobody would ever hear of its end.

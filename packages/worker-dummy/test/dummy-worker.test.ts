@@ -18,7 +18,7 @@ test('one job for one (queue, uid, attempt): twice, at once, from another proces
   await Promise.all([worker.sendJob('a', 1, job('u')), other.sendJob('a', 1, job('u'))])
   worker.settleJob('a', { stage: 'SUCCESS' })
   await worker.sendJob('a', 1, job('u'))
-  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.acknowledgeJobs([{ id: 'a', uid: 'u', attempt: 1 }])
   await worker.sendJob('a', 1, job('u'))
   expect(started).toEqual([{ id: 'a', uid: 'u', attempt: 1 }])
   expect((await worker.pollAllStatus()).size).toBe(0)
@@ -39,8 +39,8 @@ test('settled by hand: reported with all that was said, by every worker of the s
     details: { code: 3 },
     finishedAt: 1_000,
   })
-  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
-  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.acknowledgeJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.acknowledgeJobs([{ id: 'a', uid: 'u', attempt: 1 }])
   expect((await worker.pollAllStatus()).size).toBe(0)
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'FAIL' })
 })
@@ -48,7 +48,7 @@ test('settled by hand: reported with all that was said, by every worker of the s
 test('a job that runs is never forgotten', async () => {
   const { worker } = setup()
   await worker.sendJob('a', null, job('u'))
-  await worker.forgetJobs([{ id: 'a', uid: 'u', attempt: 1 }])
+  await worker.acknowledgeJobs([{ id: 'a', uid: 'u', attempt: 1 }])
   expect((await worker.pollAllStatus()).has('a')).toBe(true)
 })
 
@@ -168,7 +168,7 @@ test('closed: every call says so, jobs go on, a watch ends; twice is fine', asyn
     () => worker.pollAllStatus(),
     () => worker.lookupJob(ref),
     () => worker.cancelJob(ref, ''),
-    () => worker.forgetJobs([ref]),
+    () => worker.acknowledgeJobs([ref]),
     () => worker.check(),
     () => worker.probeSend({ id: 'a', body: null }),
   ]) {

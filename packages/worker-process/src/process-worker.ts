@@ -231,7 +231,7 @@ export class ProcessWorker implements Worker {
   }
 
   /** Takes jobs that have ended out of what is polled, and keeps or removes their outputs as `keepOutputs` says. */
-  async forgetJobs(jobs: readonly JobRef[]): Promise<void> {
+  async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
     const places = jobs.map((job) => this.#place(job))
     const { layout, settings } = this.#parts
     await this.#onDisk('forget jobs', async () => {

@@ -105,7 +105,7 @@ class ProcessHarness implements WorkerHarness {
 
   async loseLog(job: JobRef): Promise<void> {
     const worker = await this.#bench.open({ ...this.#options('contract'), keepOutputs: 'none' })
-    await worker.forgetJobs([job])
+    await worker.acknowledgeJobs([job])
   }
 
   readonly hasJobUids = true

@@ -52,7 +52,7 @@ async function live({ options, job }: Scenario, first: First, onOpen?: () => voi
   onOpen?.()
   await FIRST[first](worker, job)
   await followToEnd(worker, job)
-  await worker.forgetJobs([job])
+  await worker.acknowledgeJobs([job])
   await worker.pollAllStatus()
 }
 
@@ -66,7 +66,7 @@ async function expectIntact({ options, job }: Scenario): Promise<void> {
     const forgotten = options.keepOutputs === 'none' && report.details === undefined
     if (!forgotten) expect([detail(report, 'exitCode'), report.failureClass]).toEqual([3, 'failed'])
   }
-  await worker.forgetJobs([job])
+  await worker.acknowledgeJobs([job])
   await send(worker, job)
   await worker.pollAllStatus()
   expect(await worker.pollAllStatus()).toEqual(new Map())

@@ -35,7 +35,7 @@ test('it is stdout and then stderr, and the tail counts from the end of both', a
   expect(await textOf(worker, job)).toBe('out\nerr\n')
   expect(await textOf(worker, job, { tailBytes: 6 })).toBe('t\nerr\n')
   expect(await textOf(worker, job, { tailBytes: 3 })).toBe('rr\n')
-  await worker.forgetJobs([job])
+  await worker.acknowledgeJobs([job])
   expect(await textOf(worker, job)).toBe('out\nerr\n')
 })
 
@@ -75,7 +75,7 @@ test('what is removed while it is read is read to its end; afterwards it says wh
   await outcome(worker, job)
   let bytes = 0
   for await (const chunk of worker.readLog(job)) {
-    if (bytes === 0) await worker.forgetJobs([job])
+    if (bytes === 0) await worker.acknowledgeJobs([job])
     bytes += chunk.length
   }
   expect(bytes).toBe(300_000)

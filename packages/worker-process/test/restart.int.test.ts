@@ -122,7 +122,7 @@ describe('the service is killed', () => {
   )
 
   test.each(['all', 'none'] as const)(
-    'at any instruction of forgetJobs, keeping %s: forgotten again, it stays forgotten and runs no more',
+    'at any instruction of acknowledgeJobs, keeping %s: forgotten again, it stays forgotten and runs no more',
     { timeout: 120_000 },
     async (keepOutputs) => {
       const options = bench.scriptOptions('exit 0', { keepOutputs })
@@ -132,11 +132,14 @@ describe('the service is killed', () => {
         const job = newJob(`at-${point}`)
         await send(worker, job)
         await outcome(worker, job)
-        const host = await bench.host(options, [], { crashAt: point, calls: [['forgetJobs', [ref(job)]]] })
+        const host = await bench.host(options, [], {
+          crashAt: point,
+          calls: [['acknowledgeJobs', [ref(job)]]],
+        })
         crashed = host.crashed
         const report = (await worker.pollAllStatus()).get(job.id)
         expect([undefined, 'SUCCESS']).toContain(report?.stage)
-        await worker.forgetJobs([job])
+        await worker.acknowledgeJobs([job])
         expect(await worker.pollAllStatus()).toEqual(new Map())
         expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS', uid: job.uid })
         await send(worker, job)
@@ -492,7 +495,7 @@ describe('leftovers', () => {
       // The process that keeps the job outlives its exit code for a moment, and such a job would count as one that runs.
       const pid = (await readClaim(place))?.pid ?? 0
       await eventually('its keeper has ended', async () => !(await isAlive(pid)))
-      await worker.forgetJobs([job])
+      await worker.acknowledgeJobs([job])
       for (const late of [{ ended: '137 stopped', stopping: 'timeout' }, { active: 'home' }]) {
         for (const [name, text] of Object.entries(late)) {
           await writeOnce(join(bench.layout().root, name, place.key), text)
@@ -514,7 +517,7 @@ describe('leftovers', () => {
     const job = newJob('a')
     await send(worker, job)
     await outcome(worker, job)
-    await worker.forgetJobs([job])
+    await worker.acknowledgeJobs([job])
     const place = bench.layout().place(job)
     // A sender that was late, killed right after its rename.
     await rename(place.gone, `${place.gone}.aside`)
@@ -528,7 +531,7 @@ describe('leftovers', () => {
     await send(worker, job)
     expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS' })
     expect(await worker.pollAllStatus()).toEqual(new Map())
-    await worker.forgetJobs([job])
+    await worker.acknowledgeJobs([job])
     expect(await readdir(dirname(place.home))).toEqual([])
     expect(await bench.runs()).toBe(1)
   })

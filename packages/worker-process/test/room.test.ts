@@ -186,7 +186,7 @@ describe('room for a list', () => {
       await send(worker, job)
       await outcome(worker, job)
     }
-    await worker.forgetJobs(jobs)
+    await worker.acknowledgeJobs(jobs)
     expect((await used()) - before).toBe(each * jobs.length)
   })
 })

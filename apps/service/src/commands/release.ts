@@ -21,7 +21,7 @@ export function registerRelease(program: Program, context: CommandContext): void
       assertOneChoice(ids, all === true, '--all')
       const queue = await context.openQueue()
       const release: Release = { delayMs: delay, reason }
-      if (all) await releaseAll(queue, release, { context, yes: yes === true })
+      if (all) await unlimited(queue, release, { context, yes: yes === true })
       else await releaseIds(queue, ids, { context, release })
     })
 }
@@ -70,7 +70,7 @@ async function releaseOne(
   }
 }
 
-async function releaseAll(
+async function unlimited(
   queue: Queue,
   release: Release,
   { context, yes }: { context: CommandContext; yes: boolean },

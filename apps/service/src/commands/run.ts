@@ -170,7 +170,7 @@ async function assertNoneFailed(
 async function hasFailed(queue: Queue): Promise<boolean> {
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads('FAIL', { limit: 1, ...(cursor === undefined ? {} : { cursor }) })
+    const page = await queue.listSummaries('FAIL', { limit: 1, ...(cursor === undefined ? {} : { cursor }) })
     if (page.items.length > 0) return true
     cursor = page.cursor
   } while (cursor !== undefined)

@@ -23,7 +23,7 @@ the exit code is 2; all other rows are stored. Loading a list again is safe. Pri
 With --update-waiting a changed row replaces the body of an item that still waits; of those that have started it says how many, and they stay changed.
 With --strict nothing is stored if a row is refused or repeats an id with another body. What the queue has is known only by storing: of rows that are
 changed --strict says so afterwards, as without it.
-With --rejects all these rows and all duplicates are written in the order of the list, each with its text as it was read (raw): mended, the texts can be loaded
+With --rejects all these rows and all duplicates are written in the order of the list, each with its text as it was read (raw): repaired, the texts can be loaded
 again. An older file is replaced once a row is written, or the whole list was read. With --rejects - they go to standard output, and what else is reported to
 standard error.
 A queue that is not there yet is made when the first row to store was read: an empty or unreadable list leaves none behind.

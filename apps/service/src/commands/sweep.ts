@@ -48,9 +48,9 @@ function question(queue: Queue, olderThanMs: number): string {
   return `Remove all items of ${printable(queue.name)} for good that have been in SUCCESS or FAIL for longer than ${age}?`
 }
 
-function reportText(queue: Queue, { mended, leftovers, removed }: SweepReport): string {
+function reportText(queue: Queue, { repaired, leftovers, removed }: SweepReport): string {
   const parts = [
-    `${plural(mended, 'move')} ended`,
+    `${plural(repaired, 'move')} ended`,
     `${plural(leftovers, 'leftover')} deleted`,
     `${itemsText(removed)} removed`,
   ]

@@ -79,10 +79,10 @@ function printableOf(text: string | undefined): string | undefined {
   return text === undefined ? undefined : printable(text)
 }
 
-function attemptText({ attempt, refunds, stage }: ItemRecord): string {
+function attemptText({ attempt, uncounted, stage }: ItemRecord): string {
   // By `load --joblog` and the like: it never was in PROCESSING.
   if (attempt === 0 && stage === 'SUCCESS') return '0 (put as done)'
-  return refunds === 0 ? String(attempt) : `${attempt} (${refunds} of them not counted)`
+  return uncounted === 0 ? String(attempt) : `${attempt} (${uncounted} of them not counted)`
 }
 
 function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined {

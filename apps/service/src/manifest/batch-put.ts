@@ -125,14 +125,14 @@ export class BatchPut {
   /** A storage says what of a failed call is in; of one that doesn't, each item of it may be. */
   #countFailed(error: unknown, call: { readonly items: number; readonly stage: Stage }): void {
     // A wrong argument: nothing of the call is stored.
-    const none = error instanceof TypeError ? { added: 0, duplicates: 0, unknown: 0 } : undefined
+    const none = error instanceof TypeError ? { added: 0, skipped: 0, unknown: 0 } : undefined
     const stored = isSluiceError(error) ? error.stored : none
-    const { added, duplicates, unknown } = stored ?? { added: 0, duplicates: 0, unknown: call.items }
+    const { added, skipped, unknown } = stored ?? { added: 0, skipped: 0, unknown: call.items }
     countRows(this.#counts, 'added', added)
     if (call.stage === 'SUCCESS') this.#counts.addedDone += added
-    countRows(this.#counts, 'exists', duplicates)
+    countRows(this.#counts, 'exists', skipped)
     countRows(this.#counts, 'unknown', unknown)
-    countRows(this.#counts, 'unstored', call.items - added - duplicates - unknown)
+    countRows(this.#counts, 'unstored', call.items - added - skipped - unknown)
   }
 
   /**

@@ -39,7 +39,7 @@ async function waits(queue: Queue, id: string): Promise<boolean> {
 async function* waitingIds(queue: Queue): AsyncGenerator<string> {
   let cursor: string | undefined
   do {
-    const page = await queue.listHeads('WAITING', {
+    const page = await queue.listSummaries('WAITING', {
       limit: PAGE_ITEMS,
       ...(cursor === undefined ? {} : { cursor }),
     })

@@ -327,7 +327,7 @@ function explained(cause: unknown, counts: LoadCounts): Error {
   // The same manifest would break at the same place: what is to be done with it, its own message says.
   const isInput = isSluiceError(cause, 'SLUICE_INPUT_INVALID')
   const next = isInput ? 'what is in is left as it is then' : 'run the same command again to add the rest'
-  const stored = { added, duplicates: same + changed + duplicate + exists, unknown }
+  const stored = { added, skipped: same + changed + duplicate + exists, unknown }
   const told = withLine(cause, `${before}${lost}; ${next}.`)
   const error = withStored(told, stored)
   return error instanceof Error ? error : told

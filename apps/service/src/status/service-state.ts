@@ -37,7 +37,7 @@ export async function readService(queue: Pick<Queue, 'document' | 'readLease'>):
     const { holder, since } = said
     return { service: { state: said.is === 'stalled' ? 'stalled' : 'stopped', holder, since }, said }
   }
-  const own = said?.fence === lease.fence ? said : undefined
+  const own = said?.fencingToken === lease.fencingToken ? said : undefined
   const { holder, leftMs, ttlMs } = lease
   // Clocks of two machines may differ by some ms.
   const heardOfMs = Math.max(0, Math.round(ttlMs - leftMs))

@@ -13,7 +13,7 @@ function item(id: string, more: Partial<ItemRecord> = {}): ItemRecord {
     body: 1,
     stage: 'WAITING',
     attempt: 0,
-    refunds: 0,
+    uncounted: 0,
     priority: 0,
     putAt: NOW - 60_000,
   } as const

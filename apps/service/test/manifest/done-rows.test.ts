@@ -49,7 +49,7 @@ function listing() {
 }
 
 async function idsOf(queue: Queue, stage: 'WAITING' | 'SUCCESS'): Promise<string[]> {
-  return (await queue.listHeads(stage, { limit: 1_000 })).items.map(({ id }) => id)
+  return (await queue.listSummaries(stage, { limit: 1_000 })).items.map(({ id }) => id)
 }
 
 describe('rows that are done and rows that are not', () => {

@@ -170,7 +170,7 @@ describe('loadItems', () => {
   })
 
   test('what of the failed batch is stored counts, and what is not known is told', async () => {
-    const stored = { added: 3, duplicates: 1, unknown: 2 }
+    const stored = { added: 3, skipped: 1, unknown: 2 }
     const queue = watched(await openQueue({ name: 'load' }), () => {
       throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone', { stored })
     })

@@ -37,7 +37,7 @@ const MAX_WRITES = 4
  */
 export class Guards {
   readonly #options: GuardsOptions
-  #fence: number | undefined
+  #fencingToken: number | undefined
   #isKnown = false
   /** The document may be another than the one that was read or written last. */
   #isStale = false
@@ -75,9 +75,9 @@ export class Guards {
   }
 
   /** Reads what earlier engines left, once for each fencing token. */
-  async read(fence: number | undefined): Promise<void> {
-    if (fence !== this.#fence) this.#isKnown = this.#isUnusable = this.#isTold = false
-    this.#fence = fence
+  async read(fencingToken: number | undefined): Promise<void> {
+    if (fencingToken !== this.#fencingToken) this.#isKnown = this.#isUnusable = this.#isTold = false
+    this.#fencingToken = fencingToken
     if (this.#isKnown) return
     this.#noted = []
     await this.#refresh()

@@ -17,12 +17,12 @@ export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<Di
 /** What a document holds, as far as it can be understood; a later version may have more in it. */
 export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
   if (!isRecord(value)) return undefined
-  const { holder, fence, since, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
-  if (typeof holder !== 'string' || !isNumber(fence)) return undefined
+  const { holder, fencingToken, since, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
+  if (typeof holder !== 'string' || !isNumber(fencingToken)) return undefined
   const well = parseSentWell(sentWell)
   return {
     holder,
-    fence,
+    fencingToken,
     is: is === 'stopped' || is === 'stalled' ? is : 'working',
     since: isNumber(since) ? since : 0,
     leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,

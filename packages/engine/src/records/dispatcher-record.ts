@@ -38,7 +38,7 @@ const DENIED_MS = 600_000
  */
 export class DispatcherRecord {
   readonly #options: DispatcherRecordOptions
-  /** As it is stored, by this engine, under this fence. */
+  /** As it is stored, by this engine, under this fencing token. */
   #stored: DispatcherState | undefined
   #version: number | undefined
   #sentWell: SentWell | undefined
@@ -108,7 +108,8 @@ export class DispatcherRecord {
     const { current } = lease
     if (current === undefined) return
     const document = queue.document(DISPATCHER_DOCUMENT)
-    const before = this.#stored?.fence === current.fence ? this.#stored : await this.#begin(current)
+    const before =
+      this.#stored?.fencingToken === current.fencingToken ? this.#stored : await this.#begin(current)
     const state = this.#next(before, note)
     if (before === this.#stored && isSame(before, state)) return
     const isWritten = await document.write(toJson(state), { ifVersion: this.#version, lease: current })
@@ -120,16 +121,16 @@ export class DispatcherRecord {
   }
 
   /** The first word of a new dispatcher: it goes on from what the one before has left. */
-  async #begin({ holder, fence }: { holder: string; fence: number }): Promise<DispatcherState> {
+  async #begin({ holder, fencingToken }: { holder: string; fencingToken: number }): Promise<DispatcherState> {
     const { queue, leaseTtlMs, clock } = this.#options
     const found = await queue.document(DISPATCHER_DOCUMENT).read()
     const last = parseDispatcher(found?.value)
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
-    if (last?.fence === fence && last.holder === holder) return last
+    if (last?.fencingToken === fencingToken && last.holder === holder) return last
     const since = await queue.now()
     this.#clockAheadMs = since - clock.monotonicMs()
-    return { holder, fence, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
+    return { holder, fencingToken, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
   }
 
   #next(

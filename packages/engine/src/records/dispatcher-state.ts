@@ -8,7 +8,7 @@ export interface DispatcherState {
   /** Of the engine, as the lease has it. */
   readonly holder: string
   /** The fencing token of its lease. */
-  readonly fence: number
+  readonly fencingToken: number
   /** `stopped`: it gave the lease back in good order · `stalled`: a call of it never ended, and it gave up. */
   readonly is: 'working' | 'stopped' | 'stalled'
   /** Epoch ms of the storage's clock: since when it holds the lease. */

@@ -1,4 +1,10 @@
-import { SluiceError, isSluiceError, type ItemHead, type JsonValue, type QueueDocument } from '@sluice/core'
+import {
+  SluiceError,
+  isSluiceError,
+  type ItemSummary,
+  type JsonValue,
+  type QueueDocument,
+} from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { isReportOf, type Found } from '../found.js'
@@ -14,7 +20,7 @@ const MAX_LOOKUPS = 20
  * would start jobs a second time that still run at the first.
  */
 export class KnownWorker {
-  #fence: number | undefined
+  #fencingToken: number | undefined
   #isConfirmed = false
   #isForeseen = false
 
@@ -27,8 +33,8 @@ export class KnownWorker {
    */
   async confirm(engine: Engine, found: Found): Promise<void> {
     const { worker, lease } = engine
-    if (lease.fence !== this.#fence) this.#isConfirmed = false
-    this.#fence = lease.fence
+    if (lease.fencingToken !== this.#fencingToken) this.#isConfirmed = false
+    this.#fencingToken = lease.fencingToken
     const { identity } = worker
     if (identity === undefined || this.#isConfirmed) return
     this.#isConfirmed = await usable(engine, () => compare(engine, identity, found))
@@ -127,7 +133,7 @@ function note({ logger, memory }: Engine, { before, identity, found }: Differenc
 async function findKnown(
   engine: Engine,
   { items, reports }: Found,
-): Promise<{ known: ItemHead | undefined; asked: number }> {
+): Promise<{ known: ItemSummary | undefined; asked: number }> {
   const { worker } = engine
   const known = [...items.values()].find((item) => isOwn(item, reports.get(item.id)))
   if (known !== undefined || worker.lookupJob === undefined) return { known, asked: 0 }
@@ -148,7 +154,7 @@ async function findKnown(
 }
 
 /** Those first whose jobs were seen: of the others none may have been sent. */
-function lastSeen({ seen }: Engine, items: Iterable<ItemHead>): ItemHead[] {
+function lastSeen({ seen }: Engine, items: Iterable<ItemSummary>): ItemSummary[] {
   const all = [...items]
   const sorted = [...all.filter((item) => seen.has(item)), ...all.filter((item) => !seen.has(item))]
   return sorted.slice(0, MAX_LOOKUPS)
@@ -176,9 +182,9 @@ interface Difference {
 type Verdict =
   | { readonly kind: 'idle' | 'accepted' }
   /** It knows the job of this item. */
-  | { readonly kind: 'same'; readonly known: ItemHead }
+  | { readonly kind: 'same'; readonly known: ItemSummary }
 
-function isOwn(item: ItemHead, report: Parameters<typeof isReportOf>[1] | undefined): boolean {
+function isOwn(item: ItemSummary, report: Parameters<typeof isReportOf>[1] | undefined): boolean {
   return report !== undefined && isReportOf(item, report)
 }
 

@@ -1,11 +1,18 @@
-import { isSluiceError, type Clock, type ItemHead, type Lease, type Logger, type Queue } from '@sluice/core'
+import {
+  isSluiceError,
+  type Clock,
+  type ItemSummary,
+  type Lease,
+  type Logger,
+  type Queue,
+} from '@sluice/core'
 import { MISSING_JOBS_DOCUMENT } from './document-names.js'
 import { packMissing } from './missing-jobs-format.js'
 import { hashOfJob } from './seen-jobs-format.js'
 
 /** An item whose job had started, and for how long the worker has not known it while somebody looked. */
 export interface MissingJob {
-  readonly item: Pick<ItemHead, 'id' | 'uid' | 'attempt'>
+  readonly item: Pick<ItemSummary, 'id' | 'uid' | 'attempt'>
   readonly absentMs: number
 }
 

@@ -1,9 +1,9 @@
-import { isSluiceError, type ItemHead, type Lease, type Logger, type Queue } from '@sluice/core'
+import { isSluiceError, type ItemSummary, type Lease, type Logger, type Queue } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
 import { SEEN_JOBS_DOCUMENT } from './document-names.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from './seen-jobs-format.js'
 
-type Job = Pick<ItemHead, 'uid' | 'attempt'>
+type Job = Pick<ItemSummary, 'uid' | 'attempt'>
 
 export interface SeenJobsOptions {
   readonly queue: Pick<Queue, 'document' | 'supports'>
@@ -11,8 +11,8 @@ export interface SeenJobsOptions {
 }
 
 export interface SeenNow {
-  readonly items: Iterable<ItemHead>
-  readonly isSent: (item: ItemHead) => boolean
+  readonly items: Iterable<ItemSummary>
+  readonly isSent: (item: ItemSummary) => boolean
   readonly lease: Lease | undefined
 }
 
@@ -34,7 +34,7 @@ const MAX_STALE = 1_000
  */
 export class SeenJobs {
   readonly #options: SeenJobsOptions
-  #fence: number | undefined
+  #fencingToken: number | undefined
   #version: number | undefined
   #stored: ReadonlySet<string> = new Set()
   /** By the uids of the items: each hash is made once. */
@@ -62,8 +62,8 @@ export class SeenJobs {
   }
 
   /** Reads it, once for each fencing token, and after a write of somebody else. Its own trouble stops nothing. */
-  async read(fence: number | undefined): Promise<void> {
-    if (fence !== this.#fence) this.#begin(fence)
+  async read(fencingToken: number | undefined): Promise<void> {
+    if (fencingToken !== this.#fencingToken) this.#begin(fencingToken)
     if (this.#isUnusable || (this.#isKnown && !this.#isStale)) return
     try {
       const found = await this.#options.queue.document(SEEN_JOBS_DOCUMENT).read()
@@ -110,8 +110,8 @@ export class SeenJobs {
   }
 
   /** Another dispatcher may have written it in between. */
-  #begin(fence: number | undefined): void {
-    this.#fence = fence
+  #begin(fencingToken: number | undefined): void {
+    this.#fencingToken = fencingToken
     this.#isKnown = false
     this.#isUnusable = false
     this.#trouble = undefined

@@ -1,4 +1,4 @@
-import type { ItemHead } from '@sluice/core'
+import type { ItemSummary } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { nameOf } from '../running-jobs.js'
 import { settleUnsent } from '../sending/known-unsent.js'
@@ -7,23 +7,23 @@ import { newTally, type Tally } from '../tick-result.js'
 
 /** The items that this engine has claimed and not begun to send: surely without a job. */
 export class UnsentClaims {
-  readonly #claims = new Map<string, ItemHead>()
+  readonly #claims = new Map<string, ItemSummary>()
 
-  noteClaimed(items: readonly ItemHead[]): void {
+  noteClaimed(items: readonly ItemSummary[]): void {
     for (const item of items) this.#claims.set(nameOf(item), item)
   }
 
   /** Its send begins: from now on it may have a job. */
-  noteBegun(item: Pick<ItemHead, 'uid' | 'attempt'>): void {
+  noteBegun(item: Pick<ItemSummary, 'uid' | 'attempt'>): void {
     this.#claims.delete(nameOf(item))
   }
 
-  has(item: Pick<ItemHead, 'uid' | 'attempt'>): boolean {
+  has(item: Pick<ItemSummary, 'uid' | 'attempt'>): boolean {
     return this.#claims.has(nameOf(item))
   }
 
   /** Drops what isn't of these items in PROCESSING any more: somebody moved it. */
-  keepOnly(items: ReadonlyMap<string, ItemHead>): void {
+  keepOnly(items: ReadonlyMap<string, ItemSummary>): void {
     for (const [name, claim] of this.#claims) {
       if (items.get(claim.id)?.attempt !== claim.attempt) this.#claims.delete(name)
     }
@@ -35,7 +35,7 @@ export class UnsentClaims {
   }
 
   /** All of them, once: the caller gives them back. */
-  take(): ItemHead[] {
+  take(): ItemSummary[] {
     const claims = [...this.#claims.values()]
     this.#claims.clear()
     return claims

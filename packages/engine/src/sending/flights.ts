@@ -1,8 +1,8 @@
-import type { ItemHead } from '@sluice/core'
+import type { ItemSummary } from '@sluice/core'
 
 /** A send that has begun and has not ended. */
 export interface Flight {
-  readonly head: ItemHead
+  readonly head: ItemSummary
   readonly beganMs: number
   /** {@link ControlState.syncs} as it was known when the send began. */
   readonly syncs: number
@@ -19,7 +19,7 @@ export class Flights {
     return this.#flights.size
   }
 
-  begin(head: ItemHead, { beganMs, syncs }: Omit<Flight, 'head'>): Flight {
+  begin(head: ItemSummary, { beganMs, syncs }: Omit<Flight, 'head'>): Flight {
     const flight = { head, beganMs, syncs }
     this.#flights.set(head.uid, flight)
     return flight
@@ -31,7 +31,7 @@ export class Flights {
     return this.#flights.delete(flight.head.uid)
   }
 
-  has({ uid }: Pick<ItemHead, 'uid'>): boolean {
+  has({ uid }: Pick<ItemSummary, 'uid'>): boolean {
     return this.#flights.has(uid)
   }
 

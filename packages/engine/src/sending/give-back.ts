@@ -1,4 +1,4 @@
-import type { ItemHead } from '@sluice/core'
+import type { ItemSummary } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { forEachParallel } from '../parallel.js'
 import type { Tally } from '../tick-result.js'
@@ -15,9 +15,9 @@ import { givenBack } from './send-settlements.js'
 export async function giveBack(
   engine: Engine,
   tally: Tally,
-  { items, reason }: { items: readonly ItemHead[]; reason: string },
+  { items, reason }: { items: readonly ItemSummary[]; reason: string },
 ): Promise<void> {
-  const unsent: ItemHead[] = []
+  const unsent: ItemSummary[] = []
   await forEachParallel(items, engine.sendConcurrency, async (item) => {
     if (await isKnownUnsent(engine, item)) unsent.push(item)
   })
@@ -31,7 +31,7 @@ export async function giveBack(
 export function giveBackPaused(
   engine: Engine,
   { tally, control }: Pick<SendPass, 'tally' | 'control'>,
-  items: readonly ItemHead[],
+  items: readonly ItemSummary[],
 ): Promise<void> {
   const reason = pausedReason(control.paused ? control.reason : engine.guards.pause?.reason)
   return giveBack(engine, tally, { items, reason })

@@ -1,7 +1,7 @@
 import { MAX_PROCESSING_LIMIT, type ControlState } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import type { SelfPause } from '../guards/self-pause.js'
-import { roomIn } from '../release-policy.js'
+import { roomIn } from '../dispatch-policy.js'
 import type { Holdup, HoldupCode } from '../holdup.js'
 import type { Tally, TickResult } from '../tick-result.js'
 

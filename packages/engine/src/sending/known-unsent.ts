@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import { callWorker, isOutage } from '../engine-errors.js'
 import type { Engine } from '../engine.js'
 import { isReportOf } from '../found.js'
@@ -6,7 +6,7 @@ import { refOf, settleAll, type DecidedSettlement } from '../settle.js'
 import type { Tally } from '../tick-result.js'
 
 /** `none`: the worker is sure that it has no job of it · `unknown`: it can't be asked, or not now. */
-export async function askForJob(engine: Engine, head: ItemHead): Promise<JobReport | 'none' | 'unknown'> {
+export async function askForJob(engine: Engine, head: ItemSummary): Promise<JobReport | 'none' | 'unknown'> {
   const { worker, lookups, clock, running, logger } = engine
   const canAsk = worker.supports.lookupJob && worker.lookupJob !== undefined
   if (!canAsk || !lookups.take(clock.monotonicMs())) return 'unknown'
@@ -23,7 +23,7 @@ export async function askForJob(engine: Engine, head: ItemHead): Promise<JobRepo
 }
 
 /** Whether the worker has no job of an item that is claimed: its send never began, or the worker is sure of it. */
-export async function isKnownUnsent(engine: Engine, head: ItemHead): Promise<boolean> {
+export async function isKnownUnsent(engine: Engine, head: ItemSummary): Promise<boolean> {
   return engine.unsent.has(head) || (await askForJob(engine, head)) === 'none'
 }
 

@@ -1,4 +1,4 @@
-import type { ItemHead } from '@sluice/core'
+import type { ItemSummary } from '@sluice/core'
 import { backoffMs, type Random } from '../backoff.js'
 import type { SendsOptions } from '../engine-options.js'
 import { retryStateOf } from '../truth/retry-state.js'
@@ -45,7 +45,7 @@ export interface Refusal {
   readonly delayMs: number
 }
 
-type Item = Pick<ItemHead, 'id' | 'uid' | 'attempt' | 'retryState'>
+type Item = Pick<ItemSummary, 'id' | 'uid' | 'attempt' | 'retryState'>
 
 /** Beyond it the oldest are forgotten; their tries are in their `retryState`. */
 const MAX_REFUSED = 10_000

@@ -1,4 +1,4 @@
-import { isSluiceError, type ItemHead, type SluiceError } from '@sluice/core'
+import { isSluiceError, type ItemSummary, type SluiceError } from '@sluice/core'
 import { isOutage, oddWorkerError } from '../engine-errors.js'
 import type { Engine } from '../engine.js'
 import { refOf } from '../settle.js'
@@ -9,7 +9,7 @@ import type { SendPass } from './send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 interface FailedSend {
-  readonly head: ItemHead
+  readonly head: ItemSummary
   readonly error: unknown
 }
 

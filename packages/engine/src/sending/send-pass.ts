@@ -1,6 +1,6 @@
-import type { ControlState, ItemHead, SluiceError } from '@sluice/core'
+import type { ControlState, ItemSummary, SluiceError } from '@sluice/core'
 import type { Engine } from '../engine.js'
-import { roomIn } from '../release-policy.js'
+import { roomIn } from '../dispatch-policy.js'
 import type { DecidedSettlement } from '../settle.js'
 import type { Tally } from '../tick-result.js'
 import { ControlWatch } from './control-watch.js'
@@ -29,7 +29,7 @@ export type Halt =
 
 /** A send that failed in a way that is the item's trouble, unless everything else fails too. */
 export interface Suspect {
-  readonly head: ItemHead
+  readonly head: ItemSummary
   readonly error: unknown
   /** Sends that had succeeded by then. */
   readonly successes: number
@@ -52,7 +52,7 @@ export class SendPass {
   readonly #engine: Engine
   readonly #watch: ControlWatch
   #width = Number.POSITIVE_INFINITY
-  readonly #unsent = new Map<string, ItemHead>()
+  readonly #unsent = new Map<string, ItemSummary>()
   #suspects: Suspect[] = []
   #control: ControlState
   #halt: Halt | undefined
@@ -109,7 +109,7 @@ export class SendPass {
   }
 
   /** Items that are claimed and whose sends have not begun. */
-  get unsent(): readonly ItemHead[] {
+  get unsent(): readonly ItemSummary[] {
     return [...this.#unsent.values()]
   }
 
@@ -153,12 +153,12 @@ export class SendPass {
   }
 
   /** They are claimed, and are to be sent. */
-  expect(items: readonly ItemHead[]): void {
+  expect(items: readonly ItemSummary[]): void {
     for (const item of items) this.#unsent.set(item.uid, item)
   }
 
   /** Its send begins, or it is known to have been moved by somebody else. */
-  noteBegun({ uid }: ItemHead): void {
+  noteBegun({ uid }: ItemSummary): void {
     this.#unsent.delete(uid)
   }
 

@@ -1,4 +1,4 @@
-import { isSluiceError, type ItemHead } from '@sluice/core'
+import { isSluiceError, type ItemSummary } from '@sluice/core'
 import { isEarlierEnded } from '../earlier-attempt.js'
 import type { Engine } from '../engine.js'
 import type { JobSettlement } from '../settlement.js'
@@ -21,7 +21,7 @@ export function answerOf(error: unknown): string {
 /** The worker refused it, and has no job of it: it waits for its next try. */
 export function setAside(
   engine: Pick<Engine, 'memory'>,
-  item: ItemHead,
+  item: ItemSummary,
   { answer, tries, delayMs }: Refusal & { readonly answer: string },
 ): JobSettlement {
   const again = handedOn(engine, item, { tries })
@@ -29,25 +29,25 @@ export function setAside(
 }
 
 /** The worker refused it once too often. */
-export function unsendable(item: ItemHead, answer: string, { tries }: Refusal): JobSettlement {
+export function unsendable(item: ItemSummary, answer: string, { tries }: Refusal): JobSettlement {
   const reason = `unsendable: the worker refused it ${tries} times while it took others: ${answer}`
   return { ...refOf(item), stage: 'FAIL', reason, failureClass: 'unsendable' }
 }
 
 /** Its send never began: it goes back to where it was. */
-export function givenBack(engine: Pick<Engine, 'memory'>, item: ItemHead, reason: string): JobSettlement {
+export function givenBack(engine: Pick<Engine, 'memory'>, item: ItemSummary, reason: string): JobSettlement {
   const again = handedOn(engine, item, retryStateOf(item))
   return { ...refOf(item), stage: 'WAITING', reason, unsent: true, keepPlace: true, ...again }
 }
 
 /** Its own job doesn't run; that those of the attempts before it have ended is said where it is known. */
-function handedOn(engine: Pick<Engine, 'memory'>, item: ItemHead, { tries }: EngineRetryState) {
+function handedOn(engine: Pick<Engine, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
   return withRetryState({
     ...(tries === undefined ? {} : { tries }),
     ...(isEarlierEnded(engine, item) ? { ended: true } : {}),
   })
 }
 
-function refOf({ id, uid, attempt }: ItemHead): Pick<JobSettlement, 'id' | 'uid' | 'attempt'> {
+function refOf({ id, uid, attempt }: ItemSummary): Pick<JobSettlement, 'id' | 'uid' | 'attempt'> {
   return { id, uid, attempt }
 }

@@ -1,4 +1,4 @@
-import { SluiceError, type ItemHead } from '@sluice/core'
+import { SluiceError, type ItemSummary } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { forEachParallel } from '../parallel.js'
 import { refOf, type DecidedSettlement } from '../settle.js'
@@ -88,7 +88,7 @@ async function judge(
 
 function logRefused(
   { logger }: Engine,
-  { head, answer, isFirst }: { head: ItemHead; answer: string; isFirst: boolean },
+  { head, answer, isFirst }: { head: ItemSummary; answer: string; isFirst: boolean },
 ): void {
   const level = isFirst ? 'warn' : 'debug'
   logger[level]({ ...refOf(head), answer }, 'the worker refuses an item; it is tried again with a delay')

@@ -1,4 +1,4 @@
-import type { ItemHead, JobRef, JobReport } from '@sluice/core'
+import type { ItemSummary, JobRef, JobReport } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { forEachParallel } from '../parallel.js'
@@ -61,7 +61,7 @@ interface Waiting {
 }
 
 /** @returns whether the worker answered in time */
-async function ask(engine: Engine, item: ItemHead, { asking, patience }: Waiting): Promise<boolean> {
+async function ask(engine: Engine, item: ItemSummary, { asking, patience }: Waiting): Promise<boolean> {
   const { memory, clock } = engine
   const { poll, decisions } = asking
   const report = await lookedUp(engine, item, patience)
@@ -84,7 +84,7 @@ async function ask(engine: Engine, item: ItemHead, { asking, patience }: Waiting
 /** What the worker says of the item's own job; whether that runs is noted. */
 export async function lookedUp(
   engine: Engine,
-  item: ItemHead,
+  item: ItemSummary,
   patience: Patience,
 ): Promise<JobReport | undefined | typeof LATE> {
   const { running } = engine

@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import { decide, type Action, type JobFacts } from '../decide.js'
 import type { Engine } from '../engine.js'
 import { isReportOf } from '../found.js'
@@ -10,17 +10,17 @@ import { retryStateOf } from './retry-state.js'
 /** What was decided of all items in PROCESSING. */
 export interface Decisions {
   readonly settlements: DecidedSettlement[]
-  readonly resends: ItemHead[]
+  readonly resends: ItemSummary[]
   /** The worker is to be asked for their jobs. */
-  readonly asks: ItemHead[]
+  readonly asks: ItemSummary[]
   readonly pending: PendingJob[]
   readonly cancels: PendingJob[]
   /** They wait for jobs of earlier attempts, which the worker is to be asked for. */
-  readonly earlierAsks: ItemHead[]
+  readonly earlierAsks: ItemSummary[]
   /** They wait for jobs of earlier attempts, and nothing more is to be done about it. */
-  readonly earlierWaits: ItemHead[]
+  readonly earlierWaits: ItemSummary[]
   /** Their jobs are lost, and an operator is to decide. */
-  readonly held: ItemHead[]
+  readonly held: ItemSummary[]
 }
 
 /** What one poll is good for. */
@@ -38,7 +38,7 @@ export interface Asking {
 }
 
 export interface Seen {
-  readonly item: ItemHead
+  readonly item: ItemSummary
   readonly report: JobReport | undefined
   readonly poll: Poll
 }
@@ -72,11 +72,11 @@ export function decideOne(engine: Engine, { item, report, poll }: Seen, decision
 }
 
 /** A report of another uid or attempt is a stranger's: for this item there is none. */
-export function ownReport(item: ItemHead, report: JobReport | undefined): JobReport | undefined {
+export function ownReport(item: ItemSummary, report: JobReport | undefined): JobReport | undefined {
   return report !== undefined && isReportOf(item, report) ? report : undefined
 }
 
-export function factsOf(engine: Engine, item: ItemHead, poll: Poll): JobFacts {
+export function factsOf(engine: Engine, item: ItemSummary, poll: Poll): JobFacts {
   const facts = engine.memory.facts(item, engine.clock.monotonicMs(), poll)
   // Before the record is read, an item that nobody is known to have sent may have a job that was seen: it is neither asked for nor sent.
   const isOpen = facts.sent === 'unknown' && !engine.seen.isKnown
@@ -86,7 +86,7 @@ export function factsOf(engine: Engine, item: ItemHead, poll: Poll): JobFacts {
 /** The list of items was read before the poll began: each poll was begun after the claims of what it is held against. */
 function earlierOf(
   { memory }: Engine,
-  item: ItemHead,
+  item: ItemSummary,
   { poll, earlier }: Poll,
 ): 'ended' | 'running' | 'unknown' {
   if (earlier.has(item.uid)) return poll === 'complete' ? 'running' : 'unknown'
@@ -95,12 +95,12 @@ function earlierOf(
 }
 
 /** Whether no job of an earlier attempt can run, by what the item itself says. */
-export function isFirst(item: ItemHead): boolean {
+export function isFirst(item: ItemSummary): boolean {
   return item.attempt <= 1 || retryStateOf(item).ended === true
 }
 
 export interface Judged {
-  readonly item: ItemHead
+  readonly item: ItemSummary
   readonly report: JobReport | undefined
   readonly facts: JobFacts
 }
@@ -146,12 +146,12 @@ function decidedOf(
 }
 
 /** Its job may be sent, in this tick if there is room. */
-export function noteResend(engine: Engine, item: ItemHead, decisions: Decisions): void {
+export function noteResend(engine: Engine, item: ItemSummary, decisions: Decisions): void {
   engine.memory.noteUnsent(item)
   decisions.resends.push(item)
 }
 
-function tellHeld(engine: Engine, item: ItemHead): void {
+function tellHeld(engine: Engine, item: ItemSummary): void {
   engine.logger.error(
     refOf(item),
     'a job is lost; its item stays in PROCESSING until a person releases or settles it',

@@ -1,4 +1,4 @@
-import type { ItemHead } from '@sluice/core'
+import type { ItemSummary } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import type { MissingJob } from '../records/missing-jobs.js'
 import type { Holdup } from '../holdup.js'
@@ -36,6 +36,6 @@ function missingHoldup({ item, absentMs }: MissingJob, items: number, graceMs: n
   return { code: 'missing', message, items, forMs: graceMs - absentMs }
 }
 
-function nameOf({ id, attempt }: Pick<ItemHead, 'id' | 'attempt'>): string {
+function nameOf({ id, attempt }: Pick<ItemSummary, 'id' | 'attempt'>): string {
   return `item ${JSON.stringify(id)} at attempt ${attempt}`
 }

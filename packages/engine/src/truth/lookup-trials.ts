@@ -1,4 +1,4 @@
-import { isSluiceError, type ItemHead } from '@sluice/core'
+import { isSluiceError, type ItemSummary } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { callWorker } from '../engine-errors.js'
 import { refOf } from '../settle.js'
@@ -19,12 +19,12 @@ export class LookupTrials {
   readonly #engine: Engine
   readonly #tally: Tally
   /** A job that the worker surely knows. */
-  readonly #witness: ItemHead | undefined
+  readonly #witness: ItemSummary | undefined
   #failed = 0
   #isAnswered = false
   #testimony: Promise<boolean> | undefined
 
-  constructor(engine: Engine, tally: Tally, witness: ItemHead | undefined) {
+  constructor(engine: Engine, tally: Tally, witness: ItemSummary | undefined) {
     this.#patience = newPatience(engine)
     this.#shortPatience = new Patience(engine.clock, SHORT_PATIENCE_MS)
     this.#engine = engine
@@ -33,7 +33,7 @@ export class LookupTrials {
   }
 
   /** What may hang again must not cost the others the time of a tick. */
-  patienceFor(item: ItemHead): Patience {
+  patienceFor(item: ItemSummary): Patience {
     return this.#engine.memory.isTroubled(item) ? this.#shortPatience : this.#patience
   }
 
@@ -48,7 +48,7 @@ export class LookupTrials {
   }
 
   /** A look-up failed; where it is the worker's trouble, the tick is an outage. */
-  async noteFailure(item: ItemHead, error: Error): Promise<void> {
+  async noteFailure(item: ItemSummary, error: Error): Promise<void> {
     this.#engine.logger.debug(
       { ...refOf(item), err: error },
       'the worker could not be asked for a job; tried again',

@@ -1,4 +1,4 @@
-import type { Clock, ItemHead, JobRef, JobReport } from '@sluice/core'
+import type { Clock, ItemSummary, JobRef, JobReport } from '@sluice/core'
 import { nameOf } from '../running-jobs.js'
 
 /** The worker has not answered yet. */
@@ -65,7 +65,7 @@ export class OpenLookups {
   }
 
   /** Drops those of items that are not in PROCESSING any more. */
-  keepOnly(items: Iterable<Pick<ItemHead, 'uid'>>): void {
+  keepOnly(items: Iterable<Pick<ItemSummary, 'uid'>>): void {
     if (this.#open.size === 0) return
     const uids = new Set<string>()
     for (const { uid } of items) uids.add(uid)

@@ -1,4 +1,4 @@
-import type { ItemHead, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport } from '@sluice/core'
 import type { Engine } from '../engine.js'
 import { isOutage } from '../engine-errors.js'
 import { LookupBudget } from '../lookup-budget.js'
@@ -19,7 +19,7 @@ interface HeardJob {
   deniedSinceMs?: number
 }
 
-type Job = Pick<ItemHead, 'uid' | 'attempt'>
+type Job = Pick<ItemSummary, 'uid' | 'attempt'>
 /** What may change in a report while its job runs. */
 type Said = Pick<JobReport, 'stage' | 'pending' | 'message' | 'startedAt' | 'url' | 'jobUid'>
 
@@ -77,7 +77,7 @@ export class QuietJobs {
   }
 
   /** Those of which nothing was heard for too long, the longest first. */
-  due(items: Iterable<ItemHead>, nowMs: number): ItemHead[] {
+  due(items: Iterable<ItemSummary>, nowMs: number): ItemSummary[] {
     if (this.#askAfterMs === 0) return []
     const due = [...items].filter((item) => nowMs >= this.#dueAtMs(item))
     return due.toSorted((a, b) => this.#heardAtMs(a) - this.#heardAtMs(b))
@@ -125,7 +125,7 @@ function isSame(one: Said, other: Said): boolean {
 export async function askForQuiet(
   engine: Engine,
   tally: Tally,
-  { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemHead> },
+  { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemSummary> },
 ): Promise<void> {
   const { clock, lookups, quiet, open } = engine
   if (!asking.poll.canAsk) return
@@ -150,7 +150,7 @@ export async function askForQuiet(
 /** @returns whether the worker answered in time */
 async function askOne(
   engine: Engine,
-  item: ItemHead,
+  item: ItemSummary,
   { asking: { decisions, poll }, patience }: { asking: Asking; patience: Patience },
 ): Promise<boolean> {
   const { quiet, memory, clock } = engine

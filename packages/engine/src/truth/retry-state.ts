@@ -1,4 +1,4 @@
-import type { ItemHead, JsonValue } from '@sluice/core'
+import type { ItemSummary, JsonValue } from '@sluice/core'
 
 /**
  * What the engine hands on from one claim of an item to the next, in the item's `retryState`. Each release gives it anew; an operator's `release` and
@@ -12,7 +12,7 @@ export interface EngineRetryState {
 }
 
 /** Reads it from an item. What is not of this shape counts as absent: another version or another program may have written it. */
-export function retryStateOf({ retryState }: Pick<ItemHead, 'retryState'>): EngineRetryState {
+export function retryStateOf({ retryState }: Pick<ItemSummary, 'retryState'>): EngineRetryState {
   if (typeof retryState !== 'object' || retryState === null) return {}
   return {
     ...('tries' in retryState && isTries(retryState.tries) ? { tries: retryState.tries } : {}),

@@ -114,7 +114,7 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
   // An attempt that is rejected again after a crash counts once.
   expect({ at, isRow: scene.rejected.size >= 20 }).toEqual({ at, isRow: true })
   const items = await Promise.all(ids.map((id) => world.queue.lookup(id)))
-  const counted = items.filter((item) => item?.stage === 'WAITING' && item.attempt !== item.refunds)
+  const counted = items.filter((item) => item?.stage === 'WAITING' && item.attempt !== item.uncounted)
   expect(counted).toEqual([])
   return { calls, failed: FAIL }
 }

@@ -53,7 +53,7 @@ test('who dispatches is in a document, written when it changes and not at each t
   const sentFirst = await world.queue.lookup('i0')
   const written = {
     holder: 'a',
-    fence: 1,
+    fencingToken: 1,
     is: 'working',
     atMost: 1,
     since,
@@ -68,7 +68,7 @@ test('who dispatches is in a document, written when it changes and not at each t
   expect(await readDispatcher(world.queue)).toEqual({ ...written, is: 'stopped' })
   const next = world.engine({ holder: 'b' })
   await next.tick()
-  expect(await readDispatcher(world.queue)).toMatchObject({ holder: 'b', fence: 2, is: 'working' })
+  expect(await readDispatcher(world.queue)).toMatchObject({ holder: 'b', fencingToken: 2, is: 'working' })
 })
 
 test('a sync is answered before the tick sends anything, and only when every send of earlier ticks has ended', async () => {
@@ -191,25 +191,25 @@ test('under a lost lease nothing is written, and the engine is told', async () =
 })
 
 test('what is read of a document is what can be understood of it', () => {
-  for (const value of [undefined, null, [], 'x', {}, { holder: 'a' }, { fence: 1 }])
+  for (const value of [undefined, null, [], 'x', {}, { holder: 'a' }, { fencingToken: 1 }])
     expect(parseDispatcher(value)).toBeUndefined()
-  expect(parseDispatcher({ holder: 'a', fence: 1, is: 'new word', holdups: 5, since: 'x', more: 1 })).toEqual(
-    {
-      holder: 'a',
-      fence: 1,
-      is: 'working',
-      since: 0,
-      leaseTtlMs: 0,
-      syncedTo: 0,
-      holdups: [],
-    },
-  )
+  expect(
+    parseDispatcher({ holder: 'a', fencingToken: 1, is: 'new word', holdups: 5, since: 'x', more: 1 }),
+  ).toEqual({
+    holder: 'a',
+    fencingToken: 1,
+    is: 'working',
+    since: 0,
+    leaseTtlMs: 0,
+    syncedTo: 0,
+    holdups: [],
+  })
   const holdups = [
     { code: 'backpressure', message: 'full', items: 3, forMs: 5 },
     { code: 'of a later version', message: 'x' },
     { code: 'lost' },
   ]
-  expect(parseDispatcher({ holder: 'a', fence: 1, is: 'stalled', holdups })).toMatchObject({
+  expect(parseDispatcher({ holder: 'a', fencingToken: 1, is: 'stalled', holdups })).toMatchObject({
     is: 'stalled',
     holdups: [{ code: 'backpressure', message: 'full', items: 3, forMs: 5 }],
   })

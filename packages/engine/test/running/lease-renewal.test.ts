@@ -29,7 +29,7 @@ async function halfAnHour(method: string, options: Options = {}) {
   return world
 }
 
-test.each(['pollAllStatus', 'listHeads', 'settle', 'sendJob', 'get', 'forgetJobs', 'lookup'])(
+test.each(['pollAllStatus', 'listSummaries', 'settle', 'sendJob', 'get', 'acknowledgeJobs', 'lookup'])(
   'a request that hangs for 30 s costs no lease of 15 s: %s; two services do not take turns',
   async (method) => {
     const world = await halfAnHour(method)

@@ -66,7 +66,7 @@ test.each([
   ['queue', 'lease', 'lease of the queue for the lease'],
   ['queue', 'renew', 'renew of the queue for the lease'],
   ['queue', 'read', 'control.read of the queue'],
-  ['queue', 'listHeads', 'listHeads of the queue for "PROCESSING"'],
+  ['queue', 'listSummaries', 'listSummaries of the queue for "PROCESSING"'],
   ['queue', 'get', 'get of the queue for 3 items'],
   ['queue', 'settle', 'settle of the queue for'],
   ['queue', 'lookup', 'lookup of the queue for "stray"'],
@@ -77,7 +77,7 @@ test.each([
   ['worker', 'sendJob', 'sendJob of the worker for "i0"'],
   ['worker', 'lookupJob', 'lookupJob of the worker for "i1"'],
   ['worker', 'cancelJob', 'cancelJob of the worker for "i2"'],
-  ['worker', 'forgetJobs', 'forgetJobs of the worker for'],
+  ['worker', 'acknowledgeJobs', 'acknowledgeJobs of the worker for'],
 ])(
   '%s: %s never answers: one error line, the standby takes over within the ttl, the loop ends after one more; a late answer changes nothing',
   async (of, method, named) => {

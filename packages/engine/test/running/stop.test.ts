@@ -46,7 +46,7 @@ test('SIGTERM while 400 slow sends: no send after the signal, the claims are bac
   expect(world.started).toHaveLength(begun)
   expect((await world.queue.peek(450)).map(({ id }) => id)).toEqual(ids.slice(begun))
   const item = await world.queue.lookup(lastClaimed)
-  expect(item).toMatchObject({ attempt: 1, refunds: 1, retryState: { ended: true } })
+  expect(item).toMatchObject({ attempt: 1, uncounted: 1, retryState: { ended: true } })
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true, reason: /not sent/u }])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped', holdups: [] })
   expect(world.clock.sleeping).toBe(0)
@@ -100,7 +100,7 @@ test('a stop in the middle of a poll: what has ended is settled, nothing is clai
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 7 })
 })
 
-test.each(['sendJob', 'get', 'settle', 'listHeads', 'pollAllStatus', 'write document'])(
+test.each(['sendJob', 'get', 'settle', 'listSummaries', 'pollAllStatus', 'write document'])(
   'a stop while %s hangs: it ends by its deadline, the lease is given back, and what comes late changes nothing',
   async (method) => {
     const world = new World()

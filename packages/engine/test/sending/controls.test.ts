@@ -19,7 +19,7 @@ test('400 items, sends of 800 ms, pause and cancel --all while they are sent: no
   await world.clock.advance(2_100)
   await world.queue.control.pause('maintenance')
   const pausedAtMs = world.clock.monotonicMs()
-  const { items } = await world.queue.listHeads('PROCESSING', { limit: 1_000 })
+  const { items } = await world.queue.listSummaries('PROCESSING', { limit: 1_000 })
   for (const { id } of items) await world.queue.fail(id, { details: CANCELLED_DETAILS })
   await world.clock.advance(60_000)
   await stop()
@@ -28,12 +28,12 @@ test('400 items, sends of 800 ms, pause and cancel --all while they are sent: no
   // Only what was claimed between the two commands runs; each claim that is left has a job.
   expect(await world.queue.size('PROCESSING')).toBeLessThanOrEqual(16)
   const running = new Set(world.started.map(({ id }) => id))
-  for (const { id } of (await world.queue.listHeads('PROCESSING', { limit: 1_000 })).items)
+  for (const { id } of (await world.queue.listSummaries('PROCESSING', { limit: 1_000 })).items)
     expect(running.has(id)).toBe(true)
   const { WAITING } = await world.queue.sizes()
   expect(WAITING).toBeGreaterThan(300)
   expect(await world.waiting()).toEqual(idsFrom(400 - WAITING, 400))
-  for (const { attempt, refunds } of await world.queue.peek(1_000)) expect(refunds).toBe(attempt)
+  for (const { attempt, uncounted } of await world.queue.peek(1_000)) expect(uncounted).toBe(attempt)
 })
 
 test('a pause while items are sent: unsent claims are WAITING again in their order, uncounted, and say why', async () => {
@@ -51,7 +51,7 @@ test('a pause while items are sent: unsent claims are WAITING again in their ord
   )
   expect(returned.length).toBeGreaterThan(0)
   for (const item of returned) {
-    expect(item).toMatchObject({ reason: 'not sent: the queue is paused: the cluster is full', refunds: 1 })
+    expect(item).toMatchObject({ reason: 'not sent: the queue is paused: the cluster is full', uncounted: 1 })
     expect(item.history).toMatchObject([{ outcome: 'WAITING', unsent: true }])
   }
   expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ code: 'paused' }])
@@ -176,7 +176,7 @@ test('an item that was moved while it waited to be sent is not sent; one list a 
   let sendMs = 0
   const lists: number[] = []
   const { queue } = wrapped(world, (_, name, call) => {
-    if (name === 'listHeads') lists.push(world.clock.monotonicMs())
+    if (name === 'listSummaries') lists.push(world.clock.monotonicMs())
     return call()
   })
   const worker = world.slowWorker(() => sendMs)

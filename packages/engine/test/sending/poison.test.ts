@@ -102,7 +102,7 @@ test('a refused item is WAITING with the worker’s answer as its reason, uncoun
   expect(processing).toBe(4)
   expect(unavailable).toBeUndefined()
   const item = await world.queue.lookup('i1')
-  expect(item).toMatchObject({ stage: 'WAITING', reason: WORDS, attempt: 1, refunds: 1 })
+  expect(item).toMatchObject({ stage: 'WAITING', reason: WORDS, attempt: 1, uncounted: 1 })
   expect(item?.notBeforeAt).toBeGreaterThan(world.clock.now())
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true }])
   expect(holdups).toEqual([{ code: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 }])

@@ -93,7 +93,7 @@ test('an item whose send is under way is not sent beside it, nor given back in a
 
 test('a sync is answered only for sends that have ended', () => {
   const flights = new Flights()
-  const head = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 } as const
+  const head = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 1, uncounted: 0, priority: 0 } as const
   expect(flights.syncedTo(7)).toBe(7)
   const flight = flights.begin(head, { beganMs: 0, syncs: 4 })
   expect(flights.syncedTo(7)).toBe(4)

@@ -207,7 +207,7 @@ test('two earlier attempts of one item take two places, the waiting item being o
 
 test('what a release may hand on: the earlier attempts are known to have ended, or there are none', () => {
   const engine = { memory: new JobMemory(0, () => 0.5) }
-  const item = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 } as const
+  const item = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 1, uncounted: 0, priority: 0 } as const
   expect(isEarlierEnded(engine, item)).toBe(true)
   expect(isEarlierEnded(engine, { ...item, attempt: 2 })).toBe(false)
   expect(isEarlierEnded(engine, { ...item, attempt: 2, retryState: { ended: true } })).toBe(true)

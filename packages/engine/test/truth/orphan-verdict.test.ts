@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { CANCELLED_DETAILS } from '../../src/index.js'
 import { orphanVerdict } from '../../src/truth/orphan-verdict.js'
 
-const HEAD = { id: 'a', uid: 'u', refunds: 0, priority: 0, body: null, putAt: 0 }
+const HEAD = { id: 'a', uid: 'u', uncounted: 0, priority: 0, body: null, putAt: 0 }
 
 function itemWith(stage: Stage, attempt: number, record: Partial<AttemptRecord> = {}): ItemRecord {
   const first: AttemptRecord = { attempt: 1, claimedAt: 0, ...record }

@@ -174,7 +174,7 @@ test('a thousand jobs of cancelled items: no more than 200 items looked up a tic
   const engine = world.engine({ ...sides, policy: processingLimit(count), maxBatchItems: count })
   await engine.tick()
   await engine.tick()
-  const { items } = await world.queue.listHeads('PROCESSING', { limit: count })
+  const { items } = await world.queue.listSummaries('PROCESSING', { limit: count })
   await world.queue.settle(
     items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL', details: CANCELLED_DETAILS })),
   )
@@ -196,7 +196,7 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
   const calls: Record<string, number> = {}
   const sides = wrapped(world, (_, name, call) => {
     calls[name] = (calls[name] ?? 0) + 1
-    if (name !== 'forgetJobs') return call()
+    if (name !== 'acknowledgeJobs') return call()
     return Promise.reject(new SluiceError('SLUICE_WORKER_DENIED', 'no permission to delete'))
   })
   const engine = world.engine({ ...sides, policy: processingLimit(1_800), maxBatchItems: 1_800 })
@@ -212,7 +212,7 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
     lookups = calls['lookup'] ?? 0
   }
   expect(lookups).toBeLessThanOrEqual(1_800)
-  expect(calls['forgetJobs']).toBeLessThan(15)
+  expect(calls['acknowledgeJobs']).toBeLessThan(15)
 })
 
 test('a job made again is ended only if it is still there: the poll may be of a while ago', async () => {

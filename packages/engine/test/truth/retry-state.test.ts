@@ -75,7 +75,7 @@ test('a report whose words no queue can keep is settled without them', async () 
 test.each(['rejected', 'unsendable', 'invalid-body'])(
   '%s is never retried, whatever the rules say',
   (failureClass) => {
-    const failed = { item: { attempt: 1, refunds: 0 }, failureClass }
+    const failed = { item: { attempt: 1, uncounted: 0 }, failureClass }
     for (const on of [undefined, [failureClass]]) {
       const policy = retryPolicy({ maxAttempts: 9, ...(on === undefined ? {} : { on }) })
       expect(retryDelayMs(policy, failed, () => 0)).toBeUndefined()

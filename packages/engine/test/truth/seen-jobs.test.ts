@@ -155,7 +155,7 @@ test('10,000 running: the record ≤ 1 MB, ≤ 1 write a tick, and few calls', a
   for (let tick = 0; tick < 10; tick++) {
     for (const name of Object.keys(calls)) delete calls[name]
     await engine.tick()
-    expect(calls).toEqual({ read: 1, listHeads: 1, poll: 1 })
+    expect(calls).toEqual({ read: 1, listSummaries: 1, poll: 1 })
   }
   // Ten of them end, and ten others start.
   for (const id of [...running.keys()].slice(0, 10)) running.delete(id)

@@ -7,16 +7,16 @@ import { finishUpdate } from './finish-update.js'
 import { isUpdate } from './update-decision.js'
 
 /** Finishes what is half done with a stint under PROCESSING: its end decided, its removal, or an update. `live`: nothing is. */
-export function* mendClaim(layout: Layout, name: string): Protocol<'mended' | 'live'> {
+export function* mendClaim(layout: Layout, name: string): Protocol<'repaired' | 'live'> {
   const claim = yield* look(layout.at('PROCESSING', name))
-  if (claim === undefined) return 'mended'
+  if (claim === undefined) return 'repaired'
   const end = yield* look(layout.at('SUCCESS', name))
   if (end === undefined && claim.sizeBytes > 0) return 'live'
   if (yield* isRemoved(layout, name)) yield* drop(layout.at('WAITING', name), layout.at('PROCESSING', name))
   else if (isUpdate(claim)) yield* finishUpdate(layout, name, claim)
   else if (end === undefined || end.meta['to'] === 'REMOVED') yield* finishWaitingRemoval(layout, name)
   else yield* finishEnd(layout, name, end)
-  return 'mended'
+  return 'repaired'
 }
 
 /** Finishes what is half done with a stint under LEFT: a removal, or a requeue whose object is under FAIL still. */

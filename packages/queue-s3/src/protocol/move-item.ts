@@ -1,4 +1,4 @@
-import { judgeMove, type JobFence } from '@sluice/core'
+import { judgeMove, type AttemptRef } from '@sluice/core'
 import type { Layout } from '../layout.js'
 import { attemptIn, has, type AttemptEnd } from '../item-state.js'
 import type { Stint } from '../stint-name.js'
@@ -10,7 +10,7 @@ import { removeStint, requeueStint, type RequeueWanted } from './leave-stage.js'
 import type { Place } from './trace.js'
 
 /** A `success`, `fail` or `release`, with all that the protocol must not make up itself. */
-export interface SettleWanted extends JobFence {
+export interface SettleWanted extends AttemptRef {
   readonly end: Omit<AttemptEnd, 'notBeforeAt'>
   readonly token: string
   /** The stint after this one; WAITING only. */
@@ -127,6 +127,6 @@ function asMoved(place: Place): Parameters<typeof judgeMove>[0] {
   }
 }
 
-function isMeant({ attempt, uid }: Stint, wanted: JobFence): boolean {
+function isMeant({ attempt, uid }: Stint, wanted: AttemptRef): boolean {
   return (wanted.attempt ?? attempt) === attempt && (wanted.uid ?? uid) === uid
 }

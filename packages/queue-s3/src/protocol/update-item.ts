@@ -1,4 +1,4 @@
-import { isSameJson, type JobFence, type JsonValue } from '@sluice/core'
+import { isSameJson, type AttemptRef, type JsonValue } from '@sluice/core'
 import { has } from '../item-state.js'
 import type { Layout } from '../layout.js'
 import { MAX_META_BYTES, metaBytes, packText } from '../object-texts.js'
@@ -18,7 +18,7 @@ import type { Place } from './trace.js'
 import { UPDATED } from './update-decision.js'
 
 /** An `update` of one item, with all that the protocol must not make up itself. */
-export interface UpdateWanted extends Pick<JobFence, 'uid'> {
+export interface UpdateWanted extends Pick<AttemptRef, 'uid'> {
   readonly bodyText?: string
   /** The stint that it leads to, and a token that no other try has. */
   readonly nextOf: (stint: Stint) => { readonly name: string; readonly token: string }

@@ -256,15 +256,15 @@ export function indexesIn(layout: Layout, objects: Objects): string[] {
 /** With everybody gone, mending once leaves each item one object, in the stage where a lookup finds it; mending again changes nothing. */
 function converged(layout: Layout, { objects, memory }: World): string | undefined {
   const stage = stageNow(layout, objects)
-  const mended = swept(layout, objects)
-  const after = stageNow(layout, mended)
+  const repaired = swept(layout, objects)
+  const after = stageNow(layout, repaired)
   if (after !== stage) return `mending moved the item from ${stage} to ${after}`
-  const live = liveObjects(layout, mended)
+  const live = liveObjects(layout, repaired)
   const wanted = stage === 'none' ? [] : [stage.split(' ')[0]]
   if (live.join() !== wanted.join())
     return `after mending the item is ${stage}, and listed in ${live.join(' and ') || 'no stage'}`
-  return sameObjects(mended, swept(layout, mended))
-    ? judgeEnd(layout, mended, JSON.parse(memory))
+  return sameObjects(repaired, swept(layout, repaired))
+    ? judgeEnd(layout, repaired, JSON.parse(memory))
     : 'mending twice is not as mending once'
 }
 

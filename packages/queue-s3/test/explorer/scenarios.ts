@@ -303,7 +303,7 @@ function entryOf(slot: number, { generation, attempt }: Pick<Stint, 'generation'
     turn: slot,
     attempt,
     updates: 0,
-    refunds: 0,
+    uncounted: 0,
     hasRetryState: false,
   }
   const first = stintName(stint)

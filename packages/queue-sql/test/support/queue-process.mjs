@@ -28,7 +28,7 @@ if (mode === 'churn') {
     await queue.settle(
       items.map(({ id, attempt }, index) => ({ id, attempt, stage: stages[(turn + index) % 3] })),
     )
-    const { items: failed } = await queue.listHeads('FAIL', { limit: 5 })
+    const { items: failed } = await queue.listSummaries('FAIL', { limit: 5 })
     await queue.requeue(failed.map(({ id }) => id))
     if (items.length === 0) await queue.put(`more-${process.pid}-${turn}`, { turn })
   }

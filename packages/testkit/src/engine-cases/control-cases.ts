@@ -32,8 +32,8 @@ export const engineControlCases: readonly EngineCase[] = [
       const waiting = (await scene.queue.peek(60)).map(({ id }) => id)
       same(waiting, ids.slice(before), 'they stand where they stood')
       for (const { id } of await scene.queue.peek(60)) {
-        const { attempt, refunds } = await scene.item(id)
-        same(attempt, refunds, `no attempt of ${id} counts`)
+        const { attempt, uncounted } = await scene.item(id)
+        same(attempt, uncounted, `no attempt of ${id} counts`)
       }
     },
   },

@@ -66,8 +66,8 @@ export const guardCases: readonly EngineCase[] = [
       const { reason = '' } = await scene.queue.control.read()
       check(reason.includes('is missing'), 'the reason of the pause is that of the rejections', reason)
       for (const { id } of await scene.queue.peek(200)) {
-        const { attempt, refunds } = await scene.item(id)
-        same(attempt, refunds, `no attempt of ${id} counts`)
+        const { attempt, uncounted } = await scene.item(id)
+        same(attempt, uncounted, `no attempt of ${id} counts`)
       }
     },
   },

@@ -111,7 +111,7 @@ export const outcomeCases: readonly EngineCase[] = [
       const scene = new EngineScene(harness)
       await scene.put(1)
       await scene.queue.get(1)
-      await scene.queue.release('i000', { refund: true })
+      await scene.queue.release('i000', { countAttempt: false })
       const engine = scene.engine({ retryRules: [{ exitCodes: [75], maxAttempts: 2 }] })
       const isOver = async () => {
         for (const { id } of scene.worker.running())

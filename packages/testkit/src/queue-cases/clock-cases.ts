@@ -43,7 +43,7 @@ export const clockCases: readonly QueueCase[] = [
       const back = async (prefix: string): Promise<void> => {
         await queue.release(`${prefix}release`, { attempt: 1 })
         await queue.settle([
-          { id: `${prefix}place`, attempt: 1, stage: 'WAITING', refund: true, keepPlace: true },
+          { id: `${prefix}place`, attempt: 1, stage: 'WAITING', countAttempt: false, keepPlace: true },
         ])
         await queue.fail(`${prefix}requeue`, { attempt: 1 })
         await queue.requeue([`${prefix}requeue`])
@@ -72,7 +72,7 @@ export const clockCases: readonly QueueCase[] = [
   {
     id: 'Q-LEASE-2',
     title:
-      'after a clock was set back an hour, the lease of a dead holder ends for another within its ttl, the fence grown',
+      'after a clock was set back an hour, the lease of a dead holder ends for another within its ttl, the fencing token grown',
     needs: needsSetBack,
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
@@ -82,7 +82,10 @@ export const clockCases: readonly QueueCase[] = [
       for (const observer of [other, later]) await release(await observer.lease('dispatch', 'you', LONG_MS))
       await harness.passTime(spanOf(queue, SHORT_MS))
       const lease = await taken(other, 'you', LONG_MS)
-      check(lease.fence > dead.fence, 'the fence grows with the change of holder', [dead.fence, lease.fence])
+      check(lease.fencingToken > dead.fencingToken, 'the fencing token grows with the change of holder', [
+        dead.fencingToken,
+        lease.fencingToken,
+      ])
       same(await later.lease('dispatch', 'they', LONG_MS), undefined, 'of two observers one gets it')
       same(await dead.renew(), false, 'the old holder can’t renew')
       same(await lease.renew(), true, 'the new one can')

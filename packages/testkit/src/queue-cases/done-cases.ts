@@ -47,7 +47,7 @@ export const doneCases: readonly QueueCase[] = [
         items.map(fieldsOfDone),
         'list gives them in the order in which they were put',
       )
-      same(idsOf(await headsOf(queue, 'SUCCESS')), idsOf(items), 'and so does listHeads')
+      same(idsOf(await headsOf(queue, 'SUCCESS')), idsOf(items), 'and so does listSummaries')
       same(idsOf(await queue.peek(10)), ['waits'], 'peek does not see them')
       same(idsOf(await queue.get(10)), ['waits'], 'get gives out what waits, and nothing else')
       same(await queue.get(10), [], 'get ends')
@@ -178,7 +178,7 @@ function fieldsOf(record: ItemRecord) {
 }
 
 function fieldsOfDone({ id, body, priority = 0 }: NewItem) {
-  return { id, stage: 'SUCCESS', attempt: 0, refunds: 0, priority, body, history: [] }
+  return { id, stage: 'SUCCESS', attempt: 0, uncounted: 0, priority, body, history: [] }
 }
 
 function checkInstants({ putAt, finishedAt = 0 }: ItemRecord): void {

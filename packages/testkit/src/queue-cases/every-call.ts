@@ -28,7 +28,7 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ['lookupStatus', () => queue.lookupStatus('a')],
     ['lookup', () => queue.lookup('a')],
     ['list', () => queue.list('WAITING', { limit: 1 })],
-    ['listHeads', () => queue.listHeads('WAITING', { limit: 1 })],
+    ['listSummaries', () => queue.listSummaries('WAITING', { limit: 1 })],
     ['now', () => queue.now()],
     ['readLease', () => queue.readLease('dispatch')],
     ['lease', () => queue.lease('sweep', 'me', 1_000)],

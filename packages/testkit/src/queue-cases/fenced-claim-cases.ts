@@ -25,8 +25,8 @@ export const fencedClaimCases: readonly QueueCase[] = [
       const items = await queue.get(2, { lease })
       same(jobsOf(items), ['high@1', 'a@1'], 'it gives the first two, at attempt 1')
       for (const item of items) {
-        const { stage, attempt, refunds } = await recordOf(other, item.id)
-        same([stage, attempt, refunds], ['PROCESSING', 1, 0], 'they are claimed, and that counts')
+        const { stage, attempt, uncounted } = await recordOf(other, item.id)
+        same([stage, attempt, uncounted], ['PROCESSING', 1, 0], 'they are claimed, and that counts')
       }
       same(await queue.get(0, {}), [], 'options without a lease are fine')
       same(jobsOf(await other.get(1)), ['b@1'], 'who needs no lease is not held up by it')
@@ -105,7 +105,7 @@ async function checkUnclaimed(queue: Queue, before: readonly ItemRecord[]): Prom
   for (const old of before) {
     const now = await recordOf(queue, old.id)
     same(
-      [now.stage, now.attempt - now.refunds],
+      [now.stage, now.attempt - now.uncounted],
       ['WAITING', 0],
       `${old.id} waits, and no attempt of it counts`,
     )
@@ -130,7 +130,7 @@ async function whileItRuns(harness: QueueHarness): Promise<void> {
           id,
           attempt,
           stage: 'WAITING',
-          refund: true,
+          countAttempt: false,
           keepPlace: true,
         })),
       )
@@ -140,8 +140,8 @@ async function whileItRuns(harness: QueueHarness): Promise<void> {
     }
     same(idsOf(await other.peek(9)), [...ORDER], 'all wait in their order')
     for (const id of ORDER) {
-      const { attempt, refunds } = await recordOf(other, id)
-      same(attempt - refunds, 0, `no attempt of ${id} counts`)
+      const { attempt, uncounted } = await recordOf(other, id)
+      same(attempt - uncounted, 0, `no attempt of ${id} counts`)
     }
   }
 }

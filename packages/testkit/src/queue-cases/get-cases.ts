@@ -20,10 +20,10 @@ export const getCases: readonly QueueCase[] = [
       const items = await queue.get(2)
       same(idsOf(items), ['a', 'b'], 'get(2) of three items gives the first two')
       for (const item of items) {
-        const { stage, attempt, refunds, priority } = item
+        const { stage, attempt, uncounted, priority } = item
         same(
-          { stage, attempt, refunds, priority },
-          { stage: 'PROCESSING', attempt: 1, refunds: 0, priority: 0 },
+          { stage, attempt, uncounted, priority },
+          { stage: 'PROCESSING', attempt: 1, uncounted: 0, priority: 0 },
           `${item.id} comes PROCESSING at attempt 1`,
         )
         check(Number.isFinite(item.putAt), 'it says when it was put', item)
@@ -159,7 +159,7 @@ export const getCases: readonly QueueCase[] = [
       await queue.put('a', 1)
       for (let attempt = 1; attempt <= 4; attempt++) {
         same((await getOne(queue)).attempt, attempt, `the get number ${attempt} gives attempt ${attempt}`)
-        if (attempt % 2 === 0) await queue.release('a', { attempt, refund: true })
+        if (attempt % 2 === 0) await queue.release('a', { attempt, countAttempt: false })
         else {
           await queue.fail('a', { attempt })
           same((await recordOf(queue, 'a')).attempt, attempt, 'fail keeps the attempt')

@@ -16,7 +16,11 @@ export const leaseCases: readonly QueueCase[] = [
       const [queue, other] = [await harness.open(), await harness.open()]
       const lease = await taken(queue, 'me', LONG_MS)
       same([lease.name, lease.holder, lease.ttlMs], ['dispatch', 'me', LONG_MS], 'the lease says what it is')
-      check(Number.isSafeInteger(lease.fence) && lease.fence >= 0, 'its fence is a whole number', lease.fence)
+      check(
+        Number.isSafeInteger(lease.fencingToken) && lease.fencingToken >= 0,
+        'its fencingToken is a whole number',
+        lease.fencingToken,
+      )
       same(await other.lease('dispatch', 'you', LONG_MS), undefined, 'another holder gets none')
       same(await queue.lease('dispatch', 'you', LONG_MS), undefined, 'on the same Queue object neither')
       check((await other.lease('sweep', 'you', LONG_MS)) !== undefined, 'a lease of another name is free')
@@ -37,15 +41,15 @@ export const leaseCases: readonly QueueCase[] = [
   },
   {
     id: 'Q-LEASE-1/b',
-    title: 'released, it goes to another at once, the fence grown; the old lease is of no more use',
+    title: 'released, it goes to another at once, the fencing token grown; the old lease is of no more use',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       const first = await taken(queue, 'me', LONG_MS)
       await first.release()
       const second = await taken(other, 'you', LONG_MS)
-      check(second.fence > first.fence, 'the fence grows with the change of holder', [
-        first.fence,
-        second.fence,
+      check(second.fencingToken > first.fencingToken, 'the fencing token grows with the change of holder', [
+        first.fencingToken,
+        second.fencingToken,
       ])
       same(await first.renew(), false, 'who gave it back can’t renew')
       await first.release()
@@ -55,15 +59,15 @@ export const leaseCases: readonly QueueCase[] = [
   },
   {
     id: 'Q-LEASE-1/c',
-    title: 'run out, it goes to another, the fence grown; the old holder finds out at renew',
+    title: 'run out, it goes to another, the fencing token grown; the old holder finds out at renew',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       const first = await taken(queue, 'me', SHORT_MS)
       await harness.passTime(spanOf(queue, SHORT_MS))
       const second = await taken(other, 'you', LONG_MS)
-      check(second.fence > first.fence, 'the fence grows with the change of holder', [
-        first.fence,
-        second.fence,
+      check(second.fencingToken > first.fencingToken, 'the fencing token grows with the change of holder', [
+        first.fencingToken,
+        second.fencingToken,
       ])
       same(await first.renew(), false, 'the old holder can’t renew')
       await first.release()
@@ -79,39 +83,44 @@ export const leaseCases: readonly QueueCase[] = [
       await harness.passTime(spanOf(queue, SHORT_MS))
       same(await first.renew(), false, 'time alone ends a lease')
       const second = await taken(queue, 'me', LONG_MS)
-      check(second.fence >= first.fence, 'the fence never shrinks', [first.fence, second.fence])
+      check(second.fencingToken >= first.fencingToken, 'the fencing token never shrinks', [
+        first.fencingToken,
+        second.fencingToken,
+      ])
       same(await second.renew(), true, 'the new one is good')
     },
   },
   {
     id: 'Q-LEASE-1/e',
-    title: 'renewed in time, it is kept beyond its first end, with the same fence',
+    title: 'renewed in time, it is kept beyond its first end, with the same fencingToken',
     run: renewedInTime,
   },
   {
     id: 'Q-LEASE-1/f',
-    title: 'the same holder that takes it again keeps it and its fence',
+    title: 'the same holder that takes it again keeps it and its fencingToken',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       const first = await taken(queue, 'me', LONG_MS)
       const again = await taken(other, 'me', LONG_MS)
-      same(again.fence, first.fence, 'no change of holder, no new fence')
+      same(again.fencingToken, first.fencingToken, 'no change of holder, no new fencingToken')
       same(await other.lease('dispatch', 'you', LONG_MS), undefined, 'another holder gets none')
     },
   },
   {
     id: 'Q-LEASE-1/g',
-    title: 'the fence grows over many changes of holder, the first holder coming back included',
+    title: 'the fencing token grows over many changes of holder, the first holder coming back included',
     async run(harness) {
       const queue = await harness.open()
       const fences: number[] = []
       for (const holder of ['a', 'b', 'a', 'c', 'b']) {
         const lease = await taken(queue, holder, LONG_MS)
-        fences.push(lease.fence)
+        fences.push(lease.fencingToken)
         await lease.release()
       }
-      const growing = fences.every((fence, index) => index === 0 || fence > (fences[index - 1] ?? 0))
-      check(growing, 'each change of holder gives a larger fence', fences)
+      const growing = fences.every(
+        (fencingToken, index) => index === 0 || fencingToken > (fences[index - 1] ?? 0),
+      )
+      check(growing, 'each change of holder gives a larger fencingToken', fences)
     },
   },
   {
@@ -136,14 +145,18 @@ export const leaseCases: readonly QueueCase[] = [
   {
     id: 'Q-LEASE-3',
     title:
-      'readLease tells the holder, the fence and the time that is left, and nothing once it was given back',
+      'readLease tells the holder, the fencing token and the time that is left, and nothing once it was given back',
     async run(harness) {
       const [queue, other] = [await harness.open(), await harness.open()]
       same(await queue.readLease('dispatch'), undefined, 'a lease that nobody has taken is not there')
       const lease = await taken(queue, 'me', LONG_MS)
       for (const one of [queue, other]) {
         const seen = await one.readLease('dispatch')
-        same(factsOf(seen), ['dispatch', 'me', lease.fence, LONG_MS], 'every process reads whose it is')
+        same(
+          factsOf(seen),
+          ['dispatch', 'me', lease.fencingToken, LONG_MS],
+          'every process reads whose it is',
+        )
         const leftMs = seen?.leftMs ?? 0
         const slackMs = queue.supports.orderPrecisionMs + 1_000
         check(leftMs > LONG_MS / 2 && leftMs <= LONG_MS + slackMs, 'and what is left of it', leftMs)
@@ -155,7 +168,7 @@ export const leaseCases: readonly QueueCase[] = [
       const next = await taken(other, 'you', LONG_MS)
       same(
         factsOf(await queue.readLease('dispatch')),
-        ['dispatch', 'you', next.fence, LONG_MS],
+        ['dispatch', 'you', next.fencingToken, LONG_MS],
         'taken again, it is the next one’s',
       )
       await refuses(() => queue.readLease(''), 'readLease refuses an empty name')
@@ -170,18 +183,21 @@ export const leaseCases: readonly QueueCase[] = [
       const lease = await taken(queue, 'me', SHORT_MS)
       await harness.passTime(spanOf(queue, SHORT_MS))
       const seen = await other.readLease('dispatch')
-      same(factsOf(seen), ['dispatch', 'me', lease.fence, SHORT_MS], 'it was the last holder’s')
+      same(factsOf(seen), ['dispatch', 'me', lease.fencingToken, SHORT_MS], 'it was the last holder’s')
       check((seen?.leftMs ?? 1) <= 0, 'and has no time left', seen?.leftMs)
       const next = await taken(other, 'you', LONG_MS)
-      check(next.fence > lease.fence, 'reading does not keep it from the next one', [lease.fence, next.fence])
+      check(next.fencingToken > lease.fencingToken, 'reading does not keep it from the next one', [
+        lease.fencingToken,
+        next.fencingToken,
+      ])
       const now = await queue.readLease('dispatch')
-      same(factsOf(now), ['dispatch', 'you', next.fence, LONG_MS], 'then it is that one’s')
+      same(factsOf(now), ['dispatch', 'you', next.fencingToken, LONG_MS], 'then it is that one’s')
     },
   },
 ]
 
 function factsOf(lease: LeaseView | undefined): readonly unknown[] {
-  return [lease?.name, lease?.holder, lease?.fence, lease?.ttlMs]
+  return [lease?.name, lease?.holder, lease?.fencingToken, lease?.ttlMs]
 }
 
 /**
@@ -203,7 +219,11 @@ async function renewedInTime(harness: QueueHarness): Promise<void> {
     const conclusive = renewed && (await queue.now()) - renewedAt < ttlMs - queue.supports.orderPrecisionMs
     if (conclusive) {
       same(rival, undefined, 'beyond its first end the renewed lease is still held')
-      same((await taken(other, lease.holder, ttlMs)).fence, lease.fence, 'with the same fence')
+      same(
+        (await taken(other, lease.holder, ttlMs)).fencingToken,
+        lease.fencingToken,
+        'with the same fencingToken',
+      )
       return
     }
     await rival?.release()

@@ -45,7 +45,7 @@ async function goThrough(harness: QueueHarness, ids: readonly string[]): Promise
     given.push(...idsOf(items))
   }
   sameIds(given, ids, 'get gives every id, once')
-  sameIds(idsOf(await headsOf(queue, 'PROCESSING')), ids, 'listHeads gives every id, once')
+  sameIds(idsOf(await headsOf(queue, 'PROCESSING')), ids, 'listSummaries gives every id, once')
   await settleSome(queue, ids)
 }
 

@@ -23,34 +23,38 @@ export const listCases: readonly QueueCase[] = [
             `list of ${stage} by pages of ${limit} gives each item once`,
           )
           const heads = await headsOf(queue, stage, limit)
-          sameMembers(idsOf(heads), ids(stage), `listHeads of ${stage} by pages of ${limit} gives each once`)
+          sameMembers(
+            idsOf(heads),
+            ids(stage),
+            `listSummaries of ${stage} by pages of ${limit} gives each once`,
+          )
         }
       }
     },
   },
   {
     id: 'Q-LIST-1/a',
-    title: 'list gives the records that lookup gives, listHeads their heads',
+    title: 'list gives the records that lookup gives, listSummaries their heads',
     async run(harness) {
       const queue = await harness.open()
       await oneInEach(queue)
       for (const stage of STAGES) {
         const record = await recordOf(queue, `in-${stage}`)
         same(await recordsOf(queue, stage), [record], `list of ${stage} gives what lookup gives`)
-        const { id, uid, attempt, refunds, priority } = record
+        const { id, uid, attempt, uncounted, priority } = record
         const [head] = await headsOf(queue, stage)
         const picked = head && {
           id: head.id,
           uid: head.uid,
           stage: head.stage,
           attempt: head.attempt,
-          refunds: head.refunds,
+          uncounted: head.uncounted,
           priority: head.priority,
         }
         same(
           picked,
-          { id, uid, stage, attempt, refunds, priority },
-          `listHeads of ${stage} gives the head of it`,
+          { id, uid, stage, attempt, uncounted, priority },
+          `listSummaries of ${stage} gives the head of it`,
         )
       }
     },
@@ -60,7 +64,7 @@ export const listCases: readonly QueueCase[] = [
     title: 'with writers, paging gives every item that stayed in the stage throughout, and none twice',
     async run(harness) {
       const [queue, writer] = [await harness.open(), await harness.open()]
-      for (const list of ['list', 'listHeads'] as const) {
+      for (const list of ['list', 'listSummaries'] as const) {
         const stay = Array.from({ length: 20 }, (_, index) => `${list}-stay${index}`)
         const leave = Array.from({ length: 10 }, (_, index) => `${list}-leave${index}`)
         const mixed = stay.flatMap((id, index) => [
@@ -97,13 +101,13 @@ export const listCases: readonly QueueCase[] = [
       const [queue, writer] = [await harness.open(), await harness.open()]
       await queue.putMany(Array.from({ length: 12 }, (_, index) => ({ id: `i${index}`, body: index })))
       await queue.get(12)
-      const first = await queue.listHeads('PROCESSING', { limit: 5 })
+      const first = await queue.listSummaries('PROCESSING', { limit: 5 })
       check(first.cursor !== undefined, 'after five of twelve there is a cursor', first)
       await writer.settle(first.items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
       const rest: string[] = []
       let { cursor } = first
       for (let page = 0; cursor !== undefined && page < 50; page++) {
-        const next = await queue.listHeads('PROCESSING', { limit: 5, cursor })
+        const next = await queue.listSummaries('PROCESSING', { limit: 5, cursor })
         rest.push(...idsOf(next.items))
         cursor = next.cursor
       }
@@ -121,8 +125,8 @@ export const listCases: readonly QueueCase[] = [
       for (const stage of STAGES) {
         const page = await queue.list(stage, { limit: 5 })
         same([page.items, page.cursor], [[], undefined], `an empty ${stage} is one empty page`)
-        const heads = await queue.listHeads(stage, { limit: 5 })
-        same([heads.items, heads.cursor], [[], undefined], `for listHeads too`)
+        const heads = await queue.listSummaries(stage, { limit: 5 })
+        same([heads.items, heads.cursor], [[], undefined], `for listSummaries too`)
       }
     },
   },
@@ -144,8 +148,8 @@ export const listCases: readonly QueueCase[] = [
         const options: PageOptions = { limit: posingAs(wrong) }
         await refuses(() => queue.list('WAITING', options), `list refuses the limit ${String(wrong)}`)
         await refuses(
-          () => queue.listHeads('WAITING', options),
-          `listHeads refuses the limit ${String(wrong)}`,
+          () => queue.listSummaries('WAITING', options),
+          `listSummaries refuses the limit ${String(wrong)}`,
         )
       }
     },

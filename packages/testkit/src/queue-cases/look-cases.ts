@@ -49,7 +49,10 @@ export const lookCases: readonly QueueCase[] = [
         const stage: Stage = posingAs(wrong)
         await refuses(() => queue.size(stage), `size refuses ${String(wrong)}`)
         await refuses(() => queue.list(stage, { limit: 1 }), `list refuses ${String(wrong)}`)
-        await refuses(() => queue.listHeads(stage, { limit: 1 }), `listHeads refuses ${String(wrong)}`)
+        await refuses(
+          () => queue.listSummaries(stage, { limit: 1 }),
+          `listSummaries refuses ${String(wrong)}`,
+        )
       }
     },
   },

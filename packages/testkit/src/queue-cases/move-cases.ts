@@ -1,4 +1,4 @@
-import type { JobFence, Queue, Stage } from '@sluice/core'
+import type { AttemptRef, Queue, Stage } from '@sluice/core'
 import { at, check, refuses, rejects, same } from '../check.js'
 import { badIds, posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
@@ -87,11 +87,11 @@ export const moveCases: readonly QueueCase[] = [
       await bring(queue, 'a', 'PROCESSING')
       const before = await recordOf(queue, 'a')
       for (const verb of VERBS) {
-        for (const fence of [{ attempt: 1, uid: old }, { uid: old }, { uid: '' }]) {
+        for (const fencingToken of [{ attempt: 1, uid: old }, { uid: old }, { uid: '' }]) {
           await rejects(
-            queue[verb]('a', fence),
+            queue[verb]('a', fencingToken),
             'SLUICE_STAGE_CONFLICT',
-            `${verb} with the uid ${JSON.stringify(fence.uid)} of another item is refused, the attempt being the same`,
+            `${verb} with the uid ${JSON.stringify(fencingToken.uid)} of another item is refused, the attempt being the same`,
           )
         }
       }
@@ -176,8 +176,11 @@ export const moveCases: readonly QueueCase[] = [
           await refuses(() => queue[verb](posingAs(id)), `${verb} refuses ${what} as an id`)
         }
         for (const attempt of [-1, 0.5, Number.NaN, '1']) {
-          const fence: JobFence = { attempt: posingAs(attempt) }
-          await refuses(() => queue[verb]('a', fence), `${verb} refuses ${String(attempt)} as an attempt`)
+          const fencingToken: AttemptRef = { attempt: posingAs(attempt) }
+          await refuses(
+            () => queue[verb]('a', fencingToken),
+            `${verb} refuses ${String(attempt)} as an attempt`,
+          )
         }
       }
       await refuses(() => queue.release('a', { delayMs: -1 }), 'release refuses a delay below zero')
@@ -198,24 +201,36 @@ export const moveCases: readonly QueueCase[] = [
   },
   {
     id: 'Q-MOVE-1/h',
-    title: 'refund makes refunds one more, requeue makes them as many as the attempts',
+    title: 'countAttempt: false makes uncounted one more, requeue makes it as many as the attempts',
     async run(harness) {
       const queue = await harness.open()
       await bring(queue, 'a', 'PROCESSING')
-      await queue.release('a', { attempt: 1, refund: true })
-      same(await counts(queue, 'a'), { attempt: 1, refunds: 1 }, 'a refunded release: attempt 1, refunds 1')
+      await queue.release('a', { attempt: 1, countAttempt: false })
+      same(
+        await counts(queue, 'a'),
+        { attempt: 1, uncounted: 1 },
+        'an uncounted release: attempt 1, uncounted 1',
+      )
       const second = await getOne(queue)
-      same(second.refunds, 1, 'get shows the refunds')
+      same(second.uncounted, 1, 'get shows the uncounted')
       await queue.release('a', { attempt: 2 })
-      same(await counts(queue, 'a'), { attempt: 2, refunds: 1 }, 'a release with no refund leaves them')
+      same(await counts(queue, 'a'), { attempt: 2, uncounted: 1 }, 'a counted release leaves it')
       await getOne(queue)
-      await queue.settle([{ id: 'a', attempt: 3, stage: 'WAITING', refund: true }])
-      same(await counts(queue, 'a'), { attempt: 3, refunds: 2 }, 'settle to WAITING can refund too')
+      await queue.settle([{ id: 'a', attempt: 3, stage: 'WAITING', countAttempt: false }])
+      same(
+        await counts(queue, 'a'),
+        { attempt: 3, uncounted: 2 },
+        'settle to WAITING can leave an attempt uncounted too',
+      )
       await getOne(queue)
       await queue.fail('a', { attempt: 4 })
-      same(await counts(queue, 'a'), { attempt: 4, refunds: 2 }, 'fail leaves them')
+      same(await counts(queue, 'a'), { attempt: 4, uncounted: 2 }, 'fail leaves them')
       await queue.requeue(['a'])
-      same(await counts(queue, 'a'), { attempt: 4, refunds: 4 }, 'requeue: no attempt so far counts any more')
+      same(
+        await counts(queue, 'a'),
+        { attempt: 4, uncounted: 4 },
+        'requeue: no attempt so far counts any more',
+      )
     },
   },
   {
@@ -280,7 +295,7 @@ export const moveCases: readonly QueueCase[] = [
   },
 ]
 
-async function counts(queue: Queue, id: string): Promise<{ attempt: number; refunds: number }> {
-  const { attempt, refunds } = await recordOf(queue, id)
-  return { attempt, refunds }
+async function counts(queue: Queue, id: string): Promise<{ attempt: number; uncounted: number }> {
+  const { attempt, uncounted } = await recordOf(queue, id)
+  return { attempt, uncounted }
 }

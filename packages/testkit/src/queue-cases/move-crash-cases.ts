@@ -26,7 +26,7 @@ export const moveCrashCases: readonly QueueCase[] = [
   crashCase('Q-MOVE-4/b', 'release', {
     from: 'PROCESSING',
     to: 'WAITING',
-    move: (queue, id) => queue.release(id, { attempt: 1, refund: true }),
+    move: (queue, id) => queue.release(id, { attempt: 1, countAttempt: false }),
   }),
   crashCase('Q-MOVE-4/c', 'requeue', {
     from: 'FAIL',

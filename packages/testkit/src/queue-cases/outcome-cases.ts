@@ -109,18 +109,18 @@ export const outcomeCases: readonly QueueCase[] = [
       await bring(queue, 'a', 'PROCESSING')
       await queue.release('a', { attempt: 1, unsent: true, reason: 'refused' })
       const first = await recordOf(queue, 'a')
-      same([first.attempt, first.refunds], [1, 1], 'the attempt does not count')
+      same([first.attempt, first.uncounted], [1, 1], 'the attempt does not count')
       same([outcomeIn(first), first.history.map(outcomeIn)], [{}, [{ unsent: true }]], 'the history says why')
       await getOne(queue)
       await queue.settle([
         { id: 'a', attempt: 2, stage: 'WAITING', unsent: true, failureClass: 'unsendable', jobUid: 'j' },
       ])
       await getOne(queue)
-      await queue.release('a', { attempt: 3, refund: true, unsent: false })
+      await queue.release('a', { attempt: 3, countAttempt: false, unsent: false })
       await getOne(queue)
       await queue.settle([{ id: 'a', attempt: 4, stage: 'FAIL', unsent: true }])
-      const { refunds, history } = await recordOf(queue, 'a')
-      same(refunds, 3, 'a fail is no way to be uncounted')
+      const { uncounted, history } = await recordOf(queue, 'a')
+      same(uncounted, 3, 'a fail is no way to be uncounted')
       same(
         history.map(outcomeIn),
         [{ unsent: true }, { unsent: true, failureClass: 'unsendable', jobUid: 'j' }, {}, {}],

@@ -105,9 +105,9 @@ export const placeCases: readonly QueueCase[] = [
     async run(harness) {
       const queue = await harness.open()
       await putInTurn(queue, harness, [['a'], ['b']])
-      const expect = async (attempt: number, refunds: number, what: string) => {
+      const expect = async (attempt: number, uncounted: number, what: string) => {
         const record = await recordOf(queue, 'a')
-        same([record.stage, record.attempt, record.refunds], ['WAITING', attempt, refunds], what)
+        same([record.stage, record.attempt, record.uncounted], ['WAITING', attempt, uncounted], what)
         same(record.history.map((one) => one.outcome).at(-1), 'WAITING', 'and the history says how it ended')
         same((await getOne(queue)).id, 'a', 'it is the first again')
       }
@@ -115,11 +115,11 @@ export const placeCases: readonly QueueCase[] = [
       await queue.release('a', { attempt: 1, keepPlace: true, reason: 'paused' })
       same((await recordOf(queue, 'a')).reason, 'paused', 'the reason is kept')
       await expect(1, 0, 'a plain one counts')
-      await queue.release('a', { attempt: 2, keepPlace: true, refund: true })
-      await expect(2, 1, 'a refunded one does not')
+      await queue.release('a', { attempt: 2, keepPlace: true, countAttempt: false })
+      await expect(2, 1, 'an uncounted one does not')
       await queue.settle([{ id: 'a', attempt: 3, stage: 'WAITING', keepPlace: true, unsent: true }])
       await expect(3, 2, 'nor does one that was never sent')
-      await queue.release('a', { attempt: 4, keepPlace: true, unsent: true, refund: true })
+      await queue.release('a', { attempt: 4, keepPlace: true, unsent: true, countAttempt: false })
       await expect(4, 3, 'and nothing is uncounted twice')
     },
   },
@@ -137,7 +137,7 @@ export const placeCases: readonly QueueCase[] = [
         { keepPlace: posingAs('yes') },
         { keepPlace: posingAs(1) },
         { unsent: posingAs('no') },
-        { refund: posingAs(0) },
+        { countAttempt: posingAs(0) },
       ]
       for (const options of wrong) {
         const shown = JSON.stringify(options)
@@ -158,10 +158,13 @@ export const placeCases: readonly QueueCase[] = [
       await putInTurn(queue, harness, [['a'], ['b'], ['c']])
       await queue.get(2)
       await apart(queue, harness)
-      await queue.release('a', { attempt: 1, keepPlace: true, refund: true })
+      await queue.release('a', { attempt: 1, keepPlace: true, countAttempt: false })
       await queue.release('b', { attempt: 1 })
       const before = [await recordOf(queue, 'a'), await recordOf(queue, 'b')]
-      await resolves(queue.release('a', { attempt: 1, keepPlace: true, refund: true }), 'the same again')
+      await resolves(
+        queue.release('a', { attempt: 1, keepPlace: true, countAttempt: false }),
+        'the same again',
+      )
       await resolves(queue.release('a', { attempt: 1, delayMs: HOUR_MS }), 'and without it')
       await resolves(queue.release('b', { attempt: 1, keepPlace: true }), 'and with it afterwards')
       same([await recordOf(queue, 'a'), await recordOf(queue, 'b')], before, 'the records are as they were')

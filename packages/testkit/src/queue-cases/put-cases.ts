@@ -25,10 +25,10 @@ export const putCases: readonly QueueCase[] = [
       const queue = await harness.open()
       await queue.put('a', { n: 1 })
       const record = await recordOf(queue, 'a')
-      const { stage, attempt, refunds, priority, body } = record
+      const { stage, attempt, uncounted, priority, body } = record
       same(
-        { stage, attempt, refunds, priority, body },
-        { stage: 'WAITING', attempt: 0, refunds: 0, priority: 0, body: { n: 1 } },
+        { stage, attempt, uncounted, priority, body },
+        { stage: 'WAITING', attempt: 0, uncounted: 0, priority: 0, body: { n: 1 } },
         'after put, lookup shows the item WAITING, never tried, of priority 0',
       )
       check(record.uid.length > 0, 'a new item has a uid', record)
@@ -188,7 +188,7 @@ export const putCases: readonly QueueCase[] = [
       const second = await recordOf(queue, 'a')
       check(second.uid !== first.uid, 'the new item has a uid of its own', [first.uid, second.uid])
       same(
-        [second.stage, second.attempt, second.refunds, second.body, second.history, second.reason],
+        [second.stage, second.attempt, second.uncounted, second.body, second.history, second.reason],
         ['WAITING', 0, 0, 'new', [], undefined],
         'nothing of the old item is left in the new one',
       )

@@ -5,7 +5,7 @@ interface ModelItem {
   priority: number
   stage: Stage
   attempt: number
-  refunds: number
+  uncounted: number
   /** Grows with each entry into WAITING, but for one to the place of before. */
   turn: number
   retryState?: JsonValue
@@ -25,7 +25,7 @@ export class QueueModel {
 
   put(id: string, priority: number): boolean {
     if (this.#items.has(id)) return false
-    this.#items.set(id, { id, priority, stage: 'WAITING', attempt: 0, refunds: 0, turn: this.#turn++ })
+    this.#items.set(id, { id, priority, stage: 'WAITING', attempt: 0, uncounted: 0, turn: this.#turn++ })
     return true
   }
 
@@ -54,7 +54,7 @@ export class QueueModel {
     id,
     attempt,
     stage,
-    refund,
+    countAttempt,
     keepPlace,
     retryState,
   }: Settlement): RefusedSettlement['reason'] | undefined {
@@ -67,14 +67,14 @@ export class QueueModel {
     item.lastOutcome = stage
     if (stage === 'WAITING') setRetryState(item, retryState)
     if (stage === 'WAITING' && keepPlace !== true) item.turn = this.#turn++
-    if (refund === true) item.refunds += 1
+    if (countAttempt === false) item.uncounted += 1
     return undefined
   }
 
   requeue(id: string): boolean {
     const item = this.#items.get(id)
     if (item?.stage !== 'FAIL') return false
-    Object.assign(item, { stage: 'WAITING', refunds: item.attempt, turn: this.#turn++ })
+    Object.assign(item, { stage: 'WAITING', uncounted: item.attempt, turn: this.#turn++ })
     setRetryState(item, undefined)
     return true
   }

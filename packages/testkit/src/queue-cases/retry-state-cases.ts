@@ -36,7 +36,7 @@ export const retryStateCases: readonly QueueCase[] = [
       await bring(queue, 'a', 'PROCESSING')
       await queue.release('a', { retryState: { tries: 1 } })
       await claimed(queue, { tries: 1 })
-      await queue.release('a', { retryState: { tries: 2 }, refund: true })
+      await queue.release('a', { retryState: { tries: 2 }, countAttempt: false })
       await claimed(queue, { tries: 2 })
       await queue.settle([{ id: 'a', attempt: 3, stage: 'WAITING', retryState: [3], unsent: true }])
       await claimed(queue, [3])
@@ -133,12 +133,12 @@ export const retryStateCases: readonly QueueCase[] = [
   },
 ]
 
-/** Throws unless list, listHeads and lookup show this state of the item in the stage. */
+/** Throws unless list, listSummaries and lookup show this state of the item in the stage. */
 async function everyView(queue: Queue, id: string, stage: Stage, state: JsonValue): Promise<void> {
   const views = [
     ['lookup', await recordOf(queue, id)],
     ['list', (await recordsOf(queue, stage)).find((record) => record.id === id)],
-    ['listHeads', (await headsOf(queue, stage)).find((head) => head.id === id)],
+    ['listSummaries', (await headsOf(queue, stage)).find((head) => head.id === id)],
   ] as const
   for (const [call, view] of views) {
     same(view?.stage, stage, `${call} shows ${id} in ${stage}`)

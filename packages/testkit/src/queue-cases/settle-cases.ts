@@ -130,7 +130,7 @@ export const settleCases: readonly QueueCase[] = [
       const { uid } = await recordOf(queue, 's')
       await queue.success('s', { attempt: 1, result: 'first', details: 1 })
       await queue.fail('f', { attempt: 1, reason: 'first', details: 1 })
-      await queue.release('r', { attempt: 1, reason: 'first', refund: true })
+      await queue.release('r', { attempt: 1, reason: 'first', countAttempt: false })
       const before = await Promise.all(['s', 'f', 'r'].map((id) => recordOf(queue, id)))
       await harness.passTime(5)
       const again = 'the same move again is no error'
@@ -139,7 +139,7 @@ export const settleCases: readonly QueueCase[] = [
       await resolves(queue.success('s'), again)
       await resolves(queue.fail('f', { attempt: 1, reason: 'second' }), again)
       await resolves(
-        queue.release('r', { attempt: 1, reason: 'second', refund: true, delayMs: 3_600_000 }),
+        queue.release('r', { attempt: 1, reason: 'second', countAttempt: false, delayMs: 3_600_000 }),
         again,
       )
       const after = await Promise.all(['s', 'f', 'r'].map((id) => recordOf(queue, id)))
@@ -155,7 +155,7 @@ export const settleCases: readonly QueueCase[] = [
       const outcomes: readonly Settlement[] = [
         { id: 's', attempt: 1, stage: 'SUCCESS', result: 1 },
         { id: 'f', attempt: 1, stage: 'FAIL', reason: 'x' },
-        { id: 'r', attempt: 1, stage: 'WAITING', delayMs: 3_600_000, refund: true },
+        { id: 'r', attempt: 1, stage: 'WAITING', delayMs: 3_600_000, countAttempt: false },
       ]
       same(await queue.settle(outcomes), { settled: 3, refused: [] }, 'the first time they move')
       const before = await Promise.all(['s', 'f', 'r'].map((id) => recordOf(queue, id)))

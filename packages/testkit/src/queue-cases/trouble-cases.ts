@@ -67,7 +67,7 @@ export const troubleCases: readonly QueueCase[] = [
   moveTrouble('Q-END-1/j', 'release', {
     from: 'PROCESSING',
     to: 'WAITING',
-    move: (queue, id) => queue.release(id, { attempt: 1, refund: true }),
+    move: (queue, id) => queue.release(id, { attempt: 1, countAttempt: false }),
   }),
   moveTrouble('Q-END-1/k', 'release with keepPlace', {
     from: 'PROCESSING',
@@ -209,9 +209,9 @@ function getTrouble(
 
 /** The item waits or runs, and waiting has no attempt that counts; what runs can be finished, be it that nobody was told of it. */
 async function finishClaimed(healthy: Queue, id: string): Promise<void> {
-  const { attempt, refunds, stage } = await recordOf(healthy, id)
+  const { attempt, uncounted, stage } = await recordOf(healthy, id)
   await checkWhole(healthy, id, { stages: ['WAITING', 'PROCESSING'], attempt })
-  if (stage === 'WAITING') same(attempt - refunds, 0, `${id} waits, and no attempt of it counts`)
+  if (stage === 'WAITING') same(attempt - uncounted, 0, `${id} waits, and no attempt of it counts`)
   else await resolves(healthy.success(id, { attempt }), `${id} can be finished`)
 }
 

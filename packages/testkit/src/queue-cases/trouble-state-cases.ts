@@ -13,7 +13,7 @@ export const troubleStateCases: readonly QueueCase[] = [
     (queue) => queue.lookup('unknown'),
     (queue) => queue.lookupStatus('in-SUCCESS'),
     (queue) => queue.list('WAITING', { limit: 10 }),
-    (queue) => queue.listHeads('PROCESSING', { limit: 10 }),
+    (queue) => queue.listSummaries('PROCESSING', { limit: 10 }),
   ]),
   readTrouble('Q-END-1/p', 'size, sizes and peek', [
     (queue) => queue.size('FAIL'),
@@ -22,7 +22,7 @@ export const troubleStateCases: readonly QueueCase[] = [
   ]),
   readTrouble('Q-END-1/q', 'control.read, document.read, documents and readLease', [
     (queue) => queue.control.read(),
-    async (queue) => (await queue.readLease('unknown'))?.fence,
+    async (queue) => (await queue.readLease('unknown'))?.fencingToken,
     async (queue) => queue.document('d').read(),
     async (queue) => queue.document('unknown').read(),
     (queue) => queue.documents(),
@@ -53,7 +53,10 @@ export const troubleStateCases: readonly QueueCase[] = [
       same(await healthy.lease(`of ${key}`, 'you', LONG_MS), undefined, 'then another one does not')
       await mine?.release()
       const next = await healthy.lease(`of ${key}`, 'you', LONG_MS)
-      check(next !== undefined && next.fence > (mine?.fence ?? 0), 'given back it goes on, with a new token')
+      check(
+        next !== undefined && next.fencingToken > (mine?.fencingToken ?? 0),
+        'given back it goes on, with a new token',
+      )
     },
   })),
   writeTrouble('Q-END-1/u', 'document.write', {}),
@@ -190,7 +193,7 @@ function writeTrouble(id: string, verb: string, kind: Written): QueueCase {
 
 function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): TroubledCall<boolean> {
   const versions = new Map<string, number>()
-  const fence = lease === undefined ? {} : { lease }
+  const fencingToken = lease === undefined ? {} : { lease }
   return {
     prepare: async (healthy, keys) => {
       if (isFirst === true) return
@@ -199,8 +202,8 @@ function writing({ isFirst, isRemoval }: Written, lease: Lease | undefined): Tro
     call: async (queue, key) => {
       const document = queue.document(key)
       const ifVersion = versions.get(key)
-      const write: DocumentWriteOptions = { ...fence, ifVersion }
-      const remove: DocumentRemoveOptions = { ...fence, ...(ifVersion !== undefined && { ifVersion }) }
+      const write: DocumentWriteOptions = { ...fencingToken, ifVersion }
+      const remove: DocumentRemoveOptions = { ...fencingToken, ...(ifVersion !== undefined && { ifVersion }) }
       return isRemoval === true ? document.remove(remove) : document.write('new', write)
     },
     repeat: async (healthy, key, end) => {

@@ -200,7 +200,7 @@ export const updateCases: readonly QueueCase[] = [
       await bring(queue, 'a', 'PROCESSING')
       await queue.release('a', {
         attempt: 1,
-        refund: true,
+        countAttempt: false,
         reason: 'why',
         retryState: { n: 1 },
         failureClass: 'evicted',
@@ -215,7 +215,11 @@ export const updateCases: readonly QueueCase[] = [
       }
       await apart(queue, harness)
       const item = await getOne(queue)
-      same([item.attempt, item.refunds, item.retryState], [2, 1, { n: 1 }], 'the next attempt is the second')
+      same(
+        [item.attempt, item.uncounted, item.retryState],
+        [2, 1, { n: 1 }],
+        'the next attempt is the second',
+      )
       same(await queue.sizes(), { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 }, 'and it is counted once')
     },
   },

@@ -41,11 +41,11 @@ async function walk(harness: QueueHarness, seed: number): Promise<void> {
     model.content(),
     `seed ${seed}: at the end each item is where the model has it`,
   )
-  for (const { id, stage, attempt, refunds, retryState } of model.items()) {
+  for (const { id, stage, attempt, uncounted, retryState } of model.items()) {
     const record = await recordOf(queues[1], id)
     same(
-      [record.stage, record.attempt, record.refunds, record.retryState],
-      [stage, attempt, refunds, retryState],
+      [record.stage, record.attempt, record.uncounted, record.retryState],
+      [stage, attempt, uncounted, retryState],
       `seed ${seed}: at the end ${id} is in the stage, at the attempt and with the retryState that the model has`,
     )
   }
@@ -154,7 +154,7 @@ async function sameDocument(
 }
 
 function someReturn(random: () => number): Omit<Settlement, 'id' | 'attempt' | 'stage'> {
-  const plain = { refund: random() < 0.5, keepPlace: random() < 0.5 }
+  const plain = { countAttempt: random() < 0.5, keepPlace: random() < 0.5 }
   return random() < 0.5 ? { ...plain, retryState: Math.floor(random() * 100) } : plain
 }
 

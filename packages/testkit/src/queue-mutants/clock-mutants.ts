@@ -77,7 +77,7 @@ export const clockMutants: readonly QueueMutant[] = [
       lease: async (name, holder, ttlMs) => {
         const lease = await inner.lease(name, holder, ttlMs)
         if (lease !== undefined || !past.isSetBack) return lease
-        return { name, holder, ttlMs, fence: 1_000, renew: async () => true, release: async () => {} }
+        return { name, holder, ttlMs, fencingToken: 1_000, renew: async () => true, release: async () => {} }
       },
     }),
   }),

@@ -67,7 +67,7 @@ export const documentMutants: readonly QueueMutant[] = [
     change: () => (inner) => ({
       sweep: async (options) => {
         for (const name of await inner.documents()) await inner.document(name).remove()
-        return (await inner.sweep?.(options)) ?? { mended: 0, leftovers: 0, removed: 0 }
+        return (await inner.sweep?.(options)) ?? { repaired: 0, leftovers: 0, removed: 0 }
       },
     }),
   }),

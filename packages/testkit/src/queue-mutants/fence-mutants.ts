@@ -36,7 +36,9 @@ export const fenceMutants: readonly QueueMutant[] = [
     breaks: [...OF_CLAIMS, 'Q-GET-5/f'],
     change: () => (inner) => ({
       get: checkedAfterwards(inner, (items) =>
-        inner.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'WAITING', refund: true }))),
+        inner.settle(
+          items.map(({ id, attempt }) => ({ id, attempt, stage: 'WAITING', countAttempt: false })),
+        ),
       ),
     }),
   }),

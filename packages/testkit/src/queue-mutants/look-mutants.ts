@@ -1,6 +1,6 @@
 import {
   SluiceError,
-  type ItemHead,
+  type ItemSummary,
   type ItemRecord,
   type Page,
   type PageOptions,
@@ -32,7 +32,7 @@ export const lookMutants: readonly QueueMutant[] = [
     change: () => (inner) => ({
       size: (stage) => unchecked(inner.size(stage), 0),
       list: (...args) => unchecked(inner.list(...args), { items: [] }),
-      listHeads: (...args) => unchecked(inner.listHeads(...args), { items: [] }),
+      listSummaries: (...args) => unchecked(inner.listSummaries(...args), { items: [] }),
     }),
   }),
   brokenQueue({
@@ -104,16 +104,16 @@ export const lookMutants: readonly QueueMutant[] = [
     breaks: ['Q-LIST-1', 'Q-LIST-1/b', 'Q-LIST-1/c'],
     change: () => (inner) => ({
       list: async (...args) => ({ items: (await inner.list(...args)).items }),
-      listHeads: async (...args) => ({ items: (await inner.listHeads(...args)).items }),
+      listSummaries: async (...args) => ({ items: (await inner.listSummaries(...args)).items }),
     }),
   }),
   brokenQueue({
     id: 'heads-untried',
-    title: 'listHeads shows attempt 0',
+    title: 'listSummaries shows attempt 0',
     breaks: ['Q-LIST-1/a'],
     change: () => (inner) => ({
-      listHeads: async (...args) => {
-        const page = await inner.listHeads(...args)
+      listSummaries: async (...args) => {
+        const page = await inner.listSummaries(...args)
         return { ...page, items: page.items.map((item) => ({ ...item, attempt: 0 })) }
       },
     }),
@@ -124,7 +124,8 @@ export const lookMutants: readonly QueueMutant[] = [
     breaks: ['Q-LIST-1/b', 'Q-LIST-1/c'],
     change: () => (inner) => ({
       list: async (stage, page) => byOffset((await inner.list(stage, { limit: ALL })).items, page),
-      listHeads: async (stage, page) => byOffset((await inner.listHeads(stage, { limit: ALL })).items, page),
+      listSummaries: async (stage, page) =>
+        byOffset((await inner.listSummaries(stage, { limit: ALL })).items, page),
     }),
   }),
   brokenQueue({
@@ -144,7 +145,7 @@ export const lookMutants: readonly QueueMutant[] = [
     breaks: ['Q-LIST-1/e'],
     change: () => (inner) => ({
       list: (...args) => unchecked(inner.list(...args), { items: [] }),
-      listHeads: (...args) => unchecked(inner.listHeads(...args), { items: [] }),
+      listSummaries: (...args) => unchecked(inner.listSummaries(...args), { items: [] }),
     }),
   }),
   brokenQueue({
@@ -229,7 +230,7 @@ function lookingUp(
   return brokenQueue({ id, title, breaks, change })
 }
 
-function byOffset<T extends ItemHead>(items: readonly T[], { limit, cursor = '0' }: PageOptions): Page<T> {
+function byOffset<T extends ItemSummary>(items: readonly T[], { limit, cursor = '0' }: PageOptions): Page<T> {
   const end = Number(cursor) + limit
   const page = items.slice(Number(cursor), end)
   return end < items.length ? { items: page, cursor: String(end) } : { items: page }

@@ -1,4 +1,4 @@
-import { SluiceError, type JobFence, type Queue, type Settlement, type Stage } from '@sluice/core'
+import { SluiceError, type AttemptRef, type Queue, type Settlement, type Stage } from '@sluice/core'
 import { brokenByCrash, brokenQueue, unchecked, unless, type QueueMutant } from './queue-mutant.js'
 
 /** Queues that move wrongly. */
@@ -26,9 +26,9 @@ export const moveMutants: readonly QueueMutant[] = [
     title: 'a move of any attempt is done',
     breaks: ['Q-MOVE-1/b', 'Q-MOVE-2/b', 'Q-SIZE-1/b', 'Q-SIZE-1/c', 'Q-SIZE-1/d'],
     change: () => (inner) => ({
-      success: (id, fence = {}) => inner.success(id, without('attempt', fence)),
-      fail: (id, fence = {}) => inner.fail(id, without('attempt', fence)),
-      release: (id, fence = {}) => inner.release(id, without('attempt', fence)),
+      success: (id, ref = {}) => inner.success(id, without('attempt', ref)),
+      fail: (id, ref = {}) => inner.fail(id, without('attempt', ref)),
+      release: (id, ref = {}) => inner.release(id, without('attempt', ref)),
       settle: async (outcomes) =>
         inner.settle(await Promise.all(outcomes.map((one) => atPresent(inner, one)))),
     }),
@@ -38,9 +38,9 @@ export const moveMutants: readonly QueueMutant[] = [
     title: 'a move for another item of the same id is done',
     breaks: ['Q-MOVE-1/c'],
     change: () => (inner) => ({
-      success: (id, fence = {}) => inner.success(id, without('uid', fence)),
-      fail: (id, fence = {}) => inner.fail(id, without('uid', fence)),
-      release: (id, fence = {}) => inner.release(id, without('uid', fence)),
+      success: (id, ref = {}) => inner.success(id, without('uid', ref)),
+      fail: (id, ref = {}) => inner.fail(id, without('uid', ref)),
+      release: (id, ref = {}) => inner.release(id, without('uid', ref)),
     }),
   }),
   brokenQueue({
@@ -80,12 +80,12 @@ export const moveMutants: readonly QueueMutant[] = [
     }),
   }),
   brokenQueue({
-    id: 'refund-ignored',
-    title: 'a refund is not counted',
+    id: 'uncounted-ignored',
+    title: 'countAttempt: false is ignored',
     breaks: ['Q-MOVE-1/h', 'Q-SIZE-1/b', 'Q-SIZE-1/c'],
     change: () => (inner) => ({
-      release: (id, options) => inner.release(id, { ...options, refund: false }),
-      settle: (outcomes) => inner.settle(outcomes.map((one) => ({ ...one, refund: false }))),
+      release: (id, options) => inner.release(id, { ...options, countAttempt: true }),
+      settle: (outcomes) => inner.settle(outcomes.map((one) => ({ ...one, countAttempt: true }))),
     }),
   }),
   brokenQueue({
@@ -237,8 +237,8 @@ export const moveMutants: readonly QueueMutant[] = [
   }),
 ]
 
-function without<T extends JobFence>(key: keyof JobFence, fence: T): T {
-  const rest = { ...fence }
+function without<T extends AttemptRef>(key: keyof AttemptRef, ref: T): T {
+  const rest = { ...ref }
   delete rest[key]
   return rest
 }

@@ -11,7 +11,7 @@ export const returnMutants: readonly QueueMutant[] = [
   ),
   returning('place-uncounted', 'an item that keeps its place is uncounted', ['Q-MOVE-5/d'], (options) => ({
     ...options,
-    refund: options.refund === true || options.keepPlace === true,
+    countAttempt: options.countAttempt !== false && options.keepPlace !== true,
   })),
   returning(
     'retry-state-dropped',
@@ -32,11 +32,11 @@ export const returnMutants: readonly QueueMutant[] = [
   }),
   brokenQueue({
     id: 'retry-state-not-in-heads',
-    title: 'listHeads shows no retryState',
+    title: 'listSummaries shows no retryState',
     breaks: ['Q-MOVE-6'],
     change: () => (inner) => ({
-      listHeads: async (...args) => {
-        const page = await inner.listHeads(...args)
+      listSummaries: async (...args) => {
+        const page = await inner.listSummaries(...args)
         return { ...page, items: page.items.map(stateless) }
       },
     }),
@@ -77,11 +77,16 @@ export const returnMutants: readonly QueueMutant[] = [
     const exitCode = record.history.at(-1)?.exitCode
     return isRequeued(record) && exitCode !== undefined ? { ...record, exitCode } : record
   }),
-  returning('unsent-refunded-only', 'unsent is a refund, and no more', ['Q-LOOK-2/i'], (options) => ({
-    ...options,
-    refund: options.refund === true || options.unsent === true,
-    unsent: false,
-  })),
+  returning(
+    'unsent-uncounted-only',
+    'unsent is an uncounted attempt, and no more',
+    ['Q-LOOK-2/i'],
+    (options) => ({
+      ...options,
+      countAttempt: options.countAttempt !== false && options.unsent !== true,
+      unsent: false,
+    }),
+  ),
   returning('unsent-counted', 'what was never sent counts', ['Q-LOOK-2/i', 'Q-MOVE-5/d'], (options) => ({
     ...options,
     unsent: false,
@@ -135,7 +140,7 @@ export const returnMutants: readonly QueueMutant[] = [
   }),
 ]
 
-type Return = Pick<ReleaseOptions & Settlement, 'refund' | 'unsent' | 'keepPlace' | 'retryState'>
+type Return = Pick<ReleaseOptions & Settlement, 'countAttempt' | 'unsent' | 'keepPlace' | 'retryState'>
 
 /** A mutant that changes how items come back to WAITING. */
 function returning(

@@ -119,21 +119,26 @@ export const storeMutants: readonly QueueMutant[] = [
   })),
   brokenQueue({
     id: 'fence-of-each-call',
-    title: 'the fence grows although the holder stays',
+    title: 'the fencing token grows although the holder stays',
     breaks: ['Q-LEASE-1/e', 'Q-LEASE-1/f'],
     change: () => {
-      let fence = 0
+      let fencingToken = 0
       return (inner) => ({
         lease: async (...args) => {
           const lease = await inner.lease(...args)
-          return lease && { ...lease, fence: ++fence }
+          return lease && { ...lease, fencingToken: ++fencingToken }
         },
       })
     },
   }),
-  leasing('fence-still', 'the fence is always 1', ['Q-LEASE-1/b', 'Q-LEASE-1/c', 'Q-LEASE-1/g'], () => ({
-    fence: 1,
-  })),
+  leasing(
+    'fence-still',
+    'the fencing token is always 1',
+    ['Q-LEASE-1/b', 'Q-LEASE-1/c', 'Q-LEASE-1/g'],
+    () => ({
+      fencingToken: 1,
+    }),
+  ),
   brokenQueue({
     id: 'lease-read-once',
     title: 'readLease goes on telling what it told first',

@@ -11,7 +11,7 @@ export const sweepMutants: readonly QueueMutant[] = [
       sweep: async (options) => {
         const report = await inner.sweep?.(options)
         const removed = await removeFinished(inner)
-        return { mended: 0, leftovers: 0, removed: removed + (report?.removed ?? 0) }
+        return { repaired: 0, leftovers: 0, removed: removed + (report?.removed ?? 0) }
       },
     }),
   }),
@@ -19,7 +19,7 @@ export const sweepMutants: readonly QueueMutant[] = [
     id: 'sweep-takes-none',
     title: 'sweep removes nothing',
     breaks: ['Q-SWEEP-1/a'],
-    change: () => () => ({ sweep: async () => ({ mended: 0, leftovers: 0, removed: 0 }) }),
+    change: () => () => ({ sweep: async () => ({ repaired: 0, leftovers: 0, removed: 0 }) }),
   }),
   brokenQueue({
     id: 'sweep-releases',
@@ -27,9 +27,9 @@ export const sweepMutants: readonly QueueMutant[] = [
     breaks: ['Q-SWEEP-1', 'Q-SWEEP-1/c'],
     change: () => (inner) => ({
       sweep: async (options) => {
-        const { items } = await inner.listHeads('PROCESSING', { limit: 100 })
+        const { items } = await inner.listSummaries('PROCESSING', { limit: 100 })
         await inner.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'WAITING' })))
-        return (await inner.sweep?.(options)) ?? { mended: 0, leftovers: 0, removed: 0 }
+        return (await inner.sweep?.(options)) ?? { repaired: 0, leftovers: 0, removed: 0 }
       },
     }),
   }),
@@ -40,7 +40,7 @@ export const sweepMutants: readonly QueueMutant[] = [
     change: () => (inner) => ({
       sweep: (options) =>
         unchecked(inner.sweep?.(options) ?? Promise.reject(new TypeError('no sweep')), {
-          mended: 0,
+          repaired: 0,
           leftovers: 0,
           removed: 0,
         }),
@@ -51,7 +51,7 @@ export const sweepMutants: readonly QueueMutant[] = [
 async function removeFinished(queue: Queue): Promise<number> {
   let removed = 0
   for (const stage of ['SUCCESS', 'FAIL'] as const) {
-    const { items } = await queue.listHeads(stage, { limit: 1_000 })
+    const { items } = await queue.listSummaries(stage, { limit: 1_000 })
     removed += (await queue.remove(items.map(({ id }) => id))).removed
   }
   return removed

@@ -36,8 +36,8 @@ export const earlierCases: readonly WorkerCase[] = [
         'the last attempt has ended, and that is what is reported',
       )
       same(earlierOf(report), running([first, second]), 'with those that still run')
-      if (worker.forgetJobs === undefined) return
-      await worker.forgetJobs([third])
+      if (worker.acknowledgeJobs === undefined) return
+      await worker.acknowledgeJobs([third])
       await checkReport(worker, second, [first])
     },
   },

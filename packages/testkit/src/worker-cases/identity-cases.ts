@@ -17,7 +17,7 @@ export const identityCases: readonly WorkerCase[] = [
       same(await identityOf(first), identity, 'the identity while a job runs')
       same(await identityOf(await harness.open()), identity, 'the identity of a second object')
       await harness.finish(job, 'SUCCESS')
-      await first.forgetJobs?.([job])
+      await first.acknowledgeJobs?.([job])
       await first.close()
       same(await identityOf(await harness.open()), identity, 'the identity of one that is opened afterwards')
     },

@@ -39,13 +39,13 @@ export const pollCases: readonly WorkerCase[] = [
           'an outcome that nobody has stored stays',
         )
       }
-      if (worker.forgetJobs === undefined) return
-      await worker.forgetJobs([done])
+      if (worker.acknowledgeJobs === undefined) return
+      await worker.acknowledgeJobs([done])
       same(await polled(worker, 'done'), 'absent', 'once forgotten it is reported no more')
       same(await polled(worker, 'runs'), inStage('PROCESSING', runs), 'the other job is untouched')
       const again = 'forgetting is a hint: it may be repeated, and may name jobs that are unknown'
-      await resolves(worker.forgetJobs([done, jobOf('never')]), again)
-      await resolves(worker.forgetJobs([]), again)
+      await resolves(worker.acknowledgeJobs([done, jobOf('never')]), again)
+      await resolves(worker.acknowledgeJobs([]), again)
     },
   },
   {
@@ -75,10 +75,10 @@ export const pollCases: readonly WorkerCase[] = [
       await send(worker, harness, first)
       await harness.finish(first, 'FAIL')
       await send(worker, harness, second)
-      await worker.forgetJobs?.([first])
+      await worker.acknowledgeJobs?.([first])
       same(await polled(worker, 'a'), inStage('PROCESSING', second), 'attempt 2 is reported still')
       await harness.finish(second, 'SUCCESS')
-      await worker.forgetJobs?.([first])
+      await worker.acknowledgeJobs?.([first])
       same(await polled(worker, 'a'), inStage('SUCCESS', second), 'its outcome too')
     },
   },
@@ -189,7 +189,7 @@ export const pollCases: readonly WorkerCase[] = [
       await harness.finish(ofOne, 'FAIL')
       same(await polled(one, 'a'), inStage('FAIL', ofOne), 'each sees its own')
       same(await polled(two, 'a'), inStage('PROCESSING', ofTwo), 'and only that')
-      await two.forgetJobs?.([ofOne])
+      await two.acknowledgeJobs?.([ofOne])
       same(await polled(one, 'a'), inStage('FAIL', ofOne), 'nor can it forget the other’s')
     },
   },

@@ -70,7 +70,7 @@ export const stopCases: readonly WorkerCase[] = [
         ['pollAllStatus', worker.pollAllStatus()],
         ['lookupJob', worker.lookupJob?.(job)],
         ['cancelJob', worker.cancelJob?.(job, 'x')],
-        ['forgetJobs', worker.forgetJobs?.([job])],
+        ['acknowledgeJobs', worker.acknowledgeJobs?.([job])],
         ['check', worker.check?.()],
         ['probeSend', worker.probeSend?.({ id: 'b', body: harness.body() })],
         ['readLog', worker.readLog && drain(worker.readLog(job))],

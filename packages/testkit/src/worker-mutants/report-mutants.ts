@@ -46,9 +46,9 @@ export const reportMutants: readonly WorkerMutant[] = [
     change: () => {
       const forgotten = new Set<string>()
       return (inner) => ({
-        forgetJobs: async (jobs) => {
+        acknowledgeJobs: async (jobs) => {
           for (const { id } of jobs) forgotten.add(id)
-          await inner.forgetJobs?.(jobs)
+          await inner.acknowledgeJobs?.(jobs)
         },
         pollAllStatus: async () =>
           new Map([...(await inner.pollAllStatus())].filter(([id]) => !forgotten.has(id))),

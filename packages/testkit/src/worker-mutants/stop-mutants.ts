@@ -11,7 +11,7 @@ export const stopMutants: readonly WorkerMutant[] = [
     change: () => (inner) => ({
       cancelJob: async (job, reason) => {
         await inner.cancelJob?.(job, reason)
-        await inner.forgetJobs?.([job])
+        await inner.acknowledgeJobs?.([job])
       },
     }),
   }),

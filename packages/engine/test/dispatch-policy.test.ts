@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { processingLimit, releaseAll, type ReleaseSnapshot } from '../src/index.js'
-import { roomIn } from '../src/release-policy.js'
+import { processingLimit, unlimited, type DispatchSnapshot } from '../src/index.js'
+import { roomIn } from '../src/dispatch-policy.js'
 
-const at = (processing: number, more: Partial<ReleaseSnapshot> = {}): ReleaseSnapshot => ({
+const at = (processing: number, more: Partial<DispatchSnapshot> = {}): DispatchSnapshot => ({
   processing,
   orphans: 0,
   limits: {},
@@ -22,9 +22,9 @@ test('a live limit takes the place of the number, 0 included', () => {
   expect(processingLimit(3)(at(0, { limits: { other: 0 } }))).toBe(3)
 })
 
-test('releaseAll: all, unless a person has set a limit', () => {
-  expect(releaseAll()(at(1_000))).toBe(Number.POSITIVE_INFINITY)
-  expect(releaseAll()(at(4, { limits: { maxProcessing: 5 } }))).toBe(1)
+test('unlimited: all, unless a person has set a limit', () => {
+  expect(unlimited()(at(1_000))).toBe(Number.POSITIVE_INFINITY)
+  expect(unlimited()(at(4, { limits: { maxProcessing: 5 } }))).toBe(1)
 })
 
 test('what a policy of a stranger says is made obeyable', () => {
