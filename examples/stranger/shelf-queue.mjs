@@ -39,7 +39,7 @@ const isLimit = (limit) => limit === null || (Number.isFinite(limit) && limit >=
  * @param {{ now(): number }} clock
  * @returns {core.Queue}
  */
-export function shelfQueue(name, rooms = new Map(), clock = Date) {
+export function shelfQueue(name, rooms = new Map(), runtime = Date) {
   if (!rooms.has(name)) rooms.set(name, newRoom())
   const room = rooms.get(name)
   const { items, places, leases, documents } = room
@@ -52,7 +52,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     )
   const now = () => {
     if (closed) throw new core.SluiceError('SLUICE_QUEUE_CLOSED', `Queue ${name} was closed: open it again.`)
-    return clock.now()
+    return runtime.now()
   }
   const find = (id) => {
     core.assertItemId(id)
@@ -175,7 +175,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
     const isHeld =
       held?.holder === lease?.holder &&
       held?.fencingToken === lease?.fencingToken &&
-      held?.endsAt > clock.now()
+      held?.endsAt > runtime.now()
     if (lease && !isHeld) throw refusal('SLUICE_LEASE_LOST')
   }
   const { document, list: documentNames } = shelfDocuments(documents, { now, assertHeld })
@@ -314,7 +314,7 @@ export function shelfQueue(name, rooms = new Map(), clock = Date) {
       const hold = (endsAt) => leases.set(lease, { holder, fencingToken, ttlMs, endsAt })
       hold(at + ttlMs)
       const renew = async () =>
-        isHeld() && leases.get(lease).endsAt > clock.now() && !!hold(clock.now() + ttlMs)
+        isHeld() && leases.get(lease).endsAt > runtime.now() && !!hold(runtime.now() + ttlMs)
       return {
         name: lease,
         holder,

@@ -221,7 +221,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       'a clock that the store does not accept',
       { server: { onRequest: () => answerWith('RequestTimeTooSkewed') } },
       5,
-      /clock is too far.*NTP/,
+      /runtime is too far.*NTP/,
     ],
     [
       'a store that gives no answer',
@@ -284,8 +284,8 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   )
 
   test('an hour’s difference between the clocks of machine and store is made up for', async () => {
-    const clock = { now: () => Date.now() + 3_600_000 }
-    await serveAs({ clock, maxClockSkewMs: 900_000 })
+    const runtime = { now: () => Date.now() + 3_600_000 }
+    await serveAs({ runtime, maxClockSkewMs: 900_000 })
     await configure()
     expect((await box.spawn(['put', 'a', '1'])).code).toBe(0)
   })
@@ -452,9 +452,9 @@ test('versioning that voids the condition, switched on under an engine: it stays
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0
-  const clock = { monotonicMs: () => performance.now() + aheadMs }
+  const runtime = { monotonicMs: () => performance.now() + aheadMs }
   const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
-  const queue = await openQueue({ ...place, probe: 'quick', clock })
+  const queue = await openQueue({ ...place, probe: 'quick', runtime })
   const worker = await openWorker({ name: 'tiles' })
   const lines: string[] = []
   const note = (_: object, message: string) => void lines.push(message)

@@ -143,6 +143,6 @@ export type {
 export { SECRET_MARK, SecretRegistry } from './secrets/secrets.js'
 export type { Secrets } from './secrets/secrets.js'
 export { redactError, redactJson } from './secrets/redact-value.js'
-export type { Clock } from './clock.js'
+export type { Runtime, SleepOptions } from './runtime.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'

@@ -42,8 +42,8 @@ export async function startAhead(
   pass: SendPass,
   { resends }: Pick<DispatchInput, 'resends'>,
 ): Promise<Claimed> {
-  const { sendState, clock } = engine
-  const nowMs = clock.monotonicMs()
+  const { sendState, runtime } = engine
+  const nowMs = runtime.monotonicMs()
   if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
   if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
   return claimAndSend(engine, pass, engine.maxBatchItems)
@@ -82,7 +82,7 @@ async function dueResends(
   resends: readonly ItemSummary[],
 ): Promise<Sending[]> {
   const { refused } = engine.sendState
-  const nowMs = engine.clock.monotonicMs()
+  const nowMs = engine.runtime.monotonicMs()
   const { processing, orphans } = pass.tally
   const room = roomIn(engine.policy, {
     processing: processing - resends.length,
@@ -150,7 +150,7 @@ async function claimAndSend(engine: Engine, pass: SendPass, max: number): Promis
   await pass.controlIsCurrent()
   const wanted = Math.min(roomFor(engine, pass), max, claimSize(engine))
   if (wanted === 0 || pass.halted !== undefined || !(await engine.lease.keep())) return NOTHING_CLAIMED
-  const claimedAtMs = engine.clock.monotonicMs()
+  const claimedAtMs = engine.runtime.monotonicMs()
   const items = await claim(engine, pass, wanted)
   const startable = (await startableNow(engine, items)).map((item) => newSending(pass, item, claimedAtMs))
   const [fresh, later] = split(engine, startable)
@@ -165,11 +165,11 @@ function newSending({ claims }: SendPass, item: QueueItem, claimedAtMs: number):
 }
 
 async function claim(engine: Engine, pass: SendPass, wanted: number): Promise<readonly QueueItem[]> {
-  const { queue, clock, lease, sendState, memory } = engine
-  const beganMs = clock.monotonicMs()
+  const { queue, runtime, lease, sendState, memory } = engine
+  const beganMs = runtime.monotonicMs()
   const held = lease.current
   const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
-  sendState.rates.claims.note(items.length, clock.monotonicMs() - beganMs)
+  sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganMs)
   pass.tally.claimed += items.length
   pass.tally.processing += items.length
   for (const item of items) {
@@ -223,10 +223,10 @@ function startSends(engine: Engine, pass: SendPass, sendings: readonly Sending[]
 
 /** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
 async function measured(engine: Engine, pass: SendPass, work: () => Promise<void>): Promise<void> {
-  const { clock, sendState } = engine
-  const [beganMs, before] = [clock.monotonicMs(), pass.tally.sent]
+  const { runtime, sendState } = engine
+  const [beganMs, before] = [runtime.monotonicMs(), pass.tally.sent]
   await work()
-  sendState.rates.sends.note(pass.tally.sent - before, clock.monotonicMs() - beganMs)
+  sendState.rates.sends.note(pass.tally.sent - before, runtime.monotonicMs() - beganMs)
 }
 
 /** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */

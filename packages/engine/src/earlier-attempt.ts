@@ -104,8 +104,8 @@ function canAsk({ worker }: Engine): boolean {
 }
 
 async function hasEnded(engine: Engine, job: JobRef, patience: Patience): Promise<boolean> {
-  const { open, lookups, clock, running } = engine
-  if (!open.has(job) && (patience.isOver || !lookups.take(clock.monotonicMs()))) return false
+  const { open, lookups, runtime, running } = engine
+  if (!open.has(job) && (patience.isOver || !lookups.take(runtime.monotonicMs()))) return false
   const answer = await lookUp(engine, job, patience)
   if (answer === LATE) return false
   const isRunning = answer?.stage === 'PROCESSING' && answer.uid === job.uid && answer.attempt === job.attempt

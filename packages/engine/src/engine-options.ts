@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { assertSpan, silentLogger, type Clock, type Logger, type Queue, type Worker } from '@sluice/core'
+import { assertSpan, silentLogger, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
 import type { Random } from './backoff.js'
 import type { LostPolicy } from './decide.js'
 import { processingLimit, type DispatchPolicy } from './dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './retry.js'
-import { systemClock } from './system-clock.js'
+import { systemRuntime } from '@sluice/core/backend'
 import type { WorkEvent } from './work-event.js'
 
 /** What becomes of an item whose job was there and is gone from the worker for good. */
@@ -102,8 +102,8 @@ export interface WorkQueueOptions {
    * and never sent. Default false.
    */
   readonly drain?: boolean
-  /** Default {@link systemClock}. */
-  readonly clock?: Clock
+  /** Default {@link systemRuntime}. */
+  readonly runtime?: Runtime
   readonly logger?: Logger
   /** Told of each thing that happened. What it throws is logged, and stops nothing. */
   readonly onEvent?: (event: WorkEvent) => void
@@ -129,7 +129,7 @@ export interface CheckedOptions {
   readonly maxBatchItems: number
   readonly acceptNewWorker: boolean
   readonly drain: boolean
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
   readonly onEvent: (event: WorkEvent) => void
   readonly random: Random
@@ -148,7 +148,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
   const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
   const { sendConcurrency = 16, maxLookupsPerSecond = 200, maxBatchItems = 500 } = options
   const { retry = {}, lost = {}, sweep = {}, jobs = {}, sends = {}, stallMs = 120_000 } = options
-  const { clock = systemClock, logger = silentLogger, onEvent = ignore, random = Math.random } = options
+  const { runtime = systemRuntime, logger = silentLogger, onEvent = ignore, random = Math.random } = options
   const checked: CheckedOptions = {
     queue: options.queue,
     worker: options.worker,
@@ -166,7 +166,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     maxBatchItems,
     acceptNewWorker: options.acceptNewWorker ?? false,
     drain: options.drain ?? false,
-    clock,
+    runtime,
     logger,
     onEvent,
     random,

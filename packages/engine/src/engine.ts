@@ -1,4 +1,4 @@
-import type { Clock, Logger, Queue, Worker } from '@sluice/core'
+import type { Runtime, Logger, Queue, Worker } from '@sluice/core'
 import type { DecideRules } from './decide.js'
 import type { Guards } from './guards/guards.js'
 import type { JobMemory } from './job-memory.js'
@@ -32,7 +32,7 @@ export interface Engine {
   readonly sends: Required<SendsOptions>
   readonly stallMs: number
   readonly leaseTtlMs: number
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
   readonly memory: JobMemory
   readonly running: RunningJobs

@@ -27,7 +27,6 @@ export type { ExitCodeRange } from './exit-code-range.js'
 export { leftOutOf } from './settlement.js'
 export type { JobSettlement } from './settlement.js'
 export { DISPATCHER_LEASE } from './lease-keeper.js'
-export { systemClock } from './system-clock.js'
 export { CANCELLED_CLASS, CANCELLED_DETAILS, isCancelled } from './cancelled-job.js'
 export { foldMessage } from './fold-message.js'
 export {

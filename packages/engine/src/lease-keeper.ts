@@ -1,4 +1,4 @@
-import type { Clock, Lease, Queue } from '@sluice/core'
+import type { Runtime, Lease, Queue } from '@sluice/core'
 import type { CallWatch } from './running/call-watch.js'
 
 /** The name of the lease whose holder dispatches and reconciles. */
@@ -8,7 +8,7 @@ export interface LeaseKeeperOptions {
   readonly queue: Pick<Queue, 'lease'>
   readonly holder: string
   readonly ttlMs: number
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** Notes the calls, so that one that never ends is found. Default: nobody does. */
   readonly calls?: Pick<CallWatch, 'run'>
 }
@@ -41,7 +41,7 @@ export class LeaseKeeper {
 
   /** Whether it is held at this instant, without asking anybody. */
   get held(): boolean {
-    return this.#lease !== undefined && this.#options.clock.monotonicMs() < this.#endsAtMs
+    return this.#lease !== undefined && this.#options.runtime.monotonicMs() < this.#endsAtMs
   }
 
   /**
@@ -63,7 +63,7 @@ export class LeaseKeeper {
    * @returns whether it is held, and has been without a gap
    */
   keep(): Promise<boolean> {
-    if (this.held && this.#options.clock.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
+    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
     })
@@ -84,7 +84,7 @@ export class LeaseKeeper {
 
   async #renew(): Promise<boolean> {
     if (this.#lease === undefined) return false
-    const beforeMs = this.#options.clock.monotonicMs()
+    const beforeMs = this.#options.runtime.monotonicMs()
     const lease = this.#lease
     const isRenewed = await this.#watched('renew', () => lease.renew())
     // Given back, or taken anew, while the answer was on its way.
@@ -95,8 +95,8 @@ export class LeaseKeeper {
   }
 
   async #take(): Promise<void> {
-    const { queue, holder, ttlMs, clock } = this.#options
-    const beforeMs = clock.monotonicMs()
+    const { queue, holder, ttlMs, runtime } = this.#options
+    const beforeMs = runtime.monotonicMs()
     const lease = await this.#watched('lease', () => queue.lease(DISPATCHER_LEASE, holder, ttlMs))
     if (lease === undefined) return
     this.#lease = lease

@@ -84,10 +84,10 @@ function canEnd({ worker }: Engine): boolean {
 
 /** No lease is asked for here: the record that the verdict was given by is of an attempt that is over, and nothing changes it. */
 async function endThose(engine: Engine, tally: Tally, running: readonly ReportedJob[]): Promise<void> {
-  const { told, clock, lookups, sendConcurrency } = engine
+  const { told, runtime, lookups, sendConcurrency } = engine
   await forEachParallel(running, sendConcurrency, async (job) => {
     const note = told.orphans.get(keyOf(job))
-    const nowMs = clock.monotonicMs()
+    const nowMs = runtime.monotonicMs()
     if (note?.endFor === undefined || note.dueAtMs > nowMs || !lookups.take(nowMs)) return
     note.dueAtMs = nowMs + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
     note.tries += 1
@@ -135,13 +135,13 @@ function noteEndFailed({ logger, told }: Engine, error: unknown): void {
 
 /** Items that were seen to have moved on are not looked up again: an attempt that is over never comes back. */
 async function forgetEnded(engine: Engine, ended: readonly JobRef[]): Promise<void> {
-  const { told, worker, clock } = engine
+  const { told, worker, runtime } = engine
   if (worker.acknowledgeJobs === undefined) return
   const names = new Set(ended.map(nameOf))
   for (const name of told.movedOn) if (!names.has(name)) told.movedOn.delete(name)
   const fresh = ended.filter((job) => !told.movedOn.has(nameOf(job)))
   for (const job of await movedOn(engine, fresh)) told.movedOn.add(nameOf(job))
-  if (told.forgetAtMs > clock.monotonicMs()) return
+  if (told.forgetAtMs > runtime.monotonicMs()) return
   await acknowledgeJobs(
     engine,
     ended.filter((job) => told.movedOn.has(nameOf(job))),

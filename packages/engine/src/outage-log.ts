@@ -1,4 +1,4 @@
-import type { Clock, Logger, SluiceError } from '@sluice/core'
+import type { Runtime, Logger, SluiceError } from '@sluice/core'
 import { sideOf } from './engine-errors.js'
 import type { WorkEvent } from './work-event.js'
 
@@ -6,7 +6,7 @@ import type { WorkEvent } from './work-event.js'
 export interface OutageLogOptions {
   readonly logger: Logger
   readonly emit: (event: WorkEvent) => void
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
 }
 
 /** Between two lines that an outage goes on: a log that says nothing for long looks like a service that hangs. */
@@ -16,15 +16,15 @@ const REMINDER_MS = 60_000
 export class OutageLog {
   readonly #logger: Logger
   readonly #emit: (event: WorkEvent) => void
-  readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #standing: SluiceError | undefined
   #sinceMs = 0
   #toldMs = 0
 
-  constructor({ logger, emit, clock }: OutageLogOptions) {
+  constructor({ logger, emit, runtime }: OutageLogOptions) {
     this.#logger = logger
     this.#emit = emit
-    this.#clock = clock
+    this.#runtime = runtime
   }
 
   note(error: SluiceError | undefined): void {
@@ -40,7 +40,7 @@ export class OutageLog {
 
   #tell(error: SluiceError): void {
     const of = sideOf(error)
-    this.#sinceMs = this.#toldMs = this.#clock.monotonicMs()
+    this.#sinceMs = this.#toldMs = this.#runtime.monotonicMs()
     const denied = error.code === 'SLUICE_WORKER_DENIED'
     const what = denied
       ? 'the worker refuses the credentials: nothing starts until they are right'
@@ -50,7 +50,7 @@ export class OutageLog {
   }
 
   #remind(error: SluiceError): void {
-    const nowMs = this.#clock.monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     if (nowMs - this.#toldMs < REMINDER_MS) return
     this.#toldMs = nowMs
     const seconds = Math.round((nowMs - this.#sinceMs) / 1000)

@@ -114,8 +114,8 @@ async function cancel(
 /** A job that could not be cancelled goes on being pending, and its item keeps its place: no reason to hold up the others. */
 export function noteCancelFailed(engine: Engine, item: ItemSummary, error: unknown): void {
   if (!isOutage(error)) throw error
-  const { memory, clock, logger, told } = engine
-  memory.noteNotCancelled(item, clock.monotonicMs())
+  const { memory, runtime, logger, told } = engine
+  memory.noteNotCancelled(item, runtime.monotonicMs())
   const level = told.cancelFailing ? 'debug' : 'warn'
   told.cancelFailing = true
   logger[level]({ err: error }, 'a job that is pending for too long could not be cancelled; tried again')

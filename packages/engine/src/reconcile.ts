@@ -143,14 +143,14 @@ export async function reconcile(engine: Engine, tally: Tally, { found, decisions
 
 /** Jobs that have been pending for too long are told to end, after all that must be asked for has been. */
 async function cancelThosePending(engine: Engine, tally: Tally, { decisions, poll }: Asking): Promise<void> {
-  const { clock, memory, lookups } = engine
+  const { runtime, memory, lookups } = engine
   const isFresh = !poll.canAsk
   // What a poll that isn't complete says may be of long ago, and here nobody can be asked.
   if (isFresh && poll.poll === 'incomplete') return
-  const beganMs = clock.monotonicMs()
+  const beganMs = runtime.monotonicMs()
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
   await forEachParallel(due, engine.sendConcurrency, async ({ item, report }) => {
-    const nowMs = clock.monotonicMs()
+    const nowMs = runtime.monotonicMs()
     if (tally.unavailable !== undefined || isLate(engine, beganMs) || !memory.mayCancel(item, nowMs)) return
     if (!lookups.take(nowMs)) return
     try {
@@ -164,7 +164,7 @@ async function cancelThosePending(engine: Engine, tally: Tally, { decisions, pol
 
 /** It has ended meanwhile, or has begun: then it is no longer pending. */
 function noteAnswer(engine: Engine, { item, report, poll }: Seen, decisions: Decisions): void {
-  const nowMs = engine.clock.monotonicMs()
+  const nowMs = engine.runtime.monotonicMs()
   engine.memory.noteNotCancelled(item, nowMs)
   if (report !== undefined) engine.memory.noteReport(item, report, nowMs)
   if (report === undefined || report.stage === 'PROCESSING') return

@@ -66,14 +66,14 @@ function isDown({ unavailable, reconciled }: TickResult): boolean {
 async function pause(workQueue: WorkQueue, options: RunLoopOptions, ticked: Ticked): Promise<void> {
   const { signal, intervalMs } = options
   const { result, outages } = ticked
-  const { clock, leaseTtlMs } = workQueue
+  const { runtime, leaseTtlMs } = workQueue
   if (outages > 0) {
     await waitOut(workQueue, options, outageDelayMs(options, ticked))
     return
   }
   // A standby has nothing to hurry for.
   if (result.role === 'standby') {
-    await clock.sleep(Math.min(intervalMs, leaseTtlMs / 3), signal)
+    await runtime.sleep(Math.min(intervalMs, leaseTtlMs / 3), signal)
     return
   }
   // The lease must not run out between two ticks, or engines would take turns for nothing.
@@ -86,7 +86,7 @@ async function pause(workQueue: WorkQueue, options: RunLoopOptions, ticked: Tick
 async function waitForWake(workQueue: WorkQueue, options: RunLoopOptions, wholeMs: number): Promise<void> {
   const { signal, intervalMs, minDelayMs = Math.min(10, intervalMs) } = options
   const firstMs = Math.min(wholeMs, minDelayMs)
-  await workQueue.clock.sleep(firstMs, signal)
+  await workQueue.runtime.sleep(firstMs, signal)
   if (wholeMs > firstMs) await workQueue.waitForWake(wholeMs - firstMs, signal)
 }
 
@@ -96,13 +96,13 @@ async function waitForWake(workQueue: WorkQueue, options: RunLoopOptions, wholeM
  */
 async function waitOut(workQueue: WorkQueue, options: RunLoopOptions, wholeMs: number): Promise<void> {
   const { signal, intervalMs } = options
-  const { clock, leaseTtlMs } = workQueue
-  const endAtMs = clock.monotonicMs() + wholeMs
+  const { runtime, leaseTtlMs } = workQueue
+  const endAtMs = runtime.monotonicMs() + wholeMs
   for (;;) {
-    const leftMs = endAtMs - clock.monotonicMs()
+    const leftMs = endAtMs - runtime.monotonicMs()
     await waitForWake(workQueue, options, Math.min(leftMs, intervalMs, leaseTtlMs / 3))
     // Less than a timer can tell apart is over.
-    if (signal.aborted || endAtMs - clock.monotonicMs() < 1) return
+    if (signal.aborted || endAtMs - runtime.monotonicMs() < 1) return
     await workQueue.attend()
   }
 }
@@ -129,6 +129,6 @@ async function listen(workQueue: WorkQueue, signal: AbortSignal): Promise<void> 
     } catch {
       // A worker that can't be reached: the next tick says so, and loudly enough.
     }
-    await workQueue.clock.sleep(backoffMs(again, Math.max(failures, 1), Math.random), signal)
+    await workQueue.runtime.sleep(backoffMs(again, Math.max(failures, 1), Math.random), signal)
   }
 }

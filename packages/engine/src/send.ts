@@ -53,7 +53,7 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
   noteBegun(engine, pass, head)
   if (!engine.sendState.refused.has(head)) pass.freshSends += 1
   const flight = engine.sendState.flights.begin(head, {
-    beganMs: engine.clock.monotonicMs(),
+    beganMs: engine.runtime.monotonicMs(),
     syncs: pass.control.syncs ?? 0,
   })
   await pass.untilLeft(flight, deliver(engine, flight, { head, body, again: sending.again }))
@@ -71,11 +71,11 @@ interface Delivery extends Omit<Sending, 'body' | 'onEntered'> {
 
 /** Never rejects. What comes of it is noted with the pass that is then the latest: it may take longer than its own. */
 async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promise<void> {
-  const { sendState, clock } = engine
+  const { sendState, runtime } = engine
   try {
     const isWell = await callSend(engine, flight, sending)
     if (!isWell) return
-    sendState.noteDuration(flight.beganMs, clock.monotonicMs())
+    sendState.noteDuration(flight.beganMs, runtime.monotonicMs())
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()
     if (sendState.pass !== undefined) noteSent(engine, sendState.pass, sending)

@@ -32,14 +32,14 @@ export async function settleAll(
   tally: Tally,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  const { clock, sendConcurrency } = engine
+  const { runtime, sendConcurrency } = engine
   const rate = engine.sendState.rates.settles
   for (let start = 0; start < decided.length;) {
     const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
     const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
-    const beganMs = clock.monotonicMs()
+    const beganMs = runtime.monotonicMs()
     await settleChunk(engine, tally, chunk)
-    rate.note(chunk.length, clock.monotonicMs() - beganMs)
+    rate.note(chunk.length, runtime.monotonicMs() - beganMs)
     start += chunk.length
   }
 }
@@ -129,7 +129,7 @@ export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
 
 /** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
 export async function acknowledgeJobs(
-  { worker, logger, told, clock }: Engine,
+  { worker, logger, told, runtime }: Engine,
   jobs: readonly JobRef[],
 ): Promise<void> {
   if (jobs.length === 0 || worker.acknowledgeJobs === undefined) return
@@ -140,7 +140,7 @@ export async function acknowledgeJobs(
     const level = told.forgetFailures > 0 ? 'debug' : 'warn'
     const againMs = told.forgetFailures === 0 ? 0 : 1_000 * 2 ** Math.min(told.forgetFailures, 10)
     told.forgetFailures += 1
-    told.forgetAtMs = clock.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
+    told.forgetAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
     logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
   }
 }

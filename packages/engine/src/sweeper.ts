@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type Logger, type Queue, type SweepReport } from '@sluice/core'
+import { isSluiceError, type Runtime, type Logger, type Queue, type SweepReport } from '@sluice/core'
 import type { SweepRule } from './engine-options.js'
 import type { WorkEvent } from './work-event.js'
 
@@ -9,7 +9,7 @@ const FIRST_AFTER_MS = 300_000
 export interface SweeperOptions {
   readonly queue: Pick<Queue, 'name' | 'supports' | 'sweep'>
   readonly rule: SweepRule
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger: Logger
   readonly emit: (event: WorkEvent) => void
 }
@@ -25,22 +25,22 @@ export class Sweeper {
 
   constructor(options: SweeperOptions) {
     this.#options = options
-    const { rule, clock } = options
-    this.#dueAtMs = clock.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
+    const { rule, runtime } = options
+    this.#dueAtMs = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
   }
 
   /** Starts a sweep if it is time for one. Called by the holder of the lease, at the end of a tick that left nothing to hurry for. */
   start(): void {
-    const { queue, rule, clock } = this.#options
+    const { queue, rule, runtime } = this.#options
     if (rule.everyMs === 0 || queue.supports.sweep !== true || this.#isSweeping) return
-    if (clock.monotonicMs() < this.#dueAtMs) return
+    if (runtime.monotonicMs() < this.#dueAtMs) return
     this.#isSweeping = true
     void this.#sweep()
   }
 
   /** Never rejects. */
   async #sweep(): Promise<void> {
-    const { queue, rule, clock, logger, emit } = this.#options
+    const { queue, rule, runtime, logger, emit } = this.#options
     const { retentionMs } = rule
     try {
       const report = await queue.sweep?.(retentionMs === undefined ? {} : { retentionMs })
@@ -50,7 +50,7 @@ export class Sweeper {
       if (!isSluiceError(error, 'SLUICE_QUEUE_CLOSED'))
         logger.warn({ err: error, queue: queue.name }, 'a sweep was cut short; the next one goes on')
     }
-    this.#dueAtMs = clock.monotonicMs() + rule.everyMs
+    this.#dueAtMs = runtime.monotonicMs() + rule.everyMs
     this.#isSweeping = false
   }
 }

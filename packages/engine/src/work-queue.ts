@@ -1,4 +1,4 @@
-import { assertSpan, isSluiceError, type Clock, type ControlState } from '@sluice/core'
+import { assertSpan, isSluiceError, type Runtime, type ControlState } from '@sluice/core'
 import { ControlNotes } from './control-notes.js'
 import { dispatch, NOTHING_CLAIMED, startAhead } from './dispatch.js'
 import { Doorbell } from './doorbell.js'
@@ -92,8 +92,8 @@ export class WorkQueue {
     this.#sweeper = new Sweeper({ ...this.#options, rule: this.#options.sweep, emit })
   }
 
-  get clock(): Clock {
-    return this.#options.clock
+  get runtime(): Runtime {
+    return this.#options.runtime
   }
 
   get leaseTtlMs(): number {
@@ -139,16 +139,16 @@ export class WorkQueue {
    */
   async stop({ deadlineMs = DEFAULT_DEADLINE_MS }: StopOptions = {}): Promise<void> {
     assertSpan(deadlineMs, 'deadlineMs')
-    const endAtMs = this.clock.monotonicMs() + deadlineMs
+    const endAtMs = this.runtime.monotonicMs() + deadlineMs
     const leaveMs = Math.min(deadlineMs / 5, LEAVE_MS)
     const engine = this.#engine
     this.#stopSwitch.press(engine)
     try {
-      if (!(await within(this.clock, deadlineMs - leaveMs, this.#lastTurn))) {
+      if (!(await within(this.runtime, deadlineMs - leaveMs, this.#lastTurn))) {
         this.#standDown.abandon(engine)
         this.#engine = this.#newEngine(this.#options)
       }
-      const leftMs = endAtMs - this.clock.monotonicMs()
+      const leftMs = endAtMs - this.runtime.monotonicMs()
       await this.#standDown.leave(engine, { is: 'stopped', holdups: [] }, leftMs)
     } finally {
       this.#stopSwitch.release()
@@ -163,7 +163,7 @@ export class WorkQueue {
 
   /** Resolves after `ms`, or earlier at a {@link WorkQueue.wake} or when the signal aborts. */
   waitForWake(ms: number, signal: AbortSignal): Promise<void> {
-    return this.#doorbell.wait(this.clock, ms, signal)
+    return this.#doorbell.wait(this.runtime, ms, signal)
   }
 
   /** The worker's doorbell, if it has one: each value says that a tick now may be worth it. */
@@ -173,12 +173,12 @@ export class WorkQueue {
   }
 
   #newEngine(options: CheckedOptions): Engine {
-    const { holder, leaseTtlMs: ttlMs, clock, retry, lost, random, logger } = options
+    const { holder, leaseTtlMs: ttlMs, runtime, retry, lost, random, logger } = options
     const { pendingTimeoutMs, askAfterMs } = options.jobs
     const emit = (event: WorkEvent): void => this.#emit(event)
-    const calls = new CallWatch(clock)
+    const calls = new CallWatch(runtime)
     const queue = watchedQueue(options.queue, calls, { drain: options.drain })
-    const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, clock, calls })
+    const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs, runtime, calls })
     const { drain } = options
     return {
       ...options,
@@ -194,11 +194,11 @@ export class WorkQueue {
       stop: { requested: false },
       lease,
       calls,
-      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, clock, logger, calls }),
+      record: new DispatcherRecord({ queue, lease, leaseTtlMs: ttlMs, runtime, logger, calls }),
       unsent: new UnsentClaims(),
       seen: new SeenJobs({ queue, logger }),
       guards: new Guards({ queue, lease, logger, emit, drain }),
-      missing: new MissingJobs({ queue, clock, logger, graceMs: lost.graceMs }),
+      missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
       known: new KnownWorker(),
       quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: options.maxLookupsPerSecond }),
       told: {
@@ -279,7 +279,7 @@ export class WorkQueue {
     if (!(await engine.lease.take())) return engine.known.foresee(engine)
     this.#noteRole(tally)
     await engine.guards.read(engine.lease.fencingToken)
-    const readAtMs = this.clock.monotonicMs()
+    const readAtMs = this.runtime.monotonicMs()
     // Side by side: neither moves an item, and every round trip less is a shorter tick. Both have ended before the tick can fail.
     const looking = settled(look(engine, tally))
     const read = await settled(engine.queue.control.read())

@@ -1,7 +1,7 @@
-import { SluiceError, type Clock, type Stage } from '@sluice/core'
+import { SluiceError, type Runtime, type Stage } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, type WorkQueue } from '../src/index.js'
-import { ProcessClock } from './process-clock.js'
+import { ProcessRuntime } from './process-runtime.js'
 import { World, wrapped } from './world.js'
 
 /**
@@ -41,7 +41,7 @@ function fate(id: string, attempt: number): 'ok' | 'fail' | 'vanish' {
 class Scenario {
   readonly world = new World()
   /** Of the first engine's process. */
-  readonly #clock = new ProcessClock(this.world.clock)
+  readonly #runtime = new ProcessRuntime(this.world.runtime)
   readonly #startedAt = new Map<string, number>()
   readonly #vanished = new Set<string>()
   #calls = 0
@@ -87,13 +87,13 @@ class Scenario {
       if (wrong === 'throws after') throw unavailable(side)
       if (wrong === 'stalls after') await this.#othersGoOn()
       return answer
-    }, this.#clock)
+    }, this.#runtime)
   }
 
   engine(
     around: (side: 'queue' | 'worker', call: () => Promise<unknown>) => Promise<unknown> = (_, call) =>
       call(),
-    clock: Clock = this.world.clock,
+    runtime: Runtime = this.world.runtime,
   ): WorkQueue {
     const { queue, worker } = wrapped(this.world, (side, name, call) => {
       const running = this.world.worker.running().length
@@ -108,7 +108,7 @@ class Scenario {
     return this.world.engine({
       queue,
       worker,
-      clock,
+      runtime,
       policy: processingLimit(CAP),
       retry: { maxAttempts: 3, backoff: { baseMs: 500, jitter: 0 } },
       lost: { policy: 'resend', graceMs: 3_000 },
@@ -128,20 +128,20 @@ class Scenario {
   /** Long enough for jobs that were started before the stall to end, be settled and be forgotten. */
   async #othersGoOn(): Promise<void> {
     const other = this.engine()
-    this.#clock.suspend()
+    this.#runtime.suspend()
     for (let second = 0; second < LEASE_MS / 1_000 + 5; second++) {
       await other.tick()
       await this.step()
     }
     await other.stop()
-    this.#clock.resume()
+    this.#runtime.resume()
   }
 
   /** A second passes: jobs that have run for two end as their fate is. */
   async step(): Promise<void> {
     const { world } = this
     this.#steps += 1
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     for (const { id, uid, attempt } of world.worker.running()) {
       const name = `${id} ${uid} ${attempt}`
       const age = (this.#startedAt.get(name) ?? 0) + 1

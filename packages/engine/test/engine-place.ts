@@ -6,7 +6,7 @@ import { World } from './world.js'
 export async function enginePlace(): Promise<EngineHarness> {
   const world = new World('contract')
   return {
-    clock: world.clock,
+    runtime: world.runtime,
     openQueue: () => world.openQueue(),
     openWorker: () => world.openWorker(),
     openEngine: (settings) => opened(world, settings),

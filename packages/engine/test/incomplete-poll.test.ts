@@ -106,7 +106,7 @@ test('last known orphans and earlier attempts keep their places while polls are 
     expect({ processing, orphans }).toEqual({ processing: 1, orphans: 2 })
   }
   world.worker.settleJob('i2', { stage: 'SUCCESS' })
-  await world.clock.advance(5_000)
+  await world.runtime.advance(5_000)
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 }, sent: 1, orphans: 2 })
   expect(world.peak).toBe(3)
   // The release made the item the last in the line: its second attempt starts when the others have ended.
@@ -141,13 +141,13 @@ test('absence from an incomplete poll is no absence: no grace passes, and nothin
   worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
   for (let minute = 0; minute < 30; minute++) {
     expect(await engine.tick()).toMatchObject({ lost: 0, processing: 1, resent: 0 })
-    await world.clock.advance(60_000)
+    await world.runtime.advance(60_000)
   }
   Reflect.deleteProperty(worker, 'pollAllStatus')
   expect(await engine.tick()).toMatchObject({ lost: 0, processing: 1 })
-  await world.clock.advance(59_999)
+  await world.runtime.advance(59_999)
   expect(await engine.tick()).toMatchObject({ lost: 0 })
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await engine.tick()).toMatchObject({ lost: 1 })
 })
 
@@ -163,7 +163,7 @@ test('a worker that cannot be asked: absent from incomplete polls, an item is ne
     worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
     for (let tick = 0; tick < 10; tick++) {
       expect(await engine.tick()).toMatchObject({ lost: 0, resent: 0, processing: 2 })
-      await world.clock.advance(5_000)
+      await world.runtime.advance(5_000)
     }
   }
 })
@@ -178,17 +178,17 @@ test('no more look-ups within a second than the budget, however many ticks it ha
   worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
   expect(await engine.tick()).toMatchObject({ poll: { asked: 200, unasked: 250 } })
   for (let tick = 0; tick < 9; tick++) {
-    await world.clock.advance(100)
+    await world.runtime.advance(100)
     expect(await engine.tick()).toMatchObject({ poll: { asked: 0, unasked: 250 } })
   }
-  await world.clock.advance(100)
+  await world.runtime.advance(100)
   expect(await engine.tick()).toMatchObject({ poll: { asked: 200, unasked: 50 } })
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(await engine.tick()).toMatchObject({ poll: { asked: 50, unasked: 0 } })
   // Each once before any of them a second time.
   expect(new Set(asked).size).toBe(450)
   expect(asked.slice(0, 200)).toEqual(Array.from({ length: 200 }, (_, index) => `i${index}`))
-  await world.clock.advance(4_000)
+  await world.runtime.advance(4_000)
   await engine.tick()
   expect(new Set(asked.slice(450))).toEqual(new Set(asked.slice(0, 200)))
 })
@@ -202,7 +202,7 @@ test('the budget holds for complete polls too, and is a setting', async () => {
   const engine = world.engine({ worker, policy: processingLimit(30), maxLookupsPerSecond: 10 })
   for (const sent of [10, 10, 10]) {
     expect(await engine.tick()).toMatchObject({ poll: { complete: true, asked: 10 }, resent: sent })
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(asked).toHaveLength(30)
 })
@@ -223,14 +223,14 @@ test('a job that nobody could ask about keeps its whole grace', async () => {
     return asked.length === 2 ? Promise.reject(unavailable()) : lookup(job)
   }
   expect(await engine.tick()).toMatchObject({ poll: { asked: 1, unasked: 1 } })
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   // The look-up that fails makes nobody wiser.
   expect(await engine.tick()).toMatchObject({ poll: { asked: 1 }, lost: 0 })
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   expect(await engine.tick()).toMatchObject({ lost: 1, processing: 1 })
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   expect(await engine.tick()).toMatchObject({ lost: 0, processing: 1 })
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   expect(await engine.tick()).toMatchObject({ lost: 1, processing: 0 })
 })
 
@@ -248,7 +248,7 @@ test.each([
     worker.pollAllStatus = async () => Object.assign(new Map(), { complete: false })
     const lookup = worker.lookupJob.bind(worker)
     worker.lookupJob = async (job) => {
-      await world.clock.advance(1_000)
+      await world.runtime.advance(1_000)
       return lookup(job)
     }
     expect(await engine.tick()).toMatchObject({ poll: { asked, unasked: 100 - asked } })
@@ -331,7 +331,7 @@ test('the grace adds up over the complete polls of a list that comes and goes', 
     else Reflect.deleteProperty(worker, 'pollAllStatus')
     const result = await engine.tick()
     lost = result.lost
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(seconds).toBeGreaterThanOrEqual(28)
   expect(seconds).toBeLessThan(45)

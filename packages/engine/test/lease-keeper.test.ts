@@ -7,7 +7,7 @@ function keeper(
   holder: string,
   queue = world.openQueue() as ReturnType<typeof wrapped>['queue'],
 ) {
-  return new LeaseKeeper({ queue, holder, ttlMs: 3_000, clock: world.clock })
+  return new LeaseKeeper({ queue, holder, ttlMs: 3_000, runtime: world.runtime })
 }
 
 test('one holds it, another does not; given back, the other has it with a greater fencing token', async () => {
@@ -27,7 +27,7 @@ test('keep never takes what was lost, even if nobody has it now', async () => {
   const a = keeper(world, 'a')
   expect(await a.keep()).toBe(false)
   await a.take()
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   expect(a.held).toBe(false)
   expect(await a.keep()).toBe(false)
   expect(await a.take()).toBe(true)
@@ -37,15 +37,15 @@ test('held is counted from before the call: a slow answer shortens it', async ()
   const world = new World()
   const { queue } = wrapped(world, async (_, name, call) => {
     const answer = await call()
-    if (name === 'lease') await world.clock.advance(2_900)
-    if (name === 'renew') await world.clock.advance(3_000)
+    if (name === 'lease') await world.runtime.advance(2_900)
+    if (name === 'renew') await world.runtime.advance(3_000)
     return answer
   })
   const a = keeper(world, 'a', queue)
   expect(await a.take()).toBe(true)
-  await world.clock.advance(99)
+  await world.runtime.advance(99)
   expect(a.held).toBe(true)
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(a.held).toBe(false)
 })
 
@@ -53,12 +53,12 @@ test('a renewal whose answer comes after its ttl is none', async () => {
   const world = new World()
   const { queue } = wrapped(world, async (_, name, call) => {
     const answer = await call()
-    if (name === 'renew') await world.clock.advance(3_000)
+    if (name === 'renew') await world.runtime.advance(3_000)
     return answer
   })
   const a = keeper(world, 'a', queue)
   await a.take()
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   expect(await a.keep()).toBe(false)
 })
 
@@ -71,10 +71,10 @@ test('many at once ask once', async () => {
   })
   const a = keeper(world, 'a', queue)
   await a.take()
-  await world.clock.advance(999)
+  await world.runtime.advance(999)
   await Promise.all(Array.from({ length: 10 }, () => a.keep()))
   expect(renewals).toBe(0)
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await Promise.all(Array.from({ length: 10 }, () => a.keep()))).not.toContain(false)
   expect(renewals).toBe(1)
 })

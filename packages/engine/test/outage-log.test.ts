@@ -1,5 +1,5 @@
 import { SluiceError } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { OutageLog } from '../src/outage-log.js'
 
@@ -9,12 +9,12 @@ test('an outage is told of when it begins, once a minute, and when it is over', 
   const lines: string[] = []
   const note = (fields: object, message: string): void =>
     void lines.push('seconds' in fields ? `${message} (${String(fields.seconds)} s)` : message)
-  const clock = new ManualClock()
+  const runtime = new ManualRuntime()
   const logger = { debug: note, info: note, warn: note, error: note }
-  const log = new OutageLog({ logger, emit: () => undefined, clock })
+  const log = new OutageLog({ logger, emit: () => undefined, runtime })
   for (let second = 0; second < 150; second++) {
     log.note(DOWN)
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
   }
   log.note(undefined)
   log.note(undefined)

@@ -20,7 +20,7 @@ async function tickMinutes(
   minutes: number,
 ): Promise<void> {
   for (let minute = 0; minute < minutes; minute++) {
-    await world.clock.advance(MINUTE_MS)
+    await world.runtime.advance(MINUTE_MS)
     await engine.tick()
   }
 }
@@ -82,7 +82,7 @@ test('one line for 5,000 jobs of one cause, in whatever order they came, their n
   const engine = world.engine({ worker, policy: processingLimit(5_000) })
   for (let tick = 0; tick < 10; tick++) {
     expect(await engine.tick()).toMatchObject({ sent: 500 })
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
   }
   await tickMinutes(engine, world, 40)
   expect(warnings(world)).toMatchObject([{ alike: 5_000, message: /nodes are available/u }])
@@ -159,7 +159,7 @@ test('at the timeout the job is cancelled, once, and its item fails as unschedul
   const reasons = cancels(worker)
   await tickMinutes(engine, world, 29)
   expect(reasons).toEqual([])
-  await world.clock.advance(MINUTE_MS)
+  await world.runtime.advance(MINUTE_MS)
   expect(await engine.tick()).toMatchObject({ cancelled: 1, processing: 1, settled: { fail: 0 } })
   expect(await engine.tick()).toMatchObject({ cancelled: 0, settled: { fail: 1 } })
   expect(reasons).toEqual([expect.stringMatching(/1800000 ms: ImagePullBackOff/u)])
@@ -268,11 +268,11 @@ test('thousands at their timeout: within the budget, those that have been pendin
   await engine.tick()
   for (const id of ids) world.worker.holdJob(id, 'no room')
   await engine.tick()
-  await world.clock.advance(30 * MINUTE_MS)
+  await world.runtime.advance(30 * MINUTE_MS)
   for (const cancelled of [200, 200, 100]) {
     expect(await engine.tick()).toMatchObject({ cancelled })
     expect(await engine.tick()).toMatchObject({ cancelled: 0 })
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(reasons).toHaveLength(500)
 })

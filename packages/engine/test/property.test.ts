@@ -114,7 +114,7 @@ class Play {
         return
       }
       case 'pass':
-        await world.clock.advance(step.ms)
+        await world.runtime.advance(step.ms)
         return
       case 'pause':
       case 'resume':
@@ -184,7 +184,7 @@ class Play {
     for (let step = 0; step < 200; step++) {
       for (const engine of this.engines) await engine.tick()
       for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-      await world.clock.advance(1_100)
+      await world.runtime.advance(1_100)
       const { WAITING, PROCESSING } = await world.queue.sizes()
       if (WAITING + PROCESSING === 0 && step > 12) break
     }
@@ -206,7 +206,7 @@ test('whatever happens in whatever order: the cap holds, no attempt starts twice
       for (const [name, count] of world.startCounts()) expect(`${name} ${count}`).toBe(`${name} 1`)
       expect((await world.worker.pollAllStatus()).size).toBe(0)
       for (const engine of play.engines) {
-        await world.clock.advance(1_100)
+        await world.runtime.advance(1_100)
         expect(await engine.tick()).toMatchObject({ role: 'dispatcher', processing: 0, orphans: 0 })
         expect(engine.remembered).toBe(0)
       }

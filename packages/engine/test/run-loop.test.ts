@@ -16,7 +16,7 @@ function start(world: World, engine: WorkQueue, options: Partial<RunLoopOptions>
     intervalMs: 1_000,
     signal: stop.signal,
     random: () => 0,
-    onTick: (result) => ticks.push({ at: world.clock.monotonicMs(), result }),
+    onTick: (result) => ticks.push({ at: world.runtime.monotonicMs(), result }),
     ...options,
   })
   return { stop, ticks, loop, at: () => ticks.map((tick) => tick.at) }
@@ -30,13 +30,13 @@ function setup(options: Options = {}, loop: Partial<RunLoopOptions> = {}) {
 
 test('a tick at once, then one for each interval, until the signal', async () => {
   const { world, loop, stop, at } = setup()
-  await world.clock.advance(3_500)
+  await world.runtime.advance(3_500)
   expect(at()).toEqual([0, 1_000, 2_000, 3_000])
   stop.abort()
   await loop
-  await world.clock.advance(5_000)
+  await world.runtime.advance(5_000)
   expect(at()).toHaveLength(4)
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
 })
 
 test('a signal that was aborted before: no tick', async () => {
@@ -49,13 +49,13 @@ test('a signal that was aborted before: no tick', async () => {
 
 test('a put and a wake: at once; a storm of wakes: no closer than minDelayMs', async () => {
   const { world, engine, loop, stop, at } = setup({}, { minDelayMs: 50 })
-  await world.clock.advance(400)
+  await world.runtime.advance(400)
   engine.wake()
   await settled()
   expect(at()).toEqual([0, 400])
   for (let ms = 0; ms < 200; ms++) {
     engine.wake()
-    await world.clock.advance(1)
+    await world.runtime.advance(1)
   }
   expect(at()).toEqual([0, 400, 450, 500, 550, 600])
   stop.abort()
@@ -66,9 +66,9 @@ test('the bell of the worker wakes the loop', async () => {
   const { world, loop, stop, ticks } = setup()
   await settled()
   await world.put(1)
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(ticks.at(-1)?.result.sent).toBe(1)
-  await world.clock.advance(100)
+  await world.runtime.advance(100)
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   await settled()
   expect(ticks.at(-1)).toMatchObject({ at: 1_100, result: { settled: { success: 1 } } })
@@ -86,7 +86,7 @@ test('a bell that breaks is put up again; the interval goes on meanwhile', async
     return watch(signal)
   }
   const { loop, stop, at } = start(world, world.engine({ worker }))
-  await world.clock.advance(5_500)
+  await world.runtime.advance(5_500)
   expect(broken).toBe(3)
   expect(at()).toHaveLength(6)
   stop.abort()
@@ -100,7 +100,7 @@ test('more to do: no wait; never longer than a third of the lease', async () => 
   )
   await settled()
   await world.put(6)
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   expect(ticks.map(({ result }) => result.sent)).toEqual([0, 2, 2, 2, 0])
   expect(at()).toEqual([0, 3_000, 3_000, 3_000, 3_000])
   stop.abort()
@@ -115,7 +115,7 @@ test('an outage: longer and longer up to the bound, wakes or not, and back to th
   const { loop, stop, at } = start(world, engine, { maxBackoffMs: 10_000 })
   for (let second = 0; second < 50; second++) {
     engine.wake()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(at().slice(0, 9)).toEqual([0, 1_000, 3_000, 7_000, 15_000, 25_000, 35_000, 45_000, 45_010])
   stop.abort()
@@ -127,7 +127,7 @@ test('a poll that is to be left alone is; a worker that refuses sends is still a
   const worker = world.openWorker()
   worker.unavailableNext(1, 20_000)
   const polls = start(world, world.engine({ worker }))
-  await world.clock.advance(20_500)
+  await world.runtime.advance(20_500)
   expect(polls.at()).toEqual([0, 20_000])
   polls.stop.abort()
   await polls.loop
@@ -140,10 +140,10 @@ test('a poll that is to be left alone is; a worker that refuses sends is still a
     return Promise.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', '429', { retryAfterMs: 20_000 }))
   })
   const refused = start(other, other.engine(faulty), { maxBackoffMs: 4_000 })
-  await other.clock.advance(19_999)
+  await other.runtime.advance(19_999)
   expect(refused.at()).toEqual(Array.from({ length: 20 }, (_, second) => second * 1_000))
   expect(sends).toBe(1)
-  await other.clock.advance(5_000)
+  await other.runtime.advance(5_000)
   expect(sends).toBe(2)
   refused.stop.abort()
   await refused.loop
@@ -153,7 +153,7 @@ test('an error that no waiting mends ends the loop with it', async () => {
   const { world, loop, ticks, engine } = await closedQueue()
   await expect(loop).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
   expect(ticks).toHaveLength(1)
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
   await expect(engine.tick()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
 })
 
@@ -165,7 +165,7 @@ async function closedQueue() {
   running.loop.catch(() => {})
   await settled()
   await queue.close()
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   return { world, engine, ...running }
 }
 
@@ -192,7 +192,7 @@ test('a standby asks at its interval whatever rings, and takes over by itself', 
   const second = world.engine({ leaseTtlMs: 3_000 })
   const { loop, stop, ticks, at } = start(world, second, { intervalMs: 500 })
   second.wake()
-  await world.clock.advance(3_100)
+  await world.runtime.advance(3_100)
   expect(at()).toEqual([0, 500, 1_000, 1_500, 2_000, 2_500, 3_000, 3_010])
   expect(ticks.map(({ result }) => result.role).slice(5, 7)).toEqual(['standby', 'dispatcher'])
   stop.abort()
@@ -201,8 +201,8 @@ test('a standby asks at its interval whatever rings, and takes over by itself', 
 
 test('with the real clock: the machine is idle between ticks, and a wake is quick', async () => {
   const world = new World()
-  const { systemClock } = await import('../src/index.js')
-  const engine = world.engine({ clock: systemClock, policy: processingLimit(5) })
+  const { systemRuntime } = await import('@sluice/core/backend')
+  const engine = world.engine({ runtime: systemRuntime, policy: processingLimit(5) })
   const stop = new AbortController()
   const onTick = vi.fn<(result: TickResult) => void>()
   const loop = runLoop(engine, { intervalMs: 60_000, signal: stop.signal, minDelayMs: 1, onTick })

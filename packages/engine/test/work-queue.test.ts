@@ -3,7 +3,7 @@ import { wrapQueue, wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { processingLimit, readLeftOut, unlimited } from '../src/index.js'
 import { LEFT_OUT_DOCUMENT } from '../src/records/document-names.js'
-import { ProcessClock } from './process-clock.js'
+import { ProcessRuntime } from './process-runtime.js'
 import { World, settled, wrapped } from './world.js'
 
 /** What a document gives that this user may not read. */
@@ -69,9 +69,9 @@ test('a failed job: retried with backoff, then FAIL with the last reason', async
   await engine.tick()
   world.worker.settleJob('i0', { stage: 'FAIL', message: 'first' })
   expect(await engine.tick()).toMatchObject({ settled: { waiting: 1 }, sent: 0 })
-  await world.clock.advance(999)
+  await world.runtime.advance(999)
   expect(await engine.tick()).toMatchObject({ sent: 0 })
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await engine.tick()).toMatchObject({ sent: 1 })
   world.worker.settleJob('i0', { stage: 'FAIL', message: 'second', failureClass: 'timeout' })
   expect(await engine.tick()).toMatchObject({ settled: { fail: 1 } })
@@ -166,9 +166,9 @@ test('restart with a worker that cannot be asked: sent again only after the grac
   Object.assign(worker, { supports: { ...worker.supports, lookupJob: false } })
   const engine = world.engine({ worker, lost: { graceMs: 5_000 } })
   expect(await engine.tick()).toMatchObject({ sent: 0 })
-  await world.clock.advance(4_999)
+  await world.runtime.advance(4_999)
   expect(await engine.tick()).toMatchObject({ sent: 0 })
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await engine.tick()).toMatchObject({ resent: 1 })
 })
 
@@ -179,14 +179,14 @@ test('an item that is missing from the poll but known to the worker is never sen
   const { queue, worker } = wrapped(world, (_, name, call) =>
     name === 'pollAllStatus' ? Promise.resolve(new Map()) : call(),
   )
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   const engine = world.engine({ queue, worker, lost: { graceMs: 10_000 } })
   for (let tick = 0; tick < 20; tick++) {
     expect(await engine.tick()).toMatchObject({ sent: 0, lost: 0, processing: 1 })
-    await world.clock.advance(3_000)
+    await world.runtime.advance(3_000)
   }
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 7 })
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   await engine.tick()
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 7 })
 })
@@ -205,10 +205,10 @@ test.each([
     world.worker.loseJob('i0')
     expect(await engine.tick()).toMatchObject({ settled: { fail: 0 }, lost: 0 })
     for (let tick = 0; tick < 5; tick++) {
-      await world.clock.advance(11_000)
+      await world.runtime.advance(11_000)
       expect(await engine.tick()).toMatchObject({ lost: 0, processing: 1 })
     }
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
     expect(await engine.tick()).toMatchObject({ lost: 1, settled })
     const item = await world.queue.lookup('i0')
     expect(item).toMatchObject({ stage, attempt: 1, uncounted: 0, reason: /^lost: /u })
@@ -225,7 +225,7 @@ test('lost, hold: told once, nothing moves, and the job is taken back if it turn
   world.worker.loseJob('i0')
   for (let tick = 0; tick < 30; tick++) {
     await engine.tick()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(world.kinds().filter((kind) => kind === 'item-lost')).toHaveLength(1)
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
@@ -241,7 +241,7 @@ test('a job that was confirmed and is seen in no poll is lost, not sent again', 
   await engine.tick()
   world.worker.loseJob('i0')
   await engine.tick()
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(await engine.tick()).toMatchObject({ lost: 1, resent: 0 })
   expect(world.started).toHaveLength(1)
 })
@@ -284,7 +284,7 @@ test('worker unavailable at a send: the item keeps its claim, sending stops, the
   expect(result.nextDelayMs).toBeUndefined()
   expect(result.unavailable?.code).toBe('SLUICE_WORKER_UNAVAILABLE')
   expect(sends).toBe(1)
-  await world.clock.advance(29_999)
+  await world.runtime.advance(29_999)
   const still = await engine.tick()
   expect(still).toMatchObject({
     unavailable: { code: 'SLUICE_WORKER_UNAVAILABLE' },
@@ -292,7 +292,7 @@ test('worker unavailable at a send: the item keeps its claim, sending stops, the
   })
   expect(sends).toBe(1)
   broken = false
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   const after = await engine.tick()
   expect(after).toMatchObject({ sent: 5, resent: 1 })
   expect(after.unavailable).toBeUndefined()
@@ -355,7 +355,7 @@ test('an error that no worker should throw is the item’s trouble while others 
   expect(result.unavailable).toBeUndefined()
   expect(await world.queue.lookup('i1')).toMatchObject({ reason: expect.stringMatching(/RangeError/u) })
   expect(JSON.stringify([result, await world.queue.lookup('i1')])).not.toContain('password')
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(await engine.tick()).toMatchObject({ sent: 1 })
 })
 
@@ -374,7 +374,7 @@ test('one item at which the worker chokes for ever does not stop the others', as
   for (let tick = 0; tick < 100; tick++) {
     await engine.tick()
     for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(await world.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 199, FAIL: 1 })
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'unsendable' })
@@ -404,7 +404,7 @@ test('an hour without the worker: nothing fails, nothing is lost, and it goes on
   worker.unavailableNext(1_000_000)
   for (let minute = 0; minute < 120; minute++) {
     expect((await engine.tick()).unavailable?.code).toBe('SLUICE_WORKER_UNAVAILABLE')
-    await world.clock.advance(30_000)
+    await world.runtime.advance(30_000)
   }
   expect(await world.queue.sizes()).toMatchObject({ FAIL: 0, PROCESSING: 10 })
   const back = world.openWorker()
@@ -433,7 +433,7 @@ async function withQueueTrouble(code: 'SLUICE_QUEUE_UNAVAILABLE' | 'SLUICE_QUEUE
   const engine = world.engine({ queue, worker, policy: processingLimit(1) })
   if (broken !== 'lease' && broken !== 'get') await engine.tick()
   if (broken === 'settle') world.worker.settleJob('i0', { stage: 'SUCCESS' })
-  if (broken === 'renew') await world.clock.advance(6_000)
+  if (broken === 'renew') await world.runtime.advance(6_000)
   armed = true
   const troubled = await engine.tick().catch((error: unknown) => error)
   armed = false
@@ -647,9 +647,9 @@ test('one that died is followed within the ttl', async () => {
   const options = { policy: processingLimit(1), leaseTtlMs: 10_000 }
   await world.engine(options).tick()
   const b = world.engine(options)
-  await world.clock.advance(9_999)
+  await world.runtime.advance(9_999)
   expect(await b.tick()).toMatchObject({ role: 'standby' })
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await b.tick()).toMatchObject({ role: 'dispatcher', processing: 1 })
 })
 
@@ -663,7 +663,7 @@ test('the lease is renewed when a third of it is over, not at each tick', async 
   const engine = world.engine({ queue, worker, leaseTtlMs: 9_000 })
   for (let tick = 0; tick < 10; tick++) {
     await engine.tick()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(calls.filter((name) => name === 'lease' || name === 'renew')).toEqual([
     'lease',
@@ -679,19 +679,19 @@ test('a renewal that comes too late: sending stops at once, the other sends the 
   const policy = processingLimit(6)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'sendJob' && world.started.length === 3) {
       // This process is held up for longer than its lease lives, and another takes over meanwhile.
-      clock.suspend()
-      await world.clock.advance(1_000)
+      runtime.suspend()
+      await world.runtime.advance(1_000)
       taken.push(await b.tick())
-      clock.resume()
+      runtime.resume()
     }
     return answer
   })
-  const a = world.engine({ queue, worker, clock, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, runtime, policy, sendConcurrency: 1, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', sent: 3 })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 3 }])
   expect(world.started).toHaveLength(6)
@@ -704,18 +704,18 @@ test('a claim of an engine that lost its lease claims nothing, and is no outage'
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'get' && !stolen) {
       stolen = true
-      clock.suspend()
-      await world.clock.advance(1_000)
+      runtime.suspend()
+      await world.runtime.advance(1_000)
       await b.tick()
-      clock.resume()
+      runtime.resume()
     }
     return call()
   })
-  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, runtime, policy, leaseTtlMs: 1_000 })
   const late = await a.tick()
   expect(late).toMatchObject({ role: 'standby', claimed: 0, sent: 0 })
   expect(late.unavailable).toBeUndefined()
@@ -807,7 +807,7 @@ test('10,000 items to the end, a tenth of them failing and retried, within secon
   const ruled = new DummyWorker({
     name: 'q',
     store: world.jobs,
-    clock: world.clock,
+    runtime: world.runtime,
     rule: { afterMs: [10, 50], failRate: 0.1, seed: 7 },
   })
   await worker.close()
@@ -818,7 +818,7 @@ test('10,000 items to the end, a tenth of them failing and retried, within secon
   for (let left = 1; left > 0 && ticks < 1_000; ticks++) {
     const { processing } = await engine.tick()
     remembered = Math.max(remembered, engine.remembered)
-    await world.clock.advance(25)
+    await world.runtime.advance(25)
     left = processing + (await world.queue.size('WAITING'))
   }
   const sizes = await world.queue.sizes()
@@ -854,17 +854,17 @@ test('claimed by an engine that had lost its lease, where claims are not fenced:
   const policy = processingLimit(3)
   const b = world.engine({ policy, leaseTtlMs: 1_000 })
   let stolen = false
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'get' || stolen) return call()
     stolen = true
-    clock.suspend()
-    await world.clock.advance(1_000)
+    runtime.suspend()
+    await world.runtime.advance(1_000)
     await b.tick()
-    clock.resume()
+    runtime.resume()
     return world.queue.get(3)
   })
-  const a = world.engine({ queue, worker, clock, policy, leaseTtlMs: 1_000 })
+  const a = world.engine({ queue, worker, runtime, policy, leaseTtlMs: 1_000 })
   expect(await a.tick()).toMatchObject({ role: 'standby', claimed: 3, sent: 0 })
   expect(await world.queue.size('PROCESSING')).toBe(6)
   await b.tick()

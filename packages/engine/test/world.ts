@@ -3,18 +3,18 @@ import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
 import type { WorkQueueOptions } from '../src/engine-options.js'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 
 export type Options = Partial<WorkQueueOptions>
 
 /** One store and one cluster, on one clock, and any number of engines on them. */
 export class World {
-  readonly clock = new ManualClock()
+  readonly runtime = new ManualRuntime()
   readonly started: JobRef[] = []
   readonly events: WorkEvent[] = []
   readonly logs: { level: string; fields: object; message: string }[] = []
   readonly jobs = new JobStore({ onStart: (job) => this.onStart(job) })
-  readonly store = new MemoryStore({ clock: this.clock })
+  readonly store = new MemoryStore({ runtime: this.runtime })
   readonly queue: MemoryQueue
   readonly worker: DummyWorker
   /** The most jobs that ever ran at once. */
@@ -32,7 +32,7 @@ export class World {
   }
 
   openWorker(): DummyWorker {
-    return new DummyWorker({ name: this.#name, store: this.jobs, clock: this.clock })
+    return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime })
   }
 
   engine(options: Options = {}): WorkQueue {
@@ -44,7 +44,7 @@ export class World {
     return new WorkQueue({
       queue: this.openQueue(),
       worker: this.openWorker(),
-      clock: this.clock,
+      runtime: this.runtime,
       random: () => 0.5,
       onEvent: (event) => this.events.push(event),
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },

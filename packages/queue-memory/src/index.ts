@@ -17,6 +17,6 @@ export { dropQueue, listQueues } from './stored-queues.js'
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option
  */
 export async function openQueue(options: unknown): Promise<Queue> {
-  const { name, clock, store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
-  return new MemoryQueue({ name, ...(clock && { clock }), ...(store && { store }) })
+  const { name, runtime, store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
+  return new MemoryQueue({ name, ...(runtime && { runtime }), ...(store && { store }) })
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { z } from 'zod'
 import { MemoryStore } from './memory-store.js'
 
@@ -10,8 +10,8 @@ export const optionsSchema = z
       .min(1)
       .refine((name) => name.isWellFormed(), 'must be well-formed Unicode')
       .describe('the name of the queue in its store'),
-    clock: z
-      .custom<Pick<Clock, 'now'>>(isClock, 'must have a method now() that gives epoch milliseconds')
+    runtime: z
+      .custom<Pick<Runtime, 'now'>>(isClock, 'must have a method now() that gives epoch milliseconds')
       .optional()
       .describe('what instants are read from; the machine’s clock by default'),
     store: z
@@ -19,9 +19,9 @@ export const optionsSchema = z
       .optional()
       .describe('a store shared with other queues of this process; a new one by default'),
   })
-  .refine(({ clock, store }) => clock === undefined || store === undefined, {
+  .refine(({ runtime, store }) => runtime === undefined || store === undefined, {
     message: 'give the clock to the store: a shared store has one clock',
-    path: ['clock'],
+    path: ['runtime'],
   })
 
 function isClock(value: unknown): boolean {

@@ -19,7 +19,7 @@ import {
   copyNewItems,
   type AskedMove,
   type CheckedMove,
-  type Clock,
+  type Runtime,
   type FailOutcome,
   type GetOptions,
   type ItemChange,
@@ -74,7 +74,7 @@ export interface MemoryQueueOptions {
   /** A store shared with other queues of this process. Default a new one. */
   readonly store?: MemoryStore
   /** What a new store reads instants from. Default the machine's clock. */
-  readonly clock?: Pick<Clock, 'now'>
+  readonly runtime?: Pick<Runtime, 'now'>
 }
 
 const SUPPORTS: QueueSupports = {
@@ -101,7 +101,7 @@ export class MemoryQueue implements Queue {
   readonly #stored: StoredQueue
   #closed = false
 
-  constructor({ name, clock, store = new MemoryStore(clock ? { clock } : {}) }: MemoryQueueOptions) {
+  constructor({ name, runtime, store = new MemoryStore(runtime ? { runtime } : {}) }: MemoryQueueOptions) {
     this.name = name
     this.#store = store
     this.#stored = store.queue(name)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { ItemTable } from './item-table.js'
 import { DocumentTable } from './memory-documents.js'
 import { ControlTable } from './memory-control.js'
@@ -7,7 +7,7 @@ import { LeaseTable } from './memory-lease.js'
 
 export interface MemoryStoreOptions {
   /** What instants are read from. Default the machine's clock. */
-  readonly clock?: Pick<Clock, 'now'>
+  readonly runtime?: Pick<Runtime, 'now'>
   /** Makes the uid of a new item; unique for ever. Default a random UUID of the store and a number. */
   readonly newUid?: () => string
 }
@@ -28,14 +28,14 @@ export interface StoredQueue {
  */
 export class MemoryStore {
   readonly #queues = new Map<string, StoredQueue>()
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #runtime: Pick<Runtime, 'now'>
   readonly #newUid: () => string
   #latest = 0
   /** By how much the machine's clock was set back so far. */
   #aheadMs = 0
 
-  constructor({ clock = Date, newUid = uidMaker() }: MemoryStoreOptions = {}) {
-    this.#clock = clock
+  constructor({ runtime = Date, newUid = uidMaker() }: MemoryStoreOptions = {}) {
+    this.#runtime = runtime
     this.#newUid = newUid
   }
 
@@ -44,7 +44,7 @@ export class MemoryStore {
    * longer for it.
    */
   now(): number {
-    const read = Math.floor(this.#clock.now())
+    const read = Math.floor(this.#runtime.now())
     this.#aheadMs = Math.max(this.#aheadMs, this.#latest - read)
     this.#latest = read + this.#aheadMs
     return this.#latest

@@ -1,11 +1,11 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, crashAtCalls, troubleAtCalls, type QueueHarness } from '@sluice/testkit'
+import { ManualRuntime, crashAtCalls, troubleAtCalls, type QueueHarness } from '@sluice/testkit'
 import { MemoryQueue, MemoryStore } from '../src/index.js'
 
 /** A fresh store with a clock that is set on by hand. */
 export async function memoryHarness(): Promise<QueueHarness> {
-  const clock = new ManualClock()
-  const store = new MemoryStore({ clock })
+  const runtime = new ManualRuntime()
+  const store = new MemoryStore({ runtime })
   const opened: Queue[] = []
   const open = async (name = 'contract') => {
     const queue = new MemoryQueue({ name, store })
@@ -14,8 +14,8 @@ export async function memoryHarness(): Promise<QueueHarness> {
   }
   return {
     open,
-    passTime: (ms) => clock.advance(ms),
-    setClockBack: async (ms) => clock.setBack(ms),
+    passTime: (ms) => runtime.advance(ms),
+    setClockBack: async (ms) => runtime.setBack(ms),
     openCrashing: async (point) => crashAtCalls(await open(), point),
     openTroubled: async (options) => troubleAtCalls(await open(), options),
     troublesAtOnce: 12,

@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
 import { MemoryQueue, MemoryStore, openQueue } from '../src/index.js'
 
@@ -19,9 +19,9 @@ describe('openQueue', () => {
   test.each([
     ['no name', {}],
     ['an empty name', { name: '' }],
-    ['a clock that is none', { name: 'a', clock: {} }],
+    ['a clock that is none', { name: 'a', runtime: {} }],
     ['an unknown option', { name: 'a', url: 'x' }],
-    ['a clock beside a store', { name: 'a', clock: Date, store: new MemoryStore() }],
+    ['a clock beside a store', { name: 'a', runtime: Date, store: new MemoryStore() }],
     ['nothing', undefined],
   ])('%s is SLUICE_CONFIG_INVALID', async (_, options) => {
     const error: unknown = await openQueue(options).catch((reason: unknown) => reason)
@@ -32,7 +32,7 @@ describe('openQueue', () => {
 describe('time', () => {
   test('a clock that is set back never makes an instant earlier than one before', async () => {
     let now = 5_000
-    const queue = new MemoryQueue({ name: 'a', clock: { now: () => now } })
+    const queue = new MemoryQueue({ name: 'a', runtime: { now: () => now } })
     await queue.put('x', 1)
     now = 1_000
     const [item] = await queue.get(1)
@@ -42,7 +42,7 @@ describe('time', () => {
 
   test('uids may be made by hand, for a run that must be the same twice', async () => {
     let count = 0
-    const store = new MemoryStore({ clock: new ManualClock(), newUid: () => `u${++count}` })
+    const store = new MemoryStore({ runtime: new ManualRuntime(), newUid: () => `u${++count}` })
     const queue = new MemoryQueue({ name: 'a', store })
     await queue.putMany(ids(2).map((id) => ({ id, body: id })))
     expect((await queue.get(2)).map((item) => item.uid)).toEqual(['u1', 'u2'])
@@ -118,11 +118,11 @@ describe('at length', () => {
 
 describe('sweep', () => {
   test('removes what ended before the retention, and stops at the first that did not', async () => {
-    const clock = new ManualClock()
-    const queue = new MemoryQueue({ name: 'a', clock })
+    const runtime = new ManualRuntime()
+    const queue = new MemoryQueue({ name: 'a', runtime })
     await queue.putMany(ids(600).map((id) => ({ id, body: 1 })))
     for (const { id } of await queue.get(600)) {
-      await clock.advance(10)
+      await runtime.advance(10)
       await (Number(id.slice(1)) % 2 === 0 ? queue.success(id) : queue.fail(id))
     }
     await queue.requeue(['i1'])

@@ -1,15 +1,15 @@
-import { ManualClock, dropCases, type DropHarness } from '@sluice/testkit'
+import { ManualRuntime, dropCases, type DropHarness } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
 import { MemoryStore, dropQueue, listQueues, openQueue } from '../src/index.js'
 
 function harness(): DropHarness {
-  const clock = new ManualClock()
-  const store = new MemoryStore({ clock })
+  const runtime = new ManualRuntime()
+  const store = new MemoryStore({ runtime })
   return {
     open: (name) => openQueue({ name, store }),
     list: () => listQueues({ name: 'any', store }),
     drop: (name, use) => dropQueue({ name, store }, use),
-    passTime: (ms) => clock.advance(ms),
+    passTime: (ms) => runtime.advance(ms),
   }
 }
 

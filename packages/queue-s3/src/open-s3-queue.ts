@@ -1,4 +1,5 @@
 import { checkOptions, isSluiceError, silentLogger, type QueueUse, type StorageFinding } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { makeGround } from './ground.js'
 import { GuaranteeWatch } from './guarantee-watch.js'
 import { has } from './item-state.js'
@@ -152,8 +153,8 @@ export function placeOf(
   checked: CheckedS3Options,
   logger = silentLogger,
 ): { store: S3Store; layout: Layout; monotonicMs: () => number } {
-  const { name, prefix, bucket, endpoint, concurrency, timeoutMs, clock = defaultClock } = checked
-  const monotonicMs = () => clock.monotonicMs()
+  const { name, prefix, bucket, endpoint, concurrency, timeoutMs, runtime = systemRuntime } = checked
+  const monotonicMs = () => runtime.monotonicMs()
   const layout = new Layout(prefix, name)
   const place = { bucket, root: layout.root, ...has({ endpoint }) }
   const store = new S3Store({
@@ -171,8 +172,6 @@ export function placeOf(
 function bucketIdOf({ endpoint, region, bucket, credentials }: CheckedS3Options): string {
   return JSON.stringify([endpoint, region, bucket, credentials?.accessKeyId])
 }
-
-const defaultClock = { monotonicMs: () => performance.now() }
 
 /** Other stores than AWS get none of the checksums that only AWS needs: some answer 501 to them. */
 function clientOptions({ endpoint, region, forcePathStyle, credentials }: CheckedS3Options) {

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@sluice/core'
+import type { Runtime, Logger } from '@sluice/core'
 import { z } from 'zod'
 import { RESERVED_PARTS } from './key-encoding.js'
 
@@ -80,8 +80,8 @@ export const optionsSchema = z.strictObject({
     )
     .optional()
     .describe('told of objects that were left alone and of leftovers; silent by default'),
-  clock: z
-    .custom<Pick<Clock, 'monotonicMs'>>(
+  runtime: z
+    .custom<Pick<Runtime, 'monotonicMs'>>(
       (value) => hasMethods(value, ['monotonicMs']),
       'must have a method monotonicMs()',
     )

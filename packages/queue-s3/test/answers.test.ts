@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWith,
   startS3Server,
@@ -108,15 +108,15 @@ describe('one bad answer to a GET', () => {
   })
 
   test('a missing index object, said again and again, hides its item for a second and not for life', async () => {
-    const clock = new ManualClock()
-    const server = await serverOf({ clock })
-    const queue = await queueOn(server, { clock })
+    const runtime = new ManualRuntime()
+    const server = await serverOf({ runtime })
+    const queue = await queueOn(server, { runtime })
     await queue.put('a', 1)
     server.main.onRequest = (request) =>
       of('GetObject', 'ITEMS/')(request) ? answerWith('NoSuchKey') : undefined
     expect(await queue.get(1)).toEqual([])
     server.main.onRequest = undefined
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect((await queue.get(1)).map(({ id }) => id)).toEqual(['a'])
   })
 

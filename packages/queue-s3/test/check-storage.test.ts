@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkStorage, openQueue } from '../src/index.js'
@@ -126,14 +126,14 @@ describe('a check of a bucket', () => {
   })
 
   test('deletes what a probe that was killed left an hour ago, and not what another one is at', async () => {
-    const clock = new ManualClock()
-    const server = await serverOf({ clock })
+    const runtime = new ManualRuntime()
+    const server = await serverOf({ runtime })
     const folder = `queues/contract/PROBE/`
     server.seed([
       [`${folder}old-a1`, ''],
       ['queues/contract/QUEUE', '{}'],
     ])
-    await clock.advance(7_200_000)
+    await runtime.advance(7_200_000)
     server.seed([[`${folder}new-a1`, '']])
     expect(await checked(server)).toBe('fine')
     expect(server.keys()).toEqual([`${folder}new-a1`, 'queues/contract/QUEUE'])

@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWithStatus,
   startS3Server,
@@ -185,12 +185,12 @@ describe('where LIST shows what was written some changes later', () => {
   })
 
   test('a version that was pruned and is listed still is looked for a few times, and the call ends', async () => {
-    const clock = new ManualClock()
-    const server = await serverOf({ clock })
-    const one = await queueOn(server, { clock })
+    const runtime = new ManualRuntime()
+    const server = await serverOf({ runtime })
+    const one = await queueOn(server, { runtime })
     for (let version = 0; version < 3; version++)
       await one.document('rates').write(version, { ifVersion: version === 0 ? undefined : version })
-    const two = await queueOn(server, { clock, timeoutMs: 300 })
+    const two = await queueOn(server, { runtime, timeoutMs: 300 })
     server.resetCounts()
     server.main.onRequest = ({ operation }) =>
       operation === 'GetObject' ? answerWithStatus(404, 'NoSuchKey') : undefined

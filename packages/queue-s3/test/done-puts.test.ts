@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -18,23 +18,23 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   readonly queue: S3Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}, options: object = {}): Promise<World> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock, rules })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime, rules })
   opened.push(server)
-  return { server, clock, queue: await open({ server, clock }, server.main, options) }
+  return { server, runtime, queue: await open({ server, runtime }, server.main, options) }
 }
 
 async function open(
-  on: Pick<World, 'server' | 'clock'>,
+  on: Pick<World, 'server' | 'runtime'>,
   endpoint?: S3Endpoint,
   options: object = {},
 ): Promise<S3Queue> {
-  const queue = await openQueue({ ...optionsOn(on.server, endpoint), clock: on.clock, ...options })
+  const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime, ...options })
   opened.push(queue)
   return queue
 }

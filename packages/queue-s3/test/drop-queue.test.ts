@@ -1,5 +1,5 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, dropCases, type DropHarness } from '@sluice/testkit'
+import { ManualRuntime, dropCases, type DropHarness } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dropS3Queue } from '../src/drop-queue.js'
@@ -7,13 +7,13 @@ import { dropQueue, listQueues, openQueue } from '../src/index.js'
 import { optionsSchema } from '../src/s3-options.js'
 import { optionsOn } from './s3-harness.js'
 
-let clock: ManualClock
+let runtime: ManualRuntime
 let server: S3Server
 const opened: Queue[] = []
 
 beforeEach(async () => {
-  clock = new ManualClock()
-  server = await startS3Server({ clock })
+  runtime = new ManualRuntime()
+  server = await startS3Server({ runtime })
 })
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((queue) => queue.close()))
@@ -21,16 +21,16 @@ afterEach(async () => {
 })
 
 function settingsOf(name: string, endpoint?: S3Endpoint) {
-  return optionsSchema.parse({ ...optionsOn(server, endpoint, name), clock })
+  return optionsSchema.parse({ ...optionsOn(server, endpoint, name), runtime })
 }
 
 async function open(name: string): Promise<Queue> {
-  const queue = await openQueue({ ...optionsOn(server, server.main, name), clock })
+  const queue = await openQueue({ ...optionsOn(server, server.main, name), runtime })
   opened.push(queue)
   return queue
 }
 
-const wait = (ms: number) => clock.advance(ms)
+const wait = (ms: number) => runtime.advance(ms)
 const drop: DropHarness['drop'] = (name, use = {}) => dropS3Queue(settingsOf(name), use, wait)
 
 function harness(): DropHarness {
@@ -38,7 +38,7 @@ function harness(): DropHarness {
     open,
     list: () => listQueues(optionsOn(server, server.main, 'any')),
     drop,
-    passTime: (ms) => clock.advance(ms),
+    passTime: (ms) => runtime.advance(ms),
     dropCrashing: async (name, point) => {
       const endpoint = await server.addEndpoint()
       endpoint.onRequest = ({ index }) => (index < point ? undefined : { do: 'crash' })
@@ -129,7 +129,7 @@ describe('a drop', () => {
     server.seed([['queues/tiles/LEASES/dispatcher/999999999998', leaseText('late', true)]])
     const outcome = await dropS3Queue(settingsOf('tiles'), {}, async (ms) => {
       server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
-      await clock.advance(ms)
+      await runtime.advance(ms)
     })
     expect(outcome).toMatchObject({ is: 'held', leases: [{ name: 'dispatcher', holder: 'late' }] })
     expect(server.textOf('queues/tiles/QUEUE')).toBe(before)

@@ -1,5 +1,5 @@
 import { isSluiceError, type Logger } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3Queue } from '../src/index.js'
@@ -242,11 +242,11 @@ describe('a process that has the queue open when a newer version changes its lay
 
   test('one that is gone by every answer was dropped: each call says so from the next look on', async () => {
     const made = await server()
-    const clock = new ManualClock()
-    const queue = await open({ ...optionsOn(made), clock })
+    const runtime = new ManualRuntime()
+    const queue = await open({ ...optionsOn(made), runtime })
     await queue.put('a', 1)
     made.deleteKey(`${ROOT}QUEUE`)
-    await clock.advance(2_000)
+    await runtime.advance(2_000)
     for (const call of [
       () => queue.put('b', 1),
       () => queue.get(1),
@@ -261,13 +261,13 @@ describe('a process that has the queue open when a newer version changes its lay
 
   test('something is created: QUEUE is read again every two seconds at most, once for all that is', async () => {
     const made = await server()
-    const clock = new ManualClock()
-    const queue = await open({ ...optionsOn(made), clock })
+    const runtime = new ManualRuntime()
+    const queue = await open({ ...optionsOn(made), runtime })
     const looks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
     const before = looks()
     await queue.put('a', 1)
     expect(looks()).toBe(before)
-    await clock.advance(2_000)
+    await runtime.advance(2_000)
     await queue.putMany(Array.from({ length: 40 }, (_, index) => ({ id: `b-${index}`, body: 1 })))
     expect(looks()).toBe(before + 1)
   })
@@ -278,11 +278,11 @@ const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => 
 describe('what is unsound in the folders of the queue itself', () => {
   test('is reported once, and an item whose index object comes later than its name is given out within a minute', async () => {
     const made = await server()
-    const clock = new ManualClock()
+    const runtime = new ManualRuntime()
     const lines: object[] = []
     const tell = (fields: object) => void lines.push(fields)
     const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
-    const queue = await open({ ...optionsOn(made), logger, clock })
+    const queue = await open({ ...optionsOn(made), logger, runtime })
     await queue.put('a', 1)
     const index = `${ROOT}ITEMS/a`
     const text = made.textOf(index) ?? ''
@@ -290,7 +290,7 @@ describe('what is unsound in the folders of the queue itself', () => {
     expect([await queue.get(1), await queue.get(1)]).toEqual([[], []])
     made.seed([[index, text]])
     expect(await queue.get(1)).toEqual([])
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect((await queue.get(1)).map(({ id }) => id)).toEqual(['a'])
     expect(lines).toHaveLength(1)
   })

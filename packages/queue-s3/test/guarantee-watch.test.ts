@@ -1,5 +1,5 @@
 import { isSluiceError, type Logger, type Queue } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWith,
   s3Stores,
@@ -31,24 +31,24 @@ interface Line {
 
 interface Place {
   readonly server: S3Server
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   /** A queue of a process of its own, which has an address of its own. */
   readonly open: (options?: object) => Promise<{ queue: S3Queue; endpoint: S3Endpoint; lines: Line[] }>
 }
 
 async function placeOf(options: S3ServerOptions = {}): Promise<Place> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock, ...options })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime, ...options })
   opened.push(server)
   const open = async (more: object = {}) => {
     const endpoint = await server.addEndpoint()
     const lines: Line[] = []
-    const options = { ...probedOn(server, endpoint), probe: 'quick', clock, logger: loggerTo(lines) }
+    const options = { ...probedOn(server, endpoint), probe: 'quick', runtime, logger: loggerTo(lines) }
     const queue = await openQueue({ ...options, ...more })
     opened.push(queue)
     return { queue, endpoint, lines }
   }
-  return { server, clock, open }
+  return { server, runtime, open }
 }
 
 function loggerTo(lines: Line[]): Logger {
@@ -113,7 +113,7 @@ describe('versioning is switched on under running processes, and voids the condi
   )
 
   test('all that relies on the condition is refused with words, and goes on by itself when versioning is suspended', async () => {
-    const { server, clock, open } = await placeOf(CEPH)
+    const { server, runtime, open } = await placeOf(CEPH)
     const { queue, endpoint, lines } = await open()
     await queue.putMany(itemsOf(4))
     const [claimed] = await queue.get(1)
@@ -143,7 +143,7 @@ describe('versioning is switched on under running processes, and voids the condi
     expect((await errorOf(queue.put('new', 1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
     expect(endpoint.counts()).toEqual(stopped)
     server.setVersioning('Suspended')
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     await queue.put('other', 1)
     await queue.success(claimed?.id ?? '')
     await queue.control.resume()
@@ -201,7 +201,7 @@ describe('versioning is switched on under running processes, and voids the condi
   })
 
   test('while a probe runs that began before: its verdict does not count', async () => {
-    const { server, clock, open } = await placeOf(CEPH)
+    const { server, runtime, open } = await placeOf(CEPH)
     const { queue, endpoint } = await open()
     await queue.putMany(itemsOf(2))
     const deleting = Promise.withResolvers<void>()
@@ -212,7 +212,7 @@ describe('versioning is switched on under running processes, and voids the condi
       await versioned.promise
       return undefined
     }
-    await clock.advance(HOUR_MS)
+    await runtime.advance(HOUR_MS)
     await queue.put('a', 1)
     await deleting.promise
     server.setVersioning('Enabled')
@@ -225,11 +225,11 @@ describe('versioning is switched on under running processes, and voids the condi
   })
 
   test('with `probe: off` the first id leads to a probe all the same', async () => {
-    const { server, clock, open } = await placeOf(CEPH)
+    const { server, runtime, open } = await placeOf(CEPH)
     const { queue, endpoint } = await open({ probe: 'off' })
     await queue.put('a', 1)
     await queue.lease('dispatch', 'me', 60_000)
-    await clock.advance(HOUR_MS)
+    await runtime.advance(HOUR_MS)
     await queue.put('b', 1)
     expect(probesAt(endpoint)).toBe(0)
     server.setVersioning('Enabled')
@@ -246,7 +246,7 @@ describe('versioning is switched on under running processes, and voids the condi
   })
 
   test('a probe that cannot be carried out is no verdict: moves are refused for its reason, and the next one tells', async () => {
-    const { server, clock, open } = await placeOf(CEPH)
+    const { server, runtime, open } = await placeOf(CEPH)
     const { queue, endpoint } = await open()
     server.setVersioning('Enabled')
     endpoint.onRequest = ({ operation }) =>
@@ -256,7 +256,7 @@ describe('versioning is switched on under running processes, and voids the condi
     await expect.poll(refusal, { timeout: LONG_MS }).toMatch(/Moves are stopped.*permission was refused/s)
     endpoint.onRequest = undefined
     server.setVersioning('Suspended')
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     await queue.put('b', 1)
   })
 })
@@ -320,14 +320,14 @@ describe('when a probe runs beside the work', () => {
   })
 
   test('an hour after the last one; no call waits for it; 25 requests', async () => {
-    const { clock, open } = await placeOf()
+    const { runtime, open } = await placeOf()
     const { queue, endpoint } = await open()
     await queue.put('a', 1)
     const opening = probesAt(endpoint)
-    await clock.advance(HOUR_MS - 1)
+    await runtime.advance(HOUR_MS - 1)
     await queue.put('b', 1)
     expect(probesAt(endpoint)).toBe(opening)
-    await clock.advance(1)
+    await runtime.advance(1)
     // A call that waited for the probe would wait for ever.
     endpoint.onRequest = ({ query }) =>
       (query.get('prefix') ?? '').includes('PROBE') ? { do: 'hold', until: held.promise } : undefined
@@ -348,19 +348,19 @@ describe('when a probe runs beside the work', () => {
   })
 
   test('and a store that has become another by then stops moves', async () => {
-    const { clock, open } = await placeOf()
+    const { runtime, open } = await placeOf()
     const { queue, endpoint, lines } = await open()
     await queue.put('a', 1)
     endpoint.onRequest = ({ operation, key }) =>
       operation === 'PutObject' && key.endsWith('-create')
         ? { do: 'answer', answer: { status: 200, headers: { etag: '"e-1"' } } }
         : undefined
-    await clock.advance(HOUR_MS)
+    await runtime.advance(HOUR_MS)
     await queue.put('b', 1)
     await expect.poll(() => lines.map(({ level }) => level), { timeout: LONG_MS }).toContain('error')
     expect((await errorOf(queue.put('c', 1))).message).toMatch(/Moves are stopped.*the store ignores it/s)
     endpoint.onRequest = undefined
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     await queue.put('c', 1)
   })
 

@@ -1,5 +1,5 @@
 import { isSluiceError, type SluiceError } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -14,19 +14,19 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   readonly queue: S3Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}): Promise<World> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock, rules })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime, rules })
   opened.push(server)
-  return { server, clock, queue: await open({ server, clock }) }
+  return { server, runtime, queue: await open({ server, runtime }) }
 }
 
-async function open(on: Pick<World, 'server' | 'clock'>, endpoint?: S3Endpoint): Promise<S3Queue> {
-  const queue = await openQueue({ ...optionsOn(on.server, endpoint), clock: on.clock })
+async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<S3Queue> {
+  const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime })
   opened.push(queue)
   return queue
 }
@@ -93,7 +93,7 @@ describe('a put that was cut off between its two objects', () => {
 
   test('is found by each sweep of a process, between any number of whole ones in any stage', async () => {
     const on = await world()
-    const { queue, clock } = on
+    const { queue, runtime } = on
     await queue.putMany(Array.from({ length: 40 }, (_, index) => ({ id: `whole-${index}`, body: index })))
     const items = await queue.get(30)
     await queue.settle(
@@ -108,7 +108,7 @@ describe('a put that was cut off between its two objects', () => {
       await dieHalfway(on, `half-${round}`)
       expect(await queue.sweep()).toMatchObject({ repaired: 1 })
       expect(await queue.sizes()).toEqual({ ...before, WAITING: before.WAITING + round })
-      await clock.advance(3 * HOUR_MS)
+      await runtime.advance(3 * HOUR_MS)
     }
     expect(await queue.sweep()).toMatchObject({ repaired: 0 })
   })

@@ -1,5 +1,5 @@
 import { silentLogger, type Lease, type Logger } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -12,12 +12,12 @@ afterEach(async () => {
 })
 
 async function open(options: object = {}) {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime })
   opened.push(server)
-  const queue = await openQueue({ ...optionsOn(server), clock, ...options })
+  const queue = await openQueue({ ...optionsOn(server), runtime, ...options })
   opened.push(queue)
-  return { server, queue, clock }
+  return { server, queue, runtime }
 }
 
 async function leaseOf(queue: S3Queue, ttlMs = 60_000): Promise<Lease> {
@@ -73,9 +73,9 @@ test('a renewal costs a PUT, two LISTs, and a GET for the version of the queue',
 })
 
 test('a lease that is lost while a get claims: the get rejects, and each item is back in its place with all it had', async () => {
-  const { server, queue, clock } = await open()
+  const { server, queue, runtime } = await open()
   const endpoint = await server.addEndpoint()
-  const other = await openQueue({ ...optionsOn(server, endpoint), clock })
+  const other = await openQueue({ ...optionsOn(server, endpoint), runtime })
   opened.push(other)
   await queue.putMany(['a', 'b', 'c'].map((id) => ({ id, body: id })))
   const [first] = await queue.get(1)
@@ -88,7 +88,7 @@ test('a lease that is lost while a get claims: the get rejects, and each item is
   expect(first?.id).toBe('a')
   const lease = await leaseOf(queue, 10_000)
   atFirstClaim(server, async () => {
-    await clock.advance(20_000)
+    await runtime.advance(20_000)
     expect(await other.lease('dispatcher', 'other', 10_000)).toBeDefined()
   })
   await expect(queue.get(2, { lease })).rejects.toMatchObject({ code: 'SLUICE_LEASE_LOST', retryable: false })
@@ -127,11 +127,11 @@ test('a lease that can no longer be read counts as lost: what was claimed under 
 test('what can’t be given back stays in PROCESSING, is logged, and the call tells of the lease', async () => {
   const warn = vi.fn<Logger['warn']>()
   const logger: Logger = { ...silentLogger, warn }
-  const { server, queue, clock } = await open({ timeoutMs: 300, logger })
+  const { server, queue, runtime } = await open({ timeoutMs: 300, logger })
   await queue.put('a', 1)
   const lease = await leaseOf(queue, 10_000)
   atFirstClaim(server, async () => {
-    await clock.advance(20_000)
+    await runtime.advance(20_000)
     server.main.onRequest = ({ operation, key }) =>
       operation === 'PutObject' && (key ?? '').includes('/SUCCESS/') ? { do: 'drop-request' } : undefined
   })

@@ -149,7 +149,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     ['AccessDenied', 'SLUICE_QUEUE_DENIED', 's3:GetObject'],
     ['SlowDown', 'SLUICE_QUEUE_UNAVAILABLE', 'slower'],
     ['InternalError', 'SLUICE_QUEUE_UNAVAILABLE', 'try later'],
-    ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'clock'],
+    ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'runtime'],
   ] as const)('%s', async (answer, wanted, text) => {
     const made = await server({ onRequest: () => answerWith(answer) })
     const { code, message } = await refusal({ ...probedOn(made), timeoutMs: 300 })

@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ async function openOn(count: number): Promise<{ server: S3Server; queue: S3Queue
   opened.push(server)
   server.seed(seeds(count))
   // No time passes: every two seconds in which something is created cost a GET more.
-  const queue = await openQueue({ ...optionsOn(server), clock: new ManualClock() })
+  const queue = await openQueue({ ...optionsOn(server), runtime: new ManualRuntime() })
   opened.push(queue)
   server.resetCounts()
   return { server, queue }
@@ -147,14 +147,14 @@ test('with 500 in PROCESSING, listSummaries costs 3 LISTs at most, and one LIST 
 test('among 20,000 finished ones, what is in PROCESSING costs 3 LISTs at most at a tick, however long it stays there', async () => {
   const { server } = await openOn(0)
   server.seed(finishedAmongRunning(500, 40))
-  const clock = new ManualClock()
-  const queue = await openQueue({ ...optionsOn(server), clock })
+  const runtime = new ManualRuntime()
+  const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
   const tick = () => queue.listSummaries('PROCESSING', { limit: 10_000 })
   expect((await tick()).items).toHaveLength(500)
   expect(await requests(server, tick)).toEqual({ ListObjectsV2: 1 })
   for (let minute = 0; minute < 3; minute++) {
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     const used = await requests(server, tick)
     expect(used.ListObjectsV2).toBe(2)
     expect(used.HeadObject ?? 0).toBeLessThanOrEqual(12)

@@ -1,5 +1,5 @@
 import type { Queue } from '@sluice/core'
-import { ManualClock, type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import { ManualRuntime, type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
 import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -43,22 +43,22 @@ function faultOf(trouble: StorageTrouble): S3Fault {
 
 /** A fresh server with a clock that is set on by hand. */
 export async function s3Harness(): Promise<QueueHarness> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime })
   const opened: Queue[] = []
   const links: SlowLink[] = []
   const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
-    const queue = await openQueue({ ...optionsOn(server, endpoint, name), clock })
+    const queue = await openQueue({ ...optionsOn(server, endpoint, name), runtime })
     opened.push(queue)
     return queue
   }
   return {
     open,
-    passTime: (ms) => clock.advance(ms),
-    setClockBack: async (ms) => clock.setBack(ms),
+    passTime: (ms) => runtime.advance(ms),
+    setClockBack: async (ms) => runtime.setBack(ms),
     openCrashing: async (point) => {
       const endpoint = await server.addEndpoint()
-      const queue = await openQueue({ ...optionsOn(server, endpoint), clock })
+      const queue = await openQueue({ ...optionsOn(server, endpoint), runtime })
       opened.push(queue)
       const last = endpoint.requests.length + point
       endpoint.onRequest = ({ index }) => {
@@ -71,7 +71,7 @@ export async function s3Harness(): Promise<QueueHarness> {
     },
     openUnreachable: async () => {
       const endpoint = await server.addEndpoint()
-      const queue = await openQueue({ ...optionsOn(server, endpoint), clock, timeoutMs: 300 })
+      const queue = await openQueue({ ...optionsOn(server, endpoint), runtime, timeoutMs: 300 })
       opened.push(queue)
       endpoint.crash()
       return queue
@@ -81,7 +81,7 @@ export async function s3Harness(): Promise<QueueHarness> {
       const endpoint = await server.addEndpoint()
       const queue = await openQueue({
         ...optionsOn(server, endpoint),
-        clock,
+        runtime,
         timeoutMs: TROUBLED_TIMEOUT_MS,
       })
       opened.push(queue)
@@ -104,7 +104,7 @@ export async function s3Harness(): Promise<QueueHarness> {
     openSlow: async (speed) => {
       const { link, options } = await linkedOn(server, speed)
       links.push(link)
-      const queue = await openQueue({ ...options, clock })
+      const queue = await openQueue({ ...options, runtime })
       opened.push(queue)
       return { queue, timeMs: callTimeMs, passedBytes: () => link.bytes }
     },

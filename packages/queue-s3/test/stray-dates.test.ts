@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Request, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -11,14 +11,14 @@ afterEach(async () => {
 })
 
 async function world() {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime })
   opened.push(server)
-  return { clock, server, queue: await open(server, clock) }
+  return { runtime, server, queue: await open(server, runtime) }
 }
 
-async function open(server: S3Server, clock: ManualClock): Promise<S3Queue> {
-  const queue = await openQueue({ ...optionsOn(server), clock })
+async function open(server: S3Server, runtime: ManualRuntime): Promise<S3Queue> {
+  const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
   return queue
 }
@@ -26,9 +26,9 @@ async function open(server: S3Server, clock: ManualClock): Promise<S3Queue> {
 type Off = number | 'missing' | 'garbage'
 
 /** What the `Date` of one answer is in place of its own. */
-function dateOf(off: Off, clock: ManualClock): string | undefined {
+function dateOf(off: Off, runtime: ManualRuntime): string | undefined {
   if (off === 'missing') return undefined
-  return off === 'garbage' ? 'tomorrow, 12' : new Date(clock.now() + off).toUTCString()
+  return off === 'garbage' ? 'tomorrow, 12' : new Date(runtime.now() + off).toUTCString()
 }
 
 /** One answer has such a `Date`: the first of those that fit. */
@@ -49,71 +49,71 @@ const OFF: readonly Off[] = [60_000, 3_600_000_000, -60_000, 'missing', 'garbage
 
 describe.each(OFF)('one `Date` that is off by %s', (off) => {
   test('makes no second holder of a lease', async () => {
-    const { server, clock, queue } = await world()
+    const { server, runtime, queue } = await world()
     const lease = await queue.lease('dispatcher', 'one', 15_000)
-    const other = await open(server, clock)
+    const other = await open(server, runtime)
     for (const operation of ['ListObjectsV2', 'GetObject', 'HeadObject']) {
-      stray(server, dateOf(off, clock), (request) => request.operation === operation)
+      stray(server, dateOf(off, runtime), (request) => request.operation === operation)
       expect(await other.lease('dispatcher', 'two', 15_000)).toBeUndefined()
     }
     expect(await lease?.renew()).toBe(true)
   })
 
   test('makes none either when it is the first that a process sees', async () => {
-    const { server, clock, queue } = await world()
+    const { server, runtime, queue } = await world()
     await queue.lease('dispatcher', 'one', 15_000)
-    stray(server, dateOf(off, clock))
-    const other = await open(server, clock)
+    stray(server, dateOf(off, runtime))
+    const other = await open(server, runtime)
     expect(await other.lease('dispatcher', 'two', 15_000)).toBeUndefined()
-    await clock.advance(17_000)
+    await runtime.advance(17_000)
     expect(await other.lease('dispatcher', 'two', 15_000)).toBeDefined()
   })
 
   test('gives no delayed item out early, and holds none', async () => {
-    const { server, clock, queue } = await world()
+    const { server, runtime, queue } = await world()
     await queue.put('later', 1, { delayMs: 30_000 })
-    stray(server, dateOf(off, clock))
+    stray(server, dateOf(off, runtime))
     expect(await queue.get(1)).toEqual([])
     expect(await queue.get(1)).toEqual([])
-    await clock.advance(31_000)
+    await runtime.advance(31_000)
     expect(await queue.get(1)).toHaveLength(1)
   })
 
   test('puts no item later than asked', async () => {
-    const { server, clock, queue } = await world()
-    stray(server, dateOf(off, clock))
-    const first = await open(server, clock)
+    const { server, runtime, queue } = await world()
+    stray(server, dateOf(off, runtime))
+    const first = await open(server, runtime)
     await first.put('later', 1, { delayMs: 1_000 })
-    await clock.advance(3_000)
+    await runtime.advance(3_000)
     expect(await queue.get(1)).toHaveLength(1)
   })
 
   test('lets retention delete nothing early', async () => {
-    const { server, clock, queue } = await world()
+    const { server, runtime, queue } = await world()
     await queue.put('a', 1)
     await queue.get(1)
     await queue.success('a')
-    stray(server, dateOf(off, clock), ({ operation, query }) => {
+    stray(server, dateOf(off, runtime), ({ operation, query }) => {
       return operation === 'ListObjectsV2' && query.get('prefix')?.endsWith('SUCCESS/') === true
     })
     expect(await queue.sweep({ retentionMs: 30_000 })).toMatchObject({ removed: 0 })
-    await clock.advance(35_000)
+    await runtime.advance(35_000)
     expect(await queue.sweep({ retentionMs: 30_000 })).toMatchObject({ removed: 1 })
   })
 })
 
 test('a store whose clock is set on gives the lease of a holder that renews it to nobody', async () => {
-  const { server, clock, queue } = await world()
+  const { server, runtime, queue } = await world()
   const lease = await queue.lease('dispatcher', 'one', 15_000)
-  const other = await open(server, clock)
+  const other = await open(server, runtime)
   expect(await other.lease('dispatcher', 'two', 15_000)).toBeUndefined()
   // From here on all its answers are an hour ahead.
   server.main.onRequest = () => ({
     do: 'alter',
-    headers: { date: new Date(clock.now() + 3_600_000).toUTCString() },
+    headers: { date: new Date(runtime.now() + 3_600_000).toUTCString() },
   })
   for (let round = 0; round < 30; round++) {
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     const isKept = round % 5 === 4 ? await lease?.renew() : true
     expect(isKept).toBe(true)
     expect(await other.lease('dispatcher', 'two', 15_000)).toBeUndefined()
@@ -121,9 +121,9 @@ test('a store whose clock is set on gives the lease of a holder that renews it t
 })
 
 test('a store whose answers have no `Date` is refused when the queue is opened', async () => {
-  const { server, clock } = await world()
+  const { server, runtime } = await world()
   server.main.onRequest = () => ({ do: 'alter', headers: { date: undefined } })
-  await expect(openQueue({ ...optionsOn(server), clock })).rejects.toMatchObject({
+  await expect(openQueue({ ...optionsOn(server), runtime })).rejects.toMatchObject({
     code: 'SLUICE_CONFIG_INVALID',
   })
 })

@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -12,13 +12,13 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function world(): Promise<{ clock: ManualClock; server: S3Server; queue: S3Queue }> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock })
+async function world(): Promise<{ runtime: ManualRuntime; server: S3Server; queue: S3Queue }> {
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime })
   opened.push(server)
-  const queue = await openQueue({ ...optionsOn(server), clock })
+  const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
-  return { clock, server, queue }
+  return { runtime, server, queue }
 }
 
 function keysOf(server: S3Server, folder: string): string[] {
@@ -60,7 +60,7 @@ test('a move that a dead process had decided is finished, and what a dead claime
 })
 
 test('a removed item leaves marks, which go after a week, and the emptied index object, which stays', async () => {
-  const { clock, server, queue } = await world()
+  const { runtime, server, queue } = await world()
   await queue.putMany([
     { id: 'a', body: 1 },
     { id: 'kept', body: 1 },
@@ -71,10 +71,10 @@ test('a removed item leaves marks, which go after a week, and the emptied index 
   await queue.fail('a')
   expect(await queue.remove(['a'])).toMatchObject({ removed: 1 })
   const before = server.keys()
-  await clock.advance(WEEK_MS - HOUR_MS)
+  await runtime.advance(WEEK_MS - HOUR_MS)
   expect(await queue.sweep()).toMatchObject({ leftovers: 0 })
   expect(server.keys()).toEqual(before)
-  await clock.advance(25 * HOUR_MS)
+  await runtime.advance(25 * HOUR_MS)
   // Two ends, the object under FAIL, and the requeue under LEFT.
   expect(await queue.sweep()).toMatchObject({ leftovers: 4 })
   expect(server.keys().filter((key) => key.endsWith('.a'))).toEqual([])
@@ -86,13 +86,13 @@ test('a removed item leaves marks, which go after a week, and the emptied index 
 })
 
 test('an item that was requeued since it was listed is not removed for its age', async () => {
-  const { clock, server, queue } = await world()
+  const { runtime, server, queue } = await world()
   await queue.put('a', 1)
   await queue.get(1)
   await queue.fail('a')
-  await clock.advance(2 * HOUR_MS)
+  await runtime.advance(2 * HOUR_MS)
   const endpoint = await server.addEndpoint()
-  const sweeping = await openQueue({ ...optionsOn(server, endpoint), clock })
+  const sweeping = await openQueue({ ...optionsOn(server, endpoint), runtime })
   opened.push(sweeping)
   const listed = Promise.withResolvers<void>()
   const requeued = Promise.withResolvers<void>()
@@ -112,7 +112,7 @@ test('an item that was requeued since it was listed is not removed for its age',
 })
 
 /** Another process that stops where it would write its claim of a name that it read long ago: when it goes on is up to the test. */
-async function claimLate({ clock, server, queue }: Awaited<ReturnType<typeof world>>) {
+async function claimLate({ runtime, server, queue }: Awaited<ReturnType<typeof world>>) {
   await queue.put('a', 1)
   const [name = ''] = keysOf(server, 'WAITING')
   await queue.get(1)
@@ -120,7 +120,7 @@ async function claimLate({ clock, server, queue }: Awaited<ReturnType<typeof wor
   // As if its deletion had failed.
   server.seed([[name, server.textOf(keysOf(server, 'WAITING')[0] ?? '') ?? '']])
   const endpoint = await server.addEndpoint()
-  const late = await openQueue({ ...optionsOn(server, endpoint), clock })
+  const late = await openQueue({ ...optionsOn(server, endpoint), runtime })
   opened.push(late)
   const stopped = Promise.withResolvers<void>()
   const goOn = Promise.withResolvers<void>()
@@ -135,7 +135,7 @@ async function claimLate({ clock, server, queue }: Awaited<ReturnType<typeof wor
 test('a mark that is old does not go before the call ends that may still hit it, when its item was removed just now', async () => {
   const made = await world()
   const { late, stopped, goOn } = await claimLate(made)
-  await made.clock.advance(2 * WEEK_MS)
+  await made.runtime.advance(2 * WEEK_MS)
   const claim = late.get(1)
   await stopped
   await made.queue.remove(['a'])
@@ -151,7 +151,7 @@ test('a claim by a process that stood still while the marks went is nobody’s',
   const claim = late.get(1)
   await stopped
   await made.queue.remove(['a'])
-  await made.clock.advance(2 * HOUR_MS)
+  await made.runtime.advance(2 * HOUR_MS)
   expect(await made.queue.sweep({ purgeAfterMs: HOUR_MS })).toMatchObject({ leftovers: 3 })
   goOn()
   expect(await claim).toEqual([])
@@ -159,14 +159,14 @@ test('a claim by a process that stood still while the marks went is nobody’s',
 })
 
 test('who held an item beyond the life of its marks is told that it is gone', async () => {
-  const { clock, server, queue } = await world()
+  const { runtime, server, queue } = await world()
   await queue.put('a', 1)
   await queue.get(1)
-  const other = await openQueue({ ...optionsOn(server), clock })
+  const other = await openQueue({ ...optionsOn(server), runtime })
   opened.push(other)
   await other.release('a')
   await other.remove(['a'])
-  await clock.advance(2 * WEEK_MS)
+  await runtime.advance(2 * WEEK_MS)
   await other.sweep()
   await expect(queue.success('a', { attempt: 1 })).rejects.toMatchObject({ code: 'SLUICE_ITEM_NOT_FOUND' })
   expect(keysOf(server, 'SUCCESS')).toEqual([])

@@ -108,27 +108,27 @@ test('a reason in metadata is cut between two characters', () => {
 /** Answers, one each 10 ms, whose `Date` is so many seconds from the clock of the process. */
 function observed(aheadS: readonly number[]) {
   let mono = 1_000_000
-  const clock = new StoreClock(() => mono)
+  const runtime = new StoreClock(() => mono)
   const answer = (ahead: number) => {
     mono += 10
-    clock.observe(Math.floor(mono / 1_000) * 1_000 + ahead * 1_000, mono - 1, mono)
+    runtime.observe(Math.floor(mono / 1_000) * 1_000 + ahead * 1_000, mono - 1, mono)
   }
   for (const ahead of aheadS) answer(ahead)
-  return { clock, answer, off: () => clock.now() - mono }
+  return { runtime, answer, off: () => runtime.now() - mono }
 }
 
 describe('the store’s clock', () => {
   test('is narrowed by each answer, is never ahead of the store, and never goes back', () => {
     let mono = 0
-    const clock = new StoreClock(() => mono)
+    const runtime = new StoreClock(() => mono)
     const storeAhead = 1_000_000_457
     let latest = 0
     for (let answer = 0; answer < 200; answer++) {
       const sentAt = mono
       mono += 7
-      clock.observe(Math.floor((mono + storeAhead) / 1_000) * 1_000, sentAt, mono + 6)
+      runtime.observe(Math.floor((mono + storeAhead) / 1_000) * 1_000, sentAt, mono + 6)
       mono += 6
-      const now = clock.now()
+      const now = runtime.now()
       expect(now).toBeLessThanOrEqual(mono + storeAhead)
       expect(now).toBeGreaterThanOrEqual(latest)
       latest = now
@@ -141,9 +141,9 @@ describe('the store’s clock', () => {
     (off) => {
       for (const at of [0, 1, 2, 3, 10]) {
         const answers = Array.from({ length: 11 }, (_, index) => (index === at ? off : 0))
-        const { clock, off: error } = observed(answers)
+        const { runtime, off: error } = observed(answers)
         expect(Math.abs(error())).toBeLessThanOrEqual(1_000)
-        expect(clock.isSure).toBe(true)
+        expect(runtime.isSure).toBe(true)
         // Not even for a moment, as soon as another answer has come.
         expect(observed([off, 0]).off()).toBeLessThanOrEqual(0)
       }
@@ -159,32 +159,32 @@ describe('the store’s clock', () => {
   })
 
   test('gateways whose clocks differ by seconds: how far is told', () => {
-    const { clock, answer, off } = observed([0, 0, 0])
+    const { runtime, answer, off } = observed([0, 0, 0])
     for (let index = 0; index < 100; index++) {
       answer(index % 2 === 0 ? 5 : 0)
       expect(off()).toBeLessThanOrEqual(0)
     }
-    expect(clock.spreadMs).toBeGreaterThanOrEqual(4_000)
+    expect(runtime.spreadMs).toBeGreaterThanOrEqual(4_000)
   })
 
   test('follows the store when its clock is set on, once 13 answers say so, and knows that it was', () => {
-    const { clock, answer, off } = observed([0, 0, 0, 0, 0])
-    const before = clock.now()
+    const { runtime, answer, off } = observed([0, 0, 0, 0, 0])
+    const before = runtime.now()
     for (let index = 0; index < 12; index++) answer(900)
     expect(off()).toBeLessThanOrEqual(0)
-    expect(clock.isSteadySince(before)).toBe(true)
+    expect(runtime.isSteadySince(before)).toBe(true)
     answer(900)
     expect(Math.abs(off() - 900_000)).toBeLessThanOrEqual(1_000)
-    expect(clock.isSteadySince(before)).toBe(false)
-    expect(clock.isSteadySince(clock.now() + 1)).toBe(true)
+    expect(runtime.isSteadySince(before)).toBe(false)
+    expect(runtime.isSteadySince(runtime.now() + 1)).toBe(true)
   })
 
   test('stands still when the store’s is set back, and goes on from there', () => {
-    const { answer, clock, off } = observed([0, 0, 0, 0, 0])
-    const before = clock.now()
+    const { answer, runtime, off } = observed([0, 0, 0, 0, 0])
+    const before = runtime.now()
     for (let index = 0; index < 15; index++) answer(-10)
-    expect(clock.now()).toBeGreaterThanOrEqual(before)
-    expect(clock.now() - before).toBeLessThanOrEqual(200)
+    expect(runtime.now()).toBeGreaterThanOrEqual(before)
+    expect(runtime.now() - before).toBeLessThanOrEqual(200)
     expect(off()).toBeLessThanOrEqual(0)
   })
 })

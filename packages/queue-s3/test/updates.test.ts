@@ -1,5 +1,5 @@
 import type { JsonValue } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Endpoint, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
@@ -16,19 +16,19 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   readonly queue: S3Queue
 }
 
 async function world(): Promise<World> {
-  const clock = new ManualClock()
-  const server = await startS3Server({ clock })
+  const runtime = new ManualRuntime()
+  const server = await startS3Server({ runtime })
   opened.push(server)
-  return { server, clock, queue: await open({ server, clock }) }
+  return { server, runtime, queue: await open({ server, runtime }) }
 }
 
-async function open(on: Pick<World, 'server' | 'clock'>, endpoint?: S3Endpoint): Promise<S3Queue> {
-  const queue = await openQueue({ ...optionsOn(on.server, endpoint), clock: on.clock })
+async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<S3Queue> {
+  const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime })
   opened.push(queue)
   return queue
 }
@@ -346,7 +346,7 @@ describe('an update under way', () => {
     await on.queue.update([{ id: 'a', notBeforeAt: (await on.queue.now()) + 60_000 }])
     slow.go()
     expect(await getting).toEqual([])
-    await on.clock.advance(62_000)
+    await on.runtime.advance(62_000)
     expect((await on.queue.get(1)).map(({ id, attempt }) => [id, attempt])).toEqual([['a', 1]])
   })
 })

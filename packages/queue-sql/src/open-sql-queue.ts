@@ -14,10 +14,10 @@ export async function openSqlQueue(
   settings: SqlQueueSettings,
   wrap?: OpenOptions['wrap'],
   warn?: OpenOptions['warn'],
-  clock?: OpenOptions['clock'],
+  runtime?: OpenOptions['runtime'],
 ): Promise<SqlQueue> {
   const { name } = settings
-  const store = openStore(settings, { wrap, warn, clock })
+  const store = openStore(settings, { wrap, warn, runtime })
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())

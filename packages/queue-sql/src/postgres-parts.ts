@@ -16,8 +16,8 @@ export const POSTGRES_SLOTS = 16
 export const once = (parameter: string): string => `cross join generate_series(1, ${parameter}::integer)`
 
 /** The instant of a statement, read once. */
-export const CLOCK = `clock as (select ${POSTGRES_NOW_MS} as now)`
-export const NOW = `(select now from clock)`
+export const CLOCK = `runtime as (select ${POSTGRES_NOW_MS} as now)`
+export const NOW = `(select now from runtime)`
 /** One array parameter of JSON texts, joined by line feeds, of which JSON has none; what is empty is null. */
 export const lines = (parameter: string): string => `string_to_array(${parameter}::text, E'\\n', '')`
 

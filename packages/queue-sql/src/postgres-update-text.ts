@@ -11,7 +11,7 @@ export function placesVersionText(t: TableNames): string {
   return `select version from ${t.documents} where queue_id = $1 and name = ${PLACES}`
 }
 
-const NOW = `(select now from clock)`
+const NOW = `(select now from runtime)`
 
 /**
  * Changes items that wait. `$2` to `$6` are the columns of the batch, `$7` is 1, `$8` the number of its rows.
@@ -44,7 +44,7 @@ export function updateText(t: TableNames): string {
           and w.seq = f.seq limit 1 for update
       ) w
     ),
-    clock as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),
+    runtime as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),
     placed as materialized (
       select seq, body, -old_priority as rank, old_available_at as available_at, not_before_at,
         coalesce(priority, old_priority) as new_priority,

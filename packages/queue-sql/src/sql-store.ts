@@ -1,4 +1,4 @@
-import type { Clock, SharedBy } from '@sluice/core'
+import type { Runtime, SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './moves.js'
 import type { TableNames, Tables } from './tables.js'
@@ -8,7 +8,7 @@ export interface OpenOptions {
   /** Lets tests put a driver that dies between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
   /** SQLite: the clock that its statements read, for tests. Default the machine's. */
-  readonly clock?: Pick<Clock, 'now'> | undefined
+  readonly runtime?: Pick<Runtime, 'now'> | undefined
   /** For what an operator should hear of. */
   readonly warn?: ((text: string) => void) | undefined
 }

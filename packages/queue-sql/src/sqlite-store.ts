@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { Kysely, sql, type Dialect } from 'kysely'
 import { addIndex, migrate, tryMigration, versionOf } from './migration.js'
 import { agesIndex, sqliteSteps } from './schema.js'
@@ -32,13 +32,13 @@ const LONGEST_CALL = 4
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
-  const { wrap = unwrapped, warn, clock } = options
+  const { wrap = unwrapped, warn, runtime } = options
   const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
   const names = tableNames(settings.tablePrefix)
   const { database, watch } = inMemory ? { database: new DatabaseSync(IN_MEMORY) } : openWatched(path, warn)
-  if (clock !== undefined) readClock(database, clock)
+  if (runtime !== undefined) readClock(database, runtime)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
   const migration = {
     names,
@@ -48,7 +48,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     place,
   }
   const texts = sqliteTexts(names)
-  const setBack = new SqliteSetBack(db, names, () => (clock ?? Date).now())
+  const setBack = new SqliteSetBack(db, names, () => (runtime ?? Date).now())
   return {
     db,
     names,
@@ -119,8 +119,8 @@ function openWatched(given: string, warn: OpenOptions['warn']): { database: Data
 }
 
 /** In place of SQLite's own function, which reads the machine's. */
-function readClock(database: DatabaseSync, clock: Pick<Clock, 'now'>): void {
-  database.function('unixepoch', { varargs: true }, () => clock.now() / 1_000)
+function readClock(database: DatabaseSync, runtime: Pick<Runtime, 'now'>): void {
+  database.function('unixepoch', { varargs: true }, () => runtime.now() / 1_000)
 }
 
 function unwrapped(dialect: Dialect): Dialect {

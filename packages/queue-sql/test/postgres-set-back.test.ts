@@ -70,7 +70,7 @@ describe('a server whose clock is set back by an hour', () => {
     }
     const url = new URL(inject('postgresUrl'))
     url.searchParams.set('options', `-c search_path=${schema},pg_catalog,public`)
-    options = { name: 'clock', url: url.href, tablePrefix: freshPrefix(), poolSize: 2 }
+    options = { name: 'runtime', url: url.href, tablePrefix: freshPrefix(), poolSize: 2 }
   })
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((queue) => queue.close()))

@@ -1,5 +1,5 @@
 import { SluiceError } from '@sluice/core'
-import type { ManualClock } from '@sluice/testkit'
+import type { ManualRuntime } from '@sluice/testkit'
 import type { Choices } from './choices.js'
 
 export type Side = 'queue' | 'worker'
@@ -16,16 +16,16 @@ export interface Spell {
 /** What goes wrong between the services and what they use: in spells, for a share of the calls. It knows nothing of what the calls are for. */
 export class Faults {
   #spells: Spell[] = []
-  readonly #clock: ManualClock
+  readonly #runtime: ManualRuntime
   readonly #choices: Choices
 
-  constructor(clock: ManualClock, choices: Choices) {
-    this.#clock = clock
+  constructor(runtime: ManualRuntime, choices: Choices) {
+    this.#runtime = runtime
     this.#choices = choices
   }
 
   begin(spell: Omit<Spell, 'untilMs'>, ms: number): void {
-    this.#spells.push({ ...spell, untilMs: this.#clock.monotonicMs() + ms })
+    this.#spells.push({ ...spell, untilMs: this.#runtime.monotonicMs() + ms })
   }
 
   /** All is well from now on. */
@@ -35,7 +35,7 @@ export class Faults {
 
   /** What becomes of a call that a service makes now. */
   of(side: Side, service: number): 'well' | 'refused' | 'answer-lost' {
-    const nowMs = this.#clock.monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     this.#spells = this.#spells.filter(({ untilMs }) => untilMs > nowMs)
     for (const spell of this.#spells) {
       const isMeant = spell.side === side && (spell.service ?? service) === service

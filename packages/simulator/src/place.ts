@@ -1,7 +1,7 @@
 import type { ItemRecord, JobRef, Stage } from '@sluice/core'
 import { CANCELLED_DETAILS, WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { DummyWorker, JobStore } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
 import type { Checker, TimedCall } from './checker.js'
@@ -34,7 +34,7 @@ export interface PlaceOptions {
 
 /** One store, one cluster, one clock, and services on them: what a play happens in. */
 export class Place {
-  readonly clock = new ManualClock()
+  readonly runtime = new ManualRuntime()
   readonly store: MemoryStore
   readonly jobs: JobStore
   readonly queue: MemoryQueue
@@ -51,11 +51,11 @@ export class Place {
   constructor(options: PlaceOptions) {
     this.#options = options
     const { setting, choices, checker } = options
-    this.store = new MemoryStore({ clock: this.clock, newUid: () => `uid-${++this.#uids}` })
-    this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.clock.monotonicMs()) })
+    this.store = new MemoryStore({ runtime: this.runtime, newUid: () => `uid-${++this.#uids}` })
+    this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.runtime.monotonicMs()) })
     this.queue = new MemoryQueue({ name: QUEUE, store: this.store })
-    this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, clock: this.clock })
-    this.faults = new Faults(this.clock, choices.fork())
+    this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
+    this.faults = new Faults(this.runtime, choices.fork())
     this.services = Array.from({ length: setting.services }, (_, index) => this.#open(index))
   }
 
@@ -89,7 +89,7 @@ export class Place {
 
   async #stop(service: Service, index: number): Promise<void> {
     const { checker, trace } = this.#options
-    const nowMs = this.clock.monotonicMs()
+    const nowMs = this.runtime.monotonicMs()
     const call = checker.callBegan(`stop of service ${index}`, { nowMs, maxMs: STOP_MS })
     service.stopCall = call
     if (service.process.isSuspended) call.excused()
@@ -100,7 +100,7 @@ export class Place {
       trace(`service ${index} could not give its lease back: ${wordsOf(error)}`)
     }
     if (service.process.isDead) return
-    call.ended(this.clock.monotonicMs())
+    call.ended(this.runtime.monotonicMs())
     // The process exits: what it has sent off by now may still arrive.
     checker.sendsCutOff(service.process.sendsInFlight)
     service.process.kill()
@@ -112,7 +112,7 @@ export class Place {
     this.#options.checker.sendsCutOff(service.process.sendsInFlight)
     service.process.suspend()
     service.stopCall?.excused()
-    this.#suspensions.push({ service, untilMs: this.clock.monotonicMs() + ms })
+    this.#suspensions.push({ service, untilMs: this.runtime.monotonicMs() + ms })
   }
 
   setQuota(jobs: number | null): void {
@@ -122,14 +122,14 @@ export class Place {
 
   /** Lets time go by; processes that are suspended for so long go on. */
   async pass(ms: number): Promise<void> {
-    const endMs = this.clock.monotonicMs() + ms
+    const endMs = this.runtime.monotonicMs() + ms
     for (;;) {
-      const nowMs = this.clock.monotonicMs()
+      const nowMs = this.runtime.monotonicMs()
       for (const { service } of this.#suspensions.filter(({ untilMs }) => untilMs <= nowMs))
         service.process.resume()
       this.#suspensions = this.#suspensions.filter(({ untilMs }) => untilMs > nowMs)
       const nextMs = Math.min(endMs, ...this.#suspensions.map(({ untilMs }) => untilMs))
-      await this.clock.advance(nextMs - nowMs)
+      await this.runtime.advance(nextMs - nowMs)
       if (nextMs >= endMs && !this.#suspensions.some(({ untilMs }) => untilMs <= endMs)) return
     }
   }
@@ -178,14 +178,14 @@ export class Place {
     const { setting, choices, trace } = this.#options
     const { maxSendMs, maxCallMs } = setting
     const process = new SimulatedProcess({
-      clock: this.clock,
+      runtime: this.runtime,
       choices: choices.fork(),
       faults: this.faults,
       service: index,
       maxSendMs,
       maxCallMs,
     })
-    const worker = new DummyWorker({ name: QUEUE, store: this.jobs, clock: this.clock })
+    const worker = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const random = choices.fork()
@@ -200,7 +200,7 @@ export class Place {
       stallMs: setting.stallMs,
       sends: { maxTries: 2, baseMs: 200, maxMs: 2_000 },
       holder: `service-${index}-${++this.#holders}`,
-      clock: process.clock(),
+      runtime: process.runtime(),
       random: () => random.unit(),
       onEvent: (event) => this.#note(index, event),
     })

@@ -77,13 +77,13 @@ class Play {
   }
 
   #now(): number {
-    return this.#trace.length === 0 ? 0 : this.#place.clock.monotonicMs()
+    return this.#trace.length === 0 ? 0 : this.#place.runtime.monotonicMs()
   }
 
   async #pass(ms: number): Promise<void> {
     await this.#place.pass(ms)
     const processing = await this.#place.queue.size('PROCESSING')
-    this.#checker.now(this.#place, { nowMs: this.#place.clock.monotonicMs(), processing })
+    this.#checker.now(this.#place, { nowMs: this.#place.runtime.monotonicMs(), processing })
   }
 
   async #put(count: number): Promise<void> {
@@ -140,7 +140,7 @@ class Play {
     const job = this.#choices.oneOf(this.#place.running())
     if (job === undefined) return
     if (act.kind === 'hold-job') return this.#place.cluster.holdJob(job.id, 'held by the play')
-    this.#checker.jobVanished(job, this.#place.clock.monotonicMs())
+    this.#checker.jobVanished(job, this.#place.runtime.monotonicMs())
     this.#place.cluster.loseJob(job.id)
   }
 

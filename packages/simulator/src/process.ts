@@ -1,5 +1,5 @@
-import type { Clock, Queue, Worker } from '@sluice/core'
-import type { ManualClock } from '@sluice/testkit'
+import type { Runtime, Queue, Worker } from '@sluice/core'
+import type { ManualRuntime } from '@sluice/testkit'
 import type { Choices } from './choices.js'
 import { outage, type Faults, type Side } from './faults.js'
 
@@ -7,7 +7,7 @@ const SYNCHRONOUS = new Set(['watch', 'document'])
 const NEVER = new Promise<never>(() => {})
 
 export interface ProcessOptions {
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   readonly choices: Choices
   readonly faults: Faults
   /** Which service it is. */
@@ -66,15 +66,21 @@ export class SimulatedProcess {
   }
 
   /** The clock of this process: it goes on while the process doesn't. */
-  clock(): Clock {
-    const { clock } = this.#options
+  runtime(): Runtime {
+    const { runtime } = this.#options
     return {
-      now: () => clock.now(),
-      monotonicMs: () => clock.monotonicMs(),
+      now: () => runtime.now(),
+      monotonicMs: () => runtime.monotonicMs(),
       sleep: async (ms, signal) => {
-        await clock.sleep(ms, signal)
+        await runtime.sleep(ms, signal)
         await this.#alive()
       },
+      yield: async () => {
+        await runtime.yield()
+        await this.#alive()
+      },
+      random: () => runtime.random(),
+      newId: () => runtime.newId(),
     }
   }
 
@@ -114,7 +120,7 @@ export class SimulatedProcess {
   }
 
   async #call(side: Side, method: string, run: () => Promise<unknown>): Promise<unknown> {
-    const { faults, service, choices, maxSendMs, maxCallMs, clock } = this.#options
+    const { faults, service, choices, maxSendMs, maxCallMs, runtime } = this.#options
     await this.#alive()
     if (this.#hanging.has(side)) return NEVER
     const isSend = method === 'sendJob'
@@ -123,7 +129,7 @@ export class SimulatedProcess {
     const [thereMs, backMs] = [choices.between(0, maxMs), choices.between(0, maxMs)]
     if (isSend) this.sendsInFlight += 1
     try {
-      if (thereMs > 0) await clock.sleep(thereMs)
+      if (thereMs > 0) await runtime.sleep(thereMs)
       // Of a process that was killed what is on its way may arrive, or not.
       if (this.#isDead && choices.chance(0.5)) return await NEVER
       if (fate === 'refused') throw outage(side, method)
@@ -132,7 +138,7 @@ export class SimulatedProcess {
       return answer
     } finally {
       if (isSend) this.sendsInFlight -= 1
-      if (backMs > 0) await clock.sleep(backMs)
+      if (backMs > 0) await runtime.sleep(backMs)
       await this.#alive()
     }
   }

@@ -1,5 +1,5 @@
 import type { JobRef, JobReport, JsonValue, Queue, SluiceError, TroubleConcerns, Worker } from '@sluice/core'
-import type { ManualClock } from './manual-clock.js'
+import type { ManualRuntime } from './manual-runtime.js'
 
 /** A worker whose jobs end by hand, and which can be told to misbehave: what `@sluice/worker-dummy` is. */
 export interface ControlledWorker extends Worker {
@@ -57,7 +57,7 @@ export interface TestedEngine {
 
 /** What the contract needs of an engine: a fresh place for each case, in which everything goes by one clock. */
 export interface EngineHarness {
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
   /** A Queue object on the one queue of the place, named `contract`. */
   openQueue(): Queue
   /** A worker on the one cluster of the place: each sees the jobs of all, its troubles are its own. */

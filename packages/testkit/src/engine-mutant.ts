@@ -30,7 +30,7 @@ export function broken(
     title,
     breaks,
     wrap: (harness) => ({
-      clock: harness.clock,
+      runtime: harness.runtime,
       openQueue: () => harness.openQueue(),
       openWorker: () => harness.openWorker(),
       starts: (job) => harness.starts(job),

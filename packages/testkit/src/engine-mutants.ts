@@ -26,12 +26,12 @@ export const engineMutants: readonly EngineMutant[] = [
     },
   ),
   broken(['all-lead', 'every engine believes that it has the lease'], ['E-ONE-1'], {
-    ...onQueue((queue, { clock }) => ({
+    ...onQueue((queue, { runtime }) => ({
       lease: async (name, holder, ttlMs) => ({
         name,
         holder,
         ttlMs,
-        fencingToken: clock.monotonicMs() + 1,
+        fencingToken: runtime.monotonicMs() + 1,
         renew: async () => true,
         release: async () => undefined,
       }),
@@ -131,8 +131,8 @@ export const engineMutants: readonly EngineMutant[] = [
     ...onWorker((worker) => ({ sendJob: (...args) => concerned(worker.sendJob(...args), 'item') })),
   }),
   broken(['reads-control-once', 'it reads the control once in a minute'], ['E-CTRL-1', 'E-CTRL-1/b'], {
-    ...onQueue((queue, { clock }) => ({
-      control: { ...handedOn(queue), read: seldom(queue, () => clock.monotonicMs()) },
+    ...onQueue((queue, { runtime }) => ({
+      control: { ...handedOn(queue), read: seldom(queue, () => runtime.monotonicMs()) },
     })),
   }),
   broken(['never-stops', 'a stop has no effect'], ['E-STOP-1'], {

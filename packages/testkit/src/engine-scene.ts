@@ -70,11 +70,11 @@ export class EngineScene {
     // It is awaited below; until then it must not count as one that nobody handles.
     noted.catch(() => undefined)
     for (let passedMs = 0; passedMs < MAX_WAIT_MS; passedMs += stepMs) {
-      await this.harness.clock.advance(0)
+      await this.harness.runtime.advance(0)
       if (isOver) return noted
-      await this.harness.clock.advance(stepMs)
+      await this.harness.runtime.advance(stepMs)
     }
-    throw new Error(`it had not ended after ${MAX_WAIT_MS} ms of the clock`)
+    throw new Error(`it had not ended after ${MAX_WAIT_MS} ms of the runtime`)
   }
 
   /** So many ticks, a second apart, after each of which something must hold. */
@@ -82,7 +82,7 @@ export class EngineScene {
     for (let tick = 0; tick < count; tick++) {
       await this.ended(engine.tick())
       await afterEach()
-      await this.harness.clock.advance(1_000)
+      await this.harness.runtime.advance(1_000)
     }
   }
 
@@ -95,7 +95,7 @@ export class EngineScene {
     for (let passedMs = 0; passedMs < MAX_WAIT_MS; passedMs += 1_000) {
       const tick = await this.ended(engine.tick())
       if (await holds()) return tick
-      await this.harness.clock.advance(1_000)
+      await this.harness.runtime.advance(1_000)
     }
     check(false, `${what}: not within ${MAX_WAIT_MS} ms`, {
       stages: await this.stages(),
@@ -120,8 +120,8 @@ export class EngineScene {
     const { worker, harness } = this
     return wrapWorker(worker, {
       sendJob: async (...args) => {
-        begun.push(harness.clock.monotonicMs())
-        await harness.clock.sleep(ms)
+        begun.push(harness.runtime.monotonicMs())
+        await harness.runtime.sleep(ms)
         await worker.sendJob(...args)
       },
     })

@@ -1,4 +1,4 @@
-import { SluiceError, type Clock, type Logger } from '@sluice/core'
+import { SluiceError, type Runtime, type Logger } from '@sluice/core'
 import { z } from 'zod'
 import { isSsoSession, logWarning, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from './argo-api.js'
@@ -27,7 +27,7 @@ export interface CheckParts {
   readonly api: ArgoApi
   readonly template: TemplateSource
   readonly parameters: ParameterMaker
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
 }
 

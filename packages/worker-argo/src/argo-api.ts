@@ -1,4 +1,4 @@
-import { redactError, type Clock, type JsonValue, type Secrets } from '@sluice/core'
+import { redactError, type Runtime, type JsonValue, type Secrets } from '@sluice/core'
 import ky, { type KyInstance, type Options } from 'ky'
 import type { Credentials } from './credentials.js'
 import type { ArgoWorkerSettings } from './options.js'
@@ -28,7 +28,7 @@ interface ApiParts {
   readonly events: KyInstance
   readonly transport: Transport
   readonly credentials: Credentials
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly secrets: Secrets
   /** Of the server, for messages: nothing secret is in it. */
   readonly origin: string
@@ -48,7 +48,7 @@ export class ArgoApi {
   /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
   static async open(
     settings: ApiSettings,
-    { credentials, clock, secrets }: Pick<ApiParts, 'credentials' | 'clock' | 'secrets'>,
+    { credentials, runtime, secrets }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'>,
   ): Promise<ArgoApi> {
     const transport = await openTransport(settings)
     const options: Options = {
@@ -62,7 +62,7 @@ export class ArgoApi {
     const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
     const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
     const { origin } = new URL(settings.baseUrl)
-    return new ArgoApi({ whole, patient, events, transport, credentials, clock, secrets, origin })
+    return new ArgoApi({ whole, patient, events, transport, credentials, runtime, secrets, origin })
   }
 
   /**
@@ -90,7 +90,7 @@ export class ArgoApi {
 
   /** Opens a stream of events. It may be quiet for 15 s before even its headers come: whoever reads it has to watch over it. */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
-    const { events, clock, origin } = this.#parts
+    const { events, runtime, origin } = this.#parts
     return this.#authorized(async (authorization) => {
       try {
         // Exactly this word makes it send events, and keep the connection alive.
@@ -98,7 +98,7 @@ export class ArgoApi {
         const response = await events.get(path, { searchParams: { ...query }, signal, headers })
         const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
         if (response.ok && isStream && response.body !== null) return { kind: 'stream', body: response.body }
-        return readAnswer(response, await response.text(), clock.now())
+        return readAnswer(response, await response.text(), runtime.now())
       } catch (error) {
         return silence(error, origin)
       }
@@ -116,7 +116,7 @@ export class ArgoApi {
   }
 
   #call({ method, path, query, body, signal }: Call): Promise<Reply> {
-    const { whole, patient, clock, origin } = this.#parts
+    const { whole, patient, runtime, origin } = this.#parts
     const send = signal === undefined ? whole : patient
     const options: Options = {
       method,
@@ -127,7 +127,7 @@ export class ArgoApi {
     return this.#authorized(async (headers) => {
       try {
         const response = await send(path, { ...options, headers })
-        return readAnswer(response, await response.text(), clock.now())
+        return readAnswer(response, await response.text(), runtime.now())
       } catch (error) {
         return silence(error, origin)
       }

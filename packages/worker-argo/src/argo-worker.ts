@@ -27,7 +27,7 @@ import { FAILURES } from './failure-class.js'
 import { JobLog } from './job-log.js'
 import { nameJob, type JobName } from './job-name.js'
 import { optionsSchema, type ArgoWorkerSettings } from './options.js'
-import { systemClock } from './system-clock.js'
+import { systemRuntime } from '@sluice/core/backend'
 import { selectorOf } from './workflow-pages.js'
 import { partsOf, type WorkerParts } from './worker-parts.js'
 import type { Workflow } from './workflow.js'
@@ -89,17 +89,17 @@ export class ArgoWorker implements Worker {
    * @param context where `tokenCommand` runs, and what takes the tokens that are read
    */
   static async open(settings: ArgoWorkerSettings, context: PackageContext = {}): Promise<ArgoWorker> {
-    const { clock = systemClock, logger = silentLogger } = settings
+    const { runtime = systemRuntime, logger = silentLogger } = settings
     const { secrets = new SecretRegistry() } = context
     const credentials = credentialsOf(settings, {
-      clock,
+      runtime,
       secrets,
       commandDir: baseDirOf(context, 'tokenCommand'),
       tokenPlace: context.placeOf?.(['token']),
     })
-    const api = await ArgoApi.open(settings, { credentials, clock, secrets })
+    const api = await ArgoApi.open(settings, { credentials, runtime, secrets })
     const closing = new AbortController()
-    return new ArgoWorker(partsOf({ settings, api, clock, logger, closing: closing.signal }), closing)
+    return new ArgoWorker(partsOf({ settings, api, runtime, logger, closing: closing.signal }), closing)
   }
 
   /**
@@ -239,12 +239,12 @@ export class ArgoWorker implements Worker {
    */
   async *readLog(ref: JobRef, options: ReadLogOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const job = this.#nameOf(ref)
-    const { api, settings, clock } = this.#parts
+    const { api, settings, runtime } = this.#parts
     const { signal } = options
     yield* new JobLog({
       api,
       settings,
-      clock,
+      runtime,
       job,
       namespace: settings.namespace,
       find: () => this.#findWhole(job),

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { SluiceError, type Clock, type Secrets } from '@sluice/core'
+import { SluiceError, type Runtime, type Secrets } from '@sluice/core'
 import type { ArgoWorkerSettings } from './options.js'
 
 /** How long a token file isn't looked at again: Kubernetes replaces a projected one long before the old one ends. */
@@ -20,7 +20,7 @@ type TokenOptions = Pick<ArgoWorkerSettings, 'token' | 'tokenFile' | 'tokenComma
 
 /** What credentials are read with. */
 export interface CredentialParts {
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** Takes each token that is read. */
   readonly secrets: Secrets
   /** Where `tokenCommand` runs; default the working directory. */
@@ -36,7 +36,7 @@ export interface CredentialParts {
  */
 export function credentialsOf(
   { token, tokenFile, tokenCommand }: TokenOptions,
-  { clock, secrets, commandDir, tokenPlace }: CredentialParts,
+  { runtime, secrets, commandDir, tokenPlace }: CredentialParts,
 ): Credentials {
   const added = (source: TokenSource) => (text: string) => {
     secrets.add(text)
@@ -44,7 +44,7 @@ export function credentialsOf(
   }
   if (tokenFile !== undefined) {
     const source = { name: `in the token file ${tokenFile}`, isFile: true }
-    return new ReadCredentials(fileToken(tokenFile, clock), added(source))
+    return new ReadCredentials(fileToken(tokenFile, runtime), added(source))
   }
   if (tokenCommand !== undefined) {
     const source = { name: `of the token command ${tokenCommand[0]}`, isFile: true }
@@ -84,10 +84,10 @@ class ReadCredentials implements Credentials {
   }
 }
 
-function fileToken(path: string, clock: Clock): ReadToken {
+function fileToken(path: string, runtime: Runtime): ReadToken {
   let known: { readonly token: string; readonly changed: string; readonly lookedMs: number } | undefined
   return async (afresh) => {
-    const nowMs = clock.monotonicMs()
+    const nowMs = runtime.monotonicMs()
     if (known !== undefined && !afresh && nowMs - known.lookedMs < LOOK_EVERY_MS) return known.token
     try {
       const { mtimeMs, ino, size } = await stat(path)

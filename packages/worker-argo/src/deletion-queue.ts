@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type Logger } from '@sluice/core'
+import { isSluiceError, type Runtime, type Logger } from '@sluice/core'
 import { outsideCalls } from './call-time.js'
 import type { JobName } from './job-name.js'
 import type { ArgoWorkerSettings } from './options.js'
@@ -15,7 +15,7 @@ export const DELETE_RULE = '`{ apiGroups: [argoproj.io], resources: [workflows],
 
 export interface DeletionParts {
   readonly settings: Pick<ArgoWorkerSettings, 'deletionsPerSecond' | 'deleteGraceMs'>
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
   /** Deletes one workflow. @throws SluiceError when that failed */
   readonly remove: (job: JobName) => Promise<void>
@@ -67,8 +67,8 @@ export class DeletionQueue {
       this.#hasLeftSome = true
       return
     }
-    const { settings, clock } = this.#parts
-    this.#waiting.set(job.workflow, { job, dueMs: clock.monotonicMs() + settings.deleteGraceMs })
+    const { settings, runtime } = this.#parts
+    this.#waiting.set(job.workflow, { job, dueMs: runtime.monotonicMs() + settings.deleteGraceMs })
     if (this.#isRunning) return
     this.#isRunning = true
     void outsideCalls(() => this.#run())
@@ -82,13 +82,13 @@ export class DeletionQueue {
 
   /** It never rejects: what fails is told, and tried again. */
   async #run(): Promise<void> {
-    const { settings, clock } = this.#parts
+    const { settings, runtime } = this.#parts
     const gapMs = 1_000 / settings.deletionsPerSecond
     for (const { job, dueMs } of this.#inTurn()) {
-      const restMs = Math.max(dueMs, this.#nextMs) - clock.monotonicMs()
-      if (restMs > 0) await clock.sleep(restMs, this.#closing.signal)
+      const restMs = Math.max(dueMs, this.#nextMs) - runtime.monotonicMs()
+      if (restMs > 0) await runtime.sleep(restMs, this.#closing.signal)
       if (this.#closing.signal.aborted) break
-      this.#nextMs = clock.monotonicMs() + gapMs
+      this.#nextMs = runtime.monotonicMs() + gapMs
       await this.#delete(job)
     }
     this.#isRunning = false
@@ -104,7 +104,7 @@ export class DeletionQueue {
   }
 
   async #delete(job: JobName): Promise<void> {
-    const { remove, logger, clock } = this.#parts
+    const { remove, logger, runtime } = this.#parts
     this.#waiting.delete(job.workflow)
     try {
       await remove(job)
@@ -120,7 +120,7 @@ export class DeletionQueue {
         `a finished workflow could not be deleted; it is tried again${hint}`,
       )
       // To the end, behind those that may do better.
-      const nowMs = clock.monotonicMs()
+      const nowMs = runtime.monotonicMs()
       this.#waiting.set(job.workflow, { job, dueMs: nowMs })
       const askedMs = isSluiceError(error) ? Math.min(error.retryAfterMs ?? 0, MAX_REST_MS) : 0
       this.#nextMs = nowMs + Math.max(isDenied ? DENIED_REST_MS : REST_MS, askedMs)

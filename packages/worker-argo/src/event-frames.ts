@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 import { argoError, type ArgoError } from './reply.js'
@@ -55,7 +55,7 @@ export interface StreamListener {
 }
 
 export interface StreamWatch {
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** A stream that is quiet for so long is dead: the server sends something every 15 s. */
   readonly quietMs: number
   readonly signal: AbortSignal
@@ -93,14 +93,14 @@ export async function readStream(
 /** What the promise gives, unless it takes too long or the signal aborts. */
 export async function withinQuiet<T>(
   work: Promise<T>,
-  { clock, quietMs, signal }: StreamWatch,
+  { runtime, quietMs, signal }: StreamWatch,
 ): Promise<T | 'quiet' | 'aborted'> {
   const over = new AbortController()
   const stop = (): void => over.abort()
   if (signal.aborted) stop()
   signal.addEventListener('abort', stop)
   const endOf = (): 'aborted' | 'quiet' => (signal.aborted ? 'aborted' : 'quiet')
-  const quiet = clock.sleep(quietMs, over.signal).then(endOf)
+  const quiet = runtime.sleep(quietMs, over.signal).then(endOf)
   try {
     return await Promise.race([work, quiet])
   } finally {

@@ -1,4 +1,4 @@
-import { TerminalTail, isSluiceError, terminalText, utf8Bytes, type Clock } from '@sluice/core'
+import { TerminalTail, isSluiceError, terminalText, utf8Bytes, type Runtime } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { failedNode } from './failed-node.js'
 import type { JobName } from './job-name.js'
@@ -20,7 +20,7 @@ const REFUSED_MS = 600_000
 export interface CauseParts {
   readonly api: ArgoApi
   readonly namespace: string
-  readonly clock: Clock
+  readonly runtime: Runtime
 }
 
 /**
@@ -39,13 +39,13 @@ export class HiddenCause {
   async find(job: JobName, workflow: Workflow): Promise<string | undefined> {
     const message = failedNode(workflow)?.message ?? ''
     const words = message.slice(CONTAINER_END.exec(message)?.[0].length ?? 0)
-    if (!isOverwritten(words) || this.#parts.clock.monotonicMs() < this.#refusedUntilMs) return undefined
+    if (!isOverwritten(words) || this.#parts.runtime.monotonicMs() < this.#refusedUntilMs) return undefined
     try {
       return endLike(await this.#endsByPod(job), terminalText(words))
     } catch (error) {
       if (!isSluiceError(error)) throw error
       if (error.code === 'SLUICE_WORKER_DENIED')
-        this.#refusedUntilMs = this.#parts.clock.monotonicMs() + REFUSED_MS
+        this.#refusedUntilMs = this.#parts.runtime.monotonicMs() + REFUSED_MS
       // The reason is then as Kubernetes has it.
       return undefined
     }

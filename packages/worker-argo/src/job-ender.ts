@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@sluice/core'
+import type { Runtime, Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import { DeletionQueue } from './deletion-queue.js'
@@ -16,7 +16,7 @@ export interface EnderParts {
   readonly ledger: JobLedger
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
 }
 

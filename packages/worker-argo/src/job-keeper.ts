@@ -1,4 +1,4 @@
-import type { Clock, JobReport, Logger } from '@sluice/core'
+import type { Runtime, JobReport, Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { HiddenCause } from './hidden-cause.js'
 import { holdUpOf } from './hold-up.js'
@@ -14,7 +14,7 @@ export interface KeeperParts {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
   readonly ledger: JobLedger
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
 }
 
@@ -109,7 +109,7 @@ export class JobKeeper {
     if (known.nodes?.pending === false) return
     const { pending, message } = holdUpOf(workflow)
     const runs = workflow.status?.phase === 'Running'
-    if (runs) known.nodesAskedMs = this.#parts.clock.monotonicMs()
+    if (runs) known.nodesAskedMs = this.#parts.runtime.monotonicMs()
     if (pending === false) known.nodes = { pending, message: undefined }
     else known.nodes = runs && pending !== undefined ? { pending, message } : undefined
   }

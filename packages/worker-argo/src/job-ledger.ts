@@ -1,4 +1,4 @@
-import type { Clock, JobRef, JobReport } from '@sluice/core'
+import type { Runtime, JobRef, JobReport } from '@sluice/core'
 import type { HoldUp } from './hold-up.js'
 import type { JobName } from './job-name.js'
 import { MAX_REST_MS } from './rate-gate.js'
@@ -59,10 +59,10 @@ export class JobLedger {
   readonly #forgotten = new Set<string>()
   /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
   readonly #seen = new Map<string, Seen>()
-  readonly #clock: Clock
+  readonly #runtime: Runtime
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
   }
 
   get size(): number {
@@ -86,7 +86,7 @@ export class JobLedger {
   entry(job: JobName): KnownJob {
     const known = this.#jobs.get(job.workflow)
     if (known !== undefined) return known
-    const sinceMs = this.#clock.monotonicMs()
+    const sinceMs = this.#runtime.monotonicMs()
     const fresh: KnownJob = {
       job,
       sinceMs,
@@ -134,7 +134,7 @@ export class JobLedger {
   /** The list shows it as unfinished. */
   noteListed(known: KnownJob, report: JobReport): void {
     known.listed = true
-    known.heardMs = this.#clock.monotonicMs()
+    known.heardMs = this.#runtime.monotonicMs()
     // It was over already: the list is behind, or somebody has retried it. Only asking tells.
     if (isOver(known)) return
     known.report = report
@@ -145,7 +145,7 @@ export class JobLedger {
 
   /** Argo itself said how it is. */
   noteAnswer(known: KnownJob, report: JobReport): void {
-    known.heardMs = this.#clock.monotonicMs()
+    known.heardMs = this.#runtime.monotonicMs()
     known.fresh = known.report === undefined
     known.report = report
     known.doubtful = false
@@ -153,13 +153,13 @@ export class JobLedger {
   }
 
   #believe(known: KnownJob): void {
-    known.askAtMs = this.#clock.monotonicMs() + known.believedMs
+    known.askAtMs = this.#runtime.monotonicMs() + known.believedMs
     known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
   }
 
   /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
   noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
-    known.heardMs = this.#clock.monotonicMs()
+    known.heardMs = this.#runtime.monotonicMs()
     if (retryAfterMs > 0) known.notBeforeMs = known.heardMs + Math.min(retryAfterMs, MAX_REST_MS)
     this.#believe(known)
   }
@@ -216,7 +216,7 @@ export class JobLedger {
    * @param watching whether a watch would tell at once of each that ends
    */
   due(watching: boolean): readonly KnownJob[] {
-    const nowMs = this.#clock.monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     return [...this.#jobs.values()].filter((known) => isDue(known, nowMs, watching))
   }
 

@@ -68,7 +68,7 @@ export class JobLog {
       const now = await this.#found()
       if (now !== undefined) last = now
       if (now === undefined || endedPhase(now) !== undefined) return yield* this.#rest(last, isWhole)
-      await this.#parts.clock.sleep(pauseMs, this.#parts.ends)
+      await this.#parts.runtime.sleep(pauseMs, this.#parts.ends)
     }
   }
 

@@ -6,7 +6,7 @@ import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
 import type { RateGate } from './rate-gate.js'
 import { seenAfter } from './seen-run.js'
-import { systemClock } from './system-clock.js'
+import { systemRuntime } from '@sluice/core/backend'
 import { WorkflowLister, type ListOutcome } from './workflow-lister.js'
 import { recentlyFinished, unfinishedWorkflows, type FinishedPage } from './workflow-pages.js'
 import { isArchived } from './workflow.js'
@@ -69,8 +69,8 @@ export class JobPoller {
   constructor(parts: PollerParts) {
     this.#parts = parts
     this.#lister = new WorkflowLister({
-      clock: parts.clock,
-      machine: systemClock,
+      runtime: parts.runtime,
+      machine: systemRuntime,
       timeoutMs: parts.settings.listTimeoutMs,
       read: (signal) => this.#read(signal),
       onLate: () => parts.wakeIn(0),
@@ -104,15 +104,15 @@ export class JobPoller {
   }
 
   async #list(awaited: readonly JobRef[] | undefined): Promise<ListOutcome> {
-    const { clock, watching } = this.#parts
-    const fresh = clock.monotonicMs() - this.#listedMs < LIST_EVERY_MS
+    const { runtime, watching } = this.#parts
+    const fresh = runtime.monotonicMs() - this.#listedMs < LIST_EVERY_MS
     return awaited !== undefined && fresh && watching() ? { kind: 'read' } : this.#lister.list()
   }
 
   async #read(signal: AbortSignal): Promise<void> {
-    const { ledger, keeper, clock } = this.#parts
+    const { ledger, keeper, runtime } = this.#parts
     const awaited = this.#awaited
-    const beforeMs = clock.monotonicMs()
+    const beforeMs = runtime.monotonicMs()
     const rows = await unfinishedWorkflows({ ...this.#parts, signal })
     ledger.beginList()
     for (const row of rows) {
@@ -173,14 +173,14 @@ export class JobPoller {
 
   /** Without a list: the awaited jobs too, and where it isn't said which these are, all that aren't known to be over. */
   #unheard(awaited: readonly JobRef[] | undefined): readonly Question[] {
-    const { ledger, settings, clock, watching } = this.#parts
+    const { ledger, settings, runtime, watching } = this.#parts
     const jobs =
       awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
     if (jobs.length === 0) return this.#probe()
-    const sinceMs = watching() ? clock.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
+    const sinceMs = watching() ? runtime.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
-      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= clock.monotonicMs())
+      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= runtime.monotonicMs())
     // What is over and was in an older list is left for the next one.
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
   }
@@ -212,9 +212,9 @@ export class JobPoller {
   }
 
   async #ask({ job, known }: Question, awaited: boolean): Promise<void> {
-    const { reader, keeper, ledger, clock } = this.#parts
+    const { reader, keeper, ledger, runtime } = this.#parts
     const hints = known?.hints ?? 0
-    if (known !== undefined) known.askedMs = clock.monotonicMs()
+    if (known !== undefined) known.askedMs = runtime.monotonicMs()
     try {
       const found = await reader.findByName(job, ledger.seenOf(job))
       this.#answered = true

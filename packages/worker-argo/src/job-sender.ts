@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type JobSpec, type JsonValue, type Logger } from '@sluice/core'
+import { isSluiceError, type Runtime, type JobSpec, type JsonValue, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import { overridesFor } from './item-overrides.js'
@@ -32,7 +32,7 @@ export interface SenderParts {
   readonly template: TemplateSource
   readonly review: RefusalReview
   readonly parameters: ParameterMaker
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
 }
 
@@ -128,7 +128,7 @@ export class JobSender {
 
   /** @param version of the template that the parameters were held against */
   async #post(manifest: Manifest, version: string | undefined): Promise<void> {
-    const { ledger, reader, clock, review } = this.#parts
+    const { ledger, reader, runtime, review } = this.#parts
     const { job } = manifest
     ledger.entry(job)
     let isReviewed = false
@@ -148,7 +148,7 @@ export class JobSender {
       ledger.entry(job).doubtful = true
       if (await this.#adopt(job, await reader.findByName(job, ledger.seenOf(job)))) return
       if (sends >= MAX_SENDS || trouble.retryAfterMs !== undefined) throw this.#refused(job, trouble)
-      await clock.sleep(PAUSE_MS * 2 ** (sends - 1))
+      await runtime.sleep(PAUSE_MS * 2 ** (sends - 1))
     }
   }
 

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import type { ArgoApi, Query, StreamReply } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import { withinQuiet, type StreamWatch } from './event-frames.js'
@@ -14,7 +14,7 @@ const QUIET_MS = 45_000
 export interface LogStreamParts {
   readonly api: ArgoApi
   readonly namespace: string
-  readonly clock: Clock
+  readonly runtime: Runtime
 }
 
 export interface LogPass {
@@ -35,7 +35,7 @@ export async function* streamLog(
   { job, container, query = {}, signal }: LogPass,
 ): AsyncGenerator<LogLine, 'absent' | 'closed', undefined> {
   const give = new AbortController()
-  const watch = { clock: parts.clock, quietMs: QUIET_MS, signal }
+  const watch = { runtime: parts.runtime, quietMs: QUIET_MS, signal }
   try {
     const path = `workflows/${parts.namespace}/${job.workflow}/log`
     const options = { 'logOptions.container': container, 'logOptions.timestamps': 'true', ...query }

@@ -1,4 +1,4 @@
-import { MAX_ID_BYTES, utf8Bytes, type Clock, type JsonValue, type Logger } from '@sluice/core'
+import { MAX_ID_BYTES, utf8Bytes, type Runtime, type JsonValue, type Logger } from '@sluice/core'
 import { z } from 'zod'
 import { ARGO_CLASSES, isArgoClass } from './failure-class.js'
 import { constantProblems } from './job-parameters.js'
@@ -159,7 +159,7 @@ export const optionsSchema = overridesSchema
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
     /** The machine's clock by default. */
-    clock: z.custom<Clock>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),
+    runtime: z.custom<Runtime>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),
   })
   .check(checkTogether)
 

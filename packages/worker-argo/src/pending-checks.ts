@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock } from '@sluice/core'
+import { isSluiceError, type Runtime } from '@sluice/core'
 import { outsideCalls } from './call-time.js'
 import type { JobKeeper } from './job-keeper.js'
 import type { JobLedger, KnownJob } from './job-ledger.js'
@@ -15,7 +15,7 @@ export interface PendingParts {
   readonly ledger: JobLedger
   readonly keeper: JobKeeper
   readonly reader: WorkflowReader
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** The budget of all look-ups. */
   readonly lookups: RateGate
   /** The part of it that may go into this: a few a second. */
@@ -54,10 +54,10 @@ export class PendingChecks {
   }
 
   async #goOn(): Promise<void> {
-    const { clock, pace, closing } = this.#parts
+    const { runtime, pace, closing } = this.#parts
     this.#goesOn = true
     try {
-      do await clock.sleep(Math.max(1, pace.waitMs), closing)
+      do await runtime.sleep(Math.max(1, pace.waitMs), closing)
       while (!closing.aborted && (await this.#some()) === 'more')
     } catch (error) {
       if (!isSluiceError(error)) throw error
@@ -74,7 +74,7 @@ export class PendingChecks {
   }
 
   #due(): readonly KnownJob[] {
-    const nowMs = this.#parts.clock.monotonicMs()
+    const nowMs = this.#parts.runtime.monotonicMs()
     const due = this.#parts.ledger
       .unfinished()
       .filter((known) => isDue(known, nowMs) && this.#wish.isWanted(known.job))
@@ -82,9 +82,9 @@ export class PendingChecks {
   }
 
   async #ask(known: KnownJob): Promise<void> {
-    const { lookups, reader, keeper, ledger, clock } = this.#parts
+    const { lookups, reader, keeper, ledger, runtime } = this.#parts
     await lookups.try(async () => {
-      known.nodesAskedMs = clock.monotonicMs()
+      known.nodesAskedMs = runtime.monotonicMs()
       try {
         const found = await reader.findByName(known.job, known.seen)
         if (found.kind === 'ours')

@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
 
 const SPAN_MS = 1_000
@@ -6,7 +6,7 @@ const SPAN_MS = 1_000
 export const MAX_REST_MS = 300_000
 
 export interface GateSettings {
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly perSecond: number
   readonly atOnce: number
   /** Nobody need wait any more. */
@@ -18,7 +18,7 @@ export interface GateSettings {
  * limits rates by the machine's timers can't be held to a clock of a test.
  */
 export class RateGate {
-  readonly #clock: Clock
+  readonly #runtime: Runtime
   readonly #perSecond: number
   readonly #limit: LimitFunction
   readonly #closing: AbortSignal
@@ -27,7 +27,7 @@ export class RateGate {
   #restUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(settings: GateSettings) {
-    this.#clock = settings.clock
+    this.#runtime = settings.runtime
     this.#closing = settings.closing
     this.#perSecond = settings.perSecond
     this.#limit = pLimit(settings.atOnce)
@@ -35,18 +35,18 @@ export class RateGate {
 
   /** Lets nothing through for so long: the other side asked for it. Five minutes at most, since nobody could end it. */
   rest(ms: number): void {
-    this.#restUntilMs = Math.max(this.#restUntilMs, this.#clock.monotonicMs() + Math.min(ms, MAX_REST_MS))
+    this.#restUntilMs = Math.max(this.#restUntilMs, this.#runtime.monotonicMs() + Math.min(ms, MAX_REST_MS))
   }
 
   /** How long nothing is let through, in ms. */
   get restMs(): number {
-    return Math.max(0, this.#restUntilMs - this.#clock.monotonicMs())
+    return Math.max(0, this.#restUntilMs - this.#runtime.monotonicMs())
   }
 
   /** How long one that came now would wait for its turn, in ms. */
   get waitMs(): number {
     const oldest = this.#turns.length < this.#perSecond ? undefined : this.#turns[0]
-    const turnMs = oldest === undefined ? 0 : oldest + SPAN_MS - this.#clock.monotonicMs()
+    const turnMs = oldest === undefined ? 0 : oldest + SPAN_MS - this.#runtime.monotonicMs()
     return Math.max(this.restMs, turnMs)
   }
 
@@ -62,12 +62,12 @@ export class RateGate {
   async run<T>(task: () => Promise<T>): Promise<T> {
     const { waitMs } = this
     this.#take(waitMs)
-    if (waitMs > 0) await this.#clock.sleep(waitMs, this.#closing)
+    if (waitMs > 0) await this.#runtime.sleep(waitMs, this.#closing)
     return this.#limit(task)
   }
 
   #take(waitMs: number): void {
-    this.#turns.push(this.#clock.monotonicMs() + waitMs)
+    this.#turns.push(this.#runtime.monotonicMs() + waitMs)
     if (this.#turns.length > this.#perSecond) this.#turns.shift()
   }
 }

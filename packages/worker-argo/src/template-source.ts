@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type Logger } from '@sluice/core'
+import { isSluiceError, type Runtime, type Logger } from '@sluice/core'
 import type { ArgoApi } from './argo-api.js'
 import { argoFailure } from './argo-errors.js'
 import type { ArgoWorkerSettings } from './options.js'
@@ -38,7 +38,7 @@ export interface TemplatePlace {
 export interface TemplateParts {
   readonly api: ArgoApi
   readonly settings: Pick<ArgoWorkerSettings, 'namespace' | 'template' | 'templateKind'>
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
 }
 
@@ -71,7 +71,7 @@ export class TemplateSource {
   }
 
   async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
-    const nowMs = this.#parts.clock.monotonicMs()
+    const nowMs = this.#parts.runtime.monotonicMs()
     if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
     // A hundred sends at once ask once.
     this.#asking ??= this.#reading.run().finally(() => {
@@ -87,8 +87,8 @@ export class TemplateSource {
 
   /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
   async read(): Promise<TemplateKnowledge> {
-    const { api, settings, clock } = this.#parts
-    const atMs = clock.monotonicMs()
+    const { api, settings, runtime } = this.#parts
+    const atMs = runtime.monotonicMs()
     if (this.#known !== undefined && this.#known.atMs + restMsOf(this.#known.knowledge) > atMs)
       return this.#known.knowledge
     const knowledge = await readTemplate(api, settings)

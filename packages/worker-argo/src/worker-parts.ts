@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@sluice/core'
+import type { Runtime, Logger } from '@sluice/core'
 import { checkAccess } from './access-check.js'
 import type { ArgoApi } from './argo-api.js'
 import { ItemCheck } from './item-check.js'
@@ -39,7 +39,7 @@ export interface WorkerParts {
   readonly ender: JobEnder
   readonly watch: WorkflowWatch
   readonly logger: Logger
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly check: () => Promise<number>
 }
 
@@ -47,16 +47,16 @@ export interface WorkerParts {
 export interface BaseParts {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
   readonly closing: AbortSignal
 }
 
-function gatesOf({ settings, clock, closing }: BaseParts): {
+function gatesOf({ settings, runtime, closing }: BaseParts): {
   readonly lookups: RateGate
   readonly pace: RateGate
 } {
-  const shared = { clock, closing }
+  const shared = { runtime, closing }
   return {
     lookups: new RateGate({ ...shared, perSecond: settings.lookupsPerSecond, atOnce: LOOKUPS_AT_ONCE }),
     pace: new RateGate({ ...shared, perSecond: NODES_PER_SECOND, atOnce: NODES_AT_ONCE }),
@@ -64,8 +64,8 @@ function gatesOf({ settings, clock, closing }: BaseParts): {
 }
 
 export function partsOf(base: BaseParts): WorkerParts {
-  const { settings, api, clock, logger, closing } = base
-  const ledger = new JobLedger(clock)
+  const { settings, api, runtime, logger, closing } = base
+  const ledger = new JobLedger(runtime)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
   const keeper = new JobKeeper({ ...base, ledger })
@@ -77,13 +77,13 @@ export function partsOf(base: BaseParts): WorkerParts {
   const review = new RefusalReview(shared)
   const wakeIn = (ms: number): void => {
     // Whoever listens may ask again then; the sleep ends with the worker.
-    void clock.sleep(Math.max(1, ms), closing).then(() => watch.ring())
+    void runtime.sleep(Math.max(1, ms), closing).then(() => watch.ring())
   }
   return {
     settings,
     api,
     logger,
-    clock,
+    runtime,
     ledger,
     keeper,
     reader,

@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type SluiceError } from '@sluice/core'
+import { isSluiceError, type Runtime, type SluiceError } from '@sluice/core'
 
 /** A poll waits so long for a list; and for twice as long as the last one took where none was read whole for ten times as long. */
 const PATIENCE_MS = 5_000
@@ -16,9 +16,9 @@ export type ListOutcome =
   | { readonly kind: 'failed'; readonly error: SluiceError }
 
 export interface ListerParts {
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** The machine's own, by which requests have their deadlines, whatever clock the worker was given. */
-  readonly machine: Clock
+  readonly machine: Runtime
   /** How long one list may take, all its pages together. */
   readonly timeoutMs: number
   /** Reads one, and keeps what it says. */
@@ -60,7 +60,7 @@ export class WorkflowLister {
         ? { kind: 'late', why: 'the list is one that was begun earlier' }
         : outcome
     }
-    const pauseMs = this.#pause.untilMs - this.#parts.clock.monotonicMs()
+    const pauseMs = this.#pause.untilMs - this.#parts.runtime.monotonicMs()
     if (pauseMs > 0)
       return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
     const { machine } = this.#parts
@@ -103,7 +103,7 @@ export class WorkflowLister {
   }
 
   #rest(ms: number, why: string): void {
-    this.#pause = { untilMs: this.#parts.clock.monotonicMs() + ms, why }
+    this.#pause = { untilMs: this.#parts.runtime.monotonicMs() + ms, why }
   }
 
   /** Waits for a list as long as a poll may. */

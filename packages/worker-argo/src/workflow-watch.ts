@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type Logger } from '@sluice/core'
+import { isSluiceError, type Runtime, type Logger } from '@sluice/core'
 import type { ArgoApi, Query, StreamReply } from './argo-api.js'
 import { Bell } from './bell.js'
 import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from './event-frames.js'
@@ -15,7 +15,7 @@ const MAX_PAUSE_MS = 30_000
 export interface WatchParts {
   readonly api: ArgoApi
   readonly settings: PageSettings
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly logger: Logger
   /** A workflow has ended, or has left otherwise. @returns whether that is worth a poll */
   readonly onEnd: (workflow: string) => boolean
@@ -61,7 +61,7 @@ export class WorkflowWatch {
   }
 
   async #follow(bell: Bell, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#parts
+    const { runtime } = this.#parts
     let pauseMs = FIRST_PAUSE_MS
     while (!signal.aborted) {
       const { brought, why, restMs = 0 } = await this.#once(bell, signal)
@@ -70,13 +70,16 @@ export class WorkflowWatch {
       if (brought) bell.ring()
       pauseMs = brought ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, MAX_PAUSE_MS)
       this.#parts.logger.debug({ why, pauseMs }, 'the watch of the workflows ended; it is put up again')
-      await clock.sleep(Math.max(pauseMs * (0.5 + Math.random() / 2), Math.min(restMs, MAX_REST_MS)), signal)
+      await runtime.sleep(
+        Math.max(pauseMs * (0.5 + Math.random() / 2), Math.min(restMs, MAX_REST_MS)),
+        signal,
+      )
     }
   }
 
   /** One stream, from its opening to its end. */
   async #once(bell: Bell, signal: AbortSignal): Promise<StreamEnd> {
-    const { clock } = this.#parts
+    const { runtime } = this.#parts
     const give = new AbortController()
     const drop = (): void => give.abort()
     signal.addEventListener('abort', drop)
@@ -88,7 +91,7 @@ export class WorkflowWatch {
       bell.ring()
     }
     try {
-      const watch = { clock, quietMs: QUIET_MS, signal }
+      const watch = { runtime, quietMs: QUIET_MS, signal }
       const reply = await withinQuiet(this.#ask(give.signal), watch)
       if (typeof reply === 'string') return { brought, why: reply }
       if (reply.kind !== 'stream') return { brought, ...whyNot(reply) }
@@ -149,7 +152,11 @@ export async function watchRefusal(parts: TrialParts): Promise<string | undefine
   try {
     const query = { ...watchQuery(parts.settings), 'listOptions.timeoutSeconds': String(TRIAL_SECONDS) }
     const asked = parts.api.stream(`workflow-events/${parts.settings.namespace}`, query, give.signal)
-    const limit = { clock: parts.clock, quietMs: TRIAL_SECONDS * 1_000 + TRIAL_QUIET_MS, signal: give.signal }
+    const limit = {
+      runtime: parts.runtime,
+      quietMs: TRIAL_SECONDS * 1_000 + TRIAL_QUIET_MS,
+      signal: give.signal,
+    }
     const reply = await withinQuiet(asked, limit)
     if (typeof reply === 'string' || reply.kind === 'stream') return undefined
     const verdict = judgeRead(reply)
@@ -162,7 +169,7 @@ export async function watchRefusal(parts: TrialParts): Promise<string | undefine
   }
 }
 
-type TrialParts = Pick<WatchParts, 'api' | 'settings' | 'clock'>
+type TrialParts = Pick<WatchParts, 'api' | 'settings' | 'runtime'>
 
 function watchQuery(settings: PageSettings): Query {
   const labelSelector = `${selectorOf(settings)},workflows.argoproj.io/completed!=true`

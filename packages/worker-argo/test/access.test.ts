@@ -5,7 +5,8 @@ import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isSluiceError, silentLogger, type Clock, type Logger } from '@sluice/core'
+import { isSluiceError, silentLogger, type Runtime, type Logger } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { answerWith, answerWithStatus } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -15,7 +16,7 @@ let bench: ArgoBench
 let folder: string
 beforeEach(async () => {
   // So that a watch which is to be closed after a second is closed at once.
-  bench = await ArgoBench.start({ clock: fastClock, controller: { reconcileDelayMs: 0 } })
+  bench = await ArgoBench.start({ runtime: fastClock, controller: { reconcileDelayMs: 0 } })
   folder = await mkdtemp(join(tmpdir(), 'sluice-argo-'))
 })
 afterEach(async () => {
@@ -26,7 +27,7 @@ afterEach(async () => {
 /** A clock whose spans are long, so that each look at a file is a new one. */
 function longClock() {
   let nowMs = 0
-  return { now: () => Date.now(), monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined }
+  return { ...systemRuntime, monotonicMs: () => (nowMs += 10_000), sleep: async () => undefined }
 }
 
 /** As long as nothing of a test but the end of a workflow waits. */
@@ -36,7 +37,7 @@ const LONG_MS = 60_000
  * A clock on which short spans are over soon, and long ones only when the test says so: on {@link fastClock} the workflow that a check makes ends after
  * two seconds, which a busy machine may need before it asks for its deletion. Time goes by spans that are over, and by nothing else.
  */
-class HeldClock implements Clock {
+class HeldClock implements Runtime {
   readonly #held = Promise.withResolvers<undefined>()
   #nowMs = 1_795_500_000_000
 
@@ -53,6 +54,18 @@ class HeldClock implements Clock {
     if (ms < LONG_MS) await fastClock.sleep(ms, signal)
     else await Promise.race([this.#held.promise, ...(signal === undefined ? [] : [once(signal, 'abort')])])
     if (signal?.aborted !== true) this.#nowMs = Math.max(this.#nowMs, at)
+  }
+
+  yield(): Promise<void> {
+    return systemRuntime.yield()
+  }
+
+  random(): number {
+    return systemRuntime.random()
+  }
+
+  newId(): string {
+    return systemRuntime.newId()
   }
 
   /** Ends the long spans. */
@@ -104,9 +117,9 @@ describe('check', () => {
     test.each(['succeeded', 'all'] as const)(
       '%s: it names the rule that is missing, and leaves nothing behind',
       async (deleteFinished) => {
-        const clock = new HeldClock()
+        const runtime = new HeldClock()
         await bench.close()
-        bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+        bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
         expect(await check({ deleteFinished })).toBeUndefined()
         expect(bench.server.traffic().DeleteWorkflow.requests).toBe(2)
         expect(bench.server.workflows.size).toBe(0)
@@ -119,7 +132,7 @@ describe('check', () => {
         })
         expect(bench.server.workflows.size).toBe(1)
         // It ends by itself, and its time to live is over then.
-        clock.release()
+        runtime.release()
         await eventually('it is gone', () => bench.server.workflows.size === 0)
       },
     )
@@ -199,7 +212,7 @@ describe('check', () => {
       ['4.1.2', undefined],
     ] as const)('of the vulnerabilities of a version: %s', async (version, words) => {
       await bench.close()
-      bench = await ArgoBench.start({ clock: fastClock, version })
+      bench = await ArgoBench.start({ runtime: fastClock, version })
       const warnings = await warningsOf()
       expect(warnings).toHaveLength(words === undefined ? 0 : 1)
       expect(warnings.join()).toMatch(words ?? /^$/u)
@@ -261,7 +274,7 @@ describe('check', () => {
   test('names that permission too where a submit needs it: before v3.7', async () => {
     await bench.close()
     const denied = ['get workflowtemplates', 'watch workflows']
-    bench = await ArgoBench.start({ clock: fastClock, version: '3.6.19', denied })
+    bench = await ArgoBench.start({ runtime: fastClock, version: '3.6.19', denied })
     expect(await check()).toHaveProperty(
       'message',
       expect.stringMatching(/watch workflows \(403.*; get workflowtemplates \(403/u),
@@ -392,7 +405,7 @@ describe('check', () => {
 
   test('passes on the right instance', async () => {
     await bench.close()
-    bench = await ArgoBench.start({ clock: fastClock, instanceId: 'blue' })
+    bench = await ArgoBench.start({ runtime: fastClock, instanceId: 'blue' })
     expect(await check({ instanceId: 'blue' })).toBeUndefined()
   })
 })
@@ -401,7 +414,7 @@ describe('the token', () => {
   test('of a file is read again when it is replaced', async () => {
     const tokenFile = join(folder, 'token')
     await writeFile(tokenFile, `${bench.server.token}\n`)
-    const worker = await bench.open({ token: undefined, tokenFile, clock: longClock() })
+    const worker = await bench.open({ token: undefined, tokenFile, runtime: longClock() })
     await send(worker, jobOf('a'))
     bench.server.rotateToken('another')
     await writeFile(tokenFile, 'another')
@@ -437,7 +450,7 @@ describe('the token', () => {
 
   test('of a file that isn’t there denies, until it is there', async () => {
     const tokenFile = join(folder, 'token')
-    const worker = await bench.open({ token: undefined, tokenFile, clock: longClock() })
+    const worker = await bench.open({ token: undefined, tokenFile, runtime: longClock() })
     await expect(send(worker, jobOf('a'))).rejects.toMatchObject({
       code: 'SLUICE_WORKER_DENIED',
       message: expect.stringContaining('ENOENT'),

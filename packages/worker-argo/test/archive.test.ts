@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
 import { isOutdated, newestOf, seenAfter } from '../src/seen-run.js'
@@ -6,10 +6,10 @@ import type { Workflow } from '../src/workflow.js'
 import { ArgoBench, jobOf, send } from './argo-bench.js'
 
 let bench: ArgoBench
-let clock: ManualClock
+let runtime: ManualRuntime
 beforeEach(async () => {
-  clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, archive: true, controller: { reconcileDelayMs: 0 } })
+  runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, archive: true, controller: { reconcileDelayMs: 0 } })
 })
 afterEach(() => bench.close())
 
@@ -19,7 +19,7 @@ const A = jobOf('a')
 async function failed(
   options: Partial<ArgoWorkerOptions> = {},
 ): Promise<{ worker: ArgoWorker; name: string }> {
-  const worker = await bench.open({ clock, ...options })
+  const worker = await bench.open({ runtime, ...options })
   const name = bench.nameOf(A)
   await send(worker, A, { mode: 'hang' })
   await worker.pollAllStatus([A])
@@ -30,7 +30,7 @@ async function failed(
 
 /** Of the one job, by a poll and by a look-up. */
 async function stages(worker: ArgoWorker): Promise<readonly unknown[]> {
-  await clock.advance(120_000)
+  await runtime.advance(120_000)
   const polled = (await worker.pollAllStatus([A])).get('a')?.stage
   return [polled, (await worker.lookupJob(A))?.stage]
 }
@@ -40,7 +40,7 @@ describe('an archived row of a run before a retry is not the end of the job', ()
     'that this worker retried, %i ms after it began, while the live one can’t be read',
     async (afterMs) => {
       const { worker, name } = await failed({ retryInPlace: { on: ['evicted'], limit: 1 } })
-      await clock.advance(afterMs)
+      await runtime.advance(afterMs)
       expect(await worker.lookupJob(A)).toMatchObject({ stage: 'PROCESSING' })
       expect(bench.server.traffic().RetryWorkflow.requests).toBe(1)
       bench.server.readsFail = true
@@ -56,9 +56,9 @@ describe('an archived row of a run before a retry is not the end of the job', ()
 
   test('that an operator retried', async () => {
     const { worker, name } = await failed()
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     bench.server.operator.retry(name)
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(await stages(worker)).toEqual(['PROCESSING', 'PROCESSING'])
     bench.server.readsFail = true
     expect(await stages(worker)).toEqual(['PROCESSING', 'PROCESSING'])
@@ -69,9 +69,9 @@ describe('an archived row of a run before a retry is not the end of the job', ()
 
   test('and where the live one is gone since, the job is lost and not failed by it', async () => {
     const { worker, name } = await failed()
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     bench.server.operator.retry(name)
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(await stages(worker)).toEqual(['PROCESSING', 'PROCESSING'])
     bench.server.operator.delete(name)
     expect(await stages(worker)).toEqual([undefined, undefined])
@@ -85,7 +85,7 @@ describe('an archived row of a run before a retry is not the end of the job', ()
 
   test('and does not keep a job that runs again from being cancelled', async () => {
     const { worker, name } = await failed()
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     bench.server.operator.retry(name)
     bench.server.readsFail = true
     // Told by no answer: only the archive speaks.

@@ -1,5 +1,5 @@
 import { silentLogger } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker, ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
@@ -32,9 +32,9 @@ describe('finished workflows are deleted', () => {
     [undefined, 500],
     [4, 250],
   ])('one after the other, %s a second, and never in a burst', async (deletionsPerSecond, gapMs) => {
-    const clock = new ManualClock()
-    bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-    const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all', deleteGraceMs: 0 }
+    const runtime = new ManualRuntime()
+    bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
+    const options: Partial<ArgoWorkerOptions> = { runtime, deleteFinished: 'all', deleteGraceMs: 0 }
     const worker = await bench.open(
       deletionsPerSecond === undefined ? options : { ...options, deletionsPerSecond },
     )
@@ -45,14 +45,14 @@ describe('finished workflows are deleted', () => {
       await worker.lookupJob(job)
     }
     // However long nothing was deleted, nothing is saved up.
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     await worker.acknowledgeJobs(jobs)
     for (let count = 1; count <= jobs.length; count++) {
       await eventually(`${count} are deleted`, () => bench.server.workflows.size === jobs.length - count)
-      await clock.advance(gapMs - 1)
+      await runtime.advance(gapMs - 1)
       await bench.server.settled()
       expect(deletions()).toBe(count)
-      await clock.advance(1)
+      await runtime.advance(1)
     }
   })
 
@@ -60,7 +60,7 @@ describe('finished workflows are deleted', () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(230, () => 'Succeeded')
     const worker = await bench.open({
-      clock: fastClock,
+      runtime: fastClock,
       deleteFinished: 'all',
       deleteGraceMs: 0,
       deletionsPerSecond: 1_000,
@@ -76,7 +76,7 @@ describe('finished workflows are deleted', () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(140, (index) => (index < 20 ? 'Succeeded' : 'Failed'))
     const worker = await bench.open({
-      clock: fastClock,
+      runtime: fastClock,
       deleteFinished: 'succeeded',
       deleteGraceMs: 0,
       deletionsPerSecond: 1_000,
@@ -102,9 +102,9 @@ describe('finished workflows are deleted', () => {
 
   test('no earlier than the grace after their outcomes were stored, ten minutes unless it is set', async () => {
     for (const deleteGraceMs of [undefined, 30_000]) {
-      const clock = new ManualClock()
-      bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-      const options: Partial<ArgoWorkerOptions> = { clock, deleteFinished: 'all' }
+      const runtime = new ManualRuntime()
+      bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
+      const options: Partial<ArgoWorkerOptions> = { runtime, deleteFinished: 'all' }
       const worker = await bench.open(deleteGraceMs === undefined ? options : { ...options, deleteGraceMs })
       const [early, late] = [jobOf('early'), jobOf('late')]
       for (const job of [early, late]) {
@@ -114,32 +114,32 @@ describe('finished workflows are deleted', () => {
       }
       const graceMs = deleteGraceMs ?? 600_000
       await worker.acknowledgeJobs([early])
-      await clock.advance(graceMs / 2)
+      await runtime.advance(graceMs / 2)
       await worker.acknowledgeJobs([early, late])
-      await clock.advance(graceMs / 2 - 1)
+      await runtime.advance(graceMs / 2 - 1)
       await bench.server.settled()
       expect(deletions()).toBe(0)
       // A dispatcher that was stalled all the while finds the name taken, and starts nothing.
-      const stalled = await bench.open({ clock })
+      const stalled = await bench.open({ runtime })
       await send(stalled, early)
       expect(bench.server.workflows.get(bench.nameOf(early))?.status.phase).toBe('Succeeded')
-      await clock.advance(1)
+      await runtime.advance(1)
       await eventually('the first is deleted', () => bench.server.workflows.size === 1)
-      await clock.advance(graceMs / 2)
+      await runtime.advance(graceMs / 2)
       await eventually('the second is deleted', () => bench.server.workflows.size === 0)
       await bench.close()
     }
   })
 
   test('not at all without the permission: few requests a tick, one warning that names the rule, and deleted once it is there', async () => {
-    const clock = new ManualClock()
-    bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+    const runtime = new ManualRuntime()
+    bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
     await ended(320, () => 'Succeeded')
     bench.server.access.denied.add('delete workflows')
     const warnings: string[] = []
     const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
     const options = {
-      clock,
+      runtime,
       logger,
       deleteFinished: 'all',
       deleteGraceMs: 0,
@@ -153,7 +153,7 @@ describe('finished workflows are deleted', () => {
       const reports = await worker.pollAllStatus([])
       told.push(reports.size)
       await worker.acknowledgeJobs([...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt })))
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
       await bench.server.settled()
       requests.push(bench.server.total().requests)
     }
@@ -165,7 +165,7 @@ describe('finished workflows are deleted', () => {
     expect(warnings).toEqual([expect.stringContaining('resources: [workflows], verbs: [delete]')])
     bench.server.access.denied.clear()
     await eventually('they are deleted', async () => {
-      await clock.advance(60_000)
+      await runtime.advance(60_000)
       return bench.server.workflows.size === 0
     })
   })
@@ -190,14 +190,14 @@ describe('finished workflows are deleted', () => {
   })
 
   test('no longer once the worker is closed', async () => {
-    const clock = new ManualClock()
-    bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+    const runtime = new ManualRuntime()
+    bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
-    const worker = await bench.open({ clock, deleteFinished: 'all', deleteGraceMs: 0 })
+    const worker = await bench.open({ runtime, deleteFinished: 'all', deleteGraceMs: 0 })
     await forgetAll(worker)
     await eventually('one is deleted', () => bench.server.workflows.size === 2)
     await worker.close()
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     await bench.server.settled()
     expect(deletions()).toBe(1)
   })

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PackageContext } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { answerWith } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
@@ -42,7 +43,7 @@ describe('the identity', () => {
     const endpoint = await bench.addEndpoint({})
     endpoint.onRequest = ({ operation }) =>
       operation === 'GetWorkflowTemplate' ? answerWith('unavailable') : undefined
-    const worker = await bench.open({ baseUrl: endpoint.url, clock: jumpingClock() })
+    const worker = await bench.open({ baseUrl: endpoint.url, runtime: jumpingClock() })
     expect((await worker.pollAllStatus()).complete).not.toBe(false)
     expect(worker.identity).toBeUndefined()
     endpoint.onRequest = undefined
@@ -66,9 +67,9 @@ describe('the identity', () => {
 })
 
 /** What was read a poll ago is long ago. */
-function jumpingClock(): NonNullable<ArgoWorkerOptions['clock']> {
+function jumpingClock(): NonNullable<ArgoWorkerOptions['runtime']> {
   let nowMs = 0
-  return { now: () => Date.now(), monotonicMs: () => (nowMs += 100_000), sleep: async () => undefined }
+  return { ...systemRuntime, monotonicMs: () => (nowMs += 100_000), sleep: async () => undefined }
 }
 
 describe('relative paths', () => {

@@ -1,5 +1,5 @@
 import type { JobRef, JobReport } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoOperation, type ArgoServer } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -11,13 +11,13 @@ afterEach(() => bench.close())
 
 /** A worker with so many jobs that run until somebody ends them, on a clock that stands still. */
 async function running(count: number, options: Partial<ArgoWorkerOptions> = {}) {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-  const worker = await bench.open({ clock, ...options })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
+  const worker = await bench.open({ runtime, ...options })
   const jobs = Array.from({ length: count }, (_, index) => jobOf(`i${index}`))
   for (const job of jobs) await send(worker, job, { mode: 'hang' })
   const { server } = bench
-  return { worker, jobs, clock, server, names: jobs.map((job) => bench.nameOf(job)) }
+  return { worker, jobs, runtime, server, names: jobs.map((job) => bench.nameOf(job)) }
 }
 
 /** Lists fail, and what else is said. */
@@ -61,11 +61,11 @@ describe('while lists fail', () => {
   })
 
   test('a process that knows nothing yet asks for them too; what is not awaited is as last known', async () => {
-    const { worker, jobs, server, clock, names } = await running(4)
+    const { worker, jobs, server, runtime, names } = await running(4)
     await worker.pollAllStatus(jobs)
     failing(server)
     for (const name of names) server.workflows.finish(name)
-    const fresh = await bench.open({ clock })
+    const fresh = await bench.open({ runtime })
     const reports = await fresh.pollAllStatus(jobs.slice(0, 2))
     expect([...reports].map(([id, { stage }]) => [id, stage])).toEqual([
       ['i0', 'SUCCESS'],
@@ -86,7 +86,7 @@ describe('while lists fail', () => {
   })
 
   test('no second has more look-ups than the budget, and each job gets its turn, the oldest first', async () => {
-    const { worker, jobs, server, clock, names } = await running(500)
+    const { worker, jobs, server, runtime, names } = await running(500)
     await worker.pollAllStatus(jobs)
     failing(server)
     server.resetCounts()
@@ -95,18 +95,18 @@ describe('while lists fail', () => {
       [...(await worker.pollAllStatus(jobs)).values()].filter(({ stage }) => stage === 'SUCCESS').length
     for (let tick = 0; tick < 5; tick++) expect(await finished()).toBe(200)
     expect(new Set(asked(server))).toEqual(new Set(names.slice(0, 200)))
-    await clock.advance(999)
+    await runtime.advance(999)
     expect(await finished()).toBe(200)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(await finished()).toBe(400)
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(await finished()).toBe(500)
     expect(asked(server)).toHaveLength(500)
     expect(server.main.maxInFlight).toBeLessThanOrEqual(16)
   })
 
   test('the budget is one for polls and look-ups; a look-up waits its turn', async () => {
-    const { worker, jobs, server, clock } = await running(10, { lookupsPerSecond: 10 })
+    const { worker, jobs, server, runtime } = await running(10, { lookupsPerSecond: 10 })
     await worker.pollAllStatus(jobs)
     failing(server)
     server.resetCounts()
@@ -114,15 +114,15 @@ describe('while lists fail', () => {
     expect(asked(server)).toHaveLength(10)
     let answered = false
     const waits = worker.lookupJob(jobs[0]!).then(() => (answered = true))
-    await clock.advance(999)
+    await runtime.advance(999)
     expect([asked(server).length, answered]).toEqual([10, false])
-    await clock.advance(1)
+    await runtime.advance(1)
     await waits
     expect(asked(server)).toHaveLength(11)
   })
 
   test('and nothing else is answered either, the poll says unavailable, after few questions', async () => {
-    const { worker, jobs, server, clock } = await running(50)
+    const { worker, jobs, server, runtime } = await running(50)
     await worker.pollAllStatus(jobs)
     failing(server, 'GetWorkflow')
     server.resetCounts()
@@ -139,7 +139,7 @@ describe('while lists fail', () => {
     await expect(worker.pollAllStatus(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
     await expect(worker.lookupJob(jobOf('i0'))).rejects.toMatchObject({ retryAfterMs: expect.any(Number) })
     expect(asked(server)).toEqual([])
-    await clock.advance(2_000)
+    await runtime.advance(2_000)
     expect(await worker.pollAllStatus(jobs)).toMatchObject({ size: 50, complete: false })
   })
 
@@ -150,7 +150,7 @@ describe('while lists fail', () => {
   })
 
   test('some that can’t be read keep no other from being asked, poll after poll', async () => {
-    const { worker, jobs, server, clock, names } = await running(8, { lookupsPerSecond: 4 })
+    const { worker, jobs, server, runtime, names } = await running(8, { lookupsPerSecond: 4 })
     await worker.pollAllStatus(jobs)
     const unreadable = new Set(names.slice(0, 3))
     server.main.onRequest = ({ operation, name }) =>
@@ -162,7 +162,7 @@ describe('while lists fail', () => {
     for (let tick = 0; tick < 6; tick++) {
       const reports = await worker.pollAllStatus(jobs).catch(() => new Map<string, JobReport>())
       for (const [id, { stage }] of reports) if (stage === 'SUCCESS') ended.add(id)
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     }
     expect([...ended].toSorted()).toEqual(idsOf(jobs.slice(3, 7)))
   })
@@ -180,7 +180,7 @@ describe('while lists fail', () => {
 
 describe('while lists are late', () => {
   test('one that is given up at its deadline is followed by a pause, which doubles; never are there two at once', async () => {
-    const { worker, jobs, server, clock, names } = await running(3, { listTimeoutMs: 100 })
+    const { worker, jobs, server, runtime, names } = await running(3, { listTimeoutMs: 100 })
     await worker.pollAllStatus(jobs)
     const never = Promise.withResolvers<void>()
     holding(server, never.promise)
@@ -191,50 +191,50 @@ describe('while lists are late', () => {
     expect((await worker.pollAllStatus(jobs)).get('i0')).toMatchObject({ stage: 'SUCCESS' })
     const counts: number[] = []
     for (const waitMs of [14_999, 1, 29_999, 1]) {
-      await clock.advance(waitMs)
+      await runtime.advance(waitMs)
       await worker.pollAllStatus(jobs)
       counts.push(lists())
     }
     expect(counts).toEqual([1, 2, 2, 3])
     server.main.onRequest = undefined
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect((await worker.pollAllStatus(jobs)).complete).toBeUndefined()
     // Whoever gave up is forgotten by a list that was read.
     holding(server, never.promise)
     await worker.pollAllStatus(jobs)
     server.main.onRequest = undefined
-    await clock.advance(15_000)
+    await runtime.advance(15_000)
     expect((await worker.pollAllStatus(jobs)).complete).toBeUndefined()
     never.resolve()
   })
 })
 
 test('the service settles what ended while no list is answered, and loses its place for none', async () => {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-  const worker = await bench.open({ clock })
-  const { engine, queue } = await serviceOn(worker, { items: 10, cap: 10, body: { mode: 'hang' }, clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
+  const worker = await bench.open({ runtime })
+  const { engine, queue } = await serviceOn(worker, { items: 10, cap: 10, body: { mode: 'hang' }, runtime })
   await engine.tick()
   expect(await queue.size('PROCESSING')).toBe(10)
   failing(bench.server)
   for (const { metadata } of bench.server.workflows.all().slice(0, 6))
     bench.server.workflows.finish(metadata.name)
-  await clock.advance(10_000)
+  await runtime.advance(10_000)
   expect((await engine.tick()).unavailable).toBeUndefined()
   expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 4, SUCCESS: 6, FAIL: 0 })
 })
 
 test('work that is waiting goes on though no list is answered when nothing runs any more', async () => {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
-  const worker = await bench.open({ clock })
-  const { engine, queue } = await serviceOn(worker, { items: 6, cap: 2, body: { seconds: '0' }, clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
+  const worker = await bench.open({ runtime })
+  const { engine, queue } = await serviceOn(worker, { items: 6, cap: 2, body: { seconds: '0' }, runtime })
   await engine.tick()
-  await clock.advance(10_000)
+  await runtime.advance(10_000)
   failing(bench.server)
   for (let tick = 0; tick < 6; tick++) {
     expect((await engine.tick()).unavailable).toBeUndefined()
-    await clock.advance(10_000)
+    await runtime.advance(10_000)
   }
   expect(await queue.size('SUCCESS')).toBe(6)
   failing(bench.server, 'GetWorkflow')

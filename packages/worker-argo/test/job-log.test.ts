@@ -17,7 +17,7 @@ async function start(
 ): Promise<void> {
   const controller = { reconcileDelayMs: 0, output: () => '', ...server.controller }
   bench = await ArgoBench.start({ ...server, watching: { logsEveryMs: 2 }, controller })
-  worker = await bench.open({ clock: fastClock, ...options })
+  worker = await bench.open({ runtime: fastClock, ...options })
   await send(worker, job, { mode: 'hang' })
 }
 
@@ -124,7 +124,7 @@ describe('a stream that breaks', () => {
   })
 
   test('quiet ones are given up by the clock', async () => {
-    await start({ clock: fastClock })
+    await start({ runtime: fastClock })
     write('one\n')
     const { state, end } = reading({ follow: true })
     await eventually('one is read', () => state.text === 'one\n')

@@ -39,7 +39,7 @@ async function finishAll(via: 'submit' | 'create', items: number): Promise<void>
   const { queue, engine } = await serviceOn(worker, {
     items,
     cap: CAP,
-    clock: fastClock,
+    runtime: fastClock,
     body: { seconds: '0' },
   })
   await drain(queue, engine, () => wait(1))

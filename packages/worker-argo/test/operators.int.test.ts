@@ -1,6 +1,6 @@
 import type { ItemRecord, Queue } from '@sluice/core'
 import { MemoryQueue } from '@sluice/queue-memory'
-import { ManualClock, seededRandom } from '@sluice/testkit'
+import { ManualRuntime, seededRandom } from '@sluice/testkit'
 import { operatorActions, type ArgoWorkflow, type OperatorAction } from '@sluice/testkit/argo'
 import { afterEach, expect, test } from 'vitest'
 import { ArgoBench } from './argo-bench.js'
@@ -30,9 +30,9 @@ const RESUBMITTED = 'workflows.argoproj.io/resubmitted-from-workflow'
 test.each([1, 2, 3])(
   'five minutes in which people do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
   async (seed) => {
-    const clock = new ManualClock()
+    const runtime = new ManualRuntime()
     bench = await ArgoBench.start({
-      clock,
+      runtime,
       seed,
       archive: seed % 2 === 0,
       counts: isOurs,
@@ -42,14 +42,14 @@ test.each([1, 2, 3])(
     const logged: string[] = []
     const log = (_: object, message: string) => void logged.push(message)
     const logger = { debug: () => undefined, info: log, warn: log, error: log }
-    const worker = await bench.open({ clock, logger })
-    const queue: Queue = new MemoryQueue({ name: worker.name, clock })
+    const worker = await bench.open({ runtime, logger })
+    const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
     const { engine } = await serviceOn(worker, {
       items: 400,
       cap: CAP,
       body: { seconds: '8' },
       queue,
-      clock,
+      runtime,
       logger,
       retry: { maxAttempts: 3, backoff: { baseMs: 1_000 } },
       lost: { policy: 'resend', graceMs: 10_000 },
@@ -59,7 +59,7 @@ test.each([1, 2, 3])(
     for (let second = 0; second < SECONDS; second++) {
       for (let action = 0; action < 2; action++) act(next, done)
       if (second % 2 === 0) await engine.tick()
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     }
     for (let tick = 0; tick < 400 && !(await isDone(queue)); tick++) {
       for (const { metadata } of server.workflows.all('!workflows.argoproj.io/completed'))
@@ -67,7 +67,7 @@ test.each([1, 2, 3])(
       for (const { metadata } of server.workflows.all('workflows.argoproj.io/completed=false'))
         server.operator.attempt('resume', metadata.name)
       await engine.tick()
-      await clock.advance(2_000)
+      await runtime.advance(2_000)
     }
 
     expect(await queue.sizes()).toMatchObject({ WAITING: 0, PROCESSING: 0 })

@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import type { TickResult, WorkQueue } from '@sluice/engine'
 import { MemoryQueue } from '@sluice/queue-memory'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoServer } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ArgoBench } from './argo-bench.js'
@@ -40,7 +41,7 @@ function kubernetes(state: 'refused' | 'timeout' | 'limiter'): Outage {
 
 let folder: string
 let bench: ArgoBench
-const clock = () => new ManualClock()
+const runtime = () => new ManualRuntime()
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-argo-'))
 })
@@ -84,8 +85,8 @@ const OUTAGES: readonly (readonly [string, Outage])[] = [
 
 /** A service in the middle of its work, with a token that it reads from a file. */
 async function working() {
-  const time = clock()
-  bench = await ArgoBench.start({ clock: time, controller: { reconcileDelayMs: 100 } })
+  const time = runtime()
+  bench = await ArgoBench.start({ runtime: time, controller: { reconcileDelayMs: 100 } })
   const { server } = bench
   await writeFile(join(folder, 'token'), server.token)
   const { token: _token, ...options } = bench.options()
@@ -93,15 +94,15 @@ async function working() {
     ...options,
     token: undefined,
     tokenFile: join(folder, 'token'),
-    clock: workerClock(time),
+    runtime: workerClock(time),
   })
-  const queue: Queue = new MemoryQueue({ name: worker.name, clock: time })
+  const queue: Queue = new MemoryQueue({ name: worker.name, runtime: time })
   const { engine } = await serviceOn(worker, {
     items: ITEMS,
     cap: CAP,
     body: { seconds: '25' },
     queue,
-    clock: time,
+    runtime: time,
   })
   const { results, step } = ticking(engine, time)
   for (let tick = 0; tick < 4; tick++) await step()
@@ -148,7 +149,7 @@ test('an hour in which a server that was begun anew has no list: the work goes o
 })
 
 /** A tick, and then an interval. */
-function ticking(engine: WorkQueue, time: ManualClock) {
+function ticking(engine: WorkQueue, time: ManualRuntime) {
   const results: TickResult[] = []
   const step = async (): Promise<void> => {
     results.push(await engine.tick())
@@ -158,6 +159,11 @@ function ticking(engine: WorkQueue, time: ManualClock) {
 }
 
 /** Its pauses take no time: nobody lets the clock go on while a tick is under way. */
-function workerClock(time: ManualClock) {
-  return { now: () => time.now(), monotonicMs: () => time.monotonicMs(), sleep: async () => undefined }
+function workerClock(time: ManualRuntime) {
+  return {
+    ...systemRuntime,
+    now: () => time.now(),
+    monotonicMs: () => time.monotonicMs(),
+    sleep: async () => undefined,
+  }
 }

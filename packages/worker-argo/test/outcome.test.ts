@@ -1,5 +1,5 @@
 import { failureGroupOf, silentLogger } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../src/failed-node.js'
@@ -596,7 +596,7 @@ describe('on a server', () => {
         deleteFinished: 'all',
         deleteGraceMs: 0,
         logger,
-        clock: fastClock,
+        runtime: fastClock,
       })
       server.workflows.finish(name)
       await reported(worker)
@@ -726,15 +726,15 @@ describe('on a server', () => {
     })
 
     test('who retry a job whose outcome is stored: it is told of as running, and logged', async () => {
-      const clock = new ManualClock()
-      const { worker, name, server } = await running({ clock })
+      const runtime = new ManualRuntime()
+      const { worker, name, server } = await running({ runtime })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
       await worker.acknowledgeJobs([A])
       expect((await worker.pollAllStatus([])).has('a')).toBe(false)
       server.operator.retry(name)
       await eventually('it is seen', async () => {
-        await clock.advance(1_000)
+        await runtime.advance(1_000)
         return (await worker.pollAllStatus([])).get('a')?.stage === 'PROCESSING'
       })
       expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('retried at Argo') })

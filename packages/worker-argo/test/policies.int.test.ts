@@ -1,7 +1,7 @@
 import type { ItemRecord, Queue } from '@sluice/core'
 import type { WorkQueueOptions } from '@sluice/engine'
 import { MemoryQueue } from '@sluice/queue-memory'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import type { ArgoServer, ArgoServerOptions } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -21,23 +21,23 @@ interface Setup {
 
 /** One item whose workflow runs until somebody ends it, and an engine that ticks each second. */
 async function oneItem({ engine: options, server: serverOptions, worker: workerOptions }: Setup = {}) {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 }, ...serverOptions })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...serverOptions })
   const { server } = bench
-  const worker = await bench.open({ clock, ...workerOptions })
-  const queue: Queue = new MemoryQueue({ name: worker.name, clock })
+  const worker = await bench.open({ runtime, ...workerOptions })
+  const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
   const { engine } = await serviceOn(worker, {
     items: 1,
     cap: 1,
     body: { mode: 'hang' },
     queue,
-    clock,
+    runtime,
     ...options,
   })
   const seconds = async (count: number): Promise<ItemRecord> => {
     for (let second = 0; second < count; second++) {
       await engine.tick()
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     }
     const item = await queue.lookup('i0')
     if (item === undefined) throw new Error('the item is gone')

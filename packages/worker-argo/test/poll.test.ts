@@ -1,5 +1,5 @@
 import type { JobRef } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoServerOptions, type ArgoVersion } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../src/index.js'
@@ -12,19 +12,23 @@ afterEach(() => bench.close())
 
 /** A worker with so many jobs that run until somebody ends them, on a clock that stands still. */
 async function running(count: number, options: ArgoServerOptions = {}) {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 }, ...options })
-  const worker = await bench.open({ clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
+  const worker = await bench.open({ runtime })
   const jobs = Array.from({ length: count }, (_, index) => jobOf(`i${index}`))
   for (const job of jobs) await send(worker, job, { mode: 'hang' })
-  return { worker, jobs, clock, server: bench.server, names: jobs.map((job) => bench.nameOf(job)) }
+  return { worker, jobs, runtime, server: bench.server, names: jobs.map((job) => bench.nameOf(job)) }
 }
 
 /** Polls until each of these is known to run: from then on no poll asks for it again. */
-async function untilKnown(worker: ArgoWorker, jobs: readonly JobRef[], clock: ManualClock): Promise<void> {
+async function untilKnown(
+  worker: ArgoWorker,
+  jobs: readonly JobRef[],
+  runtime: ManualRuntime,
+): Promise<void> {
   await worker.pollAllStatus(jobs)
   await eventually('each job is known to run', async () => {
-    await clock.advance(10_000)
+    await runtime.advance(10_000)
     return [...(await worker.pollAllStatus(jobs)).values()].every(({ pending }) => pending === false)
   })
 }
@@ -46,12 +50,12 @@ describe('what a poll costs', () => {
   test.each([0, 50_000])(
     'with 200 running and %i finished ones kept: 10 requests and 500 KB at most',
     async (retained) => {
-      const { worker, jobs, server, clock } = await running(200)
-      server.workflows.seed(kept(retained, clock.now()))
-      const fresh = await bench.open({ clock })
-      for (const each of [worker, fresh]) await untilKnown(each, jobs, clock)
+      const { worker, jobs, server, runtime } = await running(200)
+      server.workflows.seed(kept(retained, runtime.now()))
+      const fresh = await bench.open({ runtime })
+      for (const each of [worker, fresh]) await untilKnown(each, jobs, runtime)
       for (const each of [worker, fresh, worker]) {
-        await clock.advance(10_000)
+        await runtime.advance(10_000)
         server.resetCounts()
         expect((await each.pollAllStatus(jobs)).size).toBe(200)
         const { requests, answerBytes } = server.total()
@@ -101,14 +105,14 @@ describe('a page', () => {
   ])(
     'after the other all are found, on %s (continue bug: %s, archive: %s)',
     async (version, continueBug, archive) => {
-      const { worker, jobs, server, clock, names } = await running(450, {
+      const { worker, jobs, server, runtime, names } = await running(450, {
         version,
         rules: { continueBug },
         archive,
       })
-      server.workflows.seed(kept(30, clock.now()))
+      server.workflows.seed(kept(30, runtime.now()))
       for (const name of names.slice(0, 40)) server.workflows.finish(name)
-      const fresh = await bench.open({ clock })
+      const fresh = await bench.open({ runtime })
       const reports = await fresh.pollAllStatus(jobs)
       expect([...reports.values()].filter(({ stage }) => stage === 'PROCESSING')).toHaveLength(410)
       expect(Object.values(await stages(worker, jobs)).filter((stage) => stage === 'SUCCESS')).toHaveLength(
@@ -120,7 +124,7 @@ describe('a page', () => {
 
 describe('a list that lies', () => {
   test('one of a server that was just started is no list: each is asked for by name, and the poll says so', async () => {
-    const { worker, jobs, server, clock, names } = await running(5)
+    const { worker, jobs, server, runtime, names } = await running(5)
     await worker.pollAllStatus(jobs)
     server.main.restart(10_000)
     server.workflows.finish(names[3]!)
@@ -133,19 +137,19 @@ describe('a list that lies', () => {
       expect([...reports.values()].filter(({ stage }) => stage === 'PROCESSING')).toHaveLength(4)
       expect(reports.get('i3')).toMatchObject({ stage: 'SUCCESS' })
     }
-    const fresh = await bench.open({ clock })
+    const fresh = await bench.open({ runtime })
     await expect(fresh.pollAllStatus()).rejects.toThrow(/has not read its workflows yet/u)
-    await clock.advance(10_000)
+    await runtime.advance(10_000)
     const reports = await worker.pollAllStatus(jobs)
     expect([reports.size, reports.complete]).toEqual([5, undefined])
   })
 
   test('one that lags behind: what isn’t in it yet is asked for, seldom; what is over in it no longer runs', async () => {
-    const { worker, jobs, server, clock, names } = await running(3, { listLagMs: 30_000 })
+    const { worker, jobs, server, runtime, names } = await running(3, { listLagMs: 30_000 })
     expect(Object.values(await stages(worker, jobs))).toEqual(['PROCESSING', 'PROCESSING', 'PROCESSING'])
     server.resetCounts()
     for (let tick = 0; tick < 60; tick++) {
-      await clock.advance(500)
+      await runtime.advance(500)
       await worker.pollAllStatus(jobs)
     }
     // In thirty seconds: after 2, 6, 14, 30.
@@ -157,7 +161,7 @@ describe('a list that lies', () => {
     await worker.acknowledgeJobs([jobs[0]!])
     for (let tick = 0; tick < 40; tick++) {
       expect(await stages(worker, jobs)).toEqual({ i1: 'PROCESSING', i2: 'PROCESSING' })
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     }
   })
 
@@ -179,24 +183,24 @@ describe('a list that lies', () => {
   })
 
   test('one that shows an old end of what was retried since is not believed', async () => {
-    const { worker, jobs, server, clock, names } = await running(1)
+    const { worker, jobs, server, runtime, names } = await running(1)
     await worker.pollAllStatus(jobs)
     server.workflows.finish(names[0]!, { phase: 'Failed' })
     // From here on the lists are behind by more than the test lasts.
     server.main.replica.listLagMs = 3_600_000
     server.operator.retry(names[0]!)
-    await clock.advance(0)
+    await runtime.advance(0)
     expect(await stages(worker, jobs)).toEqual({ i0: 'PROCESSING' })
   })
 
   test('rows of one workflow twice, live and archived, are one', async () => {
-    const { worker, jobs, server, clock, names } = await running(2, {
+    const { worker, jobs, server, runtime, names } = await running(2, {
       archive: true,
       controller: { reconcileDelayMs: 0, archiveOverlapMs: 60_000 },
     })
     server.workflows.finish(names[0]!)
-    await clock.advance(1)
-    const fresh = await bench.open({ clock })
+    await runtime.advance(1)
+    const fresh = await bench.open({ runtime })
     expect(await stages(fresh)).toEqual({ i0: 'SUCCESS', i1: 'PROCESSING' })
     expect(await stages(worker, jobs)).toEqual({ i0: 'SUCCESS', i1: 'PROCESSING' })
   })
@@ -212,9 +216,9 @@ describe('what is absent', () => {
   })
 
   test('from live is found in the archive, with its evidence', async () => {
-    const { worker, jobs, server, clock, names } = await running(1, { archive: true })
+    const { worker, jobs, server, runtime, names } = await running(1, { archive: true })
     server.workflows.finish(names[0]!, { phase: 'Failed', exitCode: 3 })
-    await clock.advance(1)
+    await runtime.advance(1)
     server.workflows.expire(names[0]!)
     expect(server.workflows.size).toBe(0)
     expect(await worker.lookupJob(jobs[0]!)).toMatchObject({
@@ -225,9 +229,9 @@ describe('what is absent', () => {
   })
 
   test('from GET, and found in the archive by its label, as on older servers', async () => {
-    const { worker, jobs, server, clock, names } = await running(1, { archive: true })
+    const { worker, jobs, server, runtime, names } = await running(1, { archive: true })
     server.workflows.finish(names[0]!, { phase: 'Failed', exitCode: 3 })
-    await clock.advance(1)
+    await runtime.advance(1)
     server.workflows.expire(names[0]!)
     server.main.onRequest = ({ operation }) =>
       operation === 'GetWorkflow' ? answerWith('not-found') : undefined
@@ -285,11 +289,11 @@ test('nodes that can’t be read are left out, and the outcome is told', async (
 })
 
 test('a workflow that the controller has not looked at yet, and one that waits for a slot, are running', async () => {
-  const { worker, jobs, server, clock } = await running(2, {
+  const { worker, jobs, server, runtime } = await running(2, {
     controller: { reconcileDelayMs: 5_000, parallelism: 1 },
   })
   expect(await stages(worker, jobs)).toEqual({ i0: 'PROCESSING', i1: 'PROCESSING' })
-  await clock.advance(6_000)
+  await runtime.advance(6_000)
   expect(server.workflows.all('workflows.argoproj.io/phase=Pending')).toHaveLength(1)
   const reports = await worker.pollAllStatus(jobs)
   expect([...reports.values()].map(({ message }) => message ?? '')).toContainEqual(

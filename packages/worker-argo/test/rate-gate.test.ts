@@ -1,19 +1,19 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { expect, test } from 'vitest'
 import { RateGate } from '../src/rate-gate.js'
 
 function gateOf(perSecond: number, atOnce = 100) {
-  const clock = new ManualClock()
+  const runtime = new ManualRuntime()
   const closing = new AbortController()
-  return { clock, closing, gate: new RateGate({ clock, perSecond, atOnce, closing: closing.signal }) }
+  return { runtime, closing, gate: new RateGate({ runtime, perSecond, atOnce, closing: closing.signal }) }
 }
 
 test('no second has more than it may, however the calls are spread', async () => {
-  const { clock, gate } = gateOf(5)
+  const { runtime, gate } = gateOf(5)
   const ranAt: number[] = []
   for (let passed = 0; passed < 10_000; passed += 70) {
-    for (let call = 0; call < 3; call++) await gate.try(async () => void ranAt.push(clock.monotonicMs()))
-    await clock.advance(70)
+    for (let call = 0; call < 3; call++) await gate.try(async () => void ranAt.push(runtime.monotonicMs()))
+    await runtime.advance(70)
   }
   const most = Math.max(
     ...ranAt.map((at) => ranAt.filter((other) => other >= at && other < at + 1_000).length),
@@ -23,15 +23,15 @@ test('no second has more than it may, however the calls are spread', async () =>
 })
 
 test('what has to wait runs in order, at its instant; what may not wait is refused meanwhile', async () => {
-  const { clock, gate } = gateOf(2)
+  const { runtime, gate } = gateOf(2)
   const ran: string[] = []
   const all = Array.from({ length: 5 }, (_, index) =>
-    gate.run(async () => void ran.push(`${index} at ${clock.monotonicMs()}`)),
+    gate.run(async () => void ran.push(`${index} at ${runtime.monotonicMs()}`)),
   )
-  await clock.advance(0)
+  await runtime.advance(0)
   expect(await gate.try(async () => void ran.push('never'))).toBe(false)
   expect(gate.waitMs).toBe(2_000)
-  await clock.advance(3_000)
+  await runtime.advance(3_000)
   await Promise.all(all)
   expect(ran).toEqual(['0 at 0', '1 at 0', '2 at 1000', '3 at 1000', '4 at 2000'])
   expect(gate.waitMs).toBe(0)

@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, argoVersions } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
@@ -9,25 +9,25 @@ afterEach(() => bench.close())
 /** What a loaded cluster was seen to answer, and what must not come of it. */
 describe('a loaded cluster', () => {
   test('whose lists lack the last submits: each job is reported all the same, and asked for by its name', async () => {
-    const clock = new ManualClock()
-    bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 }, listsWithoutNew: 4 })
-    const worker = await bench.open({ clock })
+    const runtime = new ManualRuntime()
+    bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, listsWithoutNew: 4 })
+    const worker = await bench.open({ runtime })
     const jobs = Array.from({ length: 12 }, (_, index) => jobOf(`i${index}`))
     for (const job of jobs) await send(worker, job, { mode: 'hang' })
     for (let list = 0; list < 6; list++) {
       const reports = await worker.pollAllStatus(jobs)
       expect([...reports.values()].map(({ stage }) => stage)).toEqual(jobs.map(() => 'PROCESSING'))
-      await clock.advance(2_000)
+      await runtime.advance(2_000)
     }
     expect(bench.server.workflows.size).toBe(12)
   })
 
   test('that closes a watch as it is opened: check passes, and the watch is up soon after', async () => {
-    bench = await ArgoBench.start({ clock: fastClock, controller: { reconcileDelayMs: 0 } })
+    bench = await ArgoBench.start({ runtime: fastClock, controller: { reconcileDelayMs: 0 } })
     let refusals = 2
     bench.server.main.onRequest = ({ operation }) =>
       operation === 'WatchWorkflows' && refusals-- > 0 ? answerWith('watch-not-opened') : undefined
-    const worker = await bench.open({ clock: fastClock })
+    const worker = await bench.open({ runtime: fastClock })
     await worker.check()
     const stop = new AbortController()
     let rings = 0
@@ -41,8 +41,8 @@ describe('a loaded cluster', () => {
   })
 
   test('whose policy or webhook denies a workflow, dressed as a 400: the item waits, and nothing is stored', async () => {
-    bench = await ArgoBench.start({ clock: fastClock, controller: { reconcileDelayMs: 0 } })
-    const worker = await bench.open({ clock: fastClock })
+    bench = await ArgoBench.start({ runtime: fastClock, controller: { reconcileDelayMs: 0 } })
+    const worker = await bench.open({ runtime: fastClock })
     bench.server.admission = () => ({ policy: 'no-latest', message: 'no' })
     await expect(send(worker, jobOf('a'))).rejects.toMatchObject({
       code: 'SLUICE_WORKER_UNAVAILABLE',

@@ -25,7 +25,7 @@ afterEach(() => bench.close())
 test('the templates can be worked with as they are', async () => {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the fake says what it can't read
   const templates = (await documents('test_workflow_template.yaml')) as ArgoTemplate[]
-  bench = await ArgoBench.start({ clock: fastClock, templates, controller: { reconcileDelayMs: 0 } })
+  bench = await ArgoBench.start({ runtime: fastClock, templates, controller: { reconcileDelayMs: 0 } })
   const worker = await bench.open({ parameters: { item: '@id', mode: '$.mode', seconds: 0 } })
   await worker.check()
   const ends = { succeed: 'SUCCESS', fail: 'FAIL', error: 'FAIL' } as const
@@ -117,7 +117,7 @@ async function permitting(permissions: readonly string[]): Promise<void> {
   const denied = ALL.filter((one) => !permissions.includes(one))
   bench = await ArgoBench.start({
     version: '3.6.19',
-    clock: fastClock,
+    runtime: fastClock,
     denied,
     controller: { reconcileDelayMs: 0 },
   })

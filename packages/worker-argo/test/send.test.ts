@@ -1,4 +1,5 @@
 import { silentLogger, type ErrorCode } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { answerWith, answerWithStatus, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, jobOf, send } from './argo-bench.js'
@@ -12,9 +13,8 @@ afterEach(() => bench.close())
 
 /** Pauses between sends take no time; they are told. */
 let pausesMs: number[]
-const clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
+const runtime = {
+  ...systemRuntime,
   sleep: async (ms: number) => void pausesMs.push(ms),
 }
 
@@ -61,7 +61,7 @@ const NOTHING_STORED: readonly (readonly [ArgoTrouble, ErrorCode])[] = [
 
 describe.each(['submit', 'create'] as const)('via %s', (via) => {
   test.each(NOTHING_STORED)('answered %s, and nothing stored: %s', async (trouble, code) => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     troubleSending(answerWith(trouble))
     await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ code, itemId: 'a' })
     expect(bench.server.workflows.size).toBe(0)
@@ -84,7 +84,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     'proxy-502',
     'proxy-504',
   ])('answered %s, though it was stored: it is found, and there is one', async (trouble) => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     troubleSending(answerWith(trouble, { applied: true }))
     await send(worker, jobOf('a'))
     expect(bench.countOf(jobOf('a'))).toBe(1)
@@ -98,7 +98,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     ['it arrives twice', { do: 'duplicate' }, 1],
     ['it arrives twice, and the second answer comes back', { do: 'duplicate', answer: 'second' }, 1],
   ])('%s: it is there once', async (_, fault, sends) => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     troubleSending(fault, 1)
     await send(worker, jobOf('a'))
     expect(bench.countOf(jobOf('a'))).toBe(1)
@@ -109,7 +109,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   })
 
   test('a quota’s conflict passes: it is sent again, and is there once', async () => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     troubleSending(answerWith('quota-conflict'), 2)
     await send(worker, jobOf('a'))
     expect(bench.countOf(jobOf('a'))).toBe(1)
@@ -119,7 +119,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   test('a stranger’s workflow under its name: the item is rejected, and the stranger left alone', async () => {
     const name = bench.nameOf(jobOf('a'))
     bench.server.workflows.seed([{ name, labels: { 'sluice/job': 'of another' } }])
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     const end = send(worker, jobOf('a'))
     await expect(end).rejects.toMatchObject({ code: 'SLUICE_JOB_REJECTED' })
     await expect(end).rejects.toThrow(new RegExp(`named ${name} exists already`, 'u'))
@@ -127,7 +127,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   })
 
   test('a workflow whose labels a careless hand took away is known all the same', async () => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     await send(worker, jobOf('a'))
     bench.server.workflows.relabel(bench.nameOf(jobOf('a')), {
       'sluice/job': undefined,
@@ -140,7 +140,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   })
 
   test('it may have been stored, and nobody can be asked: unavailable; sent again after it ran and was deleted, it does not run twice', async () => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     const name = bench.nameOf(jobOf('a'))
     bench.server.main.onRequest = ({ operation }) =>
       operation === 'GetWorkflow' ? answerWith('unavailable') : { do: 'drop-reply' }
@@ -157,7 +157,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   })
 
   test('kube-apiserver away, dressed as a mistake of ours on submit: no item is rejected', async () => {
-    const worker = await bench.open({ via, clock })
+    const worker = await bench.open({ via, runtime })
     await send(worker, jobOf('before'))
     for (const state of ['refused', 'timeout', 'limiter'] as const) {
       bench.server.kubernetes = state
@@ -242,8 +242,8 @@ describe('the template is held against the item before anything is sent', () => 
 
   test('it is read seldom, and again before an item is refused by it', async () => {
     let nowMs = 0
-    const clock = { now: () => Date.now(), monotonicMs: () => nowMs, sleep: async () => undefined }
-    const worker = await bench.open({ clock })
+    const runtime = { ...systemRuntime, monotonicMs: () => nowMs, sleep: async () => undefined }
+    const worker = await bench.open({ runtime })
     for (let index = 0; index < 20; index++) await send(worker, jobOf(`i${index}`))
     expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(1)
     bench.server.templates.put({
@@ -411,7 +411,7 @@ describe('what is made', () => {
 })
 
 test('a 400 in words that nobody knows rejects no item', async () => {
-  const worker = await bench.open({ clock })
+  const worker = await bench.open({ runtime })
   troubleSending(answerWithStatus(400, '{"code":3,"message":"the flux capacitor is empty"}'))
   await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
 })

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Worker } from '@sluice/core'
 import { runLoop } from '@sluice/engine'
 import { MemoryQueue } from '@sluice/queue-memory'
-import { ManualClock, wrapWorker } from '@sluice/testkit'
+import { ManualRuntime, wrapWorker } from '@sluice/testkit'
 import { afterEach, expect, test } from 'vitest'
 import type { ArgoWorker } from '../src/index.js'
 import { ArgoBench, eventually } from './argo-bench.js'
@@ -24,13 +24,13 @@ function deaf(worker: ArgoWorker): Worker {
  * anybody is at work, so that it is the protocol which is measured, and not this machine.
  */
 async function measure({ watched, seconds }: { watched: boolean; seconds: number }): Promise<number> {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 } })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
   const { server } = bench
-  const worker = await bench.open({ clock })
-  const queue = new MemoryQueue({ name: worker.name, clock })
+  const worker = await bench.open({ runtime })
+  const queue = new MemoryQueue({ name: worker.name, runtime })
   const seen = watched ? worker : deaf(worker)
-  const { engine } = await serviceOn(seen, { items: 2_000, cap: CAP, body, queue, clock })
+  const { engine } = await serviceOn(seen, { items: 2_000, cap: CAP, body, queue, runtime })
   const activity = observed(engine)
   const stop = new AbortController()
   const loop = runLoop(engine, { intervalMs: 10_000, signal: stop.signal })
@@ -41,7 +41,7 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   for (let ms = 0; ms < seconds * 1_000; ms += STEP_MS) {
     const wakes = activity.wakes()
     const before = server.workflows.unfinished
-    await clock.advance(STEP_MS)
+    await runtime.advance(STEP_MS)
     await turn()
     // Before anybody has done anything about what ended in this step: that is the least that was filled in it.
     if (ms >= 3_000) {
@@ -53,7 +53,7 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
     await eventually('nobody is at work', () => activity.idle())
   }
   stop.abort()
-  await clock.advance(10_000)
+  await runtime.advance(10_000)
   await loop
   expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(CAP)
   expect(await queue.size('FAIL')).toBe(0)

@@ -1,6 +1,6 @@
 import type { Queue } from '@sluice/core'
 import { MemoryQueue } from '@sluice/queue-memory'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWithStatus,
   testTemplates,
@@ -62,21 +62,21 @@ interface Setup {
 
 /** A service, all by one clock. */
 async function service({ server: options, worker: more, items, cap, body }: Setup) {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 }, ...options })
-  const worker = await bench.open({ clock, ...more })
-  const queue: Queue = new MemoryQueue({ name: worker.name, clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
+  const worker = await bench.open({ runtime, ...more })
+  const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
   const made = body ?? (() => ({ mode: 'succeed', seconds: 1 }))
-  const { engine } = await serviceOn(worker, { items, cap, body: made, queue, clock })
+  const { engine } = await serviceOn(worker, { items, cap, body: made, queue, runtime })
   let passed = 0
   /** One second; the template is wrong for ten of them. */
   const second = (wrong: ArgoTemplate, fromSecond: number) => async (): Promise<void> => {
     if (passed === fromSecond) bench.server.templates.put(wrong)
     if (passed === fromSecond + 10) bench.server.templates.put(RIGHT)
     passed += 1
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
   }
-  return { queue, engine, clock, worker, second }
+  return { queue, engine, runtime, worker, second }
 }
 
 const MAPPED = { parameters: { item: '$.item', mode: '$.mode', seconds: '$.seconds' } } as const
@@ -114,25 +114,25 @@ describe('a template that is wrong for ten seconds fails no item', () => {
   })
 
   test('nor where the process begins while it is wrong: the workflows of the one before tell what it took', async () => {
-    const { queue, engine, second, clock } = await service({ items: 40, cap: 3 })
+    const { queue, engine, second, runtime } = await service({ items: 40, cap: 3 })
     for (let tick = 0; tick < 4; tick++) {
       await engine.tick()
       await second(RENAMED, 99)()
     }
     bench.server.templates.put(RENAMED)
-    const next = await bench.open({ clock })
-    const { engine: another } = await serviceOn(next, { items: 0, cap: 3, body: {}, queue, clock })
+    const next = await bench.open({ runtime })
+    const { engine: another } = await serviceOn(next, { items: 0, cap: 3, body: {}, queue, runtime })
     let seconds = 0
     await drain(queue, another, async () => {
       seconds += 1
       if (seconds === 10) bench.server.templates.put(RIGHT)
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     })
     expect(await queue.sizes()).toMatchObject({ SUCCESS: 40, FAIL: 0 })
   })
 
   test('nor where it declares what it did, and Argo alone finds out that it is wrong', async () => {
-    const { queue, engine, clock } = await service({ items: 30, cap: 3 })
+    const { queue, engine, runtime } = await service({ items: 30, cap: 3 })
     const message = 'templates.main failed to resolve {{inputs.parameters.nosuch}}'
     const broken = answerWithStatus(400, JSON.stringify({ code: 3, message }))
     let seconds = 0
@@ -140,7 +140,7 @@ describe('a template that is wrong for ten seconds fails no item', () => {
       operation === 'SubmitWorkflow' && seconds >= 3 && seconds < 13 ? broken : undefined
     await drain(queue, engine, async () => {
       seconds += 1
-      await clock.advance(1_000)
+      await runtime.advance(1_000)
     })
     expect(await queue.sizes()).toMatchObject({ SUCCESS: 30, FAIL: 0 })
   })

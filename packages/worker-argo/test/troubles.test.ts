@@ -1,5 +1,5 @@
 import { failureGroupOf, type TroubleConcerns } from '@sluice/core'
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
@@ -62,7 +62,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     ['gateway-page', undefined],
     ['empty', undefined],
   ])('a send answered %s says whose trouble it is: %s', async (trouble, concerns) => {
-    const worker = await bench.open({ via, clock: fastClock })
+    const worker = await bench.open({ via, runtime: fastClock })
     troubleSending(answerWith(trouble))
     const error: unknown = await send(worker, jobOf('a')).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ name: 'SluiceError', itemId: 'a' })
@@ -79,7 +79,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   ])(
     'an answer that Argo did not write (%s) leaves open what was stored: it is asked for, and is there once',
     async (_, fault) => {
-      const worker = await bench.open({ via, clock: fastClock })
+      const worker = await bench.open({ via, runtime: fastClock })
       troubleSending(fault)
       await send(worker, jobOf('a'), { mode: 'hang' })
       expect(sends()).toBe(1)
@@ -91,7 +91,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
   test.each<[ArgoTrouble]>([['unavailable'], ['proxy-503'], ['internal'], ['forbidden'], ['quota-exceeded']])(
     'Retry-After of %s is handed on, and nothing is sent again before',
     async (trouble) => {
-      const worker = await bench.open({ via, clock: fastClock })
+      const worker = await bench.open({ via, runtime: fastClock })
       troubleSending(answerWith(trouble, { headers: { 'retry-after': '86400' } }))
       await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ retryAfterMs: 86_400_000 })
       expect(sends()).toBe(1)
@@ -117,7 +117,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
 test.each([400, 403, 429, 500] as const)(
   'what a webhook denies with a status of its own choice, %i, is not everybody’s',
   async (status) => {
-    const worker = await bench.open({ clock: fastClock })
+    const worker = await bench.open({ runtime: fastClock })
     bench.server.admission = ({ metadata }) =>
       metadata.annotations['sluice/id'] === 'a' ? { webhook: 'x.example.com', status } : undefined
     const concerns = status === 429 ? 'capacity' : 'item'
@@ -130,7 +130,7 @@ test.each([400, 403, 429, 500] as const)(
 )
 
 test('an entrypoint that there is not is the item’s where it names it, and everybody’s where the template lost it', async () => {
-  const worker = await bench.open({ overridesFrom: '$.argo', unknownFields: 'ignore', clock: fastClock })
+  const worker = await bench.open({ overridesFrom: '$.argo', unknownFields: 'ignore', runtime: fastClock })
   const sendWith = (id: string, argo: object) =>
     worker.sendJob(id, { item: id, argo: { ...argo } }, { uid: `uid-of-${id}`, attempt: 1, queue: 'tiles' })
   await sendWith('a', {})
@@ -156,7 +156,7 @@ test('an entrypoint that there is not is the item’s where it names it, and eve
 })
 
 test('a template that is away, and a body that fits none, each say whose trouble it is', async () => {
-  const worker = await bench.open({ clock: fastClock })
+  const worker = await bench.open({ runtime: fastClock })
   await send(worker, jobOf('before'))
   await expect(send(worker, jobOf('a'), { mode: 'dance' })).rejects.toMatchObject({
     code: 'SLUICE_JOB_REJECTED',
@@ -184,8 +184,8 @@ test('nobody there, no token, and a look-up that fails each say whose trouble it
 })
 
 test('Retry-After of the template, and of a watch, is kept too', async () => {
-  const clock = new ManualClock()
-  const worker = await bench.open({ clock })
+  const runtime = new ManualRuntime()
+  const worker = await bench.open({ runtime })
   const resting = answerWith('unavailable', { headers: { 'retry-after': '120' } })
   bench.server.main.onRequest = ({ operation }) =>
     operation === 'GetWorkflowTemplate' || operation === 'WatchWorkflows' ? resting : undefined
@@ -201,18 +201,18 @@ test('Retry-After of the template, and of a watch, is kept too', async () => {
     for await (const _ of worker.watch(stop.signal)) break
   })()
   await eventually('the watch is asked for', () => bench.server.traffic().WatchWorkflows.requests > 0)
-  await clock.advance(119_000)
+  await runtime.advance(119_000)
   await bench.server.settled()
   expect(bench.server.traffic().GetWorkflowTemplate.requests).toBe(1)
   expect(bench.server.traffic().WatchWorkflows.requests).toBe(1)
   bench.server.main.onRequest = undefined
   await eventually('the watch is up', async () => {
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     return bench.server.traffic().WatchWorkflows.requests > 1
   })
   stop.abort()
   await listening
-  await clock.advance(1_000)
+  await runtime.advance(1_000)
   await send(worker, jobOf('a'), dollars)
 })
 

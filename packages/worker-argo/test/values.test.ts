@@ -1,4 +1,5 @@
 import { isSluiceError, silentLogger, type JsonValue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { answerWith, type ArgoTemplate, type JsonObject } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
@@ -509,9 +510,9 @@ describe('sizes', () => {
 test('a template that changed is read again before such a value is written by it', async () => {
   const { server } = values.bench
   let nowMs = 0
-  const clock = { now: () => Date.now(), monotonicMs: () => nowMs, sleep: async () => undefined }
+  const runtime = { ...systemRuntime, monotonicMs: () => nowMs, sleep: async () => undefined }
   server.templates.put(IN_ENV)
-  const worker = await values.bench.open({ template: 'places', clock })
+  const worker = await values.bench.open({ template: 'places', runtime })
   const spec = { attempt: 1, queue: worker.name }
   await worker.sendJob('a', { v: '$$' }, { ...spec, uid: 'a' })
   server.templates.put(templateOf([container({}, { metadata: { annotations: { note: V } } })]))

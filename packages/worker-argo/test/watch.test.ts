@@ -1,4 +1,4 @@
-import { ManualClock } from '@sluice/testkit'
+import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoServerOptions, type WatchEnd } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readFrame } from '../src/event-frames.js'
@@ -33,16 +33,16 @@ class Ear {
 
 /** A worker that watches, with one job under way; the stream is up and has rung for that. */
 async function watching(options: ArgoServerOptions = {}) {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, controller: { reconcileDelayMs: 0 }, ...options })
-  const worker = await bench.open({ clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
+  const worker = await bench.open({ runtime })
   const job = jobOf('ä💥')
   await send(worker, job, { mode: 'hang' })
   await worker.pollAllStatus([job])
   const ear = new Ear(worker)
   const { server } = bench
   await eventually('the stream is up', () => ear.rings === 1)
-  return { worker, job, name: bench.nameOf(job), clock, ear, server }
+  return { worker, job, name: bench.nameOf(job), runtime, ear, server }
 }
 
 test('it rings when a job ends, and not for what else happens', async () => {
@@ -65,10 +65,10 @@ test('after a ring a poll asks for what has ended, without a list', async () => 
 })
 
 test('after a second by the clock a poll lists again, stream or no stream', async () => {
-  const { worker, job, clock, server } = await watching()
+  const { worker, job, runtime, server } = await watching()
   server.resetCounts()
   await worker.pollAllStatus([job])
-  await clock.advance(1_000)
+  await runtime.advance(1_000)
   await worker.pollAllStatus([job])
   expect(server.traffic()).toMatchObject({ ListWorkflows: { requests: 1 }, GetWorkflow: { requests: 0 } })
 })
@@ -92,11 +92,11 @@ describe.each<WatchEnd>(['eof', 'too-old', 'too-large', 'hydrate', 'close', 'res
   'a stream that ends so: %s',
   (end) => {
     test('is put up again, rings for what may have ended meanwhile, and goes on', async () => {
-      const { name, clock, ear, server } = await watching()
+      const { name, runtime, ear, server } = await watching()
       const [first] = server.main.watches
       first?.end(end)
       await eventually('the next one is up', async () => {
-        await clock.advance(50)
+        await runtime.advance(50)
         return server.main.watches.length === 1 && server.main.watches[0] !== first && ear.rings >= 2
       })
       const before = ear.rings
@@ -108,24 +108,24 @@ describe.each<WatchEnd>(['eof', 'too-old', 'too-large', 'hydrate', 'close', 'res
 )
 
 test('a stream that falls silent is given up after 45 seconds, and not before', async () => {
-  const { name, clock, ear, server } = await watching()
+  const { name, runtime, ear, server } = await watching()
   const [first] = server.main.watches
   first?.stall()
   server.workflows.finish(name)
-  await clock.advance(44_000)
+  await runtime.advance(44_000)
   expect(ear.rings).toBe(1)
   await eventually('the next one is up', async () => {
-    await clock.advance(500)
+    await runtime.advance(500)
     return server.main.watches.some((watch) => watch !== first) && ear.rings >= 2
   })
 })
 
 test('a stream with nothing to say but comments stays up', async () => {
-  const { clock, server } = await watching()
+  const { runtime, server } = await watching()
   const [first] = server.main.watches
   for (let step = 0; step < 20; step++) {
     const before = first?.bytes ?? 0
-    await clock.advance(15_000)
+    await runtime.advance(15_000)
     await eventually('a comment is sent', () => (first?.bytes ?? 0) > before)
     // And read: the next one must not come before its silence is over.
     await bench.server.settled().catch(() => undefined)
@@ -141,31 +141,31 @@ test.each([1, 3, 7])('frames that come in pieces of %i bytes are put together', 
 })
 
 test('without the permission it stays quiet and goes on trying; with it, it rings', async () => {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock, denied: ['watch workflows'], controller: { reconcileDelayMs: 0 } })
-  const worker = await bench.open({ clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime, denied: ['watch workflows'], controller: { reconcileDelayMs: 0 } })
+  const worker = await bench.open({ runtime })
   await send(worker, jobOf('a'), { mode: 'hang' })
   const ear = new Ear(worker)
   await eventually('it was refused several times', async () => {
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     return bench.server.traffic().WatchWorkflows.requests >= 4
   })
   expect(ear.rings).toBe(0)
   bench.server.access.denied.clear()
   await eventually('it rings', async () => {
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     return ear.rings > 0
   })
 })
 
 test('refusals are spaced out: no more than 26 in five minutes', async () => {
-  const clock = new ManualClock()
-  bench = await ArgoBench.start({ clock })
+  const runtime = new ManualRuntime()
+  bench = await ArgoBench.start({ runtime })
   bench.server.main.onRequest = () => answerWith('unavailable')
-  const worker = await bench.open({ clock })
+  const worker = await bench.open({ runtime })
   const ear = new Ear(worker)
   for (let step = 0; step < 300; step++) {
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     await bench.server.settled()
   }
   expect(bench.server.traffic().WatchWorkflows.requests).toBeLessThanOrEqual(26)

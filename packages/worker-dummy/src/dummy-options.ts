@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { z } from 'zod'
 import { JobStore } from './job-store.js'
 
@@ -25,7 +25,7 @@ export const optionsSchema = z.strictObject({
   /** The rule's seed, where the rule has none of its own. */
   seed: z.number().int().optional(),
   /** The machine's clock by default. */
-  clock: z.custom<Pick<Clock, 'now'>>(isClock, 'must have a now()').optional(),
+  runtime: z.custom<Pick<Runtime, 'now'>>(isClock, 'must have a now()').optional(),
   /** Shared with other workers that are to see the same jobs; a fresh one by default. */
   store: z.instanceof(JobStore).optional(),
   /** What the worker gives as its `identity`. Default: it has none. */

@@ -3,7 +3,7 @@ import {
   assertItemId,
   assertJson,
   checkOptions,
-  type Clock,
+  type Runtime,
   type JobRef,
   type JobReport,
   type JobReports,
@@ -49,7 +49,7 @@ export class DummyWorker implements Worker {
   readonly identity: string | undefined
   readonly #store: JobStore
   readonly #rule: JobRule | undefined
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #runtime: Pick<Runtime, 'now'>
   readonly #faults = new DummyFaults()
   /** What this object heard last: all that it knows of where a poll can't ask. */
   #lastKnown = new Map<string, JobReport>()
@@ -62,7 +62,7 @@ export class DummyWorker implements Worker {
     this.identity = options.identity
     this.supports = { ...SUPPORTS, identity: options.identity !== undefined }
     this.#store = options.store ?? new JobStore()
-    this.#clock = options.clock ?? Date
+    this.#runtime = options.runtime ?? Date
     this.#rule = ruleOf(options)
   }
 
@@ -72,7 +72,7 @@ export class DummyWorker implements Worker {
     await this.#begin('sendJob', id)
     const { uid, attempt, queue } = job
     if (this.#store.find(this.name, job) === undefined) this.#assertRoom(`send item ${JSON.stringify(id)}`)
-    this.#store.start({ id, uid, attempt, queue, startedAt: this.#clock.now() })
+    this.#store.start({ id, uid, attempt, queue, startedAt: this.#runtime.now() })
     this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
     this.#faults.after('sendJob', id)
     this.#sentWell = { id, body }
@@ -322,7 +322,7 @@ export class DummyWorker implements Worker {
 
   #end(job: DummyJob, end: JobEnd): void {
     const { uid, attempt, startedAt, jobUid } = job
-    job.report = { ...end, ...present(jobUid), uid, attempt, startedAt, finishedAt: this.#clock.now() }
+    job.report = { ...end, ...present(jobUid), uid, attempt, startedAt, finishedAt: this.#runtime.now() }
     this.#store.ring()
   }
 
@@ -335,7 +335,7 @@ export class DummyWorker implements Worker {
     if (this.#rule === undefined) return begun
     const fate = jobFate(this.#rule, id, attempt)
     const finishedAt = startedAt + fate.afterMs
-    const nowMs = this.#clock.now()
+    const nowMs = this.#runtime.now()
     if (startedAt + fate.pendingMs > nowMs)
       return { ...running, pending: true, message: 'pending by the rule' }
     if (finishedAt > nowMs) return this.#rule.pendingMs === undefined ? begun : { ...running, pending: false }

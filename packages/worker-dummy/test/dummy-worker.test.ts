@@ -7,9 +7,9 @@ const job = (uid: string, attempt = 1) => ({ uid, attempt, queue: 'q' })
 function setup(options: Partial<ConstructorParameters<typeof DummyWorker>[0]> = {}) {
   const started: JobRef[] = []
   const store = new JobStore({ onStart: (ref) => started.push(ref) })
-  const clock = { at: 1_000, now: () => clock.at }
-  const worker = new DummyWorker({ name: 'q', store, clock, ...options })
-  return { started, store, clock, worker }
+  const runtime = { at: 1_000, now: () => runtime.at }
+  const worker = new DummyWorker({ name: 'q', store, runtime, ...options })
+  return { started, store, runtime, worker }
 }
 
 test('one job for one (queue, uid, attempt): twice, at once, from another process, after its end and after forgetting [W-SEND-1]', async () => {
@@ -72,12 +72,12 @@ test('workers of two names in one store never see each other [W-POLL-3]', async 
 
 test('a rule ends jobs by the clock, the same ones in every process', async () => {
   const rule = { afterMs: [10, 50], failRate: 0.3, seed: 7 } satisfies Parameters<typeof jobFate>[0]
-  const { worker, clock } = setup({ rule })
+  const { worker, runtime } = setup({ rule })
   const ids = Array.from({ length: 200 }, (_, index) => `tile-${index}`)
   for (const id of ids) await worker.sendJob(id, null, job(id))
-  clock.at += 9
+  runtime.at += 9
   expect(worker.running()).toHaveLength(200)
-  clock.at += 41
+  runtime.at += 41
   const reports = await worker.pollAllStatus()
   const failed = ids.filter((id) => reports.get(id)?.stage === 'FAIL')
   expect(worker.running()).toHaveLength(0)
@@ -194,7 +194,7 @@ test('openWorker checks its options', async () => {
     { name: 'q', rule: { afterMs: -1 } },
     { name: 'q', rule: { afterMs: [5, 1] } },
     { name: 'q', rule: { afterMs: 1, failRate: 2 } },
-    { name: 'q', clock: {} },
+    { name: 'q', runtime: {} },
     { name: 'q', more: 1 },
     undefined,
   ]) {
@@ -220,16 +220,16 @@ test('held by hand: pending with its message until it is let go, and not after i
 
 test('a rule may keep jobs pending before they run; the fates of other rules stay what they were', async () => {
   const rule = { afterMs: 20, pendingMs: [5, 10] } satisfies Parameters<typeof jobFate>[0]
-  const { worker, clock } = setup({ rule })
+  const { worker, runtime } = setup({ rule })
   await worker.sendJob('a', null, job('u'))
   const report = async () => (await worker.pollAllStatus()).get('a')
   const { pendingMs, afterMs } = jobFate(rule, 'a', 1)
   expect(afterMs).toBe(pendingMs + 20)
-  clock.at += pendingMs - 1
+  runtime.at += pendingMs - 1
   expect(await report()).toMatchObject({ stage: 'PROCESSING', pending: true, message: /rule/u })
-  clock.at += 1
+  runtime.at += 1
   expect(await report()).toMatchObject({ stage: 'PROCESSING', pending: false })
-  clock.at += 20
+  runtime.at += 20
   expect(await report()).toMatchObject({ stage: 'SUCCESS' })
   const plain = { afterMs: [0, 9], failRate: 0.5 } satisfies Parameters<typeof jobFate>[0]
   for (const id of ['a', 'b', 'c', 'd']) {

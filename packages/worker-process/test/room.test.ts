@@ -17,7 +17,7 @@ const real = await vi.importActual<typeof fs>('node:fs/promises')
 
 let bench: WorkerBench
 let warn: ReturnType<typeof vi.fn<Logger['warn']>>
-const clock = { ms: 0 }
+const runtime = { ms: 0 }
 
 beforeEach(() => {
   bench = new WorkerBench()
@@ -46,7 +46,7 @@ async function newRoom(): Promise<Room> {
   await bench.open(bench.options(['true']))
   const quiet = vi.fn<Logger['info']>()
   const logger = { debug: quiet, info: quiet, warn, error: quiet }
-  return new Room({ layout: bench.layout(), logger, monotonicMs: () => clock.ms })
+  return new Room({ layout: bench.layout(), logger, monotonicMs: () => runtime.ms })
 }
 
 describe('room for records', () => {
@@ -89,7 +89,7 @@ describe('room for records', () => {
   test('is missed with one warning a minute', async () => {
     const room = await newRoom()
     for (const ms of [0, 10_000, 59_999, 60_000, 61_000, 120_000]) {
-      clock.ms = ms
+      runtime.ms = ms
       room.warn('the disk is full', 3)
     }
     expect(warn).toHaveBeenCalledTimes(3)

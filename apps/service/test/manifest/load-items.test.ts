@@ -87,14 +87,14 @@ describe('loadItems', () => {
     ['stay small where they are not', 400, 500],
   ])('batches %s', async (_, tookMs, largest) => {
     let nowMs = 0
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    const runtime = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
     const sizes: number[] = []
     const queue = watched(await openQueue({ name: 'load' }), (items) => {
       sizes.push(items.length)
       nowMs += tookMs
     })
     await loadItems(queue, stream(entries(20_000)))
-    clock.mockRestore()
+    runtime.mockRestore()
     expect(sizes[0]).toBe(500)
     expect(Math.max(...sizes)).toBe(largest)
     expect(sizes.slice(0, -1)).toEqual(sizes.slice(0, -1).toSorted((a, b) => a - b))
@@ -405,7 +405,7 @@ describe('a manifest that goes on', () => {
 
   test('where the storage is slow a signal has one batch to wait for', async () => {
     let nowMs = 0
-    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    const runtime = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
     const queue = await openQueue({ name: 'load' })
     const stop = new AbortController()
     let calls = 0
@@ -416,7 +416,7 @@ describe('a manifest that goes on', () => {
       if (calls === 2) stop.abort()
     })
     const { counts } = await loadItems(slow, stream(entries(5_000)), { signal: stop.signal })
-    clock.mockRestore()
+    runtime.mockRestore()
     expect(counts).toEqual(counted({ added: 1_000 }))
     expect(calls).toBe(2)
   })

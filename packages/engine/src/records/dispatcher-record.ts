@@ -1,4 +1,4 @@
-import { isSluiceError, type Clock, type Logger, type Queue } from '@sluice/core'
+import { isSluiceError, type Runtime, type Logger, type Queue } from '@sluice/core'
 import type { LeaseKeeper } from '../lease-keeper.js'
 import type { Holdup } from '../holdup.js'
 import type { CallWatch } from '../running/call-watch.js'
@@ -10,7 +10,7 @@ export interface DispatcherRecordOptions {
   readonly queue: Pick<Queue, 'document' | 'now'>
   readonly lease: Pick<LeaseKeeper, 'current'>
   readonly leaseTtlMs: number
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger: Logger
   /** Of the engine that it speaks for: once it is given up, a record of its own says so, and this one gets through to nothing. */
   readonly calls?: Pick<CallWatch, 'isAbandoned'>
@@ -65,7 +65,7 @@ export class DispatcherRecord {
 
   /** An item was sent well. Noted often and stored seldom. */
   noteSentWell({ id, uid }: SentWell): void {
-    const nowMs = this.#options.clock.monotonicMs()
+    const nowMs = this.#options.runtime.monotonicMs()
     if (this.#sentWell !== undefined && nowMs - this.#sentWellAtMs < SENT_WELL_MS) return
     this.#sentWell = { id, uid }
     this.#sentWellAtMs = nowMs
@@ -85,8 +85,8 @@ export class DispatcherRecord {
    * @throws SluiceError SLUICE_LEASE_LOST
    */
   async write(note: DispatcherNote): Promise<void> {
-    const { clock } = this.#options
-    if (clock.monotonicMs() < this.#deniedUntilMs) return
+    const { runtime } = this.#options
+    if (runtime.monotonicMs() < this.#deniedUntilMs) return
     // One after the other: each goes on from what the one before has stored.
     const writing = this.#writing.then(() => this.#write(note))
     this.#writing = writing.catch(() => {
@@ -98,7 +98,7 @@ export class DispatcherRecord {
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
       this.#stored = undefined
-      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = clock.monotonicMs() + DENIED_MS
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = runtime.monotonicMs() + DENIED_MS
       this.#tellFailing(error)
     }
   }
@@ -122,14 +122,14 @@ export class DispatcherRecord {
 
   /** The first word of a new dispatcher: it goes on from what the one before has left. */
   async #begin({ holder, fencingToken }: { holder: string; fencingToken: number }): Promise<DispatcherState> {
-    const { queue, leaseTtlMs, clock } = this.#options
+    const { queue, leaseTtlMs, runtime } = this.#options
     const found = await queue.document(DISPATCHER_DOCUMENT).read()
     const last = parseDispatcher(found?.value)
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fencingToken === fencingToken && last.holder === holder) return last
     const since = await queue.now()
-    this.#clockAheadMs = since - clock.monotonicMs()
+    this.#clockAheadMs = since - runtime.monotonicMs()
     return { holder, fencingToken, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
   }
 
@@ -152,7 +152,7 @@ export class DispatcherRecord {
   /** What goes on has begun when it was first told of. */
   #dated(holdups: readonly Holdup[], before: readonly Holdup[]): Holdup[] {
     const ahead = this.#clockAheadMs
-    const now = ahead === undefined ? undefined : Math.round(this.#options.clock.monotonicMs() + ahead)
+    const now = ahead === undefined ? undefined : Math.round(this.#options.runtime.monotonicMs() + ahead)
     return holdups.map((holdup) => {
       const since = holdup.since ?? before.find(({ code }) => code === holdup.code)?.since ?? now
       return since === undefined ? holdup : { ...holdup, since }

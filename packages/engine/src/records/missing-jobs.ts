@@ -1,6 +1,6 @@
 import {
   isSluiceError,
-  type Clock,
+  type Runtime,
   type ItemSummary,
   type Lease,
   type Logger,
@@ -18,7 +18,7 @@ export interface MissingJob {
 
 export interface MissingJobsOptions {
   readonly queue: Pick<Queue, 'document' | 'now'>
-  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger: Logger
   readonly graceMs: number
 }
@@ -47,7 +47,7 @@ export class MissingJobs {
   /** @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now */
   async note(missing: readonly MissingJob[], lease: Lease | undefined): Promise<void> {
     this.#tell(missing)
-    const nowMs = this.#options.clock.monotonicMs()
+    const nowMs = this.#options.runtime.monotonicMs()
     const since = new Map(
       missing.slice(0, MAX_NAMED).map(({ item, absentMs }) => [hashOfJob(item), nowMs - absentMs]),
     )

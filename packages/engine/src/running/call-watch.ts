@@ -1,4 +1,4 @@
-import type { Clock, SluiceError } from '@sluice/core'
+import type { Runtime, SluiceError } from '@sluice/core'
 
 /** One call of the queue or the worker, as messages name it. */
 export interface Call {
@@ -26,14 +26,14 @@ interface Open {
  * later reaches nobody.
  */
 export class CallWatch {
-  readonly #clock: Pick<Clock, 'monotonicMs'>
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #open = new Set<Open>()
   /** When a call of each method ended last. */
   readonly #endedAtMs = new Map<string, number>()
   #abandoned: SluiceError | undefined
 
-  constructor(clock: Pick<Clock, 'monotonicMs'>) {
-    this.#clock = clock
+  constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
+    this.#runtime = runtime
   }
 
   /** Whether no call is without an answer, abandoned ones included. */
@@ -49,7 +49,7 @@ export class CallWatch {
   run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const open: Open = { call, fail: reject, sinceMs: this.#clock.monotonicMs() }
+    const open: Open = { call, fail: reject, sinceMs: this.#runtime.monotonicMs() }
     this.#open.add(open)
     // A method that throws before it returns a promise has ended too.
     const answer = (async () => work())()
@@ -65,7 +65,7 @@ export class CallWatch {
    * its method say that the other side works; other methods say nothing, since the control is read and the lease renewed whatever hangs.
    */
   stuck(stallMs: number): OpenCall | undefined {
-    const nowMs = this.#clock.monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     const [first] = [...this.#open]
       .filter((open) => nowMs - this.#quietSinceMs(open) >= stallMs)
       .toSorted((a, b) => a.sinceMs - b.sinceMs)
@@ -89,7 +89,7 @@ export class CallWatch {
 
   #end(open: Open, answer: () => void): void {
     this.#open.delete(open)
-    this.#endedAtMs.set(methodOf(open.call), this.#clock.monotonicMs())
+    this.#endedAtMs.set(methodOf(open.call), this.#runtime.monotonicMs())
     answer()
   }
 }

@@ -9,7 +9,10 @@ import { hangingError, lateError, stalledError, type Stall } from './stall.js'
 import { guardTick } from './tick-guard.js'
 import { within } from './within.js'
 
-export interface StandDownOptions extends Pick<CheckedOptions, 'queue' | 'clock' | 'logger' | 'leaseTtlMs'> {
+export interface StandDownOptions extends Pick<
+  CheckedOptions,
+  'queue' | 'runtime' | 'logger' | 'leaseTtlMs'
+> {
   readonly emit: (event: WorkEvent) => void
 }
 
@@ -56,10 +59,10 @@ export class StandDown {
    * @throws SluiceError when it is over, and the call has still not ended
    */
   isWaiting(tally: Tally): boolean {
-    const { clock, leaseTtlMs, logger } = this.#options
+    const { runtime, leaseTtlMs, logger } = this.#options
     const stall = this.#stall
     if (stall === undefined) return false
-    const leftMs = stall.untilMs - clock.monotonicMs()
+    const leftMs = stall.untilMs - runtime.monotonicMs()
     if (leftMs > 0) {
       Object.assign(tally, { unavailable: stall.error, nextDelayMs: leftMs })
       return true
@@ -89,12 +92,12 @@ export class StandDown {
    * @throws SluiceError of the queue: the lease runs out by itself
    */
   async leave(engine: Engine, note: DispatcherNote, ms: number): Promise<void> {
-    const { clock, logger } = this.#options
+    const { runtime, logger } = this.#options
     // By a record of its own: an engine that was given up gets through to nothing any more.
     const record = new DispatcherRecord({ ...this.#options, lease: engine.lease })
-    if (engine.lease.held) await within(clock, ms / 2, record.write(note))
+    if (engine.lease.held) await within(runtime, ms / 2, record.write(note))
     const giving = engine.lease.giveBack()
-    if (await within(clock, ms / 2, giving)) await giving
+    if (await within(runtime, ms / 2, giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
   }
 
@@ -108,10 +111,10 @@ export class StandDown {
   }
 
   async #giveUp(engine: Engine, tally: Tally, stuck: OpenCall): Promise<void> {
-    const { logger, clock, leaseTtlMs, emit } = this.#options
+    const { logger, runtime, leaseTtlMs, emit } = this.#options
     const error = stalledError(stuck)
     const [call, forMs] = [callText(stuck.call), Math.round(stuck.forMs)]
-    this.#stall = { stuck, calls: engine.calls, untilMs: clock.monotonicMs() + leaseTtlMs, error }
+    this.#stall = { stuck, calls: engine.calls, untilMs: runtime.monotonicMs() + leaseTtlMs, error }
     engine.stop.requested = true
     engine.calls.abandon(error)
     logger.error({ code: error.code, call, forMs }, error.message)

@@ -1,9 +1,9 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import type { LeaseKeeper } from '../lease-keeper.js'
 import type { CallWatch, OpenCall } from './call-watch.js'
 
 export interface TickGuardOptions {
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly lease: LeaseKeeper
   readonly calls: CallWatch
   readonly leaseTtlMs: number
@@ -29,13 +29,13 @@ export async function guardTick(
   options: TickGuardOptions,
   ended: AbortSignal,
 ): Promise<OpenCall | undefined> {
-  const { clock, lease, calls, leaseTtlMs, stallMs, onSlow } = options
+  const { runtime, lease, calls, leaseTtlMs, stallMs, onSlow } = options
   const everyMs = Math.min(leaseTtlMs / 3, LOOK_MS)
   let saidAtMs = Number.NEGATIVE_INFINITY
-  for (let beforeMs = clock.monotonicMs(); ;) {
-    await clock.sleep(everyMs, ended)
+  for (let beforeMs = runtime.monotonicMs(); ;) {
+    await runtime.sleep(everyMs, ended)
     if (ended.aborted) return undefined
-    const nowMs = clock.monotonicMs()
+    const nowMs = runtime.monotonicMs()
     // A sleep that ends late says that this process stood still: answers may lie there that it has not read yet.
     if (nowMs - beforeMs > everyMs + LOOK_MS) calls.discount(nowMs - beforeMs - everyMs)
     beforeMs = nowMs

@@ -1,13 +1,13 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 
 /**
  * Waits for something, but not longer than `ms`.
  *
  * @returns whether it ended in time, well or not
  */
-export async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+export async function within(runtime: Runtime, ms: number, work: Promise<unknown>): Promise<boolean> {
   const waiting = new AbortController()
-  const late = clock.sleep(ms, waiting.signal).then(() => false)
+  const late = runtime.sleep(ms, waiting.signal).then(() => false)
   // What it says is the concern of those who began it; here only that it ended.
   const ended = work.then(
     () => true,

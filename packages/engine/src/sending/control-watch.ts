@@ -1,8 +1,8 @@
-import type { Clock, ControlState, Queue } from '@sluice/core'
+import type { Runtime, ControlState, Queue } from '@sluice/core'
 
 export interface ControlWatchOptions {
   readonly queue: Pick<Queue, 'control'>
-  readonly clock: Clock
+  readonly runtime: Runtime
   /** Called every second. */
   readonly onTick: () => void
   /** Called with each state that is read. */
@@ -38,15 +38,16 @@ export class ControlWatch {
    * Resolves once no read is overdue: neither a storage that is slow to answer nor a process that stood still must hide an operator's word for long.
    */
   async current(): Promise<void> {
-    const { clock } = this.#options
-    if (clock.monotonicMs() - this.#readAtMs >= 2 * EVERY_MS && !this.#stop.signal.aborted) await this.#read()
+    const { runtime } = this.#options
+    if (runtime.monotonicMs() - this.#readAtMs >= 2 * EVERY_MS && !this.#stop.signal.aborted)
+      await this.#read()
   }
 
   async #watch(): Promise<void> {
-    const { clock } = this.#options
+    const { runtime } = this.#options
     const { signal } = this.#stop
     while (!signal.aborted) {
-      await clock.sleep(EVERY_MS, signal)
+      await runtime.sleep(EVERY_MS, signal)
       if (signal.aborted) return
       this.#options.onTick()
       await this.#read()
@@ -63,9 +64,9 @@ export class ControlWatch {
 
   /** Never rejects. */
   async #readNow(): Promise<void> {
-    const { queue, clock, onRead, onError } = this.#options
+    const { queue, runtime, onRead, onError } = this.#options
     const { signal } = this.#stop
-    const beganMs = clock.monotonicMs()
+    const beganMs = runtime.monotonicMs()
     try {
       const control = await queue.control.read()
       this.#readAtMs = beganMs

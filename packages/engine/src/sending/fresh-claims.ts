@@ -1,4 +1,4 @@
-import type { Clock, ItemSummary, Queue } from '@sluice/core'
+import type { Runtime, ItemSummary, Queue } from '@sluice/core'
 import { listProcessing } from '../list-processing.js'
 
 /** A claim that is older than this may have been moved by an operator meanwhile. */
@@ -10,23 +10,23 @@ const FRESH_MS = 1_000
  */
 export class FreshClaims {
   readonly #queue: Pick<Queue, 'listSummaries'>
-  readonly #clock: Clock
+  readonly #runtime: Runtime
   #list: { readonly readAtMs: number; readonly items: Promise<ReadonlyMap<string, ItemSummary>> } | undefined
 
-  constructor(queue: Pick<Queue, 'listSummaries'>, clock: Clock) {
+  constructor(queue: Pick<Queue, 'listSummaries'>, runtime: Runtime) {
     this.#queue = queue
-    this.#clock = clock
+    this.#runtime = runtime
   }
 
   /** @param claimedAtMs of the monotonic clock, from before the claim */
   async isStillOurs({ id, uid, attempt }: ItemSummary, claimedAtMs: number): Promise<boolean> {
-    if (this.#clock.monotonicMs() - claimedAtMs <= FRESH_MS) return true
+    if (this.#runtime.monotonicMs() - claimedAtMs <= FRESH_MS) return true
     const item = (await this.#current()).get(id)
     return item?.uid === uid && item.attempt === attempt
   }
 
   #current(): Promise<ReadonlyMap<string, ItemSummary>> {
-    const nowMs = this.#clock.monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     if (this.#list === undefined || nowMs - this.#list.readAtMs > FRESH_MS)
       this.#list = { readAtMs: nowMs, items: listProcessing(this.#queue) }
     return this.#list.items

@@ -96,8 +96,8 @@ export function holdupsNow(
 }
 
 /** What else keeps items from starting, at the end of a tick. */
-export function sendHoldups({ sendState, polls, clock }: Engine, tally: Tally): Holdup[] {
-  const nowMs = clock.monotonicMs()
+export function sendHoldups({ sendState, polls, runtime }: Engine, tally: Tally): Holdup[] {
+  const nowMs = runtime.monotonicMs()
   const { capacity, leaveAlone, refused } = sendState
   const holdups: Holdup[] = []
   const { poll } = tally

@@ -7,9 +7,9 @@ import type { Tally } from '../tick-result.js'
 
 /** `none`: the worker is sure that it has no job of it · `unknown`: it can't be asked, or not now. */
 export async function askForJob(engine: Engine, head: ItemSummary): Promise<JobReport | 'none' | 'unknown'> {
-  const { worker, lookups, clock, running, logger } = engine
+  const { worker, lookups, runtime, running, logger } = engine
   const canAsk = worker.supports.lookupJob && worker.lookupJob !== undefined
-  if (!canAsk || !lookups.take(clock.monotonicMs())) return 'unknown'
+  if (!canAsk || !lookups.take(runtime.monotonicMs())) return 'unknown'
   try {
     const report = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(head)))
     if (report !== undefined && isReportOf(head, report)) return report

@@ -4,16 +4,16 @@ import type { SendPass } from './send-pass.js'
 
 /** The worker takes no more for now: the pass ends. Logged and reported once for each spell. */
 export function noteCapacity(engine: Engine, pass: SendPass, error: SluiceError): void {
-  const { sendState, clock, logger, emit } = engine
+  const { sendState, runtime, logger, emit } = engine
   pass.halt('capacity')
-  if (!sendState.capacity.noteRefused(error, clock.monotonicMs())) return
+  if (!sendState.capacity.noteRefused(error, runtime.monotonicMs())) return
   logger.info({ err: error }, 'the worker takes no more jobs for now; sends slow down to what it takes')
   emit({ kind: 'capacity', message: error.message })
 }
 
 /** At the end of a pass. */
-export function noteCapacityOver({ sendState, clock, logger, emit }: Engine, { unsent }: SendPass): void {
-  if (!sendState.capacity.endPass(unsent.length > 0, clock.monotonicMs())) return
+export function noteCapacityOver({ sendState, runtime, logger, emit }: Engine, { unsent }: SendPass): void {
+  if (!sendState.capacity.endPass(unsent.length > 0, runtime.monotonicMs())) return
   logger.info({}, 'the worker takes jobs again as they come')
   emit({ kind: 'capacity-over' })
 }

@@ -14,7 +14,7 @@ export function probeWorker(engine: Engine, pass: SendPass): Promise<ProbeAnswer
 }
 
 async function probe(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
-  const { worker, sendState, clock, logger } = engine
+  const { worker, sendState, runtime, logger } = engine
   if (worker.supports.probeSend !== true || worker.probeSend === undefined) return 'impossible'
   // A worker that has nothing to probe with says so in the words in which it says that it can't be reached: it is asked only with a sample.
   const sample = await sendState.sentWell.sample()
@@ -25,7 +25,7 @@ async function probe(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
   } catch (error) {
     if (!isOutage(error)) throw error
     logger.debug({ err: error }, 'a probe of the worker failed')
-    if (sendState.leaveAlone.note(error, clock.monotonicMs())) pass.halt('retry-after')
+    if (sendState.leaveAlone.note(error, runtime.monotonicMs())) pass.halt('retry-after')
     if (sendTrouble(error) !== 'capacity') return 'failed'
     noteCapacity(engine, pass, error)
     return 'impossible'

@@ -30,12 +30,12 @@ export async function noteSendFailed(engine: Engine, pass: SendPass, failed: Fai
   engine.logger.debug({ ...refOf(head), err: asOutage(error) }, 'a job could not be sent')
   if (trouble === 'item' || trouble === 'unknown') await suspect(engine, pass, failed)
   else noteKept(engine, pass, failed)
-  if (engine.sendState.leaveAlone.note(error, engine.clock.monotonicMs())) pass.halt('retry-after')
+  if (engine.sendState.leaveAlone.note(error, engine.runtime.monotonicMs())) pass.halt('retry-after')
 }
 
 /** The worker's trouble, or its limit: the item keeps its claim, and no try counts. */
 function noteKept(engine: Engine, pass: SendPass, { head, error }: FailedSend): void {
-  engine.sendState.refused.noteOutage(head, engine.clock.monotonicMs())
+  engine.sendState.refused.noteOutage(head, engine.runtime.monotonicMs())
   const outage = asOutage(error)
   if (outage.concerns === 'capacity') noteCapacity(engine, pass, outage)
   else pass.noteOutage(outage)

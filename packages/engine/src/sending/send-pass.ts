@@ -71,11 +71,11 @@ export class SendPass {
     this.tally = tally
     this.#engine = engine
     this.#control = state
-    const { queue, clock, sendState } = engine
-    this.claims = new FreshClaims(queue, clock)
+    const { queue, runtime, sendState } = engine
+    this.claims = new FreshClaims(queue, runtime)
     const watch = {
       queue,
-      clock,
+      runtime,
       onTick: () => this.#leaveStragglers(),
       onRead: (read: ControlState) => {
         onRead(read)
@@ -88,13 +88,13 @@ export class SendPass {
     sendState.pass = this
     sendState.trust.beginPass()
     sendState.capacity.beginPass()
-    if (sendState.leaveAlone.leftMs(clock.monotonicMs()) > 0) this.halt('retry-after')
+    if (sendState.leaveAlone.leftMs(runtime.monotonicMs()) > 0) this.halt('retry-after')
   }
 
   /** After what has ended is settled: each end makes room at a worker that takes no more. */
   measureCapacity(): void {
-    const { sendState, clock } = this.#engine
-    this.#width = sendState.capacity.places(clock.monotonicMs())
+    const { sendState, runtime } = this.#engine
+    this.#width = sendState.capacity.places(runtime.monotonicMs())
     if (this.#width === 0) this.halt('capacity')
   }
 
@@ -253,8 +253,8 @@ export class SendPass {
   }
 
   #leaveStragglers(): void {
-    const { sendState, clock } = this.#engine
-    for (const flight of sendState.stragglers(clock.monotonicMs())) this.#left.get(flight)?.()
+    const { sendState, runtime } = this.#engine
+    for (const flight of sendState.stragglers(runtime.monotonicMs())) this.#left.get(flight)?.()
   }
 
   #carryOver(before: SendPass | undefined): void {

@@ -41,8 +41,8 @@ async function recordUnsendable(
  * A send that has not answered for as long as a call may take at the very most: its answer is no longer waited for, and a late one changes nothing.
  */
 export function giveUpStalled(engine: Engine, pass: SendPass): void {
-  const { sendState, stallMs, clock, logger, memory } = engine
-  for (const flight of sendState.flights.olderThan(stallMs, clock.monotonicMs())) {
+  const { sendState, stallMs, runtime, logger, memory } = engine
+  for (const flight of sendState.flights.olderThan(stallMs, runtime.monotonicMs())) {
     const { head } = flight
     sendState.flights.end(flight)
     memory.noteUnsent(head)
@@ -57,8 +57,8 @@ export function giveUpStalled(engine: Engine, pass: SendPass): void {
  * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, a few
  * go back in each pass after the first; their tries don't count.
  */
-function keepClaims({ sendState, clock }: Engine, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
-  for (const { head } of suspects) sendState.refused.noteOutage(head, clock.monotonicMs())
+function keepClaims({ sendState, runtime }: Engine, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
+  for (const { head } of suspects) sendState.refused.noteOutage(head, runtime.monotonicMs())
   return pass.isPuzzling ? suspects.slice(0, sendState.exchanges) : []
 }
 
@@ -75,7 +75,7 @@ async function judge(
     return undefined
   }
   const answer = answerOf(error)
-  const nowMs = engine.clock.monotonicMs()
+  const nowMs = engine.runtime.monotonicMs()
   const isInOutage = pass.outage !== undefined
   if (!isInOutage) logRefused(engine, { head, answer, isFirst: !refused.has(head) })
   const refusal = refused.noteRefused(head, { message: answer, successes, nowMs, isInOutage })

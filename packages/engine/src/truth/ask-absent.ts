@@ -9,8 +9,8 @@ import type { LookupTrials } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
 /** Look-ups within one tick begin for a third of the lease's life at most, and none in a stop: what the poll said is to be settled meanwhile. */
-export function isLate({ clock, leaseTtlMs, stop }: Engine, beganMs: number): boolean {
-  return stop.requested || clock.monotonicMs() - beganMs >= leaseTtlMs / 3
+export function isLate({ runtime, leaseTtlMs, stop }: Engine, beganMs: number): boolean {
+  return stop.requested || runtime.monotonicMs() - beganMs >= leaseTtlMs / 3
 }
 
 /**
@@ -23,12 +23,12 @@ export async function askForAbsent(
   tally: Tally,
   { asking, trials }: { asking: Asking; trials: LookupTrials },
 ): Promise<void> {
-  const { memory, clock, lookups, open } = engine
+  const { memory, runtime, lookups, open } = engine
   await forEachParallel(memory.longestWanted(asking.decisions.asks), engine.sendConcurrency, async (item) => {
     // In an outage the others wait for the next tick, as those do that weren't answered.
     const patience = trials.patienceFor(item)
     const mayAsk = tally.unavailable === undefined && !patience.isOver
-    if (!open.has(item) && (!mayAsk || !lookups.take(clock.monotonicMs()))) {
+    if (!open.has(item) && (!mayAsk || !lookups.take(runtime.monotonicMs()))) {
       count(tally, 'unasked')
       return
     }
@@ -37,7 +37,7 @@ export async function askForAbsent(
       if (await ask(engine, item, { asking, patience })) trials.noteAnswer()
     } catch (error) {
       if (!isOutage(error)) throw error
-      memory.noteAskFailed(item, clock.monotonicMs(), error.message)
+      memory.noteAskFailed(item, runtime.monotonicMs(), error.message)
       await trials.noteFailure(item, error)
     }
   })
@@ -62,14 +62,14 @@ interface Waiting {
 
 /** @returns whether the worker answered in time */
 async function ask(engine: Engine, item: ItemSummary, { asking, patience }: Waiting): Promise<boolean> {
-  const { memory, clock } = engine
+  const { memory, runtime } = engine
   const { poll, decisions } = asking
   const report = await lookedUp(engine, item, patience)
   if (report === LATE) {
     memory.noteAskLate(item)
     return false
   }
-  const nowMs = clock.monotonicMs()
+  const nowMs = runtime.monotonicMs()
   // Sure as the answer is, only a complete poll beside it lets a grace pass.
   if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
   else memory.noteReport(item, report, nowMs)

@@ -60,7 +60,7 @@ export function noDecisions(): Decisions {
 export function decideOne(engine: Engine, { item, report, poll }: Seen, decisions: Decisions): void {
   const { memory, seen } = engine
   const own = ownReport(item, report)
-  const nowMs = engine.clock.monotonicMs()
+  const nowMs = engine.runtime.monotonicMs()
   if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
   if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
   else memory.noteReport(item, own, nowMs)
@@ -77,7 +77,7 @@ export function ownReport(item: ItemSummary, report: JobReport | undefined): Job
 }
 
 export function factsOf(engine: Engine, item: ItemSummary, poll: Poll): JobFacts {
-  const facts = engine.memory.facts(item, engine.clock.monotonicMs(), poll)
+  const facts = engine.memory.facts(item, engine.runtime.monotonicMs(), poll)
   // Before the record is read, an item that nobody is known to have sent may have a job that was seen: it is neither asked for nor sent.
   const isOpen = facts.sent === 'unknown' && !engine.seen.isKnown
   return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(engine, item, poll) }

@@ -26,7 +26,7 @@ export class LookupTrials {
 
   constructor(engine: Engine, tally: Tally, witness: ItemSummary | undefined) {
     this.#patience = newPatience(engine)
-    this.#shortPatience = new Patience(engine.clock, SHORT_PATIENCE_MS)
+    this.#shortPatience = new Patience(engine.runtime, SHORT_PATIENCE_MS)
     this.#engine = engine
     this.#tally = tally
     this.#witness = witness
@@ -67,9 +67,9 @@ export class LookupTrials {
   }
 
   async #isWitnessKnown(): Promise<boolean> {
-    const { lookups, clock, worker } = this.#engine
+    const { lookups, runtime, worker } = this.#engine
     const witness = this.#witness
-    if (witness === undefined || !lookups.take(clock.monotonicMs())) return false
+    if (witness === undefined || !lookups.take(runtime.monotonicMs())) return false
     try {
       await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(witness)))
       return true
@@ -80,8 +80,8 @@ export class LookupTrials {
   }
 }
 
-export function newPatience({ clock, leaseTtlMs }: Engine): Patience {
-  return new Patience(clock, Math.min(PATIENCE_MS, leaseTtlMs / 3))
+export function newPatience({ runtime, leaseTtlMs }: Engine): Patience {
+  return new Patience(runtime, Math.min(PATIENCE_MS, leaseTtlMs / 3))
 }
 
 /** What the worker says of itself, or of its wish to be left alone. */

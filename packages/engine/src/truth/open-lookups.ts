@@ -1,4 +1,4 @@
-import type { Clock, ItemSummary, JobRef, JobReport } from '@sluice/core'
+import type { Runtime, ItemSummary, JobRef, JobReport } from '@sluice/core'
 import { nameOf } from '../running-jobs.js'
 
 /** The worker has not answered yet. */
@@ -15,14 +15,14 @@ type Outcome = { readonly report: JobReport | undefined } | { readonly error: un
 
 /** For how long the look-ups of one step are waited for, together. */
 export class Patience {
-  readonly #clock: Pick<Clock, 'sleep'>
+  readonly #runtime: Pick<Runtime, 'sleep'>
   readonly #ms: number
   readonly #done = new AbortController()
   #over: Promise<void> | undefined
   #isOver = false
 
-  constructor(clock: Pick<Clock, 'sleep'>, ms: number) {
-    this.#clock = clock
+  constructor(runtime: Pick<Runtime, 'sleep'>, ms: number) {
+    this.#runtime = runtime
     this.#ms = ms
   }
 
@@ -32,7 +32,7 @@ export class Patience {
 
   /** It begins when somebody first waits. */
   async wait(): Promise<typeof LATE> {
-    this.#over ??= this.#clock.sleep(this.#ms, this.#done.signal)
+    this.#over ??= this.#runtime.sleep(this.#ms, this.#done.signal)
     await this.#over
     this.#isOver = true
     return LATE

@@ -127,11 +127,11 @@ export async function askForQuiet(
   tally: Tally,
   { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemSummary> },
 ): Promise<void> {
-  const { clock, lookups, quiet, open } = engine
+  const { runtime, lookups, quiet, open } = engine
   if (!asking.poll.canAsk) return
-  const beganMs = clock.monotonicMs()
+  const beganMs = runtime.monotonicMs()
   await forEachParallel(quiet.due(items, beganMs), engine.sendConcurrency, async (item) => {
-    const nowMs = clock.monotonicMs()
+    const nowMs = runtime.monotonicMs()
     const patience = trials.patienceFor(item)
     if (!open.has(item)) {
       if (tally.unavailable !== undefined || patience.isOver) return
@@ -141,7 +141,7 @@ export async function askForQuiet(
       if (await askOne(engine, item, { asking, patience })) trials.noteAnswer()
     } catch (error) {
       if (!isOutage(error)) throw error
-      quiet.noteAsked(item, clock.monotonicMs())
+      quiet.noteAsked(item, runtime.monotonicMs())
       await trials.noteFailure(item, error)
     }
   })
@@ -153,13 +153,13 @@ async function askOne(
   item: ItemSummary,
   { asking: { decisions, poll }, patience }: { asking: Asking; patience: Patience },
 ): Promise<boolean> {
-  const { quiet, memory, clock } = engine
+  const { quiet, memory, runtime } = engine
   const report = await lookedUp(engine, item, patience)
   if (report === LATE) {
     memory.noteAskLate(item)
     return false
   }
-  const nowMs = clock.monotonicMs()
+  const nowMs = runtime.monotonicMs()
   quiet.noteAsked(item, nowMs)
   if (report === undefined) {
     if (poll.poll === 'incomplete') return true

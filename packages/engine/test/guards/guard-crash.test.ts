@@ -1,7 +1,7 @@
-import { SluiceError, type Clock } from '@sluice/core'
+import { SluiceError, type Runtime } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { GUARDS_DOCUMENT, processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped } from '../world.js'
 
 /** How the n-th call of the first engine goes wrong. */
@@ -14,7 +14,7 @@ const ITEMS = 60
 /** An engine whose worker rejects every item, and which dies, fails or stalls at one of its calls; others take over. */
 class Rejections {
   readonly world = new World()
-  readonly #clock = new ProcessClock(this.world.clock)
+  readonly #runtime = new ProcessRuntime(this.world.runtime)
   readonly crash: Crash | undefined
   readonly at: number
   calls = 0
@@ -31,7 +31,7 @@ class Rejections {
   }
 
   engine(
-    clock: Clock = this.world.clock,
+    runtime: Runtime = this.world.runtime,
     around = (_: string, call: () => Promise<unknown>) => call(),
   ): WorkQueue {
     const { queue, worker } = wrapped(this.world, (side, _, call) => around(side, call))
@@ -42,7 +42,7 @@ class Rejections {
     return this.world.engine({
       queue,
       worker,
-      clock,
+      runtime,
       policy: processingLimit(6),
       leaseTtlMs: LEASE_MS,
       sendConcurrency: CONCURRENCY,
@@ -51,7 +51,7 @@ class Rejections {
 
   mortal(): WorkQueue {
     const never = new Promise<never>(() => {})
-    return this.engine(this.#clock, async (side, call) => {
+    return this.engine(this.#runtime, async (side, call) => {
       if (this.#isDead) return never
       const wrong = this.calls++ === this.at ? this.crash : undefined
       const goWrong = async (when: 'before' | 'after'): Promise<void> => {
@@ -72,13 +72,13 @@ class Rejections {
 
   async #othersGoOn(): Promise<void> {
     const other = this.engine()
-    this.#clock.suspend()
+    this.#runtime.suspend()
     for (let second = 0; second < LEASE_MS / 1_000 + 2; second++) {
       await other.tick()
-      await this.world.clock.advance(1_000)
+      await this.world.runtime.advance(1_000)
     }
     await other.stop()
-    this.#clock.resume()
+    this.#runtime.resume()
   }
 }
 
@@ -97,10 +97,10 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
     (await world.queue.control.read()).paused && (await world.queue.sizes()).PROCESSING === 0
   for (let step = 0; step < 40 && !(await isOver()); step++) {
     if ((await Promise.race([engine.tick(), scene.death])) === 'dead') engine = scene.engine()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   // One more, for what a crash right at the end left undone.
-  await world.clock.advance(LEASE_MS)
+  await world.runtime.advance(LEASE_MS)
   const last = scene.engine()
   await last.tick()
   const { calls } = scene
@@ -164,7 +164,7 @@ test('engines that die one after the other as they store the count fail no item'
     const engine = world.engine({ queue, worker, policy: processingLimit(6), leaseTtlMs: LEASE_MS })
     for (let tick = 0; tick < 6; tick++) if ((await Promise.race([engine.tick(), death])) === 'dead') break
     expect(isDead).toBe(true)
-    await world.clock.advance(LEASE_MS + 1)
+    await world.runtime.advance(LEASE_MS + 1)
   }
   expect(await world.queue.sizes()).toMatchObject({ FAIL: 0, PROCESSING: 6 })
 })

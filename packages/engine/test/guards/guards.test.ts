@@ -27,7 +27,7 @@ async function run(world: World, options: Options): Promise<void> {
   for (let tick = 0; tick < 200; tick++) {
     await engine.tick()
     for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     const { paused } = await world.queue.control.read()
     if (paused || (await world.queue.sizes()).WAITING === 0) break
   }
@@ -78,7 +78,7 @@ test('items that are refused in words of the worker, while a probe goes well, co
   const engine = world.engine({ worker, policy: processingLimit(30), sends: { maxTries: 2 } })
   for (let tick = 0; tick < 400 && !(await world.queue.control.read()).paused; tick++) {
     await engine.tick()
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
   }
   expect(await readSelfPause(world.queue)).toMatchObject({
     reason: expect.stringContaining('admission webhook'),
@@ -124,12 +124,12 @@ test('an operator who paused first keeps the word, and a resume ends both', asyn
   })
   const engine = world.engine({ worker, policy: processingLimit(60), sendConcurrency: 1 })
   const ticking = engine.tick()
-  for (let turn = 0; turn < 50; turn++) await world.clock.advance(10)
+  for (let turn = 0; turn < 50; turn++) await world.runtime.advance(10)
   expect(sends).toBe(20)
   await world.queue.control.pause('maintenance')
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   gate.resolve()
-  for (let turn = 0; turn < 20; turn++) await world.clock.advance(100)
+  for (let turn = 0; turn < 20; turn++) await world.runtime.advance(100)
   await ticking
   expect(await world.queue.control.read()).toMatchObject({ paused: true, reason: 'maintenance' })
   expect(await readSelfPause(world.queue)).toMatchObject({ guard: 'rejections' })
@@ -190,7 +190,7 @@ test('jobs that run, and were started after the first that was refused, end the 
     await world.put(1, `small${tick}x`)
     await engine.tick()
     refuse()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(await world.queue.sizes()).toMatchObject({ FAIL: 59, WAITING: 0 })
   expect((await world.queue.control.read()).paused).toBe(false)
@@ -199,7 +199,7 @@ test('jobs that run, and were started after the first that was refused, end the 
     await world.put(1, `big${tick}y`)
     await engine.tick()
     refuse()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect((await world.queue.control.read()).paused).toBe(true)
 })

@@ -30,12 +30,12 @@ function counted(world: World, fault?: (call: string) => Error | undefined) {
 }
 
 async function recordOn(world: World, queue: Queue = world.openQueue()) {
-  const lease = new LeaseKeeper({ queue, holder: 'a', ttlMs: 15_000, clock: world.clock })
+  const lease = new LeaseKeeper({ queue, holder: 'a', ttlMs: 15_000, runtime: world.runtime })
   await lease.take()
   const log = (_: object, message: string): void => void messages.push(message)
   const messages: string[] = []
   const logger = { debug: () => undefined, info: () => undefined, warn: log, error: log }
-  const record = new DispatcherRecord({ queue, lease, leaseTtlMs: 15_000, clock: world.clock, logger })
+  const record = new DispatcherRecord({ queue, lease, leaseTtlMs: 15_000, runtime: world.runtime, logger })
   return { record, lease, messages }
 }
 
@@ -45,10 +45,10 @@ test('who dispatches is in a document, written when it changes and not at each t
   expect(await readDispatcher(world.queue)).toBeUndefined()
   const { queue, calls } = counted(world)
   const engine = world.engine({ queue, holder: 'a', policy: processingLimit(1) })
-  const since = world.clock.now()
+  const since = world.runtime.now()
   for (let tick = 0; tick < 10; tick++) {
     await engine.tick()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   const sentFirst = await world.queue.lookup('i0')
   const written = {
@@ -91,9 +91,9 @@ test('a sync is answered before the tick sends anything, and only when every sen
   const engine = world.engine({ queue, worker, policy: processingLimit(1) })
   const first = engine.tick()
   const second = engine.tick()
-  await world.clock.advance(0)
+  await world.runtime.advance(0)
   await world.queue.control.sync()
-  await world.clock.advance(0)
+  await world.runtime.advance(0)
   expect((await readDispatcher(world.queue))?.syncedTo).toBeUndefined()
   gate.resolve()
   await first
@@ -122,7 +122,7 @@ test('an item that was sent well is stored for whoever comes next, and renewed e
   for (let second = 0; second < 1_300; second++) {
     record.noteSentWell({ id: `i${second}`, uid: 'u' })
     await record.write({})
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     await lease.take()
   }
   expect(calls.filter((call) => call === 'write').length).toBeLessThanOrEqual(3 + 86)
@@ -157,7 +157,7 @@ test('a permission that is missing is not asked for at every tick', async () => 
   const { record, messages } = await recordOn(world, queue)
   for (let second = 0; second < 60; second++) {
     await record.write({ syncedTo: second })
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect([calls, messages.length]).toEqual([['read'], 1])
 })

@@ -14,7 +14,7 @@ function here(world: World, identity: string | undefined = 'here'): Worker {
 
 /** One on another place, where none of the world's jobs is. */
 function elsewhere(world: World): DummyWorker {
-  return new DummyWorker({ name: 'q', identity: 'elsewhere', clock: world.clock })
+  return new DummyWorker({ name: 'q', identity: 'elsewhere', runtime: world.runtime })
 }
 
 async function noted({ queue }: World): Promise<unknown> {
@@ -85,7 +85,7 @@ test('another worker is refused while items are in PROCESSING: nothing is sent o
   )
   expect(message).toContain('none of the 3 jobs that it was asked for')
   expect(message).toContain('sluice run --new-worker')
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   await refusal(next.tick())
   expect(worker.running()).toEqual([])
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 1, PROCESSING: 3, FAIL: 0 })
@@ -180,9 +180,9 @@ test('accepted, it is asked for each job, and what it does not know is lost afte
   const next = world.engine({ ...OPTIONS, worker: asking, acceptNewWorker: true })
   expect(await next.tick()).toMatchObject({ reconciled: true, sent: 0, resent: 0, lost: 0 })
   expect(said(world, 'a new worker was accepted')).toEqual([{ before: 'here', now: 'elsewhere', items: 3 }])
-  await world.clock.advance(5_000)
+  await world.runtime.advance(5_000)
   expect(await next.tick()).toMatchObject({ sent: 0, resent: 0, lost: 0 })
-  await world.clock.advance(6_000)
+  await world.runtime.advance(6_000)
   expect(await next.tick()).toMatchObject({ sent: 0, resent: 0, lost: 3 })
   expect(new Set(asked)).toEqual(new Set(['i0', 'i1', 'claimed0']))
   expect(await world.queue.sizes()).toMatchObject({ PROCESSING: 0, FAIL: 3 })
@@ -200,7 +200,7 @@ test('what was accepted stays lost across a restart within the grace', async () 
   await engine.stop()
   const next = world.engine({ ...OPTIONS, worker })
   expect(await next.tick()).toMatchObject({ sent: 0, resent: 0 })
-  await world.clock.advance(11_000)
+  await world.runtime.advance(11_000)
   expect(await next.tick()).toMatchObject({ sent: 0, lost: 1 })
 })
 
@@ -235,13 +235,13 @@ test('a standby with another worker is held to it when it takes over, too', asyn
   expect(await standby.tick()).toMatchObject({ role: 'standby' })
   await world.put(1)
   await first.tick()
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   expect((await refusal(standby.tick())).code).toBe('SLUICE_CONFIG_INVALID')
 })
 
 test('an identity that is found out later is compared then; a worker without one is not', async () => {
   const world = await run(1)
-  const without = world.engine({ ...OPTIONS, worker: new DummyWorker({ name: 'q', clock: world.clock }) })
+  const without = world.engine({ ...OPTIONS, worker: new DummyWorker({ name: 'q', runtime: world.runtime }) })
   expect(await without.tick()).toMatchObject({ reconciled: true })
   expect(await noted(world)).toEqual({ identity: 'here' })
   await without.stop()

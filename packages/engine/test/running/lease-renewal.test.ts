@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, runLoop } from '../../src/index.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
 const HALF_HOUR_MS = 1_800_000
@@ -14,17 +14,17 @@ async function halfAnHour(method: string, options: Options = {}) {
   const open = { signal: stop.signal, intervalMs: 1_000 }
   const loops = [0, 1].map(() => {
     const slow = wrapped(world, async (_, name, call) => {
-      if (name === method) await world.clock.sleep(30_000)
+      if (name === method) await world.runtime.sleep(30_000)
       return call()
     })
     return runLoop(world.engine({ ...slow, policy: processingLimit(4), ...options }), open)
   })
   for (let at = 0; at < HALF_HOUR_MS; at += 10_000) {
-    await world.clock.advance(10_000)
+    await world.runtime.advance(10_000)
     for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
   }
   stop.abort()
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   await Promise.all(loops)
   return world
 }
@@ -49,19 +49,19 @@ test('a job that is gone is lost after its grace, though the polls take 30 s and
   const stop = new AbortController()
   const loops = [0, 1].map(() => {
     const slow = wrapped(world, async (_, name, call) => {
-      if (name === 'pollAllStatus') await world.clock.sleep(30_000)
+      if (name === 'pollAllStatus') await world.runtime.sleep(30_000)
       return call()
     })
     const engine = world.engine({ ...slow, lost: { graceMs: 120_000 } })
     return runLoop(engine, { signal: stop.signal, intervalMs: 1_000 })
   })
-  await world.clock.advance(40_000)
+  await world.runtime.advance(40_000)
   expect(world.started).toHaveLength(1)
   world.worker.loseJob('i0')
-  await world.clock.advance(240_000)
+  await world.runtime.advance(240_000)
   expect(world.kinds().filter((kind) => kind === 'item-lost')).toHaveLength(1)
   stop.abort()
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   await Promise.all(loops)
 })
 
@@ -70,11 +70,11 @@ test('no timer outlives a tick, and none a stop', async () => {
   await world.put(3)
   const engine = world.engine()
   await engine.tick()
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
   await engine.attend()
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
   await engine.stop()
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
 })
 
 test('a renewal that fails in the background is repeated, and nothing rejects unseen', async () => {
@@ -82,12 +82,12 @@ test('a renewal that fails in the background is repeated, and nothing rejects un
   await world.put(1)
   let failures = 0
   const { queue, worker } = wrapped(world, async (_, name, call) => {
-    if (name === 'pollAllStatus') await world.clock.sleep(12_000)
+    if (name === 'pollAllStatus') await world.runtime.sleep(12_000)
     if (name === 'renew' && failures++ < 2) throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'reset')
     return call()
   })
   const tick = world.engine({ queue, worker }).tick()
-  await world.clock.advance(12_000)
+  await world.runtime.advance(12_000)
   expect(await tick).toMatchObject({ role: 'dispatcher', sent: 1 })
   expect(failures).toBeGreaterThan(2)
 })
@@ -95,20 +95,20 @@ test('a renewal that fails in the background is repeated, and nothing rejects un
 test('a process that was suspended for longer than a stall is not stalled: its answers may be there already', async () => {
   const world = new World()
   await world.put(2)
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const answers = Promise.withResolvers<void>()
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'pollAllStatus') await answers.promise
     return call()
   })
-  const engine = world.engine({ queue, worker, clock, stallMs: 10_000 })
+  const engine = world.engine({ queue, worker, runtime, stallMs: 10_000 })
   const tick = engine.tick()
   await settled()
-  clock.suspend()
-  await world.clock.advance(3_600_000)
-  clock.resume()
+  runtime.suspend()
+  await world.runtime.advance(3_600_000)
+  runtime.resume()
   await settled()
-  await world.clock.advance(5_000)
+  await world.runtime.advance(5_000)
   answers.resolve()
   expect(await tick).toMatchObject({ role: 'standby', sent: 0 })
   expect(world.kinds()).not.toContain('stalled')

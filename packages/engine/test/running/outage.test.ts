@@ -12,7 +12,7 @@ function setup(of: 'queue' | 'worker', options: Options = {}, retryAfterMs?: num
   const state = { isDown: false }
   const code = of === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
   const parts = wrapped(world, (side, name, call) => {
-    calls.push({ side, name, atMs: world.clock.monotonicMs() })
+    calls.push({ side, name, atMs: world.runtime.monotonicMs() })
     if (side !== of || !state.isDown) return call()
     return Promise.reject(new SluiceError(code, '503', retryAfterMs === undefined ? {} : { retryAfterMs }))
   })
@@ -31,9 +31,9 @@ function setup(of: 'queue' | 'worker', options: Options = {}, retryAfterMs?: num
 
 test('in an outage with a Retry-After of an hour: a pause, a limit and a wake-up are seen, the worker gets no call before its capped time', async () => {
   const { world, engine, stop, loop, ticks, state, calls, callsTo } = setup('worker', {}, HOUR_MS)
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   state.isDown = true
-  await world.clock.advance(500)
+  await world.runtime.advance(500)
   expect(ticks.at(-1)).toMatchObject({
     reconciled: false,
     nextDelayMs: 300_000,
@@ -44,7 +44,7 @@ test('in an outage with a Retry-After of an hour: a pause, a limit and a wake-up
   })
   calls.length = 0
   await world.queue.control.pause('repairs')
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(world.events).toContainEqual({ kind: 'paused', reason: 'repairs' })
   expect((await readDispatcher(world.queue))?.holdups.map(({ code }) => code)).toEqual([
     'paused',
@@ -52,20 +52,20 @@ test('in an outage with a Retry-After of an hour: a pause, a limit and a wake-up
     'backoff',
   ])
   await world.queue.control.resume()
-  await world.clock.advance(100)
+  await world.runtime.advance(100)
   engine.wake()
   await settled()
   expect(world.kinds().at(-1)).toBe('resumed')
   const number = await world.queue.control.sync()
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect((await readDispatcher(world.queue))?.syncedTo).toBe(number)
-  await world.clock.advance(290_000)
+  await world.runtime.advance(290_000)
   expect(callsTo('worker')).toEqual([])
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   expect(callsTo('worker')).toEqual([302_000])
   stop.abort()
   await loop
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
 })
 
 test('an outage of the worker of an hour: the lease is kept, and no other service takes turns', async () => {
@@ -75,10 +75,10 @@ test('an outage of the worker of an hour: the lease is kept, and no other servic
   const standby = world.engine()
   const other = runLoop(standby, { intervalMs: 1_000, signal: stop.signal })
   state.isDown = true
-  await world.clock.advance(HOUR_MS)
+  await world.runtime.advance(HOUR_MS)
   const knocks = callsTo('worker').length
   state.isDown = false
-  await world.clock.advance(31_000)
+  await world.runtime.advance(31_000)
   expect(world.started).toHaveLength(2)
   expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(1)
   // Backoff: 1, 2, 4, 8, 16, then every 30 s.
@@ -89,13 +89,13 @@ test('an outage of the worker of an hour: the lease is kept, and no other servic
 
 test('an outage of the queue: neither side gets a call before its time, whatever rings', async () => {
   const { world, engine, stop, loop, state, calls } = setup('queue')
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   state.isDown = true
-  await world.clock.advance(500)
+  await world.runtime.advance(500)
   calls.length = 0
   for (let ring = 0; ring < 1_000; ring++) {
     engine.wake()
-    await world.clock.advance(7)
+    await world.runtime.advance(7)
   }
   expect([...new Set(calls.map(({ atMs }) => atMs))]).toEqual([3_000, 5_000, 9_000])
   stop.abort()
@@ -104,13 +104,13 @@ test('an outage of the queue: neither side gets a call before its time, whatever
 
 test('a thousand wake-ups are not a thousand knocks on a closed door', async () => {
   const { world, engine, stop, loop, state, callsTo, calls } = setup('worker')
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   state.isDown = true
-  await world.clock.advance(500)
+  await world.runtime.advance(500)
   calls.length = 0
   for (let ring = 0; ring < 1_000; ring++) {
     engine.wake()
-    await world.clock.advance(7)
+    await world.runtime.advance(7)
   }
   expect(callsTo('worker')).toEqual([3_000, 5_000, 9_000])
   stop.abort()
@@ -130,13 +130,13 @@ test('where only sends fail, ticks go on at the interval: what ends is settled a
   const engine = world.engine({ queue, worker, sendConcurrency: 1 })
   const onTick = (result: TickResult) => ticks.push(result)
   const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal, onTick })
-  await world.clock.advance(100)
+  await world.runtime.advance(100)
   isFull = true
   await world.put(3, 'later')
-  await world.clock.advance(30_000)
+  await world.runtime.advance(30_000)
   expect(ticks.length).toBeGreaterThan(25)
   for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(await world.queue.size('SUCCESS')).toBe(3)
   stop.abort()
   await loop

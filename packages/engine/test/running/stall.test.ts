@@ -29,7 +29,7 @@ async function busyWorld(): Promise<World> {
 
 /** A second passes. Jobs that run end, but for one that is pending and one that gets lost. */
 async function second(world: World, seen: Set<string>): Promise<void> {
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   for (const { id } of world.worker.running()) {
     if (id === 'stray' || id === 'i2') continue
     if (id === 'i1') world.worker.loseJob(id)
@@ -49,12 +49,12 @@ function start(world: World, options: Options) {
   const engine = world.engine({
     ...LIMITS,
     ...options,
-    onEvent: (event) => events.push({ atMs: world.clock.monotonicMs(), event }),
+    onEvent: (event) => events.push({ atMs: world.runtime.monotonicMs(), event }),
   })
   const ended: { atMs?: number; error?: unknown } = {}
   const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal, random: () => 0 }).catch(
     (error: unknown) => {
-      ended.atMs = world.clock.monotonicMs()
+      ended.atMs = world.runtime.monotonicMs()
       ended.error = error
     },
   )
@@ -86,7 +86,7 @@ test.each([
     const hung: number[] = []
     const { queue, worker } = wrapped(world, async (side, name, call) => {
       if (side === of && name === method) {
-        hung.push(world.clock.monotonicMs())
+        hung.push(world.runtime.monotonicMs())
         await gate.promise
       }
       return call()
@@ -124,7 +124,7 @@ test.each([
     expect(world.worker.running().map(({ id }) => id)).toEqual(['stray'])
     standby.stop.abort()
     await standby.loop
-    expect(world.clock.sleeping).toBe(0)
+    expect(world.runtime.sleeping).toBe(0)
   },
 )
 
@@ -141,17 +141,17 @@ test('a call that was given up and ends within the ttl: the engine goes on as a 
     return call()
   })
   const { stop, loop, ended, events } = start(world, { queue, worker })
-  await world.clock.advance(STALL_MS + 1_500)
+  await world.runtime.advance(STALL_MS + 1_500)
   expect(events.map(({ event }) => event.kind).at(-1)).toBe('stalled')
   expect(await readDispatcher(world.queue)).toMatchObject({
     is: 'stalled',
     holdups: [{ code: 'worker-unavailable', message: expect.stringContaining('pollAllStatus') }],
   })
   gate.resolve()
-  await world.clock.advance(TTL_MS + 1_000)
+  await world.runtime.advance(TTL_MS + 1_000)
   expect(events.map(({ event }) => event.kind).at(-1)).toBe('dispatcher')
   for (const { id } of world.worker.running()) world.worker.settleJob(id, { stage: 'SUCCESS' })
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   expect(await world.queue.size('SUCCESS')).toBe(4)
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'working', holdups: [] })
   stop.abort()
@@ -166,15 +166,15 @@ test('one send among many that is slow is no stall: others of its kind end', asy
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'sendJob') return call()
     if (world.started.length === 3) await gate.promise
-    else await world.clock.sleep(1_000)
+    else await world.runtime.sleep(1_000)
     return call()
   })
   const options = { queue, worker, policy: processingLimit(60), sendConcurrency: 2 }
   const { stop, loop, first } = start(world, options)
-  await world.clock.advance(25_000)
+  await world.runtime.advance(25_000)
   expect(first('stalled')).toBeUndefined()
   gate.resolve()
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   expect(world.started).toHaveLength(60)
   expect(first('stalled')).toBeUndefined()
   stop.abort()
@@ -188,9 +188,9 @@ test('queue and worker that state longer calls are waited for twice as long', as
   Object.assign(worker, { supports: { ...worker.supports, longestCallMs: 30_000 } })
   worker.hang('sendJob')
   const { first, stop, loop, engine } = start(world, { worker })
-  await world.clock.advance(59_000)
+  await world.runtime.advance(59_000)
   expect(first('stalled')).toBeUndefined()
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   expect(first('stalled')).toBeDefined()
   stop.abort()
   worker.endTrouble()

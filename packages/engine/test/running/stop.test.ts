@@ -2,7 +2,7 @@ import { SluiceError } from '@sluice/core'
 import { JobStore } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
 import { processingLimit, readDispatcher, runLoop } from '../../src/index.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
 /**
@@ -15,14 +15,14 @@ async function sending(options: Options = {}) {
   const sends: number[] = []
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name !== 'sendJob') return call()
-    sends.push(world.clock.monotonicMs())
-    await world.clock.sleep(sends.length > 32 ? 800 : 100)
+    sends.push(world.runtime.monotonicMs())
+    await world.runtime.sleep(sends.length > 32 ? 800 : 100)
     return call()
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(400), ...options })
   const stop = new AbortController()
   const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   return { world, ids, sends, engine, stop, loop }
 }
 
@@ -39,7 +39,7 @@ test('SIGTERM while 400 slow sends: no send after the signal, the claims are bac
   await settled()
   // At once: not only when the sends under way have ended.
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 450 - begun, PROCESSING: begun })
-  await world.clock.advance(400)
+  await world.runtime.advance(400)
   await loop
   await stopping
   expect(sends).toHaveLength(begun)
@@ -49,7 +49,7 @@ test('SIGTERM while 400 slow sends: no send after the signal, the claims are bac
   expect(item).toMatchObject({ attempt: 1, uncounted: 1, retryState: { ended: true } })
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true, reason: /not sent/u }])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped', holdups: [] })
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
 
   const next = await world.engine({ policy: processingLimit(400) }).tick()
   expect(next).toMatchObject({ role: 'dispatcher', sent: next.claimed })
@@ -120,10 +120,10 @@ test.each(['sendJob', 'get', 'settle', 'listSummaries', 'pollAllStatus', 'write 
     const tick = engine.tick()
     await settled()
     const stopping = engine.stop({ deadlineMs: 5_000 })
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
     await stopping
     await tick
-    expect(world.clock.sleeping).toBe(0)
+    expect(world.runtime.sleeping).toBe(0)
     const next = world.engine({ policy: processingLimit(20) })
     expect(await next.tick()).toMatchObject({ role: 'dispatcher' })
     gate.resolve()
@@ -145,7 +145,7 @@ test('unsent claims go back at once, though sends under way take until the deadl
   await settled()
   expect(await world.queue.size('PROCESSING')).toBe(sends.length)
   stop.abort()
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   await Promise.all([stopping, loop])
 })
 
@@ -155,16 +155,16 @@ test('a send that waits for the renewal of the lease when the stop comes is not 
   const gate = Promise.withResolvers<void>()
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'renew') await gate.promise
-    if (name === 'sendJob') await world.clock.sleep(1_000)
+    if (name === 'sendJob') await world.runtime.sleep(1_000)
     return call()
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(30), sendConcurrency: 1 })
   const tick = engine.tick()
-  await world.clock.advance(8_000)
+  await world.runtime.advance(8_000)
   const begun = world.started.length
   const stopping = engine.stop()
   gate.resolve()
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   expect(await tick).toMatchObject({ sent: begun, processing: begun })
   await stopping
   expect(world.started).toHaveLength(begun)
@@ -173,22 +173,29 @@ test('a send that waits for the renewal of the lease when the stop comes is not 
 test('claims of an engine whose lease is lost are not given back: another may have sent them', async () => {
   const world = new World()
   await world.put(10)
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const stop = new AbortController()
   const next = world.engine({ policy: processingLimit(10), leaseTtlMs: 1_000 })
   let isFirst = true
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     if (name === 'sendJob' && isFirst) {
       isFirst = false
-      clock.suspend()
-      await world.clock.advance(1_000)
+      runtime.suspend()
+      await world.runtime.advance(1_000)
       await next.tick()
-      clock.resume()
+      runtime.resume()
       stop.abort()
     }
     return call()
   })
-  const options = { queue, worker, clock, policy: processingLimit(10), sendConcurrency: 1, leaseTtlMs: 1_000 }
+  const options = {
+    queue,
+    worker,
+    runtime,
+    policy: processingLimit(10),
+    sendConcurrency: 1,
+    leaseTtlMs: 1_000,
+  }
   await runLoop(world.engine(options), { intervalMs: 1_000, signal: stop.signal })
   expect(await world.queue.size('PROCESSING')).toBe(10)
   expect(world.worker.running()).toHaveLength(10)
@@ -233,7 +240,7 @@ test('a storage that does not let the lease be given back holds a stop up to its
   const engine = world.engine({ queue, worker })
   await engine.tick()
   const stopping = engine.stop({ deadlineMs: 4_000 })
-  await world.clock.advance(4_000)
+  await world.runtime.advance(4_000)
   await stopping
   expect(world.logs.at(-1)).toMatchObject({ level: 'warn', message: /runs out by itself/u })
 })
@@ -260,10 +267,10 @@ test('take-over within the ttl with 10,000 in PROCESSING, by no more calls than 
     })
     const stop = new AbortController()
     const loop = runLoop(world.engine({ ...parts, ...options }), { intervalMs: 1_000, signal: stop.signal })
-    await world.clock.advance(14_000)
+    await world.runtime.advance(14_000)
     expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(1)
     for (const name of Object.keys(calls)) calls[name] = 0
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(2)
     expect(await world.queue.sizes()).toMatchObject({ WAITING: 0, PROCESSING: size + 2, SUCCESS: 1 })
     expect(world.openWorker().running()).toHaveLength(size + 2)
@@ -279,15 +286,15 @@ test('a stop while the poll hangs: the log does not say that `status` is out of 
   await world.put(1)
   const never = Promise.withResolvers<never>()
   const { queue, worker } = wrapped(world, async (_, name, call) =>
-    name === 'pollAllStatus' && world.clock.monotonicMs() > 2_000 ? never.promise : call(),
+    name === 'pollAllStatus' && world.runtime.monotonicMs() > 2_000 ? never.promise : call(),
   )
   const stop = new AbortController()
   const engine = world.engine({ queue, worker })
   const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
-  await world.clock.advance(6_000)
+  await world.runtime.advance(6_000)
   stop.abort()
   const stopping = engine.stop({ deadlineMs: 2_000 })
-  await world.clock.advance(4_000)
+  await world.runtime.advance(4_000)
   await Promise.all([stopping, loop])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped' })
   const warned = world.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)

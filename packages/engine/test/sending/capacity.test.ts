@@ -96,7 +96,7 @@ test.each([['worker'], ['capacity'], ['item'], [undefined]] as const)(
     let isBusy = false
     const tried: number[] = []
     worker.sendJob = (id, body, job) => {
-      tried.push(world.clock.monotonicMs())
+      tried.push(world.runtime.monotonicMs())
       return isBusy ? Promise.reject(retryAfter(86_400_000, concerns)) : send(id, body, job)
     }
     const engine = world.engine({
@@ -109,7 +109,7 @@ test.each([['worker'], ['capacity'], ['item'], [undefined]] as const)(
     isBusy = true
     tried.length = 0
     const stop = world.start(engine)
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
     // The four are settled meanwhile, and the first of the next was sent in vain.
     expect(await world.queue.size('SUCCESS')).toBe(4)
     const [refusedAtMs = 0, ...others] = tried
@@ -119,13 +119,13 @@ test.each([['worker'], ['capacity'], ['item'], [undefined]] as const)(
     const lastTickMs = world.ticks.at(-1)?.atMs ?? 0
     expect(holdup?.forMs).toBe(refusedAtMs + 60_000 - lastTickMs)
     await world.queue.control.pause('seen')
-    await world.clock.advance(31_000)
+    await world.runtime.advance(31_000)
     expect(world.events).toContainEqual({ kind: 'paused', reason: 'seen' })
     await world.queue.control.resume()
     isBusy = false
-    await world.clock.advance(refusedAtMs + 59_900 - world.clock.monotonicMs())
+    await world.runtime.advance(refusedAtMs + 59_900 - world.runtime.monotonicMs())
     expect(tried).toHaveLength(1)
-    await world.clock.advance(60_000)
+    await world.runtime.advance(60_000)
     await stop()
     expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 10, FAIL: 0 })
   },

@@ -16,12 +16,12 @@ async function sending(count: number, cap: number) {
 
 test('400 items, sends of 800 ms, pause and cancel --all while they are sent: no send begins a second after the pause, nothing runs later, unsent items keep their place', async () => {
   const { world, stop } = await sending(400, 400)
-  await world.clock.advance(2_100)
+  await world.runtime.advance(2_100)
   await world.queue.control.pause('maintenance')
-  const pausedAtMs = world.clock.monotonicMs()
+  const pausedAtMs = world.runtime.monotonicMs()
   const { items } = await world.queue.listSummaries('PROCESSING', { limit: 1_000 })
   for (const { id } of items) await world.queue.fail(id, { details: CANCELLED_DETAILS })
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   await stop()
   expect(world.sends.filter(({ atMs }) => atMs > pausedAtMs + 1_000)).toEqual([])
   expect(world.sends.length).toBeLessThan(80)
@@ -38,9 +38,9 @@ test('400 items, sends of 800 ms, pause and cancel --all while they are sent: no
 
 test('a pause while items are sent: unsent claims are WAITING again in their order, uncounted, and say why', async () => {
   const { world, stop } = await sending(400, 400)
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   await world.queue.control.pause('the cluster is full')
-  await world.clock.advance(2_500)
+  await world.runtime.advance(2_500)
   await stop()
   const { WAITING, PROCESSING } = await world.queue.sizes()
   expect(WAITING + PROCESSING).toBe(400)
@@ -59,10 +59,10 @@ test('a pause while items are sent: unsent claims are WAITING again in their ord
 
 test('limit 0 in the middle: no send begins a second later, and nothing stays claimed without a job', async () => {
   const { world, stop } = await sending(400, 400)
-  await world.clock.advance(2_100)
+  await world.runtime.advance(2_100)
   await world.queue.control.setLimits({ maxProcessing: 0 })
-  const atMs = world.clock.monotonicMs()
-  await world.clock.advance(30_000)
+  const atMs = world.runtime.monotonicMs()
+  await world.runtime.advance(30_000)
   await stop()
   expect(world.sends.filter((send) => send.atMs > atMs + 1_000)).toEqual([])
   expect(await world.queue.size('PROCESSING')).toBe(world.started.length)
@@ -74,9 +74,9 @@ test('limit 0 in the middle: no send begins a second later, and nothing stays cl
 
 test('limit n in the middle: exactly n run, whatever was claimed', async () => {
   const { world, stop } = await sending(400, 400)
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   await world.queue.control.setLimits({ maxProcessing: 70 })
-  await world.clock.advance(30_000)
+  await world.runtime.advance(30_000)
   await stop()
   expect(world.worker.running()).toHaveLength(70)
   expect(await world.queue.size('PROCESSING')).toBe(70)
@@ -93,16 +93,16 @@ test.each([
   const engine = world.engine({ worker: world.slowWorker(() => SEND_MS) })
   let result: { nextDelayMs?: number; processing?: number } = {}
   const tick = engine.tick().then((ended) => (result = ended))
-  await world.clock.advance(2_100)
+  await world.runtime.advance(2_100)
   expect(result).toEqual({})
   await act(world)
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   await tick
   expect(result.nextDelayMs).toBe(0)
   // Nothing is given back for it.
   expect(await world.queue.size('PROCESSING')).toBe(result.processing)
   const stop = world.start(engine)
-  await world.clock.advance(30_000)
+  await world.runtime.advance(30_000)
   await stop()
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
 })
@@ -137,7 +137,7 @@ test('claims are cut to what is sent in about a second, and the number of calls 
   const { world, stop } = await sending(400, 400)
   let most = 0
   for (let at = 0; at < 30_000; at += 200) {
-    await world.clock.advance(200)
+    await world.runtime.advance(200)
     most = Math.max(most, (await world.queue.size('PROCESSING')) - world.sends.length)
   }
   await stop()
@@ -161,7 +161,7 @@ test('claims never exceed the cap at any instant, while items are refused, given
   const engine = world.engine({ queue, worker: dummy, policy: processingLimit(cap), sends: { baseMs: 100 } })
   const stop = world.start(engine, 100)
   for (let second = 0; second < 60; second++) {
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     if (second === 5) await world.queue.control.pause()
     if (second === 7) await world.queue.control.resume()
   }
@@ -176,7 +176,7 @@ test('an item that was moved while it waited to be sent is not sent; one list a 
   let sendMs = 0
   const lists: number[] = []
   const { queue } = wrapped(world, (_, name, call) => {
-    if (name === 'listSummaries') lists.push(world.clock.monotonicMs())
+    if (name === 'listSummaries') lists.push(world.runtime.monotonicMs())
     return call()
   })
   const worker = world.slowWorker(() => sendMs)
@@ -188,11 +188,11 @@ test('an item that was moved while it waited to be sent is not sent; one list a 
   sendMs = SEND_MS
   lists.length = 0
   const stop = world.start(engine)
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   expect(await world.queue.size('PROCESSING')).toBe(500)
   const moved = idsFrom(300, 400)
   for (const id of moved) await world.queue.fail(id)
-  await world.clock.advance(20_000)
+  await world.runtime.advance(20_000)
   await stop()
   expect(world.started.filter(({ id }) => moved.includes(id))).toEqual([])
   expect(world.started).toHaveLength(400)
@@ -216,10 +216,10 @@ test('while the control can not be read no send begins: the operator’s word ma
     policy: processingLimit(400),
   })
   const stop = world.start(engine)
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   answer = Promise.withResolvers()
   await world.queue.control.pause()
-  await world.clock.advance(20_000)
+  await world.runtime.advance(20_000)
   // The read began at 2,000 at the latest, and is overdue a second later.
   expect(world.sends.filter(({ atMs }) => atMs > 3_000)).toEqual([])
   answer.resolve()
@@ -242,9 +242,9 @@ test('a control that can not be read is an outage of the queue: sends end, claim
     policy: processingLimit(400),
   })
   const tick = engine.tick()
-  await world.clock.advance(500)
+  await world.runtime.advance(500)
   isBroken = true
-  await world.clock.advance(1_500)
+  await world.runtime.advance(1_500)
   expect(await tick).toMatchObject({ unavailable: { code: 'SLUICE_QUEUE_UNAVAILABLE' } })
   isBroken = false
   await world.run(engine, 30_000)
@@ -254,7 +254,7 @@ test('a control that can not be read is an outage of the queue: sends end, claim
 
 test('sends of 800 ms, sixteen at once: all sixteen places are in use until the last item has begun', async () => {
   const { world, stop } = await sending(320, 320)
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   await stop()
   expect(world.started.length).toBe(320)
   const beganMs = world.sends.map(({ atMs }) => atMs)
@@ -270,10 +270,10 @@ test('a live limit that leaves room holds nothing up, and is not said to', async
   const worker = world.slowWorker(() => 0)
   const engine = world.engine({ worker, policy: processingLimit(10) })
   const stop = world.start(engine)
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(world.ticks.at(-1)?.result.holdups).toMatchObject([{ code: 'limit' }])
   for (const { id } of worker.running()) worker.settleJob(id, { stage: 'SUCCESS' })
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   await stop()
   expect(world.ticks.at(-1)?.result.holdups).toEqual([])
   const limitLines = world.logs.filter(({ message }) => message.startsWith('live limit: '))

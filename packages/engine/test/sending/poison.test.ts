@@ -1,7 +1,7 @@
 import { SluiceError, type Queue, type Worker } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, type WorkQueue } from '../../src/index.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { wrapped } from '../world.js'
 import { SendsWorld, idsFrom, without } from './sends-world.js'
 
@@ -26,9 +26,9 @@ async function poisoned({ count, cap, poison, jobMs = 1_000 }: PoisonOptions) {
 /** How long until as many items are SUCCESS, by the second. */
 async function doneAfterMs(world: SendsWorld, engine: WorkQueue, count: number): Promise<number> {
   const stop = world.start(engine)
-  while ((await world.queue.size('SUCCESS')) < count && world.clock.monotonicMs() < 3_600_000)
-    await world.clock.advance(1_000)
-  const atMs = world.clock.monotonicMs()
+  while ((await world.queue.size('SUCCESS')) < count && world.runtime.monotonicMs() < 3_600_000)
+    await world.runtime.advance(1_000)
+  const atMs = world.runtime.monotonicMs()
   await stop()
   return atMs
 }
@@ -103,7 +103,7 @@ test('a refused item is WAITING with the worker’s answer as its reason, uncoun
   expect(unavailable).toBeUndefined()
   const item = await world.queue.lookup('i1')
   expect(item).toMatchObject({ stage: 'WAITING', reason: WORDS, attempt: 1, uncounted: 1 })
-  expect(item?.notBeforeAt).toBeGreaterThan(world.clock.now())
+  expect(item?.notBeforeAt).toBeGreaterThan(world.runtime.now())
   expect(item?.history).toMatchObject([{ outcome: 'WAITING', unsent: true }])
   expect(holdups).toEqual([{ code: 'refused-items', message: `item "i1": ${WORDS}`, items: 1 }])
 })
@@ -117,9 +117,9 @@ test('restarts and failover don’t forget tries', async () => {
     await world.put(1, `life${life}-`)
     for (let tick = 0; tick < 2; tick++) {
       await engine.tick()
-      await world.clock.advance(1_000)
+      await world.runtime.advance(1_000)
     }
-    await world.clock.advance(60_000)
+    await world.runtime.advance(60_000)
     stages.push(await world.queue.lookupStatus('i0'))
   }
   expect(stages.at(-1)).toBe('FAIL')
@@ -133,7 +133,7 @@ test('an item whose look-ups fail too keeps its place, is tried again, and fails
   await engine.tick()
   expect(await world.queue.lookupStatus('i1')).toBe('PROCESSING')
   const stop = world.start(engine)
-  await world.clock.advance(120_000)
+  await world.runtime.advance(120_000)
   await stop()
   expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 59, FAIL: 1 })
   await assertUnsendable(world, ['i1'])
@@ -164,7 +164,7 @@ function failing(world: SendsWorld, error: () => Error) {
   const send = dummy.sendJob.bind(dummy)
   dummy.sendJob = async (id, body, job) => {
     if (!isDown) return send(id, body, job)
-    world.sends.push({ id, attempt: job.attempt, atMs: world.clock.monotonicMs() })
+    world.sends.push({ id, attempt: job.attempt, atMs: world.runtime.monotonicMs() })
     throw error()
   }
   dummy.probeSend = async () => {
@@ -345,25 +345,25 @@ test('an engine that stalls after it has asked for a refused item gives nothing 
   const policy = processingLimit(2)
   const other = world.engine({ policy, leaseTtlMs: 1_000 })
   const taken: unknown[] = []
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const sides = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'lookupJob') {
-      clock.suspend()
-      await world.clock.advance(1_500)
+      runtime.suspend()
+      await world.runtime.advance(1_500)
       taken.push(await other.tick())
-      clock.resume()
+      runtime.resume()
     }
     return answer
   })
   sides.worker.sendJob = (id, body, job) => worker.sendJob(id, body, job)
-  const engine = world.engine({ ...sides, clock, policy, leaseTtlMs: 1_000 })
+  const engine = world.engine({ ...sides, runtime, policy, leaseTtlMs: 1_000 })
   expect(await engine.tick()).toMatchObject({ role: 'standby', settled: { waiting: 0 }, holdups: [] })
   expect(taken).toMatchObject([{ role: 'dispatcher', resent: 1 }])
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
   for (let tick = 0; tick < 5; tick++) {
     await other.tick()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(world.started).toHaveLength(2)
 })
@@ -371,17 +371,17 @@ test('an engine that stalls after it has asked for a refused item gives nothing 
 test('a claim under a lease that is lost: nothing is claimed, this engine stands by, and it is no outage', async () => {
   const world = new SendsWorld()
   await world.put(3)
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const { queue } = wrapped(world, async (_, name, call) => {
     if (name !== 'get') return call()
-    clock.suspend()
-    await world.clock.advance(20_000)
+    runtime.suspend()
+    await world.runtime.advance(20_000)
     expect(await world.queue.lease('dispatcher', 'another', 60_000)).toBeDefined()
-    clock.resume()
+    runtime.resume()
     return call()
   })
   const typed: Queue = queue
-  const engine = world.engine({ queue: typed, clock })
+  const engine = world.engine({ queue: typed, runtime })
   const result = await engine.tick()
   expect(result).toMatchObject({ role: 'standby', claimed: 0 })
   expect(result.unavailable).toBeUndefined()

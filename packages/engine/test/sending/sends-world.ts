@@ -18,11 +18,11 @@ export class SendsWorld extends World {
 
   /** A worker whose sends take so long, on the world's clock, and whose jobs end by a rule. */
   slowWorker(sendMs: () => number, options: Partial<DummyWorkerOptions> = {}): DummyWorker & Worker {
-    const dummy = new DummyWorker({ name: 'q', store: this.jobs, clock: this.clock, ...options })
+    const dummy = new DummyWorker({ name: 'q', store: this.jobs, runtime: this.runtime, ...options })
     const send = dummy.sendJob.bind(dummy)
     dummy.sendJob = async (id, body, job) => {
-      this.sends.push({ id, attempt: job.attempt, atMs: this.clock.monotonicMs() })
-      if (sendMs() > 0) await this.clock.sleep(sendMs())
+      this.sends.push({ id, attempt: job.attempt, atMs: this.runtime.monotonicMs() })
+      if (sendMs() > 0) await this.runtime.sleep(sendMs())
       await send(id, body, job)
     }
     return dummy
@@ -35,7 +35,7 @@ export class SendsWorld extends World {
   /** Runs the loop of an engine for so long. */
   async run(engine: WorkQueue, ms: number): Promise<void> {
     const stop = this.start(engine)
-    await this.clock.advance(ms)
+    await this.runtime.advance(ms)
     await stop()
   }
 
@@ -43,13 +43,13 @@ export class SendsWorld extends World {
   start(engine: WorkQueue, intervalMs = 1_000): () => Promise<void> {
     const end = new AbortController()
     const onTick = (result: TickResult): void => {
-      this.ticks.push({ atMs: this.clock.monotonicMs(), result })
+      this.ticks.push({ atMs: this.runtime.monotonicMs(), result })
     }
     const loop = runLoop(engine, { intervalMs, signal: end.signal, random: () => 0, onTick })
     return async () => {
       end.abort()
       for (let ended = false; !ended;) {
-        ended = await Promise.race([loop.then(() => true), this.clock.advance(100).then(() => false)])
+        ended = await Promise.race([loop.then(() => true), this.runtime.advance(100).then(() => false)])
       }
     }
   }

@@ -12,7 +12,7 @@ test('claims and settles are cut to what the storage does in a minute', async ()
       const answer = await call()
       const count = Array.isArray(answer) ? answer.length : settledOf(answer)
       // A storage that moves two items a second.
-      await world.clock.advance(count * 500)
+      await world.runtime.advance(count * 500)
       sizes.push(count)
       return answer
     }
@@ -27,7 +27,7 @@ test('claims and settles are cut to what the storage does in a minute', async ()
   })
   for (let tick = 0; tick < 12; tick++) {
     await engine.tick()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   // The first of each kind is made before anything was measured.
   expect(sizes.filter((count) => count > 130).length).toBeLessThanOrEqual(2)

@@ -11,7 +11,7 @@ function slowToPoll(world: SendsWorld, pollMs = POLL_MS): Worker {
   const worker = world.slowWorker(() => 0)
   return wrapWorker(worker, {
     pollAllStatus: async () => {
-      await world.clock.sleep(pollMs)
+      await world.runtime.sleep(pollMs)
       return worker.pollAllStatus()
     },
   })
@@ -22,16 +22,16 @@ async function polling(pollMs?: number) {
   await world.put(60)
   const engine = world.engine({ worker: slowToPoll(world, pollMs), policy: processingLimit(60) })
   const stop = world.start(engine)
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   return { world, engine, stop }
 }
 
 test('a pause while the poll does not answer is told within a second, and nothing is claimed when the poll has ended', async () => {
   const { world, stop } = await polling()
   await world.queue.control.pause()
-  await world.clock.advance(2_000)
+  await world.runtime.advance(2_000)
   expect(world.kinds()).toContain('paused')
-  await world.clock.advance(POLL_MS)
+  await world.runtime.advance(POLL_MS)
   await stop()
   expect(world.sends).toEqual([])
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 60, PROCESSING: 0 })
@@ -41,7 +41,7 @@ test('a limit that is set while the poll does not answer holds when it has', asy
   for (const limit of [0, 7]) {
     const { world, stop } = await polling()
     await world.queue.control.setLimits({ maxProcessing: limit })
-    await world.clock.advance(POLL_MS + 1_000)
+    await world.runtime.advance(POLL_MS + 1_000)
     await stop()
     expect(world.sends.length).toBe(limit)
   }
@@ -50,9 +50,9 @@ test('a limit that is set while the poll does not answer holds when it has', asy
 test('a pause that is over by the time at which the poll has ended: the next tick starts jobs', async () => {
   const { world, stop } = await polling()
   await world.queue.control.pause()
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   await world.queue.control.resume()
-  await world.clock.advance(2 * POLL_MS + 2_000)
+  await world.runtime.advance(2 * POLL_MS + 2_000)
   await stop()
   expect(world.sends.length).toBe(60)
 })
@@ -61,18 +61,18 @@ test('a call that takes long is in the log and in what holds the queue up, once 
   const { world, stop } = await polling(90_000)
   const slowLines = (): number =>
     world.logs.filter(({ message }) => message.includes('has not answered')).length
-  await world.clock.advance(5_000)
+  await world.runtime.advance(5_000)
   expect(slowLines()).toBe(0)
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   expect(slowLines()).toBe(1)
   const [holdup] = (await readDispatcher(world.queue))?.holdups ?? []
   expect(holdup).toMatchObject({ code: 'worker-unavailable' })
   expect(holdup?.message).toMatch(
     /^pollAllStatus of the worker .*has not answered for 1\d s; it is given up after/,
   )
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   expect(slowLines()).toBe(2)
-  await world.clock.advance(20_000)
+  await world.runtime.advance(20_000)
   expect((await readDispatcher(world.queue))?.holdups).toEqual([])
   await stop()
 })

@@ -16,8 +16,8 @@ function hanging(world: SendsWorld, ids: readonly string[]) {
     inFlight.most = Math.max(inFlight.most, ++inFlight.now)
     try {
       if (!ids.includes(id)) return await send(id, body, job)
-      world.sends.push({ id, attempt: job.attempt, atMs: world.clock.monotonicMs() })
-      await world.clock.sleep(HANG_MS)
+      world.sends.push({ id, attempt: job.attempt, atMs: world.runtime.monotonicMs() })
+      await world.runtime.sleep(HANG_MS)
       throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer within 30 s')
     } finally {
       inFlight.now -= 1
@@ -32,9 +32,9 @@ async function doneAfterMs(poison: readonly string[]) {
   const { worker, inFlight } = hanging(world, poison)
   const engine = world.engine({ worker, policy: processingLimit(20) })
   const stop = world.start(engine)
-  while ((await world.queue.size('SUCCESS')) < COUNT - poison.length) await world.clock.advance(1_000)
-  const ms = world.clock.monotonicMs()
-  await world.clock.advance(600_000)
+  while ((await world.queue.size('SUCCESS')) < COUNT - poison.length) await world.runtime.advance(1_000)
+  const ms = world.runtime.monotonicMs()
+  await world.runtime.advance(600_000)
   await stop()
   return { world, inFlight, ms }
 }
@@ -67,12 +67,12 @@ test('a send that never answers is given up: its item is tried again, others go 
   }
   const engine = world.engine({ worker, policy: processingLimit(5), stallMs: 60_000 })
   const stop = world.start(engine)
-  await world.clock.advance(50_000)
+  await world.runtime.advance(50_000)
   expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 39, PROCESSING: 1 })
-  await world.clock.advance(20_000)
+  await world.runtime.advance(20_000)
   expect(world.logs.filter(({ level }) => level === 'error')).toHaveLength(1)
   late.resolve()
-  await world.clock.advance(20_000)
+  await world.runtime.advance(20_000)
   await stop()
   expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 40, FAIL: 0 })
 })
@@ -83,9 +83,9 @@ test('an item whose send is under way is not sent beside it, nor given back in a
   const { worker } = hanging(world, ['i3'])
   const engine = world.engine({ worker, policy: processingLimit(5) })
   const stop = world.start(engine)
-  await world.clock.advance(15_000)
+  await world.runtime.advance(15_000)
   await world.queue.control.pause()
-  await world.clock.advance(10_000)
+  await world.runtime.advance(10_000)
   expect(world.sendsOf('i3')).toHaveLength(1)
   expect(await world.queue.lookup('i3')).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
   await stop()

@@ -47,7 +47,7 @@ test('four poison look-ups under cap 100 leave the others their rate, keep their
       holdups = result.holdups
       for (const { id } of world.worker.running())
         if (!isPoison(id)) world.worker.settleJob(id, { stage: 'SUCCESS' })
-      await world.clock.advance(1_000)
+      await world.runtime.advance(1_000)
     }
     rates.push(await world.queue.size('SUCCESS'))
     expect(outages).toBe(0)
@@ -68,19 +68,19 @@ test('an item that cannot be asked for is asked for later and later, and settled
   const askedAt: number[] = []
   const lookup = worker.lookupJob.bind(worker)
   worker.lookupJob = (job) => {
-    askedAt.push(world.clock.monotonicMs() / 1_000)
+    askedAt.push(world.runtime.monotonicMs() / 1_000)
     return lookup(job)
   }
   worker.troubleItem('poison0', { calls: ['lookupJob'] })
   const engine = world.engine({ worker })
   for (let second = 0; second < 120; second++) {
     expect((await engine.tick()).unavailable).toBeUndefined()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(askedAt).toEqual([1, 6, 11, 16, 21, 26, 32, 44, 68, 113])
   worker.endTrouble()
   world.worker.settleJob('poison0', { stage: 'SUCCESS' })
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 }, holdups: [] })
 })
 

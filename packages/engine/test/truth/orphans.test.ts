@@ -83,7 +83,7 @@ test('the same workflow retried by a person is left, logged once, and takes a pl
   await world.queue.control.setLimits({ maxProcessing: null })
   for (let tick = 0; tick < 4; tick++) {
     expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 0, cancelled: 0 })
-    await world.clock.advance(60_000)
+    await world.runtime.advance(60_000)
   }
   expect(orphanLines(world)).toEqual(['warn'])
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
@@ -145,7 +145,7 @@ test('told to end again less and less often while it takes its time; a failure i
   const worker = world.openWorker()
   const toldAt: number[] = []
   worker.cancelJob = async () => {
-    toldAt.push(world.clock.monotonicMs())
+    toldAt.push(world.runtime.monotonicMs())
     if (toldAt.length % 2 === 0) throw new SluiceError('SLUICE_WORKER_DENIED', 'no permission to stop')
   }
   const engine = world.engine({ worker, policy: processingLimit(2) })
@@ -155,7 +155,7 @@ test('told to end again less and less often while it takes its time; a failure i
   for (let second = 0; second < 300; second++) {
     const result = await engine.tick()
     expect(result.unavailable).toBeUndefined()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   const spans = toldAt.slice(1).map((at, index) => at - (toldAt[index] ?? 0))
   expect(spans).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000])
@@ -183,7 +183,7 @@ test('a thousand jobs of cancelled items: no more than 200 items looked up a tic
     await engine.tick()
     expect(calls['queue lookup']).toBe(tick === 0 ? 200 : 400)
     expect(calls['worker cancelJob']).toBeLessThanOrEqual(200)
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   for (let tick = 0; tick < 3; tick++) await engine.tick()
   expect(world.worker.running()).toEqual([])
@@ -206,7 +206,7 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
   let lookups = calls['lookup'] ?? 0
   expect(lookups).toBeLessThanOrEqual(200)
   for (let tick = 0; tick < 60; tick++) {
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     await engine.tick()
     expect((calls['lookup'] ?? 0) - lookups).toBeLessThanOrEqual(200)
     lookups = calls['lookup'] ?? 0
@@ -225,7 +225,7 @@ test('a job made again is ended only if it is still there: the poll may be of a 
     return call()
   })
   const worker = wrapWorker(sides.worker, { cancelJob: async (of) => void cancels.push(of) })
-  await world.clock.advance(15_000)
+  await world.runtime.advance(15_000)
   const engine = world.engine({ ...sides, worker })
   expect(await engine.tick()).toMatchObject({ cancelled: 0, orphans: 1 })
   expect(cancels).toEqual([])

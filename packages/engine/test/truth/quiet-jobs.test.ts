@@ -13,7 +13,7 @@ async function standingStill(count: number, options: Options = {}) {
   const asked: { id: string; atMs: number }[] = []
   const [poll, lookup] = [worker.pollAllStatus.bind(worker), worker.lookupJob.bind(worker)]
   worker.lookupJob = (job) => {
-    asked.push({ id: job.id, atMs: world.clock.monotonicMs() })
+    asked.push({ id: job.id, atMs: world.runtime.monotonicMs() })
     return lookup(job)
   }
   const engine = world.engine({ worker, policy: processingLimit(count), maxBatchItems: count, ...options })
@@ -27,9 +27,9 @@ async function standingStill(count: number, options: Options = {}) {
 test('a list that stands still hides no end: after five minutes each job is asked for by name', async () => {
   const { world, engine } = await standingStill(3)
   world.worker.settleJob('i1', { stage: 'SUCCESS', result: 7 })
-  await world.clock.advance(5 * MINUTE_MS - 1)
+  await world.runtime.advance(5 * MINUTE_MS - 1)
   expect(await engine.tick()).toMatchObject({ settled: { success: 0 } })
-  await world.clock.advance(1)
+  await world.runtime.advance(1)
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 }, processing: 2 })
   expect(await world.queue.lookup('i1')).toMatchObject({ stage: 'SUCCESS', result: 7, jobUid: 'job-2' })
 })
@@ -38,9 +38,9 @@ test('asked for after 5, then 10, then 15 minutes, and 15 again; anew when its r
   const { world, worker, engine, asked } = await standingStill(1)
   const minutes = async (count: number): Promise<number[]> => {
     asked.length = 0
-    const fromMs = world.clock.monotonicMs()
+    const fromMs = world.runtime.monotonicMs()
     for (let minute = 0; minute < count; minute++) {
-      await world.clock.advance(MINUTE_MS)
+      await world.runtime.advance(MINUTE_MS)
       await engine.tick()
     }
     return asked.map(({ atMs }) => (atMs - fromMs) / MINUTE_MS)
@@ -59,19 +59,19 @@ test('a report that goes on changing is news enough: nobody is asked for', async
     worker.pollAllStatus = async () =>
       new Map([['i0', { ...job!, stage: 'PROCESSING', message: `${minute}/60` }]])
     await engine.tick()
-    await world.clock.advance(MINUTE_MS)
+    await world.runtime.advance(MINUTE_MS)
   }
   expect(asked).toEqual([])
 })
 
 test('a tenth of the budget at most, the longest quiet first, every one in its turn', async () => {
   const { world, engine, asked } = await standingStill(100, { maxLookupsPerSecond: 50 })
-  await world.clock.advance(5 * MINUTE_MS)
+  await world.runtime.advance(5 * MINUTE_MS)
   for (let second = 1; second <= 20; second++) {
     await engine.tick()
     await engine.tick()
     expect(asked).toHaveLength(second * 5)
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
   }
   expect(new Set(asked.map(({ id }) => id)).size).toBe(100)
 })
@@ -82,7 +82,7 @@ test('askAfterMs is a setting, and 0 is never', async () => {
     [MINUTE_MS, 1],
   ] as const) {
     const { world, engine, asked } = await standingStill(1, { jobs: { askAfterMs } })
-    await world.clock.advance(2 * MINUTE_MS)
+    await world.runtime.advance(2 * MINUTE_MS)
     await engine.tick()
     expect(asked).toHaveLength(count)
   }
@@ -91,9 +91,9 @@ test('askAfterMs is a setting, and 0 is never', async () => {
 test('a listed job that the worker does not know, asked twice over the grace, is lost', async () => {
   const { world, engine } = await standingStill(2, { lost: { graceMs: MINUTE_MS } })
   world.worker.loseJob('i0')
-  await world.clock.advance(5 * MINUTE_MS)
+  await world.runtime.advance(5 * MINUTE_MS)
   expect(await engine.tick()).toMatchObject({ lost: 0, processing: 2 })
-  await world.clock.advance(5 * MINUTE_MS)
+  await world.runtime.advance(5 * MINUTE_MS)
   expect(await engine.tick()).toMatchObject({ lost: 1, processing: 1 })
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'lost' })
 })
@@ -104,7 +104,7 @@ test('not by polls that are incomplete: then nobody knows that it is gone', asyn
   worker.pollAllStatus = async (): Promise<JobReports> => Object.assign(new Map(still), { complete: false })
   world.worker.loseJob('i0')
   for (let minute = 0; minute < 60; minute++) {
-    await world.clock.advance(MINUTE_MS)
+    await world.runtime.advance(MINUTE_MS)
     expect(await engine.tick()).toMatchObject({ lost: 0, processing: 1 })
   }
 })
@@ -113,7 +113,7 @@ test('a quiet job whose look-up fails is asked for later, and the tick is no out
   const { world, worker, engine, asked } = await standingStill(3)
   worker.troubleItem('i1', { calls: ['lookupJob'] })
   for (const id of ['i0', 'i2']) world.worker.settleJob(id, { stage: 'SUCCESS' })
-  await world.clock.advance(5 * MINUTE_MS)
+  await world.runtime.advance(5 * MINUTE_MS)
   const result = await engine.tick()
   expect(result).toMatchObject({ settled: { success: 2 } })
   expect(result.unavailable).toBeUndefined()

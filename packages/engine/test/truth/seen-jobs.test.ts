@@ -9,7 +9,7 @@ import {
   type MissingSince,
 } from '../../src/index.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from '../../src/records/seen-jobs-format.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped, type Options } from '../world.js'
 
 const LOST: Options = { lost: { graceMs: 60_000 }, leaseTtlMs: 10_000 }
@@ -38,7 +38,7 @@ async function seenAndGone(options: Options = {}, how: 'stops' | 'dies' = 'stops
   await engine.tick()
   await engine.tick()
   if (how === 'stops') await engine.stop()
-  else await world.clock.advance(10_000)
+  else await world.runtime.advance(10_000)
   world.worker.loseJob('i0')
   return world
 }
@@ -55,7 +55,7 @@ test.each([
   expect(await next.tick()).toMatchObject({ role: 'dispatcher', processing: 1, sent: 0, lost: 0 })
   for (let second = 0; second < 59; second += 5) {
     expect(await next.tick()).toMatchObject({ sent: 0, lost: 0 })
-    await world.clock.advance(5_000)
+    await world.runtime.advance(5_000)
   }
   const { holdups } = await next.tick()
   expect(holdups.map(({ code, items }) => [code, items])).toEqual(policy === 'hold' ? [['lost', 1]] : [])
@@ -74,7 +74,7 @@ test('a send that was confirmed is in the record from the next tick on, be it se
   world.worker.loseJob('i0')
   const next = world.engine(LOST)
   await next.tick()
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   expect(await next.tick()).toMatchObject({ lost: 1, sent: 0 })
 })
 
@@ -88,7 +88,7 @@ test('what was claimed and never sent is not in the record, and is sent by the n
   await engine.tick()
   expect(await world.queue.lookupStatus('i1')).toBe('PROCESSING')
   // It dies: a stop would give the claim back.
-  await world.clock.advance(engine.leaseTtlMs)
+  await world.runtime.advance(engine.leaseTtlMs)
   expect(await seenJobs(world.queue)).toEqual(new Set([hashOfJob(world.started[0]!)]))
   expect(await world.engine().tick()).toMatchObject({ sent: 1, resent: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
@@ -161,7 +161,7 @@ test('10,000 running: the record ≤ 1 MB, ≤ 1 write a tick, and few calls', a
   for (const id of [...running.keys()].slice(0, 10)) running.delete(id)
   for (let tick = 0; tick < 5; tick++) {
     for (const name of Object.keys(calls)) delete calls[name]
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     await engine.tick()
     for (const document of [SEEN_JOBS_DOCUMENT, MISSING_JOBS_DOCUMENT])
       expect(calls[`write document ${document}`] ?? 0).toBeLessThanOrEqual(1)
@@ -223,7 +223,7 @@ test('a record that cannot be read for now: what is known goes on, what may have
   expect(warnings(world)).toHaveLength(1)
   isDown = false
   expect(await next.tick()).toMatchObject({ holdups: [{ code: 'missing', items: 1 }], resent: 0 })
-  await world.clock.advance(60_000)
+  await world.runtime.advance(60_000)
   expect(await next.tick()).toMatchObject({ lost: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'next0'])
 })
@@ -272,19 +272,19 @@ test('an engine that lost its lease while it polled stops at the record: it writ
   await world.put(3)
   const options = { policy: processingLimit(2), leaseTtlMs: 10_000 }
   const b = world.engine({ ...options, policy: processingLimit(0) })
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   let polls = 0
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'pollAllStatus' && ++polls === 2) {
-      clock.suspend()
-      await world.clock.advance(10_000)
+      runtime.suspend()
+      await world.runtime.advance(10_000)
       await b.tick()
-      clock.resume()
+      runtime.resume()
       world.worker.settleJob('i0', { stage: 'SUCCESS' })
     }
     return call()
   })
-  const a = world.engine({ ...sides, ...options, clock })
+  const a = world.engine({ ...sides, ...options, runtime })
   expect(await a.tick()).toMatchObject({ role: 'dispatcher', sent: 2 })
   const late = await a.tick()
   expect(late).toMatchObject({ role: 'standby', reconciled: false, settled: { success: 0 }, claimed: 0 })
@@ -313,7 +313,7 @@ describe('jobs that had started and that the worker does not know any more', () 
     const { world, engine } = await threeRun()
     const jobs = world.worker.running().filter(({ id }) => id !== 'i2')
     for (const { id } of jobs) world.worker.loseJob(id)
-    const gone = world.clock.now()
+    const gone = world.runtime.now()
     for (let second = 0; second < 20; second += 5) {
       const { holdups } = await engine.tick()
       expect(holdups).toEqual([
@@ -324,7 +324,7 @@ describe('jobs that had started and that the worker does not know any more', () 
           message: expect.stringMatching(/such as that of item "i0" at attempt 1; they are lost after 60 s/u),
         },
       ])
-      await world.clock.advance(5_000)
+      await world.runtime.advance(5_000)
     }
     expect(await standing(world, 'i0')).toEqual({
       sinceAt: Math.round(gone / 1_000) * 1_000,
@@ -353,7 +353,7 @@ describe('jobs that had started and that the worker does not know any more', () 
     for (const { id } of world.worker.running()) world.worker.loseJob(id)
     for (let tick = 0; tick < 12; tick++) {
       await engine.tick()
-      await world.clock.advance(1_000)
+      await world.runtime.advance(1_000)
       versions.add((await world.queue.document(MISSING_JOBS_DOCUMENT).read())?.version ?? 0)
     }
     expect([...versions]).toEqual([1])
@@ -364,10 +364,10 @@ describe('jobs that had started and that the worker does not know any more', () 
     const { world, engine } = await threeRun()
     await engine.stop()
     for (const { id } of world.worker.running()) world.worker.loseJob(id)
-    await world.clock.advance(30_000)
+    await world.runtime.advance(30_000)
     const next = world.engine({ ...LOST, policy: processingLimit(3) })
     expect((await next.tick()).holdups).toMatchObject([{ code: 'missing', items: 3, forMs: 60_000 }])
-    expect((await standing(world, 'i0'))?.sinceAt).toBe(Math.round(world.clock.now() / 1_000) * 1_000)
+    expect((await standing(world, 'i0'))?.sinceAt).toBe(Math.round(world.runtime.now() / 1_000) * 1_000)
   })
 
   test('a document that can’t be written stops nothing, and is warned of once', async () => {
@@ -384,7 +384,7 @@ describe('jobs that had started and that the worker does not know any more', () 
     world.worker.loseJob('i0')
     for (let second = 0; second <= 65; second += 5) {
       await engine.tick()
-      await world.clock.advance(5_000)
+      await world.runtime.advance(5_000)
     }
     expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'lost' })
     expect(warnings(world).filter((message) => message.includes('could not be written'))).toHaveLength(1)

@@ -30,7 +30,7 @@ async function timed(world: World, engine: WorkQueue): Promise<{ result: TickRes
   for (let tookMs = 0; ; tookMs += 100) {
     await settled()
     if (result !== undefined) return { result, tookMs }
-    await world.clock.advance(100)
+    await world.runtime.advance(100)
   }
 }
 
@@ -60,7 +60,7 @@ test('a job at which look-ups hang holds one tick up for two seconds, and no oth
   await timed(world, engine)
   expect(await world.queue.lookup('poison0')).toMatchObject({ stage: 'SUCCESS', result: 7 })
   expect(asked).toEqual(['poison0'])
-  expect(world.clock.sleeping).toBe(0)
+  expect(world.runtime.sleeping).toBe(0)
 })
 
 test('an answer that nobody took in the next tick is dropped: it would be old news', async () => {

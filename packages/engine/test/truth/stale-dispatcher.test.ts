@@ -1,7 +1,7 @@
 import type { JobRef } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { CANCELLED_DETAILS, processingLimit, type WorkQueue } from '../../src/index.js'
-import { ProcessClock } from '../process-clock.js'
+import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped } from '../world.js'
 
 const CAP = 3
@@ -22,7 +22,7 @@ function nameOf({ id, uid, attempt }: JobRef): string {
 class Play {
   readonly world = new World()
   readonly #ages = new Map<string, number>()
-  readonly #process = new ProcessClock(this.world.clock)
+  readonly #process = new ProcessRuntime(this.world.runtime)
   readonly #stall: Stall | undefined
   readonly stale: WorkQueue
   readonly live = this.#open({})
@@ -46,7 +46,7 @@ class Play {
       if (isNow && name === 'sendJob') await this.#noteLate()
       return answer
     })
-    this.stale = this.#open({ ...sides, clock: this.#process })
+    this.stale = this.#open({ ...sides, runtime: this.#process })
   }
 
   #open(sides: object): WorkQueue {
@@ -88,7 +88,7 @@ class Play {
   async step(): Promise<void> {
     const { world } = this
     this.#note()
-    await world.clock.advance(1_000)
+    await world.runtime.advance(1_000)
     for (const job of world.worker.running()) {
       const age = (this.#ages.get(nameOf(job)) ?? 0) + 1
       this.#ages.set(nameOf(job), age)
@@ -154,7 +154,7 @@ test('without a stall it all ends well', async () => {
   const play = new Play()
   await play.begin()
   expect(play.calls).toBeGreaterThan(40)
-  await play.world.clock.advance(LEASE_MS)
+  await play.world.runtime.advance(LEASE_MS)
   await play.end()
   await assertEnds(play)
   expect(play.most).toBeLessThanOrEqual(CAP)
@@ -183,7 +183,7 @@ test.each([
         twice: true,
       })
       expect({ at, late: play.late }).toEqual({ at, late: [] })
-      await world.clock.advance(LEASE_MS)
+      await world.runtime.advance(LEASE_MS)
       await play.live.tick()
       expect({ at, most: play.most }).toSatisfy(({ most }: { most: number }) => most <= CAP + inFlight)
       expect(world.worker.running().length).toBeLessThanOrEqual(CAP)
@@ -205,11 +205,11 @@ test('a job that a stale dispatcher starts late is ended within one tick of the 
     late = call
     return new Promise<never>(() => {})
   })
-  const clock = new ProcessClock(world.clock)
-  void world.engine({ ...sides, clock, leaseTtlMs: LEASE_MS }).tick()
+  const runtime = new ProcessRuntime(world.runtime)
+  void world.engine({ ...sides, runtime, leaseTtlMs: LEASE_MS }).tick()
   await new Promise((resolve) => setImmediate(resolve))
-  clock.suspend()
-  await world.clock.advance(LEASE_MS)
+  runtime.suspend()
+  await world.runtime.advance(LEASE_MS)
   expect(await play.live.tick()).toMatchObject({ role: 'dispatcher', resent: 1 })
   const [job] = world.started
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 1 })
@@ -226,28 +226,28 @@ test('a stale dispatcher judges nothing lost: another may have sent it again sin
   await world.put(2)
   const options = { lost: { graceMs: 1_000 }, leaseTtlMs: LEASE_MS }
   const other = world.engine(options)
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   const sides = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'settle') {
-      clock.suspend()
-      await world.clock.advance(LEASE_MS)
+      runtime.suspend()
+      await world.runtime.advance(LEASE_MS)
       await other.tick()
-      clock.resume()
+      runtime.resume()
     }
     return answer
   })
-  const stale = world.engine({ ...sides, ...options, clock })
+  const stale = world.engine({ ...sides, ...options, runtime })
   await stale.tick()
   await stale.tick()
   world.worker.loseJob('i0')
   await stale.tick()
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   world.worker.settleJob('i1', { stage: 'SUCCESS' })
   // The settle of what ended hangs, and that of what is lost would come after it.
   expect(await stale.tick()).toMatchObject({ role: 'standby', lost: 0, settled: { success: 1 } })
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
-  await world.clock.advance(1_000)
+  await world.runtime.advance(1_000)
   expect(await other.tick()).toMatchObject({ lost: 1 })
 })
 
@@ -256,29 +256,29 @@ test('a stale dispatcher cancels nothing for being pending too long', async () =
   await world.put(1)
   const options = { jobs: { pendingTimeoutMs: 60_000 }, leaseTtlMs: LEASE_MS }
   const other = world.engine(options)
-  const clock = new ProcessClock(world.clock)
+  const runtime = new ProcessRuntime(world.runtime)
   let isLate = false
   const cancels: unknown[] = []
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'cancelJob') cancels.push(name)
     const answer = await call()
     if (isLate && name === 'lookupJob') {
-      clock.suspend()
-      await world.clock.advance(LEASE_MS)
+      runtime.suspend()
+      await world.runtime.advance(LEASE_MS)
       await other.tick()
-      clock.resume()
+      runtime.resume()
     }
     return answer
   })
-  const stale = world.engine({ ...sides, ...options, clock })
+  const stale = world.engine({ ...sides, ...options, runtime })
   await stale.tick()
   world.worker.holdJob('i0', 'no room')
   await stale.tick()
   for (let second = 0; second < 57; second += 3) {
-    await world.clock.advance(3_000)
+    await world.runtime.advance(3_000)
     await stale.tick()
   }
-  await world.clock.advance(3_000)
+  await world.runtime.advance(3_000)
   isLate = true
   expect(await stale.tick()).toMatchObject({ role: 'standby', cancelled: 0 })
   expect(cancels).toEqual([])

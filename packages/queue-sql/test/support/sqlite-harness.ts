@@ -60,7 +60,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
   const directory = fastDirectory()
   const opened: Queue[] = []
   let behindMs = 0
-  const clock = { now: () => Date.now() - behindMs }
+  const runtime = { now: () => Date.now() - behindMs }
   const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
     optionsSchema.parse({ ...options, ...more, name, url: `sqlite:${join(directory, 'queue.db')}` })
   const keep = <T extends Queue>(queue: T): T => {
@@ -69,7 +69,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
   }
   return {
     open: async (name = DEFAULT_NAME) =>
-      keep(await openSqlQueue(settings(name), undefined, undefined, clock)),
+      keep(await openSqlQueue(settings(name), undefined, undefined, runtime)),
     passTime: async (ms) => {
       // A timer may fire a fraction of a millisecond early.
       await pause(ms + 2)

@@ -1,14 +1,14 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 
 /** Calls back once at an instant, by a clock; a later setting counts only when it is earlier. */
 export class Alarm {
-  readonly #clock: Clock
+  readonly #runtime: Runtime
   readonly #ring: () => void
   #abort: AbortController | undefined
   #at = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock, ring: () => void) {
-    this.#clock = clock
+  constructor(runtime: Runtime, ring: () => void) {
+    this.#runtime = runtime
     this.#ring = ring
   }
 
@@ -30,7 +30,7 @@ export class Alarm {
   }
 
   async #wait(at: number, signal: AbortSignal): Promise<void> {
-    await this.#clock.sleep(Math.max(0, at - this.#clock.now()), signal)
+    await this.#runtime.sleep(Math.max(0, at - this.#runtime.now()), signal)
     if (signal.aborted) return
     this.#at = Number.POSITIVE_INFINITY
     this.#ring()

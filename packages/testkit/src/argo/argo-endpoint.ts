@@ -53,7 +53,7 @@ export class ArgoEndpoint {
     this.#host = options.host ?? '127.0.0.1'
     this.#basePath = options.basePath ?? ''
     this.#port = options.port ?? 0
-    this.replica = new Replica(parts.core.parts.cluster, () => parts.clock.now(), options.listLagMs ?? 0)
+    this.replica = new Replica(parts.core.parts.cluster, () => parts.runtime.now(), options.listLagMs ?? 0)
     this.replica.listsWithoutNew = options.listsWithoutNew ?? 0
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
     this.#handler = new RequestHandler(parts, this.replica, this.#log, () => this.crash())

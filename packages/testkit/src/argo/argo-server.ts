@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { Access } from './access.js'
 import type { AdmissionRule } from './admission.js'
 import { Archive } from './archive.js'
@@ -17,7 +17,7 @@ import type { EndpointParts } from './request-handler.js'
 import type { ArgoTraffic } from './request-log.js'
 import type { ArgoVersion } from './argo-version.js'
 import { rulesOf, type ArgoRules } from './rules.js'
-import { systemClock } from './system-clock.js'
+import { systemRuntime } from '@sluice/core/backend'
 import { Templates, type ArgoTemplate } from './templates.js'
 import { testTemplates } from './test-templates.js'
 import { transportError } from './trouble.js'
@@ -31,7 +31,7 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   /** In what it differs from that version, such as `{ continueBug: false }`. */
   readonly rules?: Partial<ArgoRules>
   /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
-  readonly clock?: Clock
+  readonly runtime?: Runtime
   /** The namespaces that there are; the first one is where `workflows` and `operator` look. Default `['argo']`. */
   readonly namespaces?: readonly string[]
   /** What can be submitted. Default {@link testTemplates}. */
@@ -224,13 +224,13 @@ function sumOf(all: readonly ArgoTraffic[]): ArgoTraffic {
  * ```
  */
 export async function startArgoServer(options: ArgoServerOptions = {}): Promise<ArgoServer> {
-  const { clock = systemClock, namespaces = ['argo'], token = DEFAULT_TOKEN } = options
+  const { runtime = systemRuntime, namespaces = ['argo'], token = DEFAULT_TOKEN } = options
   const namespace = namespaces[0] ?? 'argo'
   const access = new Access(options.serverMode ?? false, options.denied ?? [])
   access.admit(token, SUBJECT)
   const parts = {
-    core: new ArgoCore(partsOf(options, { clock, access, namespace })),
-    clock,
+    core: new ArgoCore(partsOf(options, { runtime, access, namespace })),
+    runtime,
     rateLimit: new RateLimit(options.apiRateLimit ?? 1_000_000),
     watching: {
       keepaliveMs: 15_000,
@@ -244,9 +244,9 @@ export async function startArgoServer(options: ArgoServerOptions = {}): Promise<
 
 function partsOf(
   options: ArgoServerOptions,
-  { clock, access, namespace }: { clock: Clock; access: Access; namespace: string },
+  { runtime, access, namespace }: { runtime: Runtime; access: Access; namespace: string },
 ): ArgoCore['parts'] {
-  const now = () => clock.now()
+  const now = () => runtime.now()
   const cluster = new Cluster(options.counts ?? (({ metadata }) => !(RESUBMITTED in metadata.labels)))
   const templates = new Templates(namespace)
   for (const template of options.templates ?? testTemplates) templates.put(template)
@@ -259,13 +259,13 @@ function partsOf(
     archive,
     templates,
     pods: new PodLogs(cluster, now, () => settings.output),
-    controller: new Controller({ settings, clock, cluster, archive, templates, rules }),
+    controller: new Controller({ settings, runtime, cluster, archive, templates, rules }),
     access,
     names: new Names(options.seed ?? 1),
     namespaces: new Set(options.namespaces ?? [namespace]),
     instanceId: options.instanceId ?? '',
     managedNamespace: options.managedNamespace ?? '',
-    startedAt: timestamp(clock.now()),
+    startedAt: timestamp(runtime.now()),
     now,
     kubernetesTrouble: undefined,
     admission: options.admission,

@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import type { Archive } from './archive.js'
 import { isFinal, LABEL_ARCHIVING, LABEL_COMPLETED, type ArgoWorkflow } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
@@ -32,7 +32,7 @@ import {
  */
 export class Controller {
   readonly settings: ControllerSettings
-  readonly #clock: Clock
+  readonly #runtime: Runtime
   readonly #cluster: Cluster
   readonly #archive: Archive
   readonly #templates: Templates
@@ -44,19 +44,19 @@ export class Controller {
 
   constructor(parts: {
     readonly settings: ControllerSettings
-    readonly clock: Clock
+    readonly runtime: Runtime
     readonly cluster: Cluster
     readonly archive: Archive
     readonly templates: Templates
     readonly rules: ArgoRules
   }) {
     this.settings = parts.settings
-    this.#clock = parts.clock
+    this.#runtime = parts.runtime
     this.#cluster = parts.cluster
     this.#archive = parts.archive
     this.#templates = parts.templates
     this.#rules = parts.rules
-    this.#schedule = new Schedule(parts.clock, ({ run, next }, at) => {
+    this.#schedule = new Schedule(parts.runtime, ({ run, next }, at) => {
       if (run.next === next) this.#do(run, next.step, at)
     })
     parts.cluster.listen((change) => this.#follow(change))
@@ -85,15 +85,15 @@ export class Controller {
 
   /** Looks at a workflow now, as at its next reconcile. */
   reconcile(workflow: ArgoWorkflow): void {
-    this.#do(this.#runOf(workflow), 'reconcile', this.#clock.now())
+    this.#do(this.#runOf(workflow), 'reconcile', this.#runtime.now())
   }
 
   /** Ends a workflow now, whatever was planned; one that hasn't started runs for no time. */
   finish(workflow: ArgoWorkflow, outcome: Ending): void {
     const run = this.#runOf(workflow)
     run.outcome = { ...outcome, afterMs: 0 }
-    if (workflow.status.phase !== 'Running') this.#start(run, this.#clock.now())
-    this.#do(run, 'finish', this.#clock.now())
+    if (workflow.status.phase !== 'Running') this.#start(run, this.#runtime.now())
+    this.#do(run, 'finish', this.#runtime.now())
   }
 
   /** Lets a workflow wait for a lock until it is given by `freeLock`, or ended by hand. */
@@ -109,13 +109,13 @@ export class Controller {
   freeLock(workflow: ArgoWorkflow): void {
     const run = this.#runOf(workflow)
     run.locked = undefined
-    this.#do(run, 'reconcile', this.#clock.now())
+    this.#do(run, 'reconcile', this.#runtime.now())
   }
 
   /** Its pod can't begin, until `begin`. One that hasn't started starts before. */
   holdUp(workflow: ArgoWorkflow, message: string): void {
     const run = this.#runOf(workflow)
-    if (workflow.status.phase !== 'Running') this.#start(run, this.#clock.now())
+    if (workflow.status.phase !== 'Running') this.#start(run, this.#runtime.now())
     const running = this.#cluster.get(run.namespace, run.name)
     if (running === undefined) return
     run.held = true
@@ -126,7 +126,7 @@ export class Controller {
 
   /** Its pod begins. */
   begin(workflow: ArgoWorkflow): void {
-    this.#do(this.#runOf(workflow), 'begin', this.#clock.now())
+    this.#do(this.#runOf(workflow), 'begin', this.#runtime.now())
   }
 
   /** Its pod is evicted, drained or preempted: what is seen of it depends on whether its last status was. */
@@ -141,19 +141,19 @@ export class Controller {
     run.retries++
     run.outcome = undefined
     run.endsAt = undefined
-    this.#plan(run, 'reconcile', this.#clock.now() + this.#delayOf(workflow))
+    this.#plan(run, 'reconcile', this.#runtime.now() + this.#delayOf(workflow))
   }
 
   /** Somebody changed its spec: it is looked at soon, unless it ends before. */
   touch(workflow: ArgoWorkflow): void {
     const run = this.#runOf(workflow)
-    const at = this.#clock.now() + this.#delayOf(workflow)
+    const at = this.#runtime.now() + this.#delayOf(workflow)
     if (run.next?.step !== 'finish' || at < (run.endsAt ?? 0)) this.#plan(run, 'reconcile', at)
   }
 
   /** A finished workflow's time is over. */
   expire(workflow: ArgoWorkflow): void {
-    this.#do(this.#runOf(workflow), 'expire', this.#clock.now())
+    this.#do(this.#runOf(workflow), 'expire', this.#runtime.now())
   }
 
   /** It stops for good. */
@@ -168,7 +168,7 @@ export class Controller {
     if (isFinal(workflow.status.phase)) return this.#planExpiry(this.#runOf(workflow), workflow)
     // Created with this label it is none of the controller's business, for ever.
     if (labels[LABEL_COMPLETED] === 'true') return
-    this.#plan(this.#runOf(workflow), 'reconcile', this.#clock.now() + this.#delayOf(workflow))
+    this.#plan(this.#runOf(workflow), 'reconcile', this.#runtime.now() + this.#delayOf(workflow))
   }
 
   /** What was planned for it is not to be done to another one of its name. */
@@ -338,7 +338,7 @@ export class Controller {
   }
 
   /** Its slot is free for the one that waits with the highest priority, and of those for the first; so are its locks for the first. */
-  #leave(run: Run, at = this.#clock.now()): void {
+  #leave(run: Run, at = this.#runtime.now()): void {
     this.#slots.leave(run)
     this.#locks.leave(run)
     this.fillSlots(at)
@@ -346,7 +346,7 @@ export class Controller {
   }
 
   /** Starts what may run; to be called when `parallelism` was raised. */
-  fillSlots(at = this.#clock.now()): void {
+  fillSlots(at = this.#runtime.now()): void {
     while (!this.paused && this.#slots.taken < this.settings.parallelism) {
       const next = this.#slots.next((run) => this.#priorityOf(run))
       if (next === undefined) return

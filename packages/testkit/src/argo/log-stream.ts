@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { isFinal } from './argo-workflow.js'
 import type { Cluster } from './cluster.js'
 import { goJson } from './go-json.js'
@@ -27,7 +27,7 @@ export class LogStream {
   }
 
   /** Sends what is there, and with `follow` what comes, until the workflow has ended or is gone. */
-  send({ cluster, pods, clock }: { cluster: Cluster; pods: PodLogs; clock: Clock }): void {
+  send({ cluster, pods, runtime }: { cluster: Cluster; pods: PodLogs; runtime: Runtime }): void {
     const { workflow, follow, tailLines } = this.#query
     const { namespace, name, uid } = workflow.metadata
     const isOver = (): boolean => {
@@ -37,13 +37,13 @@ export class LogStream {
     this.#lines = pods.linesOf(workflow)
     if (tailLines !== undefined) this.#sendTail(tailLines)
     if (!follow || isOver()) return this.#end()
-    this.#wire.keepAlive(clock)
+    this.#wire.keepAlive(runtime)
     const stop = cluster.listen((change) => {
       // What it wrote last is there once everybody has heard of its end.
       if (change.workflow.metadata.uid === uid && isOver()) queueMicrotask(() => this.#end())
     })
     this.#wire.signal.addEventListener('abort', stop)
-    void this.#wire.every(clock, this.#wire.settings.logsEveryMs, () => this.#sendNew())
+    void this.#wire.every(runtime, this.#wire.settings.logsEveryMs, () => this.#sendNew())
   }
 
   /** Ends it: without a word, or with the connection cut. */

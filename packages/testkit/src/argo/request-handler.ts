@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { bodyOf, drop, headersOf, settlement } from '../served-requests.js'
 import type { ArgoAnswer } from './answer.js'
 import { isStreamed, type ArgoCore } from './argo-core.js'
@@ -20,7 +20,7 @@ export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Pr
 /** What endpoints share. */
 export interface EndpointParts {
   readonly core: ArgoCore
-  readonly clock: Clock
+  readonly runtime: Runtime
   readonly rateLimit: RateLimit
   readonly watching: WatchSettings
 }
@@ -51,7 +51,7 @@ export class RequestHandler {
     const body = (await bodyOf(incoming))?.toString('utf8')
     // A request that was cut off has not arrived; a dead process sends none.
     if (body === undefined || this.crashed) return drop(incoming)
-    const { core, clock, rateLimit } = this.#parts
+    const { core, runtime, rateLimit } = this.#parts
     const { method = 'GET', url = '/' } = incoming
     const isOurs = this.basePath === '' || url.startsWith(`${this.basePath}/`)
     const target = isOurs ? url.slice(this.basePath.length) : '/'
@@ -63,7 +63,7 @@ export class RequestHandler {
       body,
     })
     core.parts.controller.catchUp()
-    const now = clock.now()
+    const now = runtime.now()
     const log = this.#log
     const entry = log.open(request, now, core.parts.cluster.unfinished)
     reply.once('close', () => log.leave())
@@ -74,7 +74,7 @@ export class RequestHandler {
     const fault = await this.onRequest?.(request)
     if (fault !== undefined) entry.fault = fault.do
     const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(request)
-    if (latencyMs > 0) await clock.sleep(latencyMs)
+    if (latencyMs > 0) await runtime.sleep(latencyMs)
     return this.#carryOut(exchange, fault)
   }
 
@@ -83,7 +83,7 @@ export class RequestHandler {
       case undefined:
         return this.#complete(exchange)
       case 'delay':
-        await this.#parts.clock.sleep(fault.ms)
+        await this.#parts.runtime.sleep(fault.ms)
         return this.#complete(exchange)
       case 'hold':
         if (fault.reply === 'dropped') drop(exchange.incoming)
@@ -134,7 +134,7 @@ export class RequestHandler {
 
   #answerInstead(exchange: Exchange, { answer, applied }: ArgoFault & { do: 'answer' }): void {
     if (applied === true) this.#apply(exchange)
-    const made = typeof answer === 'function' ? answer(exchange.request, this.#parts.clock.now()) : answer
+    const made = typeof answer === 'function' ? answer(exchange.request, this.#parts.runtime.now()) : answer
     sendAnswer(exchange, made)
   }
 
@@ -156,24 +156,24 @@ export class RequestHandler {
   }
 
   #watch(exchange: Exchange): void {
-    const { core, clock } = this.#parts
+    const { core, runtime } = this.#parts
     if (exchange.reply.destroyed) return
     const opened = core.watch(exchange.request, this.#replica)
     if ('status' in opened) return sendAnswer(exchange, opened)
     const stream = new WatchStream(opened, this.#streamReply(exchange, opened.events))
     this.#keep(this.watches, stream, exchange)
-    stream.follow(core.parts.cluster, clock)
+    stream.follow(core.parts.cluster, runtime)
   }
 
   #sendLog(exchange: Exchange): void {
-    const { core, clock } = this.#parts
+    const { core, runtime } = this.#parts
     if (exchange.reply.destroyed) return
     const opened = core.log(exchange.request, this.#replica)
     if ('status' in opened) return sendAnswer(exchange, opened)
     const stream = new LogStream(opened, this.#streamReply(exchange, opened.events))
     this.#keep(this.logStreams, stream, exchange)
     const { cluster, pods } = core.parts
-    stream.send({ cluster, pods, clock })
+    stream.send({ cluster, pods, runtime })
   }
 
   #streamReply({ reply, entry, log, headers }: Exchange, events: boolean): StreamReply {

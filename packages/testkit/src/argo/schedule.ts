@@ -1,10 +1,10 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { Agenda } from './agenda.js'
 import { Alarm } from './alarm.js'
 
 /** Does what is planned when it is due: at the next call of `catchUp`, or by an alarm on the clock. */
 export class Schedule<T> {
-  readonly #clock: Clock
+  readonly #runtime: Runtime
   readonly #act: (what: T, at: number) => void
   readonly #agenda = new Agenda<T>()
   readonly #alarm: Alarm
@@ -12,10 +12,10 @@ export class Schedule<T> {
   #notBefore = Number.NEGATIVE_INFINITY
 
   /** @param act does one thing; `at` is the instant it was due, however late it is */
-  constructor(clock: Clock, act: (what: T, at: number) => void) {
-    this.#clock = clock
+  constructor(runtime: Runtime, act: (what: T, at: number) => void) {
+    this.#runtime = runtime
     this.#act = act
-    this.#alarm = new Alarm(clock, () => this.catchUp())
+    this.#alarm = new Alarm(runtime, () => this.catchUp())
   }
 
   get paused(): boolean {
@@ -31,7 +31,7 @@ export class Schedule<T> {
 
   /** Does all that is due. */
   catchUp(): void {
-    const now = this.#clock.now()
+    const now = this.#runtime.now()
     while (!this.#paused && (this.#agenda.nextAt ?? now + 1) <= now) {
       const due = this.#agenda.take()
       if (due !== undefined) this.#act(due.what, Math.max(due.at, this.#notBefore))
@@ -48,7 +48,7 @@ export class Schedule<T> {
   /** Does what became due meanwhile, as of now. */
   resume(): void {
     this.#paused = false
-    this.#notBefore = this.#clock.now()
+    this.#notBefore = this.#runtime.now()
     this.catchUp()
   }
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { statusOf } from './answer.js'
 
 /** How streams go; all of it can be changed later and counts for those opened from then on. */
@@ -61,14 +61,14 @@ export class StreamReply {
   }
 
   /** Only events have keepalives. */
-  keepAlive(clock: Clock): void {
-    if (this.#parts.events) void this.every(clock, this.#settings.keepaliveMs, () => this.send(':\n'))
+  keepAlive(runtime: Runtime): void {
+    if (this.#parts.events) void this.every(runtime, this.#settings.keepaliveMs, () => this.send(':\n'))
   }
 
-  async every(clock: Clock, ms: number, action: () => void): Promise<void> {
+  async every(runtime: Runtime, ms: number, action: () => void): Promise<void> {
     const { signal } = this.#over
     for (;;) {
-      await clock.sleep(ms, signal)
+      await runtime.sleep(ms, signal)
       if (signal.aborted) return
       action()
     }

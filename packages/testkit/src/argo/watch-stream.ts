@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { streamError } from './answer.js'
 import { asObject, type ArgoWorkflow, type JsonObject } from './argo-workflow.js'
 import type { Cluster, WorkflowChange } from './cluster.js'
@@ -46,7 +46,7 @@ export class WatchStream {
   }
 
   /** Sends what is there, and from then on every change. */
-  follow(cluster: Cluster, clock: Clock): void {
+  follow(cluster: Cluster, runtime: Runtime): void {
     const { revision, timeoutMs, bookmarks } = this.#query
     const wire = this.#wire
     const missed = revision === 0 ? existing(cluster) : cluster.changesSince(revision)
@@ -57,9 +57,9 @@ export class WatchStream {
     for (const change of missed) this.#tell(change)
     const stop = cluster.listen((change) => this.#tell(change))
     wire.signal.addEventListener('abort', stop)
-    wire.keepAlive(clock)
-    if (bookmarks) void wire.every(clock, BOOKMARK_MS, () => this.#sendBookmark(cluster.revision))
-    if (timeoutMs !== undefined) void wire.every(clock, timeoutMs, () => this.end('eof'))
+    wire.keepAlive(runtime)
+    if (bookmarks) void wire.every(runtime, BOOKMARK_MS, () => this.#sendBookmark(cluster.revision))
+    if (timeoutMs !== undefined) void wire.every(runtime, timeoutMs, () => this.end('eof'))
   }
 
   /** Ends it. */

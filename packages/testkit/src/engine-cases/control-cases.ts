@@ -14,9 +14,9 @@ export const engineControlCases: readonly EngineCase[] = [
       const begun: number[] = []
       const engine = scene.engine({ worker: scene.slowSends(800, begun), limit: 60, sendConcurrency: 4 })
       const ticking = engine.tick()
-      await harness.clock.advance(2_000)
+      await harness.runtime.advance(2_000)
       await scene.queue.control.pause('not now')
-      const pausedAt = harness.clock.monotonicMs()
+      const pausedAt = harness.runtime.monotonicMs()
       await scene.ended(ticking)
       const late = begun.filter((at) => at > pausedAt + 1_000)
       same(late, [], 'no send begins a second after the pause')
@@ -46,9 +46,9 @@ export const engineControlCases: readonly EngineCase[] = [
       const begun: number[] = []
       const engine = scene.engine({ worker: scene.slowSends(800, begun), limit: 60, sendConcurrency: 4 })
       const ticking = engine.tick()
-      await harness.clock.advance(2_000)
+      await harness.runtime.advance(2_000)
       await scene.queue.control.setLimits({ maxProcessing: 0 })
-      const setAt = harness.clock.monotonicMs()
+      const setAt = harness.runtime.monotonicMs()
       await scene.ended(ticking)
       same(
         begun.filter((at) => at > setAt + 1_000),
@@ -66,17 +66,17 @@ export const engineControlCases: readonly EngineCase[] = [
       const engine = scene.engine({ worker: scene.slowSends(900), limit: 8, sendConcurrency: 2 })
       const stop = new AbortController()
       const running = engine.run(stop.signal)
-      await harness.clock.advance(1_000)
+      await harness.runtime.advance(1_000)
       await scene.queue.control.pause()
       const sync = await scene.queue.control.sync()
       let waitedMs = 0
       while ((await syncedTo(scene)) < sync && waitedMs < 30_000) {
-        await harness.clock.advance(100)
+        await harness.runtime.advance(100)
         waitedMs += 100
       }
       check(waitedMs < 10_000, 'it is answered within a few seconds', waitedMs)
       const before = scene.running().length
-      await harness.clock.advance(20_000)
+      await harness.runtime.advance(20_000)
       same(scene.running().length, before, 'and nothing starts after the answer')
       stop.abort()
       await scene.ended(running)
@@ -92,8 +92,8 @@ export const engineControlCases: readonly EngineCase[] = [
       const begun: number[] = []
       const engine = scene.engine({ worker: scene.slowSends(800, begun), limit: 60, sendConcurrency: 4 })
       const ticking = engine.tick()
-      await harness.clock.advance(2_000)
-      const stoppedAt = harness.clock.monotonicMs()
+      await harness.runtime.advance(2_000)
+      const stoppedAt = harness.runtime.monotonicMs()
       // What the tick that was broken off says is not what this is about.
       const brokenOff = ticking.catch(() => undefined)
       await scene.ended(Promise.all([engine.stop(), brokenOff]))
@@ -123,13 +123,13 @@ export const engineControlCases: readonly EngineCase[] = [
       hanging.hang('pollAllStatus')
       const ticking = stuck.tick().catch((error: unknown) => error)
       const live = scene.engine({ limit: 2, leaseTtlMs: 5_000 })
-      await harness.clock.advance(15_000)
+      await harness.runtime.advance(15_000)
       same((await scene.ended(live.tick())).role, 'standby', 'while it may still answer, its lease holds')
-      await harness.clock.advance(11_000)
+      await harness.runtime.advance(11_000)
       same((await scene.ended(live.tick())).role, 'dispatcher', 'then another takes over')
       await scene.ended(ticking)
       hanging.endTrouble()
-      await harness.clock.advance(1_000)
+      await harness.runtime.advance(1_000)
       const jobs = scene.worker.running()
       for (const job of jobs) same(scene.startsOf(job), 1, `${job.id} was started once`)
       check(jobs.length <= 2, 'no more than two jobs run', jobs)

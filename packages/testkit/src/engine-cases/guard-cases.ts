@@ -121,7 +121,7 @@ export const guardCases: readonly EngineCase[] = [
         await scene.ended(engine.tick())
         // Every other one is stopped, the others die.
         if (life % 2 === 0) await scene.ended(engine.stop())
-        else await harness.clock.advance(5_001)
+        else await harness.runtime.advance(5_001)
       }
       await scene.sizesAre({ FAIL: 18 }, 'six lives of three rejections each')
       same(await scene.isPaused(), false, 'are not enough')
@@ -161,7 +161,7 @@ export const guardCases: readonly EngineCase[] = [
       await scene.tickUntil(
         engine,
         async () => {
-          await harness.clock.advance(30_000)
+          await harness.runtime.advance(30_000)
           scene.refuseStarts()
           return (await scene.stages()).FAIL === 30
         },
@@ -197,11 +197,11 @@ export const guardCases: readonly EngineCase[] = [
         operators.holdups,
       )
       await scene.queue.control.resume()
-      await harness.clock.advance(5_001)
+      await harness.runtime.advance(5_001)
       scene.refusalOf = MISSING
       const first = scene.rejectingEngine({ limit: 3, leaseTtlMs: 5_000 })
       await scene.untilPaused(first)
-      await harness.clock.advance(5_001)
+      await harness.runtime.advance(5_001)
       const second = scene.rejectingEngine({ limit: 3, leaseTtlMs: 5_000 })
       const tick = await scene.ended(second.tick())
       check(tick.holdups.some(isSelfPause), 'the next engine knows it too', tick.holdups)

@@ -19,7 +19,7 @@ export const onceCases: readonly EngineCase[] = [
       const standby = await scene.ended(second.tick())
       same([standby.role, standby.sent], ['standby', 0], 'the second stands by')
       // The first dies: nothing of it is heard any more.
-      await harness.clock.advance(5_001)
+      await harness.runtime.advance(5_001)
       same((await scene.ended(second.tick())).role, 'dispatcher', 'it takes over once the lease has run out')
       await scene.ended(second.stop())
       same((await scene.ended(first.tick())).role, 'dispatcher', 'after a stop there is nothing to wait for')
@@ -34,7 +34,7 @@ export const onceCases: readonly EngineCase[] = [
       scene.worker.loseAnswer(3)
       const first = scene.engine()
       await scene.ended(first.tick())
-      await harness.clock.advance(60_000)
+      await harness.runtime.advance(60_000)
       const second = scene.engine()
       const started = new Set<string>()
       await scene.drain(second, () => {
@@ -67,11 +67,11 @@ export const onceCases: readonly EngineCase[] = [
       await scene.put(1)
       const first = scene.engine({ graceMs: 10_000 })
       await scene.ended(first.tick())
-      await harness.clock.advance(1_000)
+      await harness.runtime.advance(1_000)
       await scene.ended(first.tick())
       const job = await scene.item('i000')
       scene.worker.loseJob('i000')
-      await harness.clock.advance(60_000)
+      await harness.runtime.advance(60_000)
       const second = scene.engine({ graceMs: 10_000 })
       await scene.tickUntil(
         second,
@@ -99,7 +99,7 @@ export const onceCases: readonly EngineCase[] = [
       const stale = scene.engine({ queue: stalling, limit: 3, leaseTtlMs: 5_000, stallMs: 10_000 })
       const ticking = stale.tick()
       // Its claim has no answer for so long that it gives up, and the other takes over.
-      await harness.clock.advance(20_000)
+      await harness.runtime.advance(20_000)
       const live = scene.engine({ limit: 3, leaseTtlMs: 5_000 })
       await scene.tickUntil(live, () => scene.running().length === 3, 'the live one starts three jobs')
       gate.resolve()
@@ -118,7 +118,7 @@ export const onceCases: readonly EngineCase[] = [
       const engine = scene.engine({ limit: 3 })
       for (let tick = 0; tick < 3; tick++) {
         await scene.ended(engine.tick())
-        await harness.clock.advance(1_000)
+        await harness.runtime.advance(1_000)
       }
       same(scene.running(), ['i000 1', 'i001 1', 'stray 1'], 'it runs on, and two beside it')
     },

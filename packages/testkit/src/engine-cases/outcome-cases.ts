@@ -46,7 +46,7 @@ export const outcomeCases: readonly EngineCase[] = [
           await scene.ended(engine.tick())
           for (const { attempt } of scene.worker.running()) attempts.add(attempt)
           scene.endAll('FAIL')
-          await harness.clock.advance(30_000)
+          await harness.runtime.advance(30_000)
         }
         await scene.ended(engine.stop())
       }
@@ -65,7 +65,7 @@ export const outcomeCases: readonly EngineCase[] = [
       await scene.drain(engine)
       const { stage, failureClass } = await scene.item('i000')
       same([stage, failureClass], ['FAIL', 'unsendable'], 'a class that is never retried')
-      await harness.clock.advance(60_000)
+      await harness.runtime.advance(60_000)
       await scene.ended(engine.tick())
       same((await scene.item('i000')).stage, 'FAIL', 'it stays there')
     },
@@ -130,7 +130,7 @@ export const outcomeCases: readonly EngineCase[] = [
       await scene.put(1)
       const engine = scene.engine({ lost: 'fail', graceMs: 30_000 })
       await scene.ended(engine.tick())
-      await harness.clock.advance(1_000)
+      await harness.runtime.advance(1_000)
       await scene.ended(engine.tick())
       scene.worker.loseJob('i000')
       await scene.ticks(engine, 25, async () =>

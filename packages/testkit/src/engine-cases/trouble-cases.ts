@@ -23,7 +23,7 @@ export const troubleCases: readonly EngineCase[] = [
       const first = scene.engine({ worker: down, limit: 6, maxTries: 1 })
       for (let tick = 0; tick < 60; tick++) {
         await scene.ended(first.tick())
-        await harness.clock.advance(10_000)
+        await harness.runtime.advance(10_000)
       }
       await scene.sizesAre({ FAIL: 0 }, 'ten minutes of it, and no item has failed')
       check(sends <= 60 * 10, 'a few sends a tick, not one for every item', sends)
@@ -51,7 +51,7 @@ export const troubleCases: readonly EngineCase[] = [
       const engine = scene.engine({ queue: troubled })
       for (let tick = 0; tick < 5; tick++) {
         await scene.ended(engine.tick())
-        await harness.clock.advance(5_000)
+        await harness.runtime.advance(5_000)
       }
       isDown = false
       await scene.drain(engine)
@@ -107,7 +107,7 @@ export const troubleCases: readonly EngineCase[] = [
         for (let tick = 0; tick < 2; tick++) {
           await scene.ended(engine.tick())
           scene.endAll()
-          await harness.clock.advance(70_000)
+          await harness.runtime.advance(70_000)
         }
         await scene.ended(engine.stop())
       }
@@ -150,7 +150,7 @@ export const troubleCases: readonly EngineCase[] = [
       const running = scene.engine({ limit: 3 }).run(stop.signal)
       let passedMs = 0
       for (; passedMs < 60_000 && (await scene.stages()).SUCCESS < 60; passedMs += 100) {
-        await harness.clock.advance(100)
+        await harness.runtime.advance(100)
         check(scene.running().length <= 2, 'the worker takes two at once', scene.running())
         scene.endAll()
       }
@@ -175,7 +175,7 @@ export const troubleCases: readonly EngineCase[] = [
       let refusals = 1
       const busy = wrapWorker(scene.worker, {
         sendJob: async (...args) => {
-          begun.push(harness.clock.monotonicMs())
+          begun.push(harness.runtime.monotonicMs())
           if (refusals-- > 0) {
             const options = { retryAfterMs: 3_600_000, concerns: 'worker' as const }
             throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'come back later', options)
@@ -186,9 +186,9 @@ export const troubleCases: readonly EngineCase[] = [
       const stop = new AbortController()
       const engine = scene.engine({ worker: busy, limit: 1, maxRetryAfterMs: 120_000 })
       const running = engine.run(stop.signal)
-      await harness.clock.advance(100_000)
+      await harness.runtime.advance(100_000)
       same(begun.length, 1, 'it is left alone')
-      await harness.clock.advance(60_000)
+      await harness.runtime.advance(60_000)
       check(begun.length >= 2, 'and not for longer than the bound', begun)
       stop.abort()
       await scene.ended(running)

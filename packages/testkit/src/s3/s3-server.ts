@@ -1,4 +1,4 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 import { s3Operations, type S3Operation } from './operation.js'
 import type { BucketVersioning } from './object-store.js'
 import { awsRules, type S3Rules } from './rules.js'
@@ -12,7 +12,7 @@ export interface S3ServerOptions extends S3EndpointOptions {
   /** Buckets that exist from the start. Default `['sluice-test']`. */
   readonly buckets?: readonly string[]
   /** What `Date`, `Last-Modified` and LIST are read from. Default the machine's clock. */
-  readonly clock?: Pick<Clock, 'now'>
+  readonly runtime?: Pick<Runtime, 'now'>
   /** In what it differs from AWS, such as one of `s3Stores`' rules. */
   readonly rules?: Partial<S3Rules>
   /** The keys that come in. Default a fixed pair. */
@@ -159,7 +159,7 @@ export interface S3ClientOptions {
  * ```
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
-  const { buckets = ['sluice-test'], clock = Date, listLag = 0 } = options
+  const { buckets = ['sluice-test'], runtime = Date, listLag = 0 } = options
   const rules = { ...awsRules, ...options.rules }
   const core = new S3Core({
     rules,
@@ -170,7 +170,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     },
     denied: new Set(options.denied),
     listLag: typeof listLag === 'number' ? () => listLag : listLag,
-    now: () => clock.now(),
+    now: () => runtime.now(),
   })
   for (const bucket of buckets) core.store.createBucket(bucket, rules.listOrder)
   for (const bucket of core.store.buckets.values()) bucket.versioning = options.versioning

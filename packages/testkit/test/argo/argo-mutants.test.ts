@@ -9,7 +9,7 @@ import {
   type ArgoServer,
   type ArgoTarget,
 } from '../../src/argo/index.ts'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { argoMutants } from './argo-mutants.ts'
 import { denyLabelled, factTarget } from './bench.ts'
 import type { ArgoMutant } from './mutants/argo-mutant.ts'
@@ -22,10 +22,10 @@ async function started({
   start,
   target = {},
 }: Pick<ArgoMutant, 'options' | 'start' | 'target'>): Promise<ArgoTarget> {
-  const clock = new ManualClock()
-  server = await startArgoServer({ clock, admission: denyLabelled, ...options })
+  const runtime = new ManualRuntime()
+  server = await startArgoServer({ runtime, admission: denyLabelled, ...options })
   server.main.onRequest = start?.()
-  return factTarget(server, clock, target)
+  return factTarget(server, runtime, target)
 }
 
 function factOf(id: string): ArgoFact {

@@ -8,7 +8,7 @@ import {
   type ArgoTarget,
   type ArgoVersion,
 } from '../../src/argo/index.ts'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { denyLabelled, factTarget } from './bench.ts'
 
 const {
@@ -24,11 +24,11 @@ afterAll(async () => {
 
 /** Each fact on a server of this package, all by its own clock. */
 async function fake(options: ArgoServerOptions): Promise<ArgoTarget> {
-  const clock = new ManualClock()
-  const server = await startArgoServer({ clock, admission: denyLabelled, ...options })
+  const runtime = new ManualRuntime()
+  const server = await startArgoServer({ runtime, admission: denyLabelled, ...options })
   servers.push(server)
   const mode = options.controller?.templateReferencing?.mode
-  return factTarget(server, clock, mode === undefined ? {} : { templateReferencing: mode })
+  return factTarget(server, runtime, mode === undefined ? {} : { templateReferencing: mode })
 }
 
 const LINES: readonly ArgoVersion[] = ['3.5.15', '3.6.19', '3.7.18', '4.0.10', '4.1.2']

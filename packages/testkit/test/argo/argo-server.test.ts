@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { startArgoServer, type ArgoServer, type ArgoServerOptions } from '../../src/argo/index.ts'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { at, clientOf, type Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 
 async function start(options: ArgoServerOptions = {}) {
-  clock = new ManualClock()
-  server = await startArgoServer({ clock, ...options })
+  runtime = new ManualRuntime()
+  server = await startArgoServer({ runtime, ...options })
   client = clientOf(server)
 }
 
@@ -74,11 +74,11 @@ describe('the controller', () => {
       return { phase: at(body, 'status', 'phase'), message: at(body, 'status', 'message'), ...labels }
     }
     expect(await seen()).toMatchObject({ phase: undefined })
-    await clock.advance(50)
+    await runtime.advance(50)
     expect(await seen()).toMatchObject({ phase: 'Running', 'workflows.argoproj.io/completed': 'false' })
-    await clock.advance(4_999)
+    await runtime.advance(4_999)
     expect(await seen()).toMatchObject({ phase: 'Running' })
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(await seen()).toMatchObject({
       phase: 'Failed',
       message: 'main: Error (exit code 1)',

@@ -7,20 +7,20 @@ import {
   type AdmissionRule,
   type ArgoTarget,
 } from '../../src/argo/index.ts'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { clientOf, type Client } from './client.ts'
 
 /** A server on a clock that stands still, and a client of it. */
 export interface Bench {
   readonly server: ArgoServer
   readonly client: Client
-  readonly clock: ManualClock
+  readonly runtime: ManualRuntime
 }
 
 export async function startBench(options: ArgoServerOptions = {}): Promise<Bench> {
-  const clock = new ManualClock()
-  const server = await startArgoServer({ clock, controller: { reconcileDelayMs: 0 }, ...options })
-  return { server, clock, client: clientOf(server) }
+  const runtime = new ManualRuntime()
+  const server = await startArgoServer({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
+  return { server, runtime, client: clientOf(server) }
 }
 
 /** The next request goes wrong so; later ones don't. */
@@ -46,7 +46,7 @@ export const denyLabelled: AdmissionRule = ({ metadata }) =>
 /** The server as something to hold the facts against, its time passed by its clock. */
 export function factTarget(
   server: ArgoServer,
-  clock: ManualClock,
+  runtime: ManualRuntime,
   more: Partial<ArgoTarget> = {},
 ): Promise<ArgoTarget> {
   return argoTarget({
@@ -58,7 +58,7 @@ export function factTarget(
     cronWorkflow: 'test-cron-workflow',
     prefix: 'facts',
     denied: 'example.com/denied=true',
-    pass: (ms) => clock.advance(ms),
+    pass: (ms) => runtime.advance(ms),
     ...more,
   })
 }

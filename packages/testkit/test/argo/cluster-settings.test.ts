@@ -188,23 +188,23 @@ describe('a template', () => {
     ['Strict', 'Succeeded', undefined],
     ['Secure', 'Error', expect.stringContaining('WorkflowSpec may not change during execution')],
   ] as const)('that changes while a workflow runs: with %s it ends %s', async (mode, phase, message) => {
-    const { client, clock, server } = await start({
+    const { client, runtime, server } = await start({
       controller: { reconcileDelayMs: 0, templateReferencing: { mode } },
     })
     await client.submit('one', ['item=1', 'seconds=5'])
-    await clock.advance(1)
+    await runtime.advance(1)
     const [template] = testTemplates
     if (template !== undefined) {
       server.templates.put({ ...template, spec: { ...template.spec, activeDeadlineSeconds: 60 } })
     }
-    await clock.advance(6_000)
+    await runtime.advance(6_000)
     expect(at((await client.get('one')).body, 'status')).toMatchObject({ phase })
     expect(at((await client.get('one')).body, 'status', 'message')).toEqual(message)
   })
 })
 
 test('an allowlist of the controller permits what it names, and no more', async () => {
-  const { client, clock } = await start({
+  const { client, runtime } = await start({
     controller: {
       reconcileDelayMs: 0,
       templateReferencing: { mode: 'Strict', allowlist: ['serviceAccountName'] },
@@ -212,13 +212,13 @@ test('an allowlist of the controller permits what it names, and no more', async 
   })
   await client.submit('one', ['item=1', 'seconds=0'], { serviceAccount: 'sa' })
   await client.submit('two', ['item=1', 'seconds=0'], { podPriorityClassName: 'low' })
-  await clock.advance(10)
+  await runtime.advance(10)
   const phaseOf = async (name: string) => at((await client.get(name)).body, 'status', 'phase')
   expect([await phaseOf('one'), await phaseOf('two')]).toEqual(['Succeeded', 'Error'])
 })
 
 test('what is said of nested fields of artifactGC names them', async () => {
-  const { client, clock } = await start({
+  const { client, runtime } = await start({
     controller: { reconcileDelayMs: 0, templateReferencing: { mode: 'Secure', allowlist: ['onExit'] } },
   })
   await client.create({
@@ -230,7 +230,7 @@ test('what is said of nested fields of artifactGC names them', async () => {
       hostNetwork: true,
     },
   })
-  await clock.advance(10)
+  await runtime.advance(10)
   expect(at((await client.get('one')).body, 'status', 'message')).toBe(
     'fields [ArtifactGC.PodSpecPatch HostNetwork] are not permitted when using workflowTemplateRef with templateReferencing restriction',
   )

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { endings, type ArgoServer, type ArgoServerOptions, type Ending } from '../../src/argo/index.ts'
-import type { ManualClock } from '../../src/manual-clock.ts'
+import type { ManualRuntime } from '../../src/manual-runtime.ts'
 import { startBench } from './bench.ts'
 import { at, type Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 afterEach(() => server.close())
 
 async function start(options: ArgoServerOptions = {}) {
-  ;({ server, client, clock } = await startBench(options))
+  ;({ server, client, runtime } = await startBench(options))
 }
 
 async function phaseOf(name: string): Promise<unknown> {
@@ -26,7 +26,7 @@ describe('the controller', () => {
     await client.submit('low', LASTING)
     await client.submit('low-too', LASTING)
     await client.submit('high', LASTING, { priority: 5 })
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(await phaseOf('high')).toBe('Pending')
     const order: unknown[] = []
     for (let running = 'first'; running !== '';) {
@@ -46,10 +46,10 @@ describe('the controller', () => {
     await client.submit('never', LASTING)
     await client.submit('one', LASTING)
     server.controller.pause()
-    await clock.advance(3_600_000)
+    await runtime.advance(3_600_000)
     expect([await phaseOf('one'), await phaseOf('never')]).toEqual([undefined, undefined])
     server.controller.resume()
-    await clock.advance(0)
+    await runtime.advance(0)
     expect([await phaseOf('one'), await phaseOf('never')]).toEqual(['Running', undefined])
   })
 
@@ -65,10 +65,10 @@ describe('the controller', () => {
       },
     })
     await client.submit('one', ['item=tile'])
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(await phaseOf('one')).toBe('Failed')
     server.operator.retry('one')
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     const { body } = await client.get('one')
     expect(at(body, 'status', 'phase')).toBe('Succeeded')
     expect(at(body, 'status', 'outputs', 'parameters', '0', 'value')).toBe('tile 1')
@@ -87,13 +87,13 @@ describe('the controller', () => {
       server.workflows.waitForLock('one', 'Waiting for argo/Mutex/one lock. Lock status: 0/1')
       expect(await phaseOf('one')).toBe('Pending')
       await client.act('one', 'terminate')
-      await clock.advance(50)
+      await runtime.advance(50)
       const { body } = await client.get('one')
       const message = phase === 'Failed' ? "Stopped with strategy 'Terminate'" : undefined
       expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual([phase, message])
       expect(at(body, 'status', 'nodes')).toBeUndefined()
       await client.submit('two', LASTING)
-      await clock.advance(50)
+      await runtime.advance(50)
       expect(() => server.workflows.waitForLock('two', 'Waiting')).toThrow('it has started')
     },
   )
@@ -109,7 +109,7 @@ describe('what waits', () => {
       await client.submit('one', LASTING)
       server.workflows.waitForLock('one', WAITING)
       await client.act('one', verb)
-      await clock.advance(60_000)
+      await runtime.advance(60_000)
       const { body } = await client.get('one')
       expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual(['Pending', WAITING])
       const { status } = server.workflows.freeLock('one')
@@ -130,7 +130,7 @@ describe('what waits', () => {
       server.workflows.waitForLock(name, WAITING)
     }
     await client.act('one', 'stop')
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect(await phaseOf('one')).toBe('Pending')
     expect(server.workflows.freeLock('two').status.phase).toBe('Running')
   })
@@ -138,9 +138,9 @@ describe('what waits', () => {
   test.each(['stop', 'terminate'] as const)('for a slot, hears of %s at its turn', async (verb) => {
     await start({ controller: { reconcileDelayMs: 0, parallelism: 1 } })
     for (const name of ['one', 'two']) await client.submit(name, LASTING)
-    await clock.advance(1)
+    await runtime.advance(1)
     await client.act('two', verb)
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect(server.workflows.get('two')?.status).toMatchObject({
       phase: 'Pending',
       message: expect.stringContaining('too many workflows'),
@@ -158,22 +158,22 @@ describe('what waits', () => {
       },
     })
     for (const name of ['one', 'two']) await client.submit(name)
-    await clock.advance(59_000)
+    await runtime.advance(59_000)
     const { status } = server.workflows.get('one')!
     expect(status).toMatchObject({ phase: 'Running', nodes: { one: { phase: 'Pending', message } } })
     expect(status.message).toBeUndefined()
     await client.act('two', 'stop')
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(server.workflows.get('one')?.status.nodes?.['one']).not.toHaveProperty('message')
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect([await phaseOf('one'), await phaseOf('two')]).toEqual(['Succeeded', 'Failed'])
     await client.submit('three')
     server.workflows.holdUp('three', 'Unschedulable: 0/1 nodes are available')
     expect(server.workflows.get('three')?.status.nodes?.['three']).toMatchObject({ phase: 'Pending' })
-    await clock.advance(3_600_000)
+    await runtime.advance(3_600_000)
     expect(await phaseOf('three')).toBe('Running')
     server.workflows.begin('three')
-    await clock.advance(1_000)
+    await runtime.advance(1_000)
     expect(await phaseOf('three')).toBe('Succeeded')
   })
 })
@@ -192,9 +192,9 @@ describe('a program that takes SIGTERM and exits 0', () => {
   ] as const)('on %s, after %s: %s', async (version, verb, phase, message) => {
     await start({ version, controller: trapping })
     await client.submit('one')
-    await clock.advance(1)
+    await runtime.advance(1)
     await client.act('one', verb)
-    await clock.advance(1)
+    await runtime.advance(1)
     const { status, spec } = server.workflows.get('one')!
     expect([status.phase, status.message]).toEqual([phase, message])
     expect(spec['shutdown']).toBe(verb === 'stop' ? 'Stop' : 'Terminate')
@@ -216,7 +216,7 @@ describe('a program that takes SIGTERM and exits 0', () => {
         },
       })
       for (const name of ['one', 'two']) await client.submit(name)
-      await clock.advance(1)
+      await runtime.advance(1)
       server.operator.takePod('one')
       const { status, spec } = server.workflows.get('one')!
       expect([status.phase, status.message, spec['shutdown']]).toEqual([phase, message, undefined])
@@ -229,11 +229,11 @@ describe('a program that takes SIGTERM and exits 0', () => {
 test('a controller that may not exec into pods: what is told to end runs on and succeeds, and its node says so', async () => {
   await start({ controller: { reconcileDelayMs: 0, mayExec: false } })
   await client.submit('one', ['item=1', 'seconds=60'])
-  await clock.advance(1)
+  await runtime.advance(1)
   await client.act('one', 'terminate')
-  await clock.advance(30_000)
+  await runtime.advance(30_000)
   expect(await phaseOf('one')).toBe('Running')
-  await clock.advance(30_000)
+  await runtime.advance(30_000)
   expect(server.workflows.get('one')?.status).toMatchObject({
     phase: 'Succeeded',
     nodes: { one: { phase: 'Succeeded', message: 'workflow shutdown with strategy:  Terminate' } },
@@ -307,7 +307,7 @@ describe('an operator', () => {
   test('is refused as everybody is, and changes nothing then', async () => {
     await start()
     await client.submit('one', LASTING)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(server.operator.attempt('retry', 'one')).toBe(false)
     expect(server.operator.attempt('stop', 'nobody')).toBe(false)
     expect(() => server.operator.retry('one')).toThrow('Cannot retry a workflow in phase Running')
@@ -338,7 +338,7 @@ describe('an operator', () => {
   test('deletes a pod: the workflow ends in Error', async () => {
     await start()
     await client.submit('one', LASTING)
-    await clock.advance(1)
+    await runtime.advance(1)
     server.operator.deletePod('one')
     const { body } = await client.get('one')
     expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual(['Error', 'pod deleted'])
@@ -348,10 +348,10 @@ describe('an operator', () => {
     await start({ controller: { reconcileDelayMs: 100 } })
     await client.submit('one', ['item=1', 'seconds=1'])
     server.operator.suspend('one')
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect(await phaseOf('one')).toBe('Running')
     server.operator.resume('one')
-    await clock.advance(1_100)
+    await runtime.advance(1_100)
     expect(await phaseOf('one')).toBe('Succeeded')
   })
 })

@@ -3,17 +3,17 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoServer, ArgoServerOptions } from '../../src/argo/index.ts'
-import type { ManualClock } from '../../src/manual-clock.ts'
+import type { ManualRuntime } from '../../src/manual-runtime.ts'
 import { startBench } from './bench.ts'
 import { at, type Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 afterEach(() => server.close())
 
 async function start(options: ArgoServerOptions = {}) {
-  ;({ server, client, clock } = await startBench(options))
+  ;({ server, client, runtime } = await startBench(options))
 }
 
 const LASTING = ['item=1', 'mode=hang']
@@ -78,8 +78,8 @@ describe('who is let in', () => {
     const ends = [await client.list(), await client.list(), await client.list()]
     expect(ends.map(({ status }) => status)).toEqual([200, 200, 429])
     expect(ends[2]?.text).toBe('Too Many Requests\n')
-    expect(Date.parse(ends[2]?.headers.get('retry-after') ?? '')).toBe(clock.now() + 1_000)
-    await clock.advance(1_000)
+    expect(Date.parse(ends[2]?.headers.get('retry-after') ?? '')).toBe(runtime.now() + 1_000)
+    await runtime.advance(1_000)
     expect((await client.list()).status).toBe(200)
   })
 })
@@ -94,7 +94,7 @@ describe('a watch', () => {
     const before = stream?.bytes
     stream?.stall()
     server.workflows.finish('one')
-    await clock.advance(120_000)
+    await runtime.advance(120_000)
     expect([stream?.bytes, stream?.ended]).toEqual([before, false])
     stream?.end('reset')
   })
@@ -163,9 +163,9 @@ describe('an address', () => {
     let came = false
     void answer.then(() => (came = true))
     await expect.poll(() => server.main.requests.length, { interval: 1 }).toBe(1)
-    await clock.advance(499)
+    await runtime.advance(499)
     expect(came).toBe(false)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect((await answer).status).toBe(200)
   })
 

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { answerWith, answerWithStatus, argoTroubles, type ArgoServer } from '../../src/argo/index.ts'
-import type { ManualClock } from '../../src/manual-clock.ts'
+import type { ManualRuntime } from '../../src/manual-runtime.ts'
 import { next, startBench } from './bench.ts'
 import type { Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 beforeEach(async () => {
-  ;({ server, client, clock } = await startBench())
+  ;({ server, client, runtime } = await startBench())
 })
 afterEach(() => server.close())
 
@@ -74,9 +74,9 @@ describe('a request', () => {
     next(server, { do: 'delay', ms: 5_000 })
     const end = endOf(client.submit('one'))
     await until(() => server.main.requests.length === 1)
-    await clock.advance(4_999)
+    await runtime.advance(4_999)
     expect(there()).toBe(false)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(await end).toBe(200)
     expect(there()).toBe(true)
   })
@@ -148,7 +148,7 @@ describe('an answer in place of the true one', () => {
   test('of the limiter says until when to wait by a date, on the clock of the server', async () => {
     next(server, answerWith('rate-limited'))
     const { headers } = await client.list()
-    expect(Date.parse(headers.get('retry-after') ?? '')).toBe(clock.now() + 1_000)
+    expect(Date.parse(headers.get('retry-after') ?? '')).toBe(runtime.now() + 1_000)
   })
 
   test('of a way to Kubernetes that is broken depends on what was asked', async () => {

@@ -1,16 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoServer, ArgoServerOptions } from '../../src/argo/index.ts'
-import type { ManualClock } from '../../src/manual-clock.ts'
+import type { ManualRuntime } from '../../src/manual-runtime.ts'
 import { namesIn, startBench } from './bench.ts'
 import { at, clientOf, type Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 afterEach(() => server.close())
 
 async function start(options: ArgoServerOptions = {}) {
-  ;({ server, client, clock } = await startBench(options))
+  ;({ server, client, runtime } = await startBench(options))
 }
 
 const ARCHIVING = ['metadata', 'labels', 'workflows.argoproj.io/workflow-archiving-status'] as const
@@ -37,9 +37,9 @@ describe('the time to live', () => {
   test('is counted from the end', async () => {
     await start()
     await client.create(withTtl({ secondsAfterCompletion: 10 }))
-    await clock.advance(10_999)
+    await runtime.advance(10_999)
     expect(at((await client.get('one')).body, 'status', 'phase')).toBe('Succeeded')
-    await clock.advance(1)
+    await runtime.advance(1)
     expect((await client.get('one')).status).toBe(404)
   })
 
@@ -48,19 +48,19 @@ describe('the time to live', () => {
     await client.create(
       withTtl({ secondsAfterCompletion: 100, secondsAfterSuccess: 2, secondsAfterFailure: 50 }),
     )
-    await clock.advance(2_999)
+    await runtime.advance(2_999)
     expect(server.workflows.size).toBe(1)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(server.workflows.size).toBe(0)
   })
 
   test('does not run while the archive has not taken it', async () => {
     await start({ archive: true, controller: { reconcileDelayMs: 0, archiveLagMs: 60_000 } })
     await client.create(withTtl({ secondsAfterCompletion: 10 }))
-    await clock.advance(60_999)
+    await runtime.advance(60_999)
     const { body } = await client.get('one')
     expect(at(body, ...ARCHIVING)).toBe('Pending')
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(server.workflows.size).toBe(0)
     expect(at((await client.get('one')).body, ...ARCHIVING)).toBe('Persisted')
   })
@@ -73,12 +73,12 @@ describe('the archive', () => {
       controller: { reconcileDelayMs: 0, archiveLagMs: 5_000, archiveOverlapMs: 5_000 },
     })
     await client.submit('one', ['item=1', 'seconds=0'])
-    await clock.advance(4_999)
+    await runtime.advance(4_999)
     expect(server.workflows.archived('one')).toBeUndefined()
     expect(namesIn((await client.list()).body)).toEqual(['one'])
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(namesIn((await client.list()).body)).toEqual(['one', 'one'])
-    await clock.advance(5_000)
+    await runtime.advance(5_000)
     expect(namesIn((await client.list()).body)).toEqual(['one'])
     expect(at((await client.get('one')).body, ...ARCHIVING)).toBe('Archived')
   })
@@ -86,26 +86,26 @@ describe('the archive', () => {
   test('keeps no more than its time to live', async () => {
     await start({ archive: true, archiveTtlMs: 60_000 })
     await client.submit('one', ['item=1', 'seconds=0'])
-    await clock.advance(1)
+    await runtime.advance(1)
     await client.remove('one')
     expect((await client.get('one')).status).toBe(200)
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect((await client.get('one')).status).toBe(404)
   })
 
   test('does not hear of what is deleted as it runs', async () => {
     await start({ archive: true })
     await client.submit('one', LASTING)
-    await clock.advance(1)
+    await runtime.advance(1)
     await client.remove('one')
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     expect((await client.get('one')).status).toBe(404)
   })
 
   test('can lose a row by hand', async () => {
     await start({ archive: true })
     await client.submit('one', ['item=1', 'seconds=0'])
-    await clock.advance(1)
+    await runtime.advance(1)
     server.workflows.expire('one')
     expect((await client.get('one')).status).toBe(200)
     server.workflows.purgeArchive('one')
@@ -119,13 +119,13 @@ describe('the lists of an address', () => {
     const late = await server.addEndpoint({ listLagMs: 30_000 })
     const other = clientOf(server, late.url)
     await client.submit('one', LASTING)
-    await clock.advance(1)
+    await runtime.advance(1)
     expect(namesIn((await client.list()).body)).toEqual(['one'])
     expect(namesIn((await other.list()).body)).toEqual([])
     expect((await other.get('one')).status).toBe(200)
-    await clock.advance(29_998)
+    await runtime.advance(29_998)
     expect(namesIn((await other.list()).body)).toEqual([])
-    await clock.advance(2)
+    await runtime.advance(2)
     expect(namesIn((await other.list()).body)).toEqual(['one'])
     server.workflows.finish('one')
     const items = (await other.list()).body['items']
@@ -149,9 +149,9 @@ describe('the lists of an address', () => {
     const unsynced = await client.list()
     expect([unsynced.status, unsynced.body]).toEqual([200, { metadata: {}, items: null }])
     expect((await client.get('one')).status).toBe(200)
-    await clock.advance(9_999)
+    await runtime.advance(9_999)
     expect((await client.list()).body['items']).toBeNull()
-    await clock.advance(1)
+    await runtime.advance(1)
     const synced = await client.list()
     expect(namesIn(synced.body)).toEqual(['one'])
     expect(at(synced.body, 'metadata', 'resourceVersion')).toMatch(/^\d+$/)

@@ -8,7 +8,7 @@ afterEach(() => bench.server.close())
 async function start(options: ArgoServerOptions = {}): Promise<void> {
   bench = await startBench({ ...options, controller: { reconcileDelayMs: 0, ...options.controller } })
   await bench.client.submit('one', ['item=1', 'mode=hang'])
-  await bench.clock.advance(0)
+  await bench.runtime.advance(0)
 }
 
 async function logOf(query: string, name = 'one'): Promise<{ status: number; text: string }> {
@@ -78,7 +78,7 @@ test('an archived workflow that is no longer live has no log', async () => {
   await start({ archive: true })
   const { workflows } = bench.server
   workflows.finish('one')
-  await bench.clock.advance(10)
+  await bench.runtime.advance(10)
   workflows.expire('one')
   expect(workflows.archived('one')).toBeDefined()
   expect((await logOf('logOptions.container=main')).status).toBe(404)
@@ -94,6 +94,6 @@ test('a pod that can’t begin has written nothing', async () => {
   const heldUp = { message: 'ImagePullBackOff: no such image', forMs: 1_000 }
   await start({ controller: { outcome: () => ({ afterMs: 5_000, heldUp }) } })
   expect((await logOf('logOptions.container=main')).text).toBe('')
-  await bench.clock.advance(1_000)
+  await bench.runtime.advance(1_000)
   expect((await logOf('logOptions.container=main')).text).toBe(line('working on 1 for 1 s'))
 })

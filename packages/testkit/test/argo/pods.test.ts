@@ -5,13 +5,13 @@ import {
   type ArgoServerOptions,
   type JsonObject,
 } from '../../src/argo/index.ts'
-import type { ManualClock } from '../../src/manual-clock.ts'
+import type { ManualRuntime } from '../../src/manual-runtime.ts'
 import { startBench } from './bench.ts'
 import { at, type Client } from './client.ts'
 
 let server: ArgoServer
 let client: Client
-let clock: ManualClock
+let runtime: ManualRuntime
 afterEach(() => server.close())
 
 async function start(templates: readonly JsonObject[], options: ArgoServerOptions = {}) {
@@ -20,7 +20,7 @@ async function start(templates: readonly JsonObject[], options: ArgoServerOption
     arguments: { parameters: [{ name: 'v' }, { name: 'list', value: '[]' }] },
     templates,
   }
-  ;({ server, client, clock } = await startBench({
+  ;({ server, client, runtime } = await startBench({
     ...options,
     templates: [{ kind: 'WorkflowTemplate', metadata: { name: 'test-workflow-template' }, spec }],
     controller: { reconcileDelayMs: 0, outcome: outcomeWithPods, ...options.controller },
@@ -30,7 +30,7 @@ async function start(templates: readonly JsonObject[], options: ArgoServerOption
 /** What the pods of one workflow see. */
 async function run(parameters: string[]): Promise<unknown> {
   await client.submit('one', parameters)
-  await clock.advance(1)
+  await runtime.advance(1)
   const { body } = await client.get('one')
   const text = at(body, 'status', 'outputs', 'parameters', '0', 'value')
   return typeof text === 'string' ? JSON.parse(text) : at(body, 'status')
@@ -140,7 +140,7 @@ describe('a size', () => {
   ])('of %d bytes in a variable of one letter: %s', async (bytes, phase, message) => {
     await start([{ name: 'main', container: { image: 'busybox', env: [{ name: 'V', value: V }] } }])
     await client.submit('one', [`v=${'x'.repeat(bytes)}`])
-    await clock.advance(1)
+    await runtime.advance(1)
     const { body } = await client.get('one')
     expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual([phase, message])
   })
@@ -157,7 +157,7 @@ describe('a size', () => {
       await start([{ name: 'main', container: { image: 'busybox' } }], { controller: { tooLarge } })
       const answer = await client.submit('one', [`v=${'x'.repeat(kib * 1024)}`])
       expect(answer.status).toBe(status)
-      await clock.advance(3_600_000)
+      await runtime.advance(3_600_000)
       const { body } = await client.get('one')
       const message = phase === 'Error' ? 'etcdserver: request is too large' : undefined
       expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual([phase, message])

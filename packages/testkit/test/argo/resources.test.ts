@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { startArgoServer, type ArgoTemplate } from '../../src/argo/index.ts'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { at, clientOf } from './client.ts'
 import { assertShape } from './shapes.ts'
 
@@ -43,18 +43,18 @@ describe('the templates to try things with', () => {
   })
 
   test('end as the mode says, after so many seconds', async () => {
-    const clock = new ManualClock()
-    const server = await startArgoServer({ clock, templates, controller: { reconcileDelayMs: 0 } })
+    const runtime = new ManualRuntime()
+    const server = await startArgoServer({ runtime, templates, controller: { reconcileDelayMs: 0 } })
     const client = clientOf(server)
     const ends = { succeed: 'Succeeded', fail: 'Failed', error: 'Error' }
     for (const mode of Object.keys(ends)) {
       await client.submit(mode, ['item=1', `mode=${mode}`, 'seconds=3'])
     }
     expect((await client.submit('none', ['item=1', 'mode=dance'])).status).toBe(400)
-    await clock.advance(2_999)
+    await runtime.advance(2_999)
     for (const mode of Object.keys(ends))
       expect(at((await client.get(mode)).body, 'status', 'phase')).toBe('Running')
-    await clock.advance(1)
+    await runtime.advance(1)
     for (const [mode, phase] of Object.entries(ends))
       expect(at((await client.get(mode)).body, 'status', 'phase')).toBe(phase)
     await server.close()

@@ -8,7 +8,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { ManualClock } from '../../src/manual-clock.ts'
+import { ManualRuntime } from '../../src/manual-runtime.ts'
 import { startS3Server, type S3Server, type S3ServerOptions } from '../../src/s3/index.ts'
 import { clientOf } from './target.ts'
 
@@ -46,10 +46,10 @@ async function refusal(call: Promise<unknown>): Promise<{ name: string; status: 
 
 describe('time', () => {
   test('Date, Last-Modified and the listing are of the clock handed in', async () => {
-    const clock = new ManualClock(Date.parse('2026-11-24T10:00:00.700Z'))
-    await start({ clock })
+    const runtime = new ManualRuntime(Date.parse('2026-11-24T10:00:00.700Z'))
+    await start({ runtime })
     await put('key')
-    await clock.advance(60_000)
+    await runtime.advance(60_000)
     const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'key' }))
     expect(head.LastModified?.toISOString()).toBe('2026-11-24T10:00:00.000Z')
     expect((await list()).Contents?.[0]?.LastModified?.toISOString()).toBe('2026-11-24T10:00:00.000Z')
@@ -59,13 +59,13 @@ describe('time', () => {
   })
 
   test('a request of another time is refused when asked for', async () => {
-    await start({ clock: new ManualClock(Date.parse('2020-01-01T00:00:00Z')), maxClockSkewMs: 900_000 })
+    await start({ runtime: new ManualRuntime(Date.parse('2020-01-01T00:00:00Z')), maxClockSkewMs: 900_000 })
     expect(await refusal(put('key'))).toEqual({ name: 'RequestTimeTooSkewed', status: 403 })
     expect(server.keys()).toEqual([])
   })
 
   test('and so is one of a time a day off, but not of one a minute off', async () => {
-    await start({ clock: new ManualClock(Date.now() + 60_000), maxClockSkewMs: 900_000 })
+    await start({ runtime: new ManualRuntime(Date.now() + 60_000), maxClockSkewMs: 900_000 })
     await put('key')
     expect(server.keys()).toEqual(['key'])
   })

@@ -1,25 +1,37 @@
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
 
 /** The clock of one process on a machine whose time goes on: while the process is suspended, none of its sleeps ends. */
-export class ProcessClock implements Clock {
-  readonly #clock: Clock
+export class ProcessRuntime implements Runtime {
+  readonly #runtime: Runtime
   #suspended: PromiseWithResolvers<void> | undefined
 
-  constructor(clock: Clock) {
-    this.#clock = clock
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
   }
 
   now(): number {
-    return this.#clock.now()
+    return this.#runtime.now()
   }
 
   monotonicMs(): number {
-    return this.#clock.monotonicMs()
+    return this.#runtime.monotonicMs()
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await this.#clock.sleep(ms, signal)
+    await this.#runtime.sleep(ms, signal)
     await this.#suspended?.promise
+  }
+
+  yield(): Promise<void> {
+    return this.#runtime.yield()
+  }
+
+  random(): number {
+    return this.#runtime.random()
+  }
+
+  newId(): string {
+    return this.#runtime.newId()
   }
 
   /** As by SIGSTOP. */

@@ -1,19 +1,26 @@
+import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import type { Clock } from '@sluice/core'
+import type { Runtime } from '@sluice/core'
+import { seededRandom } from './random.js'
 
 interface Sleeper {
   wakeAt: number
   readonly wake: () => void
 }
 
-/** A clock that stands still until it is told to go on. */
-export class ManualClock implements Clock {
+/** A runtime whose time stands still until it is told to go on, with random numbers that are the same in every run. */
+export class ManualRuntime implements Runtime {
   #startAt: number
   #now: number
   #sleepers: Sleeper[] = []
+  readonly #random: () => number
 
-  /** @param startAt epoch ms that it shows at first; default an instant in November 2026 */
-  constructor(startAt = 1_795_500_000_000) {
+  /**
+   * @param startAt epoch ms that it shows at first; default an instant in November 2026
+   * @param seed of the random numbers
+   */
+  constructor(startAt = 1_795_500_000_000, seed = 1) {
+    this.#random = seededRandom(seed)
     this.#startAt = startAt
     this.#now = startAt
   }
@@ -44,6 +51,19 @@ export class ManualClock implements Clock {
     signal?.addEventListener('abort', leave, { once: true })
     await promise
     signal?.removeEventListener('abort', leave)
+  }
+
+  yield(): Promise<void> {
+    return settled()
+  }
+
+  random(): number {
+    return this.#random()
+  }
+
+  /** Unique also among processes: tests of several share one storage. */
+  newId(): string {
+    return randomUUID()
   }
 
   /**

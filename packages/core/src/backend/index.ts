@@ -1,0 +1,4 @@
+/** What implementations of queues and workers need, and users don't. */
+export { systemRuntime } from './system-runtime.js'
+export { startTimer, timeoutSignal } from './timer.js'
+export type { Timer, TimerOptions } from './timer.js'
