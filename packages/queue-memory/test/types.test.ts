@@ -92,7 +92,8 @@ describe('a typed queue', () => {
 describe('errors and disposal', () => {
   test('isSluiceError narrows to the code', () => {
     const error: unknown = new SluiceError('SLUICE_ITEM_EXISTS', 'x')
-    if (isSluiceError(error, 'SLUICE_ITEM_EXISTS')) expectTypeOf(error.code).toEqualTypeOf<'SLUICE_ITEM_EXISTS'>()
+    if (isSluiceError(error, 'SLUICE_ITEM_EXISTS'))
+      expectTypeOf(error.code).toEqualTypeOf<'SLUICE_ITEM_EXISTS'>()
     if (isSluiceError(error)) expectTypeOf(error).toEqualTypeOf<SluiceError>()
     // @ts-expect-error there is no such code
     expect(isSluiceError(error, 'SLUICE_EXISTS')).toBe(false)

@@ -5,13 +5,19 @@ import { jsonPath } from '../json/json-path.js'
 import type { JsonValue } from '../json/json.js'
 import type { SchemaIssue, SchemaResult, StandardSchema } from '../json/standard-schema.js'
 
-/** A claimed item whose body was read by the schema: with the schema's output, with why it does not fit, or with the error of the schema. */
+/**
+ * A claimed item whose body was read by the schema: with the schema's output, with why it does not fit, or
+ * with the error of the schema.
+ */
 export type ParsedItem =
   | { readonly item: QueueItem; readonly reason?: undefined; readonly error?: undefined }
   | { readonly item: QueueItem; readonly reason: string; readonly error?: undefined }
   | { readonly item: QueueItem; readonly reason?: undefined; readonly error: unknown }
 
-/** The bodies of a queue that was opened with a schema. The schema gets a copy of each, so that what it changes stays its own. */
+/**
+ * The bodies of a queue that was opened with a schema. The schema gets a copy of each, so that what it
+ * changes stays its own.
+ */
 export class BodyParser {
   readonly #schema: StandardSchema
 

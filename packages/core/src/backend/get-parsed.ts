@@ -11,11 +11,13 @@ export interface ParsedClaims {
 }
 
 /**
- * Claims items until there are enough whose bodies fit, or nothing waits. An item whose body does not fit becomes FAIL of class `invalid-body`. Where the
- * schema itself fails, the item goes back to its place, uncounted. Crash points: killed while the schema runs, or before the moves are stored, the items
- * are in PROCESSING without a job, as after any claim, and whoever sends them again parses them first.
+ * Claims items until there are enough whose bodies fit, or nothing waits. An item whose body does not fit
+ * becomes FAIL of class `invalid-body`. Where the schema itself fails, the item goes back to its place,
+ * uncounted. Crash points: killed while the schema runs, or before the moves are stored, the items are in
+ * PROCESSING without a job, as after any claim, and are parsed again before they are sent.
  *
- * @throws TypeError with a `cause` when the schema failed and no item fits; what else the claim or the moves reject with, when no item fits
+ * @throws TypeError with a `cause` when the schema failed and no item fits; what else the claim or the moves
+ * reject with, when no item fits
  */
 export async function getParsed(claims: ParsedClaims, maxItems: number): Promise<QueueItem[]> {
   const fit: QueueItem[] = []
@@ -62,6 +64,13 @@ function moveOf(parsed: ParsedItem): Settlement[] {
     return [{ id, attempt, uid, stage: 'WAITING', unsent: true, keepPlace: true, reason: SCHEMA_FAILED }]
   if (!('reason' in parsed)) return []
   return [
-    { id, attempt, uid, stage: 'FAIL', failureClass: 'invalid-body', reason: `the body does not fit the schema: ${parsed.reason}` },
+    {
+      id,
+      attempt,
+      uid,
+      stage: 'FAIL',
+      failureClass: 'invalid-body',
+      reason: `the body does not fit the schema: ${parsed.reason}`,
+    },
   ]
 }

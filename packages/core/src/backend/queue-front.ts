@@ -66,7 +66,8 @@ export interface CreateQueueOptions {
 /**
  * Makes a {@link Queue} of a backend. See {@link QueueBackend} for what is whose part.
  *
- * A backend that answers without a promise has done its work when the call returns its own promise, so calls of one process never interleave.
+ * A backend that answers without a promise has done its work when the call returns its own promise, so calls
+ * of one process never interleave.
  */
 export function createQueue<Item extends { readonly id: string }>(
   options: CreateQueueOptions,
@@ -132,7 +133,10 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     if (this.#parser !== undefined) {
       const bodies = changes.flatMap(({ body }, index) => (body === undefined ? [] : [{ body, index }]))
       const what = (at: number) => `changes[${bodies[at]?.index ?? at}]: body`
-      await this.#parser.assertAll(bodies.map(({ body }) => body), what)
+      await this.#parser.assertAll(
+        bodies.map(({ body }) => body),
+        what,
+      )
     }
     const firsts = firstMentions(checked)
     const refusals = await this.#until(this.#backend.update(firsts, options), options)
@@ -311,7 +315,10 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     if (refusal !== undefined) throw moveRefused(this.name, move, refusal)
   }
 
-  /** The items of a call that failed are counted by the backend, those that were repeated in it here [Q-PUT-3]. */
+  /**
+   * The items of a call that failed are counted by the backend, those that were repeated in it here
+   * [Q-PUT-3].
+   */
   async #putAll(
     firsts: readonly Item[],
     order: PutOrder,

@@ -28,7 +28,9 @@ test('for any call, what is done and what is skipped add up to its mentions', ()
       const mentions = mentionsOf(ids)
       const firsts = firstMentions(mentions)
       expect(firsts.map((first) => first.id)).toEqual([...new Set(ids)])
-      const refusals = new Map(refused.filter((one) => ids.includes(one)).map((one) => [one, 'wrong-stage'] as const))
+      const refusals = new Map(
+        refused.filter((one) => ids.includes(one)).map((one) => [one, 'wrong-stage'] as const),
+      )
       const skipped = skippedOf(mentions, firsts, refusals)
       expect(skipped).toHaveLength(ids.length - firsts.length + refusals.size)
       expect(skipped.filter(({ reason }) => reason === 'wrong-stage').map((one) => one.id)).toEqual(

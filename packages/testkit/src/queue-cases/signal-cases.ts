@@ -70,7 +70,8 @@ export const signalCases: readonly QueueCase[] = [
   },
   {
     id: 'Q-ABORT-1/b',
-    title: 'aborted while it puts many, the call rejects with the reason, each item is whole or not there, and the call can be repeated',
+    title:
+      'aborted while it puts many, the call rejects with the reason, each item is whole or not there, and the call can be repeated',
     async run(harness) {
       const queue = await harness.open()
       const items = Array.from({ length: 300 }, (_, index) => ({ id: `i${index}`, body: { index } }))
@@ -79,7 +80,11 @@ export const signalCases: readonly QueueCase[] = [
       const putting = queue.putMany(items, { signal: stop.signal })
       stop.abort(reason)
       const end = await reasonOf(putting)
-      check(end === reason || end === 'it resolved', 'it rejects with the reason, or was through by then', end)
+      check(
+        end === reason || end === 'it resolved',
+        'it rejects with the reason, or was through by then',
+        end,
+      )
       const { added, skipped } = await resolves(queue.putMany(items), 'the same call again resolves')
       same(added + skipped.length, items.length, 'and accounts for every item')
       same(await queue.size('WAITING'), items.length, 'each is there once')
@@ -103,7 +108,11 @@ export const signalCases: readonly QueueCase[] = [
       const settling = queue.settle(moves, { signal: stop.signal })
       stop.abort()
       const end = await reasonOf(settling)
-      check(end === stop.signal.reason || end === 'it resolved', 'it rejects with the reason, or resolves', end)
+      check(
+        end === stop.signal.reason || end === 'it resolved',
+        'it rejects with the reason, or resolves',
+        end,
+      )
       same(await queue.settle(moves), { settled: ids.length, refused: [] }, 'the same call again settles all')
       same(await queue.size('SUCCESS'), ids.length, 'each is in SUCCESS once')
     },

@@ -7,13 +7,17 @@ export const signalMutants: readonly QueueMutant[] = [
     id: 'signal-ignored',
     title: 'a signal that has aborted is ignored by putMany',
     breaks: ['Q-ABORT-1', 'Q-ABORT-1/d'],
-    change: () => (inner) => ({ putMany: (items, options = {}) => inner.putMany(items, unsignalled(options)) }),
+    change: () => (inner) => ({
+      putMany: (items, options = {}) => inner.putMany(items, unsignalled(options)),
+    }),
   }),
   brokenQueue({
     id: 'signal-ignored-by-lists',
     title: 'a signal that has aborted is ignored by listSummaries',
     breaks: ['Q-ABORT-1', 'Q-ABORT-1/d'],
-    change: () => (inner) => ({ listSummaries: (stage, page) => inner.listSummaries(stage, unsignalled(page)) }),
+    change: () => (inner) => ({
+      listSummaries: (stage, page) => inner.listSummaries(stage, unsignalled(page)),
+    }),
   }),
   brokenQueue({
     id: 'signal-reason-lost',
@@ -70,7 +74,10 @@ export const signalMutants: readonly QueueMutant[] = [
   }),
 ]
 
-function unsignalled<Options extends CallOptions>({ signal: _, ...options }: Options): Omit<Options, 'signal'> {
+function unsignalled<Options extends CallOptions>({
+  signal: _,
+  ...options
+}: Options): Omit<Options, 'signal'> {
   return options
 }
 
