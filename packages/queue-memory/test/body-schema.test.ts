@@ -4,6 +4,7 @@ import { createQueue } from '@sluice/core/backend'
 import { describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { MemoryStore, openQueue } from '../src/index.js'
+import { posingAs } from './posing-as.js'
 
 const TILE = z.object({ url: z.string(), zoom: z.coerce.number().default(3) })
 
@@ -49,7 +50,7 @@ describe('put', () => {
 
   test('a body that does not fit is a TypeError that names the path, and nothing is stored', async () => {
     const { queue } = await world(TILE)
-    const wrong = { url: 5 } as never
+    const wrong = posingAs({ url: 5 })
     expect(String(await errorOf(queue.put('a', wrong)))).toMatch(
       /^TypeError: body does not fit the schema: \$\.url: /u,
     )
@@ -161,15 +162,13 @@ describe('get', () => {
       )
       const dying = crashAtCalls(plain, point)
       const queue = frontOf(dying.queue)
-      const got = await errorOf(queue.get(4))
+      await errorOf(queue.get(4))
       const sizes = await plain.sizes()
       expect(sizes.WAITING + sizes.PROCESSING + sizes.FAIL).toBe(4)
       for (const { reason } of (await plain.list('FAIL', { limit: 9 })).items)
         expect(reason).toMatch(/does not fit/u)
       if (!dying.crashed()) break
       crashes += 1
-      // What fits reaches the caller all the same once it is claimed and parsed.
-      if (sizes.FAIL > 0) expect(got).toBeUndefined()
     }
     expect(crashes).toBeGreaterThan(2)
   })
@@ -191,9 +190,10 @@ describe('get', () => {
   })
 })
 
+const never = () => Promise.reject(new Error('not part of the test'))
+
 /** The front with the schema over the claims and moves of another queue. */
 function frontOf(inner: Queue): Queue {
-  const never = () => Promise.reject(new Error('not part of the test'))
   const { supports } = inner
   return createQueue(
     { name: inner.name, body: TILE },
@@ -235,9 +235,9 @@ function frontOf(inner: Queue): Queue {
 describe('parseBody', () => {
   test('is there with a schema only, and gives the output, the reason, or the error of the schema', async () => {
     const { queue, plain } = await world(TILE)
-    expect(plain.parseBody).toBeUndefined()
+    expect('parseBody' in plain).toBe(false)
     expect(await queue.parseBody?.({ url: 'x' })).toEqual({ body: { url: 'x', zoom: 3 } })
-    expect(await queue.parseBody?.({} as never)).toEqual({ reason: expect.stringMatching(/^\$\.url: /u) })
+    expect(await queue.parseBody?.(posingAs({}))).toEqual({ reason: expect.stringMatching(/^\$\.url: /u) })
     const failing = await world(schemaOf(() => Promise.reject(new Error('x'))))
     await expect(failing.queue.parseBody?.(1)).rejects.toBeInstanceOf(TypeError)
   })
@@ -257,11 +257,11 @@ describe('parseBody', () => {
 describe('the option', () => {
   test('what is no Standard Schema is SLUICE_CONFIG_INVALID', async () => {
     for (const body of [5, {}, { '~standard': {} }, null]) {
-      const error = await errorOf(openQueue({ name: 'a', body } as never))
+      const error = await errorOf(openQueue(posingAs({ name: 'a', body })))
       expect(isSluiceError(error, 'SLUICE_CONFIG_INVALID')).toBe(true)
       expect(String(error)).toContain('body: must be a Standard Schema')
     }
-    await expect(openQueue({ name: 'a', body: undefined } as never)).resolves.toMatchObject({ name: 'a' })
+    await expect(openQueue(posingAs({ name: 'a', body: undefined }))).resolves.toMatchObject({ name: 'a' })
   })
 
   test('the schema is asked once for each body that is claimed', async () => {

@@ -1,4 +1,7 @@
 import type { CallOptions } from '../items/queue.js'
+import type { MaybePromise } from './queue-backend.js'
+
+export const NO_OPTIONS: CallOptions = {}
 
 /**
  * @throws TypeError unless the signal is absent or an `AbortSignal`; the signal's reason when it has aborted
@@ -22,4 +25,9 @@ export async function untilAborted<T>(pending: Promise<T>, signal: AbortSignal):
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** {@link untilAborted} where there is a signal and something to wait for. */
+export function until<T>(pending: MaybePromise<T>, { signal }: CallOptions): MaybePromise<T> {
+  return signal !== undefined && pending instanceof Promise ? untilAborted(pending, signal) : pending
 }

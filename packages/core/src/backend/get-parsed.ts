@@ -22,22 +22,23 @@ export interface ParsedClaims {
 export async function getParsed(claims: ParsedClaims, maxItems: number): Promise<QueueItem[]> {
   const fit: QueueItem[] = []
   for (;;) {
-    const { items, goesOn, error } = await parseRound(claims, maxItems - fit.length).catch(failedRound)
+    const { items, goesOn, failure } = await parseRound(claims, maxItems - fit.length).catch(failedRound)
     fit.push(...items)
     // What fits is claimed, and must reach the caller.
-    if (error !== undefined && fit.length === 0) throw error
-    if (error !== undefined || fit.length >= maxItems || !goesOn) return fit
+    if (failure !== undefined && fit.length === 0) throw failure.error
+    if (failure !== undefined || fit.length >= maxItems || !goesOn) return fit
   }
 }
 
 interface Round {
   readonly items: readonly QueueItem[]
   readonly goesOn: boolean
-  readonly error?: unknown
+  /** Why no more is claimed. */
+  readonly failure?: { readonly error: unknown }
 }
 
 function failedRound(error: unknown): Round {
-  return { items: [], goesOn: false, error }
+  return { items: [], goesOn: false, failure: { error } }
 }
 
 async function parseRound({ parser, claim, settle }: ParsedClaims, maxItems: number): Promise<Round> {
@@ -49,9 +50,9 @@ async function parseRound({ parser, claim, settle }: ParsedClaims, maxItems: num
   try {
     if (moves.length > 0) await settle(moves)
   } catch (error) {
-    return { items, goesOn: false, error }
+    return { items, goesOn: false, failure: { error } }
   }
-  return { items, goesOn: claimed.length > 0, ...(failed && { error: failed.error }) }
+  return { items, goesOn: claimed.length > 0, ...(failed && { failure: { error: failed.error } }) }
 }
 
 function isFit(parsed: ParsedItem): boolean {

@@ -5,6 +5,7 @@ import type { JsonValue } from '../json/json.js'
 import type { SchemaInput, SchemaOutput, StandardSchema } from '../json/standard-schema.js'
 import { checkOptions, type OptionsSchema } from '../packages/options.js'
 import type { QueueUse } from '../packages/package-entry.js'
+import type { BodySchema } from './body-parser.js'
 import type { QueueBackend } from './queue-backend.js'
 import { createQueue } from './queue-front.js'
 
@@ -44,20 +45,21 @@ export function queueOpener<
   Options,
   Settings extends { readonly name: string },
   Item extends { readonly id: string },
->(opener: QueueOpener<Settings, Item>): OpenQueue<Options> {
+>(opener: QueueOpener<Settings, Item>): OpenQueue<Options>
+// Types of bodies and results are the caller's word, or follow from the schema: at run time all queues are of one class.
+export function queueOpener<Settings extends { readonly name: string }, Item extends { readonly id: string }>(
+  opener: QueueOpener<Settings, Item>,
+): unknown {
   const { packageName, optionsSchema, open } = opener
-  const openQueue = async (options: unknown, use: QueueUse = {}): Promise<Queue> => {
+  return async (options: unknown, use: QueueUse = {}): Promise<Queue> => {
     const { body, rest } = withoutBody(options, packageName)
     const settings = await checkOptions(optionsSchema, rest, packageName)
     return createQueue({ name: settings.name, body }, await open(settings, use))
   }
-  // Types of bodies and results are the caller's word, or follow from the schema: at run time all queues are
-  // of one class.
-  return openQueue as unknown as OpenQueue<Options>
 }
 
 /** The schema of the bodies is no setting of the storage: it is taken out before those are checked. */
-function withoutBody(options: unknown, packageName: string): { body?: StandardSchema; rest: unknown } {
+function withoutBody(options: unknown, packageName: string): { body?: BodySchema; rest: unknown } {
   if (typeof options !== 'object' || options === null || !('body' in options)) return { rest: options }
   const { body, ...rest } = options
   if (body === undefined) return { rest }
@@ -68,7 +70,7 @@ function withoutBody(options: unknown, packageName: string): { body?: StandardSc
   )
 }
 
-function isStandardSchema(value: unknown): value is StandardSchema {
+function isStandardSchema(value: unknown): value is BodySchema {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   const standard: unknown = '~standard' in value ? value['~standard'] : undefined
   return (

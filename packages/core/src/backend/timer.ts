@@ -18,10 +18,13 @@ export function startTimer(
   run: () => void,
 ): Timer {
   const cancelled = new AbortController()
-  void runtime.sleep(ms, cancelled.signal, { background }).then(() => {
-    if (!cancelled.signal.aborted) run()
-  })
+  void callAfter(runtime.sleep(ms, cancelled.signal, { background }), cancelled.signal, run)
   return { cancel: () => cancelled.abort() }
+}
+
+async function callAfter(slept: Promise<void>, signal: AbortSignal, run: () => void): Promise<void> {
+  await slept
+  if (!signal.aborted) run()
 }
 
 /**

@@ -1,5 +1,6 @@
 import { eachSummary, type CallOptions, type Queue } from '@sluice/core'
 import { check, refuses, resolves, same } from '../check.js'
+import { posingAs } from '../odd-values.js'
 import type { QueueCase } from '../queue-harness.js'
 
 /** A call that takes a signal. */
@@ -125,8 +126,7 @@ export const signalCases: readonly QueueCase[] = [
       await fill(queue)
       const before = await queue.sizes()
       for (const signal of [null, true, {}, 'abort']) {
-        // What a program without types would hand in.
-        const options = { signal } as unknown as CallOptions
+        const options: CallOptions = posingAs({ signal })
         for (const [name, call] of signalledCalls(queue))
           await refuses(async () => call(options), `${name} refuses it`)
       }

@@ -74,11 +74,10 @@ export const signalMutants: readonly QueueMutant[] = [
   }),
 ]
 
-function unsignalled<Options extends CallOptions>({
-  signal: _,
-  ...options
-}: Options): Omit<Options, 'signal'> {
-  return options
+function unsignalled<Options extends CallOptions>(options: Options): Omit<Options, 'signal'> {
+  const rest: Omit<Options, 'signal'> & CallOptions = { ...options }
+  Reflect.deleteProperty(rest, 'signal')
+  return rest
 }
 
 async function halved(
