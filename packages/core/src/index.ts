@@ -102,6 +102,9 @@ export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,
   WorkerSupports,
+  CallOptions,
+  SendManySupport,
+  NewJob,
   JobRef,
   JobSpec,
   JobReport,
