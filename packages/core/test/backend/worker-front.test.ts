@@ -75,7 +75,7 @@ describe('what is there', () => {
       readLog: false,
     })
     for (const name of ['sendMany', 'lookupJob', 'cancelJob', 'watch', 'probeSend', 'check', 'readLog'])
-      expect(name in least, name).toBe(false)
+      expect(name in least, `has ${name}`).toBe(false)
     const most = createWorker('q', recording().backend)
     expect(most.supports).toMatchObject({ lookupJob: true, cancelJob: true, sendMany: { maxJobs: 2 } })
   })
@@ -172,7 +172,7 @@ describe('close', () => {
     await worker[Symbol.asyncDispose]()
     expect(calls.map(({ method }) => method)).toEqual(['close'])
     for (const [name, call] of Object.entries(callsOf(worker)))
-      await expect(call(), name).rejects.toMatchObject({ code: 'SLUICE_WORKER_CLOSED' })
+      await expect(call(), `${name} after close`).rejects.toMatchObject({ code: 'SLUICE_WORKER_CLOSED' })
     expect(calls).toHaveLength(1)
   })
 
