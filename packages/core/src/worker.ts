@@ -1,5 +1,6 @@
 import type { SluiceError } from './errors.js'
-import type { JsonValue } from './json.js'
+import type { CallOptions } from './items/queue.js'
+import type { JsonValue } from './json/json.js'
 
 /** Names one job for ever. */
 export interface JobRef {
@@ -22,12 +23,6 @@ export interface NewJob<Body = JsonValue> {
   readonly id: string
   readonly body: Body
   readonly job: JobSpec
-}
-
-/** How a single call is ended early. */
-export interface CallOptions {
-  /** Once it aborts the call rejects with its reason; what the call had begun is as after a crash. */
-  readonly signal?: AbortSignal
 }
 
 /** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */

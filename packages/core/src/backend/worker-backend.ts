@@ -1,5 +1,6 @@
 import type { SluiceError } from '../errors.js'
-import type { JsonValue } from '../json.js'
+import type { CallOptions } from '../items/queue.js'
+import type { JsonValue } from '../json/json.js'
 import type {
   JobRef,
   JobReport,
@@ -43,9 +44,9 @@ export interface WorkerBackend {
   readonly sendMany?: SendManySupport & {
     send(jobs: readonly CheckedJob[]): Promise<readonly (SluiceError | undefined)[]>
   }
-  /** @param signal where the caller gave one: its call ends by itself when it aborts, and the backend may stop early */
-  pollAllStatus(awaited: readonly JobRef[] | undefined, signal?: AbortSignal): Promise<JobReports>
-  lookupJob?(job: JobRef, signal?: AbortSignal): Promise<JobReport | undefined>
+  /** @param options a call whose signal aborts ends without the backend, which may stop early */
+  pollAllStatus(awaited: readonly JobRef[] | undefined, options: CallOptions): Promise<JobReports>
+  lookupJob?(job: JobRef, options: CallOptions): Promise<JobReport | undefined>
   cancelJob?(job: JobRef, reason: string): Promise<void>
   acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>
   probeSend?(sample: ProbeSample | undefined): Promise<void>

@@ -1,16 +1,12 @@
 import { SluiceError } from '../errors.js'
-import type { JsonValue } from '../json.js'
-import type {
-  CallOptions,
-  JobRef,
-  JobReport,
-  NewJob,
-  ReadLogOptions,
-  Worker,
-  WorkerSupports,
-} from '../worker.js'
+import type { CallOptions } from '../items/queue.js'
+import type { JsonValue } from '../json/json.js'
+import type { JobRef, JobReport, NewJob, ReadLogOptions, Worker, WorkerSupports } from '../worker.js'
+import { assertSignal, untilAborted } from './call-signal.js'
 import type { WorkerBackend } from './worker-backend.js'
 import { assertJobRef, checkJob, checkJobs, checkReadLog, checkSample } from './worker-input.js'
+
+const NO_OPTIONS: CallOptions = {}
 
 /**
  * A `Worker` on a backend: it checks arguments before the backend sees them, refuses calls after `close`, and ends calls by their signals. It has the
@@ -96,16 +92,16 @@ function questions(
   const lookupJob = backend.lookupJob?.bind(backend)
   const check = backend.check?.bind(backend)
   return {
-    pollAllStatus: (awaited, { signal } = {}) =>
-      gate.until(signal, () => {
+    pollAllStatus: (awaited, options = NO_OPTIONS) =>
+      gate.until(options, () => {
         for (const job of awaited ?? []) assertJobRef(job)
-        return backend.pollAllStatus(awaited, signal)
+        return backend.pollAllStatus(awaited, options)
       }),
     ...(lookupJob && {
-      lookupJob: (job: JobRef, { signal }: CallOptions = {}) =>
-        gate.until(signal, () => {
+      lookupJob: (job: JobRef, options: CallOptions = NO_OPTIONS) =>
+        gate.until(options, () => {
           assertJobRef(job)
-          return lookupJob(job, signal)
+          return lookupJob(job, options)
         }),
     }),
     ...(check && { check: () => gate.call(check) }),
@@ -149,7 +145,7 @@ function streams(gate: Gate, backend: WorkerBackend): Pick<Worker, 'readLog' | '
   }
 }
 
-/** Lets calls through to the backend until the worker is closed, and ends them by their signals. */
+/** Admits calls to the backend until the worker is closed, and ends them by their signals. */
 class Gate {
   readonly queue: string
   readonly #backend: WorkerBackend
@@ -170,17 +166,14 @@ class Gate {
     }
   }
 
-  /** The same for a call with a signal: the call ends when it aborts, whatever becomes of what was begun. */
-  until<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+  /** The same for a call that ends when its signal aborts, whatever becomes of what was begun. */
+  until<T>(options: CallOptions, run: () => Promise<T>): Promise<T> {
+    const { signal } = options
     if (signal === undefined) return this.call(run)
-    if (signal.aborted) return rejected(signal.reason)
-    const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const abort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', abort)
-    this.call(run)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort))
-    return promise
+    return this.call(() => {
+      assertSignal(options)
+      return untilAborted(run(), signal)
+    })
   }
 
   /** A log that was cut off never looks whole: once the signal has aborted or the worker is closed it rejects with the reason. */

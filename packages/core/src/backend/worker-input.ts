@@ -1,5 +1,5 @@
-import { assertCount, assertItemId } from '../input.js'
-import { assertJson } from '../json.js'
+import { assertCount, assertItemId } from '../checks/input.js'
+import { assertJson } from '../json/json.js'
 import type { JobRef, JobSpec, NewJob, ProbeSample, ReadLogOptions, SendManySupport } from '../worker.js'
 import type { CheckedJob, CheckedReadLog } from './worker-backend.js'
 
