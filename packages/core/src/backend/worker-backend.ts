@@ -31,6 +31,12 @@ export type BackendSupports = Pick<
   'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs'
 >
 
+/** Many jobs in one call, and how many. */
+export interface SendManyBackend extends SendManySupport {
+  /** The list has 1 to `maxJobs` jobs. */
+  send(jobs: readonly CheckedJob[]): Promise<readonly (SluiceError | undefined)[]>
+}
+
 /**
  * What `createWorker` makes a `Worker` of. Its methods are called with arguments that were checked, and never after `close`; what they promise is what
  * the method of the same name in `Worker` promises. A method may throw or reject; what is thrown reaches the caller as a rejection.
@@ -40,10 +46,7 @@ export interface WorkerBackend {
   /** As in `Worker`; it may become known later. */
   readonly identity?: string | undefined
   sendJob(job: CheckedJob): Promise<void>
-  /** With how many jobs a call may have. The list is never empty. */
-  readonly sendMany?: SendManySupport & {
-    send(jobs: readonly CheckedJob[]): Promise<readonly (SluiceError | undefined)[]>
-  }
+  readonly sendMany?: SendManyBackend | undefined
   /** @param options a call whose signal aborts ends without the backend, which may stop early */
   pollAllStatus(awaited: readonly JobRef[] | undefined, options: CallOptions): Promise<JobReports>
   lookupJob?(job: JobRef, options: CallOptions): Promise<JobReport | undefined>
