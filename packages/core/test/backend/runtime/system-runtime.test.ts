@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { systemRuntime } from '../../src/backend/index.js'
+import { systemRuntime } from '../../../src/backend/index.js'
 
 test('sleep ends by time or by its signal, and never rejects', async () => {
   const before = systemRuntime.monotonicMs()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { firstMentions, skippedOf } from '../../src/backend/mentions.js'
+import { firstMentions, skippedOf } from '../../../src/backend/queue/mentions.js'
 
 const mentionsOf = (ids: readonly string[]) => ids.map((id) => ({ id }))
 

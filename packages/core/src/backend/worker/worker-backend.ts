@@ -1,6 +1,6 @@
-import type { SluiceError } from '../errors.js'
-import type { CallOptions } from '../items/queue.js'
-import type { JsonValue } from '../json/json.js'
+import type { SluiceError } from '../../errors.js'
+import type { CallOptions } from '../../items/queue.js'
+import type { JsonValue } from '../../json/json.js'
 import type {
   JobRef,
   JobReport,
@@ -8,7 +8,7 @@ import type {
   ProbeSample,
   SendManySupport,
   WorkerSupports,
-} from '../worker.js'
+} from '../../worker.js'
 
 /** A job to send. It is of the worker's own queue. */
 export interface CheckedJob extends JobRef {

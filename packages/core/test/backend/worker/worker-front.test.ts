@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { createWorker, type CheckedJob, type WorkerBackend } from '../../src/backend/index.js'
-import type { JobReports, JobSpec, JsonValue, NewJob, Worker } from '../../src/index.js'
+import { createWorker, type CheckedJob, type WorkerBackend } from '../../../src/backend/index.js'
+import type { JobReports, JobSpec, JsonValue, NewJob, Worker } from '../../../src/index.js'
 
 const SPEC: JobSpec = { attempt: 1, uid: 'u1', queue: 'q' }
 const JOB = { id: 'a', uid: 'u1', attempt: 1 }

@@ -1,8 +1,8 @@
-import type { JsonCompatible } from '../json/json-compatible.js'
-import type { JsonValue } from '../json/json.js'
-import { checkOptions, type OptionsSchema } from '../packages/options.js'
-import type { WorkerUse } from '../packages/package-entry.js'
-import type { Worker } from '../worker.js'
+import type { JsonCompatible } from '../../json/json-compatible.js'
+import type { JsonValue } from '../../json/json.js'
+import { checkOptions, type OptionsSchema } from '../../packages/options.js'
+import type { WorkerUse } from '../../packages/package-entry.js'
+import type { Worker } from '../../worker.js'
 import type { WorkerBackend } from './worker-backend.js'
 import { createWorker } from './worker-front.js'
 

@@ -5,13 +5,13 @@ import {
   assertLeaseName,
   assertPageLimit,
   checkRetention,
-} from '../checks/call-input.js'
-import { checkMove, type AskedMove } from '../checks/checked-move.js'
-import { assertCount, assertItemId } from '../checks/input.js'
-import type { QueueControl } from '../items/control.js'
-import type { QueueDocument } from '../items/document.js'
-import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../items/item.js'
-import type { Lease, LeaseView } from '../items/lease.js'
+} from '../../checks/call-input.js'
+import { checkMove, type AskedMove } from '../../checks/checked-move.js'
+import { assertCount, assertItemId } from '../../checks/input.js'
+import type { QueueControl } from '../../items/control.js'
+import type { QueueDocument } from '../../items/document.js'
+import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../../items/item.js'
+import type { Lease, LeaseView } from '../../items/lease.js'
 import type {
   CallOptions,
   FailOutcome,
@@ -34,12 +34,12 @@ import type {
   SweepOptions,
   SweepReport,
   UpdateReport,
-} from '../items/queue.js'
-import { assertStage, type Stage } from '../items/stage.js'
-import type { JsonValue } from '../json/json.js'
+} from '../../items/queue.js'
+import { assertStage, type Stage } from '../../items/stage.js'
+import type { JsonValue } from '../../json/json.js'
 import { BodyParser, type BodySchema } from './body-parser.js'
 import { BulkCalls } from './bulk-calls.js'
-import { NO_OPTIONS, assertSignal, until } from './call-signal.js'
+import { NO_OPTIONS, assertSignal, until } from '../runtime/call-signal.js'
 import { frontControl } from './front-control.js'
 import { frontDocument } from './front-document.js'
 import { getParsed } from './get-parsed.js'

@@ -1,8 +1,8 @@
-import { assertIds, checkChanges, checkRemovable, checkRequeue } from '../checks/call-input.js'
-import { checkSettlements } from '../checks/checked-move.js'
-import { checkEach, checkPutMany } from '../checks/input.js'
-import { isSluiceError, withStored } from '../errors.js'
-import type { ItemChange, NewItem } from '../items/item.js'
+import { assertIds, checkChanges, checkRemovable, checkRequeue } from '../../checks/call-input.js'
+import { checkSettlements } from '../../checks/checked-move.js'
+import { checkEach, checkPutMany } from '../../checks/input.js'
+import { isSluiceError, withStored } from '../../errors.js'
+import type { ItemChange, NewItem } from '../../items/item.js'
 import type {
   CallOptions,
   MoveReport,
@@ -15,9 +15,9 @@ import type {
   SettleReport,
   Settlement,
   UpdateReport,
-} from '../items/queue.js'
+} from '../../items/queue.js'
 import type { BodyParser } from './body-parser.js'
-import { NO_OPTIONS, assertSignal, until } from './call-signal.js'
+import { NO_OPTIONS, assertSignal, until } from '../runtime/call-signal.js'
 import { firstMentions, skippedOf } from './mentions.js'
 import type { MaybePromise, PutOrder, PutRefusal, QueueBackend } from './queue-backend.js'
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
-import type { Runtime } from '../runtime.js'
+import type { Runtime } from '../../runtime.js'
 
 /** The longest delay of `setTimeout`. A longer sleep ends early, so every caller checks the time again. */
 const MAX_TIMER_MS = 2_147_483_647

@@ -1,5 +1,5 @@
-import type { CallOptions } from '../items/queue.js'
-import type { MaybePromise } from './queue-backend.js'
+import type { CallOptions } from '../../items/queue.js'
+import type { MaybePromise } from '../queue/queue-backend.js'
 
 export const NO_OPTIONS: CallOptions = {}
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { WakeSignal } from '../../src/backend/index.js'
+import { WakeSignal } from '../../../src/backend/index.js'
 
 test('a notification wakes all that listen, and those that come meanwhile are one', async () => {
   const wake = new WakeSignal()

@@ -1,7 +1,7 @@
-import { assertDocumentVersion } from '../checks/call-input.js'
-import type { DocumentRemoveOptions, QueueDocument } from '../items/document.js'
-import type { Lease } from '../items/lease.js'
-import { encodeJson } from '../json/json.js'
+import { assertDocumentVersion } from '../../checks/call-input.js'
+import type { DocumentRemoveOptions, QueueDocument } from '../../items/document.js'
+import type { Lease } from '../../items/lease.js'
+import { encodeJson } from '../../json/json.js'
 import type { DocumentBackend, DocumentVerdict } from './queue-backend.js'
 import { leaseLost } from './queue-errors.js'
 

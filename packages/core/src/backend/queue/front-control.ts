@@ -1,5 +1,5 @@
-import { cutReason } from '../checks/input.js'
-import type { QueueControl } from '../items/control.js'
+import { cutReason } from '../../checks/input.js'
+import type { QueueControl } from '../../items/control.js'
 import type { ControlBackend } from './queue-backend.js'
 
 /** The control of a queue over its backend. */

@@ -1,5 +1,5 @@
-import type { QueueItem } from '../items/item.js'
-import type { Settlement } from '../items/queue.js'
+import type { QueueItem } from '../../items/item.js'
+import type { Settlement } from '../../items/queue.js'
 import type { BodyParser, ParsedItem } from './body-parser.js'
 
 const SCHEMA_FAILED = 'not given out: the schema of the bodies failed'

@@ -1,8 +1,8 @@
-import { SluiceError } from '../errors.js'
-import type { CallOptions } from '../items/queue.js'
-import type { JsonValue } from '../json/json.js'
-import type { JobRef, JobReport, NewJob, ReadLogOptions, Worker, WorkerSupports } from '../worker.js'
-import { assertSignal, untilAborted } from './call-signal.js'
+import { SluiceError } from '../../errors.js'
+import type { CallOptions } from '../../items/queue.js'
+import type { JsonValue } from '../../json/json.js'
+import type { JobRef, JobReport, NewJob, ReadLogOptions, Worker, WorkerSupports } from '../../worker.js'
+import { assertSignal, untilAborted } from '../runtime/call-signal.js'
 import type { WorkerBackend } from './worker-backend.js'
 import { assertJobRef, checkJob, checkJobs, checkReadLog, checkSample } from './worker-input.js'
 

@@ -1,4 +1,4 @@
-import type { SkipReason, SkippedItem } from '../items/queue.js'
+import type { SkipReason, SkippedItem } from '../../items/queue.js'
 
 interface Mention {
   readonly id: string

@@ -1,4 +1,4 @@
-import type { Runtime } from '../runtime.js'
+import type { Runtime } from '../../runtime.js'
 
 export interface Timer {
   /** The callback does not run any more, unless it has run. */

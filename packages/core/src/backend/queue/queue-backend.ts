@@ -1,10 +1,10 @@
-import type { CheckedChange } from '../checks/call-input.js'
-import type { CheckedMove } from '../checks/checked-move.js'
-import type { CheckedItem } from '../checks/input.js'
-import type { ControlState } from '../items/control.js'
-import type { DocumentVersion } from '../items/document.js'
-import type { ItemRecord, ItemSummary, NewItem, QueueItem } from '../items/item.js'
-import type { Lease, LeaseView } from '../items/lease.js'
+import type { CheckedChange } from '../../checks/call-input.js'
+import type { CheckedMove } from '../../checks/checked-move.js'
+import type { CheckedItem } from '../../checks/input.js'
+import type { ControlState } from '../../items/control.js'
+import type { DocumentVersion } from '../../items/document.js'
+import type { ItemRecord, ItemSummary, NewItem, QueueItem } from '../../items/item.js'
+import type { Lease, LeaseView } from '../../items/lease.js'
 import type {
   CallOptions,
   Page,
@@ -12,8 +12,8 @@ import type {
   QueueSupports,
   SweepOptions,
   SweepReport,
-} from '../items/queue.js'
-import type { Stage } from '../items/stage.js'
+} from '../../items/queue.js'
+import type { Stage } from '../../items/stage.js'
 
 /** A backend in memory answers at once, and no microtask is spent on its answer. */
 export type MaybePromise<T> = T | Promise<T>

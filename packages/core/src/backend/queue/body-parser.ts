@@ -1,9 +1,9 @@
-import type { QueueItem } from '../items/item.js'
-import type { ParsedBody } from '../items/queue.js'
-import { cloneJson } from '../json/json-copy.js'
-import { jsonPath } from '../json/json-path.js'
-import type { JsonValue } from '../json/json.js'
-import type { SchemaIssue, SchemaResult, StandardSchema } from '../json/standard-schema.js'
+import type { QueueItem } from '../../items/item.js'
+import type { ParsedBody } from '../../items/queue.js'
+import { cloneJson } from '../../json/json-copy.js'
+import { jsonPath } from '../../json/json-path.js'
+import type { JsonValue } from '../../json/json.js'
+import type { SchemaIssue, SchemaResult, StandardSchema } from '../../json/standard-schema.js'
 
 /** A schema of bodies. Its output need not be JSON: what it transforms a body into is the consumer's own. */
 export type BodySchema = StandardSchema<unknown, JsonValue>

@@ -1,4 +1,4 @@
-import type { Lease } from '../items/lease.js'
+import type { Lease } from '../../items/lease.js'
 
 /** A lease of its facts and its two calls. */
 export function createLease(

@@ -1,6 +1,6 @@
-import { assertCount, assertItemId } from '../checks/input.js'
-import { assertJson } from '../json/json.js'
-import type { JobRef, JobSpec, NewJob, ProbeSample, ReadLogOptions, SendManySupport } from '../worker.js'
+import { assertCount, assertItemId } from '../../checks/input.js'
+import { assertJson } from '../../json/json.js'
+import type { JobRef, JobSpec, NewJob, ProbeSample, ReadLogOptions, SendManySupport } from '../../worker.js'
 import type { CheckedJob, CheckedReadLog } from './worker-backend.js'
 
 /** @throws TypeError unless it names a job */

@@ -1,6 +1,6 @@
-import type { CheckedMove } from '../checks/checked-move.js'
-import { SluiceError } from '../errors.js'
-import type { Lease } from '../items/lease.js'
+import type { CheckedMove } from '../../checks/checked-move.js'
+import { SluiceError } from '../../errors.js'
+import type { Lease } from '../../items/lease.js'
 import type { MoveRefusal, PutRefusal } from './queue-backend.js'
 
 /** SLUICE_QUEUE_CLOSED. */
