@@ -27,7 +27,10 @@ export interface BulkParts<Item extends { readonly id: string }> {
   readonly assertUsable: () => void
 }
 
-/** The calls of a queue that are about many items: each mention is accounted for, in the order of the call [Q-BULK-1]. */
+/**
+ * The calls of a queue that are about many items: each mention is accounted for, in the order of the call
+ * [Q-BULK-1].
+ */
 export class BulkCalls<Item extends { readonly id: string }> {
   readonly #parts: BulkParts<Item>
   readonly #maxBytes: number

@@ -46,7 +46,8 @@ export function queueOpener<
   Settings extends { readonly name: string },
   Item extends { readonly id: string },
 >(opener: QueueOpener<Settings, Item>): OpenQueue<Options>
-// Types of bodies and results are the caller's word, or follow from the schema: at run time all queues are of one class.
+// Types of bodies and results are the caller's word, or follow from the schema: at run time all queues are of
+// one class.
 export function queueOpener<Settings extends { readonly name: string }, Item extends { readonly id: string }>(
   opener: QueueOpener<Settings, Item>,
 ): unknown {

@@ -1,4 +1,7 @@
-/** Wakes all who listen, so that they check earlier than they would. It carries nothing: what has happened is for them to find out. */
+/**
+ * Wakes all who listen, so that they check earlier than they would. It carries nothing: what has happened is
+ * for them to find out.
+ */
 export class WakeSignal {
   readonly #listeners = new Set<() => void>()
 
@@ -17,7 +20,10 @@ export class WakeSignal {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Yields at each notification until the signal aborts. Those that come between two reads of the iterator are one. */
+  /**
+   * Yields at each notification until the signal aborts. Those that come between two reads of the iterator
+   * are one.
+   */
   async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
     let woken = Promise.withResolvers<void>()
     const wake = (): void => woken.resolve()

@@ -31,7 +31,8 @@ export interface WorkerOpener<Settings extends { readonly name: string }> {
 }
 
 /**
- * Makes the `openWorker` of a package: it checks the options, opens the backend, and puts the one front before it.
+ * Makes the `openWorker` of a package: it checks the options, opens the backend, and puts the one front
+ * before it.
  *
  * @typeParam Options of `openWorker`, as a caller gives them
  */
@@ -44,7 +45,8 @@ export function workerOpener<
     const settings = await checkOptions(optionsSchema, options, packageName)
     return createWorker(settings.name, await open(settings, use))
   }
-  // The type of the bodies is the caller's word, and which methods there are is the package's: at run time all workers are made alike.
+  // The type of the bodies is the caller's word, and which methods there are is the package's: at run time
+  // all workers are made alike.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as said above
   return openWorker as OpenWorker<Options, Method>
 }

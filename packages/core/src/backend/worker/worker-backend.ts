@@ -19,13 +19,19 @@ export interface CheckedJob extends JobRef {
 
 /** How a log is read. */
 export interface CheckedReadLog {
-  /** Aborts when the caller's signal aborts or the worker is closed; its reason is what the reading rejects with. Waits must end with it. */
+  /**
+   * Aborts when the caller's signal aborts or the worker is closed; its reason is what the reading rejects
+   * with. Waits must end with it.
+   */
   readonly signal: AbortSignal
   readonly tailBytes?: number
   readonly follow: boolean
 }
 
-/** What a backend can do beyond having a method. That the methods are there is what `supports` says of the others. */
+/**
+ * What a backend can do beyond having a method. That the methods are there is what `supports` says of the
+ * others.
+ */
 export type BackendSupports = Pick<
   WorkerSupports,
   'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs'
@@ -38,8 +44,9 @@ export interface SendManyBackend extends SendManySupport {
 }
 
 /**
- * What `createWorker` makes a `Worker` of. Its methods are called with arguments that were checked, and never after `close`; what they promise is what
- * the method of the same name in `Worker` promises. A method may throw or reject; what is thrown reaches the caller as a rejection.
+ * What `createWorker` makes a `Worker` of. Its methods are called with arguments that were checked, and never
+ * after `close`; what they promise is what the method of the same name in `Worker` promises. A method may
+ * throw or reject; what is thrown reaches the caller as a rejection.
  */
 export interface WorkerBackend {
   readonly supports: BackendSupports
@@ -54,9 +61,15 @@ export interface WorkerBackend {
   acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>
   probeSend?(sample: ProbeSample | undefined): Promise<void>
   checkItem?(id: string, body: JsonValue): Promise<void>
-  /** Called when the first value is asked for. What it yields and throws once its signal has aborted reaches nobody. */
+  /**
+   * Called when the first value is asked for. What it yields and throws once its signal has aborted reaches
+   * nobody.
+   */
   readLog?(job: JobRef, options: CheckedReadLog): AsyncIterable<Uint8Array>
-  /** Called when the first value is asked for. It ends when the signal aborts: by the caller, or since the worker is closed. */
+  /**
+   * Called when the first value is asked for. It ends when the signal aborts: by the caller, or since the
+   * worker is closed.
+   */
   watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>
   check?(): Promise<void>
   /** Called once. */

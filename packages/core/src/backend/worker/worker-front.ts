@@ -9,8 +9,9 @@ import { assertJobRef, checkJob, checkJobs, checkReadLog, checkSample } from './
 const NO_OPTIONS: CallOptions = {}
 
 /**
- * A `Worker` on a backend: it checks arguments before the backend sees them, refuses calls after `close`, and ends calls by their signals. It has the
- * optional methods that the backend has, and adds no await to a call without a signal.
+ * A `Worker` on a backend: it checks arguments before the backend sees them, refuses calls after `close`, and
+ * ends calls by their signals. It has the optional methods that the backend has, and adds no await to a call
+ * without a signal.
  *
  * @param name of the queue that it works for
  *
@@ -176,7 +177,10 @@ class Gate {
     })
   }
 
-  /** A log that was cut off never looks whole: once the signal has aborted or the worker is closed it rejects with the reason. */
+  /**
+   * A log that was cut off never looks whole: once the signal has aborted or the worker is closed it rejects
+   * with the reason.
+   */
   async *readLog(
     signal: AbortSignal | undefined,
     read: (ends: AbortSignal) => AsyncIterable<Uint8Array>,
