@@ -1,28 +1,28 @@
 import type { Runtime } from '@sluice/core'
-import { Access } from './access.js'
-import type { AdmissionRule } from './admission.js'
-import { Archive } from './archive.js'
-import { ArgoCore } from './argo-core.js'
-import { ArgoEndpoint, type ArgoEndpointOptions } from './argo-endpoint.js'
+import { Access } from './server/access.js'
+import type { AdmissionRule } from './operations/admission.js'
+import { Archive } from './cluster/archive.js'
+import { ArgoCore } from './server/argo-core.js'
+import { ArgoEndpoint, type ArgoEndpointOptions } from './server/argo-endpoint.js'
 import { argoLabel, timestamp, type ArgoWorkflow } from './argo-workflow.js'
-import { Cluster } from './cluster.js'
-import { Controller } from './controller.js'
-import { defaultControllerSettings, type ControllerSettings } from './controller-settings.js'
+import { Cluster } from './cluster/cluster.js'
+import { Controller } from './controller/controller.js'
+import { defaultControllerSettings, type ControllerSettings } from './controller/controller-settings.js'
 import { Names } from './names.js'
-import { perOperation, type ArgoOperation } from './operation.js'
-import { Operator } from './operator.js'
-import { PodLogs } from './pod-logs.js'
-import { RateLimit } from './rate-limit.js'
-import type { EndpointParts } from './request-handler.js'
-import type { ArgoTraffic } from './request-log.js'
+import { perOperation, type ArgoOperation } from './server/operation.js'
+import { Operator } from './cluster/operator.js'
+import { PodLogs } from './pods/pod-logs.js'
+import { RateLimit } from './server/rate-limit.js'
+import type { EndpointParts } from './server/request-handler.js'
+import type { ArgoTraffic } from './server/request-log.js'
 import type { ArgoVersion } from './argo-version.js'
 import { rulesOf, type ArgoRules } from './rules.js'
 import { systemRuntime } from '@sluice/core/backend'
-import { Templates, type ArgoTemplate } from './templates.js'
-import { testTemplates } from './test-templates.js'
-import { transportError } from './trouble.js'
-import type { WatchSettings } from './stream-reply.js'
-import { WorkflowsByHand } from './workflows-by-hand.js'
+import { Templates, type ArgoTemplate } from './cluster/templates.js'
+import { testTemplates } from './cluster/test-templates.js'
+import { transportError } from './server/trouble.js'
+import type { WatchSettings } from './streams/stream-reply.js'
+import { WorkflowControl } from './cluster/workflow-control.js'
 
 /** What can be chosen of a server; everything has a default. */
 export interface ArgoServerOptions extends ArgoEndpointOptions {
@@ -80,7 +80,7 @@ export class ArgoServer {
   /** The first namespace. */
   readonly namespace: string
   /** Workflows to look at and to take through their phases by hand. */
-  readonly workflows: WorkflowsByHand
+  readonly workflows: WorkflowControl
   /** Somebody at Argo's UI. */
   readonly operator: Operator
   /** Pause it, and change how workflows go: `controller.settings.outcome = …`. */
@@ -110,7 +110,7 @@ export class ArgoServer {
     this.templates = templates
     this.access = access
     this.watching = parts.watching
-    this.workflows = new WorkflowsByHand(parts.core.parts, start.namespace)
+    this.workflows = new WorkflowControl(parts.core.parts, start.namespace)
     this.operator = new Operator(parts.core.parts, main.replica, start.namespace)
     this.#endpoints = [main]
   }

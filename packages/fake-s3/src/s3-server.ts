@@ -1,11 +1,11 @@
 import type { Runtime } from '@sluice/core'
-import { s3Operations, type S3Operation } from './operation.js'
-import type { BucketVersioning } from './object-store.js'
+import { s3Operations, type S3Operation } from './server/operation.js'
+import type { BucketVersioning } from './store/object-store.js'
 import { awsRules, type S3Rules } from './rules.js'
-import { S3Core } from './s3-core.js'
-import { S3Endpoint, type S3EndpointOptions } from './s3-endpoint.js'
-import type { S3Credentials } from './signature.js'
-import { objectOf } from './write-operations.js'
+import { S3Core } from './server/s3-core.js'
+import { S3Endpoint, type S3EndpointOptions } from './server/s3-endpoint.js'
+import type { S3Credentials } from './server/signature.js'
+import { objectOf } from './operations/write-operations.js'
 
 /** What can be chosen of a server; everything has a default. */
 export interface S3ServerOptions extends S3EndpointOptions {

@@ -1,5 +1,5 @@
 import type { S3Rules } from './rules.js'
-import type { S3Deviation } from './s3-fact.js'
+import type { S3Deviation } from './facts/s3-fact.js'
 
 /** What is known of one store: how to act like it, and where it does not do as AWS does. */
 export interface S3Store {

@@ -10,7 +10,7 @@ import {
 import { afterEach, describe, expect, test } from 'vitest'
 import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Server, type S3ServerOptions } from '../src/index.ts'
-import { clientOf } from './target.ts'
+import { clientOf } from './facts/target.ts'
 
 const Bucket = 'sluice-test'
 let server: S3Server

@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asText } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken } from './probe.js'
 
 const LONG = { parameters: ['item=1', 'seconds=60'] }

@@ -1,6 +1,6 @@
 import { same } from '@sluice/testkit/server'
 import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { Probe, refused, taken } from './probe.js'
 
 /** What Go's quoting writes in a way that JSON doesn't know. */

@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asArray, asObject, asText } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { labelsOf, metadataOf, Probe, refused, taken } from './probe.js'
 
 /** What creating a whole workflow does. */

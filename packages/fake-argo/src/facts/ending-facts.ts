@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
 import { labelsOf, phaseOf, Probe, statusOf, taken } from './probe.js'
 

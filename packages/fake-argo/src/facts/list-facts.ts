@@ -1,6 +1,6 @@
 import { check, same, sameMembers } from '@sluice/testkit/server'
 import { argoLabel, asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
 import { metadataOf, namesOf, Probe, refused, statusOf, taken, zeroTimestamp } from './probe.js'
 

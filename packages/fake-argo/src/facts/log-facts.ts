@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { Probe, type Came } from './probe.js'
 
 const WRITTEN = ['working on 1 for 0 s', 'told to fail']

@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken, zeroTimestamp } from './probe.js'
 
 /** The node of a workflow's first template. */

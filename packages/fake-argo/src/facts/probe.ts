@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { check, same } from '@sluice/testkit/server'
 import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoTarget } from '../argo-fact.js'
+import type { ArgoTarget } from './argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
 
 /** An answer, its body read. */

@@ -1,7 +1,7 @@
 import { check, same } from '@sluice/testkit/server'
 import { asText, type JsonObject } from '../argo-workflow.js'
 import { isAtLeast } from '../argo-version.js'
-import type { ArgoFact, ArgoTarget } from '../argo-fact.js'
+import type { ArgoFact, ArgoTarget } from './argo-fact.js'
 import { Probe, statusOf, taken } from './probe.js'
 
 const restricted = ({ templateReferencing }: ArgoTarget) =>

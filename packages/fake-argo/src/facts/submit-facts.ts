@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asArray, asObject } from '../argo-workflow.js'
-import type { ArgoFact } from '../argo-fact.js'
+import type { ArgoFact } from './argo-fact.js'
 import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken } from './probe.js'
 
 const MALFORMED_PAIRS = ['k', '=v', 'k=v,', 'k=a=b']

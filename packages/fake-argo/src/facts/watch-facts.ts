@@ -1,6 +1,6 @@
 import { check, same } from '@sluice/testkit/server'
 import { argoLabel, asObject, asText, type JsonObject } from '../argo-workflow.js'
-import type { ArgoFact, ArgoTarget } from '../argo-fact.js'
+import type { ArgoFact, ArgoTarget } from './argo-fact.js'
 import { labelsOf, metadataOf, phaseOf, Probe, taken } from './probe.js'
 import { Watching } from './watching.js'
 

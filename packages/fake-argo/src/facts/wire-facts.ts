@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { ArgoFact, ArgoTarget } from '../argo-fact.js'
+import type { ArgoFact, ArgoTarget } from './argo-fact.js'
 import { asObject, asText } from '../argo-workflow.js'
 import { metadataOf, Probe, refused, taken } from './probe.js'
 

@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { S3Fact, S3Target } from '../s3-fact.js'
+import type { S3Fact, S3Target } from './s3-fact.js'
 import { expectRefusal, expectStatus, Folder, recordsOf } from './folder.js'
 
 /** A name that no bucket has. */

@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { S3Fact } from '../s3-fact.js'
+import type { S3Fact } from './s3-fact.js'
 import { expectRefusal, expectStatus, Folder, type Came } from './folder.js'
 
 const ABSENT = { IfNoneMatch: '*' }

@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { S3Command, S3Target } from '../s3-fact.js'
+import type { S3Command, S3Target } from './s3-fact.js'
 
 type Input = Readonly<Record<string, unknown>>
 

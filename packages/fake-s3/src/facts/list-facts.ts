@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { S3Fact } from '../s3-fact.js'
+import type { S3Fact } from './s3-fact.js'
 import { expectRefusal, Folder, forEach } from './folder.js'
 
 async function folderWith(target: ConstructorParameters<typeof Folder>[0], keys: readonly string[]) {

@@ -1,5 +1,5 @@
 import { check, same } from '@sluice/testkit/server'
-import type { S3Fact } from '../s3-fact.js'
+import type { S3Fact } from './s3-fact.js'
 import { bodyText, expectRefusal, expectStatus, Folder, forEach, recordsOf, textAt } from './folder.js'
 
 const OTHER_ETAG = '"00000000000000000000000000000000"'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { check, same } from '@sluice/testkit/server'
-import type { S3Fact } from '../s3-fact.js'
+import type { S3Fact } from './s3-fact.js'
 import { bodyText, expectRefusal, expectStatus, Folder, textAt, type Came } from './folder.js'
 
 /** What GET and HEAD both tell. */
