@@ -6,4 +6,5 @@ export default packageBuild({
   node: 'src/node.ts',
   link: 'src/link/index.ts',
   server: 'src/server/index.ts',
+  cli: 'src/cli/index.ts',
 })
