@@ -47,15 +47,29 @@ interface Offer {
 type Ask<Case> = (one: Case, offer: Offer) => Promise<string | undefined>
 
 const queueAsk: Ask<(typeof queueContract)[number]> = async ({ needs }, offer) =>
-  needs?.(offering<QueueSupports>('supports', QUEUE, offer), offering<QueueHarness>('harness', {}, offer))
+  needs?.(offering('supports', QUEUE_SUPPORTS, offer), offering('harness', QUEUE_HARNESS, offer))
 
 const workerAsk: Ask<(typeof workerContract)[number]> = async ({ needs }, offer) =>
-  needs?.(offering<WorkerSupports>('supports', {}, offer), offering<WorkerHarness>('harness', WORKER, offer))
+  needs?.(offering('supports', WORKER_SUPPORTS, offer), offering('harness', WORKER_HARNESS, offer))
 
-/** Sizes are no capabilities: bodies of this size are tried. */
-const QUEUE = { maxBodyBytes: 1_048_576 }
-/** Declared where jobs never write, so the opposite of something to offer. */
-const WORKER = { writesNothing: undefined }
+const none = async (): Promise<never> => {
+  throw new Error('a case asked for more than what is offered')
+}
+const QUEUE_SUPPORTS: QueueSupports = {
+  durable: false,
+  sharedBy: 'process',
+  maxBodyBytes: 1_048_576,
+  orderPrecisionMs: 0,
+}
+const QUEUE_HARNESS: QueueHarness = { open: none, passTime: none, close: none }
+const WORKER_SUPPORTS: WorkerSupports = { durable: false, lookupJob: false, cancelJob: false, watch: false }
+const WORKER_HARNESS: WorkerHarness = {
+  open: none,
+  body: () => null,
+  finish: none,
+  starts: none,
+  close: none,
+}
 
 async function entriesOf<Case extends { readonly id: string; readonly title: string }>(
   cases: readonly Case[],
@@ -81,18 +95,18 @@ async function needsOf(ask: (offer: Offer) => Promise<string | undefined>): Prom
     if (missing.length === 0) throw new Error(`no offer makes the case run: ${[...read].join(', ')}`)
     for (const key of missing) offered.add(key)
   }
-  for (const key of [...offered]) {
-    offered.delete(key)
-    if ((await ask({ offered, read: new Set() })) !== undefined) offered.add(key)
+  const needed = new Set(offered)
+  for (const key of offered) {
+    needed.delete(key)
+    if ((await ask({ offered: needed, read: new Set() })) !== undefined) needed.add(key)
   }
-  return [...offered].toSorted()
+  return [...needed].toSorted()
 }
 
-function offering<T extends object>(prefix: string, fixed: object, { offered, read }: Offer): T {
-  const target: object = {}
-  return new Proxy(target as T, {
-    get(_, key): unknown {
-      if (typeof key === 'symbol' || Object.hasOwn(fixed, key)) return Reflect.get(fixed, key)
+function offering<T extends object>(prefix: string, bare: T, { offered, read }: Offer): T {
+  return new Proxy(bare, {
+    get(target, key): unknown {
+      if (typeof key === 'symbol' || GIVEN.has(key)) return Reflect.get(target, key)
       const path = `${prefix}.${key}`
       read.add(path)
       if (!offered.has(path)) return undefined
@@ -101,5 +115,7 @@ function offering<T extends object>(prefix: string, fixed: object, { offered, re
   })
 }
 
+/** A size is no capability, and `writesNothing` is declared where one is absent. */
+const GIVEN = new Set(['maxBodyBytes', 'writesNothing'])
 /** What is a value; all else that a harness offers is a function. */
 const FLAGS = /^supports\.|^harness\.(?:hasJobUids|exitCodes|exactLogs)$/u
