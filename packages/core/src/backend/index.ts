@@ -18,6 +18,18 @@ export type {
   RequeueOrder,
 } from './queue-backend.js'
 export { createLease } from './lease.js'
+export {
+  claimRecord,
+  putRecord,
+  queueItemOf,
+  requeueRecord,
+  settleRecord,
+  summaryOf,
+  updateRecord,
+} from './records.js'
+export type { RecordChange, RecordPlace } from './records.js'
+export { isLeaseHeld, transactedParts } from './transacted.js'
+export type { DocumentRow, LeaseRow, QueueTables, Transact } from './transacted.js'
 export { itemNotFound, leaseLost, queueClosed } from './queue-errors.js'
 export { assertSignal, untilAborted } from './call-signal.js'
 export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './request-time.js'
