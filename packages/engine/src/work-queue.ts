@@ -169,7 +169,7 @@ export class WorkQueue {
   /** The worker's doorbell, if it has one: each value says that a tick now may be worth it. */
   watchWorker(signal: AbortSignal): AsyncIterable<unknown> | undefined {
     const { worker } = this.#options
-    return worker.supports.watch ? worker.watch?.(signal) : undefined
+    return worker.supports.watch ? worker.watch?.({ signal }) : undefined
   }
 
   #newEngine(options: CheckedOptions): Engine {

@@ -1,4 +1,4 @@
-import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
 import { MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
@@ -32,7 +32,7 @@ export class World {
   }
 
   openWorker(): DummyWorker {
-    return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime })
+    return this.jobs.worker({ name: this.#name, runtime: this.runtime })
   }
 
   engine(options: Options = {}): WorkQueue {

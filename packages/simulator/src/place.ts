@@ -2,7 +2,7 @@ import type { ItemRecord, JobRef, Queue, Stage } from '@sluice/core'
 import { CANCELLED_DETAILS, WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
 import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
-import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
 import type { Checker, TimedCall } from './checker.js'
 import { Faults } from './faults.js'
@@ -53,7 +53,7 @@ export class Place {
     this.store = new MemoryStore({ runtime: this.runtime })
     this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.runtime.monotonicMs()) })
     this.queue = this.store.queue(QUEUE)
-    this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
+    this.cluster = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
     this.faults = new Faults(this.runtime, choices.fork())
     this.services = Array.from({ length: setting.services }, (_, index) => this.#open(index))
   }
@@ -184,7 +184,7 @@ export class Place {
       maxSendMs,
       maxCallMs,
     })
-    const worker = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
+    const worker = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const random = choices.fork()

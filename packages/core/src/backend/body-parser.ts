@@ -5,17 +5,26 @@ import { jsonPath } from '../json/json-path.js'
 import type { JsonValue } from '../json/json.js'
 import type { SchemaIssue, SchemaResult, StandardSchema } from '../json/standard-schema.js'
 
-/** A claimed item whose body was read by the schema: with the schema's output, with why it does not fit, or with the error of the schema. */
+/** A schema of bodies. Its output need not be JSON: what it transforms a body into is the consumer's own. */
+export type BodySchema = StandardSchema<unknown, JsonValue>
+
+/**
+ * A claimed item whose body was read by the schema: with the schema's output, with why it does not fit, or
+ * with the error of the schema.
+ */
 export type ParsedItem =
   | { readonly item: QueueItem; readonly reason?: undefined; readonly error?: undefined }
   | { readonly item: QueueItem; readonly reason: string; readonly error?: undefined }
   | { readonly item: QueueItem; readonly reason?: undefined; readonly error: unknown }
 
-/** The bodies of a queue that was opened with a schema. The schema gets a copy of each, so that what it changes stays its own. */
+/**
+ * The bodies of a queue that was opened with a schema. The schema gets a copy of each, so that what it
+ * changes stays its own.
+ */
 export class BodyParser {
-  readonly #schema: StandardSchema
+  readonly #schema: BodySchema
 
-  constructor(schema: StandardSchema) {
+  constructor(schema: BodySchema) {
     this.#schema = schema
   }
 
@@ -51,8 +60,7 @@ export class BodyParser {
 
   async #validate(stored: JsonValue): Promise<SchemaResult<JsonValue>> {
     try {
-      // What a schema transforms a body into is the consumer's own: it need not be JSON.
-      return (await this.#schema['~standard'].validate(cloneJson(stored))) as SchemaResult<JsonValue>
+      return await this.#schema['~standard'].validate(cloneJson(stored))
     } catch (error) {
       throw new TypeError('the schema of the bodies failed: it threw, or rejected', { cause: error })
     }

@@ -17,6 +17,17 @@ export type {
   RemoveOrder,
   RequeueOrder,
 } from './queue-backend.js'
+export { workerOpener } from './open-worker.js'
+export type { OpenWorker, WorkerOpener, WorkerWith } from './open-worker.js'
+export { createWorker } from './worker-front.js'
+export type {
+  BackendSupports,
+  CheckedJob,
+  CheckedReadLog,
+  SendManyBackend,
+  WorkerBackend,
+} from './worker-backend.js'
+export { WakeSignal } from './wake-signal.js'
 export { createLease } from './lease.js'
 export {
   claimRecord,

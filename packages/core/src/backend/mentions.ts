@@ -4,7 +4,10 @@ interface Mention {
   readonly id: string
 }
 
-/** The mentions of a bulk call whose ids did not come before in it: they count, and the others are repeated [Q-BULK-1]. */
+/**
+ * The mentions of a bulk call whose ids did not come before in it: they count, and the others are repeated
+ * [Q-BULK-1].
+ */
 export function firstMentions<T extends Mention>(mentions: readonly T[]): readonly T[] {
   if (mentions.length < 2) return mentions
   const seen = new Set<string>()

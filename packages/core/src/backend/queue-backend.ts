@@ -5,7 +5,14 @@ import type { ControlState } from '../items/control.js'
 import type { DocumentVersion } from '../items/document.js'
 import type { ItemRecord, ItemSummary, NewItem, QueueItem } from '../items/item.js'
 import type { Lease, LeaseView } from '../items/lease.js'
-import type { CallOptions, Page, PageOptions, QueueSupports, SweepOptions, SweepReport } from '../items/queue.js'
+import type {
+  CallOptions,
+  Page,
+  PageOptions,
+  QueueSupports,
+  SweepOptions,
+  SweepReport,
+} from '../items/queue.js'
 import type { Stage } from '../items/stage.js'
 
 /** A backend in memory answers at once, and no microtask is spent on its answer. */
@@ -48,35 +55,45 @@ export interface RemoveOrder extends CallOptions {
 }
 
 /**
- * What a backend implements: storage, and nothing else. `createQueue` makes a {@link Queue} of it, which checks every argument, refuses calls after
- * `close`, finds what is mentioned twice in one call, checks bodies by a schema, watches abort signals, and raises every error that follows from a verdict.
+ * What a backend implements: storage, and nothing else. `createQueue` makes a {@link Queue} of it, which
+ * checks every argument, refuses calls after `close`, finds what is mentioned twice in one call, checks
+ * bodies by a schema, watches abort signals, and raises every error that follows from a verdict.
  *
- * A method receives checked input and returns a verdict. It rejects only for its storage: `SLUICE_QUEUE_UNAVAILABLE`, `SLUICE_QUEUE_DENIED`,
- * `SLUICE_QUEUE_CORRUPT`. The promises are those of {@link Queue}, by their ids.
+ * A method receives checked input and returns a verdict. It rejects only for its storage:
+ * `SLUICE_QUEUE_UNAVAILABLE`, `SLUICE_QUEUE_DENIED`, `SLUICE_QUEUE_CORRUPT`. The promises are those of
+ * {@link Queue}, by their ids.
  *
- * A bulk method that is given a signal stops between two steps once it has aborted and rejects with the signal's reason. A backend may ignore it: the
- * caller gets the rejection at once in any case, and the outcome of the method is then not used.
+ * A bulk method that is given a signal stops between two steps once it has aborted and rejects with the
+ * signal's reason. A backend may ignore it: the caller gets the rejection at once in any case, and the
+ * outcome of the method is then not used.
  *
  * @typeParam Item what `put` receives: {@link CheckedItem} has the body as JSON text, `CopiedItem` as a copy
  */
 export interface QueueBackend<Item extends { readonly id: string } = CheckedItem> {
   readonly supports: QueueSupports
 
-  /** Throws what every call rejects with from now on, such as of a queue that was dropped. Called first in each call. */
+  /**
+   * Throws what every call rejects with from now on, such as of a queue that was dropped. Called first in
+   * each call.
+   */
   readonly assertUsable?: () => void
 
   /** `checkNewItem` for bodies as JSON text, `copyNewItem` for bodies as values. */
   readonly checkItem: (item: NewItem, maxBodyBytes: number) => Item
 
   /**
-   * Adds items, no two of one id, each all or nothing, in the order given [Q-PUT-1, Q-PUT-2, Q-PUT-3, Q-PUT-5].
+   * Adds items, no two of one id, each all or nothing, in the order given [Q-PUT-1, Q-PUT-2, Q-PUT-3,
+   * Q-PUT-5].
    *
    * @returns those that were not added, by id [Q-PUT-4]
    * @throws SluiceError with `stored` where it is known what of the call is stored
    */
   put(items: readonly Item[], order: PutOrder): MaybePromise<ReadonlyMap<string, PutRefusal>>
 
-  /** Changes items that are WAITING, no two of one id [Q-UPDATE-1 to Q-UPDATE-4]. @returns those that were not changed, by id */
+  /**
+   * Changes items that are WAITING, no two of one id [Q-UPDATE-1 to Q-UPDATE-4]. @returns those that were not
+   * changed, by id
+   */
   update(
     changes: readonly CheckedChange[],
     options: CallOptions,
@@ -95,7 +112,8 @@ export interface QueueBackend<Item extends { readonly id: string } = CheckedItem
   peek(maxItems: number, options: CallOptions): MaybePromise<QueueItem[]>
 
   /**
-   * Moves items out of PROCESSING, each as `judgeMove` says; several of one item in the order given [Q-MOVE-1, Q-MOVE-2].
+   * Moves items out of PROCESSING, each as `judgeMove` says; several of one item in the order given
+   * [Q-MOVE-1, Q-MOVE-2].
    *
    * @returns for each move why it was refused, or `undefined` where it is done
    */

@@ -1,18 +1,13 @@
 import {
   assertDocumentName,
   assertDocumentPrefix,
-  assertIds,
   assertLease,
   assertLeaseName,
   assertPageLimit,
-  checkChanges,
-  checkRemovable,
-  checkRequeue,
   checkRetention,
 } from '../checks/call-input.js'
-import { checkMove, checkSettlements, type AskedMove } from '../checks/checked-move.js'
-import { assertCount, assertItemId, checkEach, checkPutMany } from '../checks/input.js'
-import { isSluiceError, withStored } from '../errors.js'
+import { checkMove, type AskedMove } from '../checks/checked-move.js'
+import { assertCount, assertItemId } from '../checks/input.js'
 import type { QueueControl } from '../items/control.js'
 import type { QueueDocument } from '../items/document.js'
 import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../items/item.js'
@@ -29,7 +24,6 @@ import type {
   PutReport,
   Queue,
   QueueSupports,
-  RefusedSettlement,
   ReleaseOptions,
   RemoveOptions,
   RemoveReport,
@@ -43,30 +37,29 @@ import type {
 } from '../items/queue.js'
 import { assertStage, type Stage } from '../items/stage.js'
 import type { JsonValue } from '../json/json.js'
-import type { StandardSchema } from '../json/standard-schema.js'
-import { BodyParser } from './body-parser.js'
-import { assertSignal, untilAborted } from './call-signal.js'
+import { BodyParser, type BodySchema } from './body-parser.js'
+import { BulkCalls } from './bulk-calls.js'
+import { NO_OPTIONS, assertSignal, until } from './call-signal.js'
 import { frontControl } from './front-control.js'
 import { frontDocument } from './front-document.js'
 import { getParsed } from './get-parsed.js'
-import { firstMentions, skippedOf } from './mentions.js'
-import type { MaybePromise, PutOrder, PutRefusal, QueueBackend } from './queue-backend.js'
+import type { MaybePromise, PutOrder, QueueBackend } from './queue-backend.js'
 import { itemExists, itemNotFound, leaseLost, moveRefused, queueClosed } from './queue-errors.js'
 
 const PLAIN_PUT: PutOrder = { compare: false, stage: 'WAITING' }
-const NO_OPTIONS: CallOptions = {}
 
 export interface CreateQueueOptions {
   /** The queue's name in its store. */
   readonly name: string
   /** Checks and reads bodies. Default: every JSON value is a body. */
-  readonly body?: StandardSchema | undefined
+  readonly body?: BodySchema | undefined
 }
 
 /**
  * Makes a {@link Queue} of a backend. See {@link QueueBackend} for what is whose part.
  *
- * A backend that answers without a promise has done its work when the call returns its own promise, so calls of one process never interleave.
+ * A backend that answers without a promise has done its work when the call returns its own promise, so calls
+ * of one process never interleave.
  */
 export function createQueue<Item extends { readonly id: string }>(
   options: CreateQueueOptions,
@@ -84,6 +77,7 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
   readonly #backend: QueueBackend<Item>
   readonly #maxBytes: number
   readonly #parser: BodyParser | undefined
+  readonly #bulk: BulkCalls<Item>
   #closing: Promise<void> | undefined
 
   constructor({ name, body }: CreateQueueOptions, backend: QueueBackend<Item>) {
@@ -94,10 +88,10 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     this.control = frontControl(backend.control, () => this.#assertUsable())
     const sweep = backend.sweep?.bind(backend)
     if (sweep !== undefined) this.sweep = (options = {}) => this.#sweep(sweep, options)
-    if (body === undefined) return
-    const parser = new BodyParser(body)
+    const parser = body && new BodyParser(body)
     this.#parser = parser
-    this.parseBody = (stored) => parser.parse(stored)
+    if (parser !== undefined) this.parseBody = (stored) => parser.parse(stored)
+    this.#bulk = new BulkCalls({ backend, parser, assertUsable: () => this.#assertUsable() })
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
@@ -110,34 +104,12 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     if (refusal !== undefined) throw itemExists(this.name, id, refusal)
   }
 
-  async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
-    this.#assertUsable()
-    assertSignal(options)
-    const checked = checkEach(items, this.#maxBytes, this.#backend.checkItem)
-    const order = { ...checkPutMany(options, items), ...signalOf(options) }
-    if (this.#parser !== undefined) {
-      const bodies = items.map(({ body }) => body)
-      await this.#parser.assertAll(bodies, (index) => `items[${index}]: body`)
-    }
-    const firsts = firstMentions(checked)
-    const refusals = await this.#until(this.#putAll(firsts, order, checked.length - firsts.length), options)
-    const skipped = skippedOf(checked, firsts, reasonsOf(refusals))
-    return { added: checked.length - skipped.length, skipped }
+  putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport> {
+    return this.#bulk.putMany(items, options)
   }
 
-  async update(changes: readonly ItemChange[], options: CallOptions = {}): Promise<UpdateReport> {
-    this.#assertUsable()
-    assertSignal(options)
-    const checked = checkChanges(changes, this.#maxBytes)
-    if (this.#parser !== undefined) {
-      const bodies = changes.flatMap(({ body }, index) => (body === undefined ? [] : [{ body, index }]))
-      const what = (at: number) => `changes[${bodies[at]?.index ?? at}]: body`
-      await this.#parser.assertAll(bodies.map(({ body }) => body), what)
-    }
-    const firsts = firstMentions(checked)
-    const refusals = await this.#until(this.#backend.update(firsts, options), options)
-    const skipped = skippedOf(checked, firsts, refusals)
-    return { updated: checked.length - skipped.length, skipped }
+  update(changes: readonly ItemChange[], options?: CallOptions): Promise<UpdateReport> {
+    return this.#bulk.update(changes, options)
   }
 
   get(maxItems: number, options?: GetOptions): Promise<QueueItem[]> {
@@ -151,7 +123,7 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     this.#assertUsable()
     assertSignal(options)
     assertCount(maxItems, 'maxItems')
-    return this.#until(this.#backend.peek(maxItems, options), options)
+    return until(this.#backend.peek(maxItems, options), options)
   }
 
   success(id: string, outcome?: SuccessOutcome): Promise<void> {
@@ -166,56 +138,36 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     return this.#moveOne({ ...options, id, stage: 'WAITING' })
   }
 
-  async settle(outcomes: readonly Settlement[], options: CallOptions = {}): Promise<SettleReport> {
-    this.#assertUsable()
-    assertSignal(options)
-    const moves = checkSettlements(outcomes, this.#maxBytes)
-    const refusals = await this.#until(this.#backend.settle(moves, options), options)
-    const refused: RefusedSettlement[] = []
-    for (const [index, refusal] of refusals.entries()) {
-      const move = moves[index]
-      if (refusal === undefined || move === undefined) continue
-      refused.push({ id: move.id, attempt: move.attempt, reason: refusal.reason })
-    }
-    return { settled: moves.length - refused.length, refused }
+  settle(outcomes: readonly Settlement[], options?: CallOptions): Promise<SettleReport> {
+    return this.#bulk.settle(outcomes, options)
   }
 
-  async requeue(ids: readonly string[], options: RequeueOptions = {}): Promise<MoveReport> {
-    this.#assertUsable()
-    assertSignal(options)
-    assertIds(ids)
-    const order = { ...checkRequeue(options), ...signalOf(options) }
-    const skipped = await this.#eachId(ids, options, (firsts) => this.#backend.requeue(firsts, order))
-    return { moved: ids.length - skipped.length, skipped }
+  requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport> {
+    return this.#bulk.requeue(ids, options)
   }
 
-  async remove(ids: readonly string[], options: RemoveOptions = {}): Promise<RemoveReport> {
-    this.#assertUsable()
-    assertSignal(options)
-    assertIds(ids)
-    const order = { stages: checkRemovable(options), ...signalOf(options) }
-    const skipped = await this.#eachId(ids, options, (firsts) => this.#backend.remove(firsts, order))
-    return { removed: ids.length - skipped.length, skipped }
+  remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport> {
+    return this.#bulk.remove(ids, options)
   }
 
   async size(stage: Stage, options: CallOptions = {}): Promise<number> {
     this.#assertUsable()
     assertSignal(options)
     assertStage(stage)
-    return this.#until(this.#backend.size(stage, options), options)
+    return until(this.#backend.size(stage, options), options)
   }
 
   async sizes(options: CallOptions = {}): Promise<Record<Stage, number>> {
     this.#assertUsable()
     assertSignal(options)
-    return this.#until(this.#backend.sizes(options), options)
+    return until(this.#backend.sizes(options), options)
   }
 
   async lookupStatus(id: string, options: CallOptions = {}): Promise<Stage> {
     this.#assertUsable()
     assertSignal(options)
     assertItemId(id)
-    const stage = await this.#until(this.#backend.lookupStage(id, options), options)
+    const stage = await until(this.#backend.lookupStage(id, options), options)
     if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
     return stage
   }
@@ -224,17 +176,17 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     this.#assertUsable()
     assertSignal(options)
     assertItemId(id)
-    return this.#until(this.#backend.lookup(id, options), options)
+    return until(this.#backend.lookup(id, options), options)
   }
 
   async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
     this.#assertPage(stage, page)
-    return this.#until(this.#backend.list(stage, page), page)
+    return until(this.#backend.list(stage, page), page)
   }
 
   async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
     this.#assertPage(stage, page)
-    return this.#until(this.#backend.listSummaries(stage, page), page)
+    return until(this.#backend.listSummaries(stage, page), page)
   }
 
   async now(): Promise<number> {
@@ -311,48 +263,10 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     if (refusal !== undefined) throw moveRefused(this.name, move, refusal)
   }
 
-  /** The items of a call that failed are counted by the backend, those that were repeated in it here [Q-PUT-3]. */
-  async #putAll(
-    firsts: readonly Item[],
-    order: PutOrder,
-    repeated: number,
-  ): Promise<ReadonlyMap<string, PutRefusal>> {
-    try {
-      return await this.#backend.put(firsts, order)
-    } catch (error) {
-      if (repeated === 0 || !isSluiceError(error) || error.stored === undefined) throw error
-      const { stored } = error
-      throw withStored(error, { ...stored, skipped: stored.skipped + repeated })
-    }
-  }
-
-  async #eachId<Reason extends 'not-found' | 'wrong-stage'>(
-    ids: readonly string[],
-    options: CallOptions,
-    run: (firsts: readonly string[]) => MaybePromise<ReadonlyMap<string, Reason>>,
-  ) {
-    const mentions = ids.map((id) => ({ id }))
-    const firsts = firstMentions(mentions)
-    const distinct = firsts === mentions ? ids : firsts.map(({ id }) => id)
-    return skippedOf(mentions, firsts, await this.#until(run(distinct), options))
-  }
-
   async #sweep(run: (options: SweepOptions) => MaybePromise<SweepReport>, options: SweepOptions) {
     this.#assertUsable()
     assertSignal(options)
     checkRetention(options)
-    return this.#until(run(options), options)
+    return until(run(options), options)
   }
-
-  #until<T>(pending: MaybePromise<T>, { signal }: CallOptions): MaybePromise<T> {
-    return signal !== undefined && pending instanceof Promise ? untilAborted(pending, signal) : pending
-  }
-}
-
-function signalOf({ signal }: CallOptions): CallOptions {
-  return signal === undefined ? NO_OPTIONS : { signal }
-}
-
-function reasonsOf(refusals: ReadonlyMap<string, PutRefusal>): ReadonlyMap<string, PutRefusal['reason']> {
-  return new Map([...refusals].map(([id, { reason }]) => [id, reason]))
 }

@@ -18,13 +18,19 @@ export function startTimer(
   run: () => void,
 ): Timer {
   const cancelled = new AbortController()
-  void runtime.sleep(ms, cancelled.signal, { background }).then(() => {
-    if (!cancelled.signal.aborted) run()
-  })
+  void callAfter(runtime.sleep(ms, cancelled.signal, { background }), cancelled.signal, run)
   return { cancel: () => cancelled.abort() }
 }
 
-/** A signal that aborts after `ms` with a `TimeoutError`, as `AbortSignal.timeout` does. It does not keep the process alive. */
+async function callAfter(slept: Promise<void>, signal: AbortSignal, run: () => void): Promise<void> {
+  await slept
+  if (!signal.aborted) run()
+}
+
+/**
+ * A signal that aborts after `ms` with a `TimeoutError`, as `AbortSignal.timeout` does. It does not keep the
+ * process alive.
+ */
 export function timeoutSignal(runtime: Pick<Runtime, 'sleep'>, ms: number): AbortSignal {
   const timeout = new AbortController()
   startTimer(runtime, { ms, background: true }, () => {
