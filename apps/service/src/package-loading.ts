@@ -55,9 +55,24 @@ export async function loadPackage(
   const name = fullName(wanted)
   const url = isPath(name) ? resolveFile(wanted.kind, name, options) : resolvePackage(name, options)
   if (url === undefined) throw missing([wanted], options)
+  return { name, loaded: await importModule(name, url) }
+}
+
+/**
+ * Loads a package that a command needs and no setting names.
+ *
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ */
+export async function loadNamed(name: string, options: Pick<OpenOptions, 'baseDirs'>): Promise<object> {
+  const url = resolvePackage(name, options)
+  if (url === undefined) throw notInstalled(`package ${name} is`, [name])
+  return importModule(name, url)
+}
+
+async function importModule(name: string, url: string): Promise<object> {
   try {
     const loaded: unknown = await import(url)
-    return { name, loaded: Object(loaded) }
+    return Object(loaded)
   } catch (error) {
     throw notLoaded(name, error)
   }
@@ -105,7 +120,7 @@ function resolveFile(kind: PackageKind, path: string, options: OpenOptions): str
   )
 }
 
-function resolvePackage(name: string, options: OpenOptions): string | undefined {
+function resolvePackage(name: string, options: Pick<OpenOptions, 'baseDirs'>): string | undefined {
   // The user's own installation comes first: theirs is the version that they chose.
   const parents = options.baseDirs.map((dir) => pathToFileURL(join(dir, 'sluice.config.js')).href)
   for (const parent of [...parents, import.meta.url]) {
@@ -133,11 +148,14 @@ function missing(wanted: readonly WantedPackage[], options: OpenOptions): Sluice
     if (meant !== undefined) throw mistaken(one, meant, options)
   }
   const shown = wanted.map((one) => `${fullName(one)}${placed(one.kind, options)}`)
-  const what = `The ${names.length === 1 ? 'package' : 'packages'} ${shown.join(' and ')}`
-  const verb = names.length === 1 ? 'is' : 'are'
+  const [noun, verb] = names.length === 1 ? ['package', 'is'] : ['packages', 'are']
+  return notInstalled(`${noun} ${shown.join(' and ')} ${verb}`, names)
+}
+
+function notInstalled(what: string, names: readonly string[]): SluiceError {
   return new SluiceError(
     'SLUICE_PACKAGE_MISSING',
-    `${what} ${verb} not installed. Run:\n  npm install ${names.join(' ')}`,
+    `The ${what} not installed. Run:\n  npm install ${names.join(' ')}`,
   )
 }
 

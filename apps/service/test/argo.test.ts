@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
-import { startS3Server } from '@sluice/testkit/s3'
+import { startArgoServer, type ArgoServer } from '@sluice/fake-argo'
+import { startS3Server } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
 

@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openQueue } from '@sluice/queue-sql'
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startPostgres } from './postgres.js'
 import { Sandbox, logged } from './sluice.js'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openQueue } from '@sluice/queue-sql'
 import { openWorker } from '@sluice/worker-process'
-import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
+import { startArgoServer, type ArgoServer } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
 

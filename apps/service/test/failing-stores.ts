@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Queue } from '@sluice/core'
 import { openQueue as openS3 } from '@sluice/queue-s3'
 import { openQueue as openSql } from '@sluice/queue-sql'
-import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Server } from '@sluice/fake-s3'
 import pg from 'pg'
 
 /** A storage that can be made to fail, as a storage fails: what the queue's package makes of it is its own affair. */

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JsonValue, Queue } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
-import { startArgoServer, type ArgoServer, type OutcomeRule } from '@sluice/testkit/argo'
+import { startArgoServer, type ArgoServer, type OutcomeRule } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from './sluice.js'
 

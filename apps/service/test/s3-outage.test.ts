@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openQueue } from '@sluice/queue-s3'
-import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Sandbox, logged } from './sluice.js'
 

@@ -10,7 +10,7 @@ import {
   type S3Endpoint,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { openWorker } from '@sluice/worker-dummy'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from './sluice.js'

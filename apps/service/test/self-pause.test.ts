@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JsonValue, Queue } from '@sluice/core'
 import { openQueue } from '@sluice/queue-sql'
-import { podRefusals, startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
+import { podRefusals, startArgoServer, type ArgoServer } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from './sluice.js'
 

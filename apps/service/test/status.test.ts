@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { readdir, writeFile } from 'node:fs/promises'
 import type { Queue } from '@sluice/core'
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { QueueStatus } from '../src/status/read-status.js'

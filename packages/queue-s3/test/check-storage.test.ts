@@ -1,6 +1,6 @@
 import { isSluiceError } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
+import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkStorage, openQueue } from '../src/index.js'
 import { forgetProbes } from '../src/probe/probe-memory.js'

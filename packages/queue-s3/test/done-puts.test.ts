@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/fake-s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'

@@ -1,6 +1,6 @@
 import { isSluiceError, type Logger } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3Queue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'

@@ -1,6 +1,6 @@
 import { isSluiceError, type SluiceError } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'

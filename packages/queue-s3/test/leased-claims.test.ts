@@ -1,6 +1,6 @@
 import { silentLogger, type Lease, type Logger } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'

@@ -1,5 +1,5 @@
 import { isSluiceError, type Lease } from '@sluice/core'
-import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/fake-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
 import { RunningTime } from '../src/running-time.js'

@@ -1,4 +1,4 @@
-import type { ArgoTemplate } from '@sluice/testkit/argo'
+import type { ArgoTemplate } from '@sluice/fake-argo'
 import { stringify } from 'yaml'
 import { z } from 'zod'
 

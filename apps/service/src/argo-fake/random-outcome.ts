@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { outcomeByParameters, type OutcomeRule } from '@sluice/testkit/argo'
+import type { OutcomeRule } from '@sluice/fake-argo'
 
-/** As the parameters say, and a share of all fails on top. The name decides which: the same run fails again, a retried one needn't. */
-export function randomOutcome(failRate: number): OutcomeRule {
+/** As `rule` says, and a share of all fails on top. The name decides which: the same run fails again, a retried one needn't. */
+export function randomOutcome(failRate: number, rule: OutcomeRule): OutcomeRule {
   return (workflow, run) => {
-    const outcome = outcomeByParameters(workflow, run)
+    const outcome = rule(workflow, run)
     const draw = drawOf(`${run.retries} ${workflow.metadata.name}`)
     return draw < failRate ? { ...outcome, phase: 'Failed', exitCode: 1 } : outcome
   }

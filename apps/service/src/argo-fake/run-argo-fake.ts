@@ -1,14 +1,9 @@
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  startArgoServer,
-  testTemplates,
-  type ArgoServer,
-  type ArgoTemplate,
-  type ArgoVersion,
-} from '@sluice/testkit/argo'
+import type { ArgoServer, ArgoTemplate, ArgoVersion } from '@sluice/fake-argo'
 import type { CommandContext } from '../commands/command.js'
+import { loadArgoFake, type ArgoFake } from '../fake-package.js'
 import { LiveView } from '../progress/live-view.js'
 import { listenFailure } from '../listen-failure.js'
 import { countText } from '../progress/progress-text.js'
@@ -33,9 +28,10 @@ const VIEW_GAP_MS = 200
 
 /** Stands in for Argo until it is interrupted, and shows what it has. */
 export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext): Promise<void> {
-  const templates = await templatesOf(flags, context)
+  const fake = await loadArgoFake(context.cwd)
+  const templates = (await templatesOf(flags, context)) ?? fake.testTemplates
   const signal = context.interrupted()
-  const server = await start(flags, templates)
+  const server = await start(fake, { ...flags, templates })
   try {
     const { namespace, token } = flags
     const facts = { url: server.url, namespace, token, templates }
@@ -49,17 +45,20 @@ export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext)
 async function templatesOf(
   { template = [] }: ArgoFakeFlags,
   { cwd }: CommandContext,
-): Promise<readonly ArgoTemplate[]> {
-  if (template.length === 0) return testTemplates
+): Promise<readonly ArgoTemplate[] | undefined> {
+  if (template.length === 0) return undefined
   const all: ArgoTemplate[] = []
   for (const file of template) all.push(...(await readTemplates(resolve(cwd, file))))
   return all
 }
 
-async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): Promise<ArgoServer> {
-  const { port, host, namespace, token, argoVersion: version, parallelism, failRate } = flags
+async function start(
+  { startArgoServer, outcomeByParameters }: ArgoFake,
+  flags: ArgoFakeFlags & { readonly templates: readonly ArgoTemplate[] },
+): Promise<ArgoServer> {
+  const { port, host, namespace, token, argoVersion: version, templates, parallelism, failRate } = flags
   const controller = {
-    outcome: randomOutcome(failRate),
+    outcome: randomOutcome(failRate, outcomeByParameters),
     ...(parallelism === undefined ? {} : { parallelism }),
   }
   try {

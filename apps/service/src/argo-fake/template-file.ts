@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { ArgoTemplate } from '@sluice/testkit/argo'
+import type { ArgoTemplate } from '@sluice/fake-argo'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
 import { CommandError } from '../command-error.js'

@@ -1,6 +1,7 @@
 import type { NewItem } from '@sluice/core'
-import type { ArgoServer, OutcomeRule } from '@sluice/testkit/argo'
+import type { ArgoServer, OutcomeRule } from '@sluice/fake-argo'
 import { CommandError } from '../command-error.js'
+import { loadArgoFake } from '../fake-package.js'
 import { openWorkerPackage } from '../open-package.js'
 import { plural } from '../progress/progress-text.js'
 import type { DemoFacts, DemoKind, DemoWorker, DemoWorkerOptions } from './demo-kind.js'
@@ -45,7 +46,7 @@ function itemOf(index: number): NewItem {
 }
 
 async function openWorker({ name, cwd }: DemoWorkerOptions): Promise<DemoWorker> {
-  const { outcomeByParameters, startArgoServer } = await import('@sluice/testkit/argo')
+  const { outcomeByParameters, startArgoServer } = await loadArgoFake(cwd)
   const outcome: OutcomeRule = (workflow, run) => {
     const isAgain = workflow.metadata.labels[ATTEMPT_LABEL] !== '1'
     const parameters = isAgain ? { ...run.parameters, mode: 'succeed' } : run.parameters

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import type { S3Server } from '@sluice/fake-s3'
 import type { CommandContext } from '../commands/command.js'
+import { loadS3Fake, type S3Fake } from '../fake-package.js'
 import { listenFailure } from '../listen-failure.js'
 
 /** What `sluice s3-fake` was told. */
@@ -15,8 +16,9 @@ export interface S3FakeFlags {
 
 /** Stands in for an S3 store until it is interrupted. */
 export async function runS3Fake(flags: S3FakeFlags, context: CommandContext): Promise<void> {
+  const fake = await loadS3Fake(context.cwd)
   const signal = context.interrupted()
-  const server = await start(flags)
+  const server = await start(fake, flags)
   try {
     const { bucket } = server
     const facts = { endpoint: server.endpoint, bucket, credentials: { ...server.credentials } }
@@ -27,7 +29,10 @@ export async function runS3Fake(flags: S3FakeFlags, context: CommandContext): Pr
   }
 }
 
-async function start({ port, host, bucket, accessKey, secretKey, latency }: S3FakeFlags): Promise<S3Server> {
+async function start(
+  { startS3Server }: S3Fake,
+  { port, host, bucket, accessKey, secretKey, latency }: S3FakeFlags,
+): Promise<S3Server> {
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey }
   try {
     // Nobody reads its log here, and it would only fill the memory.

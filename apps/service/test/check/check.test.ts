@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { startArgoServer, type ArgoServer } from '@sluice/testkit/argo'
+import { startArgoServer, type ArgoServer } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Sandbox } from '../sluice.js'
 

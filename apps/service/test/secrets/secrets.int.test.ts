@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startPostgres } from '../postgres.js'
 import { Sandbox, type Ended } from '../sluice.js'
