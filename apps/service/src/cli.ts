@@ -37,6 +37,6 @@ function hideSqliteWarning(): void {
 }
 
 async function start(early: AbortSignal | undefined): Promise<void> {
-  const { runCli } = await import('./main.js')
+  const { runCli } = await import('./cli/main.js')
   await runCli(early)
 }

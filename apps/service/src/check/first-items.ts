@@ -1,6 +1,6 @@
 import { isSluiceError, type Queue, type QueueItem, type Worker } from '@sluice/core'
-import { oneLine, printable } from '../output.js'
-import { countText, itemsText } from '../progress/progress-text.js'
+import { oneLine, printable } from '../output/output.js'
+import { countText, itemsText } from '../output/amounts.js'
 
 /** How many items are held against the worker when nothing else is said. */
 export const FIRST_ITEMS = 100

@@ -1,8 +1,8 @@
 import type { NewItem } from '@sluice/core'
 import type { ArgoServer, OutcomeRule } from '@sluice/testkit/argo'
-import { CommandError } from '../command-error.js'
-import { openWorkerPackage } from '../open-package.js'
-import { plural } from '../progress/progress-text.js'
+import { CommandError } from '../cli/command-error.js'
+import { openWorkerPackage } from '../packages/open-package.js'
+import { plural } from '../output/amounts.js'
 import type { DemoFacts, DemoKind, DemoWorker, DemoWorkerOptions } from './demo-kind.js'
 
 const DEFAULT_ITEMS = 1_000

@@ -1,13 +1,13 @@
 import { silentLogger, type Logger, type Queue, type Worker } from '@sluice/core'
 import type { WorkEvent } from '@sluice/engine'
 import { configSchema } from '../config/config-schema.js'
-import type { Output } from '../output.js'
-import { LiveView } from '../progress/live-view.js'
-import { plural } from '../progress/progress-text.js'
+import type { Output } from '../output/output.js'
+import { LiveView } from '../output/live-view.js'
+import { plural } from '../output/amounts.js'
 import { readStatus, type QueueStatus } from '../status/read-status.js'
 import { limitText, statusLine, statusText } from '../status/status-text.js'
-import { RateMeter } from '../rate-meter.js'
-import { runService, type ServiceConfig, type ServiceEnd } from '../service.js'
+import { RateMeter } from '../output/rate-meter.js'
+import { runService, type ServiceConfig, type ServiceEnd } from '../run/service.js'
 import type { DemoKind } from './demo-kind.js'
 
 export interface DemoServiceOptions {

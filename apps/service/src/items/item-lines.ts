@@ -1,7 +1,7 @@
 import type { ItemRecord } from '@sluice/core'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { jobLine } from '../jobs/job-text.js'
-import { oneLine, printable, type Output } from '../output.js'
+import { oneLine, printable, type Output } from '../output/output.js'
 import { spanText } from '../status/span-text.js'
 import { stageSince, tookMs } from './stage-since.js'
 

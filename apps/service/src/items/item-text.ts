@@ -3,8 +3,8 @@ import type { AttemptRecord, ItemRecord, JsonValue } from '@sluice/core'
 import { leftOutOf } from '@sluice/engine'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { cancelledText, runningText } from '../jobs/job-text.js'
-import { oneLine, printable, printableLines, type Output } from '../output.js'
-import { elapsedText } from '../progress/progress-text.js'
+import { oneLine, printable, printableLines, type Output } from '../output/output.js'
+import { elapsedText } from '../output/amounts.js'
 
 /** What the worker was asked of an item. */
 export interface AskedJob {

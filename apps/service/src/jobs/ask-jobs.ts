@@ -9,8 +9,8 @@ import {
 } from '@sluice/core'
 import { readStartedJobs, type StartedJobs } from '@sluice/engine'
 import pMap from 'p-map'
-import { CommandError } from '../command-error.js'
-import type { CommandContext } from '../commands/command.js'
+import { CommandError } from '../cli/command-error.js'
+import type { CommandContext } from '../cli/command.js'
 
 /** What a command that only looks was told of a job. */
 export type JobAnswer =

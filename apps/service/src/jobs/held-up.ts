@@ -1,5 +1,5 @@
 import type { JobReport } from '@sluice/core'
-import { printable } from '../output.js'
+import { printable } from '../output/output.js'
 
 /** Of a worker that does not say which jobs are pending, the words of one may. */
 const WAITS = /\bwaiting for\b.*\block\b/iu

@@ -1,5 +1,5 @@
 import type { JobReport, JsonValue } from '@sluice/core'
-import { oneLine, printable } from '../output.js'
+import { oneLine, printable } from '../output/output.js'
 import type { JobAnswer, StartedNote } from './ask-jobs.js'
 import { endsWhenText, heldUpBy } from './held-up.js'
 

@@ -1,6 +1,6 @@
 import { isSluiceError } from '@sluice/core'
 import { HOLDUP_ADVICE, type HoldupCode } from '@sluice/engine'
-import type { Output } from '../output.js'
+import type { Output } from '../output/output.js'
 import type { QueueStatus, StatusHoldup } from './read-status.js'
 import type { ServiceState } from './service-state.js'
 import { spanText } from './span-text.js'

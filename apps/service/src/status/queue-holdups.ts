@@ -1,6 +1,6 @@
 import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
 import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
-import { itemsText, plural } from '../progress/progress-text.js'
+import { itemsText, plural } from '../output/amounts.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from './span-text.js'
 

@@ -1,6 +1,6 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
 import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
-import type { RateMeter } from '../rate-meter.js'
+import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
 

@@ -1,6 +1,6 @@
 import { STAGES, type Stage } from '@sluice/core'
-import { oneLine, printable, withoutFullStop, type Output } from '../output.js'
-import { countText, elapsedText, itemsText, plural } from '../progress/progress-text.js'
+import { oneLine, printable, withoutFullStop, type Output } from '../output/output.js'
+import { countText, elapsedText, itemsText, plural } from '../output/amounts.js'
 import { isWorthTelling } from './queue-holdups.js'
 import type { QueueStatus, StatusHoldup, StatusLimit } from './read-status.js'
 import { spanText } from './span-text.js'

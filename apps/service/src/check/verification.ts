@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { STAGES, SluiceError, type Queue } from '@sluice/core'
+import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '@sluice/testkit'
+import { CommandError } from '../cli/command-error.js'
+import type { CommandContext } from '../cli/command.js'
+import { openQueuePackage } from '../packages/open-package.js'
+import { warningsOf } from '../output/output.js'
+import { plural } from '../output/amounts.js'
+
+export interface VerifyChoice {
+  /** Cases whose id starts so; empty for all. */
+  readonly only: string
+  /** How long a case may take. */
+  readonly timeoutMs: number
+}
+
+type OpenQueue = (name: string) => Promise<Queue>
+
+/**
+ * Runs the queue contract on the configured storage; each case has a queue of its own, which is emptied afterwards.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID when the queue lives in one process; CommandError BROKEN when a case fails, UNAVAILABLE when none
+ * fails and one is slow
+ */
+export async function verifyConfigured(
+  context: CommandContext,
+  { only, timeoutMs }: VerifyChoice,
+): Promise<void> {
+  const cases = queueContract.filter((one) => one.id.startsWith(only))
+  if (cases.length === 0) throw new CommandError('INVALID', `No case of the contract starts with ${only}.`)
+  const loaded = await context.config()
+  const use = { ...loaded, logger: warningsOf(context.output) }
+  const open: OpenQueue = (name) => openQueuePackage({ ...loaded.config.queue, name }, use)
+  await assertShared(open)
+  const results = await verifyQueue(async () => makeHarness(open), {
+    cases,
+    timeoutMs,
+    onResult: (result) => printResult(result, context),
+  })
+  summarize(results, context)
+}
+
+/** A queue in one process's memory is empty for whoever opens it next, and so for every second object of a case. */
+async function assertShared(open: OpenQueue): Promise<void> {
+  const queue = await open(throwAwayName())
+  const { sharedBy } = queue.supports
+  await queue.close()
+  if (sharedBy !== 'process') return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    'This queue lives in the memory of one process: there is no storage to verify. Configure one that is shared.',
+  )
+}
+
+function throwAwayName(): string {
+  return `sluice-verify-${randomUUID()}`
+}
+
+function makeHarness(open: OpenQueue): QueueHarness {
+  const prefix = throwAwayName()
+  const opened: { readonly name: string; readonly queue: Queue }[] = []
+  const openOne = async (name: string): Promise<Queue> => {
+    const queue = await open(name)
+    opened.push({ name, queue })
+    return queue
+  }
+  return {
+    open: async (name = 'contract') => named(await openOne(`${prefix}-${name}`), name),
+    passTime: (ms) => {
+      const queues = opened.map(({ queue }) => queue)
+      return queues.length === 0 ? sleep(ms) : waitFor(queues, ms)
+    },
+    close: async () => {
+      await Promise.all(opened.map(({ queue }) => queue.close()))
+      for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name))
+    },
+  }
+}
+
+/** The contract asks a queue for the name that it was opened by; in the storage it has a longer one. */
+function named(queue: Queue, name: string): Queue {
+  return new Proxy(queue, {
+    get(target, key): unknown {
+      if (key === 'name') return name
+      const value: unknown = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+/**
+ * The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. Two queues may read it a little differently: so
+ * much must have passed for whichever is behind, since whichever is ahead began.
+ */
+async function waitFor(queues: readonly Queue[], ms: number): Promise<void> {
+  const readings = () => Promise.all(queues.map((queue) => queue.now()))
+  const untilAt = Math.max(...(await readings())) + ms
+  for (let left = ms; left > 0; left = untilAt - Math.min(...(await readings())))
+    await sleep(Math.max(left, 1))
+}
+
+async function emptyQueue(queue: Queue): Promise<void> {
+  try {
+    for (const stage of ['PROCESSING', ...STAGES] as const) await emptyStage(queue, stage)
+    await queue.control.resume()
+    const { limits } = await queue.control.read()
+    await queue.control.setLimits(Object.fromEntries(Object.keys(limits).map((name) => [name, null])))
+  } finally {
+    await queue.close()
+  }
+}
+
+async function emptyStage(queue: Queue, stage: (typeof STAGES)[number]): Promise<void> {
+  let cursor: string | undefined
+  do {
+    const page = await queue.listSummaries(stage, {
+      limit: 1000,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
+    if (stage === 'PROCESSING') {
+      await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
+    } else await queue.remove(page.items.map((item) => item.id))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+}
+
+function printResult(result: CaseResult, { output }: CommandContext): void {
+  const { id, title, outcome, ms, reason, error } = result
+  const mark = {
+    passed: output.colors.green('ok  '),
+    skipped: output.colors.yellow('skip'),
+    slow: output.colors.yellow('SLOW'),
+    failed: output.colors.red('FAIL'),
+  }[outcome]
+  const tail = reason === undefined ? '' : ` (${reason})`
+  output.print(`${mark} ${id} ${title}${tail}`, {
+    id,
+    title,
+    outcome,
+    ms,
+    ...(reason === undefined ? {} : { reason }),
+    ...(error === undefined ? {} : { error: error.message }),
+  })
+  if (error !== undefined) output.note(error.message)
+}
+
+function summarize(results: readonly CaseResult[], { output }: CommandContext): void {
+  const count = (outcome: CaseResult['outcome']): number =>
+    results.filter((result) => result.outcome === outcome).length
+  const [passed, failed, slow, skipped] = [count('passed'), count('failed'), count('slow'), count('skipped')]
+  const counts = { passed, failed, slow, skipped }
+  const text = `${passed} passed, ${failed} failed, ${slow} slow, ${skipped} skipped`
+  output.print(output.colors.bold(text), counts)
+  if (failed > 0)
+    throw new CommandError('BROKEN', `The queue breaks ${plural(failed, 'case')} of its contract.`)
+  if (slow === 0) return
+  throw new CommandError(
+    'UNAVAILABLE',
+    `Nothing is broken, and ${plural(slow, 'case')} did not end in time: the storage is slow, or did not answer. ` +
+      'Try from a machine that is nearer to it, or give more time: a longer --timeout, a longer queue.timeoutMs.',
+  )
+}

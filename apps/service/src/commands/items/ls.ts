@@ -1,0 +1,150 @@
+import { MAX_PAGE_ITEMS, type ItemRecord, type Queue, type Stage } from '@sluice/core'
+import { CommandError } from '../../cli/command-error.js'
+import { itemFilter, type ItemFilter, type ItemFilterFlags } from '../../items/item-filter.js'
+import { ItemLines } from '../../items/item-lines.js'
+import { JobAsker, jobJson, type JobAnswer } from '../../jobs/ask-jobs.js'
+import { printable } from '../../output/output.js'
+import { countText, itemsText } from '../../output/amounts.js'
+import { pattern, spanMs, stageName, wholeNumber } from '../../cli/arguments.js'
+import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
+import { classOption, exitCodeOption, filterOf, groupOption } from '../../items/failure-filter.js'
+
+const PAGE_ITEMS = 500
+/** What runs and what failed is what somebody looks for; what is finished is most of it in the end. */
+const ORDER: readonly Stage[] = ['PROCESSING', 'FAIL', 'WAITING', 'SUCCESS']
+
+/** `sluice ls`: items, stage by stage. */
+export function registerLs(program: Program, context: CommandContext): void {
+  program
+    .command('ls')
+    .description('List items, with --json as JSON Lines')
+    .argument('[stage]', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
+    .option('-s, --stage <stage>', 'the same as the argument', stageName)
+    .option('-p, --prefix <text>', 'only ids that begin with it')
+    .option(
+      '-r, --reason <pattern>',
+      'only items whose reason matches this regular expression, in any case',
+      pattern,
+    )
+    .addOption(groupOption())
+    .addOption(classOption())
+    .addOption(exitCodeOption())
+    .option('--since <span>', 'only what came to its stage within it, such as 1h', spanMs)
+    .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
+    .addHelpText('after', NOTES)
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
+    .action(async (argument, { stage = argument, limit, prefix, since, reason, ...failing }) => {
+      if (argument !== undefined && stage !== argument)
+        throw new CommandError('INVALID', `Give one stage: ${argument} or ${stage}.`)
+      const queue = await context.openQueue({ reading: true })
+      const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
+      const stages = stage === undefined ? ORDER : [stage]
+      const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, { stages })
+      await list(queue, context, { stages, wanted, flags: { prefix, since, failures } })
+    })
+}
+
+const NOTES = `
+The age is that of the last step: since the item was put, claimed or finished. Of items in PROCESSING the worker is asked once how
+their jobs stand: what runs, what holds it up, where to look. A worker that can't be asked is no failure. What narrows the
+list reads the stage from its beginning until enough is found.`
+
+const EXAMPLES = [
+  'sluice ls FAIL --reason timeout --since 1h',
+  'sluice ls FAIL --group 3f9a',
+  'sluice ls --prefix tile/2026- --limit 0',
+  'sluice ls SUCCESS --limit 0 --json | jq -r .id',
+]
+
+interface Wanted {
+  readonly stages: readonly Stage[]
+  readonly wanted: number
+  readonly flags: ItemFilterFlags
+}
+
+async function list(queue: Queue, context: CommandContext, { stages, wanted, flags }: Wanted): Promise<void> {
+  const { output } = context
+  const jobs = new RunningJobs(context)
+  const now = await queue.now()
+  const filter = itemFilter(flags, now)
+  const lines = new ItemLines({ output, now })
+  const seen: Seen = { shown: 0, read: 0 }
+  for await (const page of walk(queue, { stages, wanted, filter, seen })) {
+    const answers = await jobs.of(page)
+    const jsonLine = (item: ItemRecord): string =>
+      JSON.stringify({ ...item, ...jobJson(answers.get(item.id)) })
+    for (const line of output.json ? page.map(jsonLine) : lines.of(page, answers))
+      await output.write(`${line}\n`)
+  }
+  jobs.noteTrouble()
+  if (output.json) return
+  if (filter !== undefined) return noteFiltered(context, seen, wanted)
+  const sizes = await queue.sizes()
+  const total = stages.reduce((sum, stage) => sum + sizes[stage], 0)
+  if (seen.shown < total) output.note(`${countText(seen.shown)} of ${itemsText(total)}; --limit 0 shows all`)
+  else if (seen.shown === 0) output.note('no items')
+}
+
+function noteFiltered({ output }: CommandContext, { shown, read }: Seen, wanted: number): void {
+  const looked = `${itemsText(read)} looked at`
+  if (shown === 0) return output.note(`no item matches; ${looked}`)
+  const more = shown >= wanted ? '; there may be more: --limit 0 shows all' : ''
+  output.note(`${countText(shown)} match, ${looked}${more}`)
+}
+
+/** What the worker says of the jobs of items in PROCESSING. It is asked when the first of them is shown. */
+class RunningJobs {
+  readonly #context: CommandContext
+  #asker: Promise<JobAsker | undefined> | undefined
+  #trouble: string | undefined
+
+  constructor(context: CommandContext) {
+    this.#context = context
+  }
+
+  async of(items: readonly ItemRecord[]): Promise<ReadonlyMap<string, JobAnswer>> {
+    const running = items.filter(({ stage }) => stage === 'PROCESSING')
+    if (running.length === 0) return new Map()
+    this.#asker ??= JobAsker.open(this.#context)
+    const answers = (await (await this.#asker)?.many(running)) ?? new Map<string, JobAnswer>()
+    for (const answer of answers.values()) if (answer.kind === 'unasked') this.#trouble ??= answer.why
+    return answers
+  }
+
+  /** Once, after the list: what is missing in it, and why. */
+  noteTrouble(): void {
+    if (this.#trouble !== undefined)
+      this.#context.output.warn(`Not of every job is known how it stands: ${printable(this.#trouble, 300)}`)
+  }
+}
+
+interface Seen {
+  shown: number
+  /** Shown or not. */
+  read: number
+}
+
+interface Walk extends Pick<Wanted, 'stages' | 'wanted'> {
+  readonly filter: ItemFilter | undefined
+  readonly seen: Seen
+}
+
+async function* walk(
+  queue: Queue,
+  { stages, wanted, filter, seen }: Walk,
+): AsyncGenerator<readonly ItemRecord[]> {
+  for (const stage of stages) {
+    let cursor: string | undefined
+    do {
+      const left = wanted - seen.shown
+      if (left <= 0) return
+      const limit = Math.min(filter === undefined ? left : PAGE_ITEMS, PAGE_ITEMS, MAX_PAGE_ITEMS)
+      const page = await queue.list(stage, { limit, ...(cursor === undefined ? {} : { cursor }) })
+      const items = (filter === undefined ? page.items : page.items.filter(filter)).slice(0, left)
+      seen.read += page.items.length
+      seen.shown += items.length
+      if (items.length > 0) yield items
+      cursor = page.cursor
+    } while (cursor !== undefined)
+  }
+}

@@ -1,0 +1,110 @@
+import { isSluiceError, type Queue, type SkippedItem } from '@sluice/core'
+import { printable } from '../../output/output.js'
+import { assertOneChoice, itemIds, spanMs } from '../../cli/arguments.js'
+import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
+import { countSelected, selectPages } from '../../items/item-selection.js'
+import { itemsText } from '../../output/amounts.js'
+import { countMoved, printMoved } from '../../items/moved-items.js'
+
+/** `sluice release`: PROCESSING → WAITING, by hand. */
+export function registerRelease(program: Program, context: CommandContext): void {
+  program
+    .command('release')
+    .description('Send items in PROCESSING back to WAITING; a job that still runs is not ended by it')
+    .argument('[ids...]', 'which', itemIds, [])
+    .option('-a, --all', 'every item in PROCESSING')
+    .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs, 0)
+    .option('-r, --reason <text>', 'why, for the history', 'released by hand')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
+    .action(async (ids, { all, delay, reason, yes }) => {
+      assertOneChoice(ids, all === true, '--all')
+      const queue = await context.openQueue()
+      const release: Release = { delayMs: delay, reason }
+      if (all) await unlimited(queue, release, { context, yes: yes === true })
+      else await releaseIds(queue, ids, { context, release })
+    })
+}
+
+const EXAMPLES = ['sluice release tile-1', 'sluice release --all --reason "cluster rebuilt"']
+const WARNING =
+  'Their jobs, if they still run, go on: such an item may then run twice. What they report is ignored. `sluice cancel` ends jobs.'
+
+interface Release {
+  readonly delayMs: number
+  readonly reason: string
+}
+
+async function releaseIds(
+  queue: Queue,
+  ids: readonly string[],
+  { context, release }: { context: CommandContext; release: Release },
+): Promise<void> {
+  const skipped: SkippedItem[] = []
+  const seen = new Set<string>()
+  const released = await countMoved('released', async (moved) => {
+    for (const id of ids) {
+      const reason = seen.has(id) ? 'repeated' : await releaseOne(queue, id, release)
+      seen.add(id)
+      if (reason === undefined) moved.items += 1
+      else skipped.push({ id, reason })
+    }
+  })
+  if (released > 0) context.output.warn(WARNING)
+  await print(queue, { released, skipped }, context)
+}
+
+/** @returns why not */
+async function releaseOne(
+  queue: Queue,
+  id: string,
+  release: Release,
+): Promise<'wrong-stage' | 'not-found' | undefined> {
+  try {
+    await queue.release(id, release)
+    return undefined
+  } catch (error) {
+    if (isSluiceError(error, 'SLUICE_STAGE_CONFLICT')) return 'wrong-stage'
+    if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return 'not-found'
+    throw error
+  }
+}
+
+async function unlimited(
+  queue: Queue,
+  release: Release,
+  { context, yes }: { context: CommandContext; yes: boolean },
+): Promise<void> {
+  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
+  if (count > 0) {
+    context.output.warn(WARNING)
+    await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
+  }
+  const released = await countMoved('released', async (moved) => {
+    for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
+      // Fenced by attempt: an item that was settled or claimed anew since it was listed stays where it is.
+      const moves = items.map(({ id, attempt, uid }) => ({
+        id,
+        attempt,
+        uid,
+        stage: 'WAITING' as const,
+        ...release,
+      }))
+      if (moves.length > 0) moved.items += (await queue.settle(moves)).settled
+    }
+  })
+  if (yes && released > 0) context.output.warn(WARNING)
+  await print(queue, { released, skipped: [] }, context)
+}
+
+function print(
+  queue: Queue,
+  { released, skipped }: { released: number; skipped: readonly SkippedItem[] },
+  context: CommandContext,
+): Promise<void> {
+  return printMoved(context, queue, {
+    text: `Released ${itemsText(released)}`,
+    json: { moved: released, skipped },
+    skipped,
+  })
+}

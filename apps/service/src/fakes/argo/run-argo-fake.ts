@@ -1,0 +1,108 @@
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  startArgoServer,
+  testTemplates,
+  type ArgoServer,
+  type ArgoTemplate,
+  type ArgoVersion,
+} from '@sluice/testkit/argo'
+import type { CommandContext } from '../../cli/command.js'
+import { LiveView } from '../../output/live-view.js'
+import { listenFailure } from '../listen-failure.js'
+import { countText } from '../../output/amounts.js'
+import { factsOf, introduction } from './introduction.js'
+import { randomOutcome } from './random-outcome.js'
+import { readTemplates } from './template-file.js'
+
+/** What `sluice argo-fake` was told. */
+export interface ArgoFakeFlags {
+  readonly port: number
+  readonly host: string
+  readonly namespace: string
+  readonly token: string
+  readonly argoVersion: ArgoVersion
+  readonly template?: string[]
+  readonly parallelism?: number
+  readonly failRate: number
+  readonly archive?: true
+}
+
+const VIEW_GAP_MS = 200
+
+/** Stands in for Argo until it is interrupted, and shows what it has. */
+export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext): Promise<void> {
+  const templates = await templatesOf(flags, context)
+  const signal = context.interrupted()
+  const server = await start(flags, templates)
+  try {
+    const { namespace, token } = flags
+    const facts = { url: server.url, namespace, token, templates }
+    context.output.print(() => introduction(facts), factsOf(facts))
+    await show(server, context, signal)
+  } finally {
+    await server.close()
+  }
+}
+
+async function templatesOf(
+  { template = [] }: ArgoFakeFlags,
+  { cwd }: CommandContext,
+): Promise<readonly ArgoTemplate[]> {
+  if (template.length === 0) return testTemplates
+  const all: ArgoTemplate[] = []
+  for (const file of template) all.push(...(await readTemplates(resolve(cwd, file))))
+  return all
+}
+
+async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): Promise<ArgoServer> {
+  const { port, host, namespace, token, argoVersion: version, parallelism, failRate } = flags
+  const controller = {
+    outcome: randomOutcome(failRate),
+    ...(parallelism === undefined ? {} : { parallelism }),
+  }
+  try {
+    return await startArgoServer({
+      port,
+      host,
+      namespaces: [namespace],
+      token,
+      version,
+      templates,
+      controller,
+      archive: flags.archive === true,
+      // Nobody reads its log here, and it would only fill the memory.
+      maxLogged: 0,
+    })
+  } catch (error) {
+    throw listenFailure(error, { port, host })
+  }
+}
+
+async function show(server: ArgoServer, { output }: CommandContext, signal: AbortSignal): Promise<void> {
+  if (output.json) {
+    if (!signal.aborted) await once(signal, 'abort')
+    return
+  }
+  const view = new LiveView({ stream: output.stderr })
+  let shown = ''
+  while (!signal.aborted) {
+    const text = stateText(server)
+    // In a log a line that says what the last one said is noise.
+    if (output.live || text !== shown) view.update({ picture: () => text, line: () => (shown = text) })
+    // It rejects when it is aborted, which ends the loop.
+    await sleep(VIEW_GAP_MS, undefined, { signal }).catch(() => undefined)
+  }
+  view.stop()
+}
+
+function stateText({ workflows }: ArgoServer): string {
+  const { size, unfinished, maxUnfinished } = workflows
+  const parts = [
+    `unfinished ${countText(unfinished)}`,
+    `most at once ${countText(maxUnfinished)}`,
+    `finished ${countText(size - unfinished)}`,
+  ]
+  return parts.join(' · ')
+}

@@ -1,0 +1,111 @@
+import type { ItemRecord, Queue } from '@sluice/core'
+import { printable } from '../output/output.js'
+import { createProgress, type Progress } from '../output/progress.js'
+import { itemsText } from '../output/amounts.js'
+import { FailureGroups } from '../report/failure-groups.js'
+import { failureJson, failureLines, summaryOf } from '../report/failure-table.js'
+import type { CommandContext } from '../cli/command.js'
+import { selectPages, type Selection } from './item-selection.js'
+import { countMoved, idsText } from './moved-items.js'
+
+/** What is done to many items, a page at a time. */
+export interface BulkMove {
+  readonly selection: Selection
+  /** What becomes of them, such as `requeued`. */
+  readonly done: string
+  /** How many there are, for the progress; absent where they were not counted. */
+  readonly total?: number | undefined
+  /** Moves a page of them; gives how many moved. */
+  readonly move: (items: readonly ItemRecord[]) => Promise<number>
+}
+
+/** How a walk over many items ended. */
+export interface BulkMoved {
+  /** How many there were, those among them that something else moved first. */
+  readonly selected: number
+  readonly moved: number
+  /** A signal came before the end. What was moved stays so; the same command again does the rest. */
+  readonly interrupted: boolean
+}
+
+/** Moves the selected items page by page and shows how far it is. After a signal no further page is begun. */
+export async function moveSelected(
+  queue: Queue,
+  { selection, done, total, move }: BulkMove,
+  context: Pick<CommandContext, 'output' | 'interrupted'>,
+): Promise<BulkMoved> {
+  const signal = context.interrupted()
+  const progress = progressOf(done, total, context)
+  let selected = 0
+  try {
+    const moved = await countMoved(done, async (count) => {
+      for await (const items of selectPages(queue, selection)) {
+        if (signal.aborted) return
+        selected += items.length
+        if (items.length > 0) count.items += await move(items)
+        progress?.update(selected, count.items)
+      }
+    })
+    return { selected, moved, interrupted: signal.aborted }
+  } finally {
+    progress?.stop()
+  }
+}
+
+function progressOf(
+  done: string,
+  total: number | undefined,
+  { output }: Pick<CommandContext, 'output'>,
+): Progress | undefined {
+  if (output.json) return undefined
+  const label = `${done.charAt(0).toUpperCase()}${done.slice(1)}`
+  return createProgress({
+    label,
+    unit: 'items',
+    stream: output.stderr,
+    ...(total === undefined ? {} : { total }),
+  })
+}
+
+/** What a command would do to items, for `--dry-run`. */
+export interface DryRun {
+  readonly items: AsyncIterable<readonly ItemRecord[]>
+  /** Such as `requeue`. */
+  readonly verb: string
+}
+
+const DRY_GROUPS = 10
+const DRY_SAMPLES = 10
+
+/**
+ * Prints how many items a command would move, and which failures they are.
+ *
+ * @returns how many
+ */
+export async function printDryRun(
+  queue: Queue,
+  { items, verb }: DryRun,
+  { output }: CommandContext,
+): Promise<number> {
+  const groups = new FailureGroups()
+  const samples: string[] = []
+  let count = 0
+  for await (const page of items) {
+    for (const item of page) {
+      count += 1
+      if (samples.length < DRY_SAMPLES) samples.push(item.id)
+      if (item.stage === 'FAIL') groups.add(item)
+    }
+  }
+  const summary = summaryOf(groups, DRY_GROUPS)
+  const which = count === 0 ? '' : `: ${idsText(samples)}${count > samples.length ? ', …' : ''}`
+  output.print(
+    () =>
+      [
+        `Would ${verb} ${itemsText(count)} of ${printable(queue.name)}${which}`,
+        ...failureLines(summary, output),
+      ].join('\n'),
+    { dryRun: true, count, samples, ...failureJson(summary) },
+  )
+  return count
+}
