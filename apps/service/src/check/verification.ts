@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { STAGES, SluiceError, type Queue } from '@sluice/core'
+import { STAGES, SluiceError, type Queue, type Runtime } from '@sluice/core'
 import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '@sluice/testkit'
 import { CommandError } from '../cli/command-error.js'
 import type { CommandContext } from '../cli/command.js'
@@ -9,18 +7,18 @@ import { warningsOf } from '../output/output.js'
 import { plural } from '../output/amounts.js'
 
 export interface VerifyChoice {
-  /** Cases whose id starts so; empty for all. */
+  /** The id prefix of the cases; empty for all. */
   readonly only: string
-  /** How long a case may take. */
+  /** The time for a case. */
   readonly timeoutMs: number
 }
 
 type OpenQueue = (name: string) => Promise<Queue>
 
 /**
- * Runs the queue contract on the configured storage; each case has a queue of its own, which is emptied afterwards.
+ * Runs the queue contract on the configured storage; each case has its own queue, which is emptied afterwards.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID when the queue lives in one process; CommandError BROKEN when a case fails, UNAVAILABLE when none
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a queue in process memory; CommandError BROKEN where a case fails, UNAVAILABLE where none
  * fails and one is slow
  */
 export async function verifyConfigured(
@@ -32,8 +30,9 @@ export async function verifyConfigured(
   const loaded = await context.config()
   const use = { ...loaded, logger: warningsOf(context.output) }
   const open: OpenQueue = (name) => openQueuePackage({ ...loaded.config.queue, name }, use)
-  await assertShared(open)
-  const results = await verifyQueue(async () => makeHarness(open), {
+  const { runtime } = context
+  await assertShared(open, runtime)
+  const results = await verifyQueue(async () => makeHarness(open, runtime), {
     cases,
     timeoutMs,
     onResult: (result) => printResult(result, context),
@@ -41,24 +40,24 @@ export async function verifyConfigured(
   summarize(results, context)
 }
 
-/** A queue in one process's memory is empty for whoever opens it next, and so for every second object of a case. */
-async function assertShared(open: OpenQueue): Promise<void> {
-  const queue = await open(throwAwayName())
+/** A queue in process memory is empty in every further queue object of a case. */
+async function assertShared(open: OpenQueue, runtime: Runtime): Promise<void> {
+  const queue = await open(temporaryName(runtime))
   const { sharedBy } = queue.supports
   await queue.close()
   if (sharedBy !== 'process') return
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    'This queue lives in the memory of one process: there is no storage to verify. Configure one that is shared.',
+    'This queue is in the memory of one process: there is no storage to verify. Configure a shared queue.',
   )
 }
 
-function throwAwayName(): string {
-  return `sluice-verify-${randomUUID()}`
+function temporaryName(runtime: Runtime): string {
+  return `sluice-verify-${runtime.newId()}`
 }
 
-function makeHarness(open: OpenQueue): QueueHarness {
-  const prefix = throwAwayName()
+function makeHarness(open: OpenQueue, runtime: Runtime): QueueHarness {
+  const prefix = temporaryName(runtime)
   const opened: { readonly name: string; readonly queue: Queue }[] = []
   const openOne = async (name: string): Promise<Queue> => {
     const queue = await open(name)
@@ -69,7 +68,7 @@ function makeHarness(open: OpenQueue): QueueHarness {
     open: async (name = 'contract') => named(await openOne(`${prefix}-${name}`), name),
     passTime: (ms) => {
       const queues = opened.map(({ queue }) => queue)
-      return queues.length === 0 ? sleep(ms) : waitFor(queues, ms)
+      return queues.length === 0 ? runtime.sleep(ms) : waitFor(queues, ms, runtime)
     },
     close: async () => {
       await Promise.all(opened.map(({ queue }) => queue.close()))
@@ -78,7 +77,7 @@ function makeHarness(open: OpenQueue): QueueHarness {
   }
 }
 
-/** The contract asks a queue for the name that it was opened by; in the storage it has a longer one. */
+/** The contract expects the name that it opened the queue by; the storage has a longer one. */
 function named(queue: Queue, name: string): Queue {
   return new Proxy(queue, {
     get(target, key): unknown {
@@ -90,14 +89,14 @@ function named(queue: Queue, name: string): Queue {
 }
 
 /**
- * The storage's clock is the one that counts; it may be ahead of ours, or run at another pace. Two queues may read it a little differently: so
- * much must have passed for whichever is behind, since whichever is ahead began.
+ * The storage's clock decides; it may be ahead of ours, or run at another rate. Two queues may read it differently: the time must have
+ * passed on the slowest since the fastest began.
  */
-async function waitFor(queues: readonly Queue[], ms: number): Promise<void> {
+async function waitFor(queues: readonly Queue[], ms: number, runtime: Runtime): Promise<void> {
   const readings = () => Promise.all(queues.map((queue) => queue.now()))
   const untilAt = Math.max(...(await readings())) + ms
   for (let left = ms; left > 0; left = untilAt - Math.min(...(await readings())))
-    await sleep(Math.max(left, 1))
+    await runtime.sleep(Math.max(left, 1))
 }
 
 async function emptyQueue(queue: Queue): Promise<void> {
@@ -157,7 +156,7 @@ function summarize(results: readonly CaseResult[], { output }: CommandContext): 
   if (slow === 0) return
   throw new CommandError(
     'UNAVAILABLE',
-    `Nothing is broken, and ${plural(slow, 'case')} did not end in time: the storage is slow, or did not answer. ` +
-      'Try from a machine that is nearer to it, or give more time: a longer --timeout, a longer queue.timeoutMs.',
+    `No case failed, and ${plural(slow, 'case')} did not end in time: the storage is slow, or did not answer. ` +
+      'Use a machine nearer to it, or allow more time: a longer --timeout, a longer queue.timeoutMs.',
   )
 }

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { STAGES, assertItemId, isStage, type Stage } from '@sluice/core'
 import { CommandError } from './command-error.js'
 
-/** A parser of an option or argument that is a whole number within bounds. */
+/** A parser for a whole number within bounds. */
 export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -13,22 +13,22 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   }
 }
 
-/** Checks an id: one that no queue can hold is a mistake of usage, not an item that isn't there. */
+/** Checks an id: one that no queue accepts is a usage error, not a missing item. */
 export function itemId(text: string): string {
   try {
     assertItemId(text)
     return text
   } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'It is no id.')
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : 'It is not an id.')
   }
 }
 
-/** The same for an argument that may be repeated. */
+/** The same for a repeatable argument. */
 export function itemIds(text: string, previous: readonly string[]): string[] {
   return [...previous, itemId(text)]
 }
 
-/** Parses a stage, in whatever case. */
+/** Parses a stage, ignoring case. */
 export function stageName(text: string): Stage {
   const stage = text.toUpperCase()
   if (isStage(stage)) return stage
@@ -39,18 +39,18 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 
 const MAX_SPAN_MS = 36_500 * 86_400_000
 
-/** Parses a span such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms. A number alone could be any of them; only 0 is 0. */
+/** Parses a duration such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms. Without a unit only 0 is accepted. */
 export function spanMs(text: string): number {
   if (text === '0') return 0
   const [, digits = '', unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? []
   const ms = Math.round(Number(digits) * (UNIT_MS[unit] ?? 0))
   if (digits !== '' && ms <= MAX_SPAN_MS) return ms
   throw new InvalidArgumentError(
-    'It must be a span with its unit, such as 500ms, 30s, 5m, 2h or 1d, at most 36500d.',
+    'It must be a duration with a unit, such as 500ms, 30s, 5m, 2h or 1d, at most 36500d.',
   )
 }
 
-/** Parses a regular expression, matched anywhere in the text and in any case of letters. */
+/** Parses a regular expression, matched anywhere in the text and ignoring case. */
 export function pattern(text: string): RegExp {
   try {
     return new RegExp(text, 'iu')
@@ -61,7 +61,7 @@ export function pattern(text: string): RegExp {
 }
 
 /**
- * Items are chosen by their ids or by an option, and not by both.
+ * Items are selected by ids or by an option, not by both.
  *
  * @throws CommandError INVALID
  */
@@ -69,6 +69,6 @@ export function assertOneChoice(ids: readonly string[], isOption: boolean, optio
   if (isOption !== ids.length > 0) return
   throw new CommandError(
     'INVALID',
-    isOption ? `Give ids or ${option}, not both.` : `Say which: ids, or ${option}.`,
+    isOption ? `Use ids or ${option}, not both.` : `Select items: ids, or ${option}.`,
   )
 }

@@ -3,28 +3,28 @@ import { isSluiceError, SluiceError } from '@sluice/core'
 import type { ExitName } from './exit-codes.js'
 
 /**
- * A command's own end that is no {@link @sluice/core!SluiceError}: refused by the user, interrupted, a contract that is
- * broken. It is shown as one message without a stack trace.
+ * The error of a command that is not a {@link @sluice/core!SluiceError}: not confirmed, interrupted, a broken contract. It is printed as
+ * one message without a stack trace.
  */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   readonly exit: ExitName
 
-  /** @param exit the exit code by its name; it is also the code of the error in `--json` */
+  /** @param exit the name of the exit code, and the code of the error with `--json` */
   constructor(exit: ExitName, message: string) {
     super(message)
     this.exit = exit
   }
 }
 
-/** There is no queue where the configuration says that it is: a wrong setting, as far as a command that makes none can tell. */
+/** The configured queue does not exist: a wrong setting, for a command that does not create one. */
 export class AbsentQueueError extends SluiceError {
   constructor(message: string) {
     super('SLUICE_CONFIG_INVALID', message)
   }
 }
 
-/** The same error with one more line, of the same code. */
+/** The same error, with a further line in its message. */
 export function withLine(error: unknown, line: string): Error {
   const message = `${messageOf(error)}\n${line}`
   if (error instanceof CommandError) return new CommandError(error.exit, message)
@@ -38,26 +38,26 @@ export function withLine(error: unknown, line: string): Error {
   })
 }
 
-/** What an error says. */
+/** The message of an error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
 const REFUSED: Readonly<Record<string, readonly [why: string, next: string]>> = {
-  EACCES: ['permission denied', 'let this user write there'],
-  EPERM: ['operation not permitted', 'let this user write there'],
-  EROFS: ['the file system is read-only', 'choose another place'],
-  ENOSPC: ['the disk is full', 'make room there'],
-  EDQUOT: ['the quota of this user is used up', 'make room there'],
+  EACCES: ['permission denied', 'Allow this user to write there'],
+  EPERM: ['operation not permitted', 'Allow this user to write there'],
+  EROFS: ['the file system is read-only', 'Choose another folder'],
+  ENOSPC: ['the disk is full', 'Free some space'],
+  EDQUOT: ["this user's quota is exhausted", 'Free some space'],
 }
 
-/** What the system says of a folder alone. */
+/** Errors of folders only. */
 const NO_FOLDER: Readonly<Record<string, readonly [why: string, next: string]>> = {
-  ENOENT: ['the file system lets no folder be made there', 'choose another place'],
-  EEXIST: ['it is not a folder, or a link that leads nowhere', 'move it away'],
+  ENOENT: ['the file system does not allow folders there', 'Choose another folder'],
+  EEXIST: ['it is not a folder, or a broken link', 'Move it away'],
 }
 
-/** A file or folder that the system does not let this user make or write is no bug: the folder is named, and what to do. All else stays as it is. */
+/** Explains a file or folder that can't be created or written, which is not a bug. Any other error stays unchanged. */
 export function fileRefusal(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return error
   const { code, path } = error
@@ -67,6 +67,6 @@ export function fileRefusal(error: unknown): unknown {
   const what = basename(path)
   return new CommandError(
     'INVALID',
-    `Could not make or write ${what} in the folder ${dirname(path)}: ${why}. To go on, ${next}.`,
+    `Could not create or write ${what} in the folder ${dirname(path)}: ${why}. ${next}.`,
   )
 }

@@ -4,9 +4,11 @@ import {
   isSluiceError,
   type Logger,
   type Queue,
+  type Runtime,
   type StorageFinding,
   type Worker,
 } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { CommandError, messageOf } from './command-error.js'
 import type { CommandContext, GlobalOptions, OpenQueueOptions, OpenWorkerOptions } from './command.js'
 import type { Environment } from '../config/config-environment.js'
@@ -17,41 +19,44 @@ import { watchInterrupts, type Interrupts } from './interrupt.js'
 import { Output, saidOnce, warningsOf, type TextStream } from '../output/output.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
-/** Whoever loads a list and sees no error would think it is kept. */
+/** Without it a successful load would look durable. */
 const ALONE =
-  'this queue lives in this process only: other commands see nothing of it, and it is gone when this one ends'
+  'this queue exists only in this process: other commands do not see it, and it is lost when this one ends'
 
 const CLOSE_MS = 5_000
 
-/** Whoever reads standard output. */
+/** The reader of standard output. */
 export interface OutputReader {
-  /** The command ends when it is gone. */
+  /** The command ends when standard output is closed. */
   isNeeded: boolean
 }
 
-/** The parts of the world that a command may touch. */
+/** The process environment of a command. */
 export interface World {
   readonly cwd: string
   readonly env: Environment
   readonly stdin: Readable & { readonly isTTY?: boolean }
   readonly stdout: TextStream
   readonly stderr: TextStream
-  /** Aborted when a signal came before the process could listen to it. */
+  /** Aborted where a signal came before the process could listen to it. */
   readonly early?: AbortSignal | undefined
   readonly reader?: OutputReader
-  /** Takes the secrets of the configuration and the command line. Default: one of its own. */
+  /** Collects the secrets of the configuration and the command line. Default: its own. */
   readonly secrets?: ConfigSecrets
+  /** Default: the machine's own. */
+  readonly runtime?: Runtime
 }
 
-/** The {@link CommandContext} of one process, and the closing of what it opened. */
+/** The {@link CommandContext} of one process, which also closes what it opened. */
 export class CliContext implements CommandContext {
   readonly cwd: string
   readonly env: Environment
   readonly stdin: World['stdin']
   readonly secrets: ConfigSecrets
+  readonly runtime: Runtime
   output: Output
   exitCode: ExitCode = EXIT.OK
-  /** As long the closing may take. */
+  /** The longest time to close. */
   closeMs = CLOSE_MS
   readonly #world: World
   readonly #flags: FlagSetting[] = []
@@ -67,10 +72,11 @@ export class CliContext implements CommandContext {
     this.env = world.env
     this.stdin = world.stdin
     this.secrets = world.secrets ?? new ConfigSecrets()
+    this.runtime = world.runtime ?? systemRuntime
     this.output = new Output({ ...world, secrets: this.secrets, json: false })
   }
 
-  /** Takes over the global options; called once, before any action. */
+  /** Applies the global options; called once, before any action. */
   configure(options: GlobalOptions): void {
     this.output = new Output({ ...this.#world, secrets: this.secrets, json: options.json === true })
     this.#configFile = options.config
@@ -92,7 +98,7 @@ export class CliContext implements CommandContext {
 
   #openOnce(open: () => Promise<Queue>): Promise<Queue> {
     const opening = (this.#queue ??= open())
-    // What could not be opened may be tried again.
+    // A failed opening may be retried.
     void opening.catch(() => {
       if (this.#queue === opening) this.#queue = undefined
     })
@@ -119,7 +125,7 @@ export class CliContext implements CommandContext {
   async confirm(question: string, { yes }: { readonly yes: boolean }): Promise<void> {
     if (yes) return
     if (this.output.json || this.stdin.isTTY !== true || !this.output.live) {
-      throw new CommandError('REFUSED', `${question} Nothing was done: confirm it with --yes.`)
+      throw new CommandError('REFUSED', `${question} Nothing was done: confirm with --yes.`)
     }
     const { confirm } = await import('@clack/prompts')
     const answer = await confirm({ message: question, initialValue: false })
@@ -144,12 +150,12 @@ export class CliContext implements CommandContext {
   }
 
   /**
-   * Closes whatever was opened, each of it whether or not the other could be closed.
+   * Closes the worker and the queue, each even where the other fails to close.
    *
    * @throws what the worker or the queue rejects with
    */
   async close(): Promise<void> {
-    // What could not be opened has nothing to close, and that it failed was reported then.
+    // A failed opening has nothing to close, and was reported then.
     const opened = await Promise.allSettled([this.#worker, this.#queue])
     const failures: unknown[] = []
     for (const one of opened) {
@@ -163,7 +169,7 @@ export class CliContext implements CommandContext {
   }
 
   async #loadConfig(): Promise<LoadedConfig> {
-    // Loaded when it is needed: `--help` must not wait for the schema and all that checks it.
+    // Imported on demand: `--help` must not wait for the schema libraries.
     const { loadConfig } = await import('../config/load-config.js')
     const loaded = await loadConfig({
       cwd: this.cwd,
@@ -182,7 +188,7 @@ export class CliContext implements CommandContext {
     return checkStorage(loaded.config.queue, { ...loaded, env: this.env, logger })
   }
 
-  /** @param mayBeNew false where it was just seen that there is one */
+  /** @param mayBeNew false where the queue is known to exist */
   async #openQueue(
     { make = false, brief = true, ...use }: OpenQueueOptions,
     mayBeNew = true,
@@ -191,20 +197,20 @@ export class CliContext implements CommandContext {
     const { assertQueueExists, openQueuePackage, placeOfNewQueue } =
       await import('../packages/open-package.js')
     const given = use.logger ?? warningsOf(this.output)
-    // What is said of a queue when it is looked for is said again when it is opened.
+    // The existence check and the opening log the same messages.
     const options = { ...loaded, ...use, env: this.env, brief, logger: make ? given : saidOnce(given) }
     if (!make) await assertQueueExists(loaded.config.queue, options)
-    // A place that was mistyped, or a file that was moved away, must not look like a queue that is finished.
-    const isToldOf = mayBeNew && make && !brief
-    const made = isToldOf ? await placeOfNewQueue(loaded.config.queue, options) : undefined
+    // A mistyped address, or a file that was moved, must not look like a finished queue.
+    const isReported = mayBeNew && make && !brief
+    const created = isReported ? await placeOfNewQueue(loaded.config.queue, options) : undefined
     const queue = await openQueuePackage(loaded.config.queue, options)
-    if (made !== undefined) this.#tellMade(made, use.logger)
+    if (created !== undefined) this.#reportCreated(created, use.logger)
     if (queue.supports.sharedBy === 'process') this.output.warn(ALONE)
     return queue
   }
 
-  #tellMade(place: string, logger: Logger | undefined): void {
-    const text = `made a new, empty queue ${place}`
+  #reportCreated(place: string, logger: Logger | undefined): void {
+    const text = `created a new, empty queue ${place}`
     if (logger === undefined) this.output.note(text)
     else logger.info({}, text)
   }
@@ -218,7 +224,7 @@ export class CliContext implements CommandContext {
       const check = await loadRoomCheck({ ...worker, name: queue.name }, loaded)
       return check === undefined ? undefined : await check({ items: await need() })
     } catch (error) {
-      // It is advice: what is wrong with the worker is said by whoever needs the worker.
+      // The check is advisory: a command that needs the worker reports its errors.
       if (isSluiceError(error)) return undefined
       throw error
     }
@@ -232,7 +238,7 @@ export class CliContext implements CommandContext {
       const { checkWorkerOptions } = await import('../packages/open-package.js')
       await checkWorkerOptions({ ...worker, name: queue.name }, loaded)
     } catch (error) {
-      // Whoever only loads lists needs no worker to be installed.
+      // A machine that only loads lists needs no worker installed.
       if (!isSluiceError(error, 'SLUICE_PACKAGE_MISSING')) throw error
     }
   }
@@ -243,7 +249,7 @@ export class CliContext implements CommandContext {
     if (worker === undefined) {
       throw new SluiceError(
         'SLUICE_CONFIG_INVALID',
-        `The configuration names no worker. Add a \`worker\` with its package to ${loaded.file ?? 'it'}.`,
+        `The configuration has no worker. Add a \`worker\` with its package to ${loaded.file ?? 'it'}.`,
       )
     }
     const { openWorkerPackage } = await import('../packages/open-package.js')
@@ -255,7 +261,7 @@ function parseSetting(text: string): FlagSetting {
   const at = text.indexOf('=')
   const path = text.slice(0, Math.max(at, 0))
   if (!/^[A-Za-z_]\w*(\.\w+)*$/.test(path)) {
-    throw new CommandError('INVALID', '--set wants PATH=VALUE, such as --set processing.limit=20')
+    throw new CommandError('INVALID', '--set takes PATH=VALUE, such as --set processing.limit=20')
   }
   return { path, value: parseText(text.slice(at + 1)), flag: `--set ${path}` }
 }

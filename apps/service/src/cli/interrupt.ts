@@ -1,20 +1,20 @@
 /** What {@link watchInterrupts} needs of `process`. */
 export type SignalSource = Pick<NodeJS.Process, 'on' | 'off' | 'exit'>
 
-/** What asks a process to end: a person, a supervisor, and the end of the terminal that it was started in. */
+/** The signals that end a process: Ctrl-C, a supervisor, and the end of its terminal. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** A signal that SIGINT, SIGTERM or SIGHUP aborts, and the end of listening. */
+/** An abort signal for SIGINT, SIGTERM and SIGHUP, and the function that stops listening. */
 export interface Interrupts {
   readonly signal: AbortSignal
   stop(): void
 }
 
 /**
- * Turns the first SIGINT, SIGTERM or SIGHUP into an aborted signal, its reason the signal's name; the second one ends the process
- * at once with exit code 130, by which nothing is lost.
+ * Turns the first SIGINT, SIGTERM or SIGHUP into an abort, with the signal's name as the reason. The second one exits at once with 130,
+ * without loss.
  *
- * @param early aborted where one had come before
+ * @param early aborted where a signal came before
  */
 export function watchInterrupts(source: SignalSource = process, early?: AbortSignal): Interrupts {
   const controller = new AbortController()

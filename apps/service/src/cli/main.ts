@@ -3,33 +3,33 @@ import { CommanderError } from '@commander-js/extra-typings'
 import { isSluiceError, redactError, type PartlyStored, type Secrets } from '@sluice/core'
 import { CommandError, fileRefusal, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
-import { atMost } from './deadline.js'
+import { atMost } from './timing.js'
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js'
 import { makeProgram } from './program.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
 /**
- * Runs the command line of this process, and ends the process with its exit code.
+ * Runs the command line of this process, and exits with its exit code.
  *
- * @param early aborted when a signal came before this could listen
+ * @param early aborted where a signal came before this could listen
  */
 export async function runCli(early?: AbortSignal): Promise<never> {
   const reader = { isNeeded: true }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE' || reader.isNeeded) process.exit(outputFailed(error))
   })
-  // There is no place left to report it: the exit code says how the command ended.
+  // It can't be reported anywhere: the exit code still has the result of the command.
   process.stderr.on('error', () => undefined)
   const { stdin, stdout, stderr, env } = process
   const secrets = new ConfigSecrets()
   redactNodeWarnings(secrets)
-  // A promise that somebody's backend forgot about must still end in a message and not in a heap of source code.
+  // An unhandled rejection in a third-party backend must end in a message, not in a dump of source code.
   process.on('uncaughtException', (error) =>
     process.exit(fail(error, { json: process.argv.includes('--json'), world: { env, stderr }, secrets })),
   )
-  // Something that never answers, and holds nothing that keeps Node waiting: it must not look like a success.
+  // A call that never answers, and keeps no handle open, must not look like a success.
   process.on('beforeExit', () => {
-    stderr.write('error: the command came to no end: the queue or the worker never answered\n')
+    stderr.write('error: the command did not end: the queue or the worker never answered\n')
     process.exit(EXIT.UNEXPECTED)
   })
   const code = await main(process.argv.slice(2), {
@@ -43,11 +43,11 @@ export async function runCli(early?: AbortSignal): Promise<never> {
     secrets,
   })
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
-  // A backend of somebody else's may leave a timer or socket behind; the command is over all the same.
+  // A third-party backend may leave a timer or socket open; the command has ended nevertheless.
   process.exit(code)
 }
 
-/** Node writes warnings to stderr by itself, such as one that quotes a URL. */
+/** Redacts the warnings that Node writes to stderr, such as one that quotes a URL. */
 function redactNodeWarnings(secrets: Secrets): void {
   const emit = process.emitWarning.bind(process)
   process.emitWarning = (warning: string | Error, ...rest: never[]) => {
@@ -61,15 +61,15 @@ function cleanError(error: Error, secrets: Secrets): Error {
 }
 
 /**
- * One whole run of the command line: parse, act, close what was opened.
+ * One run of the command line: parses, acts, and closes what was opened.
  *
- * @returns the exit code; every error has been shown on stderr
+ * @returns the exit code; every error has been printed to stderr
  */
 export async function main(argv: readonly string[], world: World): Promise<ExitCode> {
   const context = new CliContext(world)
   const { secrets } = context
   secrets.readArguments(argv)
-  // Known before anything is parsed, since a mistake of usage must be told in the same way.
+  // Read before parsing, since a usage error must use the same format.
   const at = { json: argv.includes('--json'), world, secrets }
   let code: ExitCode
   try {
@@ -82,18 +82,15 @@ export async function main(argv: readonly string[], world: World): Promise<ExitC
   return await closed(context, code, at)
 }
 
-/**
- * Closes what was opened. A command that did all it should and can't close its storage has failed; of one that failed, its own error tells
- * more than that of the closing.
- */
+/** Closes what was opened. An error of it fails a successful command; after a failed one it is a warning. */
 async function closed(context: CliContext, code: ExitCode, at: FailOptions): Promise<ExitCode> {
   const closing = context.close().then(
     () => ({ failure: undefined }),
     (failure: unknown) => ({ failure }),
   )
-  // A storage that hangs must not hold up the end.
-  const { closeMs } = context
-  const end = await atMost(closing, closeMs)
+  // Storage that hangs must not delay the exit.
+  const { closeMs, runtime } = context
+  const end = await atMost(closing, closeMs, runtime)
   if (end?.failure !== undefined && code === EXIT.OK) return fail(end.failure, at)
   if (end?.failure !== undefined) context.output.warn(messageOf(end.failure))
   if (end === undefined && code === EXIT.OK) context.output.warn(lateText(closeMs))
@@ -102,14 +99,14 @@ async function closed(context: CliContext, code: ExitCode, at: FailOptions): Pro
 
 function lateText(ms: number): string {
   const seconds = Math.round(ms / 100) / 10
-  return `The queue or the worker did not close within ${seconds} s. What the command reports is done.`
+  return `The queue or the worker did not close within ${seconds} s. The reported result is complete.`
 }
 
-/** `sluice ls | head`: the reader has enough, and that is no error. A full disk is one. */
+/** A closed pipe, as in `sluice ls | head`, is not an error; a full disk is. */
 function outputFailed(error: NodeJS.ErrnoException): ExitCode {
   if (error.code === 'EPIPE') return EXIT.OK
   const why = error.code === 'ENOSPC' ? 'the disk is full' : error.message
-  process.stderr.write(`error: Could not write to standard output: ${why}\n`)
+  process.stderr.write(`error: could not write to standard output: ${why}\n`)
   return EXIT.INVALID
 }
 
@@ -142,7 +139,7 @@ function fail(error: unknown, { json, world, secrets }: FailOptions): ExitCode {
 interface ShownError {
   readonly exit: ExitCode
   readonly code: string
-  /** Absent when there is nothing left to say, as after `--help`. */
+  /** Absent where there is nothing to print, as after `--help`. */
   readonly message?: string
   readonly stored?: PartlyStored
 }
@@ -160,7 +157,7 @@ function describe(error: unknown): ShownError {
 }
 
 const REPORT_IT =
-  'This is unexpected and probably a bug of Sluice. Run it again with SLUICE_DEBUG=1 and report what it prints.'
+  'This is unexpected and probably a bug in Sluice. Run it again with SLUICE_DEBUG=1 and report the output.'
 
 function describeUsage(error: CommanderError): ShownError {
   if (error.exitCode === 0) return { exit: EXIT.OK, code: 'OK' }

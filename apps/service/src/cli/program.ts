@@ -58,23 +58,23 @@ const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[]
   registerS3Fake,
 ]
 
-/** What the program says of itself, and where. */
+/** The program's version and streams. */
 export interface ProgramOptions {
   readonly version: string
   readonly stdout: TextStream
   readonly stderr: TextStream
 }
 
-/** The command line: all commands, and the options that each of them understands. */
+/** The command line: all commands, and their global options. */
 export function makeProgram(context: CliContext, { version, stdout, stderr }: ProgramOptions): Program {
   const program = new Command()
     .name('sluice')
-    .description('Let a very long list of work through to a worker at the rate that it can take.')
+    .description('A durable work queue that feeds a very long list of work to a worker at the rate that it can take.')
     .version(version, '-V, --version', 'Print the version')
     .helpOption('-h, --help', 'Print this help')
     .helpCommand('help [command]', 'Print the help of a command')
-    .option('-c, --config <file>', 'configuration file (default: sluice.config.* here)')
-    .option('--set <path=value>', 'set any setting, such as processing.limit=20; may be repeated', collect)
+    .option('-c, --config <file>', 'configuration file (default: sluice.config.* in the working directory)')
+    .option('--set <path=value>', 'override a setting, such as processing.limit=20; repeatable', collect)
     .option('--json', 'results and errors as JSON')
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError()
@@ -82,7 +82,7 @@ export function makeProgram(context: CliContext, { version, stdout, stderr }: Pr
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      // Mistakes of usage are thrown, and shown where all errors are.
+      // Usage errors are thrown, and printed where all errors are.
       outputError: () => undefined,
     })
     .exitOverride()
@@ -99,7 +99,7 @@ function rootNotes(): string {
   const names = Object.keys(EXIT_MEANINGS).filter((name): name is ExitName => name in EXIT_MEANINGS)
   return [
     '',
-    'Settings: flags win over SLUICE_… variables, these over the configuration file, this over defaults.',
+    'Settings, by precedence: flags, SLUICE_… variables, configuration file, defaults.',
     '',
     'Examples:',
     '  $ sluice init',

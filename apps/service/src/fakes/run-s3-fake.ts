@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import type { CommandContext } from '../cli/command.js'
+import { sluiceCommand } from '../cli/invocation.js'
 import { listenFailure } from './listen-failure.js'
 
-/** What `sluice s3-fake` was told. */
+/** The options of `sluice s3-fake`. */
 export interface S3FakeFlags {
   readonly port: number
   readonly host: string
@@ -13,14 +14,14 @@ export interface S3FakeFlags {
   readonly latency: number
 }
 
-/** Stands in for an S3 store until it is interrupted. */
+/** Runs the fake until it is interrupted. */
 export async function runS3Fake(flags: S3FakeFlags, context: CommandContext): Promise<void> {
   const signal = context.interrupted()
   const server = await start(flags)
   try {
     const { bucket } = server
     const facts = { endpoint: server.endpoint, bucket, credentials: { ...server.credentials } }
-    context.output.print(() => introduction(facts), facts)
+    context.output.print(() => introduction(facts, context.cwd), facts)
     if (!signal.aborted) await once(signal, 'abort')
   } finally {
     await server.close()
@@ -30,7 +31,7 @@ export async function runS3Fake(flags: S3FakeFlags, context: CommandContext): Pr
 async function start({ port, host, bucket, accessKey, secretKey, latency }: S3FakeFlags): Promise<S3Server> {
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey }
   try {
-    // Nobody reads its log here, and it would only fill the memory.
+    // Its request log is not read here, and would only fill the memory.
     return await startS3Server({
       port,
       host,
@@ -50,10 +51,14 @@ interface Facts {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
-/** A text is quoted as JSON is, which YAML reads alike. */
-function introduction({ endpoint, bucket, credentials: { accessKeyId, secretAccessKey } }: Facts): string {
+/** Texts are quoted as JSON, which YAML reads too. */
+function introduction(
+  { endpoint, bucket, credentials: { accessKeyId, secretAccessKey } }: Facts,
+  cwd: string,
+): string {
   const keys = `{ accessKeyId: ${JSON.stringify(accessKeyId)}, secretAccessKey: ${JSON.stringify(secretAccessKey)} }`
-  return `A stand-in for S3 listens on ${endpoint}. All is in memory: Ctrl-C ends it, and what was put into it is gone.
+  const sluice = (args: string): string => sluiceCommand(args, cwd)
+  return `A fake S3 store listens on ${endpoint}. Its objects are in memory: Ctrl-C ends it and discards them.
 
 To try it, in sluice.config.yaml:
 
@@ -70,9 +75,9 @@ worker:
 
 Then, in another terminal:
 
-  $ sluice put first '{"name": "world"}'
-  $ sluice run --until-empty
-  $ sluice show first
-  $ sluice queues --sizes
+  $ ${sluice(`put first '{"name": "world"}'`)}
+  $ ${sluice('run --until-empty')}
+  $ ${sluice('show first')}
+  $ ${sluice('queues --sizes')}
 `
 }

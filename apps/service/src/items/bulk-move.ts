@@ -8,38 +8,38 @@ import type { CommandContext } from '../cli/command.js'
 import { selectPages, type Selection } from './item-selection.js'
 import { countMoved, idsText } from './moved-items.js'
 
-/** What is done to many items, a page at a time. */
+/** A move of many items, a page at a time. */
 export interface BulkMove {
   readonly selection: Selection
-  /** What becomes of them, such as `requeued`. */
+  /** The participle for messages, such as `requeued`. */
   readonly done: string
-  /** How many there are, for the progress; absent where they were not counted. */
+  /** The number of items, for the progress; absent where not counted. */
   readonly total?: number | undefined
-  /** Moves a page of them; gives how many moved. */
+  /** Moves a page of items; returns how many moved. */
   readonly move: (items: readonly ItemRecord[]) => Promise<number>
 }
 
-/** How a walk over many items ended. */
+/** The result of a move. */
 export interface BulkMoved {
-  /** How many there were, those among them that something else moved first. */
+  /** Includes items that another process moved first. */
   readonly selected: number
   readonly moved: number
-  /** A signal came before the end. What was moved stays so; the same command again does the rest. */
+  /** A signal came before the end. Moved items stay moved; the same command again does the rest. */
   readonly interrupted: boolean
 }
 
-/** Moves the selected items page by page and shows how far it is. After a signal no further page is begun. */
+/** Moves the selected items page by page and shows the progress. After a signal it begins no further page. */
 export async function moveSelected(
   queue: Queue,
   { selection, done, total, move }: BulkMove,
-  context: Pick<CommandContext, 'output' | 'interrupted'>,
+  context: Pick<CommandContext, 'output' | 'interrupted' | 'runtime'>,
 ): Promise<BulkMoved> {
   const signal = context.interrupted()
   const progress = progressOf(done, total, context)
   let selected = 0
   try {
     const moved = await countMoved(done, async (count) => {
-      for await (const items of selectPages(queue, selection)) {
+      for await (const items of selectPages(queue, selection, context)) {
         if (signal.aborted) return
         selected += items.length
         if (items.length > 0) count.items += await move(items)
@@ -55,7 +55,7 @@ export async function moveSelected(
 function progressOf(
   done: string,
   total: number | undefined,
-  { output }: Pick<CommandContext, 'output'>,
+  { output, runtime }: Pick<CommandContext, 'output' | 'runtime'>,
 ): Progress | undefined {
   if (output.json) return undefined
   const label = `${done.charAt(0).toUpperCase()}${done.slice(1)}`
@@ -63,11 +63,12 @@ function progressOf(
     label,
     unit: 'items',
     stream: output.stderr,
+    runtime,
     ...(total === undefined ? {} : { total }),
   })
 }
 
-/** What a command would do to items, for `--dry-run`. */
+/** What a command would do, for `--dry-run`. */
 export interface DryRun {
   readonly items: AsyncIterable<readonly ItemRecord[]>
   /** Such as `requeue`. */
@@ -78,7 +79,7 @@ const DRY_GROUPS = 10
 const DRY_SAMPLES = 10
 
 /**
- * Prints how many items a command would move, and which failures they are.
+ * Prints how many items a command would move, and their failures.
  *
  * @returns how many
  */

@@ -10,9 +10,9 @@ import { CommandError } from '../cli/command-error.js'
 import { printable } from '../output/output.js'
 import { itemsText } from '../output/amounts.js'
 import { pattern, wholeNumber } from '../cli/arguments.js'
-import { hasFailed, selectPages, type FailureFilter } from './item-selection.js'
+import { hasFailed, selectPages, type FailureFilter, type ReadOptions } from './item-selection.js'
 
-/** What the options of {@link groupOption} and its neighbours give. */
+/** The values of {@link groupOption} and the options below. */
 export interface FailureFlags {
   readonly group?: readonly string[] | undefined
   readonly class?: readonly string[] | undefined
@@ -20,31 +20,31 @@ export interface FailureFlags {
   readonly reasonMatches?: RegExp | undefined
 }
 
-/** `--group ID`, which may be repeated. */
+/** `--group ID`, repeatable. */
 export function groupOption() {
   return new Option(
     '--group <id>',
-    'those of a group of failures, by its id in `sluice report --summary` or the beginning of it; may be repeated',
+    'items of this failure group: its id in `sluice report --summary`, or a prefix; repeatable',
   ).argParser((text: string, previous: readonly string[] | undefined) => [
     ...(previous ?? []),
     groupPrefix(text),
   ])
 }
 
-/** `--class NAME`, which may be repeated. */
+/** `--class NAME`, repeatable. */
 export function classOption() {
   return new Option(
     '--class <name>',
-    'those that failed with this class, such as failed, oom, timeout; may be repeated',
+    'items that failed with this class, such as failed, oom, timeout; repeatable',
   ).argParser((text: string, previous: readonly string[] | undefined) => [...(previous ?? []), text])
 }
 
-/** `--exit-code N`, which may be repeated. */
+/** `--exit-code N`, repeatable. */
 export function exitCodeOption() {
   const parse = wholeNumber(-2_147_483_648, 4_294_967_295)
   return new Option(
     '--exit-code <n>',
-    'those whose program ended with this exit code; may be repeated',
+    'items whose program ended with this exit code; repeatable',
   ).argParser((text: string, previous: readonly number[] | undefined) => [...(previous ?? []), parse(text)])
 }
 
@@ -52,13 +52,13 @@ export function exitCodeOption() {
 export function reasonOption() {
   return new Option(
     '--reason-matches <regex>',
-    'those whose reason matches, anywhere and in any case',
+    'items whose reason matches, anywhere and ignoring case',
   ).argParser(pattern)
 }
 
 const MIN_PREFIX_CHARS = 4
 
-/** Checks the id of a group, or its beginning. */
+/** Checks the id of a group, or a prefix. */
 function groupPrefix(text: string): string {
   const prefix = text.toLowerCase()
   if (
@@ -68,7 +68,7 @@ function groupPrefix(text: string): string {
   )
     return prefix
   throw new InvalidArgumentError(
-    `It must be the first ${MIN_PREFIX_CHARS} to all ${FAILURE_GROUP_ID_CHARS} hexadecimal digits of an id that \`sluice report --summary\` shows.`,
+    `It must be ${MIN_PREFIX_CHARS} to ${FAILURE_GROUP_ID_CHARS} leading hexadecimal digits of an id in \`sluice report --summary\`.`,
   )
 }
 
@@ -87,17 +87,15 @@ function flagsText({ group = [], class: classes = [], exitCode = [], reasonMatch
   ].join(' ')
 }
 
-/** Where {@link filterOf} looks for groups. */
-export interface FilterOptions {
+/** Where {@link filterOf} searches for groups. */
+export interface FilterOptions extends ReadOptions {
   readonly stages: readonly Stage[]
-  /** Ends it early, with an AbortError. */
-  readonly signal?: AbortSignal
 }
 
 /**
- * The filter that the options ask for, each group by its whole id. The beginning of an id is looked for among all items of the stages.
+ * The filter of the options, each group by its full id. A prefix is resolved among all items of the stages.
  *
- * @throws CommandError CONFLICT when no item is in a group of this beginning, INVALID when items are in several: with these
+ * @throws CommandError CONFLICT where no group matches a prefix, INVALID where several do
  */
 export async function filterOf(
   queue: Queue,
@@ -118,15 +116,15 @@ interface FoundGroup {
   count: number
 }
 
-/** The groups of the stages' items whose ids begin so. */
+/** The groups of the stages' items that match a prefix. */
 async function groupsOf(
   queue: Queue,
   prefixes: readonly string[],
-  { stages, signal }: FilterOptions,
+  { stages, ...reading }: FilterOptions,
 ): Promise<readonly FoundGroup[]> {
   const found = new Map<string, FoundGroup>()
   for (const stage of stages) {
-    for await (const items of selectPages(queue, { stage }, signal)) {
+    for await (const items of selectPages(queue, { stage }, reading)) {
       for (const item of items.filter((each) => hasFailed(each))) {
         const group = failureGroupOf(item)
         if (!prefixes.some((prefix) => group.id.startsWith(prefix))) continue
@@ -144,7 +142,7 @@ function onlyOne(prefix: string, found: readonly FoundGroup[], { stages }: Filte
   if (first === undefined) {
     throw new CommandError(
       'CONFLICT',
-      `No item in ${stages.join(' or ')} is in a group whose id begins with ${prefix}. \`sluice report --summary\` lists the groups.`,
+      `No item in ${stages.join(' or ')} is in a failure group with the id prefix ${prefix}. \`sluice report --summary\` lists the groups.`,
     )
   }
   if (others.length === 0) return first.group.id
@@ -153,14 +151,14 @@ function onlyOne(prefix: string, found: readonly FoundGroup[], { stages }: Filte
     .map(({ group, count }) => `  ${group.id}  ${itemsText(count)}  ${printable(group.template, 100)}`)
   throw new CommandError(
     'INVALID',
-    `Several groups begin with ${prefix}: give more of the id.\n${lines.join('\n')}`,
+    `Several groups have the id prefix ${prefix}: use a longer one.\n${lines.join('\n')}`,
   )
 }
 
 /**
- * For a command that found nothing to do: a pattern that matches nothing is most often a mistake.
+ * The error of a command whose filter matches nothing, which is usually a mistake.
  *
- * @param done what was not done, such as `requeued`
+ * @param done the participle for the message, such as `requeued`
  */
 export async function nothingMatches(
   queue: Queue,
@@ -169,9 +167,9 @@ export async function nothingMatches(
 ): Promise<CommandError> {
   const sizes = await queue.sizes()
   const size = stages.reduce((sum, stage) => sum + sizes[stage], 0)
-  const hint = stages.includes('FAIL') ? ' `sluice report --summary` lists the groups of failures.' : ''
+  const hint = stages.includes('FAIL') ? ' `sluice report --summary` lists the failure groups.' : ''
   const where = `${stages.join(' and ')} of ${printable(queue.name)}`
-  const none = size === 0 ? `Nothing is in ${where}, so nothing` : `Of ${itemsText(size)} in ${where} none`
+  const none = size === 0 ? `No item is in ${where}, so none` : `Of ${itemsText(size)} in ${where} none`
   const why = `${none} matches ${flagsText(flags)}`
   return new CommandError('CONFLICT', `${why}: none was ${done}.${size === 0 ? '' : hint}`)
 }

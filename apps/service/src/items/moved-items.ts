@@ -5,7 +5,7 @@ import { withLine } from '../cli/command-error.js'
 import { countText, itemsText } from '../output/amounts.js'
 import type { CommandContext } from '../cli/command.js'
 
-/** What a command did to items, and which it could not. */
+/** What a command moved, and what it skipped. */
 export interface MovedItems {
   readonly text: string
   readonly json: object
@@ -15,16 +15,16 @@ export interface MovedItems {
 const SHOWN = 10
 const CONCURRENCY = 16
 
-/** How many items a walk has moved so far. */
+/** The items that a walk has moved so far. */
 export interface MovedCount {
   items: number
 }
 
 /**
- * Walks over many items and moves them. If it fails in the middle, its error also says how many were moved: of the page that failed a
- * storage may have moved some more.
+ * Walks over many items and moves them. Where it fails in the middle, its error also says how many were moved; the storage may have
+ * moved some more of the failed page.
  *
- * @param done what becomes of them, such as `released`
+ * @param done the participle for messages, such as `released`
  * @returns how many were moved
  */
 export async function countMoved(done: string, walk: (moved: MovedCount) => Promise<void>): Promise<number> {
@@ -42,13 +42,13 @@ export async function countMoved(done: string, walk: (moved: MovedCount) => Prom
   }
 }
 
-/** Prints what was done; ids that were skipped are named by the reason, and the exit code is CONFLICT. */
+/** Prints what was moved. Skipped ids are listed by reason, and the exit code is CONFLICT. */
 export async function printMoved(context: CommandContext, queue: Queue, moved: MovedItems): Promise<void> {
   context.output.print(moved.text, moved.json)
   await noteSkipped(context, queue, moved.skipped)
 }
 
-/** Names the ids that a command left as they are, each by where its item is. The exit code is then CONFLICT. */
+/** Lists the ids that a command skipped, by the stage of the item. The exit code is then CONFLICT. */
 export async function noteSkipped(
   context: Pick<CommandContext, 'output' | 'exitWith'>,
   queue: Queue,
@@ -62,17 +62,16 @@ export async function noteSkipped(
   const stages = await pMap(elsewhere, (id) => stageOf(queue, id), { concurrency: CONCURRENCY })
   for (const stage of STAGES) {
     const ids = elsewhere.filter((_, index) => stages[index] === stage)
-    if (ids.length > 0)
-      output.note(`Left as ${ids.length === 1 ? 'it is' : 'they are'} (in ${stage}): ${idsText(ids)}`)
+    if (ids.length > 0) output.note(`Unchanged (in ${stage}): ${idsText(ids)}`)
   }
   const unknown = [...idsOf('not-found'), ...elsewhere.filter((_, index) => stages[index] === undefined)]
-  if (unknown.length > 0) output.note(`Unknown, no item of this id: ${idsText(unknown)}`)
+  if (unknown.length > 0) output.note(`Unknown, no such item: ${idsText(unknown)}`)
   const repeated = idsOf('repeated')
-  if (repeated.length > 0) output.note(`Named more than once: ${idsText(repeated)}`)
+  if (repeated.length > 0) output.note(`Given more than once: ${idsText(repeated)}`)
   context.exitWith('CONFLICT')
 }
 
-/** Read after the command: where an item is by now. `undefined`: there is none. */
+/** The stage of an item after the command; `undefined` without an item. */
 async function stageOf(queue: Queue, id: string): Promise<Stage | undefined> {
   try {
     return await queue.lookupStatus(id)

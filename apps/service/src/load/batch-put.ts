@@ -4,6 +4,7 @@ import {
   type NewItem,
   type PutReport,
   type Queue,
+  type Runtime,
   type Stage,
 } from '@sluice/core'
 import type { CallRows, PlacedRow } from './batch.js'
@@ -13,10 +14,11 @@ import { outcomesOf, type RowFate, type RowOutcome } from './row-outcomes.js'
 
 export interface BatchPutOptions {
   readonly compare: boolean
-  /** Bodies of items that are WAITING are replaced by those of the rows. */
+  /** Replace the bodies of items in WAITING with those of the rows. */
   readonly updateWaiting: boolean
-  /** Once it is aborted no second call is made for a batch. */
+  /** After its abort a batch makes no second call. */
   readonly signal?: AbortSignal
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
 }
 
 const COUNT_OF_FATE: Readonly<Record<RowFate, keyof RowCounts>> = {
@@ -27,14 +29,14 @@ const COUNT_OF_FATE: Readonly<Record<RowFate, keyof RowCounts>> = {
   exists: 'exists',
 }
 
-/** Ids of rows that are done and were in the queue before, at most: beyond it reading all that waits costs less than asking for each. */
+/** The most ids of done rows whose items existed before: for more, reading all of WAITING is cheaper than a look-up for each. */
 const MAX_KNOWN_IDS = 100
 
-/** Puts rows into a queue and counts what became of each. */
+/** Puts rows into a queue and counts the outcome of each. */
 export class BatchPut {
-  /** How long the latest `putMany` took. */
+  /** The duration of the latest `putMany`. */
   tookMs = 0
-  /** The first of the rows that are done and whose items were in the queue before. */
+  /** The first done rows whose items existed before. */
   readonly knownDoneIds: string[] = []
   readonly #queue: Queue
   readonly #counts: LoadCounts
@@ -52,20 +54,20 @@ export class BatchPut {
   }
 
   /**
-   * @param stage the stage that new items enter
+   * @param stage the stage of new items
    * @returns the rows to list
-   * @throws what the queue rejects with; all rows are counted all the same
+   * @throws what the queue rejects with, after counting all rows
    */
   async put(rows: CallRows, stage: 'WAITING' | 'SUCCESS'): Promise<PlacedRow[]> {
-    const { compare } = this.#options
+    const { compare, runtime } = this.#options
     const { items, suspects } = rows
-    const startedAtMs = performance.now()
+    const startedAtMonotonic = runtime.monotonicMs()
     const how = stage === 'WAITING' ? { compare } : { compare, stage }
     const report = await this.#queue.putMany(items, how).catch((error: unknown) => {
       this.#countFailed(error, { items: items.length, stage })
       throw error
     })
-    this.tookMs = performance.now() - startedAtMs
+    this.tookMs = runtime.monotonicMs() - startedAtMonotonic
     const { added, skipped } = report
     countRows(this.#counts, 'added', added)
     if (stage === 'SUCCESS') this.#counts.addedDone += added
@@ -100,13 +102,13 @@ export class BatchPut {
   }
 
   /**
-   * The ids of all rows that are done and whose items were in the queue before; `undefined` where these are too many.
+   * The ids of all done rows whose items existed before; `undefined` where there are too many.
    */
   allKnownDoneIds(): readonly string[] | undefined {
     return this.#counts.knownDone === this.knownDoneIds.length ? this.knownDoneIds : undefined
   }
 
-  /** A package that was written before there was a stage to give puts what is done into WAITING, and has no way to say so: the first item shows it. */
+  /** A package older than the option `stage` ignores it and puts done items into WAITING: the first item shows that. */
   async #assertStage(items: readonly NewItem[], { added, skipped }: PutReport): Promise<void> {
     if (this.#isStageKnown || added === 0) return
     const before = skipped.filter(({ reason }) => reason !== 'repeated')
@@ -114,7 +116,7 @@ export class BatchPut {
     const item = items.find(({ id }) => !isThere.has(id))
     if (item === undefined) return
     const stage = await this.#queue.lookupStatus(item.id).catch((error: unknown): Stage => {
-      // It was removed since.
+      // It was removed since then.
       if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return 'SUCCESS'
       throw error
     })
@@ -122,9 +124,9 @@ export class BatchPut {
     this.#isStageKnown = true
   }
 
-  /** A storage says what of a failed call is in; of one that doesn't, each item of it may be. */
+  /** The error says how many items of the failed call are stored; without it, each may be. */
   #countFailed(error: unknown, call: { readonly items: number; readonly stage: Stage }): void {
-    // A wrong argument: nothing of the call is stored.
+    // An invalid argument: no item of the call is stored.
     const none = error instanceof TypeError ? { added: 0, skipped: 0, unknown: 0 } : undefined
     const stored = isSluiceError(error) ? error.stored : none
     const { added, skipped, unknown } = stored ?? { added: 0, skipped: 0, unknown: call.items }
@@ -136,7 +138,7 @@ export class BatchPut {
   }
 
   /**
-   * Replaces bodies of items that are WAITING. Without a uid: whichever item has the id now is to have the body of the list.
+   * Replaces the bodies of items in WAITING, by id without uid: the current item of the id gets the list's body.
    *
    * @returns the ids of items that were not updated, and why
    */
@@ -177,7 +179,7 @@ export class BatchPut {
 function takesNoStage(items: number, stage: Stage): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `The package of the queue can't put items that have succeeded already [Q-PUT-5]: up to ${items} rows that are done elsewhere came into ${stage}. ` +
+    `The queue's package can't put succeeded items [Q-PUT-5]: up to ${items} rows that are done elsewhere were put into ${stage}. ` +
       'Update the package, or remove these items (sluice rm) and load the list with --skip-done.',
   )
 }

@@ -1,4 +1,4 @@
-import { SluiceError, type JsonValue } from '@sluice/core'
+import { SluiceError, type JsonValue, type Runtime } from '@sluice/core'
 import { countText } from '../output/amounts.js'
 import { IdHashes, openIdHash, type HashId } from './id-hashes.js'
 import { duplicateRow, refusedRow, type ListedRow } from './listed-row.js'
@@ -6,53 +6,54 @@ import { isAbort, type DoneRows } from './load-items.js'
 import { isRefused, type GoodEntry, type ManifestEntry } from '../manifest/manifest-entry.js'
 
 export interface CheckOptions {
+  readonly runtime: Pick<Runtime, 'yield'>
   /** Called for each row that is refused or a duplicate. */
   readonly onListed?: (row: ListedRow) => void | Promise<void>
-  /** Rows are listed in the order of the list: only in a second reading it is known which of them repeat others. Default false. */
+  /** List rows in the order of the list, in the second reading, when duplicates are known. Default false. */
   readonly inOrder?: boolean
   readonly done?: DoneRows
   readonly onProgress?: (counts: CheckCounts) => void
   readonly signal?: AbortSignal
-  /** By which rows that repeat an id are suspected. Default XXH64. */
+  /** Detects rows that may repeat an id. Default XXH64. */
   readonly hashId?: HashId
 }
 
-/** The rows of a manifest by what can be said of them without a queue. */
+/** The rows of a manifest, as far as they can be judged without a queue. */
 export interface CheckCounts {
-  /** A queue can take them; duplicates are not among them. */
+  /** Valid rows, without duplicates. */
   good: number
-  /** Of those that are `good`: their items come into SUCCESS. */
+  /** The `good` rows whose items go to SUCCESS. */
   goodDone: number
-  /** They are left out, since they are done elsewhere. */
+  /** Left out, since they are done elsewhere. */
   done: number
   refused: number
   /** The id came before. */
   duplicate: number
-  /** Of those that are `duplicate`: with another body. */
+  /** The `duplicate` rows with another body. */
   duplicateChanged: number
 }
 
 export interface CheckResult {
   readonly counts: CheckCounts
   readonly interrupted: boolean
-  /** There were more ids than are kept in memory: later duplicates count as good. */
+  /** More ids than memory keeps: later duplicates count as good. */
   readonly manyIds: boolean
 }
 
-/** Of so many ids that come more than once the bodies are compared: about 150 MB. */
+/** The most repeated ids whose bodies are compared: about 150 MB. */
 export const MAX_REPEATED_IDS = 1_000_000
 const PAUSE_ROWS = 500
 
 /**
- * Reads a whole manifest and stores nothing. Only where hashes say that ids may come more than once it is read a second time, to compare these rows
- * alone: ids as they are, and bodies by 64 bits.
+ * Reads a whole manifest and stores nothing. Only where hashes show that ids may repeat, it reads the manifest again, to compare these
+ * rows: the ids themselves, and 64-bit hashes of the bodies.
  *
- * @param read begins to read the manifest from its start
- * @throws SluiceError SLUICE_INPUT_INVALID for more than {@link MAX_REPEATED_IDS} ids that come more than once
+ * @param read reads the manifest from its start
+ * @throws SluiceError SLUICE_INPUT_INVALID for more than {@link MAX_REPEATED_IDS} repeated ids
  */
 export async function checkItems(
   read: () => AsyncIterable<ManifestEntry>,
-  options: CheckOptions = {},
+  options: CheckOptions,
 ): Promise<CheckResult> {
   const hash = await openIdHash()
   const check = new Check({ hashId: options.hashId ?? hash, hashBody: hash }, options)
@@ -77,7 +78,7 @@ class Check {
   readonly #hashId: HashId
   readonly #hashBody: (text: string) => bigint
   readonly #options: CheckOptions
-  /** Of ids that may come more than once. */
+  /** Ids that may repeat. */
   readonly #suspects: IdHashes
   #hasSuspects = false
   #manyIds = false
@@ -165,12 +166,12 @@ class Check {
   /** @returns whether the signal came */
   async #pause(): Promise<boolean> {
     this.#options.onProgress?.(this.#counts)
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.#options.runtime.yield()
     return this.#options.signal?.aborted === true
   }
 }
 
-/** The same text for the same JSON, whatever the order of keys. */
+/** The same text for equal JSON, in any order of keys. */
 function canonicalText(body: JsonValue): string {
   return JSON.stringify(body, (_, value: JsonValue) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -182,7 +183,7 @@ function canonicalText(body: JsonValue): string {
 function tooManyRepeats(): SluiceError {
   return new SluiceError(
     'SLUICE_INPUT_INVALID',
-    `More than ${countText(MAX_REPEATED_IDS)} ids of the list come more than once: so many bodies can't be compared before the list is stored. ` +
-      'Take the repeated rows out, or load it without --strict: each one is then counted as the storage answers.',
+    `More than ${countText(MAX_REPEATED_IDS)} ids of the list are repeated: too many bodies to compare before the list is stored. ` +
+      'Remove the repeated rows, or load it without --strict: each row is then counted by the answer of the storage.',
   )
 }

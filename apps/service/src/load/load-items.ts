@@ -1,4 +1,5 @@
-import type { Queue } from '@sluice/core'
+import type { Queue, Runtime } from '@sluice/core'
+import { startTimer, type Timer } from '@sluice/core/backend'
 import { Batch, type PlacedRow } from './batch.js'
 import { BatchPut } from './batch-put.js'
 import { IdHashes, openIdHash, type HashId } from './id-hashes.js'
@@ -7,65 +8,66 @@ import { countRows, noRows, type LoadCounts, type RowPosition } from './load-cou
 import { isRefused, type GoodEntry, type ManifestEntry } from '../manifest/manifest-entry.js'
 
 export interface LoadOptions {
+  readonly runtime: Runtime
   /** Called for each row that is refused, changed or a duplicate, in the order of the list. */
   readonly onListed?: (row: ListedRow) => void | Promise<void>
-  /** Called after each batch, with what `readBytes` gave when the batch was read. */
+  /** Called after each batch, with the `readBytes` of the time when the batch was read. */
   readonly onProgress?: (counts: LoadCounts, bytes: number) => void
   /** How much of the manifest is read. */
   readonly readBytes?: () => number
-  /** Ends the load; what was read until then is stored. */
+  /** Ends the load; rows read until then are stored. */
   readonly signal?: AbortSignal
-  /** Ends the reading when the storage fails: a pipe may give nothing for hours. */
+  /** Ends the reading when the storage fails: a pipe may be silent for hours. */
   readonly stopReading?: () => void
-  /** Whether the bodies of items that are in the queue are compared with those of the rows. Default true. */
+  /** Whether bodies of existing items are compared with those of the rows. Default true. */
   readonly compare?: boolean
-  /** Bodies of items that are WAITING are replaced by those of the rows. Default false. */
+  /** Replace the bodies of items in WAITING with those of the rows. Default false. */
   readonly updateWaiting?: boolean
   readonly done?: DoneRows
-  /** Items to a `putMany`. Default 500 at first, and up to 4,000 where they are stored fast. */
+  /** Items per `putMany`. Default 500 at first, and up to 4,000 with fast storage. */
   readonly batchItems?: number
-  /** By which rows that repeat an id are suspected. Default XXH64. */
+  /** Detects rows that may repeat an id. Default XXH64. */
   readonly hashId?: HashId
 }
 
-/** Rows whose work was done by another program. */
+/** Rows that another program has finished. */
 export interface DoneRows {
   readonly isDone: (id: string) => boolean
-  /** They are left out; otherwise they are put as items that have succeeded. */
+  /** Leave them out; otherwise they are put as succeeded items. */
   readonly skip: boolean
 }
 
 export interface LoadOutcome {
   readonly counts: LoadCounts
-  /** All rows up to this one are in the counts. */
+  /** The last row in the counts. */
   readonly lastRow: RowPosition
-  /** There were more ids than are kept in memory: later duplicates count as same or changed. */
+  /** More ids than memory keeps: later duplicates count as same or changed. */
   readonly manyIds: boolean
 }
 
 export interface LoadResult extends LoadOutcome {
-  /** The ids of the `knownDone` rows; `undefined` where these are too many. */
+  /** The ids of the `knownDone` rows; `undefined` where there are too many. */
   readonly knownDoneIds: readonly string[] | undefined
-  /** The signal ended it before the end of the manifest. */
+  /** The signal came before the end of the manifest. */
   readonly interrupted: boolean
 }
 
-/** Enough to spread the cost of a commit, and few enough for a first batch where each item is a request over a network. */
+/** Amortizes a commit, and is small enough for a first batch where each item is a network request. */
 const BATCH_ITEMS = 500
-/** What is held while a batch is stored decides how far the heap grows. */
+/** The rows held while a batch is stored decide the heap size. */
 const MAX_BATCH_ITEMS = 4_000
-/** A batch that took less is followed by one of twice as many: the storage has more to do meanwhile, and Ctrl-C still ends a load at once. */
+/** A faster batch doubles the size of the next: fewer calls, while Ctrl-C still ends a load at once. */
 const BATCH_MS = 100
-/** Bodies of the largest size must not make a batch of a gigabyte. */
+/** Limits a batch of the largest bodies. */
 const BATCH_BYTES = 4 * 1024 * 1024
-/** Rows that are refused wait for those before them, which the storage has not answered for: they are listed in the order of the list. */
+/** Refused rows wait for the rows before them to be stored, so that all are listed in order. */
 const MAX_BATCH_REFUSED = 1_000
-/** So long a row waits for others to share its batch: jobs of a list that is still being written start at once. */
+/** The longest wait of a row for others in its batch: a list that is still being written starts jobs at once. */
 const FLUSH_MS = 100
-/** Where a batch takes longer, the next one is not read meanwhile: a signal would have two batches to wait for. */
+/** Above this, the next batch is not read meanwhile: a signal would have to wait for two batches. */
 const SLOW_BATCH_MS = 500
 
-/** The load failed: what is stored of it. */
+/** A failed load, with what is stored of it. */
 export class LoadError extends Error {
   readonly outcome: LoadOutcome
 
@@ -76,17 +78,16 @@ export class LoadError extends Error {
 }
 
 /**
- * Puts the good entries of a manifest into a queue, in the manifest's order. Run again after any interruption it adds what is
- * still missing and leaves the rest as it is [Q-PUT-3].
+ * Puts the valid entries of a manifest into a queue, in order. Run again after an interruption, it adds the missing ones and leaves the
+ * rest unchanged [Q-PUT-3].
  *
- * @param queue the queue, or what opens it: it is called when the first row was read that a queue can take
- * @throws LoadError with what was stored until then, whatever the queue or the file broke with, in the first batch or in the last; what `queue`
- * rejects with, as it is
+ * @param queue the queue, or the function that opens it, which is called at the first valid row
+ * @throws LoadError with what was stored so far, for an error of the queue or the file; an error of opening the queue, unchanged
  */
 export async function loadItems(
   queue: Queue | (() => Promise<Queue>),
   entries: AsyncIterable<ManifestEntry>,
-  options: LoadOptions = {},
+  options: LoadOptions,
 ): Promise<LoadResult> {
   const hashes = new IdHashes(options.hashId ?? (await openIdHash()))
   const load = new Load(queue, hashes, options)
@@ -103,7 +104,7 @@ interface Failure {
 }
 
 class Load {
-  /** The queue could not be opened, and no row was stored. */
+  /** The queue could not be opened; no row was stored. */
   openFailure: Failure | undefined
   readonly #counts = noRows()
   readonly #options: LoadOptions
@@ -113,13 +114,13 @@ class Load {
   #opening: Promise<BatchPut> | undefined
   #batch = new Batch()
   #batchItems: number
-  /** One batch is stored while the next is read; never two, or the queue's order would not be the manifest's. */
+  /** One batch is stored while the next is read; never two, to keep the manifest's order. */
   #storing: Promise<void> | undefined
   #storageFailure: Failure | undefined
-  /** The first batch shows how fast the storage is. */
+  /** Until the first batch shows the speed of the storage. */
   #isSlow = true
-  #flushTimer: NodeJS.Timeout | undefined
-  /** The timer ran out while the batch before was being stored. */
+  #flushTimer: Timer | undefined
+  /** The timer fired while the previous batch was being stored. */
   #isOverdue = false
   #lastRead: RowPosition = { line: 0 }
   #lastStored: RowPosition = { line: 0 }
@@ -135,17 +136,17 @@ class Load {
     return this.#put === undefined ? [] : this.#put.allKnownDoneIds()
   }
 
-  /** @returns what ended it before the end; what was read is stored unless it is the storage that failed */
+  /** @returns what ended it early; rows read so far are stored unless the storage failed */
   async all(entries: AsyncIterable<ManifestEntry>): Promise<Failure | undefined> {
     const reading = await failureOf(this.#readAll(entries))
     await failureOf(this.#flush())
     await failureOf(this.#storing)
-    clearTimeout(this.#flushTimer)
+    this.#flushTimer?.cancel()
     if (this.#storageFailure === undefined) return reading
     countRows(this.#counts, 'unstored', this.#batch.items)
     await failureOf(this.#list(this.#batch.refused))
-    // The manifest may break off, or Ctrl-C come, while a batch is stored: if that fails too, its failure is the one to report, since it decides what is
-    // in the queue.
+    // The manifest may break off, or Ctrl-C come, while a batch is stored. If that fails too, its error is reported: it decides what is in
+    // the queue.
     return this.#storageFailure
   }
 
@@ -167,7 +168,7 @@ class Load {
         const opening = this.#take(entry)
         if (opening !== undefined) await opening
       }
-      // A batch that the timer began may have failed: nobody awaited it.
+      // A batch begun by the timer may have failed without being awaited.
       if (this.#storageFailure !== undefined) return
       if (this.#isFull()) await this.#flush()
       if (this.#isSlow && this.#storing !== undefined) await this.#storing
@@ -181,7 +182,7 @@ class Load {
     this.#expectFlush()
   }
 
-  /** @returns what to wait for: the opening of the queue */
+  /** @returns the opening of the queue, to await */
   #take(entry: GoodEntry): Promise<unknown> | undefined {
     const { done } = this.#options
     const isDone = done?.isDone(entry.item.id) === true
@@ -191,13 +192,13 @@ class Load {
     }
     this.#batch.add(entry, { isSuspect: this.#hashes.add(entry.item.id), isDone })
     this.#expectFlush()
-    // Not before there is something to put: a list of nothing leaves no queue behind.
+    // Only once there is an item: an empty list creates no queue.
     return this.#put === undefined ? (this.#opening ??= this.#open()) : undefined
   }
 
   async #open(): Promise<BatchPut> {
-    const { compare = true, updateWaiting = false, signal } = this.#options
-    const how = { compare, updateWaiting, ...(signal === undefined ? {} : { signal }) }
+    const { compare = true, updateWaiting = false, signal, runtime } = this.#options
+    const how = { compare, updateWaiting, runtime, ...(signal === undefined ? {} : { signal }) }
     try {
       const queue = typeof this.#queue === 'function' ? await this.#queue() : this.#queue
       return (this.#put = new BatchPut(queue, this.#counts, how))
@@ -208,7 +209,7 @@ class Load {
   }
 
   #expectFlush(): void {
-    this.#flushTimer ??= setTimeout(() => this.#flushLate(), FLUSH_MS)
+    this.#flushTimer ??= startTimer(this.#options.runtime, { ms: FLUSH_MS }, () => this.#flushLate())
   }
 
   #isFull(): boolean {
@@ -221,26 +222,26 @@ class Load {
     for (const { row } of inOrder) await this.#options.onListed?.(row)
   }
 
-  /** A row has waited long enough for others. */
+  /** The first row of the batch has waited long enough. */
   #flushLate(): void {
     this.#flushTimer = undefined
     if (this.#storing !== undefined) this.#isOverdue = true
-    // Its failure is met by the next row, or at the end.
+    // The next row, or the end, handles its failure.
     else this.#flush().catch(() => undefined)
   }
 
-  /** Begins to store the batch, once the one before is stored. */
+  /** Begins to store the batch, after the previous one. */
   async #flush(): Promise<void> {
     while (this.#storing !== undefined) await this.#storing
     if (this.#storageFailure !== undefined) throw this.#storageFailure.error
     const batch = this.#batch
     if (batch.rows === 0) return
     this.#batch = new Batch()
-    clearTimeout(this.#flushTimer)
+    this.#flushTimer?.cancel()
     this.#flushTimer = undefined
     this.#isOverdue = false
     this.#storing = this.#store(batch, this.#lastRead)
-    // Met by the next `await` of it; until then it must not count as unhandled.
+    // The next `await` handles a failure; until then it must not count as unhandled.
     this.#storing.catch(() => undefined)
   }
 
@@ -253,11 +254,11 @@ class Load {
         this.#lastStored = lastRow
         this.#options.onProgress?.(this.#counts, bytes)
       }
-      // What the storage fails with decides what is in the queue; that its rows can't be listed either is the lesser evil.
+      // The storage's failure comes first, since it decides what is in the queue.
       const unlisted = await failureOf(this.#list(listed))
       if (failure !== undefined || unlisted !== undefined) throw (failure ?? unlisted)?.error
-      // Storage in this process answers without a turn of the event loop: Ctrl-C and the progress bar want one.
-      await new Promise((resolve) => setImmediate(resolve))
+      // In-process storage answers without a turn of the event loop, which Ctrl-C and the progress bar need.
+      await this.#options.runtime.yield()
     } catch (error) {
       this.#storageFailure = { error }
       this.#options.stopReading?.()
@@ -268,7 +269,7 @@ class Load {
     if (this.#isOverdue) this.#flushLate()
   }
 
-  /** One call for the items that wait, and one for those that are done. */
+  /** One call for items in WAITING, and one for done ones. */
   async #putAll({ waiting, done }: Batch, listed: PlacedRow[]): Promise<void> {
     const put = this.#put ?? (await this.#opening)
     if (put === undefined) return
@@ -302,7 +303,7 @@ async function failureOf(work: Promise<void> | undefined): Promise<Failure | und
   }
 }
 
-/** Whether it is the signal that ended the reading. */
+/** Whether the signal ended the reading. */
 export function isAbort(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && error instanceof Error && error.name === 'AbortError'
 }

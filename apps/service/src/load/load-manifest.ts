@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { isSluiceError, withStored, type Queue } from '@sluice/core'
+import { isSluiceError, withStored, type Queue, type Runtime } from '@sluice/core'
 import { messageOf, withLine } from '../cli/command-error.js'
 import type { Progress } from '../output/progress.js'
 import { countText, itemsText } from '../output/amounts.js'
@@ -24,86 +24,87 @@ import type { ReadingOptions } from '../manifest/manifest-entry.js'
 import { RefusalLog } from './refusal-log.js'
 
 export interface LoadManifestOptions extends Pick<LoadOptions, 'compare' | 'updateWaiting' | 'signal'> {
+  readonly runtime: Runtime
   /** How the manifest is read. */
   readonly reading?: ReadingOptions
-  /** What the paths are relative to. Default: where the process runs. */
+  /** The base of relative paths. Default: the working directory. */
   readonly cwd?: string
-  /** One row that is refused, or repeats an id with another body, and nothing at all is stored: the whole manifest is read once before. */
+  /** Store nothing where a row is refused or repeats an id with another body: the whole manifest is read once before. */
   readonly strict?: boolean
-  /** A file for all rows that are refused, changed or duplicates, `-` for {@link stdout}. */
+  /** The file for all rows that are refused, changed or duplicates; `-` for {@link stdout}. */
   readonly rejects?: string
   /** Default: that of the process. */
   readonly stdout?: Writable
-  /** Files that are not to be overwritten by it, beside those that are read. */
+  /** Further files that `rejects` must not overwrite, beside the manifest. */
   readonly kept?: readonly string[]
-  /** A log of GNU parallel: what it says is done is put as an item that has succeeded, or with `skipDone` left out. */
+  /** A job log of GNU parallel: its finished items are put as succeeded, or left out with `skipDone`. */
   readonly joblog?: { readonly path: string; readonly command?: string; readonly skipDone: boolean }
-  /** Stands in for standard input. */
+  /** Replaces standard input. */
   readonly stdin?: Readable
-  /** Makes the display of one reading. */
+  /** Creates the progress display of one reading. */
   readonly progress?: (label: string, totalBytes: number | undefined) => Progress
 }
 
 /** Where a load ended before the end of its list. */
 export interface StoppedAt extends RowPosition {
   readonly source: string
-  /** Of the list as it is stored, compressed or not, that were read. */
+  /** Bytes read of the list as stored, compressed or not. */
   readonly bytes: number
 }
 
-/** What a log of GNU parallel was good for. */
+/** The use of a job log of GNU parallel. */
 export interface JoblogSummary {
   readonly records: number
-  /** Cut off, glued together, or no records: their items are loaded. */
+  /** Truncated, merged or invalid records: their items are loaded. */
   readonly untrusted: number
-  /** Commands that name no id of the list. */
+  /** Commands without an id of the list. */
   readonly unmatched: number
-  /** How ids were found in it. */
+  /** How commands and ids were matched. */
   readonly how: string
-  /** Rows that it says are done, those aside that repeat others. */
+  /** Rows that it reports as done, without repeated ones. */
   readonly done: number
-  /** Of those: the item was in the queue before, and still waits. Absent where that is not known. */
+  /** The done rows whose item existed before and still waits. Absent where unknown. */
   readonly waiting?: number
 }
 
-/** How a load ended. */
+/** The result of a load. */
 export interface LoadSummary {
   readonly counts: LoadCounts
   readonly interrupted: boolean
-  /** Nothing was stored, since `strict` met a problem, or there was no queue. Then all rows that a queue would take count as `unstored`. */
+  /** Nothing was stored, because `strict` found a problem or there was no queue. Valid rows then count as `unstored`. */
   readonly checkedOnly: boolean
   /** Absent where the whole list was read. */
   readonly stopped?: StoppedAt
-  /** What the queue or the file broke with. */
+  /** The error of the queue or the file. */
   readonly failure?: Error
   readonly joblog?: JoblogSummary
-  /** There were more ids than are kept in memory: later duplicates are not told as such. */
+  /** More ids than memory keeps: later duplicates are not detected. */
   readonly manyIds: boolean
   readonly elapsedMs: number
-  /** The first of the rows that are a problem. */
+  /** The first problem rows. */
   readonly problems: readonly ListedRow[]
-  /** What was read otherwise than it is written, and how often. */
+  /** What was normalized while reading, and how often. */
   readonly conveniences: Conveniences['counts']
 }
 
-/** A queue, or what opens one that may not be there yet. */
+/** A queue, or the function that opens and creates it. */
 export type QueueSource = Queue | (() => Promise<Queue>)
 
-/** What a queue takes that says nothing else. */
+/** The limit of a queue that states none. */
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * Loads a manifest into a queue in its order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
+ * Loads a manifest into a queue in order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
  *
- * @param queue the queue, or what opens it: it is called when the first row was read that is to be stored
+ * @param queue the queue, or the function that opens it, which is called at the first row to store
  * @param paths one or several files, or `-` for standard input
- * @returns what became of its rows, also when the queue or the file broke in the middle: `failure` is then what with
- * @throws SluiceError SLUICE_INPUT_INVALID when the manifest can't be opened or its format isn't known
+ * @returns the outcome of its rows, also after an error of the queue or the file in the middle, which is then `failure`
+ * @throws SluiceError SLUICE_INPUT_INVALID where the manifest can't be opened or its format is unknown
  */
 export async function loadManifest(
   paths: string | readonly string[],
   queue: QueueSource | undefined,
-  options: LoadManifestOptions = {},
+  options: LoadManifestOptions,
 ): Promise<LoadSummary> {
   const { strict = false, stdin, cwd } = options
   const stop = new AbortController()
@@ -117,7 +118,7 @@ export async function loadManifest(
   })
   await log.open()
   const manifest = await Manifest.open(files, options.reading ?? {}, {
-    // A check may have to read it twice, and ids are held against a log of jobs before the first is stored.
+    // A check may read it twice, and ids are matched with a job log before the first is stored.
     repeatable: strict || queue === undefined || options.joblog !== undefined,
     signal,
     ...(stdin === undefined ? {} : { stdin }),
@@ -139,7 +140,7 @@ export async function loadManifest(
   }, closing)
 }
 
-/** What can't be closed fails the load as well, and takes nothing away from what is known of it: the error of the load, or its counts. */
+/** A failed close fails the load too, and keeps the load's error or counts. */
 async function thenClosing(
   load: () => Promise<LoadSummary>,
   close: (isWhole: boolean) => Promise<void>,
@@ -173,8 +174,8 @@ interface LoadParts {
 class ManifestLoad {
   readonly #manifest: Manifest
   readonly #parts: LoadParts
-  readonly #startedAtMs = performance.now()
-  /** Learned when the queue is opened. */
+  readonly #startedAtMonotonic: number
+  /** Known once the queue is open. */
   readonly #limits: { maxBodyBytes: number; readonly keepRaw: boolean }
   #joblog: Omit<JoblogSummary, 'done'> | undefined
   #done: DoneRows | undefined
@@ -182,6 +183,7 @@ class ManifestLoad {
   constructor(manifest: Manifest, parts: LoadParts) {
     this.#manifest = manifest
     this.#parts = parts
+    this.#startedAtMonotonic = parts.options.runtime.monotonicMs()
     this.#limits = { maxBodyBytes: DEFAULT_MAX_BODY_BYTES, keepRaw: parts.options.rejects !== undefined }
   }
 
@@ -203,7 +205,7 @@ class ManifestLoad {
     this.#joblog = { records: log.records, untrusted: log.untrusted, ...found }
   }
 
-  /** @param isFirst a list that is fine is loaded next, and then its harmless duplicates are listed */
+  /** @param isFirst a valid list is loaded next, which lists its harmless duplicates */
   async #check(isFirst: boolean): Promise<LoadSummary> {
     const progress = this.#progress('Checking')
     const { onListed, ...how } = this.#how()
@@ -225,7 +227,7 @@ class ManifestLoad {
 
   async #store(given: QueueSource): Promise<LoadSummary> {
     let queue = typeof given === 'object' ? given : undefined
-    // A queue that is made is told of in a line of its own: what shows progress begins after it.
+    // The note about a created queue comes before the progress display.
     let progress = queue === undefined ? undefined : this.#progress('Loading')
     const open = async () => {
       queue ??= typeof given === 'object' ? given : await given()
@@ -261,7 +263,7 @@ class ManifestLoad {
     }
   }
 
-  /** The list was loaded before there was a log to hold it against: what is done already would be run again. */
+  /** Counts items that an earlier load without the job log put into WAITING: they would run again. */
   async #countWaiting(queue: Queue, loaded: LoadResult): Promise<void> {
     const { counts, knownDoneIds: ids } = loaded
     if (this.#joblog === undefined || this.#done === undefined || loaded.interrupted) return
@@ -303,6 +305,7 @@ class ManifestLoad {
   #how() {
     const { log, options } = this.#parts
     return {
+      runtime: options.runtime,
       onListed: (row: ListedRow) => log.add(row, this.#manifest.file),
       ...(this.#done === undefined ? {} : { done: this.#done }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -311,7 +314,7 @@ class ManifestLoad {
 
   #rest(done: number): Pick<LoadSummary, 'elapsedMs' | 'problems' | 'conveniences' | 'joblog'> {
     return {
-      elapsedMs: performance.now() - this.#startedAtMs,
+      elapsedMs: this.#parts.options.runtime.monotonicMs() - this.#startedAtMonotonic,
       problems: this.#parts.log.first,
       conveniences: this.#manifest.conveniences.counts,
       ...(this.#joblog === undefined ? {} : { joblog: { ...this.#joblog, done } }),
@@ -319,14 +322,14 @@ class ManifestLoad {
   }
 }
 
-/** The queue's or the file's own error, with what is stored. */
+/** The error of the queue or the file, with the counts of stored items. */
 function explained(cause: unknown, counts: LoadCounts): Error {
   const { added, same, changed, duplicate, exists, unknown } = counts
   const before = `${itemsText(added)} ${added === 1 ? 'was' : 'were'} added before that`
-  const lost = unknown === 0 ? '' : `, and of ${countText(unknown)} more it is not known whether they were`
-  // The same manifest would break at the same place: what is to be done with it, its own message says.
+  const lost = unknown === 0 ? '' : `; for ${countText(unknown)} more it is unknown whether they were`
+  // The same manifest would fail at the same place: its own message says how to correct it.
   const isInput = isSluiceError(cause, 'SLUICE_INPUT_INVALID')
-  const next = isInput ? 'what is in is left as it is then' : 'run the same command again to add the rest'
+  const next = isInput ? 'a later load leaves them unchanged' : 'run the same command again to add the rest'
   const stored = { added, skipped: same + changed + duplicate + exists, unknown }
   const told = withLine(cause, `${before}${lost}; ${next}.`)
   const error = withStored(told, stored)

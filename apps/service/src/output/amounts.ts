@@ -29,9 +29,14 @@ export function etaText(etaMs: number | undefined): string {
   return etaMs === undefined ? 'ETA -' : `ETA ${prettyMs(Math.ceil(etaMs / 1_000) * 1_000, { unitCount: 2 })}`
 }
 
-/** How long something took: `1m 20s`, `12.3s`, `45ms`. */
+/** An elapsed time: `1m 20s`, `12.3s`, `45ms`. */
 export function elapsedText(ms: number): string {
   return prettyMs(ms, { secondsDecimalDigits: ms < 60_000 ? 1 : 0, unitCount: 2 })
+}
+
+/** A span in whole seconds: `2d 3h`, `4m 5s`. */
+export function spanText(ms: number): string {
+  return prettyMs(Math.max(0, Math.round(ms / 1000) * 1000), { unitCount: 2 })
 }
 
 /** `████████░░░░`. */
@@ -40,7 +45,7 @@ export function barText(fraction: number, width: number): string {
   return '█'.repeat(full) + '░'.repeat(width - full)
 }
 
-/** `41%`; 100 only when it is all of it. */
+/** `41%`; 100 only for the whole. */
 export function percentText(done: number, total: number): string {
   return total === 0 ? '100%' : `${Math.floor((Math.min(done, total) * 100) / total)}%`
 }

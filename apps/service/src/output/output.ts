@@ -3,32 +3,32 @@ import type { Logger, Secrets } from '@sluice/core'
 import Table from 'cli-table3'
 import pico from 'picocolors'
 
-/** The colours of picocolors, all of them plain text when the output is no terminal or NO_COLOR is set. */
+/** The colours of picocolors: plain text where the output is no terminal or NO_COLOR is set. */
 export type Colors = ReturnType<typeof pico.createColors>
 
 /** A stream that may be a terminal. */
 export type TextStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
-/** Where and how an {@link Output} writes. */
+/** The streams and format of an {@link Output}. */
 export interface OutputOptions {
   readonly stdout: TextStream
   readonly stderr: TextStream
   readonly env: Readonly<Record<string, string | undefined>>
-  /** `--json`: results are JSON, one value a line; notes for people are left out. */
+  /** `--json`: results are JSON, one value per line; notes are left out. */
   readonly json: boolean
-  /** Left out of notes and warnings; results are data, and shown as they are. */
+  /** Redacted in notes and warnings; results are data and unchanged. */
   readonly secrets?: Secrets
 }
 
-/** What a command says: results on stdout, for people or as JSON; notes and warnings on stderr. */
+/** The output of a command: results on stdout, as text or JSON; notes and warnings on stderr. */
 export class Output {
   readonly json: boolean
-  /** Results go to a terminal and are for people: a live view may be drawn. */
+  /** Text results go to a terminal: a live view is possible. */
   readonly live: boolean
   readonly colors: Colors
   readonly stdout: TextStream
   readonly stderr: TextStream
-  /** Colours for what goes to stderr, which may be a terminal when stdout is not. */
+  /** Colours for stderr, which may be a terminal where stdout is not. */
   readonly errorColors: Colors
   readonly #secrets: Secrets | undefined
 
@@ -43,9 +43,9 @@ export class Output {
   }
 
   /**
-   * The result of a command: `json` as one line of JSON with `--json`, else `human`.
+   * Prints a result: `json` as one line with `--json`, else `human`.
    *
-   * @param to where it goes: stdout may have been asked for other data
+   * @param to stderr where stdout carries other data
    */
   print(human: string | (() => string), json: unknown, to: 'stdout' | 'stderr' = 'stdout'): void {
     const text = this.json ? JSON.stringify(json) : typeof human === 'string' ? human : human()
@@ -53,7 +53,7 @@ export class Output {
   }
 
   /**
-   * Raw text, or bytes, to stdout; resolves when the reader keeps up, so that a long stream takes little memory.
+   * Writes text or bytes to stdout; resolves when the reader keeps up, so that a long stream takes little memory.
    *
    * @param signal ends the wait for the reader
    */
@@ -68,12 +68,12 @@ export class Output {
     signal?.removeEventListener('abort', go)
   }
 
-  /** A line for people on stderr; nothing with `--json`. */
+  /** A line on stderr; nothing with `--json`. */
   note(text: string): void {
     if (!this.json) this.stderr.write(`${this.#redacted(text)}\n`)
   }
 
-  /** A warning on stderr, with `--json` as an object of its own. */
+  /** A warning on stderr, with `--json` as an object. */
   warn(text: string): void {
     const warning = this.#redacted(text)
     const line = this.json ? JSON.stringify({ warning }) : `${this.errorColors.yellow('warning:')} ${warning}`
@@ -84,7 +84,7 @@ export class Output {
     return this.#secrets?.redact(text) ?? text
   }
 
-  /** A plain table without rules; cells are shown as they are, so pass what users wrote through {@link printable}. */
+  /** A table without rules; cells are unchanged, so pass text from users through {@link printable}. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
     const table = new Table({
       head: head.map((title) => this.colors.bold(title)),
@@ -121,9 +121,9 @@ const NO_RULES = Object.fromEntries(
 )
 
 /**
- * Text of unknown origin made safe for a terminal: an id may hold line breaks or escape codes.
+ * Text of unknown origin, made safe for a terminal: an id may contain line breaks or escape codes.
  *
- * @param maxChars what is longer is cut, with an ellipsis
+ * @param maxChars a longer text is cut, with an ellipsis
  */
 export function printable(text: string, maxChars = Number.POSITIVE_INFINITY): string {
   const safe = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) =>
@@ -132,19 +132,19 @@ export function printable(text: string, maxChars = Number.POSITIVE_INFINITY): st
   return safe.length > maxChars ? `${safe.slice(0, maxChars - 1).toWellFormed()}…` : safe
 }
 
-/** Text of several lines in one, for tables and lists: a line break is shown as ␊. */
+/** Several lines as one, for tables and lists: a line break is shown as ␊. */
 export function oneLine(text: string, maxChars = Number.POSITIVE_INFINITY): string {
   return printable(text.replaceAll(LINE_BREAK, '␊').replaceAll('\t', ' '), maxChars)
 }
 
-/** The lines of a text, each made safe for a terminal; tabs are blanks. */
+/** The lines of a text, each made safe for a terminal, with tabs as spaces. */
 export function printableLines(text: string, maxChars = Number.POSITIVE_INFINITY): readonly string[] {
   return text.split(LINE_BREAK).map((line) => printable(line.replaceAll('\t', '    '), maxChars))
 }
 
 const LINE_BREAK = /\r\n|\n|\r|\u2028|\u2029/gu
 
-/** They hold emoji together, and do no harm. */
+/** They join emoji, and are harmless. */
 const JOINERS = new Set(['\u200D', '\u200C'])
 
 function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
@@ -155,18 +155,23 @@ function wantsColors(stream: TextStream, env: OutputOptions['env']): boolean {
 
 const none = (): undefined => undefined
 
-/** A sentence without its full stop, for a line that goes on. */
+/** A sentence without its full stop, to continue the line. */
 export function withoutFullStop(sentence: string): string {
   return sentence.replace(/\.$/u, '')
 }
 
-/** A logger of which only warnings and errors are told, without their fields. */
+/** A word as a shell reads it, for command lines in messages. */
+export function shellWord(text: string): string {
+  return /^[\w./@%+=:,-]+$/u.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
+/** A logger that prints only warnings and errors, without their fields. */
 export function warningsOf(output: Pick<Output, 'warn'>): Logger {
   const warn = (_: unknown, message: string): void => output.warn(message)
   return { debug: none, info: none, warn, error: warn }
 }
 
-/** A logger that passes each message on once, whatever its fields. */
+/** A logger that passes each message on once, regardless of its fields. */
 export function saidOnce(logger: Logger): Logger {
   const said = new Set<string>()
   const once =

@@ -1,42 +1,46 @@
 import type { Writable } from 'node:stream'
+import type { Runtime } from '@sluice/core'
 import { SingleBar } from 'cli-progress'
-import { RateMeter } from './rate-meter.js'
+import { every } from '../cli/timing.js'
 import { barText, countText, etaText, percentText, rateText } from './amounts.js'
+import { RateMeter } from './rate-meter.js'
 
 export interface ProgressOptions {
-  /** What is being done, such as `Loading`. */
+  /** The activity, such as `Loading`. */
   readonly label: string
-  /** What the end is, in the same measure as `done`, such as the bytes of a file; absent when nobody knows. */
+  /** The end, in the unit of `done`, such as the bytes of a file; absent where unknown. */
   readonly total?: number
   /** The word for what is counted, such as `items`. */
   readonly unit: string
   readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number }
-  /** Shown every second, also while nothing comes; without a terminal after a minute every 10 s. Default: only when something comes, and seldom. */
+  /**
+   * Shown every second even without updates; without a terminal, after the first minute every 10 s. Default: only on
+   * updates, and rarely.
+   */
   readonly steady?: boolean
-  /** Ms of a clock that never goes back; for tests. */
-  readonly now?: () => number
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
 }
 
-/** Shows how far something is. */
+/** A progress display. */
 export interface Progress {
   /**
-   * @param done how far, in the measure of `total`
-   * @param count how many of the unit that makes
+   * @param done progress in the unit of `total`
+   * @param count the number of units that this makes
    */
   update(done: number, count: number): void
-  /** Ends the showing; the last line stays. */
+  /** Ends the display; the last line stays. */
   stop(): void
 }
 
-/** A bar on a terminal; elsewhere a line now and then, that a log can hold. */
+/** A bar on a terminal; elsewhere an occasional log line. */
 export function createProgress(options: ProgressOptions): Progress {
   return options.stream.isTTY === true ? new BarProgress(options) : new LineProgress(options)
 }
 
-/** Short, so that a change of pace shows soon. */
+/** Short, so that a change of rate shows soon. */
 const RATE_WINDOW_MS = 10_000
 
-/** What there is to say at one moment. */
+/** The current reading. */
 class Gauge {
   done = 0
   count = 0
@@ -49,20 +53,17 @@ class Gauge {
     this.set(0, 0)
   }
 
-  now(): number {
-    return this.#options.now?.() ?? performance.now()
-  }
-
-  /** Nothing new, which is a rate too. */
+  /** Takes an unchanged reading, so that the rate falls while nothing arrives. */
   repeat(): void {
     this.set(this.done, this.count)
   }
 
   set(done: number, count: number): void {
+    const nowMonotonic = this.#options.runtime.monotonicMs()
     this.done = done
     this.count = count
-    this.#doneRate.add(this.now(), done)
-    this.#countRate.add(this.now(), count)
+    this.#doneRate.add(nowMonotonic, done)
+    this.#countRate.add(nowMonotonic, count)
   }
 
   line(barWidth: number): string {
@@ -81,22 +82,22 @@ const BEAT_MS = 1_000
 class BarProgress implements Progress {
   readonly #gauge: Gauge
   readonly #bar: SingleBar
-  readonly #beats: NodeJS.Timeout | undefined
+  readonly #beats: { cancel(): void } | undefined
 
   constructor(options: ProgressOptions) {
     this.#gauge = new Gauge(options)
     this.#bar = new SingleBar({
       stream: options.stream,
-      // Cut rather than wrapped: what is on two lines can't be drawn over.
+      // Cut rather than wrapped: a bar on two lines can't be redrawn.
       format: () => this.#gauge.line(24).slice(0, Math.max(20, (options.stream.columns ?? 80) - 1)),
-      // Cursor and wrapping stay as they are, so there is nothing to put right when the process is killed.
+      // Cursor and wrapping stay untouched, so a killed process leaves nothing to restore.
       hideCursor: false,
       linewrap: true,
       gracefulExit: false,
     })
     this.#bar.start(options.total ?? 0, 0)
-    // The bar draws itself; it is the rate that goes down.
-    if (options.steady === true) this.#beats = setInterval(() => this.#gauge.repeat(), BEAT_MS).unref()
+    // The bar redraws itself; the beat updates the rate.
+    if (options.steady === true) this.#beats = every(options.runtime, BEAT_MS, () => this.#gauge.repeat())
   }
 
   update(done: number, count: number): void {
@@ -105,59 +106,60 @@ class BarProgress implements Progress {
   }
 
   stop(): void {
-    clearInterval(this.#beats)
+    this.#beats?.cancel()
     this.#bar.stop()
   }
 }
 
 const MIN_GAP_MS = 2_000
 const MAX_GAP_MS = 10_000
-/** So long a line a second is for somebody who watches; later ones are for a log. */
+/** For the first minute an operator is probably watching; later lines are for a log. */
 const WATCHED_MS = 60_000
 
 class LineProgress implements Progress {
   readonly #options: ProgressOptions
   readonly #gauge: Gauge
-  readonly #startedAtMs: number
-  readonly #beats: NodeJS.Timeout | undefined
-  #shownAtMs: number
+  readonly #startedAtMonotonic: number
+  readonly #beats: { cancel(): void } | undefined
+  #shownAtMonotonic: number
   #shownDone = 0
 
   constructor(options: ProgressOptions) {
     this.#options = options
     this.#gauge = new Gauge(options)
-    this.#startedAtMs = this.#gauge.now()
-    this.#shownAtMs = this.#startedAtMs
-    if (options.steady === true) this.#beats = setInterval(() => this.#beat(), BEAT_MS).unref()
+    this.#startedAtMonotonic = options.runtime.monotonicMs()
+    this.#shownAtMonotonic = this.#startedAtMonotonic
+    if (options.steady === true) this.#beats = every(options.runtime, BEAT_MS, () => this.#beat())
   }
 
   update(done: number, count: number): void {
     this.#gauge.set(done, count)
-    if (this.#options.steady !== true && this.#due()) this.#show()
+    if (this.#options.steady !== true && this.#isDue()) this.#show()
   }
 
   #beat(): void {
     this.#gauge.repeat()
-    const nowMs = this.#gauge.now()
-    if (nowMs - this.#startedAtMs <= WATCHED_MS || nowMs - this.#shownAtMs >= MAX_GAP_MS) this.#show()
+    const nowMonotonic = this.#options.runtime.monotonicMs()
+    const isWatched = nowMonotonic - this.#startedAtMonotonic <= WATCHED_MS
+    if (isWatched || nowMonotonic - this.#shownAtMonotonic >= MAX_GAP_MS) this.#show()
   }
 
   #show(): void {
-    this.#shownAtMs = this.#gauge.now()
+    this.#shownAtMonotonic = this.#options.runtime.monotonicMs()
     this.#shownDone = this.#gauge.done
     this.#options.stream.write(`${this.#gauge.line(0)}\n`)
   }
 
-  /** Not more often than every 2 s, and then for every tenth of the way or after 10 s. */
-  #due(): boolean {
-    const gap = this.#gauge.now() - this.#shownAtMs
-    if (gap < MIN_GAP_MS) return false
+  /** At most every 2 s, and then after each tenth of the total or after 10 s. */
+  #isDue(): boolean {
+    const gapMs = this.#options.runtime.monotonicMs() - this.#shownAtMonotonic
+    if (gapMs < MIN_GAP_MS) return false
     const { total } = this.#options
-    return gap >= MAX_GAP_MS || (total !== undefined && this.#gauge.done - this.#shownDone >= total / 10)
+    return gapMs >= MAX_GAP_MS || (total !== undefined && this.#gauge.done - this.#shownDone >= total / 10)
   }
 
   stop(): void {
-    clearInterval(this.#beats)
-    // The summary that follows says the rest.
+    this.#beats?.cancel()
+    // The summary that follows has the final counts.
   }
 }

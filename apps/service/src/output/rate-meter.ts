@@ -1,9 +1,9 @@
-/** How fast items finish, measured over a window of the latest readings, and when the last one will. */
+/** The rate at which items finish, over a window of the latest readings, and the time to the end. */
 export class RateMeter {
   readonly #windowMs: number
-  readonly #readings: { readonly atMs: number; readonly finished: number }[] = []
+  readonly #readings: { readonly atMonotonic: number; readonly finished: number }[] = []
 
-  /** @param windowMs how far back readings count, in ms */
+  /** @param windowMs the age of the oldest reading that counts, in ms */
   constructor(windowMs = 60_000) {
     this.#windowMs = windowMs
   }
@@ -11,17 +11,21 @@ export class RateMeter {
   /**
    * Takes a reading.
    *
-   * @param atMs of a clock that never goes back
+   * @param atMonotonic the monotonic instant
    * @param finished items in SUCCESS and FAIL
    */
-  add(atMs: number, finished: number): void {
-    this.#readings.push({ atMs, finished })
-    while (this.#readings.length > 2 && (this.#readings[1]?.atMs ?? atMs) <= atMs - this.#windowMs) {
+  add(atMonotonic: number, finished: number): void {
+    this.#readings.push({ atMonotonic, finished })
+    const oldestAtMonotonic = atMonotonic - this.#windowMs
+    while (
+      this.#readings.length > 2 &&
+      (this.#readings[1]?.atMonotonic ?? atMonotonic) <= oldestAtMonotonic
+    ) {
       this.#readings.shift()
     }
   }
 
-  /** Items finished a minute; `undefined` before there are two readings. A requeue or removal never makes it negative. */
+  /** Items finished a minute; `undefined` before the second reading. Never negative, even after a requeue or removal. */
   perMinute(): number | undefined {
     const first = this.#readings[0]
     const last = this.#readings.at(-1)
@@ -30,14 +34,14 @@ export class RateMeter {
     return Math.max(0, ((last.finished - first.finished) * 60_000) / spanMs)
   }
 
-  /** From the first reading that counts to the last one, in ms. */
+  /** From the first reading that counts to the last, in ms. */
   spanMs(): number {
     const [first, last] = [this.#readings[0], this.#readings.at(-1)]
-    return first === undefined || last === undefined ? 0 : last.atMs - first.atMs
+    return first === undefined || last === undefined ? 0 : last.atMonotonic - first.atMonotonic
   }
 
   /**
-   * Ms until all is finished at this rate; `undefined` when nothing moves or nothing was measured.
+   * Ms until all is finished at this rate; `undefined` where the rate is 0 or unknown.
    *
    * @param remaining items in WAITING and PROCESSING
    */

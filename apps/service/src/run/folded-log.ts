@@ -1,8 +1,9 @@
-import type { Logger } from '@sluice/core'
+import type { Logger, Runtime } from '@sluice/core'
+import { startTimer, type Timer } from '@sluice/core/backend'
 import { countText } from '../output/amounts.js'
 
 const WINDOW_MS = 60_000
-/** Of each message, within a window. */
+/** Lines of each message within a window. */
 const SHOWN = 5
 
 type Level = 'info' | 'warn' | 'error'
@@ -10,21 +11,23 @@ type Level = 'info' | 'warn' | 'error'
 interface Fold {
   readonly level: Level
   readonly message: string
-  readonly timer: NodeJS.Timeout
+  readonly timer: Timer
   shown: number
   hidden: number
 }
 
 /**
- * A log in which lines of single items don't bury the rest: of each message that names an item only the first five in a minute
- * are logged, and then how many more there were. `debug` is for whoever wants each of them, and is left alone.
+ * A log that limits the lines about single items: of each message that names an item it logs the first five in a minute, and
+ * then the number of those left out. `debug` is unlimited.
  */
 export class FoldedLog implements Logger {
   readonly #logger: Logger
+  readonly #runtime: Pick<Runtime, 'sleep'>
   readonly #folds = new Map<string, Fold>()
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, runtime: Pick<Runtime, 'sleep'>) {
     this.#logger = logger
+    this.#runtime = runtime
   }
 
   debug(fields: object, message: string): void {
@@ -43,7 +46,7 @@ export class FoldedLog implements Logger {
     this.#log('error', fields, message)
   }
 
-  /** Tells what was left out so far; to be called before the last line. */
+  /** Logs the numbers of lines left out so far; call it before the last line. */
   flush(): void {
     for (const fold of this.#folds.values()) this.#close(fold)
   }
@@ -63,14 +66,15 @@ export class FoldedLog implements Logger {
     const key = `${level} ${message}`
     const found = this.#folds.get(key)
     if (found !== undefined) return found
-    const timer = setTimeout(() => this.#close(fold), WINDOW_MS).unref()
+    const window = { ms: WINDOW_MS, background: true }
+    const timer = startTimer(this.#runtime, window, () => this.#close(fold))
     const fold: Fold = { level, message, timer, shown: 0, hidden: 0 }
     this.#folds.set(key, fold)
     return fold
   }
 
   #close({ level, message, timer, hidden }: Fold): void {
-    clearTimeout(timer)
+    timer.cancel()
     this.#folds.delete(`${level} ${message}`)
     if (hidden > 0) this.#logger[level]({ more: hidden }, `${message}: and ${countText(hidden)} more`)
   }

@@ -1,84 +1,84 @@
-import type { Logger, Queue, Stage } from '@sluice/core'
+import type { Logger, Queue, Runtime, Stage } from '@sluice/core'
 import type { SelfPause, TickResult } from '@sluice/engine'
-import { atMost } from '../cli/deadline.js'
-import { isBlocked } from '../status/queue-holdups.js'
-import { spanText } from '../status/span-text.js'
+import { atMost } from '../cli/timing.js'
+import { spanText } from '../output/amounts.js'
 import { RateMeter } from '../output/rate-meter.js'
+import { isBlocked } from '../status/queue-holdups.js'
 
-/** Between two summary lines while jobs run. */
+/** Between two progress lines while jobs run. */
 const SUMMARY_GAP_MS = 30_000
-/** Of the time, counting takes a hundredth at most: a bucket of millions of items is listed whole for it, and each list is paid for. */
+/** Counting takes at most a hundredth of the time: in a bucket it lists every item, and each LIST is billed. */
 const GAP_FOR_MS = 100
-/** As long an answer is waited for before the next look. */
-const LOOK_LIMIT_MS = 120_000
-/** To the first of them: whoever just started the service is still looking. */
+/** The longest wait for the counts before the next reading. */
+const READ_LIMIT_MS = 120_000
+/** To the first progress line: an operator who just started the service is still watching. */
 const FIRST_SUMMARY_MS = 5_000
 
-/** What a {@link QueueWatcher} watches, and whom it tells. */
+/** What a {@link QueueWatcher} reads, and what it calls. */
 export interface QueueWatcherOptions {
   readonly queue: Pick<Queue, 'sizes' | 'listSummaries'>
   readonly logger: Logger
-  /** Called whenever nothing is in `endsWith`. Without it nobody looks for that. */
+  /** Called whenever nothing is in `endsWith`. Without it the watcher does not check for that. */
   readonly onEmpty?: () => void
-  /** Called when nothing runs any more in a queue that Sluice itself has paused; only together with `onEmpty`. */
+  /** Called when no job runs in a queue that Sluice itself has paused; only together with `onEmpty`. */
   readonly onPaused?: (pause: SelfPause) => void
-  /** Whether the queue is paused by Sluice itself: for services that stand by; the one that dispatches knows. */
+  /** Whether Sluice itself has paused the queue: for a standby; the dispatcher knows it from the tick. */
   readonly readSelfPause?: () => Promise<SelfPause | undefined>
   /** Default WAITING and PROCESSING. */
   readonly endsWith?: readonly Stage[]
-  /** Ms of a clock that never goes back; for tests. */
-  readonly now?: () => number
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
 }
 
-/** Looks at the queue's sizes after ticks: for the summary line now and then, and for whether all is finished. */
+/** Reads the queue's sizes after ticks: for the progress line, and to detect the end. */
 export class QueueWatcher {
   readonly #options: QueueWatcherOptions
   readonly #meter = new RateMeter()
-  #summaryDueMs: number
+  #summaryAtMonotonic: number
   #isMeasured = false
-  /** By the ticks, not by the counts: items that are put as done, such as those of a list that was begun elsewhere, are nobody's work here. */
+  /** Counted from ticks, not from sizes: items put as done are not the work of a service. */
   #finished = 0
   #isBusy = false
-  #isLooking = false
+  #isReading = false
 
   constructor(options: QueueWatcherOptions) {
     this.#options = options
-    this.#summaryDueMs = this.#now() + FIRST_SUMMARY_MS
+    this.#summaryAtMonotonic = options.runtime.monotonicMs() + FIRST_SUMMARY_MS
   }
 
-  /** Never rejects, and is not to be waited for: it runs beside the loop. An outage is the engine's to tell of. */
+  /** Runs beside the loop, which does not await it; it never rejects. The engine reports outages. */
   async afterTick(result: TickResult): Promise<void> {
-    // Even when the worker is down: where there is nothing to do it isn't needed.
+    const { runtime } = this.#options
+    // Also while the worker is down: an idle queue does not need it.
     const isQuiet = result.processing === 0
-    const isDue = this.#now() >= this.#summaryDueMs && result.role === 'dispatcher'
+    const isDue = runtime.monotonicMs() >= this.#summaryAtMonotonic && result.role === 'dispatcher'
     this.#finished += result.settled.success + result.settled.fail
-    if (this.#isLooking) return
-    this.#isLooking = true
-    // A storage that never answers must not end the looking for good.
-    await atMost(this.#look(result, { isDue, isQuiet }), LOOK_LIMIT_MS)
-    this.#isLooking = false
+    if (this.#isReading) return
+    this.#isReading = true
+    // Storage that never answers must not end the readings for good.
+    await atMost(this.#read(result, { isDue, isQuiet }), READ_LIMIT_MS, runtime)
+    this.#isReading = false
   }
 
-  async #look(result: TickResult, { isDue, isQuiet }: { isDue: boolean; isQuiet: boolean }): Promise<void> {
-    // Without a count at the beginning the first summary would have nothing to measure the rate by. A storage that doesn't answer is
-    // reported by the tick; the next turn counts again.
+  async #read(result: TickResult, { isDue, isQuiet }: { isDue: boolean; isQuiet: boolean }): Promise<void> {
+    // The rate of the first line needs a count at the start. The tick reports storage that does not answer; the next one counts again.
     if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
-    // The same: without an answer the queue isn't known to be empty, and the service goes on.
-    if (isQuiet) await this.#lookForEnd(result).catch(() => undefined)
+    // Without an answer the queue isn't known to be empty, and the service goes on.
+    if (isQuiet) await this.#checkEnd(result).catch(() => undefined)
   }
 
   async #count({ isDue, result }: { isDue: boolean; result: TickResult }): Promise<void> {
-    const startMs = this.#now()
+    const { queue, runtime, logger, onEmpty } = this.#options
+    const startedAtMonotonic = runtime.monotonicMs()
     const finished = this.#finished
-    const sizes = await this.#options.queue.sizes()
-    const nowMs = this.#now()
-    this.#meter.add(nowMs, finished)
+    const sizes = await queue.sizes()
+    const nowMonotonic = runtime.monotonicMs()
+    this.#meter.add(nowMonotonic, finished)
     this.#isMeasured = true
     if (!isDue) return
-    this.#summaryDueMs = nowMs + Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMs - startMs))
+    const gapMs = Math.max(SUMMARY_GAP_MS, GAP_FOR_MS * (nowMonotonic - startedAtMonotonic))
+    this.#summaryAtMonotonic = nowMonotonic + gapMs
     const unfinished = sizes.WAITING + sizes.PROCESSING
-    const { logger, onEmpty } = this.#options
-    // Of a service that ends with the last item the end tells.
+    // A service that ends with the last item logs its end instead.
     if (unfinished === 0 && this.#isBusy && onEmpty === undefined)
       logger.info({ ...sizes }, 'all items are finished; waiting for more')
     this.#isBusy = unfinished > 0
@@ -86,8 +86,8 @@ export class QueueWatcher {
       logger.info({ ...sizes, ...jobsFields(result), ...this.#pace(unfinished, result) }, 'progress')
   }
 
-  /** At every quiet tick, so it must cost little: what is finished is counted only when nothing else is there. */
-  async #lookForEnd(result: TickResult): Promise<void> {
+  /** Runs at every quiet tick, so it must be cheap: it counts only when the stages seem empty. */
+  async #checkEnd(result: TickResult): Promise<void> {
     const { queue, onEmpty, onPaused, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
     if (onEmpty === undefined) return
     const pause = await this.#selfPause(result)
@@ -96,7 +96,7 @@ export class QueueWatcher {
       return
     }
     for (const stage of endsWith) if (await this.#hasSome(stage)) return
-    // One may have gone from the second to the first in between.
+    // An item may have moved from the second stage to the first in between.
     const sizes = await queue.sizes()
     if (endsWith.every((stage) => sizes[stage] === 0)) onEmpty()
   }
@@ -118,13 +118,9 @@ export class QueueWatcher {
       ...(etaMs === undefined ? {} : { eta: spanText(etaMs) }),
     }
   }
-
-  #now(): number {
-    return this.#options.now?.() ?? performance.now()
-  }
 }
 
-/** What a person should know of the jobs: how many have not begun, and that the worker's poll is not whole. */
+/** What an operator needs to know of the jobs: how many are pending, and whether the worker's poll was incomplete. */
 function jobsFields({ pending, poll, holdups }: TickResult): object {
   return {
     ...(pending === 0 ? {} : { pending }),

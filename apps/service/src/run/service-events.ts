@@ -1,10 +1,10 @@
 import type { JobRef, Logger } from '@sluice/core'
 import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
-import { withoutFullStop } from '../output/output.js'
 import { countText } from '../output/amounts.js'
+import { withoutFullStop } from '../output/output.js'
 
 /**
- * Logs what the engine tells, a line each. What a person must know of is `info` or louder; the ordinary way of an item is
+ * Logs the engine's events, one line each. What an operator must know is `info` or louder; the ordinary progress of an item is
  * `debug`, since a million items would bury the rest.
  */
 export function logEvent(logger: Logger, event: WorkEvent): void {
@@ -28,7 +28,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'swept':
       return logger.info({ ...event.report }, 'swept the storage')
     case 'job-cancelled':
-      return logger.warn(jobFields(event.job, { reason: event.reason }), `job told to end: ${event.reason}`)
+      return logger.warn(jobFields(event.job, { reason: event.reason }), `job cancelled: ${event.reason}`)
     // The engine logs these itself.
     case 'orphan':
     case 'jobs-pending':
@@ -49,7 +49,10 @@ function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPau
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
 
-/** Tells of outcomes that were not stored whole: when it first happens, and how many there were, at the end. A line an item would bury the rest. */
+/**
+ * Logs outcomes that were not stored whole: the first when it happens, and their number at the end. One line an item would bury the
+ * rest.
+ */
 export class LeftOutLog {
   readonly #logger: Logger
   #count = 0
@@ -63,19 +66,19 @@ export class LeftOutLog {
     this.#count += 1
     if (this.#count > 1) return
     const [reason = ''] = event.leftOut
-    const text = `not all of a job's outcome could be kept: ${withoutFullStop(reason)}. ${SEE_LEFT_OUT}; others are counted`
+    const text = `part of a job's outcome was not stored: ${withoutFullStop(reason)}. ${SEE_LEFT_OUT}; further ones are counted`
     this.#logger.warn(jobFields(event.job), text)
   }
 
   end(): void {
     if (this.#count === 0) return
     const jobs = this.#count === 1 ? 'one job' : `${countText(this.#count)} jobs`
-    const text = `not all of the outcome of ${jobs} could be kept since this service started. ${SEE_LEFT_OUT}`
+    const text = `part of the outcome of ${jobs} was not stored since this service started. ${SEE_LEFT_OUT}`
     this.#logger.warn({ leftOut: this.#count }, text)
   }
 }
 
-const SEE_LEFT_OUT = 'Which, and why: `sluice report --summary` and `sluice show`'
+const SEE_LEFT_OUT = 'For which and why, see `sluice report --summary` and `sluice show`'
 
 type Settled = Extract<WorkEvent, { kind: 'item-settled' }>
 
@@ -83,7 +86,7 @@ function logSettled(logger: Logger, event: Settled): void {
   const fields = jobFields(event.job, { reason: event.reason, failureClass: event.failureClass })
   if (event.stage === 'SUCCESS') return logger.debug(fields, 'item succeeded')
   if (event.stage === 'FAIL') return logger.warn(fields, 'item failed')
-  return logger.info(fields, 'item goes back to WAITING')
+  return logger.info(fields, 'item released to WAITING')
 }
 
 function jobFields({ id, attempt }: JobRef, more: object = {}): object {

@@ -1,10 +1,17 @@
-import { isSluiceError, redactJson, type JsonValue, type Logger, type Secrets } from '@sluice/core'
+import {
+  isSluiceError,
+  redactJson,
+  type JsonValue,
+  type Logger,
+  type Runtime,
+  type Secrets,
+} from '@sluice/core'
 import { pino, stdSerializers } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from '../config/config-schema.js'
 import type { TextStream } from '../output/output.js'
 
-/** Fields that are never logged, whoever logs them. Bodies can hold anything; the rest is what secrets are called. */
+/** Fields that are never logged. Bodies can hold anything; the rest are common names of secrets. */
 const REDACTED = [
   'body',
   'password',
@@ -22,20 +29,21 @@ const REDACTED = [
 /** How a service logs. */
 export interface LogOptions {
   readonly log: Config['log']
-  /** Usually stderr: stdout is for results. */
+  /** Usually stderr; stdout is for results. */
   readonly stream: TextStream
   readonly colors: boolean
-  /** Left out of every line, whatever field or message has them. */
+  readonly runtime: Pick<Runtime, 'now'>
+  /** Redacted in every line, in messages and fields. */
   readonly secrets?: Secrets
 }
 
-/** The service's log: pretty for people on a terminal, JSON lines elsewhere; secrets and bodies are left out. */
-export function makeLogger({ log, stream, colors, secrets }: LogOptions): Logger {
+/** The service's log: pretty on a terminal, JSON lines elsewhere, without secrets and bodies. */
+export function makeLogger({ log, stream, colors, runtime, secrets }: LogOptions): Logger {
   const isPretty = log.format === 'pretty' || (log.format === 'auto' && stream.isTTY === true)
   const options = {
     level: log.level,
     base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
+    timestamp: () => `,"time":"${new Date(runtime.now()).toISOString()}"`,
     serializers: { err: errorFields },
     formatters: { level: (label: string) => ({ level: label }) },
     ...(secrets === undefined
@@ -56,14 +64,14 @@ export function makeLogger({ log, stream, colors, secrets }: LogOptions): Logger
   )
 }
 
-/** The line as it is going to be written, so that nothing gets around it; it stays JSON, whatever the secrets are. */
+/** Redacts the line as it is written, so that nothing bypasses it; it stays JSON. */
 function withoutSecrets(line: string, secrets: Secrets): string {
   if (secrets.redact(line) === line) return line
   const fields: JsonValue = JSON.parse(line)
   return `${JSON.stringify(redactJson(fields, secrets))}\n`
 }
 
-/** Of an error of Sluice's own the message says what to do; where it was thrown concerns nobody. Any other is a bug, and shown whole. */
+/** The message of a SluiceError says what to do, and its stack adds nothing. Any other error is a bug and logged whole. */
 function errorFields(error: unknown): unknown {
   if (!isSluiceError(error)) return error instanceof Error ? stdSerializers.err(error) : error
   const { code, message, cause } = error

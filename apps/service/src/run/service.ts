@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { hostname } from 'node:os'
-import type { Logger, Queue, Stage, Worker } from '@sluice/core'
+import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import {
   WorkQueue,
   processingLimit,
@@ -11,24 +11,23 @@ import {
   type WorkEvent,
 } from '@sluice/engine'
 import type { Config } from '../config/config-schema.js'
-import { atMost } from '../cli/deadline.js'
+import { StopDeadline, atMost } from '../cli/timing.js'
 import { FoldedLog } from './folded-log.js'
 import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
-import { RivalWatch } from './rival-watch.js'
+import { DispatcherWatch } from './dispatcher-watch.js'
 import { LeftOutLog, logEvent } from './service-events.js'
-import { StopDeadline } from './stop-deadline.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
-/** The counts of the last line are worth waiting for, but not long. */
-const FINAL_LOOK_MS = 2000
-/** Of the time to stop in, the engine has so much, and the last look ends by so much; the rest is for closing what was opened. */
+/** The longest wait for the counts of the last line. */
+const FINAL_READ_MS = 2000
+/** Shares of the stop deadline: by when the engine must have stopped, and the last counts be read. The rest is for closing. */
 const STOP_SHARE = 0.8
-const LOOK_SHARE = 0.9
-/** After an error that ends the service: the lease is given back if that is quick. */
+const READ_SHARE = 0.9
+/** After an error that ends the service, the longest wait for the release of the lease. */
 const FATAL_STOP_MS = 2000
 
-/** The settings that a service runs by. */
+/** The settings of a service. */
 export type ServiceConfig = Pick<
   Config,
   'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'sweep' | 'service'
@@ -40,75 +39,84 @@ export interface ServiceOptions {
   readonly worker: Worker
   readonly config: ServiceConfig
   readonly logger: Logger
-  /** Its abort ends the service: nothing more is sent, what has ended is settled, the lease given back, and jobs go on running. */
+  /** Its abort ends the service: no more jobs are sent, ended ones are settled, the lease is released, and running jobs continue. */
   readonly signal: AbortSignal
+  /** Default: the machine's own. */
+  readonly runtime?: Runtime
   /** End when nothing is in WAITING or PROCESSING. */
   readonly untilEmpty?: boolean
-  /** Start nothing, and end when nothing is in PROCESSING. */
+  /** Start no jobs, and end when nothing is in PROCESSING. */
   readonly drain?: boolean
-  /** Run with another worker than before although items are in PROCESSING: what it does not know is lost. */
+  /** Accept another worker than the queue was run with while items are in PROCESSING: jobs that it does not know are lost. */
   readonly acceptNewWorker?: boolean
-  /** Told of everything, after it was logged. */
+  /** Receives every event, after it was logged. */
   readonly onEvent?: (event: WorkEvent) => void
 }
 
 /** How a service ended. */
 export interface ServiceEnd {
   /**
-   * `drained`: nothing is in PROCESSING any more, and nothing was started · `paused`: nothing is in PROCESSING any more, and the queue is paused by Sluice
-   * itself.
+   * `drained`: nothing is in PROCESSING, and no job was started · `paused`: nothing is in PROCESSING, and Sluice itself paused
+   * the queue.
    */
   readonly why: 'empty' | 'drained' | 'paused' | 'stopped'
   /** Of `paused`. */
   readonly selfPause?: SelfPause
-  /** Absent when the queue couldn't be asked any more. */
+  /** Absent where the queue no longer answered. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
 
 /**
- * Runs a queue's items through a worker until it is stopped, or until the queue is empty, or, where it is to end of itself, until nothing runs in a queue
- * that was paused by Sluice itself. From the signal on no job starts, and it ends within
- * `service.stopDeadlineMs`.
+ * Runs a queue's items through a worker until it is stopped. With `untilEmpty` or `drain` it also ends when the stages in question
+ * are empty, or when no job runs and Sluice itself has paused the queue. After the signal no job starts, and it ends within
+ * `service.stopDeadlineMs`. It waits out an outage of the queue or the worker.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that this worker can't keep, and for another worker than before while items are in PROCESSING; what can't be waited out: a queue that is closed, denied or corrupt; a worker whose check says that it
- * can't be used as configured; SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call of it never ends. An outage of either is waited out.
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that the worker does not support, and for another worker than before while
+ * items are in PROCESSING; the error of a queue that is closed, denied or corrupt, and of a worker whose check fails;
+ * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call of it never ends
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
-  const { queue, worker, config, signal } = options
+  const { queue, worker, config, signal, runtime = systemRuntime } = options
   assertCanCancel(worker, config)
-  const logger = new FoldedLog(options.logger)
-  // While a worker hangs with no socket or timer of its own, Node would see nothing left to do and end with 0.
-  const alive = setInterval(() => undefined, 60_000)
+  const logger = new FoldedLog(options.logger, runtime)
   const leftOut = new LeftOutLog(logger)
   const onEvent = (event: WorkEvent): void => {
     leftOut.note(event)
     options.onEvent?.(event)
   }
   const ended = new AbortController()
+  void keepAlive(runtime, ended.signal)
   try {
-    const start = await startChecked({ ...options, logger }, ended.signal)
+    const start = await startChecked({ ...options, logger, runtime }, ended.signal)
     const emptied = new AbortController()
-    const rivals = new AbortController()
-    const stop = AbortSignal.any([signal, emptied.signal, start.unusable, rivals.signal])
-    const deadline = new StopDeadline(stop, config.service.stopDeadlineMs)
+    const others = new AbortController()
+    const stop = AbortSignal.any([signal, emptied.signal, start.unusable, others.signal])
+    const deadline = new StopDeadline(stop, config.service.stopDeadlineMs, runtime)
     if (!stop.aborted) {
-      const watcher = new QueueWatcher({ queue, logger, ...endOf(options, emptied) })
-      const rival = options.drain === true ? new RivalWatch(queue, (error) => rivals.abort(error)) : undefined
-      await follow({ ...options, logger, onEvent }, { stop, deadline, watcher, rival })
+      const watcher = new QueueWatcher({ queue, logger, runtime, ...endOf(options, emptied) })
+      const other =
+        options.drain === true ? new DispatcherWatch(queue, (error) => others.abort(error)) : undefined
+      await follow({ ...options, runtime, logger, onEvent }, { stop, deadline, watcher, other })
     }
     logger.flush()
-    for (const { aborted, reason } of [start.unusable, rivals.signal]) if (aborted) throw reason
+    for (const { aborted, reason } of [start.unusable, others.signal]) if (aborted) throw reason
     const ending: Ending = emptied.signal.aborted ? emptied.signal.reason : { why: 'stopped' }
-    return await finish(queue, { logger, deadline, ending })
+    return await finish(queue, { logger, deadline, ending, runtime })
   } finally {
     leftOut.end()
     logger.flush()
-    clearInterval(alive)
     ended.abort()
   }
 }
 
-/** When it is to end of itself. */
+const ALIVE_MS = 60_000
+
+/** While a worker hangs without a socket or timer of its own, Node would see nothing left to do and exit with 0. */
+async function keepAlive(runtime: Runtime, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) await runtime.sleep(ALIVE_MS, ended)
+}
+
+/** How it detects its own end. */
 function endOf(
   { queue, untilEmpty, drain }: ServiceOptions,
   emptied: AbortController,
@@ -123,17 +131,20 @@ function endOf(
   }
 }
 
-/** Why a service ends of itself. */
+/** Why a service ended. */
 type Ending = Pick<ServiceEnd, 'why' | 'selfPause'>
 
-/** Asks the worker whether it can be used. One that can't be reached is asked again, beside the work, until the service ends. */
+/** The options with their defaults. */
+type Running = ServiceOptions & { readonly runtime: Runtime }
+
+/** Checks the worker. While it is unreachable, the check is repeated beside the work until the service ends. */
 async function startChecked(
-  { worker, config, logger, signal }: ServiceOptions,
+  { worker, config, logger, signal, runtime }: Running,
   ended: AbortSignal,
 ): Promise<{ unusable: AbortSignal }> {
   const unusable = new AbortController()
-  const isReady = await checkWorker(worker, { logger, signal, stallMs: config.service.stallMs })
-  const until = AbortSignal.any([signal, ended])
+  const isReady = await checkWorker(worker, { logger, signal, runtime, stallMs: config.service.stallMs })
+  const until = { runtime, signal: AbortSignal.any([signal, ended]) }
   if (!isReady) void checkAgain(worker, until).catch((error: unknown) => unusable.abort(error))
   return { unusable: unusable.signal }
 }
@@ -142,11 +153,11 @@ interface Following {
   readonly stop: AbortSignal
   readonly deadline: StopDeadline
   readonly watcher: QueueWatcher
-  readonly rival: RivalWatch | undefined
+  readonly other: DispatcherWatch | undefined
 }
 
-/** Runs the loop to its end. Whatever ends it, the lease is given back. */
-async function follow(options: ServiceOptions, { stop, deadline, watcher, rival }: Following): Promise<void> {
+/** Runs the loop to its end, and releases the lease however it ends. */
+async function follow(options: Running, { stop, deadline, watcher, other }: Following): Promise<void> {
   const { config, logger } = options
   const workQueue = makeWorkQueue(options)
   const loop = runLoop(workQueue, {
@@ -154,7 +165,7 @@ async function follow(options: ServiceOptions, { stop, deadline, watcher, rival 
     signal: stop,
     onTick: (result) => {
       void watcher.afterTick(result)
-      void rival?.afterTick(result)
+      void other?.afterTick(result)
     },
   })
   const ended = new AbortController()
@@ -163,7 +174,7 @@ async function follow(options: ServiceOptions, { stop, deadline, watcher, rival 
     await Promise.race([loop, stopping])
     await stopping
   } catch (error) {
-    await giveBack(workQueue, logger, FATAL_STOP_MS)
+    await release(workQueue, logger, FATAL_STOP_MS)
     throw error
   } finally {
     ended.abort()
@@ -175,18 +186,18 @@ interface Stopping extends Pick<Following, 'stop' | 'deadline'> {
   readonly ended: AbortSignal
 }
 
-/** At once, and not when the tick under way has ended: from the signal on nothing is sent. It never rejects. */
+/** Stops at once rather than after the current tick: after the signal no job is sent. It never rejects. */
 async function stopAtSignal(
   workQueue: WorkQueue,
   { stop, deadline, logger, ended }: Stopping,
 ): Promise<void> {
-  // It rejects when the loop has ended of itself, and for nothing else.
+  // It rejects only when the loop has ended.
   if (!stop.aborted) await once(stop, 'abort', { signal: ended }).catch(() => undefined)
-  if (stop.aborted) await giveBack(workQueue, logger, deadline.leftMs(STOP_SHARE))
+  if (stop.aborted) await release(workQueue, logger, deadline.leftMs(STOP_SHARE))
 }
 
-function makeWorkQueue(options: ServiceOptions): WorkQueue {
-  const { queue, worker, config, logger, onEvent, acceptNewWorker = false, drain = false } = options
+function makeWorkQueue(options: Running): WorkQueue {
+  const { queue, worker, config, runtime, logger, onEvent, acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
@@ -205,7 +216,8 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
     maxLookupsPerSecond: service.maxLookupsPerSecond,
     acceptNewWorker,
     drain,
-    holder: processName(),
+    holder: processName(runtime),
+    runtime,
     logger,
     onEvent: (event) => {
       logEvent(logger, event)
@@ -214,33 +226,41 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
   })
 }
 
-/** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */
-function processName(): string {
-  return `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
+/** The name of this service in `status`: host and process id for an operator, and unique although process ids repeat. */
+function processName(runtime: Runtime): string {
+  return `${hostname()}/${process.pid}/${runtime.newId().slice(0, 8)}`
 }
 
-async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
+async function release(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
   try {
     await workQueue.stop({ deadlineMs: Math.floor(deadlineMs) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    logger.warn({ reason }, 'the lease could not be given back; it runs out by itself')
+    logger.warn({ reason }, 'the lease could not be released; it expires by itself')
   }
 }
 
 const END_TEXTS: Readonly<Record<ServiceEnd['why'], string>> = {
   empty: 'all items are finished',
-  drained: 'drained: no job runs, and nothing was started',
-  paused: 'nothing runs any more, and the queue is paused by Sluice itself: see `sluice status`',
-  stopped: 'stopped; jobs that run go on running',
+  drained: 'drained: no job runs, and none was started',
+  paused: 'no job runs, and Sluice itself paused the queue: see `sluice status`',
+  stopped: 'stopped; running jobs continue',
+}
+
+interface Finishing {
+  readonly logger: Logger
+  readonly deadline: StopDeadline
+  readonly ending: Ending
+  readonly runtime: Runtime
 }
 
 async function finish(
   queue: Queue,
-  { logger, deadline, ending }: { logger: Logger; deadline: StopDeadline; ending: Ending },
+  { logger, deadline, ending, runtime }: Finishing,
 ): Promise<ServiceEnd> {
   const { why } = ending
-  const sizes = await atMost(queue.sizes(), Math.min(FINAL_LOOK_MS, deadline.leftMs(LOOK_SHARE)))
+  const limitMs = Math.min(FINAL_READ_MS, deadline.leftMs(READ_SHARE))
+  const sizes = await atMost(queue.sizes(), limitMs, runtime)
   const isRunning = sizes === undefined || sizes.PROCESSING > 0
   logger.info({ ...sizes }, why === 'stopped' && !isRunning ? 'stopped; no job runs' : END_TEXTS[why])
   return { ...ending, ...(sizes === undefined ? {} : { sizes }) }

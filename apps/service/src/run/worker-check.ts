@@ -1,22 +1,22 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { SluiceError, isSluiceError, type Logger, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type Logger, type Runtime, type Worker } from '@sluice/core'
 import type { Config } from '../config/config-schema.js'
 
-const AGAIN_MS = 2_000
+const RETRY_MS = 2_000
 
 export interface CheckOptions {
   readonly logger: Logger
-  /** From its abort on the answer is not waited for. */
+  /** Its abort ends the wait for the answer. */
   readonly signal: AbortSignal
-  /** A check without an answer for so long has stalled, or for twice as long as the worker's longest call takes. */
+  /** A check has stalled after this time, or after twice the worker's longest call if that is more. */
   readonly stallMs: number
+  readonly runtime: Pick<Runtime, 'sleep'>
 }
 
 /**
- * Asks a worker whether it can be used as it is configured, before anything is sent to it.
+ * Asks a worker whether it can be used as configured, before anything is sent to it.
  *
- * @returns `false` when it can't be reached: an outage is waited out
- * @throws SluiceError that no waiting mends; SLUICE_WORKER_UNAVAILABLE, not retryable, when it does not answer at all
+ * @returns `false` where it is unreachable: an outage is waited out
+ * @throws SluiceError that is not retryable; SLUICE_WORKER_UNAVAILABLE, not retryable, when it does not answer at all
  */
 export async function checkWorker(worker: Worker, options: CheckOptions): Promise<boolean> {
   try {
@@ -25,24 +25,25 @@ export async function checkWorker(worker: Worker, options: CheckOptions): Promis
     if (!isSluiceError(error) || !error.retryable) throw error
     options.logger.error(
       { code: error.code, reason: error.message },
-      "the worker can't be reached yet; the service waits for it",
+      'the worker is unreachable: retrying until it answers',
     )
     return false
   }
 }
 
-async function answered(worker: Worker, { signal, stallMs }: CheckOptions): Promise<boolean> {
+async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptions): Promise<boolean> {
   if (worker.check === undefined) return true
   const waitMs = Math.max(stallMs, 2 * (worker.supports.longestCallMs ?? 0))
   const ended = new AbortController()
   const stalled = async (): Promise<boolean> => {
-    // It rejects when it is aborted, and for nothing else.
-    await sleep(waitMs, undefined, { signal: AbortSignal.any([signal, ended.signal]) }).catch(() => undefined)
+    await runtime.sleep(waitMs, AbortSignal.any([signal, ended.signal]))
     if (signal.aborted || ended.signal.aborted) return false
-    const attempted = `check of the worker has not ended for ${Math.round(waitMs / 1_000)} s`
-    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', `${attempted}: nothing was started; try again later`, {
-      retryable: false,
-    })
+    const attempted = `the check of the worker did not answer within ${Math.round(waitMs / 1_000)} s`
+    throw new SluiceError(
+      'SLUICE_WORKER_UNAVAILABLE',
+      `${attempted}: no job was started; try again later`,
+      { retryable: false },
+    )
   }
   try {
     return await Promise.race([worker.check().then(() => true), stalled()])
@@ -52,16 +53,20 @@ async function answered(worker: Worker, { signal, stallMs }: CheckOptions): Prom
 }
 
 /**
- * Asks again until the worker answers: a wrong template or a missing permission would otherwise be found out item by item, after an outage
- * at the start.
+ * Repeats the check until the worker answers. Without it, after an outage at the start, a wrong template or a missing permission
+ * would fail item by item.
  *
  * @returns resolves when the worker can be used, or the signal aborts
- * @throws SluiceError that no waiting mends
+ * @throws SluiceError that is not retryable
  */
-export async function checkAgain(worker: Worker, signal: AbortSignal, everyMs = AGAIN_MS): Promise<void> {
-  while (!signal.aborted) {
+export async function checkAgain(
+  worker: Worker,
+  { signal, runtime }: Pick<CheckOptions, 'signal' | 'runtime'>,
+): Promise<void> {
+  for (;;) {
+    await runtime.sleep(RETRY_MS, signal)
+    if (signal.aborted) return
     try {
-      await sleep(everyMs, undefined, { signal })
       await worker.check?.()
       return
     } catch (error) {
@@ -71,11 +76,11 @@ export async function checkAgain(worker: Worker, signal: AbortSignal, everyMs = 
   }
 }
 
-/** @throws SluiceError SLUICE_CONFIG_INVALID when jobs are to be cancelled by a worker that can't */
+/** @throws SluiceError SLUICE_CONFIG_INVALID where jobs are to be cancelled and the worker does not support it */
 export function assertCanCancel({ supports }: Worker, { jobs }: Pick<Config, 'jobs'>): void {
   if (jobs.pendingTimeoutMs === undefined || supports.cancelJob) return
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    'jobs.pendingTimeoutMs is set, and this worker can’t end jobs: leave it out, or use a worker that can.',
+    'jobs.pendingTimeoutMs is set, and this worker can’t cancel jobs: remove the setting, or use a worker that can.',
   )
 }

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startArgoServer, type ArgoTemplate } from '@sluice/testkit/argo'
 import { startS3Server } from '@sluice/testkit/s3'
+import { systemRuntime } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-memory'
 import fc from 'fast-check'
 import { parse } from 'lossless-json'
@@ -88,7 +89,7 @@ test('memory: what load accepts is given out, and kept as a result, with the val
   const queue = await openQueue({ name: 'values' })
   const {
     counts: { added },
-  } = await loadManifest(join(box.dir, 'manifest.jsonl'), queue, {})
+  } = await loadManifest(join(box.dir, 'manifest.jsonl'), queue, { runtime: systemRuntime })
   const items = await queue.get(texts.length)
   expect(items).toHaveLength(added)
   await queue.settle(items.map(({ id, attempt, body }) => ({ id, attempt, stage: 'SUCCESS', result: body })))

@@ -3,8 +3,9 @@ import { openQueue } from '@sluice/queue-memory'
 import { describe, expect, test } from 'vitest'
 import { countDoneWaiting } from '../../src/load/done-waiting.js'
 import type { ListedRow } from '../../src/load/listed-row.js'
-import { loadItems, LoadError } from '../../src/load/load-items.js'
+import { LoadError } from '../../src/load/load-items.js'
 import type { ManifestEntry } from '../../src/manifest/manifest-entry.js'
+import { loadItems } from '../fixtures/loading.js'
 
 const isDone = (id: string): boolean => id.startsWith('done')
 const done = { isDone, skip: false }

@@ -1,11 +1,12 @@
 import { openQueue } from '@sluice/queue-memory'
+import { ManualRuntime } from '@sluice/testkit'
 import { SluiceError, type JsonValue, type NewItem, type PutManyOptions, type Queue } from '@sluice/core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { checkItems } from '../../src/load/check-items.js'
 import type { ListedRow } from '../../src/load/listed-row.js'
 import { noRows, type LoadCounts } from '../../src/load/load-counts.js'
-import { loadItems, LoadError } from '../../src/load/load-items.js'
+import { LoadError } from '../../src/load/load-items.js'
 import type { ManifestEntry } from '../../src/manifest/manifest-entry.js'
+import { checkItems, loadItems } from '../fixtures/loading.js'
 
 const good = (index: number): ManifestEntry => ({
   line: index + 1,
@@ -372,16 +373,14 @@ function pipe() {
 }
 
 describe('a manifest that goes on', () => {
-  afterEach(() => void vi.useRealTimers())
-
   test('is stored within a second although it is silent, and goes on', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const runtime = new ManualRuntime()
     const queue = await openQueue({ name: 'load' })
     const source = pipe()
-    const loading = loadItems(queue, source.read(), { hashId })
+    const loading = loadItems(queue, source.read(), { hashId, runtime })
     for (const index of [0, 1, 2]) {
       source.push(good(index))
-      await vi.advanceTimersByTimeAsync(1_000)
+      await runtime.advance(1_000)
       expect(await queue.size('WAITING')).toBe(index + 1)
     }
     source.end()

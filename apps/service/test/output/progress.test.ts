@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream'
+import { systemRuntime } from '@sluice/core/backend'
 import { describe, expect, test } from 'vitest'
 import { LiveView } from '../../src/output/live-view.js'
 import { createProgress } from '../../src/output/progress.js'
@@ -36,12 +37,13 @@ describe('progress', () => {
   test('without a terminal: lines of a log, not more often than every 2 s', () => {
     const screen = new Screen(false)
     let now = 0
+    const runtime = { ...systemRuntime, monotonicMs: () => now }
     const progress = createProgress({
       label: 'Loading',
       total: 1_000,
       unit: 'items',
       stream: screen,
-      now: () => now,
+      runtime,
     })
     for (; now <= 6_000; now += 100) progress.update(now / 10, now)
     progress.stop()
@@ -56,15 +58,16 @@ describe('progress', () => {
   test('a slow one says something every 10 s; one without an end only counts', () => {
     const screen = new Screen(false)
     let now = 0
+    const runtime = { ...systemRuntime, monotonicMs: () => now }
     const slow = createProgress({
       label: 'Loading',
       total: 1_000_000,
       unit: 'items',
       stream: screen,
-      now: () => now,
+      runtime,
     })
     for (; now <= 10_000; now += 1_000) slow.update(now / 10_000, now / 1_000)
-    const endless = createProgress({ label: 'Reading', unit: 'items', stream: screen, now: () => now })
+    const endless = createProgress({ label: 'Reading', unit: 'items', stream: screen, runtime })
     now += 10_000
     endless.update(1, 12_345)
     expect(screen.text.split('\n')).toEqual([
@@ -76,7 +79,13 @@ describe('progress', () => {
 
   test('on a terminal: a bar, and the cursor never hidden', () => {
     const screen = new Screen(true)
-    const progress = createProgress({ label: 'Loading', total: 10, unit: 'items', stream: screen })
+    const progress = createProgress({
+      label: 'Loading',
+      total: 10,
+      unit: 'items',
+      stream: screen,
+      runtime: systemRuntime,
+    })
     progress.update(5, 50)
     progress.stop()
     expect(screen.text).toContain('Loading: ████████████░░░░░░░░░░░░ 50%, 50 items')
@@ -89,7 +98,8 @@ describe('live view', () => {
   test('without a terminal: a line every 2 s', () => {
     const screen = new Screen(false)
     let now = 0
-    const view = new LiveView({ stream: screen, now: () => now })
+    const runtime = { ...systemRuntime, monotonicMs: () => now }
+    const view = new LiveView({ stream: screen, runtime })
     for (; now <= 4_500; now += 500) view.update({ picture: () => 'picture', line: () => `at ${now}` })
     view.stop()
     expect(screen.text).toBe('at 2000\nat 4000\n')
@@ -97,7 +107,7 @@ describe('live view', () => {
 
   test('on a terminal: what stays the same is not drawn again', () => {
     const screen = new Screen(true)
-    const view = new LiveView({ stream: screen })
+    const view = new LiveView({ stream: screen, runtime: systemRuntime })
     const shown = { picture: () => 'head\ncount 1', line: () => '' }
     view.update(shown)
     const first = screen.text

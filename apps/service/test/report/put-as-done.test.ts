@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import type { Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-memory'
 import { beforeEach, expect, test } from 'vitest'
 import { ItemLines } from '../../src/items/item-lines.js'
@@ -69,7 +70,7 @@ test('ls says how old they are, and not how long they took', async () => {
 test('status shows them as finished, with no rate and no end of what nobody does', async () => {
   const meter = new RateMeter()
   const output = new Output({ stdout: new Collector(), stderr: new Collector(), env: {}, json: false })
-  const status = await readStatus(queue, { configuredLimit: 1, meter })
+  const status = await readStatus(queue, { configuredLimit: 1, meter, runtime: systemRuntime })
   expect(status).toMatchObject({ total: 1, sizes: { SUCCESS: 1 } })
   expect(statusText(status, output)).not.toMatch(WRONG)
 })

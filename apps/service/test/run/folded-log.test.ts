@@ -1,12 +1,14 @@
 import type { Logger } from '@sluice/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { ManualRuntime } from '@sluice/testkit'
+import { beforeEach, expect, test } from 'vitest'
 import { FoldedLog } from '../../src/run/folded-log.js'
 
 let lines: string[]
 let log: FoldedLog
+let runtime: ManualRuntime
 
 beforeEach(() => {
-  vi.useFakeTimers()
+  runtime = new ManualRuntime()
   lines = []
   const note =
     (level: string) =>
@@ -18,33 +20,31 @@ beforeEach(() => {
     warn: note('warn'),
     error: note('error'),
   }
-  log = new FoldedLog(logger)
+  log = new FoldedLog(logger, runtime)
 })
-
-afterEach(() => vi.useRealTimers())
 
 function failItems(count: number): void {
   for (let n = 1; n <= count; n++) log.warn({ id: `i${n}` }, 'item failed')
 }
 
-test('of the lines of items the first five in a minute are there, then how many more there were', () => {
+test('of the lines of items the first five in a minute are there, then how many more there were', async () => {
   failItems(1_205)
-  log.info({ id: 'x' }, 'item goes back to WAITING')
+  log.info({ id: 'x' }, 'item released to WAITING')
   expect(lines.map((line) => line.split(' {')[0])).toEqual([
     ...Array<string>(5).fill('warn item failed'),
-    'info item goes back to WAITING',
+    'info item released to WAITING',
   ])
-  vi.advanceTimersByTime(60_000)
+  await runtime.advance(60_000)
   expect(lines.slice(6)).toEqual(['warn item failed: and 1,200 more {"more":1200}'])
   failItems(2)
   expect(lines.slice(7)).toEqual(['warn item failed {"id":"i1"}', 'warn item failed {"id":"i2"}'])
 })
 
-test('what was left out is told before the end, once', () => {
+test('what was left out is logged before the end, once', async () => {
   failItems(6)
   log.flush()
   log.flush()
-  vi.advanceTimersByTime(120_000)
+  await runtime.advance(120_000)
   expect(lines.slice(5)).toEqual(['warn item failed: and 1 more {"more":1}'])
 })
 

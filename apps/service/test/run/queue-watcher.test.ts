@@ -1,5 +1,6 @@
 import { SluiceError, silentLogger, type ItemSummary, type Page, type Stage } from '@sluice/core'
 import type { SelfPause, TickResult } from '@sluice/engine'
+import { ManualRuntime } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
 import { QueueWatcher } from '../../src/run/queue-watcher.js'
 
@@ -26,7 +27,7 @@ class Scene {
       queue: { sizes: () => this.#sizes(), listSummaries: (stage) => this.#heads(stage) },
       logger: { debug: note, info: note, warn: note, error: note },
       ...(untilEmpty ? { onEmpty: () => (this.empty += 1) } : {}),
-      now: () => this.nowMs,
+      runtime: { monotonicMs: () => this.nowMs, sleep: () => new Promise(() => undefined) },
     })
   }
 
@@ -174,6 +175,7 @@ async function look(
     logger: silentLogger,
     onEmpty: () => told.push('empty'),
     onPaused: ({ reason }) => told.push(reason),
+    runtime: new ManualRuntime(),
     readSelfPause: async () => {
       told.push('read')
       return stored

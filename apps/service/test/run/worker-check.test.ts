@@ -1,5 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import { openQueue } from '@sluice/queue-memory'
+import { ManualRuntime } from '@sluice/testkit'
 import { openWorker } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
 import { configSchema } from '../../src/config/config-schema.js'
@@ -27,16 +28,23 @@ async function checked(...answers: (SluiceError | undefined)[]) {
 
 test('it asks through an outage until the worker answers', async () => {
   const { worker, seen } = await checked(AWAY, AWAY, undefined)
-  await checkAgain(worker, new AbortController().signal, 1)
+  const runtime = new ManualRuntime()
+  const asking = checkAgain(worker, { signal: new AbortController().signal, runtime })
+  await runtime.advance(6_000)
+  await asking
   expect(seen.checks).toBe(3)
 })
 
 test('what no waiting mends is thrown, and an abort ends it', async () => {
   const denied = await checked(AWAY, DENIED)
-  await expect(checkAgain(denied.worker, new AbortController().signal, 1)).rejects.toBe(DENIED)
+  const runtime = new ManualRuntime()
+  const failing = checkAgain(denied.worker, { signal: new AbortController().signal, runtime })
+  const rejected = expect(failing).rejects.toBe(DENIED)
+  await runtime.advance(4_000)
+  await rejected
   const away = await checked(AWAY)
   const stop = new AbortController()
-  const asking = checkAgain(away.worker, stop.signal, 60_000)
+  const asking = checkAgain(away.worker, { signal: stop.signal, runtime })
   stop.abort()
   await asking
   expect(away.seen.checks).toBe(0)

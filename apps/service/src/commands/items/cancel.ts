@@ -11,17 +11,17 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 import { countSelected, selectPages } from '../../items/item-selection.js'
 import { idsText } from '../../items/moved-items.js'
 
-/** `sluice cancel`: PROCESSING → FAIL by hand, and the end of every job of an id. */
+/** `sluice cancel`: PROCESSING → FAIL, and the end of every job of an id. */
 export function registerCancel(program: Program, context: CommandContext): void {
   program
     .command('cancel')
-    .description('Fail items in PROCESSING by hand, end every job of theirs, and say how each job ended')
-    .argument('[ids...]', 'which', itemIds, [])
+    .description('Move items in PROCESSING to FAIL, cancel all their jobs, and report how each job ended')
+    .argument('[ids...]', 'the items', itemIds, [])
     .option('-a, --all', 'every item in PROCESSING, and every job that the worker runs')
     .option('--attempt <n>', 'with ids: only the job of this attempt', wholeNumber(1))
-    .option('-r, --reason <text>', 'why, for the history and the worker', 'cancelled by hand')
+    .option('-r, --reason <text>', 'why, for the history and the worker', 'cancelled manually')
     .addOption(
-      new Option('--timeout <span>', 'wait so long for the jobs to end, such as 30s or 5m; 0 for not at all')
+      new Option('--timeout <span>', 'how long to wait for the jobs to end, such as 30s or 5m; 0 to not wait')
         .argParser(spanMs)
         .default(60_000, '60s'),
     )
@@ -31,16 +31,17 @@ export function registerCancel(program: Program, context: CommandContext): void 
     .action(async (ids, { all, attempt, reason, timeout, yes }) => {
       assertOneChoice(ids, all === true, '--all')
       if (all === true && attempt !== undefined)
-        throw new CommandError('INVALID', '--attempt names a job of the ids: give ids, not --all.')
+        throw new CommandError('INVALID', '--attempt selects a job of an id: use ids, not --all.')
       const queue = await context.openQueue()
       const worker = await context.openWorker()
       const cancelling = new Cancelling(queue, worker, reason)
       if (all === true) await cancelAll(queue, cancelling, { context, yes: yes === true })
-      else await tellingCancelled(cancelling, () => cancelling.ids(ids, { attempt }))
-      const beganMs = performance.now()
+      else await withCancelledIds(cancelling, () => cancelling.ids(ids, { attempt }))
+      const { runtime } = context
+      const startedAtMonotonic = runtime.monotonicMs()
       const isWaitedFor = await waitedFor(cancelling, context, timeout)
-      // After Ctrl-C it was not waited for as long as it was to be.
-      const waitedMs = Math.min(timeout, performance.now() - beganMs)
+      // Ctrl-C ends the wait early.
+      const waitedMs = Math.min(timeout, runtime.monotonicMs() - startedAtMonotonic)
       reportCancelled(cancelling, { context, isById: all !== true, waitedMs })
       if (!isWaitedFor) context.exitWith('INTERRUPTED')
     })
@@ -54,15 +55,14 @@ const EXAMPLES = [
 ]
 const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 'INTERRUPTED'] as const
 const NOTES = `
-The item goes to FAIL first, whatever its job reports later; then the worker is told to end every job of its id that runs, those of
-earlier attempts too, and the command waits for that, and for a service that may just be sending one. Jobs of an id whose item is in
-WAITING again, has finished or was removed are ended as well; such an item stays where it is: \`sluice rm\` removes one that
-waits. A job may end well all the same: that is said, and a cancelled item stays in FAIL. \`sluice requeue\` sends cancelled items
-back to WAITING.
+The item moves to FAIL first, whatever its job reports later. Then every running job of its id is cancelled, those of earlier attempts
+too, and the command waits for their ends, and for a service that may be sending one. Jobs of an id whose item is in WAITING again,
+has finished or was removed are cancelled as well; such an item stays unchanged: \`sluice rm\` removes one in WAITING. A job may
+still succeed: the report says so, and the item stays in FAIL. \`sluice requeue\` moves cancelled items back to WAITING.
 
-  0  each id was cancelled, now or before, or a job of it was told to end, and all these jobs have ended
-  3  of some id there was nothing to end: it waits, had finished, or is unknown (with --json: waiting, finished, unknown)
-  4  jobs had not ended within --timeout, may still start, or could not be reached; they are named, and the same again goes on`
+  0  each id was cancelled, now or before, or a job of it was, and all these jobs have ended
+  3  some id had nothing to cancel: it waits, had finished, or is unknown (with --json: waiting, finished, unknown)
+  4  jobs had not ended within --timeout, may still start, or were unreachable; the same command again continues`
 
 /** @returns `false` after a signal */
 async function waitedFor(
@@ -70,11 +70,12 @@ async function waitedFor(
   context: CommandContext,
   timeoutMs: number,
 ): Promise<boolean> {
-  const beganMs = performance.now()
+  const { runtime } = context
+  const startedAtMonotonic = runtime.monotonicMs()
   const signal = context.interrupted()
-  await tellingCancelled(cancelling, () => cancelling.endLateOnes({ timeoutMs, signal }))
+  await withCancelledIds(cancelling, () => cancelling.endLateOnes({ timeoutMs, signal, runtime }))
   if (signal.aborted) return false
-  const leftMs = Math.max(0, timeoutMs - (performance.now() - beganMs))
+  const leftMs = Math.max(0, timeoutMs - (runtime.monotonicMs() - startedAtMonotonic))
   return timeoutMs === 0 || waitForEnds(cancelling.ends, context, leftMs)
 }
 
@@ -84,31 +85,34 @@ async function cancelAll(
   { context, yes }: { context: CommandContext; yes: boolean },
 ): Promise<void> {
   if (!yes) await confirmAll(queue, cancelling, context)
-  for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-    await tellingCancelled(cancelling, () => cancelling.items(items))
-    // What the worker was not told of is to be told by name: better few than all.
+  const { runtime } = context
+  for await (const items of selectPages(queue, { stage: 'PROCESSING' }, { runtime })) {
+    await withCancelledIds(cancelling, () => cancelling.items(items))
+    // While the worker is unreachable, each further item needs another cancel by id: stop here.
     if (cancelling.unreachedWhy !== undefined) return
   }
-  await tellingCancelled(cancelling, () => cancelling.endUnawaited())
+  await withCancelledIds(cancelling, () => cancelling.endUnawaited())
 }
 
 async function confirmAll(queue: Queue, cancelling: Cancelling, context: CommandContext): Promise<void> {
-  const count = await countSelected(queue, { stage: 'PROCESSING' })
+  const count = await countSelected(queue, { stage: 'PROCESSING' }, context)
   const name = printable(queue.name)
   if (count > 0)
     return context.confirm(
-      `Cancel ${itemsText(count)} of ${name}, and end every job that the worker runs for it?`,
+      `Cancel ${itemsText(count)} of ${name}, and every job that the worker runs for this queue?`,
       {
         yes: false,
       },
     )
   const jobs = (await cancelling.runningJobs()) ?? 0
   if (jobs > 0)
-    await context.confirm(`End ${plural(jobs, 'job')} of ${name} that no item waits for?`, { yes: false })
+    await context.confirm(`Cancel ${plural(jobs, 'job')} of ${name} without an item in PROCESSING?`, {
+      yes: false,
+    })
 }
 
-/** A cancel that breaks off has put items into FAIL whose jobs may run on: its error says so too. */
-async function tellingCancelled(cancelling: Cancelling, work: () => Promise<void>): Promise<void> {
+/** Adds the cancelled ids to an error: their items are in FAIL, and their jobs may still run. */
+async function withCancelledIds(cancelling: Cancelling, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
@@ -116,7 +120,7 @@ async function tellingCancelled(cancelling: Cancelling, work: () => Promise<void
     if (size === 0) throw error
     throw withLine(
       error,
-      `${itemsText(size)} ${size === 1 ? 'is' : 'are'} in FAIL by this; jobs may run on. Cancel the same ids again to end them: ` +
+      `${itemsText(size)} moved to FAIL before that; jobs may still run. Cancel the same ids again to end them: ` +
         idsText([...cancelling.cancelled.keys()]),
     )
   }

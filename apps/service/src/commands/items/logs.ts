@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { SluiceError, isSluiceError, type ItemRecord, type Queue, type Worker } from '@sluice/core'
 import { CommandError, messageOf, withLine } from '../../cli/command-error.js'
-import { attemptsToRead } from '../../jobs/log/log-attempts.js'
+import { attemptsToRead, whereKept } from '../../jobs/log/attempt-logs.js'
 import { logWriter } from '../../jobs/log/log-writer.js'
-import { whereKept } from '../../jobs/log/where-kept.js'
+
 import { oneLine, printable } from '../../output/output.js'
 import { itemId, wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -15,16 +15,16 @@ interface LogsFlags {
   readonly raw?: true
 }
 
-/** `sluice logs`: what the job of an item wrote. */
+/** `sluice logs`: the output of an item's job. */
 export function registerLogs(program: Program, context: CommandContext): void {
   program
     .command('logs')
-    .description('Show what the job of an item wrote to its output, while it runs and afterwards')
+    .description('Show the output of an item’s job, while it runs and afterwards')
     .argument('<id>', 'the id; after -- if it starts with a dash', itemId)
-    .option('-a, --attempt <n>', 'of this attempt (default: the latest that has a log)', wholeNumber(1))
-    .option('-f, --follow', 'go on with what it writes, until it has ended')
-    .option('-t, --tail <bytes>', 'only the last bytes of what is there, such as 4096, 64k or 1m', byteCount)
-    .option('--raw', 'control sequences on a terminal too')
+    .option('-a, --attempt <n>', 'the attempt (default: the latest with a log)', wholeNumber(1))
+    .option('-f, --follow', 'follow the output until the job ends')
+    .option('-t, --tail <bytes>', 'only the last bytes, such as 4096, 64k or 1m', byteCount)
+    .option('--raw', 'keep control sequences on a terminal')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
     .action(async (id, flags) => {
@@ -32,7 +32,7 @@ export function registerLogs(program: Program, context: CommandContext): void {
       try {
         await showLog(id, flags, context)
       } catch (error) {
-        // The reading ends with the reason of its signal.
+        // An aborted read rejects with the signal's reason.
         if (!signal.aborted) throw error
         context.exitWith('INTERRUPTED')
       }
@@ -40,12 +40,11 @@ export function registerLogs(program: Program, context: CommandContext): void {
 }
 
 const NOTES = `
-The bytes go to stdout as they are, notes to stderr. On a terminal control sequences are taken out, unless --raw is given. With
---json a line {"attempt", "text"} for each piece; the texts together are the log.
+The bytes go to stdout unchanged, notes to stderr. On a terminal control sequences are removed, unless --raw is set. With --json
+each chunk is a line {"attempt", "text"}; the texts together are the log.
 
-The worker keeps the log, and has to be able to read it: a process keeps stdout and stderr, one after the other, on the machine
-where it ran; Argo has the lines of a workflow's pods as long as the pods are there. Exit code 3 says that there is no such
-item, or no log of it, and why; 2 that the worker can't read logs.`
+The worker stores the log: worker-process keeps stdout, then stderr, on the machine of the job; Argo has the log of a workflow's
+pods as long as the pods exist. Exit code 3: no such item, or no log, and why; 2: the worker does not support logs.`
 
 const EXAMPLES = [
   'sluice logs tile-1',
@@ -72,7 +71,7 @@ async function showLog(id: string, flags: LogsFlags, context: CommandContext): P
   }
   if (NEVER_SENT.has(item.failureClass ?? '') && item.stage === 'FAIL' && item.attempt === 1) {
     const why = item.reason === undefined ? '' : `: ${oneLine(item.reason, 300)}`
-    throw new CommandError('CONFLICT', `No job was started for the item ${printable(id, 100)}${why}`)
+    throw new CommandError('CONFLICT', `No job was started for item ${printable(id, 100)}${why}`)
   }
   const attempts = attemptsToRead(item, flags.attempt)
   const worker = await context.openWorker()
@@ -80,7 +79,7 @@ async function showLog(id: string, flags: LogsFlags, context: CommandContext): P
   await showFirst({ item, queue, worker, flags, context }, attempts)
 }
 
-/** The worker never took an item that failed so. */
+/** Classes of failures before a job was sent. */
 const NEVER_SENT: ReadonlySet<string> = new Set(['rejected', 'unsendable', 'invalid-body'])
 
 interface LogRequest {
@@ -91,7 +90,7 @@ interface LogRequest {
   readonly context: CommandContext
 }
 
-/** The first of these attempts that has a log. @throws what the worker said of the first of all, where none has */
+/** Shows the first of these attempts with a log. @throws the worker's error for the first one, where none has a log */
 async function showFirst(request: LogRequest, attempts: readonly number[]): Promise<void> {
   const { item, context } = request
   let first: { readonly attempt: number; readonly error: SluiceError } | undefined
@@ -108,7 +107,7 @@ async function showFirst(request: LogRequest, attempts: readonly number[]): Prom
   throw where === undefined ? first.error : withLine(first.error, where)
 }
 
-/** @returns that the worker has no log of it, before anything was written @throws every other trouble */
+/** @returns the error of a worker without this log, before anything was written @throws every other error */
 async function showAttempt(
   { item, worker, flags, context }: LogRequest,
   attempt: number,
@@ -127,7 +126,7 @@ async function showAttempt(
     }
   } catch (error) {
     if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND') && writer.bytes === 0) return error
-    // What was held back belongs before the error.
+    // Buffered output belongs before the error.
     if (!signal.aborted) await writer.end()
     throw error
   }
@@ -139,7 +138,7 @@ async function showAttempt(
 
 function silentText({ id, stage, attempt: current }: ItemRecord, attempt: number): string {
   const isRunning = stage === 'PROCESSING' && attempt === current
-  return `The job of ${printable(id, 100)}, attempt ${attempt}, ${isRunning ? 'has written nothing so far' : 'wrote nothing'}.`
+  return `The job of ${printable(id, 100)}, attempt ${attempt}, ${isRunning ? 'has written no output yet' : 'wrote no output'}.`
 }
 
 async function unable(context: CommandContext): Promise<CommandError> {
@@ -147,6 +146,6 @@ async function unable(context: CommandContext): Promise<CommandError> {
   const name = printable(config.worker?.package ?? '', 200)
   return new CommandError(
     'INVALID',
-    `The worker ${name} can't read the logs of its jobs. \`sluice show ID\` has what it says of a job, and the link to it.`,
+    `The worker ${name} does not support logs. \`sluice show ID\` has its report on a job, and the link.`,
   )
 }

@@ -1,6 +1,6 @@
 import { MAX_PAGE_ITEMS, type ItemRecord, type Queue, type Stage } from '@sluice/core'
 import { CommandError } from '../../cli/command-error.js'
-import { itemFilter, type ItemFilter, type ItemFilterFlags } from '../../items/item-filter.js'
+import { itemFilter, type ItemFilter, type ItemFilterFlags } from '../../items/item-selection.js'
 import { ItemLines } from '../../items/item-lines.js'
 import { JobAsker, jobJson, type JobAnswer } from '../../jobs/ask-jobs.js'
 import { printable } from '../../output/output.js'
@@ -10,7 +10,7 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 import { classOption, exitCodeOption, filterOf, groupOption } from '../../items/failure-filter.js'
 
 const PAGE_ITEMS = 500
-/** What runs and what failed is what somebody looks for; what is finished is most of it in the end. */
+/** Running and failed items first: these are what an operator needs, and SUCCESS is the largest in the end. */
 const ORDER: readonly Stage[] = ['PROCESSING', 'FAIL', 'WAITING', 'SUCCESS']
 
 /** `sluice ls`: items, stage by stage. */
@@ -20,34 +20,35 @@ export function registerLs(program: Program, context: CommandContext): void {
     .description('List items, with --json as JSON Lines')
     .argument('[stage]', 'only WAITING, PROCESSING, SUCCESS or FAIL', stageName)
     .option('-s, --stage <stage>', 'the same as the argument', stageName)
-    .option('-p, --prefix <text>', 'only ids that begin with it')
+    .option('-p, --prefix <text>', 'only ids with this prefix')
     .option(
       '-r, --reason <pattern>',
-      'only items whose reason matches this regular expression, in any case',
+      'only items whose reason matches this regular expression, ignoring case',
       pattern,
     )
     .addOption(groupOption())
     .addOption(classOption())
     .addOption(exitCodeOption())
-    .option('--since <span>', 'only what came to its stage within it, such as 1h', spanMs)
-    .option('-n, --limit <n>', 'at most so many; 0 for all', wholeNumber(0), 50)
+    .option('--since <span>', 'only items that came to their stage within this time, such as 1h', spanMs)
+    .option('-n, --limit <n>', 'the most items; 0 for all', wholeNumber(0), 50)
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
     .action(async (argument, { stage = argument, limit, prefix, since, reason, ...failing }) => {
       if (argument !== undefined && stage !== argument)
-        throw new CommandError('INVALID', `Give one stage: ${argument} or ${stage}.`)
+        throw new CommandError('INVALID', `Use one stage: ${argument} or ${stage}.`)
       const queue = await context.openQueue({ reading: true })
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
       const stages = stage === undefined ? ORDER : [stage]
-      const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, { stages })
+      const reading = { stages, runtime: context.runtime }
+      const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, reading)
       await list(queue, context, { stages, wanted, flags: { prefix, since, failures } })
     })
 }
 
 const NOTES = `
-The age is that of the last step: since the item was put, claimed or finished. Of items in PROCESSING the worker is asked once how
-their jobs stand: what runs, what holds it up, where to look. A worker that can't be asked is no failure. What narrows the
-list reads the stage from its beginning until enough is found.`
+The age counts from the last step: put, claimed or finished. For items in PROCESSING the worker is asked once for the state of
+their jobs, what holds them up, and their links. An unreachable worker is not an error. A filter reads the stage from its
+beginning until enough items match.`
 
 const EXAMPLES = [
   'sluice ls FAIL --reason timeout --since 1h',
@@ -86,13 +87,13 @@ async function list(queue: Queue, context: CommandContext, { stages, wanted, fla
 }
 
 function noteFiltered({ output }: CommandContext, { shown, read }: Seen, wanted: number): void {
-  const looked = `${itemsText(read)} looked at`
-  if (shown === 0) return output.note(`no item matches; ${looked}`)
+  const scanned = `${itemsText(read)} read`
+  if (shown === 0) return output.note(`no item matches; ${scanned}`)
   const more = shown >= wanted ? '; there may be more: --limit 0 shows all' : ''
-  output.note(`${countText(shown)} match, ${looked}${more}`)
+  output.note(`${countText(shown)} match, ${scanned}${more}`)
 }
 
-/** What the worker says of the jobs of items in PROCESSING. It is asked when the first of them is shown. */
+/** The worker's reports on items in PROCESSING. It is asked when the first of them is shown. */
 class RunningJobs {
   readonly #context: CommandContext
   #asker: Promise<JobAsker | undefined> | undefined
@@ -111,10 +112,10 @@ class RunningJobs {
     return answers
   }
 
-  /** Once, after the list: what is missing in it, and why. */
+  /** Once, after the list: why some job states are missing. */
   noteTrouble(): void {
     if (this.#trouble !== undefined)
-      this.#context.output.warn(`Not of every job is known how it stands: ${printable(this.#trouble, 300)}`)
+      this.#context.output.warn(`The state of some jobs is unknown: ${printable(this.#trouble, 300)}`)
   }
 }
 

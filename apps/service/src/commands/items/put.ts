@@ -13,7 +13,7 @@ import { printable } from '../../output/output.js'
 import { spanMs, wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** A body is at most a few MiB; what is larger by far must not fill the memory before it is refused. */
+/** A body has at most a few MiB; a far larger one must not fill the memory before it is refused. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024
 
 /** `sluice put`: one item into WAITING. */
@@ -25,8 +25,8 @@ export function registerPut(program: Program, context: CommandContext): void {
     .argument('<body>', 'JSON text, @FILE for the JSON in a file, - for stdin')
     .option('--text', 'the body is plain text, not JSON')
     .option('--priority <n>', 'higher first', wholeNumber(-2_147_483_647, 2_147_483_647))
-    .option('--delay <span>', 'do not give it out earlier than in 30s, 5m, 2h, 1d', spanMs)
-    .option('--if-absent', 'an item of this id is there already: leave it, and end with 0')
+    .option('--delay <span>', 'do not start it before this time has passed, such as 30s, 5m, 2h, 1d', spanMs)
+    .option('--if-absent', 'exit with 0 and change nothing where the id exists')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, source, options) => {
       const text = await readSource(source, context)
@@ -57,13 +57,13 @@ async function putItem(item: NewItem, context: CommandContext, ifAbsent: boolean
     await queue.put(id, body, options)
   } catch (error) {
     if (!ifAbsent || !isSluiceError(error, 'SLUICE_ITEM_EXISTS')) throw error
-    output.print(`${printable(id)} is there already`, { id, added: false })
+    output.print(`${printable(id)} exists already`, { id, added: false })
     return
   }
   output.print(`Put ${printable(id)} into ${printable(queue.name)}`, { id, added: true })
 }
 
-/** The law's own checks; what they refuse is a mistake of whoever typed it. */
+/** The contract's own checks; what they refuse is invalid input. */
 function asInput(check: () => void): void {
   try {
     check()
@@ -115,10 +115,10 @@ function parseBody(text: string): JsonValue {
   if ('value' in parsed) return parsed.value
   const { reason, path } = parsed
   if (!reason.startsWith('not JSON'))
-    throw inputInvalid(`the body can't be kept as it is: at ${path}, ${reason}.`)
+    throw inputInvalid(`the body can't be stored unchanged: at ${path}, ${reason}.`)
   const numbers = /\bNaN\b|Infinity/.test(text) ? ' JSON has no NaN and no Infinity.' : ''
   throw inputInvalid(
-    `the body is ${reason}.${numbers} Plain text needs --text, or quotes of its own: '"text"'.`,
+    `the body is ${reason}.${numbers} For plain text use --text, or a JSON string: '"text"'.`,
   )
 }
 

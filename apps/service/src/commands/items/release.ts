@@ -6,15 +6,15 @@ import { countSelected, selectPages } from '../../items/item-selection.js'
 import { itemsText } from '../../output/amounts.js'
 import { countMoved, printMoved } from '../../items/moved-items.js'
 
-/** `sluice release`: PROCESSING → WAITING, by hand. */
+/** `sluice release`: PROCESSING → WAITING. */
 export function registerRelease(program: Program, context: CommandContext): void {
   program
     .command('release')
-    .description('Send items in PROCESSING back to WAITING; a job that still runs is not ended by it')
-    .argument('[ids...]', 'which', itemIds, [])
+    .description('Move items in PROCESSING back to WAITING; running jobs continue')
+    .argument('[ids...]', 'the items', itemIds, [])
     .option('-a, --all', 'every item in PROCESSING')
-    .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs, 0)
-    .option('-r, --reason <text>', 'why, for the history', 'released by hand')
+    .option('--delay <span>', 'do not start them before this time has passed, such as 30s, 5m, 2h', spanMs, 0)
+    .option('-r, --reason <text>', 'why, for the history', 'released manually')
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
     .action(async (ids, { all, delay, reason, yes }) => {
@@ -28,7 +28,7 @@ export function registerRelease(program: Program, context: CommandContext): void
 
 const EXAMPLES = ['sluice release tile-1', 'sluice release --all --reason "cluster rebuilt"']
 const WARNING =
-  'Their jobs, if they still run, go on: such an item may then run twice. What they report is ignored. `sluice cancel` ends jobs.'
+  'Jobs that still run continue, so an item may run twice; their reports are ignored. `sluice cancel` ends jobs.'
 
 interface Release {
   readonly delayMs: number
@@ -75,14 +75,15 @@ async function unlimited(
   release: Release,
   { context, yes }: { context: CommandContext; yes: boolean },
 ): Promise<void> {
-  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' })
+  const reading = { runtime: context.runtime, signal: context.interrupted() }
+  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' }, reading)
   if (count > 0) {
     context.output.warn(WARNING)
     await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
   }
   const released = await countMoved('released', async (moved) => {
-    for await (const items of selectPages(queue, { stage: 'PROCESSING' })) {
-      // Fenced by attempt: an item that was settled or claimed anew since it was listed stays where it is.
+    for await (const items of selectPages(queue, { stage: 'PROCESSING' }, reading)) {
+      // Checked by attempt: an item that was settled or claimed again since it was listed stays unchanged.
       const moves = items.map(({ id, attempt, uid }) => ({
         id,
         attempt,

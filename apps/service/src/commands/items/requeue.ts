@@ -28,16 +28,16 @@ interface RequeueFlags extends FailureFlags {
 export function registerRequeue(program: Program, context: CommandContext): void {
   program
     .command('requeue')
-    .description('Send failed items back to WAITING')
-    .argument('[ids...]', 'which', itemIds, [])
+    .description('Move failed items back to WAITING')
+    .argument('[ids...]', 'the items', itemIds, [])
     .option('-a, --all', 'every failed item')
     .addOption(groupOption())
     .addOption(classOption())
     .addOption(exitCodeOption())
     .addOption(reasonOption())
-    .option('--delay <span>', 'not given out earlier than in 30s, 5m, 2h', spanMs)
+    .option('--delay <span>', 'do not start them before this time has passed, such as 30s, 5m, 2h', spanMs)
     .option('--priority <n>', 'their new priority', wholeNumber(-2_147_483_647, 2_147_483_647))
-    .option('--dry-run', 'only say how many and which')
+    .option('--dry-run', 'only report which and how many')
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
@@ -51,9 +51,9 @@ export function registerRequeue(program: Program, context: CommandContext): void
 }
 
 const NOTES = `
-Of --group, --class, --exit-code and --reason-matches an item must match each that is given, and of one that is given several times any.
-Items are moved a page at a time: stopped by Ctrl-C or a failure, the same command again does the rest. One that fails again later is not among
-them until then. What matches nothing is an error (exit code 3).`
+An item must match each of --group, --class, --exit-code and --reason-matches that is set, and any value of a repeated one.
+Items move a page at a time: after Ctrl-C or an error, run the same command again for the rest. Items that fail after the start
+are not included. A filter that matches nothing is an error (exit code 3).`
 
 const EXAMPLES = [
   'sluice requeue tile-1 tile-2',

@@ -24,18 +24,18 @@ interface RemoveFlags extends FailureFlags {
   readonly yes?: true | undefined
 }
 
-/** `sluice rm`: takes items out of the queue for good. */
+/** `sluice rm`: removes items permanently. */
 export function registerRm(program: Program, context: CommandContext): void {
   program
     .command('rm')
-    .description('Remove items for good; never those in PROCESSING, whose jobs may run')
-    .argument('[ids...]', 'which', itemIds, [])
+    .description('Remove items permanently; never those in PROCESSING, whose jobs may be running')
+    .argument('[ids...]', 'the items', itemIds, [])
     .option('-s, --stage <stage>', 'every item in WAITING, SUCCESS or FAIL', removableStage)
     .addOption(groupOption())
     .addOption(classOption())
     .addOption(exitCodeOption())
     .addOption(reasonOption())
-    .option('--dry-run', 'with --stage or a filter: only say how many and which')
+    .option('--dry-run', 'with --stage or a filter: only report which and how many')
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
@@ -53,7 +53,7 @@ export function registerRm(program: Program, context: CommandContext): void {
 }
 
 const NOTES = `
---group, --class, --exit-code and --reason-matches are about items in FAIL unless --stage says otherwise; an item must match each that is given.`
+--group, --class, --exit-code and --reason-matches apply to items in FAIL, unless --stage is set; an item must match each of them.`
 
 const EXAMPLES = [
   'sluice rm tile-1 --yes',
@@ -65,7 +65,7 @@ const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'REFUSED', 
 function removableStage(text: string): RemovableStage {
   const stage = stageName(text)
   if (stage !== 'PROCESSING') return stage
-  throw new InvalidArgumentError('Their jobs may run: `sluice release` them first.')
+  throw new InvalidArgumentError('Their jobs may be running: `sluice release` them first.')
 }
 
 interface Removal {
@@ -75,7 +75,7 @@ interface Removal {
 
 async function removeIds(queue: Queue, ids: readonly string[], { flags, context }: Removal): Promise<void> {
   if (flags.dryRun === true)
-    throw new CommandError('INVALID', '--dry-run is for --stage and the filters, not for ids.')
+    throw new CommandError('INVALID', '--dry-run applies to --stage and the filters, not to ids.')
   await context.confirm(question(ids.length, queue), { yes: flags.yes === true })
   const { removed, skipped } = await queue.remove(ids)
   await printMoved(context, queue, {
@@ -92,7 +92,7 @@ function removeStage(queue: Queue, stage: RemovableStage, { flags, context }: Re
     verb: 'remove',
     done: 'removed',
     question: (count) => question(count, queue),
-    // Only while they are still there: an item that was claimed or requeued since is another matter.
+    // Only from this stage: an item that was claimed or requeued since then stays.
     move: async (items) =>
       (
         await queue.remove(
@@ -106,5 +106,5 @@ function removeStage(queue: Queue, stage: RemovableStage, { flags, context }: Re
 }
 
 function question(count: number, queue: Queue): string {
-  return `Remove ${itemsText(count)} of ${printable(queue.name)} for good?`
+  return `Remove ${itemsText(count)} of ${printable(queue.name)} permanently?`
 }

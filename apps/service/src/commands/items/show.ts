@@ -9,13 +9,13 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 const CUT_CHARS = 600
 const EARLIER_ASKED = 3
 
-/** `sluice show`: all that the queue knows of one item, and what the worker says of its job. */
+/** `sluice show`: the full record of one item, and the worker's report on its job. */
 export function registerShow(program: Program, context: CommandContext): void {
   program
     .command('show')
     .description('Show one item: stage, body, result, reason and the history of its attempts')
     .argument('<id>', 'the id; after -- if it starts with a dash', itemId)
-    .option('--full', 'the whole body, result and details, however long')
+    .option('--full', 'do not cut a long body, result or details')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, { full }) => {
@@ -38,7 +38,7 @@ export function registerShow(program: Program, context: CommandContext): void {
     })
 }
 
-/** Of a job that runs, and of one that was told to end: how that ended stands nowhere else. */
+/** For a running job, and for a cancelled one, whose end is recorded nowhere else. */
 async function askJob(item: ItemRecord, context: CommandContext): Promise<AskedJob> {
   const isAsked = item.stage === 'PROCESSING' || (item.stage === 'FAIL' && isCancelled(item, item))
   if (!isAsked) return { job: undefined }
@@ -49,7 +49,7 @@ async function askJob(item: ItemRecord, context: CommandContext): Promise<AskedJ
   return earlier === undefined ? { job } : { job, earlier }
 }
 
-/** Of the few before it: one that ended by a report has no job left to find. */
+/** Asks for the few attempts before it: a job whose report was settled no longer exists. */
 async function earlierAttempt(asker: JobAsker, item: ItemRecord): Promise<number | undefined> {
   const before = item.history.filter(({ attempt }) => attempt < item.attempt).slice(-EARLIER_ASKED)
   for (const { attempt } of before.toReversed()) {
@@ -61,8 +61,7 @@ async function earlierAttempt(asker: JobAsker, item: ItemRecord): Promise<number
 }
 
 const NOTES = `
-Of an item in PROCESSING the worker is asked how its job stands: what runs, what holds it up, where to look. Of one whose job
-was told to end by \`sluice cancel\`, how that ended, while the worker still knows it. A worker that can't be asked is no
-failure: the rest is shown, and why.`
+For an item in PROCESSING the worker is asked for the state of its job, what holds it up, and its link; after \`sluice cancel\`,
+how the job ended, as long as the worker knows it. An unreachable worker is not an error: the rest is shown, with the reason.`
 
 const EXAMPLES = ['sluice show tile-1', 'sluice show tile-1 --full', 'sluice show tile-1 --json | jq .result']

@@ -68,8 +68,9 @@ async function optionsOf(
   context: CommandContext,
 ): Promise<LoadManifestOptions> {
   const { createProgress } = await import('../../output/progress.js')
-  const { output } = context
+  const { output, runtime } = context
   return {
+    runtime,
     reading: readingOf(files, flags),
     cwd: context.cwd,
     ...storingOptions(flags, context),
@@ -80,11 +81,11 @@ async function optionsOf(
       ? {}
       : {
           progress: (label, total) =>
-            createProgress({ ...shown(output, label), ...(total === undefined ? {} : { total }) }),
+            createProgress({ ...shown(context, label), ...(total === undefined ? {} : { total }) }),
         }),
   }
 }
 
-function shown(output: CommandContext['output'], label: string) {
-  return { label, unit: 'items', stream: output.stderr, steady: true }
+function shown({ output, runtime }: CommandContext, label: string) {
+  return { label, unit: 'items', stream: output.stderr, runtime, steady: true }
 }

@@ -138,10 +138,12 @@ function stagesOf({ stage, summary }: ReportFlags): readonly Stage[] {
 async function wantedOf(
   queue: Queue,
   flags: ReportFlags,
-  signal: AbortSignal,
+  context: CommandContext,
 ): Promise<((item: ItemRecord) => boolean) | undefined> {
   if (!isFiltered(flags)) return undefined
-  const filter = await filterOf(queue, flags, { stages: stagesOf(flags), signal })
+  const { runtime } = context
+  const reading = { stages: stagesOf(flags), runtime, signal: context.interrupted() }
+  const filter = await filterOf(queue, flags, reading)
   return (item) => isSelected(item, filter)
 }
 
@@ -209,7 +211,7 @@ async function rowsOf(
   signal: AbortSignal,
 ): Promise<AsyncIterable<ItemRecord>> {
   const { reportRows } = await import('../../report/report-rows.js')
-  const isWanted = await wantedOf(queue, flags, signal)
+  const isWanted = await wantedOf(queue, flags, context)
   if (isWanted === undefined) return reportRows(queue, flags.stage, signal)
   const rows = filtered(reportRows(queue, stagesOf(flags), signal), isWanted)
   const first = await rows.next()
@@ -240,7 +242,7 @@ const SHOWN_GROUPS = 20
 async function printSummary(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
   const { summarize } = await import('../../report/report-summary.js')
   const signal = context.interrupted()
-  const isWanted = await wantedOf(queue, flags, signal)
+  const isWanted = await wantedOf(queue, flags, context)
   const { limit = SHOWN_GROUPS } = flags
   const summary = await summarize(queue, {
     limit: limit === 0 ? Number.POSITIVE_INFINITY : limit,

@@ -5,14 +5,14 @@ import { printable, warningsOf } from '../../output/output.js'
 import { itemsText, percentText } from '../../output/amounts.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice backup`: a copy of a SQLite file, made while services are at work on it. */
+/** `sluice backup`: a consistent copy of a SQLite file while services use it. */
 export function registerBackup(program: Program, context: CommandContext): void {
   program
     .command('backup')
     .description(
-      'Copy the SQLite file of the queue while services are at work; the copy is verified, and whole or not there',
+      'Copy the SQLite file of the queue while services run; the copy is verified, and complete or absent',
     )
-    .argument('<file>', 'the file to be made; one that exists is not overwritten')
+    .argument('<file>', 'the new file; an existing one is not overwritten')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED']))
     .action((file) => backUp(context, resolve(context.cwd, file)))
@@ -21,10 +21,10 @@ export function registerBackup(program: Program, context: CommandContext): void 
 const EXAMPLES = ['sluice backup /backups/tiles.db', 'sluice backup "tiles-$(date +%F).db" --json']
 
 const NOTES = `
-The copy has every queue of the file, as it is at one instant. cp does not make one: what was written last is in the -wal file beside it, and a
-service that writes meanwhile leaves a copy of two instants. To go back to a copy: stop every service, move the file and its -wal and -shm away,
-put the copy in its place. What has changed since the copy was made is then unknown to the queue: the README says what becomes of jobs. SQLite 3.40
-(Debian 12) says NULL value in sluice_processing.seq of a sound copy: check it with 3.42 or newer.`
+The copy has every queue of the file, at one instant. Do not use cp: the last writes are in the -wal file, and a service that writes
+meanwhile makes the copy inconsistent. To restore a copy: stop every service, move the file and its -wal and -shm away, and put the copy in
+its place. The queue then knows nothing of later changes; the README describes what happens to jobs. For a sound copy SQLite 3.40 (Debian 12)
+reports a NULL value in sluice_processing.seq: check it with 3.42 or newer.`
 
 async function backUp(context: CommandContext, target: string): Promise<void> {
   const { output } = context
@@ -35,9 +35,9 @@ async function backUp(context: CommandContext, target: string): Promise<void> {
   if (found.backupStore === undefined) throw new CommandError('INVALID', cannotText(queue.package))
   const { default: prettyBytes } = await import('pretty-bytes')
   const { LiveView } = await import('../../output/live-view.js')
-  const view = new LiveView({ stream: output.stderr })
+  const view = new LiveView({ stream: output.stderr, runtime: context.runtime })
   const onProgress = ({ doneBytes, totalBytes }: BackupProgress): void => {
-    const what = doneBytes < totalBytes ? 'copied' : 'copied; it is being verified'
+    const what = doneBytes < totalBytes ? 'copied' : 'copied; verifying'
     const shown = () =>
       `${prettyBytes(doneBytes)} of ${prettyBytes(totalBytes)} (${percentText(doneBytes, totalBytes)}) ${what}`
     if (!output.json) view.update({ picture: shown, line: shown })
@@ -59,19 +59,19 @@ async function backUp(context: CommandContext, target: string): Promise<void> {
     if (!signal.aborted) throw error
     throw new CommandError(
       'INTERRUPTED',
-      `Stopped before the copy was whole: there is no ${printable(target)}.`,
+      `Interrupted before the copy was complete: ${printable(target)} was not created.`,
     )
   }
 }
 
-/** What to do where a package has no backup. */
+/** The alternative to a package without backup. */
 function cannotText(name: string): string {
   const cannot = `${name} can't copy its store: it exports no function backupStore.`
   if (name === 's3' || name === '@sluice/queue-s3') {
     return (
-      `${cannot} A bucket is not copied at one instant while services write to it: stop them, then copy all keys under the prefix with the tools of the ` +
-      "store, such as aws s3 sync; or use the store's own replication."
+      `${cannot} A bucket has no consistent copy while services write to it: stop them, then copy all keys under the prefix with the store's tools, ` +
+      "such as aws s3 sync; or use the store's own replication."
     )
   }
-  return `${cannot} Use the means of its storage.`
+  return `${cannot} Use the storage's own tools.`
 }

@@ -7,17 +7,17 @@ import { LiveView } from '../../output/live-view.js'
 import { countText, elapsedText, itemsText, percentText, plural } from '../../output/amounts.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice drop`: removes a whole queue for good. */
+/** `sluice drop`: removes a whole queue permanently. */
 export function registerDrop(program: Program, context: CommandContext): void {
   program
     .command('drop')
     .description(
-      'Remove the whole queue for good: items, documents, limits, leases; after every service has stopped',
+      'Remove the whole queue permanently: items, documents, limits, leases; stop every service first',
     )
-    .option('-n, --name <name>', 'the name of the queue, typed once more; on a terminal it is asked for')
-    .option('--with-running', 'although items are in PROCESSING: their jobs run on, and nobody follows them')
-    // Said by habit; a queue is only dropped by its name.
-    .addOption(new Option('-y, --yes', 'does not do').hideHelp())
+    .option('-n, --name <name>', 'the name of the queue, as confirmation; on a terminal it is asked for')
+    .option('--with-running', 'even with items in PROCESSING: their jobs continue and are not followed')
+    // Accepted and ignored: a drop is confirmed by the name only.
+    .addOption(new Option('-y, --yes', 'has no effect').hideHelp())
     .addHelpText('after', NOTES)
     .addHelpText(
       'after',
@@ -32,24 +32,25 @@ export function registerDrop(program: Program, context: CommandContext): void {
 
 const EXAMPLES = ['sluice drop --name tiles', 'sluice drop --name tiles --with-running']
 const NOTES = `
-It is refused while a service dispatches the queue. One that was killed or frozen holds the lease until that runs out, which the message says. Services that
-stand by and other programs with the queue open are told by an error once it is dropped. It may be stopped and run again: from the first step on the queue can't be
-opened, and the same command ends it. What the store keeps beyond that (old versions in a bucket, the size of a SQLite file) the package's README says.`
+The drop is refused while a service dispatches the queue. A killed or frozen service holds the lease until it expires; the message says
+when. After the drop, standby services and other programs with the queue open get an error. A drop may be interrupted and run again: from
+its first step on the queue can't be opened, and the same command completes it. For what the store keeps (old versions in a bucket, the
+size of a SQLite file) see the package's README.`
 
-/** By the option, or typed on a terminal. */
+/** Confirms the name: by the option, or typed on a terminal. */
 async function assertNamed(context: CommandContext, name: string, given: string | undefined): Promise<void> {
   const { output, stdin } = context
   const shown = printable(JSON.stringify(name), 210)
   const isAsked = given === undefined && !output.json && stdin.isTTY === true && output.live
   const typed = isAsked
-    ? await ask(`Type the name of the queue to remove ${shown} with all its items for good:`)
+    ? await ask(`Type the name of the queue to remove ${shown} with all its items permanently:`)
     : given
   if (typed === name) return
-  const said =
-    typed === undefined ? 'type its name' : `${printable(JSON.stringify(typed), 210)} is not its name`
+  const why =
+    typed === undefined ? 'not confirmed' : `${printable(JSON.stringify(typed), 210)} is not its name`
   throw new CommandError(
     'REFUSED',
-    `The queue ${shown} of the configuration was not dropped: ${said}. Confirm it with: sluice drop --name NAME`,
+    `The queue ${shown} of the configuration was not dropped: ${why}. Confirm with: sluice drop --name NAME`,
   )
 }
 
@@ -70,7 +71,7 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
     logger: warningsOf(output),
   })
   if (found.dropQueue === undefined) throw new CommandError('INVALID', cannotText(queue.package))
-  const view = new LiveView({ stream: output.stderr })
+  const view = new LiveView({ stream: output.stderr, runtime: context.runtime })
   const onProgress = (progress: DropProgress): void => {
     const shown = () => progressText(progress)
     if (!output.json) view.update({ picture: shown, line: shown })
@@ -91,8 +92,8 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
 
 function cannotText(name: string): string {
   return (
-    `${name} can't drop a queue: it exports no function dropQueue. Its items can be removed, once every service has stopped: sluice rm --stage WAITING, ` +
-    'SUCCESS, FAIL. The rest goes by the means of its storage.'
+    `${name} can't drop a queue: it exports no function dropQueue. Stop every service, then remove the items: sluice rm --stage WAITING, ` +
+    "SUCCESS, FAIL. Remove the rest with the storage's own tools."
   )
 }
 
@@ -122,7 +123,7 @@ function failureOf(
   const done = amountText(outcome.removed, outcome.unit)
   return [
     'INTERRUPTED',
-    `Stopped with ${done} removed: the queue ${name} can't be opened any more. The same command ends it.`,
+    `Interrupted with ${done} removed: the queue ${name} can no longer be opened. Run the same command again to complete the drop.`,
   ]
 }
 
@@ -131,16 +132,16 @@ function heldText(leases: readonly LeaseView[]): string {
     const who =
       name === DISPATCHER_LEASE
         ? 'a service dispatches it'
-        : `somebody holds its lease ${printable(name, 60)}`
-    return `${who} (${printable(holder, 100)}) for ${elapsedText(leftMs)} more, unless it goes on`
+        : `a process holds its lease ${printable(name, 60)}`
+    return `${who} (${printable(holder, 100)}) for ${elapsedText(leftMs)} more, unless it renews the lease`
   })
-  return `${all.join('; ')}. Stop every service of the queue first; what a killed one held runs out then.`
+  return `${all.join('; ')}. Stop every service of the queue first; the lease of a killed one expires then.`
 }
 
 function runningText(processing: number): string {
   const are = processing === 1 ? 'is' : 'are'
   return (
-    `${itemsText(processing)} ${are} in PROCESSING, whose jobs would run on and be followed by nobody. End them (sluice cancel --all), or drop the queue ` +
-    'all the same: --with-running'
+    `${itemsText(processing)} ${are} in PROCESSING, and their jobs would continue without a service to follow them. End them (sluice cancel --all), or ` +
+    'drop the queue anyway: --with-running'
   )
 }

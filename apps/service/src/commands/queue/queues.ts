@@ -5,12 +5,12 @@ import { printable, warningsOf, type Output } from '../../output/output.js'
 import { countText } from '../../output/amounts.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice queues`: what queues a store has. */
+/** `sluice queues`: the queues of a store. */
 export function registerQueues(program: Program, context: CommandContext): void {
   program
     .command('queues')
-    .description('List the queues of the configured store: sizes, who dispatches each, format')
-    .option('--sizes', 'count the items also where that means to list them all (S3)')
+    .description('List the queues of the configured store: sizes, dispatcher, format')
+    .option('--sizes', 'count the items even where that lists all of them (S3)')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED']))
     .action(async ({ sizes }) => listQueues(context, sizes === true))
@@ -18,8 +18,8 @@ export function registerQueues(program: Program, context: CommandContext): void 
 
 const EXAMPLES = ['sluice queues', 'sluice queues --sizes --json']
 const NOTES = `
-The store is where \`queue\` of the configuration is; its \`name\` makes no difference. A store that isn't there yet has no queues. States: ready;
-dropping (a drop was stopped: drop it again), unreadable (of another format), leftovers (objects without a queue).`
+The store is that of \`queue\` in the configuration, whatever its \`name\`. A store that does not exist yet has no queues. States: ready;
+dropping (an interrupted drop: drop it again), unreadable (another format), leftovers (objects without a queue).`
 
 async function listQueues(context: CommandContext, sizes: boolean): Promise<void> {
   const { output } = context

@@ -1,7 +1,6 @@
 import { once } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Option } from '@commander-js/extra-typings'
-import type { Queue } from '@sluice/core'
+import type { Queue, Runtime } from '@sluice/core'
 import { HOLDUP_CODES } from '@sluice/engine'
 import { RateMeter } from '../../output/rate-meter.js'
 import { LastStatus, watchedLine, watchedText } from '../../status/last-status.js'
@@ -10,21 +9,21 @@ import { statusText } from '../../status/status-text.js'
 import { spanMs } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice status`: counts, rate and ETA, once or again and again. */
+/** `sluice status`: counts, rate and ETA, once or repeatedly. */
 export function registerStatus(program: Program, context: CommandContext): void {
   program
     .command('status')
-    .description('Show how many items are in each stage, whether a service is at work, and what holds it up')
-    .option('-w, --watch', 'go on until Ctrl-C; with --json a line a reading')
+    .description('Show the items in each stage, whether a service is running, and what holds it up')
+    .option('-w, --watch', 'repeat until Ctrl-C; with --json one line per reading')
     .addOption(
-      new Option('--interval <span>', 'time between two readings of --watch')
+      new Option('--interval <span>', 'with --watch: time between two readings')
         .argParser(spanMs)
         .default(2000, '2s'),
     )
     .addOption(
       new Option(
         '--sample <span>',
-        'without --watch: measure the rate for so long while jobs run; 0 not at all',
+        'without --watch: how long to measure the rate while jobs run; 0 to skip',
       )
         .argParser(spanMs)
         .default(1000, '1s'),
@@ -34,52 +33,55 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .action(async ({ watch, interval, sample }) => {
       const queue = await context.openQueue({ reading: true })
       const { config } = await context.config()
-      const read = makeReader(queue, config.processing.limit)
+      const read = makeReader(queue, config.processing.limit, context.runtime)
       if (watch) await watchStatus(read, context, Math.max(interval, 100))
       else await showStatus(read, context, sample)
     })
 }
 
 const NOTES = `
-A service is at work while it renews its lease, once in a third of service.leaseTtlMs: one that was killed is known to be gone
-when all of that has passed. What holds the queue up is a line each, with --json an entry of \`holdups\` with a \`code\`:
+A service is running while it renews its lease, every third of service.leaseTtlMs; a killed service shows as gone once that time
+has passed. Each cause that holds the queue up is a line, with --json an entry of \`holdups\` with a \`code\`:
 ${HOLDUP_CODES.join(', ')}.
-With one that makes it untrue there is no time of arrival. --watch goes on when the storage does not answer for a while.`
+Where a cause makes it meaningless, no ETA is shown. --watch continues through an outage of the storage.`
 
 const EXAMPLES = ['sluice status', 'sluice status --watch', 'sluice status --json | jq -r .holdups[].code']
 
 type Reader = () => Promise<QueueStatus>
 
-function makeReader(queue: Queue, configuredLimit: number): Reader {
+function makeReader(queue: Queue, configuredLimit: number, runtime: Runtime): Reader {
   const meter = new RateMeter()
-  return () => readStatus(queue, { configuredLimit, meter })
+  return () => readStatus(queue, { configuredLimit, meter, runtime })
 }
 
-async function showStatus(read: Reader, { output }: CommandContext, sampleMs: number): Promise<void> {
+async function showStatus(
+  read: Reader,
+  { output, runtime }: CommandContext,
+  sampleMs: number,
+): Promise<void> {
   let status = await read()
   if (sampleMs > 0 && status.sizes.PROCESSING > 0) {
-    await sleep(sampleMs)
+    await runtime.sleep(sampleMs)
     status = await read()
   }
   output.print(() => statusText(status, output), status)
 }
 
-/** Until Ctrl-C. A storage that does not answer is a part of the picture: who watches wants to see it come back. */
+/** Until Ctrl-C. An outage of the storage is part of the status: an operator wants to see it end. */
 async function watchStatus(read: Reader, context: CommandContext, intervalMs: number): Promise<void> {
-  const { output } = context
+  const { output, runtime } = context
   const signal = context.interrupted()
   const show = await makeView(context)
   const aborted = once(signal, 'abort')
-  const last = new LastStatus()
+  const last = new LastStatus(runtime)
   try {
     while (!signal.aborted) {
-      // A reading that hangs must not keep Ctrl-C waiting.
+      // A reading that hangs must not block Ctrl-C.
       const status = await Promise.race([last.next(read), aborted])
       if (Array.isArray(status)) return
       if (output.live) show.draw(watchedText(status, output))
       else output.print(watchedLine(status), status)
-      // It rejects when it is aborted, which ends the loop.
-      await sleep(intervalMs, undefined, { signal }).catch(() => undefined)
+      await runtime.sleep(intervalMs, signal)
     }
   } finally {
     show.end()

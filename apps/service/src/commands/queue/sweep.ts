@@ -5,16 +5,16 @@ import { elapsedText, itemsText, plural } from '../../output/amounts.js'
 import { spanMs } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice sweep`: tidies the storage now, as services do by themselves. */
+/** `sluice sweep`: cleans up the storage now, as services do periodically. */
 export function registerSweep(program: Program, context: CommandContext): void {
   program
     .command('sweep')
     .description(
-      'Tidy the storage: end moves that died half done, delete leftovers, remove old finished items',
+      'Clean up the storage: repair interrupted moves, delete leftovers, remove old finished items',
     )
     .option(
       '--older-than <span>',
-      'remove items that have been in SUCCESS or FAIL for longer than 12h, 30d',
+      'remove items that have been in SUCCESS or FAIL for longer, such as 12h, 30d',
       spanMs,
     )
     .option('-y, --yes', 'do not ask')
@@ -31,26 +31,26 @@ export function registerSweep(program: Program, context: CommandContext): void {
 
 const EXAMPLES = ['sluice sweep', 'sluice sweep --older-than 30d --yes']
 const NOTES = `
-A service does the same every \`sweep.everyMs\`, with the age \`sweep.retentionMs\`. Nothing needs it soon, and it is safe beside everything.`
+A service sweeps every \`sweep.everyMs\`, with the age \`sweep.retentionMs\`. A sweep is never urgent, and safe beside any other process.`
 
 function sweepOf(queue: Queue): NonNullable<Queue['sweep']> {
   const sweep = queue.supports.sweep === true ? queue.sweep?.bind(queue) : undefined
   if (sweep !== undefined) return sweep
   throw new CommandError(
     'INVALID',
-    `Queue ${printable(queue.name)} has nothing to sweep: its storage leaves nothing half done. ` +
-      'Finished items are removed by: sluice rm --stage SUCCESS',
+    `Queue ${printable(queue.name)} has no sweep: its moves are atomic. ` +
+      'To remove finished items: sluice rm --stage SUCCESS',
   )
 }
 
 function question(queue: Queue, olderThanMs: number): string {
   const age = elapsedText(olderThanMs)
-  return `Remove all items of ${printable(queue.name)} for good that have been in SUCCESS or FAIL for longer than ${age}?`
+  return `Remove all items of ${printable(queue.name)} permanently that have been in SUCCESS or FAIL for longer than ${age}?`
 }
 
 function reportText(queue: Queue, { repaired, leftovers, removed }: SweepReport): string {
   const parts = [
-    `${plural(repaired, 'move')} ended`,
+    `${plural(repaired, 'move')} repaired`,
     `${plural(leftovers, 'leftover')} deleted`,
     `${itemsText(removed)} removed`,
   ]

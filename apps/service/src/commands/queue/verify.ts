@@ -2,16 +2,16 @@ import { Option } from '@commander-js/extra-typings'
 import { spanMs } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice verify`: the contract against the configured store, under throw-away names. */
+/** `sluice verify`: runs the contract on the configured store, under temporary names. */
 export function registerVerify(program: Program, context: CommandContext): void {
   program
     .command('verify')
     .description(
-      "Prove the queue's contract on the configured storage, under a throw-away name; your items are not touched",
+      'Verify the queue contract on the configured storage, under a temporary name; your items are not touched',
     )
-    .option('--only <prefix>', 'only cases whose id starts so, such as Q-GET')
+    .option('--only <prefix>', 'only cases with this id prefix, such as Q-GET')
     .addOption(
-      new Option('--timeout <span>', 'how long a case may take; one that takes longer is slow, not broken')
+      new Option('--timeout <span>', 'the time for a case; one that takes longer counts as slow, not as broken')
         .argParser(spanMs)
         .default(60_000, '60s'),
     )

@@ -16,23 +16,23 @@ import { assertCanCancel } from '../../run/worker-check.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice check`: whether what a service does would work: with the storage, with the worker, and with the first items. */
+/** `sluice check`: whether a service would work with the storage, the worker and the first items. */
 export function registerCheck(program: Program, context: CommandContext): void {
   program
     .command('check')
     .description(
-      'Try what a service does, with the storage, the worker and the first items; no job starts, and nothing is left behind',
+      'Check the storage, the worker and the first items as a service uses them; no job starts, and nothing is left behind',
     )
     .option(
       '--items <count>',
-      'how many waiting items are held against the template or the command; 0: none',
+      'how many waiting items to check with the template or the command; 0 for none',
       wholeNumber(0, 10_000),
       FIRST_ITEMS,
     )
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
     .action(async ({ items }) => {
-      // What was written to try the storage is deleted before the process ends.
+      // After a signal, what was written to try the storage is still deleted.
       const signal = context.interrupted()
       const findings = await findingsOf(context, { count: items, signal })
       const rows = findings.map(({ part, package: name, found }) => [part, printable(name), found])
@@ -46,35 +46,35 @@ export function registerCheck(program: Program, context: CommandContext): void {
           rejected,
         })),
       )
-      if (signal.aborted) throw new CommandError('INTERRUPTED', 'Stopped before all was tried.')
+      if (signal.aborted) throw new CommandError('INTERRUPTED', 'Interrupted before all checks were done.')
       const [first, ...others] = findings.filter(({ ok }) => !ok)
-      // The first one is told like every other error, and becomes the exit code.
+      // The first one is thrown, and sets the exit code.
       for (const { part, error } of others) context.output.warn(`${part}: ${messageOf(error)}`)
       if (first !== undefined) throw first.error
     })
 }
 
 const NOTES = `
-The storage: what a service writes is written, changed and deleted, on keys of its own or in a transaction that is rolled back; on
-PostgreSQL every privilege is asked for. The worker: address, credentials, each permission, template or program. The items that would be
-given out first are held against the template or the command: where most of them would be rejected, it ends with exit code 2.`
+Storage: the check writes, changes and deletes as a service does, on its own keys or in a transaction that is rolled back; on PostgreSQL
+it checks every privilege. Worker: address, credentials, each permission, template or program. Items: the next items to claim are checked
+with the template or the command; where most of them would be rejected, the exit code is 2.`
 
 const EXAMPLES = ['sluice check', 'sluice check --json', 'sluice check --items 1000']
 
 const EXITS = ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
 
-/** What was found of one part. */
+/** The result for one part. */
 interface Finding {
   readonly part: 'queue' | 'worker' | 'items'
   readonly package: string
   readonly ok: boolean
   readonly found: string
-  /** Of items: those that would be rejected. */
+  /** Items that would be rejected. */
   readonly rejected?: readonly RejectedItem[]
   readonly error?: unknown
 }
 
-/** The same, with what the next part is tried with. */
+/** The same, with the object that the next check uses. */
 interface Tried<T> {
   readonly finding: Omit<Finding, 'part' | 'package'>
   readonly opened?: T | undefined
@@ -87,7 +87,7 @@ interface FirstItems {
 
 async function findingsOf(context: CommandContext, items: FirstItems): Promise<readonly Finding[]> {
   const { config, unset } = await context.config()
-  // All at once: whoever sets up a machine is not to be told of one after the other.
+  // All in one message, for the setup of a machine.
   assertSet(unset)
   const { finding, opened: queue } = await tried(() => tryQueue(context))
   const findings: Finding[] = [{ part: 'queue', package: config.queue.package, ...finding }]
@@ -105,7 +105,7 @@ async function tried<T>(attempt: () => Promise<Tried<T>>): Promise<Tried<T>> {
   try {
     return await attempt()
   } catch (error) {
-    // What isn't ours is a bug, and told as one.
+    // Any other error is a bug and reported as one.
     if (!isSluiceError(error) && !(error instanceof CommandError)) throw error
     return { finding: { ok: false, found: 'not usable', error } }
   }
@@ -113,7 +113,7 @@ async function tried<T>(attempt: () => Promise<Tried<T>>): Promise<Tried<T>> {
 
 async function tryQueue(context: CommandContext): Promise<Tried<Queue>> {
   const heard = hearing()
-  // What is said when the storage is tried is said again when the queue is opened.
+  // The check and the opening log the same messages.
   const logger = saidOnce(listening(heard, (message) => context.output.warn(message)))
   const ready = (what: string) => ({ ok: true, found: readyText(heard, what) })
   const { upgrade } = await context.checkStorage(logger)
@@ -124,7 +124,7 @@ async function tryQueue(context: CommandContext): Promise<Tried<Queue>> {
     return { finding: ready(itemsText(WAITING + PROCESSING + SUCCESS + FAIL)), opened: queue }
   } catch (error) {
     if (!(error instanceof AbsentQueueError)) throw error
-    // It was tried, and it answered: the first `load`, `put` or `run` makes the queue.
+    // The storage works: the first `load`, `put` or `run` creates the queue.
     return { finding: ready('no queue of this name yet') }
   }
 }
@@ -141,7 +141,7 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   }
   const isChecked = worker.check !== undefined
   await worker.check?.()
-  const found = isChecked ? readyText(heard) : readyText(heard, 'as far as this worker can tell')
+  const found = isChecked ? readyText(heard) : readyText(heard, 'this worker has no check of its own')
   return { finding: { ok: true, found }, opened: worker }
 }
 
@@ -166,7 +166,7 @@ async function tryItems(
   return { finding }
 }
 
-/** Keeps what a queue or a worker says of itself, such as how much room one item has, and passes its warnings on: nothing else of this command is logged. */
+/** Collects the infos of a queue or a worker, such as the room for one item, and passes its warnings on. */
 function listening(heard: Heard, warn: (message: string) => void): Logger {
   const warned = (_: object, message: string): void => {
     heard.warnings += 1
@@ -180,7 +180,7 @@ function listening(heard: Heard, warn: (message: string) => void): Logger {
   }
 }
 
-/** What a part has said of itself. */
+/** The messages of one part. */
 interface Heard {
   readonly notes: string[]
   warnings: number
@@ -190,7 +190,7 @@ function hearing(): Heard {
   return { notes: [], warnings: 0 }
 }
 
-/** Whoever reads the last line alone is to know that there is more to read. */
+/** The count points a reader of the last line to the warnings above. */
 function readyText({ notes, warnings }: Heard, what?: string): string {
   const counted = warnings === 0 ? '' : ` with ${warnings} warning${warnings === 1 ? '' : 's'}`
   return [`ready${counted}${what === undefined ? '' : `, ${what}`}`, ...notes].join('; ')

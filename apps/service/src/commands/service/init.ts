@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
 import { CommandError } from '../../cli/command-error.js'
+import { IS_INSTALLED, sluiceCommand } from '../../cli/invocation.js'
 import { CONFIG_FILES } from '../../config/config-file.js'
 import {
   configExample,
@@ -14,11 +15,11 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 
 const FILE = 'sluice.config.yaml'
 
-/** `sluice init`: a commented configuration to begin with. Asks nothing. */
+/** `sluice init`: writes a commented configuration, without questions. */
 export function registerInit(program: Program, context: CommandContext): void {
   program
     .command('init')
-    .description(`Write a commented ${FILE} here`)
+    .description(`Write a commented ${FILE} to the working directory`)
     .addOption(
       new Option('--queue <store>', 'where items are kept')
         .choices(EXAMPLE_QUEUES)
@@ -36,19 +37,19 @@ export function registerInit(program: Program, context: CommandContext): void {
     )
     .action(async ({ force, queue, worker }) => {
       const there = CONFIG_FILES.find((name) => existsSync(join(context.cwd, name)))
-      // Overwriting is for the file that is written; beside another format there would be two configurations.
+      // --force overwrites this file only: beside another format there would be two configurations.
       if (there !== undefined && !(force && there === FILE)) {
         const how = there === FILE ? 'Overwrite it with --force.' : 'Remove it first.'
-        throw new CommandError('INVALID', `There is a configuration here already: ${there}. ${how}`)
+        throw new CommandError('INVALID', `The configuration exists already: ${there}. ${how}`)
       }
       await writeExample(join(context.cwd, FILE), configExample({ queue, worker }), force === true)
-      context.output.print(`Wrote ${FILE}\n\n${nextSteps({ queue, worker })}`, { file: FILE })
+      context.output.print(`Wrote ${FILE}\n\n${nextSteps({ queue, worker }, context.cwd)}`, { file: FILE })
     })
 }
 
 async function writeExample(path: string, text: string, force: boolean): Promise<void> {
   try {
-    // Another process may have written it since we looked.
+    // Another process may have written it since the check.
     await writeFile(path, text, { flag: force ? 'w' : 'wx' })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
@@ -56,7 +57,7 @@ async function writeExample(path: string, text: string, force: boolean): Promise
   }
 }
 
-/** What must be set before it works; with the defaults nothing. */
+/** The settings to fill in; none with the defaults. */
 const SETTINGS: Readonly<Record<ExampleChoice['queue'] | ExampleChoice['worker'], readonly string[]>> = {
   sqlite: [],
   postgres: ['the variable DATABASE_URL'],
@@ -65,7 +66,7 @@ const SETTINGS: Readonly<Record<ExampleChoice['queue'] | ExampleChoice['worker']
   argo: ['worker.baseUrl', 'worker.namespace', 'worker.template', 'the variable ARGO_TOKEN'],
 }
 
-/** What the command, or the template, of the example takes. */
+/** A body for the example's command or template. */
 const EXAMPLE_BODIES: Readonly<Record<ExampleChoice['worker'], string>> = {
   process: `{"path": "${FILE}"}`,
   argo: '{"item": "hello", "seconds": 2}',
@@ -76,16 +77,18 @@ const BODY_NOTES: Readonly<Record<ExampleChoice['worker'], string>> = {
   argo: 'its fields are the parameters of the template; ',
 }
 
-function nextSteps({ queue, worker }: ExampleChoice): string {
+function nextSteps({ queue, worker }: ExampleChoice, cwd: string): string {
+  const sluice = (args: string): string => sluiceCommand(args, cwd)
   const settings = [...SETTINGS[queue], ...SETTINGS[worker]]
+  const packages = `@sluice/queue-${queue === 's3' ? 's3' : 'sql'} @sluice/worker-${worker}`
   const steps = [
-    `Install what it names:  npm install @sluice/queue-${queue === 's3' ? 's3' : 'sql'} @sluice/worker-${worker}`,
-    ...(settings.length === 0 ? [] : [`Set what is yours:      ${settings.join(', ')}`]),
-    'Try what is set:        npx sluice check',
-    `Put work in:            npx sluice put hello '${EXAMPLE_BODIES[worker]}'
-                             (${BODY_NOTES[worker]}or a whole list: npx sluice load manifest.jsonl)`,
-    'Run it:                 npx sluice run --until-empty',
-    'Look:                   npx sluice show hello',
+    ...(IS_INSTALLED ? [`Install the packages:   npm install ${packages}`] : []),
+    ...(settings.length === 0 ? [] : [`Fill in:                ${settings.join(', ')}`]),
+    `Check the settings:     ${sluice('check')}`,
+    `Put an item:            ${sluice(`put hello '${EXAMPLE_BODIES[worker]}'`)}
+                             (${BODY_NOTES[worker]}or a whole list: ${sluice('load manifest.jsonl')})`,
+    `Run it:                 ${sluice('run --until-empty')}`,
+    `Show the result:        ${sluice('show hello')}`,
   ]
   return ['Next:', ...steps.map((step, index) => `  ${index + 1}. ${step}`)].join('\n')
 }

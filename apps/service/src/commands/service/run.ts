@@ -5,7 +5,7 @@ import { assertSet } from '../../config/env-reference.js'
 import type { LoadedConfig } from '../../config/load-config.js'
 import { openReachable } from '../../run/open-reachable.js'
 import { retryWarnings } from '../../run/retry-options.js'
-import { StopDeadline } from '../../run/stop-deadline.js'
+import { StopDeadline } from '../../cli/timing.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
@@ -13,15 +13,12 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 export function registerRun(program: Program, context: CommandContext): void {
   program
     .command('run')
-    .description('Run the items through the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
-    .option('--until-empty', 'end with 0 when nothing is in WAITING or PROCESSING')
-    .option('--drain', 'start nothing, and end with 0 when nothing is in PROCESSING')
-    .option('--fail-if-failed', 'with --until-empty: end with 8 when items are in FAIL at the end')
-    .option(
-      '--new-worker',
-      'accept another worker than the queue was run with, while items are in PROCESSING',
-    )
-    .option('-l, --limit <n>', 'most unfinished jobs (processing.limit)', wholeNumber(0))
+    .description('Run the service: send items to the worker until stopped (SIGTERM, SIGINT, SIGHUP)')
+    .option('--until-empty', 'exit with 0 when nothing is in WAITING or PROCESSING')
+    .option('--drain', 'start no jobs, and exit with 0 when nothing is in PROCESSING')
+    .option('--fail-if-failed', 'with --until-empty: exit with 8 when items are in FAIL at the end')
+    .option('--new-worker', 'accept another worker than before, while items are in PROCESSING')
+    .option('-l, --limit <n>', 'the most unfinished jobs (processing.limit)', wholeNumber(0))
     .option('--interval-ms <ms>', 'time between two ticks (service.intervalMs)', wholeNumber(10))
     .option('--log-level <level>', 'debug, info, warn, error or silent (log.level)')
     .option('--log-format <format>', 'auto, pretty or json (log.format)')
@@ -36,12 +33,12 @@ export function registerRun(program: Program, context: CommandContext): void {
         if (untilEmpty === true && drain === true)
           throw new CommandError(
             'INVALID',
-            'Give --until-empty or --drain, not both: a drain leaves what waits.',
+            'Use --until-empty or --drain, not both: a drain leaves items in WAITING.',
           )
         if (failIfFailed === true && untilEmpty !== true)
           throw new CommandError(
             'INVALID',
-            '--fail-if-failed is for --until-empty: it is about how a run ends.',
+            '--fail-if-failed needs --until-empty: it applies to the end of a run.',
           )
         await run(context, {
           untilEmpty: untilEmpty === true,
@@ -70,26 +67,27 @@ const EXITS = [
   'INTERRUPTED',
 ] as const
 const NOTES = `
-The first SIGTERM, SIGINT or SIGHUP starts no more jobs, gives the lease back and leaves jobs running, within
-service.stopDeadlineMs; the next \`run\` finds them again. The second one ends at once, by which nothing is lost. Several
-services on one queue are safe: one dispatches. With --until-empty and --drain a signal before the end gives 130. When a call
-of the storage or the worker never ends, another service takes over, and this one ends with 4. A storage that can't be reached
-at the start is tried again until it can; so is a worker.
+The first SIGTERM, SIGINT or SIGHUP stops the service within service.stopDeadlineMs: it starts no more jobs and releases the
+lease; running jobs continue, and the next \`run\` finds them. A second signal exits at once, without loss. Several services on
+one queue are safe: one dispatches. With --until-empty and --drain, a signal before the end gives 130. When a call to the
+storage or the worker never ends, another service takes over, and this one exits with 4. A storage or worker that is
+unreachable at the start is retried.
 
-When the worker rejects 20 items in a row for the same reason, or 20 jobs in a row break as they are started, in the same words, Sluice pauses
-the queue itself: \`sluice status\` and the log say why, and \`sluice resume\` goes on. With --until-empty and --drain what runs is followed to its
-end, and then this ends with 9; without them it stays. A pause by \`sluice pause\` ends nothing. --fail-if-failed ends with 8 when any item is in
-FAIL at the end, those of earlier runs too; without it the exit code says nothing of failed items.
+When the worker rejects 20 items in a row for the same reason, or 20 jobs in a row fail at their start with the same message, Sluice
+pauses the queue itself: \`sluice status\` and the log say why, and \`sluice resume\` continues. With --until-empty and --drain the service
+then follows the running jobs to their end and exits with 9; otherwise it stays. A pause by \`sluice pause\` does not end it.
+--fail-if-failed exits with 8 when any item is in FAIL at the end, also from earlier runs; otherwise failed items do not affect the exit
+code.
 
---drain empties PROCESSING, as before an upgrade of the worker: it takes the lease, starts nothing, gives back what was claimed and
-never sent, and follows the jobs that run to their ends. What waits goes on waiting. While another service dispatches it ends with 3:
-\`sluice pause\` is what stops that one from starting jobs.
+--drain empties PROCESSING, such as before an upgrade of the worker: it takes the lease, starts no jobs, releases items that were claimed
+and never sent, and follows the running jobs to their end. Items in WAITING stay. While another service dispatches, it exits with 3: stop
+that one from starting jobs with \`sluice pause\`.
 
-Which worker the queue is run with is noted in it. With another one (another worker.dir, namespace or template) that knows
-none of the jobs, \`run\` ends with 2 while items are in PROCESSING: their jobs may still run at the first, and would be
-started once more. --new-worker accepts it: each job is looked up, and lost.policy says what becomes of those not known.`
+The queue records which worker it runs with. With another one (another worker.dir, namespace or template) that knows none of the jobs,
+\`run\` exits with 2 while items are in PROCESSING: their jobs may still run at the first worker, and would be started twice.
+--new-worker accepts it: each job is looked up, and lost.policy decides about unknown ones.`
 
-/** So much the closing has in any case, be the deadline over. */
+/** The least time to close, even past the deadline. */
 const LEAST_CLOSE_MS = 100
 
 interface RunFlags {
@@ -101,7 +99,7 @@ interface RunFlags {
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
   const loaded = await context.config()
-  // All at once: whoever sets up a machine is not to be told of one after the other.
+  // All in one message, for the setup of a machine.
   assertSet(loaded.unset)
   const { makeLogger } = await import('../../run/service-log.js')
   const { output } = context
@@ -110,6 +108,7 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
     log: output.json && log.format === 'auto' ? ({ ...log, format: 'json' } as const) : log,
     stream: output.stderr,
     colors: output.errorColors.isColorSupported,
+    runtime: context.runtime,
     secrets: context.secrets,
   }
   const logger = makeLogger(options)
@@ -124,15 +123,15 @@ interface Serving {
 
 async function serve(context: CommandContext, { loaded, logger, flags }: Serving): Promise<void> {
   const { config, file } = loaded
-  // Heavy, and of no use to any other command.
+  // Heavy, and needed by no other command.
   const { runService } = await import('../../run/service.js')
   const signal = context.interrupted()
   await assertPackages(loaded)
-  const deadline = new StopDeadline(signal, config.service.stopDeadlineMs)
+  const deadline = new StopDeadline(signal, config.service.stopDeadlineMs, context.runtime)
   const isEnding = flags.untilEmpty || flags.drain
-  // One that is to end with the last item is about a queue that is there: to make one would call a mistyped place finished.
+  // A run that ends with the last item needs an existing queue: a created one would make a mistyped address look finished.
   const opening = open(context, { config, logger, signal, make: !isEnding })
-  // A storage that hangs when it is opened must not keep the process from ending.
+  // Storage that hangs while it is opened must not keep the process from ending.
   const opened = (await deadline.hold(opening)) ? await opening : undefined
   if (opened === undefined) {
     logger.warn({}, 'stopped before the queue and the worker were open')
@@ -144,29 +143,30 @@ async function serve(context: CommandContext, { loaded, logger, flags }: Serving
   const { limit } = config.processing
   logger.info(
     { queue: queue.name, backend: config.queue.package, worker: config.worker?.package, limit, config: file },
-    flags.drain ? 'service starts: it drains the queue and starts no jobs' : 'service starts',
+    flags.drain ? 'service starts: draining, without starting jobs' : 'service starts',
   )
-  // Not waited for: to count what is in WAITING may take a storage long, and is no reason to start later.
+  // Not awaited: counting WAITING can take long and must not delay the start.
   if (!flags.drain) void warnOfRoom(queue, context, logger)
-  const end = await runService({ queue, worker, config, logger, signal, ...flags })
+  const { runtime } = context
+  const end = await runService({ queue, worker, config, logger, signal, runtime, ...flags })
   if (context.output.json) context.output.print('', end)
   if (end.why === 'paused') context.exitWith('PAUSED')
   else if (flags.failIfFailed && end.why === 'empty') await assertNoneFailed(context, { queue, logger, end })
   leave(context, { deadline, isStopped: end.why === 'stopped', isEnding })
 }
 
-/** Those in FAIL when it ends, be they from an earlier run. */
+/** Counts items in FAIL at the end, also those from earlier runs. */
 async function assertNoneFailed(
   context: CommandContext,
   { queue, logger, end }: { queue: Queue; logger: Logger; end: ServiceEnd },
 ): Promise<void> {
-  // Without the counts, which a large storage may take long for, one item says it too.
+  // Where the counts are missing, because a large storage took too long, one item decides.
   if (end.sizes === undefined ? !(await hasFailed(queue)) : end.sizes.FAIL === 0) return
   logger.error({ failed: end.sizes?.FAIL }, 'items have failed: see `sluice report --summary`')
   context.exitWith('FAILED')
 }
 
-/** @throws SluiceError of the queue: then nobody knows */
+/** @throws SluiceError of the queue */
 async function hasFailed(queue: Queue): Promise<boolean> {
   let cursor: string | undefined
   do {
@@ -180,7 +180,7 @@ async function hasFailed(queue: Queue): Promise<boolean> {
 interface Leaving {
   readonly deadline: StopDeadline
   readonly isStopped: boolean
-  /** It was to end of itself. */
+  /** It ends without a signal: with --until-empty or --drain. */
   readonly isEnding: boolean
 }
 
@@ -196,7 +196,7 @@ interface Opening {
   readonly make: boolean
 }
 
-/** @returns `undefined`: stopped before the storage could be reached */
+/** @returns `undefined` where it was stopped before the storage was reachable */
 async function open(
   context: CommandContext,
   { config, logger, signal, make }: Opening,
@@ -204,6 +204,7 @@ async function open(
   const queue = await openReachable(() => context.openQueue({ make, brief: false, logger }), {
     logger,
     signal,
+    runtime: context.runtime,
   })
   if (queue === undefined) return undefined
   const worker = await context.openWorker({ logger })
@@ -212,17 +213,17 @@ async function open(
   return { queue, worker }
 }
 
-/** Those in PROCESSING have their place already. It never rejects. */
+/** Items in PROCESSING have their room already. It never rejects. */
 async function warnOfRoom(queue: Queue, context: CommandContext, logger: Logger): Promise<void> {
   try {
     const lacking = await context.checkRoom(() => queue.size('WAITING'))
-    if (lacking !== undefined) logger.warn({}, `too little room for what is in WAITING: ${lacking}`)
+    if (lacking !== undefined) logger.warn({}, `too little room for the items in WAITING: ${lacking}`)
   } catch (error) {
-    logger.debug({ err: error }, 'whether there is room for what is in WAITING is not known')
+    logger.debug({ err: error }, 'could not check the room for the items in WAITING')
   }
 }
 
-/** Both at once: whoever begins would otherwise be told of the second one when the first is installed. */
+/** Reports both missing packages at once. */
 async function assertPackages(loaded: LoadedConfig): Promise<void> {
   const { queue, worker } = loaded.config
   if (worker === undefined) return
@@ -236,7 +237,7 @@ async function assertPackages(loaded: LoadedConfig): Promise<void> {
 
 function warnOfPending({ supports }: Worker, { output }: CommandContext): void {
   if (supports.cancelJob && supports.pending !== true)
-    output.warn('jobs.pendingTimeoutMs has no effect: this worker does not say which jobs have not begun')
+    output.warn('jobs.pendingTimeoutMs has no effect: this worker does not report which jobs are pending')
 }
 
 function warnOfRetention({ supports }: Queue, { output }: CommandContext): void {

@@ -9,15 +9,15 @@ const EXAMPLES = [
 ]
 
 const NOTES = `
-A stand-in for an Argo Server with Kubernetes behind it, to try a configuration without a cluster: it speaks the API as Argo
-does, and nothing real runs. It prints a configuration to copy, and the commands to try it with. Workflows end by the parameters of
-the test template: \`item\` (needed; any text), \`seconds\` (default 1) and \`mode\` (succeed, fail, error, hang), as in
+A fake of an Argo Server with Kubernetes, to try a configuration without a cluster: it serves Argo's API and runs nothing. It prints
+a configuration to copy, and commands to try. The parameters of the test template decide how a workflow ends: \`item\` (required; any
+text), \`seconds\` (default 1) and \`mode\` (succeed, fail, error, hang), as in
 
   $ sluice put hello '{"item": "hello", "seconds": 2, "mode": "succeed"}'
 
-What it knows is in memory, and gone when it ends.`
+Its state is in memory, and lost when it ends.`
 
-/** Minors by the release of each that the fake behaves as. */
+/** Argo's minor versions, with the release that the fake mimics. */
 const VERSIONS = {
   'v3.5': '3.5.15',
   'v3.6': '3.6.19',
@@ -27,23 +27,23 @@ const VERSIONS = {
 } as const
 const MINORS = ['v3.5', 'v3.6', 'v3.7', 'v4.0', 'v4.1'] as const
 
-/** `sluice argo-fake`: a stand-in for Argo Workflows, until it is stopped. */
+/** `sluice argo-fake`: runs a fake Argo Server until stopped. */
 export function registerArgoFake(program: Program, context: CommandContext): void {
   program
     .command('argo-fake')
-    .description('Stand in for an Argo Server, to try things without a cluster')
-    .option('-p, --port <n>', 'where it listens; 0 for any free port', wholeNumber(0, 65_535), 2746)
-    .option('--host <address>', 'the address it listens on', '127.0.0.1')
-    .option('--namespace <name>', 'the namespace that there is', 'argo')
-    .option('--token <token>', 'the bearer token it lets in', 'sluice-test-token')
+    .description('Run a fake Argo Server, to try Sluice without a cluster')
+    .option('-p, --port <n>', 'the port; 0 for any free port', wholeNumber(0, 65_535), 2746)
+    .option('--host <address>', 'the listen address', '127.0.0.1')
+    .option('--namespace <name>', 'the namespace', 'argo')
+    .option('--token <token>', 'the accepted bearer token', 'sluice-test-token')
     .addOption(
-      new Option('--argo-version <line>', 'whose behaviour it shows')
+      new Option('--argo-version <line>', 'the Argo version that it mimics')
         .choices(MINORS)
         .default('v4.1' as const),
     )
-    .option('--template <file...>', 'YAML with the templates that it has (default: a test template)')
-    .option('--parallelism <n>', 'most workflows that run at once; the rest is Pending', wholeNumber(1))
-    .option('--fail-rate <share>', 'the share of workflows that fail, whatever their mode', share, 0)
+    .option('--template <file...>', 'YAML files with its templates (default: a test template)')
+    .option('--parallelism <n>', 'the most workflows that run at once; others are Pending', wholeNumber(1))
+    .option('--fail-rate <share>', 'the share of workflows that fail, in any mode', share, 0)
     .option('--archive', 'keep finished workflows in an archive')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID']))

@@ -1,14 +1,16 @@
 import type { ArgoTemplate } from '@sluice/testkit/argo'
 import { stringify } from 'yaml'
 import { z } from 'zod'
+import { sluiceCommand } from '../../cli/invocation.js'
+import { shellWord } from '../../output/output.js'
 
-/** What a stand-in for Argo says of itself. */
+/** The facts that a fake Argo Server prints. */
 export interface ArgoFakeFacts {
   readonly url: string
   readonly namespace: string
   readonly token: string
   readonly templates: readonly string[]
-  /** A body for an item that the template of the configuration takes. */
+  /** An item body for the template of the configuration. */
   readonly exampleBody: Readonly<Record<string, string>>
 }
 
@@ -26,11 +28,11 @@ export function factsOf({ url, namespace, token, templates }: Introduced): ArgoF
   }
 }
 
-/** All that it takes to see a workflow through: a configuration to copy, and commands to run beside it. */
-export function introduction(of: Introduced): string {
+/** A configuration to copy, and the commands that run a workflow. */
+export function introduction(of: Introduced, cwd: string): string {
   const { url, templates, exampleBody: body } = factsOf(of)
-  const json = JSON.stringify(body).replaceAll("'", String.raw`'\''`)
-  return `A stand-in for Argo Workflows listens on ${url}. Nothing real runs in it. Ctrl-C ends it, and all that it knows.
+  const sluice = (args: string): string => sluiceCommand(args, cwd)
+  return `A fake Argo Server listens on ${url}. It runs nothing. Ctrl-C ends it and discards its state.
 Templates: ${templates.join(', ')}
 
 To try it, in sluice.config.yaml:
@@ -38,10 +40,10 @@ To try it, in sluice.config.yaml:
 ${stringify(configOf(of), { lineWidth: 0 })}
 And in another terminal, in the folder of that file:
 
-npx sluice put hello '${json}'
-npx sluice run --until-empty
-npx sluice show hello
-npx sluice logs hello
+${sluice(`put hello ${shellWord(JSON.stringify(body))}`)}
+${sluice('run --until-empty')}
+${sluice('show hello')}
+${sluice('logs hello')}
 `
 }
 
@@ -62,7 +64,7 @@ function configOf({ url, namespace, token, templates }: Introduced): object {
   }
 }
 
-/** The one that the configuration names: of the kind that is the default, if there is one. */
+/** The template for the configuration: of the default kind, if there is one. */
 function shown(templates: readonly ArgoTemplate[]): ArgoTemplate | undefined {
   return templates.find(({ kind }) => kind === 'WorkflowTemplate') ?? templates[0]
 }
@@ -77,9 +79,9 @@ const argumentsSchema = z.object({
   arguments: z.object({ parameters: z.array(parameterSchema).optional() }).optional(),
 })
 
-/** A value for each parameter: its default, or the first that is allowed, or a word. What a template gets elsewhere is left alone. */
+/** A value for each parameter: its default, else its first allowed value, else a word. Parameters with `valueFrom` are left out. */
 function exampleBody(template: ArgoTemplate | undefined): Record<string, string> {
-  // A CronWorkflow's is one level down.
+  // In a CronWorkflow it is one level down.
   const spec = template?.spec['workflowSpec'] ?? template?.spec
   const parameters = argumentsSchema.safeParse(spec).data?.arguments?.parameters ?? []
   const given = parameters.filter(({ value, valueFrom }) => value !== undefined || valueFrom === undefined)

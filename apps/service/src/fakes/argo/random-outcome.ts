@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { outcomeByParameters, type OutcomeRule } from '@sluice/testkit/argo'
 
-/** As the parameters say, and a share of all fails on top. The name decides which: the same run fails again, a retried one needn't. */
+/** The outcome by the parameters, with an additional share of failures. The name decides: the same run fails again, a retried one may not. */
 export function randomOutcome(failRate: number): OutcomeRule {
   return (workflow, run) => {
     const outcome = outcomeByParameters(workflow, run)
@@ -10,7 +10,7 @@ export function randomOutcome(failRate: number): OutcomeRule {
   }
 }
 
-/** From 0 to below 1. */
+/** A number from 0 up to, not including, 1. */
 function drawOf(text: string): number {
   return createHash('sha256').update(text).digest().readUInt32BE() / 2 ** 32
 }

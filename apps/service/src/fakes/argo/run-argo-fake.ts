@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+
 import {
   startArgoServer,
   testTemplates,
@@ -16,7 +16,7 @@ import { factsOf, introduction } from './introduction.js'
 import { randomOutcome } from './random-outcome.js'
 import { readTemplates } from './template-file.js'
 
-/** What `sluice argo-fake` was told. */
+/** The options of `sluice argo-fake`. */
 export interface ArgoFakeFlags {
   readonly port: number
   readonly host: string
@@ -31,7 +31,7 @@ export interface ArgoFakeFlags {
 
 const VIEW_GAP_MS = 200
 
-/** Stands in for Argo until it is interrupted, and shows what it has. */
+/** Runs the fake until it is interrupted, and shows its state. */
 export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext): Promise<void> {
   const templates = await templatesOf(flags, context)
   const signal = context.interrupted()
@@ -39,7 +39,7 @@ export async function runArgoFake(flags: ArgoFakeFlags, context: CommandContext)
   try {
     const { namespace, token } = flags
     const facts = { url: server.url, namespace, token, templates }
-    context.output.print(() => introduction(facts), factsOf(facts))
+    context.output.print(() => introduction(facts, context.cwd), factsOf(facts))
     await show(server, context, signal)
   } finally {
     await server.close()
@@ -72,7 +72,7 @@ async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): 
       templates,
       controller,
       archive: flags.archive === true,
-      // Nobody reads its log here, and it would only fill the memory.
+      // Its request log is not read here, and would only fill the memory.
       maxLogged: 0,
     })
   } catch (error) {
@@ -80,19 +80,22 @@ async function start(flags: ArgoFakeFlags, templates: readonly ArgoTemplate[]): 
   }
 }
 
-async function show(server: ArgoServer, { output }: CommandContext, signal: AbortSignal): Promise<void> {
+async function show(
+  server: ArgoServer,
+  { output, runtime }: CommandContext,
+  signal: AbortSignal,
+): Promise<void> {
   if (output.json) {
     if (!signal.aborted) await once(signal, 'abort')
     return
   }
-  const view = new LiveView({ stream: output.stderr })
+  const view = new LiveView({ stream: output.stderr, runtime })
   let shown = ''
   while (!signal.aborted) {
     const text = stateText(server)
-    // In a log a line that says what the last one said is noise.
+    // In a log a repeated line is noise.
     if (output.live || text !== shown) view.update({ picture: () => text, line: () => (shown = text) })
-    // It rejects when it is aborted, which ends the loop.
-    await sleep(VIEW_GAP_MS, undefined, { signal }).catch(() => undefined)
+    await runtime.sleep(VIEW_GAP_MS, signal)
   }
   view.stop()
 }

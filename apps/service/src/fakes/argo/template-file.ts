@@ -11,9 +11,9 @@ const templateSchema = z.looseObject({
 })
 
 /**
- * The templates of a YAML file of manifests; those of other kinds, such as service accounts, are passed over.
+ * The templates in a YAML file of manifests; other kinds, such as service accounts, are skipped.
  *
- * @throws CommandError INVALID when it can't be read, or has no template
+ * @throws CommandError INVALID where it can't be read, or has no template
  */
 export async function readTemplates(path: string): Promise<ArgoTemplate[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -23,7 +23,7 @@ export async function readTemplates(path: string): Promise<ArgoTemplate[]> {
   const templates: ArgoTemplate[] = []
   for (const document of parseAllDocuments(text)) {
     const [problem] = document.errors
-    if (problem !== undefined) throw new CommandError('INVALID', `${path} is no YAML: ${problem.message}`)
+    if (problem !== undefined) throw new CommandError('INVALID', `${path} is not YAML: ${problem.message}`)
     const value: unknown = document.toJS()
     if (isTemplate(value)) templates.push(checked(value, path))
   }
@@ -42,6 +42,6 @@ function checked(value: unknown, path: string): ArgoTemplate {
   const parsed = templateSchema.safeParse(value)
   if (!parsed.success) throw new CommandError('INVALID', `${path}: ${z.prettifyError(parsed.error)}`)
   const { kind, metadata, spec } = parsed.data
-  // There is one namespace, whatever the file says.
+  // The fake has one namespace, whatever the file says.
   return { kind, metadata: { name: metadata.name }, spec }
 }

@@ -1,6 +1,6 @@
 import type { CommandContext } from '../../cli/command.js'
 import { idsText } from '../../items/moved-items.js'
-import { endsWhenText } from '../held-up.js'
+import { endsWhenText } from '../job-text.js'
 import { elapsedText, itemsText, plural } from '../../output/amounts.js'
 import type { Cancelling } from './cancelling.js'
 import { endedWellText, endsText } from './ends-text.js'
@@ -8,12 +8,12 @@ import { leftIds, noteLeft, type LeftIds } from './left-ids.js'
 
 interface Reporting {
   readonly context: CommandContext
-  /** Ids were asked for; otherwise nothing is said of what was left as it is. */
+  /** Ids were given; otherwise unchanged items are not reported. */
   readonly isById: boolean
   readonly waitedMs: number
 }
 
-/** Says what was really done, and of what was not, why. Sets the exit code. */
+/** Reports what was done, and what was not and why. Sets the exit code. */
 export function reportCancelled(cancelling: Cancelling, { context, isById, waitedMs }: Reporting): void {
   const left = leftIds(cancelling)
   context.output.print(reportText(cancelling, left, context), reportJson(cancelling, left))
@@ -65,7 +65,7 @@ function reportText(cancelling: Cancelling, left: LeftIds, { output }: CommandCo
 }
 
 function headText({ cancelled, told, ends }: Cancelling, { again }: LeftIds): string {
-  const before = again.length === 0 ? [] : [`${itemsText(again.length)} had been cancelled before`]
+  const before = again.length === 0 ? [] : [`${itemsText(again.length)} already cancelled`]
   const beside = [...told].filter((id) => !cancelled.has(id))
   const jobs = [...ends.open, ...ends.ends.filter((end) => end.told).map(({ job }) => job)].filter(({ id }) =>
     beside.includes(id),
@@ -73,11 +73,11 @@ function headText({ cancelled, told, ends }: Cancelling, { again }: LeftIds): st
   const ended =
     jobs === 0
       ? []
-      : [`${plural(jobs, 'job')} that no item waits for ${jobs === 1 ? 'was' : 'were'} told to end`]
+      : [`${plural(jobs, 'job')} without an item in PROCESSING cancelled`]
   return [`Cancelled ${itemsText(cancelled.size)}`, ...before, ...ended].join('; ')
 }
 
-/** The end of a job of an earlier attempt does not keep its item from being started again. */
+/** Cancelling a job of an earlier attempt does not keep its item from being started again. */
 function noteWaitingAgain({ told, others }: Cancelling, { output }: CommandContext): void {
   const waiting = [...told].filter((id) => others.get(id)?.item?.stage === 'WAITING')
   if (waiting.length === 0) return
@@ -87,7 +87,7 @@ function noteWaitingAgain({ told, others }: Cancelling, { output }: CommandConte
   )
 }
 
-/** The cancel has not done all that it was to do. */
+/** Some jobs have not ended. */
 function warnOfOpen({ ends, cancelled }: Cancelling, context: CommandContext, waitedMs: number): void {
   const { open, unreachedWhy } = ends
   if (open.length === 0) return
@@ -95,8 +95,8 @@ function warnOfOpen({ ends, cancelled }: Cancelling, context: CommandContext, wa
   const why = heldUp === undefined ? unreachedWhy : endsWhenText(heldUp)
   const ids = open.map(({ id }) => id)
   const next = ids.every((id) => cancelled.has(id))
-    ? `${inFailText(ids.length)} \`sluice show ID\` says how a job ended; --json names all.`
-    : 'Cancel the same ids again to see how they ended; --json names all.'
+    ? `${inFailText(ids.length)} \`sluice show ID\` shows how a job ended; --json lists all.`
+    : 'Cancel the same ids again to see how they ended; --json lists all.'
   context.output.warn(
     `${plural(open.length, 'job')} had not ended after ${elapsedText(waitedMs)}${why === undefined ? '' : ` (${why})`}: ` +
       `${idsText(ids)}\n${next}`,
@@ -104,14 +104,14 @@ function warnOfOpen({ ends, cancelled }: Cancelling, context: CommandContext, wa
   context.exitWith('UNAVAILABLE')
 }
 
-/** A service had a send under way, and has not said that it is over. */
+/** A service had a send under way, and has not confirmed its end. */
 function warnOfLate({ mayStart }: Cancelling, context: CommandContext, waitedMs: number): void {
   if (mayStart.length === 0) return
   const isOne = mayStart.length === 1
   context.output.warn(
-    `${plural(mayStart.length, 'job')} may still start: a service may be sending ${isOne ? 'it' : 'them'}, and did not say ` +
-      `otherwise within ${elapsedText(waitedMs)}: ${idsText(mayStart)}\nThe service ends each that starts. ` +
-      `${isOne ? 'Its item is' : 'Their items are'} in FAIL; cancel the same ids again to see.`,
+    `${plural(mayStart.length, 'job')} may still start: a service may be sending ${isOne ? 'it' : 'them'}, and did not ` +
+      `confirm the end within ${elapsedText(waitedMs)}: ${idsText(mayStart)}\nThe service cancels each job that starts. ` +
+      `${isOne ? 'Its item is' : 'Their items are'} in FAIL; cancel the same ids again to check.`,
   )
   context.exitWith('UNAVAILABLE')
 }
@@ -125,10 +125,10 @@ function warnOfUnreached(cancelling: Cancelling, context: CommandContext): void 
 function unreachedText({ unreached, cancelled }: Cancelling, why: string): string {
   const ids = [...unreached]
   if (ids.length === 0)
-    return `Jobs that no item waits for, such as those of earlier attempts, may run on: ${why}\nCancel the same again to end them.`
-  const next = `To end the jobs, cancel the same ids again (--json names all): ${idsText(ids)}`
+    return `Jobs without an item in PROCESSING, such as those of earlier attempts, may still run: ${why}\nRun the same command again to cancel them.`
+  const next = `To cancel the jobs, cancel the same ids again (--json lists all): ${idsText(ids)}`
   const stage = ids.every((id) => cancelled.has(id)) ? `${inFailText(ids.length)} ` : ''
-  return `The jobs of ${itemsText(ids.length)} may run on: ${why}\n${stage}${next}`
+  return `The jobs of ${itemsText(ids.length)} may still run: ${why}\n${stage}${next}`
 }
 
 function inFailText(count: number): string {

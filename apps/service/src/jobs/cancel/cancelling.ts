@@ -4,55 +4,68 @@ import {
   type JobRef,
   type JobReport,
   type Queue,
+  type Runtime,
   type Worker,
 } from '@sluice/core'
-import { CANCELLED_CLASS, CANCELLED_DETAILS, isCancelled } from '@sluice/engine'
+import {
+  CANCELLED_CLASS,
+  CANCELLED_DETAILS,
+  DISPATCHER_LEASE,
+  isCancelled,
+  readDispatcher,
+} from '@sluice/engine'
 import pMap from 'p-map'
 import { CommandError } from '../../cli/command-error.js'
 import { JobEnds } from './job-ends.js'
-import { sendsEnded, type SendsEndedOptions } from './sends-ended.js'
 
 const CONCURRENCY = 16
-/** Where a poll can't speak for them, so many attempts of an item are asked for by name, the latest first. */
+/** Where a poll is incomplete, at most this many attempts of an item are looked up, the latest first. */
 const MAX_ATTEMPTS = 20
 
-/** What an id is that was asked for, as far as the queue knows. */
+/** A requested id, and its item. */
 export interface Target {
   readonly id: string
-  /** Absent: there is no such item. */
+  /** `undefined`: there is no such item. */
   readonly item: ItemRecord | undefined
 }
 
-/** Which jobs are to end. */
+/** Which jobs to cancel. */
 export interface JobsWanted {
-  /** Of this attempt alone. */
+  /** Only that of this attempt. */
   readonly attempt?: number | undefined
 }
 
-/** Cancels items and ends jobs, and keeps count of what became of them. */
+/** How to wait for sends under way. */
+export interface SendsEndedOptions {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+  readonly runtime: Runtime
+}
+
+/** Cancels items and their jobs, and records the outcome of each. */
 export class Cancelling {
-  /** Items that this moved to FAIL, and at which attempt. */
+  /** Items that this moved to FAIL, and the attempt of each. */
   readonly cancelled = new Map<string, number>()
-  /** Those that were not in PROCESSING, or not at the attempt that was asked for. */
+  /** Items that were not in PROCESSING, or not at the requested attempt. */
   readonly others = new Map<string, Target>()
-  /** Their jobs may go on: the worker could not be told. */
+  /** Their jobs may still run: the worker was unreachable. */
   readonly unreached = new Set<string>()
   unreachedWhy: string | undefined
-  /** Ids of jobs beside those of the items that this moved: they ran, and were told to end. */
+  /** Ids of cancelled jobs other than those of the items that this moved. */
   readonly told = new Set<string>()
   readonly ends: JobEnds
-  /** The worker knows no job of them, and a service may be sending one. */
+  /** The worker has no job of these, and a service may be sending one. */
   #unknown: JobRef[] = []
   readonly #queue: Queue
   readonly #reason: string
   readonly #worker: Worker
 
-  /** @throws CommandError INVALID for a worker that can't end jobs */
+  /** @throws CommandError INVALID for a worker that can't cancel jobs */
   constructor(queue: Queue, worker: Worker, reason: string) {
     if (!worker.supports.cancelJob || worker.cancelJob === undefined) {
       throw new CommandError(
         'INVALID',
-        'This worker can’t end jobs. `sluice release` sends the items back to WAITING and lets the jobs run on.',
+        'This worker can’t cancel jobs. `sluice release` returns the items to WAITING; their jobs continue.',
       )
     }
     this.#queue = queue
@@ -61,7 +74,7 @@ export class Cancelling {
     this.ends = new JobEnds(worker)
   }
 
-  /** Items in PROCESSING go to FAIL, and nothing of them changes after that; those that moved meanwhile are left alone. Their jobs are told to end. */
+  /** Moves items in PROCESSING to FAIL, then cancels their jobs. Items that another process moved meanwhile stay unchanged. */
   async items(items: readonly ItemRecord[]): Promise<void> {
     const moves = items.map(({ id, uid, attempt }) => ({
       id,
@@ -80,7 +93,7 @@ export class Cancelling {
     for (const id of moved) this.others.set(id, { id, item: await this.#queue.lookup(id) })
   }
 
-  /** Every job of these ids, of any attempt, of items in any stage and of none. Items in PROCESSING at the attempt that is wanted are cancelled. */
+  /** Cancels every job of these ids: of any attempt, with an item in any stage or none. Items in PROCESSING at the requested attempt are cancelled. */
   async ids(ids: readonly string[], wanted: JobsWanted = {}): Promise<void> {
     const targets = await pMap(
       [...new Set(ids)],
@@ -98,15 +111,15 @@ export class Cancelling {
     await this.#endOthers(targets, wanted)
   }
 
-  /** Jobs that the worker runs and that no item waits for, whatever their ids. */
+  /** Cancels all running jobs without an item in PROCESSING. */
   async endUnawaited(): Promise<void> {
-    const reports = await this.#told(() => this.#worker.pollAllStatus())
+    const reports = await this.#reached(() => this.#worker.pollAllStatus())
     await this.#endReported([...(reports ?? [])].flatMap(([id, report]) => runningJobs(id, report, {})))
   }
 
-  /** How many jobs the worker runs; `undefined` where it can't be asked now. */
+  /** How many jobs the worker runs; `undefined` where it is unreachable. */
   async runningJobs(): Promise<number | undefined> {
-    const reports = await this.#told(() => this.#worker.pollAllStatus())
+    const reports = await this.#reached(() => this.#worker.pollAllStatus())
     if (reports === undefined) return undefined
     return [...reports].flatMap(([id, report]) => runningJobs(id, report, {})).length
   }
@@ -117,8 +130,8 @@ export class Cancelling {
   }
 
   /**
-   * Jobs that the worker did not know when their items failed: a service may have been sending them. Once it no longer can be, those that are there
-   * are told to end, and the others never come.
+   * Handles jobs that the worker did not know when their items failed: a service may have been sending them. Once all sends have
+   * ended, those that exist are cancelled, and the others never start.
    */
   async endLateOnes(options: SendsEndedOptions): Promise<void> {
     const unknown = this.#unknown
@@ -129,14 +142,14 @@ export class Cancelling {
     if (!areOver) return
     for (const job of none) {
       this.ends.add(job)
-      // A worker that can't be asked for one job may still list it.
+      // A worker without look-ups may still list it.
       if (this.#worker.lookupJob !== undefined) this.ends.noteNone(job)
     }
   }
 
-  /** What a poll reports of the ids, and by name what it does not. */
+  /** Cancels what a poll reports of the ids, and looks up what it does not report. */
   async #endOthers(targets: readonly Target[], wanted: JobsWanted): Promise<void> {
-    const reports = await this.#told(() => this.#worker.pollAllStatus())
+    const reports = await this.#reached(() => this.#worker.pollAllStatus())
     if (reports === undefined) {
       for (const { id } of targets) if (this.others.has(id)) this.unreached.add(id)
       return
@@ -148,7 +161,7 @@ export class Cancelling {
       }),
     )
     if (reports.complete === false)
-      this.unreachedWhy = reports.incompleteReason ?? 'the worker could not ask for all of its jobs'
+      this.unreachedWhy = reports.incompleteReason ?? 'the worker could not list all of its jobs'
     const byName = targets
       .flatMap((target) => attemptsOf(target, { ...wanted, isComplete: reports.complete !== false }))
       .filter(({ id, attempt }) => this.cancelled.get(id) !== attempt)
@@ -159,11 +172,11 @@ export class Cancelling {
       this.ends.noteEnded({ id, uid: report.uid, attempt: report.attempt }, report)
     }
     if (reports.complete !== false) return
-    // Of a removed item nothing but a list can tell.
+    // Only a complete poll answers for a removed item.
     for (const { id, item } of targets) if (item === undefined && !this.told.has(id)) this.unreached.add(id)
   }
 
-  /** Jobs that run, but for those that an item has come to wait for since it was looked up. */
+  /** Cancels running jobs, except those of items that have come to PROCESSING since their look-up. */
   async #endReported(jobs: readonly JobRef[]): Promise<void> {
     const fresh = jobs.filter((job) => !this.ends.has(job))
     const unawaited = await pMap(
@@ -177,17 +190,17 @@ export class Cancelling {
       { concurrency: CONCURRENCY },
     )
     for (const job of await this.#endAll(unawaited.flat())) {
-      // It was listed, and is gone since; or the worker can't be asked for one job.
+      // It was listed, and is gone since; or the worker has no look-ups.
       this.ends.add(job)
       if (this.#worker.lookupJob !== undefined) this.ends.noteNone(job)
     }
     for (const job of unawaited.flat()) if (this.ends.has(job)) this.told.add(job.id)
   }
 
-  /** A job of which it is not known whether it runs: it is told to end if it does. */
+  /** Cancels a job if it runs, which is not known yet. */
   async #endKnown(job: JobRef, listed: JobReport | undefined): Promise<void> {
     if (this.ends.has(job)) return
-    const answer = await this.#told(async () => ({
+    const answer = await this.#reached(async () => ({
       report: this.#worker.lookupJob === undefined ? listed : await this.#worker.lookupJob(job),
     }))
     if (answer === undefined) this.unreached.add(job.id)
@@ -198,31 +211,31 @@ export class Cancelling {
     else this.ends.noteEnded(job, report)
   }
 
-  /** A cancel that was broken off is done again: the job of the item may just be being sent. */
+  /** An interrupted cancel is repeated: the job of the item may be under way. */
   #isCancelledAgain(job: JobRef): boolean {
     const item = this.others.get(job.id)?.item
     return item?.attempt === job.attempt && wasCancelled(item)
   }
 
-  /** @returns those that the worker knows nothing of */
+  /** @returns those that the worker does not know */
   async #endAll(jobs: readonly JobRef[]): Promise<readonly JobRef[]> {
     return (await pMap(jobs, (job) => this.#end(job), { concurrency: CONCURRENCY })).flat()
   }
 
-  /** @returns the job, if the worker knows nothing of it, or can't say: it may be about to be sent */
+  /** @returns the job, where the worker does not know it: a service may be sending it */
   async #end(job: JobRef): Promise<readonly JobRef[]> {
     const { id, uid, attempt } = job
-    const told = await this.#told(async () => {
+    const answer = await this.#reached(async () => {
       await this.#worker.cancelJob?.({ id, uid, attempt }, this.#reason)
       return { report: await this.#worker.lookupJob?.({ id, uid, attempt }) }
     })
-    if (told === undefined) this.unreached.add(id)
-    if (told?.report !== undefined) this.ends.add(job, told.report)
-    return told !== undefined && told.report === undefined ? [job] : []
+    if (answer === undefined) this.unreached.add(id)
+    if (answer?.report !== undefined) this.ends.add(job, answer.report)
+    return answer !== undefined && answer.report === undefined ? [job] : []
   }
 
-  /** What the worker was told and said; `undefined` where it can't be reached for now. */
-  async #told<T>(call: () => Promise<T>): Promise<T | undefined> {
+  /** The worker's answer; `undefined` while it is unreachable. */
+  async #reached<T>(call: () => Promise<T>): Promise<T | undefined> {
     try {
       return await call()
     } catch (error) {
@@ -233,7 +246,7 @@ export class Cancelling {
   }
 }
 
-/** By an earlier cancel: done again, it is to have the same end. */
+/** Whether an earlier cancel moved it: a repeated one has the same result. */
 export function wasCancelled(item: ItemRecord): boolean {
   return item.stage === 'FAIL' && isCancelled(item, item)
 }
@@ -242,7 +255,7 @@ function isRunning(item: ItemRecord, { attempt }: JobsWanted): boolean {
   return item.stage === 'PROCESSING' && (attempt === undefined || attempt === item.attempt)
 }
 
-/** Of an id, those of a poll that run: of the attempt that is wanted, or of all. */
+/** The running jobs of an id in a poll: of the requested attempt, or of all. */
 function runningJobs(id: string, report: JobReport, { attempt }: JobsWanted): JobRef[] {
   return [report, ...(report.earlier ?? [])]
     .filter((one) => one.stage === 'PROCESSING' && (attempt === undefined || attempt === one.attempt))
@@ -250,8 +263,8 @@ function runningJobs(id: string, report: JobReport, { attempt }: JobsWanted): Jo
 }
 
 /**
- * The jobs of an item that are worth a look-up: that of its last attempt, or of the one that is wanted; where the poll was not complete, those of all
- * attempts. Of an item that was never claimed there is none.
+ * The jobs of an item to look up: that of its last or the requested attempt; after an incomplete poll, those of all attempts. An item
+ * that was never claimed has none.
  */
 function attemptsOf(
   { id, item }: Target,
@@ -264,4 +277,34 @@ function attemptsOf(
   return attempts
     .filter((one) => one >= 1 && one <= item.attempt)
     .map((one) => ({ id, uid: item.uid, attempt: one }))
+}
+
+const GAP_MS = 200
+/** The shortest lease: it is released at once. */
+const LEASE_MS = 100
+
+/**
+ * Waits until every send has ended that a service may have begun before it could read what is stored now. After it, no job starts of an
+ * item that was moved before this call. Either the dispatcher confirms it [Q-CTRL-2], or there is no dispatcher.
+ *
+ * @returns `false` where neither is known in time
+ */
+async function sendsEnded(queue: Queue, { timeoutMs, signal, runtime }: SendsEndedOptions): Promise<boolean> {
+  const endsAtMonotonic = runtime.monotonicMs() + timeoutMs
+  const sync = await queue.control.sync()
+  for (;;) {
+    const dispatcher = await readDispatcher(queue)
+    if (dispatcher !== undefined && dispatcher.syncedTo >= sync) return true
+    if (await isFree(queue, runtime)) return true
+    const leftMs = endsAtMonotonic - runtime.monotonicMs()
+    if (signal.aborted || leftMs <= 0) return false
+    await runtime.sleep(Math.min(GAP_MS, leftMs), signal)
+  }
+}
+
+/** Whether no service dispatches: only then can another process get the lease. */
+async function isFree(queue: Queue, runtime: Runtime): Promise<boolean> {
+  const lease = await queue.lease(DISPATCHER_LEASE, `sluice cancel ${runtime.newId()}`, LEASE_MS)
+  await lease?.release()
+  return lease !== undefined
 }

@@ -4,30 +4,31 @@ import { oneLine, printable, type Output } from '../../output/output.js'
 import { countText, plural } from '../../output/amounts.js'
 import type { JobEnd } from './job-ends.js'
 
-/** So many are listed one by one; more are grouped by how they ended. */
+/** Up to this many ends are listed one by one; more are grouped. */
 const MAX_LISTED = 20
 const MESSAGE_CELLS = 200
 
-/** A job that ended, as it is listed. */
+/** The end of a job, for the list. */
 export interface ListedEnd extends JobEnd {
-  /** It is not that of the last attempt of its item. */
+  /** The job is not that of its item's last attempt. */
   readonly isEarlier: boolean
 }
 
 function endWord({ end, told }: JobEnd): string {
-  if (end === 'none') return 'not known to the worker'
-  return `${told ? 'ended' : 'had ended'}${end === 'SUCCESS' ? ' well' : ''}`
+  if (end === 'none') return 'unknown to the worker'
+  if (end === 'SUCCESS') return told ? 'succeeded' : 'had succeeded'
+  return told ? 'ended' : 'had ended'
 }
 
-/** How each job ended: a line each, or, of many, a line for those that ended alike. */
+/** How each job ended: a line each, or, for many, a line for each group. */
 export function endsText(ends: readonly ListedEnd[], output: Output): string {
   return ends.length > MAX_LISTED ? grouped(ends, output) : listed(ends, output)
 }
 
-/** Of items that were cancelled: their jobs did their work all the same. */
+/** Jobs of cancelled items that succeeded nevertheless. */
 export function endedWellText(ids: readonly string[]): string {
   const items = ids.length === 1 ? 'its item stays' : 'their items stay'
-  return `Ended well although told to end, ${items} in FAIL: ${plural(ids.length, 'job')}: ${idsText(ids)}`
+  return `Succeeded although cancelled, ${items} in FAIL: ${plural(ids.length, 'job')}: ${idsText(ids)}`
 }
 
 function listed(ends: readonly ListedEnd[], output: Output): string {
@@ -60,6 +61,6 @@ function grouped(ends: readonly ListedEnd[], output: Output): string {
     .slice(0, MAX_LISTED)
     .map(({ count, word, message }) => [countText(count), word, oneLine(message, MESSAGE_CELLS)])
   const rest = largest.slice(MAX_LISTED).reduce((sum, { count }) => sum + count, 0)
-  if (rest > 0) rows.push([countText(rest), '', 'in other words (--json has all)'])
+  if (rest > 0) rows.push([countText(rest), '', 'with other messages (--json has all)'])
   return output.table(['jobs', 'ended', 'message'], rows)
 }

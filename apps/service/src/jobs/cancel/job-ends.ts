@@ -1,13 +1,13 @@
 import { isSluiceError, type JobRef, type JobReport, type JobReports, type Worker } from '@sluice/core'
 import pMap from 'p-map'
-import { heldUpBy } from '../held-up.js'
+import { heldUpBy } from '../job-text.js'
 
-/** How a job ended: one that was told to, or one that had ended before. */
+/** The end of a job that was cancelled, or that had ended before. */
 export interface JobEnd {
   readonly job: JobRef
-  /** `none`: the worker is sure that there is no such job. */
+  /** `none`: the worker has no such job. */
   readonly end: 'SUCCESS' | 'FAIL' | 'none'
-  /** It ran when it was told to end. */
+  /** It was running when it was cancelled. */
   readonly told: boolean
   /** Epoch ms of the worker's clock. */
   readonly finishedAt?: number
@@ -16,19 +16,19 @@ export interface JobEnd {
 }
 
 const CONCURRENCY = 16
-/** So few are asked for one by one: it is exact, and cheaper than a list. */
+/** Up to this many jobs are looked up one by one, which is exact and cheaper than a poll. */
 const FEW = 16
-/** Of more, those that the list lacks, or can't speak for, are asked for, so many each time. */
+/** Of more, those missing in an incomplete poll are looked up, at most this many each time. */
 const MAX_LOOKUPS = 200
 
-/** Follows jobs that were told to end, until each end is seen. */
+/** Follows cancelled jobs until each end is seen. */
 export class JobEnds {
   readonly ends: JobEnd[] = []
-  /** Jobs whose end has not been seen, by their names, oldest first. */
+  /** Jobs whose end has not been seen, by name, oldest first. */
   readonly #open = new Map<string, JobRef>()
   readonly #heldUp = new Map<string, string>()
   readonly #worker: Worker
-  /** Why the worker could not be asked last. */
+  /** Why the worker was unreachable at the last request. */
   unreachedWhy: string | undefined
 
   constructor(worker: Worker) {
@@ -39,40 +39,40 @@ export class JobEnds {
     return [...this.#open.values()]
   }
 
-  /** What holds up a job that is open, as far as the worker has said. */
+  /** What holds up an open job, as far as the worker reports it. */
   heldUp(job: JobRef): string | undefined {
     return this.#heldUp.get(nameOf(job))
   }
 
-  /** A job was told to end; `report` is what the worker says of it since. */
+  /** A job was cancelled; `report` is the worker's report since then. */
   add({ id, uid, attempt }: JobRef, report?: JobReport): void {
     const job = { id, uid, attempt }
     this.#open.set(nameOf(job), job)
     if (report !== undefined) this.#note(job, report)
   }
 
-  /** The worker is sure that it has no such job. */
+  /** The worker has no such job. */
   noteNone({ id, uid, attempt }: JobRef): void {
     this.#end({ job: { id, uid, attempt }, end: 'none', told: true })
   }
 
-  /** It had ended before it could be told to. */
+  /** It had ended before it could be cancelled. */
   noteEnded({ id, uid, attempt }: JobRef, report: JobReport): void {
     this.ends.push(endOf({ id, uid, attempt }, report, false))
   }
 
-  /** Whether it was told to end, or had ended. */
+  /** Whether it was cancelled, or had ended. */
   has(job: JobRef): boolean {
     const name = nameOf(job)
     return this.#open.has(name) || this.ends.some((end) => nameOf(end.job) === name)
   }
 
   /**
-   * Asks the worker once. It can't be reached for a moment, or it is closed for maintenance: the jobs stay open.
+   * Asks the worker once. While it is unreachable the jobs stay open.
    *
-   * @throws SluiceError of the worker that no waiting mends
+   * @throws SluiceError of the worker that is not retryable
    */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     try {
       if (this.#open.size > FEW || this.#worker.lookupJob === undefined) await this.#poll()
       else await this.#lookUp(this.open)
@@ -83,7 +83,7 @@ export class JobEnds {
     }
   }
 
-  /** What a list may not show: what holds up those that are open. Of so many as may be asked for at once. */
+  /** Looks up what holds up the open jobs, which a poll may not show; at most {@link MAX_LOOKUPS}. */
   async lookUpOpen(): Promise<void> {
     if (this.#worker.lookupJob === undefined || this.unreachedWhy !== undefined) return
     const unknown = this.open.filter((job) => this.heldUp(job) === undefined)
@@ -95,12 +95,12 @@ export class JobEnds {
   async #poll(): Promise<void> {
     const open = this.open
     const reports = await this.#worker.pollAllStatus(open)
-    const unsure = open.filter((job) => !this.#isToldOf(job, reports))
+    const unsure = open.filter((job) => !this.#isReported(job, reports))
     if (this.#worker.lookupJob !== undefined) await this.#lookUp(unsure.slice(0, MAX_LOOKUPS))
   }
 
-  /** @returns whether the poll has said all that there is to say of the job */
-  #isToldOf(job: JobRef, reports: JobReports): boolean {
+  /** @returns whether the poll answers for the job */
+  #isReported(job: JobRef, reports: JobReports): boolean {
     const report = reports.get(job.id)
     if (report?.uid !== job.uid || report.attempt !== job.attempt) return false
     this.#note(job, report)

@@ -3,16 +3,16 @@ import { idsText } from '../../items/moved-items.js'
 import { printable } from '../../output/output.js'
 import { wasCancelled, type Cancelling, type Target } from './cancelling.js'
 
-/** Ids of which nothing was cancelled, by why not. An id that a job of it was told to end for is in none of them, nor one that the worker could not be asked for. */
+/** Ids of which nothing was cancelled, by reason. An id with a cancelled job, and one that the worker was not reached for, is in none. */
 export interface LeftIds {
   /** Cancelled before. */
   readonly again: readonly Target[]
   readonly waiting: readonly Target[]
-  /** Of a removed item: its job had, and the worker still knows it. */
+  /** Includes removed items whose finished job the worker still knows. */
   readonly finished: readonly Target[]
-  /** There is no such item, and no job of this id. */
+  /** No item and no job has this id. */
   readonly unknown: readonly Target[]
-  /** In PROCESSING, and without the job of the attempt that was asked for. */
+  /** In PROCESSING, without a job of the requested attempt. */
   readonly running: readonly Target[]
 }
 
@@ -36,22 +36,20 @@ export function leftIds({ others, told, unreached, ends }: Cancelling): LeftIds 
   }
 }
 
-/** Says of each id that was left as it is why, and what can be done instead. The exit code is CONFLICT. */
+/** Reports why each of these ids was left unchanged, and what to do instead. The exit code is CONFLICT. */
 export function noteLeft(context: CommandContext, cancelling: Cancelling, left: LeftIds): void {
   const lines = [
     lineOf(
       left.waiting,
-      'in WAITING, and no job of it runs; `sluice rm` removes it',
-      'in WAITING, and no job of them runs; `sluice rm` removes them',
+      'in WAITING, without a running job; `sluice rm` removes it',
+      'in WAITING, without running jobs; `sluice rm` removes them',
     ),
     lineOf(left.finished, 'it had finished', 'they had finished', (target) => finishText(target, cancelling)),
     lineOf(left.running, 'no job of that attempt runs', 'no jobs of that attempt run'),
   ].flat()
-  for (const line of lines) context.output.note(`Left as ${line}`)
+  for (const line of lines) context.output.note(`Unchanged ${line}`)
   if (left.unknown.length > 0)
-    context.output.note(
-      `Unknown, no item and no job of this id: ${idsText(left.unknown.map(({ id }) => id))}`,
-    )
+    context.output.note(`Unknown, no item and no job: ${idsText(left.unknown.map(({ id }) => id))}`)
   if (lines.length > 0 || left.unknown.length > 0) context.exitWith('CONFLICT')
 }
 
@@ -63,10 +61,10 @@ function lineOf(
 ): string[] {
   if (targets.length === 0) return []
   const ids = idsText(targets.map((target) => `${target.id}${textOf?.(target) ?? ''}`))
-  return [`${targets.length === 1 ? `it is (${one})` : `they are (${many})`}: ${ids}`]
+  return [`(${targets.length === 1 ? one : many}): ${ids}`]
 }
 
-/** When and how, by the worker's word where it still has one, else by the queue's. */
+/** When and how it finished, by the worker's report where it still has one, else by the queue's record. */
 function finishText({ id, item }: Target, { ends }: Cancelling): string {
   const end = ends.ends.find(({ job, told }) => job.id === id && !told)
   const at = end?.finishedAt ?? item?.finishedAt

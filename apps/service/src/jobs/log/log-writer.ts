@@ -1,9 +1,9 @@
 import type { Output } from '../../output/output.js'
 import { TerminalText } from '../../output/terminal-text.js'
 
-/** Writes a log to stdout as it comes, no faster than its reader takes it. */
+/** Streams a log to stdout, with back-pressure. */
 export interface LogWriter {
-  /** Bytes written so far, as they came. */
+  /** Bytes of the log written so far. */
   readonly bytes: number
   write(chunk: Uint8Array): Promise<void>
   end(): Promise<void>
@@ -12,13 +12,13 @@ export interface LogWriter {
 export interface LogWriterOptions {
   readonly output: Output
   readonly attempt: number
-  /** A terminal gets it as it is, too. */
+  /** Control sequences go to a terminal too. */
   readonly raw: boolean
-  /** Nobody need wait for the reader any more. */
+  /** Ends the wait for the reader. */
   readonly signal: AbortSignal
 }
 
-/** With `--json` a line for each piece, whose texts together are the log; on a terminal without its control sequences; else byte by byte. */
+/** With `--json` one line per chunk, whose texts together are the log; on a terminal without control sequences; else the bytes unchanged. */
 export function logWriter({ output, attempt, raw, signal }: LogWriterOptions): LogWriter {
   const write = (piece: string | Uint8Array) =>
     piece.length === 0 ? Promise.resolve() : output.write(piece, signal)

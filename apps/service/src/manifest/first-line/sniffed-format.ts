@@ -1,7 +1,7 @@
 import { binaryReason } from './binary-kind.js'
 import { headerDelimiter, isColumnName, isValue, listingFault } from './header-line.js'
 import type { ManifestFormat, ReadingOptions } from '../manifest-entry.js'
-import { shellWord } from '../shell-word.js'
+import { shellWord } from '../../output/output.js'
 import { MAY_BE_COMMENT } from '../text/text-lines.js'
 
 /** What a first line tells: a format, or why it tells none. */
