@@ -1,4 +1,5 @@
 import type { Lease, LeaseView } from '@sluice/core'
+import { createLease, type LeaseBackend } from '@sluice/core/backend'
 
 interface Holding {
   readonly holder: string
@@ -16,7 +17,29 @@ export class LeaseTable {
     this.#now = now
   }
 
-  /** The fencing token of the lease, or `undefined` while somebody else holds it. */
+  /** @param assertKept throws once the queue was dropped */
+  backend(assertKept: () => void): LeaseBackend {
+    return {
+      read: (name) => this.read(name),
+      take: (name, holder, ttlMs) => {
+        const fencingToken = this.take(name, holder, ttlMs)
+        if (fencingToken === undefined) return undefined
+        const lease: Lease = createLease(
+          { name, holder, fencingToken, ttlMs },
+          {
+            renew: async () => {
+              assertKept()
+              return this.renew(lease)
+            },
+            release: async () => this.release(lease),
+          },
+        )
+        return lease
+      },
+    }
+  }
+
+  /** The fencing token of the lease, or `undefined` while another holder has it. */
   take(name: string, holder: string, ttlMs: number): number | undefined {
     const now = this.#now()
     const last = this.#holdings.get(name)
@@ -34,8 +57,8 @@ export class LeaseTable {
     return { name, holder, fencingToken, ttlMs, leftMs: endsAt - this.#now() }
   }
 
-  /** Whether it is held at this instant, not lost to somebody else or to time. */
-  isHeld({ name, holder, fencingToken }: Lease): boolean {
+  /** Whether it is held at this instant, not lost to another holder or to time. */
+  isHeld({ name, holder, fencingToken }: Pick<Lease, 'name' | 'holder' | 'fencingToken'>): boolean {
     const held = this.#holdings.get(name)
     return held?.holder === holder && held.fencingToken === fencingToken && held.endsAt > this.#now()
   }
@@ -62,26 +85,4 @@ export class LeaseTable {
     if (held?.holder !== holder || held.fencingToken !== fencingToken) return
     this.#holdings.set(name, { ...held, endsAt: -Infinity })
   }
-}
-
-export interface LeaseAccess {
-  readonly table: LeaseTable
-  /** Throws once the queue was dropped. */
-  readonly assertKept: () => void
-}
-
-/** One lease that was taken, as its holder sees it. */
-export function memoryLease(
-  { table, assertKept }: LeaseAccess,
-  facts: Omit<Lease, 'renew' | 'release'>,
-): Lease {
-  const lease: Lease = {
-    ...facts,
-    renew: async () => {
-      assertKept()
-      return table.renew(lease)
-    },
-    release: async () => table.release(lease),
-  }
-  return lease
 }

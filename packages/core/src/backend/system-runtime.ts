@@ -10,7 +10,8 @@ const MAX_TIMER_MS = 2_147_483_647
 export const systemRuntime: Runtime = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  // A timer of 0 ms takes 1 ms, in which a loop with more to do would be idle. Both reject when they are aborted, and for no other reason.
+  // A timer of 0 ms takes 1 ms, in which a loop with more to do would be idle. Both reject when they are
+  // aborted, and for no other reason.
   sleep: (ms, signal, { background = false } = {}) =>
     (ms <= 0
       ? turn(undefined, { signal, ref: !background })
@@ -19,4 +20,12 @@ export const systemRuntime: Runtime = {
   yield: () => turn(),
   random: () => Math.random(),
   newId: () => randomUUID(),
+}
+
+/** Whether a value is a {@link Runtime}, for schemas of options. */
+export function isRuntime(value: unknown): value is Runtime {
+  if (typeof value !== 'object' || value === null) return false
+  return ['now', 'monotonicMs', 'sleep', 'yield', 'random', 'newId'].every(
+    (name) => name in value && typeof Reflect.get(value, name) === 'function',
+  )
 }

@@ -24,7 +24,10 @@ export function startTimer(
   return { cancel: () => cancelled.abort() }
 }
 
-/** A signal that aborts after `ms` with a `TimeoutError`, as `AbortSignal.timeout` does. It does not keep the process alive. */
+/**
+ * A signal that aborts after `ms` with a `TimeoutError`, as `AbortSignal.timeout` does. It does not keep the
+ * process alive.
+ */
 export function timeoutSignal(runtime: Pick<Runtime, 'sleep'>, ms: number): AbortSignal {
   const timeout = new AbortController()
   startTimer(runtime, { ms, background: true }, () => {
