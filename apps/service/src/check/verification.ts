@@ -1,7 +1,8 @@
-import { STAGES, SluiceError, type Queue, type Runtime } from '@sluice/core'
+import { STAGES, SluiceError, eachSummary, type Queue, type Runtime, type Stage } from '@sluice/core'
 import { queueContract, verifyQueue, type CaseResult, type QueueHarness } from '@sluice/testkit'
 import { CommandError } from '../cli/command-error.js'
 import type { CommandContext } from '../cli/command.js'
+import { inPages } from '../items/pages.js'
 import { openQueuePackage } from '../packages/open-package.js'
 import { warningsOf } from '../output/output.js'
 import { plural } from '../output/amounts.js'
@@ -72,7 +73,8 @@ function makeHarness(open: OpenQueue, runtime: Runtime): QueueHarness {
     },
     close: async () => {
       await Promise.all(opened.map(({ queue }) => queue.close()))
-      for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name))
+      for (const name of new Set(opened.map((one) => one.name)))
+        await emptyQueue(await open(name), runtime)
     },
   }
 }
@@ -99,9 +101,9 @@ async function waitFor(queues: readonly Queue[], ms: number, runtime: Runtime): 
     await runtime.sleep(Math.max(left, 1))
 }
 
-async function emptyQueue(queue: Queue): Promise<void> {
+async function emptyQueue(queue: Queue, runtime: Runtime): Promise<void> {
   try {
-    for (const stage of ['PROCESSING', ...STAGES] as const) await emptyStage(queue, stage)
+    for (const stage of ['PROCESSING', ...STAGES] as const) await emptyStage(queue, stage, runtime)
     await queue.control.resume()
     const { limits } = await queue.control.read()
     await queue.control.setLimits(Object.fromEntries(Object.keys(limits).map((name) => [name, null])))
@@ -110,18 +112,15 @@ async function emptyQueue(queue: Queue): Promise<void> {
   }
 }
 
-async function emptyStage(queue: Queue, stage: (typeof STAGES)[number]): Promise<void> {
-  let cursor: string | undefined
-  do {
-    const page = await queue.listSummaries(stage, {
-      limit: 1000,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
+const PAGE_ITEMS = 1_000
+
+async function emptyStage(queue: Queue, stage: Stage, runtime: Runtime): Promise<void> {
+  const pages = { pageItems: PAGE_ITEMS, runtime }
+  for await (const page of inPages(eachSummary(queue, stage), pages)) {
     if (stage === 'PROCESSING') {
-      await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
-    } else await queue.remove(page.items.map((item) => item.id))
-    cursor = page.cursor
-  } while (cursor !== undefined)
+      await queue.settle(page.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' as const })))
+    } else await queue.remove(page.map((item) => item.id))
+  }
 }
 
 function printResult(result: CaseResult, { output }: CommandContext): void {

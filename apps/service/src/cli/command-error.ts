@@ -17,6 +17,25 @@ export class CommandError extends Error {
   }
 }
 
+/**
+ * Runs work that a signal ends.
+ *
+ * @throws CommandError INTERRUPTED with the message where the work fails after the signal; any other error of the work
+ */
+export async function untilInterrupted<T>(
+  context: { interrupted(): AbortSignal },
+  message: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const signal = context.interrupted()
+  try {
+    return await work()
+  } catch (error) {
+    if (!signal.aborted) throw error
+    throw new CommandError('INTERRUPTED', message)
+  }
+}
+
 /** The configured queue does not exist: a wrong setting, for a command that does not create one. */
 export class AbsentQueueError extends SluiceError {
   constructor(message: string) {

@@ -79,7 +79,7 @@ async function useQueue(demo: Demo): Promise<void> {
     facts = await serve(demo)
   }
   const elapsedMs = runtime.monotonicMs() - startedAtMonotonic
-  const outcome = await readOutcome(queue)
+  const outcome = await readOutcome(queue, context)
   await writeDemoReport(demo)
   const { report } = place
   end({ kind, plan, outcome, facts, finishedBefore, elapsedMs, report, interrupted: signal.aborted }, context)
@@ -104,9 +104,12 @@ async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise
   return openQueuePackage(settings, { baseDirs: [context.cwd] })
 }
 
-async function writeDemoReport({ kind, queue, place }: Demo): Promise<void> {
+async function writeDemoReport({ kind, queue, place, context }: Demo): Promise<void> {
   const columns = chooseColumns(kind.columns)
-  await writeFileWhole(place.report, (out) => writeReport(reportRows(queue), out, { format: 'csv', columns }))
+  const { runtime } = context
+  await writeFileWhole(place.report, (out) =>
+    writeReport(reportRows(queue, { runtime }), out, { format: 'csv', columns }),
+  )
 }
 
 function end(run: DemoRun, context: CommandContext): void {

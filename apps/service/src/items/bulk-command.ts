@@ -1,5 +1,5 @@
 import type { ItemRecord, Queue, Stage } from '@sluice/core'
-import { CommandError } from '../cli/command-error.js'
+import { untilInterrupted } from '../cli/command-error.js'
 import { itemsText } from '../output/amounts.js'
 import { moveSelected, printDryRun } from './bulk-move.js'
 import type { CommandContext } from '../cli/command.js'
@@ -16,30 +16,34 @@ export interface BulkCommand {
   readonly done: string
   /** The confirmation question. */
   readonly question: (count: number) => string
-  /** Moves a page of items; returns how many moved. */
-  readonly move: (items: readonly ItemRecord[]) => Promise<number>
+  /** Moves a page of items, until the signal; returns how many moved. */
+  readonly move: (items: readonly ItemRecord[], signal: AbortSignal) => Promise<number>
   /** The result for `--json`. */
   readonly json: (moved: number) => object
 }
 
 /**
- * Finds the items, asks for confirmation, and moves them a page at a time; with `--dry-run` it only reports them. A signal ends it after
- * the current page.
+ * Finds the items, asks for confirmation, and moves them a page at a time; with `--dry-run` it only reports them. A signal ends it at
+ * once.
  *
  * @throws CommandError CONFLICT where a filter matches nothing, INTERRUPTED after a signal before any item moved
  */
 export async function runBulk(queue: Queue, command: BulkCommand, context: CommandContext): Promise<void> {
   const { flags, stage, done } = command
-  const { selection, count } = await untilInterrupted(context, () => prepare(queue, command, context))
+  const nothingDone = 'Interrupted: nothing was done.'
+  const { selection, count } = await untilInterrupted(context, nothingDone, () =>
+    prepare(queue, command, context),
+  )
   if (count === 0 && isFiltered(flags)) throw await nothingMatches(queue, flags, { stages: [stage], done })
   if (flags.dryRun === true) return
   const bulk = { selection, done, total: count, move: command.move }
-  const { selected, moved, interrupted } = await moveSelected(queue, bulk, context)
+  const { selected, moved, interrupted, isExact } = await moveSelected(queue, bulk, context)
   if (selected === 0 && !interrupted && isFiltered(flags))
     throw await nothingMatches(queue, flags, { stages: [stage], done })
   const { output } = context
   const why = selected === 0 && !interrupted ? `: ${stage} is empty` : ''
-  const text = `${done.charAt(0).toUpperCase()}${done.slice(1)} ${itemsText(moved)}${why}`
+  const atLeast = isExact ? '' : 'at least '
+  const text = `${done.charAt(0).toUpperCase()}${done.slice(1)} ${atLeast}${itemsText(moved)}${why}`
   output.print(text, { ...command.json(moved), ...(interrupted ? { interrupted } : {}) })
   if (!interrupted) return
   output.note('Interrupted: run the same command again for the rest.')
@@ -66,13 +70,3 @@ async function prepare(queue: Queue, command: BulkCommand, context: CommandConte
   return { selection, count }
 }
 
-/** Handles a signal before any item moved: while reading, counting or asking. */
-async function untilInterrupted<T>(context: CommandContext, work: () => Promise<T>): Promise<T> {
-  const signal = context.interrupted()
-  try {
-    return await work()
-  } catch (error) {
-    if (!signal.aborted) throw error
-    throw new CommandError('INTERRUPTED', 'Interrupted: nothing was done.')
-  }
-}

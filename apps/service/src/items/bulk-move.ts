@@ -15,8 +15,8 @@ export interface BulkMove {
   readonly done: string
   /** The number of items, for the progress; absent where not counted. */
   readonly total?: number | undefined
-  /** Moves a page of items; returns how many moved. */
-  readonly move: (items: readonly ItemRecord[]) => Promise<number>
+  /** Moves a page of items, until the signal; returns how many moved. */
+  readonly move: (items: readonly ItemRecord[], signal: AbortSignal) => Promise<number>
 }
 
 /** The result of a move. */
@@ -26,27 +26,36 @@ export interface BulkMoved {
   readonly moved: number
   /** A signal came before the end. Moved items stay moved; the same command again does the rest. */
   readonly interrupted: boolean
+  /** False where the signal came during a move: `moved` is then a lower bound. */
+  readonly isExact: boolean
 }
 
-/** Moves the selected items page by page and shows the progress. After a signal it begins no further page. */
+/** Moves the selected items page by page and shows the progress. A signal ends it at once. */
 export async function moveSelected(
   queue: Queue,
   { selection, done, total, move }: BulkMove,
   context: Pick<CommandContext, 'output' | 'interrupted' | 'runtime'>,
 ): Promise<BulkMoved> {
-  const signal = context.interrupted()
+  const reading = { runtime: context.runtime, signal: context.interrupted() }
+  const { signal } = reading
   const progress = progressOf(done, total, context)
   let selected = 0
+  let isExact = true
   try {
     const moved = await countMoved(done, async (count) => {
-      for await (const items of selectPages(queue, selection, context)) {
-        if (signal.aborted) return
-        selected += items.length
-        if (items.length > 0) count.items += await move(items)
-        progress?.update(selected, count.items)
+      try {
+        for await (const items of selectPages(queue, selection, reading)) {
+          selected += items.length
+          isExact = false
+          if (items.length > 0) count.items += await move(items, signal)
+          isExact = true
+          progress?.update(selected, count.items)
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error
       }
     })
-    return { selected, moved, interrupted: signal.aborted }
+    return { selected, moved, interrupted: signal.aborted, isExact }
   } finally {
     progress?.stop()
   }

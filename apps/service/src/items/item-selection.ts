@@ -1,4 +1,12 @@
-import { failureGroupOf, type ItemRecord, type Queue, type Runtime, type Stage } from '@sluice/core'
+import {
+  eachItem,
+  failureGroupOf,
+  type ItemRecord,
+  type Queue,
+  type Runtime,
+  type Stage,
+} from '@sluice/core'
+import { inPages } from './pages.js'
 
 const PAGE_ITEMS = 500
 
@@ -34,19 +42,12 @@ export async function* selectPages(
   selection: Selection,
   { runtime, signal }: ReadOptions,
 ): AsyncGenerator<ItemRecord[]> {
+  signal?.throwIfAborted()
   const beganAt = await queue.now()
-  let cursor: string | undefined
-  do {
-    signal?.throwIfAborted()
-    const page = await queue.list(selection.stage, {
-      limit: PAGE_ITEMS,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    yield page.items.filter((item) => stageSince(item) <= beganAt && isSelected(item, selection))
-    cursor = page.cursor
-    // In-process storage answers without a turn of the event loop, which Ctrl-C needs.
-    await runtime.yield()
-  } while (cursor !== undefined)
+  const reading = { pageItems: PAGE_ITEMS, ...(signal !== undefined && { signal }) }
+  const items = eachItem(queue, selection.stage, reading)
+  for await (const page of inPages(items, { ...reading, runtime }))
+    yield page.filter((item) => stageSince(item) <= beganAt && isSelected(item, selection))
 }
 
 /** How many items are selected now; the storage counts a whole stage. */
@@ -55,7 +56,8 @@ export async function countSelected(
   selection: Selection,
   options: ReadOptions,
 ): Promise<number> {
-  if (!isPartial(selection)) return queue.size(selection.stage)
+  const { signal } = options
+  if (!isPartial(selection)) return queue.size(selection.stage, { ...(signal !== undefined && { signal }) })
   let count = 0
   for await (const items of selectPages(queue, selection, options)) count += items.length
   return count

@@ -42,6 +42,11 @@ export async function countMoved(done: string, walk: (moved: MovedCount) => Prom
   }
 }
 
+/** The error of a signal during a single call. @param done the participle, such as `requeued` */
+export function someMoved(done: string): string {
+  return `Interrupted: some of the items may have been ${done}; run the same command again for the rest.`
+}
+
 /** Prints what was moved. Skipped ids are listed by reason, and the exit code is CONFLICT. */
 export async function printMoved(context: CommandContext, queue: Queue, moved: MovedItems): Promise<void> {
   context.output.print(moved.text, moved.json)

@@ -1,49 +1,43 @@
-import { isSluiceError, type Queue } from '@sluice/core'
+import { eachSummary, isSluiceError, type CallOptions, type Queue } from '@sluice/core'
 
-const PAGE_ITEMS = 1_000
-
-export interface DoneWaitingOptions {
-  /** The items to ask for; absent: all that wait are read. */
+export interface DoneWaitingOptions extends CallOptions {
+  /** The items to look up; absent: all of WAITING is read. */
   readonly ids: readonly string[] | undefined
   readonly isDone: (id: string) => boolean
-  readonly signal?: AbortSignal
 }
 
-/** How many items still wait although their work was done elsewhere; `undefined` where the signal came before that was known. */
+/** How many items still wait although they are done elsewhere; `undefined` where the signal came first. */
 export async function countDoneWaiting(
   queue: Queue,
-  { ids, isDone, signal }: DoneWaitingOptions,
+  { ids, isDone, ...call }: DoneWaitingOptions,
 ): Promise<number | undefined> {
+  const { signal } = call
   let waiting = 0
-  for await (const id of ids === undefined ? waitingIds(queue) : idsThatWait(queue, ids)) {
-    if (signal?.aborted === true) return undefined
-    if (isDone(id)) waiting += 1
+  try {
+    for await (const { id } of ids === undefined ? eachSummary(queue, 'WAITING', call) : found(queue, ids, call)) {
+      signal?.throwIfAborted()
+      if (isDone(id)) waiting += 1
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw error
   }
   return signal?.aborted === true ? undefined : waiting
 }
 
-async function* idsThatWait(queue: Queue, ids: readonly string[]): AsyncGenerator<string> {
-  for (const id of ids) if (await waits(queue, id)) yield id
+async function* found(
+  queue: Queue,
+  ids: readonly string[],
+  call: CallOptions,
+): AsyncGenerator<{ readonly id: string }> {
+  for (const id of ids) if (await waits(queue, id, call)) yield { id }
 }
 
-async function waits(queue: Queue, id: string): Promise<boolean> {
+async function waits(queue: Queue, id: string, call: CallOptions): Promise<boolean> {
   try {
-    return (await queue.lookupStatus(id)) === 'WAITING'
+    return (await queue.lookupStatus(id, call)) === 'WAITING'
   } catch (error) {
-    // It was removed since.
+    // It was removed since then.
     if (isSluiceError(error, 'SLUICE_ITEM_NOT_FOUND')) return false
     throw error
   }
-}
-
-async function* waitingIds(queue: Queue): AsyncGenerator<string> {
-  let cursor: string | undefined
-  do {
-    const page = await queue.listSummaries('WAITING', {
-      limit: PAGE_ITEMS,
-      ...(cursor === undefined ? {} : { cursor }),
-    })
-    for (const { id } of page.items) yield id
-    cursor = page.cursor
-  } while (cursor !== undefined)
 }

@@ -1,7 +1,7 @@
 import { openQueue } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
 import { SluiceError, type JsonValue, type NewItem, type PutManyOptions, type Queue } from '@sluice/core'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ListedRow } from '../../src/load/listed-row.js'
 import { noRows, type LoadCounts } from '../../src/load/load-counts.js'
 import { LoadError } from '../../src/load/load-items.js'

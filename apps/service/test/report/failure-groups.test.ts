@@ -87,7 +87,7 @@ function contextOf(signal: AbortSignal): {
     },
   })
   const output = new Output({ stdout: stream, stderr: stream, env: {}, json: false })
-  return { context: { output, interrupted: () => signal }, shown: () => text }
+  return { context: { output, interrupted: () => signal, runtime: systemRuntime }, shown: () => text }
 }
 
 describe('report --summary', () => {

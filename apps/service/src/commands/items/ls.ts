@@ -1,6 +1,12 @@
-import { MAX_PAGE_ITEMS, type ItemRecord, type Queue, type Stage } from '@sluice/core'
-import { CommandError } from '../../cli/command-error.js'
-import { itemFilter, type ItemFilter, type ItemFilterFlags } from '../../items/item-selection.js'
+import { eachItem, type ItemRecord, type Queue, type Stage } from '@sluice/core'
+import { CommandError, untilInterrupted } from '../../cli/command-error.js'
+import {
+  itemFilter,
+  type ItemFilter,
+  type ItemFilterFlags,
+  type ReadOptions,
+} from '../../items/item-selection.js'
+import { inPages } from '../../items/pages.js'
 import { ItemLines } from '../../items/item-lines.js'
 import { JobAsker, jobJson, type JobAnswer } from '../../jobs/ask-jobs.js'
 import { printable } from '../../output/output.js'
@@ -32,16 +38,18 @@ export function registerLs(program: Program, context: CommandContext): void {
     .option('--since <span>', 'only items that came to their stage within this time, such as 1h', spanMs)
     .option('-n, --limit <n>', 'the most items; 0 for all', wholeNumber(0), 50)
     .addHelpText('after', NOTES)
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED']))
+    .addHelpText('after', helpNotes(EXAMPLES, EXITS))
     .action(async (argument, { stage = argument, limit, prefix, since, reason, ...failing }) => {
       if (argument !== undefined && stage !== argument)
         throw new CommandError('INVALID', `Use one stage: ${argument} or ${stage}.`)
-      const queue = await context.openQueue({ reading: true })
       const wanted = limit === 0 ? Number.POSITIVE_INFINITY : limit
       const stages = stage === undefined ? ORDER : [stage]
-      const reading = { stages, runtime: context.runtime }
-      const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, reading)
-      await list(queue, context, { stages, wanted, flags: { prefix, since, failures } })
+      await untilInterrupted(context, 'Interrupted before the end of the list.', async () => {
+        const queue = await context.openQueue({ reading: true })
+        const reading = { stages, runtime: context.runtime, signal: context.interrupted() }
+        const failures = await filterOf(queue, { ...failing, reasonMatches: reason }, reading)
+        await list(queue, context, { stages, wanted, flags: { prefix, since, failures } })
+      })
     })
 }
 
@@ -57,6 +65,8 @@ const EXAMPLES = [
   'sluice ls SUCCESS --limit 0 --json | jq -r .id',
 ]
 
+const EXITS = ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED'] as const
+
 interface Wanted {
   readonly stages: readonly Stage[]
   readonly wanted: number
@@ -64,18 +74,20 @@ interface Wanted {
 }
 
 async function list(queue: Queue, context: CommandContext, { stages, wanted, flags }: Wanted): Promise<void> {
-  const { output } = context
+  const { output, runtime } = context
+  const signal = context.interrupted()
   const jobs = new RunningJobs(context)
   const now = await queue.now()
   const filter = itemFilter(flags, now)
   const lines = new ItemLines({ output, now })
   const seen: Seen = { shown: 0, read: 0 }
-  for await (const page of walk(queue, { stages, wanted, filter, seen })) {
+  for await (const page of walk(queue, { stages, wanted, filter, seen, runtime, signal })) {
     const answers = await jobs.of(page)
     const jsonLine = (item: ItemRecord): string =>
       JSON.stringify({ ...item, ...jobJson(answers.get(item.id)) })
     for (const line of output.json ? page.map(jsonLine) : lines.of(page, answers))
-      await output.write(`${line}\n`)
+      await output.write(`${line}\n`, signal)
+    signal.throwIfAborted()
   }
   jobs.noteTrouble()
   if (output.json) return
@@ -125,27 +137,25 @@ interface Seen {
   read: number
 }
 
-interface Walk extends Pick<Wanted, 'stages' | 'wanted'> {
+interface Walk extends Pick<Wanted, 'stages' | 'wanted'>, ReadOptions {
   readonly filter: ItemFilter | undefined
   readonly seen: Seen
 }
 
 async function* walk(
   queue: Queue,
-  { stages, wanted, filter, seen }: Walk,
+  { stages, wanted, filter, seen, runtime, signal }: Walk,
 ): AsyncGenerator<readonly ItemRecord[]> {
   for (const stage of stages) {
-    let cursor: string | undefined
-    do {
-      const left = wanted - seen.shown
-      if (left <= 0) return
-      const limit = Math.min(filter === undefined ? left : PAGE_ITEMS, PAGE_ITEMS, MAX_PAGE_ITEMS)
-      const page = await queue.list(stage, { limit, ...(cursor === undefined ? {} : { cursor }) })
-      const items = (filter === undefined ? page.items : page.items.filter(filter)).slice(0, left)
-      seen.read += page.items.length
+    if (seen.shown >= wanted) return
+    const pageItems = filter === undefined ? Math.min(wanted - seen.shown, PAGE_ITEMS) : PAGE_ITEMS
+    const reading = { pageItems, ...(signal !== undefined && { signal }) }
+    for await (const page of inPages(eachItem(queue, stage, reading), { ...reading, runtime })) {
+      const items = (filter === undefined ? page : page.filter(filter)).slice(0, wanted - seen.shown)
+      seen.read += page.length
       seen.shown += items.length
       if (items.length > 0) yield items
-      cursor = page.cursor
-    } while (cursor !== undefined)
+      if (seen.shown >= wanted) return
+    }
   }
 }

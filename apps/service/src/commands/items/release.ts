@@ -1,8 +1,10 @@
-import { isSluiceError, type Queue, type SkippedItem } from '@sluice/core'
+import { isSluiceError, type ItemRecord, type Queue, type SkippedItem } from '@sluice/core'
+import { untilInterrupted } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
 import { assertOneChoice, itemIds, spanMs } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
-import { countSelected, selectPages } from '../../items/item-selection.js'
+import { moveSelected } from '../../items/bulk-move.js'
+import { countSelected } from '../../items/item-selection.js'
 import { itemsText } from '../../output/amounts.js'
 import { countMoved, printMoved } from '../../items/moved-items.js'
 
@@ -16,7 +18,7 @@ export function registerRelease(program: Program, context: CommandContext): void
     .option('--delay <span>', 'do not start them before this time has passed, such as 30s, 5m, 2h', spanMs, 0)
     .option('-r, --reason <text>', 'why, for the history', 'released manually')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED']))
+    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED', 'INTERRUPTED']))
     .action(async (ids, { all, delay, reason, yes }) => {
       assertOneChoice(ids, all === true, '--all')
       const queue = await context.openQueue()
@@ -75,27 +77,34 @@ async function unlimited(
   release: Release,
   { context, yes }: { context: CommandContext; yes: boolean },
 ): Promise<void> {
+  const selection = { stage: 'PROCESSING' } as const
   const reading = { runtime: context.runtime, signal: context.interrupted() }
-  const count = yes ? 0 : await countSelected(queue, { stage: 'PROCESSING' }, reading)
+  const count = yes
+    ? 0
+    : await untilInterrupted(context, 'Interrupted: nothing was done.', () =>
+        countSelected(queue, selection, reading),
+      )
   if (count > 0) {
     context.output.warn(WARNING)
     await context.confirm(`Release ${itemsText(count)} of ${printable(queue.name)}?`, { yes })
   }
-  const released = await countMoved('released', async (moved) => {
-    for await (const items of selectPages(queue, { stage: 'PROCESSING' }, reading)) {
-      // Checked by attempt: an item that was settled or claimed again since it was listed stays unchanged.
-      const moves = items.map(({ id, attempt, uid }) => ({
-        id,
-        attempt,
-        uid,
-        stage: 'WAITING' as const,
-        ...release,
-      }))
-      if (moves.length > 0) moved.items += (await queue.settle(moves)).settled
-    }
-  })
-  if (yes && released > 0) context.output.warn(WARNING)
-  await print(queue, { released, skipped: [] }, context)
+  const move = async (items: readonly ItemRecord[], signal: AbortSignal): Promise<number> => {
+    // Checked by attempt: an item that was settled or claimed again since it was listed stays unchanged.
+    const moves = items.map(({ id, attempt, uid }) => ({
+      id,
+      attempt,
+      uid,
+      stage: 'WAITING' as const,
+      ...release,
+    }))
+    return (await queue.settle(moves, { signal })).settled
+  }
+  const { moved, interrupted } = await moveSelected(queue, { selection, done: 'released', move }, context)
+  if (yes && moved > 0) context.output.warn(WARNING)
+  await print(queue, { released: moved, skipped: [] }, context)
+  if (!interrupted) return
+  context.output.note('Interrupted: run the same command again for the rest.')
+  context.exitWith('INTERRUPTED')
 }
 
 function print(

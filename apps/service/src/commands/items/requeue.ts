@@ -1,5 +1,6 @@
 import type { ItemRecord, Queue, RequeueOptions, SkippedItem } from '@sluice/core'
 import pMap from 'p-map'
+import { untilInterrupted } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
 import { itemsText } from '../../output/amounts.js'
 import { assertOneChoice, itemIds, spanMs, wholeNumber } from '../../cli/arguments.js'
@@ -14,7 +15,7 @@ import {
   reasonOption,
   type FailureFlags,
 } from '../../items/failure-filter.js'
-import { noteSkipped, printMoved } from '../../items/moved-items.js'
+import { noteSkipped, printMoved, someMoved } from '../../items/moved-items.js'
 
 interface RequeueFlags extends FailureFlags {
   readonly all?: true | undefined
@@ -79,13 +80,10 @@ function requeueSelected(queue: Queue, flags: RequeueFlags, context: CommandCont
     verb: 'requeue',
     done: 'requeued',
     question: (count) => `Requeue ${itemsText(count)} of ${printable(queue.name)}?`,
-    move: async (items) =>
-      (
-        await queue.requeue(
-          items.map(({ id }) => id),
-          options,
-        )
-      ).moved,
+    move: async (items, signal) => {
+      const ids = items.map(({ id }) => id)
+      return (await queue.requeue(ids, { ...options, signal })).moved
+    },
     json: (moved) => ({ moved, skipped: [] }),
   }
   return runBulk(queue, command, context)
@@ -102,7 +100,10 @@ async function requeueIds(
   { flags, context }: RequeueIds,
 ): Promise<void> {
   if (flags.dryRun === true) return dryRunIds(queue, ids, context)
-  const { moved, skipped } = await queue.requeue(ids, optionsOf(flags))
+  const signal = context.interrupted()
+  const { moved, skipped } = await untilInterrupted(context, someMoved('requeued'), () =>
+    queue.requeue(ids, { ...optionsOf(flags), signal }),
+  )
   await printMoved(context, queue, {
     text: `Requeued ${itemsText(moved)}`,
     json: { moved, skipped },
@@ -114,7 +115,10 @@ const CONCURRENCY = 16
 
 async function dryRunIds(queue: Queue, ids: readonly string[], context: CommandContext): Promise<void> {
   const each = [...new Set(ids)]
-  const found = await pMap(each, (id) => queue.lookup(id), { concurrency: CONCURRENCY })
+  const signal = context.interrupted()
+  const found = await untilInterrupted(context, 'Interrupted: nothing was done.', () =>
+    pMap(each, (id) => queue.lookup(id, { signal }), { concurrency: CONCURRENCY, signal }),
+  )
   const items = found.filter((item): item is ItemRecord => item?.stage === 'FAIL')
   await printDryRun(queue, { items: onePage(items), verb: 'requeue' }, context)
   const skipped = each.flatMap((id, index): SkippedItem[] => {

@@ -1,6 +1,6 @@
 import type { Queue, Stage } from '@sluice/core'
 import { InvalidArgumentError } from '@commander-js/extra-typings'
-import { CommandError } from '../../cli/command-error.js'
+import { CommandError, untilInterrupted } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
 import { itemsText } from '../../output/amounts.js'
 import { assertOneChoice, itemIds, stageName } from '../../cli/arguments.js'
@@ -14,7 +14,7 @@ import {
   reasonOption,
   type FailureFlags,
 } from '../../items/failure-filter.js'
-import { printMoved } from '../../items/moved-items.js'
+import { printMoved, someMoved } from '../../items/moved-items.js'
 
 type RemovableStage = Exclude<Stage, 'PROCESSING'>
 
@@ -77,7 +77,10 @@ async function removeIds(queue: Queue, ids: readonly string[], { flags, context 
   if (flags.dryRun === true)
     throw new CommandError('INVALID', '--dry-run applies to --stage and the filters, not to ids.')
   await context.confirm(question(ids.length, queue), { yes: flags.yes === true })
-  const { removed, skipped } = await queue.remove(ids)
+  const signal = context.interrupted()
+  const { removed, skipped } = await untilInterrupted(context, someMoved('removed'), () =>
+    queue.remove(ids, { signal }),
+  )
   await printMoved(context, queue, {
     text: `Removed ${itemsText(removed)}`,
     json: { removed, skipped },
@@ -93,13 +96,10 @@ function removeStage(queue: Queue, stage: RemovableStage, { flags, context }: Re
     done: 'removed',
     question: (count) => question(count, queue),
     // Only from this stage: an item that was claimed or requeued since then stays.
-    move: async (items) =>
-      (
-        await queue.remove(
-          items.map(({ id }) => id),
-          { stages: [stage] },
-        )
-      ).removed,
+    move: async (items, signal) => {
+      const ids = items.map(({ id }) => id)
+      return (await queue.remove(ids, { stages: [stage], signal })).removed
+    },
     json: (removed) => ({ removed, skipped: [] }),
   }
   return runBulk(queue, command, context)

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { Option } from '@commander-js/extra-typings'
 import { isStage, STAGES, type ItemRecord, type Queue, type Stage } from '@sluice/core'
-import { CommandError } from '../../cli/command-error.js'
+import { CommandError, untilInterrupted } from '../../cli/command-error.js'
 import { printable, type Output } from '../../output/output.js'
 import { assertReplaceable } from '../../output/replaceable-file.js'
 import { countText, plural } from '../../output/amounts.js'
 import { failureJson, failureLines } from '../../report/failure-table.js'
 import { REPORT_COLUMNS, type ReportColumn } from '../../report/report-columns.js'
-import type { ReportSummary } from '../../report/report-summary.js'
+import type { ReportSummary } from '../../report/report-rows.js'
 import type { ReportFormat, WriteReportOptions } from '../../report/report-writer.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -44,29 +44,29 @@ const EXAMPLES = [
 
 const NOTES = `
 Columns: ${REPORT_COLUMNS.join(', ')};
-without --columns all but group, jobUid, uid, priority and body. result, details and body are JSON text in a CSV, and a field of them
-is a column of its own as in result.sha256 or body["file.path"]. In a CSV every text is in quotes and numbers are not. Without --escape-formulas values are as they are: a spreadsheet would take one
-that begins with = + - or @ for a formula.
-durationMs is the time from the item's latest claim to its outcome in the queue: besides the job's own run it has the wait
-for the job to start and for the service to see its end. details.durationMs is the job's own, if the worker tells it.
---group, --class, --exit-code and --reason-matches are about items in FAIL unless --stage says otherwise; an item must match each that is given.
---summary groups failures by class, exit code and the line of the reason that says most, without what is peculiar to one item: ids, numbers,
-paths, dates. The id of a group is what \`requeue --group\` and \`rm --group\` take.`
+the default is all but group, jobUid, uid, priority and body. In a CSV, result, details and body are JSON text; a field of them can be a
+column, such as result.sha256 or body["file.path"]. A CSV quotes every text and no number. Without --escape-formulas values are unchanged: a
+spreadsheet evaluates one that begins with = + - or @ as a formula.
+durationMs is the time from the item's latest claim to its outcome in the queue: it includes the wait for the job to start and for the
+service to see its end. details.durationMs is the job's own, where the worker reports it.
+--group, --class, --exit-code and --reason-matches apply to items in FAIL, unless --stage is set; an item must match each of them.
+--summary groups failures by class, exit code and the most specific line of the reason, without what differs between items: ids, numbers,
+paths, dates. \`requeue --group\` and \`rm --group\` take the id of a group.`
 
 /** Registers `sluice report`. */
 export function registerReport(program: Program, context: CommandContext): void {
   program
     .command('report')
-    .description('Write the outcomes as CSV or JSON lines, or sum them up')
-    .option('-o, --out <file>', 'write to a file, whole or not at all; - is standard output (default: -)')
+    .description('Write the outcomes as CSV or JSON lines, or a summary of them')
+    .option('-o, --out <file>', 'the file, written completely or not at all; - is standard output (default: -)')
     .addOption(formatOption())
-    .option('--stage <stages>', 'which stages, separated by commas (default: SUCCESS,FAIL)', parseStages)
-    .option('--columns <names>', 'which columns, separated by commas; the id always comes first', splitNames)
-    .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would take for a formula")
-    .option('--summary', 'counts of the stages, and the largest groups of failures, instead')
+    .option('--stage <stages>', 'the stages, separated by commas (default: SUCCESS,FAIL)', parseStages)
+    .option('--columns <names>', 'the columns, separated by commas; the id always comes first', splitNames)
+    .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would evaluate as a formula")
+    .option('--summary', 'instead: the counts of the stages, and the largest failure groups')
     .option(
       '-n, --limit <n>',
-      'with --summary: at most so many groups; 0 for all (default: 20)',
+      'with --summary: the most groups; 0 for all (default: 20)',
       wholeNumber(0),
     )
     .addOption(groupOption())
@@ -82,7 +82,7 @@ export function registerReport(program: Program, context: CommandContext): void 
 }
 
 function formatOption() {
-  const text = "the format (default: by the file's name, else csv; with --json jsonl)"
+  const text = 'the format (default: by the file name, else csv; with --json jsonl)'
   return new Option('--format <format>', text).choices(['csv', 'jsonl'] as const)
 }
 
@@ -108,33 +108,29 @@ function parseStages(text: string): Stage[] {
   return parseNames(text).map((name) => {
     const stage = name.toUpperCase()
     if (isStage(stage)) return stage
-    throw new CommandError('INVALID', `--stage: ${printable(name)} is none of ${STAGES.join(', ')}`)
+    throw new CommandError('INVALID', `--stage: ${printable(name)} is not one of ${STAGES.join(', ')}`)
   })
 }
 
 async function report(flags: ReportFlags, context: CommandContext): Promise<void> {
   if (flags.limit !== undefined && flags.summary !== true)
-    throw new CommandError('INVALID', '--limit is for --summary.')
-  // Before the queue is opened: a wrong name is a mistake of the command line, whatever is in the queue.
+    throw new CommandError('INVALID', '--limit needs --summary.')
+  // Before the queue is opened: an unknown name is a usage error, whatever the queue contains.
   const { chooseColumns } = await import('../../report/report-columns.js')
   const columns = chooseColumns(flags.columns)
-  const signal = context.interrupted()
-  try {
+  await untilInterrupted(context, 'Interrupted before the report was complete.', async () => {
     const queue = await context.openQueue({ reading: true })
     if (flags.summary === true) await printSummary(queue, flags, context)
     else await writeOutcomes(queue, { ...flags, columns }, context)
-  } catch (error) {
-    if (!signal.aborted) throw error
-    throw new CommandError('INTERRUPTED', 'Stopped before the report was whole.')
-  }
+  })
 }
 
-/** A summary is of failures alone, and so is what is filtered, unless a stage is given. */
+/** A summary and a filter apply to FAIL, unless --stage is set. */
 function stagesOf({ stage, summary }: ReportFlags): readonly Stage[] {
   return summary === true || stage === undefined ? ['FAIL'] : stage
 }
 
-/** Which items the filters let through; `undefined` without any. */
+/** Whether an item matches the filters; `undefined` without filters. */
 async function wantedOf(
   queue: Queue,
   flags: ReportFlags,
@@ -163,7 +159,7 @@ async function writeOutcomes(
     escapeFormulas: flags.escapeFormulas ?? false,
     signal,
   }
-  const items = await rowsOf(queue, flags, signal)
+  const items = await rowsOf(queue, flags, context)
   const { output } = context
   if (out === undefined) {
     const rows = await writeReport(items, output.stdout, { ...options, keepOpen: true })
@@ -178,7 +174,7 @@ async function writeOutcomes(
   warnOfMissing(fields.missing(), rows, output)
 }
 
-/** Which fields there are only the items say: one that none has is probably mistyped. */
+/** Only the items know which fields exist: one that no item has is probably mistyped. */
 function watchFields(columns: readonly ReportColumn[]): {
   readonly watched: readonly ReportColumn[]
   missing(): string[]
@@ -203,17 +199,18 @@ function warnOfMissing(missing: readonly string[], rows: number, output: Output)
 /**
  * The items to report.
  *
- * @throws CommandError CONFLICT when there is a filter that lets none through: before any file is touched
+ * @throws CommandError CONFLICT where a filter matches nothing, before any file is touched
  */
 async function rowsOf(
   queue: Queue,
   flags: ReportFlags,
-  signal: AbortSignal,
+  context: CommandContext,
 ): Promise<AsyncIterable<ItemRecord>> {
   const { reportRows } = await import('../../report/report-rows.js')
+  const reading = { runtime: context.runtime, signal: context.interrupted() }
   const isWanted = await wantedOf(queue, flags, context)
-  if (isWanted === undefined) return reportRows(queue, flags.stage, signal)
-  const rows = filtered(reportRows(queue, stagesOf(flags), signal), isWanted)
+  if (isWanted === undefined) return reportRows(queue, { ...reading, stages: flags.stage })
+  const rows = filtered(reportRows(queue, { ...reading, stages: stagesOf(flags) }), isWanted)
   const first = await rows.next()
   if (first.done === true)
     throw await nothingMatches(queue, flags, { stages: stagesOf(flags), done: 'reported' })
@@ -240,12 +237,14 @@ function formatOf(out: string | undefined, output: Output): ReportFormat {
 const SHOWN_GROUPS = 20
 
 async function printSummary(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
-  const { summarize } = await import('../../report/report-summary.js')
+  const { summarize } = await import('../../report/report-rows.js')
+  const { runtime } = context
   const signal = context.interrupted()
   const isWanted = await wantedOf(queue, flags, context)
   const { limit = SHOWN_GROUPS } = flags
   const summary = await summarize(queue, {
     limit: limit === 0 ? Number.POSITIVE_INFINITY : limit,
+    runtime,
     signal,
     ...(isWanted === undefined ? {} : { isWanted }),
   })
@@ -259,7 +258,7 @@ async function printSummary(queue: Queue, flags: ReportFlags, context: CommandCo
   })
 }
 
-/** The counts, then the failures by their groups. */
+/** The counts, then the failure groups. */
 function summaryText(summary: ReportSummary, output: Output): string {
   const counts = STAGES.map((stage) => [stage, countText(summary.sizes[stage])])
   return [
@@ -269,13 +268,13 @@ function summaryText(summary: ReportSummary, output: Output): string {
   ].join('\n')
 }
 
-/** Which they are only the items say: the count is kept apart, so that none has to be read for it. */
+/** The count is stored separately, so that no item has to be read for it. */
 function leftOutLines({ leftOut }: ReportSummary): string[] {
   if (leftOut === undefined) return []
-  const what = `${plural(leftOut.count, 'outcome')} so far could not be kept whole, such as a result that is too large or no JSON`
+  const what = `${plural(leftOut.count, 'outcome')} so far not stored in full, such as a result that is too large or not JSON`
   return [
     '',
-    `${what}; the latest is that of ${printable(leftOut.example, 60)}`,
+    `${what}; the latest: ${printable(leftOut.example, 60)}`,
     `    why: sluice show ID; which: ${LIST_LEFT_OUT}`,
   ]
 }

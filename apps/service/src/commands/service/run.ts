@@ -1,4 +1,4 @@
-import type { Logger, Queue, Worker } from '@sluice/core'
+import { eachSummary, type Logger, type Queue, type Worker } from '@sluice/core'
 import { CommandError } from '../../cli/command-error.js'
 import type { ServiceEnd } from '../../run/service.js'
 import { assertSet } from '../../config/env-reference.js'
@@ -168,13 +168,8 @@ async function assertNoneFailed(
 
 /** @throws SluiceError of the queue */
 async function hasFailed(queue: Queue): Promise<boolean> {
-  let cursor: string | undefined
-  do {
-    const page = await queue.listSummaries('FAIL', { limit: 1, ...(cursor === undefined ? {} : { cursor }) })
-    if (page.items.length > 0) return true
-    cursor = page.cursor
-  } while (cursor !== undefined)
-  return false
+  const first = await eachSummary(queue, 'FAIL', { pageItems: 1 }).next()
+  return first.done !== true
 }
 
 interface Leaving {
