@@ -1,6 +1,6 @@
 import type { ControlState } from '../../items/control.js'
 import type { Lease } from '../../items/lease.js'
-import { createLease } from '../../items/lease.js'
+import { createLease } from '../queue/create-lease.js'
 import type {
   ControlBackend,
   DocumentBackend,
