@@ -13,14 +13,14 @@ import {
   type StorageFinding,
   type StoredQueue,
 } from '@sluice/core'
-import { backupSqlite } from './backup-sqlite.js'
-import { checkSqlStorage } from './check-storage.js'
-import { dropSqlQueue } from './drop-queue.js'
-import { reportFileSystem } from './file-system.js'
-import { listSqlQueues } from './list-queues.js'
+import { backupSqlite } from './sqlite/backup.js'
+import { checkSqlStorage } from './admin/check-storage.js'
+import { dropSqlQueue } from './admin/drop-queue.js'
+import { reportFileSystem } from './sqlite/file-system.js'
+import { listSqlQueues } from './admin/list-queues.js'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema, placeOf, type SqlQueueSettings } from './sql-options.js'
-import { isInMemory } from './sqlite-store.js'
+import { isInMemory } from './sqlite/store.js'
 import { withAbsolutePaths } from './url-paths.js'
 
 export { optionsSchema } from './sql-options.js'

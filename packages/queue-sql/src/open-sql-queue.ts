@@ -1,12 +1,12 @@
 import { dirname, resolve } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { CallGate } from './call-gate.js'
+import { CallGate } from './calls/call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
-import { openPostgres } from './postgres-store.js'
+import { openPostgres } from './postgres/store.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
-import { sqliteFileExists } from './sqlite-path.js'
-import { assertOpenable, openSqlite } from './sqlite-store.js'
+import { sqliteFileExists } from './sqlite/path.js'
+import { assertOpenable, openSqlite } from './sqlite/store.js'
 import { sqlError } from './sql-errors.js'
 
 /** @param wrap lets tests put a driver that dies between kysely and the database */

@@ -1,6 +1,6 @@
 import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
 import { sql } from 'kysely'
-import type { CallGate } from './call-gate.js'
+import type { CallGate } from './calls/call-gate.js'
 import { QueueGoneError } from './file-gone.js'
 import { isThere, type StoredAs } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'

@@ -9,8 +9,8 @@ import {
   type QueueDocument,
 } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
-import type { CallGate } from './call-gate.js'
-import { leaseLost } from './item-errors.js'
+import type { CallGate } from './calls/call-gate.js'
+import { leaseLost } from './items/item-errors.js'
 import { QueueGoneError } from './file-gone.js'
 import { isThere } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'

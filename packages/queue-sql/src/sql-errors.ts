@@ -1,8 +1,8 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 import { FileGoneError, QueueGoneError } from './file-gone.js'
-import { isStalePlan } from './plan-generation.js'
-import { poolerVerdict } from './pooler-errors.js'
-import { StatementOverdueError } from './statement-time.js'
+import { isStalePlan } from './postgres/plan-generation.js'
+import { poolerVerdict } from './postgres/pooler-errors.js'
+import { StatementOverdueError } from './postgres/statement-watch.js'
 
 /** What was attempted, and where, for the message. */
 export interface Attempt {

@@ -1,10 +1,10 @@
 import type { Lease, LeaseView, SluiceError } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
-import type { CallGate } from './call-gate.js'
+import type { CallGate } from './calls/call-gate.js'
 import { LeaseWatch, type HeldRow } from './lease-watch.js'
-import { newerTables } from './migration.js'
+import { newerTables } from './schema/migration.js'
 import { isThere, type StoredAs } from './queue-row.js'
-import { SCHEMA_VERSION } from './schema.js'
+import { SCHEMA_VERSION } from './schema/steps.js'
 import { queueGone } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { wrongPostgresUrl } from './postgres-url.js'
-import { wrongSqlitePath } from './sqlite-path.js'
+import { wrongPostgresUrl } from './postgres/url.js'
+import { wrongSqlitePath } from './sqlite/path.js'
 
 /** Where a queue's tables are. */
 export type Place =

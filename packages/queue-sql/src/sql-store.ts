@@ -1,7 +1,7 @@
 import type { Runtime, SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
-import type { Moves } from './moves.js'
-import type { TableNames, Tables } from './tables.js'
+import type { Moves } from './items/moves.js'
+import type { TableNames, Tables } from './schema/tables.js'
 
 /** What whoever opens a database lends it beside the settings. */
 export interface OpenOptions {

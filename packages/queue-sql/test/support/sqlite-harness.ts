@@ -9,7 +9,7 @@ import type { Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
-import { SCHEMA_VERSION } from '../../src/schema.js'
+import { SCHEMA_VERSION } from '../../src/schema/steps.js'
 import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'

@@ -1,0 +1,38 @@
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
+import type { CallGate } from '../calls/call-gate.js'
+import type { Moves } from './moves.js'
+import type { SqlStore } from '../sql-store.js'
+
+/** Few enough that nobody waits long for the rows, or in SQLite for the file. */
+const ROWS = 1_000
+
+export interface ExpiryParts {
+  readonly gate: CallGate
+  readonly store: Pick<SqlStore, 'indexAges'>
+  readonly moves: Pick<Moves, 'expire'>
+}
+
+/**
+ * Removes finished items by their age, some at a time and each batch a transaction, so that a sweep that is cut off has done what it has
+ * done. It rests as long as it works: in SQLite the others would else hardly ever find the file free.
+ *
+ * The cost is that of what is removed: an index leads to the oldest, and each batch starts where the last one ended, past the entries of
+ * what is gone.
+ *
+ * @returns how many were removed
+ */
+export async function expireItems({ gate, store, moves }: ExpiryParts, retentionMs: number): Promise<number> {
+  // SQLite answers without ever leaving the event loop's turn: one sweep after another must not keep all others of this process out.
+  await turn()
+  await gate.run('make the index of ages', () => store.indexAges())
+  let removed = 0
+  for (let fromMs = 0; ;) {
+    const startedAt = performance.now()
+    const order = { retentionMs, fromMs, max: ROWS }
+    const batch = await gate.run('remove old items', () => moves.expire(order))
+    removed += batch.removed
+    if (batch.removed < ROWS || batch.lastMs === null) return removed
+    fromMs = batch.lastMs
+    await pause(performance.now() - startedAt)
+  }
+}

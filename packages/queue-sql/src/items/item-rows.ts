@@ -1,0 +1,70 @@
+import type { CheckedChange, CheckedItem, CheckedMove } from '@sluice/core'
+import type { ChangeRow, NewRow, WantedRow } from './moves.js'
+import { STAGE_NUMBERS } from '../schema/tables.js'
+
+/** PostgreSQL's `integer`: no attempt comes near it, and a larger one is just another attempt than the item's. */
+const NO_SUCH_ATTEMPT = 2_147_483_647
+
+/** A checked item as the statements take it. */
+export function newRow(item: CheckedItem, uid: string): NewRow {
+  const { id, bodyText, priority, notBeforeAt, delayMs } = item
+  return {
+    id,
+    uid,
+    priority,
+    not_before_at: notBeforeAt ?? null,
+    delay_ms: delayMs ?? null,
+    body: bodyText,
+  }
+}
+
+/** A checked move as the statements take it: what doesn't belong to its stage is left out. */
+export function wantedRow(move: CheckedMove): WantedRow {
+  const { id, to, attempt, uid, delayMs, uncounted, reason, resultText, detailsText } = move
+  const isReturn = to === 'WAITING'
+  return {
+    id,
+    attempt: attempt === undefined ? null : Math.min(attempt, NO_SUCH_ATTEMPT),
+    uid: wantedUid(uid),
+    stage: STAGE_NUMBERS[to],
+    delay_ms: delayMs,
+    refund: isReturn && uncounted ? 1 : 0,
+    reason: to === 'SUCCESS' ? null : (reason ?? null),
+    result: to === 'SUCCESS' ? (resultText ?? null) : null,
+    details: detailsText ?? null,
+    failure_class: to === 'SUCCESS' ? null : (move.failureClass ?? null),
+    exit_code: move.exitCode ?? null,
+    job_uid: move.jobUid ?? null,
+    unsent: isReturn && move.unsent ? 1 : null,
+    keep_place: isReturn && move.keepPlace ? 1 : null,
+    retry_state: isReturn ? (move.retryStateText ?? null) : null,
+  }
+}
+
+/** A checked change as the statements take it. */
+export function changeRow({ id, uid, bodyText, priority, notBeforeAt }: CheckedChange): ChangeRow {
+  return {
+    id,
+    uid: wantedUid(uid),
+    body: bodyText ?? null,
+    priority: priority ?? null,
+    not_before_at: notBeforeAt ?? null,
+  }
+}
+
+/** A uid with NUL is nobody's, and PostgreSQL would not even take it. */
+function wantedUid(uid: string | undefined): string | null {
+  return uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed()
+}
+
+/** Whether a move brings nothing along but a reason, a result and details: most do, and their statements are spared the columns of the rest. */
+export function isPlain(row: WantedRow): boolean {
+  return (
+    row.failure_class === null &&
+    row.exit_code === null &&
+    row.job_uid === null &&
+    row.unsent === null &&
+    row.keep_place === null &&
+    row.retry_state === null
+  )
+}

@@ -1,0 +1,137 @@
+import { BacklogFloor, type BacklogLook } from './backlog-floor.js'
+import type { ClaimedRow } from '../items/moves.js'
+
+/** Where in the backlog a claim may begin. */
+export interface Mark {
+  readonly rank: number
+  readonly availableAt: number
+  /** It holds only while the places of what waits have this version; without one whatever it is. */
+  readonly version?: number
+}
+
+/** So often the backlog is looked at from its beginning. */
+const FULL_EVERY_MS = 1_000
+/** So often the floor can rise. */
+const NUMBER_EVERY_MS = 100
+/** A put that began so long before an item that was claimed may still have been under way then. */
+const MARGIN_MS = 50
+
+/**
+ * Remembers how far the claims of this process have come, so that the next one need not walk over the remains of what is claimed.
+ *
+ * Nothing is lost by it: what lies before the mark (put by a transaction that took longer than the margin, or claimed by one that was
+ * undone) is found by the claim that looks at the whole backlog, within a second, or at once when a claim doesn't get all that it asked for: then
+ * it is looked at from the {@link BacklogFloor} on, below which there is nothing. What has a higher priority is found at every claim.
+ *
+ * An update, by whatever process, may give an item that waits a place before the mark. Each raises the version of the places, which every claim compares with the one that its mark is
+ * of: where they differ it looks at the whole rank, until this process has read the version again.
+ */
+export class LowWater {
+  readonly #monotonicMs: () => number
+  readonly #floor = new BacklogFloor()
+  #mark: Mark | undefined
+  /** Of the last item that was claimed. */
+  #rank: number | undefined
+  #fullAtMs = 0
+  #wholeAtMs = 0
+  #numberedAtMs = 0
+  #forgotten = 0
+  #version: { readonly number: number; readonly readAtMs: number } | undefined
+  /** Only a process whose claims get all that they ask for has a use for a mark. */
+  #wasFull = false
+
+  constructor(monotonicMs: () => number = () => performance.now()) {
+    this.#monotonicMs = monotonicMs
+  }
+
+  /** `undefined`: look at the whole backlog. */
+  mark(): Mark | undefined {
+    const nowMs = this.#monotonicMs()
+    const floor = this.#floorMark()
+    const mark = floor !== undefined && isLater(floor, this.#mark) ? floor : this.#mark
+    if (mark !== undefined && nowMs - this.#fullAtMs < FULL_EVERY_MS) return mark
+    this.#mark = undefined
+    this.#fullAtMs = nowMs
+    return undefined
+  }
+
+  /** Whether the version of the places is to be read, before the next claim begins. */
+  wantsVersion(): boolean {
+    if (!this.#wasFull) return false
+    return this.#version === undefined || this.#monotonicMs() - this.#version.readAtMs >= FULL_EVERY_MS
+  }
+
+  /** What it gives back notes a version that is read from now on. */
+  versions(): (number: number) => void {
+    const readAtMs = this.#monotonicMs()
+    return (number) => {
+      this.#version = { number, readAtMs }
+    }
+  }
+
+  /** Where a look at all priorities begins, which must miss nothing that can be given out. `undefined`: at the beginning. */
+  start(): Mark | undefined {
+    const nowMs = this.#monotonicMs()
+    const floor = this.#floorMark()
+    if (floor !== undefined && nowMs - this.#wholeAtMs < FULL_EVERY_MS) return floor
+    this.#wholeAtMs = nowMs
+    return undefined
+  }
+
+  /** Whether the transaction of the look that begins now is to be given a number, of which there are not endlessly many. */
+  isNumbered(): boolean {
+    const nowMs = this.#monotonicMs()
+    if (nowMs - this.#numberedAtMs < NUMBER_EVERY_MS) return false
+    this.#numberedAtMs = nowMs
+    return true
+  }
+
+  /** Notes what a look from {@link start} on sees that begins now; as for {@link notes}, not what came back meanwhile. */
+  looks(): (look: BacklogLook) => void {
+    const forgotten = this.#forgotten
+    return (look) => {
+      if (forgotten === this.#forgotten) this.#floor.note(look)
+    }
+  }
+
+  #floorMark(): Mark | undefined {
+    const { at } = this.#floor
+    return at === undefined || this.#rank === undefined ? undefined : { rank: this.#rank, availableAt: at }
+  }
+
+  /** Items came back to places that may lie before the mark: the next claim looks at the whole backlog. */
+  forget(): void {
+    this.#mark = undefined
+    this.#floor.forget()
+    this.#forgotten += 1
+  }
+
+  /** Notes what a claim from the mark on gave that begins now, for the `max` that it asked for: one that was under way when the mark was forgotten knows nothing of what came back. */
+  notes(): (rows: readonly ClaimedRow[], max: number) => void {
+    const forgotten = this.#forgotten
+    const version = this.#version?.number
+    return (rows, max) => {
+      if (forgotten === this.#forgotten) this.#note(rows, { max, version })
+    }
+  }
+
+  #note(
+    rows: readonly ClaimedRow[],
+    { max, version }: { readonly max: number; readonly version: number | undefined },
+  ): void {
+    const last = rows.at(-1)
+    this.#wasFull = last !== undefined && rows.length >= max
+    if (last === undefined) return
+    this.#rank = -(last.priority ?? 0)
+    // A claim that comes up short says nothing of what others claim just now: the mark stays where it was.
+    if (rows.length < max || version === undefined) return
+    // An item was available when it was put, or later: nothing that is due and was put before is left.
+    const putAt = rows.reduce((latest, { put_at }) => Math.max(latest, put_at), 0)
+    this.#mark = { rank: this.#rank, availableAt: putAt - MARGIN_MS, version }
+  }
+}
+
+/** Of two ranks that of the floor is the latest that was claimed from. */
+function isLater(floor: Mark, mark: Mark | undefined): boolean {
+  return mark === undefined || mark.rank !== floor.rank || mark.availableAt < floor.availableAt
+}

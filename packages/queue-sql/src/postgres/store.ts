@@ -1,0 +1,129 @@
+import { SluiceError } from '@sluice/core'
+import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
+import { DURABLY, splitCommitLevel } from './commit-level.js'
+import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
+import { durabilityWarnings, readServerSettings } from './durability.js'
+import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
+import { PostgresMoves } from './moves.js'
+import { postgresPool, UNLIMITED } from './pool.js'
+import { postgresTexts } from './statements/statements.js'
+import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
+import { agesIndex, postgresSteps } from '../schema/steps.js'
+import { isPostgresContention } from '../sql-errors.js'
+import type { SqlQueueSettings } from '../sql-options.js'
+import type { OpenOptions, SqlStore } from '../sql-store.js'
+import { tableNames, type Tables } from '../schema/tables.js'
+
+/** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
+const LANES = 2
+
+/**
+ * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait so long for a connection and again for its
+ * answer; and one more for what contention costs.
+ */
+const LONGEST_CALL = 11
+
+/** After a deadlock, of which the server finds one after a second, the same transactions seldom meet again. */
+const MAX_TRIES = 6
+
+/** Opens a PostgreSQL database. It connects at the first statement, so a wrong address is found by `migrate`. */
+export function openPostgres(
+  url: string,
+  settings: SqlQueueSettings,
+  { wrap = unwrapped, warn }: OpenOptions = {},
+): SqlStore {
+  const names = tableNames(settings.tablePrefix)
+  const place = placeName(url)
+  const { level } = splitCommitLevel(url)
+  const db = new Kysely<Tables>({
+    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
+  })
+  const migration = {
+    names,
+    steps: postgresSteps(names),
+    // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
+    tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
+    beginTexts: ['set local statement_timeout = 0', 'set local lock_timeout = 0'],
+    lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+    mark: UNLIMITED,
+    place,
+  }
+  const texts = postgresTexts(names)
+  return {
+    db,
+    names,
+    place,
+    durable: true,
+    sharedBy: 'network',
+    timeoutMs: settings.timeoutMs,
+    longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    nowMs: sql.raw(POSTGRES_NOW_MS),
+    facts: sql.raw(texts.facts),
+    claimed: sql.raw(texts.claimed),
+    shared: sql.raw('for share'),
+    kept: sql.raw('for key share'),
+    durably: sql.raw(`${DURABLY} is not null`),
+    counterSlots: POSTGRES_SLOTS,
+    lanes: LANES,
+    among: (column, values) =>
+      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
+    moves: (queueId) => new PostgresMoves(db, names, queueId),
+    isContention: isPostgresContention,
+    pauseMs: (tries, spentMs) =>
+      tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
+    adviceOn: (error) => adviceOnRefusal(error, { db, names }),
+    tablesVersion: () => versionOf(db, migration),
+    migrate: async () => {
+      await assertUtf8(db, place)
+      await migrate(db, migration)
+      if (warn === undefined) return
+      for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
+    },
+    tryMigration: async () => {
+      await assertUtf8(db, place)
+      await tryMigration(db, migration)
+    },
+    lackingPrivileges: () => lackingPrivileges(db, names),
+    overriding: 'overriding system value',
+    indexAges: async () => {
+      const index = agesIndex(names)
+      try {
+        await addIndex(db, migration, index)
+      } catch (error) {
+        if (!isRefusal(error)) throw error
+        // A sweep finds the items all the same; only the owner of a table may make an index for it.
+        warn?.(`${place}: ${withoutIndex(index)}`)
+      }
+    },
+    close: () => db.destroy(),
+  }
+}
+
+function withoutIndex({ name, on }: { name: string; on: string }): string {
+  return (
+    'the role of this queue may not make the index that a sweep finds old items by, so that each batch of a thousand reads all finished items. ' +
+    `Run once as the owner of the tables: create index concurrently ${name} on ${on}`
+  )
+}
+
+function unwrapped(dialect: Dialect): Dialect {
+  return dialect
+}
+
+/** Host, port and database: what tells one from another, and no secret. */
+function placeName(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url)
+  const host = hostname === '' ? (searchParams.get('host') ?? 'localhost') : hostname
+  return `PostgreSQL at ${host}:${port === '' ? '5432' : port}${pathname === '' ? '' : `, database ${pathname.slice(1)}`}`
+}
+
+/** In another encoding some ids could not be stored, and that would be found out one item at a time. */
+async function assertUtf8(db: Kysely<Tables>, place: string): Promise<void> {
+  const { rows } = await sql<{ encoding: string }>`select getdatabaseencoding() as encoding`.execute(db)
+  const encoding = rows[0]?.encoding
+  if (encoding === 'UTF8') return
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `The database of ${place} has the encoding ${encoding}; ids and bodies need UTF8. Create one with: createdb --encoding UTF8`,
+  )
+}

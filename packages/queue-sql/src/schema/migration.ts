@@ -1,0 +1,115 @@
+import { SluiceError } from '@sluice/core'
+import { CompiledQuery, type Kysely } from 'kysely'
+import { SCHEMA_VERSION, type SchemaSteps } from './steps.js'
+import type { TableNames, Tables } from './tables.js'
+
+export interface Migration {
+  readonly names: TableNames
+  readonly steps: SchemaSteps
+  /** Whether a table or an index of this name is visible; one parameter, the name. */
+  readonly tableExistsText: string
+  /** Run in the transaction before anything is read: ten processes that start together go one by one. */
+  readonly lockText?: string
+  /** Run before that: it may take however long it takes. */
+  readonly beginTexts: readonly string[]
+  /** Starts a statement that may take long. */
+  readonly mark?: string
+  readonly place: string
+}
+
+/**
+ * Brings the tables to {@link SCHEMA_VERSION}. All of it is one transaction: a process killed in the middle leaves the version that was
+ * there, and of many that start together one does the work while the others wait for it and find it done.
+ *
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables
+ */
+export async function migrate(db: Kysely<Tables>, migration: Migration): Promise<void> {
+  if ((await versionOf(db, migration)) === SCHEMA_VERSION) return
+  await db.transaction().execute((trx) => migrateWithin(trx, migration))
+}
+
+/** Makes the tables and takes them back: for whoever wants to know whether they could be made. */
+export async function tryMigration(db: Kysely<Tables>, migration: Migration): Promise<void> {
+  await rolledBack(db, (trx) => migrateWithin(trx, migration))
+}
+
+async function migrateWithin(trx: Kysely<Tables>, migration: Migration): Promise<void> {
+  const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
+  for (const text of migration.beginTexts) await run(text)
+  if (migration.lockText !== undefined) await run(migration.lockText)
+  const version = await versionOf(trx, migration)
+  for (const step of migration.steps.slice(version)) {
+    for (const text of step) await run(text)
+  }
+  await noteVersion(trx, migration, version)
+}
+
+/** Runs a transaction that is rolled back in any case. */
+export async function rolledBack(
+  db: Kysely<Tables>,
+  run: (trx: Kysely<Tables>) => Promise<void>,
+): Promise<void> {
+  const done = new Error('rolled back as it was to be')
+  try {
+    await db.transaction().execute(async (trx) => {
+      await run(trx)
+      throw done
+    })
+  } catch (error) {
+    if (error !== done) throw error
+  }
+}
+
+/**
+ * The version of the tables, 0 when there are none yet. It only reads.
+ *
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded them
+ */
+export async function versionOf(
+  db: Kysely<Tables>,
+  { names, tableExistsText, place }: Migration,
+): Promise<number> {
+  const exists = await db.executeQuery(CompiledQuery.raw(tableExistsText, [names.schema]))
+  if (exists.rows.length === 0) return 0
+  const text = `select max(version) as version from ${names.schema}`
+  const { rows } = await db.executeQuery<{ version: number | null }>(CompiledQuery.raw(text))
+  const version = rows[0]?.version ?? 0
+  if (version > SCHEMA_VERSION) throw newerTables(version, { names, place })
+  return version
+}
+
+/** The error for tables that a newer release has upgraded, met at opening and at a lease alike [Q-VERSION-1]. */
+export function newerTables(
+  version: number,
+  { names, place }: Pick<Migration, 'names' | 'place'>,
+): SluiceError {
+  return new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `The tables of ${place} (table ${names.schema}) are of version ${version}; this release of @sluice/queue-sql knows ` +
+      `versions up to ${SCHEMA_VERSION}. Upgrade @sluice/queue-sql here too, or use another tablePrefix`,
+  )
+}
+
+async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: number): Promise<void> {
+  if (before === SCHEMA_VERSION) return
+  const create = `create table if not exists ${names.schema} (version integer primary key)`
+  await db.executeQuery(CompiledQuery.raw(create))
+  await db.executeQuery(CompiledQuery.raw(`insert into ${names.schema} (version) values (${SCHEMA_VERSION})`))
+}
+
+/**
+ * Makes an index beside the schema's own, which only those pay for who need it. In one transaction as well: many may want it at once, and
+ * one that is cut off, by a timeout or by its end, has made none.
+ */
+export async function addIndex(
+  db: Kysely<Tables>,
+  { tableExistsText, lockText }: Pick<Migration, 'tableExistsText' | 'lockText'>,
+  index: { readonly name: string; readonly on: string },
+): Promise<void> {
+  const exists = CompiledQuery.raw(tableExistsText, [index.name])
+  if ((await db.executeQuery(exists)).rows.length > 0) return
+  await db.transaction().execute(async (trx) => {
+    if (lockText !== undefined) await trx.executeQuery(CompiledQuery.raw(lockText))
+    await trx.executeQuery(CompiledQuery.raw(`create index if not exists ${index.name} on ${index.on}`))
+  })
+}

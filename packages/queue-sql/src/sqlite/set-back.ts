@@ -1,0 +1,74 @@
+import type { Kysely } from 'kysely'
+import { ClockWatch } from './clock-watch.js'
+import { all, seqList } from './run.js'
+import { SQLITE_NOW_MS } from './statements.js'
+import type { TableNames, Tables } from '../schema/tables.js'
+
+interface EarlyRow {
+  readonly seq: number
+  readonly available_at: number
+  readonly now: number
+}
+
+/**
+ * Keeps items that nobody delayed from waiting for a clock that was set back. An item is given out from the instant at which it became available, which is a
+ * reading of the clock: after that clock was set back by an hour, what was put before would wait for an hour. So the instants that lie ahead of it are moved
+ * back with it, all by the same span: their order stays. What was delayed waits for the instant that was asked for.
+ */
+export class SqliteSetBack {
+  readonly #db: Kysely<Tables>
+  readonly #texts: ReturnType<typeof textsOf>
+  readonly #watch: ClockWatch
+  #moving: Promise<void> | undefined
+
+  constructor(db: Kysely<Tables>, names: TableNames, now: () => number) {
+    this.#db = db
+    this.#texts = textsOf(names)
+    this.#watch = new ClockWatch(now)
+  }
+
+  /** For each call: a comparison of two clocks, unless one of them was set back. */
+  prepareCall(atMonotonic: number): Promise<void> | undefined {
+    if (!this.#watch.isSetBack(atMonotonic)) return undefined
+    return (this.#moving ??= this.#move().finally(() => {
+      this.#moving = undefined
+    }))
+  }
+
+  /** Nobody was there to notice while no process had the file open: the newest item, or a lease, then says that it was written in the future. */
+  async start(): Promise<void> {
+    const found = await all(this.#db, this.#texts.isBehind, [])
+    if (found.length > 0) await this.#move()
+  }
+
+  async #move(): Promise<void> {
+    const { findEarly, moveWaiting, moveItems } = this.#texts
+    await this.#db.transaction().execute(async (trx) => {
+      const early = await all<EarlyRow>(trx, findEarly, [])
+      const [first] = early
+      if (first === undefined) return
+      const byMs = early.reduce((most, { available_at }) => Math.max(most, available_at - first.now), 0)
+      const seqs = seqList(early)
+      await all(trx, moveWaiting, [byMs, seqs])
+      await all(trx, moveItems, [byMs, seqs])
+    })
+    this.#watch.accept(performance.now())
+  }
+}
+
+function textsOf(t: TableNames) {
+  const now = SQLITE_NOW_MS
+  return {
+    isBehind: `select 1 where (select put_at from ${t.items} order by seq desc limit 1) > ${now}
+      or exists (select 1 from ${t.leases} where expires_at - ttl_ms > ${now})`,
+    // What is claimed has its place too, to which it may be given back.
+    findEarly: `select i.seq, i.available_at, ${now} as now from ${t.waiting} w cross join ${t.items} i on i.seq = w.seq
+        where w.available_at > ${now} and coalesce(i.not_before_at, 0) <= coalesce(i.claimed_at, i.put_at)
+      union all
+      select i.seq, i.available_at, ${now} as now from ${t.processing} p cross join ${t.items} i on i.seq = p.seq
+        where i.available_at > ${now}`,
+    moveWaiting: `update ${t.waiting} set available_at = available_at - ? where (queue_id, rank, available_at, seq) in
+      (select queue_id, -priority, available_at, seq from ${t.items} where seq in (select value from json_each(?)))`,
+    moveItems: `update ${t.items} set available_at = available_at - ? where seq in (select value from json_each(?))`,
+  }
+}

@@ -1,0 +1,139 @@
+import { resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Runtime } from '@sluice/core'
+import { Kysely, sql, type Dialect } from 'kysely'
+import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
+import { agesIndex, sqliteSteps } from '../schema/steps.js'
+import { isSqliteBusy } from '../sql-errors.js'
+import type { SqlQueueSettings } from '../sql-options.js'
+import type { OpenOptions, SqlStore } from '../sql-store.js'
+import { NodeSqliteDialect } from './dialect.js'
+import { SqliteMoves } from './moves.js'
+import { assertOurs } from './owner.js'
+import { IN_MEMORY, prepareFile } from './path.js'
+import { SQLITE_NOW_MS, sqliteTexts } from './statements.js'
+import { SqliteSetBack } from './set-back.js'
+import { checkSqliteVersion } from './version.js'
+import { FileWatch, openFile } from './file-watch.js'
+import { tableNames, type Tables } from '../schema/tables.js'
+
+/**
+ * The longest call in units of `timeoutMs`: a batch of moves waits so long for the file, may begin to ask why some were refused just before its time is
+ * over, and may wait for the batch before it. Disks are not counted: see README.md.
+ */
+const LONGEST_CALL = 4
+
+/**
+ * Opens a SQLite file, made with its directory if it isn't there, or a database in memory that only this object sees.
+ *
+ * The write-ahead log lets readers and one writer of several processes work at once. SQLite itself would wait for a lock with the whole
+ * process asleep, timers and other queues included; so it is told to give up at once, and the waiting is done outside of it.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
+ */
+export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
+  const { wrap = unwrapped, warn, runtime } = options
+  const inMemory = isInMemory(path)
+  const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
+  assertOpenable(path, settings, warn)
+  const names = tableNames(settings.tablePrefix)
+  const { database, watch } = inMemory ? { database: new DatabaseSync(IN_MEMORY) } : openWatched(path, warn)
+  if (runtime !== undefined) readClock(database, runtime)
+  const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
+  const migration = {
+    names,
+    steps: sqliteSteps(names),
+    tableExistsText: `select 1 from sqlite_master where name = ?`,
+    beginTexts: [],
+    place,
+  }
+  const texts = sqliteTexts(names)
+  const setBack = new SqliteSetBack(db, names, () => (runtime ?? Date).now())
+  return {
+    db,
+    names,
+    place,
+    durable: !inMemory,
+    sharedBy: inMemory ? 'process' : 'machine',
+    timeoutMs: settings.timeoutMs,
+    longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    nowMs: sql.raw(SQLITE_NOW_MS),
+    facts: sql.raw(texts.facts),
+    claimed: sql.raw(texts.claimedFrom),
+    // There is one writer at a time.
+    shared: sql.raw(''),
+    kept: sql.raw(''),
+    durably: sql.raw('1 = 1'),
+    counterSlots: 1,
+    lanes: 1,
+    among: (column, values) =>
+      sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+    moves: (queueId) => new SqliteMoves(db, names, queueId),
+    isContention: isSqliteBusy,
+    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
+    tablesVersion: () => versionOf(db, migration),
+    migrate: async () => {
+      await assertOurs(db, migration)
+      await setPragmas(db, settings)
+      await migrate(db, migration)
+      watch?.start()
+      await setBack.start()
+    },
+    tryMigration: async () => {
+      await assertOurs(db, migration)
+      await tryMigration(db, migration)
+    },
+    overriding: '',
+    assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
+    prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
+    indexAges: () => addIndex(db, migration, agesIndex(names)),
+    close: async () => {
+      await db.destroy()
+      // Kysely closes only what it has used.
+      if (database.isOpen) database.close()
+    },
+  }
+}
+
+/**
+ * Refuses a file when the SQLite of this process can damage it. What is in memory has one connection, and so no race.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID
+ */
+export function assertOpenable(path: string, settings: SqlQueueSettings, warn: OpenOptions['warn']): void {
+  if (isInMemory(path)) return
+  checkSqliteVersion(resolve(path), { allowed: settings.allowOldSqlite, warn: warn ?? (() => {}) })
+}
+
+/** Whether a path means a database in the memory of this process. */
+export function isInMemory(path: string): boolean {
+  return path === IN_MEMORY
+}
+
+/** By its absolute path, which SQLite can't take for a URI, and which stays the same when the process goes to another directory. */
+function openWatched(given: string, warn: OpenOptions['warn']): { database: DatabaseSync; watch: FileWatch } {
+  const path = resolve(given)
+  prepareFile(path)
+  const { database, identity } = openFile(path)
+  return { database, watch: new FileWatch({ database, path, identity, warn: warn ?? (() => {}) }) }
+}
+
+/** In place of SQLite's own function, which reads the machine's. */
+function readClock(database: DatabaseSync, runtime: Pick<Runtime, 'now'>): void {
+  database.function('unixepoch', { varargs: true }, () => runtime.now() / 1_000)
+}
+
+function unwrapped(dialect: Dialect): Dialect {
+  return dialect
+}
+
+/** Short at first, since a transaction takes a millisecond or two; with jitter, so that two waiters don't meet again and again. */
+function busyPauseMs(tries: number): number {
+  return Math.random() * Math.min(20, 1 + tries)
+}
+
+async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings): Promise<void> {
+  await sql`pragma busy_timeout = 0`.execute(db)
+  await sql`pragma journal_mode = wal`.execute(db)
+  await sql`pragma synchronous = ${sql.raw(synchronous)}`.execute(db)
+}
