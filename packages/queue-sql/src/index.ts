@@ -1,4 +1,3 @@
-/** A queue in PostgreSQL or SQLite. */
 import {
   baseDirOf,
   checkOptions,
@@ -19,9 +18,10 @@ import { dropSqlQueue } from './admin/drop-queue.js'
 import { reportFileSystem } from './sqlite/file-system.js'
 import { listSqlQueues } from './admin/list-queues.js'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
-import { optionsSchema, placeOf, type SqlQueueSettings } from './sql-options.js'
+import { optionsSchema, placeOf, type SqlQueueSettings, withAbsolutePaths } from './sql-options.js'
 import { isInMemory } from './sqlite/store.js'
-import { withAbsolutePaths } from './url-paths.js'
+
+/** A queue in PostgreSQL or SQLite. */
 
 export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'

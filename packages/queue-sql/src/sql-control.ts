@@ -1,7 +1,7 @@
 import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
 import { sql } from 'kysely'
 import type { CallGate } from './calls/call-gate.js'
-import { QueueGoneError } from './file-gone.js'
+import { QueueGoneError } from './sql-errors.js'
 import { isThere, type StoredAs } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'
 

@@ -11,7 +11,7 @@ import {
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './calls/call-gate.js'
 import { leaseLost } from './items/item-errors.js'
-import { QueueGoneError } from './file-gone.js'
+import { QueueGoneError } from './sql-errors.js'
 import { isThere } from './queue-row.js'
 import type { SqlStore } from './sql-store.js'
 

@@ -1,8 +1,22 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
-import { FileGoneError, QueueGoneError } from './file-gone.js'
-import { isStalePlan } from './postgres/plan-generation.js'
 import { poolerVerdict } from './postgres/pooler-errors.js'
 import { StatementOverdueError } from './postgres/statement-watch.js'
+
+/** A file is no longer the one that a connection has open. */
+export class FileGoneError extends Error {
+  override readonly name = 'FileGoneError'
+}
+
+/** The rows of the queue itself are no longer there: nobody would find what is put into it. */
+export class QueueGoneError extends Error {
+  override readonly name = 'QueueGoneError'
+
+  constructor() {
+    super(
+      'the queue is no longer in the tables: it was dropped, or they were emptied, or restored from a backup without it',
+    )
+  }
+}
 
 /** What was attempted, and where, for the message. */
 export interface Attempt {
@@ -216,6 +230,16 @@ export function isSqliteBusy(error: unknown): boolean {
 export function isPostgresContention(error: unknown): boolean {
   const code = codeOf(error)
   return code === '40P01' || code === '40001' || isStalePlan(error)
+}
+
+/**
+ * SQLSTATE feature_not_supported: the message, "cached plan must not change result type", may be in another language. Nothing else that is sent here can
+ * meet with it.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-prepare.html
+ */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '0A000'
 }
 
 function verdictOn(error: unknown): Verdict {

@@ -1,7 +1,7 @@
 import type { LeaseView, Stage, StoredQueue } from '@sluice/core'
 import { sql } from 'kysely'
 import { CallGate } from '../calls/call-gate.js'
-import { LATEST_DROP, nameBeforeDrop } from '../dropped-name.js'
+import { LATEST_DROP, nameBeforeDrop } from '../queue-row.js'
 import { total } from '../items/item-reads.js'
 import { isPlaceThere, openStore } from '../open-sql-queue.js'
 import { SCHEMA_VERSION } from '../schema/steps.js'

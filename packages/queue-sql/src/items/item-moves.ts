@@ -5,12 +5,10 @@ import {
   type SluiceError,
   type UpdateReport,
 } from '@sluice/core'
-import { batches, byId, MAX_BATCH_ROWS, rounds } from '../calls/batch.js'
-import { batchTimer } from '../calls/batch-timer.js'
+import { batches, byId, MAX_BATCH_ROWS, rounds, batchTimer } from '../calls/batch.js'
 import type { CallGate } from '../calls/call-gate.js'
-import { inOrder } from './claim-order.js'
+import { inOrder, claimInOrder, type ClaimSteps } from './claims.js'
 import { ENOUGH_CLAIM_BYTES } from '../postgres/claim-sizes.js'
-import { claimInOrder, type ClaimSteps } from './claims.js'
 import { itemNotFound, leaseLost, stageConflict, tooBusy } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
 import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'

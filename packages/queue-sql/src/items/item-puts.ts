@@ -1,7 +1,6 @@
 import type { CheckedItem } from '@sluice/core'
-import { batches, firstOfEach } from '../calls/batch.js'
+import { batches, firstOfEach, batchTimer } from '../calls/batch.js'
 import { reasonsById } from '../bulk-report.js'
-import { batchTimer } from '../calls/batch-timer.js'
 import type { CallGate } from '../calls/call-gate.js'
 import { tooBusy } from './item-errors.js'
 import { newRow } from './item-rows.js'

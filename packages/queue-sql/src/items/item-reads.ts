@@ -2,7 +2,7 @@ import type { Page, Stage } from '@sluice/core'
 import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 import { MAX_BATCH_CHARS } from '../calls/batch.js'
 import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
-import { QueueGoneError } from '../file-gone.js'
+import { QueueGoneError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 

@@ -1,4 +1,10 @@
-import type { CheckedChange, CheckedItem, CheckedMove } from '@sluice/core'
+import {
+  type CheckedChange,
+  type CheckedItem,
+  type CheckedMove,
+  isSameJson,
+  type JsonValue,
+} from '@sluice/core'
 import type { ChangeRow, NewRow, WantedRow } from './moves.js'
 import { STAGE_NUMBERS } from '../schema/tables.js'
 
@@ -67,4 +73,29 @@ export function isPlain(row: WantedRow): boolean {
     row.keep_place === null &&
     row.retry_state === null
   )
+}
+
+/** What a statement says of a body that is stored, beside the one given. */
+export interface ComparedBody {
+  /** Whether the two texts are equal. */
+  readonly same: boolean | number
+  /** The stored text, where it differs and is as long: only then can the two differ in the order of keys alone. */
+  readonly body: string | null
+}
+
+/**
+ * Whether a stored body is deep-equal to the one given [Q-PUT-4]. Each value has one text, but for the order of its keys, which leaves the length as it is: so the
+ * database settles nearly all by comparing texts and lengths, and of bodies that it sends back there are no more bytes than it was given.
+ */
+export function comparedReason(
+  { same, body }: ComparedBody,
+  given: string,
+): 'exists-same' | 'exists-changed' {
+  if (same === true || same === 1) return 'exists-same'
+  return body !== null && isSameJson(parsed(body), parsed(given)) ? 'exists-same' : 'exists-changed'
+}
+
+function parsed(text: string): JsonValue {
+  const value: JsonValue = JSON.parse(text)
+  return value
 }

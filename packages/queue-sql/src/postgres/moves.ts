@@ -16,11 +16,10 @@ import type {
   RequeueOrder,
   WantedRow,
 } from '../items/moves.js'
-import { inOrder } from '../items/claim-order.js'
+import { inOrder } from '../items/claims.js'
 import { LowWater, type Mark } from './low-water.js'
-import { lines, optionalTexts, plain, texts, uuids } from './parameters.js'
+import { lines, optionalTexts, plain, texts, uuids, plainBatch } from './parameters.js'
 import { isPlain } from '../items/item-rows.js'
-import { plainBatch } from './plain-batch.js'
 import { PLANNED_EACH_TIME } from './pool.js'
 import { PostgresPuts } from './puts.js'
 import { PostgresSetBack } from './set-back.js'

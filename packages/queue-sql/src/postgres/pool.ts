@@ -4,8 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { requestTimeMs } from '@sluice/core'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
-import { splitCommitLevel, withCommitLevel, type CommitLevel } from './commit-level.js'
-import { isStalePlan, PlanGeneration } from './plan-generation.js'
+import { isStalePlan } from '../sql-errors.js'
+import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durability.js'
 import type { SqlQueueSettings } from '../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
 
@@ -226,4 +226,30 @@ function statementName(text: string): string {
 
 function ignore(): void {
   // Whoever uses the connection next finds out.
+}
+
+/**
+ * Which of the statements that were prepared may still be used. PostgreSQL refuses to run a prepared statement once a table that it reads was changed so
+ * that its answer would have other types; it does so before it does anything. All connections may have such statements, a pooler's too, which
+ * knows them by their text: so from then on connections are new and texts are others.
+ */
+export class PlanGeneration {
+  #number = 0
+  readonly #clients = new WeakMap<pg.PoolClient, number>()
+
+  /** To be called for each connection before it is used: whether it was made since statements were last found to be stale. */
+  isCurrent(client: pg.PoolClient): boolean {
+    const number = this.#clients.get(client) ?? this.#number
+    this.#clients.set(client, number)
+    return number === this.#number
+  }
+
+  /** Two connections that find it out at once are two generations, which costs no more than a connection each. */
+  end(): void {
+    this.#number += 1
+  }
+
+  textOf(text: string): string {
+    return this.#number === 0 ? text : `/* plan ${this.#number} */ ${text}`
+  }
 }

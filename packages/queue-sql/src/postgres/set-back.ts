@@ -1,5 +1,5 @@
 import { CompiledQuery } from 'kysely'
-import { DURABLY } from './commit-level.js'
+import { DURABLY } from './durability.js'
 import { CLOCK, NOW } from './statements/parts.js'
 import type { TableNames } from '../schema/tables.js'
 

@@ -1,6 +1,3 @@
-import { former, postgresItemsStayPut, sqliteItemsStayPut } from './version-2.js'
-import { postgresDocumentsAndOutcomes, sqliteDocumentsAndOutcomes } from './version-3.js'
-import { olderNames, postgresRefusesOlder, sqliteRefusesOlder } from './version-4.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
@@ -83,5 +80,193 @@ export function postgresSteps(t: TableNames): SchemaSteps {
     postgresItemsStayPut(t, churn),
     postgresDocumentsAndOutcomes(t),
     postgresRefusesOlder(t),
+  ]
+}
+
+/**
+ * Version 2: an item is written when it is put, and then stays as it is. Where it is, is which table has its other row: `waiting`,
+ * `processing` or `finished`; a move takes the row out of one and puts one into the next. In version 1 every move rewrote the item's row.
+ */
+export function postgresItemsStayPut(t: TableNames, churn: string): string[] {
+  const old = former(t)
+  return [
+    ...keepFormer(t),
+    `create table ${t.items} (seq bigint primary key, available_at bigint not null, put_at bigint not null,
+      not_before_at bigint, claimed_at bigint, queue_id integer not null, attempt integer not null,
+      refunds integer not null, priority integer not null, uid uuid not null, id text collate "C" not null,
+      body text not null, unique (queue_id, id))`,
+    `create table ${t.processing} (seq bigint not null, claimed_at bigint not null, queue_id integer not null,
+      attempt integer not null, uid uuid not null, id text collate "C" not null,
+      primary key (queue_id, id)) with (${churn})`,
+    `create table ${t.finished} (seq bigint not null, claimed_at bigint not null, ended_at bigint not null,
+      queue_id integer not null, attempt integer not null, stage smallint not null check (stage in (2, 3)),
+      reason text, details text, result text, primary key (queue_id, stage, seq))`,
+    `create table ${t.attempts} (seq bigint not null, claimed_at bigint not null, ended_at bigint not null,
+      attempt integer not null, outcome smallint not null, reason text, details text, requeue_reason text,
+      primary key (seq, attempt))`,
+    ...copyFormer(t),
+    // A number of the sequence stands for a thousand items: those of one batch are told apart by their place in it.
+    `select setval('${t.items}_turn', (select coalesce(max(seq), 0) / 1000 + 1 from ${old.items}))`,
+    ...dropFormer(t),
+  ]
+}
+
+/** SQLite: the same, each table the tree of its key. */
+export function sqliteItemsStayPut(t: TableNames): string[] {
+  return [
+    ...keepFormer(t),
+    `create table ${t.items} (seq integer primary key, available_at integer not null, put_at integer not null,
+      not_before_at integer, claimed_at integer, queue_id integer not null, attempt integer not null,
+      refunds integer not null, priority integer not null, uid text not null, id text not null,
+      body text not null, unique (queue_id, id))`,
+    `create table ${t.processing} (seq integer not null, claimed_at integer not null, queue_id integer not null,
+      attempt integer not null, uid text not null, id text not null, primary key (queue_id, id)) without rowid`,
+    `create table ${t.finished} (seq integer not null, claimed_at integer not null, ended_at integer not null,
+      queue_id integer not null, attempt integer not null, stage integer not null check (stage in (2, 3)),
+      reason text, details text, result text, primary key (queue_id, stage, seq)) without rowid`,
+    `create table ${t.attempts} (seq integer not null, claimed_at integer not null, ended_at integer not null,
+      attempt integer not null, outcome integer not null, reason text, details text, requeue_reason text,
+      primary key (seq, attempt)) without rowid`,
+    ...copyFormer(t),
+    ...dropFormer(t),
+  ]
+}
+
+/** The names under which the tables of version 1 are kept until their rows are copied; `bodies` had no other name. */
+export function former(t: TableNames): Record<'bodies' | 'items' | 'processing' | 'attempts', string> {
+  const prefix = t.items.slice(0, -'items'.length)
+  return {
+    bodies: `${prefix}bodies`,
+    items: `${prefix}items_1`,
+    processing: `${prefix}processing_1`,
+    attempts: `${prefix}attempts_1`,
+  }
+}
+
+function keepFormer(t: TableNames): string[] {
+  const old = former(t)
+  return [
+    `alter table ${t.items} rename to ${old.items}`,
+    `alter table ${t.processing} rename to ${old.processing}`,
+    `alter table ${t.attempts} rename to ${old.attempts}`,
+    `drop index ${t.attempts}_final`,
+  ]
+}
+
+function copyFormer(t: TableNames): string[] {
+  const old = former(t)
+  const claim = `seq, claimed_at, ended_at, attempt`
+  return [
+    // What is in PROCESSING counts its attempt in `processing`; the item's own row knows the attempts that are over.
+    `insert into ${t.items} (seq, available_at, put_at, not_before_at, claimed_at, queue_id, attempt, refunds,
+        priority, uid, id, body)
+      select i.seq, i.available_at, i.put_at, i.not_before_at, i.claimed_at, i.queue_id,
+        i.attempt - case i.stage when 1 then 1 else 0 end, i.refunds, i.priority, i.uid, i.id, b.body
+      from ${old.items} i join ${old.bodies} b on b.seq = i.seq order by i.seq`,
+    `insert into ${t.processing} (seq, claimed_at, queue_id, attempt, uid, id)
+      select i.seq, i.claimed_at, i.queue_id, i.attempt, i.uid, i.id
+      from ${old.processing} p join ${old.items} i on i.seq = p.seq`,
+    `insert into ${t.finished} (${claim}, queue_id, stage, reason, details, result)
+      select ${claim}, queue_id, final, reason, details, result from ${old.attempts}
+      where final is not null order by seq`,
+    `insert into ${t.attempts} (${claim}, outcome, reason, details, requeue_reason)
+      select ${claim}, outcome, reason, details, requeue_reason from ${old.attempts} where final is null`,
+  ]
+}
+
+function dropFormer(t: TableNames): string[] {
+  return Object.values(former(t)).map((table) => `drop table ${table}`)
+}
+
+/** The types in which the columns of version 3 differ between the two databases. */
+interface ColumnTypes {
+  readonly integer: string
+  readonly flag: string
+  /** A text that is compared and ordered by its bytes. */
+  readonly name: string
+}
+
+/**
+ * Version 3: documents, how a job ended, the state of retries, and the count of syncs. It adds columns and one table, and rewrites nothing, however large
+ * the tables are.
+ */
+function addDocumentsAndOutcomes(t: TableNames, types: ColumnTypes): string[] {
+  const { integer, flag, name } = types
+  const outcome = ['failure_class text', `exit_code ${integer}`, 'job_uid text']
+  return [
+    `create table ${t.documents} (version ${integer} not null, queue_id integer not null, name ${name} not null,
+      value text, primary key (queue_id, name))`,
+    ...added(t.queues, [`syncs ${integer} not null default 0`]),
+    ...added(t.items, ['retry_state text']),
+    ...added(t.finished, outcome),
+    ...added(t.attempts, [...outcome, `unsent ${flag}`]),
+  ]
+}
+
+/** SQLite adds one column in a statement. */
+function added(table: string, columns: readonly string[]): string[] {
+  return columns.map((column) => `alter table ${table} add column ${column}`)
+}
+
+export function postgresDocumentsAndOutcomes(t: TableNames): string[] {
+  return addDocumentsAndOutcomes(t, { integer: 'bigint', flag: 'smallint', name: 'text collate "C"' })
+}
+
+export function sqliteDocumentsAndOutcomes(t: TableNames): string[] {
+  return addDocumentsAndOutcomes(t, { integer: 'integer', flag: 'integer', name: 'text' })
+}
+
+/**
+ * Version 4: the leases have a table of another name, and the table of the old name refuses every write with these words. A process that was started with an
+ * older release does not ask for the version again, and would go on for as long as its statements happen to fit; so it ends at its next lease. From
+ * this version on each lease reads the version itself: see `SqlLeases`.
+ *
+ * Beside that a lease says how long it lives, so that one whose holder is dead ends whatever becomes of the storage's clock.
+ *
+ * The rows are copied too: a claim under a lease of version 3 reads its row there, and so holds until that lease runs out, and no longer.
+ */
+const REFUSAL =
+  'a newer @sluice/queue-sql has upgraded the tables of this queue to version 4: upgrade it here too, and start this process again'
+
+/** The table of the leases before version 4, and what refuses to write it since. */
+export function olderNames(t: TableNames): Record<'leases' | 'refusal', string> {
+  const prefix = t.items.slice(0, -'items'.length)
+  return { leases: `${prefix}leases`, refusal: `${prefix}refuse_older` }
+}
+
+const COLUMNS = 'queue_id, name, holder, fence, expires_at'
+
+export function postgresRefusesOlder(t: TableNames): string[] {
+  const { leases, refusal } = olderNames(t)
+  return [
+    `alter table ${leases} rename to ${t.leases}`,
+    `create table ${leases} (like ${t.leases} including all)`,
+    `insert into ${leases} (${COLUMNS}) select ${COLUMNS} from ${t.leases}`,
+    // A role that owns nothing would else be told that it lacks a privilege, before the trigger has its say.
+    `do $$ declare held record; begin
+      for held in select privilege_type as privilege, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
+        from pg_catalog.pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) where oid = '${t.leases}'::regclass
+      loop execute format('grant %s on ${leases} to %s', held.privilege, held.role); end loop; end $$`,
+    `create function ${refusal}() returns trigger language plpgsql as
+      $$ begin raise exception '${REFUSAL}'; end $$`,
+    // For each statement, so that an update of a row that isn't there is refused as well.
+    `create trigger ${refusal} before insert or update or delete on ${leases}
+      for each statement execute function ${refusal}()`,
+    `alter table ${t.leases} add column ttl_ms bigint`,
+  ]
+}
+
+export function sqliteRefusesOlder(t: TableNames): string[] {
+  const { leases, refusal } = olderNames(t)
+  return [
+    `alter table ${leases} rename to ${t.leases}`,
+    `create table ${leases} (queue_id integer not null, name text not null, holder text not null,
+      fence integer not null, expires_at integer not null, primary key (queue_id, name)) without rowid`,
+    `insert into ${leases} (${COLUMNS}) select ${COLUMNS} from ${t.leases}`,
+    ...['insert', 'update', 'delete'].map(
+      (write) =>
+        `create trigger ${refusal}_${write} before ${write} on ${leases} begin select raise(abort, '${REFUSAL}'); end`,
+    ),
+    `alter table ${t.leases} add column ttl_ms integer`,
   ]
 }

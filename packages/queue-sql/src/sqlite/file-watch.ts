@@ -1,7 +1,6 @@
 import { realpathSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { isSqliteBusy } from '../sql-errors.js'
-import { FileGoneError } from '../file-gone.js'
+import { isSqliteBusy, FileGoneError } from '../sql-errors.js'
 
 /** The longest time between two looks while calls come: a look costs 10 µs. */
 const LOOK_EVERY_MS = 10

@@ -17,11 +17,16 @@ import type {
   WantedRow,
 } from '../items/moves.js'
 import { isPlain } from '../items/item-rows.js'
-import { putInSqlite } from './puts.js'
-import { all, seqList } from './run.js'
+import {
+  putInSqlite,
+  all,
+  seqList,
+  SqliteWrites,
+  type Trx,
+  type WaitingPlace,
+  updateInSqlite,
+} from './writes.js'
 import { sqliteTexts, type SqliteTexts } from './statements.js'
-import { updateInSqlite } from './update.js'
-import { SqliteWrites, type Trx, type WaitingPlace } from './writes.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
 interface ReturnedRow extends WaitingPlace {

@@ -1,15 +1,14 @@
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { Runtime } from '@sluice/core'
-import { Kysely, sql, type Dialect } from 'kysely'
-import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
+import { type Runtime, SluiceError } from '@sluice/core'
+import { Kysely, sql, type Dialect, CompiledQuery } from 'kysely'
+import { addIndex, migrate, tryMigration, versionOf, type Migration } from '../schema/migration.js'
 import { agesIndex, sqliteSteps } from '../schema/steps.js'
 import { isSqliteBusy } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
 import type { OpenOptions, SqlStore } from '../sql-store.js'
 import { NodeSqliteDialect } from './dialect.js'
 import { SqliteMoves } from './moves.js'
-import { assertOurs } from './owner.js'
 import { IN_MEMORY, prepareFile } from './path.js'
 import { SQLITE_NOW_MS, sqliteTexts } from './statements.js'
 import { SqliteSetBack } from './set-back.js'
@@ -136,4 +135,24 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
   await sql`pragma busy_timeout = 0`.execute(db)
   await sql`pragma journal_mode = wal`.execute(db)
   await sql`pragma synchronous = ${sql.raw(synchronous)}`.execute(db)
+}
+
+/**
+ * Refuses a file that another program has marked as its own, before anything of it is changed. One that has tables of others and no mark is taken: whoever
+ * names it may want ours beside them.
+ *
+ * @see https://www.sqlite.org/pragma.html#pragma_application_id
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT
+ */
+export async function assertOurs(db: Kysely<Tables>, migration: Migration): Promise<void> {
+  const { rows } = await db.executeQuery<{ application_id: number }>(
+    CompiledQuery.raw('pragma application_id'),
+  )
+  const id = rows[0]?.application_id ?? 0
+  if (id === 0 || (await versionOf(db, migration)) > 0) return
+  throw new SluiceError(
+    'SLUICE_QUEUE_CORRUPT',
+    `Cannot open a queue in ${migration.place}: it is the file of another program (application_id 0x${(id >>> 0).toString(16)}). ` +
+      'Name another file',
+  )
 }

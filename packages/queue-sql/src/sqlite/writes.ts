@@ -1,9 +1,25 @@
-import type { Kysely, Transaction } from 'kysely'
-import { QueueGoneError } from '../file-gone.js'
+import { type Kysely, type Transaction, CompiledQuery } from 'kysely'
+import { QueueGoneError } from '../sql-errors.js'
 import type { RowRun } from './dialect.js'
-import { all } from './run.js'
 import type { SqliteTexts } from './statements.js'
-import type { Tables } from '../schema/tables.js'
+import { type Tables, NO_ATTEMPT, STAGE_NUMBERS } from '../schema/tables.js'
+import { comparedReason, type ComparedBody } from '../items/item-rows.js'
+import type { NewRow, NotAdded, PutOrder, ChangeRow } from '../items/moves.js'
+
+/** Runs one of the statements, and gives its rows. */
+export async function all<Row>(
+  db: Kysely<Tables>,
+  text: string,
+  parameters: readonly unknown[],
+): Promise<Row[]> {
+  const { rows } = await db.executeQuery<Row>(CompiledQuery.raw(text, [...parameters]))
+  return rows
+}
+
+/** The one parameter of a statement that is for many items. */
+export function seqList(rows: readonly { seq: number }[]): string {
+  return JSON.stringify(rows.map(({ seq }) => seq))
+}
 
 export type Trx = Transaction<Tables>
 
@@ -62,4 +78,138 @@ export class SqliteWrites {
     const [run] = await all<RowRun>(trx, this.texts.count, [counts])
     if (run?.changes !== 1) throw new QueueGoneError()
   }
+}
+
+/** The put of {@link SqliteMoves}. With `compare` the bodies of what is there are compared in the same transaction [Q-PUT-4]. */
+export async function putInSqlite(
+  writes: SqliteWrites,
+  rows: readonly NewRow[],
+  { compare, stage }: PutOrder,
+): Promise<NotAdded> {
+  return writes.write(async (trx) => {
+    const now = await writes.now(trx)
+    const timed = rows.map((row) => {
+      const notBefore = row.not_before_at ?? (row.delay_ms === null ? null : now + row.delay_ms)
+      return { ...row, not_before_at: notBefore, available_at: Math.max(now, notBefore ?? now) }
+    })
+    const values = timed.map(({ id, uid, priority, not_before_at, available_at, body }) => [
+      writes.queueId,
+      id,
+      uid,
+      priority,
+      now,
+      not_before_at,
+      available_at,
+      body,
+    ])
+    const runs = await all<RowRun>(trx, writes.texts.insertItem, values)
+    const added = timed.flatMap((row, index) => {
+      const run = runs[index]
+      return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
+    })
+    if (added.length > 0 && stage === 'WAITING') {
+      await writes.enterWaiting(trx, added)
+      await writes.count(trx, { waiting: added.length })
+    } else if (added.length > 0) {
+      await enterDone(writes, trx, { added, now })
+      await writes.count(trx, { success: added.length })
+    }
+    const known = rows.filter((_, index) => runs[index]?.changes !== 1)
+    return compare ? compared(writes, trx, known) : new Map(known.map(({ id }) => [id, 'exists']))
+  })
+}
+
+/** Without a row in the backlog there is nothing that a claim could find [Q-PUT-5]. */
+async function enterDone(
+  { texts, queueId }: SqliteWrites,
+  trx: Trx,
+  { added, now }: { readonly added: readonly { readonly seq: number }[]; readonly now: number },
+): Promise<void> {
+  const values = added.map(({ seq }) => [
+    queueId,
+    STAGE_NUMBERS.SUCCESS,
+    seq,
+    NO_ATTEMPT,
+    now,
+    now,
+    null,
+    null,
+    null,
+  ])
+  await all(trx, texts.insertFinished, values)
+}
+
+async function compared(
+  { texts, queueId }: SqliteWrites,
+  trx: Trx,
+  known: readonly NewRow[],
+): Promise<NotAdded> {
+  const values = known.map(({ id, body }) => [body, queueId, id])
+  const stored = await all<ComparedBody & { id: string }>(trx, texts.compareBody, values)
+  const given = new Map(known.map(({ id, body }) => [id, body]))
+  return new Map(stored.map((row) => [row.id, comparedReason(row, given.get(row.id) ?? '')]))
+}
+
+interface Place extends WaitingPlace {
+  readonly not_before_at: number | null
+}
+
+/** An item that waits, and the place in the batch of what is to be changed of it. */
+interface ChangeableRow extends Place {
+  readonly turn: number
+}
+
+/**
+ * The update of {@link SqliteMoves}: no claim runs beside its transaction, and one that comes later reads what is stored [Q-UPDATE-1].
+ *
+ * @returns the ids that were changed
+ */
+export async function updateInSqlite(writes: SqliteWrites, rows: readonly ChangeRow[]): Promise<string[]> {
+  const { texts, queueId } = writes
+  const asked = JSON.stringify(rows.map(({ id, uid }) => [id, uid]))
+  return writes.write(async (trx) => {
+    const found = await all<ChangeableRow>(trx, texts.changeable, [asked, queueId])
+    if (found.length === 0) return []
+    const now = await writes.now(trx)
+    const changes = found.flatMap(({ turn, ...from }) => {
+      const wanted = rows[turn]
+      return wanted === undefined ? [] : [{ from, wanted, to: placeOf(from, wanted, now) }]
+    })
+    const values = changes.map(({ wanted, to }) => [
+      wanted.body,
+      to.priority,
+      to.not_before_at,
+      to.available_at,
+      to.seq,
+    ])
+    await all(trx, texts.changeItem, values)
+    const moved = changes.filter(({ from, to }) => !isSame(from, to))
+    await writes.leaveWaiting(
+      trx,
+      moved.map(({ from }) => from),
+    )
+    await writes.enterWaiting(
+      trx,
+      moved.map(({ to }) => to),
+    )
+    // It changes no size, and finds out whether the queue is still there.
+    await writes.count(trx, {})
+    return changes.map(({ wanted }) => wanted.id)
+  })
+}
+
+/** By its priority alone an item stands by when it became available; by an instant as an item that is put then [Q-UPDATE-3]. */
+function placeOf(from: Place, { priority, not_before_at }: ChangeRow, now: number): Place {
+  const placed = { ...from, priority: priority ?? from.priority }
+  if (not_before_at === null) return placed
+  const isLater = not_before_at > now
+  return {
+    ...placed,
+    available_at: isLater ? not_before_at : now,
+    not_before_at: isLater ? not_before_at : null,
+  }
+}
+
+function isSame(one: WaitingPlace, other: WaitingPlace): boolean {
+  return one.priority === other.priority && one.available_at === other.available_at
 }

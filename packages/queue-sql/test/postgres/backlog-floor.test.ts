@@ -1,7 +1,7 @@
 import type { CompiledQuery, Dialect } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { BacklogFloor } from '../../src/postgres/backlog-floor.js'
+import { BacklogFloor } from '../../src/postgres/low-water.js'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { POSTGRES_NOW_MS } from '../../src/postgres/statements/parts.js'
 import { withPlanning } from '../../src/postgres/pool.js'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { HopefulPuts } from '../../src/postgres/optimistic-puts.js'
+import { HopefulPuts } from '../../src/postgres/puts.js'
 import { openQueue } from '../../src/index.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 

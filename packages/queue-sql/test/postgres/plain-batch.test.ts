@@ -2,7 +2,7 @@ import { MAX_HISTORY, type Queue, type QueueItem, type Settlement } from '@sluic
 import type { QueueHarness } from '@sluice/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WantedRow } from '../../src/items/moves.js'
-import { plainBatch } from '../../src/postgres/plain-batch.js'
+import { plainBatch } from '../../src/postgres/parameters.js'
 import { bothStores } from '../support/both-stores.js'
 
 const UID = '0189d3c2-1111-4222-8333-444455556666'

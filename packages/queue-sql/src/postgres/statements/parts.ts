@@ -1,4 +1,4 @@
-import { DURABLY } from '../commit-level.js'
+import { DURABLY } from '../durability.js'
 import type { TableNames } from '../../schema/tables.js'
 
 /* What the statements of PostgreSQL share. */

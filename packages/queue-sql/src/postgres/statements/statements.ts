@@ -1,5 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { DURABLY } from '../commit-level.js'
+import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldText, KEPT, lined, NOW, once } from './parts.js'
 import { putTexts } from './puts.js'
