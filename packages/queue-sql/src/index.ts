@@ -6,7 +6,6 @@ import {
   type BackupUse,
   type DropOutcome,
   type DropQueueUse,
-  type Logger,
   type Queue,
   type QueueUse,
   type StorageFinding,
@@ -19,6 +18,7 @@ import { reportFileSystem } from './sqlite/file-system.js'
 import { listSqlQueues } from './admin/list-queues.js'
 import { openSqlQueue, sqlQueueExists } from './open-sql-queue.js'
 import { optionsSchema, placeOf, type SqlQueueSettings, withAbsolutePaths } from './sql-options.js'
+import type { OpenOptions } from './sql-store.js'
 import { isInMemory } from './sqlite/store.js'
 
 /** A queue in PostgreSQL or SQLite. */
@@ -43,7 +43,7 @@ export const credentialVariables = ['PGPASSWORD'] as const
 export async function openQueue(options: unknown, use: QueueUse = {}): Promise<Queue> {
   const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
-  return openSqlQueue(settings, undefined, warningsOf(use.logger))
+  return openSqlQueue(settings, openOptionsOf(use))
 }
 
 /**
@@ -56,7 +56,7 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<Q
 export async function queueExists(options: unknown, use: QueueUse = {}): Promise<boolean> {
   const settings = await settingsOf(options, use)
   await reportPlace(settings, use)
-  return sqlQueueExists(settings, warningsOf(use.logger))
+  return sqlQueueExists(settings, openOptionsOf(use))
 }
 
 /**
@@ -70,7 +70,7 @@ export async function queueExists(options: unknown, use: QueueUse = {}): Promise
 export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<StorageFinding> {
   const settings = await settingsOf(options, use)
   await reportPlace(settings, { ...use, brief: false })
-  return checkSqlStorage(settings, warningsOf(use.logger))
+  return checkSqlStorage(settings, openOptionsOf(use))
 }
 
 /**
@@ -83,7 +83,7 @@ export async function checkStorage(options: unknown, use: QueueUse = {}): Promis
  * aborted: its reason
  */
 export async function backupStore(options: unknown, use: BackupUse): Promise<BackupOutcome> {
-  return backupSqlite(await settingsOf(options, use), { ...use, warn: warningsOf(use.logger) })
+  return backupSqlite(await settingsOf(options, use), { ...use, ...openOptionsOf(use) })
 }
 
 /**
@@ -94,7 +94,7 @@ export async function backupStore(options: unknown, use: BackupUse): Promise<Bac
  * @throws SluiceError as {@link queueExists} does
  */
 export async function listQueues(options: unknown, use: QueueUse = {}): Promise<readonly StoredQueue[]> {
-  return listSqlQueues(await settingsOf(options, use), warningsOf(use.logger))
+  return listSqlQueues(await settingsOf(options, use), openOptionsOf(use))
 }
 
 /**
@@ -108,7 +108,7 @@ export async function listQueues(options: unknown, use: QueueUse = {}): Promise<
  * @throws SluiceError as {@link openQueue} does
  */
 export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
-  return dropSqlQueue(await settingsOf(options, use), use, { warn: warningsOf(use.logger) })
+  return dropSqlQueue(await settingsOf(options, use), use, openOptionsOf(use))
 }
 
 /** To whoever opens the queue to keep it, and not again at each short command. */
@@ -124,6 +124,6 @@ async function settingsOf(options: unknown, use: QueueUse): Promise<SqlQueueSett
   return baseDir === undefined ? settings : { ...settings, url: withAbsolutePaths(settings.url, baseDir) }
 }
 
-function warningsOf(logger: Logger = silentLogger): (text: string) => void {
-  return (text) => logger.warn({}, text)
+function openOptionsOf({ logger = silentLogger }: QueueUse): OpenOptions {
+  return { warn: (text) => logger.warn({}, text) }
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { randomUUID } from 'node:crypto'
+import { systemRuntime } from '@sluice/core/backend'
 import { CallGate } from './calls/call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
@@ -9,20 +9,14 @@ import { sqliteFileExists } from './sqlite/path.js'
 import { assertOpenable, openSqlite } from './sqlite/store.js'
 import { sqlError } from './sql-errors.js'
 
-/** @param wrap lets tests put a driver that dies between kysely and the database */
-export async function openSqlQueue(
-  settings: SqlQueueSettings,
-  wrap?: OpenOptions['wrap'],
-  warn?: OpenOptions['warn'],
-  runtime?: OpenOptions['runtime'],
-): Promise<SqlQueue> {
+export async function openSqlQueue(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<SqlQueue> {
   const { name } = settings
-  const store = openStore(settings, { wrap, warn, runtime })
+  const store = openStore(settings, open)
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())
     const queueId = await gate.run('open the queue', () => queueIdOf(store, name))
-    return sqlQueueOf({ name, queueId, store, gate, newUid: randomUUID })
+    return sqlQueueOf({ name, queueId, store, gate })
   } catch (error) {
     await gate.close().catch(() => {
       // The first error says what is wrong; closing what never opened can only repeat it.
@@ -32,13 +26,10 @@ export async function openSqlQueue(
 }
 
 /** Looks whether the queue is there, and leaves the place as it was found. */
-export async function sqlQueueExists(
-  settings: SqlQueueSettings,
-  warn?: OpenOptions['warn'],
-): Promise<boolean> {
+export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<boolean> {
   const { name } = settings
-  if (!isPlaceThere(settings, warn)) return false
-  const store = openStore(settings)
+  if (!isPlaceThere(settings, open.warn)) return false
+  const store = openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(name, store)
   try {
     return await gate.run('look for the queue', async () => {
@@ -60,8 +51,10 @@ export function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn
 
 export function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
   const place = placeOf(settings.url)
-  if (place.kind === 'postgres') return openPostgres(place.url, settings, options)
-  return named(place.path, () => openSqlite(place.path, settings, options))
+  const { runtime = systemRuntime, ...rest } = options
+  const open = { ...rest, runtime }
+  if (place.kind === 'postgres') return openPostgres(place.url, settings, open)
+  return named(place.path, () => openSqlite(place.path, settings, open))
 }
 
 function named<T>(path: string, open: () => T): T {

@@ -1,4 +1,4 @@
-import type { Lease, LeaseView, SluiceError } from '@sluice/core'
+import type { Lease, LeaseView, SluiceError, Runtime } from '@sluice/core'
 import { sql, type RawBuilder } from 'kysely'
 import type { CallGate } from './calls/call-gate.js'
 import { newerTables } from './schema/migration.js'
@@ -12,7 +12,7 @@ type LeaseFacts = Omit<Lease, 'renew' | 'release'>
 /** What a holder knows of its own row. */
 interface Own {
   /** When the last good taking or renewal was sent, by the clock of this process. */
-  goodAt: number
+  goodAtMonotonic: number
   /** The end that it wrote, by the storage's clock. */
   expiresAt: number
 }
@@ -33,12 +33,13 @@ export class SqlLeases {
   readonly #gate: CallGate
   readonly #queueId: number
   readonly #as: StoredAs
-  readonly #watch = new LeaseWatch()
+  readonly #watch: LeaseWatch
 
   constructor(store: SqlStore, gate: CallGate, as: StoredAs) {
     this.#store = store
     this.#gate = gate
     this.#queueId = as.queueId
+    this.#watch = new LeaseWatch(store.runtime)
     this.#as = as
   }
 
@@ -46,7 +47,7 @@ export class SqlLeases {
   async take(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     const { names, nowMs, durably } = this.#store
     const leases = sql.table(names.leases)
-    const goodAt = performance.now()
+    const goodAtMonotonic = this.#store.runtime.monotonicMs()
     const row = await this.#rowOf(
       `take the lease ${JSON.stringify(name)}`,
       sql`insert into ${leases} (queue_id, name, holder, fence, expires_at, ttl_ms)
@@ -62,7 +63,7 @@ export class SqlLeases {
     this.#watch.forget(name)
     return this.#lease(
       { name, holder, fencingToken: row.fence, ttlMs },
-      { goodAt, expiresAt: row.expires_at },
+      { goodAtMonotonic, expiresAt: row.expires_at },
     )
   }
 
@@ -103,7 +104,7 @@ export class SqlLeases {
       release: async () => {
         // Over by any clock, also by one that was set back.
         await this.#extend(facts, own, sql.lit(0))
-        own.goodAt = Number.NEGATIVE_INFINITY
+        own.goodAtMonotonic = Number.NEGATIVE_INFINITY
       },
     }
   }
@@ -112,8 +113,8 @@ export class SqlLeases {
   async #extend(facts: LeaseFacts, own: Own, end: RawBuilder<number>): Promise<boolean> {
     const { name, holder, fencingToken, ttlMs } = facts
     const { names, nowMs, durably } = this.#store
-    const goodAt = performance.now()
-    const ownEnd = goodAt - own.goodAt < ttlMs ? own.expiresAt : -1
+    const goodAtMonotonic = this.#store.runtime.monotonicMs()
+    const ownEnd = goodAtMonotonic - own.goodAtMonotonic < ttlMs ? own.expiresAt : -1
     const row = await this.#rowOf(
       `renew or give back the lease ${JSON.stringify(name)}`,
       sql`update ${sql.table(names.leases)} set expires_at = ${end}, ttl_ms = cast(${ttlMs} as bigint)
@@ -122,7 +123,7 @@ export class SqlLeases {
         returning fence, expires_at`,
     )
     if (row === undefined) return false
-    own.goodAt = goodAt
+    own.goodAtMonotonic = goodAtMonotonic
     own.expiresAt = row.expires_at
     return true
   }
@@ -203,11 +204,11 @@ interface Seen {
  * Several observers may find the same end. What they do then compares the row with what they have seen, so that one of them gets the lease.
  */
 export class LeaseWatch {
-  readonly #monotonicMs: () => number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #seen = new Map<string, Seen>()
 
-  constructor(monotonicMs: () => number = () => performance.now()) {
-    this.#monotonicMs = monotonicMs
+  constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
+    this.#runtime = runtime
   }
 
   /** The condition under which the row `leases` is free for others. */
@@ -216,7 +217,7 @@ export class LeaseWatch {
     const seen = this.#seen.get(name)
     if (seen === undefined) return isExpired
     const isSame = sql<boolean>`(${leases}.fence = ${seen.fence} and ${leases}.expires_at = ${seen.expiresAt})`
-    if (this.#monotonicMs() >= seen.overAtMonotonic) return sql<boolean>`(${isSame} or ${isExpired})`
+    if (this.#runtime.monotonicMs() >= seen.overAtMonotonic) return sql<boolean>`(${isSame} or ${isExpired})`
     return sql<boolean>`(not ${isSame} and ${isExpired})`
   }
 
@@ -225,7 +226,7 @@ export class LeaseWatch {
     const known = this.#seen.get(name)
     if (known?.fence === fence && known.expiresAt === expiresAt) return
     const lifeMs = Math.max(0, Math.min(leftMs, ttlMs ?? leftMs))
-    this.#seen.set(name, { fence, expiresAt, overAtMonotonic: this.#monotonicMs() + lifeMs })
+    this.#seen.set(name, { fence, expiresAt, overAtMonotonic: this.#runtime.monotonicMs() + lifeMs })
   }
 
   /** It is one's own now, or free. */

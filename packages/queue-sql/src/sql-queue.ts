@@ -60,6 +60,7 @@ import { expireItems, type ExpiryParts } from './items/expiry.js'
 import { itemExists, itemNotFound, partlyStored } from './items/item-errors.js'
 import { ItemMoves } from './items/item-moves.js'
 import { ItemPuts } from './items/item-puts.js'
+import { ItemPages } from './items/item-pages.js'
 import { ItemReads, type ItemFacts } from './items/item-reads.js'
 import { claimedItem, summaryOf, peekedItem, recordOf, withBody } from './items/item-views.js'
 import { SharedCalls } from './calls/shared-calls.js'
@@ -76,7 +77,6 @@ export interface SqlQueueParts {
   readonly queueId: number
   readonly store: SqlStore
   readonly gate: CallGate
-  readonly newUid: () => string
 }
 
 let makeQueue: (parts: SqlQueueParts) => SqlQueue
@@ -100,6 +100,7 @@ export class SqlQueue implements Queue {
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #reads: ItemReads
+  readonly #pages: ItemPages
   readonly #puts: ItemPuts
   readonly #moves: ItemMoves
   readonly #leases: SqlLeases
@@ -111,7 +112,7 @@ export class SqlQueue implements Queue {
     makeQueue = (parts) => new SqlQueue(parts)
   }
 
-  private constructor({ name, queueId, store, gate, newUid }: SqlQueueParts) {
+  private constructor({ name, queueId, store, gate }: SqlQueueParts) {
     this.name = name
     this.supports = {
       durable: store.durable,
@@ -125,12 +126,12 @@ export class SqlQueue implements Queue {
     this.#store = store
     this.#gate = gate
     this.#reads = new ItemReads(store, queueId)
+    this.#pages = new ItemPages(store, queueId, this.#reads)
     const moves = store.moves(queueId)
-    const { timeoutMs, lanes } = store
-    this.#puts = new ItemPuts({ queue: name, gate, moves, newUid, timeoutMs })
-    this.#moves = new ItemMoves({ queue: name, gate, reads: this.#reads, moves, timeoutMs })
+    this.#puts = new ItemPuts({ gate, moves })
+    this.#moves = new ItemMoves({ queue: name, gate, reads: this.#reads, moves })
     this.#expiry = { store, gate, moves }
-    this.#calls = new SharedCalls({ gate, reads: this.#reads, puts: this.#puts, moves: this.#moves, lanes })
+    this.#calls = new SharedCalls({ store, gate, reads: this.#reads, puts: this.#puts, moves: this.#moves })
     this.#leases = new SqlLeases(store, gate, { queueId, name })
     this.#documents = new SqlDocuments({ queue: name, store, gate, queueId, maxBytes: MAX_BODY_BYTES })
     this.control = new SqlControl(store, gate, { queueId, name })
@@ -255,7 +256,7 @@ export class SqlQueue implements Queue {
   async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
     this.#assertPage(stage, page)
     return this.#read('list items', async () => {
-      const { items, ...rest } = await this.#reads.recordPage(stage, page)
+      const { items, ...rest } = await this.#pages.recordPage(stage, page)
       return { items: await this.#records(items), ...rest }
     })
   }
@@ -263,7 +264,7 @@ export class SqlQueue implements Queue {
   async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
     this.#assertPage(stage, page)
     return this.#read('list items', async () => {
-      const { items, ...rest } = await this.#reads.summaryPage(stage, page)
+      const { items, ...rest } = await this.#pages.summaryPage(stage, page)
       return { items: items.map(summaryOf), ...rest }
     })
   }

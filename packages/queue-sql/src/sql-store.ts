@@ -7,16 +7,20 @@ import type { TableNames, Tables } from './schema/tables.js'
 export interface OpenOptions {
   /** Lets tests put a driver that dies between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
-  /** SQLite: the clock that its statements read, for tests. Default the machine's. */
-  readonly runtime?: Pick<Runtime, 'now'> | undefined
+  /** Time, randomness and ids. Default the machine's. SQLite's statements read the clock of any other one, too. */
+  readonly runtime?: Runtime | undefined
   /** For what an operator should hear of. */
   readonly warn?: ((text: string) => void) | undefined
 }
+
+/** {@link OpenOptions} with the runtime that everything of a store takes. */
+export type StoreOptions = OpenOptions & { readonly runtime: Runtime }
 
 /** One open database, PostgreSQL or SQLite: all that differs between the two. */
 export interface SqlStore {
   readonly db: Kysely<Tables>
   readonly names: TableNames
+  readonly runtime: Runtime
   /** Where it is, for messages: host and database, or the path. Never a password. */
   readonly place: string
   readonly durable: boolean
@@ -40,7 +44,7 @@ export interface SqlStore {
   /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
   readonly counterSlots: number
   /** How many batches of one kind of call a process may have under way, unless they must keep an order. */
-  readonly lanes: number
+  readonly concurrency: number
   /** `column = one of these`, as one parameter whatever their number. */
   among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
   /** The moves of one queue. */

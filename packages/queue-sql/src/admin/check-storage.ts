@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { SluiceError, type StorageFinding } from '@sluice/core'
+import { SluiceError, type Runtime, type StorageFinding } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { CallGate } from '../calls/call-gate.js'
 import { rolledBack } from '../schema/migration.js'
 import { isPlaceThere, openStore } from '../open-sql-queue.js'
@@ -26,16 +26,16 @@ const TRIED_BYTES = 65_536
  */
 export async function checkSqlStorage(
   settings: SqlQueueSettings,
-  warn: OpenOptions['warn'],
+  open: OpenOptions,
 ): Promise<StorageFinding> {
   const place = placeOf(settings.url)
   if (place.kind === 'sqlite') {
     if (isInMemory(place.path)) return {}
-    const isThere = isPlaceThere(settings, warn)
-    await assertWritable(resolve(place.path))
+    const isThere = isPlaceThere(settings, open.warn)
+    await assertWritable(resolve(place.path), open.runtime ?? systemRuntime)
     if (!isThere) return {}
   }
-  const store = openStore(settings)
+  const store = openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(settings.name, store)
   try {
     return await gate.run('try what a service does', () => tryStore(store))
@@ -67,10 +67,10 @@ function upgradeText(version: number): string {
 }
 
 /** Writes a file that has no name any more, so that nothing of it is left, whatever happens meanwhile. */
-async function assertWritable(path: string): Promise<void> {
+async function assertWritable(path: string, runtime: Pick<Runtime, 'newId'>): Promise<void> {
   const folder = existingFolder(dirname(path))
   try {
-    const trial = join(folder, `.sluice-check-${randomUUID()}`)
+    const trial = join(folder, `.sluice-check-${runtime.newId()}`)
     const file = await open(trial, 'wx', 0o600)
     try {
       await unlink(trial)
@@ -144,10 +144,10 @@ function probeRows(t: TableNames, number: number): readonly ProbeRow[] {
  */
 export async function tryRows(
   trx: Kysely<Tables>,
-  { names, overriding }: { readonly names: TableNames; readonly overriding: string },
+  { names, overriding, runtime }: Pick<SqlStore, 'names' | 'overriding' | 'runtime'>,
 ): Promise<void> {
   // No queue and no item has a number below 0, and a check beside this one has another.
-  const number = -1 - Math.floor(Math.random() * 2_000_000_000)
+  const number = -1 - Math.floor(runtime.random() * 2_000_000_000)
   const run = (text: string) => trx.executeQuery(CompiledQuery.raw(text))
   for (const { table, values, key, verbs } of probeRows(names, number)) {
     const columns = Object.keys(values).join(', ')

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { DropOutcome, DropQueueUse } from '@sluice/core'
 import { sql, type Transaction } from 'kysely'
 import { CallGate } from '../calls/call-gate.js'
@@ -151,7 +150,7 @@ async function purge(dropping: Dropping, id: number, progress: Progress): Promis
  * works, as others want the disk, and in SQLite the file.
  */
 async function walk<Key>(
-  { gate, use }: Dropping,
+  { gate, use, store: { runtime } }: Dropping,
   progress: Progress,
   deleteBatch: (after: Key | undefined) => Promise<Batch<Key>>,
 ): Promise<boolean> {
@@ -159,13 +158,13 @@ async function walk<Key>(
   do {
     if (use.signal?.aborted === true) return false
     const from = after
-    const beganAt = performance.now()
+    const beganAtMonotonic = runtime.monotonicMs()
     const batch = await gate.run('delete items of the dropped queue', () => deleteBatch(from))
     progress.removed += batch.items
     const { removed, of } = progress
     if (batch.items > 0) use.onProgress?.({ removed, unit: 'items', ...(of === undefined ? {} : { of }) })
     after = batch.next
-    if (after !== undefined) await pause(performance.now() - beganAt)
+    if (after !== undefined) await runtime.sleep(runtime.monotonicMs() - beganAtMonotonic)
   } while (after !== undefined)
   return true
 }

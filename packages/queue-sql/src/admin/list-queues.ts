@@ -17,10 +17,10 @@ interface QueueFacts {
 /** All queues of the tables, by their names. It reads, and leaves the place as it was found. */
 export async function listSqlQueues(
   settings: SqlQueueSettings,
-  warn?: OpenOptions['warn'],
+  open: OpenOptions = {},
 ): Promise<readonly StoredQueue[]> {
-  if (!isPlaceThere(settings, warn)) return []
-  const store = openStore(settings)
+  if (!isPlaceThere(settings, open.warn)) return []
+  const store = openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(settings.name, store)
   try {
     return await gate.run('list the queues', () => readQueues(store))

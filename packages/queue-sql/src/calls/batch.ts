@@ -1,5 +1,3 @@
-import { tooSlow } from '../items/item-errors.js'
-
 /** Rows of one statement at most: enough to spread its cost, few enough to end well within a timeout. */
 export const MAX_BATCH_ROWS = 1_000
 /** Text of one statement at most: bodies may be large, and the parameter is held several times over. */
@@ -50,12 +48,4 @@ export function firstOfEach<Row extends { readonly id: string }>(
 /** In order of id: every statement locks rows in the same order, so that two of them don't wait for each other. */
 export function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
-}
-
-/** What it gives back throws once so much time is over that no further statement of the batch may begin. */
-export function batchTimer(queue: string, what: string, timeoutMs: number): () => void {
-  const startedAt = performance.now()
-  return () => {
-    if (performance.now() - startedAt > timeoutMs) throw tooSlow(queue, what, timeoutMs)
-  }
 }

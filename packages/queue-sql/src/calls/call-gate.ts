@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { SluiceError } from '@sluice/core'
+import { SluiceError, type Runtime } from '@sluice/core'
 import { sqlError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 
@@ -17,6 +16,10 @@ export class CallGate {
   constructor(queue: string, store: SqlStore) {
     this.#queue = queue
     this.#store = store
+  }
+
+  get runtime(): Runtime {
+    return this.#store.runtime
   }
 
   /** @throws SluiceError SLUICE_QUEUE_CLOSED [Q-CLOSE-1]; what {@link refuse} was told [Q-VERSION-1] */
@@ -59,6 +62,35 @@ export class CallGate {
     }
   }
 
+  /**
+   * Starts the time of a batch.
+   *
+   * @returns throws once no further statement of the batch may begin: `timeoutMs` after the first
+   */
+  startBatch(what: string): () => void {
+    const { runtime, timeoutMs } = this.#store
+    const startedAtMonotonic = runtime.monotonicMs()
+    return () => {
+      if (runtime.monotonicMs() - startedAtMonotonic <= timeoutMs) return
+      throw this.#unfinished(
+        what,
+        `the database was too slow for all statements of the batch. Try again, or raise timeoutMs (${timeoutMs})`,
+      )
+    }
+  }
+
+  /** SLUICE_QUEUE_UNAVAILABLE: a batch was tried often enough. */
+  tooBusy(what: string, items: number): SluiceError {
+    return this.#unfinished(what, `other processes keep changing ${items} of them. Try again`)
+  }
+
+  #unfinished(what: string, why: string): SluiceError {
+    return new SluiceError(
+      'SLUICE_QUEUE_UNAVAILABLE',
+      `Could not finish to ${what} of queue ${JSON.stringify(this.#queue)}: ${why}`,
+    )
+  }
+
   async #adviceOn(error: unknown): Promise<string | undefined> {
     try {
       return await this.#store.adviceOn?.(error)
@@ -81,24 +113,25 @@ export class CallGate {
   }
 
   async #tried<T>(run: () => Promise<T>): Promise<T> {
-    const startedAt = performance.now()
-    let triedAt = startedAt
+    const { runtime } = this.#store
+    const startedAtMonotonic = runtime.monotonicMs()
+    let triedAtMonotonic = startedAtMonotonic
     for (let tries = 1; ; tries++) {
       try {
-        this.#store.assertInPlace?.(triedAt)
-        const preparing = this.#store.prepareCall?.(triedAt)
+        this.#store.assertInPlace?.(triedAtMonotonic)
+        const preparing = this.#store.prepareCall?.(triedAtMonotonic)
         if (preparing !== undefined) await preparing
         const outcome = await run()
         // What went to a file that nobody else sees any more is not acknowledged.
-        this.#store.assertInPlace?.(performance.now())
+        this.#store.assertInPlace?.(runtime.monotonicMs())
         return outcome
       } catch (error) {
         const pauseMs = this.#store.isContention(error)
-          ? this.#store.pauseMs(tries, performance.now() - startedAt)
+          ? this.#store.pauseMs(tries, runtime.monotonicMs() - startedAtMonotonic)
           : undefined
         if (pauseMs === undefined) throw error
-        await pause(pauseMs)
-        triedAt = performance.now()
+        await runtime.sleep(pauseMs)
+        triedAtMonotonic = runtime.monotonicMs()
       }
     }
   }

@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import type { Runtime } from '@sluice/core'
 import { batches } from './batch.js'
 
 interface Call<Input, Outcome> {
@@ -12,8 +12,9 @@ export interface CoalescerOptions<Input, Outcome> {
   readonly flush: (inputs: readonly Input[]) => Promise<readonly Outcome[]>
   /** Roughly how many characters an input is. */
   readonly chars: (input: Input) => number
-  /** How many batches may be under way at once; more than one where their order doesn't matter. */
-  readonly lanes: number
+  /** Batches under way at once; more than one where their order doesn't matter. */
+  readonly concurrency: number
+  readonly runtime: Pick<Runtime, 'yield'>
 }
 
 /**
@@ -25,7 +26,7 @@ export interface CoalescerOptions<Input, Outcome> {
 export class Coalescer<Input, Outcome> {
   readonly #options: CoalescerOptions<Input, Outcome>
   #waiting: Call<Input, Outcome>[] = []
-  #lanes = 0
+  #flushing = 0
   #underWay = 0
 
   constructor(options: CoalescerOptions<Input, Outcome>) {
@@ -36,12 +37,12 @@ export class Coalescer<Input, Outcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ input, resolve, reject })
       // It never rejects: every error goes to the callers.
-      if (this.#lanes < this.#options.lanes) void this.#flushAll()
+      if (this.#flushing < this.#options.concurrency) void this.#flushAll()
     })
   }
 
   async #flushAll(): Promise<void> {
-    this.#lanes += 1
+    this.#flushing += 1
     while (this.#waiting.length > 0) {
       const batch = this.#next()
       this.#underWay += batch.length
@@ -49,15 +50,15 @@ export class Coalescer<Input, Outcome> {
       this.#underWay -= batch.length
       // Callers that were told of their outcomes come back one after another: without this the first would go alone, and all others wait
       // for its commit.
-      if (batch.length > 1) await turn()
+      if (batch.length > 1) await this.#options.runtime.yield()
     }
-    this.#lanes -= 1
+    this.#flushing -= 1
   }
 
-  /** An even share for each lane, so that not one takes all callers and another one of them. */
+  /** An even share for each of the concurrent batches, so that not one takes all callers and another one of them. */
   #next(): Call<Input, Outcome>[] {
-    const { chars, lanes } = this.#options
-    const share = Math.ceil((this.#waiting.length + this.#underWay) / lanes)
+    const { chars, concurrency } = this.#options
+    const share = Math.ceil((this.#waiting.length + this.#underWay) / concurrency)
     const [batch = []] = batches(this.#waiting.slice(0, share), ({ input }) => chars(input))
     this.#waiting = this.#waiting.slice(batch.length)
     return batch

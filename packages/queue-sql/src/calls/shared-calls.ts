@@ -5,17 +5,18 @@ import { Coalescer } from './coalescer.js'
 import { changedChars, settledChars, type ItemMoves, type Refusal } from '../items/item-moves.js'
 import type { ItemPuts } from '../items/item-puts.js'
 import type { ItemReads } from '../items/item-reads.js'
+import type { SqlStore } from '../sql-store.js'
 import type { ChangeRow, ClaimedRow, HeldLease, WantedRow } from '../items/moves.js'
 
 /** What a row adds to the size of a batch besides its text, so that no batch has more than fit into one statement. */
 const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
 
 export interface SharedCallsParts {
+  readonly store: Pick<SqlStore, 'concurrency' | 'runtime'>
   readonly gate: CallGate
   readonly reads: ItemReads
   readonly puts: ItemPuts
   readonly moves: ItemMoves
-  readonly lanes: number
 }
 
 /**
@@ -30,13 +31,14 @@ export class SharedCalls {
   readonly #claims: Coalescer<number, ClaimOutcome>
   readonly #lookups: Coalescer<string, number | undefined>
 
-  constructor({ gate, reads, puts, moves, lanes }: SharedCallsParts) {
+  constructor({ store: { concurrency, runtime }, gate, reads, puts, moves }: SharedCallsParts) {
     this.#moves = moves
     this.#puts = new Coalescer({
       flush: async (items) => (await puts.put(items)).map((reason) => reason === undefined),
       chars: ({ bodyText }) => bodyText.length,
       // Items are given out in the order of their puts.
-      lanes: 1,
+      concurrency: 1,
+      runtime,
     })
     this.#settles = new Coalescer({
       flush: async (calls) =>
@@ -45,7 +47,8 @@ export class SharedCalls {
           calls.map(({ length }) => length),
         ),
       chars: (rows) => rows.reduce((sum, row) => sum + settledChars(row) + ROW_CHARS, 0),
-      lanes,
+      concurrency,
+      runtime,
     })
     this.#updates = new Coalescer({
       flush: async (calls) =>
@@ -54,18 +57,21 @@ export class SharedCalls {
           calls.map(({ length }) => length),
         ),
       chars: (rows) => rows.reduce((sum, row) => sum + changedChars(row) + ROW_CHARS, 0),
-      lanes,
+      concurrency,
+      runtime,
     })
     this.#claims = new Coalescer({
       flush: (counts) => claimShared(moves, counts),
       chars: (count) => count * ROW_CHARS,
-      lanes,
+      concurrency,
+      runtime,
     })
     this.#lookups = new Coalescer({
       flush: (ids) => gate.run('look up an item', () => stagesOf(reads, ids)),
       chars: (id) => id.length,
       // They wait for no disk: sharing pays only once many are under way.
-      lanes: lanes * 2,
+      concurrency: concurrency * 2,
+      runtime,
     })
   }
 

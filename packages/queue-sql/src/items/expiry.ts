@@ -1,4 +1,3 @@
-import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import type { CallGate } from '../calls/call-gate.js'
 import type { Moves } from './moves.js'
 import type { SqlStore } from '../sql-store.js'
@@ -8,7 +7,7 @@ const ROWS = 1_000
 
 export interface ExpiryParts {
   readonly gate: CallGate
-  readonly store: Pick<SqlStore, 'indexAges'>
+  readonly store: Pick<SqlStore, 'indexAges' | 'runtime'>
   readonly moves: Pick<Moves, 'expire'>
 }
 
@@ -22,17 +21,18 @@ export interface ExpiryParts {
  * @returns how many were removed
  */
 export async function expireItems({ gate, store, moves }: ExpiryParts, retentionMs: number): Promise<number> {
+  const { runtime } = store
   // SQLite answers without ever leaving the event loop's turn: one sweep after another must not keep all others of this process out.
-  await turn()
+  await runtime.yield()
   await gate.run('make the index of ages', () => store.indexAges())
   let removed = 0
   for (let fromMs = 0; ;) {
-    const startedAt = performance.now()
+    const startedAtMonotonic = runtime.monotonicMs()
     const order = { retentionMs, fromMs, max: ROWS }
     const batch = await gate.run('remove old items', () => moves.expire(order))
     removed += batch.removed
     if (batch.removed < ROWS || batch.lastMs === null) return removed
     fromMs = batch.lastMs
-    await pause(performance.now() - startedAt)
+    await runtime.sleep(runtime.monotonicMs() - startedAtMonotonic)
   }
 }

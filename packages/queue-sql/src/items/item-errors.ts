@@ -53,20 +53,3 @@ export function leaseLost(queue: string, { name, holder, fencingToken }: HeldLea
       'Nothing changed. Take the lease again, and read again what was read under it',
   )
 }
-
-/** SLUICE_QUEUE_UNAVAILABLE: a batch was tried often enough. */
-export function tooBusy(queue: string, what: string, items: number): SluiceError {
-  return new SluiceError(
-    'SLUICE_QUEUE_UNAVAILABLE',
-    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: others change ${items} of them all the time. Try again`,
-  )
-}
-
-/** SLUICE_QUEUE_UNAVAILABLE: no further statement of a batch may begin. */
-export function tooSlow(queue: string, what: string, timeoutMs: number): SluiceError {
-  return new SluiceError(
-    'SLUICE_QUEUE_UNAVAILABLE',
-    `Could not ${what} of queue ${JSON.stringify(queue)} to the end: the database was too slow for all of the statements that it takes. ` +
-      `Try again, or raise timeoutMs (${timeoutMs})`,
-  )
-}

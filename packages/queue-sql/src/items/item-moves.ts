@@ -5,11 +5,11 @@ import {
   type SluiceError,
   type UpdateReport,
 } from '@sluice/core'
-import { batches, byId, MAX_BATCH_ROWS, rounds, batchTimer } from '../calls/batch.js'
+import { batches, byId, MAX_BATCH_ROWS, rounds } from '../calls/batch.js'
 import type { CallGate } from '../calls/call-gate.js'
 import { inOrder, claimInOrder, type ClaimSteps } from './claims.js'
 import { ENOUGH_CLAIM_BYTES } from '../postgres/claim-sizes.js'
-import { itemNotFound, leaseLost, stageConflict, tooBusy } from './item-errors.js'
+import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
 import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
@@ -31,8 +31,6 @@ export interface ItemMovesParts {
   readonly gate: CallGate
   readonly reads: ItemReads
   readonly moves: Moves
-  /** No statement of one batch begins later than this after its first. */
-  readonly timeoutMs: number
 }
 
 /** Batches of moves of one queue: cut to size, each batch one transaction, and what was refused explained. */
@@ -71,8 +69,8 @@ export class ItemMoves {
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {
-    const { gate, moves, queue, timeoutMs } = this.#parts
-    const assertInTime = batchTimer(queue, 'claim items', timeoutMs)
+    const { gate, moves, queue } = this.#parts
+    const assertInTime = gate.startBatch('claim items')
     return {
       claim: async (scope, count) => {
         assertInTime()
@@ -160,12 +158,12 @@ export class ItemMoves {
     batch: readonly Row[],
     { what, run, judge }: Step<Row, Why>,
   ): Promise<Map<Row, Why>> {
-    const { gate, queue, timeoutMs } = this.#parts
+    const { gate } = this.#parts
     const refused = new Map<Row, Why>()
-    const assertInTime = batchTimer(queue, what, timeoutMs)
+    const assertInTime = gate.startBatch(what)
     let left = batch
     for (let look = 0; left.length > 0; look++) {
-      if (look === MAX_LOOKS) throw tooBusy(queue, what, left.length)
+      if (look === MAX_LOOKS) throw gate.tooBusy(what, left.length)
       const rows = left
       assertInTime()
       const done = new Set(await gate.run(what, () => run(rows)))

@@ -1,8 +1,7 @@
 import type { CheckedItem } from '@sluice/core'
-import { batches, firstOfEach, batchTimer } from '../calls/batch.js'
+import { batches, firstOfEach } from '../calls/batch.js'
 import { reasonsById } from '../bulk-report.js'
 import type { CallGate } from '../calls/call-gate.js'
-import { tooBusy } from './item-errors.js'
 import { newRow } from './item-rows.js'
 import type { KnownReason, Moves, NewRow, NotAdded, PutOrder } from './moves.js'
 
@@ -19,12 +18,8 @@ export interface PutProgress {
 }
 
 export interface ItemPutsParts {
-  readonly queue: string
   readonly gate: CallGate
   readonly moves: Pick<Moves, 'put'>
-  readonly newUid: () => string
-  /** No statement of one batch begins later than this after its first. */
-  readonly timeoutMs: number
 }
 
 export interface PutUse extends Partial<PutOrder> {
@@ -54,6 +49,7 @@ export class ItemPuts {
     items: readonly CheckedItem[],
     { compare = false, stage = 'WAITING', progress }: PutUse = {},
   ): Promise<(KnownReason | 'repeated' | undefined)[]> {
+    const { runtime } = this.#parts.gate
     const order = { compare, stage }
     const known = new Map<string, KnownReason | undefined>()
     const seen = new Set<string>()
@@ -70,7 +66,7 @@ export class ItemPuts {
     // Rows are made batch by batch: a hundred thousand items are not held twice. One batch is made ready while the one before is stored;
     // never are two stored at once, or the order of `get` would not be that of the items.
     for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
-      const rows = firstOfEach(batch, seen).map((item) => newRow(item, this.#parts.newUid()))
+      const rows = firstOfEach(batch, seen).map((item) => newRow(item, runtime.newId()))
       const run = this.#parts.moves.put(rows, order)
       await end()
       if (progress !== undefined) progress.underWay = batch.length
@@ -82,8 +78,8 @@ export class ItemPuts {
 
   async #store(rows: readonly NewRow[], run: () => Promise<NotAdded>, order: PutOrder): Promise<NotAdded> {
     if (rows.length === 0) return new Map()
-    const { gate, moves, queue, timeoutMs } = this.#parts
-    const assertInTime = batchTimer(queue, 'put items', timeoutMs)
+    const { gate, moves } = this.#parts
+    const assertInTime = gate.startBatch('put items')
     let notAdded = await gate.run('put items', run)
     for (let look = 1; ; look++) {
       // They came there between the two: by another put, so that they are there by now, or gone again.
@@ -91,7 +87,7 @@ export class ItemPuts {
         ? rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
         : []
       if (unseen.length === 0) return notAdded
-      if (look === MAX_LOOKS) throw tooBusy(queue, 'put items', unseen.length)
+      if (look === MAX_LOOKS) throw gate.tooBusy('put items', unseen.length)
       assertInTime()
       const again = await gate.run('put items', moves.put(unseen, order))
       const seen = [...notAdded].filter(([, reason]) => reason !== undefined)

@@ -1,14 +1,10 @@
-import type { Page, Stage } from '@sluice/core'
+import type { Stage } from '@sluice/core'
 import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 import { MAX_BATCH_CHARS } from '../calls/batch.js'
-import { parseCursor, parseTextCursor, writeCursor, writeTextCursor } from './cursor.js'
 import { QueueGoneError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
-/** Pages of heads and of whole items are cut to this, whatever was asked: one page is one answer in memory. */
-const MAX_HEADS = 2_500
-const MAX_RECORDS = 500
 /** And a page of whole items, or a look at those that are due, to so many bytes; one item comes in any case. */
 const MAX_PAGE_BYTES = MAX_BATCH_CHARS
 
@@ -32,7 +28,7 @@ export interface ItemFacts extends HeadFacts {
 }
 
 /** An item beside what it will be large when it is read whole, with its history. */
-interface SizedFacts extends ItemFacts {
+export interface SizedFacts extends ItemFacts {
   readonly bytes: number
 }
 
@@ -166,7 +162,7 @@ export class ItemReads {
       .orderBy('seq')
       .limit(max)
       .execute()
-    const found = await this.#sizedBySeq(rows.map(({ seq }) => seq))
+    const found = await this.sizedBySeq(rows.map(({ seq }) => seq))
     return fitting(rows, found).flatMap(({ seq }) => found.get(seq) ?? [])
   }
 
@@ -187,123 +183,18 @@ export class ItemReads {
     return sizes
   }
 
-  summaryPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<HeadFacts>> {
-    const limit = Math.min(page.limit, MAX_HEADS)
-    return stage === 'PROCESSING'
-      ? this.#processingPage(limit, page.cursor)
-      : this.#page(stage, { limit, cursor: page.cursor }, async (keys) => ({
-          shown: keys,
-          found: await this.#bySeq(keys.map(({ seq }) => seq)),
-        }))
-  }
-
-  recordPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<ItemFacts>> {
-    const limit = Math.min(page.limit, MAX_RECORDS)
-    return this.#page(stage, { limit, cursor: page.cursor }, async (keys) => {
-      const found = await this.#sizedBySeq(keys.map(({ seq }) => seq))
-      return { shown: fitting(keys, found), found }
-    })
-  }
-
-  /**
-   * Walks the key of the stage's own table, which has nothing of the other stages in it. The key of an item doesn't change while it stays,
-   * so that no writer can push it to a page that was read already [Q-LIST-1].
-   */
-  async #page(
-    stage: Stage,
-    { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
-    read: (keys: readonly StageKey[]) => Promise<ReadKeys>,
-  ): Promise<Page<ItemFacts>> {
-    // One more than asked for, to know whether this is the last page.
-    const keys = await this.#keys(stage, limit + 1, cursor)
-    const { shown, found } = await read(keys.slice(0, limit))
-    // Read a moment later: what has left the stage since is not shown in it.
-    const items = shown
-      .flatMap(({ seq }) => found.get(seq) ?? [])
-      .filter((row) => row.stage === STAGE_NUMBERS[stage])
-    const last = shown.at(-1)
-    return keys.length > shown.length && last !== undefined ? { items, cursor: last.cursor } : { items }
-  }
-
-  /** What an engine reads at every tick: one statement, and no look at where the items are beside the table that says it. */
-  async #processingPage(limit: number, cursor: string | undefined): Promise<Page<HeadFacts>> {
-    const after = cursor === undefined ? '' : parseTextCursor(cursor)
-    const query = sql<
-      Omit<HeadFacts, 'stage'>
-    >`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state
-      from ${this.#store.claimed} where p.queue_id = ${this.#queueId} and p.id > ${after}
-      order by p.id limit ${limit + 1}`
-    const { rows } = await query.execute(this.#db)
-    const items = rows.slice(0, limit).map((row) => ({ ...row, stage: STAGE_NUMBERS.PROCESSING }))
-    const last = items.at(-1)
-    return rows.length > limit && last !== undefined ? { items, cursor: writeTextCursor(last.id) } : { items }
-  }
-
-  #keys(stage: Stage, limit: number, cursor: string | undefined): Promise<StageKey[]> {
-    if (stage === 'WAITING') return this.#waitingKeys(limit, cursor)
-    if (stage === 'PROCESSING') return this.#processingKeys(limit, cursor)
-    return this.#finishedKeys(stage, limit, cursor)
-  }
-
-  async #waitingKeys(limit: number, cursor: string | undefined): Promise<StageKey[]> {
-    let query = this.#db
-      .selectFrom(this.#store.names.waiting)
-      .select(['rank', 'available_at', 'seq'])
-      .where('queue_id', '=', this.#queueId)
-    if (cursor !== undefined) {
-      const [rank, availableAt, seq] = parseCursor(cursor, 3)
-      query = query.where(sql<boolean>`(rank, available_at, seq) > (${rank}, ${availableAt}, ${seq})`)
-    }
-    const rows = await query.orderBy('rank').orderBy('available_at').orderBy('seq').limit(limit).execute()
-    return rows.map(({ rank, available_at, seq }) => ({
-      seq,
-      cursor: writeCursor([rank, available_at, seq]),
-    }))
-  }
-
-  async #processingKeys(limit: number, cursor: string | undefined): Promise<StageKey[]> {
-    const after = cursor === undefined ? '' : parseTextCursor(cursor)
-    const rows = await this.#db
-      .selectFrom(this.#store.names.processing)
-      .select(['id', 'seq'])
-      .where('queue_id', '=', this.#queueId)
-      .where('id', '>', after)
-      .orderBy('id')
-      .limit(limit)
-      .execute()
-    return rows.map(({ id, seq }) => ({ seq, cursor: writeTextCursor(id) }))
-  }
-
-  async #finishedKeys(
-    stage: 'SUCCESS' | 'FAIL',
-    limit: number,
-    cursor: string | undefined,
-  ): Promise<StageKey[]> {
-    const [after = 0] = cursor === undefined ? [] : parseCursor(cursor, 1)
-    const rows = await this.#db
-      .selectFrom(this.#store.names.finished)
-      .select('seq')
-      .where('queue_id', '=', this.#queueId)
-      .where('stage', '=', STAGE_NUMBERS[stage])
-      .where('seq', '>', after)
-      .orderBy('seq')
-      .limit(limit)
-      .execute()
-    return rows.map(({ seq }) => ({ seq, cursor: writeCursor([seq]) }))
-  }
-
   /**
    * The items of these keys, which were read from this queue's own tables. The queue is not asked for again: given the choice, SQLite would look the
    * rows up by the queue's number, and so walk over all of its items.
    */
-  async #bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
+  async bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
     if (seqs.length === 0) return new Map()
     const rows = await this.#facts(this.#store.among('i.seq', seqs))
     return new Map(rows.map((row) => [row.seq, row]))
   }
 
   /** The same with what each will be large, for what is then read whole. */
-  async #sizedBySeq(seqs: readonly number[]): Promise<Map<number, SizedFacts>> {
+  async sizedBySeq(seqs: readonly number[]): Promise<Map<number, SizedFacts>> {
     if (seqs.length === 0) return new Map()
     const { facts, names } = this.#store
     const query = sql<SizedFacts>`select ${FACTS}, ${sql.raw(bytesText(names))} from ${facts}
@@ -318,20 +209,8 @@ export class ItemReads {
   }
 }
 
-/** The place of an item in its stage's own table. */
-interface StageKey {
-  readonly seq: number
-  readonly cursor: string
-}
-
-/** Of a page's keys those that are shown, and the items that were found. */
-interface ReadKeys {
-  readonly shown: readonly StageKey[]
-  readonly found: ReadonlyMap<number, ItemFacts>
-}
-
 /** The first ones, until they have so many bytes together. */
-function fitting<Key extends { readonly seq: number }>(
+export function fitting<Key extends { readonly seq: number }>(
   keys: readonly Key[],
   found: ReadonlyMap<number, SizedFacts>,
 ): readonly Key[] {

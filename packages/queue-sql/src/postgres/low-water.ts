@@ -1,3 +1,4 @@
+import type { Runtime } from '@sluice/core'
 import type { ClaimedRow } from '../items/moves.js'
 
 /** Where in the backlog a claim may begin. */
@@ -26,7 +27,7 @@ const MARGIN_MS = 50
  * of: where they differ it looks at the whole rank, until this process has read the version again.
  */
 export class LowWater {
-  readonly #monotonicMs: () => number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #floor = new BacklogFloor()
   #mark: Mark | undefined
   /** Of the last item that was claimed. */
@@ -39,13 +40,13 @@ export class LowWater {
   /** Only a process whose claims get all that they ask for has a use for a mark. */
   #wasFull = false
 
-  constructor(monotonicMs: () => number = () => performance.now()) {
-    this.#monotonicMs = monotonicMs
+  constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
+    this.#runtime = runtime
   }
 
   /** `undefined`: look at the whole backlog. */
   mark(): Mark | undefined {
-    const nowMs = this.#monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     const floor = this.#floorMark()
     const mark = floor !== undefined && isLater(floor, this.#mark) ? floor : this.#mark
     if (mark !== undefined && nowMs - this.#fullAtMs < FULL_EVERY_MS) return mark
@@ -57,12 +58,14 @@ export class LowWater {
   /** Whether the version of the places is to be read, before the next claim begins. */
   wantsVersion(): boolean {
     if (!this.#wasFull) return false
-    return this.#version === undefined || this.#monotonicMs() - this.#version.readAtMs >= FULL_EVERY_MS
+    return (
+      this.#version === undefined || this.#runtime.monotonicMs() - this.#version.readAtMs >= FULL_EVERY_MS
+    )
   }
 
   /** What it gives back notes a version that is read from now on. */
   versions(): (number: number) => void {
-    const readAtMs = this.#monotonicMs()
+    const readAtMs = this.#runtime.monotonicMs()
     return (number) => {
       this.#version = { number, readAtMs }
     }
@@ -70,7 +73,7 @@ export class LowWater {
 
   /** Where a look at all priorities begins, which must miss nothing that can be given out. `undefined`: at the beginning. */
   start(): Mark | undefined {
-    const nowMs = this.#monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     const floor = this.#floorMark()
     if (floor !== undefined && nowMs - this.#wholeAtMs < FULL_EVERY_MS) return floor
     this.#wholeAtMs = nowMs
@@ -79,7 +82,7 @@ export class LowWater {
 
   /** Whether the transaction of the look that begins now is to be given a number, of which there are not endlessly many. */
   isNumbered(): boolean {
-    const nowMs = this.#monotonicMs()
+    const nowMs = this.#runtime.monotonicMs()
     if (nowMs - this.#numberedAtMs < NUMBER_EVERY_MS) return false
     this.#numberedAtMs = nowMs
     return true

@@ -1,3 +1,4 @@
+import type { Runtime } from '@sluice/core'
 import { CompiledQuery, type Kysely } from 'kysely'
 import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
@@ -34,20 +35,26 @@ import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js
 export class PostgresMoves implements Moves {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #texts: PostgresTexts
-  readonly #low = new LowWater()
+  readonly #low: LowWater
   readonly #setBack: PostgresSetBack
   /** Where the last look at all ranks began. */
   #start: Mark | undefined
   readonly #puts: PostgresPuts
   readonly #sizes = new ClaimSizes()
 
-  constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
+  constructor(
+    db: Kysely<Tables>,
+    { names, queueId, runtime }: { names: TableNames; queueId: number; runtime: Runtime },
+  ) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = postgresTexts(names)
     this.#puts = new PostgresPuts(db, this.#texts.puts, queueId)
-    this.#setBack = new PostgresSetBack(db, { names, queueId, monotonicMs: () => performance.now() })
+    this.#setBack = new PostgresSetBack(db, { names, queueId, runtime })
+    this.#low = new LowWater(runtime)
+    this.#runtime = runtime
   }
 
   put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
@@ -97,13 +104,13 @@ export class PostgresMoves implements Moves {
 
   async #claimTop(max: number, lease: HeldLease | undefined): Promise<ClaimedRow[] | undefined> {
     if (this.#low.wantsVersion()) await this.#readVersion()
-    const sentAt = performance.now()
+    const sentAtMonotonic = this.#runtime.monotonicMs()
     const mark = this.#low.mark()
     const note = this.#low.notes()
     const from = [mark?.rank ?? null, mark?.availableAt ?? null, mark?.version ?? null]
     const rows = await this.#claim('top', [max, ...from], lease)
     if (rows !== undefined) note(rows, max)
-    if (this.#setBack.hasStarted) await this.#isSetBack(rows?.[0]?.claimed_at, sentAt)
+    if (this.#setBack.hasStarted) await this.#isSetBack(rows?.[0]?.claimed_at, sentAtMonotonic)
     return rows
   }
 
@@ -133,9 +140,9 @@ export class PostgresMoves implements Moves {
   }
 
   /** Whether the clock of the server was set back, and items may be due that were not. */
-  async #isSetBack(serverMs: number | undefined, sentAt: number): Promise<boolean> {
+  async #isSetBack(serverMs: number | undefined, sentAtMonotonic: number): Promise<boolean> {
     // What is claimed is given out, and what is due claimed, whatever comes of this: a failure is met again by the next claim.
-    if (serverMs === undefined || !(await this.#setBack.saw(serverMs, sentAt).catch(() => false)))
+    if (serverMs === undefined || !(await this.#setBack.saw(serverMs, sentAtMonotonic).catch(() => false)))
       return false
     this.#low.forget()
     return true
@@ -143,9 +150,9 @@ export class PostgresMoves implements Moves {
 
   /** Looks again where the clock of the server was set back, and what that held is due now. */
   async ranks(limit: number): Promise<RankRow[]> {
-    const sentAt = performance.now()
+    const sentAtMonotonic = this.#runtime.monotonicMs()
     const { ranks, seenAt } = await this.#look(limit)
-    if (!(await this.#isSetBack(seenAt, sentAt))) return ranks
+    if (!(await this.#isSetBack(seenAt, sentAtMonotonic))) return ranks
     return (await this.#look(limit)).ranks
   }
 

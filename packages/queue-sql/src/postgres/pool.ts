@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
-import { requestTimeMs } from '@sluice/core'
+import { requestTimeMs, type Runtime } from '@sluice/core'
+import { startTimer } from '@sluice/core/backend'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import { isStalePlan } from '../sql-errors.js'
@@ -32,10 +32,13 @@ const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c
  * A pool of `pg` as kysely wants it. Statements are prepared under a name, so that PostgreSQL parses and plans each once a connection;
  * kysely never names them.
  */
-export function postgresPool(url: string, settings: SqlQueueSettings): PostgresPool {
+export function postgresPool(url: string, settings: SqlQueueSettings, runtime: Runtime): PostgresPool {
   const sockets = new Set<Socket>()
   const { url: plainUrl, level } = splitCommitLevel(url)
-  const pool = new pg.Pool(poolConfig(plainUrl, settings, sockets))
+  const pool = new pg.Pool({
+    ...poolConfig(plainUrl, settings),
+    stream: () => trackedSocket(sockets, runtime),
+  })
   // A connection that breaks between two statements: the next one is told, and without listeners Node would end the process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
@@ -47,17 +50,19 @@ export function postgresPool(url: string, settings: SqlQueueSettings): PostgresP
       const client = await currentClient(pool, plans)
       const known = adapted.get(client)
       if (known !== undefined) return known
-      const made = adaptClient(client, { ...settings, level, plans })
+      const made = adaptClient(client, { ...settings, level, plans, runtime })
       adapted.set(client, made)
       return made
     },
     end: async () => {
       // A server that is gone without a word would keep the goodbye, and with it the process, waiting for many minutes.
-      const overdue = new AbortController()
-      const late = destroyLate(sockets, settings.timeoutMs, overdue.signal)
-      await Promise.race([pool.end(), late])
-      overdue.abort()
-      await late
+      const ended = new AbortController()
+      const overdue = runtime.sleep(settings.timeoutMs, ended.signal).then(() => {
+        if (!ended.signal.aborted) for (const socket of sockets) socket.destroy()
+      })
+      await Promise.race([pool.end(), overdue])
+      ended.abort()
+      await overdue
     },
   }
 }
@@ -71,16 +76,7 @@ async function currentClient(pool: pg.Pool, plans: PlanGeneration): Promise<pg.P
   }
 }
 
-async function destroyLate(sockets: ReadonlySet<Socket>, ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await pause(ms, undefined, { signal })
-  } catch {
-    return // They ended in time.
-  }
-  for (const socket of sockets) socket.destroy()
-}
-
-function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket>): pg.PoolConfig {
+function poolConfig(url: string, settings: SqlQueueSettings): pg.PoolConfig {
   const { timeoutMs, poolSize, preparedStatements } = settings
   const session = {
     application_name: 'sluice',
@@ -102,29 +98,30 @@ function poolConfig(url: string, settings: SqlQueueSettings, sockets: Set<Socket
       getTypeParser: (oid, format) =>
         oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
     },
-    stream: () => {
-      const socket = new Socket()
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
-      limitConnecting(socket)
-      return socket
-    },
   }
 }
 
+function trackedSocket(sockets: Set<Socket>, runtime: Runtime): Socket {
+  const socket = new Socket()
+  sockets.add(socket)
+  socket.once('close', () => sockets.delete(socket))
+  limitConnecting(socket, runtime)
+  return socket
+}
+
 /** An address that nobody answers at would else cost the whole of a call's time, each time. */
-function limitConnecting(socket: Socket): void {
-  const late = (): void => {
+function limitConnecting(socket: Socket, runtime: Runtime): void {
+  const late = async (): Promise<void> => {
+    // After a turn of the event loop that was too long, what has come meanwhile is read first.
+    await runtime.yield()
     if (!socket.connecting) return
     const error = new Error(`connect ETIMEDOUT: no connection within ${CONNECT_MS / 1_000} s`)
     socket.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
   }
-  // After a turn of the event loop that was too long, what has come meanwhile is read first.
-  const timer = setTimeout(() => setImmediate(late), CONNECT_MS)
-  timer.unref()
-  const clear = (): void => clearTimeout(timer)
-  socket.once('connect', clear)
-  socket.once('close', clear)
+  // It never rejects.
+  const timer = startTimer(runtime, { ms: CONNECT_MS, background: true }, () => void late())
+  socket.once('connect', timer.cancel)
+  socket.once('close', timer.cancel)
 }
 
 /** Beside what the url itself asks of the session, which comes last and so wins. */
@@ -139,16 +136,17 @@ interface ClientSettings extends SqlQueueSettings {
   /** Of the url. */
   readonly level: CommitLevel | undefined
   readonly plans: PlanGeneration
+  readonly runtime: Runtime
 }
 
 /** Statements of one client come one after the other, so that one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
-  { preparedStatements, timeoutMs, level, plans }: ClientSettings,
+  { preparedStatements, timeoutMs, level, plans, runtime }: ClientSettings,
 ): PostgresPoolClient {
   let broken = false
   const { stream } = client.connection
-  const watch = new StatementWatch(stream, { timeoutMs }, (error) => {
+  const watch = new StatementWatch(stream, { timeoutMs, runtime }, (error) => {
     // An answer that is still to come would be taken for that of the next statement.
     broken = true
     const server = serverProcessOf(client)

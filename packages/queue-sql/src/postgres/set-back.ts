@@ -1,3 +1,4 @@
+import type { Runtime } from '@sluice/core'
 import { CompiledQuery } from 'kysely'
 import { DURABLY } from './durability.js'
 import { CLOCK, NOW } from './statements/parts.js'
@@ -25,7 +26,7 @@ export class PostgresSetBack {
   readonly #db: Statements
   readonly #queueId: number
   readonly #texts: ReturnType<typeof textsOf>
-  readonly #monotonicMs: () => number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   /** By how much the server's clock is ahead of that of this process at least. */
   #aheadMs: number | undefined
   #atMostMs = Number.POSITIVE_INFINITY
@@ -33,12 +34,16 @@ export class PostgresSetBack {
 
   constructor(
     db: Statements,
-    { names, queueId, monotonicMs }: { names: TableNames; queueId: number; monotonicMs: () => number },
+    {
+      names,
+      queueId,
+      runtime,
+    }: { names: TableNames; queueId: number; runtime: Pick<Runtime, 'monotonicMs'> },
   ) {
     this.#db = db
     this.#queueId = queueId
     this.#texts = textsOf(names)
-    this.#monotonicMs = monotonicMs
+    this.#runtime = runtime
   }
 
   /** Whether it was asked already what was put in the future: a claim that gets all that it asked for does without. */
@@ -54,7 +59,7 @@ export class PostgresSetBack {
    * @returns whether items may have become due by what was done
    */
   async saw(serverMs: number, sentAtMonotonic: number): Promise<boolean> {
-    const atLeastMs = serverMs - this.#monotonicMs()
+    const atLeastMs = serverMs - this.#runtime.monotonicMs()
     const knownMs = this.#aheadMs
     const isSetBack = knownMs !== undefined && serverMs - sentAtMonotonic < knownMs - MIN_STEP_MS
     const isBehind = isSetBack || (knownMs === undefined && (await this.#isBehind()))

@@ -1,6 +1,6 @@
 import { connect, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { IDLE_TIMEOUT_MS, requestTimeMs } from '@sluice/core'
+import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
 
 /** What a statement rejects with whose time is over. Whether the server has done it is not known. */
 export class StatementOverdueError extends Error {
@@ -11,6 +11,13 @@ export interface StatementTimes {
   readonly timeoutMs: number
   /** Default {@link IDLE_TIMEOUT_MS}; for tests. */
   readonly idleMs?: number
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
+}
+
+/** A statement that is under way. */
+interface Statement {
+  readonly startedAtMonotonic: number
+  readonly bytes: () => number
 }
 
 /**
@@ -18,28 +25,32 @@ export interface StatementTimes {
  * one after {@link IDLE_TIMEOUT_MS}, and all of them after {@link requestTimeMs} of what has gone both ways. What this process has handed to its
  * system counts as gone: how much of it is still on its way is not to be seen from here, and the rate in the rule leaves time for it.
  *
- * A statement that ends in time costs one timer; `pg`'s own `query_timeout`, which knows nothing of bytes, would cost the same.
+ * Timers run per connection, not per statement: while statements are sent, one checks them at least every first limit, and so before that limit of any.
  */
 export class StatementWatch {
   readonly #stream: Duplex
   readonly #timeoutMs: number
   readonly #idleMs: number
+  readonly #runtime: StatementTimes['runtime']
   readonly #onOverdue: (error: StatementOverdueError) => void
   #received = 0
-  #lastByteAt = 0
+  #lastByteAtMonotonic = 0
+  #current: Statement | undefined
+  #isChecking = false
 
   constructor(
     stream: Duplex,
-    { timeoutMs, idleMs = IDLE_TIMEOUT_MS }: StatementTimes,
+    { timeoutMs, idleMs = IDLE_TIMEOUT_MS, runtime }: StatementTimes,
     onOverdue: (error: StatementOverdueError) => void,
   ) {
     this.#stream = stream
     this.#timeoutMs = timeoutMs
     this.#idleMs = idleMs
+    this.#runtime = runtime
     this.#onOverdue = onOverdue
     stream.on('data', (bytes: Buffer) => {
       this.#received += bytes.length
-      this.#lastByteAt = performance.now()
+      this.#lastByteAtMonotonic = runtime.monotonicMs()
     })
   }
 
@@ -50,26 +61,40 @@ export class StatementWatch {
    * @returns ends the watch
    */
   start(bytes: () => number): () => void {
-    const startedAt = performance.now()
+    const statement = { startedAtMonotonic: this.#runtime.monotonicMs(), bytes }
+    this.#current = statement
     this.#received = 0
     const stopSending = this.#watchSending()
-    const check = (): void => {
-      const leftMs = this.#leftMs(startedAt, bytes())
-      if (leftMs > 0) timer = setTimeout(check, leftMs)
-      else this.#end(performance.now() - startedAt)
-    }
-    let timer = setTimeout(check, Math.min(this.#timeoutMs, this.#idleMs))
+    // It never rejects: `onOverdue` does not throw.
+    if (!this.#isChecking) void this.#check()
     return () => {
-      clearTimeout(timer)
+      if (this.#current === statement) this.#current = undefined
       stopSending?.()
     }
   }
 
-  #leftMs(startedAt: number, bytes: number): number {
-    const nowAt = performance.now()
-    const inAnyCase = startedAt + requestTimeMs(this.#timeoutMs, bytes + this.#received) - nowAt
+  /** Goes on while a statement is under way; the socket keeps the process alive for it. */
+  async #check(): Promise<void> {
+    this.#isChecking = true
+    const firstMs = Math.min(this.#timeoutMs, this.#idleMs)
+    for (let leftMs = firstMs; this.#current !== undefined;) {
+      await this.#runtime.sleep(Math.min(leftMs, firstMs), undefined, { background: true })
+      const statement = this.#current
+      if (statement === undefined) break
+      leftMs = this.#leftMs(statement)
+      if (leftMs > 0) continue
+      this.#current = undefined
+      this.#end(this.#runtime.monotonicMs() - statement.startedAtMonotonic)
+    }
+    this.#isChecking = false
+  }
+
+  #leftMs({ startedAtMonotonic, bytes }: Statement): number {
+    const atMonotonic = this.#runtime.monotonicMs()
+    const inAnyCase =
+      startedAtMonotonic + requestTimeMs(this.#timeoutMs, bytes() + this.#received) - atMonotonic
     if (this.#received === 0) return inAnyCase
-    return Math.min(inAnyCase, this.#lastByteAt + this.#idleMs - nowAt)
+    return Math.min(inAnyCase, this.#lastByteAtMonotonic + this.#idleMs - atMonotonic)
   }
 
   /** Node's own idle timer of a socket sees what the system takes of a large request; a small one is taken whole at once. */

@@ -10,11 +10,11 @@ import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
 import { agesIndex, postgresSteps } from '../schema/steps.js'
 import { isPostgresContention } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
-import type { OpenOptions, SqlStore } from '../sql-store.js'
+import type { SqlStore, StoreOptions } from '../sql-store.js'
 import { tableNames, type Tables } from '../schema/tables.js'
 
 /** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
-const LANES = 2
+const CONCURRENCY = 2
 
 /**
  * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait so long for a connection and again for its
@@ -29,13 +29,13 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  { wrap = unwrapped, warn }: OpenOptions = {},
+  { wrap = unwrapped, warn, runtime }: StoreOptions,
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
   const { level } = splitCommitLevel(url)
   const db = new Kysely<Tables>({
-    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings) })),
+    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings, runtime) })),
   })
   const migration = {
     names,
@@ -51,6 +51,7 @@ export function openPostgres(
   return {
     db,
     names,
+    runtime,
     place,
     durable: true,
     sharedBy: 'network',
@@ -63,13 +64,13 @@ export function openPostgres(
     kept: sql.raw('for key share'),
     durably: sql.raw(`${DURABLY} is not null`),
     counterSlots: POSTGRES_SLOTS,
-    lanes: LANES,
+    concurrency: CONCURRENCY,
     among: (column, values) =>
       sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
-    moves: (queueId) => new PostgresMoves(db, names, queueId),
+    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>
-      tries < MAX_TRIES && spentMs < settings.timeoutMs ? Math.random() * 50 * tries : undefined,
+      tries < MAX_TRIES && spentMs < settings.timeoutMs ? runtime.random() * 50 * tries : undefined,
     adviceOn: (error) => adviceOnRefusal(error, { db, names }),
     tablesVersion: () => versionOf(db, migration),
     migrate: async () => {

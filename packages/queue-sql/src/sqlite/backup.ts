@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import { link, open, rename, rm, statfs, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
 import { SluiceError, type BackupOutcome, type BackupUse } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { SCHEMA_VERSION } from '../schema/steps.js'
 import { sqlError, type Attempt } from '../sql-errors.js'
 import { placeOf, type SqlQueueSettings } from '../sql-options.js'
@@ -17,9 +17,7 @@ const STEP_PAGES = 1_000
 /** Another process may have to end what it is at, such as reading the log of one that was killed. */
 const BUSY_MS = 10_000
 
-export interface BackupFileUse extends BackupUse {
-  readonly warn: OpenOptions['warn']
-}
+export interface BackupFileUse extends BackupUse, Pick<OpenOptions, 'warn' | 'runtime'> {}
 
 /** What is copied, and where to. */
 interface Copy {
@@ -43,8 +41,9 @@ export async function backupSqlite(
   if (isInMemory(place.path))
     throw invalid('A database in memory can’t be backed up: it is gone with its process.')
   assertOpenable(place.path, { url, tablePrefix, ...settings }, use.warn)
+  const { runtime = systemRuntime } = use
   const [from, to] = [resolve(place.path), resolve(use.target)]
-  const copy = { from, to, partial: `${to}.partial-${randomUUID()}`, tablePrefix }
+  const copy = { from, to, partial: `${to}.partial-${runtime.newId()}`, tablePrefix }
   assertPlaces(copy)
   try {
     return await made(copy, use)

@@ -1,3 +1,4 @@
+import type { Runtime } from '@sluice/core'
 import type { Kysely } from 'kysely'
 import { all, seqList } from './writes.js'
 import { SQLITE_NOW_MS } from './statements.js'
@@ -18,12 +19,14 @@ export class SqliteSetBack {
   readonly #db: Kysely<Tables>
   readonly #texts: ReturnType<typeof textsOf>
   readonly #watch: ClockWatch
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #moving: Promise<void> | undefined
 
-  constructor(db: Kysely<Tables>, names: TableNames, now: () => number) {
+  constructor(db: Kysely<Tables>, names: TableNames, runtime: Pick<Runtime, 'now' | 'monotonicMs'>) {
     this.#db = db
     this.#texts = textsOf(names)
-    this.#watch = new ClockWatch(now)
+    this.#watch = new ClockWatch(runtime)
+    this.#runtime = runtime
   }
 
   /** For each call: a comparison of two clocks, unless one of them was set back. */
@@ -51,7 +54,7 @@ export class SqliteSetBack {
       await all(trx, moveWaiting, [byMs, seqs])
       await all(trx, moveItems, [byMs, seqs])
     })
-    this.#watch.accept(performance.now())
+    this.#watch.accept(this.#runtime.monotonicMs())
   }
 }
 
@@ -77,17 +80,16 @@ const MIN_STEP_MS = 100
 
 /** Notices that a clock was set back, by the clock of this process that never is. */
 export class ClockWatch {
-  readonly #now: () => number
+  readonly #runtime: Pick<Runtime, 'now'>
   #aheadMs = Number.NEGATIVE_INFINITY
 
-  /** @param now epoch ms */
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(runtime: Pick<Runtime, 'now'>) {
+    this.#runtime = runtime
   }
 
   /** Whether it was set back since {@link ClockWatch.accept}, or since it was first asked. */
   isSetBack(atMonotonic: number): boolean {
-    const aheadMs = this.#now() - atMonotonic
+    const aheadMs = this.#runtime.now() - atMonotonic
     if (aheadMs < this.#aheadMs - MIN_STEP_MS) return true
     this.#aheadMs = Math.max(this.#aheadMs, aheadMs)
     return false
@@ -95,6 +97,6 @@ export class ClockWatch {
 
   /** What it shows now is right: what depends on it was seen to. */
   accept(atMonotonic: number): void {
-    this.#aheadMs = this.#now() - atMonotonic
+    this.#aheadMs = this.#runtime.now() - atMonotonic
   }
 }

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Runtime, SluiceError } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { Kysely, sql, type Dialect, CompiledQuery } from 'kysely'
 import { addIndex, migrate, tryMigration, versionOf, type Migration } from '../schema/migration.js'
 import { agesIndex, sqliteSteps } from '../schema/steps.js'
 import { isSqliteBusy } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
-import type { OpenOptions, SqlStore } from '../sql-store.js'
+import type { OpenOptions, SqlStore, StoreOptions } from '../sql-store.js'
 import { NodeSqliteDialect } from './dialect.js'
 import { SqliteMoves } from './moves.js'
 import { IN_MEMORY, prepareFile } from './path.js'
@@ -30,14 +31,15 @@ const LONGEST_CALL = 4
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
-export function openSqlite(path: string, settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
+export function openSqlite(path: string, settings: SqlQueueSettings, options: StoreOptions): SqlStore {
   const { wrap = unwrapped, warn, runtime } = options
   const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
   const names = tableNames(settings.tablePrefix)
   const { database, watch } = inMemory ? { database: new DatabaseSync(IN_MEMORY) } : openWatched(path, warn)
-  if (runtime !== undefined) readClock(database, runtime)
+  // SQLite reads the machine's clock by itself.
+  if (runtime !== systemRuntime) readClock(database, runtime)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
   const migration = {
     names,
@@ -47,10 +49,11 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     place,
   }
   const texts = sqliteTexts(names)
-  const setBack = new SqliteSetBack(db, names, () => (runtime ?? Date).now())
+  const setBack = new SqliteSetBack(db, names, runtime)
   return {
     db,
     names,
+    runtime,
     place,
     durable: !inMemory,
     sharedBy: inMemory ? 'process' : 'machine',
@@ -64,12 +67,12 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: Op
     kept: sql.raw(''),
     durably: sql.raw('1 = 1'),
     counterSlots: 1,
-    lanes: 1,
+    concurrency: 1,
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
     moves: (queueId) => new SqliteMoves(db, names, queueId),
     isContention: isSqliteBusy,
-    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries) : undefined),
+    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
     tablesVersion: () => versionOf(db, migration),
     migrate: async () => {
       await assertOurs(db, migration)
@@ -127,8 +130,8 @@ function unwrapped(dialect: Dialect): Dialect {
 }
 
 /** Short at first, since a transaction takes a millisecond or two; with jitter, so that two waiters don't meet again and again. */
-function busyPauseMs(tries: number): number {
-  return Math.random() * Math.min(20, 1 + tries)
+function busyPauseMs(tries: number, runtime: Pick<Runtime, 'random'>): number {
+  return runtime.random() * Math.min(20, 1 + tries)
 }
 
 async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings): Promise<void> {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { systemRuntime } from '@sluice/core/backend'
 import { Coalescer } from '../../src/calls/coalescer.js'
 
 /** A flush that ends when it is told to. */
-function held(lanes = 1) {
+function held(concurrency = 1) {
   const flushed: {
     inputs: readonly string[]
     end: (outcomes: readonly string[]) => void
@@ -10,7 +11,12 @@ function held(lanes = 1) {
   }[] = []
   const flush = (inputs: readonly string[]): Promise<readonly string[]> =>
     new Promise((resolve, reject) => flushed.push({ inputs, end: resolve, fail: reject }))
-  const coalescer = new Coalescer<string, string>({ flush, chars: (input) => input.length, lanes })
+  const coalescer = new Coalescer<string, string>({
+    flush,
+    chars: (input) => input.length,
+    concurrency,
+    runtime: systemRuntime,
+  })
   return { flushed, coalescer }
 }
 
@@ -38,7 +44,12 @@ describe('Coalescer', () => {
       await new Promise((resolve) => setImmediate(resolve))
       return inputs
     }
-    const coalescer = new Coalescer<string, string>({ flush, chars: () => 1, lanes: 1 })
+    const coalescer = new Coalescer<string, string>({
+      flush,
+      chars: () => 1,
+      concurrency: 1,
+      runtime: systemRuntime,
+    })
     const callThrice = async (): Promise<void> => {
       for (let turn = 0; turn < 3; turn++) await coalescer.add('a')
     }
@@ -67,7 +78,7 @@ describe('Coalescer', () => {
     await expect.poll(() => flushed.length).toBe(2)
   })
 
-  test('with two lanes two batches are under way at once, and share what waits evenly', async () => {
+  test('with two concurrency two batches are under way at once, and share what waits evenly', async () => {
     const { flushed, coalescer } = held(2)
     const inputs = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     const calls = inputs.map((input) => coalescer.add(input))

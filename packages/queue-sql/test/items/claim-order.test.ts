@@ -60,14 +60,15 @@ describe.each([
   test('gives its items in order, though a higher priority is put in between', async () => {
     const options = optionsSchema.parse({ name: 'order', url: urlOf(), tablePrefix: freshPrefix() })
     let meanwhile: (() => Promise<void>) | undefined
-    const queue = await openSqlQueue(options, (dialect) =>
-      wrapStatements(dialect, async (query, execute) => {
-        const run = isLook(query) ? meanwhile : undefined
-        meanwhile = run === undefined ? meanwhile : undefined
-        await run?.()
-        return execute(query)
-      }),
-    )
+    const queue = await openSqlQueue(options, {
+      wrap: (dialect) =>
+        wrapStatements(dialect, async (query, execute) => {
+          const run = isLook(query) ? meanwhile : undefined
+          meanwhile = run === undefined ? meanwhile : undefined
+          await run?.()
+          return execute(query)
+        }),
+    })
     const other = await openSqlQueue(options)
     opened.push(queue, other)
     await queue.putMany([

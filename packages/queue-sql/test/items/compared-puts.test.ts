@@ -82,13 +82,14 @@ describe('on PostgreSQL', () => {
     tablePrefix = freshPrefix()
     answers = []
     const settings = optionsSchema.parse({ name: 'compared', url, tablePrefix, poolSize: 3 })
-    queue = await openSqlQueue(settings, (dialect) =>
-      wrapStatements(dialect, async (query, execute) => {
-        const result = await execute(query)
-        answers.push(JSON.stringify(result.rows).length)
-        return result
-      }),
-    )
+    queue = await openSqlQueue(settings, {
+      wrap: (dialect) =>
+        wrapStatements(dialect, async (query, execute) => {
+          const result = await execute(query)
+          answers.push(JSON.stringify(result.rows).length)
+          return result
+        }),
+    })
     other = new pg.Client({ connectionString: url })
     await other.connect()
     // From now on puts don't rely on their ids being new.

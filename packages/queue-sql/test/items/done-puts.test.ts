@@ -126,14 +126,13 @@ describe.each([
     const tablePrefix = freshPrefix()
     const { waiting, finished } = tableNames(tablePrefix)
     const sent: string[] = []
-    const queue = await openSqlQueue(
-      optionsSchema.parse({ name: 'sent', url: url(), tablePrefix }),
-      (dialect) =>
+    const queue = await openSqlQueue(optionsSchema.parse({ name: 'sent', url: url(), tablePrefix }), {
+      wrap: (dialect) =>
         wrapStatements(dialect, (query, execute) => {
           sent.push(query.sql)
           return execute(query)
         }),
-    )
+    })
     onTestFinished(() => queue.close())
     const sentBy = async (ids: readonly string[], options?: PutManyOptions): Promise<string[]> => {
       sent.length = 0
@@ -164,16 +163,17 @@ describe('two processes on PostgreSQL', () => {
 
   async function open(): Promise<SqlQueue> {
     const settings = optionsSchema.parse({ name: 'race', url, tablePrefix, poolSize: 3 })
-    return openSqlQueue(settings, (dialect) =>
-      wrapStatements(dialect, async (query, execute) => {
-        try {
-          return await execute(query)
-        } catch (error) {
-          if (error instanceof Error && 'code' in error) refused.push(String(error.code))
-          throw error
-        }
-      }),
-    )
+    return openSqlQueue(settings, {
+      wrap: (dialect) =>
+        wrapStatements(dialect, async (query, execute) => {
+          try {
+            return await execute(query)
+          } catch (error) {
+            if (error instanceof Error && 'code' in error) refused.push(String(error.code))
+            throw error
+          }
+        }),
+    })
   }
 
   beforeEach(async () => {

@@ -88,12 +88,13 @@ describe('on PostgreSQL', () => {
   let queue: SqlQueue
 
   beforeEach(async () => {
-    queue = await openSqlQueue(settings, (dialect) =>
-      wrapStatements(dialect, (query, execute) => {
-        asked.push(query.sql)
-        return execute(query)
-      }),
-    )
+    queue = await openSqlQueue(settings, {
+      wrap: (dialect) =>
+        wrapStatements(dialect, (query, execute) => {
+          asked.push(query.sql)
+          return execute(query)
+        }),
+    })
   })
 
   afterEach(() => queue.close())

@@ -35,12 +35,13 @@ describe('claims of large bodies on PostgreSQL', () => {
 
   async function open(): Promise<Queue> {
     const settings = optionsSchema.parse({ name: 'large', url: inject('postgresUrl'), tablePrefix })
-    const queue = await openSqlQueue(settings, (dialect) =>
-      wrapStatements(dialect, (query, execute) => {
-        if (query.sql.includes('skip locked')) claims += 1
-        return execute(query)
-      }),
-    )
+    const queue = await openSqlQueue(settings, {
+      wrap: (dialect) =>
+        wrapStatements(dialect, (query, execute) => {
+          if (query.sql.includes('skip locked')) claims += 1
+          return execute(query)
+        }),
+    })
     opened.push(queue)
     return queue
   }

@@ -19,12 +19,13 @@ async function lookUpWhileRequeued(point: number) {
   const settings = optionsSchema.parse({ name: 'tiles', url, synchronous: 'NORMAL' })
   const other = await openSqlQueue(settings)
   let left = Number.POSITIVE_INFINITY
-  const queue = await openSqlQueue(settings, (dialect) =>
-    wrapStatements(dialect, async (query, execute) => {
-      if (left-- === 0) await other.requeue(['a'])
-      return execute(query)
-    }),
-  )
+  const queue = await openSqlQueue(settings, {
+    wrap: (dialect) =>
+      wrapStatements(dialect, async (query, execute) => {
+        if (left-- === 0) await other.requeue(['a'])
+        return execute(query)
+      }),
+  })
   await other.put('a', 1)
   await other.get(1)
   await other.fail('a', { attempt: 1, reason: 'broke' })

@@ -27,16 +27,17 @@ let refused: string[]
 
 async function open(): Promise<SqlQueue> {
   const settings = optionsSchema.parse({ name: 'race', url, tablePrefix, poolSize: 3 })
-  return openSqlQueue(settings, (dialect) =>
-    wrapStatements(dialect, async (query, execute) => {
-      try {
-        return await execute(query)
-      } catch (error) {
-        if (error instanceof Error && 'code' in error) refused.push(String(error.code))
-        throw error
-      }
-    }),
-  )
+  return openSqlQueue(settings, {
+    wrap: (dialect) =>
+      wrapStatements(dialect, async (query, execute) => {
+        try {
+          return await execute(query)
+        } catch (error) {
+          if (error instanceof Error && 'code' in error) refused.push(String(error.code))
+          throw error
+        }
+      }),
+  })
 }
 
 beforeEach(async () => {

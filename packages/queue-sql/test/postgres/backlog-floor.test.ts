@@ -82,7 +82,9 @@ describe('a get beside an open transaction', () => {
         sent.push(query)
         return execute(query)
       })
-    queue = await openSqlQueue(optionsSchema.parse({ name: 'floor', url, tablePrefix, poolSize: 1 }), record)
+    queue = await openSqlQueue(optionsSchema.parse({ name: 'floor', url, tablePrefix, poolSize: 1 }), {
+      wrap: record,
+    })
     open = new pg.Client({ connectionString: url })
     reader = new pg.Client({ connectionString: withPlanning(url) })
     await open.connect()

@@ -26,7 +26,7 @@ describe('the mark', () => {
 
   beforeEach(() => {
     nowMs = 5_000
-    low = new LowWater(() => nowMs)
+    low = new LowWater({ monotonicMs: () => nowMs })
     low.versions()(3)
   })
 
@@ -97,7 +97,7 @@ describe('the mark', () => {
   })
 
   test('is none while the version is not known, which is read once in a second by whom it is of use to', () => {
-    low = new LowWater(() => nowMs)
+    low = new LowWater({ monotonicMs: () => nowMs })
     low.mark()
     expect(low.wantsVersion()).toBe(false)
     note([row(9_000)], 2)

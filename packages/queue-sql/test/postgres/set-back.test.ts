@@ -34,7 +34,11 @@ describe('a step of the clock', () => {
       },
     }
     let nowMs = 1_000
-    const setBack = new PostgresSetBack(db, { names: tableNames('t_'), queueId: 1, monotonicMs: () => nowMs })
+    const setBack = new PostgresSetBack(db, {
+      names: tableNames('t_'),
+      queueId: 1,
+      runtime: { monotonicMs: () => nowMs },
+    })
     const saw = async (serverMs: number, sentAt: number, receivedAt: number): Promise<boolean> => {
       nowMs = receivedAt
       return setBack.saw(serverMs, sentAt)

@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
+import { ManualRuntime } from '@sluice/testkit'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
 import type { SqlQueue } from '../../src/sql-queue.js'
@@ -23,18 +25,18 @@ describe('the watch of a statement', () => {
   const timeoutMs = 5_000
   let stream: PassThrough
   let overdue: string[]
+  let runtime: ManualRuntime
   let watch: StatementWatch
 
   beforeEach(() => {
-    vi.useFakeTimers()
+    runtime = new ManualRuntime()
     stream = new PassThrough()
     overdue = []
-    watch = new StatementWatch(stream, { timeoutMs }, ({ message }) => overdue.push(message))
+    watch = new StatementWatch(stream, { timeoutMs, runtime }, ({ message }) => overdue.push(message))
   })
-  afterEach(() => vi.useRealTimers())
 
   async function pass(ms: number): Promise<string[]> {
-    await vi.advanceTimersByTimeAsync(ms)
+    await runtime.advance(ms)
     return overdue
   }
 
@@ -69,6 +71,18 @@ describe('the watch of a statement', () => {
     expect(await pass(1)).toHaveLength(1)
   })
 
+  test('ends each of several statements by its own start, with one timer', async () => {
+    for (let n = 0; n < 10; n++) {
+      const end = watch.start(() => 0)
+      expect(await pass(timeoutMs - 1)).toEqual([])
+      end()
+      expect(runtime.sleeping).toBeLessThanOrEqual(1)
+    }
+    watch.start(() => 0)
+    expect(await pass(timeoutMs - 1)).toEqual([])
+    expect(await pass(1)).toEqual(['no answer within 5000 ms'])
+  })
+
   test('ends an answer that drips', async () => {
     watch.start(() => 0)
     for (let spentMs = 0; spentMs < timeoutMs; spentMs += 100) {
@@ -87,8 +101,10 @@ test('the watch of a statement ends a large request of which nothing more goes',
   const socket = connect(typeof address === 'object' ? (address?.port ?? 0) : 0, '127.0.0.1')
   await once(socket, 'connect')
   const overdue: string[] = []
-  const watch = new StatementWatch(socket, { timeoutMs: 100, idleMs: 300 }, ({ message }) =>
-    overdue.push(message),
+  const watch = new StatementWatch(
+    socket,
+    { timeoutMs: 100, idleMs: 300, runtime: systemRuntime },
+    ({ message }) => overdue.push(message),
   )
   const request = Buffer.alloc(64_000_000)
   socket.write(request)
@@ -166,10 +182,12 @@ describe('on PostgreSQL', () => {
     let isSlow = false
     const slow = await openSqlQueue(
       optionsSchema.parse({ name: 'slow', url, tablePrefix: freshPrefix(), timeoutMs: 300, poolSize: 1 }),
-      (dialect) =>
-        wrapStatements(dialect, (query, execute) =>
-          execute(isSlow ? CompiledQuery.raw(`select ${mark} pg_sleep(300)`) : query),
-        ),
+      {
+        wrap: (dialect) =>
+          wrapStatements(dialect, (query, execute) =>
+            execute(isSlow ? CompiledQuery.raw(`select ${mark} pg_sleep(300)`) : query),
+          ),
+      },
     )
     isSlow = true
     await expect(slow.sizes()).rejects.toEqual(UNAVAILABLE)
@@ -196,12 +214,14 @@ describe('a database whose every statement is slow', () => {
     isSlow = false
     queue = await openSqlQueue(
       optionsSchema.parse({ name: 'slow', url, tablePrefix: freshPrefix(), timeoutMs }),
-      (dialect) =>
-        wrapStatements(dialect, async (query, execute) => {
-          const result = await execute(query)
-          if (isSlow) await pause(0.7 * timeoutMs)
-          return result
-        }),
+      {
+        wrap: (dialect) =>
+          wrapStatements(dialect, async (query, execute) => {
+            const result = await execute(query)
+            if (isSlow) await pause(0.7 * timeoutMs)
+            return result
+          }),
+      },
     )
   })
   afterEach(() => queue.close())

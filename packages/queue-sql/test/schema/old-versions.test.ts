@@ -58,7 +58,7 @@ function storeOf(kind: 'SQLite' | 'PostgreSQL', layout: OldLayout): Store {
   }
   return {
     older: async () => keep(await (await oldVersion(layout))(options)),
-    newer: async (crash) => keep(await openSqlQueue(optionsSchema.parse(options), crash?.wrap)),
+    newer: async (crash) => keep(await openSqlQueue(optionsSchema.parse(options), { wrap: crash?.wrap })),
     crashAt: (point) => {
       const crash = new Crash(point, isFile ? undefined : 'select pg_terminate_backend(pg_backend_pid())')
       crash.arm()

@@ -16,10 +16,9 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 function open(path: string, wrap: (dialect: Dialect) => Dialect) {
-  return openSqlQueue(
-    optionsSchema.parse({ name: 'tiles', url: `sqlite:${path}`, synchronous: 'NORMAL' }),
+  return openSqlQueue(optionsSchema.parse({ name: 'tiles', url: `sqlite:${path}`, synchronous: 'NORMAL' }), {
     wrap,
-  )
+  })
 }
 
 /** What a full disk must say: the code, that it can be tried again, the file, what is wrong, and what to do. */

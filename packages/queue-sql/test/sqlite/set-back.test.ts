@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Lease, Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ClockWatch } from '../../src/sqlite/set-back.js'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
@@ -31,7 +32,7 @@ afterEach(async () => {
 
 async function open(): Promise<Queue> {
   const settings = optionsSchema.parse({ name: 'tiles', url: `sqlite:${file}`, synchronous: 'NORMAL' })
-  const queue = await openSqlQueue(settings, undefined, undefined, { now: () => Date.now() + offMs })
+  const queue = await openSqlQueue(settings, { runtime: { ...systemRuntime, now: () => Date.now() + offMs } })
   opened.push(queue)
   return queue
 }
@@ -117,7 +118,7 @@ describe('a machine whose clock is set back', () => {
 
   test('a step that is none, or is waited out, changes nothing', () => {
     let [now, monotonic] = [1_000_000, 0]
-    const watch = new ClockWatch(() => now)
+    const watch = new ClockWatch({ now: () => now })
     const moved = (wallMs: number, ownMs: number): boolean => {
       now += wallMs
       monotonic += ownMs

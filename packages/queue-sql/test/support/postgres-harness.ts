@@ -89,7 +89,7 @@ export async function postgresHarness(
     },
     openCrashing: async (point) => {
       const crash = new Crash(point, 'select pg_terminate_backend(pg_backend_pid())')
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), crash.wrap))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: crash.wrap }))
       crash.arm()
       return { queue, crashed: () => crash.crashed }
     },
