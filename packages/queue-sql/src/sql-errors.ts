@@ -110,7 +110,7 @@ const UNKNOWN: Verdict = {
 /** Class (first two characters) or whole SQLSTATE. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
-  // Only one statement part divides: see `KEPT`.
+  // Only one statement part divides: see `QUEUE_EXISTS`.
   '22012': { ...QUEUE_GONE, why: new QueueGoneError().message },
   '25006': READ_ONLY,
   '25P03': DOWN,

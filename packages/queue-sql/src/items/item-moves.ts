@@ -15,7 +15,7 @@ import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, Wa
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
 
 /** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
-const MAX_LOOKS = 10
+const MAX_ROUNDS = 10
 
 /** Why a move is not done [Q-BULK-1], and the error of a call for it alone. */
 export interface Refusal {
@@ -163,7 +163,7 @@ export class ItemMoves {
     const assertInTime = gate.startBatch(what)
     let left = batch
     for (let look = 0; left.length > 0; look++) {
-      if (look === MAX_LOOKS) throw gate.tooBusy(what, left.length)
+      if (look === MAX_ROUNDS) throw gate.tooBusy(what, left.length)
       const rows = left
       assertInTime()
       const done = new Set(await gate.run(what, () => run(rows)))

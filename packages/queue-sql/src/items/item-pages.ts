@@ -2,10 +2,10 @@ import type { Page, Stage } from '@sluice/core'
 import { sql, type Kysely } from 'kysely'
 import { STAGE_NUMBERS, type Tables } from '../schema/tables.js'
 import type { SqlStore } from '../sql-store.js'
-import { fitting, type HeadFacts, type ItemFacts, type ItemReads } from './item-reads.js'
+import { fitting, type SummaryFacts, type ItemFacts, type ItemReads } from './item-reads.js'
 
 /** Pages of heads and of whole items are cut to this, whatever was asked: one page is one answer in memory. */
-const MAX_HEADS = 2_500
+const MAX_SUMMARIES = 2_500
 const MAX_RECORDS = 500
 
 /** The pages of the stages of one queue. */
@@ -22,8 +22,8 @@ export class ItemPages {
     this.#reads = reads
   }
 
-  summaryPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<HeadFacts>> {
-    const limit = Math.min(page.limit, MAX_HEADS)
+  summaryPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<SummaryFacts>> {
+    const limit = Math.min(page.limit, MAX_SUMMARIES)
     return stage === 'PROCESSING'
       ? this.#processingPage(limit, page.cursor)
       : this.#page(stage, { limit, cursor: page.cursor }, async (keys) => ({
@@ -61,10 +61,10 @@ export class ItemPages {
   }
 
   /** What an engine reads at every tick: one statement, and no look at where the items are beside the table that says it. */
-  async #processingPage(limit: number, cursor: string | undefined): Promise<Page<HeadFacts>> {
+  async #processingPage(limit: number, cursor: string | undefined): Promise<Page<SummaryFacts>> {
     const after = cursor === undefined ? '' : parseTextCursor(cursor)
     const query = sql<
-      Omit<HeadFacts, 'stage'>
+      Omit<SummaryFacts, 'stage'>
     >`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state
       from ${this.#store.claimed} where p.queue_id = ${this.#queueId} and p.id > ${after}
       order by p.id limit ${limit + 1}`

@@ -6,7 +6,7 @@ import { newRow } from './item-rows.js'
 import type { KnownReason, Moves, NewRow, NotAdded, PutOrder } from './moves.js'
 
 /** How often the items of a batch are put again that came there while it was put. */
-const MAX_LOOKS = 10
+const MAX_ROUNDS = 10
 
 /** How far a put of many has come, for the report of its failure. */
 export interface PutProgress {
@@ -87,7 +87,7 @@ export class ItemPuts {
         ? rows.filter(({ id }) => notAdded.has(id) && notAdded.get(id) === undefined)
         : []
       if (unseen.length === 0) return notAdded
-      if (look === MAX_LOOKS) throw gate.tooBusy('put items', unseen.length)
+      if (look === MAX_ROUNDS) throw gate.tooBusy('put items', unseen.length)
       assertInTime()
       const again = await gate.run('put items', moves.put(unseen, order))
       const seen = [...notAdded].filter(([, reason]) => reason !== undefined)

@@ -8,7 +8,7 @@ import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js
 /** And a page of whole items, or a look at those that are due, to so many bytes; one item comes in any case. */
 const MAX_PAGE_BYTES = MAX_BATCH_CHARS
 
-export interface HeadFacts {
+export interface SummaryFacts {
   readonly id: string
   readonly uid: string
   readonly stage: number
@@ -19,7 +19,7 @@ export interface HeadFacts {
   readonly retry_state: string | null
 }
 
-export interface ItemFacts extends HeadFacts {
+export interface ItemFacts extends SummaryFacts {
   readonly seq: number
   readonly available_at: number
   readonly put_at: number
@@ -57,10 +57,10 @@ const JOB_OUTCOME = ['failure_class', 'exit_code', 'job_uid'] as const
 /** What of `facts` is read, the stage and the attempt of where the item is now. */
 const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
   i.retry_state,  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
-  ${stageText()} as stage`)
+  ${stageColumn()} as stage`)
 
 /** Lengths are known without a text being read that is stored apart. */
-function bytesText({ attempts, finished }: TableNames): string {
+function bytesColumn({ attempts, finished }: TableNames): string {
   const details = `coalesce(octet_length(details), 0)`
   return `octet_length(i.body) + coalesce((select sum(${details}) from ${attempts} a where a.seq = i.seq), 0)
     + coalesce((select sum(${details} + coalesce(octet_length(result), 0)) from ${finished} e
@@ -68,12 +68,12 @@ function bytesText({ attempts, finished }: TableNames): string {
 }
 
 /** An item has a row in `processing`, or in `finished`, or in neither: then it waits. */
-function stageText(): string {
+function stageColumn(): string {
   return `case when p.attempt is not null then ${STAGE_NUMBERS.PROCESSING} else coalesce(f.stage, ${STAGE_NUMBERS.WAITING}) end`
 }
 
 /** The stage of each item `i`: what is asked for it alone costs a quarter less than a join, which reads both tables for every item. */
-export function itemStageText({ items, processing, finished }: TableNames): string {
+export function itemStageQuery({ items, processing, finished }: TableNames): string {
   return `coalesce(
       (select ${STAGE_NUMBERS.PROCESSING} from ${processing} p where p.queue_id = i.queue_id and p.id = i.id),
       (select f.stage from ${finished} f where f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq),
@@ -86,13 +86,13 @@ export class ItemReads {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   /** Put together once, which would be a tenth of what a call for one item costs this process. */
-  readonly #stageText: string
+  readonly #stageColumn: string
 
   constructor(store: SqlStore, queueId: number) {
     this.#store = store
     this.#db = store.db
     this.#queueId = queueId
-    this.#stageText = sql`select ${sql.raw(itemStageText(store.names))}
+    this.#stageColumn = sql`select ${sql.raw(itemStageQuery(store.names))}
       where i.queue_id = ${queueId} and i.id = ${''}`.compile(store.db).sql
   }
 
@@ -101,7 +101,7 @@ export class ItemReads {
   }
 
   async stage(id: string): Promise<number | undefined> {
-    const query = CompiledQuery.raw(this.#stageText, [this.#queueId, id])
+    const query = CompiledQuery.raw(this.#stageColumn, [this.#queueId, id])
     const { rows } = await this.#db.executeQuery<{ stage: number }>(query)
     return rows[0]?.stage
   }
@@ -110,7 +110,7 @@ export class ItemReads {
     const { rows } = await sql<{
       id: string
       stage: number
-    }>`select i.id, ${sql.raw(itemStageText(this.#store.names))}
+    }>`select i.id, ${sql.raw(itemStageQuery(this.#store.names))}
       where i.queue_id = ${this.#queueId} and ${this.#store.among('i.id', ids)}`.execute(this.#db)
     return new Map(rows.map(({ id, stage }) => [id, stage]))
   }
@@ -197,7 +197,7 @@ export class ItemReads {
   async sizedBySeq(seqs: readonly number[]): Promise<Map<number, SizedFacts>> {
     if (seqs.length === 0) return new Map()
     const { facts, names } = this.#store
-    const query = sql<SizedFacts>`select ${FACTS}, ${sql.raw(bytesText(names))} from ${facts}
+    const query = sql<SizedFacts>`select ${FACTS}, ${sql.raw(bytesColumn(names))} from ${facts}
       where ${this.#store.among('i.seq', seqs)}`
     const { rows } = await query.execute(this.#db)
     return new Map(rows.map((row) => [row.seq, row]))

@@ -34,7 +34,7 @@ export function wantedRow(move: CheckedMove): WantedRow {
     uid: wantedUid(uid),
     stage: STAGE_NUMBERS[to],
     delay_ms: delayMs,
-    refund: isReturn && uncounted ? 1 : 0,
+    uncounted: isReturn && uncounted ? 1 : 0,
     reason: to === 'SUCCESS' ? null : (reason ?? null),
     result: to === 'SUCCESS' ? (resultText ?? null) : null,
     details: detailsText ?? null,

@@ -6,7 +6,7 @@ import {
   type JsonValue,
   type QueueItem,
 } from '@sluice/core'
-import type { AttemptFacts, HeadFacts, ItemFacts } from './item-reads.js'
+import type { AttemptFacts, SummaryFacts, ItemFacts } from './item-reads.js'
 import type { ClaimedRow } from './moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
 
@@ -21,13 +21,16 @@ export function withBody<T>(
 }
 
 /** The cheap view. */
-export function summaryOf(row: HeadFacts): ItemSummary {
+export function summaryOf(row: SummaryFacts): ItemSummary {
   const { id, uid, attempt, refunds, priority } = row
   return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, uncounted: refunds, priority }, row)
 }
 
 /** The state of retries, where there is one [Q-MOVE-6]. */
-function withRetryState<T extends ItemSummary>(head: T, { retry_state }: Pick<HeadFacts, 'retry_state'>): T {
+function withRetryState<T extends ItemSummary>(
+  head: T,
+  { retry_state }: Pick<SummaryFacts, 'retry_state'>,
+): T {
   return retry_state === null ? head : { ...head, retryState: parsed(retry_state) }
 }
 

@@ -64,7 +64,7 @@ export interface WantedRow {
   /** The number of the stage that it leads to. */
   readonly stage: number
   readonly delay_ms: number
-  readonly refund: 0 | 1
+  readonly uncounted: 0 | 1
   readonly reason: string | null
   readonly result: string | null
   readonly details: string | null

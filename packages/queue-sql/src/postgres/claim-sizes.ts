@@ -1,30 +1,30 @@
 import { MAX_BATCH_CHARS } from '../calls/batch.js'
 import type { ClaimedRow } from '../items/moves.js'
 
-/** Of bodies in one claim, as in one put: a slow link carries no more in the time of a statement. */
+/** The bodies of one claim, as of one put: a slow link carries no more within the time of a statement. */
 export const MAX_CLAIM_BYTES = MAX_BATCH_CHARS
-/** A claim that comes to this is not gone on with for the sake of its size. */
+/** A claim of this size does not continue. */
 export const ENOUGH_CLAIM_BYTES = MAX_CLAIM_BYTES / 2
 
-/** The largest body that there can be, in bytes of text: so many of them fit in any case. */
+/** The largest possible body, in bytes of text. */
 const MAX_BODY_BYTES = 1_048_576
-/** The next items may be so many times larger on average before a claim that relies on their size is in vain. */
+/** The average body of the next items may be this much larger before a claim of the expected size fails. */
 const MARGIN = 2
-/** So many claims after one in vain go by the largest body, not by the average. */
-const CAUTIOUS_CLAIMS = 64
-const SINK = 0.9
+/** Claims after a failed one that expect the largest body instead of the average. */
+const CHECKED_CLAIMS = 64
+const DECAY = 0.9
 
 /**
- * How many items a claim may take for their bodies to have no more than {@link MAX_CLAIM_BYTES}, by the bodies of this process's claims before. Most are
- * small, and the number is no limit then. A claim that has more all the same fails whole ({@link FITS}), and is made again for as many as fit in any case.
+ * Limits the items of a claim so that their bodies stay within {@link MAX_CLAIM_BYTES}, estimated from earlier claims of this process. Most bodies are
+ * small, and the limit is then not reached. A claim that is too large fails whole ({@link FITS}) and is repeated for as many items as always fit.
  *
- * The server does not choose by size: it would have to lock more rows than it takes, and whoever claims meanwhile would find nothing where there is something.
+ * The server does not choose by size: it would lock more rows than it takes, and a concurrent claim would find nothing although items wait.
  */
 export class ClaimSizes {
   #expectedBytes = MAX_BODY_BYTES
-  #cautious = 0
+  #checkedLeft = 0
 
-  /** Items of the next claim, at most. */
+  /** The most items of the next claim. */
   get most(): number {
     return Math.floor(MAX_CLAIM_BYTES / this.#expectedBytes)
   }
@@ -33,16 +33,16 @@ export class ClaimSizes {
     if (rows.length === 0) return
     const sizes = rows.map(({ body }) => Buffer.byteLength(body))
     const average = sizes.reduce((sum, bytes) => sum + bytes, 0) / sizes.length
-    if (this.#cautious === 0) this.#expect(average * MARGIN)
+    if (this.#checkedLeft === 0) this.#expect(average * MARGIN)
     else {
-      this.#cautious -= 1
-      this.#expect(sizes.reduce((most, bytes) => Math.max(most, bytes), this.#expectedBytes * SINK))
+      this.#checkedLeft -= 1
+      this.#expect(sizes.reduce((most, bytes) => Math.max(most, bytes), this.#expectedBytes * DECAY))
     }
   }
 
-  /** A claim was in vain. */
+  /** A claim failed because it was too large. */
   noteTooLarge(): void {
-    this.#cautious = CAUTIOUS_CLAIMS
+    this.#checkedLeft = CHECKED_CLAIMS
     this.#expect(MAX_BODY_BYTES)
   }
 
@@ -54,8 +54,8 @@ export class ClaimSizes {
 const TOO_MANY = 'bytes are too many for one claim'
 
 /**
- * A column over the bodies that a statement has picked: true, or it fails the statement whole when they have more than the most. It adds up lengths, which
- * reads no body that is stored apart, beside a count that is made anyway.
+ * A column over the picked bodies: true, or it fails the whole statement if they exceed {@link MAX_CLAIM_BYTES}. It adds up lengths, which does not read
+ * bodies that are stored out of line (TOAST).
  */
 export const FITS = `case when coalesce(sum(octet_length(body)), 0) <= ${MAX_CLAIM_BYTES} then true
         else (sum(octet_length(body)) || ' ${TOO_MANY}')::boolean end as fits`

@@ -3,13 +3,13 @@ import type { TableNames, Tables } from '../schema/tables.js'
 import { SluiceError } from '@sluice/core'
 
 /**
- * How far a commit has to come before it is acknowledged, the `synchronous_commit` of PostgreSQL.
+ * When a commit is acknowledged, PostgreSQL's `synchronous_commit`.
  *
  * @see https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
  */
 export type CommitLevel = 'off' | 'local' | 'remote_write' | 'on' | 'remote_apply'
 
-/** Other words that PostgreSQL takes for a level. */
+/** Synonyms that PostgreSQL accepts for a level. */
 const SYNONYMS: Readonly<Record<string, CommitLevel>> = {
   ...Object.fromEntries(
     (['off', 'local', 'remote_write', 'on', 'remote_apply'] as const).map((it) => [it, it]),
@@ -19,35 +19,35 @@ const SYNONYMS: Readonly<Record<string, CommitLevel>> = {
 }
 
 /**
- * Part of each statement that writes, and of the beginning of each transaction: a role, a database, a server or a pooler may have commits acknowledged before
- * they are in the log, and those would be lost with the server. What is higher stays as it is.
+ * Part of each statement that writes, and of the start of each transaction: raises `synchronous_commit = off` of the role, the database, the server or a
+ * pooler, with which an acknowledged commit can be lost in a crash. Higher levels stay.
  *
- * It is said in the statement itself, which costs no round trip and holds for a pooler that gives each transaction another session. PostgreSQL reads the
- * setting when it commits. A scalar query, evaluated once however many rows are written.
+ * Being part of the statement it costs no round trip, and works with a pooler that gives each transaction another session. PostgreSQL reads the
+ * setting at commit. A scalar subquery, evaluated once for any number of rows.
  */
 export const DURABLY = `(select case current_setting('synchronous_commit') when 'off'
   then set_config('synchronous_commit', 'on', true) else 'kept' end)`
 
-/** The same with the level that the url asks for. */
+/** The same with the level of the url. */
 function durablyAt(level: CommitLevel): string {
   return `(select case current_setting('synchronous_commit') when '${level}'
   then 'kept' else set_config('synchronous_commit', '${level}', true) end)`
 }
 
-/** The text of a statement as it is sent: with `begin`, which kysely sends, made durable, and with the level of the url, if it asks for one. */
+/** The text of a statement as sent: kysely's `begin` made durable, and the level of the url, if any, applied. */
 export function withCommitLevel(text: string, level: CommitLevel | undefined): string {
   const durably = level === undefined ? DURABLY : durablyAt(level)
   if (text === 'begin') return `begin; select ${durably}`
   return level === undefined ? text : text.replaceAll(DURABLY, durably)
 }
 
-/** `-c name=value` and `--name=value`, as a server takes them in `options`. A space or a backslash in a value has a backslash before it. */
+/** `-c name=value` and `--name=value` in `options`. A space or a backslash in a value is escaped by a backslash. */
 const SETTING = /(?:^|\s)(?:-c\s*|--)synchronous[_-]commit\s*=\s*((?:\\.|[^\s\\])*)(?=\s|$)/gi
 
 /**
- * Takes the level out of the url: a pooler may refuse or forget what is asked of a session, so each transaction is given it instead.
+ * Removes the level from the url and applies it to each transaction instead, because a pooler may refuse or lose settings of a session.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a level that there isn't
+ * @throws SluiceError SLUICE_CONFIG_INVALID for an unknown level
  */
 export function splitCommitLevel(url: string): {
   readonly url: string
@@ -71,18 +71,18 @@ export function splitCommitLevel(url: string): {
   return { url: parsed.href, level }
 }
 
-/** What decides whether a server keeps what it has acknowledged. */
+/** The settings that decide whether a server keeps acknowledged commits. */
 export interface ServerSettings {
   readonly fsync: string | null
   readonly full_page_writes: string | null
-  /** As the role, the database or the server sets it. */
+  /** As set by the role, the database or the server. */
   readonly synchronous_commit: string | null
   readonly synchronous_standby_names: string | null
-  /** Tables of ours that a crash empties. */
+  /** Tables of the queue that a crash empties. */
   readonly unlogged: readonly string[]
 }
 
-/** One statement, at the opening of a queue. */
+/** One statement, when a queue is opened. */
 export async function readServerSettings(db: Kysely<Tables>, names: TableNames): Promise<ServerSettings> {
   const { rows } = await sql<ServerSettings>`select current_setting('fsync', true) as fsync,
     current_setting('full_page_writes', true) as full_page_writes,
@@ -93,11 +93,11 @@ export async function readServerSettings(db: Kysely<Tables>, names: TableNames):
     db,
   )
   const [settings] = rows
-  if (settings === undefined) throw new Error('a statement that always gives a row gave none')
+  if (settings === undefined) throw new Error('a statement that always returns a row returned none')
   return settings
 }
 
-/** What is lost with this server that a queue promises to keep, in words for the operator. */
+/** Warnings for the operator about settings with which acknowledged data can be lost. */
 export function durabilityWarnings(
   settings: ServerSettings,
   { place, level }: { readonly place: string; readonly level: CommitLevel | undefined },
@@ -115,8 +115,8 @@ export function durabilityWarnings(
 }
 
 const OFF =
-  'the url sets synchronous_commit=off. When the server is killed, what it acknowledged in the last moments (up to three times its wal_writer_delay, 0.6 s by ' +
-  'default) is lost: items that were put are gone, and items that were claimed are given out again at the same attempt. Remove it from the options of the url to keep them'
+  'the url sets synchronous_commit=off. If the server is killed, commits acknowledged in the last moments (up to three times its wal_writer_delay, 0.6 s by ' +
+  'default) are lost: items that were put are gone, and items that were claimed are claimed again at the same attempt. Remove it from the options of the url to prevent this'
 const UNSYNCED =
   'the server runs with fsync=off. A power cut or a crash of its operating system loses acknowledged puts and moves, or damages the database. Set fsync=on'
 const TORN =
@@ -130,6 +130,6 @@ function standbyWarnings(
   if (standbys === null || standbys === '' || (level !== 'local' && level !== 'remote_write')) return []
   return [
     `synchronous_commit is ${level}, and the server has synchronous standbys (${standbys}). A failover may lose puts and moves that were acknowledged, and items that ` +
-      'were claimed are then given out again at the same attempt. Set it to on for the role, or in the options of the url',
+      'were claimed are then claimed again at the same attempt. Set it to on for the role, or in the options of the url',
   ]
 }

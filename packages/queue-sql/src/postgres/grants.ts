@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { TableNames, Tables } from '../schema/tables.js'
 
-/** What a role needs on one table, sequence or schema. */
+/** The privileges that a role needs on one table or sequence. */
 export interface Grant {
   readonly kind: 'table' | 'sequence'
   readonly name: string
@@ -10,7 +10,7 @@ export interface Grant {
 
 const table = (name: string, ...privileges: readonly string[]): Grant => ({ kind: 'table', name, privileges })
 
-/** All that a role needs to use queues whose tables another role has made. `update` where rows are only locked, too. */
+/** All privileges that a role needs to use queues whose tables another role created. `update` also where rows are only locked. */
 export function neededGrants(t: TableNames): readonly Grant[] {
   return [
     table(t.schema, 'select'),
@@ -28,12 +28,12 @@ export function neededGrants(t: TableNames): readonly Grant[] {
   ]
 }
 
-/** What dropping a queue needs beside {@link neededGrants}. */
+/** The privileges that a drop needs in addition to {@link neededGrants}. */
 function dropGrants(t: TableNames): readonly Grant[] {
   return [t.queues, t.leases, t.documents, t.counters].map((name) => table(name, 'delete'))
 }
 
-/** The statements that give a role what it lacks. */
+/** The statements that grant a role what it lacks. */
 export interface MissingGrants {
   readonly role: string
   /** Such as `grant insert on table sluice_items to app`. */
@@ -43,15 +43,15 @@ export interface MissingGrants {
 interface FoundGrants {
   readonly role: string
   readonly quoted: string
-  /** Of the tables; where there are none yet, the one in which they would be made. */
+  /** The schema of the tables, or the one in which they would be created. */
   readonly schema: string | null
   readonly has_usage: boolean | null
-  readonly is_made: boolean
+  readonly is_created: boolean
   readonly may_create: boolean | null
   readonly missing: readonly { readonly kind: string; readonly name: string; readonly privilege: string }[]
 }
 
-/** Asks the server, which says of a refusal only on which table it was. */
+/** Asks the server for all missing privileges: its error names only one table. */
 export async function missingGrants(
   db: Kysely<Tables>,
   names: TableNames,
@@ -72,7 +72,7 @@ export async function missingGrants(
     home as (select coalesce((select relnamespace from places limit 1), to_regnamespace(quote_ident(current_schema()))) as oid)
     select current_user as role, quote_ident(current_user) as quoted,
       (select quote_ident(nspname) from pg_catalog.pg_namespace n where n.oid = home.oid) as schema,
-      has_schema_privilege(home.oid, 'usage') as has_usage, exists (select 1 from places) as is_made,
+      has_schema_privilege(home.oid, 'usage') as has_usage, exists (select 1 from places) as is_created,
       has_schema_privilege(home.oid, 'create') as may_create,
       coalesce((
         select json_agg(json_build_object('kind', kind, 'name', name, 'privilege', privilege))
@@ -81,26 +81,26 @@ export async function missingGrants(
       ), '[]') as missing
     from home`.execute(db)
   const [found] = rows
-  if (found === undefined) throw new Error('a statement that always gives a row gave none')
+  if (found === undefined) throw new Error('a statement that always returns a row returned none')
   return { role: found.role, statements: statementsOf(found) }
 }
 
-function statementsOf({ quoted, schema, has_usage, is_made, may_create, missing }: FoundGrants): string[] {
+function statementsOf({ quoted, schema, has_usage, is_created, may_create, missing }: FoundGrants): string[] {
   return [
     ...(has_usage === false ? [`grant usage on schema ${schema} to ${quoted}`] : []),
-    ...(!is_made && may_create === false ? [`grant create on schema ${schema} to ${quoted}`] : []),
+    ...(!is_created && may_create === false ? [`grant create on schema ${schema} to ${quoted}`] : []),
     ...missing.map(({ kind, name, privilege }) => `grant ${privilege} on ${kind} ${name} to ${quoted}`),
   ]
 }
 
-/** What the role lacks of {@link neededGrants}, with the statements that give it; `undefined`: nothing. */
+/** The missing privileges of {@link neededGrants} and the statements that grant them; `undefined`: none. */
 export async function lackingPrivileges(db: Kysely<Tables>, names: TableNames): Promise<string | undefined> {
   const { role, statements } = await missingGrants(db, names)
   if (statements.length === 0) return undefined
   return `The role ${role} lacks privileges. Run as the owner: ${statements.join('; ')}`
 }
 
-/** What to do about a refusal, if it is one for want of a privilege, or of ownership. */
+/** What to do about an error, if a missing privilege or ownership caused it. */
 export async function adviceOnRefusal(
   error: unknown,
   { db, names }: { readonly db: Kysely<Tables>; readonly names: TableNames },
@@ -110,15 +110,15 @@ export async function adviceOnRefusal(
   if (lacking !== undefined) return lacking
   if (isPolicy(error))
     return 'A policy of row-level security refuses rows of a queue. Disable it for these tables, or give the role BYPASSRLS'
-  // Beside all of those only a drop and an upgrade ask for more, and an upgrade is refused in other words.
+  // Only a drop and an upgrade need more, and the error of an upgrade is a different one.
   const { role, statements } = await missingGrants(db, names, dropGrants(names))
   const more = isOwnership(error) ? [] : statements
   if (more.length > 0)
     return `The role ${role} lacks privileges to drop a queue. Run as the owner: ${more.join('; ')}`
-  return `The role ${role} is not the owner of the tables, which are made and upgraded by their owner: open the queue once as that role`
+  return `The role ${role} is not the owner of the tables, who creates and upgrades them: open the queue once as the owner`
 }
 
-/** All have the same SQLSTATE. */
+/** By its message: all refusals have the same SQLSTATE. */
 function isPolicy(error: unknown): boolean {
   return error instanceof Error && error.message.includes('row-level security')
 }
@@ -127,7 +127,7 @@ function isOwnership(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('must be owner')
 }
 
-/** SQLSTATE insufficient_privilege, and invalid_schema_name: no schema of the search path may be used. */
+/** SQLSTATE insufficient_privilege, and invalid_schema_name: no schema of the search path is usable. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === '42501' || error.code === '3F000')
 }

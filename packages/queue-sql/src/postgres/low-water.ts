@@ -1,98 +1,99 @@
 import type { Runtime } from '@sluice/core'
 import type { ClaimedRow } from '../items/moves.js'
 
-/** Where in the backlog a claim may begin. */
+/** Where in the backlog a claim can begin. */
 export interface Mark {
   readonly rank: number
   readonly availableAt: number
-  /** It holds only while the places of what waits have this version; without one whatever it is. */
+  /** Valid only for this version of the places of waiting items; without one for any. */
   readonly version?: number
 }
 
-/** So often the backlog is looked at from its beginning. */
+/** The whole backlog is scanned at this interval. */
 const FULL_EVERY_MS = 1_000
-/** So often the floor can rise. */
+/** The floor can rise at this interval. */
 const NUMBER_EVERY_MS = 100
-/** A put that began so long before an item that was claimed may still have been under way then. */
-const MARGIN_MS = 50
+/** A put that began this long before that of a claimed item may not have been committed at the claim. */
+const CLAIM_MARGIN_MS = 50
 
 /**
- * Remembers how far the claims of this process have come, so that the next one need not walk over the remains of what is claimed.
+ * Remembers how far the claims of this process have come, so that the next claim does not walk over the dead index entries of claimed items.
  *
- * Nothing is lost by it: what lies before the mark (put by a transaction that took longer than the margin, or claimed by one that was
- * undone) is found by the claim that looks at the whole backlog, within a second, or at once when a claim doesn't get all that it asked for: then
- * it is looked at from the {@link BacklogFloor} on, below which there is nothing. What has a higher priority is found at every claim.
+ * No item is missed: one before the mark (put by a transaction that took longer than the margin, or claimed by one that was rolled back) is found
+ * within a second by the claim that scans the whole backlog; or at once when a claim gets less than it asked for, which then scans from the
+ * {@link BacklogFloor}, below which there is nothing. Every claim finds items of a higher priority.
  *
- * An update, by whatever process, may give an item that waits a place before the mark. Each raises the version of the places, which every claim compares with the one that its mark is
- * of: where they differ it looks at the whole rank, until this process has read the version again.
+ * An update by any process may move a waiting item to a place before the mark. Each such update raises the version of the places, which a claim compares
+ * with the version of its mark: if they differ it scans the whole rank, until this process reads the version again.
  */
 export class LowWater {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #floor = new BacklogFloor()
   #mark: Mark | undefined
-  /** Of the last item that was claimed. */
+  /** The rank of the last claimed item. */
   #rank: number | undefined
-  #fullAtMs = 0
-  #wholeAtMs = 0
-  #numberedAtMs = 0
-  #forgotten = 0
-  #version: { readonly number: number; readonly readAtMs: number } | undefined
-  /** Only a process whose claims get all that they ask for has a use for a mark. */
+  #fullAtMonotonic = 0
+  #wholeAtMonotonic = 0
+  #numberedAtMonotonic = 0
+  #resets = 0
+  #version: { readonly number: number; readonly readAtMonotonic: number } | undefined
+  /** A mark is of use only to a process whose claims get all they ask for. */
   #wasFull = false
 
   constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
     this.#runtime = runtime
   }
 
-  /** `undefined`: look at the whole backlog. */
+  /** Where a claim begins; `undefined`: it scans the whole backlog. */
   mark(): Mark | undefined {
-    const nowMs = this.#runtime.monotonicMs()
+    const atMonotonic = this.#runtime.monotonicMs()
     const floor = this.#floorMark()
     const mark = floor !== undefined && isLater(floor, this.#mark) ? floor : this.#mark
-    if (mark !== undefined && nowMs - this.#fullAtMs < FULL_EVERY_MS) return mark
+    if (mark !== undefined && atMonotonic - this.#fullAtMonotonic < FULL_EVERY_MS) return mark
     this.#mark = undefined
-    this.#fullAtMs = nowMs
+    this.#fullAtMonotonic = atMonotonic
     return undefined
   }
 
-  /** Whether the version of the places is to be read, before the next claim begins. */
+  /** Whether to read the version of the places before the next claim. */
   wantsVersion(): boolean {
     if (!this.#wasFull) return false
     return (
-      this.#version === undefined || this.#runtime.monotonicMs() - this.#version.readAtMs >= FULL_EVERY_MS
+      this.#version === undefined ||
+      this.#runtime.monotonicMs() - this.#version.readAtMonotonic >= FULL_EVERY_MS
     )
   }
 
-  /** What it gives back notes a version that is read from now on. */
-  versions(): (number: number) => void {
-    const readAtMs = this.#runtime.monotonicMs()
+  /** @returns notes a version whose read begins now */
+  noteVersion(): (number: number) => void {
+    const readAtMonotonic = this.#runtime.monotonicMs()
     return (number) => {
-      this.#version = { number, readAtMs }
+      this.#version = { number, readAtMonotonic }
     }
   }
 
-  /** Where a look at all priorities begins, which must miss nothing that can be given out. `undefined`: at the beginning. */
+  /** Where a scan of all ranks begins, which must not miss a claimable item; `undefined`: at the beginning. */
   start(): Mark | undefined {
-    const nowMs = this.#runtime.monotonicMs()
+    const atMonotonic = this.#runtime.monotonicMs()
     const floor = this.#floorMark()
-    if (floor !== undefined && nowMs - this.#wholeAtMs < FULL_EVERY_MS) return floor
-    this.#wholeAtMs = nowMs
+    if (floor !== undefined && atMonotonic - this.#wholeAtMonotonic < FULL_EVERY_MS) return floor
+    this.#wholeAtMonotonic = atMonotonic
     return undefined
   }
 
-  /** Whether the transaction of the look that begins now is to be given a number, of which there are not endlessly many. */
+  /** Whether the scan that begins now is to have a transaction id, which is a limited resource. */
   isNumbered(): boolean {
-    const nowMs = this.#runtime.monotonicMs()
-    if (nowMs - this.#numberedAtMs < NUMBER_EVERY_MS) return false
-    this.#numberedAtMs = nowMs
+    const atMonotonic = this.#runtime.monotonicMs()
+    if (atMonotonic - this.#numberedAtMonotonic < NUMBER_EVERY_MS) return false
+    this.#numberedAtMonotonic = atMonotonic
     return true
   }
 
-  /** Notes what a look from {@link start} on sees that begins now; as for {@link notes}, not what came back meanwhile. */
-  looks(): (look: BacklogLook) => void {
-    const forgotten = this.#forgotten
-    return (look) => {
-      if (forgotten === this.#forgotten) this.#floor.note(look)
+  /** @returns notes what a scan from {@link start} sees that begins now; ignored after a {@link reset} in between */
+  noteScan(): (scan: BacklogScan) => void {
+    const resets = this.#resets
+    return (scan) => {
+      if (resets === this.#resets) this.#floor.note(scan)
     }
   }
 
@@ -101,19 +102,19 @@ export class LowWater {
     return at === undefined || this.#rank === undefined ? undefined : { rank: this.#rank, availableAt: at }
   }
 
-  /** Items came back to places that may lie before the mark: the next claim looks at the whole backlog. */
-  forget(): void {
+  /** Items returned to places that may lie before the mark: the next claim scans the whole backlog. */
+  reset(): void {
     this.#mark = undefined
-    this.#floor.forget()
-    this.#forgotten += 1
+    this.#floor.reset()
+    this.#resets += 1
   }
 
-  /** Notes what a claim from the mark on gave that begins now, for the `max` that it asked for: one that was under way when the mark was forgotten knows nothing of what came back. */
-  notes(): (rows: readonly ClaimedRow[], max: number) => void {
-    const forgotten = this.#forgotten
+  /** @returns notes the rows of a claim from the mark for `max` items that begins now; ignored after a {@link reset} in between */
+  noteClaim(): (rows: readonly ClaimedRow[], max: number) => void {
+    const resets = this.#resets
     const version = this.#version?.number
     return (rows, max) => {
-      if (forgotten === this.#forgotten) this.#note(rows, { max, version })
+      if (resets === this.#resets) this.#note(rows, { max, version })
     }
   }
 
@@ -125,71 +126,71 @@ export class LowWater {
     this.#wasFull = last !== undefined && rows.length >= max
     if (last === undefined) return
     this.#rank = -(last.priority ?? 0)
-    // A claim that comes up short says nothing of what others claim just now: the mark stays where it was.
+    // A claim that gets too few says nothing about concurrent claims: the mark stays.
     if (rows.length < max || version === undefined) return
-    // An item was available when it was put, or later: nothing that is due and was put before is left.
+    // An item becomes available at its put or later: no due item that was put earlier is left.
     const putAt = rows.reduce((latest, { put_at }) => Math.max(latest, put_at), 0)
-    this.#mark = { rank: this.#rank, availableAt: putAt - MARGIN_MS, version }
+    this.#mark = { rank: this.#rank, availableAt: putAt - CLAIM_MARGIN_MS, version }
   }
 }
 
-/** Of two ranks that of the floor is the latest that was claimed from. */
+/** If the ranks differ, that of the floor is the one claimed from last. */
 function isLater(floor: Mark, mark: Mark | undefined): boolean {
   return mark === undefined || mark.rank !== floor.rank || mark.availableAt < floor.availableAt
 }
 
-/** What a look at the whole backlog saw, by the snapshot of its statement. */
-export interface BacklogLook {
+/** What a scan of the whole backlog saw in the snapshot of its statement. */
+export interface BacklogScan {
   /** The server's clock when the statement began, before its snapshot, in epoch ms. */
   readonly seenAt: number
-  /** Every transaction with a lower number was over, and is seen. */
+  /** All transactions with a lower id were over, and are visible. */
   readonly oldest: number
-  /** The number of its own transaction, if it was given one: those with a higher one began later. A snapshot does not know how many have begun. */
+  /** Its own transaction id, if it has one: transactions with a higher id began later. */
   readonly own: number | null
-  /** Whether it saw an item that is due, or could not see all. */
+  /** Whether it saw a due item, or not the whole backlog. */
   readonly isDue: boolean
 }
 
-/** A statement reads the clock, and only then gets the number of its transaction: so much may lie in between. */
+/** A statement reads the clock before it gets its transaction id: the longest time in between. */
 const FLOOR_MARGIN_MS = 1_000
-/** Kept while a transaction stays open. */
-const MAX_LOOKS = 64
+/** Scans kept while a transaction stays open. */
+const MAX_SCANS = 64
 
 /**
- * The instant before which the backlog has nothing that is due, and never will have: a claim that begins there misses no item, however long a put takes to
- * commit. Unlike the mark of a claim it holds for an empty backlog, where an answer of `[]` must be true.
+ * The instant before which the backlog has no due item, now or later: a claim that begins there misses no item, however long a put takes to
+ * commit. Unlike the mark of a claim it is valid for an empty backlog, where the answer `[]` must be true.
  *
- * A look that sees nothing due leaves only what transactions hide that were under way then. Those that began after an earlier look have read the clock
- * after it. So the floor is the latest earlier look of which it is known that all transactions that began before it are over. Two things come back below it: items released to their places
- * by other processes, and those of a clock that was set back; so whoever uses it looks at the whole backlog now and then all the same.
+ * After a scan that sees no due item, only transactions open at that time can hide one. Those that began after an earlier scan read the clock after it.
+ * So the floor is the latest earlier scan before which all transactions that began are known to be over. Two kinds of items return below it: those that
+ * other processes release to their places, and those of a clock that was set back; so callers still scan the whole backlog at intervals.
  */
 export class BacklogFloor {
-  #looks: { readonly seenAt: number; readonly own: number }[] = []
+  #scans: { readonly seenAt: number; readonly own: number }[] = []
   #at: number | undefined
 
-  /** In epoch ms. `undefined`: not known. */
+  /** Epoch ms; `undefined`: unknown. */
   get at(): number | undefined {
     return this.#at
   }
 
-  /** @param look that began at the floor, or earlier */
-  note({ seenAt, oldest, own, isDue }: BacklogLook): void {
-    const last = this.#looks.at(-1)
-    if (last !== undefined && seenAt < last.seenAt - FLOOR_MARGIN_MS) this.forget()
+  /** @param scan that began at the floor or earlier */
+  note({ seenAt, oldest, own, isDue }: BacklogScan): void {
+    const last = this.#scans.at(-1)
+    if (last !== undefined && seenAt < last.seenAt - FLOOR_MARGIN_MS) this.reset()
     if (own !== null) {
-      if (this.#looks.length === MAX_LOOKS) this.#looks.pop()
-      this.#looks.push({ seenAt, own })
+      if (this.#scans.length === MAX_SCANS) this.#scans.pop()
+      this.#scans.push({ seenAt, own })
     }
     if (isDue) return
-    const latest = this.#looks.findLastIndex((look) => look.own < oldest)
+    const latest = this.#scans.findLastIndex((scan) => scan.own < oldest)
     if (latest < 0) return
-    this.#looks = this.#looks.slice(latest)
-    const { seenAt: from = seenAt } = this.#looks[0] ?? {}
+    this.#scans = this.#scans.slice(latest)
+    const { seenAt: from = seenAt } = this.#scans[0] ?? {}
     this.#at = Math.max(from - FLOOR_MARGIN_MS, this.#at ?? 0)
   }
 
-  forget(): void {
-    this.#looks = []
+  reset(): void {
+    this.#scans = []
     this.#at = undefined
   }
 }

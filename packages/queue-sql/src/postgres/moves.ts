@@ -19,27 +19,27 @@ import type {
 } from '../items/moves.js'
 import { inOrder } from '../items/claims.js'
 import { LowWater, type Mark } from './low-water.js'
-import { lines, optionalTexts, plain, texts, uuids, plainBatch } from './parameters.js'
+import { jsonLines, optionalTextArray, plainArray, textArray, uuidArray, uniformBatch } from './parameters.js'
 import { isPlain } from '../items/item-rows.js'
 import { PLANNED_EACH_TIME } from './pool.js'
 import { PostgresPuts } from './puts.js'
 import { PostgresSetBack } from './set-back.js'
-import { postgresTexts, type PostgresTexts } from './statements/statements.js'
+import { postgresStatements, type PostgresStatements } from './statements/statements.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
 /**
- * The moves on PostgreSQL, each one statement without a transaction around it: a process killed anywhere in it has sent the whole of it
- * or nothing, and the server does it whole or not at all [Q-GET-4, Q-MOVE-4]. What no process can know is whether a statement
- * whose answer was lost was done; a move may be repeated [Q-MOVE-2], and a claim that nobody heard of is PROCESSING, listed.
+ * The moves on PostgreSQL. Each is one statement without an explicit transaction: a killed process has sent the whole statement or nothing, and the
+ * server executes it whole or not at all [Q-GET-4, Q-MOVE-4]. If the answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and
+ * the items of such a claim are listed in PROCESSING.
  */
 export class PostgresMoves implements Moves {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
-  readonly #texts: PostgresTexts
+  readonly #statements: PostgresStatements
   readonly #low: LowWater
   readonly #setBack: PostgresSetBack
-  /** Where the last look at all ranks began. */
+  /** Where the last scan of all ranks began. */
   #start: Mark | undefined
   readonly #puts: PostgresPuts
   readonly #sizes = new ClaimSizes()
@@ -50,8 +50,8 @@ export class PostgresMoves implements Moves {
   ) {
     this.#db = db
     this.#queueId = queueId
-    this.#texts = postgresTexts(names)
-    this.#puts = new PostgresPuts(db, this.#texts.puts, queueId)
+    this.#statements = postgresStatements(names)
+    this.#puts = new PostgresPuts(db, this.#statements.puts, queueId)
     this.#setBack = new PostgresSetBack(db, { names, queueId, runtime })
     this.#low = new LowWater(runtime)
     this.#runtime = runtime
@@ -62,16 +62,16 @@ export class PostgresMoves implements Moves {
   }
 
   async update(rows: readonly ChangeRow[]): Promise<readonly string[]> {
-    const told = await this.#one<Told>(PLANNED_EACH_TIME + this.#texts.update, [
-      texts(rows.map(({ id }) => id)),
-      uuids(rows.map(({ uid }) => uid)),
-      lines(rows.map(({ body }) => body)),
-      plain(rows.map(({ priority }) => priority)),
-      plain(rows.map(({ not_before_at }) => not_before_at)),
+    const outcome = await this.#one<Outcome>(PLANNED_EACH_TIME + this.#statements.update, [
+      textArray(rows.map(({ id }) => id)),
+      uuidArray(rows.map(({ uid }) => uid)),
+      jsonLines(rows.map(({ body }) => body)),
+      plainArray(rows.map(({ priority }) => priority)),
+      plainArray(rows.map(({ not_before_at }) => not_before_at)),
       1,
       rows.length,
     ])
-    return told.ids ?? rows.map(({ id }) => id)
+    return outcome.ids ?? rows.map(({ id }) => id)
   }
 
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
@@ -106,18 +106,18 @@ export class PostgresMoves implements Moves {
     if (this.#low.wantsVersion()) await this.#readVersion()
     const sentAtMonotonic = this.#runtime.monotonicMs()
     const mark = this.#low.mark()
-    const note = this.#low.notes()
+    const note = this.#low.noteClaim()
     const from = [mark?.rank ?? null, mark?.availableAt ?? null, mark?.version ?? null]
     const rows = await this.#claim('top', [max, ...from], lease)
     if (rows !== undefined) note(rows, max)
-    if (this.#setBack.hasStarted) await this.#isSetBack(rows?.[0]?.claimed_at, sentAtMonotonic)
+    if (this.#setBack.hasStarted) await this.#noticeSetBack(rows?.[0]?.claimed_at, sentAtMonotonic)
     return rows
   }
 
-  /** Before the claim whose mark it is to be of: a place that is given after it is then one that the next claim has not reckoned with. */
+  /** Read before the claim whose mark it belongs to: a place that changes after it then invalidates that mark. */
   async #readVersion(): Promise<void> {
-    const note = this.#low.versions()
-    const { version } = await this.#one<{ version: number }>(this.#texts.placesVersion, [])
+    const note = this.#low.noteVersion()
+    const { version } = await this.#one<{ version: number }>(this.#statements.placesVersion, [])
     note(version)
   }
 
@@ -126,7 +126,7 @@ export class PostgresMoves implements Moves {
     backlog: readonly unknown[],
     lease: HeldLease | undefined,
   ): Promise<ClaimedRow[] | undefined> {
-    const { claim, claimUnderLease } = this.#texts
+    const { claim, claimUnderLease } = this.#statements
     if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(claim[kind], backlog))
     const { name, holder, fencingToken } = lease
     const rows = await this.#all<ClaimedRow | LostRow>(claimUnderLease[kind], [
@@ -139,28 +139,28 @@ export class PostgresMoves implements Moves {
     return picked.length < rows.length ? undefined : inOrder(picked)
   }
 
-  /** Whether the clock of the server was set back, and items may be due that were not. */
-  async #isSetBack(serverMs: number | undefined, sentAtMonotonic: number): Promise<boolean> {
-    // What is claimed is given out, and what is due claimed, whatever comes of this: a failure is met again by the next claim.
+  /** Whether the server's clock was set back, so that more items may be due. */
+  async #noticeSetBack(serverMs: number | undefined, sentAtMonotonic: number): Promise<boolean> {
+    // Claimed items are returned in any case; if the failure lasts, the next claim meets it again.
     if (serverMs === undefined || !(await this.#setBack.saw(serverMs, sentAtMonotonic).catch(() => false)))
       return false
-    this.#low.forget()
+    this.#low.reset()
     return true
   }
 
-  /** Looks again where the clock of the server was set back, and what that held is due now. */
+  /** Scans twice if the server's clock was set back: items that this delayed are due now. */
   async ranks(limit: number): Promise<RankRow[]> {
     const sentAtMonotonic = this.#runtime.monotonicMs()
-    const { ranks, seenAt } = await this.#look(limit)
-    if (!(await this.#isSetBack(seenAt, sentAtMonotonic))) return ranks
-    return (await this.#look(limit)).ranks
+    const { ranks, seenAt } = await this.#scan(limit)
+    if (!(await this.#noticeSetBack(seenAt, sentAtMonotonic))) return ranks
+    return (await this.#scan(limit)).ranks
   }
 
-  async #look(limit: number): Promise<{ ranks: RankRow[]; seenAt: number | undefined }> {
+  async #scan(limit: number): Promise<{ ranks: RankRow[]; seenAt: number | undefined }> {
     const start = this.#low.start()
     this.#start = start
-    const note = this.#low.looks()
-    const rows = await this.#all<SeenRow>(this.#texts.ranks, [
+    const note = this.#low.noteScan()
+    const rows = await this.#all<ScanRow>(this.#statements.ranks, [
       limit,
       start?.rank ?? NO_RANK,
       start?.availableAt ?? 0,
@@ -173,68 +173,70 @@ export class PostgresMoves implements Moves {
     return { ranks, seenAt: seen?.seen_at }
   }
 
-  /** A claim from one rank begins where the look began that found it. */
+  /** A claim from one rank begins where the scan began that found the rank. */
   #since(rank: number): number {
     return this.#start?.rank === rank ? this.#start.availableAt : 0
   }
 
   async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
-    const alike = plainBatch(rows)
-    if (alike !== undefined) {
-      const told = await this.#one<Told>(this.#texts[alike.text], alike.parameters)
-      return told.ids ?? rows.map(({ id }) => id)
+    const uniform = uniformBatch(rows)
+    if (uniform !== undefined) {
+      const outcome = await this.#one<Outcome>(this.#statements[uniform.statement], uniform.parameters)
+      return outcome.ids ?? rows.map(({ id }) => id)
     }
     const returns = rows.some(({ stage }) => stage === STAGE_NUMBERS.WAITING)
     const outcomes = !rows.every(isPlain)
-    const told = await this.#one<Settled>(this.#settleText(returns, outcomes), [
+    const outcome = await this.#one<SettleOutcome>(this.#settleStatement(returns, outcomes), [
       1,
       rows.length,
-      texts(rows.map(({ id }) => id)),
-      plain(rows.map(({ attempt }) => attempt)),
-      uuids(rows.map(({ uid }) => uid)),
-      plain(rows.map(({ stage }) => stage)),
-      optionalTexts(rows.map(({ reason }) => reason)),
-      lines(rows.map(({ result }) => result)),
-      lines(rows.map(({ details }) => details)),
-      ...(returns ? [plain(rows.map((row) => row.delay_ms)), plain(rows.map((row) => row.refund))] : []),
+      textArray(rows.map(({ id }) => id)),
+      plainArray(rows.map(({ attempt }) => attempt)),
+      uuidArray(rows.map(({ uid }) => uid)),
+      plainArray(rows.map(({ stage }) => stage)),
+      optionalTextArray(rows.map(({ reason }) => reason)),
+      jsonLines(rows.map(({ result }) => result)),
+      jsonLines(rows.map(({ details }) => details)),
+      ...(returns
+        ? [plainArray(rows.map((row) => row.delay_ms)), plainArray(rows.map((row) => row.uncounted))]
+        : []),
       ...(outcomes ? outcomeColumns(rows) : []),
       ...(returns && outcomes ? returnColumns(rows) : []),
     ])
-    // They may lie before what this process has claimed so far.
-    if (rows.some(({ keep_place }) => keep_place === 1)) this.#low.forget()
-    await this.#trim(told.overlong ?? [])
-    return told.ids ?? rows.map(({ id }) => id)
+    // Their places may lie before what this process has claimed so far.
+    if (rows.some(({ keep_place }) => keep_place === 1)) this.#low.reset()
+    await this.#trim(outcome.overlong ?? [])
+    return outcome.ids ?? rows.map(({ id }) => id)
   }
 
-  #settleText(returns: boolean, outcomes: boolean): string {
-    const { finish, finishOutcomes, settle, settleOutcomes } = this.#texts
+  #settleStatement(returns: boolean, outcomes: boolean): string {
+    const { finish, finishOutcomes, settle, settleOutcomes } = this.#statements
     if (returns) return outcomes ? settleOutcomes : settle
     return outcomes ? finishOutcomes : finish
   }
 
-  /** Killed before this, a history is one attempt too long until the next one. */
+  /** If the process is killed before this, a history is one attempt too long until the next attempt. */
   async #trim(overlong: readonly { readonly seq: number; readonly attempt: number }[]): Promise<void> {
     if (overlong.length === 0) return
-    const seqs = plain(overlong.map(({ seq }) => seq))
-    const attempts = plain(overlong.map(({ attempt }) => attempt))
-    await this.#db.executeQuery(CompiledQuery.raw(this.#texts.trimAttempts, [seqs, attempts, 1]))
+    const seqs = plainArray(overlong.map(({ seq }) => seq))
+    const attempts = plainArray(overlong.map(({ attempt }) => attempt))
+    await this.#db.executeQuery(CompiledQuery.raw(this.#statements.trimAttempts, [seqs, attempts, 1]))
   }
 
   async requeue(itemIds: readonly string[], { delayMs, priority, reason }: RequeueOrder): Promise<string[]> {
-    return ids(await this.#all(this.#texts.requeue, [itemIds, delayMs, priority, reason, 1]))
+    return ids(await this.#all(this.#statements.requeue, [itemIds, delayMs, priority, reason, 1]))
   }
 
   async remove(itemIds: readonly string[], stages: readonly number[]): Promise<string[]> {
-    return ids(await this.#all(PLANNED_EACH_TIME + this.#texts.remove, [itemIds, stages]))
+    return ids(await this.#all(PLANNED_EACH_TIME + this.#statements.remove, [itemIds, stages]))
   }
 
   expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
-    return this.#one<Expired>(this.#texts.expire, [retentionMs, fromMs, max])
+    return this.#one<Expired>(this.#statements.expire, [retentionMs, fromMs, max])
   }
 
   async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {
     const [row] = await this.#all<Row>(text, parameters)
-    if (row === undefined) throw new Error('a statement that always gives a row gave none')
+    if (row === undefined) throw new Error('a statement that always returns a row returned none')
     return row
   }
 
@@ -244,35 +246,35 @@ export class PostgresMoves implements Moves {
   }
 }
 
-/** The columns of a batch, in the order in which the statement has them. */
+/** The columns of a batch in the order of the statement. */
 function outcomeColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
   return [
-    optionalTexts(rows.map((row) => row.failure_class)),
-    plain(rows.map((row) => row.exit_code)),
-    optionalTexts(rows.map((row) => row.job_uid)),
+    optionalTextArray(rows.map((row) => row.failure_class)),
+    plainArray(rows.map((row) => row.exit_code)),
+    optionalTextArray(rows.map((row) => row.job_uid)),
   ]
 }
 
 function returnColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
   return [
-    plain(rows.map((row) => row.unsent)),
-    plain(rows.map((row) => row.keep_place)),
-    lines(rows.map((row) => row.retry_state)),
+    plainArray(rows.map((row) => row.unsent)),
+    plainArray(rows.map((row) => row.keep_place)),
+    jsonLines(rows.map((row) => row.retry_state)),
   ]
 }
 
-/** What a statement says of the rows that it was given: their ids, unless it did what was asked for all of them. */
-interface Told {
+/** The outcome of a statement for its batch: the ids that were done, or null if all were. */
+interface Outcome {
   readonly ids: readonly string[] | null
 }
 
-interface Settled extends Told {
-  /** Items whose history has become too long. */
+interface SettleOutcome extends Outcome {
+  /** Items whose history is too long. */
   readonly overlong: readonly { readonly seq: number; readonly attempt: number }[] | null
 }
 
-/** A rank of the backlog, or none, beside the snapshot of the statement. */
-interface SeenRow {
+/** A rank of the backlog, or none, with the snapshot of the statement. */
+interface ScanRow {
   readonly rank: number | null
   readonly due: boolean
   readonly seen_at: number
@@ -280,10 +282,10 @@ interface SeenRow {
   readonly own: number | null
 }
 
-/** Behind all ranks, which are integers of four bytes. */
+/** Greater than every rank: ranks are integers of four bytes. */
 const NO_RANK = 2_147_483_648
 
-/** Says that the lease of a claim is lost. */
+/** The row of a claim whose lease is lost. */
 interface LostRow {
   readonly id: null
 }

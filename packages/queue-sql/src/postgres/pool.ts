@@ -9,28 +9,28 @@ import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durabilit
 import type { SqlQueueSettings } from '../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
 
-/** Starts a statement that is to be planned at every call, since the best plan depends on how large the tables have become. */
+/** Starts a statement that is planned at every call, because the best plan depends on the size of the tables. */
 export const PLANNED_EACH_TIME = '/* planned each time */ '
 
-/** Starts a statement that may take as long as it needs, such as one that rewrites a large table: it ends with its connection alone. */
+/** Starts a statement without a time limit, such as one that rewrites a large table: only the end of its connection ends it. */
 export const UNLIMITED = '/* unlimited */ '
 
-/** The server ends a statement by itself once an answer of this size would have gone at the slowest rate: whoever asked is long gone then. */
+/** The server ends a statement once an answer of this size would have been sent at the slowest rate; the client has given up long before. */
 const LARGEST_ANSWER_BYTES = 67_108_864
-/** A connection that is not there by then has failed: two lost packets are made up for within it. */
+/** The limit for connecting: long enough for two lost packets. */
 const CONNECT_MS = 4_000
-/** A connection whose other side is gone without a word is found so soon, and then within seconds. */
+/** TCP keepalive: finds a connection whose peer vanished. */
 const KEEP_ALIVE_MS = 30_000
 
 /**
- * How each of our connections plans: once, and by the indexes. Every statement here has an index for what it looks up; planned anew at
- * each call, it would cost half as much again, and a plan made while a table is small would go on reading it whole as it grows.
+ * Connections plan each statement once, with index scans: every statement has an index for its lookups. Planning at each call would cost half as much
+ * again, and a plan made for a small table would keep scanning it as it grows.
  */
 const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
 
 /**
- * A pool of `pg` as kysely wants it. Statements are prepared under a name, so that PostgreSQL parses and plans each once a connection;
- * kysely never names them.
+ * A pool of `pg` for kysely. Statements are prepared under a name, so PostgreSQL parses and plans each once per connection; kysely does not name
+ * statements.
  */
 export function postgresPool(url: string, settings: SqlQueueSettings, runtime: Runtime): PostgresPool {
   const sockets = new Set<Socket>()
@@ -39,7 +39,7 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
     ...poolConfig(plainUrl, settings),
     stream: () => trackedSocket(sockets, runtime),
   })
-  // A connection that breaks between two statements: the next one is told, and without listeners Node would end the process.
+  // A connection that breaks between two statements fails the next one; without listeners Node would end the process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
   const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
@@ -55,7 +55,7 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
       return made
     },
     end: async () => {
-      // A server that is gone without a word would keep the goodbye, and with it the process, waiting for many minutes.
+      // A server that vanished would keep the closing handshake, and so the process, waiting for minutes.
       const ended = new AbortController()
       const overdue = runtime.sleep(settings.timeoutMs, ended.signal).then(() => {
         if (!ended.signal.aborted) for (const socket of sockets) socket.destroy()
@@ -67,7 +67,7 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
   }
 }
 
-/** One whose prepared statements can be used: others are closed, and the pool makes new ones. */
+/** A connection whose prepared statements are usable; the pool replaces the others. */
 async function currentClient(pool: pg.Pool, plans: PlanGeneration): Promise<pg.PoolClient> {
   for (;;) {
     const client = await pool.connect()
@@ -81,7 +81,7 @@ function poolConfig(url: string, settings: SqlQueueSettings): pg.PoolConfig {
   const session = {
     application_name: 'sluice',
     statement_timeout: requestTimeMs(timeoutMs, LARGEST_ANSWER_BYTES),
-    // The server gives up a little before the client does: its word is worth more than silence.
+    // The server gives up before the client does: its error says more than a timeout.
     lock_timeout: Math.ceil(timeoutMs * 0.9),
     idle_in_transaction_session_timeout: timeoutMs,
   }
@@ -91,9 +91,9 @@ function poolConfig(url: string, settings: SqlQueueSettings): pg.PoolConfig {
     connectionTimeoutMillis: timeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    // Old poolers refuse a connection that wants session settings.
+    // Some poolers refuse connections with session settings.
     ...(preparedStatements ? session : {}),
-    // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for our own connections.
+    // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for connections of this pool.
     types: {
       getTypeParser: (oid, format) =>
         oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
@@ -109,10 +109,10 @@ function trackedSocket(sockets: Set<Socket>, runtime: Runtime): Socket {
   return socket
 }
 
-/** An address that nobody answers at would else cost the whole of a call's time, each time. */
+/** An address without an answer would otherwise use up the time of every call. */
 function limitConnecting(socket: Socket, runtime: Runtime): void {
   const late = async (): Promise<void> => {
-    // After a turn of the event loop that was too long, what has come meanwhile is read first.
+    // If the event loop was blocked, what has arrived meanwhile is read first.
     await runtime.yield()
     if (!socket.connecting) return
     const error = new Error(`connect ETIMEDOUT: no connection within ${CONNECT_MS / 1_000} s`)
@@ -124,7 +124,7 @@ function limitConnecting(socket: Socket, runtime: Runtime): void {
   socket.once('close', timer.cancel)
 }
 
-/** Beside what the url itself asks of the session, which comes last and so wins. */
+/** Adds the planner settings before the `options` of the url, which take precedence. */
 export function withPlanning(url: string): string {
   const planned = new URL(url)
   const given = planned.searchParams.get('options')
@@ -133,13 +133,13 @@ export function withPlanning(url: string): string {
 }
 
 interface ClientSettings extends SqlQueueSettings {
-  /** Of the url. */
+  /** The commit level of the url. */
   readonly level: CommitLevel | undefined
   readonly plans: PlanGeneration
   readonly runtime: Runtime
 }
 
-/** Statements of one client come one after the other, so that one watch serves them all. */
+/** One client runs its statements one after another, so one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
   { preparedStatements, timeoutMs, level, plans, runtime }: ClientSettings,
@@ -147,7 +147,7 @@ function adaptClient(
   let broken = false
   const { stream } = client.connection
   const watch = new StatementWatch(stream, { timeoutMs, runtime }, (error) => {
-    // An answer that is still to come would be taken for that of the next statement.
+    // A late answer would be taken for that of the next statement.
     broken = true
     const server = serverProcessOf(client)
     if (server !== undefined) cancelStatement(server, timeoutMs)
@@ -168,7 +168,7 @@ function adaptClient(
       return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
     } catch (error) {
       if (isNamed && isStalePlan(error)) plans.end()
-      // The connection ends with it, and whoever got it next would be told that, if its end has not come by then.
+      // The connection ends with this error; a reused one would fail the next statement.
       broken ||= isEndOfConnection(error)
       throw error
     } finally {
@@ -182,14 +182,14 @@ function adaptClient(
   }
 }
 
-/** The last word of a server or a pooler on a connection. The severity is in the server's language, the codes are not. */
+/** Whether a server or a pooler closes the connection with this error. The severity is in the server's language, codes are not. */
 function isEndOfConnection(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return false
   const { severity, code = '' } = error
   return severity === 'FATAL' || severity === 'PANIC' || code.startsWith('57P') || code.startsWith('08')
 }
 
-/** What is sent together, without parameters, has an answer for each of its statements. */
+/** Statements sent together, without parameters, have an answer each. */
 function lastOf<R>(answer: PostgresQueryResult<R> | PostgresQueryResult<R>[]): PostgresQueryResult<R> {
   if (!Array.isArray(answer)) return answer
   const last = answer.at(-1)
@@ -198,11 +198,11 @@ function lastOf<R>(answer: PostgresQueryResult<R> | PostgresQueryResult<R>[]): P
 }
 
 function bytesOf(text: string, parameters: readonly unknown[]): number {
-  const texts = parameters.flatMap((each) => (Array.isArray(each) ? each : [each])).map(String)
-  return texts.reduce((sum, each) => sum + Buffer.byteLength(each), Buffer.byteLength(text))
+  const statements = parameters.flatMap((each) => (Array.isArray(each) ? each : [each])).map(String)
+  return statements.reduce((sum, each) => sum + Buffer.byteLength(each), Buffer.byteLength(text))
 }
 
-/** What a server says of itself when a connection is made; some poolers say nothing. */
+/** The process that serves a connection; some poolers do not name it. */
 function serverProcessOf(client: pg.PoolClient): ServerProcess | undefined {
   const { host, port } = client
   if (!('processID' in client) || !('secretKey' in client)) return undefined
@@ -213,7 +213,7 @@ function serverProcessOf(client: pg.PoolClient): ServerProcess | undefined {
 
 const names = new Map<string, string>()
 
-/** PostgreSQL cuts names at 63 bytes; a hash is the same in every process, which a pooler between us and it may rely on. */
+/** PostgreSQL truncates names at 63 bytes. A hash is the same in every process, which poolers may rely on. */
 function statementName(text: string): string {
   const known = names.get(text)
   if (known !== undefined) return known
@@ -223,26 +223,26 @@ function statementName(text: string): string {
 }
 
 function ignore(): void {
-  // Whoever uses the connection next finds out.
+  // The next statement on the connection fails.
 }
 
 /**
- * Which of the statements that were prepared may still be used. PostgreSQL refuses to run a prepared statement once a table that it reads was changed so
- * that its answer would have other types; it does so before it does anything. All connections may have such statements, a pooler's too, which
- * knows them by their text: so from then on connections are new and texts are others.
+ * Which prepared statements are still usable. PostgreSQL refuses a prepared statement, before it does anything, if the result type changed because a
+ * table was altered. All connections may have such statements, also those of a pooler, which identifies them by their text: so connections are
+ * replaced and texts change.
  */
 export class PlanGeneration {
   #number = 0
   readonly #clients = new WeakMap<pg.PoolClient, number>()
 
-  /** To be called for each connection before it is used: whether it was made since statements were last found to be stale. */
+  /** Called for each connection before use: whether it was opened since statements were last found stale. */
   isCurrent(client: pg.PoolClient): boolean {
     const number = this.#clients.get(client) ?? this.#number
     this.#clients.set(client, number)
     return number === this.#number
   }
 
-  /** Two connections that find it out at once are two generations, which costs no more than a connection each. */
+  /** Two connections that notice it at once make two generations, which costs a connection each. */
   end(): void {
     this.#number += 1
   }

@@ -1,21 +1,21 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from '../items/item-rows.js'
 import type { KnownReason, NewRow, NotAdded, PutOrder } from '../items/moves.js'
-import { lines, plain, texts } from './parameters.js'
-import type { PostgresTexts } from './statements/statements.js'
-import type { PutTexts } from './statements/puts.js'
+import { jsonLines, plainArray, textArray } from './parameters.js'
+import type { PostgresStatements } from './statements/statements.js'
+import type { PutStatements } from './statements/puts.js'
 import type { Tables } from '../schema/tables.js'
 
-/** What a put says of its rows: the ids of those that were added, unless all were. */
-interface Told {
+/** The outcome of a put: the ids that were added, or null if all were. */
+interface PutOutcome {
   readonly ids: readonly string[] | null
 }
 
-/** Beside them the places in the batch of the items that were there. */
-interface Compared extends Told {
+/** Also the positions in the batch of the items that exist. */
+interface CompareOutcome extends PutOutcome {
   readonly same: readonly number[] | null
   readonly changed: readonly number[] | null
-  /** With the bodies that are stored. */
+  /** With the stored bodies. */
   readonly alike: readonly (readonly [turn: number, body: string])[] | null
 }
 
@@ -25,50 +25,60 @@ const NONE: NotAdded = new Map()
 export class PostgresPuts {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
-  readonly #texts: PostgresTexts['puts']
-  readonly #puts = new HopefulPuts()
+  readonly #statements: PostgresStatements['puts']
+  readonly #puts = new OptimisticPuts()
 
-  constructor(db: Kysely<Tables>, texts: PostgresTexts['puts'], queueId: number) {
+  constructor(db: Kysely<Tables>, texts: PostgresStatements['puts'], queueId: number) {
     this.#db = db
     this.#queueId = queueId
-    this.#texts = texts
+    this.#statements = texts
   }
 
   put(rows: readonly NewRow[], { compare, stage }: PutOrder): () => Promise<NotAdded> {
-    const texts = this.#texts[stage]
+    const statements = this.#statements[stage]
     const [only] = rows
-    if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only, texts)
+    if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only, statements)
     const batch = columnsOf(rows)
-    return compare ? () => this.#putCompared(rows, batch, texts) : () => this.#putMany(rows, batch, texts)
+    return compare
+      ? () => this.#putCompared(rows, batch, statements)
+      : () => this.#putMany(rows, batch, statements)
   }
 
-  async #putMany(rows: readonly NewRow[], batch: readonly unknown[], texts: PutTexts): Promise<NotAdded> {
-    const told = await this.#puts.run(
-      () => this.#one<Told>(texts.putNew, batch),
-      () => this.#one<Told>(texts.put, batch),
+  async #putMany(
+    rows: readonly NewRow[],
+    batch: readonly unknown[],
+    statements: PutStatements,
+  ): Promise<NotAdded> {
+    const outcome = await this.#puts.run(
+      () => this.#one<PutOutcome>(statements.putNew, batch),
+      () => this.#one<PutOutcome>(statements.put, batch),
       ({ ids }) => ids !== null,
     )
-    return told.ids === null ? NONE : notAmong(told.ids, rows, () => 'exists')
+    return outcome.ids === null ? NONE : notAmong(outcome.ids, rows, () => 'exists')
   }
 
-  async #putCompared(rows: readonly NewRow[], batch: readonly unknown[], texts: PutTexts): Promise<NotAdded> {
-    const told = await this.#puts.run<Told | Compared>(
-      () => this.#one<Told>(texts.putNew, batch),
-      () => this.#one<Compared>(texts.putCompared, [...batch, 1]),
+  async #putCompared(
+    rows: readonly NewRow[],
+    batch: readonly unknown[],
+    statements: PutStatements,
+  ): Promise<NotAdded> {
+    const outcome = await this.#puts.run<PutOutcome | CompareOutcome>(
+      () => this.#one<PutOutcome>(statements.putNew, batch),
+      () => this.#one<CompareOutcome>(statements.putCompared, [...batch, 1]),
       ({ ids }) => ids !== null,
     )
-    if (told.ids === null) return NONE
-    const reasons = 'same' in told ? reasonsOf(told, rows) : new Map<string, KnownReason>()
-    return notAmong(told.ids, rows, (id) => reasons.get(id))
+    if (outcome.ids === null) return NONE
+    const reasons = 'same' in outcome ? reasonsOf(outcome, rows) : new Map<string, KnownReason>()
+    return notAmong(outcome.ids, rows, (id) => reasons.get(id))
   }
 
-  async #putOne(row: NewRow, texts: PutTexts): Promise<NotAdded> {
+  async #putOne(row: NewRow, statements: PutStatements): Promise<NotAdded> {
     const { id, uid, priority, not_before_at, delay_ms, body } = row
     const values = [id, uid, priority, not_before_at, delay_ms, body]
     const { n } = await this.#puts.run(
-      () => this.#one<{ n: number }>(texts.putOneNew, values),
-      () => this.#one<{ n: number }>(texts.putOne, values),
-      (told) => told.n === 0,
+      () => this.#one<{ n: number }>(statements.putOneNew, values),
+      () => this.#one<{ n: number }>(statements.putOne, values),
+      (outcome) => outcome.n === 0,
     )
     return n === 0 ? new Map([[id, 'exists']]) : NONE
   }
@@ -77,24 +87,24 @@ export class PostgresPuts {
     const query = CompiledQuery.raw(text, [this.#queueId, ...parameters])
     const { rows } = await this.#db.executeQuery<Row>(query)
     const [row] = rows
-    if (row === undefined) throw new Error('a statement that always gives a row gave none')
+    if (row === undefined) throw new Error('a statement that always returns a row returned none')
     return row
   }
 }
 
-/** By id, as every statement locks; `turn` keeps the order in which they were given. */
+/** Sorted by id, because every statement locks in that order; `turn` keeps the order of the call. */
 function columnsOf(rows: readonly NewRow[]): readonly unknown[] {
   const turns = rows.map((row, turn) => ({ row, turn }))
   turns.sort((a, b) => (a.row.id < b.row.id ? -1 : 1))
   const sorted = turns.map(({ row }) => row)
   return [
-    texts(sorted.map(({ id }) => id)),
-    plain(sorted.map(({ uid }) => uid)),
-    plain(turns.map(({ turn }) => turn)),
-    lines(sorted.map(({ body }) => body)),
-    sorted.some(({ priority }) => priority !== 0) ? plain(sorted.map(({ priority }) => priority)) : null,
-    plain(sorted.map(({ not_before_at }) => not_before_at)),
-    plain(sorted.map(({ delay_ms }) => delay_ms)),
+    textArray(sorted.map(({ id }) => id)),
+    plainArray(sorted.map(({ uid }) => uid)),
+    plainArray(turns.map(({ turn }) => turn)),
+    jsonLines(sorted.map(({ body }) => body)),
+    sorted.some(({ priority }) => priority !== 0) ? plainArray(sorted.map(({ priority }) => priority)) : null,
+    plainArray(sorted.map(({ not_before_at }) => not_before_at)),
+    plainArray(sorted.map(({ delay_ms }) => delay_ms)),
     rows.length,
   ]
 }
@@ -108,7 +118,10 @@ function notAmong(
   return new Map(rows.flatMap(({ id }) => (isAdded.has(id) ? [] : [[id, reason(id)]])))
 }
 
-function reasonsOf({ same, changed, alike }: Compared, rows: readonly NewRow[]): Map<string, KnownReason> {
+function reasonsOf(
+  { same, changed, alike }: CompareOutcome,
+  rows: readonly NewRow[],
+): Map<string, KnownReason> {
   const reasons = new Map<string, KnownReason>()
   const note = (turn: number, reasonOf: (row: NewRow) => KnownReason): void => {
     const row = rows[turn]
@@ -120,33 +133,33 @@ function reasonsOf({ same, changed, alike }: Compared, rows: readonly NewRow[]):
   return reasons
 }
 
-/** So many puts in a row must have met no known id before the next one relies on it again. */
-const CAUTIOUS_PUTS = 64
+/** Consecutive puts without a known id before the next put is optimistic again. */
+const CHECKED_PUTS = 64
 
 /**
- * Whether a put may rely on all its ids being new, which most are. PostgreSQL then spares a fifth of the statement, in which it looks each id
- * up before it inserts it; if one is known after all the statement fails whole, with a line in the server's log, and is done again cautiously.
+ * Optimistic insert: a put assumes that all ids are new, as most are, and PostgreSQL saves a fifth of the statement, the lookup of each id. If an id is
+ * known, the statement fails whole, with a line in the server's log, and is repeated as a checked put.
  */
-export class HopefulPuts {
-  #cautious = 0
+export class OptimisticPuts {
+  #checkedLeft = 0
 
-  async run<Told>(
-    hopeful: () => Promise<Told>,
-    cautious: () => Promise<Told>,
-    metKnown: (told: Told) => boolean,
-  ): Promise<Told> {
-    if (this.#cautious === 0) {
+  async run<Outcome>(
+    optimistic: () => Promise<Outcome>,
+    checked: () => Promise<Outcome>,
+    hasKnown: (outcome: Outcome) => boolean,
+  ): Promise<Outcome> {
+    if (this.#checkedLeft === 0) {
       try {
-        return await hopeful()
+        return await optimistic()
       } catch (error) {
         if (!isKnownId(error)) throw error
       }
-      this.#cautious = CAUTIOUS_PUTS
+      this.#checkedLeft = CHECKED_PUTS
     }
-    const told = await cautious()
-    if (metKnown(told)) this.#cautious = CAUTIOUS_PUTS
-    else this.#cautious -= 1
-    return told
+    const outcome = await checked()
+    if (hasKnown(outcome)) this.#checkedLeft = CHECKED_PUTS
+    else this.#checkedLeft -= 1
+    return outcome
   }
 }
 

@@ -4,30 +4,30 @@ import { DURABLY } from './durability.js'
 import { CLOCK, NOW } from './statements/parts.js'
 import type { TableNames } from '../schema/tables.js'
 
-/** A step of the server's clock by less holds nothing for longer than that. */
+/** Smaller steps of the server's clock are ignored: they delay items by no more than this. */
 const MIN_STEP_MS = 2_000
-/** So many of the newest items are asked whether they were put in the future. */
-const NEWEST = 1_000
+/** The newest items that are checked for a `put_at` in the future. */
+const NEWEST_ITEMS = 1_000
 
-/** What it needs of a database. */
+/** What this class needs of a database. */
 interface Statements {
   executeQuery(query: CompiledQuery): Promise<{ readonly rows: readonly unknown[] }>
 }
 
 /**
- * Keeps items that nobody delayed from waiting for the clock of a server that was set back. An item is given out from the instant at which it became available,
- * which is a reading of that clock: set back by an hour, it would hold for an hour what was put before. So the instants that lie ahead of it are moved back
- * with it, all by the same span, so that their order stays, among what was put before a process notices it too. What was delayed waits for the instant that was asked for.
+ * Keeps items without a delay claimable when the server's clock is set back. An item is claimable from its `available_at`, a reading of that clock: a clock set
+ * back by an hour would delay all earlier puts by an hour. So all instants ahead of the clock are moved back by one span, which keeps their order, also
+ * relative to items put before a process notices the step. Delayed items keep the instant that was asked for.
  *
- * A process notices the step by its own clock, which is never set, beside the instants in the answers to its claims; and one that has just been started by
- * what was put in the future.
+ * A process notices the step by comparing the instants in the answers to its claims with its monotonic clock; a process that has just started, by
+ * items put in the future.
  */
 export class PostgresSetBack {
   readonly #db: Statements
   readonly #queueId: number
-  readonly #texts: ReturnType<typeof textsOf>
+  readonly #statements: ReturnType<typeof statementsOf>
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
-  /** By how much the server's clock is ahead of that of this process at least. */
+  /** How far the server's clock is ahead of the monotonic clock of this process, at least and at most. */
   #aheadMs: number | undefined
   #atMostMs = Number.POSITIVE_INFINITY
   #moving: Promise<void> | undefined
@@ -42,21 +42,21 @@ export class PostgresSetBack {
   ) {
     this.#db = db
     this.#queueId = queueId
-    this.#texts = textsOf(names)
+    this.#statements = statementsOf(names)
     this.#runtime = runtime
   }
 
-  /** Whether it was asked already what was put in the future: a claim that gets all that it asked for does without. */
+  /** Whether items put in the future were checked for; a claim that gets all it asked for skips that. */
   get hasStarted(): boolean {
     return this.#aheadMs !== undefined
   }
 
   /**
-   * An answer may be long on its way, and a statement may wait: the server's clock was read at some instant between the two that this process knows.
+   * Statements and answers can be delayed: the server's clock was read between sending and now.
    *
-   * @param serverMs what the server's clock showed in an answer
-   * @param sentAtMonotonic when the statement was sent, by the clock of this process
-   * @returns whether items may have become due by what was done
+   * @param serverMs the server's clock in an answer
+   * @param sentAtMonotonic when the statement was sent
+   * @returns whether instants were moved back, so that more items may be due
    */
   async saw(serverMs: number, sentAtMonotonic: number): Promise<boolean> {
     const atLeastMs = serverMs - this.#runtime.monotonicMs()
@@ -68,9 +68,9 @@ export class PostgresSetBack {
       this.#atMostMs = Math.min(serverMs - sentAtMonotonic, this.#atMostMs)
       return false
     }
-    // Rather too far than not far enough: what was put before goes first.
+    // Too far rather than not far enough: earlier puts go first.
     const stepMs = knownMs === undefined ? 0 : Math.ceil(this.#atMostMs - atLeastMs)
-    // Noted only once it is done: a failure is met again by the next claim.
+    // Noted only once done: after a failure the next claim tries again.
     await (this.#moving ??= this.#move(stepMs).finally(() => (this.#moving = undefined)))
     this.#aheadMs = atLeastMs
     this.#atMostMs = serverMs - sentAtMonotonic
@@ -78,25 +78,27 @@ export class PostgresSetBack {
   }
 
   async #isBehind(): Promise<boolean> {
-    const { rows } = await this.#db.executeQuery(CompiledQuery.raw(this.#texts.isBehind, [this.#queueId]))
+    const { rows } = await this.#db.executeQuery(
+      CompiledQuery.raw(this.#statements.isBehind, [this.#queueId]),
+    )
     return rows.length > 0
   }
 
   /**
-   * One statement: of several processes that do it at once, each row is moved by one.
+   * One statement: if several processes do it at once, one of them moves each row.
    *
-   * @param stepMs 0: not known; then as far as is needed
+   * @param stepMs 0: unknown; then as far as needed
    */
   async #move(stepMs: number): Promise<void> {
-    await this.#db.executeQuery(CompiledQuery.raw(this.#texts.move, [this.#queueId, stepMs]))
+    await this.#db.executeQuery(CompiledQuery.raw(this.#statements.move, [this.#queueId, stepMs]))
   }
 }
 
-function textsOf(t: TableNames) {
+function statementsOf(t: TableNames) {
   return {
     isBehind: `with ${CLOCK} select 1 as behind
-      from (select queue_id, put_at from ${t.items} order by seq desc limit ${NEWEST}) i where queue_id = $1 and put_at > ${NOW} limit 1`,
-    // Released at once, an item has the instant of its release, which its attempt has as well.
+      from (select queue_id, put_at from ${t.items} order by seq desc limit ${NEWEST_ITEMS}) i where queue_id = $1 and put_at > ${NOW} limit 1`,
+    // An item released without a delay has the instant of its release, which its attempt has as `ended_at`.
     move: `with ${CLOCK},
       early as materialized (
         select w.seq, w.rank, w.available_at from ${t.waiting} w cross join lateral (

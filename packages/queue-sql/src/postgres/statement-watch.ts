@@ -2,7 +2,7 @@ import { connect, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
 
-/** What a statement rejects with whose time is over. Whether the server has done it is not known. */
+/** A statement exceeded its time. Whether the server executed it is unknown. */
 export class StatementOverdueError extends Error {
   override readonly name = 'StatementOverdueError'
 }
@@ -21,11 +21,11 @@ interface Statement {
 }
 
 /**
- * Ends the statements of one connection by the one rule of time: the first byte of the answer after {@link requestTimeMs} of the request, each further
- * one after {@link IDLE_TIMEOUT_MS}, and all of them after {@link requestTimeMs} of what has gone both ways. What this process has handed to its
- * system counts as gone: how much of it is still on its way is not to be seen from here, and the rate in the rule leaves time for it.
+ * Limits the time of the statements of one connection: {@link requestTimeMs} of the request until the first byte of the answer, {@link IDLE_TIMEOUT_MS}
+ * between bytes, and {@link requestTimeMs} of all bytes in both directions for the whole. Bytes handed to the operating system count as sent: how many are
+ * still in transit is unknown, and the rate of the rule leaves time for them.
  *
- * Timers run per connection, not per statement: while statements are sent, one checks them at least every first limit, and so before that limit of any.
+ * One timer per connection, not per statement: while statements run, it checks at least every first limit, and so before that limit of any of them.
  */
 export class StatementWatch {
   readonly #stream: Duplex
@@ -55,9 +55,9 @@ export class StatementWatch {
   }
 
   /**
-   * Call it right after a statement was sent.
+   * Called right after a statement is sent.
    *
-   * @param bytes of the request; asked for only where the first limit is met
+   * @param bytes of the request; called only by a check
    * @returns ends the watch
    */
   start(bytes: () => number): () => void {
@@ -73,7 +73,7 @@ export class StatementWatch {
     }
   }
 
-  /** Goes on while a statement is under way; the socket keeps the process alive for it. */
+  /** Runs while a statement is under way; the socket keeps the process alive. */
   async #check(): Promise<void> {
     this.#isChecking = true
     const firstMs = Math.min(this.#timeoutMs, this.#idleMs)
@@ -97,7 +97,7 @@ export class StatementWatch {
     return Math.min(inAnyCase, this.#lastByteAtMonotonic + this.#idleMs - atMonotonic)
   }
 
-  /** Node's own idle timer of a socket sees what the system takes of a large request; a small one is taken whole at once. */
+  /** The socket's own idle timer sees how much of a large request the system takes; it takes a small one at once. */
   #watchSending(): (() => void) | undefined {
     const stream = this.#stream
     if (stream.writableLength === 0 || !(stream instanceof Socket)) return undefined
@@ -116,7 +116,7 @@ export class StatementWatch {
   }
 }
 
-/** The server process that a connection talks to. */
+/** The server process of a connection. */
 export interface ServerProcess {
   readonly host: string
   readonly port: number
@@ -127,10 +127,10 @@ export interface ServerProcess {
 const CANCEL_REQUEST = 80_877_102
 
 /**
- * Asks the server to give up what a connection has under way, so that a statement nobody waits for holds no locks. It may fail: the connection is
- * discarded all the same, and the server's own limits end the statement later.
+ * Asks the server to cancel the statement of a connection, so that an abandoned statement holds no locks. It may fail: the connection is discarded in
+ * any case, and the server's own limits end the statement later.
  *
- * @param ms how long the request may take
+ * @param ms the time limit of the request
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
  */
 export function cancelStatement({ host, port, processId, secretKey }: ServerProcess, ms: number): void {
@@ -140,9 +140,9 @@ export function cancelStatement({ host, port, processId, secretKey }: ServerProc
   request.writeInt32BE(processId, 8)
   request.writeInt32BE(secretKey, 12)
   const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
-  // It keeps no process alive, and no failure of it is of use to anybody.
+  // It keeps no process alive.
   socket.unref()
-  // A cancel that fails changes nothing: see above.
+  // A failed cancel changes nothing: see above.
   socket.on('error', () => socket.destroy())
   socket.setTimeout(ms, () => socket.destroy())
   socket.end(request)

@@ -5,7 +5,7 @@ import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
 import { postgresPool, UNLIMITED } from './pool.js'
-import { postgresTexts } from './statements/statements.js'
+import { postgresStatements } from './statements/statements.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
 import { agesIndex, postgresSteps } from '../schema/steps.js'
 import { isPostgresContention } from '../sql-errors.js'
@@ -13,19 +13,19 @@ import type { SqlQueueSettings } from '../sql-options.js'
 import type { SqlStore, StoreOptions } from '../sql-store.js'
 import { tableNames, type Tables } from '../schema/tables.js'
 
-/** One batch runs while another waits for the disk, or for us; with more, each would have fewer calls to share its cost. */
+/** One batch runs while another waits for the disk or for this process. With more, fewer calls would share a batch. */
 const CONCURRENCY = 2
 
 /**
- * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait so long for a connection and again for its
- * answer; and one more for what contention costs.
+ * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait this long for a connection and again for its
+ * answer; one more for contention.
  */
 const LONGEST_CALL = 11
 
-/** After a deadlock, of which the server finds one after a second, the same transactions seldom meet again. */
+/** The server detects a deadlock after a second; the same transactions rarely conflict again. */
 const MAX_TRIES = 6
 
-/** Opens a PostgreSQL database. It connects at the first statement, so a wrong address is found by `migrate`. */
+/** Opens a PostgreSQL database. It connects at the first statement: a wrong address fails in `migrate`. */
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
@@ -40,14 +40,14 @@ export function openPostgres(
   const migration = {
     names,
     steps: postgresSteps(names),
-    // Not to_regclass: its cache may still say no when the lock was waited for while another made the table.
-    tableExistsText: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
-    beginTexts: ['set local statement_timeout = 0', 'set local lock_timeout = 0'],
-    lockText: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
+    // Not to_regclass: its cache may be stale after the wait for the lock, when another process has created the table.
+    tableExistsQuery: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
+    beginStatements: ['set local statement_timeout = 0', 'set local lock_timeout = 0'],
+    lockStatement: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,
     mark: UNLIMITED,
     place,
   }
-  const texts = postgresTexts(names)
+  const statements = postgresStatements(names)
   return {
     db,
     names,
@@ -58,8 +58,8 @@ export function openPostgres(
     timeoutMs: settings.timeoutMs,
     longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(POSTGRES_NOW_MS),
-    facts: sql.raw(texts.facts),
-    claimed: sql.raw(texts.claimed),
+    facts: sql.raw(statements.facts),
+    claimed: sql.raw(statements.claimed),
     shared: sql.raw('for share'),
     kept: sql.raw('for key share'),
     durably: sql.raw(`${DURABLY} is not null`),
@@ -91,7 +91,7 @@ export function openPostgres(
         await addIndex(db, migration, index)
       } catch (error) {
         if (!isRefusal(error)) throw error
-        // A sweep finds the items all the same; only the owner of a table may make an index for it.
+        // A sweep works without the index, which only the owner of a table may create.
         warn?.(`${place}: ${withoutIndex(index)}`)
       }
     },
@@ -101,7 +101,7 @@ export function openPostgres(
 
 function withoutIndex({ name, on }: { name: string; on: string }): string {
   return (
-    'the role of this queue may not make the index that a sweep finds old items by, so that each batch of a thousand reads all finished items. ' +
+    'the role of this queue may not create the index by which a sweep finds old items, so each batch of a thousand reads all finished items. ' +
     `Run once as the owner of the tables: create index concurrently ${name} on ${on}`
   )
 }
@@ -110,14 +110,14 @@ function unwrapped(dialect: Dialect): Dialect {
   return dialect
 }
 
-/** Host, port and database: what tells one from another, and no secret. */
+/** Host, port and database, without secrets. */
 function placeName(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url)
   const host = hostname === '' ? (searchParams.get('host') ?? 'localhost') : hostname
   return `PostgreSQL at ${host}:${port === '' ? '5432' : port}${pathname === '' ? '' : `, database ${pathname.slice(1)}`}`
 }
 
-/** In another encoding some ids could not be stored, and that would be found out one item at a time. */
+/** Other encodings cannot store some ids, which would fail one item at a time. */
 async function assertUtf8(db: Kysely<Tables>, place: string): Promise<void> {
   const { rows } = await sql<{ encoding: string }>`select getdatabaseencoding() as encoding`.execute(db)
   const encoding = rows[0]?.encoding

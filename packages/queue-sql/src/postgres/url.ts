@@ -1,30 +1,30 @@
-/** One text for all of them: to say which character is in the way would say something of the password. */
+/** One text for all errors: naming the character would reveal part of the password. */
 const NOT_ENCODED =
-  'can not be read as postgres://user:password@host:port/database. A character of the user, the password or the database that means something in a URL must ' +
-  'be percent-encoded: @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25, a blank as %20. Or leave the password out and set PGPASSWORD. ' +
-  'Nothing was sent anywhere'
+  'cannot be parsed as postgres://user:password@host:port/database. Percent-encode characters of the user, the password and the database that have a meaning in a ' +
+  'URL: @ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25, a space as %20. Or omit the password and set PGPASSWORD. ' +
+  'Nothing was sent'
 
-/** Parameters that may hold an @ as it is: those of the driver, and those of libpq. */
+/** Parameters that may contain an unencoded @: those of the driver and of libpq. */
 const PARAMETER =
   /^(?:user|password|dbname|database|host|hostaddr|port|options|application_name|fallback_application_name|ssl[a-z]*|client_encoding|encoding|[a-z]+_timeout|keepalives[a-z_]*|passfile|service|target_session_attrs|channel_binding|gssencmode|krbsrvname|replication|uselibpqcompat)=/u
 
 /**
- * Why a `postgres://` URL can't mean what was written. A password with a character that should have been percent-encoded often makes another legal URL, whose host is
- * a part of the password, and that host would be asked for in the DNS.
+ * Checks a `postgres://` URL. A password with a character that should be percent-encoded often makes another valid URL, whose host is part of the
+ * password and would be sent to the DNS.
  *
- * @returns a text that shows nothing of the URL, or `undefined`
+ * @returns what is wrong, without any part of the URL, or `undefined`
  */
 export function wrongPostgresUrl(given: string): string | undefined {
-  // A line end behind it, as files have, is nobody's password.
+  // A trailing line end, as from a file, is not part of a password.
   const url = given.trimEnd()
   return URL.canParse(url) && isPlain(url) && isWellParted(url) && isReadable(new URL(url))
     ? undefined
     : NOT_ENCODED
 }
 
-/** The URL standard drops line ends and tabs without a word, and encodes blanks. */
+/** The URL standard silently drops line ends and tabs, and encodes spaces. */
 function isPlain(url: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  // oxlint-disable-next-line no-control-regex -- it detects control characters
   return !/[\s\u0000-\u001f\u007f#]/u.test(url)
 }
 
@@ -38,7 +38,7 @@ function isWellParted(url: string): boolean {
   )
 }
 
-/** Its parts can be decoded, and the host is a name, an address, or the folder of a socket. */
+/** Its parts decode, and the host is a name, an address or the directory of a socket. */
 function isReadable({ username, password, pathname, hostname }: URL): boolean {
   try {
     for (const part of [username, password, pathname]) decodeURIComponent(part)

@@ -7,11 +7,11 @@ export interface Migration {
   readonly names: TableNames
   readonly steps: SchemaSteps
   /** Whether a table or an index of this name is visible; one parameter, the name. */
-  readonly tableExistsText: string
+  readonly tableExistsQuery: string
   /** Run in the transaction before anything is read: ten processes that start together go one by one. */
-  readonly lockText?: string
+  readonly lockStatement?: string
   /** Run before that: it may take however long it takes. */
-  readonly beginTexts: readonly string[]
+  readonly beginStatements: readonly string[]
   /** Starts a statement that may take long. */
   readonly mark?: string
   readonly place: string
@@ -35,8 +35,8 @@ export async function tryMigration(db: Kysely<Tables>, migration: Migration): Pr
 
 async function migrateWithin(trx: Kysely<Tables>, migration: Migration): Promise<void> {
   const run = (text: string) => trx.executeQuery(CompiledQuery.raw(`${migration.mark ?? ''}${text}`))
-  for (const text of migration.beginTexts) await run(text)
-  if (migration.lockText !== undefined) await run(migration.lockText)
+  for (const text of migration.beginStatements) await run(text)
+  if (migration.lockStatement !== undefined) await run(migration.lockStatement)
   const version = await versionOf(trx, migration)
   for (const step of migration.steps.slice(version)) {
     for (const text of step) await run(text)
@@ -67,9 +67,9 @@ export async function rolledBack(
  */
 export async function versionOf(
   db: Kysely<Tables>,
-  { names, tableExistsText, place }: Migration,
+  { names, tableExistsQuery, place }: Migration,
 ): Promise<number> {
-  const exists = await db.executeQuery(CompiledQuery.raw(tableExistsText, [names.schema]))
+  const exists = await db.executeQuery(CompiledQuery.raw(tableExistsQuery, [names.schema]))
   if (exists.rows.length === 0) return 0
   const text = `select max(version) as version from ${names.schema}`
   const { rows } = await db.executeQuery<{ version: number | null }>(CompiledQuery.raw(text))
@@ -103,13 +103,13 @@ async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: num
  */
 export async function addIndex(
   db: Kysely<Tables>,
-  { tableExistsText, lockText }: Pick<Migration, 'tableExistsText' | 'lockText'>,
+  { tableExistsQuery, lockStatement }: Pick<Migration, 'tableExistsQuery' | 'lockStatement'>,
   index: { readonly name: string; readonly on: string },
 ): Promise<void> {
-  const exists = CompiledQuery.raw(tableExistsText, [index.name])
+  const exists = CompiledQuery.raw(tableExistsQuery, [index.name])
   if ((await db.executeQuery(exists)).rows.length > 0) return
   await db.transaction().execute(async (trx) => {
-    if (lockText !== undefined) await trx.executeQuery(CompiledQuery.raw(lockText))
+    if (lockStatement !== undefined) await trx.executeQuery(CompiledQuery.raw(lockStatement))
     await trx.executeQuery(CompiledQuery.raw(`create index if not exists ${index.name} on ${index.on}`))
   })
 }

@@ -26,7 +26,7 @@ import {
   type WaitingPlace,
   updateInSqlite,
 } from './writes.js'
-import { sqliteTexts, type SqliteTexts } from './statements.js'
+import { sqliteStatements, type SqliteStatements } from './statements.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
 interface ReturnedRow extends WaitingPlace {
@@ -74,14 +74,14 @@ const NOTHING: Claimed = { rows: [], isCut: false }
 export class SqliteMoves implements Moves {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
-  readonly #texts: SqliteTexts
+  readonly #statements: SqliteStatements
   readonly #writes: SqliteWrites
 
   constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
     this.#db = db
     this.#queueId = queueId
-    this.#texts = sqliteTexts(names)
-    this.#writes = new SqliteWrites(db, this.#texts, queueId)
+    this.#statements = sqliteStatements(names)
+    this.#writes = new SqliteWrites(db, this.#statements, queueId)
   }
 
   put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
@@ -102,8 +102,8 @@ export class SqliteMoves implements Moves {
       const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
       if (taken.length === 0) return NOTHING
       const seqs = seqList(taken)
-      await all(trx, this.#texts.insertProcessing, [seqs])
-      const claimed = await all<ClaimedRow>(trx, this.#texts.claimed, [seqs])
+      await all(trx, this.#statements.insertProcessing, [seqs])
+      const claimed = await all<ClaimedRow>(trx, this.#statements.claimed, [seqs])
       await this.#writes.count(trx, { waiting: -taken.length, processing: claimed.length })
       return { rows: claimed, isCut: false }
     })
@@ -112,19 +112,24 @@ export class SqliteMoves implements Moves {
   async #holds(db: Kysely<Tables>, lease: HeldLease | undefined): Promise<boolean> {
     if (lease === undefined) return true
     const { name, holder, fencingToken } = lease
-    return (await all(db, this.#texts.held, [this.#queueId, name, holder, fencingToken])).length > 0
+    return (await all(db, this.#statements.held, [this.#queueId, name, holder, fencingToken])).length > 0
   }
 
   async ranks(limit: number): Promise<RankRow[]> {
     const id = this.#queueId
-    const rows = await all<{ rank: number; due: number }>(this.#db, this.#texts.ranks, [id, id, limit, id])
+    const rows = await all<{ rank: number; due: number }>(this.#db, this.#statements.ranks, [
+      id,
+      id,
+      limit,
+      id,
+    ])
     return rows.map(({ rank, due }) => ({ rank, due: due === 1 }))
   }
 
   settle(rows: readonly WantedRow[]): Promise<string[]> {
     const asked = JSON.stringify(rows.map(({ id, attempt, uid }) => [id, attempt, uid]))
     return this.#writes.write(async (trx) => {
-      const movable = await all<MovableRow>(trx, this.#texts.movable, [asked, this.#queueId])
+      const movable = await all<MovableRow>(trx, this.#statements.movable, [asked, this.#queueId])
       if (movable.length === 0) return []
       const leaving = movable.flatMap((row): Leaving[] => {
         const wanted = rows[row.turn]
@@ -132,13 +137,13 @@ export class SqliteMoves implements Moves {
       })
       const ids = leaving.map(({ id }) => id)
       const keys = ids.map((id) => [this.#queueId, id])
-      await all(trx, this.#texts.deleteProcessing, keys)
+      await all(trx, this.#statements.deleteProcessing, keys)
       const released = leaving.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.WAITING)
       const finished = leaving.filter(({ wanted }) => wanted.stage !== STAGE_NUMBERS.WAITING)
       await this.#finish(trx, finished)
       await this.#release(trx, released)
       for (const { seq, attempt } of leaving.filter(({ attempt }) => attempt > MAX_HISTORY)) {
-        await all(trx, this.#texts.trimAttempts, [seq, attempt])
+        await all(trx, this.#statements.trimAttempts, [seq, attempt])
       }
       const success = finished.filter(({ wanted }) => wanted.stage === STAGE_NUMBERS.SUCCESS).length
       const fail = finished.length - success
@@ -151,7 +156,7 @@ export class SqliteMoves implements Moves {
     const { delayMs, priority, reason } = order
     const id = this.#queueId
     return this.#writes.write(async (trx) => {
-      const freed = await all<FreedRow>(trx, this.#texts.freeFailed, [id, id, JSON.stringify(ids)])
+      const freed = await all<FreedRow>(trx, this.#statements.freeFailed, [id, id, JSON.stringify(ids)])
       if (freed.length === 0) return []
       const attempts = freed.map((row) => [
         row.seq,
@@ -167,7 +172,7 @@ export class SqliteMoves implements Moves {
         row.job_uid,
         null,
       ])
-      await all(trx, this.#texts.insertAttempts, attempts)
+      await all(trx, this.#statements.insertAttempts, attempts)
       // All its attempts so far are refunded: the item starts afresh.
       const returned = freed.map((row) => [
         row.seq,
@@ -189,7 +194,7 @@ export class SqliteMoves implements Moves {
 
   remove(ids: readonly string[], stages: readonly number[]): Promise<string[]> {
     return this.#writes.write(async (trx) => {
-      const gone = await all<StagedRow & { id: string }>(trx, this.#texts.findRemovable, [
+      const gone = await all<StagedRow & { id: string }>(trx, this.#statements.findRemovable, [
         this.#queueId,
         JSON.stringify(ids),
         JSON.stringify(stages),
@@ -201,10 +206,10 @@ export class SqliteMoves implements Moves {
 
   async expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
     const parameters = [this.#queueId, fromMs, retentionMs]
-    const [due] = await all(this.#db, this.#texts.findExpired, [...parameters, 1])
+    const [due] = await all(this.#db, this.#statements.findExpired, [...parameters, 1])
     if (due === undefined) return { removed: 0, lastMs: null }
     return this.#writes.write(async (trx) => {
-      const old = await all<StagedRow & { ended_at: number }>(trx, this.#texts.findExpired, [
+      const old = await all<StagedRow & { ended_at: number }>(trx, this.#statements.findExpired, [
         ...parameters,
         max,
       ])
@@ -216,7 +221,7 @@ export class SqliteMoves implements Moves {
   async #delete(trx: Trx, rows: readonly StagedRow[]): Promise<void> {
     if (rows.length === 0) return
     const seqs = seqList(rows)
-    for (const text of this.#texts.deleteEverywhere) await all(trx, text, [seqs])
+    for (const text of this.#statements.deleteEverywhere) await all(trx, text, [seqs])
     const counted = (number: number) => -rows.filter(({ stage }) => stage === number).length
     await this.#writes.count(trx, { waiting: counted(0), success: counted(2), fail: counted(3) })
   }
@@ -224,7 +229,7 @@ export class SqliteMoves implements Moves {
   #scope(scope: ClaimScope): { text: string; deleteText: string; parameters: number[] } {
     const id = this.#queueId
     const parameters = scope.kind === 'top' ? [id, id] : [id, scope.rank]
-    return { ...this.#texts.due[scope.kind], parameters }
+    return { ...this.#statements.due[scope.kind], parameters }
   }
 
   async #finish(trx: Trx, rows: readonly Leaving[]): Promise<void> {
@@ -242,7 +247,7 @@ export class SqliteMoves implements Moves {
       wanted.result,
       ...(outcomes ? [wanted.failure_class, wanted.exit_code, wanted.job_uid] : []),
     ])
-    const { insertFinished, insertFinishedOutcomes } = this.#texts
+    const { insertFinished, insertFinishedOutcomes } = this.#statements
     await all(trx, outcomes ? insertFinishedOutcomes : insertFinished, values)
   }
 
@@ -262,13 +267,13 @@ export class SqliteMoves implements Moves {
       wanted.job_uid,
       wanted.unsent,
     ])
-    await all(trx, this.#texts.insertAttempts, attempts)
+    await all(trx, this.#statements.insertAttempts, attempts)
     const returned = rows.map(({ wanted, seq, attempt, claimed_at, now }) => [
       seq,
       attempt,
       claimed_at,
       null,
-      wanted.refund,
+      wanted.uncounted,
       null,
       now + wanted.delay_ms,
       wanted.keep_place,
@@ -280,7 +285,7 @@ export class SqliteMoves implements Moves {
 
   /** Notes in the items' own rows what they bring back with them, and lines them up. */
   async #return(trx: Trx, values: readonly (readonly (number | string | null)[])[]): Promise<ReturnedRow[]> {
-    const places = await all<ReturnedRow>(trx, this.#texts.returnItems, [JSON.stringify(values)])
+    const places = await all<ReturnedRow>(trx, this.#statements.returnItems, [JSON.stringify(values)])
     await this.#writes.enterWaiting(trx, places)
     return places
   }

@@ -17,14 +17,14 @@ interface EarlyRow {
  */
 export class SqliteSetBack {
   readonly #db: Kysely<Tables>
-  readonly #texts: ReturnType<typeof textsOf>
+  readonly #statements: ReturnType<typeof statementsOf>
   readonly #watch: ClockWatch
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #moving: Promise<void> | undefined
 
   constructor(db: Kysely<Tables>, names: TableNames, runtime: Pick<Runtime, 'now' | 'monotonicMs'>) {
     this.#db = db
-    this.#texts = textsOf(names)
+    this.#statements = statementsOf(names)
     this.#watch = new ClockWatch(runtime)
     this.#runtime = runtime
   }
@@ -39,12 +39,12 @@ export class SqliteSetBack {
 
   /** Nobody was there to notice while no process had the file open: the newest item, or a lease, then says that it was written in the future. */
   async start(): Promise<void> {
-    const found = await all(this.#db, this.#texts.isBehind, [])
+    const found = await all(this.#db, this.#statements.isBehind, [])
     if (found.length > 0) await this.#move()
   }
 
   async #move(): Promise<void> {
-    const { findEarly, moveWaiting, moveItems } = this.#texts
+    const { findEarly, moveWaiting, moveItems } = this.#statements
     await this.#db.transaction().execute(async (trx) => {
       const early = await all<EarlyRow>(trx, findEarly, [])
       const [first] = early
@@ -58,7 +58,7 @@ export class SqliteSetBack {
   }
 }
 
-function textsOf(t: TableNames) {
+function statementsOf(t: TableNames) {
   const now = SQLITE_NOW_MS
   return {
     isBehind: `select 1 where (select put_at from ${t.items} order by seq desc limit 1) > ${now}

@@ -5,13 +5,13 @@ import type { TableNames } from '../schema/tables.js'
 /** Epoch ms of SQLite's clock; it keeps whole milliseconds, which the rounding gives back exactly. */
 export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)`
 
-export type SqliteTexts = ReturnType<typeof sqliteTexts>
+export type SqliteStatements = ReturnType<typeof sqliteStatements>
 
 /**
  * The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one after the other, so that there are few texts to
  * prepare, whatever its size.
  */
-export function sqliteTexts(t: TableNames) {
+export function sqliteStatements(t: TableNames) {
   const now = SQLITE_NOW_MS
   const listed = `(select value from json_each(?))`
   const due = (where: string, order: string) => {
@@ -81,12 +81,12 @@ export function sqliteTexts(t: TableNames) {
         (seq, attempt, outcome, claimed_at, ended_at, reason, details, requeue_reason, failure_class, exit_code, job_uid, unsent)
       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     returnItems: `update ${t.items} as i set attempt = w.attempt, claimed_at = w.claimed_at,
-        refunds = coalesce(w.refunds, i.refunds) + w.refund, priority = coalesce(w.priority, i.priority),
+        refunds = coalesce(w.refunds, i.refunds) + w.uncounted, priority = coalesce(w.priority, i.priority),
         not_before_at = case when w.keep_place = 1 then i.not_before_at when w.delayed = 1 then w.available_at end,
         available_at = case when w.keep_place = 1 then i.available_at else w.available_at end,
         retry_state = w.retry_state
       from (select value->>0 as seq, value->>1 as attempt, value->>2 as claimed_at, value->>3 as refunds,
-        value->>4 as refund, value->>5 as priority, value->>6 as available_at,
+        value->>4 as uncounted, value->>5 as priority, value->>6 as available_at,
         value->>7 as keep_place, value->>8 as retry_state, value->>9 as delayed from json_each(?)) w
       where i.seq = w.seq returning seq, id, priority, available_at`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
@@ -95,7 +95,7 @@ export function sqliteTexts(t: TableNames) {
       returning seq, attempt, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid, ${now} as now`,
     findRemovable: `select seq, id, stage from (
         select i.seq, i.id, i.queue_id, case when p.attempt is not null then 1 else coalesce(f.stage, 0) end as stage
-        from ${factsText(t)} where i.queue_id = ? and i.id in ${listed}
+        from ${factsSource(t)} where i.queue_id = ? and i.id in ${listed}
       ) where stage in ${listed} and stage <> 1`,
     findExpired: `select seq, stage, ended_at from ${t.finished}
       where queue_id = ? and ended_at >= ? and ended_at < ${now} - ? order by ended_at limit ?`,
@@ -109,13 +109,13 @@ export function sqliteTexts(t: TableNames) {
     ],
     count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
       fail = fail + ? where queue_id = ? and slot = 0`,
-    facts: factsText(t),
+    facts: factsSource(t),
     claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,
   }
 }
 
 /** Items beside their other rows, each looked up by its key. */
-function factsText(t: TableNames): string {
+function factsSource(t: TableNames): string {
   return `${t.items} i
     left join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
     left join ${t.finished} f on f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq`

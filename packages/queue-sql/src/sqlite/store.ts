@@ -11,7 +11,7 @@ import type { OpenOptions, SqlStore, StoreOptions } from '../sql-store.js'
 import { NodeSqliteDialect } from './dialect.js'
 import { SqliteMoves } from './moves.js'
 import { IN_MEMORY, prepareFile } from './path.js'
-import { SQLITE_NOW_MS, sqliteTexts } from './statements.js'
+import { SQLITE_NOW_MS, sqliteStatements } from './statements.js'
 import { SqliteSetBack } from './set-back.js'
 import { checkSqliteVersion } from './version.js'
 import { FileWatch, openFile } from './file-watch.js'
@@ -44,11 +44,11 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
   const migration = {
     names,
     steps: sqliteSteps(names),
-    tableExistsText: `select 1 from sqlite_master where name = ?`,
-    beginTexts: [],
+    tableExistsQuery: `select 1 from sqlite_master where name = ?`,
+    beginStatements: [],
     place,
   }
-  const texts = sqliteTexts(names)
+  const statements = sqliteStatements(names)
   const setBack = new SqliteSetBack(db, names, runtime)
   return {
     db,
@@ -60,8 +60,8 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     timeoutMs: settings.timeoutMs,
     longestCallMs: LONGEST_CALL * settings.timeoutMs,
     nowMs: sql.raw(SQLITE_NOW_MS),
-    facts: sql.raw(texts.facts),
-    claimed: sql.raw(texts.claimedFrom),
+    facts: sql.raw(statements.facts),
+    claimed: sql.raw(statements.claimedFrom),
     // There is one writer at a time.
     shared: sql.raw(''),
     kept: sql.raw(''),

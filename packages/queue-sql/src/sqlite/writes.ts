@@ -1,7 +1,7 @@
 import { type Kysely, type Transaction, CompiledQuery } from 'kysely'
 import { QueueGoneError } from '../sql-errors.js'
 import type { RowRun } from './dialect.js'
-import type { SqliteTexts } from './statements.js'
+import type { SqliteStatements } from './statements.js'
 import { type Tables, NO_ATTEMPT, STAGE_NUMBERS } from '../schema/tables.js'
 import { comparedReason, type ComparedBody } from '../items/item-rows.js'
 import type { NewRow, NotAdded, PutOrder, ChangeRow } from '../items/moves.js'
@@ -41,12 +41,12 @@ export interface Sizes {
 /** What the writes of one queue share: transactions, the backlog, and the counters. */
 export class SqliteWrites {
   readonly queueId: number
-  readonly texts: SqliteTexts
+  readonly statements: SqliteStatements
   readonly #db: Kysely<Tables>
 
-  constructor(db: Kysely<Tables>, texts: SqliteTexts, queueId: number) {
+  constructor(db: Kysely<Tables>, statements: SqliteStatements, queueId: number) {
     this.#db = db
-    this.texts = texts
+    this.statements = statements
     this.queueId = queueId
   }
 
@@ -55,17 +55,17 @@ export class SqliteWrites {
   }
 
   async now(trx: Trx): Promise<number> {
-    const [row] = await all<{ now: number }>(trx, this.texts.now, [])
+    const [row] = await all<{ now: number }>(trx, this.statements.now, [])
     if (row === undefined) throw new Error('a statement that always gives a row gave none')
     return row.now
   }
 
   async enterWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
-    await all(trx, this.texts.insertWaiting, this.#keys(places))
+    await all(trx, this.statements.insertWaiting, this.#keys(places))
   }
 
   async leaveWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
-    await all(trx, this.texts.deleteWaiting, this.#keys(places))
+    await all(trx, this.statements.deleteWaiting, this.#keys(places))
   }
 
   #keys(places: readonly WaitingPlace[]): number[][] {
@@ -75,7 +75,7 @@ export class SqliteWrites {
   /** @throws QueueGoneError when the queue is no longer there */
   async count(trx: Trx, { waiting = 0, processing = 0, success = 0, fail = 0 }: Sizes): Promise<void> {
     const counts = [waiting, processing, success, fail, this.queueId]
-    const [run] = await all<RowRun>(trx, this.texts.count, [counts])
+    const [run] = await all<RowRun>(trx, this.statements.count, [counts])
     if (run?.changes !== 1) throw new QueueGoneError()
   }
 }
@@ -102,7 +102,7 @@ export async function putInSqlite(
       available_at,
       body,
     ])
-    const runs = await all<RowRun>(trx, writes.texts.insertItem, values)
+    const runs = await all<RowRun>(trx, writes.statements.insertItem, values)
     const added = timed.flatMap((row, index) => {
       const run = runs[index]
       return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
@@ -121,7 +121,7 @@ export async function putInSqlite(
 
 /** Without a row in the backlog there is nothing that a claim could find [Q-PUT-5]. */
 async function enterDone(
-  { texts, queueId }: SqliteWrites,
+  { statements, queueId }: SqliteWrites,
   trx: Trx,
   { added, now }: { readonly added: readonly { readonly seq: number }[]; readonly now: number },
 ): Promise<void> {
@@ -136,16 +136,16 @@ async function enterDone(
     null,
     null,
   ])
-  await all(trx, texts.insertFinished, values)
+  await all(trx, statements.insertFinished, values)
 }
 
 async function compared(
-  { texts, queueId }: SqliteWrites,
+  { statements, queueId }: SqliteWrites,
   trx: Trx,
   known: readonly NewRow[],
 ): Promise<NotAdded> {
   const values = known.map(({ id, body }) => [body, queueId, id])
-  const stored = await all<ComparedBody & { id: string }>(trx, texts.compareBody, values)
+  const stored = await all<ComparedBody & { id: string }>(trx, statements.compareBody, values)
   const given = new Map(known.map(({ id, body }) => [id, body]))
   return new Map(stored.map((row) => [row.id, comparedReason(row, given.get(row.id) ?? '')]))
 }
@@ -165,10 +165,10 @@ interface ChangeableRow extends Place {
  * @returns the ids that were changed
  */
 export async function updateInSqlite(writes: SqliteWrites, rows: readonly ChangeRow[]): Promise<string[]> {
-  const { texts, queueId } = writes
+  const { statements, queueId } = writes
   const asked = JSON.stringify(rows.map(({ id, uid }) => [id, uid]))
   return writes.write(async (trx) => {
-    const found = await all<ChangeableRow>(trx, texts.changeable, [asked, queueId])
+    const found = await all<ChangeableRow>(trx, statements.changeable, [asked, queueId])
     if (found.length === 0) return []
     const now = await writes.now(trx)
     const changes = found.flatMap(({ turn, ...from }) => {
@@ -182,7 +182,7 @@ export async function updateInSqlite(writes: SqliteWrites, rows: readonly Change
       to.available_at,
       to.seq,
     ])
-    await all(trx, texts.changeItem, values)
+    await all(trx, statements.changeItem, values)
     const moved = changes.filter(({ from, to }) => !isSame(from, to))
     await writes.leaveWaiting(
       trx,

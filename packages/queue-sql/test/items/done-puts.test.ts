@@ -57,7 +57,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
     ['that compares, with others', 2, { compare: true }],
   ])('a put %s gives a whole item, whether or not some were known', async (__, count, more) => {
     // From the second call on PostgreSQL does not rely on ids being new.
-    for (const round of ['hopeful', 'cautious']) {
+    for (const round of ['optimistic', 'cautious']) {
       const from = await queue.now()
       const ids = numbered(round, count)
       expect(await queue.putMany(itemsOf(ids), { ...DONE, ...more })).toEqual({ added: count, skipped: [] })

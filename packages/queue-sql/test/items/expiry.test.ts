@@ -6,7 +6,7 @@ import pg from 'pg'
 import { afterEach, describe, expect, inject, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { withPlanning } from '../../src/postgres/pool.js'
-import { postgresTexts } from '../../src/postgres/statements/statements.js'
+import { postgresStatements } from '../../src/postgres/statements/statements.js'
 import { agesIndex } from '../../src/schema/steps.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { genericPlan } from '../support/generic-plan.js'
@@ -85,7 +85,7 @@ test('PostgreSQL finds what is old by the index of ages', async () => {
   await client.connect()
   closing.push(() => client.end())
   const names = tableNames(tablePrefix)
-  const nodes = await genericPlan(client, postgresTexts(names).expire)
+  const nodes = await genericPlan(client, postgresStatements(names).expire)
   expect(nodes.map((node) => node['Index Name'])).toContain(agesIndex(names).name)
 })
 

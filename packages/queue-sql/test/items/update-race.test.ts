@@ -2,7 +2,7 @@ import type { Lease } from '@sluice/core'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
-import { postgresTexts } from '../../src/postgres/statements/statements.js'
+import { postgresStatements } from '../../src/postgres/statements/statements.js'
 import { optionsSchema } from '../../src/sql-options.js'
 import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
@@ -297,12 +297,12 @@ describe('what claims of another process have come to', () => {
 
   test('holds for its version of the places alone', async () => {
     const version = async (): Promise<number> => {
-      const { rows } = await watcher.query<{ version: string }>(postgresTexts(names).placesVersion, [1])
+      const { rows } = await watcher.query<{ version: string }>(postgresStatements(names).placesVersion, [1])
       return Number(rows[0]?.version)
     }
     const firstOf = async (of: number | null): Promise<string> => {
       await blocker.query('begin')
-      const { rows } = await blocker.query<{ id: string }>(postgresTexts(names).claim.top, [
+      const { rows } = await blocker.query<{ id: string }>(postgresStatements(names).claim.top, [
         1,
         1,
         0,

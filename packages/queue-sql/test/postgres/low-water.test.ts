@@ -20,18 +20,18 @@ describe('the mark', () => {
 
   /** Twice, and the first time at 20,000. */
   function seeNothing(): void {
-    low.looks()({ seenAt: 20_000, oldest: 100, own: 100, isDue: false })
-    low.looks()({ seenAt: 20_500, oldest: 101, own: 101, isDue: false })
+    low.noteScan()({ seenAt: 20_000, oldest: 100, own: 100, isDue: false })
+    low.noteScan()({ seenAt: 20_500, oldest: 101, own: 101, isDue: false })
   }
 
   beforeEach(() => {
     nowMs = 5_000
     low = new LowWater({ monotonicMs: () => nowMs })
-    low.versions()(3)
+    low.noteVersion()(3)
   })
 
   /** As a claim does that began just now. */
-  const note = (rows: readonly ClaimedRow[], max: number): void => low.notes()(rows, max)
+  const note = (rows: readonly ClaimedRow[], max: number): void => low.noteClaim()(rows, max)
 
   test('is a little before the latest put of a claim that got all it asked for, in its rank', () => {
     expect(low.mark()).toBeUndefined()
@@ -68,28 +68,28 @@ describe('the mark', () => {
     nowMs += 1_000
     expect(low.start()).toBeUndefined()
     expect(low.start()).toEqual({ rank: -3, availableAt: 19_000 })
-    const noteLook = low.looks()
-    low.forget()
-    noteLook({ seenAt: 21_000, oldest: 102, own: 102, isDue: false })
+    const noteScanned = low.noteScan()
+    low.reset()
+    noteScanned({ seenAt: 21_000, oldest: 102, own: 102, isDue: false })
     expect(low.start()).toBeUndefined()
   })
 
   test('is dropped when items came back to their places, and a claim that was under way then sets none', () => {
     low.mark()
-    const noteOld = low.notes()
+    const noteOld = low.noteClaim()
     noteOld([row(9_000)], 1)
     expect(low.mark()).toBeDefined()
-    low.forget()
+    low.reset()
     noteOld([row(9_000)], 1)
     expect(low.mark()).toBeUndefined()
-    low.notes()([row(9_000)], 1)
+    low.noteClaim()([row(9_000)], 1)
     expect(low.mark()).toBeDefined()
   })
 
   test('is of the version of the places that was read before the claim began', () => {
     low.mark()
-    const noteOld = low.notes()
-    low.versions()(4)
+    const noteOld = low.noteClaim()
+    low.noteVersion()(4)
     noteOld([row(9_000)], 1)
     expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 3 })
     note([row(10_000)], 1)
@@ -105,7 +105,7 @@ describe('the mark', () => {
     note([row(9_000)], 1)
     expect(low.mark()).toBeUndefined()
     expect(low.wantsVersion()).toBe(true)
-    low.versions()(7)
+    low.noteVersion()(7)
     expect(low.wantsVersion()).toBe(false)
     note([row(9_000)], 1)
     expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 7 })

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { HopefulPuts } from '../../src/postgres/puts.js'
+import { OptimisticPuts } from '../../src/postgres/puts.js'
 import { openQueue } from '../../src/index.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
 /** Puts that meet known ids, or don't, and what was tried. */
-function scripted(puts = new HopefulPuts()) {
+function scripted(puts = new OptimisticPuts()) {
   const tried: string[] = []
   const put = (known: boolean): Promise<boolean> =>
     puts.run(
       async () => {
-        tried.push('hopeful')
+        tried.push('optimistic')
         if (known) throw Object.assign(new Error('duplicate key'), { code: '23505' })
         return false
       },
@@ -26,7 +26,7 @@ function scripted(puts = new HopefulPuts()) {
 test('while all ids are new, no put is cautious', async () => {
   const { tried, put } = scripted()
   for (let n = 0; n < 3; n++) await put(false)
-  expect(tried).toEqual(['hopeful', 'hopeful', 'hopeful'])
+  expect(tried).toEqual(['optimistic', 'optimistic', 'optimistic'])
 })
 
 test('a known id makes it and the 64 puts after the last known one cautious', async () => {
@@ -35,13 +35,13 @@ test('a known id makes it and the 64 puts after the last known one cautious', as
   for (let n = 0; n < 10; n++) await put(false)
   expect(await put(true)).toBe(true)
   for (let n = 0; n < 64; n++) await put(false)
-  expect(tried).toEqual(['hopeful', ...Array.from({ length: 76 }, () => 'cautious')])
+  expect(tried).toEqual(['optimistic', ...Array.from({ length: 76 }, () => 'cautious')])
   await put(false)
-  expect(tried.at(-1)).toBe('hopeful')
+  expect(tried.at(-1)).toBe('optimistic')
 })
 
 test('another error is nothing to be tried again', async () => {
-  const tried = new HopefulPuts().run(
+  const tried = new OptimisticPuts().run(
     () => Promise.reject(new Error('gone')),
     () => Promise.resolve(false),
     () => false,

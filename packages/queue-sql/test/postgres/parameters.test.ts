@@ -1,6 +1,12 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { lines, optionalTexts, plain, texts, uuids } from '../../src/postgres/parameters.js'
+import {
+  jsonLines,
+  optionalTextArray,
+  plainArray,
+  textArray,
+  uuidArray,
+} from '../../src/postgres/parameters.js'
 import { startPostgres, type PostgresServer } from '../postgres-server.js'
 
 const ODD = ['a', '', 'NULL', '"', '\\', '{a,b}', "'", ' b ', 'line\nfeed', 'tab\t', '✓ 🐘', '\\"\\', '","']
@@ -33,33 +39,37 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
     ['one', ['x']],
     ['none', []],
   ])('%s come back as they were', async (_, values) => {
-    expect(await read('text', texts(values))).toEqual(values)
-    expect(await read('text', optionalTexts([...values, null, 'last']))).toEqual([...values, null, 'last'])
+    expect(await read('text', textArray(values))).toEqual(values)
+    expect(await read('text', optionalTextArray([...values, null, 'last']))).toEqual([
+      ...values,
+      null,
+      'last',
+    ])
   })
 
   test('numbers, and nulls among them', async () => {
-    expect(await read('integer', plain([1, null, -3]))).toEqual([1, null, -3])
+    expect(await read('integer', plainArray([1, null, -3]))).toEqual([1, null, -3])
   })
 
   test('of uids only what is one in the form that we give out; any other is nobody’s', async () => {
     const others = ['', 'x', UID.toUpperCase(), `{${UID}}`, `${UID}\n`, UID.replaceAll('-', '')]
     const expected = [UID, null, ...others.map(() => NOBODYS)]
-    expect(await read('uuid', uuids([UID, null, ...others]))).toEqual(expected)
+    expect(await read('uuid', uuidArray([UID, null, ...others]))).toEqual(expected)
   })
 
   test('a column without a value is no array at all', () => {
-    expect([optionalTexts([null, null]), plain([null]), uuids([null]), lines([null])]).toEqual([
-      null,
-      null,
-      null,
-      null,
-    ])
+    expect([
+      optionalTextArray([null, null]),
+      plainArray([null]),
+      uuidArray([null]),
+      jsonLines([null]),
+    ]).toEqual([null, null, null, null])
   })
 
   test('JSON texts are lines, and null is an empty one', async () => {
     const values = ['{"a":"b\\nc"}', null, '""', '0']
     const text = `select string_to_array($1::text, E'\\n', '') as value`
-    const { rows } = await client.query<{ value: unknown }>(text, [lines(values)])
+    const { rows } = await client.query<{ value: unknown }>(text, [jsonLines(values)])
     expect(rows[0]?.value).toEqual(values)
   })
 })

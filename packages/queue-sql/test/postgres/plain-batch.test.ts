@@ -2,7 +2,7 @@ import { MAX_HISTORY, type Queue, type QueueItem, type Settlement } from '@sluic
 import type { QueueHarness } from '@sluice/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WantedRow } from '../../src/items/moves.js'
-import { plainBatch } from '../../src/postgres/parameters.js'
+import { uniformBatch } from '../../src/postgres/parameters.js'
 import { bothStores } from '../support/both-stores.js'
 
 const UID = '0189d3c2-1111-4222-8333-444455556666'
@@ -12,7 +12,7 @@ const ROW: WantedRow = {
   uid: null,
   stage: 2,
   delay_ms: 0,
-  refund: 0,
+  uncounted: 0,
   reason: null,
   result: null,
   details: null,
@@ -26,12 +26,12 @@ const ROW: WantedRow = {
 
 describe('a batch whose moves are alike', () => {
   test('is told by one stage, one attempt and no words to keep', () => {
-    expect(plainBatch([ROW, { ...ROW, id: 'b' }])).toEqual({
+    expect(uniformBatch([ROW, { ...ROW, id: 'b' }])).toEqual({
       text: 'plain',
       parameters: ['{"a","b"}', 2, 1, 2],
     })
-    expect(plainBatch([{ ...ROW, uid: UID }])).toEqual({
-      text: 'plainUids',
+    expect(uniformBatch([{ ...ROW, uid: UID }])).toEqual({
+      text: 'uniformUids',
       parameters: ['{"a"}', 1, 1, 2, `{${UID}}`, 1],
     })
   })
@@ -48,7 +48,7 @@ describe('a batch whose moves are alike', () => {
     ['an exit code', { exit_code: 0 }],
     ['a uid of the job', { job_uid: 'w-1' }],
   ])('is not one with %s in it', (_, differing) => {
-    expect(plainBatch([ROW, { ...ROW, id: 'b', ...differing }])).toBeUndefined()
+    expect(uniformBatch([ROW, { ...ROW, id: 'b', ...differing }])).toBeUndefined()
   })
 
   test.each<[string, Partial<WantedRow>]>([
@@ -56,7 +56,7 @@ describe('a batch whose moves are alike', () => {
     ['names no attempt', { attempt: null }],
     ['has a history that must be cut', { attempt: MAX_HISTORY + 1 }],
   ])('is not one that %s', (_, all) => {
-    expect(plainBatch([{ ...ROW, ...all }])).toBeUndefined()
+    expect(uniformBatch([{ ...ROW, ...all }])).toBeUndefined()
   })
 })
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openSqlQueue } from '../../src/open-sql-queue.js'
-import { itemStageText } from '../../src/items/item-reads.js'
+import { itemStageQuery } from '../../src/items/item-reads.js'
 import { withPlanning } from '../../src/postgres/pool.js'
-import { postgresTexts } from '../../src/postgres/statements/statements.js'
+import { postgresStatements } from '../../src/postgres/statements/statements.js'
 import { optionsSchema } from '../../src/sql-options.js'
 import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
@@ -14,10 +14,10 @@ import { freshPrefix } from '../support/postgres-harness.js'
 const url = inject('postgresUrl')
 const tablePrefix = freshPrefix()
 const names = tableNames(tablePrefix)
-const { claim, claimUnderLease, facts, claimed, puts, ...others } = postgresTexts(names)
+const { claim, claimUnderLease, facts, claimed, puts, ...others } = postgresStatements(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
 const heads = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
-const stages = `select i.id, ${itemStageText(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
+const stages = `select i.id, ${itemStageQuery(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
 const texts = {
   ...others,
   ...puts.WAITING,

@@ -6,11 +6,11 @@ import { STAGES } from '@sluice/core'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { agesIndex, sqliteSteps } from '../../src/schema/steps.js'
-import { sqliteTexts } from '../../src/sqlite/statements.js'
+import { sqliteStatements } from '../../src/sqlite/statements.js'
 import { tableNames } from '../../src/schema/tables.js'
 
 const names = tableNames('plan_')
-const { due, deleteEverywhere, facts, claimedFrom, ...others } = sqliteTexts(names)
+const { due, deleteEverywhere, facts, claimedFrom, ...others } = sqliteStatements(names)
 const texts: [string, string][] = [
   ...Object.entries(others),
   ['look items up', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],

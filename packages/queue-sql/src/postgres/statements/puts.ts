@@ -1,31 +1,41 @@
-import { CLOCK, counted, KEPT, lined, lines, NOW, once, POSTGRES_NOW_MS, toldText } from './parts.js'
+import {
+  CLOCK,
+  counted,
+  QUEUE_EXISTS,
+  enqueued,
+  jsonArray,
+  NOW,
+  once,
+  POSTGRES_NOW_MS,
+  reportPart,
+} from './parts.js'
 import { NO_ATTEMPT, type TableNames } from '../../schema/tables.js'
 
-export type PutTexts = ReturnType<typeof putTexts>
+export type PutStatements = ReturnType<typeof putStatements>
 
-/** The statements that put into one stage: in each form also one that relies on all ids being new. */
-export function putTexts(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
+/** The statements that put into one stage. Each form has an optimistic variant, which fails if an id is known. */
+export function putStatements(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
   const entry = stage === 'WAITING' ? waitingEntry(t) : doneEntry(t)
   return {
-    put: putText(t, entry, SKIPPED),
-    putOne: putOneText(t, entry, SKIPPED),
-    putNew: putText(t, entry, REFUSED),
-    putOneNew: putOneText(t, entry, REFUSED),
-    putCompared: putComparedText(t, entry),
+    put: putStatement(t, entry, SKIP_KNOWN),
+    putOne: putOneStatement(t, entry, SKIP_KNOWN),
+    putNew: putStatement(t, entry, FAIL_ON_KNOWN),
+    putOneNew: putOneStatement(t, entry, FAIL_ON_KNOWN),
+    putCompared: putComparedStatement(t, entry),
   }
 }
 
-/** How `added` enter their stage: the part of the statement, and what it changes of the counters. */
+/** How the items `added` enter their stage: the part of the statement, and the change of the counters. */
 interface Entry {
   readonly entered: string
   readonly set: string
 }
 
 function waitingEntry(t: TableNames): Entry {
-  return { entered: lined(t, 'added'), set: 'waiting = c.waiting + d.n' }
+  return { entered: enqueued(t, 'added'), set: 'waiting = c.waiting + d.n' }
 }
 
-/** Without a row in the backlog there is nothing that a claim could find. What was never delayed is available from the instant of its put on. */
+/** Without a row in the backlog no claim can find the item. An item that was never delayed is available from the instant of its put. */
 function doneEntry(t: TableNames): Entry {
   return {
     entered: `ended as (
@@ -36,13 +46,13 @@ function doneEntry(t: TableNames): Entry {
   }
 }
 
-/** What becomes of an id that is known. */
-const SKIPPED = 'on conflict (queue_id, id) do nothing'
-/** The statement fails: see {@link HopefulPuts}. */
-const REFUSED = ''
+/** A known id is skipped. */
+const SKIP_KNOWN = 'on conflict (queue_id, id) do nothing'
+/** A known id fails the statement: see {@link OptimisticPuts}. */
+const FAIL_ON_KNOWN = ''
 
-/** A sequence number is that of the batch times a thousand, plus the place in it: one call of the sequence for all of them. */
-function putText(t: TableNames, { entered, set }: Entry, known: string): string {
+/** `seq` is the sequence value of the batch times a thousand plus the position in the batch: one `nextval` for all items. */
+function putStatement(t: TableNames, { entered, set }: Entry, known: string): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
@@ -50,7 +60,7 @@ function putText(t: TableNames, { entered, set }: Entry, known: string): string 
         greatest(${NOW}, coalesce(not_before, ${NOW})), body
       from (
         select n.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
-        from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+        from unnest($2::text[], $3::uuid[], $4::smallint[], ${jsonArray('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
           as n(id, uid, turn, body, priority, not_before_at, delay_ms)
       ) n
       ${known}
@@ -59,11 +69,11 @@ function putText(t: TableNames, { entered, set }: Entry, known: string): string 
     ${entered},
     sums as (select count(*)::integer as n from added),
     ${counted(t, set)}
-    ${toldText('added', '$9')}`
+    ${reportPart('added', '$9')}`
 }
 
-/** A batch of one, with no arrays to take apart. */
-function putOneText(t: TableNames, { entered, set }: Entry, known: string): string {
+/** A batch of one, without arrays. */
+function putOneStatement(t: TableNames, { entered, set }: Entry, known: string): string {
   return `with added as (
       insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
@@ -77,19 +87,19 @@ function putOneText(t: TableNames, { entered, set }: Entry, known: string): stri
     ${entered},
     sums as (select count(*)::integer as n from added),
     ${counted(t, set)}
-    select n from sums where ${KEPT}`
+    select n from sums where ${QUEUE_EXISTS}`
 }
 
 /**
- * Looks the items up first, since a put that compares is mostly one of items that are there. Each of those is said to be the same, by the number of its place in
- * the batch, or to be alike, with the body that is stored: where that is another text of the same length. Of the rest the bodies differ.
+ * Finds the known items first, since most items of a comparing put exist. It reports each by its position in the batch: `same`, or `alike` with the
+ * stored body if that is a different text of the same length, or `changed`.
  *
- * What another put added since the snapshot of the statement is neither found nor added.
+ * An item that another put added since the snapshot of the statement is neither found nor added.
  */
-function putComparedText(t: TableNames, { entered, set }: Entry): string {
+function putComparedStatement(t: TableNames, { entered, set }: Entry): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     given as materialized (
-      select n.* from unnest($2::text[], $3::uuid[], $4::smallint[], ${lines('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+      select n.* from unnest($2::text[], $3::uuid[], $4::smallint[], ${jsonArray('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
         as n(id, uid, turn, body, priority, not_before_at, delay_ms) ${once('$10')}
     ),
     known as materialized (
@@ -105,13 +115,13 @@ function putComparedText(t: TableNames, { entered, set }: Entry): string {
         select g.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
         from given g left join known k on k.turn = g.turn where k.turn is null
       ) n
-      ${SKIPPED}
+      ${SKIP_KNOWN}
       returning seq, id, priority, available_at
     ),
     ${entered},
     sums as (select count(*)::integer as n from added),
     ${counted(t, set)}
-    ${toldText(
+    ${reportPart(
       'added',
       '$9',
       `, (select json_agg(turn) from known where is_same) as same,

@@ -1,16 +1,16 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { CLOCK, counted, lined, lines, NOW, once, toldText } from './parts.js'
+import { CLOCK, counted, enqueued, jsonArray, NOW, once, reportPart } from './parts.js'
 import type { TableNames } from '../../schema/tables.js'
 
-/** Which parts a statement that settles has. */
+/** The optional parts of a statement that settles. */
 export interface SettleParts {
-  /** Most batches only finish items: the parts that bring items back to WAITING cost, even where there are none, a fifth of the statement. */
+  /** Moves to WAITING. Most batches only finish items, and these parts cost a fifth of the statement even if no item returns. */
   readonly returns: boolean
-  /** What the job said of its end, and what is handed on: most moves have none of it. */
+  /** The columns of a job's outcome and of what is handed on; most moves have none. */
   readonly outcomes: boolean
 }
 
-/** A column of a batch: its name in `wanted`, and how its parameter becomes an array. */
+/** A column of a batch: its name in `wanted`, and the expression that makes an array of its parameter. */
 type Column = readonly [name: string, array: (parameter: string) => string]
 
 const arrayOf =
@@ -24,12 +24,12 @@ const ALWAYS: readonly Column[] = [
   ['uid', arrayOf('uuid')],
   ['stage', arrayOf('smallint')],
   ['reason', arrayOf('text')],
-  ['result', lines],
-  ['details', lines],
+  ['result', jsonArray],
+  ['details', jsonArray],
 ]
 const RETURNS: readonly Column[] = [
   ['delay_ms', arrayOf('bigint')],
-  ['refund', arrayOf('smallint')],
+  ['uncounted', arrayOf('smallint')],
 ]
 const OUTCOMES: readonly Column[] = [
   ['failure_class', arrayOf('text')],
@@ -39,7 +39,7 @@ const OUTCOMES: readonly Column[] = [
 const RETURN_OUTCOMES: readonly Column[] = [
   ['unsent', arrayOf('smallint')],
   ['keep_place', arrayOf('smallint')],
-  ['retry_state', lines],
+  ['retry_state', jsonArray],
 ]
 
 function columnsOf({ returns, outcomes }: SettleParts): readonly Column[] {
@@ -51,8 +51,8 @@ function columnsOf({ returns, outcomes }: SettleParts): readonly Column[] {
   ]
 }
 
-/** `$1` the queue, `$2` 1, `$3` how many moves, and from `$4` on their columns, as `columnsOf` has them. */
-export function settleText(t: TableNames, parts: SettleParts): string {
+/** `$1` the queue, `$2` 1, `$3` the number of moves, from `$4` on their columns in the order of `columnsOf`. */
+export function settleStatement(t: TableNames, parts: SettleParts): string {
   const { returns, outcomes } = parts
   const columns = columnsOf(parts)
   const arrays = columns.map(([, array], index) => array(`$${index + 4}`))
@@ -74,13 +74,13 @@ export function settleText(t: TableNames, parts: SettleParts): string {
       select $1, stage, seq, attempt, claimed_at, ${NOW}, reason, details, result${more} from moved
       ${returns ? 'where stage <> 0' : ''}
     ),
-    ${returns ? releasedText(t, outcomes) : ''}
+    ${returns ? releasedParts(t, outcomes) : ''}
     sums as (
       select count(*)::integer as n, count(*) filter (where stage = 2) as success,
         count(*) filter (where stage = 3) as fail, max(attempt) as attempt from moved
     ),
     ${counted(t, returns ? SETTLED_SET : FINISHED_SET)}
-    ${toldText(
+    ${reportPart(
       'moved',
       '$3',
       `, case when attempt > ${MAX_HISTORY} then (
@@ -90,12 +90,12 @@ export function settleText(t: TableNames, parts: SettleParts): string {
 }
 
 /**
- * Most settlements are alike: of one stage and one attempt, without a word to keep. Said once for all of them, they cost the server a
- * fifth less than each with columns of its own. A uid is each item's own and has to be compared with it, which a list alone can't do.
+ * Settles a uniform batch: one stage, one attempt, nothing else to store, as most batches are. Scalars instead of columns save the server a fifth. Uids
+ * differ per item, so they need a column.
  *
- * `$2` ids, `$3` their number, `$4` attempt, `$5` stage; and `$6` uids, `$7` 1.
+ * `$2` ids, `$3` their number, `$4` attempt, `$5` stage; with uids also `$6` uids, `$7` 1.
  */
-export function plainText(t: TableNames, has: 'uids' | 'no uids'): string {
+export function uniformStatement(t: TableNames, has: 'uids' | 'no uids'): string {
   const hasUids = has === 'uids'
   const wanted = `wanted as materialized (
       select w.* from unnest($2::text[], $6::uuid[]) as w(id, uid) ${once('$7')}
@@ -116,14 +116,14 @@ export function plainText(t: TableNames, has: 'uids' | 'no uids'): string {
       from (select count(*)::integer as n from moved) m
     ),
     ${counted(t, FINISHED_SET)}
-    ${toldText('moved', '$3')}`
+    ${reportPart('moved', '$3')}`
 }
 
 const FINISHED_SET = `processing = c.processing - d.n, success = c.success + d.success, fail = c.fail + d.fail`
 const SETTLED_SET = `${FINISHED_SET}, waiting = c.waiting + d.n - d.success - d.fail`
 
-/** The parts of a settle that bring items back to WAITING: behind those that wait, or to the place that the item's own row still has. */
-function releasedText(t: TableNames, outcomes: boolean): string {
+/** The parts that return items to WAITING: to the end of the backlog, or to the place that the item's row still has. */
+function releasedParts(t: TableNames, outcomes: boolean): string {
   const more = outcomes ? ', failure_class, exit_code, job_uid, unsent' : ''
   const next = `${NOW} + m.delay_ms`
   const instant = (column: string) =>
@@ -133,12 +133,12 @@ function releasedText(t: TableNames, outcomes: boolean): string {
       select seq, attempt, 0, claimed_at, ${NOW}, reason, details${more} from moved where stage = 0
     ),
     back as (
-      update ${t.items} i set attempt = m.attempt, refunds = i.refunds + m.refund, claimed_at = m.claimed_at,
+      update ${t.items} i set attempt = m.attempt, refunds = i.refunds + m.uncounted, claimed_at = m.claimed_at,
         available_at = ${instant('available_at')}, not_before_at = ${instant('not_before_at')},
         retry_state = ${outcomes ? 'm.retry_state' : 'null'}
       from (select moved.* from moved ${once('$2')}) m
       where m.stage = 0 and i.seq = m.seq and i.seq = any (array(select seq from moved where stage = 0))
       returning i.seq, i.priority, i.available_at
     ),
-    ${lined(t, 'back')},`
+    ${enqueued(t, 'back')},`
 }

@@ -1,54 +1,54 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
-import { CLOCK, counted, heldText, KEPT, lined, NOW, once } from './parts.js'
-import { putTexts } from './puts.js'
-import { placesVersionText, updateText } from './update.js'
-import { plainText, settleText } from './settles.js'
+import { CLOCK, counted, heldPart, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
+import { putStatements } from './puts.js'
+import { placesVersionQuery, updateStatement } from './update.js'
+import { uniformStatement, settleStatement } from './settles.js'
 import type { TableNames } from '../../schema/tables.js'
 
-export type PostgresTexts = ReturnType<typeof postgresTexts>
+export type PostgresStatements = ReturnType<typeof postgresStatements>
 
 /**
- * The statements of {@link PostgresMoves}: a move is one of them, and so one transaction and one round trip. `$1` is the queue's number; a
- * batch is an array for each column, which costs the server a third of what the same batch costs as JSON.
+ * The statements of {@link PostgresMoves}. A move is one statement, and so one transaction and one round trip. `$1` is the queue's id. A batch is
+ * an array per column, which costs the server a third of the same batch as JSON.
  *
- * Rows are looked up by `= any (…)`, never by a join alone: a cached plan of a join may turn to reading the whole table as it grows.
- * Stages are literals, so that a cached plan can use them.
+ * Rows are found by `= any (…)`, never by a join alone: a cached plan of a join may become a scan of the whole table as it grows.
+ * Stages are literals so that a cached plan can use them.
  */
-export function postgresTexts(t: TableNames) {
+export function postgresStatements(t: TableNames) {
   return {
-    puts: { WAITING: putTexts(t, 'WAITING'), SUCCESS: putTexts(t, 'SUCCESS') },
-    update: updateText(t),
-    placesVersion: `select coalesce((${placesVersionText(t)}), 0) as version`,
-    claim: claimTexts(t, 'any process'),
-    claimUnderLease: claimTexts(t, 'holder of a lease'),
-    ranks: ranksText(t),
-    finish: settleText(t, { returns: false, outcomes: false }),
-    finishOutcomes: settleText(t, { returns: false, outcomes: true }),
-    settle: settleText(t, { returns: true, outcomes: false }),
-    settleOutcomes: settleText(t, { returns: true, outcomes: true }),
-    plain: plainText(t, 'no uids'),
-    plainUids: plainText(t, 'uids'),
-    trimAttempts: trimText(t),
-    requeue: requeueText(t),
-    remove: removeText(t),
-    expire: expireText(t),
-    facts: factsText(t),
-    claimed: claimedText(t),
+    puts: { WAITING: putStatements(t, 'WAITING'), SUCCESS: putStatements(t, 'SUCCESS') },
+    update: updateStatement(t),
+    placesVersion: `select coalesce((${placesVersionQuery(t)}), 0) as version`,
+    claim: claimStatements(t, 'any process'),
+    claimUnderLease: claimStatements(t, 'holder of a lease'),
+    ranks: ranksStatement(t),
+    finish: settleStatement(t, { returns: false, outcomes: false }),
+    finishOutcomes: settleStatement(t, { returns: false, outcomes: true }),
+    settle: settleStatement(t, { returns: true, outcomes: false }),
+    settleOutcomes: settleStatement(t, { returns: true, outcomes: true }),
+    uniform: uniformStatement(t, 'no uids'),
+    uniformUids: uniformStatement(t, 'uids'),
+    trimAttempts: trimStatement(t),
+    requeue: requeueStatement(t),
+    remove: removeStatement(t),
+    expire: expireStatement(t),
+    facts: factsSource(t),
+    claimed: claimedSource(t),
   }
 }
 
 /**
- * The first rank, and from which instant on it is looked at: `$3` and `$4` say where the last claim had come to, if that is known. What is
- * before it was deleted, but a claim would walk over the index entries until they are vacuumed: after a million items, 5,000 pages. It holds only while no
- * item that waits was given another place, by whatever process: while their version is `$5`, or in any case where that is null.
+ * The first rank, and the instant from which it is scanned: `$3` and `$4` are where the last claim ended, if known. Rows before it are deleted, but
+ * a claim would walk over their index entries until vacuum: 5,000 pages after a million items. It is valid only while no process has moved a
+ * waiting item to another place: while the version of the places is `$5`; or always if `$5` is null.
  */
-function topText(t: TableNames): string {
+function topPart(t: TableNames): string {
   return `top as materialized (
       select coalesce(higher, $3::integer) as rank, case
         when higher is not null or $4::bigint is null then 0
-        when $5::bigint is null or $5::bigint = coalesce((${placesVersionText(t)}), 0) then $4::bigint
+        when $5::bigint is null or $5::bigint = coalesce((${placesVersionQuery(t)}), 0) then $4::bigint
         else 0 end as since
       from (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
         order by rank limit 1) as higher) h
@@ -57,43 +57,40 @@ function topText(t: TableNames): string {
 
 type Claimant = 'any process' | 'holder of a lease'
 
-function claimTexts(t: TableNames, claimant: Claimant) {
-  // The parameters of the lease come after those of the backlog.
-  const held = (first: number) => (claimant === 'any process' ? {} : { held: heldText(t, first) })
+function claimStatements(t: TableNames, claimant: Claimant) {
+  // The parameters of the lease follow those of the backlog.
+  const held = (first: number) => (claimant === 'any process' ? {} : { held: heldPart(t, first) })
   return {
-    // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
-    top: claimText(t, {
-      top: topText(t),
+    // One rank at a time: a claim must not walk over delayed items of a higher priority.
+    top: claimStatement(t, {
+      top: topPart(t),
       where: 'rank = (select rank from top) and available_at >= (select since from top)',
       order: 'available_at, seq',
       max: '$2',
       ...held(6),
     }),
-    at: claimText(t, {
+    at: claimStatement(t, {
       where: 'rank = $2 and available_at >= $4::bigint',
       order: 'available_at, seq',
       max: '$3',
       ...held(5),
     }),
-    after: claimText(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
+    after: claimStatement(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
   }
 }
 
 interface Backlog {
-  /** A part of the statement that `where` refers to. */
+  /** The part that `where` refers to. */
   readonly top?: string
-  /** A part that has a row while the lease of the claim is held. */
+  /** The part that has a row while the lease of the claim is held. */
   readonly held?: string
   readonly where: string
   readonly order: string
   readonly max: string
 }
 
-/**
- * Under a lease: a claim that finds it lost takes nothing, and gives one row without an id, so that it is told from an empty backlog in the same round
- * trip.
- */
-function claimText(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
+/** A claim whose lease is lost takes nothing and returns one row without an id, which distinguishes it from an empty backlog in the same round trip. */
+function claimStatement(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
   const isHeld = held === '' ? '' : 'and exists (select 1 from held)'
   const lost = `union all select null, null, null, null, null, null, null, null, null, null, null
     where not exists (select 1 from held)`
@@ -116,11 +113,11 @@ function claimText(t: TableNames, { top = '', held = '', where, order, max }: Ba
     ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
       ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
-    from picked where (select fits from sums) and ${KEPT} ${held === '' ? '' : lost}`
+    from picked where (select fits from sums) and ${QUEUE_EXISTS} ${held === '' ? '' : lost}`
 }
 
-/** What is too old of the histories of several items: `$1` their numbers, `$2` their attempts. */
-function trimText(t: TableNames): string {
+/** Deletes the oldest attempts of several items: `$1` their `seq`, `$2` their attempts. */
+function trimStatement(t: TableNames): string {
   return `delete from ${t.attempts} a using (
       select w.* from unnest($1::bigint[], $2::integer[]) as w(seq, attempt) ${once('$3')}
     ) w
@@ -129,11 +126,11 @@ function trimText(t: TableNames): string {
 }
 
 /**
- * The first `$2` ranks, whether each has an item that is due, and the snapshot in which that is so. `$3` and `$4`: before that instant the rank `$3` has
- * nothing but the remains of what was claimed, over which a look would walk until they are vacuumed. `$5`: whether its transaction gets a number. There is
- * always a row, if only of the snapshot.
+ * The first `$2` ranks, whether each has a due item, and the snapshot of the statement. Before the instant `$4` the rank `$3` has only dead index
+ * entries of claimed items, which a scan would walk over until vacuum. `$5`: whether to assign a transaction id. There is always a row, at least
+ * that of the snapshot.
  */
-function ranksText(t: TableNames): string {
+function ranksStatement(t: TableNames): string {
   const next = (rank: string) => `coalesce(
       (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > ${rank} and w.rank < $3::bigint order by w.rank limit 1),
       (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank = $3::bigint and w.available_at >= $4::bigint
@@ -157,7 +154,7 @@ function ranksText(t: TableNames): string {
     from seen left join level on rank is not null order by rank`
 }
 
-function requeueText(t: TableNames): string {
+function requeueStatement(t: TableNames): string {
   return `with ${CLOCK},
     freed as (
       delete from ${t.finished} where queue_id = $1 and stage = 3 and seq = any (array(
@@ -177,18 +174,18 @@ function requeueText(t: TableNames): string {
       where i.seq = f.seq and i.seq = any (array(select seq from freed))
       returning i.seq, i.id, i.priority, i.available_at
     ),
-    ${lined(t, 'moved')},
+    ${enqueued(t, 'moved')},
     sums as (select count(*) as n from moved),
     ${counted(t, 'fail = c.fail - d.n, waiting = c.waiting + d.n')}
-    select id from moved where ${KEPT}`
+    select id from moved where ${QUEUE_EXISTS}`
 }
 
-/** Who takes an item's row out of the backlog, or out of what is finished, has the item: nobody else can take it then. An update locks them in the same order. */
-function removeText(t: TableNames): string {
+/** Deleting an item's row from `waiting` or `finished` claims the item: no other statement can take it then. An update locks rows in the same order. */
+function removeStatement(t: TableNames): string {
   return `with found as materialized (
       select seq, priority, available_at from ${t.items} where queue_id = $1 and id = any ($2::text[]) order by id
     ),
-    unlined as (
+    dequeued as (
       delete from ${t.waiting} w using found f
       where w.queue_id = $1 and w.rank = -f.priority and w.available_at = f.available_at and w.seq = f.seq
         and 0 = any ($3::smallint[])
@@ -199,19 +196,19 @@ function removeText(t: TableNames): string {
         and seq = any (array(select seq from found))
       returning seq, stage
     ),
-    free as (select seq, stage from unlined union all select seq, stage from unfinished),
+    free as (select seq, stage from dequeued union all select seq, stage from unfinished),
     gone as (delete from ${t.items} where seq = any (array(select seq from free)) returning id),
-    forgotten as (delete from ${t.attempts} where seq = any (array(select seq from free))),
+    attempts_gone as (delete from ${t.attempts} where seq = any (array(select seq from free))),
     sums as (
       select count(*) as n, count(*) filter (where stage = 0) as waiting,
         count(*) filter (where stage = 2) as success, count(*) filter (where stage = 3) as fail from free
     ),
     ${counted(t, 'waiting = c.waiting - d.waiting, success = c.success - d.success, fail = c.fail - d.fail')}
-    select id from gone where ${KEPT}`
+    select id from gone where ${QUEUE_EXISTS}`
 }
 
-/** Like a removal, of what `finished` has longest. */
-function expireText(t: TableNames): string {
+/** Removes the items that finished longest ago. */
+function expireStatement(t: TableNames): string {
   return `with ${CLOCK},
     unfinished as (
       delete from ${t.finished} where ctid = any (array(
@@ -220,17 +217,17 @@ function expireText(t: TableNames): string {
       returning seq, stage, ended_at
     ),
     gone as (delete from ${t.items} where seq = any (array(select seq from unfinished))),
-    forgotten as (delete from ${t.attempts} where seq = any (array(select seq from unfinished))),
+    attempts_gone as (delete from ${t.attempts} where seq = any (array(select seq from unfinished))),
     sums as (
       select count(*)::integer as n, count(*) filter (where stage = 2) as success,
         count(*) filter (where stage = 3) as fail, max(ended_at) as last from unfinished
     ),
     ${counted(t, 'success = c.success - d.success, fail = c.fail - d.fail')}
-    select n as removed, last as "lastMs" from sums where ${KEPT}`
+    select n as removed, last as "lastMs" from sums where ${QUEUE_EXISTS}`
 }
 
-/** Items beside their other rows. Not plain joins: each is looked up by its key for each item, however large the tables become. */
-function factsText(t: TableNames): string {
+/** Items with their rows of other tables. Lateral joins: each row is found by its key per item, however large the tables become. */
+function factsSource(t: TableNames): string {
   return `${t.items} i
     left join lateral (select attempt, claimed_at from ${t.processing} p
       where p.queue_id = i.queue_id and p.id = i.id limit 1) p on true
@@ -238,8 +235,8 @@ function factsText(t: TableNames): string {
       where f.queue_id = i.queue_id and f.stage in (2, 3) and f.seq = i.seq limit 1) f on true`
 }
 
-/** Claimed items beside their own rows, these looked up one by one as well. */
-function claimedText(t: TableNames): string {
+/** Claimed items with their rows in `items`, found by key as well. */
+function claimedSource(t: TableNames): string {
   return `${t.processing} p
     cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
 }

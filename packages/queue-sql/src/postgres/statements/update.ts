@@ -1,36 +1,36 @@
-import { counted, lines, once, POSTGRES_NOW_MS, toldText } from './parts.js'
+import { counted, jsonArray, once, POSTGRES_NOW_MS, reportPart } from './parts.js'
 import type { TableNames } from '../../schema/tables.js'
 
 /**
- * Counts how often items that wait were given other places: the version of a document whose name no caller may give it, without a value, as a document that was
- * removed. So no list has it, and older releases know nothing of it.
+ * The name of the document whose version counts how often waiting items were moved to other places. No caller can use this name, and it has no value,
+ * as a removed document has none: no list shows it, and older releases ignore it.
  */
 const PLACES = `''`
 
-export function placesVersionText(t: TableNames): string {
+export function placesVersionQuery(t: TableNames): string {
   return `select version from ${t.documents} where queue_id = $1 and name = ${PLACES}`
 }
 
-const NOW = `(select now from runtime)`
+const NOW = `(select now from clock)`
 
 /**
- * Changes items that wait. `$2` to `$6` are the columns of the batch, `$7` is 1, `$8` the number of its rows.
+ * Changes waiting items. `$2` to `$6` are the columns of the batch, `$7` is 1, `$8` the number of its rows.
  *
- * What a claim gives is the body in the snapshot of its statement, and it takes an item by deleting the very version of its row in the backlog that this snapshot has. An update
- * writes that row anew in every case, also where nothing of it changes. So of a claim and an update of one item
- * - either the claim comes first: the update waits for it, finds the row gone, and changes nothing;
- * - or the update does, and is committed before the snapshot of the claim, which then has the new body with the new version of the row;
- * - or it is committed after that snapshot: the version that the claim sees is no longer there, the one that is there it doesn't see, and it takes neither. It
- *   comes up short, and looks again.
+ * A claim returns the body in the snapshot of its statement, and takes an item by deleting the version of its backlog row in that snapshot. An update
+ * always rewrites that row, even if the row itself does not change. So of a claim and an update of one item
+ * - the claim comes first: the update waits for it, finds the row gone, and changes nothing;
+ * - or the update commits before the snapshot of the claim, which then sees the new body with the new version of the row;
+ * - or the update commits after that snapshot: the version that the claim sees is gone, the new version is not visible to it, and it takes neither. It
+ *   returns fewer items than asked for, and scans again.
  *
- * Planned at each call, for what joins by key alone: how many rows there are is not for a plan that is kept to say.
+ * Planned at each call, because it joins by key alone: a cached plan does not know the number of rows.
  *
- * Rows of the backlog are locked in the order of ids, before anything else and as a removal has it; what counts the places comes behind the items, and
- * the counters come last. The clock is read once they are locked, when the transaction has a number: see {@link BacklogFloor}.
+ * Backlog rows are locked first, in the order of ids, as a removal locks them; then the items, the document that counts the places, and the counters. The clock
+ * is read once the rows are locked, when the transaction has its id: see {@link BacklogFloor}.
  */
-export function updateText(t: TableNames): string {
+export function updateStatement(t: TableNames): string {
   return `with wanted as materialized (
-      select w.* from unnest($2::text[], $3::uuid[], ${lines('$4')}, $5::integer[], $6::bigint[])
+      select w.* from unnest($2::text[], $3::uuid[], ${jsonArray('$4')}, $5::integer[], $6::bigint[])
         as w(id, uid, body, priority, not_before_at) ${once('$7')}
     ),
     found as materialized (
@@ -44,7 +44,7 @@ export function updateText(t: TableNames): string {
           and w.seq = f.seq limit 1 for update
       ) w
     ),
-    runtime as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),
+    clock as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),
     placed as materialized (
       select seq, body, -old_priority as rank, old_available_at as available_at, not_before_at,
         coalesce(priority, old_priority) as new_priority,
@@ -72,5 +72,5 @@ export function updateText(t: TableNames): string {
     ),
     sums as (select count(*)::integer as n, (select count(*) from reordered) as reordered from changed),
     ${counted(t, 'waiting = c.waiting')}
-    ${toldText('changed', '$8')}`
+    ${reportPart('changed', '$8')}`
 }
