@@ -5,7 +5,7 @@ import { SluiceError, type Runtime, type StorageFinding } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { CallGate } from '../calls/call-gate.js'
 import { rolledBack } from '../schema/migration.js'
-import { isPlaceThere, openStore } from '../open-sql-queue.js'
+import { isPlaceThere, openStore } from '../open-backend.js'
 import { SCHEMA_VERSION } from '../schema/steps.js'
 import { codeOf, sqlError } from '../sql-errors.js'
 import { placeOf, type SqlQueueSettings } from '../sql-options.js'
@@ -31,9 +31,9 @@ export async function checkSqlStorage(
   const place = placeOf(settings.url)
   if (place.kind === 'sqlite') {
     if (isInMemory(place.path)) return {}
-    const isThere = isPlaceThere(settings, open.warn)
+    const exists = isPlaceThere(settings, open.warn)
     await assertWritable(resolve(place.path), open.runtime ?? systemRuntime)
-    if (!isThere) return {}
+    if (!exists) return {}
   }
   const store = openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(settings.name, store)

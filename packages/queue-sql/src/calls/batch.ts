@@ -1,6 +1,6 @@
-/** Rows of one statement at most: enough to spread its cost, few enough to end well within a timeout. */
+/** The most rows of one statement: enough to spread its cost, few enough to end well within a timeout. */
 export const MAX_BATCH_ROWS = 1_000
-/** Text of one statement at most: bodies may be large, and the parameter is held several times over. */
+/** The most text of one statement: bodies may be large, and the parameter is held several times. */
 export const MAX_BATCH_CHARS = 8_000_000
 
 /** Cuts rows into batches by number and by size, in order. */
@@ -20,10 +20,7 @@ export function* batches<Row>(rows: readonly Row[], chars: (row: Row) => number)
   if (batch.length > 0) yield batch
 }
 
-/**
- * Splits rows into rounds in which each id occurs once: of two moves of one item in one call the first must be done before the second is
- * judged.
- */
+/** Splits rows into rounds in which each id occurs once: of two moves of one item in a call the first must be done before the second is judged. */
 export function rounds<Row extends { readonly id: string }>(rows: readonly Row[]): Row[][] {
   const seen = new Map<string, number>()
   const split: Row[][] = []
@@ -38,14 +35,12 @@ export function rounds<Row extends { readonly id: string }>(rows: readonly Row[]
 }
 
 /** Of several rows of one id the first. */
-export function firstOfEach<Row extends { readonly id: string }>(
-  rows: readonly Row[],
-  seen = new Set<string>(),
-): Row[] {
+export function firstOfEach<Row extends { readonly id: string }>(rows: readonly Row[]): Row[] {
+  const seen = new Set<string>()
   return rows.filter(({ id }) => seen.size < seen.add(id).size)
 }
 
-/** In order of id: every statement locks rows in the same order, so that two of them don't wait for each other. */
+/** Sorted by id: every statement locks rows in this order, which prevents deadlocks. */
 export function byId<Row extends { readonly id: string }>(rows: readonly Row[]): Row[] {
   return rows.toSorted((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
 }

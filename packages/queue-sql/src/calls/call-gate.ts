@@ -1,11 +1,9 @@
 import { SluiceError, type Runtime } from '@sluice/core'
+import { queueClosed } from '@sluice/core/backend'
 import { sqlError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 
-/**
- * Every call to the database goes through here: none after `close`, each tried again when another transaction was in its way, and every
- * error made ours.
- */
+/** All calls to the database: none begins after `close`, contention is retried, and every error becomes a `SluiceError`. */
 export class CallGate {
   readonly #queue: string
   readonly #store: SqlStore
@@ -22,32 +20,27 @@ export class CallGate {
     return this.#store.runtime
   }
 
-  /** @throws SluiceError SLUICE_QUEUE_CLOSED [Q-CLOSE-1]; what {@link refuse} was told [Q-VERSION-1] */
-  assertOpen(): void {
-    if (this.#closing === undefined) {
-      if (this.#refusal !== undefined) throw this.#refusal
-      return
-    }
-    throw new SluiceError(
-      'SLUICE_QUEUE_CLOSED',
-      `Queue ${JSON.stringify(this.#queue)} was closed: open it again to go on`,
-    )
+  /** @throws SluiceError the error of {@link refuse} [Q-VERSION-1] */
+  assertUsable(): void {
+    if (this.#refusal !== undefined) throw this.#refusal
   }
 
-  /** From now on every call rejects with this: the tables are no longer those that this release knows. */
+  /** Every later call rejects with this error: the queue was dropped, or a newer release has upgraded the tables. */
   refuse(error: SluiceError): void {
     this.#refusal ??= error
   }
 
   /**
-   * Runs one transaction, or one statement.
+   * Runs one transaction or one statement.
    *
    * @param what for the message, such as `put items`
-   * @param run is run again after contention, so it must be whole or not there after a failure
+   * @param run repeated after contention, so a failed run must leave nothing behind
+   * @throws SluiceError SLUICE_QUEUE_CLOSED after `close`, also for the later statements of a call that began before [Q-CLOSE-1]
    */
   async run<T>(what: string, run: () => Promise<T>): Promise<T> {
-    this.assertOpen()
-    const call = this.#tried(run)
+    if (this.#closing !== undefined) throw queueClosed(this.#queue)
+    this.assertUsable()
+    const call = this.#runWithRetries(run)
     this.#underWay.add(call)
     try {
       return await call
@@ -65,12 +58,13 @@ export class CallGate {
   /**
    * Starts the time of a batch.
    *
-   * @returns throws once no further statement of the batch may begin: `timeoutMs` after the first
+   * @returns throws when no further statement of the batch may begin: after `timeoutMs`, or the signal's reason once it has aborted
    */
-  startBatch(what: string): () => void {
+  startBatch(what: string, signal?: AbortSignal): () => void {
     const { runtime, timeoutMs } = this.#store
     const startedAtMonotonic = runtime.monotonicMs()
     return () => {
+      signal?.throwIfAborted()
       if (runtime.monotonicMs() - startedAtMonotonic <= timeoutMs) return
       throw this.#unfinished(
         what,
@@ -84,10 +78,22 @@ export class CallGate {
     return this.#unfinished(what, `other processes keep changing ${items} of them. Try again`)
   }
 
+  /** Waits until what is under way has ended, so that no transaction is cut off, and closes the database. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    // Each has its own caller, who gets its outcome.
+    await Promise.allSettled(this.#underWay)
+    await this.#store.close()
+  }
+
   #unfinished(what: string, why: string): SluiceError {
     return new SluiceError(
       'SLUICE_QUEUE_UNAVAILABLE',
-      `Could not finish to ${what} of queue ${JSON.stringify(this.#queue)}: ${why}`,
+      `Could not finish a batch (${what}, queue ${JSON.stringify(this.#queue)}): ${why}`,
     )
   }
 
@@ -95,24 +101,12 @@ export class CallGate {
     try {
       return await this.#store.adviceOn?.(error)
     } catch {
-      // The database that refused the call may refuse to say why; the error itself is thrown all the same.
+      // The database that failed the call may also fail to explain it; the error itself is thrown in any case.
       return undefined
     }
   }
 
-  /** Lets what is under way end, so that no transaction is cut off, and closes the database. */
-  close(): Promise<void> {
-    this.#closing ??= this.#closed()
-    return this.#closing
-  }
-
-  async #closed(): Promise<void> {
-    // Each has its own caller, who is told how it ended.
-    await Promise.allSettled(this.#underWay)
-    await this.#store.close()
-  }
-
-  async #tried<T>(run: () => Promise<T>): Promise<T> {
+  async #runWithRetries<T>(run: () => Promise<T>): Promise<T> {
     const { runtime } = this.#store
     const startedAtMonotonic = runtime.monotonicMs()
     let triedAtMonotonic = startedAtMonotonic
@@ -122,7 +116,7 @@ export class CallGate {
         const preparing = this.#store.prepareCall?.(triedAtMonotonic)
         if (preparing !== undefined) await preparing
         const outcome = await run()
-        // What went to a file that nobody else sees any more is not acknowledged.
+        // A write to a file that no other process can see any more is not acknowledged.
         this.#store.assertInPlace?.(runtime.monotonicMs())
         return outcome
       } catch (error) {

@@ -1,45 +1,55 @@
 import { ENOUGH_CLAIM_BYTES } from '../postgres/claim-sizes.js'
 import type { Claimed, ClaimedRow, ClaimScope, Moves, RankRow } from './moves.js'
 
-/** What a claim is made of; `claim` rejects when its lease is lost. */
+/** The statements of a claim. */
 export interface ClaimSteps extends Pick<Moves, 'ranks'> {
-  claim(scope: ClaimScope, max: number): Promise<Claimed>
+  /** @returns `undefined`: the lease of the claim is lost, and nothing is claimed */
+  claim(scope: ClaimScope, max: number): Promise<Claimed | undefined>
 }
 
-/** More ranks than this are no longer looked at one by one. */
+/** A claim visits this many ranks one by one. */
 const MAX_RANKS = 64
 
 /**
- * Claims in the order of `get`: by priority, then since when available, then first put. One rank after another, so that items which
- * must wait are not walked over: in each rank those that are due come first.
+ * Claims in the order of `get`: by priority, then `available_at`, then first put. One rank at a time, so that it does not walk over delayed items: in each
+ * rank the due items come first.
  *
- * Each step is a transaction of its own. Killed between two, what was claimed so far is PROCESSING at an attempt that `list` shows
- * [Q-GET-4]; if a later step fails, what is claimed is given out all the same. A step that was cut is the last.
+ * Each step is a transaction. If the process is killed between two steps, the items claimed so far are in PROCESSING at an attempt that `list` shows
+ * [Q-GET-4]; if a later step fails or finds the lease lost, they are returned. A step that was cut is the last.
+ *
+ * @returns `undefined`: the lease is lost, and nothing is claimed
  */
-export async function claimInOrder(steps: ClaimSteps, max: number): Promise<Claimed> {
-  const rows: ClaimedRow[] = []
-  let isCut = false
-  let bytes = 0
-  const take = async (scope: ClaimScope): Promise<void> => {
-    if (rows.length >= max || isCut) return
-    const claimed = await steps.claim(scope, max - rows.length)
-    rows.push(...claimed.rows)
-    isCut = claimed.isCut
-    if (isCut || rows.length >= max) return
-    bytes += claimed.rows.reduce((sum, { body }) => sum + body.length, 0)
-    // Many ranks of a few large items each: the next claim goes on with them.
-    isCut = bytes >= ENOUGH_CLAIM_BYTES
+export async function claimInOrder(steps: ClaimSteps, max: number): Promise<Claimed | undefined> {
+  const top = await steps.claim({ kind: 'top' }, max)
+  if (top === undefined) return undefined
+  const rows: ClaimedRow[] = [...top.rows]
+  let { isCut } = top
+  let bytes = bytesOf(top)
+  const isDone = (): boolean => {
+    // Many ranks of a few large items each: the next claim goes on.
+    isCut ||= rows.length < max && bytes >= ENOUGH_CLAIM_BYTES
+    return isCut || rows.length >= max
   }
-  await take({ kind: 'top' })
-  if (rows.length === max || isCut) return { rows, isCut }
+  if (isDone()) return { rows, isCut }
   try {
-    const ranks = await steps.ranks(MAX_RANKS)
-    for (const scope of scopesOf(ranks)) await take(scope)
+    for (const scope of scopesOf(await steps.ranks(MAX_RANKS))) {
+      const claimed = await steps.claim(scope, max - rows.length)
+      if (claimed === undefined) return rows.length === 0 ? undefined : { rows, isCut: false }
+      rows.push(...claimed.rows)
+      isCut = claimed.isCut
+      bytes += bytesOf(claimed)
+      if (isDone()) break
+    }
   } catch (error) {
-    // What is claimed is given out, or nobody would get it at this attempt; a failure that lasts is met by the next claim.
+    // No other call returns the claimed items at this attempt; if the failure lasts, the next claim meets it.
     if (rows.length === 0) throw error
   }
   return { rows, isCut }
+}
+
+/** Characters rather than bytes: an estimate is enough. */
+export function bytesOf({ rows }: Claimed): number {
+  return rows.reduce((sum, { body }) => sum + body.length, 0)
 }
 
 function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {
@@ -50,9 +60,9 @@ function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {
 }
 
 /**
- * The order of `get`: by priority, then since when available, then first put [Q-GET-1]. Sorted here, and not by the server, which would copy each body to
- * sort it; and over all statements of one call, since what a later one finds may come before what an earlier one found: a higher priority that was put in between,
- * or an item whose put took long to commit.
+ * The order of `get`: by priority, then `available_at`, then first put [Q-GET-1]. Sorted here because the server would copy each body to sort it, and
+ * over all statements of one call because a later one may find an item that precedes those of an earlier one: a higher priority put in between, or an
+ * item whose put took long to commit.
  */
 export function inOrder(rows: readonly ClaimedRow[]): ClaimedRow[] {
   return rows.toSorted(

@@ -1,8 +1,8 @@
 import type { CallGate } from '../calls/call-gate.js'
-import type { Moves } from './moves.js'
 import type { SqlStore } from '../sql-store.js'
+import type { Moves } from './moves.js'
 
-/** Few enough that nobody waits long for the rows, or in SQLite for the file. */
+/** Items of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for the file. */
 const ROWS = 1_000
 
 export interface ExpiryParts {
@@ -12,27 +12,32 @@ export interface ExpiryParts {
 }
 
 /**
- * Removes finished items by their age, some at a time and each batch a transaction, so that a sweep that is cut off has done what it has
- * done. It rests as long as it works: in SQLite the others would else hardly ever find the file free.
+ * Removes finished items by age in batches, each a transaction, so that an interrupted sweep keeps its work. It pauses for as long as each batch took:
+ * in SQLite other processes would otherwise rarely get the write lock.
  *
- * The cost is that of what is removed: an index leads to the oldest, and each batch starts where the last one ended, past the entries of
- * what is gone.
+ * The cost is that of the removed items: an index leads to the oldest, and each batch starts where the last one ended, after the dead index entries.
  *
- * @returns how many were removed
+ * @param signal stops it between two batches: it rejects with the signal's reason
+ * @returns the number of removed items
  */
-export async function expireItems({ gate, store, moves }: ExpiryParts, retentionMs: number): Promise<number> {
+export async function expireItems(
+  { gate, store, moves }: ExpiryParts,
+  retentionMs: number,
+  signal?: AbortSignal,
+): Promise<number> {
   const { runtime } = store
-  // SQLite answers without ever leaving the event loop's turn: one sweep after another must not keep all others of this process out.
+  // SQLite answers within one turn of the event loop: consecutive sweeps must not block it.
   await runtime.yield()
-  await gate.run('make the index of ages', () => store.indexAges())
+  await gate.run('create the index of ages', () => store.indexAges())
   let removed = 0
-  for (let fromMs = 0; ;) {
+  for (let fromAt = 0; ;) {
+    signal?.throwIfAborted()
     const startedAtMonotonic = runtime.monotonicMs()
-    const order = { retentionMs, fromMs, max: ROWS }
+    const order = { retentionMs, fromAt, max: ROWS }
     const batch = await gate.run('remove old items', () => moves.expire(order))
     removed += batch.removed
-    if (batch.removed < ROWS || batch.lastMs === null) return removed
-    fromMs = batch.lastMs
-    await runtime.sleep(runtime.monotonicMs() - startedAtMonotonic)
+    if (batch.removed < ROWS || batch.lastAt === null) return removed
+    fromAt = batch.lastAt
+    await runtime.sleep(runtime.monotonicMs() - startedAtMonotonic, signal)
   }
 }

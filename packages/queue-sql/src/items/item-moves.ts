@@ -1,39 +1,25 @@
-import {
-  judgeMove,
-  type MoveReport,
-  type RefusedSettlement,
-  type SluiceError,
-  type UpdateReport,
-} from '@sluice/core'
+import { judgeMove, type MoveRefusal, type RemoveOrder } from '@sluice/core/backend'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from '../calls/batch.js'
 import type { CallGate } from '../calls/call-gate.js'
-import { inOrder, claimInOrder, type ClaimSteps } from './claims.js'
 import { ENOUGH_CLAIM_BYTES } from '../postgres/claim-sizes.js'
-import { itemNotFound, leaseLost, stageConflict } from './item-errors.js'
-import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
-import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueOrder, WantedRow } from './moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
+import { bytesOf, claimInOrder, inOrder, type ClaimSteps } from './claims.js'
+import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
+import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueRow, WantedRow } from './moves.js'
 
-/** How often a batch is tried anew because items of it moved between the attempt to move them and the look at why it failed. */
+/** A batch is tried this often when its items move between the attempt to move them and the read of why it failed. */
 const MAX_ROUNDS = 10
 
-/** Why a move is not done [Q-BULK-1], and the error of a call for it alone. */
-export interface Refusal {
-  readonly reason: RefusedSettlement['reason']
-  readonly error: SluiceError
-}
-
-type RemoveReason = MoveReport['skipped'][number]['reason']
-type UpdateReason = UpdateReport['skipped'][number]['reason']
+export type UpdateReason = 'not-found' | 'wrong-stage' | 'not-current'
+type StageReason = 'not-found' | 'wrong-stage'
 
 export interface ItemMovesParts {
-  readonly queue: string
   readonly gate: CallGate
   readonly reads: ItemReads
   readonly moves: Moves
 }
 
-/** Batches of moves of one queue: cut to size, each batch one transaction, and what was refused explained. */
+/** The moves of one queue: cut into batches, each one transaction, and refusals explained. */
 export class ItemMoves {
   readonly #parts: ItemMovesParts
 
@@ -42,13 +28,14 @@ export class ItemMoves {
   }
 
   /**
-   * Claims in batches; if a later one fails, the items of the earlier are given out, since nobody else will get them at this attempt. That
-   * failure is dropped: if it lasts, the next claim meets it with nothing in hand, and rejects. A lease that is lost between two batches is such a
-   * failure: what was claimed before was claimed under it. Large bodies end a claim early.
+   * Claims in batches. If a later batch fails, or finds the lease lost, the items of the earlier ones are returned, because no other call returns them at
+   * this attempt. That failure is dropped: if it lasts, the next claim meets it with nothing claimed, and rejects. Large bodies end a claim early.
+   *
+   * @returns `undefined`: the lease is lost, and nothing is claimed
    */
-  async claim(max: number, lease?: HeldLease): Promise<Claimed> {
+  async claim(max: number, lease?: HeldLease): Promise<Claimed | undefined> {
     const steps = this.#claimSteps(lease)
-    // Nothing to claim, and still no answer under a lease that is lost.
+    // Nothing to claim, but the lease is checked.
     if (max === 0 && lease !== undefined) return steps.claim({ kind: 'top' }, 0)
     const rows: ClaimedRow[] = []
     let bytes = 0
@@ -56,29 +43,26 @@ export class ItemMoves {
       while (rows.length < max) {
         const count = Math.min(MAX_BATCH_ROWS, max - rows.length)
         const batch = await claimInOrder(steps, count)
+        if (batch === undefined && rows.length === 0) return undefined
+        if (batch === undefined) break
         rows.push(...batch.rows)
         if (!batch.isCut && batch.rows.length < count) break
-        if (batch.isCut) bytes += batch.rows.reduce((sum, { body }) => sum + body.length, 0)
+        if (batch.isCut) bytes += bytesOf(batch)
         if (bytes >= ENOUGH_CLAIM_BYTES) return { rows: inOrder(rows), isCut: true }
       }
     } catch (error) {
-      // What is claimed is given out; a failure that lasts is met by the next claim.
       if (rows.length === 0) throw error
     }
     return { rows: inOrder(rows), isCut: false }
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {
-    const { gate, moves, queue } = this.#parts
+    const { gate, moves } = this.#parts
     const assertInTime = gate.startBatch('claim items')
     return {
       claim: async (scope, count) => {
         assertInTime()
-        const claimed = await gate.run('claim items', () => moves.claim(scope, count, lease))
-        if (claimed !== undefined) return claimed
-        throw lease === undefined
-          ? new Error('a claim without a lease has none to lose')
-          : leaseLost(queue, lease)
+        return gate.run('claim items', () => moves.claim(scope, count, lease))
       },
       ranks: async (limit) => {
         assertInTime()
@@ -87,43 +71,52 @@ export class ItemMoves {
     }
   }
 
-  /** For each row `undefined` when its move is done, now or earlier, or else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
-  async settle(rows: readonly WantedRow[]): Promise<(Refusal | undefined)[]> {
+  /** For each row `undefined` if its move is done, now or earlier, else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
+  async settle(rows: readonly WantedRow[], signal?: AbortSignal): Promise<(MoveRefusal | undefined)[]> {
     return this.#inRounds(rows, settledChars, {
       what: 'settle items',
       run: (batch) => this.#parts.moves.settle(batch),
       judge: (batch, assertInTime) => this.#judgeMoves(batch, assertInTime),
+      signal,
     })
   }
 
-  /** For each row `undefined` when its change is made, or else why not. Of two changes of one item each is made, in their order. */
-  async update(rows: readonly ChangeRow[]): Promise<(UpdateReason | undefined)[]> {
+  /** For each row `undefined` if its change is made, else why not. Several changes of one item are made in their order. */
+  async update(rows: readonly ChangeRow[], signal?: AbortSignal): Promise<(UpdateReason | undefined)[]> {
     return this.#inRounds(rows, changedChars, {
       what: 'update items',
       run: (batch) => this.#parts.moves.update(batch),
       judge: (batch) => this.#judgeChanges(batch),
+      signal,
     })
   }
 
-  /** Why each id of those that did not move did not; ids are distinct. */
-  async requeue(ids: readonly string[], order: RequeueOrder): Promise<Map<string, RemoveReason>> {
+  /** Why ids did not move; ids are distinct. */
+  async requeue(
+    ids: readonly string[],
+    order: RequeueRow,
+    signal?: AbortSignal,
+  ): Promise<Map<string, StageReason>> {
     return this.#byIds(ids, {
       what: 'requeue items',
       run: (batch) => this.#parts.moves.requeue(batch.map(idOf), order),
       judge: (batch) => this.#judgeStages(batch, [STAGE_NUMBERS.FAIL]),
+      signal,
     })
   }
 
-  /** Why each id of those that are not gone by it is not; ids are distinct. */
-  async remove(ids: readonly string[], stages: readonly number[]): Promise<Map<string, RemoveReason>> {
+  /** Why ids are not removed; ids are distinct. */
+  async remove(ids: readonly string[], { stages, signal }: RemoveOrder): Promise<Map<string, StageReason>> {
+    const removable = stages.map((stage) => STAGE_NUMBERS[stage])
     return this.#byIds(ids, {
       what: 'remove items',
-      run: (batch) => this.#parts.moves.remove(batch.map(idOf), stages),
-      judge: (batch) => this.#judgeStages(batch, stages),
+      run: (batch) => this.#parts.moves.remove(batch.map(idOf), removable),
+      judge: (batch) => this.#judgeStages(batch, removable),
+      signal,
     })
   }
 
-  /** Of two moves of one item in one call the first is done before the second is judged. */
+  /** Of several moves of one item in one call each is done before the next is judged. */
   async #inRounds<Row extends { readonly id: string }, Why>(
     rows: readonly Row[],
     chars: (row: Row) => number,
@@ -151,19 +144,19 @@ export class ItemMoves {
   }
 
   /**
-   * Does what can be done in one statement, which compares stage, attempt and uid itself, and only then looks at the rest. What could not be done for the statement
-   * and can be for the look came there in between, and is tried again.
+   * Moves what can be moved in one statement, which compares stage, attempt and uid itself, and then reads the rest. An item that the statement did not
+   * move, and that can be moved by what was read, came there in between: it is tried again.
    */
   async #batch<Row extends { readonly id: string }, Why>(
     batch: readonly Row[],
-    { what, run, judge }: Step<Row, Why>,
+    { what, run, judge, signal }: Step<Row, Why>,
   ): Promise<Map<Row, Why>> {
     const { gate } = this.#parts
     const refused = new Map<Row, Why>()
-    const assertInTime = gate.startBatch(what)
+    const assertInTime = gate.startBatch(what, signal)
     let left = batch
-    for (let look = 0; left.length > 0; look++) {
-      if (look === MAX_ROUNDS) throw gate.tooBusy(what, left.length)
+    for (let round = 0; left.length > 0; round++) {
+      if (round === MAX_ROUNDS) throw gate.tooBusy(what, left.length)
       const rows = left
       assertInTime()
       const done = new Set(await gate.run(what, () => run(rows)))
@@ -180,23 +173,19 @@ export class ItemMoves {
   async #judgeMoves(
     rows: readonly WantedRow[],
     assertInTime: () => void,
-  ): Promise<Map<WantedRow, Refusal | undefined>> {
-    const { gate, reads, queue } = this.#parts
+  ): Promise<Map<WantedRow, MoveRefusal | undefined>> {
+    const { gate, reads } = this.#parts
     const items = await this.#find(rows)
     const seqs = [...items.values()].map(({ seq }) => seq)
     assertInTime()
-    const attempts = await gate.run('look at items', () => reads.attempts(seqs))
-    const judged = new Map<WantedRow, Refusal | undefined>()
+    const attempts = await gate.run('read items', () => reads.attempts(seqs))
+    const judged = new Map<WantedRow, MoveRefusal | undefined>()
     for (const row of rows) {
       const item = items.get(row.id)
-      if (item === undefined) {
-        const error = itemNotFound(queue, row.id, `move to ${stageOf(row.stage)}`)
-        judged.set(row, { reason: 'not-found', error })
-        continue
-      }
-      const verdict = verdictOf(item, attempts.get(item.seq), row)
+      const verdict = item === undefined ? 'not-found' : verdictOf(item, attempts.get(item.seq), row)
       if (verdict === 'repeat') judged.set(row, undefined)
-      else if (verdict !== 'move') judged.set(row, { reason: verdict, error: stageConflict(item, row) })
+      else if (verdict !== 'move')
+        judged.set(row, { reason: verdict, ...(item && { item: foundItem(item) }) })
     }
     return judged
   }
@@ -216,10 +205,10 @@ export class ItemMoves {
   async #judgeStages(
     rows: readonly { readonly id: string }[],
     movable: readonly number[],
-  ): Promise<Map<{ readonly id: string }, RemoveReason>> {
+  ): Promise<Map<{ readonly id: string }, StageReason>> {
     const { gate, reads } = this.#parts
-    const stages = await gate.run('look at items', () => reads.stages(rows.map(idOf)))
-    const judged = new Map<{ readonly id: string }, RemoveReason>()
+    const stages = await gate.run('read items', () => reads.stages(rows.map(idOf)))
+    const judged = new Map<{ readonly id: string }, StageReason>()
     for (const row of rows) {
       const stage = stages.get(row.id)
       if (stage === undefined) judged.set(row, 'not-found')
@@ -230,22 +219,28 @@ export class ItemMoves {
 
   async #find(rows: readonly { readonly id: string }[]): Promise<Map<string, ItemFacts>> {
     const { gate, reads } = this.#parts
-    const items = await gate.run('look at items', () => reads.find(rows.map(idOf)))
+    const items = await gate.run('read items', () => reads.find(rows.map(idOf)))
     return new Map(items.map((item) => [item.id, item]))
   }
 }
 
-/** How a batch is done, and why what it left was left: rows without a verdict are tried again. */
+/** How a batch is done, and how the rows that were not done are judged: those without a verdict are tried again. */
 interface Step<Row, Why> {
   /** Such as `settle items`. */
   readonly what: string
-  /** The ids for which it is done. */
+  /** The ids that were done. */
   readonly run: (rows: readonly Row[]) => Promise<readonly string[]>
   readonly judge: (rows: readonly Row[], assertInTime: () => void) => Promise<Map<Row, Why>>
+  /** No batch begins after its abort. */
+  readonly signal: AbortSignal | undefined
 }
 
 function idOf({ id }: { readonly id: string }): string {
   return id
+}
+
+function foundItem({ stage, attempt, uid }: ItemFacts): NonNullable<MoveRefusal['item']> {
+  return { stage: stageOf(stage), attempt, uid }
 }
 
 function verdictOf(
@@ -254,33 +249,27 @@ function verdictOf(
   row: WantedRow,
 ): ReturnType<typeof judgeMove> {
   const last = attempts.find(({ attempt }) => attempt === item.attempt && attempt !== NO_ATTEMPT)
-  const to = finalOf(row.stage)
   return judgeMove(
+    { ...foundItem(item), ...(last === undefined ? {} : { lastOutcome: outcomeOf(last.outcome) }) },
     {
-      stage: stageOf(item.stage),
-      attempt: item.attempt,
-      uid: item.uid,
-      ...(last === undefined ? {} : { lastOutcome: finalOf(last.outcome) }),
-    },
-    {
-      to,
+      to: outcomeOf(row.stage),
       ...(row.attempt === null ? {} : { attempt: row.attempt }),
       ...(row.uid === null ? {} : { uid: row.uid }),
     },
   )
 }
 
-function finalOf(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
+function outcomeOf(stored: number): 'SUCCESS' | 'FAIL' | 'WAITING' {
   const stage = stageOf(stored)
   return stage === 'PROCESSING' ? 'WAITING' : stage
 }
 
-/** Roughly how many characters a move brings along. */
+/** The approximate size of a move in characters. */
 export function settledChars({ id, reason, result, details }: WantedRow): number {
   return id.length + (reason?.length ?? 0) + (result?.length ?? 0) + (details?.length ?? 0)
 }
 
-/** Roughly how many characters a change brings along. */
+/** The approximate size of a change in characters. */
 export function changedChars({ id, body }: ChangeRow): number {
   return id.length + (body?.length ?? 0)
 }

@@ -1,10 +1,5 @@
-import {
-  type CheckedChange,
-  type CheckedItem,
-  type CheckedMove,
-  isSameJson,
-  type JsonValue,
-} from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { type CheckedChange, type CheckedItem, type CheckedMove, isSameJson } from '@sluice/core/backend'
 import type { ChangeRow, NewRow, WantedRow } from './moves.js'
 import { STAGE_NUMBERS } from '../schema/tables.js'
 

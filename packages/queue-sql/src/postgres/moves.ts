@@ -12,9 +12,9 @@ import type {
   Moves,
   NewRow,
   NotAdded,
-  PutOrder,
+  PutMode,
   RankRow,
-  RequeueOrder,
+  RequeueRow,
   WantedRow,
 } from '../items/moves.js'
 import { inOrder } from '../items/claims.js'
@@ -57,7 +57,7 @@ export class PostgresMoves implements Moves {
     this.#runtime = runtime
   }
 
-  put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
+  put(rows: readonly NewRow[], order: PutMode): () => Promise<NotAdded> {
     return this.#puts.put(rows, order)
   }
 
@@ -222,7 +222,7 @@ export class PostgresMoves implements Moves {
     await this.#db.executeQuery(CompiledQuery.raw(this.#statements.trimAttempts, [seqs, attempts, 1]))
   }
 
-  async requeue(itemIds: readonly string[], { delayMs, priority, reason }: RequeueOrder): Promise<string[]> {
+  async requeue(itemIds: readonly string[], { delayMs, priority, reason }: RequeueRow): Promise<string[]> {
     return ids(await this.#all(this.#statements.requeue, [itemIds, delayMs, priority, reason, 1]))
   }
 
@@ -230,8 +230,8 @@ export class PostgresMoves implements Moves {
     return ids(await this.#all(PLANNED_EACH_TIME + this.#statements.remove, [itemIds, stages]))
   }
 
-  expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
-    return this.#one<Expired>(this.#statements.expire, [retentionMs, fromMs, max])
+  expire({ retentionMs, fromAt, max }: ExpiryOrder): Promise<Expired> {
+    return this.#one<Expired>(this.#statements.expire, [retentionMs, fromAt, max])
   }
 
   async #one<Row>(text: string, parameters: readonly unknown[]): Promise<Row> {

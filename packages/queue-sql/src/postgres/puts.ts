@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from '../items/item-rows.js'
-import type { KnownReason, NewRow, NotAdded, PutOrder } from '../items/moves.js'
+import type { KnownReason, NewRow, NotAdded, PutMode } from '../items/moves.js'
 import { jsonLines, plainArray, textArray } from './parameters.js'
 import type { PostgresStatements } from './statements/statements.js'
 import type { PutStatements } from './statements/puts.js'
@@ -34,7 +34,7 @@ export class PostgresPuts {
     this.#statements = texts
   }
 
-  put(rows: readonly NewRow[], { compare, stage }: PutOrder): () => Promise<NotAdded> {
+  put(rows: readonly NewRow[], { compare, stage }: PutMode): () => Promise<NotAdded> {
     const statements = this.#statements[stage]
     const [only] = rows
     if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only, statements)

@@ -1,6 +1,7 @@
 import { connect, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
+import { type Runtime } from '@sluice/core'
+import { IDLE_TIMEOUT_MS, requestTimeMs } from '@sluice/core/backend'
 
 /** A statement exceeded its time. Whether the server executed it is unknown. */
 export class StatementOverdueError extends Error {

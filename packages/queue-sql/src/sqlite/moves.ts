@@ -11,9 +11,9 @@ import type {
   Moves,
   NewRow,
   NotAdded,
-  PutOrder,
+  PutMode,
   RankRow,
-  RequeueOrder,
+  RequeueRow,
   WantedRow,
 } from '../items/moves.js'
 import { isPlain } from '../items/item-rows.js'
@@ -84,7 +84,7 @@ export class SqliteMoves implements Moves {
     this.#writes = new SqliteWrites(db, this.#statements, queueId)
   }
 
-  put(rows: readonly NewRow[], order: PutOrder): () => Promise<NotAdded> {
+  put(rows: readonly NewRow[], order: PutMode): () => Promise<NotAdded> {
     return () => putInSqlite(this.#writes, rows, order)
   }
 
@@ -152,7 +152,7 @@ export class SqliteMoves implements Moves {
     })
   }
 
-  requeue(ids: readonly string[], order: RequeueOrder): Promise<string[]> {
+  requeue(ids: readonly string[], order: RequeueRow): Promise<string[]> {
     const { delayMs, priority, reason } = order
     const id = this.#queueId
     return this.#writes.write(async (trx) => {
@@ -204,17 +204,17 @@ export class SqliteMoves implements Moves {
     })
   }
 
-  async expire({ retentionMs, fromMs, max }: ExpiryOrder): Promise<Expired> {
-    const parameters = [this.#queueId, fromMs, retentionMs]
+  async expire({ retentionMs, fromAt, max }: ExpiryOrder): Promise<Expired> {
+    const parameters = [this.#queueId, fromAt, retentionMs]
     const [due] = await all(this.#db, this.#statements.findExpired, [...parameters, 1])
-    if (due === undefined) return { removed: 0, lastMs: null }
+    if (due === undefined) return { removed: 0, lastAt: null }
     return this.#writes.write(async (trx) => {
       const old = await all<StagedRow & { ended_at: number }>(trx, this.#statements.findExpired, [
         ...parameters,
         max,
       ])
       await this.#delete(trx, old)
-      return { removed: old.length, lastMs: old.at(-1)?.ended_at ?? null }
+      return { removed: old.length, lastAt: old.at(-1)?.ended_at ?? null }
     })
   }
 

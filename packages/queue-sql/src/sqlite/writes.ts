@@ -4,7 +4,7 @@ import type { RowRun } from './dialect.js'
 import type { SqliteStatements } from './statements.js'
 import { type Tables, NO_ATTEMPT, STAGE_NUMBERS } from '../schema/tables.js'
 import { comparedReason, type ComparedBody } from '../items/item-rows.js'
-import type { NewRow, NotAdded, PutOrder, ChangeRow } from '../items/moves.js'
+import type { NewRow, NotAdded, PutMode, ChangeRow } from '../items/moves.js'
 
 /** Runs one of the statements, and gives its rows. */
 export async function all<Row>(
@@ -84,7 +84,7 @@ export class SqliteWrites {
 export async function putInSqlite(
   writes: SqliteWrites,
   rows: readonly NewRow[],
-  { compare, stage }: PutOrder,
+  { compare, stage }: PutMode,
 ): Promise<NotAdded> {
   return writes.write(async (trx) => {
     const now = await writes.now(trx)

@@ -6,11 +6,13 @@ import { DatabaseSync } from 'node:sqlite'
 import { isSluiceError, type Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { checkStorage, openQueue } from '../../src/index.js'
+import { sqlPackage } from '../support/sql-package.js'
 import { neededGrants } from '../../src/postgres/grants.js'
 import { SCHEMA_VERSION } from '../../src/schema/steps.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
+
+const { checkStorage, openQueue } = sqlPackage
 
 const opened: Queue[] = []
 afterEach(async () => {

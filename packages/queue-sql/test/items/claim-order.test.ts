@@ -1,12 +1,12 @@
+import type { Queue } from '@sluice/core'
 import type { CompiledQuery } from 'kysely'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, describe, expect, inject, test } from 'vitest'
 import { inOrder } from '../../src/items/claims.js'
 import type { ClaimedRow } from '../../src/items/moves.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 import { fastDirectory } from '../support/sqlite-harness.js'
@@ -52,7 +52,7 @@ describe.each([
   ['SQLite', () => `sqlite:${join(directory, 'queue.db')}`],
   ['PostgreSQL', () => inject('postgresUrl')],
 ])('a get of several statements on %s', (_, urlOf) => {
-  const opened: SqlQueue[] = []
+  const opened: Queue[] = []
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((queue) => queue.close()))
   })

@@ -3,9 +3,8 @@ import type { QueueHarness } from '@sluice/testkit'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { comparedReason } from '../../src/items/item-rows.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { bothStores } from '../support/both-stores.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
@@ -73,7 +72,7 @@ describe.each(bothStores)('putMany that compares: %s', (_, makeHarness) => {
 describe('on PostgreSQL', () => {
   const url = inject('postgresUrl')
   let tablePrefix: string
-  let queue: SqlQueue
+  let queue: Queue
   let other: pg.Client
   /** Of each statement that was answered, how many characters. */
   let answers: number[]

@@ -2,9 +2,8 @@ import type { NewItem, PutManyOptions, Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { bothStores } from '../support/both-stores.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
@@ -155,13 +154,13 @@ describe.each([
 describe('two processes on PostgreSQL', () => {
   const url = inject('postgresUrl')
   let tablePrefix: string
-  let queues: readonly [loader: SqlQueue, taker: SqlQueue, service: SqlQueue]
+  let queues: readonly [loader: Queue, taker: Queue, service: Queue]
   let blocker: pg.Client
   let watcher: pg.Client
   /** SQLSTATE of what the server refused. */
   let refused: string[]
 
-  async function open(): Promise<SqlQueue> {
+  async function open(): Promise<Queue> {
     const settings = optionsSchema.parse({ name: 'race', url, tablePrefix, poolSize: 3 })
     return openSqlQueue(settings, {
       wrap: (dialect) =>

@@ -3,9 +3,8 @@ import type { Lease, Queue } from '@sluice/core'
 import type { QueueHarness } from '@sluice/testkit'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { bothStores } from '../support/both-stores.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
@@ -85,7 +84,7 @@ describe('on PostgreSQL', () => {
   const tablePrefix = freshPrefix()
   const settings = optionsSchema.parse({ name: 'fenced', url, tablePrefix })
   const asked: string[] = []
-  let queue: SqlQueue
+  let queue: Queue
 
   beforeEach(async () => {
     queue = await openSqlQueue(settings, {

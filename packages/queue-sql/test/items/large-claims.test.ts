@@ -1,7 +1,7 @@
 import type { NewItem, Queue } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { ClaimSizes } from '../../src/postgres/claim-sizes.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'

@@ -1,10 +1,9 @@
-import type { Lease } from '@sluice/core'
+import type { Lease, Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { postgresStatements } from '../../src/postgres/statements/statements.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
@@ -16,8 +15,8 @@ const skipped = (id: string, reason: string) => ({ updated: 0, skipped: [{ id, r
 let tablePrefix: string
 let names: ReturnType<typeof tableNames>
 /** Two processes, as far as the database can tell. */
-let claimer: SqlQueue
-let updater: SqlQueue
+let claimer: Queue
+let updater: Queue
 /** Keeps rows locked, on which a statement of the others then waits. */
 let blocker: pg.Client
 let watcher: pg.Client
@@ -25,7 +24,7 @@ let lease: Lease
 /** SQLSTATE of what the server refused. */
 let refused: string[]
 
-async function open(): Promise<SqlQueue> {
+async function open(): Promise<Queue> {
   const settings = optionsSchema.parse({ name: 'race', url, tablePrefix, poolSize: 3 })
   return openSqlQueue(settings, {
     wrap: (dialect) =>
@@ -89,7 +88,7 @@ async function claimBeside(run: () => Promise<void>, count = 9): Promise<[string
 
 /** Keeps an update of `a` from ending: where it changes the item, or where it ends. */
 async function updateBeside(rows: string, run: () => Promise<void>): Promise<unknown> {
-  let update: ReturnType<SqlQueue['update']> | undefined
+  let update: ReturnType<Queue['update']> | undefined
   await whileLocked(rows, async () => {
     update = updater.update([{ id: 'a', body: 'new', priority: 1 }])
     await expect.poll(waiting).toBe(1)
@@ -104,11 +103,11 @@ async function past(ms: number): Promise<void> {
 }
 
 /** All of them, in this order, with priorities that go by it. */
-const updateAll = (queue: SqlQueue, order: readonly string[]) =>
+const updateAll = (queue: Queue, order: readonly string[]) =>
   queue.update(order.map((id, index) => ({ id, body: 'new', priority: index % 5 })))
 
 /** Claims what there is, and settles it in each of the ways. */
-async function work(queue: SqlQueue): Promise<void> {
+async function work(queue: Queue): Promise<void> {
   for (let items = await queue.get(7); items.length > 0; items = await queue.get(7)) {
     const stages = ['SUCCESS', 'FAIL', 'WAITING'] as const
     await queue.settle(
@@ -178,7 +177,7 @@ describe('a claim that has locked its items', () => {
   test('is waited for: the update finds the item PROCESSING, and the claim gives it as it was', async () => {
     await updater.put('a', 'old')
     let claim: Promise<[string, unknown][]> | undefined
-    let update: ReturnType<SqlQueue['update']> | undefined
+    let update: ReturnType<Queue['update']> | undefined
     await whileLocked(names.counters, async () => {
       claim = given()
       await expect.poll(waiting).toBe(1)
@@ -222,7 +221,7 @@ describe('an update that is under way', () => {
 
   test('is waited for by another one, which changes what it left', async () => {
     const other = await open()
-    let second: ReturnType<SqlQueue['update']> | undefined
+    let second: ReturnType<Queue['update']> | undefined
     const first = updateBeside(`${names.items} where id = 'a'`, async () => {
       second = other.update([{ id: 'a', body: 'newer' }])
       await expect.poll(waiting).toBe(2)
@@ -235,7 +234,7 @@ describe('an update that is under way', () => {
   })
 
   test('is waited for by a removal, which removes the item in its new place', async () => {
-    let removal: ReturnType<SqlQueue['remove']> | undefined
+    let removal: ReturnType<Queue['remove']> | undefined
     const update = updateBeside(`${names.items} where id = 'a'`, async () => {
       removal = claimer.remove(['a'])
       await expect.poll(waiting).toBe(2)
@@ -264,8 +263,8 @@ describe('an update that is under way', () => {
 
   test('finds the item removed, and another one of its id, with which it has nothing to do', async () => {
     const uid = (await updater.lookup('a'))?.uid ?? ''
-    let update: ReturnType<SqlQueue['update']> | undefined
-    let removal: ReturnType<SqlQueue['remove']> | undefined
+    let update: ReturnType<Queue['update']> | undefined
+    let removal: ReturnType<Queue['remove']> | undefined
     await whileLocked(names.counters, async () => {
       removal = claimer.remove(['a'])
       await expect.poll(waiting).toBe(1)

@@ -1,12 +1,12 @@
+import type { Queue } from '@sluice/core'
 import type { CompiledQuery, Dialect } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { BacklogFloor } from '../../src/postgres/low-water.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { POSTGRES_NOW_MS } from '../../src/postgres/statements/parts.js'
 import { withPlanning } from '../../src/postgres/pool.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
@@ -65,7 +65,7 @@ const MANY_BUFFERS = 400
 describe('a get beside an open transaction', () => {
   const url = inject('postgresUrl')
   let tablePrefix: string
-  let queue: SqlQueue
+  let queue: Queue
   let open: pg.Client
   let reader: pg.Client
   let sent: CompiledQuery[]

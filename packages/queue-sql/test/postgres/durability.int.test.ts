@@ -1,11 +1,13 @@
 import type { Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { sqlPackage } from '../support/sql-package.js'
 import { splitCommitLevel, withCommitLevel, durabilityWarnings } from '../../src/postgres/durability.js'
 import { FOR_TESTS, startOwnPostgres, type OwnPostgresServer } from '../postgres-server.js'
 import { writes } from '../support/every-call.js'
 import { freshPrefix } from '../support/postgres-harness.js'
+
+const { openQueue } = sqlPackage
 
 /**
  * A commit that does not wait for the log stays in the memory of this server until somebody else's commit does: nothing else writes the log, so that each

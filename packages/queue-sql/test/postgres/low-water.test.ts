@@ -1,11 +1,11 @@
+import type { Queue } from '@sluice/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { LowWater } from '../../src/postgres/low-water.js'
 import type { ClaimedRow } from '../../src/items/moves.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
@@ -132,7 +132,7 @@ describe('on PostgreSQL', () => {
   const url = inject('postgresUrl')
   const tablePrefix = freshPrefix()
   const names = tableNames(tablePrefix)
-  let queue: SqlQueue
+  let queue: Queue
   let late: pg.Client
 
   beforeEach(async () => {

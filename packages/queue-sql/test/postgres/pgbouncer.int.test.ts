@@ -1,11 +1,13 @@
 import type { Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { sqlPackage } from '../support/sql-package.js'
 import { FOR_TESTS, startOwnPostgres, type OwnPostgresServer } from '../postgres-server.js'
 import { failedCalls } from '../support/every-call.js'
 import { pgbouncerProgram, pgbouncerVersion, startPgBouncer, type PgBouncer } from '../support/pgbouncer.js'
 import { freshPrefix } from '../support/postgres-harness.js'
+
+const { openQueue } = sqlPackage
 
 /** What a queue sets when it connects. */
 const IGNORED =

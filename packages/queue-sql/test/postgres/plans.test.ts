@@ -1,12 +1,12 @@
+import type { Queue } from '@sluice/core'
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { itemStageQuery } from '../../src/items/item-reads.js'
 import { withPlanning } from '../../src/postgres/pool.js'
 import { postgresStatements } from '../../src/postgres/statements/statements.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { genericPlan } from '../support/generic-plan.js'
 import { freshPrefix } from '../support/postgres-harness.js'
@@ -39,7 +39,7 @@ const texts = {
 /** The tables that grow with what is finished or waiting. */
 const large = [names.items, names.finished, names.attempts, names.waiting, names.processing]
 
-let queue: SqlQueue
+let queue: Queue
 let client: pg.Client
 
 beforeAll(async () => {

@@ -2,10 +2,12 @@ import type { Queue } from '@sluice/core'
 import type { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { sqlPackage } from '../support/sql-package.js'
 import { PostgresSetBack } from '../../src/postgres/set-back.js'
 import { tableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
+
+const { openQueue } = sqlPackage
 
 const HOUR_MS = 3_600_000
 

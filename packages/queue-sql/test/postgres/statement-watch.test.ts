@@ -1,3 +1,4 @@
+import type { Queue } from '@sluice/core'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
@@ -5,15 +6,13 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
-import { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND } from '@sluice/core'
-import { systemRuntime } from '@sluice/core/backend'
+import { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, systemRuntime } from '@sluice/core/backend'
 import { ManualRuntime } from '@sluice/testkit'
 import { CompiledQuery } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
-import type { SqlQueue } from '../../src/sql-queue.js'
 import { StatementWatch } from '../../src/postgres/statement-watch.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix, startRelay, type Relay } from '../support/postgres-harness.js'
@@ -120,7 +119,7 @@ describe('on PostgreSQL', () => {
   const timeoutMs = 1_000
   let relay: Relay
   let tablePrefix: string
-  let queue: SqlQueue
+  let queue: Queue
   let client: pg.Client
 
   beforeEach(async () => {
@@ -208,7 +207,7 @@ describe('a database whose every statement is slow', () => {
   const url = inject('postgresUrl')
   const timeoutMs = 300
   let isSlow: boolean
-  let queue: SqlQueue
+  let queue: Queue
 
   beforeEach(async () => {
     isSlow = false
@@ -253,7 +252,7 @@ describe('on SQLite, while another process holds the write lock', () => {
   const directory = freshDirectory()
   const path = join(directory, 'queue.db')
   const timeoutMs = 300
-  let queue: SqlQueue
+  let queue: Queue
   let holder: ChildProcess
 
   beforeEach(async () => {

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import type { Queue, Stage } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, describe, expect, inject, test } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { sqlPackage } from '../support/sql-package.js'
 import { postgresSteps, sqliteSteps, type SchemaSteps, former, olderNames } from '../../src/schema/steps.js'
 import { tableNames, type TableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 import { fastDirectory } from '../support/sqlite-harness.js'
+
+const { openQueue } = sqlPackage
 
 const ITEMS = 40_000
 const AFTERWARDS = { WAITING: 16_000, PROCESSING: 8_000, SUCCESS: 12_000, FAIL: 3_999 }

@@ -6,7 +6,7 @@ import type { Lease, Queue } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ClockWatch } from '../../src/sqlite/set-back.js'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from '../support/open-sql-queue.js'
 import { optionsSchema } from '../../src/sql-options.js'
 import { freshDirectory } from '../support/sqlite-harness.js'
 

@@ -223,7 +223,7 @@ function expireStatement(t: TableNames): string {
         count(*) filter (where stage = 3) as fail, max(ended_at) as last from unfinished
     ),
     ${counted(t, 'success = c.success - d.success, fail = c.fail - d.fail')}
-    select n as removed, last as "lastMs" from sums where ${QUEUE_EXISTS}`
+    select n as removed, last as "lastAt" from sums where ${QUEUE_EXISTS}`
 }
 
 /** Items with their rows of other tables. Lateral joins: each row is found by its key per item, however large the tables become. */

@@ -5,9 +5,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { isSluiceError, type Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { openQueue } from '../src/index.js'
+import { sqlPackage } from './support/sql-package.js'
 import { freshPrefix, startRelay } from './support/postgres-harness.js'
 import { freshDirectory } from './support/sqlite-harness.js'
+
+const { openQueue } = sqlPackage
 
 let directory: string
 const opened: Queue[] = []

@@ -2,37 +2,41 @@ import { dirname, resolve } from 'node:path'
 import { systemRuntime } from '@sluice/core/backend'
 import { CallGate } from './calls/call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
-import { sqlQueueOf, type SqlQueue } from './sql-queue.js'
+import { SqlBackend } from './sql-backend.js'
 import { openPostgres } from './postgres/store.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
 import { sqliteFileExists } from './sqlite/path.js'
 import { assertOpenable, openSqlite } from './sqlite/store.js'
 import { sqlError } from './sql-errors.js'
 
-export async function openSqlQueue(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<SqlQueue> {
+/** Opens a queue, and creates or upgrades its tables. */
+export async function openSqlBackend(
+  settings: SqlQueueSettings,
+  open: OpenOptions = {},
+): Promise<SqlBackend> {
   const { name } = settings
   const store = openStore(settings, open)
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())
     const queueId = await gate.run('open the queue', () => queueIdOf(store, name))
-    return sqlQueueOf({ name, queueId, store, gate })
+    return new SqlBackend(store, gate, { queueId, name })
   } catch (error) {
     await gate.close().catch(() => {
-      // The first error says what is wrong; closing what never opened can only repeat it.
+      // The first error is the cause; an error of closing can only repeat it.
     })
     throw error
   }
 }
 
-/** Looks whether the queue is there, and leaves the place as it was found. */
+/** Whether the queue exists. It only reads. */
 export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<boolean> {
   const { name } = settings
   if (!isPlaceThere(settings, open.warn)) return false
   const store = openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(name, store)
   try {
-    return await gate.run('look for the queue', async () => {
+    return await gate.run('look up the queue', async () => {
       return (await store.tablesVersion()) > 0 && (await knownIdOf(store, name)) !== undefined
     })
   } finally {
@@ -40,11 +44,11 @@ export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptio
   }
 }
 
-/** SQLite would make the file by opening it, and what is in memory is only there while it is open. */
+/** Whether the place exists: SQLite would create the file by opening it, and a database in memory exists only while it is open. */
 export function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): boolean {
   const place = placeOf(settings.url)
   if (place.kind === 'postgres') return true
-  // Also where there is no file yet: whoever asks is told now what the first put would be told.
+  // Also without a file: the caller gets the error now that opening the queue would give.
   assertOpenable(place.path, settings, warn)
   return named(place.path, () => sqliteFileExists(place.path))
 }
@@ -62,13 +66,13 @@ function named<T>(path: string, open: () => T): T {
     return open()
   } catch (error) {
     throw sqlError(error, {
-      what: 'open or make the SQLite file',
+      what: 'open or create the SQLite file',
       place: `its folder ${dirname(resolve(path))}`,
     })
   }
 }
 
-/** The number of a queue, given to its name when it is first opened. Of many who open it at once all find the one row. */
+/** The id of a queue, assigned when it is first opened. Concurrent openings find one row. */
 async function queueIdOf(store: SqlStore, name: string): Promise<number> {
   const { db, names, counterSlots } = store
   const known = await knownIdOf(store, name)
