@@ -10,17 +10,17 @@ import { SCHEMA_VERSION } from '../schema/steps.js'
 import { codeOf, sqlError } from '../sql-errors.js'
 import { placeOf, type SqlQueueSettings } from '../sql-options.js'
 import type { OpenOptions, SqlStore } from '../sql-store.js'
-import { unmakeable } from '../sqlite/path.js'
+import { cannotCreate } from '../sqlite/path.js'
 import { isInMemory } from '../sqlite/store.js'
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { TableNames, Tables } from '../schema/tables.js'
 
-/** What is written to find out whether the disk takes anything: more than the log of SQLite grows by with a few calls. */
+/** The size of the trial file: more than SQLite's log grows by in a few calls. */
 const TRIED_BYTES = 65_536
 
 /**
- * Tries what a service does with a database, in a transaction that is rolled back: it makes the tables, or writes, changes and deletes a row in each of
- * them. On PostgreSQL all privileges are asked for first, so that every missing one is named. Of a SQLite file the folder and the disk are tried too.
+ * Tries what a service does with a database in a transaction that is rolled back: it creates the tables, or writes, changes and deletes a row in each
+ * of them. On PostgreSQL it checks all privileges first, so that it names every missing one. For a SQLite file it also tries the folder and the disk.
  *
  * @throws SluiceError as `openQueue`
  */
@@ -50,7 +50,7 @@ async function tryStore(store: SqlStore): Promise<StorageFinding> {
     await store.tryMigration()
     return {}
   }
-  // To try that would copy and lock tables that others use.
+  // Trying the upgrade would copy and lock tables that other processes use.
   if (version < SCHEMA_VERSION) return { upgrade: upgradeText(version) }
   const lacking = await store.lackingPrivileges?.()
   if (lacking !== undefined)
@@ -61,12 +61,12 @@ async function tryStore(store: SqlStore): Promise<StorageFinding> {
 
 function upgradeText(version: number): string {
   return (
-    `its tables are of version ${version}: opening the queue upgrades them to ${SCHEMA_VERSION}, and older releases can't use them from then on; ` +
+    `its tables are of version ${version}: opening the queue upgrades them to ${SCHEMA_VERSION}, and older releases cannot use them afterwards; ` +
     'stop their processes first'
   )
 }
 
-/** Writes a file that has no name any more, so that nothing of it is left, whatever happens meanwhile. */
+/** Writes a file that is already unlinked, so that nothing is left in any case. */
 async function assertWritable(path: string, runtime: Pick<Runtime, 'newId'>): Promise<void> {
   const folder = existingFolder(dirname(path))
   try {
@@ -81,36 +81,36 @@ async function assertWritable(path: string, runtime: Pick<Runtime, 'newId'>): Pr
     }
   } catch (error) {
     const code = codeOf(error)
-    if (code === 'ENOENT' && existsSync(folder)) throw unmakeable(folder, 'open')
+    if (code === 'ENOENT' && existsSync(folder)) throw cannotCreate(folder, 'open')
     throw sqlError(error, {
       what: 'write a file',
       place: `the folder ${folder} of the SQLite file ${path}`,
       advice:
         code === 'ENOSPC' || code === 'EDQUOT'
           ? undefined
-          : 'SQLite keeps files of its own beside it: let this user write into the folder, or name another place in the url',
+          : 'SQLite keeps files beside it: let this user write into the folder, or use another path in the url',
       hidesFile: true,
     })
   }
 }
 
-/** Where the first folder is made that is not there yet. */
+/** The nearest ancestor that exists. */
 function existingFolder(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : existingFolder(dirname(path))
 }
 
-/** A row that a check writes into one table, as SQL literals by column, and what it then does with it. */
+/** A row that the check writes into one table, as SQL literals by column, and the statements that follow. */
 interface ProbeRow {
   readonly table: string
   readonly values: Readonly<Record<string, string | number>>
-  /** The column by which it is found again. */
+  /** The column by which the row is found. */
   readonly key: string
   readonly verbs: readonly ('update' | 'delete')[]
 }
 
 const UID = "'00000000-0000-4000-8000-000000000000'"
 
-/** What the work of a queue does with its tables. */
+/** The writes of a queue to its tables. */
 function probeRows(t: TableNames, number: number): readonly ProbeRow[] {
   const queue = { queue_id: number }
   const claim = { seq: number, claimed_at: 0 }
@@ -137,16 +137,14 @@ function probeRows(t: TableNames, number: number): readonly ProbeRow[] {
 }
 
 /**
- * Writes a row into each table, changes it and deletes it, as far as a queue does so, in a transaction that the caller rolls back: no other one ever sees
- * them. No sequence is advanced.
- *
- * @param trx of either database; `overriding` is what PostgreSQL needs to be given the number of a queue
+ * Writes, changes and deletes a row in each table, as far as a queue does so, in a transaction that the caller rolls back: no other transaction sees the
+ * rows. No sequence advances.
  */
 export async function tryRows(
   trx: Kysely<Tables>,
   { names, overriding, runtime }: Pick<SqlStore, 'names' | 'overriding' | 'runtime'>,
 ): Promise<void> {
-  // No queue and no item has a number below 0, and a check beside this one has another.
+  // Ids of queues and items are never negative, and a concurrent check has another number.
   const number = -1 - Math.floor(runtime.random() * 2_000_000_000)
   const run = (text: string) => trx.executeQuery(CompiledQuery.raw(text))
   for (const { table, values, key, verbs } of probeRows(names, number)) {

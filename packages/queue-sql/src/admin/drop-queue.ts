@@ -8,7 +8,7 @@ import type { SqlQueueSettings } from '../sql-options.js'
 import type { OpenOptions, SqlStore } from '../sql-store.js'
 import type { Tables } from '../schema/tables.js'
 
-/** Few enough that nobody waits long for the rows, or in SQLite for the file. */
+/** Rows of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for the file. */
 const ROWS = 1_000
 
 interface Dropping {
@@ -20,10 +20,8 @@ interface Dropping {
 
 /**
  * Drops a queue in two steps. The first is one transaction: the row gets a name that cannot be opened, and counters, leases, documents and limits are deleted,
- * without which no process that has the queue open can change anything. The second deletes the items, a thousand in a transaction; whoever calls again
- * finds the row and goes on.
- *
- * @param open lets tests put a driver that dies between kysely and the database
+ * without which no process that has the queue open can change anything. The second deletes the items, a thousand in a transaction; a later call
+ * finds the row and continues.
  */
 export async function dropSqlQueue(
   settings: SqlQueueSettings,
@@ -34,7 +32,7 @@ export async function dropSqlQueue(
   const store = openStore(settings, open)
   const gate = new CallGate(settings.name, store)
   try {
-    const version = await gate.run('look for the queue', () => store.tablesVersion())
+    const version = await gate.run('look up the queue', () => store.tablesVersion())
     if (version === 0) return { is: 'absent' }
     await gate.run('upgrade the tables', () => store.migrate())
     return await drop({ store, gate, name: settings.name, use })
@@ -47,7 +45,7 @@ async function drop(dropping: Dropping): Promise<DropOutcome> {
   const { gate } = dropping
   const marked = await gate.run('drop the queue', () => mark(dropping))
   if (marked.is !== 'dropping' && marked.is !== 'absent') return marked
-  const ids = await gate.run('look for what is left of the queue', () => leftIds(dropping))
+  const ids = await gate.run('read what is left of the queue', () => leftIds(dropping))
   if (ids.length === 0) return { is: 'absent' }
   const progress = { removed: 0, of: marked.is === 'dropping' ? marked.items : undefined }
   for (const id of ids) if (!(await purge(dropping, id, progress))) return stopped(progress.removed)
@@ -62,7 +60,7 @@ type Marked =
   | Extract<DropOutcome, { is: 'absent' | 'held' | 'running' }>
   | { readonly is: 'dropping'; readonly items: number }
 
-/** Rolls the transaction back, and says why. */
+/** Rolls the transaction back; carries the reason. */
 class Refusal extends Error {
   readonly outcome: Marked
 
@@ -72,7 +70,7 @@ class Refusal extends Error {
   }
 }
 
-/** The atomic step. Rows are locked in the order in which claims lock them: the queue's own, leases, counters. */
+/** The atomic step. Rows are locked in the order of claims: the queue's own, leases, counters. */
 async function mark(dropping: Dropping): Promise<Marked> {
   try {
     return await dropping.store.db.transaction().execute((trx) => markIn(trx, dropping))
@@ -87,7 +85,7 @@ async function markIn(trx: Transaction<Tables>, { store, name, use }: Dropping):
   const known = await trx.selectFrom(names.queues).select('id').where('name', '=', name).executeTakeFirst()
   if (known === undefined) return { is: 'absent' }
   const { id } = known
-  // What waits here for a lease that is being taken finds it taken afterwards, and another one that drops the queue finds it gone.
+  // This waits for a lease that is being taken, and then sees it; a concurrent drop then finds no row.
   const renamed = await trx
     .updateTable(names.queues)
     .set({ name: droppedName(id, name) })
@@ -101,7 +99,7 @@ async function markIn(trx: Transaction<Tables>, { store, name, use }: Dropping):
   if (leases.length > 0) throw new Refusal({ is: 'held', leases })
   for (const table of [names.leases, names.documents, names.limits] as const)
     await trx.deleteFrom(table).where('queue_id', '=', id).execute()
-  // Deleted before they are judged: a move under way has them locked, and what it counts is then in them.
+  // Deleted before they are summed: this waits for moves under way, whose counts are then included.
   const counters = await trx.deleteFrom(names.counters).where('queue_id', '=', id).returningAll().execute()
   const sum = (of: (row: (typeof counters)[number]) => number) =>
     counters.reduce((all, row) => all + of(row), 0)
@@ -110,7 +108,7 @@ async function markIn(trx: Transaction<Tables>, { store, name, use }: Dropping):
   return { is: 'dropping', items: sum((row) => row.waiting + row.processing + row.success + row.fail) }
 }
 
-/** Of the drop that began just now, and of earlier ones of this name that never ended. */
+/** The ids of this drop, and of earlier unfinished ones of this name. */
 async function leftIds({ store, name }: Dropping): Promise<number[]> {
   const { db, names } = store
   const rows = await db
@@ -126,13 +124,13 @@ interface Progress {
   readonly of: number | undefined
 }
 
-/** A batch of rows: how many are gone, and behind which key the next one begins; `undefined`: there are no more. */
+/** A batch of deleted rows, and the key after which the next one begins; `undefined`: it was the last. */
 interface Batch<Key> {
   readonly items: number
   readonly next: Key | undefined
 }
 
-/** @returns whether it came to the end, and was not stopped */
+/** @returns `false` if it was stopped */
 async function purge(dropping: Dropping, id: number, progress: Progress): Promise<boolean> {
   const { store, gate } = dropping
   const ends =
@@ -141,13 +139,13 @@ async function purge(dropping: Dropping, id: number, progress: Progress): Promis
     (await walk(dropping, progress, (after: FinishedKey | undefined) => deleteFinished(store, id, after))) &&
     (await walk(dropping, progress, (after: string | undefined) => deleteItems(store, id, after)))
   if (!ends) return false
-  await gate.run('drop the queue', () => store.db.transaction().execute((trx) => forget(trx, store, id)))
+  await gate.run('drop the queue', () => store.db.transaction().execute((trx) => deleteRow(trx, store, id)))
   return true
 }
 
 /**
- * Each batch is a range of keys behind the one before: what is deleted stays in an index for a while, and is not walked over again. It rests as long as it
- * works, as others want the disk, and in SQLite the file.
+ * Each batch is the range of keys after the one before, so that dead index entries are not walked over again. It pauses for as long as a batch took, because
+ * other processes need the disk, and in SQLite the file.
  */
 async function walk<Key>(
   { gate, use, store: { runtime } }: Dropping,
@@ -246,7 +244,7 @@ async function deleteFinished(
   return { items: 0, next: last }
 }
 
-/** Last, with their attempts, which are found by them alone: in one transaction. */
+/** Items last, in one transaction with their attempts, which are found only through them. */
 function deleteItems(store: SqlStore, queueId: number, after = ''): Promise<Batch<string>> {
   const { db, names } = store
   return db.transaction().execute(async (trx) => {
@@ -275,8 +273,8 @@ function deleteItems(store: SqlStore, queueId: number, after = ''): Promise<Batc
   })
 }
 
-/** Its row goes, or, if its number is the highest, becomes that of the latest drop. */
-async function forget(trx: Transaction<Tables>, { names, durably }: SqlStore, id: number): Promise<void> {
+/** Deletes the row, or, if its id is the highest, makes it that of the latest drop. */
+async function deleteRow(trx: Transaction<Tables>, { names, durably }: SqlStore, id: number): Promise<void> {
   await trx.deleteFrom(names.queues).where('name', '=', LATEST_DROP).where('id', '<', id).execute()
   const higher = await trx
     .selectFrom(names.queues)

@@ -14,7 +14,7 @@ interface QueueFacts {
   readonly name: string
 }
 
-/** All queues of the tables, by their names. It reads, and leaves the place as it was found. */
+/** All queues of the tables, by name. It only reads. */
 export async function listSqlQueues(
   settings: SqlQueueSettings,
   open: OpenOptions = {},
@@ -33,7 +33,7 @@ async function readQueues(store: SqlStore): Promise<readonly StoredQueue[]> {
   const version = await store.tablesVersion()
   if (version === 0) return []
   const rows = await store.db.selectFrom(store.names.queues).select(['id', 'name']).execute()
-  // Tables of an older version are upgraded by whoever opens a queue, not by whoever looks.
+  // Opening a queue upgrades older tables; listing does not.
   const isCurrent = version === SCHEMA_VERSION
   const sizes = isCurrent ? await sizesOf(store) : new Map<number, Record<Stage, number>>()
   const leases = isCurrent ? await heldLeases(store) : new Map<number, LeaseView[]>()
@@ -64,7 +64,7 @@ function describe({ id, name }: QueueFacts, { version, leases, sizes }: Known): 
   ]
 }
 
-/** The counters, which each move keeps: as cheap as a look at them. */
+/** From the counters that every move keeps. */
 async function sizesOf({ db, names }: SqlStore): Promise<Map<number, Record<Stage, number>>> {
   const rows = await db
     .selectFrom(names.counters)
@@ -80,7 +80,7 @@ async function sizesOf({ db, names }: SqlStore): Promise<Map<number, Record<Stag
   return new Map(rows.map(({ queue_id, ...sizes }) => [queue_id, sizes]))
 }
 
-/** @param queueId of one queue; default of all */
+/** @param queueId default all queues */
 export async function heldLeases(
   { db, names, nowMs }: Pick<SqlStore, 'db' | 'names' | 'nowMs'>,
   queueId?: number,

@@ -8,9 +8,9 @@ interface Call<Input, Outcome> {
 }
 
 export interface CoalescerOptions<Input, Outcome> {
-  /** Does many at once, in order; its outcomes are in the order of the inputs. A rejection is of all of them. */
+  /** Runs a batch; outcomes are in the order of the inputs. A rejection is that of every call. */
   readonly flush: (inputs: readonly Input[]) => Promise<readonly Outcome[]>
-  /** Roughly how many characters an input is. */
+  /** The approximate size of an input in characters. */
   readonly chars: (input: Input) => number
   /** Batches under way at once; more than one where their order doesn't matter. */
   readonly concurrency: number
@@ -18,10 +18,10 @@ export interface CoalescerOptions<Input, Outcome> {
 }
 
 /**
- * Makes one batch of the single calls that come in while the batch before is under way, so that a hundred callers wait for one commit
- * instead of a hundred. A call that comes when nothing is under way goes at once: a lone caller waits for nobody.
+ * Collects single calls into a batch while the one before is under way, so that a hundred callers wait for one commit instead of a hundred. A call that
+ * comes while nothing is under way starts at once.
  *
- * Each caller's promise settles after its own batch is committed, with its own outcome.
+ * Each call settles with its own outcome after its batch is committed.
  */
 export class Coalescer<Input, Outcome> {
   readonly #options: CoalescerOptions<Input, Outcome>
@@ -36,7 +36,7 @@ export class Coalescer<Input, Outcome> {
   add(input: Input): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ input, resolve, reject })
-      // It never rejects: every error goes to the callers.
+      // It never rejects: callers get the errors.
       if (this.#flushing < this.#options.concurrency) void this.#flushAll()
     })
   }
@@ -48,14 +48,13 @@ export class Coalescer<Input, Outcome> {
       this.#underWay += batch.length
       await this.#flush(batch)
       this.#underWay -= batch.length
-      // Callers that were told of their outcomes come back one after another: without this the first would go alone, and all others wait
-      // for its commit.
+      // Callers that have their outcomes make their next calls one after another: without this pause the first would make a batch alone.
       if (batch.length > 1) await this.#options.runtime.yield()
     }
     this.#flushing -= 1
   }
 
-  /** An even share for each of the concurrent batches, so that not one takes all callers and another one of them. */
+  /** An even share for each of the concurrent batches. */
   #next(): Call<Input, Outcome>[] {
     const { chars, concurrency } = this.#options
     const share = Math.ceil((this.#waiting.length + this.#underWay) / concurrency)

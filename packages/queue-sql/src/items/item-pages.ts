@@ -4,7 +4,7 @@ import { STAGE_NUMBERS, type Tables } from '../schema/tables.js'
 import type { SqlStore } from '../sql-store.js'
 import { fitting, type SummaryFacts, type ItemFacts, type ItemReads } from './item-reads.js'
 
-/** Pages of heads and of whole items are cut to this, whatever was asked: one page is one answer in memory. */
+/** The most items of a page, whatever its limit: a page is one answer in memory. */
 const MAX_SUMMARIES = 2_500
 const MAX_RECORDS = 500
 
@@ -41,18 +41,18 @@ export class ItemPages {
   }
 
   /**
-   * Walks the key of the stage's own table, which has nothing of the other stages in it. The key of an item doesn't change while it stays,
-   * so that no writer can push it to a page that was read already [Q-LIST-1].
+   * Walks the key of the stage's own table. The key of an item does not change while it stays in the stage, so no writer can move it to a page that
+   * was read already [Q-LIST-1].
    */
   async #page(
     stage: Stage,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | undefined },
     read: (keys: readonly StageKey[]) => Promise<ReadKeys>,
   ): Promise<Page<ItemFacts>> {
-    // One more than asked for, to know whether this is the last page.
+    // One more than the limit, to know whether this is the last page.
     const keys = await this.#keys(stage, limit + 1, cursor)
     const { shown, found } = await read(keys.slice(0, limit))
-    // Read a moment later: what has left the stage since is not shown in it.
+    // Items that have left the stage since the keys were read are omitted.
     const items = shown
       .flatMap(({ seq }) => found.get(seq) ?? [])
       .filter((row) => row.stage === STAGE_NUMBERS[stage])
@@ -60,7 +60,7 @@ export class ItemPages {
     return keys.length > shown.length && last !== undefined ? { items, cursor: last.cursor } : { items }
   }
 
-  /** What an engine reads at every tick: one statement, and no look at where the items are beside the table that says it. */
+  /** An engine reads this at every tick: one statement, without the other stages' tables. */
   async #processingPage(limit: number, cursor: string | undefined): Promise<Page<SummaryFacts>> {
     const after = cursor === undefined ? '' : parseTextCursor(cursor)
     const query = sql<
@@ -128,25 +128,25 @@ export class ItemPages {
   }
 }
 
-/** The place of an item in its stage's own table. */
+/** The key of an item in its stage's own table. */
 interface StageKey {
   readonly seq: number
   readonly cursor: string
 }
 
-/** Of a page's keys those that are shown, and the items that were found. */
+/** The keys of a page that fit, and the items that were found. */
 interface ReadKeys {
   readonly shown: readonly StageKey[]
   readonly found: ReadonlyMap<number, ItemFacts>
 }
 
-/** The key of the last row of a page. */
+/** The cursor of a page: the key of its last row. */
 export function writeCursor(key: readonly number[]): string {
   return key.join('.')
 }
 
 /**
- * @param length how many numbers the key of this stage has
+ * @param length the number of columns of the key of this stage
  * @throws TypeError for a text that no page gave
  */
 export function parseCursor(cursor: unknown, length: number): number[] {
@@ -156,7 +156,7 @@ export function parseCursor(cursor: unknown, length: number): number[] {
   return parts.map(Number)
 }
 
-/** The key of the last row of a page, where it is an id. */
+/** The same if the key is an id. */
 export function writeTextCursor(key: string): string {
   return Buffer.from(key).toString('base64url')
 }

@@ -5,7 +5,7 @@ import { QueueGoneError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
-/** And a page of whole items, or a look at those that are due, to so many bytes; one item comes in any case. */
+/** Pages of whole items, and peeks, are cut at this size; they have at least one item. */
 const MAX_PAGE_BYTES = MAX_BATCH_CHARS
 
 export interface SummaryFacts {
@@ -27,7 +27,7 @@ export interface ItemFacts extends SummaryFacts {
   readonly claimed_at: number | null
 }
 
-/** An item beside what it will be large when it is read whole, with its history. */
+/** An item with the size of its body and history. */
 export interface SizedFacts extends ItemFacts {
   readonly bytes: number
 }
@@ -36,7 +36,7 @@ export interface AttemptFacts {
   readonly seq: number
   readonly attempt: number
   readonly outcome: number
-  /** Whether the item rests in SUCCESS or FAIL because of it. */
+  /** Whether the item is in SUCCESS or FAIL because of it. */
   readonly final: boolean
   readonly claimed_at: number
   readonly ended_at: number
@@ -50,16 +50,16 @@ export interface AttemptFacts {
   readonly unsent: number | null
 }
 
-/** Named one by one: a prepared `select *` fails once an upgrade has added a column. */
+/** Named one by one: a prepared `select *` fails after an upgrade adds a column. */
 const ENDED = ['seq', 'attempt', 'claimed_at', 'ended_at', 'reason', 'details'] as const
 const JOB_OUTCOME = ['failure_class', 'exit_code', 'job_uid'] as const
 
-/** What of `facts` is read, the stage and the attempt of where the item is now. */
+/** The columns read from `facts`, with the current stage and attempt. */
 const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
   i.retry_state,  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
   ${stageColumn()} as stage`)
 
-/** Lengths are known without a text being read that is stored apart. */
+/** Lengths are known without reading texts that are stored out of line. */
 function bytesColumn({ attempts, finished }: TableNames): string {
   const details = `coalesce(octet_length(details), 0)`
   return `octet_length(i.body) + coalesce((select sum(${details}) from ${attempts} a where a.seq = i.seq), 0)
@@ -67,12 +67,12 @@ function bytesColumn({ attempts, finished }: TableNames): string {
       where e.queue_id = i.queue_id and e.stage in (2, 3) and e.seq = i.seq), 0) as bytes`
 }
 
-/** An item has a row in `processing`, or in `finished`, or in neither: then it waits. */
+/** An item has a row in `processing` or in `finished`, or it is waiting. */
 function stageColumn(): string {
   return `case when p.attempt is not null then ${STAGE_NUMBERS.PROCESSING} else coalesce(f.stage, ${STAGE_NUMBERS.WAITING}) end`
 }
 
-/** The stage of each item `i`: what is asked for it alone costs a quarter less than a join, which reads both tables for every item. */
+/** The stage of each item `i`. Subqueries cost a quarter less than a join, which reads both tables for every item. */
 export function itemStageQuery({ items, processing, finished }: TableNames): string {
   return `coalesce(
       (select ${STAGE_NUMBERS.PROCESSING} from ${processing} p where p.queue_id = i.queue_id and p.id = i.id),
@@ -80,19 +80,19 @@ export function itemStageQuery({ items, processing, finished }: TableNames): str
       ${STAGE_NUMBERS.WAITING}) as stage from ${items} i`
 }
 
-/** Everything that is read of the items of one queue and moves nothing. */
+/** Reads the items of one queue. */
 export class ItemReads {
   readonly #store: SqlStore
   readonly #db: Kysely<Tables>
   readonly #queueId: number
-  /** Put together once, which would be a tenth of what a call for one item costs this process. */
-  readonly #stageColumn: string
+  /** Compiled once: compiling is a tenth of the cost of a lookup for this process. */
+  readonly #stageStatement: string
 
   constructor(store: SqlStore, queueId: number) {
     this.#store = store
     this.#db = store.db
     this.#queueId = queueId
-    this.#stageColumn = sql`select ${sql.raw(itemStageQuery(store.names))}
+    this.#stageStatement = sql`select ${sql.raw(itemStageQuery(store.names))}
       where i.queue_id = ${queueId} and i.id = ${''}`.compile(store.db).sql
   }
 
@@ -101,7 +101,7 @@ export class ItemReads {
   }
 
   async stage(id: string): Promise<number | undefined> {
-    const query = CompiledQuery.raw(this.#stageColumn, [this.#queueId, id])
+    const query = CompiledQuery.raw(this.#stageStatement, [this.#queueId, id])
     const { rows } = await this.#db.executeQuery<{ stage: number }>(query)
     return rows[0]?.stage
   }
@@ -125,8 +125,8 @@ export class ItemReads {
   }
 
   /**
-   * Ended attempts by item, oldest first. Those in `finished` are read first: a requeue moves them to `attempts`, and one that came
-   * between the reads in the other order would hide them from both.
+   * Ended attempts by item, oldest first. `finished` is read before `attempts`: a requeue moves attempts from the one to the other, and between reads in
+   * the other order it would hide them from both.
    */
   async attempts(seqs: readonly number[]): Promise<Map<number, AttemptFacts[]>> {
     const { names } = this.#store
@@ -149,7 +149,7 @@ export class ItemReads {
     return Map.groupBy([...over.map(earlierAttempt), ...last.map(lastAttempt)], ({ seq }) => seq)
   }
 
-  /** What a claim would take now, in its order; not all of what is large. */
+  /** The items that a claim would take now, in its order; fewer if they are large. */
   async due(max: number): Promise<ItemFacts[]> {
     const { names, nowMs } = this.#store
     const rows = await this.#db
@@ -184,8 +184,7 @@ export class ItemReads {
   }
 
   /**
-   * The items of these keys, which were read from this queue's own tables. The queue is not asked for again: given the choice, SQLite would look the
-   * rows up by the queue's number, and so walk over all of its items.
+   * Items by `seq` read from this queue's tables. Without a condition on the queue: SQLite would choose its index, and walk over all items of the queue.
    */
   async bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
     if (seqs.length === 0) return new Map()
@@ -193,7 +192,7 @@ export class ItemReads {
     return new Map(rows.map((row) => [row.seq, row]))
   }
 
-  /** The same with what each will be large, for what is then read whole. */
+  /** The same with sizes, for items that are then read whole. */
   async sizedBySeq(seqs: readonly number[]): Promise<Map<number, SizedFacts>> {
     if (seqs.length === 0) return new Map()
     const { facts, names } = this.#store
@@ -209,7 +208,7 @@ export class ItemReads {
   }
 }
 
-/** The first ones, until they have so many bytes together. */
+/** The first keys, up to the size of a page. */
 export function fitting<Key extends { readonly seq: number }>(
   keys: readonly Key[],
   found: ReadonlyMap<number, SizedFacts>,

@@ -3,7 +3,7 @@ import { type CheckedChange, type CheckedItem, type CheckedMove, isSameJson } fr
 import type { ChangeRow, NewRow, WantedRow } from './moves.js'
 import { STAGE_NUMBERS } from '../schema/tables.js'
 
-/** PostgreSQL's `integer`: no attempt comes near it, and a larger one is just another attempt than the item's. */
+/** The largest `integer` of PostgreSQL: no attempt comes near it. */
 const NO_SUCH_ATTEMPT = 2_147_483_647
 
 /** A checked item as the statements take it. */
@@ -19,7 +19,7 @@ export function newRow(item: CheckedItem, uid: string): NewRow {
   }
 }
 
-/** A checked move as the statements take it: what doesn't belong to its stage is left out. */
+/** A checked move as the statements take it, without the fields that do not apply to its stage. */
 export function wantedRow(move: CheckedMove): WantedRow {
   const { id, to, attempt, uid, delayMs, uncounted, reason, resultText, detailsText } = move
   const isReturn = to === 'WAITING'
@@ -53,12 +53,12 @@ export function changeRow({ id, uid, bodyText, priority, notBeforeAt }: CheckedC
   }
 }
 
-/** A uid with NUL is nobody's, and PostgreSQL would not even take it. */
+/** A uid with NUL is that of no item, and PostgreSQL refuses it. */
 function wantedUid(uid: string | undefined): string | null {
   return uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed()
 }
 
-/** Whether a move brings nothing along but a reason, a result and details: most do, and their statements are spared the columns of the rest. */
+/** Whether a move has at most a reason, a result and details, as most have: its statement then omits the other columns. */
 export function isPlain(row: WantedRow): boolean {
   return (
     row.failure_class === null &&
@@ -70,17 +70,17 @@ export function isPlain(row: WantedRow): boolean {
   )
 }
 
-/** What a statement says of a body that is stored, beside the one given. */
+/** A stored body compared with the given one. */
 export interface ComparedBody {
   /** Whether the two texts are equal. */
   readonly same: boolean | number
-  /** The stored text, where it differs and is as long: only then can the two differ in the order of keys alone. */
+  /** The stored text if it is different and of the same length: only then can they differ in the order of keys alone. */
   readonly body: string | null
 }
 
 /**
- * Whether a stored body is deep-equal to the one given [Q-PUT-4]. Each value has one text, but for the order of its keys, which leaves the length as it is: so the
- * database settles nearly all by comparing texts and lengths, and of bodies that it sends back there are no more bytes than it was given.
+ * Whether a stored body is deep-equal to the given one [Q-PUT-4]. Each value has one JSON text except for the order of its keys, which does not change the
+ * length: so the database decides nearly all by comparing texts and lengths, and returns no more bytes of bodies than it was given.
  */
 export function comparedReason(
   { same, body }: ComparedBody,

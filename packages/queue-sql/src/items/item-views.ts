@@ -10,7 +10,7 @@ import type { AttemptFacts, SummaryFacts, ItemFacts } from './item-reads.js'
 import type { ClaimedRow } from './moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
 
-/** The view of one item, or of none: it was removed since its row was read. */
+/** The view of one item; none if it was removed since its row was read. */
 export function withBody<T>(
   row: ItemFacts,
   bodies: ReadonlyMap<number, string>,
@@ -20,18 +20,18 @@ export function withBody<T>(
   return body === undefined ? [] : [view(row, body)]
 }
 
-/** The cheap view. */
+/** The view without body, result and history. */
 export function summaryOf(row: SummaryFacts): ItemSummary {
   const { id, uid, attempt, refunds, priority } = row
   return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, uncounted: refunds, priority }, row)
 }
 
-/** The state of retries, where there is one [Q-MOVE-6]. */
+/** Adds the retry state, if there is one [Q-MOVE-6]. */
 function withRetryState<T extends ItemSummary>(
-  head: T,
+  summary: T,
   { retry_state }: Pick<SummaryFacts, 'retry_state'>,
 ): T {
-  return retry_state === null ? head : { ...head, retryState: parsed(retry_state) }
+  return retry_state === null ? summary : { ...summary, retryState: parsed(retry_state) }
 }
 
 /** The view of `get`. */
@@ -56,10 +56,7 @@ export function peekedItem(row: ItemFacts, body: string): QueueItem {
   return { ...summaryOf(row), body: parsed(body), putAt: row.put_at }
 }
 
-/**
- * The whole view. The attempts were read after the row, and may be ahead of it: what it does not know of yet is left out, so that the
- * record is of the instant of the row.
- */
+/** The whole view. The attempts were read after the row: those that the row does not know yet are left out, so that the record is of one instant. */
 export function recordOf(row: ItemFacts, body: string, attempts: readonly AttemptFacts[]): ItemRecord {
   const isRunning = row.stage === STAGE_NUMBERS.PROCESSING
   const ended = attempts.filter(
@@ -91,7 +88,7 @@ function outcomeOf(row: ItemFacts, ended: readonly AttemptFacts[]) {
   })
 }
 
-/** What the latest move out of PROCESSING said of the job; a requeue takes it away. */
+/** The job's outcome in the latest move out of PROCESSING; a requeue removes it. */
 function jobOutcomeOf(ended: readonly AttemptFacts[]) {
   const last = ended.at(-1)
   const isRequeued = last?.outcome === STAGE_NUMBERS.FAIL && !last.final
@@ -106,7 +103,7 @@ function outcomeColumns({ failure_class, exit_code, job_uid }: AttemptFacts) {
   }
 }
 
-/** A failed attempt that the item no longer rests on was requeued, and the requeue's reason is the later one. */
+/** A failed attempt that is not final was requeued: the reason of the requeue is the later one. */
 function reasonOf({ outcome, final, reason, requeue_reason }: AttemptFacts): string | undefined {
   return (outcome === STAGE_NUMBERS.FAIL && !final ? requeue_reason : reason) ?? undefined
 }

@@ -6,29 +6,29 @@ import type { TableNames, Tables } from './tables.js'
 export interface Migration {
   readonly names: TableNames
   readonly steps: SchemaSteps
-  /** Whether a table or an index of this name is visible; one parameter, the name. */
+  /** Returns a row if a table or an index is visible; one parameter, the name. */
   readonly tableExistsQuery: string
-  /** Run in the transaction before anything is read: ten processes that start together go one by one. */
+  /** Locks the migration against other processes, before anything is read. */
   readonly lockStatement?: string
-  /** Run before that: it may take however long it takes. */
+  /** Run before the lock: they lift the time limits. */
   readonly beginStatements: readonly string[]
-  /** Starts a statement that may take long. */
+  /** Starts a statement without a time limit. */
   readonly mark?: string
   readonly place: string
 }
 
 /**
- * Brings the tables to {@link SCHEMA_VERSION}. All of it is one transaction: a process killed in the middle leaves the version that was
- * there, and of many that start together one does the work while the others wait for it and find it done.
+ * Creates or upgrades the tables to {@link SCHEMA_VERSION} in one transaction: a killed process leaves the previous version, and of several processes one does
+ * the work while the others wait and find it done.
  *
- * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT if a newer release has upgraded the tables
  */
 export async function migrate(db: Kysely<Tables>, migration: Migration): Promise<void> {
   if ((await versionOf(db, migration)) === SCHEMA_VERSION) return
   await db.transaction().execute((trx) => migrateWithin(trx, migration))
 }
 
-/** Makes the tables and takes them back: for whoever wants to know whether they could be made. */
+/** Creates the tables and rolls back, to check that they can be created. */
 export async function tryMigration(db: Kysely<Tables>, migration: Migration): Promise<void> {
   await rolledBack(db, (trx) => migrateWithin(trx, migration))
 }
@@ -44,12 +44,12 @@ async function migrateWithin(trx: Kysely<Tables>, migration: Migration): Promise
   await noteVersion(trx, migration, version)
 }
 
-/** Runs a transaction that is rolled back in any case. */
+/** Runs a transaction that is always rolled back. */
 export async function rolledBack(
   db: Kysely<Tables>,
   run: (trx: Kysely<Tables>) => Promise<void>,
 ): Promise<void> {
-  const done = new Error('rolled back as it was to be')
+  const done = new Error('rolled back on purpose')
   try {
     await db.transaction().execute(async (trx) => {
       await run(trx)
@@ -61,9 +61,9 @@ export async function rolledBack(
 }
 
 /**
- * The version of the tables, 0 when there are none yet. It only reads.
+ * The version of the tables, 0 if there are none. It only reads.
  *
- * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded them
+ * @throws SluiceError SLUICE_QUEUE_CORRUPT if a newer release has upgraded them
  */
 export async function versionOf(
   db: Kysely<Tables>,
@@ -78,7 +78,7 @@ export async function versionOf(
   return version
 }
 
-/** The error for tables that a newer release has upgraded, met at opening and at a lease alike [Q-VERSION-1]. */
+/** SLUICE_QUEUE_CORRUPT for tables that a newer release has upgraded, at opening or at a lease [Q-VERSION-1]. */
 export function newerTables(
   version: number,
   { names, place }: Pick<Migration, 'names' | 'place'>,
@@ -97,10 +97,7 @@ async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: num
   await db.executeQuery(CompiledQuery.raw(`insert into ${names.schema} (version) values (${SCHEMA_VERSION})`))
 }
 
-/**
- * Makes an index beside the schema's own, which only those pay for who need it. In one transaction as well: many may want it at once, and
- * one that is cut off, by a timeout or by its end, has made none.
- */
+/** Creates an index that is not part of the schema, in one transaction: safe to run in many processes at once, and an interrupted one leaves nothing. */
 export async function addIndex(
   db: Kysely<Tables>,
   { tableExistsQuery, lockStatement }: Pick<Migration, 'tableExistsQuery' | 'lockStatement'>,

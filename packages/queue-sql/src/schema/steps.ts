@@ -3,15 +3,15 @@ import type { TableNames } from './tables.js'
 /** The version of the tables that this release reads and writes. */
 export const SCHEMA_VERSION = 4
 
-/** The statements that lead from each version to the next; `steps[0]` makes version 1. A step that was released never changes. */
+/** The statements from each version to the next; `steps[0]` creates version 1. A released step never changes. */
 export type SchemaSteps = readonly (readonly string[])[]
 
-/** What a sweep finds old items by. It is none of the schema's steps: it makes a settle a tenth dearer, for those who keep all items too. */
+/** The index by which a sweep finds old items. It is not part of the schema: it makes settling a tenth more expensive, also for queues that are never swept. */
 export function agesIndex(t: TableNames): { name: string; on: string } {
   return { name: `${t.finished}_ended`, on: `${t.finished} (queue_id, ended_at)` }
 }
 
-/** SQLite: `seq` is the row id, and what has a key of its own lies in the tree of that key. */
+/** SQLite: `seq` is the rowid, and tables with another key are `without rowid`. */
 export function sqliteSteps(t: TableNames): SchemaSteps {
   return [
     [
@@ -43,9 +43,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
   ]
 }
 
-/**
- * PostgreSQL. The dead rows of the small tables that items pass through are cleaned up early, since a claim would have to step over them.
- */
+/** PostgreSQL: dead rows of the small tables that items pass through are vacuumed early, because claims walk over them. */
 export function postgresSteps(t: TableNames): SchemaSteps {
   const churn = `autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.02`
@@ -60,7 +58,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
       `create table ${t.counters} (waiting bigint not null, processing bigint not null, success bigint not null,
         fail bigint not null, queue_id integer not null, slot integer not null,
         primary key (queue_id, slot)) with (fillfactor = 20, ${churn})`,
-      // A sequence of its own, so that a batch can number its items in their order and insert them in another.
+      // A separate sequence, so that a batch can number its items in one order and insert them in another.
       `create sequence ${t.items}_turn`,
       `create table ${t.items} (seq bigint primary key, available_at bigint not null,
         put_at bigint not null, not_before_at bigint, claimed_at bigint, queue_id integer not null,
@@ -84,8 +82,8 @@ export function postgresSteps(t: TableNames): SchemaSteps {
 }
 
 /**
- * Version 2: an item is written when it is put, and then stays as it is. Where it is, is which table has its other row: `waiting`,
- * `processing` or `finished`; a move takes the row out of one and puts one into the next. In version 1 every move rewrote the item's row.
+ * Version 2: a put writes an item once. Its stage is which of `waiting`, `processing` and `finished` has a row of it; a move deletes that row and
+ * inserts one into the next table. In version 1 every move rewrote the item's row.
  */
 export function postgresItemsStayPut(t: TableNames, churn: string): string[] {
   const old = former(t)
@@ -105,13 +103,13 @@ export function postgresItemsStayPut(t: TableNames, churn: string): string[] {
       attempt integer not null, outcome smallint not null, reason text, details text, requeue_reason text,
       primary key (seq, attempt))`,
     ...copyFormer(t),
-    // A number of the sequence stands for a thousand items: those of one batch are told apart by their place in it.
+    // A value of the sequence covers a thousand items: those of one batch differ by their position in it.
     `select setval('${t.items}_turn', (select coalesce(max(seq), 0) / 1000 + 1 from ${old.items}))`,
     ...dropFormer(t),
   ]
 }
 
-/** SQLite: the same, each table the tree of its key. */
+/** The same for SQLite. */
 export function sqliteItemsStayPut(t: TableNames): string[] {
   return [
     ...keepFormer(t),
@@ -132,7 +130,7 @@ export function sqliteItemsStayPut(t: TableNames): string[] {
   ]
 }
 
-/** The names under which the tables of version 1 are kept until their rows are copied; `bodies` had no other name. */
+/** The names of the tables of version 1 until their rows are copied; `bodies` is not renamed. */
 export function former(t: TableNames): Record<'bodies' | 'items' | 'processing' | 'attempts', string> {
   const prefix = t.items.slice(0, -'items'.length)
   return {
@@ -157,7 +155,7 @@ function copyFormer(t: TableNames): string[] {
   const old = former(t)
   const claim = `seq, claimed_at, ended_at, attempt`
   return [
-    // What is in PROCESSING counts its attempt in `processing`; the item's own row knows the attempts that are over.
+    // The running attempt is in `processing`; the item's row has the number of ended attempts.
     `insert into ${t.items} (seq, available_at, put_at, not_before_at, claimed_at, queue_id, attempt, refunds,
         priority, uid, id, body)
       select i.seq, i.available_at, i.put_at, i.not_before_at, i.claimed_at, i.queue_id,
@@ -178,18 +176,15 @@ function dropFormer(t: TableNames): string[] {
   return Object.values(former(t)).map((table) => `drop table ${table}`)
 }
 
-/** The types in which the columns of version 3 differ between the two databases. */
+/** The column types of version 3 that differ between the databases. */
 interface ColumnTypes {
   readonly integer: string
   readonly flag: string
-  /** A text that is compared and ordered by its bytes. */
+  /** Text compared and ordered by bytes. */
   readonly name: string
 }
 
-/**
- * Version 3: documents, how a job ended, the state of retries, and the count of syncs. It adds columns and one table, and rewrites nothing, however large
- * the tables are.
- */
+/** Version 3: documents, outcomes of jobs, retry state, and the sync counter. It adds columns and one table, and rewrites nothing. */
 function addDocumentsAndOutcomes(t: TableNames, types: ColumnTypes): string[] {
   const { integer, flag, name } = types
   const outcome = ['failure_class text', `exit_code ${integer}`, 'job_uid text']
@@ -203,7 +198,7 @@ function addDocumentsAndOutcomes(t: TableNames, types: ColumnTypes): string[] {
   ]
 }
 
-/** SQLite adds one column in a statement. */
+/** SQLite adds one column per statement. */
 function added(table: string, columns: readonly string[]): string[] {
   return columns.map((column) => `alter table ${table} add column ${column}`)
 }
@@ -217,18 +212,18 @@ export function sqliteDocumentsAndOutcomes(t: TableNames): string[] {
 }
 
 /**
- * Version 4: the leases have a table of another name, and the table of the old name refuses every write with these words. A process that was started with an
- * older release does not ask for the version again, and would go on for as long as its statements happen to fit; so it ends at its next lease. From
- * this version on each lease reads the version itself: see `SqlLeases`.
+ * Version 4: leases move to a table of another name, and the table of the old name refuses every write with this message. A process of an older release does not
+ * check the version again, and would continue as long as its statements fit; with this it ends at its next lease. From this version on each lease
+ * checks the version: see `SqlLeases`.
  *
- * Beside that a lease says how long it lives, so that one whose holder is dead ends whatever becomes of the storage's clock.
+ * A lease also stores its ttl, so that the lease of a dead holder ends even if the storage's clock is set back.
  *
- * The rows are copied too: a claim under a lease of version 3 reads its row there, and so holds until that lease runs out, and no longer.
+ * The rows are copied as well: a claim under a lease of version 3 reads its row in the old table, and is valid until that lease expires.
  */
 const REFUSAL =
   'a newer @sluice/queue-sql has upgraded the tables of this queue to version 4: upgrade it here too, and start this process again'
 
-/** The table of the leases before version 4, and what refuses to write it since. */
+/** The table of leases before version 4, and the trigger that refuses writes to it since. */
 export function olderNames(t: TableNames): Record<'leases' | 'refusal', string> {
   const prefix = t.items.slice(0, -'items'.length)
   return { leases: `${prefix}leases`, refusal: `${prefix}refuse_older` }
@@ -242,14 +237,14 @@ export function postgresRefusesOlder(t: TableNames): string[] {
     `alter table ${leases} rename to ${t.leases}`,
     `create table ${leases} (like ${t.leases} including all)`,
     `insert into ${leases} (${COLUMNS}) select ${COLUMNS} from ${t.leases}`,
-    // A role that owns nothing would else be told that it lacks a privilege, before the trigger has its say.
+    // Otherwise a role that is not the owner would get an error about privileges instead of the trigger's message.
     `do $$ declare held record; begin
       for held in select privilege_type as privilege, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
         from pg_catalog.pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) where oid = '${t.leases}'::regclass
       loop execute format('grant %s on ${leases} to %s', held.privilege, held.role); end loop; end $$`,
     `create function ${refusal}() returns trigger language plpgsql as
       $$ begin raise exception '${REFUSAL}'; end $$`,
-    // For each statement, so that an update of a row that isn't there is refused as well.
+    // Per statement, so that an update of a missing row is refused as well.
     `create trigger ${refusal} before insert or update or delete on ${leases}
       for each statement execute function ${refusal}()`,
     `alter table ${t.leases} add column ttl_ms bigint`,

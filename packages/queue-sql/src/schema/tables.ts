@@ -1,16 +1,16 @@
 import type { Stage } from '@sluice/core'
 import type { Generated } from 'kysely'
 
-/** A stage as it is stored: two bytes instead of a word in the row that changes most. */
+/** Stages as they are stored. */
 export const STAGE_NUMBERS = { WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 3 } as const satisfies Record<
   Stage,
   number
 >
 
-/** The attempt in `finished` of an item that was put into SUCCESS: it was never claimed, and its `claimed_at` means nothing. */
+/** The attempt in `finished` of an item that was put into SUCCESS: it was never claimed, and its `claimed_at` has no meaning. */
 export const NO_ATTEMPT = 0
 
-/** The stage of a number, which the tables' own check keeps within 0 to 3. */
+/** The stage of a number; a check of the tables limits it to 0 to 3. */
 export function stageOf(stored: number): Stage {
   return (['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const)[stored] ?? 'FAIL'
 }
@@ -30,7 +30,7 @@ interface LimitRow {
   value: number
 }
 
-/** A document; one that was removed has no value, and keeps its number, so that it doesn't come again. */
+/** A document. A removed one has no value, and keeps its version so that versions never repeat. */
 interface DocumentRow {
   queue_id: number
   name: string
@@ -44,11 +44,11 @@ interface LeaseRow {
   holder: string
   fence: number
   expires_at: number
-  /** Of the latest taking or renewal; `null` where a release wrote it that knew nothing of it. */
+  /** Of the latest taking or renewal; `null` if an older release wrote the row. */
   ttl_ms: number | null
 }
 
-/** Sizes of the four stages; the rows of one queue are summed. Every move changes one of them in its own transaction. */
+/** Sizes of the stages: the sum of the rows of a queue. Every move changes one row in its own transaction. */
 interface CounterRow {
   queue_id: number
   slot: number
@@ -59,8 +59,8 @@ interface CounterRow {
 }
 
 /**
- * An item. It is written by a put, and changed only by what brings it back to WAITING, and by an update while it waits: `attempt`, `refunds` and `claimed_at` are
- * as they were when it last became WAITING. Which of `waiting`, `processing` and `finished` has its other row says in which stage it is.
+ * An item. A put writes it, and only returns to WAITING and updates change it: `attempt`, `refunds` and `claimed_at` are those of when it last became
+ * WAITING. Its stage is given by which of `waiting`, `processing` and `finished` has a row of it.
  */
 interface ItemRow {
   seq: Generated<number>
@@ -79,16 +79,16 @@ interface ItemRow {
   retry_state: string | null
 }
 
-/** The backlog in the order of `get`. It knows only INSERT and DELETE, but for updates of items, which write its row anew. */
+/** The backlog in the order of `get`. Rows are inserted and deleted; only updates of items rewrite them. */
 interface WaitingRow {
   queue_id: number
-  /** The priority with its sign turned, so that all columns of the key ascend. */
+  /** The negated priority, so that all columns of the key ascend. */
   rank: number
   available_at: number
   seq: number
 }
 
-/** What is claimed. It knows only INSERT and DELETE, and all that a move out of it must compare, so that a move need not read the item. */
+/** Claimed items. Rows are only inserted and deleted, and have all that a move must compare, so that a move does not read the item. */
 interface ProcessingRow {
   seq: number
   claimed_at: number
@@ -105,7 +105,7 @@ interface OutcomeColumns {
   job_uid: string | null
 }
 
-/** What is in SUCCESS or FAIL, with the attempt that brought it there, or {@link NO_ATTEMPT}. It knows only INSERT and, of what is requeued or removed, DELETE. */
+/** Items in SUCCESS or FAIL, with their last attempt or {@link NO_ATTEMPT}. Rows are only inserted and, by requeues and removals, deleted. */
 interface FinishedRow extends OutcomeColumns {
   seq: number
   claimed_at: number
@@ -128,7 +128,7 @@ interface AttemptRow extends OutcomeColumns {
   reason: string | null
   details: string | null
   requeue_reason: string | null
-  /** 1: no job was started for it. */
+  /** 1: no job was started. */
   unsent: number | null
 }
 
@@ -151,13 +151,13 @@ export type TableNames = { readonly [T in keyof Tables]: T } & { readonly schema
 
 /** @param prefix checked by the options: letters, digits and underscores, so that no name needs quoting */
 export function tableNames(prefix: string): TableNames {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one place that says less than the truth: see TableNames
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the type omits the prefix: see TableNames
   const name = <T extends string>(table: T, stored: string = table): T => `${prefix}${stored}` as T
   return {
     schema: name('schema'),
     queues: name('queues'),
     limits: name('limits'),
-    // Of its name before version 4 older releases are to find nothing that they could write.
+    // Renamed in version 4: older releases must not find a table of the old name that they can write.
     leases: name('leases', 'leases_4'),
     documents: name('documents'),
     counters: name('counters'),

@@ -12,25 +12,25 @@ import { sqliteFileExists } from './path.js'
 import { assertOpenable, isInMemory } from './store.js'
 import { tableNames } from '../schema/tables.js'
 
-/** Pages that are copied at a time, some 4 MB: so often progress is told, and a signal obeyed. */
+/** Pages copied at a time, some 4 MB: after each step progress is reported and the signal checked. */
 const STEP_PAGES = 1_000
-/** Another process may have to end what it is at, such as reading the log of one that was killed. */
+/** The wait for another process, such as one that recovers the log. */
 const BUSY_MS = 10_000
 
 export interface BackupFileUse extends BackupUse, Pick<OpenOptions, 'warn' | 'runtime'> {}
 
-/** What is copied, and where to. */
+/** The source and the target of a copy. */
 interface Copy {
   readonly from: string
   readonly to: string
-  /** Where it is until it is whole. */
+  /** The name of the copy until it is whole. */
   readonly partial: string
   readonly tablePrefix: string
 }
 
 /**
- * Copies a SQLite file by SQLite's own online backup. The source has a read transaction open all the time: the copy is of that instant, writers go on, and
- * what they write does not make the copying begin again, which without it may go on for as long as they write.
+ * Copies a SQLite file by SQLite's online backup. A read transaction stays open on the source: the copy is of that instant, writers continue, and their
+ * writes do not restart the copy, as they otherwise would.
  */
 export async function backupSqlite(
   { url, tablePrefix, ...settings }: SqlQueueSettings,
@@ -39,14 +39,14 @@ export async function backupSqlite(
   const place = placeOf(url)
   if (place.kind === 'postgres') throw invalid(POSTGRES)
   if (isInMemory(place.path))
-    throw invalid('A database in memory can’t be backed up: it is gone with its process.')
+    throw invalid('A database in memory cannot be backed up: it ends with its process.')
   assertOpenable(place.path, { url, tablePrefix, ...settings }, use.warn)
   const { runtime = systemRuntime } = use
   const [from, to] = [resolve(place.path), resolve(use.target)]
   const copy = { from, to, partial: `${to}.partial-${runtime.newId()}`, tablePrefix }
   assertPlaces(copy)
   try {
-    return await made(copy, use)
+    return await makeCopy(copy, use)
   } catch (error) {
     if (use.signal?.aborted === true) throw use.signal.reason
     throw sqlError(error, attemptOf(error, copy))
@@ -57,32 +57,32 @@ export async function backupSqlite(
 }
 
 const POSTGRES =
-  "Only a SQLite file is copied by this. PostgreSQL copies itself while it is at work: pg_dump --format=custom --table='sluice_*' (with your tablePrefix) " +
-  'is of one instant, and so is a base backup with its log.'
+  "This copies only SQLite files. For PostgreSQL use pg_dump --format=custom --table='sluice_*' (with your tablePrefix), or a base backup with its " +
+  'WAL: both are of one instant, while the server runs.'
 
-/** What the file system refuses is the copy, which has another name as long as it is made; all else may be either file. */
+/** An error of the file system that names the partial copy is one of the target; others may be of either file. */
 function attemptOf(error: unknown, { from, to, partial }: Copy): Attempt {
   const isOfCopy = error instanceof Error && 'path' in error && error.path === partial
-  if (!isOfCopy) return { what: `make the copy ${to} of what is`, place: `the SQLite file ${from}` }
+  if (!isOfCopy) return { what: `copy to ${to} what is`, place: `the SQLite file ${from}` }
   const place = `the folder ${dirname(to)}`
   return {
     what: 'write the copy',
     place,
     hidesFile: true,
-    advice: 'Check the permissions of that folder and its room, or name another one',
+    advice: 'Check the permissions and the free space of that folder, or use another one',
   }
 }
 
 function assertPlaces({ from, to }: Copy): void {
-  if (!sqliteFileExists(from)) throw invalid(`There is no SQLite file ${from}.`)
+  if (!sqliteFileExists(from)) throw invalid(`The SQLite file ${from} does not exist.`)
   if (existsSync(to))
-    throw invalid(`${to} exists, and is not overwritten: name another file, or move it away.`)
+    throw invalid(`${to} exists and is not overwritten: use another name, or move it away.`)
   if (statSync(dirname(to), { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw invalid(`There is no folder ${dirname(to)}: make it, or name another one.`)
+    throw invalid(`The folder ${dirname(to)} does not exist: create it, or use another one.`)
 }
 
-async function made(copy: Copy, use: BackupFileUse): Promise<BackupOutcome> {
-  // Its own from the first byte on: bodies may be private. What SQLite adds beside it has the same mode.
+async function makeCopy(copy: Copy, use: BackupFileUse): Promise<BackupOutcome> {
+  // Readable only by its owner from the start: bodies may be private. SQLite gives its companion files the same mode.
   await writeFile(copy.partial, '', { flag: 'wx', mode: 0o600 })
   await copyPages(copy, use)
   use.signal?.throwIfAborted()
@@ -105,24 +105,24 @@ async function copyPages(
     const pageBytes = numberOf(source, 'pragma page_size')
     const totalBytes = pageBytes * numberOf(source, 'pragma page_count')
     await assertRoom(partial, totalBytes)
-    const tell = (remainingPages: number): void => {
+    const report = (remainingPages: number): void => {
       onProgress?.({ doneBytes: totalBytes - remainingPages * pageBytes, totalBytes })
-      // What is thrown here ends the copying.
+      // A throw ends the backup.
       signal?.throwIfAborted()
     }
-    tell(totalBytes / pageBytes)
-    // It says nothing of its last step.
+    report(totalBytes / pageBytes)
+    // `backup` does not report its last step.
     await backup(source, partial, {
       rate: STEP_PAGES,
-      progress: ({ remainingPages }) => tell(remainingPages),
+      progress: ({ remainingPages }) => report(remainingPages),
     })
-    tell(0)
+    report(0)
   } finally {
     source.close()
   }
 }
 
-/** Where nobody has put an item yet there is nothing to copy; a file of a newer release may be damaged by what this one takes for whole. */
+/** A file without tables has nothing to copy; this release cannot verify the file of a newer one. */
 function assertQueues(
   database: DatabaseSync,
   { path, tablePrefix }: { path: string; tablePrefix: string },
@@ -145,11 +145,11 @@ async function assertRoom(path: string, neededBytes: number): Promise<void> {
   if (freeBytes >= neededBytes) return
   throw new SluiceError(
     'SLUICE_QUEUE_UNAVAILABLE',
-    `There is no room for the copy: it is ${neededBytes} bytes, and ${freeBytes} are free in ${dirname(path)}. Nothing was written.`,
+    `Not enough space for the copy: it needs ${neededBytes} bytes, and ${freeBytes} are free in ${dirname(path)}. Nothing was written.`,
   )
 }
 
-/** Reads all of the copy. It is then a file by itself, without a log: the next queue that opens it makes one. */
+/** Reads the whole copy, and makes it one file without a log. */
 function verified({ partial, tablePrefix }: Copy): BackupOutcome {
   const database = new DatabaseSync(partial)
   try {
@@ -182,7 +182,7 @@ async function synced(path: string): Promise<void> {
   }
 }
 
-/** A rename would overwrite what another process has made meanwhile. */
+/** A rename would overwrite a file that another process has created meanwhile. */
 async function moveUnlessThere({ partial, to }: Copy): Promise<void> {
   try {
     await link(partial, to)
@@ -191,15 +191,15 @@ async function moveUnlessThere({ partial, to }: Copy): Promise<void> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EEXIST')
-      throw invalid(`${to} was made by another process meanwhile, and is not overwritten.`)
+      throw invalid(`${to} was created by another process meanwhile, and is not overwritten.`)
     if (!WITHOUT_LINKS.has(code)) throw error
-    // Its name is taken first, by a file that is empty for a moment.
+    // An empty file reserves the name first.
     await writeFile(to, '', { flag: 'wx', mode: 0o600 })
     await rename(partial, to)
   }
 }
 
-/** What file systems say that have no second names for files. */
+/** Error codes of file systems without hard links. */
 const WITHOUT_LINKS: ReadonlySet<unknown> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK'])
 
 function numberOf(database: DatabaseSync, text: string): number {

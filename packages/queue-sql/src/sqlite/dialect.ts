@@ -11,22 +11,22 @@ import {
 import { isSqliteBusy } from '../sql-errors.js'
 
 /**
- * Starts a statement whose parameters are rows: it is run for each of them, and gives a {@link RowRun} for each. To insert a batch so takes
- * half of what it takes as one JSON parameter, which SQLite takes apart anew for every column.
+ * Starts a statement whose parameters are rows: it runs once per row and returns a {@link RowRun} for each. Inserting a batch this way takes half the time of
+ * one JSON parameter, which SQLite parses again for every column.
  */
 export const FOR_EACH_ROW = '/* for each row */ '
 
-/** Starts a query whose parameters are rows: it is run for each of them, and gives the one row that it has for it, in their order. */
+/** Starts a query whose parameters are rows: it runs once per row and returns the found rows in order, at most one per run. */
 export const READ_EACH_ROW = '/* read each row */ '
 
-/** What a statement did for one row. */
+/** The outcome of a statement for one row. */
 export interface RowRun {
   readonly changes: number
-  /** The number of the row that was inserted, if one was. */
+  /** The rowid of the inserted row, if any. */
   readonly seq: number
 }
 
-/** Kysely's SQLite dialect over Node's own `node:sqlite`. */
+/** Kysely's SQLite dialect over `node:sqlite`. */
 export class NodeSqliteDialect extends SqliteDialect {
   readonly #database: SqliteDatabase
 
@@ -42,31 +42,31 @@ export class NodeSqliteDialect extends SqliteDialect {
 }
 
 /**
- * Takes the write lock at the start of a transaction. With a plain BEGIN two writers that had both read would each wait for the
- * other at their first write, and SQLite would have to refuse one of them in the middle.
+ * Takes the write lock at the start of a transaction. With a plain BEGIN two transactions that have both read would wait for each other at their
+ * first write, and SQLite would fail one of them.
  */
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await connection.executeQuery(CompiledQuery.raw('begin immediate'))
     } catch (error) {
-      // A transaction that began in spite of the error would be in the way of every other.
+      // A transaction that began despite the error would block every other.
       if (!isSqliteBusy(error)) await this.rollbackTransaction(connection)
       throw error
     }
   }
 
   /**
-   * Never rejects: kysely would throw that error in place of the one for which it rolls back. After a full disk or a failing one SQLite
-   * has often rolled back by itself, and then says that there is nothing to roll back.
+   * Never rejects: kysely would throw that error instead of the one that caused the rollback. After a disk error SQLite has often rolled back
+   * by itself, and reports that there is no transaction.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    // The error that led here is the one that is told.
+    // The error that caused the rollback is the one reported.
     await connection.executeQuery(CompiledQuery.raw('rollback')).catch(() => undefined)
   }
 }
 
-/** The part of better-sqlite3 that kysely calls. Statements are kept: the texts of this package are few. */
+/** The part of better-sqlite3's interface that kysely calls. Prepared statements are kept: this package has few. */
 function adaptDatabase(database: DatabaseSync): SqliteDatabase {
   const kept = new Map<string, SqliteStatement>()
   return {
@@ -89,7 +89,7 @@ function adapted(text: string, prepared: StatementSync): SqliteStatement {
 
 function adaptStatement(statement: StatementSync): SqliteStatement {
   return {
-    // Of a statement without rows `all` gives an empty list, so that nobody need know which it is.
+    // `all` returns an empty list for a statement without rows, so the kind of a statement does not matter.
     reader: true,
     all: (parameters) => statement.all(...parameters.map(sqlValue)),
     run: (parameters) => statement.run(...parameters.map(sqlValue)),
@@ -100,7 +100,7 @@ function adaptStatement(statement: StatementSync): SqliteStatement {
 function forEachRow(statement: StatementSync): SqliteStatement {
   const all = (rows: readonly unknown[]): RowRun[] =>
     rows.map((row) => {
-      if (!Array.isArray(row)) throw new TypeError('a statement for each row needs rows')
+      if (!Array.isArray(row)) throw new TypeError('a statement that runs once per row needs rows')
       const { changes, lastInsertRowid } = statement.run(...row.map(sqlValue))
       return { changes: Number(changes), seq: Number(lastInsertRowid) }
     })
@@ -110,7 +110,7 @@ function forEachRow(statement: StatementSync): SqliteStatement {
 function readEachRow(statement: StatementSync): SqliteStatement {
   const all = (rows: readonly unknown[]): unknown[] =>
     rows.flatMap((row) => {
-      if (!Array.isArray(row)) throw new TypeError('a statement for each row needs rows')
+      if (!Array.isArray(row)) throw new TypeError('a statement that runs once per row needs rows')
       const found: unknown = statement.get(...row.map(sqlValue))
       return found === undefined ? [] : [found]
     })
@@ -118,7 +118,7 @@ function readEachRow(statement: StatementSync): SqliteStatement {
 }
 
 function refuseToIterate(): never {
-  throw new TypeError('a statement for each row has nothing to iterate over')
+  throw new TypeError('a statement that runs once per row cannot be iterated over')
 }
 
 function sqlValue(value: unknown): SQLInputValue {

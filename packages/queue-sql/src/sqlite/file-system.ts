@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path'
 import type { Logger } from '@sluice/core'
 
 /**
- * File systems of Linux that several machines see, or that are made by a program of which nobody here knows what it does with locks, by the number that
- * `statfs` gives for them. @see https://github.com/torvalds/linux/blob/master/include/uapi/linux/magic.h
+ * Linux file systems that several machines share, or that are implemented by a program with unknown locking, by their `statfs` type.
+ * @see https://github.com/torvalds/linux/blob/master/include/uapi/linux/magic.h
  */
 const NETWORK_TYPES: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
@@ -27,13 +27,13 @@ const NETWORK_TYPES: ReadonlyMap<number, string> = new Map([
   [0xbacbacbc, 'a shared folder of VMware'],
 ])
 
-/** What a path lies on. `unknown`: this system has no numbers for its file systems that could be relied on. */
+/** The file system of a path. `unknown`: this platform has no reliable types of file systems. */
 export type FileSystem =
   | { readonly is: 'local' }
   | { readonly is: 'unknown' }
   | { readonly is: 'network'; readonly name: string }
 
-/** What is asked for a file system; tests lend their own. */
+/** How file systems are read; tests replace it. */
 export interface FileSystemFacts {
   readonly platform: NodeJS.Platform
   readonly typeOf: (path: string) => Promise<number>
@@ -45,19 +45,19 @@ const SYSTEM: FileSystemFacts = {
 }
 
 /**
- * What the file system of a path is, or that of the nearest folder above it that is there.
+ * The file system of a path, or of its nearest existing ancestor.
  *
- * @returns `unknown` on other systems than Linux, and where it can't be asked
+ * @returns `unknown` on platforms other than Linux, and if it cannot be read
  */
 export async function fileSystemOf(path: string, facts = SYSTEM): Promise<FileSystem> {
   if (facts.platform !== 'linux') return { is: 'unknown' }
   for (let at = resolve(path); ; at = dirname(at)) {
     try {
-      // A C `long`, so on 32 bits large numbers are negative.
+      // A C `long`: on 32 bits large numbers are negative.
       const name = NETWORK_TYPES.get((await facts.typeOf(at)) >>> 0)
       return name === undefined ? { is: 'local' } : { is: 'network', name }
     } catch (error) {
-      // What can't be asked is found out by opening the file, with an error that says more.
+      // Opening the file fails with an error that says more.
       if (!isAbsent(error) || at === dirname(at)) return { is: 'unknown' }
     }
   }
@@ -67,18 +67,18 @@ function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
-/** Warns of a SQLite file that is not on a local disk: the locks of SQLite, and the index of its log, hold on one machine at best. */
+/** Warns of a SQLite file that is not on a local disk: SQLite's locks and the index of its log work on one machine only. */
 export async function reportFileSystem(path: string, logger: Logger, facts = SYSTEM): Promise<void> {
   const found = await fileSystemOf(path, facts)
   if (found.is === 'local') return
   const file = `The SQLite file ${resolve(path)}`
   if (found.is === 'unknown') {
-    logger.info({}, `${file} must be on a local disk; whether it is, this system does not tell`)
+    logger.info({}, `${file} must be on a local disk; on this platform that cannot be checked`)
     return
   }
   logger.warn(
     {},
-    `${file} is on a network file system (${found.name}), where the locks of SQLite cannot be trusted: with two processes, or after a lost ` +
-      'connection, items can be given out twice or the file be damaged. Move it to a local disk; for several machines use PostgreSQL or S3',
+    `${file} is on a network file system (${found.name}), where SQLite's locks are not reliable: with two processes, or after a lost ` +
+      'connection, items can be claimed twice or the file be damaged. Move it to a local disk; for several machines use PostgreSQL or S3',
   )
 }

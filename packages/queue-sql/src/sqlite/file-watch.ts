@@ -2,9 +2,9 @@ import { realpathSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { isSqliteBusy, FileGoneError } from '../sql-errors.js'
 
-/** The longest time between two looks while calls come: a look costs 10 µs. */
-const LOOK_EVERY_MS = 10
-/** A write-ahead log has 4 MB when nothing keeps it from being written back. */
+/** The longest time between two checks while there are calls: a check costs 10 µs. */
+const CHECK_EVERY_MS = 10
+/** A write-ahead log has 4 MB unless something prevents checkpoints. */
 const LARGE_WAL_BYTES = 67_108_864
 const MAX_OPENINGS = 3
 const FRAME_HEADER_BYTES = 24
@@ -18,19 +18,19 @@ interface WatchedFile extends FileFacts {
   readonly path: string
 }
 
-/** What is known of a file by its path: to open it would endanger the locks that SQLite has on it. */
+/** Facts of a file by its path. Opening the file would endanger SQLite's locks on it. */
 function factsOf(path: string): FileFacts | undefined {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false })
   return found === undefined ? undefined : { identity: `${found.dev}:${found.ino}`, size: Number(found.size) }
 }
 
-/** A connection, and which file it has open. */
+/** A connection, and the identity of its file. */
 export interface OpenedFile {
   readonly database: DatabaseSync
   readonly identity: string | undefined
 }
 
-/** Opens a file of which it is then known that it was the one at this path. */
+/** Opens a file so that its identity is known to be that of the file at this path. */
 export function openFile(path: string): OpenedFile {
   for (let opening = 1; ; opening++) {
     const before = factsOf(path)?.identity
@@ -46,21 +46,21 @@ export interface FileWatchOptions {
   readonly database: DatabaseSync
   /** Absolute. */
   readonly path: string
-  /** Which file the connection has open. */
+  /** The identity of the file that the connection has open. */
   readonly identity: string | undefined
   readonly warn: (text: string) => void
 }
 
 /**
- * Notices that a SQLite file, its write-ahead log or the index of that log is no longer what the connection has open. SQLite itself goes on writing to a file
- * that was deleted, renamed or replaced, and reports success for what nobody will ever read.
+ * Notices that a SQLite file, its write-ahead log or the index of that log is no longer the one that the connection has open. SQLite keeps writing to a file
+ * that was deleted, renamed or replaced, and reports success for writes that no other process will read.
  *
- * Once noticed it stays so: what was acknowledged since and what another process made of the files meanwhile cannot be told any more.
+ * The state is final: what was acknowledged since, and what other processes did with the files meanwhile, is unknown.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions
   #files: WatchedFile[] = []
-  #lookedAt = Number.NEGATIVE_INFINITY
+  #checkedAtMonotonic = Number.NEGATIVE_INFINITY
   #gone: FileGoneError | undefined
   #warnAtBytes = LARGE_WAL_BYTES
 
@@ -68,12 +68,12 @@ export class FileWatch {
     this.#options = options
   }
 
-  /** Call it after the first read: from then on SQLite keeps the log and its index for as long as the connection is open. */
+  /** Called after the first read: from then on SQLite keeps the log and its index while the connection is open. */
   start(): void {
     const { path, identity } = this.#options
     const main = factsOf(path)
     if (main === undefined || main.identity !== identity) throw this.#end(path, main)
-    // SQLite follows a symbolic link, and has the log beside the file itself.
+    // SQLite follows symbolic links, and keeps the log beside the real file.
     const real = realpathSync(path)
     const companions = [`${real}-wal`, `${real}-shm`].flatMap((companion): WatchedFile[] => {
       const facts = factsOf(companion)
@@ -83,19 +83,19 @@ export class FileWatch {
   }
 
   /**
-   * Looks at most every 10 ms; a pause always ends with a look.
+   * Checks at most every 10 ms; the first call after a pause always checks.
    *
-   * @throws FileGoneError now and ever after; an error of the file system, which says nothing about the file, for this time alone
+   * @throws FileGoneError now and at every later call; an error of the file system, which says nothing about the file, only this time
    */
   assertInPlace(atMonotonic: number): void {
     if (this.#gone !== undefined) throw this.#gone
-    if (atMonotonic - this.#lookedAt < LOOK_EVERY_MS) return
-    this.#files = this.#files.map((file) => this.#look(file))
-    // Not before all is well: a look that failed is no look.
-    this.#lookedAt = atMonotonic
+    if (atMonotonic - this.#checkedAtMonotonic < CHECK_EVERY_MS) return
+    this.#files = this.#files.map((file) => this.#check(file))
+    // Only after success: a failed check does not count.
+    this.#checkedAtMonotonic = atMonotonic
   }
 
-  #look(file: WatchedFile): WatchedFile {
+  #check(file: WatchedFile): WatchedFile {
     const facts = factsOf(file.path)
     if (facts?.identity !== file.identity) throw this.#end(file.path, facts)
     const isWhole = facts.size < file.size ? this.#isWhole(file, facts) : true
@@ -106,11 +106,11 @@ export class FileWatch {
   }
 
   /**
-   * Whether the file is whole although it, or its log, is smaller than before. VACUUM makes the file so, which then has fewer pages, and a checkpoint the log.
-   * Else each page that the file lacks must be in the log, and not be written back yet. Nothing is changed to find that out: what a checkpoint writes
-   * would hide that something was cut off.
+   * Whether the file is whole although it, or its log, is smaller than before. VACUUM shrinks the file, which then has fewer pages; a checkpoint shrinks the log.
+   * Otherwise each missing page must be in the log, and not written back yet. The check changes nothing: the writes of a checkpoint would hide that the
+   * file was truncated.
    *
-   * @returns `undefined` while it can't be told: it is to be asked again
+   * @returns `undefined` if it is unknown and must be checked again
    */
   #isWhole({ path, size: before }: WatchedFile, { size }: FileFacts): boolean | undefined {
     const { path: main, database } = this.#options
@@ -126,7 +126,7 @@ export class FileWatch {
       const missing = pages - size / pageBytes
       if (missing <= 0) return true
       if (missing > log || log === checkpointed) return false
-      // The log may have them: a connection that has read nothing before finds them there, or nowhere.
+      // The log may have them: a new connection finds them there, or nowhere.
       return isSound(main)
     } catch (error) {
       return isSqliteBusy(error) ? undefined : false
@@ -137,7 +137,7 @@ export class FileWatch {
     if (bytes < this.#warnAtBytes) return
     while (bytes >= this.#warnAtBytes) this.#warnAtBytes *= 2
     this.#options.warn(
-      `The write-ahead log of the SQLite file ${this.#options.path} has ${Math.round(bytes / 1_048_576)} MiB. It can't be written back while a ` +
+      `The write-ahead log of the SQLite file ${this.#options.path} has ${Math.round(bytes / 1_048_576)} MiB. It cannot be written back while a ` +
         'program reads the file without pause: end long transactions of other programs, such as an open sqlite3 shell or a backup',
     )
   }
@@ -152,7 +152,7 @@ export class FileWatch {
   }
 }
 
-/** Reads all of it, which takes long for a large file: it was made smaller by VACUUM, has grown again since, and this was not yet written back. */
+/** Reads the whole file, which takes long if it is large. Needed only if VACUUM made it smaller and it has grown since without a checkpoint. */
 function isSound(path: string): boolean {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
@@ -167,7 +167,7 @@ function numberOf(database: DatabaseSync, pragma: string): number {
 }
 
 /**
- * How many frames the log has, and how many of them are written back; both -1 without a log.
+ * The frames of the log, and those written back; both -1 without a log.
  *
  * @see https://www.sqlite.org/pragma.html#pragma_wal_checkpoint NOOP, from SQLite 3.51 on
  */

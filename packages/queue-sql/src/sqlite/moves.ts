@@ -42,7 +42,7 @@ interface MovableRow {
   readonly now: number
 }
 
-/** What leaves PROCESSING, and how. */
+/** An item that leaves PROCESSING, and its move. */
 interface Leaving extends MovableRow {
   readonly wanted: WantedRow
 }
@@ -68,8 +68,8 @@ interface FreedRow {
 const NOTHING: Claimed = { rows: [], isCut: false }
 
 /**
- * The moves on SQLite. There is one writer at a time, from BEGIN IMMEDIATE on, so nothing changes under a transaction; a process
- * killed in it leaves a write-ahead log without its commit, which the next reader ignores [Q-GET-4, Q-MOVE-4].
+ * The moves on SQLite. There is one writer at a time, from BEGIN IMMEDIATE on, so nothing changes during a transaction; a process
+ * killed in it leaves a write-ahead log without its commit, which readers ignore [Q-GET-4, Q-MOVE-4].
  */
 export class SqliteMoves implements Moves {
   readonly #db: Kysely<Tables>
@@ -95,7 +95,7 @@ export class SqliteMoves implements Moves {
   async claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
     const due = this.#scope(scope)
     if (!(await this.#holds(this.#db, lease))) return undefined
-    // Readers don't wait in SQLite: a poll of an idle queue takes no lock and writes nothing.
+    // Readers do not wait in SQLite: a claim from an idle queue takes no lock and writes nothing.
     if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return NOTHING
     return this.#writes.write(async (trx) => {
       if (!(await this.#holds(trx, lease))) return undefined
@@ -173,7 +173,7 @@ export class SqliteMoves implements Moves {
         null,
       ])
       await all(trx, this.#statements.insertAttempts, attempts)
-      // All its attempts so far are refunded: the item starts afresh.
+      // All attempts so far become uncounted.
       const returned = freed.map((row) => [
         row.seq,
         row.attempt,
@@ -283,7 +283,7 @@ export class SqliteMoves implements Moves {
     await this.#return(trx, returned)
   }
 
-  /** Notes in the items' own rows what they bring back with them, and lines them up. */
+  /** Updates the rows of returned items, and inserts them into the backlog. */
   async #return(trx: Trx, values: readonly (readonly (number | string | null)[])[]): Promise<ReturnedRow[]> {
     const places = await all<ReturnedRow>(trx, this.#statements.returnItems, [JSON.stringify(values)])
     await this.#writes.enterWaiting(trx, places)

@@ -11,9 +11,9 @@ interface EarlyRow {
 }
 
 /**
- * Keeps items that nobody delayed from waiting for a clock that was set back. An item is given out from the instant at which it became available, which is a
- * reading of the clock: after that clock was set back by an hour, what was put before would wait for an hour. So the instants that lie ahead of it are moved
- * back with it, all by the same span: their order stays. What was delayed waits for the instant that was asked for.
+ * Keeps items without a delay claimable when the clock is set back. An item is claimable from its `available_at`, a reading of the clock: a clock set back by
+ * an hour would delay all earlier puts by an hour. So all instants ahead of the clock are moved back by one span, which keeps their order. Delayed
+ * items keep the instant that was asked for.
  */
 export class SqliteSetBack {
   readonly #db: Kysely<Tables>
@@ -29,7 +29,7 @@ export class SqliteSetBack {
     this.#runtime = runtime
   }
 
-  /** For each call: a comparison of two clocks, unless one of them was set back. */
+  /** Called before each call: compares two clocks, and does nothing unless one was set back. */
   prepareCall(atMonotonic: number): Promise<void> | undefined {
     if (!this.#watch.isSetBack(atMonotonic)) return undefined
     return (this.#moving ??= this.#move().finally(() => {
@@ -37,7 +37,7 @@ export class SqliteSetBack {
     }))
   }
 
-  /** Nobody was there to notice while no process had the file open: the newest item, or a lease, then says that it was written in the future. */
+  /** For a step while no process had the file open: the newest item, or a lease, was then written in the future. */
   async start(): Promise<void> {
     const found = await all(this.#db, this.#statements.isBehind, [])
     if (found.length > 0) await this.#move()
@@ -63,7 +63,7 @@ function statementsOf(t: TableNames) {
   return {
     isBehind: `select 1 where (select put_at from ${t.items} order by seq desc limit 1) > ${now}
       or exists (select 1 from ${t.leases} where expires_at - ttl_ms > ${now})`,
-    // What is claimed has its place too, to which it may be given back.
+    // Claimed items have a place too, to which they may return.
     findEarly: `select i.seq, i.available_at, ${now} as now from ${t.waiting} w cross join ${t.items} i on i.seq = w.seq
         where w.available_at > ${now} and coalesce(i.not_before_at, 0) <= coalesce(i.claimed_at, i.put_at)
       union all
@@ -75,10 +75,10 @@ function statementsOf(t: TableNames) {
   }
 }
 
-/** A step of the machine's clock by less is none: nothing is held up by it for longer. */
+/** Smaller steps of the clock are ignored: they delay items by no more than this. */
 const MIN_STEP_MS = 100
 
-/** Notices that a clock was set back, by the clock of this process that never is. */
+/** Notices that the clock was set back, by comparing it with the monotonic clock. */
 export class ClockWatch {
   readonly #runtime: Pick<Runtime, 'now'>
   #aheadMs = Number.NEGATIVE_INFINITY
@@ -87,7 +87,7 @@ export class ClockWatch {
     this.#runtime = runtime
   }
 
-  /** Whether it was set back since {@link ClockWatch.accept}, or since it was first asked. */
+  /** Whether the clock was set back since {@link ClockWatch.accept}, or since the first call. */
   isSetBack(atMonotonic: number): boolean {
     const aheadMs = this.#runtime.now() - atMonotonic
     if (aheadMs < this.#aheadMs - MIN_STEP_MS) return true
@@ -95,7 +95,7 @@ export class ClockWatch {
     return false
   }
 
-  /** What it shows now is right: what depends on it was seen to. */
+  /** Accepts the current reading: all that depends on it was adjusted. */
   accept(atMonotonic: number): void {
     this.#aheadMs = this.#runtime.now() - atMonotonic
   }

@@ -2,15 +2,12 @@ import { MAX_HISTORY } from '@sluice/core'
 import { FOR_EACH_ROW, READ_EACH_ROW } from './dialect.js'
 import type { TableNames } from '../schema/tables.js'
 
-/** Epoch ms of SQLite's clock; it keeps whole milliseconds, which the rounding gives back exactly. */
+/** SQLite's clock, epoch ms; it keeps whole milliseconds, which the rounding restores exactly. */
 export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)`
 
 export type SqliteStatements = ReturnType<typeof sqliteStatements>
 
-/**
- * The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one after the other, so that there are few texts to
- * prepare, whatever its size.
- */
+/** The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one by one, so the statements do not depend on its size. */
 export function sqliteStatements(t: TableNames) {
   const now = SQLITE_NOW_MS
   const listed = `(select value from json_each(?))`
@@ -28,7 +25,7 @@ export function sqliteStatements(t: TableNames) {
     compareBody: `${READ_EACH_ROW}select i.id, i.body = g.body as same,
         case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body then i.body end as body
       from (select ? as body) g cross join ${t.items} i where i.queue_id = ? and i.id = ?`,
-    // Only what waits, with the key of its row in the backlog.
+    // Only waiting items, with the key of their rows in the backlog.
     changeable: `select i.seq, i.priority, i.available_at, i.not_before_at, w.key as turn
       from json_each(?) w cross join ${t.items} i on i.id = w.value->>0
         cross join ${t.waiting} l on l.queue_id = i.queue_id and l.rank = -i.priority and l.available_at = i.available_at and l.seq = i.seq
@@ -38,7 +35,7 @@ export function sqliteStatements(t: TableNames) {
     deleteWaiting: `${FOR_EACH_ROW}delete from ${t.waiting} where queue_id = ? and rank = ? and available_at = ? and seq = ?`,
     insertWaiting: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq) values (?, ?, ?, ?)`,
     due: {
-      // One rank after another, so that items of a high priority that must wait are not walked over at every claim.
+      // One rank at a time: a claim must not walk over delayed items of a higher priority.
       top: due(
         `rank = (select rank from ${t.waiting} where queue_id = ? order by rank limit 1)`,
         'available_at, seq',
@@ -64,7 +61,7 @@ export function sqliteStatements(t: TableNames) {
         nullif(i.available_at, i.put_at) as available_at, i.seq
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
       where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
-    // A cross join, so that SQLite takes the batch first and looks each item up; else it would go through all that is in PROCESSING.
+    // A cross join makes SQLite read the batch first and find each item by its key; otherwise it would scan all of PROCESSING.
     movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${now} as now
       from json_each(?) w cross join ${t.processing} p
       where p.queue_id = ? and p.id = w.value->>0
@@ -73,7 +70,7 @@ export function sqliteStatements(t: TableNames) {
     insertFinished: `${FOR_EACH_ROW}insert into ${t.finished}
         (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result)
       values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    // Apart from the one above: most items finish without any of it.
+    // Separate from the one above: most items finish without these columns.
     insertFinishedOutcomes: `${FOR_EACH_ROW}insert into ${t.finished}
         (queue_id, stage, seq, attempt, claimed_at, ended_at, reason, details, result, failure_class, exit_code, job_uid)
       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -114,7 +111,7 @@ export function sqliteStatements(t: TableNames) {
   }
 }
 
-/** Items beside their other rows, each looked up by its key. */
+/** Items with their rows of other tables, each found by its key. */
 function factsSource(t: TableNames): string {
   return `${t.items} i
     left join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id

@@ -18,16 +18,16 @@ import { FileWatch, openFile } from './file-watch.js'
 import { tableNames, type Tables } from '../schema/tables.js'
 
 /**
- * The longest call in units of `timeoutMs`: a batch of moves waits so long for the file, may begin to ask why some were refused just before its time is
- * over, and may wait for the batch before it. Disks are not counted: see README.md.
+ * The longest call in units of `timeoutMs`: a batch of moves waits this long for the file, may start to read why moves were refused just before its time is
+ * over, and may wait for the batch before it. Disk time is not included: see README.md.
  */
 const LONGEST_CALL = 4
 
 /**
- * Opens a SQLite file, made with its directory if it isn't there, or a database in memory that only this object sees.
+ * Opens a SQLite file, created with its directory if it does not exist, or a database in memory that only this object sees.
  *
- * The write-ahead log lets readers and one writer of several processes work at once. SQLite itself would wait for a lock with the whole
- * process asleep, timers and other queues included; so it is told to give up at once, and the waiting is done outside of it.
+ * With the write-ahead log readers and one writer of several processes work at once. SQLite's own wait for a lock would block the whole process;
+ * so it fails at once (`busy_timeout = 0`), and the call is retried outside of it.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
@@ -62,7 +62,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     nowMs: sql.raw(SQLITE_NOW_MS),
     facts: sql.raw(statements.facts),
     claimed: sql.raw(statements.claimedFrom),
-    // There is one writer at a time.
+    // There is one writer at a time, so nothing has to be locked.
     shared: sql.raw(''),
     kept: sql.raw(''),
     durably: sql.raw('1 = 1'),
@@ -91,14 +91,14 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     indexAges: () => addIndex(db, migration, agesIndex(names)),
     close: async () => {
       await db.destroy()
-      // Kysely closes only what it has used.
+      // Kysely closes only a connection that it has used.
       if (database.isOpen) database.close()
     },
   }
 }
 
 /**
- * Refuses a file when the SQLite of this process can damage it. What is in memory has one connection, and so no race.
+ * Refuses a file that the SQLite of this process can damage. A database in memory has one connection, and so no race.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID
  */
@@ -107,12 +107,12 @@ export function assertOpenable(path: string, settings: SqlQueueSettings, warn: O
   checkSqliteVersion(resolve(path), { allowed: settings.allowOldSqlite, warn: warn ?? (() => {}) })
 }
 
-/** Whether a path means a database in the memory of this process. */
+/** Whether a path is a database in the memory of this process. */
 export function isInMemory(path: string): boolean {
   return path === IN_MEMORY
 }
 
-/** By its absolute path, which SQLite can't take for a URI, and which stays the same when the process goes to another directory. */
+/** By its absolute path, which SQLite cannot take for a URI, and which does not depend on the working directory. */
 function openWatched(given: string, warn: OpenOptions['warn']): { database: DatabaseSync; watch: FileWatch } {
   const path = resolve(given)
   prepareFile(path)
@@ -120,7 +120,7 @@ function openWatched(given: string, warn: OpenOptions['warn']): { database: Data
   return { database, watch: new FileWatch({ database, path, identity, warn: warn ?? (() => {}) }) }
 }
 
-/** In place of SQLite's own function, which reads the machine's. */
+/** Replaces SQLite's own function, which reads the machine's clock. */
 function readClock(database: DatabaseSync, runtime: Pick<Runtime, 'now'>): void {
   database.function('unixepoch', { varargs: true }, () => runtime.now() / 1_000)
 }
@@ -129,7 +129,7 @@ function unwrapped(dialect: Dialect): Dialect {
   return dialect
 }
 
-/** Short at first, since a transaction takes a millisecond or two; with jitter, so that two waiters don't meet again and again. */
+/** Short at first, because a transaction takes a millisecond or two; with jitter, so that two waiters do not collide again. */
 function busyPauseMs(tries: number, runtime: Pick<Runtime, 'random'>): number {
   return runtime.random() * Math.min(20, 1 + tries)
 }
@@ -141,8 +141,8 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
 }
 
 /**
- * Refuses a file that another program has marked as its own, before anything of it is changed. One that has tables of others and no mark is taken: whoever
- * names it may want ours beside them.
+ * Refuses a file that another program has marked as its own, before changing it. A file with other tables and without a mark is accepted: its owner may
+ * want the queue's tables beside them.
  *
  * @see https://www.sqlite.org/pragma.html#pragma_application_id
  * @throws SluiceError SLUICE_QUEUE_CORRUPT

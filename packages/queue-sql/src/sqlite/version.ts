@@ -1,12 +1,12 @@
 import { DatabaseSync } from 'node:sqlite'
 import { SluiceError } from '@sluice/core'
 
-/** Nodes with a SQLite that has the fix, oldest of each line. Their builds by distributions may use a library of the system instead. */
+/** The oldest Node.js of each line whose SQLite has the fix. Builds of distributions may use a system library instead. */
 const FIXED_NODES = 'Node.js 22.22.3, 24.15.0, 25.9.0 or newer'
 
 type Version = readonly [major: number, minor: number, patch: number]
 
-/** The releases that have the fix: the first of the main line, and the backports. @see https://www.sqlite.org/wal.html#walresetbug */
+/** Releases with the fix: the first of the main line, and the backports. @see https://www.sqlite.org/wal.html#walresetbug */
 const FIRST_WITH_RACE: Version = [3, 7, 0]
 const FIRST_FIXED: Version = [3, 51, 3]
 const BACKPORTS: readonly Version[] = [
@@ -14,7 +14,7 @@ const BACKPORTS: readonly Version[] = [
   [3, 44, 6],
 ]
 
-/** The version of the SQLite library that this process has: of the library that is loaded, not of the one that Node was built with. */
+/** The version of the loaded SQLite library, not of the one that Node.js was built with. */
 function sqliteVersion(): string {
   const database = new DatabaseSync(':memory:')
   try {
@@ -25,8 +25,8 @@ function sqliteVersion(): string {
 }
 
 /**
- * Whether a version of SQLite has the WAL-reset race: of two connections to one file, one writes a checkpoint while the other starts the log
- * afresh, and commits that were acknowledged are lost, or the file is damaged.
+ * Whether a version of SQLite has the WAL-reset race: of two connections to one file, one writes a checkpoint while the other restarts the
+ * log, and acknowledged commits are lost or the file is damaged.
  */
 export function hasWalResetRace(version: string): boolean {
   const parts = versionOf(version)
@@ -38,16 +38,16 @@ export function hasWalResetRace(version: string): boolean {
   )
 }
 
-/** How a file is to be opened with a library that has the race. */
+/** Whether to open a file with a library that has the race. */
 export interface OldSqliteUse {
   readonly allowed: boolean
   readonly warn: (text: string) => void
 }
 
 /**
- * Refuses a library that has the race, or warns of it where an option accepts it. Called before the file is touched.
+ * Refuses a library that has the race, or warns if an option accepts it. Called before the file is touched.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID with the version, the risk, and the ways out
+ * @throws SluiceError SLUICE_CONFIG_INVALID with the version, the risk, and the remedies
  */
 export function checkSqliteVersion(file: string, { allowed, warn }: OldSqliteUse): void {
   const version = sqliteVersion()

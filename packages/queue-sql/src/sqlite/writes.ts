@@ -6,7 +6,7 @@ import { type Tables, NO_ATTEMPT, STAGE_NUMBERS } from '../schema/tables.js'
 import { comparedReason, type ComparedBody } from '../items/item-rows.js'
 import type { NewRow, NotAdded, PutMode, ChangeRow } from '../items/moves.js'
 
-/** Runs one of the statements, and gives its rows. */
+/** Runs a statement. */
 export async function all<Row>(
   db: Kysely<Tables>,
   text: string,
@@ -16,7 +16,7 @@ export async function all<Row>(
   return rows
 }
 
-/** The one parameter of a statement that is for many items. */
+/** The parameter of a statement for many items. */
 export function seqList(rows: readonly { seq: number }[]): string {
   return JSON.stringify(rows.map(({ seq }) => seq))
 }
@@ -30,7 +30,7 @@ export interface WaitingPlace {
   readonly available_at: number
 }
 
-/** By how much a move changes the sizes of the stages. */
+/** The changes of the sizes of the stages. */
 export interface Sizes {
   readonly waiting?: number
   readonly processing?: number
@@ -38,7 +38,7 @@ export interface Sizes {
   readonly fail?: number
 }
 
-/** What the writes of one queue share: transactions, the backlog, and the counters. */
+/** Shared by the writes of one queue: transactions, the backlog, and the counters. */
 export class SqliteWrites {
   readonly queueId: number
   readonly statements: SqliteStatements
@@ -56,7 +56,7 @@ export class SqliteWrites {
 
   async now(trx: Trx): Promise<number> {
     const [row] = await all<{ now: number }>(trx, this.statements.now, [])
-    if (row === undefined) throw new Error('a statement that always gives a row gave none')
+    if (row === undefined) throw new Error('a statement that always returns a row returned none')
     return row.now
   }
 
@@ -72,7 +72,7 @@ export class SqliteWrites {
     return places.map(({ seq, priority, available_at }) => [this.queueId, -priority, available_at, seq])
   }
 
-  /** @throws QueueGoneError when the queue is no longer there */
+  /** @throws QueueGoneError if the queue does not exist any more */
   async count(trx: Trx, { waiting = 0, processing = 0, success = 0, fail = 0 }: Sizes): Promise<void> {
     const counts = [waiting, processing, success, fail, this.queueId]
     const [run] = await all<RowRun>(trx, this.statements.count, [counts])
@@ -80,7 +80,7 @@ export class SqliteWrites {
   }
 }
 
-/** The put of {@link SqliteMoves}. With `compare` the bodies of what is there are compared in the same transaction [Q-PUT-4]. */
+/** The put of {@link SqliteMoves}. With `compare` the bodies of known items are compared in the same transaction [Q-PUT-4]. */
 export async function putInSqlite(
   writes: SqliteWrites,
   rows: readonly NewRow[],
@@ -119,7 +119,7 @@ export async function putInSqlite(
   })
 }
 
-/** Without a row in the backlog there is nothing that a claim could find [Q-PUT-5]. */
+/** Without a row in the backlog no claim can find the items [Q-PUT-5]. */
 async function enterDone(
   { statements, queueId }: SqliteWrites,
   trx: Trx,
@@ -154,13 +154,13 @@ interface Place extends WaitingPlace {
   readonly not_before_at: number | null
 }
 
-/** An item that waits, and the place in the batch of what is to be changed of it. */
+/** A waiting item, and the position of its change in the batch. */
 interface ChangeableRow extends Place {
   readonly turn: number
 }
 
 /**
- * The update of {@link SqliteMoves}: no claim runs beside its transaction, and one that comes later reads what is stored [Q-UPDATE-1].
+ * The update of {@link SqliteMoves}: no claim runs during its transaction, and later claims read what is stored [Q-UPDATE-1].
  *
  * @returns the ids that were changed
  */
@@ -192,13 +192,13 @@ export async function updateInSqlite(writes: SqliteWrites, rows: readonly Change
       trx,
       moved.map(({ to }) => to),
     )
-    // It changes no size, and finds out whether the queue is still there.
+    // It changes no size, but checks that the queue still exists.
     await writes.count(trx, {})
     return changes.map(({ wanted }) => wanted.id)
   })
 }
 
-/** By its priority alone an item stands by when it became available; by an instant as an item that is put then [Q-UPDATE-3]. */
+/** With only a priority an item keeps its `available_at`; with an instant it is placed as an item that is put then [Q-UPDATE-3]. */
 function placeOf(from: Place, { priority, not_before_at }: ChangeRow, now: number): Place {
   const placed = { ...from, priority: priority ?? from.priority }
   if (not_before_at === null) return placed
