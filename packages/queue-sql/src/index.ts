@@ -38,12 +38,14 @@ export const credentialVariables = ['PGPASSWORD'] as const
 /**
  * Opens a queue in PostgreSQL or SQLite, and creates or upgrades its tables if necessary.
  *
- * Relative paths in `url` are relative to `use.baseDir`. `use.logger` is warned of a SQLite with the WAL-reset race that `allowOldSqlite` accepts, and,
- * without `use.brief`, of a SQLite file on a network file system.
+ * Relative paths in `url` are relative to `use.baseDir`. `use.logger` is warned of a SQLite with the
+ * WAL-reset race that `allowOldSqlite` accepts, and, without `use.brief`, of a SQLite file on a network file
+ * system.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file if the SQLite library of this Node.js has the WAL-reset
- * race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE if the database does not answer; SLUICE_QUEUE_DENIED for credentials and
- * permissions; SLUICE_QUEUE_CORRUPT if the tables or the file are not those of a queue
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, and for a SQLite file if the SQLite
+ * library of this Node.js has the WAL-reset race, unless `allowOldSqlite` is set; SLUICE_QUEUE_UNAVAILABLE if
+ * the database does not answer; SLUICE_QUEUE_DENIED for credentials and permissions; SLUICE_QUEUE_CORRUPT if
+ * the tables or the file are not those of a queue
  */
 export const openQueue: OpenQueue<SqlQueueOptions> = queueOpener({
   packageName: PACKAGE,
@@ -56,10 +58,12 @@ export const openQueue: OpenQueue<SqlQueueOptions> = queueOpener({
 })
 
 /**
- * Whether the queue that {@link openQueue} would open exists: the file or database, the tables and the queue's name. It creates nothing. A SQLite file
- * of another program holds no queue, and a queue in memory never exists.
+ * Whether the queue that {@link openQueue} would open exists: the file or database, the tables and the
+ * queue's name. It creates nothing. A SQLite file of another program holds no queue, and a queue in memory
+ * never exists.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and SLUICE_QUEUE_CORRUPT as {@link openQueue} does
+ * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_QUEUE_UNAVAILABLE, SLUICE_QUEUE_DENIED and
+ * SLUICE_QUEUE_CORRUPT as {@link openQueue} does
  */
 export async function queueExists(options: SqlQueueOptions, use: QueueUse = {}): Promise<boolean> {
   const settings = await settingsOf(options, use)
@@ -68,9 +72,10 @@ export async function queueExists(options: SqlQueueOptions, use: QueueUse = {}):
 }
 
 /**
- * Tries what a service does with the database, and leaves nothing behind: it writes, changes and deletes a row in each table, or creates the tables if there
- * are none, in a transaction that is rolled back. On PostgreSQL it names every missing privilege; for a SQLite file it also tries the folder and
- * the disk. Tables of an older version are left alone: the finding says that opening the queue would upgrade them.
+ * Tries what a service does with the database, and leaves nothing behind: it writes, changes and deletes a
+ * row in each table, or creates the tables if there are none, in a transaction that is rolled back. On
+ * PostgreSQL it names every missing privilege; for a SQLite file it also tries the folder and the disk.
+ * Tables of an older version are left alone: the finding says that opening the queue would upgrade them.
  *
  * @throws SluiceError as {@link openQueue} does
  */
@@ -81,20 +86,22 @@ export async function checkStorage(options: SqlQueueOptions, use: QueueUse = {})
 }
 
 /**
- * Copies a SQLite file with all its queues as it is at one instant, while services use it. The copy is verified, and exists whole or not at all.
- * PostgreSQL has tools of its own, which the error names. `name` is ignored.
+ * Copies a SQLite file with all its queues as it is at one instant, while services use it. The copy is
+ * verified, and exists whole or not at all. PostgreSQL has tools of its own, which the error names. `name` is
+ * ignored.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for PostgreSQL, a database in memory, a file that does not exist or has no queue, and a target that exists or
- * has no folder; SLUICE_QUEUE_UNAVAILABLE if the disk is full; SLUICE_QUEUE_DENIED; SLUICE_QUEUE_CORRUPT for a damaged file. With an aborted signal: its
- * reason
+ * @throws SluiceError SLUICE_CONFIG_INVALID for PostgreSQL, a database in memory, a file that does not exist
+ * or has no queue, and a target that exists or has no folder; SLUICE_QUEUE_UNAVAILABLE if the disk is full;
+ * SLUICE_QUEUE_DENIED; SLUICE_QUEUE_CORRUPT for a damaged file. With an aborted signal: its reason
  */
 export async function backupStore(options: SqlQueueOptions, use: BackupUse): Promise<BackupOutcome> {
   return backupSqlite(await settingsOf(options, use), { ...use, ...openOptionsOf(use) })
 }
 
 /**
- * The queues in the tables of `url` and `tablePrefix`, by name, with their sizes and the leases that are held. It creates and upgrades nothing; without a
- * file, database or tables there are no queues. `name` is ignored.
+ * The queues in the tables of `url` and `tablePrefix`, by name, with their sizes and the leases that are
+ * held. It creates and upgrades nothing; without a file, database or tables there are no queues. `name` is
+ * ignored.
  *
  * @throws SluiceError as {@link queueExists} does
  */
@@ -106,10 +113,12 @@ export async function listQueues(
 }
 
 /**
- * Removes a queue with its items, attempts, documents, leases, limits and pause. One transaction takes it out of use, unless a lease is held or, without
- * `withRunning`, items are in PROCESSING; its items are deleted then, a thousand in a transaction. If the process is killed in between, the same call
- * continues. Every queue object that has it open rejects SLUICE_QUEUE_CORRUPT from the first step on. The tables stay, and a SQLite file keeps its size
- * until VACUUM. On PostgreSQL the role needs the privilege `delete` on all tables of the queue.
+ * Removes a queue with its items, attempts, documents, leases, limits and pause. One transaction takes it out
+ * of use, unless a lease is held or, without `withRunning`, items are in PROCESSING; its items are deleted
+ * then, a thousand in a transaction. If the process is killed in between, the same call continues. Every
+ * queue object that has it open rejects SLUICE_QUEUE_CORRUPT from the first step on. The tables stay, and a
+ * SQLite file keeps its size until VACUUM. On PostgreSQL the role needs the privilege `delete` on all tables
+ * of the queue.
  *
  * @throws SluiceError as {@link openQueue} does
  */

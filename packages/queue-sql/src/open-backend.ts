@@ -44,7 +44,10 @@ export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptio
   }
 }
 
-/** Whether the place exists: SQLite would create the file by opening it, and a database in memory exists only while it is open. */
+/**
+ * Whether the place exists: SQLite would create the file by opening it, and a database in memory exists only
+ * while it is open.
+ */
 export function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn']): boolean {
   const place = placeOf(settings.url)
   if (place.kind === 'postgres') return true

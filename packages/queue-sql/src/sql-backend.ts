@@ -44,8 +44,9 @@ const MAX_BODY_BYTES = 1_048_576
 /**
  * A queue in PostgreSQL or SQLite.
  *
- * Each move is one transaction, and most are one statement. The cost of a claim does not grow with the number of waiting, finished or delayed items;
- * sizes are counters that every move changes in its own transaction. Concurrent single calls share transactions, each with its own outcome.
+ * Each move is one transaction, and most are one statement. The cost of a claim does not grow with the number
+ * of waiting, finished or delayed items; sizes are counters that every move changes in its own transaction.
+ * Concurrent single calls share transactions, each with its own outcome.
  */
 export class SqlBackend implements QueueBackend {
   readonly supports: QueueSupports
@@ -90,9 +91,10 @@ export class SqlBackend implements QueueBackend {
   }
 
   /**
-   * With `compare` the database compares the bodies in the same statement or transaction, at no cost if all items are new, and at less than adding them
-   * if none is [Q-PUT-4]. With `stage: 'SUCCESS'` the same statement or transaction inserts the items as finished: they are never in the backlog,
-   * where a claim could find them [Q-PUT-5].
+   * With `compare` the database compares the bodies in the same statement or transaction, at no cost if all
+   * items are new, and at less than adding them if none is [Q-PUT-4]. With `stage: 'SUCCESS'` the same
+   * statement or transaction inserts the items as finished: they are never in the backlog, where a claim
+   * could find them [Q-PUT-5].
    */
   put(items: readonly CheckedItem[], order: PutOrder): Promise<ReadonlyMap<string, PutRefusal>> {
     const [only] = items

@@ -6,7 +6,10 @@ import { exists, type StoredAs } from './queue-row.js'
 import { QueueGoneError } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 
-/** The control state in the tables. Each call changes only its own columns or rows, so writers on several machines do not overwrite each other. */
+/**
+ * The control state in the tables. Each call changes only its own columns or rows, so writers on several
+ * machines do not overwrite each other.
+ */
 export class SqlControl implements ControlBackend {
   readonly #store: SqlStore
   readonly #gate: CallGate

@@ -6,7 +6,9 @@ import { exists, type StoredAs } from './queue-row.js'
 import { QueueGoneError } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 
-/** Sorts after everything that can follow a prefix in a name, which has room for 32 characters of four bytes. */
+/**
+ * Sorts after everything that can follow a prefix in a name, which has room for 32 characters of four bytes.
+ */
 const LAST = '\u{10FFFF}'.repeat(32)
 
 /** A write or a removal, if it is allowed. */
@@ -17,8 +19,8 @@ interface Change {
 }
 
 /**
- * The documents of one queue: a row each, which stays when the document is removed, so that its version never repeats. A write compares version and lease
- * in its one statement [Q-DOC-2, Q-DOC-3].
+ * The documents of one queue: a row each, which stays when the document is removed, so that its version never
+ * repeats. A write compares version and lease in its one statement [Q-DOC-2, Q-DOC-3].
  */
 export class SqlDocuments implements DocumentBackend {
   readonly #store: SqlStore
@@ -89,7 +91,10 @@ export class SqlDocuments implements DocumentBackend {
     return this.#change({ what: `remove the document ${JSON.stringify(name)}`, query, lease })
   }
 
-  /** A second statement only if nothing changed, to distinguish another version, a lost lease and a dropped queue. */
+  /**
+   * A second statement only if nothing changed, to distinguish another version, a lost lease and a dropped
+   * queue.
+   */
   async #change({ what, query, lease }: Change): Promise<DocumentVerdict> {
     const { db, shared, durably } = this.#store
     const isAllowed = sql<boolean>`${this.#isHeld(lease, shared)} and ${exists(this.#store, this.#as)} and ${durably}`

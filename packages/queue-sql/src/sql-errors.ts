@@ -107,7 +107,10 @@ const UNKNOWN: Verdict = {
   retryable: false,
 }
 
-/** Class (first two characters) or whole SQLSTATE. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/**
+ * Class (first two characters) or whole SQLSTATE. @see
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
 const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
   // Only one part of a statement divides: see `QUEUE_EXISTS`.
@@ -178,7 +181,9 @@ const DOWN_MESSAGES =
 const UNSENT_MESSAGES =
   /^(?:timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout)$/
 
-/** Turns a database's error into a `SluiceError`. A `SluiceError`, or a caller's `TypeError`, stays as it is. */
+/**
+ * Turns a database's error into a `SluiceError`. A `SluiceError`, or a caller's `TypeError`, stays as it is.
+ */
 export function sqlError(error: unknown, attempt: Attempt): Error {
   if (isSluiceError(error)) return error
   if (error instanceof TypeError && codeOf(error) === undefined) return error
@@ -200,8 +205,8 @@ export function queueGone({ what, place }: Attempt): SluiceError {
 }
 
 /**
- * Whether a failed call may have been executed: the connection was lost without an error of the database. A disk may fail SQLite after the commit is
- * written: the next process to open the file may find it.
+ * Whether a failed call may have been executed: the connection was lost without an error of the database. A
+ * disk may fail SQLite after the commit is written: the next process to open the file may find it.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!isSluiceError(error) || error.cause === undefined) return false
@@ -226,15 +231,18 @@ export function isSqliteBusy(error: unknown): boolean {
   return primary === 5 || primary === 6
 }
 
-/** Whether PostgreSQL rolled this transaction back because of another: deadlock, serialization failure or stale plan. */
+/**
+ * Whether PostgreSQL rolled this transaction back because of another: deadlock, serialization failure or
+ * stale plan.
+ */
 export function isPostgresContention(error: unknown): boolean {
   const code = codeOf(error)
   return code === '40P01' || code === '40001' || isStalePlan(error)
 }
 
 /**
- * SQLSTATE feature_not_supported: the message, "cached plan must not change result type", may be in another language. No other cause applies to the
- * statements here.
+ * SQLSTATE feature_not_supported: the message, "cached plan must not change result type", may be in another
+ * language. No other cause applies to the statements here.
  *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */

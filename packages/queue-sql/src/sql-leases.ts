@@ -24,10 +24,11 @@ interface OwnRow {
 }
 
 /**
- * The leases of one queue: a row each, which expires by the storage's clock and stays, so that its fencing token keeps growing.
+ * The leases of one queue: a row each, which expires by the storage's clock and stays, so that its fencing
+ * token keeps growing.
  *
- * Each statement also checks the version of the tables: a process that continued after a newer release upgraded them ends at its next
- * lease [Q-VERSION-1].
+ * Each statement also checks the version of the tables: a process that continued after a newer release
+ * upgraded them ends at its next lease [Q-VERSION-1].
  */
 export class SqlLeases implements LeaseBackend {
   readonly #store: SqlStore
@@ -109,7 +110,10 @@ export class SqlLeases implements LeaseBackend {
     })
   }
 
-  /** A storage clock that is set forward does not end the lease of a holder that wrote the row last, and whose ttl is not over by its monotonic clock. */
+  /**
+   * A storage clock that is set forward does not end the lease of a holder that wrote the row last, and whose
+   * ttl is not over by its monotonic clock.
+   */
   async #extend(facts: LeaseFacts, own: Own, end: RawBuilder<number>): Promise<boolean> {
     const { name, holder, fencingToken, ttlMs } = facts
     const { names, nowMs, durably } = this.#store
@@ -129,9 +133,11 @@ export class SqlLeases implements LeaseBackend {
   }
 
   /**
-   * The row that a statement returns. If there is none, a second statement finds out why: another holder has the lease, or the tables are too new.
+   * The row that a statement returns. If there is none, a second statement finds out why: another holder has
+   * the lease, or the tables are too new.
    *
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables, or the queue was dropped; all later calls of the queue reject with it
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT when a newer release has upgraded the tables, or the queue was
+   * dropped; all later calls of the queue reject with it
    */
   async #rowOf(what: string, statement: RawBuilder<unknown>): Promise<OwnRow | undefined> {
     const { db, names } = this.#store
@@ -196,12 +202,14 @@ interface Seen {
 }
 
 /**
- * When the leases of other holders end, by the monotonic clock of this process. A lease seen for the first time ends by the storage's clock. A lease
- * seen before, and neither renewed nor passed on since, ends once the rest of its time, at most its ttl, has passed since then. So a storage clock that
- * is set back extends the lease of a dead holder by at most one ttl, and one that is set forward does not end the lease of a holder whose
- * renewals this process sees.
+ * When the leases of other holders end, by the monotonic clock of this process. A lease seen for the first
+ * time ends by the storage's clock. A lease seen before, and neither renewed nor passed on since, ends once
+ * the rest of its time, at most its ttl, has passed since then. So a storage clock that is set back extends
+ * the lease of a dead holder by at most one ttl, and one that is set forward does not end the lease of a
+ * holder whose renewals this process sees.
  *
- * Several observers may find the same end. Their statements compare the row with what they have seen, so that one of them gets the lease.
+ * Several observers may find the same end. Their statements compare the row with what they have seen, so that
+ * one of them gets the lease.
  */
 export class LeaseWatch {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>

@@ -24,7 +24,9 @@ export interface SqlQueueOptions {
   readonly preparedStatements?: boolean
   /** SQLite: `FULL` survives a power cut, `NORMAL` may lose the last moves in one. Default `FULL`. */
   readonly synchronous?: 'FULL' | 'NORMAL'
-  /** SQLite: open a file with a library that can lose commits when two connections use it. Default `false`. */
+  /**
+   * SQLite: open a file with a library that can lose commits when two connections use it. Default `false`.
+   */
   readonly allowOldSqlite?: boolean
 }
 

@@ -39,7 +39,10 @@ export interface SqlStore {
   readonly shared: RawBuilder<unknown>
   /** Ends a query for the row of a queue: locks it against a drop until the statement commits. */
   readonly kept: RawBuilder<unknown>
-  /** Part of each writing statement other than the moves: makes its commit durable whatever the server's settings. Always true. */
+  /**
+   * Part of each writing statement other than the moves: makes its commit durable whatever the server's
+   * settings. Always true.
+   */
   readonly durably: RawBuilder<boolean>
   /** Rows of counters of a queue: about one per concurrent writer. */
   readonly counterSlots: number
@@ -61,7 +64,10 @@ export interface SqlStore {
   migrate(): Promise<void>
   /** Creates the tables in a transaction that is rolled back. */
   tryMigration(): Promise<void>
-  /** The privileges that the role lacks, with the statements that grant them; `undefined`: none. Absent without roles. */
+  /**
+   * The privileges that the role lacks, with the statements that grant them; `undefined`: none. Absent
+   * without roles.
+   */
   lackingPrivileges?(): Promise<string | undefined>
   /** The clause of an INSERT that sets an identity column. */
   readonly overriding: string

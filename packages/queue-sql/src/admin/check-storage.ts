@@ -19,8 +19,9 @@ import type { TableNames, Tables } from '../schema/tables.js'
 const TRIED_BYTES = 65_536
 
 /**
- * Tries what a service does with a database in a transaction that is rolled back: it creates the tables, or writes, changes and deletes a row in each
- * of them. On PostgreSQL it checks all privileges first, so that it names every missing one. For a SQLite file it also tries the folder and the disk.
+ * Tries what a service does with a database in a transaction that is rolled back: it creates the tables, or
+ * writes, changes and deletes a row in each of them. On PostgreSQL it checks all privileges first, so that it
+ * names every missing one. For a SQLite file it also tries the folder and the disk.
  *
  * @throws SluiceError as `openQueue`
  */
@@ -137,8 +138,8 @@ function probeRows(t: TableNames, number: number): readonly ProbeRow[] {
 }
 
 /**
- * Writes, changes and deletes a row in each table, as far as a queue does so, in a transaction that the caller rolls back: no other transaction sees the
- * rows. No sequence advances.
+ * Writes, changes and deletes a row in each table, as far as a queue does so, in a transaction that the
+ * caller rolls back: no other transaction sees the rows. No sequence advances.
  */
 export async function tryRows(
   trx: Kysely<Tables>,

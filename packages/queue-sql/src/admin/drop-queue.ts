@@ -8,7 +8,10 @@ import type { SqlQueueSettings } from '../sql-options.js'
 import type { OpenOptions, SqlStore } from '../sql-store.js'
 import type { Tables } from '../schema/tables.js'
 
-/** Rows of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for the file. */
+/**
+ * Rows of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for
+ * the file.
+ */
 const ROWS = 1_000
 
 interface Dropping {
@@ -19,9 +22,10 @@ interface Dropping {
 }
 
 /**
- * Drops a queue in two steps. The first is one transaction: the row gets a name that cannot be opened, and counters, leases, documents and limits are deleted,
- * without which no process that has the queue open can change anything. The second deletes the items, a thousand in a transaction; a later call
- * finds the row and continues.
+ * Drops a queue in two steps. The first is one transaction: the row gets a name that cannot be opened, and
+ * counters, leases, documents and limits are deleted, without which no process that has the queue open can
+ * change anything. The second deletes the items, a thousand in a transaction; a later call finds the row and
+ * continues.
  */
 export async function dropSqlQueue(
   settings: SqlQueueSettings,
@@ -144,8 +148,8 @@ async function purge(dropping: Dropping, id: number, progress: Progress): Promis
 }
 
 /**
- * Each batch is the range of keys after the one before, so that dead index entries are not walked over again. It pauses for as long as a batch took, because
- * other processes need the disk, and in SQLite the file.
+ * Each batch is the range of keys after the one before, so that dead index entries are not walked over again.
+ * It pauses for as long as a batch took, because other processes need the disk, and in SQLite the file.
  */
 async function walk<Key>(
   { gate, use, store: { runtime } }: Dropping,

@@ -20,7 +20,10 @@ export function* batches<Row>(rows: readonly Row[], chars: (row: Row) => number)
   if (batch.length > 0) yield batch
 }
 
-/** Splits rows into rounds in which each id occurs once: of two moves of one item in a call the first must be done before the second is judged. */
+/**
+ * Splits rows into rounds in which each id occurs once: of two moves of one item in a call the first must be
+ * done before the second is judged.
+ */
 export function rounds<Row extends { readonly id: string }>(rows: readonly Row[]): Row[][] {
   const seen = new Map<string, number>()
   const split: Row[][] = []

@@ -3,7 +3,10 @@ import { queueClosed } from '@sluice/core/backend'
 import { sqlError } from '../sql-errors.js'
 import type { SqlStore } from '../sql-store.js'
 
-/** All calls to the database: none begins after `close`, contention is retried, and every error becomes a `SluiceError`. */
+/**
+ * All calls to the database: none begins after `close`, contention is retried, and every error becomes a
+ * `SluiceError`.
+ */
 export class CallGate {
   readonly #queue: string
   readonly #store: SqlStore
@@ -25,7 +28,10 @@ export class CallGate {
     if (this.#refusal !== undefined) throw this.#refusal
   }
 
-  /** Every later call rejects with this error: the queue was dropped, or a newer release has upgraded the tables. */
+  /**
+   * Every later call rejects with this error: the queue was dropped, or a newer release has upgraded the
+   * tables.
+   */
   refuse(error: SluiceError): void {
     this.#refusal ??= error
   }
@@ -35,7 +41,8 @@ export class CallGate {
    *
    * @param what for the message, such as `put items`
    * @param run repeated after contention, so a failed run must leave nothing behind
-   * @throws SluiceError SLUICE_QUEUE_CLOSED after `close`, also for the later statements of a call that began before [Q-CLOSE-1]
+   * @throws SluiceError SLUICE_QUEUE_CLOSED after `close`, also for the later statements of a call that began
+   * before [Q-CLOSE-1]
    */
   async run<T>(what: string, run: () => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw queueClosed(this.#queue)
@@ -58,7 +65,8 @@ export class CallGate {
   /**
    * Starts the time of a batch.
    *
-   * @returns throws when no further statement of the batch may begin: after `timeoutMs`, or the signal's reason once it has aborted
+   * @returns throws when no further statement of the batch may begin: after `timeoutMs`, or the signal's
+   * reason once it has aborted
    */
   startBatch(what: string, signal?: AbortSignal): () => void {
     const { runtime, timeoutMs } = this.#store
@@ -101,7 +109,8 @@ export class CallGate {
     try {
       return await this.#store.adviceOn?.(error)
     } catch {
-      // The database that failed the call may also fail to explain it; the error itself is thrown in any case.
+      // The database that failed the call may also fail to explain it; the error itself is thrown in any
+      // case.
       return undefined
     }
   }

@@ -18,8 +18,8 @@ export interface CoalescerOptions<Input, Outcome> {
 }
 
 /**
- * Collects single calls into a batch while the one before is under way, so that a hundred callers wait for one commit instead of a hundred. A call that
- * comes while nothing is under way starts at once.
+ * Collects single calls into a batch while the one before is under way, so that a hundred callers wait for
+ * one commit instead of a hundred. A call that comes while nothing is under way starts at once.
  *
  * Each call settles with its own outcome after its batch is committed.
  */
@@ -48,7 +48,8 @@ export class Coalescer<Input, Outcome> {
       this.#underWay += batch.length
       await this.#flush(batch)
       this.#underWay -= batch.length
-      // Callers that have their outcomes make their next calls one after another: without this pause the first would make a batch alone.
+      // Callers that have their outcomes make their next calls one after another: without this pause the
+      // first would make a batch alone.
       if (batch.length > 1) await this.#options.runtime.yield()
     }
     this.#flushing -= 1

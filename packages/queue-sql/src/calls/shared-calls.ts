@@ -12,7 +12,10 @@ import { firstOfEach, MAX_BATCH_CHARS, MAX_BATCH_ROWS } from './batch.js'
 import type { CallGate } from './call-gate.js'
 import { Coalescer } from './coalescer.js'
 
-/** The size of a row in a batch besides its text, so that a batch has no more rows than fit into one statement. */
+/**
+ * The size of a row in a batch besides its text, so that a batch has no more rows than fit into one
+ * statement.
+ */
 const ROW_CHARS = MAX_BATCH_CHARS / MAX_BATCH_ROWS
 
 const NO_REFUSALS: ReadonlyMap<string, never> = new Map<string, never>()
@@ -27,8 +30,8 @@ export interface SharedCallsParts {
 }
 
 /**
- * The calls of one queue object that share statements with others of their kind, see {@link Coalescer}. A call that fills statements of its own
- * bypasses it, so that no small call waits for a large one.
+ * The calls of one queue object that share statements with others of their kind, see {@link Coalescer}. A
+ * call that fills statements of its own bypasses it, so that no small call waits for a large one.
  */
 export class SharedCalls {
   readonly #moves: ItemMoves
@@ -132,8 +135,9 @@ async function putShared(
 }
 
 /**
- * If fewer items are claimed than all callers asked for, the first callers get theirs. If the claim was cut because of its size, it continues for the
- * callers without an item: an empty claim would mean that none is left [Q-GET-3].
+ * If fewer items are claimed than all callers asked for, the first callers get theirs. If the claim was cut
+ * because of its size, it continues for the callers without an item: an empty claim would mean that none is
+ * left [Q-GET-3].
  */
 async function claimShared(
   moves: Pick<ItemMoves, 'claim'>,

@@ -11,11 +11,12 @@ export interface ClaimSteps extends Pick<Moves, 'ranks'> {
 const MAX_RANKS = 64
 
 /**
- * Claims in the order of `get`: by priority, then `available_at`, then first put. One rank at a time, so that it does not walk over delayed items: in each
- * rank the due items come first.
+ * Claims in the order of `get`: by priority, then `available_at`, then first put. One rank at a time, so that
+ * it does not walk over delayed items: in each rank the due items come first.
  *
- * Each step is a transaction. If the process is killed between two steps, the items claimed so far are in PROCESSING at an attempt that `list` shows
- * [Q-GET-4]; if a later step fails or finds the lease lost, they are returned. A step that was cut is the last.
+ * Each step is a transaction. If the process is killed between two steps, the items claimed so far are in
+ * PROCESSING at an attempt that `list` shows [Q-GET-4]; if a later step fails or finds the lease lost, they
+ * are returned. A step that was cut is the last.
  *
  * @returns `undefined`: the lease is lost, and nothing is claimed
  */
@@ -60,9 +61,10 @@ function scopesOf(ranks: readonly RankRow[]): ClaimScope[] {
 }
 
 /**
- * The order of `get`: by priority, then `available_at`, then first put [Q-GET-1]. Sorted here because the server would copy each body to sort it, and
- * over all statements of one call because a later one may find an item that precedes those of an earlier one: a higher priority put in between, or an
- * item whose put took long to commit.
+ * The order of `get`: by priority, then `available_at`, then first put [Q-GET-1]. Sorted here because the
+ * server would copy each body to sort it, and over all statements of one call because a later one may find an
+ * item that precedes those of an earlier one: a higher priority put in between, or an item whose put took
+ * long to commit.
  */
 export function inOrder(rows: readonly ClaimedRow[]): ClaimedRow[] {
   return rows.toSorted(

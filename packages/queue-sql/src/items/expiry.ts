@@ -2,7 +2,10 @@ import type { CallGate } from '../calls/call-gate.js'
 import type { SqlStore } from '../sql-store.js'
 import type { Moves } from './moves.js'
 
-/** Items of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for the file. */
+/**
+ * Items of one transaction: few enough that other processes do not wait long for the rows, or in SQLite for
+ * the file.
+ */
 const ROWS = 1_000
 
 export interface ExpiryParts {
@@ -12,10 +15,12 @@ export interface ExpiryParts {
 }
 
 /**
- * Removes finished items by age in batches, each a transaction, so that an interrupted sweep keeps its work. It pauses for as long as each batch took:
- * in SQLite other processes would otherwise rarely get the write lock.
+ * Removes finished items by age in batches, each a transaction, so that an interrupted sweep keeps its work.
+ * It pauses for as long as each batch took: in SQLite other processes would otherwise rarely get the write
+ * lock.
  *
- * The cost is that of the removed items: an index leads to the oldest, and each batch starts where the last one ended, after the dead index entries.
+ * The cost is that of the removed items: an index leads to the oldest, and each batch starts where the last
+ * one ended, after the dead index entries.
  *
  * @param signal stops it between two batches: it rejects with the signal's reason
  * @returns the number of removed items

@@ -7,7 +7,10 @@ import { bytesOf, claimInOrder, inOrder, type ClaimSteps } from './claims.js'
 import type { AttemptFacts, ItemFacts, ItemReads } from './item-reads.js'
 import type { ChangeRow, Claimed, ClaimedRow, HeldLease, Moves, RequeueRow, WantedRow } from './moves.js'
 
-/** A batch is tried this often when its items move between the attempt to move them and the read of why it failed. */
+/**
+ * A batch is tried this often when its items move between the attempt to move them and the read of why it
+ * failed.
+ */
 const MAX_ROUNDS = 10
 
 export type UpdateReason = 'not-found' | 'wrong-stage' | 'not-current'
@@ -28,8 +31,9 @@ export class ItemMoves {
   }
 
   /**
-   * Claims in batches. If a later batch fails, or finds the lease lost, the items of the earlier ones are returned, because no other call returns them at
-   * this attempt. That failure is dropped: if it lasts, the next claim meets it with nothing claimed, and rejects. Large bodies end a claim early.
+   * Claims in batches. If a later batch fails, or finds the lease lost, the items of the earlier ones are
+   * returned, because no other call returns them at this attempt. That failure is dropped: if it lasts, the
+   * next claim meets it with nothing claimed, and rejects. Large bodies end a claim early.
    *
    * @returns `undefined`: the lease is lost, and nothing is claimed
    */
@@ -71,7 +75,10 @@ export class ItemMoves {
     }
   }
 
-  /** For each row `undefined` if its move is done, now or earlier, else why it is refused [Q-MOVE-1 … Q-MOVE-3]. */
+  /**
+   * For each row `undefined` if its move is done, now or earlier, else why it is refused [Q-MOVE-1 …
+   * Q-MOVE-3].
+   */
   async settle(rows: readonly WantedRow[], signal?: AbortSignal): Promise<(MoveRefusal | undefined)[]> {
     return this.#inRounds(rows, settledChars, {
       what: 'settle items',
@@ -81,7 +88,10 @@ export class ItemMoves {
     })
   }
 
-  /** For each row `undefined` if its change is made, else why not. Several changes of one item are made in their order. */
+  /**
+   * For each row `undefined` if its change is made, else why not. Several changes of one item are made in
+   * their order.
+   */
   async update(rows: readonly ChangeRow[], signal?: AbortSignal): Promise<(UpdateReason | undefined)[]> {
     return this.#inRounds(rows, changedChars, {
       what: 'update items',
@@ -144,8 +154,9 @@ export class ItemMoves {
   }
 
   /**
-   * Moves what can be moved in one statement, which compares stage, attempt and uid itself, and then reads the rest. An item that the statement did not
-   * move, and that can be moved by what was read, came there in between: it is tried again.
+   * Moves what can be moved in one statement, which compares stage, attempt and uid itself, and then reads
+   * the rest. An item that the statement did not move, and that can be moved by what was read, came there in
+   * between: it is tried again.
    */
   async #batch<Row extends { readonly id: string }, Why>(
     batch: readonly Row[],
@@ -224,7 +235,10 @@ export class ItemMoves {
   }
 }
 
-/** How a batch is done, and how the rows that were not done are judged: those without a verdict are tried again. */
+/**
+ * How a batch is done, and how the rows that were not done are judged: those without a verdict are tried
+ * again.
+ */
 interface Step<Row, Why> {
   /** Such as `settle items`. */
   readonly what: string

@@ -41,8 +41,8 @@ export class ItemPages {
   }
 
   /**
-   * Walks the key of the stage's own table. The key of an item does not change while it stays in the stage, so no writer can move it to a page that
-   * was read already [Q-LIST-1].
+   * Walks the key of the stage's own table. The key of an item does not change while it stays in the stage,
+   * so no writer can move it to a page that was read already [Q-LIST-1].
    */
   async #page(
     stage: Stage,

@@ -42,7 +42,8 @@ export class ItemPuts {
   }
 
   /**
-   * Puts items, no two of one id. If the process is killed between two batches, the items of the first are stored whole [Q-PUT-3].
+   * Puts items, no two of one id. If the process is killed between two batches, the items of the first are
+   * stored whole [Q-PUT-3].
    *
    * @returns why items were not added, by id
    */
@@ -63,8 +64,9 @@ export class ItemPuts {
       progress.stored += underWay.rows.length
       progress.underWay = 0
     }
-    // Rows are built batch by batch, so that a hundred thousand items are not held twice. A batch is prepared while the one before is stored;
-    // two are never stored at once, because the order of `get` is that of the items.
+    // Rows are built batch by batch, so that a hundred thousand items are not held twice. A batch is prepared
+    // while the one before is stored; two are never stored at once, because the order of `get` is that of the
+    // items.
     for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
       const rows = batch.map((item) => newRow(item, runtime.newId()))
       const run = this.#parts.moves.put(rows, mode)
@@ -96,7 +98,10 @@ export class ItemPuts {
   }
 }
 
-/** The failure of a put with what it had stored [Q-PUT-3]: the batches before, and possibly the one whose answer was lost. */
+/**
+ * The failure of a put with what it had stored [Q-PUT-3]: the batches before, and possibly the one whose
+ * answer was lost.
+ */
 export function partlyStored(error: unknown, { added, stored, underWay }: PutProgress): unknown {
   const unknown = isOutcomeUnknown(error) ? underWay : 0
   return withStored(error, { added, skipped: stored - added, unknown })

@@ -72,7 +72,10 @@ function stageColumn(): string {
   return `case when p.attempt is not null then ${STAGE_NUMBERS.PROCESSING} else coalesce(f.stage, ${STAGE_NUMBERS.WAITING}) end`
 }
 
-/** The stage of each item `i`. Subqueries cost a quarter less than a join, which reads both tables for every item. */
+/**
+ * The stage of each item `i`. Subqueries cost a quarter less than a join, which reads both tables for every
+ * item.
+ */
 export function itemStageQuery({ items, processing, finished }: TableNames): string {
   return `coalesce(
       (select ${STAGE_NUMBERS.PROCESSING} from ${processing} p where p.queue_id = i.queue_id and p.id = i.id),
@@ -125,8 +128,8 @@ export class ItemReads {
   }
 
   /**
-   * Ended attempts by item, oldest first. `finished` is read before `attempts`: a requeue moves attempts from the one to the other, and between reads in
-   * the other order it would hide them from both.
+   * Ended attempts by item, oldest first. `finished` is read before `attempts`: a requeue moves attempts from
+   * the one to the other, and between reads in the other order it would hide them from both.
    */
   async attempts(seqs: readonly number[]): Promise<Map<number, AttemptFacts[]>> {
     const { names } = this.#store
@@ -184,7 +187,8 @@ export class ItemReads {
   }
 
   /**
-   * Items by `seq` read from this queue's tables. Without a condition on the queue: SQLite would choose its index, and walk over all items of the queue.
+   * Items by `seq` read from this queue's tables. Without a condition on the queue: SQLite would choose its
+   * index, and walk over all items of the queue.
    */
   async bySeq(seqs: readonly number[]): Promise<Map<number, ItemFacts>> {
     if (seqs.length === 0) return new Map()

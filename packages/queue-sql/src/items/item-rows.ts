@@ -58,7 +58,10 @@ function wantedUid(uid: string | undefined): string | null {
   return uid === undefined ? null : uid.replaceAll('\0', '\u{FFFD}').toWellFormed()
 }
 
-/** Whether a move has at most a reason, a result and details, as most have: its statement then omits the other columns. */
+/**
+ * Whether a move has at most a reason, a result and details, as most have: its statement then omits the other
+ * columns.
+ */
 export function isPlain(row: WantedRow): boolean {
   return (
     row.failure_class === null &&
@@ -74,13 +77,17 @@ export function isPlain(row: WantedRow): boolean {
 export interface ComparedBody {
   /** Whether the two texts are equal. */
   readonly same: boolean | number
-  /** The stored text if it is different and of the same length: only then can they differ in the order of keys alone. */
+  /**
+   * The stored text if it is different and of the same length: only then can they differ in the order of keys
+   * alone.
+   */
   readonly body: string | null
 }
 
 /**
- * Whether a stored body is deep-equal to the given one [Q-PUT-4]. Each value has one JSON text except for the order of its keys, which does not change the
- * length: so the database decides nearly all by comparing texts and lengths, and returns no more bytes of bodies than it was given.
+ * Whether a stored body is deep-equal to the given one [Q-PUT-4]. Each value has one JSON text except for the
+ * order of its keys, which does not change the length: so the database decides nearly all by comparing texts
+ * and lengths, and returns no more bytes of bodies than it was given.
  */
 export function comparedReason(
   { same, body }: ComparedBody,

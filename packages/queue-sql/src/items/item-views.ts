@@ -56,7 +56,10 @@ export function peekedItem(row: ItemFacts, body: string): QueueItem {
   return { ...summaryOf(row), body: parsed(body), putAt: row.put_at }
 }
 
-/** The whole view. The attempts were read after the row: those that the row does not know yet are left out, so that the record is of one instant. */
+/**
+ * The whole view. The attempts were read after the row: those that the row does not know yet are left out, so
+ * that the record is of one instant.
+ */
 export function recordOf(row: ItemFacts, body: string, attempts: readonly AttemptFacts[]): ItemRecord {
   const isRunning = row.stage === STAGE_NUMBERS.PROCESSING
   const ended = attempts.filter(

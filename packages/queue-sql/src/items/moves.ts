@@ -18,7 +18,10 @@ export type PutMode = Pick<PutOrder, 'compare' | 'stage'>
 
 export type KnownReason = PutRefusal['reason']
 
-/** The items that a put did not add. Without a reason: the item was added after the snapshot of the statement, which cannot see its body; the same put again can. */
+/**
+ * The items that a put did not add. Without a reason: the item was added after the snapshot of the statement,
+ * which cannot see its body; the same put again can.
+ */
 export type NotAdded = ReadonlyMap<string, KnownReason | undefined>
 
 /** A change of a waiting item as the statements take it; `null` changes nothing. */
@@ -110,19 +113,22 @@ export type ClaimScope =
   | { readonly kind: 'after'; readonly rank: number }
 
 /**
- * The moves of one queue in one dialect. Each call is one transaction: if the process is killed in it, the database rolls back and nothing has
- * changed [Q-GET-4, Q-MOVE-4]. Ids are distinct within a call, and sorted where rows are locked, so that two calls lock them in the same order.
+ * The moves of one queue in one dialect. Each call is one transaction: if the process is killed in it, the
+ * database rolls back and nothing has changed [Q-GET-4, Q-MOVE-4]. Ids are distinct within a call, and sorted
+ * where rows are locked, so that two calls lock them in the same order.
  */
 export interface Moves {
   /**
-   * Prepares a put, while the batch before may still be under way. With `compare` it reports for known items whether their bodies are the same
-   * [Q-PUT-4]. Items that enter SUCCESS are never in the backlog, not even within the transaction [Q-PUT-5].
+   * Prepares a put, while the batch before may still be under way. With `compare` it reports for known items
+   * whether their bodies are the same [Q-PUT-4]. Items that enter SUCCESS are never in the backlog, not even
+   * within the transaction [Q-PUT-5].
    *
    * @returns does the put; it may be called again
    */
   put(rows: readonly NewRow[], mode: PutMode): () => Promise<NotAdded>
   /**
-   * Changes waiting items, those of the uid if one is given. Later claims return the changed item, even a claim that had begun before [Q-UPDATE-1].
+   * Changes waiting items, those of the uid if one is given. Later claims return the changed item, even a
+   * claim that had begun before [Q-UPDATE-1].
    *
    * @returns the ids that were changed
    */
@@ -130,10 +136,13 @@ export interface Moves {
   /**
    * Claims up to `max` items of one part of the backlog, in the order of `get`.
    *
-   * @returns `undefined`: the lease, compared in the same transaction, is not held, and nothing is claimed [Q-GET-5]
+   * @returns `undefined`: the lease, compared in the same transaction, is not held, and nothing is claimed
+   * [Q-GET-5]
    */
   claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined>
-  /** The first `limit` ranks of the backlog, ascending; the cost depends on the number of ranks, not of items. */
+  /**
+   * The first `limit` ranks of the backlog, ascending; the cost depends on the number of ranks, not of items.
+   */
   ranks(limit: number): Promise<RankRow[]>
   /** Moves items that are in PROCESSING at the given attempt and uid. @returns the ids that moved */
   settle(rows: readonly WantedRow[]): Promise<readonly string[]>

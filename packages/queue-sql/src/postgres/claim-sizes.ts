@@ -15,10 +15,12 @@ const CHECKED_CLAIMS = 64
 const DECAY = 0.9
 
 /**
- * Limits the items of a claim so that their bodies stay within {@link MAX_CLAIM_BYTES}, estimated from earlier claims of this process. Most bodies are
- * small, and the limit is then not reached. A claim that is too large fails whole ({@link FITS}) and is repeated for as many items as always fit.
+ * Limits the items of a claim so that their bodies stay within {@link MAX_CLAIM_BYTES}, estimated from
+ * earlier claims of this process. Most bodies are small, and the limit is then not reached. A claim that is
+ * too large fails whole ({@link FITS}) and is repeated for as many items as always fit.
  *
- * The server does not choose by size: it would lock more rows than it takes, and a concurrent claim would find nothing although items wait.
+ * The server does not choose by size: it would lock more rows than it takes, and a concurrent claim would
+ * find nothing although items wait.
  */
 export class ClaimSizes {
   #expectedBytes = MAX_BODY_BYTES
@@ -54,13 +56,16 @@ export class ClaimSizes {
 const TOO_MANY = 'bytes are too many for one claim'
 
 /**
- * A column over the picked bodies: true, or it fails the whole statement if they exceed {@link MAX_CLAIM_BYTES}. It adds up lengths, which does not read
- * bodies that are stored out of line (TOAST).
+ * A column over the picked bodies: true, or it fails the whole statement if they exceed
+ * {@link MAX_CLAIM_BYTES}. It adds up lengths, which does not read bodies that are stored out of line
+ * (TOAST).
  */
 export const FITS = `case when coalesce(sum(octet_length(body)), 0) <= ${MAX_CLAIM_BYTES} then true
         else (sum(octet_length(body)) || ' ${TOO_MANY}')::boolean end as fits`
 
-/** SQLSTATE invalid_text_representation. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/**
+ * SQLSTATE invalid_text_representation. @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
 export function isTooLarge(error: unknown): boolean {
   return (
     error instanceof Error && 'code' in error && error.code === '22P02' && error.message.includes(TOO_MANY)

@@ -19,11 +19,13 @@ const SYNONYMS: Readonly<Record<string, CommitLevel>> = {
 }
 
 /**
- * Part of each statement that writes, and of the start of each transaction: raises `synchronous_commit = off` of the role, the database, the server or a
- * pooler, with which an acknowledged commit can be lost in a crash. Higher levels stay.
+ * Part of each statement that writes, and of the start of each transaction: raises `synchronous_commit = off`
+ * of the role, the database, the server or a pooler, with which an acknowledged commit can be lost in a
+ * crash. Higher levels stay.
  *
- * Being part of the statement it costs no round trip, and works with a pooler that gives each transaction another session. PostgreSQL reads the
- * setting at commit. A scalar subquery, evaluated once for any number of rows.
+ * Being part of the statement it costs no round trip, and works with a pooler that gives each transaction
+ * another session. PostgreSQL reads the setting at commit. A scalar subquery, evaluated once for any number
+ * of rows.
  */
 export const DURABLY = `(select case current_setting('synchronous_commit') when 'off'
   then set_config('synchronous_commit', 'on', true) else 'kept' end)`
@@ -34,18 +36,24 @@ function durablyAt(level: CommitLevel): string {
   then 'kept' else set_config('synchronous_commit', '${level}', true) end)`
 }
 
-/** The text of a statement as sent: kysely's `begin` made durable, and the level of the url, if any, applied. */
+/**
+ * The text of a statement as sent: kysely's `begin` made durable, and the level of the url, if any, applied.
+ */
 export function withCommitLevel(text: string, level: CommitLevel | undefined): string {
   const durably = level === undefined ? DURABLY : durablyAt(level)
   if (text === 'begin') return `begin; select ${durably}`
   return level === undefined ? text : text.replaceAll(DURABLY, durably)
 }
 
-/** `-c name=value` and `--name=value` in `options`. A space or a backslash in a value is escaped by a backslash. */
+/**
+ * `-c name=value` and `--name=value` in `options`. A space or a backslash in a value is escaped by a
+ * backslash.
+ */
 const SETTING = /(?:^|\s)(?:-c\s*|--)synchronous[_-]commit\s*=\s*((?:\\.|[^\s\\])*)(?=\s|$)/gi
 
 /**
- * Removes the level from the url and applies it to each transaction instead, because a pooler may refuse or lose settings of a session.
+ * Removes the level from the url and applies it to each transaction instead, because a pooler may refuse or
+ * lose settings of a session.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID for an unknown level
  */
@@ -122,7 +130,10 @@ const UNSYNCED =
 const TORN =
   'the server runs with full_page_writes=off. A power cut or a crash of its operating system may damage the database. Set full_page_writes=on'
 
-/** Below `on` a commit is acknowledged before the synchronous standbys have it on their disks; `off` is raised to `on`. */
+/**
+ * Below `on` a commit is acknowledged before the synchronous standbys have it on their disks; `off` is raised
+ * to `on`.
+ */
 function standbyWarnings(
   { synchronous_standby_names: standbys }: ServerSettings,
   level: string | null,

@@ -10,7 +10,10 @@ export interface Grant {
 
 const table = (name: string, ...privileges: readonly string[]): Grant => ({ kind: 'table', name, privileges })
 
-/** All privileges that a role needs to use queues whose tables another role created. `update` also where rows are only locked. */
+/**
+ * All privileges that a role needs to use queues whose tables another role created. `update` also where rows
+ * are only locked.
+ */
 export function neededGrants(t: TableNames): readonly Grant[] {
   return [
     table(t.schema, 'select'),

@@ -17,14 +17,17 @@ const NUMBER_EVERY_MS = 100
 const CLAIM_MARGIN_MS = 50
 
 /**
- * Remembers how far the claims of this process have come, so that the next claim does not walk over the dead index entries of claimed items.
+ * Remembers how far the claims of this process have come, so that the next claim does not walk over the dead
+ * index entries of claimed items.
  *
- * No item is missed: one before the mark (put by a transaction that took longer than the margin, or claimed by one that was rolled back) is found
- * within a second by the claim that scans the whole backlog; or at once when a claim gets less than it asked for, which then scans from the
- * {@link BacklogFloor}, below which there is nothing. Every claim finds items of a higher priority.
+ * No item is missed: one before the mark (put by a transaction that took longer than the margin, or claimed
+ * by one that was rolled back) is found within a second by the claim that scans the whole backlog; or at once
+ * when a claim gets less than it asked for, which then scans from the {@link BacklogFloor}, below which there
+ * is nothing. Every claim finds items of a higher priority.
  *
- * An update by any process may move a waiting item to a place before the mark. Each such update raises the version of the places, which a claim compares
- * with the version of its mark: if they differ it scans the whole rank, until this process reads the version again.
+ * An update by any process may move a waiting item to a place before the mark. Each such update raises the
+ * version of the places, which a claim compares with the version of its mark: if they differ it scans the
+ * whole rank, until this process reads the version again.
  */
 export class LowWater {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
@@ -72,7 +75,9 @@ export class LowWater {
     }
   }
 
-  /** Where a scan of all ranks begins, which must not miss a claimable item; `undefined`: at the beginning. */
+  /**
+   * Where a scan of all ranks begins, which must not miss a claimable item; `undefined`: at the beginning.
+   */
   start(): Mark | undefined {
     const atMonotonic = this.#runtime.monotonicMs()
     const floor = this.#floorMark()
@@ -89,7 +94,10 @@ export class LowWater {
     return true
   }
 
-  /** @returns notes what a scan from {@link start} sees that begins now; ignored after a {@link reset} in between */
+  /**
+   * @returns notes what a scan from {@link start} sees that begins now; ignored after a {@link reset} in
+   * between
+   */
   noteScan(): (scan: BacklogScan) => void {
     const resets = this.#resets
     return (scan) => {
@@ -109,7 +117,10 @@ export class LowWater {
     this.#resets += 1
   }
 
-  /** @returns notes the rows of a claim from the mark for `max` items that begins now; ignored after a {@link reset} in between */
+  /**
+   * @returns notes the rows of a claim from the mark for `max` items that begins now; ignored after a
+   * {@link reset} in between
+   */
   noteClaim(): (rows: readonly ClaimedRow[], max: number) => void {
     const resets = this.#resets
     const version = this.#version?.number
@@ -157,12 +168,15 @@ const FLOOR_MARGIN_MS = 1_000
 const MAX_SCANS = 64
 
 /**
- * The instant before which the backlog has no due item, now or later: a claim that begins there misses no item, however long a put takes to
- * commit. Unlike the mark of a claim it is valid for an empty backlog, where the answer `[]` must be true.
+ * The instant before which the backlog has no due item, now or later: a claim that begins there misses no
+ * item, however long a put takes to commit. Unlike the mark of a claim it is valid for an empty backlog,
+ * where the answer `[]` must be true.
  *
- * After a scan that sees no due item, only transactions open at that time can hide one. Those that began after an earlier scan read the clock after it.
- * So the floor is the latest earlier scan before which all transactions that began are known to be over. Two kinds of items return below it: those that
- * other processes release to their places, and those of a clock that was set back; so callers still scan the whole backlog at intervals.
+ * After a scan that sees no due item, only transactions open at that time can hide one. Those that began
+ * after an earlier scan read the clock after it. So the floor is the latest earlier scan before which all
+ * transactions that began are known to be over. Two kinds of items return below it: those that other
+ * processes release to their places, and those of a clock that was set back; so callers still scan the whole
+ * backlog at intervals.
  */
 export class BacklogFloor {
   #scans: { readonly seenAt: number; readonly own: number }[] = []

@@ -28,9 +28,10 @@ import { postgresStatements, type PostgresStatements } from './statements/statem
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
 /**
- * The moves on PostgreSQL. Each is one statement without an explicit transaction: a killed process has sent the whole statement or nothing, and the
- * server executes it whole or not at all [Q-GET-4, Q-MOVE-4]. If the answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and
- * the items of such a claim are listed in PROCESSING.
+ * The moves on PostgreSQL. Each is one statement without an explicit transaction: a killed process has sent
+ * the whole statement or nothing, and the server executes it whole or not at all [Q-GET-4, Q-MOVE-4]. If the
+ * answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and the items of such a claim
+ * are listed in PROCESSING.
  */
 export class PostgresMoves implements Moves {
   readonly #db: Kysely<Tables>
@@ -114,7 +115,9 @@ export class PostgresMoves implements Moves {
     return rows
   }
 
-  /** Read before the claim whose mark it belongs to: a place that changes after it then invalidates that mark. */
+  /**
+   * Read before the claim whose mark it belongs to: a place that changes after it then invalidates that mark.
+   */
   async #readVersion(): Promise<void> {
     const note = this.#low.noteVersion()
     const { version } = await this.#one<{ version: number }>(this.#statements.placesVersion, [])

@@ -4,11 +4,15 @@ import type { WantedRow } from '../items/moves.js'
 import { STAGE_NUMBERS } from '../schema/tables.js'
 
 /*
- * The columns of a batch, each one text that PostgreSQL reads as an array. `pg` builds such a text value by value; a whole column at once costs this
- * process a fraction of that. A column without values is null, which costs nothing.
+ * The columns of a batch, each one text that PostgreSQL reads as an array. `pg` builds such a text value by
+ * value; a whole column at once costs this process a fraction of that. A column without values is null, which
+ * costs nothing.
  */
 
-/** Separates the values of a column while it is quoted. If a value contains it, which is rare, the values are quoted one by one. */
+/**
+ * Separates the values of a column while it is quoted. If a value contains it, which is rare, the values are
+ * quoted one by one.
+ */
 const SEPARATOR = '\u0001'
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 /** The uid of no item: uids are random. */
@@ -37,7 +41,10 @@ export function plainArray(values: readonly (number | string | null)[]): string 
   return `{${values.map((value) => value ?? 'NULL').join(',')}}`
 }
 
-/** An array of uids to compare with. A text that is not a uuid in the form that Sluice writes is the uid of no item. */
+/**
+ * An array of uids to compare with. A text that is not a uuid in the form that Sluice writes is the uid of no
+ * item.
+ */
 export function uuidArray(values: readonly (string | null)[]): string | null {
   return plainArray(values.map((value) => (value === null || UUID.test(value) ? value : NO_UUID)))
 }
@@ -53,7 +60,10 @@ export interface UniformBatch {
   readonly parameters: readonly unknown[]
 }
 
-/** `undefined` if the moves need columns: they differ in stage or attempt, or have a reason, a result, details or an outcome of the job. */
+/**
+ * `undefined` if the moves need columns: they differ in stage or attempt, or have a reason, a result, details
+ * or an outcome of the job.
+ */
 export function uniformBatch(rows: readonly WantedRow[]): UniformBatch | undefined {
   const [first] = rows
   if (first === undefined || first.stage === STAGE_NUMBERS.WAITING) return undefined

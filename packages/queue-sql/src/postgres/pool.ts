@@ -9,13 +9,21 @@ import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durabilit
 import type { SqlQueueSettings } from '../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
 
-/** Starts a statement that is planned at every call, because the best plan depends on the size of the tables. */
+/**
+ * Starts a statement that is planned at every call, because the best plan depends on the size of the tables.
+ */
 export const PLANNED_EACH_TIME = '/* planned each time */ '
 
-/** Starts a statement without a time limit, such as one that rewrites a large table: only the end of its connection ends it. */
+/**
+ * Starts a statement without a time limit, such as one that rewrites a large table: only the end of its
+ * connection ends it.
+ */
 export const UNLIMITED = '/* unlimited */ '
 
-/** The server ends a statement once an answer of this size would have been sent at the slowest rate; the client has given up long before. */
+/**
+ * The server ends a statement once an answer of this size would have been sent at the slowest rate; the
+ * client has given up long before.
+ */
 const LARGEST_ANSWER_BYTES = 67_108_864
 /** The limit for connecting: long enough for two lost packets. */
 const CONNECT_MS = 4_000
@@ -23,14 +31,15 @@ const CONNECT_MS = 4_000
 const KEEP_ALIVE_MS = 30_000
 
 /**
- * Connections plan each statement once, with index scans: every statement has an index for its lookups. Planning at each call would cost half as much
- * again, and a plan made for a small table would keep scanning it as it grows.
+ * Connections plan each statement once, with index scans: every statement has an index for its lookups.
+ * Planning at each call would cost half as much again, and a plan made for a small table would keep scanning
+ * it as it grows.
  */
 const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off'
 
 /**
- * A pool of `pg` for kysely. Statements are prepared under a name, so PostgreSQL parses and plans each once per connection; kysely does not name
- * statements.
+ * A pool of `pg` for kysely. Statements are prepared under a name, so PostgreSQL parses and plans each once
+ * per connection; kysely does not name statements.
  */
 export function postgresPool(url: string, settings: SqlQueueSettings, runtime: Runtime): PostgresPool {
   const sockets = new Set<Socket>()
@@ -39,7 +48,8 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
     ...poolConfig(plainUrl, settings),
     stream: () => trackedSocket(sockets, runtime),
   })
-  // A connection that breaks between two statements fails the next one; without listeners Node would end the process.
+  // A connection that breaks between two statements fails the next one; without listeners Node would end the
+  // process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
   const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
@@ -93,7 +103,8 @@ function poolConfig(url: string, settings: SqlQueueSettings): pg.PoolConfig {
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     // Some poolers refuse connections with session settings.
     ...(preparedStatements ? session : {}),
-    // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for connections of this pool.
+    // `bigint` as a number: instants, sequence numbers and counts stay far below 2^53. Only for connections
+    // of this pool.
     types: {
       getTypeParser: (oid, format) =>
         oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format),
@@ -164,7 +175,7 @@ function adaptClient(
     })
     const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
     try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- pg allows for results without a command or a count; ours have both
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- these results have a command and a count
       return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
     } catch (error) {
       if (isNamed && isStalePlan(error)) plans.end()
@@ -176,13 +187,16 @@ function adaptClient(
     }
   }
   return {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- kysely's type has a second form, for cursors, which is not used here
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- kysely's second form, for cursors, is unused
     query: query as PostgresPoolClient['query'],
     release: (destroy) => client.release(destroy === true || broken),
   }
 }
 
-/** Whether a server or a pooler closes the connection with this error. The severity is in the server's language, codes are not. */
+/**
+ * Whether a server or a pooler closes the connection with this error. The severity is in the server's
+ * language, codes are not.
+ */
 function isEndOfConnection(error: unknown): boolean {
   if (!(error instanceof pg.DatabaseError)) return false
   const { severity, code = '' } = error
@@ -227,9 +241,9 @@ function ignore(): void {
 }
 
 /**
- * Which prepared statements are still usable. PostgreSQL refuses a prepared statement, before it does anything, if the result type changed because a
- * table was altered. All connections may have such statements, also those of a pooler, which identifies them by their text: so connections are
- * replaced and texts change.
+ * Which prepared statements are still usable. PostgreSQL refuses a prepared statement, before it does
+ * anything, if the result type changed because a table was altered. All connections may have such statements,
+ * also those of a pooler, which identifies them by their text: so connections are replaced and texts change.
  */
 export class PlanGeneration {
   #number = 0

@@ -1,8 +1,8 @@
 import type { Verdict } from '../sql-errors.js'
 
 /*
- * PgBouncer's own errors. Nearly all are SQLSTATE 08P01 and FATAL, so only the message distinguishes them; it is always in English, and the same from
- * 1.18 to 1.25 (as tested).
+ * PgBouncer's own errors. Nearly all are SQLSTATE 08P01 and FATAL, so only the message distinguishes them; it
+ * is always in English, and the same from 1.18 to 1.25 (as tested).
  */
 
 const SESSION_SETTINGS = 'options, statement_timeout, lock_timeout, idle_in_transaction_session_timeout'

@@ -137,8 +137,9 @@ function reasonsOf(
 const CHECKED_PUTS = 64
 
 /**
- * Optimistic insert: a put assumes that all ids are new, as most are, and PostgreSQL saves a fifth of the statement, the lookup of each id. If an id is
- * known, the statement fails whole, with a line in the server's log, and is repeated as a checked put.
+ * Optimistic insert: a put assumes that all ids are new, as most are, and PostgreSQL saves a fifth of the
+ * statement, the lookup of each id. If an id is known, the statement fails whole, with a line in the server's
+ * log, and is repeated as a checked put.
  */
 export class OptimisticPuts {
   #checkedLeft = 0

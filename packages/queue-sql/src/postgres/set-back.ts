@@ -15,12 +15,13 @@ interface Statements {
 }
 
 /**
- * Keeps items without a delay claimable when the server's clock is set back. An item is claimable from its `available_at`, a reading of that clock: a clock set
- * back by an hour would delay all earlier puts by an hour. So all instants ahead of the clock are moved back by one span, which keeps their order, also
- * relative to items put before a process notices the step. Delayed items keep the instant that was asked for.
+ * Keeps items without a delay claimable when the server's clock is set back. An item is claimable from its
+ * `available_at`, a reading of that clock: a clock set back by an hour would delay all earlier puts by an
+ * hour. So all instants ahead of the clock are moved back by one span, which keeps their order, also relative
+ * to items put before a process notices the step. Delayed items keep the instant that was asked for.
  *
- * A process notices the step by comparing the instants in the answers to its claims with its monotonic clock; a process that has just started, by
- * items put in the future.
+ * A process notices the step by comparing the instants in the answers to its claims with its monotonic clock;
+ * a process that has just started, by items put in the future.
  */
 export class PostgresSetBack {
   readonly #db: Statements

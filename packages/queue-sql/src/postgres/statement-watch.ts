@@ -22,11 +22,13 @@ interface Statement {
 }
 
 /**
- * Limits the time of the statements of one connection: {@link requestTimeMs} of the request until the first byte of the answer, {@link IDLE_TIMEOUT_MS}
- * between bytes, and {@link requestTimeMs} of all bytes in both directions for the whole. Bytes handed to the operating system count as sent: how many are
- * still in transit is unknown, and the rate of the rule leaves time for them.
+ * Limits the time of the statements of one connection: {@link requestTimeMs} of the request until the first
+ * byte of the answer, {@link IDLE_TIMEOUT_MS} between bytes, and {@link requestTimeMs} of all bytes in both
+ * directions for the whole. Bytes handed to the operating system count as sent: how many are still in transit
+ * is unknown, and the rate of the rule leaves time for them.
  *
- * One timer per connection, not per statement: while statements run, it checks at least every first limit, and so before that limit of any of them.
+ * One timer per connection, not per statement: while statements run, it checks at least every first limit,
+ * and so before that limit of any of them.
  */
 export class StatementWatch {
   readonly #stream: Duplex
@@ -98,7 +100,10 @@ export class StatementWatch {
     return Math.min(inAnyCase, this.#lastByteAtMonotonic + this.#idleMs - atMonotonic)
   }
 
-  /** The socket's own idle timer sees how much of a large request the system takes; it takes a small one at once. */
+  /**
+   * The socket's own idle timer sees how much of a large request the system takes; it takes a small one at
+   * once.
+   */
   #watchSending(): (() => void) | undefined {
     const stream = this.#stream
     if (stream.writableLength === 0 || !(stream instanceof Socket)) return undefined
@@ -128,8 +133,8 @@ export interface ServerProcess {
 const CANCEL_REQUEST = 80_877_102
 
 /**
- * Asks the server to cancel the statement of a connection, so that an abandoned statement holds no locks. It may fail: the connection is discarded in
- * any case, and the server's own limits end the statement later.
+ * Asks the server to cancel the statement of a connection, so that an abandoned statement holds no locks. It
+ * may fail: the connection is discarded in any case, and the server's own limits end the statement later.
  *
  * @param ms the time limit of the request
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS

@@ -13,12 +13,15 @@ import type { SqlQueueSettings } from '../sql-options.js'
 import type { SqlStore, StoreOptions } from '../sql-store.js'
 import { tableNames, type Tables } from '../schema/tables.js'
 
-/** One batch runs while another waits for the disk or for this process. With more, fewer calls would share a batch. */
+/**
+ * One batch runs while another waits for the disk or for this process. With more, fewer calls would share a
+ * batch.
+ */
 const CONCURRENCY = 2
 
 /**
- * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait this long for a connection and again for its
- * answer; one more for contention.
+ * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait
+ * this long for a connection and again for its answer; one more for contention.
  */
 const LONGEST_CALL = 11
 
@@ -40,7 +43,8 @@ export function openPostgres(
   const migration = {
     names,
     steps: postgresSteps(names),
-    // Not to_regclass: its cache may be stale after the wait for the lock, when another process has created the table.
+    // Not to_regclass: its cache may be stale after the wait for the lock, when another process has created
+    // the table.
     tableExistsQuery: `select 1 from pg_catalog.pg_class where relname = $1 and pg_table_is_visible(oid)`,
     beginStatements: ['set local statement_timeout = 0', 'set local lock_timeout = 0'],
     lockStatement: `select pg_advisory_xact_lock(hashtextextended('sluice ${names.schema}', 0))`,

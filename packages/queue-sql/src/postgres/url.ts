@@ -9,8 +9,8 @@ const PARAMETER =
   /^(?:user|password|dbname|database|host|hostaddr|port|options|application_name|fallback_application_name|ssl[a-z]*|client_encoding|encoding|[a-z]+_timeout|keepalives[a-z_]*|passfile|service|target_session_attrs|channel_binding|gssencmode|krbsrvname|replication|uselibpqcompat)=/u
 
 /**
- * Checks a `postgres://` URL. A password with a character that should be percent-encoded often makes another valid URL, whose host is part of the
- * password and would be sent to the DNS.
+ * Checks a `postgres://` URL. A password with a character that should be percent-encoded often makes another
+ * valid URL, whose host is part of the password and would be sent to the DNS.
  *
  * @returns what is wrong, without any part of the URL, or `undefined`
  */

@@ -18,8 +18,8 @@ export interface Migration {
 }
 
 /**
- * Creates or upgrades the tables to {@link SCHEMA_VERSION} in one transaction: a killed process leaves the previous version, and of several processes one does
- * the work while the others wait and find it done.
+ * Creates or upgrades the tables to {@link SCHEMA_VERSION} in one transaction: a killed process leaves the
+ * previous version, and of several processes one does the work while the others wait and find it done.
  *
  * @throws SluiceError SLUICE_QUEUE_CORRUPT if a newer release has upgraded the tables
  */
@@ -78,7 +78,9 @@ export async function versionOf(
   return version
 }
 
-/** SLUICE_QUEUE_CORRUPT for tables that a newer release has upgraded, at opening or at a lease [Q-VERSION-1]. */
+/**
+ * SLUICE_QUEUE_CORRUPT for tables that a newer release has upgraded, at opening or at a lease [Q-VERSION-1].
+ */
 export function newerTables(
   version: number,
   { names, place }: Pick<Migration, 'names' | 'place'>,
@@ -97,7 +99,10 @@ async function noteVersion(db: Kysely<Tables>, { names }: Migration, before: num
   await db.executeQuery(CompiledQuery.raw(`insert into ${names.schema} (version) values (${SCHEMA_VERSION})`))
 }
 
-/** Creates an index that is not part of the schema, in one transaction: safe to run in many processes at once, and an interrupted one leaves nothing. */
+/**
+ * Creates an index that is not part of the schema, in one transaction: safe to run in many processes at once,
+ * and an interrupted one leaves nothing.
+ */
 export async function addIndex(
   db: Kysely<Tables>,
   { tableExistsQuery, lockStatement }: Pick<Migration, 'tableExistsQuery' | 'lockStatement'>,

@@ -3,10 +3,15 @@ import type { TableNames } from './tables.js'
 /** The version of the tables that this release reads and writes. */
 export const SCHEMA_VERSION = 4
 
-/** The statements from each version to the next; `steps[0]` creates version 1. A released step never changes. */
+/**
+ * The statements from each version to the next; `steps[0]` creates version 1. A released step never changes.
+ */
 export type SchemaSteps = readonly (readonly string[])[]
 
-/** The index by which a sweep finds old items. It is not part of the schema: it makes settling a tenth more expensive, also for queues that are never swept. */
+/**
+ * The index by which a sweep finds old items. It is not part of the schema: it makes settling a tenth more
+ * expensive, also for queues that are never swept.
+ */
 export function agesIndex(t: TableNames): { name: string; on: string } {
   return { name: `${t.finished}_ended`, on: `${t.finished} (queue_id, ended_at)` }
 }
@@ -43,7 +48,10 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
   ]
 }
 
-/** PostgreSQL: dead rows of the small tables that items pass through are vacuumed early, because claims walk over them. */
+/**
+ * PostgreSQL: dead rows of the small tables that items pass through are vacuumed early, because claims walk
+ * over them.
+ */
 export function postgresSteps(t: TableNames): SchemaSteps {
   const churn = `autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.02`
@@ -82,8 +90,9 @@ export function postgresSteps(t: TableNames): SchemaSteps {
 }
 
 /**
- * Version 2: a put writes an item once. Its stage is which of `waiting`, `processing` and `finished` has a row of it; a move deletes that row and
- * inserts one into the next table. In version 1 every move rewrote the item's row.
+ * Version 2: a put writes an item once. Its stage is which of `waiting`, `processing` and `finished` has a
+ * row of it; a move deletes that row and inserts one into the next table. In version 1 every move rewrote the
+ * item's row.
  */
 export function postgresItemsStayPut(t: TableNames, churn: string): string[] {
   const old = former(t)
@@ -184,7 +193,10 @@ interface ColumnTypes {
   readonly name: string
 }
 
-/** Version 3: documents, outcomes of jobs, retry state, and the sync counter. It adds columns and one table, and rewrites nothing. */
+/**
+ * Version 3: documents, outcomes of jobs, retry state, and the sync counter. It adds columns and one table,
+ * and rewrites nothing.
+ */
 function addDocumentsAndOutcomes(t: TableNames, types: ColumnTypes): string[] {
   const { integer, flag, name } = types
   const outcome = ['failure_class text', `exit_code ${integer}`, 'job_uid text']
@@ -212,13 +224,16 @@ export function sqliteDocumentsAndOutcomes(t: TableNames): string[] {
 }
 
 /**
- * Version 4: leases move to a table of another name, and the table of the old name refuses every write with this message. A process of an older release does not
- * check the version again, and would continue as long as its statements fit; with this it ends at its next lease. From this version on each lease
- * checks the version: see `SqlLeases`.
+ * Version 4: leases move to a table of another name, and the table of the old name refuses every write with
+ * this message. A process of an older release does not check the version again, and would continue as long as
+ * its statements fit; with this it ends at its next lease. From this version on each lease checks the
+ * version: see `SqlLeases`.
  *
- * A lease also stores its ttl, so that the lease of a dead holder ends even if the storage's clock is set back.
+ * A lease also stores its ttl, so that the lease of a dead holder ends even if the storage's clock is set
+ * back.
  *
- * The rows are copied as well: a claim under a lease of version 3 reads its row in the old table, and is valid until that lease expires.
+ * The rows are copied as well: a claim under a lease of version 3 reads its row in the old table, and is
+ * valid until that lease expires.
  */
 const REFUSAL =
   'a newer @sluice/queue-sql has upgraded the tables of this queue to version 4: upgrade it here too, and start this process again'
@@ -237,7 +252,8 @@ export function postgresRefusesOlder(t: TableNames): string[] {
     `alter table ${leases} rename to ${t.leases}`,
     `create table ${leases} (like ${t.leases} including all)`,
     `insert into ${leases} (${COLUMNS}) select ${COLUMNS} from ${t.leases}`,
-    // Otherwise a role that is not the owner would get an error about privileges instead of the trigger's message.
+    // Otherwise a role that is not the owner would get an error about privileges instead of the trigger's
+    // message.
     `do $$ declare held record; begin
       for held in select privilege_type as privilege, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role
         from pg_catalog.pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) where oid = '${t.leases}'::regclass

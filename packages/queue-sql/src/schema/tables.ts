@@ -7,7 +7,10 @@ export const STAGE_NUMBERS = { WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 3 } 
   number
 >
 
-/** The attempt in `finished` of an item that was put into SUCCESS: it was never claimed, and its `claimed_at` has no meaning. */
+/**
+ * The attempt in `finished` of an item that was put into SUCCESS: it was never claimed, and its `claimed_at`
+ * has no meaning.
+ */
 export const NO_ATTEMPT = 0
 
 /** The stage of a number; a check of the tables limits it to 0 to 3. */
@@ -59,8 +62,9 @@ interface CounterRow {
 }
 
 /**
- * An item. A put writes it, and only returns to WAITING and updates change it: `attempt`, `refunds` and `claimed_at` are those of when it last became
- * WAITING. Its stage is given by which of `waiting`, `processing` and `finished` has a row of it.
+ * An item. A put writes it, and only returns to WAITING and updates change it: `attempt`, `refunds` and
+ * `claimed_at` are those of when it last became WAITING. Its stage is given by which of `waiting`,
+ * `processing` and `finished` has a row of it.
  */
 interface ItemRow {
   seq: Generated<number>
@@ -88,7 +92,10 @@ interface WaitingRow {
   seq: number
 }
 
-/** Claimed items. Rows are only inserted and deleted, and have all that a move must compare, so that a move does not read the item. */
+/**
+ * Claimed items. Rows are only inserted and deleted, and have all that a move must compare, so that a move
+ * does not read the item.
+ */
 interface ProcessingRow {
   seq: number
   claimed_at: number
@@ -105,7 +112,10 @@ interface OutcomeColumns {
   job_uid: string | null
 }
 
-/** Items in SUCCESS or FAIL, with their last attempt or {@link NO_ATTEMPT}. Rows are only inserted and, by requeues and removals, deleted. */
+/**
+ * Items in SUCCESS or FAIL, with their last attempt or {@link NO_ATTEMPT}. Rows are only inserted and, by
+ * requeues and removals, deleted.
+ */
 interface FinishedRow extends OutcomeColumns {
   seq: number
   claimed_at: number

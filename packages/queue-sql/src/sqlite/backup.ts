@@ -29,8 +29,8 @@ interface Copy {
 }
 
 /**
- * Copies a SQLite file by SQLite's online backup. A read transaction stays open on the source: the copy is of that instant, writers continue, and their
- * writes do not restart the copy, as they otherwise would.
+ * Copies a SQLite file by SQLite's online backup. A read transaction stays open on the source: the copy is of
+ * that instant, writers continue, and their writes do not restart the copy, as they otherwise would.
  */
 export async function backupSqlite(
   { url, tablePrefix, ...settings }: SqlQueueSettings,
@@ -60,7 +60,9 @@ const POSTGRES =
   "This copies only SQLite files. For PostgreSQL use pg_dump --format=custom --table='sluice_*' (with your tablePrefix), or a base backup with its " +
   'WAL: both are of one instant, while the server runs.'
 
-/** An error of the file system that names the partial copy is one of the target; others may be of either file. */
+/**
+ * An error of the file system that names the partial copy is one of the target; others may be of either file.
+ */
 function attemptOf(error: unknown, { from, to, partial }: Copy): Attempt {
   const isOfCopy = error instanceof Error && 'path' in error && error.path === partial
   if (!isOfCopy) return { what: `copy to ${to} what is`, place: `the SQLite file ${from}` }
@@ -75,14 +77,14 @@ function attemptOf(error: unknown, { from, to, partial }: Copy): Attempt {
 
 function assertPlaces({ from, to }: Copy): void {
   if (!sqliteFileExists(from)) throw invalid(`The SQLite file ${from} does not exist.`)
-  if (existsSync(to))
-    throw invalid(`${to} exists and is not overwritten: use another name, or move it away.`)
+  if (existsSync(to)) throw invalid(`${to} exists and is not overwritten: use another name, or move it away.`)
   if (statSync(dirname(to), { throwIfNoEntry: false })?.isDirectory() !== true)
     throw invalid(`The folder ${dirname(to)} does not exist: create it, or use another one.`)
 }
 
 async function makeCopy(copy: Copy, use: BackupFileUse): Promise<BackupOutcome> {
-  // Readable only by its owner from the start: bodies may be private. SQLite gives its companion files the same mode.
+  // Readable only by its owner from the start: bodies may be private. SQLite gives its companion files the
+  // same mode.
   await writeFile(copy.partial, '', { flag: 'wx', mode: 0o600 })
   await copyPages(copy, use)
   use.signal?.throwIfAborted()

@@ -11,12 +11,16 @@ import {
 import { isSqliteBusy } from '../sql-errors.js'
 
 /**
- * Starts a statement whose parameters are rows: it runs once per row and returns a {@link RowRun} for each. Inserting a batch this way takes half the time of
- * one JSON parameter, which SQLite parses again for every column.
+ * Starts a statement whose parameters are rows: it runs once per row and returns a {@link RowRun} for each.
+ * Inserting a batch this way takes half the time of one JSON parameter, which SQLite parses again for every
+ * column.
  */
 export const FOR_EACH_ROW = '/* for each row */ '
 
-/** Starts a query whose parameters are rows: it runs once per row and returns the found rows in order, at most one per run. */
+/**
+ * Starts a query whose parameters are rows: it runs once per row and returns the found rows in order, at most
+ * one per run.
+ */
 export const READ_EACH_ROW = '/* read each row */ '
 
 /** The outcome of a statement for one row. */
@@ -42,8 +46,8 @@ export class NodeSqliteDialect extends SqliteDialect {
 }
 
 /**
- * Takes the write lock at the start of a transaction. With a plain BEGIN two transactions that have both read would wait for each other at their
- * first write, and SQLite would fail one of them.
+ * Takes the write lock at the start of a transaction. With a plain BEGIN two transactions that have both read
+ * would wait for each other at their first write, and SQLite would fail one of them.
  */
 class ImmediateDriver extends SqliteDriver {
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -57,8 +61,8 @@ class ImmediateDriver extends SqliteDriver {
   }
 
   /**
-   * Never rejects: kysely would throw that error instead of the one that caused the rollback. After a disk error SQLite has often rolled back
-   * by itself, and reports that there is no transaction.
+   * Never rejects: kysely would throw that error instead of the one that caused the rollback. After a disk
+   * error SQLite has often rolled back by itself, and reports that there is no transaction.
    */
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     // The error that caused the rollback is the one reported.
@@ -66,7 +70,10 @@ class ImmediateDriver extends SqliteDriver {
   }
 }
 
-/** The part of better-sqlite3's interface that kysely calls. Prepared statements are kept: this package has few. */
+/**
+ * The part of better-sqlite3's interface that kysely calls. Prepared statements are kept: this package has
+ * few.
+ */
 function adaptDatabase(database: DatabaseSync): SqliteDatabase {
   const kept = new Map<string, SqliteStatement>()
   return {

@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path'
 import type { Logger } from '@sluice/core'
 
 /**
- * Linux file systems that several machines share, or that are implemented by a program with unknown locking, by their `statfs` type.
+ * Linux file systems that several machines share, or that are implemented by a program with unknown locking,
+ * by their `statfs` type.
  * @see https://github.com/torvalds/linux/blob/master/include/uapi/linux/magic.h
  */
 const NETWORK_TYPES: ReadonlyMap<number, string> = new Map([
@@ -67,7 +68,10 @@ function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }
 
-/** Warns of a SQLite file that is not on a local disk: SQLite's locks and the index of its log work on one machine only. */
+/**
+ * Warns of a SQLite file that is not on a local disk: SQLite's locks and the index of its log work on one
+ * machine only.
+ */
 export async function reportFileSystem(path: string, logger: Logger, facts = SYSTEM): Promise<void> {
   const found = await fileSystemOf(path, facts)
   if (found.is === 'local') return

@@ -52,10 +52,12 @@ export interface FileWatchOptions {
 }
 
 /**
- * Notices that a SQLite file, its write-ahead log or the index of that log is no longer the one that the connection has open. SQLite keeps writing to a file
- * that was deleted, renamed or replaced, and reports success for writes that no other process will read.
+ * Notices that a SQLite file, its write-ahead log or the index of that log is no longer the one that the
+ * connection has open. SQLite keeps writing to a file that was deleted, renamed or replaced, and reports
+ * success for writes that no other process will read.
  *
- * The state is final: what was acknowledged since, and what other processes did with the files meanwhile, is unknown.
+ * The state is final: what was acknowledged since, and what other processes did with the files meanwhile, is
+ * unknown.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions
@@ -68,7 +70,10 @@ export class FileWatch {
     this.#options = options
   }
 
-  /** Called after the first read: from then on SQLite keeps the log and its index while the connection is open. */
+  /**
+   * Called after the first read: from then on SQLite keeps the log and its index while the connection is
+   * open.
+   */
   start(): void {
     const { path, identity } = this.#options
     const main = factsOf(path)
@@ -85,7 +90,8 @@ export class FileWatch {
   /**
    * Checks at most every 10 ms; the first call after a pause always checks.
    *
-   * @throws FileGoneError now and at every later call; an error of the file system, which says nothing about the file, only this time
+   * @throws FileGoneError now and at every later call; an error of the file system, which says nothing about
+   * the file, only this time
    */
   assertInPlace(atMonotonic: number): void {
     if (this.#gone !== undefined) throw this.#gone
@@ -106,9 +112,10 @@ export class FileWatch {
   }
 
   /**
-   * Whether the file is whole although it, or its log, is smaller than before. VACUUM shrinks the file, which then has fewer pages; a checkpoint shrinks the log.
-   * Otherwise each missing page must be in the log, and not written back yet. The check changes nothing: the writes of a checkpoint would hide that the
-   * file was truncated.
+   * Whether the file is whole although it, or its log, is smaller than before. VACUUM shrinks the file, which
+   * then has fewer pages; a checkpoint shrinks the log. Otherwise each missing page must be in the log, and
+   * not written back yet. The check changes nothing: the writes of a checkpoint would hide that the file was
+   * truncated.
    *
    * @returns `undefined` if it is unknown and must be checked again
    */
@@ -152,7 +159,10 @@ export class FileWatch {
   }
 }
 
-/** Reads the whole file, which takes long if it is large. Needed only if VACUUM made it smaller and it has grown since without a checkpoint. */
+/**
+ * Reads the whole file, which takes long if it is large. Needed only if VACUUM made it smaller and it has
+ * grown since without a checkpoint.
+ */
 function isSound(path: string): boolean {
   const database = new DatabaseSync(path, { readOnly: true })
   try {

@@ -68,8 +68,9 @@ interface FreedRow {
 const NOTHING: Claimed = { rows: [], isCut: false }
 
 /**
- * The moves on SQLite. There is one writer at a time, from BEGIN IMMEDIATE on, so nothing changes during a transaction; a process
- * killed in it leaves a write-ahead log without its commit, which readers ignore [Q-GET-4, Q-MOVE-4].
+ * The moves on SQLite. There is one writer at a time, from BEGIN IMMEDIATE on, so nothing changes during a
+ * transaction; a process killed in it leaves a write-ahead log without its commit, which readers ignore
+ * [Q-GET-4, Q-MOVE-4].
  */
 export class SqliteMoves implements Moves {
   readonly #db: Kysely<Tables>

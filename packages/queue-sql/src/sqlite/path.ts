@@ -7,8 +7,8 @@ import { codeOf } from '../sql-errors.js'
 export const IN_MEMORY = ':memory:'
 
 /**
- * Why what follows `sqlite:` in a url is not a file path, or `undefined`. SQLite would read `file:…` as a URI, whose parameters can make the database one in
- * memory, or open it without locks.
+ * Why what follows `sqlite:` in a url is not a file path, or `undefined`. SQLite would read `file:…` as a
+ * URI, whose parameters can make the database one in memory, or open it without locks.
  */
 export function wrongSqlitePath(path: string): string | undefined {
   if (path === IN_MEMORY) return undefined
@@ -25,7 +25,8 @@ export function wrongSqlitePath(path: string): string | undefined {
 }
 
 /**
- * Whether the file exists; a database in memory never does. It opens nothing: closing a second descriptor of a file releases SQLite's locks on it.
+ * Whether the file exists; a database in memory never does. It opens nothing: closing a second descriptor of
+ * a file releases SQLite's locks on it.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID if it is not a regular file with one name
  */
@@ -74,7 +75,10 @@ function wrongKind(path: string, found: Stats): string | undefined {
   return undefined
 }
 
-/** Creates the file if it does not exist, readable only by its owner because bodies may be private; SQLite gives `-wal` and `-shm` its mode. */
+/**
+ * Creates the file if it does not exist, readable only by its owner because bodies may be private; SQLite
+ * gives `-wal` and `-shm` its mode.
+ */
 export function prepareFile(path: string): void {
   if (sqliteFileExists(path)) return
   createFolder(dirname(path))

@@ -11,9 +11,10 @@ interface EarlyRow {
 }
 
 /**
- * Keeps items without a delay claimable when the clock is set back. An item is claimable from its `available_at`, a reading of the clock: a clock set back by
- * an hour would delay all earlier puts by an hour. So all instants ahead of the clock are moved back by one span, which keeps their order. Delayed
- * items keep the instant that was asked for.
+ * Keeps items without a delay claimable when the clock is set back. An item is claimable from its
+ * `available_at`, a reading of the clock: a clock set back by an hour would delay all earlier puts by an
+ * hour. So all instants ahead of the clock are moved back by one span, which keeps their order. Delayed items
+ * keep the instant that was asked for.
  */
 export class SqliteSetBack {
   readonly #db: Kysely<Tables>
@@ -37,7 +38,10 @@ export class SqliteSetBack {
     }))
   }
 
-  /** For a step while no process had the file open: the newest item, or a lease, was then written in the future. */
+  /**
+   * For a step while no process had the file open: the newest item, or a lease, was then written in the
+   * future.
+   */
   async start(): Promise<void> {
     const found = await all(this.#db, this.#statements.isBehind, [])
     if (found.length > 0) await this.#move()

@@ -7,7 +7,10 @@ export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)
 
 export type SqliteStatements = ReturnType<typeof sqliteStatements>
 
-/** The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one by one, so the statements do not depend on its size. */
+/**
+ * The statements of {@link SqliteMoves}. A batch is one JSON parameter, or its rows one by one, so the
+ * statements do not depend on its size.
+ */
 export function sqliteStatements(t: TableNames) {
   const now = SQLITE_NOW_MS
   const listed = `(select value from json_each(?))`
@@ -61,7 +64,8 @@ export function sqliteStatements(t: TableNames) {
         nullif(i.available_at, i.put_at) as available_at, i.seq
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
       where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
-    // A cross join makes SQLite read the batch first and find each item by its key; otherwise it would scan all of PROCESSING.
+    // A cross join makes SQLite read the batch first and find each item by its key; otherwise it would scan
+    // all of PROCESSING.
     movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${now} as now
       from json_each(?) w cross join ${t.processing} p
       where p.queue_id = ? and p.id = w.value->>0

@@ -18,16 +18,19 @@ import { FileWatch, openFile } from './file-watch.js'
 import { tableNames, type Tables } from '../schema/tables.js'
 
 /**
- * The longest call in units of `timeoutMs`: a batch of moves waits this long for the file, may start to read why moves were refused just before its time is
- * over, and may wait for the batch before it. Disk time is not included: see README.md.
+ * The longest call in units of `timeoutMs`: a batch of moves waits this long for the file, may start to read
+ * why moves were refused just before its time is over, and may wait for the batch before it. Disk time is not
+ * included: see README.md.
  */
 const LONGEST_CALL = 4
 
 /**
- * Opens a SQLite file, created with its directory if it does not exist, or a database in memory that only this object sees.
+ * Opens a SQLite file, created with its directory if it does not exist, or a database in memory that only
+ * this object sees.
  *
- * With the write-ahead log readers and one writer of several processes work at once. SQLite's own wait for a lock would block the whole process;
- * so it fails at once (`busy_timeout = 0`), and the call is retried outside of it.
+ * With the write-ahead log readers and one writer of several processes work at once. SQLite's own wait for a
+ * lock would block the whole process; so it fails at once (`busy_timeout = 0`), and the call is retried
+ * outside of it.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
@@ -98,7 +101,8 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
 }
 
 /**
- * Refuses a file that the SQLite of this process can damage. A database in memory has one connection, and so no race.
+ * Refuses a file that the SQLite of this process can damage. A database in memory has one connection, and so
+ * no race.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID
  */
@@ -112,7 +116,10 @@ export function isInMemory(path: string): boolean {
   return path === IN_MEMORY
 }
 
-/** By its absolute path, which SQLite cannot take for a URI, and which does not depend on the working directory. */
+/**
+ * By its absolute path, which SQLite cannot take for a URI, and which does not depend on the working
+ * directory.
+ */
 function openWatched(given: string, warn: OpenOptions['warn']): { database: DatabaseSync; watch: FileWatch } {
   const path = resolve(given)
   prepareFile(path)
@@ -129,7 +136,10 @@ function unwrapped(dialect: Dialect): Dialect {
   return dialect
 }
 
-/** Short at first, because a transaction takes a millisecond or two; with jitter, so that two waiters do not collide again. */
+/**
+ * Short at first, because a transaction takes a millisecond or two; with jitter, so that two waiters do not
+ * collide again.
+ */
 function busyPauseMs(tries: number, runtime: Pick<Runtime, 'random'>): number {
   return runtime.random() * Math.min(20, 1 + tries)
 }
@@ -141,8 +151,8 @@ async function setPragmas(db: Kysely<Tables>, { synchronous }: SqlQueueSettings)
 }
 
 /**
- * Refuses a file that another program has marked as its own, before changing it. A file with other tables and without a mark is accepted: its owner may
- * want the queue's tables beside them.
+ * Refuses a file that another program has marked as its own, before changing it. A file with other tables and
+ * without a mark is accepted: its owner may want the queue's tables beside them.
  *
  * @see https://www.sqlite.org/pragma.html#pragma_application_id
  * @throws SluiceError SLUICE_QUEUE_CORRUPT

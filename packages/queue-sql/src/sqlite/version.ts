@@ -1,12 +1,18 @@
 import { DatabaseSync } from 'node:sqlite'
 import { SluiceError } from '@sluice/core'
 
-/** The oldest Node.js of each line whose SQLite has the fix. Builds of distributions may use a system library instead. */
+/**
+ * The oldest Node.js of each line whose SQLite has the fix. Builds of distributions may use a system library
+ * instead.
+ */
 const FIXED_NODES = 'Node.js 22.22.3, 24.15.0, 25.9.0 or newer'
 
 type Version = readonly [major: number, minor: number, patch: number]
 
-/** Releases with the fix: the first of the main line, and the backports. @see https://www.sqlite.org/wal.html#walresetbug */
+/**
+ * Releases with the fix: the first of the main line, and the backports. @see
+ * https://www.sqlite.org/wal.html#walresetbug
+ */
 const FIRST_WITH_RACE: Version = [3, 7, 0]
 const FIRST_FIXED: Version = [3, 51, 3]
 const BACKPORTS: readonly Version[] = [
@@ -25,8 +31,8 @@ function sqliteVersion(): string {
 }
 
 /**
- * Whether a version of SQLite has the WAL-reset race: of two connections to one file, one writes a checkpoint while the other restarts the
- * log, and acknowledged commits are lost or the file is damaged.
+ * Whether a version of SQLite has the WAL-reset race: of two connections to one file, one writes a checkpoint
+ * while the other restarts the log, and acknowledged commits are lost or the file is damaged.
  */
 export function hasWalResetRace(version: string): boolean {
   const parts = versionOf(version)

@@ -80,7 +80,10 @@ export class SqliteWrites {
   }
 }
 
-/** The put of {@link SqliteMoves}. With `compare` the bodies of known items are compared in the same transaction [Q-PUT-4]. */
+/**
+ * The put of {@link SqliteMoves}. With `compare` the bodies of known items are compared in the same
+ * transaction [Q-PUT-4].
+ */
 export async function putInSqlite(
   writes: SqliteWrites,
   rows: readonly NewRow[],
@@ -160,7 +163,8 @@ interface ChangeableRow extends Place {
 }
 
 /**
- * The update of {@link SqliteMoves}: no claim runs during its transaction, and later claims read what is stored [Q-UPDATE-1].
+ * The update of {@link SqliteMoves}: no claim runs during its transaction, and later claims read what is
+ * stored [Q-UPDATE-1].
  *
  * @returns the ids that were changed
  */
@@ -198,7 +202,10 @@ export async function updateInSqlite(writes: SqliteWrites, rows: readonly Change
   })
 }
 
-/** With only a priority an item keeps its `available_at`; with an instant it is placed as an item that is put then [Q-UPDATE-3]. */
+/**
+ * With only a priority an item keeps its `available_at`; with an instant it is placed as an item that is put
+ * then [Q-UPDATE-3].
+ */
 function placeOf(from: Place, { priority, not_before_at }: ChangeRow, now: number): Place {
   const placed = { ...from, priority: priority ?? from.priority }
   if (not_before_at === null) return placed

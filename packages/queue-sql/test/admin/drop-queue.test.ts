@@ -41,7 +41,8 @@ function placeAt(options: Place['options'], run: Run, severText?: string): Place
       await run(`update ${tableNames(options.tablePrefix).leases} set expires_at = expires_at - ${ms}`)
     },
     dropCrashing: async (name, point) => {
-      // Of the two points of each statement the one before it: just after it is just before the next one, for what is stored.
+      // Of the two points of each statement the one before it: just after it is just before the next one, for
+      // what is stored.
       const crash = new Crash(2 * point, severText)
       crash.arm()
       await dropSqlQueue(settings(name), {}, { wrap: crash.wrap }).catch(() => undefined)

@@ -192,7 +192,10 @@ describe('two processes on PostgreSQL', () => {
     return (await watcher.query(text)).rowCount ?? 0
   }
 
-  /** Puts the same id from both; the first has its item, and is kept from its end until the second waits for it. */
+  /**
+   * Puts the same id from both; the first has its item, and is kept from its end until the second waits for
+   * it.
+   */
   async function race(first: PutManyOptions, second: PutManyOptions, ids: readonly string[]) {
     const [loader, taker, service] = queues
     await blocker.query('begin')

@@ -10,8 +10,8 @@ import { freshPrefix } from '../support/postgres-harness.js'
 const { openQueue } = sqlPackage
 
 /**
- * A commit that does not wait for the log stays in the memory of this server until somebody else's commit does: nothing else writes the log, so that each
- * such commit is seen, and lost with the server.
+ * A commit that does not wait for the log stays in the memory of this server until somebody else's commit
+ * does: nothing else writes the log, so that each such commit is seen, and lost with the server.
  */
 const LAZY_WRITER = ['wal_writer_delay=10s', 'wal_writer_flush_after=1GB', 'wal_buffers=16MB']
 const QUIET = ['autovacuum=off', 'checkpoint_timeout=1h', 'wal_level=minimal', 'max_wal_senders=0']
@@ -63,7 +63,9 @@ async function open(options: Record<string, unknown>): Promise<{ queue: Queue; w
   return { queue, warnings }
 }
 
-/** A look at the backlog has a transaction number, and so a commit, which need not be kept: it wrote nothing. */
+/**
+ * A look at the backlog has a transaction number, and so a commit, which need not be kept: it wrote nothing.
+ */
 const EMPTY_COMMIT_BYTES = 64
 
 /** Bytes of the log that are in no file yet. */

@@ -21,7 +21,10 @@ interface Dialect {
   readonly slots: number
 }
 
-/** A queue of version 1 in the middle of its work: of ten items four wait, one of them released once, two run, three succeeded, one failed. */
+/**
+ * A queue of version 1 in the middle of its work: of ten items four wait, one of them released once, two run,
+ * three succeeded, one failed.
+ */
 function fillText(t: TableNames, { seriesText, uid, slots }: Dialect): string[] {
   const stage = `case when n % 10 < 4 then 0 when n % 10 < 6 then 1 when n % 10 < 9 then 2 else 3 end`
   const bodies = former(t).bodies
@@ -100,7 +103,10 @@ async function idsIn(queue: Queue, stage: Stage): Promise<string[]> {
   return ids
 }
 
-/** What a queue of version 2 with a few items must still be after the upgrade, and what it can do from then on. */
+/**
+ * What a queue of version 2 with a few items must still be after the upgrade, and what it can do from then
+ * on.
+ */
 async function expectUpgraded(queue: Queue): Promise<void> {
   expect(await queue.lookup('old')).toMatchObject({
     stage: 'FAIL',

@@ -103,7 +103,8 @@ async function workUntilRefused(
       return { id: item.id, attempt: item.attempt, stage: stages[index] ?? 'SUCCESS' }
     })
     await queue.settle(moves).catch(ignored)
-    // SQLite answers without a turn of the event loop, so that a process that waits for a lock would never wake in this one.
+    // SQLite answers without a turn of the event loop, so that a process that waits for a lock would never
+    // wake in this one.
     await turnOfOthers()
   }
   throw new Error('the older one was never refused')

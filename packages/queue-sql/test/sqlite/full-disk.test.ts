@@ -21,7 +21,9 @@ function open(path: string, wrap: (dialect: Dialect) => Dialect) {
   })
 }
 
-/** What a full disk must say: the code, that it can be tried again, the file, what is wrong, and what to do. */
+/**
+ * What a full disk must say: the code, that it can be tried again, the file, what is wrong, and what to do.
+ */
 function fullDisk(file: string) {
   return {
     code: 'SLUICE_QUEUE_UNAVAILABLE',

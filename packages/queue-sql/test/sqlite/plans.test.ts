@@ -75,7 +75,8 @@ function walks(of: DatabaseSync, text: string): string[] {
   return details.filter(
     (detail) =>
       /^SCAN "?(?:plan_|[bi]\b)/.test(detail) ||
-      // By the queue's number alone it would be all items of the queue; the few rows of the backlog and of its kin are found so.
+      // By the queue's number alone it would be all items of the queue; the few rows of the backlog and of
+      // its kin are found so.
       /^SEARCH (?!plan_(?:waiting|processing|counters)|w\b).*\(queue_id=\?\)$/.test(detail),
   )
 }

@@ -56,7 +56,10 @@ async function runText(url: string, text: string): Promise<void> {
   await client.end()
 }
 
-/** With timeouts that are short for what comes after: nothing goes wrong yet, but on a busy machine a connection may take longer. */
+/**
+ * With timeouts that are short for what comes after: nothing goes wrong yet, but on a busy machine a
+ * connection may take longer.
+ */
 async function openPatiently(settings: SqlQueueSettings): Promise<Queue> {
   for (let opening = 1; ; opening++) {
     try {
@@ -129,7 +132,10 @@ export async function postgresHarness(
   }
 }
 
-/** The longest of the README's table, for the default `timeoutMs`: five statements, or two for each batch of a put. */
+/**
+ * The longest of the README's table, for the default `timeoutMs`: five statements, or two for each batch of a
+ * put.
+ */
 function callTimeMs({ items, bytes }: CallSize): number {
   const timeoutMs = 10_000
   const batches = Math.ceil(bytes / 8_000_000) + Math.ceil(items / 1_000)

@@ -28,8 +28,8 @@ export function freshDirectory(home = tmpdir()): string {
 }
 
 /**
- * The same in memory, where there is room for it: for tests that kill processes at most, and no machines, so that a sync of the disk tells them nothing. Most of
- * their time would be such syncs.
+ * The same in memory, where there is room for it: for tests that kill processes at most, and no machines, so
+ * that a sync of the disk tells them nothing. Most of their time would be such syncs.
  */
 export function fastDirectory(): string {
   return freshDirectory(process.env['TMPDIR'] === undefined && hasRoom(MEMORY) ? MEMORY : tmpdir())

@@ -13,7 +13,9 @@ import { NO_ATTEMPT, type TableNames } from '../../schema/tables.js'
 
 export type PutStatements = ReturnType<typeof putStatements>
 
-/** The statements that put into one stage. Each form has an optimistic variant, which fails if an id is known. */
+/**
+ * The statements that put into one stage. Each form has an optimistic variant, which fails if an id is known.
+ */
 export function putStatements(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
   const entry = stage === 'WAITING' ? waitingEntry(t) : doneEntry(t)
   return {
@@ -35,7 +37,10 @@ function waitingEntry(t: TableNames): Entry {
   return { entered: enqueued(t, 'added'), set: 'waiting = c.waiting + d.n' }
 }
 
-/** Without a row in the backlog no claim can find the item. An item that was never delayed is available from the instant of its put. */
+/**
+ * Without a row in the backlog no claim can find the item. An item that was never delayed is available from
+ * the instant of its put.
+ */
 function doneEntry(t: TableNames): Entry {
   return {
     entered: `ended as (
@@ -51,7 +56,10 @@ const SKIP_KNOWN = 'on conflict (queue_id, id) do nothing'
 /** A known id fails the statement: see {@link OptimisticPuts}. */
 const FAIL_ON_KNOWN = ''
 
-/** `seq` is the sequence value of the batch times a thousand plus the position in the batch: one `nextval` for all items. */
+/**
+ * `seq` is the sequence value of the batch times a thousand plus the position in the batch: one `nextval` for
+ * all items.
+ */
 function putStatement(t: TableNames, { entered, set }: Entry, known: string): string {
   return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
     added as (
@@ -91,8 +99,9 @@ function putOneStatement(t: TableNames, { entered, set }: Entry, known: string):
 }
 
 /**
- * Finds the known items first, since most items of a comparing put exist. It reports each by its position in the batch: `same`, or `alike` with the
- * stored body if that is a different text of the same length, or `changed`.
+ * Finds the known items first, since most items of a comparing put exist. It reports each by its position in
+ * the batch: `same`, or `alike` with the stored body if that is a different text of the same length, or
+ * `changed`.
  *
  * An item that another put added since the snapshot of the statement is neither found nor added.
  */

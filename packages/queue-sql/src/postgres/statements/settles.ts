@@ -4,7 +4,10 @@ import type { TableNames } from '../../schema/tables.js'
 
 /** The optional parts of a statement that settles. */
 export interface SettleParts {
-  /** Moves to WAITING. Most batches only finish items, and these parts cost a fifth of the statement even if no item returns. */
+  /**
+   * Moves to WAITING. Most batches only finish items, and these parts cost a fifth of the statement even if
+   * no item returns.
+   */
   readonly returns: boolean
   /** The columns of a job's outcome and of what is handed on; most moves have none. */
   readonly outcomes: boolean
@@ -51,7 +54,9 @@ function columnsOf({ returns, outcomes }: SettleParts): readonly Column[] {
   ]
 }
 
-/** `$1` the queue, `$2` 1, `$3` the number of moves, from `$4` on their columns in the order of `columnsOf`. */
+/**
+ * `$1` the queue, `$2` 1, `$3` the number of moves, from `$4` on their columns in the order of `columnsOf`.
+ */
 export function settleStatement(t: TableNames, parts: SettleParts): string {
   const { returns, outcomes } = parts
   const columns = columnsOf(parts)
@@ -90,8 +95,8 @@ export function settleStatement(t: TableNames, parts: SettleParts): string {
 }
 
 /**
- * Settles a uniform batch: one stage, one attempt, nothing else to store, as most batches are. Scalars instead of columns save the server a fifth. Uids
- * differ per item, so they need a column.
+ * Settles a uniform batch: one stage, one attempt, nothing else to store, as most batches are. Scalars
+ * instead of columns save the server a fifth. Uids differ per item, so they need a column.
  *
  * `$2` ids, `$3` their number, `$4` attempt, `$5` stage; with uids also `$6` uids, `$7` 1.
  */
@@ -122,7 +127,10 @@ export function uniformStatement(t: TableNames, has: 'uids' | 'no uids'): string
 const FINISHED_SET = `processing = c.processing - d.n, success = c.success + d.success, fail = c.fail + d.fail`
 const SETTLED_SET = `${FINISHED_SET}, waiting = c.waiting + d.n - d.success - d.fail`
 
-/** The parts that return items to WAITING: to the end of the backlog, or to the place that the item's row still has. */
+/**
+ * The parts that return items to WAITING: to the end of the backlog, or to the place that the item's row
+ * still has.
+ */
 function releasedParts(t: TableNames, outcomes: boolean): string {
   const more = outcomes ? ', failure_class, exit_code, job_uid, unsent' : ''
   const next = `${NOW} + m.delay_ms`

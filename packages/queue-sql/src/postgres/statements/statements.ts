@@ -10,11 +10,12 @@ import type { TableNames } from '../../schema/tables.js'
 export type PostgresStatements = ReturnType<typeof postgresStatements>
 
 /**
- * The statements of {@link PostgresMoves}. A move is one statement, and so one transaction and one round trip. `$1` is the queue's id. A batch is
- * an array per column, which costs the server a third of the same batch as JSON.
+ * The statements of {@link PostgresMoves}. A move is one statement, and so one transaction and one round
+ * trip. `$1` is the queue's id. A batch is an array per column, which costs the server a third of the same
+ * batch as JSON.
  *
- * Rows are found by `= any (…)`, never by a join alone: a cached plan of a join may become a scan of the whole table as it grows.
- * Stages are literals so that a cached plan can use them.
+ * Rows are found by `= any (…)`, never by a join alone: a cached plan of a join may become a scan of the
+ * whole table as it grows. Stages are literals so that a cached plan can use them.
  */
 export function postgresStatements(t: TableNames) {
   return {
@@ -40,9 +41,10 @@ export function postgresStatements(t: TableNames) {
 }
 
 /**
- * The first rank, and the instant from which it is scanned: `$3` and `$4` are where the last claim ended, if known. Rows before it are deleted, but
- * a claim would walk over their index entries until vacuum: 5,000 pages after a million items. It is valid only while no process has moved a
- * waiting item to another place: while the version of the places is `$5`; or always if `$5` is null.
+ * The first rank, and the instant from which it is scanned: `$3` and `$4` are where the last claim ended, if
+ * known. Rows before it are deleted, but a claim would walk over their index entries until vacuum: 5,000
+ * pages after a million items. It is valid only while no process has moved a waiting item to another place:
+ * while the version of the places is `$5`; or always if `$5` is null.
  */
 function topPart(t: TableNames): string {
   return `top as materialized (
@@ -89,7 +91,10 @@ interface Backlog {
   readonly max: string
 }
 
-/** A claim whose lease is lost takes nothing and returns one row without an id, which distinguishes it from an empty backlog in the same round trip. */
+/**
+ * A claim whose lease is lost takes nothing and returns one row without an id, which distinguishes it from an
+ * empty backlog in the same round trip.
+ */
 function claimStatement(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
   const isHeld = held === '' ? '' : 'and exists (select 1 from held)'
   const lost = `union all select null, null, null, null, null, null, null, null, null, null, null
@@ -126,9 +131,9 @@ function trimStatement(t: TableNames): string {
 }
 
 /**
- * The first `$2` ranks, whether each has a due item, and the snapshot of the statement. Before the instant `$4` the rank `$3` has only dead index
- * entries of claimed items, which a scan would walk over until vacuum. `$5`: whether to assign a transaction id. There is always a row, at least
- * that of the snapshot.
+ * The first `$2` ranks, whether each has a due item, and the snapshot of the statement. Before the instant
+ * `$4` the rank `$3` has only dead index entries of claimed items, which a scan would walk over until vacuum.
+ * `$5`: whether to assign a transaction id. There is always a row, at least that of the snapshot.
  */
 function ranksStatement(t: TableNames): string {
   const next = (rank: string) => `coalesce(
@@ -180,7 +185,10 @@ function requeueStatement(t: TableNames): string {
     select id from moved where ${QUEUE_EXISTS}`
 }
 
-/** Deleting an item's row from `waiting` or `finished` claims the item: no other statement can take it then. An update locks rows in the same order. */
+/**
+ * Deleting an item's row from `waiting` or `finished` claims the item: no other statement can take it then.
+ * An update locks rows in the same order.
+ */
 function removeStatement(t: TableNames): string {
   return `with found as materialized (
       select seq, priority, available_at from ${t.items} where queue_id = $1 and id = any ($2::text[]) order by id
@@ -226,7 +234,10 @@ function expireStatement(t: TableNames): string {
     select n as removed, last as "lastAt" from sums where ${QUEUE_EXISTS}`
 }
 
-/** Items with their rows of other tables. Lateral joins: each row is found by its key per item, however large the tables become. */
+/**
+ * Items with their rows of other tables. Lateral joins: each row is found by its key per item, however large
+ * the tables become.
+ */
 function factsSource(t: TableNames): string {
   return `${t.items} i
     left join lateral (select attempt, claimed_at from ${t.processing} p

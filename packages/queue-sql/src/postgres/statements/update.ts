@@ -2,8 +2,9 @@ import { counted, jsonArray, once, POSTGRES_NOW_MS, reportPart } from './parts.j
 import type { TableNames } from '../../schema/tables.js'
 
 /**
- * The name of the document whose version counts how often waiting items were moved to other places. No caller can use this name, and it has no value,
- * as a removed document has none: no list shows it, and older releases ignore it.
+ * The name of the document whose version counts how often waiting items were moved to other places. No caller
+ * can use this name, and it has no value, as a removed document has none: no list shows it, and older
+ * releases ignore it.
  */
 const PLACES = `''`
 
@@ -16,17 +17,20 @@ const NOW = `(select now from clock)`
 /**
  * Changes waiting items. `$2` to `$6` are the columns of the batch, `$7` is 1, `$8` the number of its rows.
  *
- * A claim returns the body in the snapshot of its statement, and takes an item by deleting the version of its backlog row in that snapshot. An update
- * always rewrites that row, even if the row itself does not change. So of a claim and an update of one item
+ * A claim returns the body in the snapshot of its statement, and takes an item by deleting the version of its
+ * backlog row in that snapshot. An update always rewrites that row, even if the row itself does not change.
+ * So of a claim and an update of one item
  * - the claim comes first: the update waits for it, finds the row gone, and changes nothing;
- * - or the update commits before the snapshot of the claim, which then sees the new body with the new version of the row;
- * - or the update commits after that snapshot: the version that the claim sees is gone, the new version is not visible to it, and it takes neither. It
- *   returns fewer items than asked for, and scans again.
+ * - or the update commits before the snapshot of the claim, which then sees the new body with the new version
+ *   of the row;
+ * - or the update commits after that snapshot: the version that the claim sees is gone, the new version is
+ *   not visible to it, and it takes neither. It returns fewer items than asked for, and scans again.
  *
  * Planned at each call, because it joins by key alone: a cached plan does not know the number of rows.
  *
- * Backlog rows are locked first, in the order of ids, as a removal locks them; then the items, the document that counts the places, and the counters. The clock
- * is read once the rows are locked, when the transaction has its id: see {@link BacklogFloor}.
+ * Backlog rows are locked first, in the order of ids, as a removal locks them; then the items, the document
+ * that counts the places, and the counters. The clock is read once the rows are locked, when the transaction
+ * has its id: see {@link BacklogFloor}.
  */
 export function updateStatement(t: TableNames): string {
   return `with wanted as materialized (
