@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError, checkOptions, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
-import { LOOK_EVERY_MS } from './format-watch.js'
-import { RESERVED_PARTS } from './key-encoding.js'
-import type { Layout } from './layout.js'
-import { heldLeases } from './lease-list.js'
+import { CHECK_EVERY_MS } from './format/format-watch.js'
+import { RESERVED_PARTS } from './format/key-encoding.js'
+import type { Layout } from './format/layout.js'
+import { heldLeases } from './state/lease-list.js'
 import { hasLeftovers } from './list-queues.js'
 import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
-import { runProtocol } from './protocol-run.js'
-import { droppingText, factsOf } from './queue-settings.js'
-import { contended, openingError, placeText } from './s3-errors.js'
+import { runProtocol } from './store/protocol-run.js'
+import { droppingText, factsOf } from './format/queue-settings.js'
+import { contended, openingError, placeText } from './store/s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
-import type { S3Store } from './s3-store.js'
-import { createOnce, read, type Protocol } from './storage-op.js'
+import type { S3Store } from './store/s3-store.js'
+import { createOnce, read, type Protocol } from './store/storage-op.js'
 
 /** After this nothing begins that has not seen the mark; what was under way before has as long again to land. */
-const QUIET_MS = 2 * LOOK_EVERY_MS
+const QUIET_MS = 2 * CHECK_EVERY_MS
 /** How often the folders are gone over until nothing is left. More are needed only while something goes on writing there. */
 const MAX_PASSES = 5
 

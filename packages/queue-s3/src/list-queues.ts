@@ -6,15 +6,15 @@ import {
   type Stage,
   type StoredQueue,
 } from '@sluice/core'
-import { RESERVED_PARTS, decodeKey } from './key-encoding.js'
-import { heldLeases } from './lease-list.js'
+import { RESERVED_PARTS, decodeKey } from './format/key-encoding.js'
+import { heldLeases } from './state/lease-list.js'
 import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
-import { runProtocol } from './protocol-run.js'
-import { factsOf, type QueueFacts } from './queue-settings.js'
-import { openingError } from './s3-errors.js'
+import { runProtocol } from './store/protocol-run.js'
+import { factsOf, type QueueFacts } from './format/queue-settings.js'
+import { openingError } from './store/s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
-import type { S3Store } from './s3-store.js'
-import { read } from './storage-op.js'
+import type { S3Store } from './store/s3-store.js'
+import { read } from './store/storage-op.js'
 
 /** Sorts directly behind every key of a folder whose name it replaces the slash of. */
 const BEHIND_SLASH = '0'

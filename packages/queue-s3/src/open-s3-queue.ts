@@ -1,20 +1,20 @@
 import { checkOptions, isSluiceError, silentLogger, type QueueUse, type StorageFinding } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { makeGround } from './ground.js'
-import { GuaranteeWatch } from './guarantee-watch.js'
-import { has } from './item-state.js'
-import { Layout } from './layout.js'
+import { makeQueueContext } from './queue-context.js'
+import { GuaranteeWatch } from './probe/guarantee-watch.js'
+import { has } from './format/item-state.js'
+import { Layout } from './format/layout.js'
 import { checkWrites, deleteLeftProbes } from './probe/check-writes.js'
 import { forgetProbes, probeOnce } from './probe/probe-memory.js'
 import { probeStore, type ProbeFinding } from './probe/probe-store.js'
-import { settledShards } from './queue-settings.js'
-import { openingError, storeLies } from './s3-errors.js'
+import { settledShards } from './format/queue-settings.js'
+import { openingError, storeLies } from './store/s3-errors.js'
 import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import { S3Queue } from './s3-queue.js'
-import { S3Store } from './s3-store.js'
-import { StintCache } from './stint-cache.js'
-import { StintNames } from './stint-names.js'
-import { StrayLog } from './stray-log.js'
+import { S3Store } from './store/s3-store.js'
+import { AttemptCache } from './items/attempt-cache.js'
+import { AttemptNaming } from './format/attempt-naming.js'
+import { ForeignObjectLog } from './stages/foreign-object-log.js'
 
 /**
  * Opens a queue in a bucket. The store is probed first, as the option `probe` says: a queue on one that ignores conditional writes, or
@@ -34,13 +34,16 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
   try {
     const finding = await probe(store, layout, { checked, use })
     const watch = watchOf(store, layout, { checked, use, finding })
-    const shards = await settledShards(store, layout, { name, shards: checked.shards, watch })
+    const count = await settledShards(store, layout, { name, shards: checked.shards, watch })
     await settleClock(store, layout)
-    const lanes = Array.from({ length: shards }, (_, lane) => lane.toString(16).padStart(2, '0'))
-    const names = new StintNames(() => store.clock.now(), shards)
-    const strays = new StrayLog(logger, { place: store.place, monotonicMs })
-    const cache = new StintCache(monotonicMs)
-    return new S3Queue(name, makeGround({ store, layout, logger, watch, strays, cache, names, lanes }))
+    const shards = Array.from({ length: count }, (_, shard) => shard.toString(16).padStart(2, '0'))
+    const names = new AttemptNaming(() => store.clock.now(), count)
+    const foreignObjects = new ForeignObjectLog(logger, { place: store.place, monotonicMs })
+    const cache = new AttemptCache(monotonicMs)
+    return new S3Queue(
+      name,
+      makeQueueContext({ store, layout, logger, watch, foreignObjects, cache, names, shards }),
+    )
   } catch (error) {
     store.close()
     throw openingError(error)
@@ -48,14 +51,14 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
 }
 
 /** How many answers are asked for, at most, until those that came agree on the time. */
-const MAX_CLOCK_LOOKS = 5
+const MAX_CLOCK_READS = 5
 
 /** The first answer may be the one whose `Date` is off: until some agree, nothing is put or given out by it. */
 export async function settleClock(store: S3Store, layout: Layout): Promise<void> {
   const { clock } = store
   const patience = store.patience()
-  for (let looks = 0; !clock.isSure && looks < MAX_CLOCK_LOOKS; looks++)
-    await store.send({ do: 'look', key: layout.settings() }, patience)
+  for (let looks = 0; !clock.isSure && looks < MAX_CLOCK_READS; looks++)
+    await store.send({ do: 'head', key: layout.settings() }, patience)
   if (clock.isSet) return
   const seen = 'its answers have no `Date`, by which items are put in order and leases end'
   throw storeLies(store.place, {

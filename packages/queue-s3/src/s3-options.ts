@@ -1,6 +1,6 @@
 import type { Runtime, Logger } from '@sluice/core'
 import { z } from 'zod'
-import { RESERVED_PARTS } from './key-encoding.js'
+import { RESERVED_PARTS } from './format/key-encoding.js'
 
 const credentials = z.strictObject({
   accessKeyId: z.string().min(1).meta({ secret: true }),

@@ -49,19 +49,19 @@ import {
   type SweepReport,
   type UpdateReport,
 } from '@sluice/core'
-import { FormatWatch } from './format-watch.js'
-import type { Ground } from './ground.js'
-import { ItemClaims } from './item-claims.js'
-import { ItemMoves, itemNotFound, leaseLost, moveError } from './item-moves.js'
-import { listSummaries, listRecords, lookupItem, lookupStage } from './item-reads.js'
-import { mend } from './mend.js'
-import { ItemPuts } from './item-puts.js'
-import { s3Control } from './s3-control.js'
-import { S3Documents } from './s3-documents.js'
-import { S3Leases } from './s3-leases.js'
-import { countStage } from './stage-count.js'
-import { assertCursor } from './stage-walk.js'
-import { Sweep, type S3SweepOptions } from './sweep.js'
+import { FormatWatch } from './format/format-watch.js'
+import type { QueueContext } from './queue-context.js'
+import { ItemClaims } from './items/item-claims.js'
+import { ItemMoves, itemNotFound, leaseLost, moveError } from './items/item-moves.js'
+import { listSummaries, listRecords, lookupItem, lookupStage } from './items/item-reads.js'
+import { repair } from './items/repair.js'
+import { ItemPuts } from './items/item-puts.js'
+import { s3Control } from './state/s3-control.js'
+import { S3Documents } from './state/s3-documents.js'
+import { S3Leases } from './state/s3-leases.js'
+import { countStage } from './stages/stage-count.js'
+import { assertCursor } from './stages/stage-walk.js'
+import { Sweep, type S3SweepOptions } from './items/sweep.js'
 
 const SUPPORTS = {
   durable: true,
@@ -85,7 +85,7 @@ export class S3Queue implements Queue {
   readonly name: string
   readonly supports: QueueSupports
   readonly control: QueueControl
-  readonly #ground: Ground
+  readonly #context: QueueContext
   readonly #claims: ItemClaims
   readonly #moves: ItemMoves
   readonly #puts: ItemPuts
@@ -96,23 +96,23 @@ export class S3Queue implements Queue {
   #closed = false
 
   /** Use `openQueue`. */
-  constructor(name: string, ground: Ground) {
+  constructor(name: string, context: QueueContext) {
     this.name = name
-    this.#ground = ground
-    this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * ground.store.sender.timeoutMs }
-    this.#claims = new ItemClaims(ground)
-    this.#moves = new ItemMoves(ground)
-    this.#puts = new ItemPuts(ground)
-    this.#format = new FormatWatch(ground)
-    ground.watch.beforeCreate = (patience) => this.#format.assertFresh(patience)
-    this.#leases = new S3Leases(ground, this.#format)
-    this.#sweep = new Sweep(ground)
-    this.#documents = new S3Documents(ground, {
+    this.#context = context
+    this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * context.store.sender.timeoutMs }
+    this.#claims = new ItemClaims(context)
+    this.#moves = new ItemMoves(context)
+    this.#puts = new ItemPuts(context)
+    this.#format = new FormatWatch(context)
+    context.watch.beforeCreate = (patience) => this.#format.assertFresh(patience)
+    this.#leases = new S3Leases(context, this.#format)
+    this.#sweep = new Sweep(context)
+    this.#documents = new S3Documents(context, {
       maxBytes: SUPPORTS.maxBodyBytes,
       assertOpen: () => this.#assertOpen(),
       assertHeld: (lease) => this.#assertHeld(lease),
     })
-    this.control = s3Control(ground, () => this.#assertOpen())
+    this.control = s3Control(context, () => this.#assertOpen())
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
@@ -207,14 +207,14 @@ export class S3Queue implements Queue {
   async size(stage: Stage): Promise<number> {
     this.#assertOpen()
     assertStage(stage)
-    await mend(this.#ground)
-    return countStage(this.#ground, stage)
+    await repair(this.#context)
+    return countStage(this.#context, stage)
   }
 
   async sizes(): Promise<Record<Stage, number>> {
     this.#assertOpen()
-    await mend(this.#ground)
-    const count = (stage: Stage) => countStage(this.#ground, stage)
+    await repair(this.#context)
+    const count = (stage: Stage) => countStage(this.#context, stage)
     const stages = ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const
     const [WAITING = 0, PROCESSING = 0, SUCCESS = 0, FAIL = 0] = await Promise.all(stages.map(count))
     return { WAITING, PROCESSING, SUCCESS, FAIL }
@@ -223,7 +223,7 @@ export class S3Queue implements Queue {
   async lookupStatus(id: string): Promise<Stage> {
     this.#assertOpen()
     assertItemId(id)
-    const stage = await lookupStage(this.#ground, id)
+    const stage = await lookupStage(this.#context, id)
     if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
     return stage
   }
@@ -231,23 +231,23 @@ export class S3Queue implements Queue {
   async lookup(id: string): Promise<ItemRecord | undefined> {
     this.#assertOpen()
     assertItemId(id)
-    return lookupItem(this.#ground, id)
+    return lookupItem(this.#context, id)
   }
 
   async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
     this.#assertPage(stage, page)
-    return listRecords(this.#ground, stage, page)
+    return listRecords(this.#context, stage, page)
   }
 
   async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
     this.#assertPage(stage, page)
-    return listSummaries(this.#ground, stage, page)
+    return listSummaries(this.#context, stage, page)
   }
 
   async now(): Promise<number> {
     this.#assertOpen()
-    const { store, layout } = this.#ground
-    await store.send({ do: 'look', key: layout.settings() }, store.patience())
+    const { store, layout } = this.#context
+    await store.send({ do: 'head', key: layout.settings() }, store.patience())
     return store.clock.now()
   }
 
@@ -286,8 +286,8 @@ export class S3Queue implements Queue {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.#ground.watch.close()
-    this.#ground.store.close()
+    await this.#context.watch.close()
+    this.#context.store.close()
   }
 
   #assertOpen(): void {

@@ -99,10 +99,10 @@ describe('a drop', () => {
     const queue = await open('tiles')
     let stored = 0
     const refusals: unknown[] = []
-    const putter = async (lane: number) => {
-      for (let index = 0; refusals.length <= lane && index < 5_000; index++) {
+    const putter = async (shard: number) => {
+      for (let index = 0; refusals.length <= shard && index < 5_000; index++) {
         try {
-          await queue.put(`${lane}-${index}`, 1)
+          await queue.put(`${shard}-${index}`, 1)
           stored += 1
         } catch (error) {
           refusals.push(error)
@@ -110,7 +110,7 @@ describe('a drop', () => {
         }
       }
     }
-    const putters = Array.from({ length: 4 }, (_, lane) => putter(lane))
+    const putters = Array.from({ length: 4 }, (_, shard) => putter(shard))
     await expect.poll(() => stored).toBeGreaterThan(20)
     const outcome = await drop('tiles')
     await Promise.all(putters)

@@ -10,7 +10,7 @@ import {
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../src/index.js'
-import { failureOf, s3Error } from '../src/s3-errors.js'
+import { failureOf, s3Error } from '../src/store/s3-errors.js'
 import { optionsOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []

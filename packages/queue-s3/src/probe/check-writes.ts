@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '@sluice/core'
-import { storeLies } from '../s3-errors.js'
-import type { S3Store } from '../s3-store.js'
-import type { StoredObject } from '../storage-op.js'
+import { storeLies } from '../store/s3-errors.js'
+import type { S3Store } from '../store/s3-store.js'
+import type { StoredObject } from '../store/storage-op.js'
 
 /** What a probe writes is deleted within seconds: what is older was left by a process that was killed. */
 const LEFT_AFTER_MS = 3_600_000

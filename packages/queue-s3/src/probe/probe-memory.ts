@@ -1,5 +1,5 @@
 import type { Logger } from '@sluice/core'
-import type { S3Store } from '../s3-store.js'
+import type { S3Store } from '../store/s3-store.js'
 import { probeStore, type ProbeDepth, type ProbeFinding } from './probe-store.js'
 
 /** What passed in this process: by place, and by bucket for what racers showed. */

@@ -1,6 +1,6 @@
 import type { Logger } from '@sluice/core'
-import { storeLies } from '../s3-errors.js'
-import type { S3Store, Versioning } from '../s3-store.js'
+import { storeLies } from '../store/s3-errors.js'
+import type { S3Store, Versioning } from '../store/s3-store.js'
 import { Scratch } from './scratch.js'
 import { StoreLie, type Lie } from './store-lie.js'
 

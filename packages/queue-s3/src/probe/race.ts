@@ -1,8 +1,8 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
-import { versionOf } from '../s3-answers.js'
-import { failureOf, s3Error } from '../s3-errors.js'
-import type { Patience } from '../patience.js'
-import type { S3Store } from '../s3-store.js'
+import { versionOf } from '../store/s3-answers.js'
+import { failureOf, s3Error } from '../store/s3-errors.js'
+import type { Patience } from '../store/patience.js'
+import type { S3Store } from '../store/s3-store.js'
 import { RaceTrack } from './race-track.js'
 import { StoreLie, type Lie } from './store-lie.js'
 
@@ -134,7 +134,7 @@ function endOf(error: unknown, store: S3Store): RacerEnd {
 }
 
 async function keptOf(store: S3Store, heat: Heat): Promise<string[]> {
-  const { object } = await store.send({ do: 'look', key: heat.key }, store.patience())
+  const { object } = await store.send({ do: 'head', key: heat.key }, store.patience())
   const lie = wrongOf(heat, { kept: object?.meta['token'] })
   if (lie !== undefined) throw new StoreLie(lie)
   return object === undefined ? [] : [heat.key]

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { isSluiceError } from '@sluice/core'
-import { missingListPermission } from '../s3-errors.js'
-import type { S3Store } from '../s3-store.js'
-import type { StorageOp } from '../storage-op.js'
+import { missingListPermission } from '../store/s3-errors.js'
+import type { S3Store } from '../store/s3-store.js'
+import type { StorageOp } from '../store/storage-op.js'
 import { probeFolder } from './check-writes.js'
 import { race } from './race.js'
 import { StoreLie } from './store-lie.js'
@@ -131,7 +131,7 @@ export class Scratch {
         this.#note(versionId)
         return outcome
       }
-      const { object } = await this.#store.send({ do: 'look', key }, patience)
+      const { object } = await this.#store.send({ do: 'head', key }, patience)
       if (object !== undefined) return object.meta['token'] === token ? 'created' : 'exists'
       if (outcome === 'exists') return 'exists'
     }
@@ -142,7 +142,7 @@ export class Scratch {
   }
 
   async #tokenOf(key: string): Promise<string | undefined> {
-    const { object } = await this.#store.send({ do: 'look', key }, this.#store.patience())
+    const { object } = await this.#store.send({ do: 'head', key }, this.#store.patience())
     return object?.meta['token']
   }
 }

@@ -1,14 +1,14 @@
-import type { Layout } from '../layout.js'
-import { parseStint } from '../stint-name.js'
+import type { Layout } from '../format/layout.js'
+import { parseAttemptKey } from '../format/attempt-key.js'
 import {
   again,
-  look,
+  head,
   tryCreate,
   type Meta,
   type NotCreated,
   type Protocol,
   type StoredObject,
-} from '../storage-op.js'
+} from '../store/storage-op.js'
 
 type Folder = 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT'
 
@@ -41,9 +41,9 @@ export function* tryCreateObject(
   for (;;) {
     const end = yield* tryCreate(key, text, meta)
     if (end === 'created' || end.is === 'refused' || end.other !== undefined) return end
-    for (const next of FOLLOWED_BY[folder]) if (yield* look(layout.at(next, name))) return end
-    const stint = parseStint(name)
-    if (stint !== undefined && (yield* look(layout.index(stint)))?.sizeBytes === 0) return end
+    for (const next of FOLLOWED_BY[folder]) if (yield* head(layout.at(next, name))) return end
+    const attemptKey = parseAttemptKey(name)
+    if (attemptKey !== undefined && (yield* head(layout.index(attemptKey)))?.sizeBytes === 0) return end
     yield* again(key)
   }
 }

@@ -1,10 +1,10 @@
 import { SluiceError } from '@sluice/core'
-import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseEntry, parseState } from '../object-texts.js'
-import { isFirst, parseStint } from '../stint-name.js'
-import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
-import { finishEnd, type RunningStint } from './end-stint.js'
+import { firstState, type IndexEntry, type ItemState } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry, parseState } from '../format/object-texts.js'
+import { isFirst, parseAttemptKey } from '../format/attempt-key.js'
+import { again, head, read, type Protocol, type StoredObject } from '../store/storage-op.js'
+import { finishEnd, type RunningAttempt } from './end-attempt.js'
 import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
@@ -17,7 +17,7 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
     const { generation, object } = newest
     const index = layout.index({ key, generation })
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
-    if (parseStint(first) === undefined) throw damaged(index)
+    if (parseAttemptKey(first) === undefined) throw damaged(index)
     const place = yield* settledPlace(layout, index, first)
     if (place !== undefined) return place
     // Its removal is finished now. The id may have been put again meanwhile.
@@ -58,18 +58,18 @@ export function* findItem(layout: Layout, key: string): Protocol<FoundItem | und
   }
 }
 
-/** What the objects of a stint say of its item; `undefined` when it isn't in that stage any more. */
+/** What the objects of a attempt say of its item; `undefined` when it isn't in that stage any more. */
 export function* readPlace(
   layout: Layout,
   stage: Place['at'],
-  place: Pick<Place, 'name' | 'stint'>,
+  place: Pick<Place, 'name' | 'attemptKey'>,
 ): Protocol<FoundItem | undefined> {
-  const { name, stint } = place
-  const object = yield* read(layout.index(stint))
+  const { name, attemptKey } = place
+  const object = yield* read(layout.index(attemptKey))
   if (object === undefined || object.sizeBytes === 0 || stage === 'GONE') return undefined
-  const entry = parsedEntry(object, stint.key)
+  const entry = parsedEntry(object, attemptKey.key)
   const at = { ...place, at: stage }
-  if (stage === 'WAITING' && isFirst(stint)) return { place: at, entry, state: firstState(entry) }
+  if (stage === 'WAITING' && isFirst(attemptKey)) return { place: at, entry, state: firstState(entry) }
   const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
   if (text === undefined || text.sizeBytes === 0) return undefined
   const parsed = parseState(text.content)
@@ -79,22 +79,22 @@ export function* readPlace(
 
 /** The object under FAIL, if the fail was cut off before it was made. */
 function* lateFail(layout: Layout, stage: Place['at'], name: string): Protocol<StoredObject | undefined> {
-  const end = stage === 'FAIL' ? yield* look(layout.at('SUCCESS', name)) : undefined
+  const end = stage === 'FAIL' ? yield* head(layout.at('SUCCESS', name)) : undefined
   if (end === undefined) return undefined
   yield* finishEnd(layout, name, end)
   return yield* read(layout.at('FAIL', name))
 }
 
-/** A stint in PROCESSING with its state; `undefined` when it isn't there any more. */
+/** A attempt in PROCESSING with its state; `undefined` when it isn't there any more. */
 export function* readRunning(
   layout: Layout,
-  { name, stint }: Pick<Place, 'name' | 'stint'>,
-): Protocol<RunningStint | undefined> {
+  { name, attemptKey }: Pick<Place, 'name' | 'attemptKey'>,
+): Protocol<RunningAttempt | undefined> {
   const claim = yield* read(layout.at('PROCESSING', name))
   if (claim === undefined || claim.sizeBytes === 0) return undefined
   const parsed = parseState(claim.content)
   if (parsed === undefined) throw damaged(layout.at('PROCESSING', name))
-  return { name, stint, ...parsed }
+  return { name, attemptKey, ...parsed }
 }
 
 function parsedEntry(object: StoredObject | undefined, key: string): IndexEntry {

@@ -1,12 +1,12 @@
-import { requeuedState } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseState, stateText, unpackText } from '../object-texts.js'
-import { parseStint, stepOf } from '../stint-name.js'
-import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { requeuedState } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseState, stateText, unpackText } from '../format/object-texts.js'
+import { parseAttemptKey, stepOf } from '../format/attempt-key.js'
+import { drop, head, read, type Meta, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { createObject } from './create-object.js'
-import { noteAttempt } from './latest-attempt.js'
+import { noteAttempt } from './trace.js'
 
-/** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
+/** Finishes what the object of a attempt under LEFT decided: by HEAD or GET. */
 export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
   if (left.sizeBytes === 0) yield* finishFinalRemoval(layout, name, left.meta['token'])
   else yield* finishRequeue(layout, name, left)
@@ -38,11 +38,11 @@ export function* moveBack(
   },
 ): Protocol<void> {
   const next = meta['next'] ?? ''
-  const stint = parseStint(next)
+  const attemptKey = parseAttemptKey(next)
   const parsed = parseState(failed.content)
-  if (stint !== undefined) {
+  if (attemptKey !== undefined) {
     const { id, state } = parsed ?? { id: '', state: { history: [] } }
-    const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
+    const text = stateText(id, attemptKey, requeuedState(state, reason, attemptKey.availableAt))
     yield* createObject(layout, 'WAITING', { name: next, text, meta: { token: meta.token } })
     yield* noteAttempt(layout, name)
   }
@@ -52,7 +52,7 @@ export function* moveBack(
 /** Finishes a removal that was decided, by whomever. */
 export function* finishRemoval(layout: Layout, place: { readonly name: string }): Protocol<void> {
   const { name } = place
-  const left = yield* look(layout.at('LEFT', name))
+  const left = yield* head(layout.at('LEFT', name))
   if (left === undefined) yield* finishWaitingRemoval(layout, name)
   else yield* finishFinalRemoval(layout, name, left.meta['token'])
 }
@@ -72,7 +72,7 @@ export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<vo
  * @param by the token of LEFT: the index object keeps it, so that its creator knows whose removal it was
  */
 export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Protocol<void> {
-  const end = yield* look(layout.at('SUCCESS', name))
+  const end = yield* head(layout.at('SUCCESS', name))
   const from = end === undefined || end.sizeBytes > 0 ? 'SUCCESS' : (end.meta['from'] ?? 'FAIL')
   yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED', from } }
   yield* emptyIndex(layout, name, by)
@@ -83,15 +83,17 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
 
 /** Of an item with as many names, what was noted of them. */
 function notesOf(layout: Layout, name: string): readonly string[] {
-  const stint = parseStint(name)
-  return stint !== undefined && stepOf(stint) > layout.attemptStep ? [layout.latest(stint)] : []
+  const attemptKey = parseAttemptKey(name)
+  return attemptKey !== undefined && stepOf(attemptKey) > layout.attemptStep
+    ? [layout.latest(attemptKey)]
+    : []
 }
 
 /** Once: who comes later must not write another token. */
 function* emptyIndex(layout: Layout, name: string, by = ''): Protocol<void> {
-  const stint = parseStint(name)
-  if (stint === undefined) return
-  const key = layout.index(stint)
-  const index = yield* look(key)
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) return
+  const key = layout.index(attemptKey)
+  const index = yield* head(key)
   if (index !== undefined && index.sizeBytes > 0) yield { do: 'empty', key, meta: { to: 'REMOVED', by } }
 }

@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
-import type { Layout } from '../layout.js'
-import { look, type Protocol, type StoredObject } from '../storage-op.js'
+import type { Layout } from '../format/layout.js'
+import { head, type Protocol, type StoredObject } from '../store/storage-op.js'
 
 /** Far more often than any id is put: a store that shows so many index objects shows what is not there. */
 const MAX_GENERATION = 2 ** 24
@@ -28,7 +28,7 @@ export function* lastIndex(layout: Layout, key: string, after = 0): Protocol<Las
     const generation = Math.min(ahead, Math.floor((known + missing) / 2))
     const index = layout.index({ key, generation })
     if (generation > MAX_GENERATION) throw endless(index)
-    const object = yield* look(index)
+    const object = yield* head(index)
     if (object === undefined) missing = generation
     else {
       last = { generation, object }

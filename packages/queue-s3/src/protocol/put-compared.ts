@@ -1,8 +1,8 @@
 import { isSameJson, isSluiceError, type JsonValue } from '@sluice/core'
-import { bodyOf } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseEntry } from '../object-texts.js'
-import { again, read, type Protocol } from '../storage-op.js'
+import { bodyOf } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry } from '../format/object-texts.js'
+import { again, read, type Protocol } from '../store/storage-op.js'
 import { readPlace } from './find-item.js'
 import { putItem, type NewEntry, type PutResult } from './put-item.js'
 import type { Place } from './trace.js'
@@ -28,7 +28,7 @@ export function* putCompared(
       return { ...put, body: isSame ? 'same' : 'changed' }
     }
     // Removed, or moved on, since it was found.
-    yield* again(layout.index(place?.stint ?? { key, generation: 1 }))
+    yield* again(layout.index(place?.attemptKey ?? { key, generation: 1 }))
   }
 }
 
@@ -38,8 +38,8 @@ const DAMAGED = 'damaged'
 type StoredBody = { readonly body: JsonValue } | typeof DAMAGED | undefined
 
 function* storedBody(layout: Layout, place: Place): Protocol<StoredBody> {
-  if (place.stint.updates > 0) return yield* updatedBody(layout, place)
-  const index = yield* read(layout.index(place.stint))
+  if (place.attemptKey.updates > 0) return yield* updatedBody(layout, place)
+  const index = yield* read(layout.index(place.attemptKey))
   if (index === undefined || index.sizeBytes === 0) return undefined
   return parseEntry(index.content) ?? DAMAGED
 }

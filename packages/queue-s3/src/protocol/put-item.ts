@@ -1,17 +1,16 @@
 import type { SluiceError } from '@sluice/core'
-import { doneState, firstState, type IndexEntry } from '../item-state.js'
-import { keyTooLong } from '../key-limits.js'
-import type { Layout } from '../layout.js'
-import { parseEntry, stateText } from '../object-texts.js'
-import { isPutDone, parseStint, type Stint } from '../stint-name.js'
-import { again, look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
+import { putDoneState, firstState, type IndexEntry } from '../format/item-state.js'
+import { keyTooLong } from '../format/key-limits.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry, stateText } from '../format/object-texts.js'
+import { isPutDone, parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
+import { again, head, read, tryCreate, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { tryCreateObject } from './create-object.js'
-import { finishEnd } from './end-stint.js'
+import { finishEnd } from './end-attempt.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
 import { finishUpdate } from './finish-update.js'
 import { lastIndex } from './last-generation.js'
-import { trace, type Place } from './trace.js'
-import { isUpdate } from './update-decision.js'
+import { trace, type Place, isUpdate } from './trace.js'
 
 /** An item as `put` stores it in the index object of one generation. */
 export interface NewEntry extends FirstEntry {
@@ -19,7 +18,7 @@ export interface NewEntry extends FirstEntry {
   readonly text: string
 }
 
-/** What the object of an item's first stint is made of. */
+/** What the object of an item's first attempt is made of. */
 type FirstEntry = Pick<IndexEntry, 'id' | 'uid' | 'putAt' | 'notBeforeAt'>
 
 export type PutResult =
@@ -27,7 +26,7 @@ export type PutResult =
   | { readonly added: false; readonly place: Place | undefined }
 
 /**
- * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object, under WAITING or, as the form of its
+ * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first attempt's object, under WAITING or, as the form of its
  * name says, under SUCCESS [Q-PUT-5]. Crash point: between the two the item is put and can't be given out or listed; whoever looks for the id, or
  * `sweep`, finishes it [Q-PUT-3], and since `put` had not returned, until then it may count as not put.
  *
@@ -94,7 +93,7 @@ function* placeOf(
   if (object.sizeBytes === 0) return 'removed'
   const first = object.meta['first'] ?? (yield* firstOf(index))
   // Damaged, or of another format: the id is taken all the same.
-  if (first === undefined || parseStint(first) === undefined) return undefined
+  if (first === undefined || parseAttemptKey(first) === undefined) return undefined
   return (yield* settledPlace(layout, index, first)) ?? 'removed'
 }
 
@@ -136,10 +135,10 @@ type Completion = 'finished' | 'taken back' | 'was there' | 'moved on'
 /** Makes the object under WAITING if whoever had to died before. */
 function* completeWaiting(layout: Layout, index: string, place: Place): Protocol<Completion> {
   const { name, previous } = place
-  if (yield* look(layout.at('WAITING', name))) return 'was there'
-  // Claimed in the meantime, or ended: then there is nothing to be done. What is created now would be of a stint that is over.
-  if (yield* look(layout.at('PROCESSING', name))) return 'moved on'
-  if (yield* look(layout.at('SUCCESS', name))) return 'moved on'
+  if (yield* head(layout.at('WAITING', name))) return 'was there'
+  // Claimed in the meantime, or ended: then there is nothing to be done. What is created now would be of a attempt that is over.
+  if (yield* head(layout.at('PROCESSING', name))) return 'moved on'
+  if (yield* head(layout.at('SUCCESS', name))) return 'moved on'
   if (previous === undefined) return yield* completePut(layout, index, name)
   yield* completeMove(layout, previous, place)
   return 'finished'
@@ -153,10 +152,10 @@ export function* finishPut(layout: Layout, index: string): Protocol<Completion |
   const object = yield* read(index)
   if (object === undefined || object.sizeBytes === 0) return 'was there'
   const first = parseEntry(object.content)?.first ?? ''
-  const stint = parseStint(first)
-  if (stint === undefined || layout.index(stint) !== index) return 'damaged'
+  const attemptKey = parseAttemptKey(first)
+  if (attemptKey === undefined || layout.index(attemptKey) !== index) return 'damaged'
   const place = yield* trace(layout, first)
-  // Of any later stint a decision tells, which `mend` finds.
+  // Of any later attempt a decision tells, which `repair` finds.
   if (place === undefined || place.previous !== undefined) return 'was there'
   if (place.at !== 'WAITING' && place.unfinished !== true) return 'was there'
   return yield* complete(layout, index, place)
@@ -165,12 +164,12 @@ export function* finishPut(layout: Layout, index: string): Protocol<Completion |
 /** Makes the move or the update that led to this name again: its decision has it. */
 function* completeMove(layout: Layout, previous: string, { after, updated }: Place): Protocol<void> {
   if (updated === true) {
-    const decision = yield* look(layout.at('PROCESSING', previous))
+    const decision = yield* head(layout.at('PROCESSING', previous))
     if (decision !== undefined && isUpdate(decision)) yield* finishUpdate(layout, previous, decision)
     return
   }
-  const left = after === 'FAIL' ? yield* look(layout.at('LEFT', previous)) : undefined
-  const end = left === undefined ? yield* look(layout.at('SUCCESS', previous)) : undefined
+  const left = after === 'FAIL' ? yield* head(layout.at('LEFT', previous)) : undefined
+  const end = left === undefined ? yield* head(layout.at('SUCCESS', previous)) : undefined
   if (left !== undefined) yield* finishRequeue(layout, previous, left)
   else if (end !== undefined) yield* finishEnd(layout, previous, end)
 }
@@ -198,17 +197,17 @@ function* takeBack(index: string): Protocol<void> {
  * @returns the key and the error of a store that takes no such key
  */
 function* createStage(layout: Layout, name: string, entry: FirstEntry): Protocol<RefusedKey | undefined> {
-  const stint = parseStint(name)
-  if (stint === undefined) return undefined
-  const { stage, state } = firstPlace(stint, entry)
-  const text = stateText(entry.id, stint, state)
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) return undefined
+  const { stage, state } = firstPlace(attemptKey, entry)
+  const text = stateText(entry.id, attemptKey, state)
   const end = yield* tryCreateObject(layout, stage, { name, text, meta: { token: entry.uid } })
   if (end === 'created' || end.is !== 'refused') return undefined
   return { key: layout.at(stage, name), cause: end.cause }
 }
 
-function firstPlace(stint: Stint, entry: FirstEntry) {
-  return isPutDone(stint)
-    ? ({ stage: 'SUCCESS', state: doneState(entry) } as const)
+function firstPlace(attemptKey: AttemptKey, entry: FirstEntry) {
+  return isPutDone(attemptKey)
+    ? ({ stage: 'SUCCESS', state: putDoneState(entry) } as const)
     : ({ stage: 'WAITING', state: firstState(entry) } as const)
 }

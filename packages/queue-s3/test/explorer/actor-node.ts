@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import type { Protocol, StorageOp, StorageReply } from '../../src/storage-op.js'
+import type { Protocol, StorageOp, StorageReply } from '../../src/store/storage-op.js'
 
 /** A program: makes the same protocol each time. */
 export interface Program {

@@ -1,4 +1,4 @@
-import type { StorageOp } from '../../src/storage-op.js'
+import type { StorageOp } from '../../src/store/storage-op.js'
 import { ActorNode, type Program } from './actor-node.js'
 import { applied, type Objects } from './model-store.js'
 
@@ -174,7 +174,7 @@ function* actions(world: World, slot: number, actor: ActorNode): Generator<Possi
         const { objects, reply, text } = made()
         return { after: { ...withActor(world, slot, actor.after(reply)), objects }, ...shared, text }
       }
-    if (op.do === 'read' || op.do === 'look' || op.do === 'again') continue
+    if (op.do === 'read' || op.do === 'head' || op.do === 'again') continue
     if (world.crashes > 0)
       // It died with this request (of a DELETE: this part of it) done, and nothing after it.
       yield () => {

@@ -1,11 +1,11 @@
-import type { Meta, Protocol, StorageOp, StorageReply, StoredObject } from '../../src/storage-op.js'
+import type { Meta, Protocol, StorageOp, StorageReply, StoredObject } from '../../src/store/storage-op.js'
 
 /** The objects of the model; never changed, only replaced. */
 export type Objects = ReadonlyMap<string, StoredObject>
 
 /** One request taking effect at one instant. */
 export function applied(objects: Objects, op: StorageOp): { objects: Objects; reply: StorageReply } {
-  if (op.do === 'read' || op.do === 'look') return { objects, reply: seen(objects.get(op.key), op.do) }
+  if (op.do === 'read' || op.do === 'head') return { objects, reply: seen(objects.get(op.key), op.do) }
   if (op.do === 'again') return { objects, reply: {} }
   if (op.do === 'empty') return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
   if (op.do === 'create') {
@@ -35,7 +35,7 @@ export function atOnce<T>(
   return { objects: now, value: step.value }
 }
 
-function seen(object: StoredObject | undefined, how: 'read' | 'look'): StorageReply {
+function seen(object: StoredObject | undefined, how: 'read' | 'head'): StorageReply {
   if (object === undefined) return {}
   return { object: how === 'read' ? object : { ...object, content: '' } }
 }

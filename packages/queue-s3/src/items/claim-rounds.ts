@@ -1,0 +1,85 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { QueueContext } from '../queue-context.js'
+import { jitteredMs } from '../store/patience.js'
+import type { ClaimResult } from '../protocol/claim-attempt.js'
+import type { RunResult } from '../store/protocol-run.js'
+import { claimsLost } from '../store/s3-errors.js'
+
+/** Rounds without an item that are not waited for, as other processes claim from the same end. */
+const FREE_ROUNDS = 4
+const KIND = 'claim'
+/** The longest pause after a round that others were faster in. */
+const CONTENTION_MS = 50
+/** So many times `timeoutMs` others may be faster; then what goes for a late listing goes for them. */
+const MAX_CONTENDED = 8
+/** A claim of another process that is older than this is no rival of this moment: its name is listed late. */
+const RIVAL_MS = 10_000
+
+/** Whether one of the items was claimed by another process just now. */
+export function isContended(results: readonly RunResult<ClaimResult>[], { names }: QueueContext): boolean {
+  const since = names.now() - RIVAL_MS
+  return results.some(
+    (result) => 'value' in result && result.value.is === 'lost' && (result.value.rivalAt ?? 0) > since,
+  )
+}
+
+/**
+ * Ends a `get` or `peek` that finds no item in one round after the other, because all the attempts that are listed were claimed by others long ago or are over:
+ * when that has gone on for `timeoutMs`, or its rounds took three times that together.
+ */
+export class ClaimRounds {
+  readonly #context: QueueContext
+  readonly #patience
+  readonly #startedMs: number
+  #beganMs: number
+  #lost = 0
+
+  constructor(context: QueueContext) {
+    this.#context = context
+    this.#patience = context.store.patience()
+    this.#startedMs = this.#beganMs = context.store.sender.nowMs()
+  }
+
+  /** Whether the last round was followed by a pause, in which others went on. */
+  get hasPaused(): boolean {
+    return this.#lost > FREE_ROUNDS
+  }
+
+  /**
+   * After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end.
+   *
+   * @param contended its items went to others just now: they get on, and so will this call. It only must not collide with them again and again
+   */
+  async after(given: number, contended = false): Promise<{ readonly error: unknown } | undefined> {
+    const { store, layout } = this.#context
+    if (given === 0 && contended && !this.#isOutrun) return this.#afterContention()
+    const beganMs = this.#beganMs
+    this.#lost = given > 0 ? 0 : this.#lost + 1
+    if (given > 0) this.#patience.answered(KIND)
+    else this.#patience.spend(store.sender.nowMs() - beganMs)
+    const on = layout.folder('WAITING')
+    const errorOf = () => claimsLost(store.place, on)
+    if (this.#patience.isSpent) return { error: errorOf() }
+    try {
+      const work = { kind: KIND, on }
+      const limits = { errorOf, freeTries: FREE_ROUNDS }
+      if (given === 0) await store.sender.waitOrThrow(work, this.#patience, limits)
+    } catch (error) {
+      return { error }
+    }
+    this.#beganMs = store.sender.nowMs()
+    return undefined
+  }
+
+  get #isOutrun(): boolean {
+    const { sender } = this.#context.store
+    return sender.nowMs() - this.#startedMs > MAX_CONTENDED * sender.timeoutMs
+  }
+
+  async #afterContention(): Promise<undefined> {
+    this.#lost += 1
+    this.#patience.answered(KIND)
+    if (this.hasPaused) await pause(jitteredMs(1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS }))
+    this.#beganMs = this.#context.store.sender.nowMs()
+  }
+}

@@ -1,0 +1,124 @@
+import { isSluiceError, type Logger } from '@sluice/core'
+import type { GuaranteeWatch } from '../probe/guarantee-watch.js'
+import type { Patience } from './patience.js'
+import type { S3Store } from './s3-store.js'
+import type { Protocol, StorageReply } from './storage-op.js'
+
+/** How one of several protocols ended. */
+export type RunResult<T> = { readonly value: T } | { readonly error: unknown }
+
+interface Run<T> {
+  readonly protocol: Protocol<T>
+  readonly index: number
+  readonly patience: Patience
+  /** Given to the protocol when it goes on. */
+  reply: StorageReply | undefined
+}
+
+/** What protocols run with. */
+export interface RunOptions {
+  readonly logger: Logger
+  /** Of the work that one protocol is a part of. Default: each protocol has one of its own. */
+  readonly patience?: Patience
+  /** Sends in place of the store, and lets no creation pass that can't be trusted. */
+  readonly watch?: GuaranteeWatch
+}
+
+/** Runs one protocol against the store. */
+export async function runProtocol<T>(store: S3Store, protocol: Protocol<T>, options: RunOptions): Promise<T> {
+  const [result] = await runProtocols(store, [protocol], options)
+  if (result === undefined) throw new Error('one protocol has one result')
+  if ('error' in result) throw result.error
+  return result.value
+}
+
+/**
+ * Runs many protocols, as many at once as the store allows. Those that come to a DELETE wait there until all have, and all their names go
+ * in one request of up to 1,000; then they go on. What has come to a DELETE is decided, so one that fails is only logged: what it
+ * leaves behind is dominated, and the next to come by, or `sweep`, deletes it.
+ */
+export async function runProtocols<T>(
+  store: S3Store,
+  protocols: readonly Protocol<T>[],
+  options: RunOptions,
+): Promise<RunResult<T>[]> {
+  const results: RunResult<T>[] = []
+  let runs = protocols.map((protocol, index): Run<T> => {
+    return { protocol, index, patience: options.patience ?? store.patience(), reply: undefined }
+  })
+  // So many that got no answer one after the other are an outage: the rest would only wait as long again, and end alike.
+  const outage: Outage = { failures: 0, error: undefined }
+  while (runs.length > 0) {
+    const parked: Run<T>[] = []
+    const keys: string[] = []
+    const queue = runs.values()
+    const work = async () => {
+      for (const run of queue) {
+        const hasBegun = run.reply !== undefined
+        if (!hasBegun && outage.failures >= store.concurrency) {
+          results[run.index] = { error: outage.error }
+          continue
+        }
+        const deleted = await untilDelete(options.watch ?? store, run, results)
+        noteEnd(outage, deleted === undefined ? results[run.index] : undefined)
+        if (deleted === undefined) continue
+        parked.push(run)
+        keys.push(...deleted)
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(runs.length, store.concurrency) }, work))
+    if (keys.length > 0) await deleteOrLog(store, keys, options)
+    runs = parked.toSorted((a, b) => a.index - b.index)
+  }
+  return results
+}
+
+interface Outage {
+  failures: number
+  error: unknown
+}
+
+function noteEnd(outage: Outage, result: RunResult<unknown> | undefined): void {
+  const isLost =
+    result !== undefined && 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE')
+  outage.failures = isLost ? outage.failures + 1 : 0
+  if (isLost) outage.error = result.error
+}
+
+async function untilDelete<T>(
+  store: Pick<S3Store, 'send'>,
+  run: Run<T>,
+  results: RunResult<T>[],
+): Promise<readonly string[] | undefined> {
+  try {
+    let step = run.reply === undefined ? run.protocol.next() : run.protocol.next(run.reply)
+    run.reply = undefined
+    while (step.done !== true) {
+      if (step.value.do === 'delete') {
+        run.reply = {}
+        return step.value.keys
+      }
+      step = run.protocol.next(await store.send(step.value, run.patience))
+    }
+    results[run.index] = { value: step.value }
+  } catch (error) {
+    results[run.index] = { error }
+  }
+  return undefined
+}
+
+/** Deletes what is of no use any more. A failure is logged and no more: nothing depends on it. */
+export async function deleteOrLog(
+  store: S3Store,
+  keys: readonly string[],
+  { logger, patience }: RunOptions,
+): Promise<void> {
+  try {
+    await store.deleteAll(keys, patience?.timeoutMs)
+  } catch (error) {
+    logger.warn(
+      { err: error, keys: keys.length, bucket: store.place.bucket },
+      'retired objects were left behind',
+    )
+  }
+}

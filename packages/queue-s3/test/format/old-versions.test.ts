@@ -1,0 +1,125 @@
+import type { Queue } from '@sluice/core'
+import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { afterEach, describe, expect, test } from 'vitest'
+import { openQueue } from '../../src/index.js'
+import { optionsOn } from '../s3-harness.js'
+
+const opened: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const one of opened.splice(0).toReversed()) await one.close()
+})
+
+type Open = (options: object) => Promise<Queue>
+
+/** A release of a layout that is no more, as scripts/old-versions.mjs builds it. */
+async function oldVersion(layout: string): Promise<Open> {
+  const loaded: { openQueue: Open } = await import(
+    new URL(`../old-versions/${layout}.mjs`, import.meta.url).href
+  )
+  return loaded.openQueue
+}
+
+async function open(how: Open, made: S3Server): Promise<Queue> {
+  const queue = await how(optionsOn(made))
+  opened.push(queue)
+  return queue
+}
+
+async function server(): Promise<S3Server> {
+  const made = await startS3Server()
+  opened.push(made)
+  return made
+}
+
+/** What a format 1 knew of: `probe` is an option since draft 1. */
+const optionsFor = (layout: string, made: S3Server) => {
+  const { probe: _, ...options } = optionsOn(made)
+  return layout === 'format-1' ? options : optionsOn(made)
+}
+
+describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3'])(
+  'two versions on one bucket: today’s and %s',
+  (layout) => {
+    test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
+      const [older, made] = [await oldVersion(layout), await server()]
+      const queue = await open(openQueue, made)
+      await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
+      const [item] = await queue.get(1)
+      const before = made.keys()
+      await expect(older(optionsFor(layout, made))).rejects.toMatchObject({
+        code: 'SLUICE_QUEUE_CORRUPT',
+        retryable: false,
+      })
+      expect(made.keys()).toEqual(before)
+      expect(await queue.settle([{ id: item?.id ?? '', attempt: 1, stage: 'SUCCESS' }])).toMatchObject({
+        settled: 1,
+      })
+      expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
+    })
+
+    test('the newer is refused on the older’s queue, with words, while the older works on it', async () => {
+      const [older, made] = [await oldVersion(layout), await server()]
+      const queue = await older(optionsFor(layout, made))
+      opened.push(queue)
+      await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
+      const lease = await queue.lease('dispatcher', 'me', 15_000)
+      const [item] = await queue.get(1)
+      const before = made.keys()
+      await expect(openQueue(optionsOn(made))).rejects.toMatchObject({
+        code: 'SLUICE_QUEUE_CORRUPT',
+        message: expect.stringMatching(
+          /Finish its items with the version that made it|Use the version that made it/,
+        ),
+      })
+      expect(made.keys()).toEqual(before)
+      expect(await lease?.renew()).toBe(true)
+      await queue.success(item?.id ?? '', { attempt: 1 })
+      expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
+    })
+  },
+)
+
+describe('one of draft 4 that knows no item put into SUCCESS, on a bucket where there are some', () => {
+  test('goes on with all others, gives none of them out, puts none a second time, and changes none', async () => {
+    const [older, made] = [await oldVersion('draft-4'), await server()]
+    const queue = await open(openQueue, made)
+    const old = await open(older, made)
+    await queue.putMany(
+      ['done-1', 'done-2'].map((id) => ({ id, body: 1 })),
+      { stage: 'SUCCESS' },
+    )
+    const [index, state] = [made.textOf('queues/contract/ITEMS/done-1'), made.keys().find(isSuccess)]
+    const again = await old.putMany(['new', 'done-1', 'done-2'].map((id) => ({ id, body: 1 })))
+    expect(again).toMatchObject({ added: 1, skipped: [{ id: 'done-1' }, { id: 'done-2' }] })
+    expect((await old.get(5)).map(({ id }) => id)).toEqual(['new'])
+    for (const call of [old.lookup('done-1'), old.remove(['done-1']), old.success('done-1', { attempt: 1 })])
+      await expect(call).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT', retryable: false })
+    await old.sweep?.({ retentionMs: 0 })
+    expect(await old.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 })
+    expect(await old.get(5)).toEqual([])
+    expect(made.textOf('queues/contract/ITEMS/done-1')).toBe(index)
+    expect(made.keys()).toContain(state)
+    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 0 })
+  })
+
+  test('makes nothing of a put that was cut off, which today’s finishes', async () => {
+    const [older, made] = [await oldVersion('draft-4'), await server()]
+    const queue = await open(openQueue, made)
+    const old = await open(older, made)
+    const endpoint = await made.addEndpoint()
+    const cut = await openQueue(optionsOn(made, endpoint))
+    endpoint.onRequest = ({ operation, key }) => {
+      if (operation !== 'PutObject' || !key.includes('/SUCCESS/')) return undefined
+      void cut.close()
+      return { do: 'crash' }
+    }
+    await expect(cut.putMany([{ id: 'done', body: 1 }], { stage: 'SUCCESS' })).rejects.toBeDefined()
+    await made.settled()
+    await old.sweep?.()
+    expect(await old.putMany([{ id: 'done', body: 1 }])).toMatchObject({ added: 0 })
+    expect(await old.get(5)).toEqual([])
+    expect(await queue.lookup('done')).toMatchObject({ stage: 'SUCCESS', attempt: 0 })
+  })
+})
+
+const isSuccess = (key: string) => key.includes('/SUCCESS/')
