@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import { SluiceError, checkOptions, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
 import { CHECK_EVERY_MS } from './format/format-watch.js'
 import { RESERVED_PARTS } from './format/key-encoding.js'
@@ -19,8 +17,6 @@ const QUIET_MS = 2 * CHECK_EVERY_MS
 /** How often the folders are gone over until nothing is left. More are needed only while something goes on writing there. */
 const MAX_PASSES = 5
 
-type Wait = (ms: number) => Promise<unknown>
-
 /**
  * Removes a queue from a bucket: all objects in the folders of a queue under its root, and `QUEUE` last.
  *
@@ -32,19 +28,11 @@ type Wait = (ms: number) => Promise<unknown>
  * @throws SluiceError as `openQueue` does
  */
 export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
-  return dropS3Queue(await checkOptions(optionsSchema, options, '@sluice/queue-s3'), use)
-}
-
-/** @param wait lets tests pass the time by hand */
-export async function dropS3Queue(
-  checked: CheckedS3Options,
-  use: DropQueueUse,
-  wait: Wait = pause,
-): Promise<DropOutcome> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
     await settleClock(store, layout)
-    return await new Drop({ checked, use, wait, store, layout }).run()
+    return await new Drop({ checked, use, store, layout }).run()
   } catch (error) {
     throw openingError(error)
   } finally {
@@ -55,7 +43,6 @@ export async function dropS3Queue(
 interface DropParts {
   readonly checked: CheckedS3Options
   readonly use: DropQueueUse
-  readonly wait: Wait
   readonly store: S3Store
   readonly layout: Layout
 }
@@ -82,7 +69,7 @@ class Drop {
 
   /** Takes the queue out of use. @returns why it was not */
   async #mark(): Promise<DropOutcome | undefined> {
-    const { layout, wait } = this.#parts
+    const { layout, store } = this.#parts
     const settings = await this.#run(read(layout.settings()))
     if (settings === undefined) return this.#markLeftovers()
     const { state, name } = factsOf(settings.content)
@@ -91,7 +78,7 @@ class Drop {
     const refusal = (await this.#refusal()) ?? (await this.#runningRefusal(state))
     if (refusal !== undefined) return refusal
     await this.#write(droppingText(this.#parts.checked.name))
-    await wait(QUIET_MS)
+    await store.runtime.sleep(QUIET_MS)
     // Whoever took the lease between the look and the mark has lost nothing yet, and goes on.
     const late = await this.#refusal()
     if (late !== undefined) await this.#write(settings.content)
@@ -103,7 +90,7 @@ class Drop {
     const { store, layout, checked } = this.#parts
     if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
     const made = await this.#run(
-      createOnce(layout.settings(), droppingText(checked.name), { token: randomUUID() }),
+      createOnce(layout.settings(), droppingText(checked.name), { token: store.runtime.newId() }),
     )
     return made === 'created' ? undefined : this.#mark()
   }

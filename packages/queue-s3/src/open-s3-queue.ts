@@ -30,16 +30,16 @@ import { ForeignObjectLog } from './stages/foreign-object-log.js'
 export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { name, logger = use.logger ?? silentLogger } = checked
-  const { store, layout, monotonicMs } = placeOf(checked, logger)
+  const { store, layout } = placeOf(checked, logger)
   try {
     const finding = await probe(store, layout, { checked, use })
     const watch = watchOf(store, layout, { checked, use, finding })
     const count = await settledShards(store, layout, { name, shards: checked.shards, watch })
     await settleClock(store, layout)
     const shards = Array.from({ length: count }, (_, shard) => shard.toString(16).padStart(2, '0'))
-    const names = new AttemptNaming(() => store.clock.now(), count)
-    const foreignObjects = new ForeignObjectLog(logger, { place: store.place, monotonicMs })
-    const cache = new AttemptCache(monotonicMs)
+    const names = new AttemptNaming(store.runtime, () => store.clock.now(), count)
+    const foreignObjects = new ForeignObjectLog(logger, store)
+    const cache = new AttemptCache(store.runtime)
     return new S3Queue(
       name,
       makeQueueContext({ store, layout, logger, watch, foreignObjects, cache, names, shards }),
@@ -155,9 +155,8 @@ export async function queueExists(options: unknown): Promise<boolean> {
 export function placeOf(
   checked: CheckedS3Options,
   logger = silentLogger,
-): { store: S3Store; layout: Layout; monotonicMs: () => number } {
+): { store: S3Store; layout: Layout } {
   const { name, prefix, bucket, endpoint, concurrency, timeoutMs, runtime = systemRuntime } = checked
-  const monotonicMs = () => runtime.monotonicMs()
   const layout = new Layout(prefix, name)
   const place = { bucket, root: layout.root, ...has({ endpoint }) }
   const store = new S3Store({
@@ -165,10 +164,10 @@ export function placeOf(
     place,
     concurrency,
     timeoutMs,
-    monotonicMs,
+    runtime,
     logger,
   })
-  return { store, layout, monotonicMs }
+  return { store, layout }
 }
 
 /** What the store's ways may depend on. */

@@ -1,4 +1,4 @@
-import type { Logger } from '@sluice/core'
+import type { Logger, Runtime } from '@sluice/core'
 import type { GuaranteeWatch } from './probe/guarantee-watch.js'
 import { has } from './format/item-state.js'
 import type { Layout } from './format/layout.js'
@@ -25,6 +25,7 @@ export interface QueueContextParts {
 
 /** What all parts of one open queue share, and how they run protocols on its store. */
 export interface QueueContext extends QueueContextParts {
+  readonly runtime: Runtime
   /** @param patience of the work that it is a part of; default one of its own */
   run<T>(protocol: Protocol<T>, patience?: Patience): Promise<T>
   runAll<T>(protocols: readonly Protocol<T>[]): Promise<RunResult<T>[]>
@@ -34,6 +35,7 @@ export function makeQueueContext(parts: QueueContextParts): QueueContext {
   const { store, logger, watch } = parts
   return {
     ...parts,
+    runtime: store.runtime,
     run: (protocol, patience) => runProtocol(store, protocol, { logger, watch, ...has({ patience }) }),
     runAll: (protocols) => runProtocols(store, protocols, { logger, watch }),
   }

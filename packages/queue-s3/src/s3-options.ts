@@ -10,6 +10,7 @@ const credentials = z.strictObject({
   $source: z.unknown().optional(),
 })
 
+const RUNTIME_METHODS = ['now', 'monotonicMs', 'sleep', 'yield', 'random', 'newId'] as const
 const SHARDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
@@ -81,12 +82,12 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe('told of objects that were left alone and of leftovers; silent by default'),
   runtime: z
-    .custom<Pick<Runtime, 'monotonicMs'>>(
-      (value) => hasMethods(value, ['monotonicMs']),
-      'must have a method monotonicMs()',
+    .custom<Runtime>(
+      (value) => hasMethods(value, RUNTIME_METHODS),
+      `must have ${RUNTIME_METHODS.join(', ')}`,
     )
     .optional()
-    .describe('what spans are measured by; the process’s monotonic clock by default'),
+    .describe('time, timers, randomness and ids; the machine’s by default'),
 })
 
 /** What the SDK reads by itself where the options have no credentials. */

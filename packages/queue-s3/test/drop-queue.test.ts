@@ -1,18 +1,17 @@
 import type { Queue } from '@sluice/core'
-import { ManualRuntime, dropCases, type DropHarness } from '@sluice/testkit'
+import { dropCases, type DropHarness } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { dropS3Queue } from '../src/drop-queue.js'
 import { dropQueue, listQueues, openQueue } from '../src/index.js'
-import { optionsSchema } from '../src/s3-options.js'
 import { optionsOn } from './s3-harness.js'
+import { SkippingRuntime } from './leaping-runtime.js'
 
-let runtime: ManualRuntime
+let runtime: SkippingRuntime
 let server: S3Server
 const opened: Queue[] = []
 
 beforeEach(async () => {
-  runtime = new ManualRuntime()
+  runtime = new SkippingRuntime()
   server = await startS3Server({ runtime })
 })
 afterEach(async () => {
@@ -21,7 +20,7 @@ afterEach(async () => {
 })
 
 function settingsOf(name: string, endpoint?: S3Endpoint) {
-  return optionsSchema.parse({ ...optionsOn(server, endpoint, name), runtime })
+  return { ...optionsOn(server, endpoint, name), runtime }
 }
 
 async function open(name: string): Promise<Queue> {
@@ -30,8 +29,7 @@ async function open(name: string): Promise<Queue> {
   return queue
 }
 
-const wait = (ms: number) => runtime.advance(ms)
-const drop: DropHarness['drop'] = (name, use = {}) => dropS3Queue(settingsOf(name), use, wait)
+const drop: DropHarness['drop'] = (name, use = {}) => dropQueue(settingsOf(name), use)
 
 function harness(): DropHarness {
   return {
@@ -42,8 +40,7 @@ function harness(): DropHarness {
     dropCrashing: async (name, point) => {
       const endpoint = await server.addEndpoint()
       endpoint.onRequest = ({ index }) => (index < point ? undefined : { do: 'crash' })
-      const { timeoutMs: _, ...settings } = settingsOf(name, endpoint)
-      await dropS3Queue({ ...settings, timeoutMs: 300 }, {}, wait).catch(() => undefined)
+      await dropQueue({ ...settingsOf(name, endpoint), timeoutMs: 300 }).catch(() => undefined)
       return endpoint.crashed()
     },
   }
@@ -127,10 +124,9 @@ describe('a drop', () => {
     const before = server.textOf('queues/tiles/QUEUE')
     // By a process that had read QUEUE before it was marked.
     server.seed([['queues/tiles/LEASES/dispatcher/999999999998', leaseText('late', true)]])
-    const outcome = await dropS3Queue(settingsOf('tiles'), {}, async (ms) => {
+    runtime.onSkip = () =>
       server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
-      await runtime.advance(ms)
-    })
+    const outcome = await drop('tiles')
     expect(outcome).toMatchObject({ is: 'held', leases: [{ name: 'dispatcher', holder: 'late' }] })
     expect(server.textOf('queues/tiles/QUEUE')).toBe(before)
     expect(await (await open('tiles')).size('WAITING')).toBe(1)
@@ -151,8 +147,7 @@ describe('a drop', () => {
     const endpoint = await server.addEndpoint()
     endpoint.onRequest = ({ operation }) =>
       operation === 'DeleteObjects' ? answerWith('InternalError') : undefined
-    const { timeoutMs: _, ...settings } = settingsOf('tiles', endpoint)
-    await expect(dropS3Queue({ ...settings, timeoutMs: 300 }, {}, wait)).rejects.toMatchObject({
+    await expect(dropQueue({ ...settingsOf('tiles', endpoint), timeoutMs: 300 })).rejects.toMatchObject({
       code: 'SLUICE_QUEUE_UNAVAILABLE',
     })
     expect(await drop('tiles')).toMatchObject({ is: 'dropped' })

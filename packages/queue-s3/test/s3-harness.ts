@@ -1,8 +1,9 @@
 import type { Queue } from '@sluice/core'
-import { ManualRuntime, type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import { type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
 import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
 import { openQueue, type S3Queue } from '../src/index.js'
+import { LeapingRuntime } from './leaping-runtime.js'
 
 /** What opens a queue on one address of a server, which is probed first. */
 export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {
@@ -43,7 +44,7 @@ function faultOf(trouble: StorageTrouble): S3Fault {
 
 /** A fresh server with a clock that is set on by hand. */
 export async function s3Harness(): Promise<QueueHarness> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   const opened: Queue[] = []
   const links: SlowLink[] = []

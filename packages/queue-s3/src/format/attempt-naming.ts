@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import type { CheckedChange, CheckedItem, PutManyOptions } from '@sluice/core'
+import type { CheckedChange, CheckedItem, PutManyOptions, Runtime } from '@sluice/core'
 import { encodeKey, shardOf } from './key-encoding.js'
 import { entryText } from './object-texts.js'
 import type { NewEntry } from '../protocol/put-item.js'
@@ -23,11 +22,14 @@ export interface Returning {
 
 /** Makes the names of new attempts: the instants, and the turns of this process. */
 export class AttemptNaming {
+  readonly #runtime: Pick<Runtime, 'newId'>
   readonly #now: () => number
   readonly #shards: number
   #turn = 0
 
-  constructor(now: () => number, shards: number) {
+  /** @param now the store's clock */
+  constructor(runtime: Pick<Runtime, 'newId'>, now: () => number, shards: number) {
+    this.#runtime = runtime
     this.#now = now
     this.#shards = shards
   }
@@ -47,7 +49,7 @@ export class AttemptNaming {
     const notBeforeAt = delayMs === undefined ? item.notBeforeAt : putAt + delayMs
     const availableAt = Math.max(putAt, notBeforeAt ?? 0)
     const delayed = availableAt > putAt
-    const uid = randomUUID()
+    const uid = this.#runtime.newId()
     const turn = this.#nextTurn()
     const shard = shardOf(key, this.#shards)
     const place = { shard, priority, availableAt, delayed, turn }

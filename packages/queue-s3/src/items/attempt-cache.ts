@@ -1,4 +1,4 @@
-import type { JsonValue } from '@sluice/core'
+import type { JsonValue, Runtime } from '@sluice/core'
 import { has } from '../format/item-state.js'
 import type { RunningAttempt } from '../protocol/end-attempt.js'
 import type { Seen } from '../protocol/move-item.js'
@@ -21,10 +21,10 @@ export class AttemptCache {
   readonly #live = recentMap<number>(MAX_KNOWN)
   readonly #ids = recentMap<string>(MAX_KNOWN)
   readonly #retryStates = recentMap<{ readonly value: JsonValue | undefined }>(MAX_RETRY_STATES)
-  readonly #monotonicMs: () => number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
 
-  constructor(monotonicMs: () => number) {
-    this.#monotonicMs = monotonicMs
+  constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
+    this.#runtime = runtime
   }
 
   /** The state of an item that was updated is not kept: the body in it may be large, and is the one that the caller has been given. */
@@ -46,21 +46,21 @@ export class AttemptCache {
   }
 
   live(name: string): void {
-    this.#live.set(name, this.#monotonicMs())
+    this.#live.set(name, this.#runtime.monotonicMs())
   }
 
   /** When it was seen without an end: a short while ago, longer ago, or never. */
   seenLive(name: string): 'lately' | 'before' | 'never' {
     const at = this.#live.get(name)
     if (at === undefined) return 'never'
-    return this.#monotonicMs() - at < LIVE_MS ? 'lately' : 'before'
+    return this.#runtime.monotonicMs() - at < LIVE_MS ? 'lately' : 'before'
   }
 
   /** Where the item of a key was seen in PROCESSING, not too long ago. */
   find(key: string): Seen | undefined {
     const seen = this.#seen.get(key)
     const at = seen && this.#live.get(seen.name)
-    return at !== undefined && this.#monotonicMs() - at < SURE_MS ? seen : undefined
+    return at !== undefined && this.#runtime.monotonicMs() - at < SURE_MS ? seen : undefined
   }
 
   /** It was moved. */

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { QueueContext } from '../queue-context.js'
 import { jitteredMs } from '../store/patience.js'
 import type { ClaimResult } from '../protocol/claim-attempt.js'
@@ -79,7 +78,9 @@ export class ClaimRounds {
   async #afterContention(): Promise<undefined> {
     this.#lost += 1
     this.#patience.answered(KIND)
-    if (this.hasPaused) await pause(jitteredMs(1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS }))
+    const { runtime } = this.#context
+    const waitMs = jitteredMs(runtime, 1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS })
+    if (this.hasPaused) await runtime.sleep(waitMs)
     this.#beganMs = this.#context.store.sender.nowMs()
   }
 }

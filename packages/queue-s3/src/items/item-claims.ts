@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { isSluiceError, type QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import { ClaimRounds, isContended } from './claim-rounds.js'
@@ -126,10 +125,10 @@ export class ItemClaims {
   async #claimAll(found: readonly Candidate[], budget: ByteBudget): Promise<ClaimedSome> {
     const begun = new Set<string>()
     try {
-      const { layout, names } = this.#context
+      const { layout, names, runtime } = this.#context
       const at = names.now()
       const claims = found.map((one) =>
-        budget.within(this.#ours(one.name, begun, claimAttempt(layout, one, { token: randomUUID(), at }))),
+        budget.within(this.#ours(one.name, begun, claimAttempt(layout, one, { token: runtime.newId(), at }))),
       )
       const ends = await this.#context.runAll(claims)
       const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
@@ -182,7 +181,7 @@ export class ItemClaims {
   /** Not to be claimed now. */
   #isKnown(name: string): boolean {
     if (this.#underWay.has(name) || this.#over.has(name)) return true
-    return this.#context.foreignObjects.wasSeen(this.#context.layout.at('WAITING', name))
+    return this.#context.foreignObjects.isBlocked(this.#context.layout.at('WAITING', name))
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   SluiceError,
   checkMove,
@@ -86,28 +85,28 @@ export class ItemMoves {
     ids: readonly string[],
     { delayMs = 0, priority, reason }: RequeueOptions,
   ): Promise<MoveReport['skipped']> {
-    const { layout, names } = this.#context
+    const { layout, names, runtime } = this.#context
     return this.#each(ids.map(asMention), ({ id }) =>
       requeueItem(layout, encodeKey(id), (attemptKey) => {
         const next = names.requeued(attemptKey, delayMs, priority).name
-        return { token: randomUUID(), next, ...has({ reason }) }
+        return { token: runtime.newId(), next, ...has({ reason }) }
       }),
     )
   }
 
   async remove(ids: readonly string[], stages: readonly Stage[]): Promise<RemoveReport['skipped']> {
-    const { layout } = this.#context
+    const { layout, runtime } = this.#context
     return this.#each(ids.map(asMention), ({ id }) =>
-      removeItem(layout, encodeKey(id), { stages, token: randomUUID() }),
+      removeItem(layout, encodeKey(id), { stages, token: runtime.newId() }),
     )
   }
 
   async update(changes: readonly CheckedChange[]): Promise<UpdateReport['skipped']> {
-    const { layout, names } = this.#context
+    const { layout, names, runtime } = this.#context
     return this.#each(changes, ({ id, uid, bodyText, ...place }) => {
       const nextOf = (attemptKey: AttemptKey) => ({
         name: names.updated(attemptKey, place),
-        token: randomUUID(),
+        token: runtime.newId(),
       })
       return updateItem(layout, encodeKey(id), { ...has({ uid, bodyText }), nextOf })
     })
@@ -124,14 +123,14 @@ export class ItemMoves {
 
   #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
     if (move === undefined) throw new RangeError('a round holds indexes of its moves')
-    const { layout, names, cache } = this.#context
+    const { layout, names, cache, runtime } = this.#context
     const { attempt, uid, delayMs, uncounted, keepPlace } = move
     const key = encodeKey(move.id)
     const returning = { delayMs, uncounted, keepPlace, hasRetryState: move.retryStateText !== undefined }
     const wanted = {
       ...has({ attempt, uid }),
       end: endOf(move, names.now()),
-      token: randomUUID(),
+      token: runtime.newId(),
       nextOf: (attemptKey: AttemptKey) => names.released(attemptKey, returning),
     }
     return settleItem(layout, key, wanted, cache.find(key))

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { SweepOptions, SweepReport } from '@sluice/core'
 import { type QueueContext, valuesOf } from '../queue-context.js'
 import { has } from '../format/item-state.js'
@@ -125,7 +124,7 @@ async function removeOld(
   }: { stage: 'SUCCESS' | 'FAIL'; attempts: readonly ListedAttempt[]; retentionMs: number },
 ): Promise<number> {
   const old = attempts.filter((one) => one.sizeBytes > 0 && isOlder(context, one, retentionMs))
-  const removals = old.map((one) => removeAttempt(context.layout, { at: stage, ...one }, randomUUID()))
+  const removals = old.map((one) => removeAttempt(context.layout, { at: stage, ...one }, context.runtime.newId()))
   const results = valuesOf(await context.runAll(removals))
   return results.filter((result) => result === 'left').length
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Logger } from '@sluice/core'
 import { storeLies } from '../store/s3-errors.js'
 import type { S3Store } from '../store/s3-store.js'
@@ -20,7 +19,7 @@ export function probeFolder(root: string): string {
  * @throws SluiceError SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request; SLUICE_CONFIG_INVALID for a store that does not keep what it acknowledges
  */
 export async function checkWrites(store: S3Store, root: string): Promise<void> {
-  const key = `${probeFolder(root)}${randomUUID()}-check`
+  const key = `${probeFolder(root)}${store.runtime.newId()}-check`
   await store.deleteAll([key])
   const content = JSON.stringify({ probe: 'ü🧪\0' })
   try {

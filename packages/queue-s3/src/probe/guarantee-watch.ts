@@ -161,18 +161,17 @@ export class GuaranteeWatch {
 
   /** As long as one request may take. */
   async #verdict(patience: Patience): Promise<void> {
-    const beganAt = performance.now()
+    const beganAt = this.#now()
     await this.#probed(patience.timeoutMs)
-    patience.spend(performance.now() - beganAt)
+    patience.spend(this.#now() - beganAt)
   }
 
   /** No probe is under way, or `timeoutMs` have passed. */
   async #probed(timeoutMs: number): Promise<void> {
     if (this.#probing === undefined) return
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, timeoutMs)
-    await Promise.race([this.#probing, late.promise])
-    clearTimeout(timer)
+    const wait = new AbortController()
+    await Promise.race([this.#probing, this.#options.store.runtime.sleep(timeoutMs, wait.signal)])
+    wait.abort()
   }
 
   #startProbe(): void {

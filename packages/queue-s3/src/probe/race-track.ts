@@ -4,7 +4,8 @@ import { lookup } from 'node:dns/promises'
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { connect, isIP, Socket, type LookupFunction } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
+import type { Runtime } from '@sluice/core'
+import { timeoutSignal } from '@sluice/core/backend'
 
 /** How long the servers have to read what the racers sent ahead, in ms. */
 const READING_MS = 5
@@ -33,18 +34,15 @@ interface SdkResponse {
   }
 }
 
-/** What a {@link RaceTrack} takes from outside. */
-export interface TrackWorld {
-  /** The addresses of a name. */
-  resolve(hostname: string): Promise<readonly LookupAddress[]>
-  /** Resolves when the servers have read what was sent ahead. */
-  untilRead(): Promise<void>
+export interface RaceTrackOptions {
+  readonly runtime: Runtime
+  /** The addresses of a name. Default the resolver of the system. */
+  readonly resolve?: (hostname: string) => Promise<readonly LookupAddress[]>
+  /** Resolves when the servers have read what was sent ahead. Default after a few ms. */
+  readonly untilRead?: () => Promise<void>
 }
 
-const REAL_WORLD: TrackWorld = {
-  resolve: (hostname) => lookup(hostname, { all: true }),
-  untilRead: () => pause(READING_MS),
-}
+type RaceTrackParts = Required<RaceTrackOptions>
 
 /**
  * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its own, which is open before; the
@@ -58,12 +56,16 @@ export class RaceTrack {
   #line: StartLine
   #offset = 0
   #keepAlive = true
-  readonly #world: TrackWorld
+  readonly #parts: RaceTrackParts
   readonly #servers = new Set<string>()
 
-  constructor(world: TrackWorld = REAL_WORLD) {
-    this.#world = world
-    this.#line = new StartLine([], world)
+  constructor({
+    runtime,
+    resolve = (hostname) => lookup(hostname, { all: true }),
+    untilRead = () => runtime.sleep(READING_MS),
+  }: RaceTrackOptions) {
+    this.#parts = { runtime, resolve, untilRead }
+    this.#line = new StartLine([], this.#parts)
   }
 
   /** For `new S3Client({ requestHandler })`. */
@@ -81,7 +83,7 @@ export class RaceTrack {
    * @param send sends the request of a token through {@link requestHandler}
    */
   async run<T>(tokens: readonly string[], send: (token: string) => Promise<T>): Promise<T[]> {
-    const line = new StartLine(tokens, this.#world)
+    const line = new StartLine(tokens, this.#parts)
     this.#line = line
     const runs = tokens.map(async (token) => {
       try {
@@ -145,7 +147,8 @@ export class RaceTrack {
 
   /** `undefined` without any: the request itself tells why. */
   async #addressOf(request: SignedRequest, turn: number): Promise<LookupAddress | undefined> {
-    this.#addresses ??= this.#world.resolve(hostOf(request)).then((found) => reachable(found, request))
+    const { runtime, resolve } = this.#parts
+    this.#addresses ??= resolve(hostOf(request)).then((found) => reachable(found, request, runtime))
     const addresses = await this.#addresses
     return addresses[turn % addresses.length]
   }
@@ -173,11 +176,11 @@ class StartLine {
   readonly #tokens: readonly string[]
   readonly #missing: Set<string>
   readonly #start = Promise.withResolvers<void>()
-  readonly #world: TrackWorld
+  readonly #parts: Pick<RaceTrackParts, 'untilRead'>
 
-  constructor(tokens: readonly string[], world: TrackWorld) {
+  constructor(tokens: readonly string[], parts: Pick<RaceTrackParts, 'untilRead'>) {
     this.#tokens = tokens
-    this.#world = world
+    this.#parts = parts
     this.#missing = new Set(tokens)
   }
 
@@ -193,7 +196,7 @@ class StartLine {
   leave(token: string): void {
     if (!this.#missing.delete(token) || this.#missing.size > 0) return
     // One wait for all: they are released in the same turn of the event loop.
-    void this.#world.untilRead().then(this.#start.resolve)
+    void this.#parts.untilRead().then(this.#start.resolve)
   }
 }
 
@@ -290,19 +293,20 @@ function lookupTo({ address, family }: LookupAddress): LookupFunction {
 async function reachable(
   found: readonly LookupAddress[],
   request: SignedRequest,
+  runtime: Runtime,
 ): Promise<readonly LookupAddress[]> {
   const addresses = found.slice(0, MAX_ADDRESSES)
   if (addresses.length < 2) return addresses
   const port = request.port ?? (request.protocol === 'https:' ? 443 : 80)
-  const open = await Promise.all(addresses.map(({ address }) => connects(address, port)))
+  const open = await Promise.all(addresses.map(({ address }) => connects(runtime, { host: address, port })))
   const taking = addresses.filter((_, index) => open[index] === true)
   return taking.length === 0 ? addresses : taking
 }
 
-async function connects(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port })
+async function connects(runtime: Runtime, address: { host: string; port: number }): Promise<boolean> {
+  const socket = connect(address)
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(MAX_CONNECT_MS) })
+    await once(socket, 'connect', { signal: timeoutSignal(runtime, MAX_CONNECT_MS) })
     return true
   } catch {
     // Refused, unreachable or silent: other addresses are there for that.

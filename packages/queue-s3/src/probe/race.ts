@@ -43,7 +43,7 @@ interface Start {
  * @throws StoreLie when more than one racer won; SluiceError as for any request
  */
 export async function race(store: S3Store, { racers, keyOf, won }: RaceOptions): Promise<string[]> {
-  const track = new RaceTrack()
+  const track = new RaceTrack({ runtime: store.runtime })
   const client = store.sender.clientOver(track.requestHandler)
   const heats: Heat[] = []
   let patience = store.patience()

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { isSluiceError } from '@sluice/core'
 import { missingListPermission } from '../store/s3-errors.js'
 import type { S3Store } from '../store/s3-store.js'
@@ -24,7 +23,7 @@ export class Scratch {
 
   constructor(store: S3Store, root: string) {
     this.#store = store
-    this.prefix = `${probeFolder(root)}${randomUUID()}-`
+    this.prefix = `${probeFolder(root)}${store.runtime.newId()}-`
   }
 
   /** Without s3:ListBucket a missing key is 403, and nothing could be told from a missing permission. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { QueueContext } from '../queue-context.js'
 import { has } from '../format/item-state.js'
 import type { Patience } from '../store/patience.js'
@@ -67,7 +66,7 @@ export class VersionChain {
   async append(after: number, content: string, patience: Patience): Promise<boolean> {
     const number = after + 1
     const key = this.#keyOf(number)
-    const won = await this.#context.run(createOnce(key, content, metaOf(content)), patience)
+    const won = await this.#context.run(createOnce(key, content, metaOf(content, this.#context.runtime.newId())), patience)
     if (won !== 'created') {
       // By its name, which works where the listing is late.
       const isSeen = await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, patience)
@@ -132,8 +131,8 @@ export class VersionChain {
 }
 
 /** A version that is empty, a removal, says so: an answer that has lost its body is not taken for one. */
-function metaOf(content: string) {
-  return { token: randomUUID(), ...has({ to: content === '' ? 'REMOVED' : undefined }) }
+function metaOf(content: string, token: string) {
+  return { token, ...has({ to: content === '' ? 'REMOVED' : undefined }) }
 }
 
 interface Found {

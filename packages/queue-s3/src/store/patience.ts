@@ -1,3 +1,5 @@
+import type { Runtime } from '@sluice/core'
+
 interface Trouble {
   /** By the clock of the patience. */
   readonly since: number
@@ -62,7 +64,11 @@ export class Patience {
  * A random wait in the upper half of a span that doubles, up to 2 s, so that those who collided don't collide again and the number of tries in a given
  * time is limited: 8, and one more for each second. The last one before `maxMs` ends there.
  */
-export function jitteredMs(tries: number, { baseMs, maxMs }: { baseMs: number; maxMs: number }): number {
+export function jitteredMs(
+  runtime: Pick<Runtime, 'random'>,
+  tries: number,
+  { baseMs, maxMs }: { baseMs: number; maxMs: number },
+): number {
   const spanMs = Math.min(2_000, baseMs * 2 ** Math.min(tries, 10))
-  return Math.min(Math.max(0, maxMs), spanMs * (0.5 + Math.random() / 2))
+  return Math.min(Math.max(0, maxMs), spanMs * (0.5 + runtime.random() / 2))
 }

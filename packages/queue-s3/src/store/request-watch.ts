@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { IDLE_TIMEOUT_MS, requestTimeMs } from '@sluice/core'
+import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
+import { startTimer, type Timer } from '@sluice/core/backend'
 
 /** What a body is handed to the connection in, so that its progress shows. */
 const CHUNK_BYTES = 65_536
@@ -7,6 +8,7 @@ const CHUNK_BYTES = 65_536
 const POLL_MS = 1_000
 
 export interface RequestWatchOptions {
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
   readonly timeoutMs: number
   /** Default {@link IDLE_TIMEOUT_MS}. */
   readonly idleMs?: number
@@ -14,11 +16,9 @@ export interface RequestWatchOptions {
   readonly ended: AbortSignal
   /** Told how large the answer is, when it begins. */
   readonly onAnswer?: (bytes: number) => void
-  /** A monotonic clock in ms. Default that of the process. */
+  /** A monotonic clock in ms. Default the runtime's. */
   readonly now?: () => number
 }
-
-const monotonicMs = () => performance.now()
 
 /** Where a request is: waiting for a byte of the answer, or moving bytes. */
 type Phase = 'waiting' | 'sending' | 'receiving'
@@ -35,6 +35,7 @@ export class RequestWatch {
   readonly #timeoutMs: number
   readonly #idleMs: number
   readonly #onAnswer: ((bytes: number) => void) | undefined
+  readonly #runtime: RequestWatchOptions['runtime']
   readonly #now: () => number
   readonly #beganAt: number
   #movedAt: number
@@ -42,15 +43,17 @@ export class RequestWatch {
   #phase: Phase = 'waiting'
   #source: ByteSource | undefined
   #read = 0
-  #timer: NodeJS.Timeout | undefined
+  #timer: Timer | undefined
 
   constructor({
+    runtime,
     timeoutMs,
     idleMs = IDLE_TIMEOUT_MS,
     ended,
     onAnswer,
-    now = monotonicMs,
+    now = () => runtime.monotonicMs(),
   }: RequestWatchOptions) {
+    this.#runtime = runtime
     this.#now = now
     this.#beganAt = now()
     this.#movedAt = this.#beganAt
@@ -96,7 +99,7 @@ export class RequestWatch {
   }
 
   done(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
   }
 
   *#pieces(body: Uint8Array): Generator<Uint8Array> {
@@ -114,7 +117,7 @@ export class RequestWatch {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer)
+    this.#timer?.cancel()
     const inAnyCase = this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes)
     const endsAt = this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAt + this.#idleMs, inAnyCase)
     const leftMs = endsAt - this.#now()
@@ -123,8 +126,7 @@ export class RequestWatch {
       return
     }
     const waitMs = Math.ceil(this.#phase === 'receiving' ? Math.min(leftMs, POLL_MS) : leftMs)
-    this.#timer = setTimeout(() => this.#check(), waitMs)
-    this.#timer.unref()
+    this.#timer = startTimer(this.#runtime, { ms: waitMs, background: true }, () => this.#check())
   }
 
   #check(): void {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { setTimeout as pause } from 'node:timers/promises'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { silentLogger, type Logger, type SluiceError } from '@sluice/core'
+import { silentLogger, type Logger, type Runtime, type SluiceError } from '@sluice/core'
+import { timeoutSignal } from '@sluice/core/backend'
 import pLimit, { type LimitFunction } from 'p-limit'
 import { OutageLog } from './outage-log.js'
 import { Patience, jitteredMs } from './patience.js'
@@ -19,7 +19,7 @@ export interface S3SenderOptions {
   readonly concurrency: number
   /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
   readonly timeoutMs: number
-  readonly monotonicMs: () => number
+  readonly runtime: Runtime
   /** Told of outages that last. Silent by default. */
   readonly logger?: Logger
 }
@@ -73,6 +73,7 @@ const watched = new AsyncLocalStorage<RequestWatch>()
  */
 export class S3Sender {
   readonly place: S3Place
+  readonly runtime: Runtime
   readonly clock: StoreClock
   readonly #config: S3ClientConfig
   readonly client: S3Client
@@ -92,15 +93,16 @@ export class S3Sender {
     place,
     concurrency,
     timeoutMs,
-    monotonicMs,
+    runtime,
     logger = silentLogger,
   }: S3SenderOptions) {
     this.place = place
-    this.clock = new StoreClock(monotonicMs)
+    this.runtime = runtime
+    this.clock = new StoreClock(() => runtime.monotonicMs())
     this.#limit = pLimit(concurrency)
     this.#window = new TransferWindow(timeoutMs)
     this.timeoutMs = timeoutMs
-    this.#running = new RunningTime(timeoutMs)
+    this.#running = new RunningTime(runtime, timeoutMs)
     this.#outages = new OutageLog(logger)
     const agent = { keepAlive: true, maxSockets: concurrency }
     const requestHandler = { httpAgent: agent, httpsAgent: agent, connectionTimeout: CONNECT_MS }
@@ -111,11 +113,11 @@ export class S3Sender {
         const watch = watched.getStore()
         const { request } = args
         if (watch !== undefined && hasBody(request)) request.body = watch.sent(request.body)
-        const sentAt = monotonicMs()
+        const sentAt = runtime.monotonicMs()
         const output = await next(args)
         this.#hasAnswered = true
         const date = dateOf(output.response)
-        if (date !== undefined) this.clock.observe(date, sentAt, monotonicMs())
+        if (date !== undefined) this.clock.observe(date, sentAt, runtime.monotonicMs())
         watch?.answered({ body: bodyOf(output.response), bytes: sizeOf(output.response) })
         return output
       },
@@ -172,6 +174,7 @@ export class S3Sender {
     return this.#limit(async () => {
       const { now } = this.#running
       const watch = new RequestWatch({
+        runtime: this.runtime,
         timeoutMs: patience.timeoutMs,
         ended: this.#ended.signal,
         onAnswer: (bytes) => transfer.answered(bytes),
@@ -208,7 +211,7 @@ export class S3Sender {
 
   /** Of one request that is sent by other means. */
   deadline(): AbortSignal {
-    return AbortSignal.any([AbortSignal.timeout(this.timeoutMs), this.#ended.signal])
+    return AbortSignal.any([timeoutSignal(this.runtime, this.timeoutMs), this.#ended.signal])
   }
 
   /** What was cut off by `close` says so: it is no outage. */
@@ -241,9 +244,9 @@ export class S3Sender {
     const forMs = this.#hasAnswered ? leftMs : Math.min(leftMs, this.#reachMs())
     if (forMs <= 0 || tries > maxTries) throw errorOf()
     if (tries <= freeTries) return
-    const waitMs = jitteredMs(tries, { baseMs, maxMs: forMs })
+    const waitMs = jitteredMs(this.runtime, tries, { baseMs, maxMs: forMs })
     const beganAt = this.nowMs()
-    await pause(waitMs)
+    await this.runtime.sleep(waitMs, this.#ended.signal)
     // As long as it was: on a busy machine a timer is late, each time.
     patience.spend(Math.max(waitMs, this.nowMs() - beganAt))
   }

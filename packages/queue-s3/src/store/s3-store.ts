@@ -8,6 +8,7 @@ import {
   PutObjectCommand,
   type _Error as DeleteError,
 } from '@aws-sdk/client-s3'
+import type { Runtime } from '@sluice/core'
 import {
   ContentJudge,
   DoubtfulAnswer,
@@ -73,6 +74,10 @@ export class S3Store {
     this.sender = new S3Sender(options)
     this.place = options.place
     this.clock = this.sender.clock
+  }
+
+  get runtime(): Runtime {
+    return this.sender.runtime
   }
 
   get concurrency(): number {

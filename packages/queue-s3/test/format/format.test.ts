@@ -1,9 +1,9 @@
 import { isSluiceError, type Logger } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const ROOT = 'queues/contract/'
 const opened: { close(): Promise<void> }[] = []
@@ -242,7 +242,7 @@ describe('a process that has the queue open when a newer version changes its lay
 
   test('one that is gone by every answer was dropped: each call says so from the next look on', async () => {
     const made = await server()
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const queue = await open({ ...optionsOn(made), runtime })
     await queue.put('a', 1)
     made.deleteKey(`${ROOT}QUEUE`)
@@ -261,7 +261,7 @@ describe('a process that has the queue open when a newer version changes its lay
 
   test('something is created: QUEUE is read again every two seconds at most, once for all that is', async () => {
     const made = await server()
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const queue = await open({ ...optionsOn(made), runtime })
     const looks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
     const before = looks()
@@ -278,7 +278,7 @@ const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => 
 describe('what is unsound in the folders of the queue itself', () => {
   test('is reported once, and an item whose index object comes later than its name is given out within a minute', async () => {
     const made = await server()
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const lines: object[] = []
     const tell = (fields: object) => void lines.push(fields)
     const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }

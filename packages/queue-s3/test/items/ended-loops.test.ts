@@ -1,5 +1,6 @@
 import { isSluiceError } from '@sluice/core'
 import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
+import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { jitteredMs, Patience } from '../../src/store/patience.js'
@@ -204,7 +205,7 @@ test('a request without an answer is repeated 8 times and once more for each sec
         trouble.leftMs > 0;
         trouble = patience.troubled('write')
       ) {
-        nowMs += jitteredMs(trouble.tries, { baseMs: 10, maxMs: trouble.leftMs })
+        nowMs += jitteredMs(systemRuntime, trouble.tries, { baseMs: 10, maxMs: trouble.leftMs })
         requests += 1
       }
       expect(requests).toBeLessThanOrEqual(9 + seconds)
@@ -220,7 +221,7 @@ function standStill(ms: number): void {
 
 describe('time in which this process does not run', () => {
   test('is not counted', async () => {
-    const { now } = new RunningTime(1_000)
+    const { now } = new RunningTime(systemRuntime, 1_000)
     const beganMs = now()
     standStill(400)
     expect(now() - beganMs).toBeLessThanOrEqual(51)

@@ -1,9 +1,9 @@
 import { isSluiceError, type SluiceError } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const HOUR_MS = 3_600_000
 const opened: { close(): Promise<void> }[] = []
@@ -14,12 +14,12 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly runtime: ManualRuntime
+  readonly runtime: LeapingRuntime
   readonly queue: S3Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}): Promise<World> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime, rules })
   opened.push(server)
   return { server, runtime, queue: await open({ server, runtime }) }

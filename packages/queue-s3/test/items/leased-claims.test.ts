@@ -1,9 +1,9 @@
 import { silentLogger, type Lease, type Logger } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test, vi } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -12,7 +12,7 @@ afterEach(async () => {
 })
 
 async function open(options: object = {}) {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   opened.push(server)
   const queue = await openQueue({ ...optionsOn(server), runtime, ...options })

@@ -1,4 +1,3 @@
-import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { Layout } from '../../src/format/layout.js'
 import { stateText } from '../../src/format/object-texts.js'
 import { attemptKeyText } from '../../src/format/attempt-key.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const layout = new Layout('queues', 'contract')
 const opened: { close(): Promise<void> }[] = []
@@ -18,12 +18,12 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly runtime: ManualRuntime
+  readonly runtime: LeapingRuntime
   readonly queue: S3Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}, options: object = {}): Promise<World> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime, rules })
   opened.push(server)
   return { server, runtime, queue: await open({ server, runtime }, server.main, options) }

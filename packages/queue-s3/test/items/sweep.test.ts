@@ -1,8 +1,8 @@
-import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const HOUR_MS = 3_600_000
 const WEEK_MS = 168 * HOUR_MS
@@ -12,8 +12,8 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function world(): Promise<{ runtime: ManualRuntime; server: S3Server; queue: S3Queue }> {
-  const runtime = new ManualRuntime()
+async function world(): Promise<{ runtime: LeapingRuntime; server: S3Server; queue: S3Queue }> {
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   opened.push(server)
   const queue = await openQueue({ ...optionsOn(server), runtime })

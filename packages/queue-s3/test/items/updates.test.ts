@@ -1,9 +1,9 @@
 import type { JsonValue } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Endpoint, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const SHORT = { new: 'body' }
 /** No metadata have room for it. */
@@ -16,12 +16,12 @@ afterEach(async () => {
 
 interface World {
   readonly server: S3Server
-  readonly runtime: ManualRuntime
+  readonly runtime: LeapingRuntime
   readonly queue: S3Queue
 }
 
 async function world(): Promise<World> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   opened.push(server)
   return { server, runtime, queue: await open({ server, runtime }) }

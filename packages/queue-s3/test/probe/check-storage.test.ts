@@ -1,10 +1,10 @@
 import { isSluiceError } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkStorage, openQueue } from '../../src/index.js'
 import { forgetProbes } from '../../src/probe/probe-memory.js'
 import { probedOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -126,7 +126,7 @@ describe('a check of a bucket', () => {
   })
 
   test('deletes what a probe that was killed left an hour ago, and not what another one is at', async () => {
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const server = await serverOf({ runtime })
     const folder = `queues/contract/PROBE/`
     server.seed([

@@ -1,5 +1,4 @@
 import { isSluiceError, type Logger, type Queue } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWith,
   s3Stores,
@@ -12,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { forgetProbes } from '../../src/probe/probe-memory.js'
 import { optionsOn, probedOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 /** A probe of 25 requests is over before, however busy the machine is. */
 const LONG_MS = 60_000
@@ -31,13 +31,13 @@ interface Line {
 
 interface Place {
   readonly server: S3Server
-  readonly runtime: ManualRuntime
+  readonly runtime: LeapingRuntime
   /** A queue of a process of its own, which has an address of its own. */
   readonly open: (options?: object) => Promise<{ queue: S3Queue; endpoint: S3Endpoint; lines: Line[] }>
 }
 
 async function placeOf(options: S3ServerOptions = {}): Promise<Place> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime, ...options })
   opened.push(server)
   const open = async (more: object = {}) => {

@@ -1,3 +1,4 @@
+import { systemRuntime } from '@sluice/core/backend'
 import { isSluiceError, type Lease } from '@sluice/core'
 import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -108,7 +109,7 @@ class Stand {
   readonly #endpoint: S3Endpoint
   readonly #queue: S3Queue
   /** By this process's own time, as the queue does: what a busy machine takes from both is nobody's fault. */
-  readonly #time = new RunningTime(TIMEOUT_MS)
+  readonly #time = new RunningTime(systemRuntime, TIMEOUT_MS)
 
   private constructor(lie: Lie, root: string, { endpoint, queue }: { endpoint: S3Endpoint; queue: S3Queue }) {
     this.#lie = lie

@@ -1,3 +1,4 @@
+import { systemRuntime } from '@sluice/core/backend'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -30,7 +31,7 @@ async function listen(
 
 function trackOn(addresses: readonly string[], untilRead = async (): Promise<void> => undefined): RaceTrack {
   const resolve = async () => addresses.map((address) => ({ address, family: 4 }))
-  const track = new RaceTrack({ resolve, untilRead })
+  const track = new RaceTrack({ runtime: systemRuntime, resolve, untilRead })
   closing.push(() => track.close())
   return track
 }

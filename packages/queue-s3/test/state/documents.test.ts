@@ -1,4 +1,3 @@
-import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWithStatus,
   startS3Server,
@@ -11,6 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { decodeDocumentFolder, encodeDocumentFolder } from '../../src/format/key-encoding.js'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const ROOT = 'queues/contract/DOCUMENTS/'
 const opened: { close(): Promise<void> }[] = []
@@ -185,7 +185,7 @@ describe('where LIST shows what was written some changes later', () => {
   })
 
   test('a version that was pruned and is listed still is looked for a few times, and the call ends', async () => {
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const server = await serverOf({ runtime })
     const one = await queueOn(server, { runtime })
     for (let version = 0; version < 3; version++)

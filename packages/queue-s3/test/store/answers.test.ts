@@ -1,5 +1,4 @@
 import { isSluiceError } from '@sluice/core'
-import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWith,
   startS3Server,
@@ -12,6 +11,7 @@ import {
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const ROOT = 'queues/contract/'
 const opened: { close(): Promise<void> }[] = []
@@ -108,7 +108,7 @@ describe('one bad answer to a GET', () => {
   })
 
   test('a missing index object, said again and again, hides its item for a second and not for life', async () => {
-    const runtime = new ManualRuntime()
+    const runtime = new LeapingRuntime()
     const server = await serverOf({ runtime })
     const queue = await queueOn(server, { runtime })
     await queue.put('a', 1)

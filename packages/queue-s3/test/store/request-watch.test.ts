@@ -3,6 +3,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { S3Client, GetObjectCommand } from '@aws-sdk/client-s3'
 import { isSluiceError } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, describe, expect, test } from 'vitest'
 import { RequestWatch } from '../../src/store/request-watch.js'
 import { S3Store } from '../../src/store/s3-store.js'
@@ -63,7 +64,7 @@ function storeAt(endpoint: string, timeoutMs: number): S3Store {
     place: { bucket: 'b', root: 'r/' },
     concurrency: 4,
     timeoutMs,
-    monotonicMs: () => performance.now(),
+    runtime: systemRuntime,
   })
   closing.push(() => store.close())
   return store
@@ -160,7 +161,7 @@ describe('a request', () => {
 
 describe('a watch ends a request', () => {
   test('timeoutMs after it was sent', async () => {
-    const watch = new RequestWatch({ timeoutMs: 50, idleMs: 60_000, ended: never })
+    const watch = new RequestWatch({ runtime: systemRuntime, timeoutMs: 50, idleMs: 60_000, ended: never })
     watch.sent(undefined)
     expect(await endOf(watch)).toBe('TimeoutError')
     expect(watch.isLate).toBe(true)
@@ -168,14 +169,14 @@ describe('a watch ends a request', () => {
 
   test('idleMs after the last byte of the answer, whatever timeoutMs is', async () => {
     const socket = { bytesRead: 100 }
-    const watch = new RequestWatch({ timeoutMs: 60_000, idleMs: 50, ended: never })
+    const watch = new RequestWatch({ runtime: systemRuntime, timeoutMs: 60_000, idleMs: 50, ended: never })
     watch.sent(undefined)
     watch.answered({ body: { socket }, bytes: 100_000 })
     expect(await endOf(watch)).toBe('TimeoutError')
   })
 
   test('idleMs after the connection took a piece of the body', async () => {
-    const watch = new RequestWatch({ timeoutMs: 60_000, idleMs: 50, ended: never })
+    const watch = new RequestWatch({ runtime: systemRuntime, timeoutMs: 60_000, idleMs: 50, ended: never })
     expect(watch.sent(Buffer.alloc(1_000_000))).not.toBeInstanceOf(Uint8Array)
     expect(await endOf(watch)).toBe('TimeoutError')
   })
@@ -187,7 +188,7 @@ describe('a watch ends a request', () => {
         return performance.now()
       },
     }
-    const watch = new RequestWatch({ timeoutMs: 50, idleMs: 60_000, ended: never })
+    const watch = new RequestWatch({ runtime: systemRuntime, timeoutMs: 50, idleMs: 60_000, ended: never })
     watch.sent(undefined)
     watch.answered({ body: { socket }, bytes: 6_554 })
     expect(await endOf(watch)).toBe('TimeoutError')
@@ -195,10 +196,10 @@ describe('a watch ends a request', () => {
   })
 
   test('and no longer once it is done, or from outside', async () => {
-    const done = new RequestWatch({ timeoutMs: 20, ended: never })
+    const done = new RequestWatch({ runtime: systemRuntime, timeoutMs: 20, ended: never })
     done.done()
     const outside = new AbortController()
-    const ended = new RequestWatch({ timeoutMs: 60_000, ended: outside.signal })
+    const ended = new RequestWatch({ runtime: systemRuntime, timeoutMs: 60_000, ended: outside.signal })
     outside.abort()
     await pause(60)
     expect([done.signal.aborted, ended.signal.aborted, ended.isLate]).toEqual([false, true, false])

@@ -1,8 +1,8 @@
-import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Request, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -11,13 +11,13 @@ afterEach(async () => {
 })
 
 async function world() {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   opened.push(server)
   return { runtime, server, queue: await open(server, runtime) }
 }
 
-async function open(server: S3Server, runtime: ManualRuntime): Promise<S3Queue> {
+async function open(server: S3Server, runtime: LeapingRuntime): Promise<S3Queue> {
   const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
   return queue
@@ -26,7 +26,7 @@ async function open(server: S3Server, runtime: ManualRuntime): Promise<S3Queue> 
 type Off = number | 'missing' | 'garbage'
 
 /** What the `Date` of one answer is in place of its own. */
-function dateOf(off: Off, runtime: ManualRuntime): string | undefined {
+function dateOf(off: Off, runtime: LeapingRuntime): string | undefined {
   if (off === 'missing') return undefined
   return off === 'garbage' ? 'tomorrow, 12' : new Date(runtime.now() + off).toUTCString()
 }
