@@ -82,10 +82,7 @@ export const optionsSchema = z.strictObject({
     .optional()
     .describe('told of objects that were left alone and of leftovers; silent by default'),
   runtime: z
-    .custom<Runtime>(
-      (value) => hasMethods(value, RUNTIME_METHODS),
-      `must have ${RUNTIME_METHODS.join(', ')}`,
-    )
+    .custom<Runtime>((value) => hasMethods(value, RUNTIME_METHODS), `must have ${RUNTIME_METHODS.join(', ')}`)
     .optional()
     .describe('time, timers, randomness and ids; the machine’s by default'),
 })

@@ -124,8 +124,7 @@ describe('a drop', () => {
     const before = server.textOf('queues/tiles/QUEUE')
     // By a process that had read QUEUE before it was marked.
     server.seed([['queues/tiles/LEASES/dispatcher/999999999998', leaseText('late', true)]])
-    runtime.onSkip = () =>
-      server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
+    runtime.onSkip = () => server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
     const outcome = await drop('tiles')
     expect(outcome).toMatchObject({ is: 'held', leases: [{ name: 'dispatcher', holder: 'late' }] })
     expect(server.textOf('queues/tiles/QUEUE')).toBe(before)
@@ -201,7 +200,7 @@ describe('the list', () => {
     const options = optionsOn(server, server.main, 'any')
     const listed = await listQueues(options)
     expect(listed.map(({ name }) => name)).toEqual(names.toSorted())
-    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-4')).toBe(true)
+    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-5')).toBe(true)
     const sized = await listQueues(options, { sizes: true })
     expect(sized.map(({ sizes }) => sizes?.WAITING)).toEqual(names.map(() => 1))
   })

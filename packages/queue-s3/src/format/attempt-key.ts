@@ -1,5 +1,5 @@
 import { MAX_PRIORITY } from '@sluice/core'
-import { MAX_KEY_BYTES } from './key-encoding.js'
+import { MAX_ADDITIONS_BYTES, MAX_KEY_BYTES } from './key-encoding.js'
 
 /** The longest uid: that of a UUID. A longer one, which only another program can have written, makes a name that is none of ours. */
 const MAX_UID_BYTES = 36
@@ -29,6 +29,8 @@ export interface AttemptKey {
   /** Which index object of the id is this item's: 1, and one more each time the id was removed and put again. */
   readonly generation: number
   readonly uid: string
+  /** `name=value` pairs, separated by commas, of a later version: unknown here, and kept in each name that follows. Empty: none. */
+  readonly additions: string
   /** The encoded id, or its hash. */
   readonly key: string
 }
@@ -37,7 +39,9 @@ export interface AttemptKey {
 const DIGITS = 5
 const NUMBER = String.raw`(\d{5}|[1-9]\d{5,9})`
 const KEY = '(?:[a-z0-9-]|_[0-9a-f]{2})+|_h[0-9a-f]{64}'
-const OF_ITEM = String.raw`\.${NUMBER}\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`
+const PAIR = '[a-z][a-z0-9]*=[a-z0-9_-]*'
+const ADDITIONS = String.raw`(?:(?=[^.]{1,${MAX_ADDITIONS_BYTES - 1}}\.)(${PAIR}(?:,${PAIR})*)\.)?`
+const OF_ITEM = String.raw`\.${NUMBER}\.([0-9a-z-]{1,${MAX_UID_BYTES}})\.${ADDITIONS}(?=.{1,${MAX_KEY_BYTES}}$)(${KEY})$`
 const PATTERN = new RegExp(
   String.raw`^([0-9a-f]{2})\/([0-9a-f]{8})\.(\d{16})([dn])\.([0-9a-z]{8})\.${NUMBER}\.${NUMBER}([.-])${NUMBER}${OF_ITEM}`,
 )
@@ -53,9 +57,9 @@ const DONE_PATTERN = new RegExp(
  * that the order goes by.
  */
 export function attemptKeyText(attemptKey: AttemptKey): string {
-  const { shard, delayed, hasRetryState, uid, key } = attemptKey
+  const { shard, delayed, hasRetryState, uid, additions, key } = attemptKey
   const [at, turn] = [instantText(attemptKey.availableAt), attemptKey.turn.toString(36).padStart(8, '0')]
-  const item = `${digits(attemptKey.generation)}.${uid}.${key}`
+  const item = `${digits(attemptKey.generation)}.${uid}.${additions === '' ? '' : `${additions}.`}${key}`
   if (isPutDone(attemptKey))
     return `${shard}/${DONE}.${at}.${turn}.${priorityText(attemptKey.priority)}.${item}`
   const order = `${priorityText(attemptKey.priority)}.${at}${delayed ? 'd' : 'n'}.${turn}`
@@ -76,7 +80,7 @@ export function parseAttemptKey(name: string): AttemptKey | undefined {
   const match = PATTERN.exec(name)
   if (match === null) return parseDone(name)
   const [, shard = '', priority = '', at, hold, turn = '', attempt, updates, state, ...rest] = match
-  const [uncounted, generation, uid = '', key = ''] = rest
+  const [uncounted, generation, uid = '', additions = '', key = ''] = rest
   // That of an item put into SUCCESS has the other form.
   if (Number(attempt) === 0) return undefined
   return {
@@ -91,6 +95,7 @@ export function parseAttemptKey(name: string): AttemptKey | undefined {
     hasRetryState: state === '-',
     generation: Number(generation),
     uid,
+    additions,
     key,
   }
 }
@@ -98,7 +103,8 @@ export function parseAttemptKey(name: string): AttemptKey | undefined {
 function parseDone(name: string): AttemptKey | undefined {
   const match = DONE_PATTERN.exec(name)
   if (match === null) return undefined
-  const [, shard = '', at, turn = '', priority = '', generation, uid = '', key = ''] = match
+  const [, shard = '', at, turn = '', priority = '', generation, uid = '', ...rest] = match
+  const [additions = '', key = ''] = rest
   return {
     shard,
     priority: priorityIn(priority),
@@ -111,6 +117,7 @@ function parseDone(name: string): AttemptKey | undefined {
     hasRetryState: false,
     generation: Number(generation),
     uid,
+    additions,
     key,
   }
 }

@@ -54,7 +54,16 @@ export class AttemptNaming {
     const shard = shardOf(key, this.#shards)
     const place = { shard, priority, availableAt, delayed, turn }
     const attempt = stage === 'SUCCESS' ? 0 : 1
-    const fixed = { ...place, attempt, updates: 0, uncounted: 0, hasRetryState: false, uid, key }
+    const fixed = {
+      ...place,
+      attempt,
+      updates: 0,
+      uncounted: 0,
+      hasRetryState: false,
+      uid,
+      additions: '',
+      key,
+    }
     const of = (generation: number) => {
       const first = attemptKeyText({ ...fixed, generation })
       const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }

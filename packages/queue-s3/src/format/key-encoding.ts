@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 
+/** What is kept in an attempt key for additions of later versions, with the dot behind them. */
+export const MAX_ADDITIONS_BYTES = 26
 /**
- * The longest key: what is left of {@link MAX_SEGMENT_BYTES} beside the other parts of an attempt's name with five digits in each number
- * and a uid of 36 (97 bytes), and 26 bytes that are kept for parts to come. Longer encoded texts are hashed.
+ * The longest key: what is left of {@link MAX_SEGMENT_BYTES} beside the other parts of an attempt key with five digits in each number and a uid of 36
+ * (97 bytes), and beside {@link MAX_ADDITIONS_BYTES}. Longer encoded texts are hashed.
  */
 export const MAX_KEY_BYTES = 132
 const MAX_NAME_BYTES = 200

@@ -12,7 +12,7 @@ const FORMAT = 2
  * What a process must know to use a queue of this layout. Until the first release each change of layout takes the next `draft-N`, without
  * migration; later ones add a name for what they add.
  */
-const NEEDS: readonly string[] = ['draft-4']
+const NEEDS: readonly string[] = ['draft-5']
 /** A need that no version knows, so that none opens a queue of which a drop has deleted a part, and each that has it open stops at its next look. */
 const DROPPING = 'dropping'
 

@@ -124,7 +124,9 @@ async function removeOld(
   }: { stage: 'SUCCESS' | 'FAIL'; attempts: readonly ListedAttempt[]; retentionMs: number },
 ): Promise<number> {
   const old = attempts.filter((one) => one.sizeBytes > 0 && isOlder(context, one, retentionMs))
-  const removals = old.map((one) => removeAttempt(context.layout, { at: stage, ...one }, context.runtime.newId()))
+  const removals = old.map((one) =>
+    removeAttempt(context.layout, { at: stage, ...one }, context.runtime.newId()),
+  )
   const results = valuesOf(await context.runAll(removals))
   return results.filter((result) => result === 'left').length
 }

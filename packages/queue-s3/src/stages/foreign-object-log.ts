@@ -24,10 +24,7 @@ export class ForeignObjectLog {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #known = recentMap<Known>(MAX_KNOWN)
 
-  constructor(
-    logger: Logger,
-    { place, runtime }: { place: S3Place; runtime: Pick<Runtime, 'monotonicMs'> },
-  ) {
+  constructor(logger: Logger, { place, runtime }: { place: S3Place; runtime: Pick<Runtime, 'monotonicMs'> }) {
     this.#logger = logger
     this.#place = place
     this.#runtime = runtime

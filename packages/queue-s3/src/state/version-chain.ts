@@ -66,7 +66,10 @@ export class VersionChain {
   async append(after: number, content: string, patience: Patience): Promise<boolean> {
     const number = after + 1
     const key = this.#keyOf(number)
-    const won = await this.#context.run(createOnce(key, content, metaOf(content, this.#context.runtime.newId())), patience)
+    const won = await this.#context.run(
+      createOnce(key, content, metaOf(content, this.#context.runtime.newId())),
+      patience,
+    )
     if (won !== 'created') {
       // By its name, which works where the listing is late.
       const isSeen = await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, patience)

@@ -88,14 +88,7 @@ export class S3Sender {
   #hasAnswered = false
   #firstAskedAt = Number.POSITIVE_INFINITY
 
-  constructor({
-    client,
-    place,
-    concurrency,
-    timeoutMs,
-    runtime,
-    logger = silentLogger,
-  }: S3SenderOptions) {
+  constructor({ client, place, concurrency, timeoutMs, runtime, logger = silentLogger }: S3SenderOptions) {
     this.place = place
     this.runtime = runtime
     this.clock = new StoreClock(() => runtime.monotonicMs())

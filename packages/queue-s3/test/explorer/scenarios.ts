@@ -311,6 +311,7 @@ function entryOf(slot: number, { generation, attempt }: Pick<AttemptKey, 'genera
     updates: 0,
     uncounted: 0,
     hasRetryState: false,
+    additions: '',
   }
   const first = attemptKeyText(attemptKey)
   const entry = { id: 'a', uid: attemptKey.uid, first, priority: 0, putAt: 1 }

@@ -2,6 +2,9 @@ import { isSluiceError, type Logger } from '@sluice/core'
 import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3Queue } from '../../src/index.js'
+import { attemptKeyText, parseAttemptKey } from '../../src/format/attempt-key.js'
+import { encodeKey } from '../../src/format/key-encoding.js'
+import { entryText, stateText } from '../../src/format/object-texts.js'
 import { optionsOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -36,7 +39,7 @@ async function refusal(
   return [error.code, error.message]
 }
 
-const SOUND = { sluice: 1, format: 2, needs: ['draft-4'], shards: 1, name: 'contract' }
+const SOUND = { sluice: 1, format: 2, needs: ['draft-5'], shards: 1, name: 'contract' }
 
 describe('a queue says how it is laid out', () => {
   test('in its object QUEUE, made by whoever opens it first', async () => {
@@ -62,13 +65,13 @@ describe('a queue says how it is laid out', () => {
       { ...SOUND, needs: ['draft-9'] },
       /needs "draft-9", which this version .* does not know/s,
     ],
-    ['that needs more', { ...SOUND, needs: ['draft-4', 'blobs', 7] }, /needs "blobs", 7, which/],
+    ['that needs more', { ...SOUND, needs: ['draft-5', 'blobs', 7] }, /needs "blobs", 7, which/],
     [
       'that lacks what this layout stands on',
       { ...SOUND, needs: [] },
-      /lacks "draft-4", which the layout of this version/,
+      /lacks "draft-5", which the layout of this version/,
     ],
-    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-4"/],
+    ['that says nothing of it', { sluice: 1, format: 2, shards: 1 }, /lacks "draft-5"/],
     ['whose QUEUE is damaged', [], /QUEUE is damaged/],
     ['whose number of shards is none', { ...SOUND, shards: 0 }, /QUEUE is damaged/],
   ] as const)(
@@ -109,6 +112,20 @@ describe('a queue says how it is laid out', () => {
     ])
   })
 })
+
+/** The first attempt of an item, but for what tells it from others. */
+const FIRST = {
+  shard: '00',
+  priority: 0,
+  availableAt: 1,
+  delayed: false,
+  turn: 0,
+  attempt: 1,
+  updates: 0,
+  uncounted: 0,
+  hasRetryState: false,
+  generation: 1,
+}
 
 async function told(made: S3Server): Promise<{ queue: S3Queue; lines: string[] }> {
   const lines: string[] = []
@@ -177,6 +194,48 @@ describe('what a later version may add', () => {
     expect([...lines, ...other.lines]).toEqual([])
   })
 
+  test('pairs in the name of an attempt are ignored, and kept in each name that follows', async () => {
+    const made = await server()
+    const { queue, lines } = await told(made)
+    const put = (id: string, additions: string) => {
+      const attemptKey = { ...FIRST, uid: `u-${id}`, additions, key: encodeKey(id) }
+      const first = attemptKeyText(attemptKey)
+      const entry = { id, uid: attemptKey.uid, first, priority: 0, putAt: 1 }
+      made.seed([
+        [`${ROOT}ITEMS/${id}`, entryText(entry, '1')],
+        [`${ROOT}WAITING/${first}`, stateText(id, attemptKey, { history: [] })],
+      ])
+    }
+    put('one', 'tag=a_b')
+    put('two', 'tag=a-b,shade=')
+    const waiting = () => made.keys().filter((key) => key.includes('/WAITING/'))
+    expect((await queue.list('WAITING', { limit: 5 })).items.map(({ id }) => id)).toEqual(['one', 'two'])
+    const [one] = await queue.get(1)
+    expect(one).toMatchObject({ id: 'one', attempt: 1, uid: 'u-one' })
+    await queue.release('one', { attempt: 1, reason: 'later', delayMs: 1 })
+    await queue.update([{ id: 'two', priority: 5 }])
+    expect(waiting()).toEqual(
+      [
+        expect.stringMatching(/00002\.00000\..*\.u-one\.tag=a_b\.one$/),
+        expect.stringMatching(/00001\.00001\..*\.u-two\.tag=a-b,shade=\.two$/),
+      ].toReversed(),
+    )
+    const [two] = await queue.get(1)
+    await queue.fail('two', { attempt: two?.attempt ?? 0 })
+    await queue.requeue(['two'])
+    expect(waiting().filter((key) => key.endsWith('.u-two.tag=a-b,shade=.two'))).toHaveLength(1)
+    expect(await queue.lookup('two')).toMatchObject({ stage: 'WAITING', priority: 5 })
+    expect(await queue.remove(['one', 'two'])).toMatchObject({ removed: 2 })
+    expect(lines).toEqual([])
+  })
+
+  test('more of them than have room make a name of no attempt', () => {
+    const longest = { ...FIRST, uid: 'u', additions: `a=${'z'.repeat(23)}`, key: 'k' }
+    expect(parseAttemptKey(attemptKeyText(longest))).toEqual(longest)
+    for (const additions of [`${longest.additions}z`, 'a', 'a=1,', '=1', 'A=1', 'a=1.b=2'])
+      expect(parseAttemptKey(attemptKeyText({ ...longest, additions }))).toBeUndefined()
+  })
+
   test('fields of the controls are kept by each change', async () => {
     const made = await server()
     const { queue } = await told(made)
@@ -198,7 +257,7 @@ describe('what a later version may add', () => {
 
 describe('a process that has the queue open when a newer version changes its layout', () => {
   test.each([
-    ['needs more', { ...SOUND, needs: ['draft-4', 'blobs'] }, /needs "blobs"/],
+    ['needs more', { ...SOUND, needs: ['draft-5', 'blobs'] }, /needs "blobs"/],
     ['is of another draft', { ...SOUND, needs: ['draft-9'] }, /needs "draft-9"/],
     ['is of a later format', { ...SOUND, format: 3 }, /of format 3/],
   ] as const)('that now %s, ends at its next renewal, with what is different', async (_, settings, said) => {

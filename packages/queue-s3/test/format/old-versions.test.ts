@@ -37,7 +37,7 @@ const optionsFor = (layout: string, made: S3Server) => {
   return layout === 'format-1' ? options : optionsOn(made)
 }
 
-describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3'])(
+describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3', 'draft-4'])(
   'two versions on one bucket: today’s and %s',
   (layout) => {
     test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
@@ -78,48 +78,3 @@ describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3'])(
     })
   },
 )
-
-describe('one of draft 4 that knows no item put into SUCCESS, on a bucket where there are some', () => {
-  test('goes on with all others, gives none of them out, puts none a second time, and changes none', async () => {
-    const [older, made] = [await oldVersion('draft-4'), await server()]
-    const queue = await open(openQueue, made)
-    const old = await open(older, made)
-    await queue.putMany(
-      ['done-1', 'done-2'].map((id) => ({ id, body: 1 })),
-      { stage: 'SUCCESS' },
-    )
-    const [index, state] = [made.textOf('queues/contract/ITEMS/done-1'), made.keys().find(isSuccess)]
-    const again = await old.putMany(['new', 'done-1', 'done-2'].map((id) => ({ id, body: 1 })))
-    expect(again).toMatchObject({ added: 1, skipped: [{ id: 'done-1' }, { id: 'done-2' }] })
-    expect((await old.get(5)).map(({ id }) => id)).toEqual(['new'])
-    for (const call of [old.lookup('done-1'), old.remove(['done-1']), old.success('done-1', { attempt: 1 })])
-      await expect(call).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT', retryable: false })
-    await old.sweep?.({ retentionMs: 0 })
-    expect(await old.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 })
-    expect(await old.get(5)).toEqual([])
-    expect(made.textOf('queues/contract/ITEMS/done-1')).toBe(index)
-    expect(made.keys()).toContain(state)
-    expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 2, FAIL: 0 })
-  })
-
-  test('makes nothing of a put that was cut off, which today’s finishes', async () => {
-    const [older, made] = [await oldVersion('draft-4'), await server()]
-    const queue = await open(openQueue, made)
-    const old = await open(older, made)
-    const endpoint = await made.addEndpoint()
-    const cut = await openQueue(optionsOn(made, endpoint))
-    endpoint.onRequest = ({ operation, key }) => {
-      if (operation !== 'PutObject' || !key.includes('/SUCCESS/')) return undefined
-      void cut.close()
-      return { do: 'crash' }
-    }
-    await expect(cut.putMany([{ id: 'done', body: 1 }], { stage: 'SUCCESS' })).rejects.toBeDefined()
-    await made.settled()
-    await old.sweep?.()
-    expect(await old.putMany([{ id: 'done', body: 1 }])).toMatchObject({ added: 0 })
-    expect(await old.get(5)).toEqual([])
-    expect(await queue.lookup('done')).toMatchObject({ stage: 'SUCCESS', attempt: 0 })
-  })
-})
-
-const isSuccess = (key: string) => key.includes('/SUCCESS/')

@@ -144,7 +144,15 @@ function* finished(count: number): Generator<readonly [string, string]> {
   for (let index = 0; index < count; index++) {
     const key = `seed-${index}`
     const priority = (index % 3) - 1
-    const fixed = { priority, delayed: false, updates: 0, uncounted: 0, hasRetryState: false, generation: 1 }
+    const fixed = {
+      priority,
+      delayed: false,
+      updates: 0,
+      uncounted: 0,
+      hasRetryState: false,
+      additions: '',
+      generation: 1,
+    }
     const place = { shard: shardOf(key, 2), availableAt: Date.now() - 60_000 * (count - index), turn: index }
     const attemptKey = { ...fixed, ...place, attempt: index % 2, uid: randomUUID(), key }
     yield [layout.at('SUCCESS', attemptKeyText(attemptKey)), stateText(key, attemptKey, { history: [] })]

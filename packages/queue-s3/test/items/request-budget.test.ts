@@ -76,6 +76,7 @@ function attemptAt(
     updates: 0,
     uncounted: 0,
     hasRetryState: false,
+    additions: '',
     generation: 1,
   }
   return { ...fixed, availableAt, turn, uid, key }

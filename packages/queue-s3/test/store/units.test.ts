@@ -25,6 +25,7 @@ const attempts: fc.Arbitrary<AttemptKey> = fc.record({
   hasRetryState: fc.boolean(),
   generation: fc.integer({ min: 1, max: 99 }),
   uid: fc.uuid(),
+  additions: fc.constantFrom('', 'x=1', 'tag=a_b-c,h=', 'a=123456789-123456789-123'),
   key: text.map(encodeKey),
 })
 
