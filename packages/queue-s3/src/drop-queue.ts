@@ -12,17 +12,25 @@ import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import type { S3Store } from './store/s3-store.js'
 import { createOnce, read, type Protocol } from './store/storage-op.js'
 
-/** After this nothing begins that has not seen the mark; what was under way before has as long again to land. */
+/**
+ * After this time nothing begins without having read the new QUEUE; requests already under way have as long
+ * again to land.
+ */
 const QUIET_MS = 2 * CHECK_EVERY_MS
-/** How often the folders are gone over until nothing is left. More are needed only while something goes on writing there. */
+/**
+ * How often the folders are emptied until nothing is left. More are needed only while another program keeps
+ * writing there.
+ */
 const MAX_PASSES = 5
 
 /**
  * Removes a queue from a bucket: all objects in the folders of a queue under its root, and `QUEUE` last.
  *
- * The first step replaces `QUEUE` by one that no version opens. A process that has the queue open looks at it every two seconds at the latest before it creates
- * anything, and refuses from then on; so the drop waits for four seconds before it deletes, and goes over the folders until a pass finds nothing. Killed
- * anywhere, the same call goes on. A request that was on its way for longer leaves an object behind, which `listQueues` shows as leftovers.
+ * The first step replaces `QUEUE` by one that no version opens. A process that has the queue open reads it at
+ * most two seconds before it creates anything, and refuses from then on; so the drop waits for four seconds
+ * before it deletes, and repeats until a pass finds nothing. After a kill at any point, the same call
+ * continues. A request that was under way for longer leaves an object behind, which `listQueues` shows as
+ * leftovers.
  *
  * @param options as for `openQueue`
  * @throws SluiceError as `openQueue` does
@@ -67,7 +75,11 @@ class Drop {
     return { is: 'dropped', removed: this.#removed, unit: 'objects', notes: await this.#notes() }
   }
 
-  /** Takes the queue out of use. @returns why it was not */
+  /**
+   * Takes the queue out of use.
+   *
+   * @returns why it was not
+   */
   async #mark(): Promise<DropOutcome | undefined> {
     const { layout, store } = this.#parts
     const settings = await this.#run(read(layout.settings()))
@@ -79,13 +91,15 @@ class Drop {
     if (refusal !== undefined) return refusal
     await this.#write(droppingText(this.#parts.checked.name))
     await store.runtime.sleep(QUIET_MS)
-    // Whoever took the lease between the look and the mark has lost nothing yet, and goes on.
+    // A process that took the lease between the check and the new QUEUE has lost nothing yet, and continues.
     const late = await this.#refusal()
     if (late !== undefined) await this.#write(settings.content)
     return late
   }
 
-  /** Objects without a queue: whoever opens it meanwhile makes one of them, or finds the mark. */
+  /**
+   * Objects without a queue: a process that opens it meanwhile creates a new one, or finds it being dropped.
+   */
   async #markLeftovers(): Promise<DropOutcome | undefined> {
     const { store, layout, checked } = this.#parts
     if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
@@ -95,7 +109,7 @@ class Drop {
     return made === 'created' ? undefined : this.#mark()
   }
 
-  /** A store that takes upper and lower case for the same has another queue there. */
+  /** A store that ignores case has another queue there. */
   #assertNamed(name: string | undefined): void {
     const { checked, store } = this.#parts
     if (name === undefined || name === checked.name) return
@@ -113,7 +127,8 @@ class Drop {
   async #runningRefusal(state: 'ready' | 'unreadable'): Promise<DropOutcome | undefined> {
     if (this.#parts.use.withRunning === true) return undefined
     const listed = await this.#listedRunning()
-    // Among those that are listed may be some whose move a dead process has decided: the queue itself ends it, and counts the rest.
+    // Some of those listed may be moves of dead processes: the queue itself finishes them, and counts the
+    // rest.
     const processing = listed === 0 || state !== 'ready' ? listed : await this.#countRunning()
     return processing > 0 ? { is: 'running', processing } : undefined
   }
@@ -144,7 +159,7 @@ class Drop {
     }
   }
 
-  /** @returns whether it came to the end, and was not stopped */
+  /** @returns whether it reached the end, and was not stopped */
   async #deleteAll(): Promise<boolean> {
     const { layout, store } = this.#parts
     const folders = [...RESERVED_PARTS]
@@ -161,7 +176,10 @@ class Drop {
     throw contended(store.place, layout.root)
   }
 
-  /** The next page is listed while one is deleted, so there are two in memory. One folder that fails stops the others. */
+  /**
+   * The next page is listed while one is deleted, so two are in memory. One folder that fails stops the
+   * others.
+   */
   async #deleteFolder(folder: string, failure: AbortController): Promise<void> {
     const { use } = this.#parts
     let deletion = Promise.resolve()
@@ -170,7 +188,7 @@ class Drop {
         await deletion
         if (use.signal?.aborted === true || failure.signal.aborted) break
         deletion = this.#deletePage(page.map(({ key }) => key))
-        // It is awaited before the next one, or at the end; until then its failure is nobody's.
+        // It is awaited before the next one, or at the end; until then its failure must not be unhandled.
         deletion.catch(() => failure.abort())
       }
     } catch (error) {

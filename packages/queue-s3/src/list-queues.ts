@@ -16,21 +16,21 @@ import { optionsSchema, type CheckedS3Options } from './s3-options.js'
 import type { S3Store } from './store/s3-store.js'
 import { read } from './store/storage-op.js'
 
-/** Sorts directly behind every key of a folder whose name it replaces the slash of. */
+/** Sorts directly after every key of a folder when it replaces the slash. */
 const BEHIND_SLASH = '0'
 
 /**
- * The queues whose keys begin with `prefix`, by their names: one LIST and two or three GETs for each, and a LIST for each other folder there. It writes nothing
- * without `sizes`, which lists each queue whole.
+ * The queues whose keys begin with `prefix`, by name: one LIST and two or three GETs for each, and a LIST for
+ * each other folder there. It writes nothing without `sizes`, which lists each queue completely.
  *
- * @param options as for `openQueue`; `name` makes no difference
+ * @param options as for `openQueue`; `name` is ignored
  * @throws SluiceError as `openQueue` does
  */
 export async function listQueues(options: unknown, use: ListQueuesUse = {}): Promise<readonly StoredQueue[]> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
-    // Only a request of the bucket tells whether it is there: an empty listing is no mistake.
+    // Only a request for the bucket shows whether it exists: an empty listing is no error.
     await settleClock(store, layout)
     const found: StoredQueue[] = []
     for await (const folder of foldersUnder(store, prefixOf(checked))) {
@@ -49,7 +49,10 @@ function prefixOf({ prefix }: CheckedS3Options): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
 }
 
-/** The names of folders directly under a prefix. What is in them is passed over, a LIST for each that has more than a page. */
+/**
+ * The names of folders directly under a prefix. Their content is skipped, with a LIST for each that has more
+ * than a page.
+ */
 async function* foldersUnder(store: S3Store, prefix: string): AsyncGenerator<string> {
   let after: string | undefined
   let latest: string | undefined
@@ -78,7 +81,7 @@ async function describe(
   folder: string,
   { checked, use }: Described,
 ): Promise<StoredQueue | undefined> {
-  // The objects of a queue that has the prefix for its own name are no folders of queues.
+  // The objects of a queue whose root is the prefix itself are no folders of queues.
   if (folder === '' || RESERVED_PARTS.has(folder)) return undefined
   const root = `${prefixOf(checked)}${folder}/`
   const settings = await runProtocol(store, read(`${root}QUEUE`), { logger: silentLogger })
@@ -106,7 +109,7 @@ export async function hasLeftovers(store: S3Store, root: string): Promise<boolea
 }
 
 async function sizesOf(checked: CheckedS3Options, name: string): Promise<Record<Stage, number>> {
-  // The number of shards is that of the queue itself.
+  // The queue itself has the number of shards.
   const { shards: _, ...options } = checked
   const queue = await openQueue({ ...options, name }, { reading: true })
   try {

@@ -17,15 +17,18 @@ import { AttemptNaming } from './format/attempt-naming.js'
 import { ForeignObjectLog } from './stages/foreign-object-log.js'
 
 /**
- * Opens a queue in a bucket. The store is probed first, as the option `probe` says: a queue on one that ignores conditional writes, or
- * honours them for one request at a time only, would lose items. What has passed is remembered for the process.
+ * Opens a queue in a bucket. The store is probed first, as the option `probe` says: a queue on a store that
+ * ignores conditional writes, or honours them for one request at a time only, would lose items. A passed
+ * probe is remembered for the process.
  *
- * @param options as {@link optionsSchema} says
- * @param use with `reading` there is no probe, which writes; with `brief` a quick one, unless `probe` says otherwise. `list` then still
- * needs to write: it ends moves that died half done. The `logger` is told what the option of that name is, where that is missing
- * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for a store that lies, a missing bucket, a wrong region, or other
- * `shards` than the queue was made with; SLUICE_QUEUE_CORRUPT for a queue of another format, or one that needs what this version does not
- * know; SLUICE_QUEUE_DENIED for credentials or permissions; SLUICE_QUEUE_UNAVAILABLE
+ * @param options see {@link optionsSchema}
+ * @param use with `reading` there is no probe, which writes; with `brief` a quick one, unless `probe` says
+ * otherwise. `list` still needs to write: it finishes unfinished moves. Its `logger` applies where the option
+ * of that name is missing
+ * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option, for an unsafe store, a missing bucket,
+ * a wrong region, or other `shards` than the queue was made with; SLUICE_QUEUE_CORRUPT for a queue of another
+ * format, or one that needs what this version does not know; SLUICE_QUEUE_DENIED for credentials or
+ * permissions; SLUICE_QUEUE_UNAVAILABLE
  */
 export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S3Queue> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
@@ -50,10 +53,10 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
   }
 }
 
-/** How many answers are asked for, at most, until those that came agree on the time. */
+/** The maximum number of requests until the answers agree on the time. */
 const MAX_CLOCK_READS = 5
 
-/** The first answer may be the one whose `Date` is off: until some agree, nothing is put or given out by it. */
+/** The first answer may be the one whose `Date` is off: until some agree, nothing is put or claimed by it. */
 export async function settleClock(store: S3Store, layout: Layout): Promise<void> {
   const { clock } = store
   const patience = store.patience()
@@ -68,8 +71,9 @@ export async function settleClock(store: S3Store, layout: Layout): Promise<void>
 }
 
 /**
- * Tries all that a service does with the store: it creates, reads, overwrites and deletes an object, and probes the store thoroughly, whatever the option
- * `probe` says. It creates no queue, and what it writes it deletes; so it does with what a probe that was killed has left.
+ * Tries all that a service does with the store: it creates, reads, overwrites and deletes an object, and
+ * probes the store thoroughly, whatever the option `probe` says. It creates no queue, and deletes what it
+ * writes, and the leftovers of probes that were killed.
  *
  * @throws SluiceError as `openQueue` does
  */
@@ -78,7 +82,7 @@ export async function checkStorage(options: unknown, use: QueueUse = {}): Promis
   const logger = checked.logger ?? use.logger ?? silentLogger
   const { store, layout } = placeOf(checked, logger)
   try {
-    // LIST first: its errors have a body, and so tell more than those of a HEAD.
+    // LIST first: its errors have a body, and so more detail than those of a HEAD.
     await store.list({ prefix: layout.settings(), max: 1 })
     await checkWrites(store, layout.root)
     await probe(store, layout, {
@@ -107,12 +111,12 @@ async function probe(
 ): Promise<ProbeFinding | undefined> {
   const depth = checked.probe ?? (use.brief === true ? 'quick' : 'thorough')
   if (use.reading === true || depth === 'off') return undefined
-  // What is said of the bucket is said to whoever opens the queue to keep it, and not again at each short command.
+  // Warnings about the bucket go to a process that keeps the queue open, and not to each short command.
   const logger = checked.logger ?? (use.brief === true ? silentLogger : (use.logger ?? silentLogger))
   return probeOnce(store, { bucketId: bucketIdOf(checked), root, depth, logger })
 }
 
-/** Without a probe at the opening there are none later, but for one that an answer gives a reason for. */
+/** Without a probe at the opening there are none later, except where an answer gives a reason for one. */
 function watchOf(
   store: S3Store,
   { root }: Layout,
@@ -123,7 +127,7 @@ function watchOf(
     try {
       return await probeStore(store, { root, depth: 'again', races: true, logger })
     } catch (error) {
-      // What had passed holds no more for the next opening either.
+      // What had passed is invalid for the next opening too.
       if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) forgetProbes(bucketIdOf(checked))
       throw error
     }
@@ -134,7 +138,7 @@ function watchOf(
 }
 
 /**
- * Whether the queue that `openQueue` would open with these options is there already. It writes nothing.
+ * Whether the queue that `openQueue` would open with these options exists. It writes nothing.
  *
  * @throws SluiceError as `openQueue` does
  */
@@ -170,7 +174,7 @@ export function placeOf(
   return { store, layout }
 }
 
-/** What the store's ways may depend on. */
+/** What the store's behaviour may depend on. */
 function bucketIdOf({ endpoint, region, bucket, credentials }: CheckedS3Options): string {
   return JSON.stringify([endpoint, region, bucket, credentials?.accessKeyId])
 }

@@ -37,7 +37,8 @@ export const optionsSchema = z.strictObject({
     .describe('what the keys of all queues begin with; a slash is added'),
   endpoint: z
     .string()
-    // Anywhere: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it.
+    // Anywhere: in a password with a slash that was not percent-encoded, the rest becomes a path and the part
+    // before it a host.
     .refine((url) => !url.includes('@'), {
       error: 'must hold no user and password: give credentials',
       abort: true,
@@ -100,7 +101,10 @@ export type S3QueueOptions = z.input<typeof optionsSchema>
 /** The same, checked and with the defaults. */
 export type CheckedS3Options = z.output<typeof optionsSchema>
 
-/** Stores that keep objects in files change such names or refuse them, and a slash in front makes an empty part of them. */
+/**
+ * Stores that keep objects in files change such names or refuse them, and a leading slash makes an empty
+ * part.
+ */
 function isPlainPath(prefix: string): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   if (/[\\\u0000-\u001f\u007f]/u.test(prefix) || !prefix.isWellFormed()) return false

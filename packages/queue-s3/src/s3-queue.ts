@@ -74,12 +74,16 @@ const SUPPORTS = {
   fencedClaims: false,
 } satisfies QueueSupports
 
-/** The longest call of a few items in `timeoutMs`: six steps, one after the other, of four each, and one for the turn of large requests. See the README. */
+/**
+ * The longest call of a few items in `timeoutMs`: six steps, one after the other, of four each, and one for
+ * the turn of large requests. See the README.
+ */
 const LONGEST_CALL_TIMEOUTS = 25
 
 /**
- * A {@link Queue} in an S3 bucket, with nothing beside it. Each move is decided by the creation of one object with If-None-Match, so that any
- * number of processes may use it at once and any of them may die at any instruction; `docs/s3-layout.md` says how. Get one by `openQueue`.
+ * A {@link Queue} in an S3 bucket, with nothing beside it. Each move is decided by the creation of one object
+ * with If-None-Match, so that any number of processes may use it at once and any of them may die at any
+ * instruction; `docs/s3-layout.md` says how. Get one by `openQueue`.
  */
 export class S3Queue implements Queue {
   readonly name: string
@@ -130,7 +134,10 @@ export class S3Queue implements Queue {
     )
   }
 
-  /** To compare costs a GET for each item that is there; of one that was updated two [Q-PUT-4]. Into SUCCESS it costs what it does into WAITING [Q-PUT-5]. */
+  /**
+   * To compare costs a GET for each item that is there; of one that was updated two [Q-PUT-4]. Into SUCCESS
+   * it costs what it does into WAITING [Q-PUT-5].
+   */
   async putMany(items: readonly NewItem[], options: PutManyOptions = {}): Promise<PutReport> {
     this.#assertOpen()
     const checked = checkNewItems(items, SUPPORTS.maxBodyBytes)
@@ -144,7 +151,10 @@ export class S3Queue implements Queue {
     return { updated: checked.length - skipped.length, skipped }
   }
 
-  /** Under a lease it is read before the claim and after it; what was claimed is given back when it is lost by then, or can't be read [Q-GET-5]. */
+  /**
+   * Under a lease it is read before the claim and after it; what was claimed is given back when it is lost by
+   * then, or can't be read [Q-GET-5].
+   */
   async get(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
     this.#assertOpen()
     assertCount(maxItems, 'maxItems')
@@ -272,8 +282,8 @@ export class S3Queue implements Queue {
   }
 
   /**
-   * Finishes moves half done, deletes leftovers, removes finished items by age, and deletes old marks of removed ones. Safe beside everything
-   * else, any number of times; nothing needs it soon [Q-SWEEP-1].
+   * Finishes moves half done, deletes leftovers, removes finished items by age, and deletes old marks of
+   * removed ones. Safe beside everything else, any number of times; nothing needs it soon [Q-SWEEP-1].
    *
    * @throws TypeError for a `purgeAfterMs` under an hour
    */

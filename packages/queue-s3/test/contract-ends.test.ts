@@ -1,7 +1,8 @@
 import { testQueue } from '@sluice/testkit/vitest'
 import { s3Harness } from './s3-harness.js'
 
-// The part of the contract that waits for timeouts: see contract.test.ts. The cases of put and get, and of the moves, are in files beside this one.
+// The part of the contract that waits for timeouts: see contract.test.ts. The cases of put and get, and of
+// the moves, are in files beside this one.
 testQueue('S3Queue', s3Harness, {
   timeoutMs: 600_000,
   concurrent: true,

@@ -1,7 +1,10 @@
 import type { Runtime } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 
-/** The machine's runtime, whose clocks can be moved ahead and back: requests and their timeouts take real time, long waits none. */
+/**
+ * The machine's runtime, whose clocks can be moved ahead and back: requests and their timeouts take real
+ * time, long waits none.
+ */
 export class LeapingRuntime implements Runtime {
   #aheadMs = 0
   #wallAheadMs = 0

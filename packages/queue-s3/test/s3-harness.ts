@@ -31,7 +31,10 @@ function callTimeMs({ items, bytes }: CallSize): number {
   return (25 + 8 * rounds) * timeoutMs + (2 * bytes * 1_000) / 65_536
 }
 
-/** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for many of them. */
+/**
+ * Long enough for an answer of the server in this process on a busy machine, and short enough to wait for
+ * many of them.
+ */
 const TROUBLED_TIMEOUT_MS = 1_000
 
 /** What each kind of trouble is here. */

@@ -8,11 +8,11 @@ import { has } from './item-state.js'
 /** The attempt that a move to WAITING leads to. */
 export interface NextAttempt {
   readonly name: string
-  /** Absent: the item keeps its place, and what it has of it. */
+  /** Absent: the item keeps its place, and its value. */
   readonly notBeforeAt?: number
 }
 
-/** How an item comes back to WAITING, as far as its name says. */
+/** How an item returns to WAITING, as far as its name says. */
 export interface Returning {
   readonly delayMs: number
   readonly uncounted: boolean
@@ -20,7 +20,7 @@ export interface Returning {
   readonly hasRetryState: boolean
 }
 
-/** Makes the names of new attempts: the instants, and the turns of this process. */
+/** Creates the names of new attempts, from the store's clock and the turns of this process. */
 export class AttemptNaming {
   readonly #runtime: Pick<Runtime, 'newId'>
   readonly #now: () => number
@@ -72,7 +72,10 @@ export class AttemptNaming {
     return { key, of }
   }
 
-  /** The attempt after a `release`. One that keeps its place has the same instant and turn, and no instant that it may not be given out before. */
+  /**
+   * The attempt after a `release`. One that keeps its place has the same instant and turn, and no
+   * `notBeforeAt` of its own.
+   */
   released(attemptKey: AttemptKey, { delayMs, uncounted, keepPlace, hasRetryState }: Returning): NextAttempt {
     const next = { ...attemptKey, uncounted: attemptKey.uncounted + (uncounted ? 1 : 0), hasRetryState }
     if (keepPlace) return { name: attemptKeyText({ ...next, attempt: attemptKey.attempt + 1 }) }
@@ -87,7 +90,10 @@ export class AttemptNaming {
     )
   }
 
-  /** The one that an update leads to. Its instant given anew, the item stands where one would that is put now; else where it stood, in its priority. */
+  /**
+   * The attempt after an update. With a new instant the item's place is that of one put now; else it keeps
+   * its place within its priority.
+   */
   updated(
     attemptKey: AttemptKey,
     { priority = attemptKey.priority, notBeforeAt }: Pick<CheckedChange, 'priority' | 'notBeforeAt'>,

@@ -5,8 +5,8 @@ import { parseAttemptKey } from './attempt-key.js'
 const INDEX = /^([a-z0-9_-]+)(?:\.[1-9]\d*)?$/u
 
 /**
- * Whether a content says itself that it is of the object of this key: JSON that is whole, of ours, and with the id and uid that the key has. Of what
- * is not ours, such as scratch objects, nothing can be told.
+ * Whether the content itself proves that it belongs to the object of this key: complete JSON of this format,
+ * with the id and uid of the key. Of foreign objects, such as scratch objects, nothing is known.
  *
  * @param path the key below the root of the queue
  */
@@ -41,13 +41,13 @@ function isIndexOf(name: string, content: string): boolean {
   return entry !== undefined && encodeKey(entry.id) === key && entry.first.includes(entry.uid)
 }
 
-/** What a process that found nothing left of an item has written has no id. */
+/** A state written by a process that found nothing left of the item has no id. */
 function isStateOf(name: string, content: string): boolean {
   const attemptKey = parseAttemptKey(name)
   if (attemptKey === undefined) return true
   const found = parseState(content)
   const { uid = attemptKey.uid, attempt = attemptKey.attempt } = parseObject(content) ?? {}
-  // A release writes what it ended.
+  // A release writes the state of the attempt that it ended.
   const isOfAttempt = attempt === attemptKey.attempt || attempt === attemptKey.attempt - 1
   if (found === undefined || uid !== attemptKey.uid || !isOfAttempt) return false
   return found.id === '' || encodeKey(found.id) === attemptKey.key

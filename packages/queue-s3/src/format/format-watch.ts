@@ -6,19 +6,19 @@ import { placeText } from '../store/s3-errors.js'
 import { read } from '../store/storage-op.js'
 
 /**
- * How old a look at QUEUE may be when something is created. A drop waits for longer than that after it has marked the queue, so that nothing that any process
- * begins lands in a queue that is being deleted.
+ * How old the last read of QUEUE may be when an object is created. A drop waits longer than that after it has
+ * marked the queue, so that nothing created later lands in a queue that is being deleted.
  */
 export const CHECK_EVERY_MS = 2_000
 
 /**
- * Reads again how the queue is laid out: a newer version may have changed that since this process opened it. From the first refusal on nothing is to
- * be moved by this process, which does not know the new layout [Q-VERSION-1].
+ * Reads the queue's settings again: a newer version may have changed its layout since this process opened it.
+ * After the first refusal this process, which does not know the new layout, moves nothing [Q-VERSION-1].
  */
 export class FormatWatch {
   readonly #context: QueueContext
   #refusal: SluiceError | undefined
-  /** When the latest look that found all well was begun. */
+  /** When the latest read that found the layout unchanged began. */
   #checkedAt: number
   #checking: Promise<void> | undefined
 
@@ -34,7 +34,7 @@ export class FormatWatch {
   }
 
   /**
-   * One GET, beside other requests of a lease; and a LIST where it finds nothing.
+   * One GET, in parallel with other requests of a lease; and a LIST where it finds nothing.
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT for another layout than the queue was opened with
    */
@@ -42,7 +42,7 @@ export class FormatWatch {
     const { layout, store } = this.#context
     const beganAt = this.#now()
     const found = await this.#context.run(read(layout.settings()), patience)
-    // Unreadable: that is no newer version, and what it costs others is for them to say.
+    // An unreadable object is no newer version; other calls report what it costs them.
     const why = found === undefined ? await this.#whyAbsent(patience) : refusalOf(found.content)
     if (why === undefined) {
       this.#checkedAt = Math.max(this.#checkedAt, beganAt)
@@ -54,7 +54,8 @@ export class FormatWatch {
   }
 
   /**
-   * Before something is created: looks, unless somebody did within the last two seconds. A GET for all that is created at once.
+   * Before an object is created: reads QUEUE, unless it was read within the last two seconds. One GET for all
+   * creations at a time.
    *
    * @throws SluiceError as {@link FormatWatch.check}
    */
@@ -65,7 +66,7 @@ export class FormatWatch {
     await this.#checking
   }
 
-  /** A listing has to say so, too: what this process refuses then it refuses for good. */
+  /** A listing must confirm it: what this process refuses now it refuses for good. */
   async #whyAbsent(patience: Patience): Promise<string | undefined> {
     const { layout, store } = this.#context
     const page = await store.list({ prefix: layout.settings(), max: 1 }, patience)

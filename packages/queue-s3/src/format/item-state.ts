@@ -8,7 +8,10 @@ import {
   type Stage,
 } from '@sluice/core'
 
-/** What an index object holds: the part of an item that never changes, but for the body: see {@link ItemState}. */
+/**
+ * The content of an index object: the part of an item that never changes, except for the body: see {@link
+ * ItemState}.
+ */
 export interface IndexEntry {
   readonly id: string
   readonly uid: string
@@ -21,8 +24,8 @@ export interface IndexEntry {
 }
 
 /**
- * What the object of a attempt holds: the part that changes. Whatever can be read from its name isn't here. A body that an update has set is, and counts
- * in place of that of the index object.
+ * The content of an attempt object: the part of an item that changes, without what its name says. A body set
+ * by an update replaces that of the index object.
  */
 export type ItemState = Partial<Pick<ItemRecord, 'body'>> &
   Pick<
@@ -49,7 +52,7 @@ export interface AttemptEnd extends Pick<AttemptRecord, 'failureClass' | 'exitCo
   readonly details?: JsonValue
   /** WAITING only. Absent: it keeps its place. */
   readonly notBeforeAt?: number
-  /** WAITING only. Absent: what there was is taken away. */
+  /** WAITING only. Absent: the previous one is removed. */
   readonly retryState?: JsonValue
 }
 
@@ -57,7 +60,7 @@ export function firstState({ notBeforeAt }: Pick<IndexEntry, 'notBeforeAt'>): It
   return { ...(notBeforeAt === undefined ? {} : { notBeforeAt }), history: [] }
 }
 
-/** Of an item that is put into SUCCESS: finished as it was put, in no attempt [Q-PUT-5]. */
+/** Of an item put into SUCCESS: finished when it was put, in no attempt [Q-PUT-5]. */
 export function putDoneState({ putAt }: Pick<IndexEntry, 'putAt'>): ItemState {
   return { finishedAt: putAt, history: [] }
 }
@@ -70,8 +73,8 @@ export function claimedState(state: ItemState, attempt: number, at: number): Ite
 }
 
 /**
- * What the details of all attempts but the latest may take together, in characters of JSON: every move writes the history anew. What is beyond, the
- * oldest first, is left out.
+ * The maximum size of the details of all attempts but the latest, in characters of JSON: every move writes
+ * the history again. What exceeds it is left out, the oldest first.
  */
 export const MAX_OLD_DETAILS_CHARS = 65_536
 
@@ -112,19 +115,22 @@ export function endedState(state: ItemState, end: AttemptEnd): ItemState {
   return { ...rest, finishedAt: at, ...has({ reason, details }), ...outcome, history }
 }
 
-/** What is said of the job of the latest attempt that ended: no longer once another one ends, or a person sends the item back. */
+/**
+ * Drops what was reported of the job of the latest ended attempt: it is obsolete once another attempt ends,
+ * or the item is requeued.
+ */
 function withoutOutcome(state: ItemState): ItemState {
   const { failureClass: _, exitCode: __, jobUid: ___, ...kept } = state
   return kept
 }
 
-/** From FAIL back to WAITING, by hand. */
+/** From FAIL back to WAITING, by an operator. */
 export function requeuedState(state: ItemState, reason: string | undefined, notBeforeAt: number): ItemState {
   const { finishedAt: _, reason: __, retryState: ___, ...kept } = withoutOutcome(state)
   return { ...kept, ...has({ reason }), notBeforeAt }
 }
 
-/** By an `update`: with the body that it gives, and the instant that it has moved the item to. */
+/** After an `update`: with its body, and the instant that it has moved the item to. */
 export function changedState(
   state: ItemState,
   { body, notBeforeAt }: Partial<Pick<ItemRecord, 'body' | 'notBeforeAt'>>,
@@ -132,27 +138,27 @@ export function changedState(
   return { ...state, ...has({ body, notBeforeAt }) }
 }
 
-/** The body that counts. */
+/** The current body. */
 export function bodyOf(entry: Pick<IndexEntry, 'body'>, { body = entry.body }: ItemState): JsonValue {
   return body
 }
 
-/** The whole view. */
+/** The whole record. */
 export function recordOf(head: ItemSummary, entry: IndexEntry, state: ItemState): ItemRecord {
   return { ...head, body: entry.body, putAt: entry.putAt, ...state }
 }
 
-/** The view of `peek`. */
+/** As `peek` returns it. */
 export function waitingItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
   return { ...head, body: bodyOf(entry, state), putAt: entry.putAt }
 }
 
-/** The view of `get`. */
+/** As `get` returns it. */
 export function claimedItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
   return { ...waitingItemOf(head, entry, state), ...has({ claimedAt: state.claimedAt }) }
 }
 
-/** The attempt as it is counted in a stage: a WAITING item's next one has not begun. */
+/** The attempt as a stage counts it: the next one of a WAITING item has not begun. */
 export function attemptIn(stage: Stage, attempt: number): number {
   return stage === 'WAITING' ? attempt - 1 : attempt
 }

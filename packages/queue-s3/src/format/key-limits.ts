@@ -1,11 +1,14 @@
 import { SluiceError } from '@sluice/core'
 
-/** The longest part of a key between two slashes: stores that keep objects as files take no longer one (MinIO, SeaweedFS, Versity). */
+/**
+ * The longest part of a key between two slashes: the limit of stores that keep objects as files (MinIO,
+ * SeaweedFS, Versity).
+ */
 export const MAX_SEGMENT_BYTES = 255
 /** The longest key, by S3's own rules. */
 const MAX_KEY_BYTES = 1_024
 
-/** How long the keys of a queue may be. It starts from what stores are known to take and learns from what this one refuses. */
+/** How long the keys of a queue may be: at first the known limits, then what this store refuses. */
 export class KeyLimits {
   #maxSegmentBytes = MAX_SEGMENT_BYTES
 
@@ -15,7 +18,7 @@ export class KeyLimits {
   }
 
   /**
-   * Checks the keys of an item before anything of it is written.
+   * Checks the keys of an item before any of it is written.
    *
    * @throws SluiceError SLUICE_CONFIG_INVALID
    */
@@ -27,7 +30,7 @@ export class KeyLimits {
   }
 }
 
-/** SLUICE_CONFIG_INVALID for an item whose name the store does not hold. */
+/** SLUICE_CONFIG_INVALID for an item whose name the store refuses. */
 export function keyTooLong(id: string, key: string, cause?: unknown): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',

@@ -3,7 +3,7 @@ import { encodeQueueName } from './key-encoding.js'
 import { KeyLimits } from './key-limits.js'
 import { isPutDone, parseAttemptKey, type AttemptKey } from './attempt-key.js'
 
-/** The prefixes of a queue. An empty object below a stage's prefix is a mark, never an item. */
+/** The folders of a queue. An empty object below a stage's folder is a tombstone, never an item. */
 export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CHANGES' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
 
 const ATTEMPT_STEP = 4
@@ -16,10 +16,10 @@ export class Layout {
   /** With its slash at the end. */
   readonly root: string
   readonly limits = new KeyLimits()
-  /** Of how many attempts one is noted. */
+  /** Every how many attempts one is noted. */
   readonly attemptStep: number
 
-  /** @param prefix the user's, with or without a slash at its end; may be empty */
+  /** @param prefix the user's, with or without a trailing slash; may be empty */
   constructor(prefix: string, queue: string, attemptStep = ATTEMPT_STEP) {
     this.attemptStep = attemptStep
     this.root = `${prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`}${encodeQueueName(queue)}/`
@@ -29,7 +29,7 @@ export class Layout {
     return `${this.root}${folder}/`
   }
 
-  /** The object of a attempt under a stage, or under LEFT. */
+  /** The object of an attempt under a stage, or under LEFT. */
   at(folder: Stage | 'LEFT', name: string): string {
     return `${this.root}${folder}/${name}`
   }
@@ -39,27 +39,30 @@ export class Layout {
     return `${this.root}ITEMS/${key}${generation === 1 ? '' : `.${generation}`}`
   }
 
-  /** The object that says of an item with many attempts where a search may begin. */
+  /** The object that says where a search of an item with many attempts may begin. */
   latest({ key, generation }: Pick<AttemptKey, 'key' | 'generation'>): string {
     return `${this.root}ATTEMPTS/${key}${generation === 1 ? '' : `.${generation}`}`
   }
 
-  /** The keys of an item whose first attempt has this name, the longest of those under the stages for all. */
+  /** The keys of an item whose first attempt has this name: the longest stage stands for all. */
   keysOf(attemptKey: Pick<AttemptKey, 'key' | 'generation'>, first: string): readonly string[] {
     return [this.index(attemptKey), this.at('PROCESSING', first)]
   }
 
-  /** The object that holds the new body of an update that is under way, where that is too long for the update's decision. */
+  /**
+   * The object that holds the new body of an update under way, where the update's decision has no room for
+   * it.
+   */
   change({ key }: Pick<AttemptKey, 'key'>, token: string): string {
     return `${this.root}CHANGES/${key}.${token}`
   }
 
-  /** The object that says how the queue is laid out. */
+  /** The object with the queue's settings. */
   settings(): string {
     return `${this.root}QUEUE`
   }
 
-  /** The name below a folder, if it is that of a attempt which can be there. */
+  /** The name below a folder, if it is that of an attempt which can be there. */
   nameIn(folder: Stage | 'LEFT', key: string): { name: string; attemptKey: AttemptKey } | undefined {
     const name = key.slice(this.folder(folder).length)
     const attemptKey = parseAttemptKey(name)
@@ -69,8 +72,9 @@ export class Layout {
   }
 
   /**
-   * Whether a key that is no name of an attempt is where one should be. Folders that are unknown here, and the empty objects by which some
-   * programs mark a folder, are not: they are somebody else's, or of a later draft of the format.
+   * Whether a key that is no attempt's is where one should be. Unknown folders, and the empty objects by
+   * which some programs mark a folder, are not: they are of other programs, or of a later draft of the
+   * format.
    */
   isForeign(folder: Stage | 'LEFT', key: string): boolean {
     return FOREIGN.test(key.slice(this.folder(folder).length))

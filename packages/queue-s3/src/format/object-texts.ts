@@ -2,14 +2,16 @@ import { isStage, type AttemptRecord, type JsonValue } from '@sluice/core'
 import { has, type IndexEntry, type ItemState } from './item-state.js'
 import type { AttemptKey } from './attempt-key.js'
 
-/** The JSON text of an index object. The body comes as text, so that it is not parsed and written again. */
+/**
+ * The JSON text of an index object. The body is given as text, so that it is not parsed and serialized again.
+ */
 export function entryText(entry: Omit<IndexEntry, 'body'>, bodyText: string): string {
   const { id, uid, first, priority, putAt, notBeforeAt } = entry
   const head = JSON.stringify({ sluice: 1, id, uid, first, priority, putAt, ...has({ notBeforeAt }) })
   return `${head.slice(0, -1)},"body":${bodyText}}`
 }
 
-/** `undefined` for what is no index object: cut off, or not ours. */
+/** `undefined` for what is no index object: truncated, or foreign. */
 export function parseEntry(text: string): IndexEntry | undefined {
   const fields = parseObject(text)
   if (fields === undefined) return undefined
@@ -21,8 +23,8 @@ export function parseEntry(text: string): IndexEntry | undefined {
 }
 
 /**
- * The JSON text of the object of a attempt. The latest details, which are also those of an attempt in the history, are written once. Id and uid are in it for people; the
- * name says the rest.
+ * The JSON text of an attempt object. The latest details, which are also those of an attempt in the history,
+ * are written once. Id and uid are there for readers; the name says the rest.
  */
 export function stateText(id: string, { uid, attempt, priority }: AttemptKey, state: ItemState): string {
   const { history, ...rest } = state
@@ -33,7 +35,7 @@ export function stateText(id: string, { uid, attempt, priority }: AttemptKey, st
   return JSON.stringify({ sluice: 1, id, uid, attempt, priority, ...rest, detailsAttempt, history: kept })
 }
 
-/** `undefined` for what is no object of a attempt: cut off, or not ours. */
+/** `undefined` for what is no attempt object: truncated, or foreign. */
 export function parseState(text: string): { readonly id: string; readonly state: ItemState } | undefined {
   const fields = parseObject(text)
   if (fields === undefined) return undefined
@@ -58,17 +60,17 @@ export function parseState(text: string): { readonly id: string; readonly state:
   return { id, state }
 }
 
-/** What S3 takes of metadata, names and values together, is 2,048 bytes. */
+/** S3 accepts 2,048 bytes of metadata, names and values together. */
 export const MAX_META_BYTES = 2_000
 
 export function metaBytes(meta: Readonly<Record<string, string>>): number {
   return Object.entries(meta).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
 }
 
-/** Text as ASCII for an object's metadata, cut to what fits beside the rest of it. */
+/** Text as ASCII for an object's metadata, cut to fit beside the rest of it. */
 export function packText(text: string | undefined, maxChars = 200): string | undefined {
   if (text === undefined) return undefined
-  // Not in the middle of a character.
+  // Not within a surrogate pair.
   const cut = text.slice(0, maxChars).replace(/[\uD800-\uDBFF]$/, '')
   return Buffer.from(cut.toWellFormed(), 'utf8').toString('base64url')
 }
@@ -78,13 +80,13 @@ export function unpackText(packed: string | undefined): string | undefined {
   return packed === undefined ? undefined : Buffer.from(packed, 'base64url').toString('utf8')
 }
 
-/** A JSON object, whatever is in it. */
+/** A JSON object with any content. */
 export function parseObject(text: string): Readonly<Record<string, JsonValue | undefined>> | undefined {
   try {
     const value: Readonly<Record<string, JsonValue | undefined>> | null = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
   } catch {
-    // No object of ours; the caller says what of that.
+    // No JSON object; the caller decides what that means.
     return undefined
   }
 }

@@ -9,11 +9,14 @@ import { createOnce, read, type Protocol } from '../store/storage-op.js'
 
 const FORMAT = 2
 /**
- * What a process must know to use a queue of this layout. Until the first release each change of layout takes the next `draft-N`, without
- * migration; later ones add a name for what they add.
+ * What a process must know to use a queue of this layout. Until the first release each change of the layout
+ * takes the next `draft-N`, without migration; later changes add a name for what they add.
  */
 const NEEDS: readonly string[] = ['draft-5']
-/** A need that no version knows, so that none opens a queue of which a drop has deleted a part, and each that has it open stops at its next look. */
+/**
+ * A need that no version knows, so that none opens a queue that a drop has partly deleted, and each process
+ * that has it open stops at its next check.
+ */
 const DROPPING = 'dropping'
 
 interface QueueWanted {
@@ -23,8 +26,8 @@ interface QueueWanted {
 }
 
 /**
- * How many shards the queue has: fixed by whoever opens it first, since a process that knew of fewer would miss items. A queue of another
- * layout is refused by the name of what is different.
+ * The number of shards: fixed by the process that opens the queue first, since a process that assumed fewer
+ * would miss items. A queue of another layout is refused with the difference named.
  *
  * @throws SluiceError SLUICE_QUEUE_CORRUPT, SLUICE_CONFIG_INVALID for other shards than it was made with
  */
@@ -50,8 +53,8 @@ export async function settledShards(store: S3Store, layout: Layout, wanted: Queu
 }
 
 /**
- * Why a process that has the queue open can't go on with what QUEUE says now; `undefined` as well where it says nothing: one bad answer is no sign of a
- * newer version.
+ * Why a process that has the queue open can't continue after what QUEUE says now; also `undefined` where it
+ * says nothing: one bad answer is no newer version.
  */
 export function refusalOf(text: string): string | undefined {
   const fields = parseObject(text)
@@ -81,12 +84,12 @@ function isBeingDropped({ needs }: Readonly<Record<string, JsonValue | undefined
   return Array.isArray(needs) && needs.includes(DROPPING)
 }
 
-/** What QUEUE says of a queue, for whoever lists or drops it. */
+/** What QUEUE says of a queue, for listing or dropping it. */
 export interface QueueFacts {
   readonly state: 'ready' | 'dropping' | 'unreadable'
   /** As it was given; absent where QUEUE doesn't say. */
   readonly name?: string
-  /** In words for people. */
+  /** For messages. */
   readonly format: string
 }
 
@@ -103,7 +106,7 @@ export function factsOf(text: string): QueueFacts {
   }
 }
 
-/** What QUEUE says from when a queue is being dropped until it is gone. */
+/** The content of QUEUE while a queue is being dropped. */
 export function droppingText(name: string): string {
   return JSON.stringify({ sluice: 1, format: FORMAT, needs: [...NEEDS, DROPPING], shards: 1, name })
 }

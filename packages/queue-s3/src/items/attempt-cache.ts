@@ -7,14 +7,20 @@ import { recentMap } from '../recent-map.js'
 const MAX_KNOWN = 100_000
 /** Each is a kilobyte at most. */
 const MAX_RETRY_STATES = 20_000
-/** How long listSummaries believes that a attempt it has looked at has not ended, before it has its turn to be looked at again. */
+/**
+ * How long `listSummaries` believes that an attempt it has checked has not ended, before it is due to be
+ * checked again.
+ */
 const LIVE_MS = 30_000
-/** How long a move may rely on a attempt that was seen without an end. Far shorter than marks live: a move would find none of an end that was purged. */
+/**
+ * How long a move may rely on an attempt that was seen without an end. Far shorter than tombstones live: a
+ * move would not find an end that was purged.
+ */
 const SURE_MS = 1_800_000
 
 /**
- * What this process has seen under PROCESSING: it saves requests, and nothing relies on it. A move of an item that went elsewhere in the
- * meantime fails at the store.
+ * What this process has seen under PROCESSING. It saves requests, and nothing relies on it: a move of an item
+ * that has moved since fails at the store.
  */
 export class AttemptCache {
   readonly #seen = recentMap<Seen>(MAX_KNOWN)
@@ -27,7 +33,7 @@ export class AttemptCache {
     this.#runtime = runtime
   }
 
-  /** The state of an item that was updated is not kept: the body in it may be large, and is the one that the caller has been given. */
+  /** The state of an updated item is not kept: its body may be large, and the caller has it. */
   claimed(running: RunningAttempt): void {
     const { name, attemptKey, state } = running
     this.#seen.set(attemptKey.key, {
@@ -70,7 +76,10 @@ export class AttemptCache {
     this.#seen.delete(key)
   }
 
-  /** What the objects of a attempt whose name says so hold; it never changes. Absent: not known here. */
+  /**
+   * The `retryState` in the objects of an attempt whose name announces one; it never changes. Absent: unknown
+   * here.
+   */
   retryStateOf(name: string): { readonly value: JsonValue | undefined } | undefined {
     return this.#retryStates.get(name)
   }

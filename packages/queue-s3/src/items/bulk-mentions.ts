@@ -3,7 +3,10 @@ import type { SkipReason, SkippedItem } from '@sluice/core'
 /** What became of one item of a bulk call: `done`, or why it was left as it was. */
 export type BulkVerdict<R extends SkipReason> = 'done' | R
 
-/** The mentions of a bulk call whose ids did not come before in it: they count, and the others are repeated [Q-BULK-1]. */
+/**
+ * The mentions of a bulk call whose ids did not come before in it: they count, and the others are repeated
+ * [Q-BULK-1].
+ */
 export function firstMentions<T extends { readonly id: string }>(mentions: readonly T[]): readonly T[] {
   const seen = new Set<string>()
   return mentions.filter(({ id }) => {

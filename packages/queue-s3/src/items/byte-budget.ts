@@ -1,14 +1,17 @@
 import type { Protocol, StorageReply } from '../store/storage-op.js'
 
-/** What one claim, look or page reads of large objects: more takes minutes on a slow link, and as much memory. One object is read in any case. */
+/**
+ * What one claim, peek or page reads of large objects: more takes minutes on a slow link, and as much memory.
+ * One object is read in any case.
+ */
 export const MAX_READ_BYTES = 33_554_432
 
-/** Of a protocol that did not begin: what those before it have read is enough. */
+/** The result of a protocol that was not started: those before it have read enough. */
 export const LEFT_OUT = 'left out'
 
 /**
- * So many bytes for several protocols, of which those come first that are first given to `runAll`. Whoever has begun goes on to its end, so those that are
- * left out are the last ones.
+ * A number of bytes for several protocols, in the order of `runAll`. A protocol that has begun runs to its
+ * end, so those left out are the last ones.
  */
 export class ByteBudget {
   #left: number

@@ -7,14 +7,14 @@ import { claimsLost } from '../store/s3-errors.js'
 /** Rounds without an item that are not waited for, as other processes claim from the same end. */
 const FREE_ROUNDS = 4
 const KIND = 'claim'
-/** The longest pause after a round that others were faster in. */
+/** The longest pause after a round that others won. */
 const CONTENTION_MS = 50
-/** So many times `timeoutMs` others may be faster; then what goes for a late listing goes for them. */
+/** How many times `timeoutMs` others may win; after that the listing counts as late. */
 const MAX_CONTENDED = 8
-/** A claim of another process that is older than this is no rival of this moment: its name is listed late. */
+/** An older claim of another process is no current rival: the listing of its name is late. */
 const RIVAL_MS = 10_000
 
-/** Whether one of the items was claimed by another process just now. */
+/** Whether another process claimed one of the items just now. */
 export function isContended(results: readonly RunResult<ClaimResult>[], { names }: QueueContext): boolean {
   const since = names.now() - RIVAL_MS
   return results.some(
@@ -23,8 +23,9 @@ export function isContended(results: readonly RunResult<ClaimResult>[], { names 
 }
 
 /**
- * Ends a `get` or `peek` that finds no item in one round after the other, because all the attempts that are listed were claimed by others long ago or are over:
- * when that has gone on for `timeoutMs`, or its rounds took three times that together.
+ * Ends a `get` or `peek` whose consecutive rounds find no item, because all listed attempts were claimed by
+ * others long ago or are over: when that has gone on for `timeoutMs`, or its rounds took three times that
+ * together.
  */
 export class ClaimRounds {
   readonly #context: QueueContext
@@ -45,9 +46,11 @@ export class ClaimRounds {
   }
 
   /**
-   * After a round that gave so many items: a pause if it gave none. Gives the error that ends the call, if it is to end.
+   * After a round that yielded `given` items: a pause if it yielded none. Returns the error that ends the
+   * call, if it is to end.
    *
-   * @param contended its items went to others just now: they get on, and so will this call. It only must not collide with them again and again
+   * @param contended other processes claimed its items just now: they make progress, and so will this call.
+   * It only must not collide with them repeatedly
    */
   async after(given: number, contended = false): Promise<{ readonly error: unknown } | undefined> {
     const { store, layout } = this.#context

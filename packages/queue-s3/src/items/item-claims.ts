@@ -12,16 +12,20 @@ import { recentMap } from '../recent-map.js'
 import { head, type Protocol } from '../store/storage-op.js'
 import { WaitingScan, type Candidate } from '../stages/waiting-scan.js'
 
-/** Claims that took longer, in ms, are looked at again. Half of the age under which `sweep` purges no mark. */
+/**
+ * Claims that took longer, in ms, are checked again. Half of the age under which `sweep` purges no tombstone.
+ */
 const MAX_CLAIM_MS = 1_800_000
 
-/** Names of attempts that are over and that a listing may go on showing. */
+/** Names of attempts that are over and may still be listed. */
 const MAX_OVER = 100_000
 
-/** Gives items out. */
+/** Claims items. */
 export class ItemClaims {
   readonly #context: QueueContext
-  /** What another `get` of this process is claiming now: racing with oneself would only cost requests. */
+  /**
+   * What another `get` of this process is claiming now: racing within one process would only cost requests.
+   */
   readonly #underWay = new Set<string>()
   /** Found to be over. Names are never used again, so a late listing costs each of them once. */
   readonly #over = recentMap<number>(MAX_OVER)
@@ -31,11 +35,12 @@ export class ItemClaims {
   }
 
   /**
-   * Claims items in their order, until there are enough or no more. One page of names, and for each item a GET, a PUT and a HEAD, whatever
-   * the length of the queue. Large bodies end it early. What was claimed is returned even if the store fails on the way; its error is thrown when
-   * there is nothing. An item whose objects contradict each other is reported and left alone: it must not stop the others.
+   * Claims items in their order, until there are enough or no more. One page of names, and for each item a
+   * GET, a PUT and a HEAD, whatever the length of the queue. Large bodies end it early. Claimed items are
+   * returned even if the store fails afterwards; its error is thrown when there are none. An item whose
+   * objects contradict each other is reported and left alone: it must not stop the others.
    *
-   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when for `timeoutMs` no claim of the names that were listed succeeded
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when no claim of a listed name succeeded for `timeoutMs`
    */
   async get(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#context)
@@ -59,7 +64,7 @@ export class ItemClaims {
       if (failure === undefined && leftOut.length === 0) continue
       if (failure === undefined) {
         if (items.length > 0) break
-        // All that was read went to others: an empty claim would say that there is none left.
+        // Other processes claimed all that was read: an empty result would say that nothing waits.
         budget = new ByteBudget()
         continue
       }
@@ -73,7 +78,7 @@ export class ItemClaims {
     return items
   }
 
-  /** What `get` would give now, not all of what is large. */
+  /** What `get` would return now, though not all of it where bodies are large. */
   async peek(maxItems: number): Promise<QueueItem[]> {
     const scan = new WaitingScan(this.#context)
     for (;;) {
@@ -107,7 +112,7 @@ export class ItemClaims {
     return items
   }
 
-  /** An error after some were claimed must not lose them. */
+  /** An error must not lose the items that were claimed before it. */
   async #next(scan: WaitingScan, count: number, already: number): Promise<Candidate[]> {
     try {
       for (;;) {
@@ -134,7 +139,7 @@ export class ItemClaims {
       const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
       const candidates = found.filter((_, index) => !isLeftOut(ends[index]))
       const results = ends.filter((end): end is RunResult<ClaimResult> => !isLeftOut(end))
-      // By the store's clock: that of a process stands still with it.
+      // By the store's clock: the clock of a suspended process stops with it.
       const isConfirmed = names.now() - at <= MAX_CLAIM_MS
       return { leftOut, candidates, results: isConfirmed ? results : await this.#confirmAll(results) }
     } finally {
@@ -142,7 +147,7 @@ export class ItemClaims {
     }
   }
 
-  /** Marked when it begins, so that what this `get` leaves out is free for another one. */
+  /** Registered when it begins, so that what this `get` leaves out is free for another one. */
   *#ours(name: string, begun: Set<string>, claim: Protocol<ClaimResult>): Protocol<ClaimResult> {
     if (this.#underWay.has(name)) return { is: 'lost' }
     this.#underWay.add(name)
@@ -189,7 +194,7 @@ interface ClaimedSome {
   readonly results: readonly RunResult<ClaimResult>[]
   /** Of the results, in their order. */
   readonly candidates: readonly Candidate[]
-  /** The last ones, whose turn has not come for the size of those before. */
+  /** The last ones, left out for the size of those before. */
   readonly leftOut: readonly Candidate[]
 }
 
@@ -201,7 +206,7 @@ function isLeftOut(end: RunResult<unknown> | undefined): boolean {
   return end !== undefined && 'value' in end && end.value === LEFT_OUT
 }
 
-/** The first error that is the store's, and not one item's. */
+/** The first error that concerns the store rather than one item. */
 function failureIn(results: readonly RunResult<unknown>[]): { readonly error: unknown } | undefined {
   for (const result of results) {
     if ('error' in result && !isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) return result
@@ -214,7 +219,10 @@ function* confirmed({ layout }: QueueContext, result: RunResult<ClaimResult>): P
   return yield* confirmClaim(layout, result.value)
 }
 
-/** `over`: somebody has claimed it. `updated`: an update was under way, and is finished; it waits under another name. */
+/**
+ * `over`: another process has claimed it. `updated`: an update was under way, and is finished; it waits under
+ * another name.
+ */
 function* peekAttempt(
   { layout, foreignObjects }: QueueContext,
   { name, attemptKey }: Candidate,

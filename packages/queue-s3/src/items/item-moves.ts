@@ -32,7 +32,7 @@ import type { Protocol } from '../store/storage-op.js'
 
 const LEASE_LOST_REASON = 'not sent: the lease that it was claimed under was lost'
 
-/** Moves items out of PROCESSING, and by hand. */
+/** Moves items. */
 export class ItemMoves {
   readonly #context: QueueContext
 
@@ -40,7 +40,7 @@ export class ItemMoves {
     this.#context = context
   }
 
-  /** Each move on its own; several of one item one after the other, in their order. */
+  /** Each move on its own; several of one item in sequence. */
   async settle(moves: readonly CheckedMove[]): Promise<SettleVerdict[]> {
     const verdicts: SettleVerdict[] = []
     let failure: { readonly error: unknown } | undefined
@@ -52,12 +52,15 @@ export class ItemMoves {
       }
       this.#forget(round, moves, results)
     }
-    // The others are done all the same, and a repeat of the call finds them so.
+    // The others are done all the same, and a retry of the call finds them so.
     if (failure !== undefined) throw failure.error
     return verdicts
   }
 
-  /** Back to WAITING, each to its place, as if they had not been claimed, but for the attempt. What fails of it is logged: the items are PROCESSING then. */
+  /**
+   * Releases items to their places, as if they had not been claimed, except for the attempt. A failure is
+   * logged: those items stay in PROCESSING.
+   */
   async giveBack(items: readonly QueueItem[], maxBytes: number): Promise<void> {
     const { cache, logger } = this.#context
     const moves = items.map(({ id, uid, attempt, retryState }) => {
@@ -192,7 +195,7 @@ export function leaseLost(queue: string, { name, holder, fencingToken }: Lease):
   )
 }
 
-/** Indexes in rounds, such that no round has an id twice and each id's come in their order. */
+/** Indexes in rounds, such that no round has an id twice and the moves of each id keep their order. */
 function roundsOf(ids: readonly string[]): number[][] {
   const rounds: number[][] = []
   const counts = new Map<string, number>()
@@ -205,7 +208,7 @@ function roundsOf(ids: readonly string[]): number[][] {
   return rounds
 }
 
-/** What a move says of the attempt that it ends; of a move to WAITING also of the next. */
+/** What a move says of the attempt that it ends; for a move to WAITING also of the next. */
 function endOf(move: CheckedMove, at: number): SettleWanted['end'] {
   const { to, failureClass, exitCode, jobUid } = move
   const ended = { to, at, ...has({ details: parsed(move.detailsText), exitCode, jobUid }) }

@@ -62,7 +62,7 @@ function verdictOf(put: PutResult | ComparedPut): BulkVerdict<'exists' | 'exists
   return put.body === 'same' ? 'exists-same' : 'exists-changed'
 }
 
-/** What of a call that failed is stored all the same. */
+/** What a failed call has stored nevertheless. */
 function storedOf(results: readonly RunResult<PutResult>[], repeated: number) {
   const known = results.flatMap((result) => ('value' in result ? [result.value] : []))
   const added = known.filter((put) => put.added).length

@@ -18,7 +18,7 @@ import { stagePage, type ListedAttempt } from '../stages/stage-walk.js'
 import type { AttemptKey } from '../format/attempt-key.js'
 import { read, type Protocol } from '../store/storage-op.js'
 
-/** The cheap view, out of a attempt's name; what it doesn't say comes from the attempt's object. */
+/** The summary according to the attempt's name; what it doesn't say comes from the attempt object. */
 export function summaryOf(id: string, stage: Stage, { attemptKey, retryState }: NamedAttempt): ItemSummary {
   const { uid, uncounted, priority } = attemptKey
   const attempt = attemptIn(stage, attemptKey.attempt)
@@ -30,19 +30,19 @@ interface NamedAttempt {
   readonly retryState?: JsonValue | undefined
 }
 
-/** All that is known of an item [Q-LOOK-2]. */
+/** All data of an item [Q-LOOK-2]. */
 export async function lookupItem(context: QueueContext, id: string): Promise<ItemRecord | undefined> {
   const found = await context.run(findItem(context.layout, encodeKey(id)))
   return found && itemRecord(found)
 }
 
-/** The one current stage; `undefined` for an unknown id. It reads decisions only, no listing [Q-LOOK-1]. */
+/** The current stage; `undefined` for an unknown id. It reads decisions only, no listing [Q-LOOK-1]. */
 export async function lookupStage(context: QueueContext, id: string): Promise<Stage | undefined> {
   const place = await context.run(findPlace(context.layout, encodeKey(id)))
   return place === undefined || place.at === 'GONE' ? undefined : place.at
 }
 
-/** A page of a stage, whole: two objects are read for each item at most. Large ones end it early. */
+/** A page of whole records: at most two objects are read for each item. Large ones end it early. */
 export async function listRecords(
   context: QueueContext,
   stage: Stage,
@@ -57,7 +57,7 @@ export async function listRecords(
   const items = results.flatMap((result, index) => {
     if ('value' in result)
       return result.value !== undefined && result.value !== LEFT_OUT ? [itemRecord(result.value)] : []
-    // One damaged object must not keep the others from being listed.
+    // One damaged object must not prevent the others from being listed.
     if (!isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) throw result.error
     context.foreignObjects.report(context.layout.at(stage, attempts[index]?.name ?? ''), result.error.message)
     return []
@@ -67,7 +67,10 @@ export async function listRecords(
   return next === undefined ? { items } : { items, cursor: next }
 }
 
-/** The same walk from the names alone; ids too long for a name are read once, and so is what a `release` left for the next claim. */
+/**
+ * The same walk, by names alone; ids too long for a name are read once, and so is the `retryState` of a
+ * `release`.
+ */
 export async function listSummaries(
   context: QueueContext,
   stage: Stage,
@@ -118,7 +121,7 @@ async function learnRetryStates(
   }
 }
 
-/** `undefined` of one that has moved on, or is damaged. */
+/** `undefined` for one that has moved on, or is damaged. */
 function* readRetryState(key: string): Protocol<JsonValue | undefined> {
   const object = yield* read(key)
   return object && parseState(object.content)?.state.retryState

@@ -4,12 +4,13 @@ import { repairClaim, repairLeft } from '../protocol/repair-attempt.js'
 import { type ListedAttempt, walkNames } from '../stages/stage-walk.js'
 
 /**
- * Finishes every move that somebody decided and did not live to finish. They show: an object under PROCESSING whose end exists or that is
- * empty, an empty one under LEFT, or one under LEFT whose item is still under FAIL. Lists and sizes do this first, so that each item
- * is then in the listing of its one stage [Q-MOVE-4].
+ * Finishes every move that was decided by a process that died before it had finished. Such moves show: an
+ * object under PROCESSING whose end exists or that is empty, an empty one under LEFT, or one under LEFT whose
+ * item is still under FAIL. Lists and sizes do this first, so that each item is listed in its one stage
+ * [Q-MOVE-4].
  *
- * @param onAttempts told of the names it comes across
- * @returns how many it finished
+ * @param onAttempts called with the attempts that it lists
+ * @returns how many moves it finished
  */
 export async function repair(context: QueueContext, onAttempts?: OnAttempts): Promise<number> {
   return (await repairClaims(context, onAttempts)) + (await repairLefts(context, onAttempts))

@@ -9,18 +9,23 @@ import { walkNames, type ListedAttempt } from '../stages/stage-walk.js'
 import type { StoredObject } from '../store/storage-op.js'
 import { UnfinishedPuts } from './unfinished-puts.js'
 
-/** Far above the time that any call takes: marks are fences against what comes late. See `MAX_CLAIM_MS`. */
+/** Far above the duration of any call: tombstones guard against late requests. See `MAX_CLAIM_MS`. */
 const MIN_PURGE_MS = 3_600_000
 const WEEK_MS = 604_800_000
-/** Marks of items that are still there cost a HEAD each at every purge: those of one process are so far apart. */
+/**
+ * Each purge costs a HEAD for each tombstone of an item that still exists: the minimum time between two of
+ * one process.
+ */
 const PURGE_GAP_MS = 86_400_000
 
 export interface S3SweepOptions extends SweepOptions {
-  /** Marks of items that were removed longer ago than this are deleted, in ms, 3,600,000 or more. Default a week. */
+  /**
+   * Tombstones of items removed longer ago than this are deleted, in ms, 3,600,000 or more. Default a week.
+   */
   readonly purgeAfterMs?: number
 }
 
-/** Finishes, removes and deletes what nobody else has. Any number at once is safe. */
+/** Repairs, removes and purges. Any number of concurrent sweeps is safe. */
 export class Sweep {
   readonly #context: QueueContext
   readonly #puts: UnfinishedPuts
@@ -53,7 +58,7 @@ export class Sweep {
     }
   }
 
-  /** One walk for all that is to be done about finished items: none where nothing is. */
+  /** One walk for all work on finished items; none where there is none. */
   async #walkFinished({
     retentionMs,
     purgeAfterMs,
@@ -77,7 +82,7 @@ export class Sweep {
 
 interface FinishedWork {
   readonly retentionMs: number | undefined
-  /** Absent: no marks are purged. */
+  /** Absent: no tombstones are purged. */
   readonly purgeAfterMs: number | undefined
 }
 
@@ -89,7 +94,8 @@ async function dropLeftovers(context: QueueContext, puts: UnfinishedPuts): Promi
     if (attempts.length === 0) continue
     const names = attempts.map(({ name }) => name)
     const [claimed, ended] = [
-      // Empty ones are those of moves under way, which may need it still: `repair` has finished the others.
+      // Empty objects are those of moves under way, which may still need it: `repair` has finished the
+      // others.
       await presentIn(context, 'PROCESSING', names, { isWanted: ({ sizeBytes }) => sizeBytes > 0 }),
       await presentIn(context, 'SUCCESS', names),
     ]
@@ -100,7 +106,7 @@ async function dropLeftovers(context: QueueContext, puts: UnfinishedPuts): Promi
   return count
 }
 
-/** Bodies of updates whose process died. There are none but while long ones are under way. */
+/** Bodies of updates whose process died. There are none except while long ones are under way. */
 async function purgeChanges(context: QueueContext): Promise<number> {
   const { store, layout } = context
   const prefix = layout.folder('CHANGES')
@@ -114,7 +120,7 @@ async function purgeChanges(context: QueueContext): Promise<number> {
   }
 }
 
-/** By the attempt that is so old: an item that was requeued since, and has failed again, is another matter. */
+/** By the age of the attempt: an item that was requeued since, and has failed again, is not affected. */
 async function removeOld(
   context: QueueContext,
   {

@@ -3,16 +3,20 @@ import { finishPut } from '../protocol/put-item.js'
 import type { Listed } from '../store/listed-page.js'
 import type { ListedAttempt } from '../stages/stage-walk.js'
 
-/** Index objects that one sweep looks at, in pages of 1,000: a sweep of a queue of any length costs so many LISTs for them at most. */
+/**
+ * The maximum of index objects that one sweep reads, in pages of 1,000: the number of LISTs in a queue of any
+ * length.
+ */
 const MAX_PAGES = 250
-/** Far above the time between an object's `Last-Modified` and its being listed, or between the readings of two clocks. */
+/** Far above the delay between an object's `Last-Modified` and its listing, or between two clock readings. */
 const MARGIN_MS = 3_600_000
 const INDEX_NAME = /^[a-z0-9_-]+(?:\.[1-9]\d*)?$/u
 
 /**
- * Finds puts that were cut off between their two requests: index objects that no stage knows. One sweep lists the index objects, crosses
- * off what it comes across in the stages, and looks at what is left one by one. The next one begins where this one ended, and leaves out
- * what is older than the last round: a put that was seen whole stays so.
+ * Finds puts that were cut off between their two requests: index objects whose item is in no stage. A sweep
+ * lists the index objects, crosses off those whose attempts it lists in the stages, and checks the rest
+ * individually. The next one begins where this one ended, and skips what is older than the last round: a put
+ * that was seen complete stays so.
  */
 export class UnfinishedPuts {
   readonly #context: QueueContext
@@ -32,7 +36,7 @@ export class UnfinishedPuts {
     return this.#open.size === 0
   }
 
-  /** Before the stages are walked: what is put after it is no concern of this sweep. */
+  /** Before the stages are walked: a later put does not concern this sweep. */
   async list(): Promise<void> {
     const { store, layout } = this.#context
     const prefix = layout.folder('ITEMS')
@@ -56,14 +60,14 @@ export class UnfinishedPuts {
     }
   }
 
-  /** Attempts that were found under whatever stage: the puts of their items are whole. */
+  /** Attempts that were found in any stage: the puts of their items are complete. */
   seen(attempts: readonly ListedAttempt[]): void {
     if (this.isDone) return
     for (const { attemptKey } of attempts)
       this.#open.delete(this.#nameOf(this.#context.layout.index(attemptKey)))
   }
 
-  /** Finishes or takes back what is left; gives how many that were. */
+  /** Finishes or takes back the rest; returns how many. */
   async finish(): Promise<number> {
     const { layout } = this.#context
     const indexes = [...this.#open].map((name) => layout.folder('ITEMS') + name)

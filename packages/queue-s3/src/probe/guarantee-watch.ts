@@ -6,12 +6,15 @@ import { closedMeanwhile, placeText, type S3Place } from '../store/s3-errors.js'
 import type { S3Store } from '../store/s3-store.js'
 import type { StorageOp, StorageReply } from '../store/storage-op.js'
 
-/** How long what a probe has shown is believed. */
+/** How long the result of a probe is valid. */
 const PROBE_EVERY_MS = 3_600_000
-/** The least time between two probes while moves are stopped. */
+/** The minimum time between two probes while moves are stopped. */
 const PROBE_AGAIN_MS = 5_000
 const MAX_CLOSE_MS = 3_000
-/** Creations whose answer said nothing, and which have not been read back yet: at most as many as there are requests at once. */
+/**
+ * Creations without a clear answer that have not been read back yet: at most as many as there are requests at
+ * once.
+ */
 const MAX_UNCLEAR = 1_000
 
 export interface GuaranteeWatchOptions {
@@ -23,32 +26,36 @@ export interface GuaranteeWatchOptions {
   readonly isScheduled: boolean
 }
 
-/** `sound`: nothing speaks against the store. `doubted`: an answer does, and no probe has told since. `unsafe`: a probe does. */
+/**
+ * `sound`: nothing speaks against the store. `doubted`: an answer does, and no probe has ended since.
+ * `unsafe`: a probe does.
+ */
 type Trust = 'sound' | 'doubted' | 'unsafe'
 
 /**
- * Watches whether the store goes on to honour `If-None-Match`, which a bucket's owner can change under running processes: Ceph 16 ignores it while
- * versioning is enabled. Every write into such a bucket is answered with the id of a version. So a creation that is answered with one, where the
- * condition was not seen to hold for versions, is given to nobody; and until a probe has passed no other begins.
+ * Watches whether the store continues to honour `If-None-Match`, which a bucket's owner can change under
+ * running processes: Ceph 16 ignores it while versioning is enabled. Every write into such a bucket is
+ * answered with a version id. So a creation answered with one, where the condition was not seen to hold for
+ * versions, is not relied on; and no other begins until a probe has passed.
  *
- * A probe also follows each new lease, and an hour after the last one. Those run beside the work.
+ * A probe also follows each new lease, and an hour after the last one. Those run in the background.
  */
 export class GuaranteeWatch {
   readonly #options: GuaranteeWatchOptions
-  /** Called before something is created; what it rejects with, the creation does. Set by whoever knows how the queue is laid out. */
+  /** Called before an object is created; if it rejects, so does the creation. Set by the format watch. */
   beforeCreate: ((patience: Patience) => Promise<void>) | undefined
   #trust: Trust = 'sound'
   /** Why moves are stopped. */
   #reason: SluiceError | undefined
   #probing: Promise<void> | undefined
   #probedAt: number
-  /** Versions that were written and speak against the store. */
+  /** Written versions that speak against the store. */
   #doubts = 0
   /** A probe has passed whose creations were all versions. */
   #holdsForVersions = false
-  /** There was an answer that names no version. */
+  /** There was an answer without a version. */
   #sawNone = false
-  /** Objects may be versions from an earlier time: what is read says nothing new. */
+  /** Objects may be versions from an earlier time: reads say nothing new. */
   #readsTold = false
   /** Token by key. */
   readonly #unclear = new LRUCache<string, string>({ max: MAX_UNCLEAR })
@@ -71,9 +78,10 @@ export class GuaranteeWatch {
   }
 
   /**
-   * As the store's, for the requests of protocols. A creation waits for the probe that an answer has led to.
+   * As the store's, for the requests of protocols. A creation waits for a probe under way.
    *
-   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE while moves are stopped, and for a creation that others may have made as well
+   * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE while moves are stopped, and for a creation that others may
+   * have made as well
    */
   async send(op: StorageOp, patience: Patience): Promise<StorageReply> {
     if (op.do === 'create') {
@@ -87,7 +95,7 @@ export class GuaranteeWatch {
     return reply
   }
 
-  /** Lets the probe under way delete what it wrote, if it comes to that soon. To be called before the store is closed. */
+  /** Waits a moment for a probe under way to delete its keys. To be called before the store is closed. */
   async close(): Promise<void> {
     await this.#probed(MAX_CLOSE_MS)
   }
@@ -130,14 +138,14 @@ export class GuaranteeWatch {
     throw movesStopped(store.place, this.#reason)
   }
 
-  /** What is waited for may change it. */
+  /** A probe that was awaited may have changed it. */
   #isSound(): boolean {
     return this.#trust === 'sound'
   }
 
   /**
-   * Of an own creation that is a version: where the condition is void there may be another one. A probe that passes on a bucket whose versioning is
-   * off again says nothing of it.
+   * For an own creation that is a version: where the condition is void there may be another one. A probe that
+   * passes on a bucket whose versioning is off again proves nothing about it.
    */
   async #assertHoldsForVersions(key: string, patience: Patience): Promise<void> {
     if (this.#holdsForVersions || !this.#sawNone) return
@@ -146,7 +154,7 @@ export class GuaranteeWatch {
     if (!this.#holdsForVersions) throw versionUntrusted(place, key, this.#reason)
   }
 
-  /** Whether the reply says that an object is there which this process has created. */
+  /** Whether the reply shows an object that this process has created. */
   #isOwnCreation(op: StorageOp, { outcome, object }: StorageReply): op is StorageOp & { key: string } {
     if (op.do === 'create') {
       if (outcome === 'created') return true
@@ -180,7 +188,7 @@ export class GuaranteeWatch {
     })
   }
 
-  /** It does not reject: what it has found is kept. */
+  /** It does not reject: its result is kept. */
   async #probe(): Promise<void> {
     let doubts
     do {
@@ -193,7 +201,7 @@ export class GuaranteeWatch {
       } finally {
         this.#probedAt = this.#now()
       }
-      // A version was written meanwhile: it may have passed before versioning was enabled.
+      // A version was written meanwhile: the probe may have passed before versioning was enabled.
     } while (!this.#isSound() && doubts !== this.#doubts)
   }
 
@@ -209,7 +217,7 @@ export class GuaranteeWatch {
     this.#options.logger.info({ bucket }, 'a probe of the store has passed: moves go on')
   }
 
-  /** An outage is no verdict: a store that was trusted is so until the next probe. */
+  /** An outage is no verdict: a trusted store stays so until the next probe. */
   #fail(error: unknown): void {
     const { logger, store } = this.#options
     const isVerdict = isSluiceError(error, 'SLUICE_CONFIG_INVALID')
@@ -229,8 +237,8 @@ export class GuaranteeWatch {
 }
 
 /**
- * SLUICE_QUEUE_UNAVAILABLE while no creation begins, since the store may not honour the condition any more. A store that is found to be so at the opening
- * is a wrong setting; later it is one that somebody has changed and can change back.
+ * SLUICE_QUEUE_UNAVAILABLE while no creation begins, since the store may no longer honour the condition.
+ * Found at the opening this is a wrong setting; later it is one that was changed and can be changed back.
  *
  * @param reason why no probe has passed; absent while one is under way
  */

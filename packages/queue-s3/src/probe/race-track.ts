@@ -7,11 +7,11 @@ import { connect, isIP, Socket, type LookupFunction } from 'node:net'
 import type { Runtime } from '@sluice/core'
 import { timeoutSignal } from '@sluice/core/backend'
 
-/** How long the servers have to read what the racers sent ahead, in ms. */
+/** How long the servers have to read what was sent ahead, in ms. */
 const READING_MS = 5
 const MAX_ADDRESSES = 16
 const MAX_CONNECT_MS = 1_000
-/** A connection that was kept may turn out to be closed when it is used. */
+/** A kept connection may turn out to be closed when it is used. */
 const MAX_TRIES = 3
 
 /** A request as the SDK has signed it. */
@@ -45,9 +45,10 @@ export interface RaceTrackOptions {
 type RaceTrackParts = Required<RaceTrackOptions>
 
 /**
- * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its own, which is open before; the
- * server gets all but the last byte of each body ahead, and the last bytes go out together. A request without a body goes out whole at that
- * instant. The addresses that the endpoint's name resolves to take turns, since two of them may be two servers.
+ * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its
+ * own, opened before; the server gets all but the last byte of each body ahead, and the last bytes go out
+ * together. A request without a body goes out whole at that instant. The addresses of the endpoint's name
+ * take turns, since they may be several servers.
  */
 export class RaceTrack {
   readonly #agents = new Map<string, http.Agent>()
@@ -77,7 +78,7 @@ export class RaceTrack {
   }
 
   /**
-   * Lets requests start together.
+   * Starts requests together.
    *
    * @param tokens one for each request, which has it as its user metadata `token`
    * @param send sends the request of a token through {@link requestHandler}
@@ -100,7 +101,7 @@ export class RaceTrack {
     })
   }
 
-  /** What the answers say that they are from, by their header `Server`. */
+  /** The values of the header `Server` in the answers. */
   get servers(): readonly string[] {
     return [...this.#servers]
   }
@@ -122,7 +123,7 @@ export class RaceTrack {
       this.#servers.add(response.headers['server'] ?? '')
       return { response }
     } catch (error) {
-      // The store closes connections without notice: from here on none is used twice.
+      // The store closes connections without notice: from here on none is reused.
       if (racer.reused()) this.#useOnce()
       throw error
     }
@@ -145,7 +146,7 @@ export class RaceTrack {
     }
   }
 
-  /** `undefined` without any: the request itself tells why. */
+  /** `undefined` without any: the request itself fails with the reason. */
   async #addressOf(request: SignedRequest, turn: number): Promise<LookupAddress | undefined> {
     const { runtime, resolve } = this.#parts
     this.#addresses ??= resolve(hostOf(request)).then((found) => reachable(found, request, runtime))
@@ -165,13 +166,13 @@ export class RaceTrack {
 
   #useOnce(): void {
     this.#keepAlive = false
-    // Others are under way on its connections: `close` destroys it.
+    // Others use its connections: `close` destroys it.
     this.#retired.push(...this.#agents.values())
     this.#agents.clear()
   }
 }
 
-/** Where requests wait until all of them are there, or have failed before. */
+/** Where requests wait until all of them have arrived, or failed before. */
 class StartLine {
   readonly #tokens: readonly string[]
   readonly #missing: Set<string>
@@ -208,7 +209,7 @@ interface RacerOptions {
 
 /** One request whose last part is held back. */
 class Racer {
-  /** All but the last part is with the operating system. */
+  /** The operating system has all but the last part. */
   readonly ready: Promise<void>
   readonly response: Promise<SdkResponse['response']>
   readonly #request: http.ClientRequest
@@ -228,10 +229,10 @@ class Racer {
       ...(signal === undefined ? {} : { signal }),
     })
     this.#request.setNoDelay(true)
-    // What fails after an early answer has no reader.
+    // A failure after an early answer has no reader.
     this.#request.on('error', () => undefined)
     this.response = this.#answer()
-    // Whoever awaits the answer gets the failure; until then it must not end the process.
+    // The caller that awaits the answer gets the failure; until then it must not end the process.
     this.response.catch(() => undefined)
     const body = request.body instanceof Uint8Array ? request.body : Buffer.alloc(0)
     this.ready = body.length > 1 ? this.#sendAhead(body) : this.#holdWhole(body, isSecure)
@@ -289,7 +290,7 @@ function lookupTo({ address, family }: LookupAddress): LookupFunction {
   }
 }
 
-/** The addresses of the endpoint that take connections, or all of them where none does. */
+/** The addresses of the endpoint that accept connections, or all of them where none does. */
 async function reachable(
   found: readonly LookupAddress[],
   request: SignedRequest,
@@ -309,7 +310,7 @@ async function connects(runtime: Runtime, address: { host: string; port: number 
     await once(socket, 'connect', { signal: timeoutSignal(runtime, MAX_CONNECT_MS) })
     return true
   } catch {
-    // Refused, unreachable or silent: other addresses are there for that.
+    // Refused, unreachable or silent: there are other addresses.
     return false
   } finally {
     socket.destroy()

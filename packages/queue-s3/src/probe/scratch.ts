@@ -9,13 +9,13 @@ import { StoreLie } from './store-lie.js'
 /** In the order of their bytes, which is not that of a language. */
 const ENDINGS = ['0', '9', 'A', 'Z', '_', 'a', 'z']
 
-/** The keys that a probe writes, and what it tries on them. */
+/** The keys that a probe writes, and the checks on them. */
 export class Scratch {
   readonly prefix: string
   readonly #store: S3Store
   /** All that were written, or may have been. */
   readonly #keys = new Set<string>()
-  /** Those that were seen to be there. */
+  /** Those that were seen to exist. */
   readonly #certain = new Set<string>()
   #deleted = false
   /** How many creations were answered with a version, and how many without. */
@@ -26,7 +26,7 @@ export class Scratch {
     this.prefix = `${probeFolder(root)}${store.runtime.newId()}-`
   }
 
-  /** Without s3:ListBucket a missing key is 403, and nothing could be told from a missing permission. */
+  /** Without s3:ListBucket a missing key is 403, like a missing permission. */
   async assertMissing(): Promise<void> {
     try {
       await this.#tokenOf(`${this.prefix}none`)
@@ -37,7 +37,7 @@ export class Scratch {
     }
   }
 
-  /** Whether all that was created is a version of its own: then versioning was enabled all the time. */
+  /** Whether all creations were versions: then versioning was enabled all the time. */
   get isVersioned(): boolean {
     return this.#answers.versioned > 0 && this.#answers.plain === 0
   }
@@ -67,14 +67,17 @@ export class Scratch {
     this.#certain.add(key)
   }
 
-  /** Lets racers run, so many for one key after another. */
+  /** Runs races, each with its number of racers. */
   async race(racers: readonly number[]): Promise<void> {
     const keyOf = (index: number) => this.#keyOf(`${ENDINGS[index % ENDINGS.length]}${index}`)
     for (const key of await race(this.#store, { racers, keyOf, won: (versionId) => this.#note(versionId) }))
       this.#certain.add(key)
   }
 
-  /** The listing shows what was written, in order, all of it and what comes after the first; before and afterwards nothing. */
+  /**
+   * The listing shows what was written, in order, in full and after the first key; before and afterwards
+   * nothing.
+   */
   async assertListed(): Promise<void> {
     const keys = [...this.#certain].toSorted()
     const [first, ...rest] = keys
@@ -100,7 +103,7 @@ export class Scratch {
       const seen = 'LIST of a prefix shows keys that were not written under it'
       throw new StoreLie({ about: 'names', seen })
     }
-    // A key of a race that was lost on the network may be there or not.
+    // A key of a race that was lost on the network may exist or not.
     const shown = listed.filter((key) => this.#certain.has(key) || this.#deleted)
     if (shown.join() === keys.join()) return
     if (shown.toSorted().join() === keys.join()) {
@@ -120,7 +123,7 @@ export class Scratch {
     return key
   }
 
-  /** Until there is a clear answer; a creation with no answer is told by its token. */
+  /** Until there is a clear answer; a creation without one is resolved by its token. */
   async #create(key: string, token: string): Promise<'created' | 'exists'> {
     const patience = this.#store.patience()
     const op: StorageOp = { do: 'create', key, content: token, meta: { token } }

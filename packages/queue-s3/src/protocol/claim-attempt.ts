@@ -8,20 +8,20 @@ import type { RunningAttempt } from './end-attempt.js'
 import { finishUpdate } from './finish-update.js'
 import { isUpdate } from './trace.js'
 
-/** What a claim came to. */
+/** The outcome of a claim. */
 export type ClaimResult =
   | { readonly is: 'claimed'; readonly entry: IndexEntry; readonly running: RunningAttempt }
-  /** Somebody else has it, or it is over or removed: the name was a leftover, or the listing old. */
+  /** Another process has it, or it is over or removed: the listing was old. */
   | {
       readonly is: 'lost'
-      /** Its objects say so, and will for ever: the name is of no use any more. */
+      /** Its objects say so, permanently: the name is never of use again. */
       readonly isOver?: true
-      /** Another process has claimed or updated it: when, by the store's clock. */
+      /** When another process claimed or updated it, by the store's clock. */
       readonly rivalAt?: number
-      /** It waits at another place: an update has moved it. */
+      /** An update has moved it to another place in the order. */
       readonly isMoved?: true
     }
-  /** The name has no sound index object. Nothing was touched. */
+  /** Its index object is missing or damaged. Nothing was changed. */
   | { readonly is: 'foreign'; readonly name: string; readonly why: string }
 
 export interface ClaimWanted {
@@ -32,15 +32,17 @@ export interface ClaimWanted {
 }
 
 /**
- * WAITING → PROCESSING. Creating the attempt's object under PROCESSING is the claim; then its end must not exist. The two together are
- * exclusive for ever, whatever the claimer had read before: an object under PROCESSING is deleted only once the end exists, so of all
- * that ever create it, the first alone can find no end [Q-GET-2].
+ * WAITING → PROCESSING. Creating the attempt object under PROCESSING is the claim; then no end object may
+ * exist. Together the two are exclusive for ever, whatever the claimer had read before: an object under
+ * PROCESSING is deleted only after the end object was created, so of all processes that ever create it only
+ * the first can find no end [Q-GET-2].
  *
- * Crash points: before the claim, nothing happened. After it, the item is PROCESSING and nobody has been given it; listing shows it
- * [Q-GET-4]. Between the claim and the look at its end, it may be a stale one: the end is there, and whoever comes by deletes the
- * claim. After the look, a leftover under WAITING, which the next claimer deletes.
+ * Crash points: before the claim, nothing happened. After it, the item is PROCESSING and was returned to no
+ * caller; a listing shows it [Q-GET-4]. Between the claim and the HEAD of the end object, the claim may be
+ * stale: the end exists, and the next process deletes the claim. After the HEAD, a leftover under WAITING,
+ * which the next claimer deletes.
  *
- * WAITING is not looked at again after the claim: others that lose delete it, and its absence says nothing.
+ * WAITING is not read again after the claim: claimers that lose delete it, so its absence proves nothing.
  */
 export function* claimAttempt(
   layout: Layout,
@@ -56,7 +58,7 @@ export function* claimAttempt(
   const won = yield* createObject(layout, 'PROCESSING', { name, text, meta: { token: wanted.token } })
   if (won !== 'created') {
     if (won.other !== undefined && isUpdate(won.other)) {
-      // What it has not finished is finished here: its process may be dead.
+      // An unfinished update is finished here: its process may be dead.
       yield* finishUpdate(layout, name, won.other)
       return yield* claimNext(layout, { attemptKey, update: won.other }, wanted)
     }
@@ -73,13 +75,14 @@ export function* claimAttempt(
   return { is: 'claimed', entry, running: { name, attemptKey, id: entry.id, state } }
 }
 
-/** How many updates a claim follows that come one after the other. */
+/** How many consecutive updates a claim follows. */
 const MAX_UPDATES = 4
 
 /**
- * An update was first. An item that has kept its place is claimed under its new name; of one at another place it may not be the turn.
+ * An update came first. An item that kept its place is claimed under its new name; one at another place may
+ * not be next.
  *
- * @param update its decision, or the end that it has made
+ * @param update its decision, or the end object that it made
  */
 function* claimNext(
   layout: Layout,
@@ -99,8 +102,9 @@ function* claimNext(
 }
 
 /**
- * Looks again at a claim that took very long, its process having been suspended: the end that it looked for may have been a mark, and
- * purged. Then the index object, which it had read before that, is empty by now, and the claim is nobody's.
+ * Checks again a claim that took very long because its process was suspended: the end object that it asked
+ * for may have been a tombstone that was purged. Then the index object, read before that, is empty by now,
+ * and the claim is void.
  */
 export function* confirmClaim(layout: Layout, claim: ClaimResult): Protocol<ClaimResult> {
   if (claim.is !== 'claimed') return claim
@@ -111,7 +115,9 @@ export function* confirmClaim(layout: Layout, claim: ClaimResult): Protocol<Clai
   return { is: 'lost' }
 }
 
-/** How often the index object of a name that is listed is looked for: it was made before that name, and is never deleted. */
+/**
+ * How often the index object of a listed name is read: it was created before that name, and is never deleted.
+ */
 const INDEX_READS = 3
 
 function* readIndex(key: string): Protocol<StoredObject | undefined> {
@@ -126,7 +132,10 @@ type ReadItem =
   | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningAttempt['state'] }
   | Exclude<ClaimResult, { is: 'claimed' }>
 
-/** What the index object holds; of a later attempt also what has become of the item so far, the body of an update among it. */
+/**
+ * The content of the index object and, of a later attempt, the item's state so far, with the body of an
+ * update.
+ */
 export function* readItem(layout: Layout, name: string, attemptKey: AttemptKey): Protocol<ReadItem> {
   const index = yield* readIndex(layout.index(attemptKey))
   if (index?.sizeBytes === 0) {

@@ -28,9 +28,9 @@ interface NewObject {
 }
 
 /**
- * Creates the object of an attempt, as `tryCreate` does. A store that says that the name is taken and then shows no object there is believed only if
- * what must have followed that object is there, or the item was removed: otherwise the create is repeated, and the call ends by an error that names
- * the object.
+ * Creates an attempt object, as `tryCreate` does. A store that reports the name as taken and then shows no
+ * object is believed only if the object that must follow exists, or the item was removed. Otherwise the
+ * create is repeated, and the call ends with an error that names the object.
  */
 export function* tryCreateObject(
   layout: Layout,
@@ -49,9 +49,9 @@ export function* tryCreateObject(
 }
 
 /**
- * The same, for a key that the store takes.
+ * The same, for a key that the store accepts.
  *
- * @returns `created`, or the object that is in the way; `undefined` when it was deleted since
+ * @returns `created`, or the existing object; `undefined` when it was deleted since
  */
 export function* createObject(
   ...wanted: Parameters<typeof tryCreateObject>

@@ -16,7 +16,7 @@ import { finishLeft } from './finish-leave.js'
 import { noteAttempt, isUpdate } from './trace.js'
 import { finishUpdate } from './finish-update.js'
 
-/** A attempt in PROCESSING, and what its object says. */
+/** An attempt in PROCESSING, and the content of its object. */
 export interface RunningAttempt {
   readonly name: string
   readonly attemptKey: AttemptKey
@@ -24,7 +24,7 @@ export interface RunningAttempt {
   readonly state: ItemState
 }
 
-/** What is new about the end of an attempt. */
+/** What ends an attempt, and how. */
 export interface EndWanted {
   readonly end: AttemptEnd
   /** Unique. */
@@ -34,15 +34,15 @@ export interface EndWanted {
 }
 
 /**
- * PROCESSING → SUCCESS, FAIL or WAITING. Creating the attempt's object under SUCCESS decides it, whichever way it goes: with the item's
- * record for a success, else empty and with the target in its metadata. So of a success, a fail and a release of one attempt exactly
- * one can win. Crash points:
+ * PROCESSING → SUCCESS, FAIL or WAITING. Creating the end object, under SUCCESS, decides the move whatever
+ * its target: with the item's state for a success, else empty with the target in its metadata. So exactly one
+ * of a success, a fail and a release of one attempt wins. Crash points:
  *
  * - before that object: nothing happened;
- * - after it: the move is decided, and whoever comes by finishes it (`finishEnd`), up to deleting the object under PROCESSING, the last
- *   step, which is therefore the sign of a move half done.
+ * - after it: the move is decided, and any process finishes it (`finishEnd`). Deleting the object under
+ *   PROCESSING is the last step, so that object marks an unfinished move.
  *
- * @returns `ended`, or the end that was there before
+ * @returns `ended`, or the end object that was there before
  */
 export function* endAttempt(
   layout: Layout,
@@ -61,9 +61,9 @@ export function* endAttempt(
 }
 
 /**
- * Finishes the end of a attempt that somebody else decided and perhaps didn't live to finish. What a helper can't know, the details of a
- * fail and what found no room in the decision's metadata, is lost then: the caller was never told that it was done, and its retry finds the move
- * made.
+ * Finishes an end that another process decided and may not have survived. What the decision's metadata have
+ * no room for, and the details of a fail, are lost then: the caller got no acknowledgement, and its retry
+ * finds the move made.
  */
 export function* finishEnd(layout: Layout, name: string, end: StoredObject): Protocol<void> {
   if (end.sizeBytes > 0) {
@@ -76,14 +76,14 @@ export function* finishEnd(layout: Layout, name: string, end: StoredObject): Pro
     if (claim !== undefined) yield* finishUpdate(layout, name, claim)
     return
   }
-  // It is deleted after all else is done.
+  // It is deleted last.
   if (claim === undefined || attemptKey === undefined) return
   const { id, state } = parseState(claim.content) ?? { id: '', state: { history: [] } }
   const text = stateText(id, attemptKey, endedState(state, endOf(end.meta, attemptKey)))
   yield* retire(layout, { name, text, meta: { ...end.meta, token: end.meta['token'] ?? name } })
 }
 
-/** The object that the decision calls for, then the deletion of what the attempt leaves behind. */
+/** Creates the object that the decision calls for, then deletes the attempt's other objects. */
 function* retire(
   layout: Layout,
   { name, text, meta }: { name: string; text: string; meta: Meta & { token: string } },
@@ -91,8 +91,9 @@ function* retire(
   const { token } = meta
   if (meta['to'] === 'FAIL') {
     yield* createObject(layout, 'FAIL', { name, text, meta: { token } })
-    // A helper may have been faster, and the item requeued since: then this object is a ghost. Finishing that move again gets rid of it.
-    // To delete it at once would lose the item, should the one who requeued it have died before he had used it.
+    // Another process may have finished this move, and the item may have been requeued since: then this
+    // object is obsolete, and finishing the requeue again deletes it. Deleting it here would lose the item if
+    // the requeue has not read it yet.
     const left = yield* head(layout.at('LEFT', name))
     if (left !== undefined) yield* finishLeft(layout, name, left)
   }
@@ -104,8 +105,8 @@ function* retire(
 }
 
 /**
- * What a helper needs to finish the move, the weightiest first: what has no room is left out, the reason is cut. A `retryState` of the greatest size
- * has room beside the longest name.
+ * What another process needs to finish the move, by importance: fields without room are left out, the reason
+ * is cut. A `retryState` of the maximum size fits beside the longest name.
  */
 function endMeta({ end, token, next }: EndWanted): Meta & { token: string } {
   const { retryState, unsent, exitCode, failureClass, jobUid, reason } = end
@@ -128,7 +129,7 @@ function endMeta({ end, token, next }: EndWanted): Meta & { token: string } {
     if (value !== undefined && metaBytes(meta) + name.length + value.length <= MAX_META_BYTES)
       meta[name] = value
   }
-  // Four bytes in the metadata for each that a character may be three of.
+  // One character is up to three bytes of UTF-8, which are four in base64url.
   const roomChars = Math.floor((MAX_META_BYTES - metaBytes(meta) - 'reason'.length) / 4)
   const cut = packText(reason, Math.min(200, Math.max(0, roomChars)))
   return { ...meta, ...has({ reason: cut }) }

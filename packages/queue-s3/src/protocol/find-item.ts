@@ -9,7 +9,9 @@ import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
 
-/** Where the item of an id is now; what was half done on the way is finished. `undefined` for an unknown id. */
+/**
+ * Where the item of an id is now; unfinished moves on the way are finished. `undefined` for an unknown id.
+ */
 export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
   for (let removed = 0; ;) {
     const newest = yield* newestIndex(layout, key, removed)
@@ -26,7 +28,10 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
   }
 }
 
-/** The index object of the item that an id has. That it has none is asked twice, by two different requests: the caller is told so. */
+/**
+ * The index object of the current item of an id. That there is none is confirmed by a second request of
+ * another kind, since the caller reports it.
+ */
 function* newestIndex(layout: Layout, key: string, after: number): Protocol<LastIndex | undefined> {
   for (let removed = after; ;) {
     const last = yield* lastIndex(layout, key, removed)
@@ -39,26 +44,26 @@ function* newestIndex(layout: Layout, key: string, after: number): Protocol<Last
   }
 }
 
-/** An item with all that is known of it. */
+/** An item with all its data. */
 export interface FoundItem {
   readonly place: Place
   readonly entry: IndexEntry
   readonly state: ItemState
 }
 
-/** All that is known of the item of an id [Q-LOOK-2]. */
+/** All data of the item of an id [Q-LOOK-2]. */
 export function* findItem(layout: Layout, key: string): Protocol<FoundItem | undefined> {
   for (;;) {
     const place = yield* findPlace(layout, key)
     if (place === undefined) return undefined
     const found = yield* readPlace(layout, place.at, place)
     if (found !== undefined) return found
-    // It moved on between the two, or somebody has deleted the object.
+    // It moved on between the two requests, or the object was deleted.
     yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }
 
-/** What the objects of a attempt say of its item; `undefined` when it isn't in that stage any more. */
+/** The item according to the objects of an attempt; `undefined` when it is no longer in that stage. */
 export function* readPlace(
   layout: Layout,
   stage: Place['at'],
@@ -77,7 +82,7 @@ export function* readPlace(
   return { place: at, entry, state: parsed.state }
 }
 
-/** The object under FAIL, if the fail was cut off before it was made. */
+/** The object under FAIL, created here if the fail was cut off before it. */
 function* lateFail(layout: Layout, stage: Place['at'], name: string): Protocol<StoredObject | undefined> {
   const end = stage === 'FAIL' ? yield* head(layout.at('SUCCESS', name)) : undefined
   if (end === undefined) return undefined
@@ -85,7 +90,7 @@ function* lateFail(layout: Layout, stage: Place['at'], name: string): Protocol<S
   return yield* read(layout.at('FAIL', name))
 }
 
-/** A attempt in PROCESSING with its state; `undefined` when it isn't there any more. */
+/** An attempt in PROCESSING with its state; `undefined` when it is no longer there. */
 export function* readRunning(
   layout: Layout,
   { name, attemptKey }: Pick<Place, 'name' | 'attemptKey'>,

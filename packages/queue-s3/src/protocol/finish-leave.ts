@@ -6,23 +6,23 @@ import { drop, head, read, type Meta, type Protocol, type StoredObject } from '.
 import { createObject } from './create-object.js'
 import { noteAttempt } from './trace.js'
 
-/** Finishes what the object of a attempt under LEFT decided: by HEAD or GET. */
+/** Finishes the decision of an object under LEFT, as HEAD or GET returned it. */
 export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
   if (left.sizeBytes === 0) yield* finishFinalRemoval(layout, name, left.meta['token'])
   else yield* finishRequeue(layout, name, left)
 }
 
-/** Finishes a requeue that somebody else decided. `left` is the object under LEFT, by HEAD or GET. */
+/** Finishes a requeue that another process decided. `left` is the object under LEFT, by HEAD or GET. */
 export function* finishRequeue(layout: Layout, name: string, left: StoredObject): Protocol<void> {
   const failed = yield* read(layout.at('FAIL', name))
-  // It is deleted after all else is done.
+  // It is deleted last.
   if (failed === undefined || failed.sizeBytes === 0) return
   const reason = unpackText(left.meta['reason'])
   const meta = { ...left.meta, token: left.meta['token'] ?? name }
   yield* moveBack(layout, { name, failed, meta, ...(reason === undefined ? {} : { reason }) })
 }
 
-/** What a requeue does once it is decided. */
+/** Carries out a requeue that is decided. */
 export function* moveBack(
   layout: Layout,
   {
@@ -49,7 +49,7 @@ export function* moveBack(
   yield* drop(layout.at('FAIL', name))
 }
 
-/** Finishes a removal that was decided, by whomever. */
+/** Finishes a removal that is decided, by any process. */
 export function* finishRemoval(layout: Layout, place: { readonly name: string }): Protocol<void> {
   const { name } = place
   const left = yield* head(layout.at('LEFT', name))
@@ -57,7 +57,7 @@ export function* finishRemoval(layout: Layout, place: { readonly name: string })
   else yield* finishFinalRemoval(layout, name, left.meta['token'])
 }
 
-/** From WAITING: its claim is empty. */
+/** From WAITING: the object under PROCESSING is empty. */
 export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
   const meta = { token: name.slice(-200), to: 'REMOVED' }
   yield* createObject(layout, 'SUCCESS', { name, text: '', meta })
@@ -66,10 +66,11 @@ export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<vo
 }
 
 /**
- * From SUCCESS or FAIL: its object under LEFT is empty. The object under FAIL is emptied rather than deleted: a slow `fail` that was helped
- * could otherwise create it anew. LEFT goes last: it is the sign of a removal half done.
+ * From SUCCESS or FAIL: the object under LEFT is empty. The object under FAIL is emptied rather than deleted:
+ * a slow `fail` that another process finished could otherwise create it again. LEFT goes last: it marks an
+ * unfinished removal.
  *
- * @param by the token of LEFT: the index object keeps it, so that its creator knows whose removal it was
+ * @param by the token of LEFT, kept in the index object so that its creator knows whose removal it was
  */
 export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Protocol<void> {
   const end = yield* head(layout.at('SUCCESS', name))
@@ -81,7 +82,7 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
   yield* drop(...notesOf(layout, name), ...folders.map((folder) => layout.at(folder, name)))
 }
 
-/** Of an item with as many names, what was noted of them. */
+/** The note of an item's latest attempt, where there may be one. */
 function notesOf(layout: Layout, name: string): readonly string[] {
   const attemptKey = parseAttemptKey(name)
   return attemptKey !== undefined && stepOf(attemptKey) > layout.attemptStep
@@ -89,7 +90,7 @@ function notesOf(layout: Layout, name: string): readonly string[] {
     : []
 }
 
-/** Once: who comes later must not write another token. */
+/** Once: a later process must not write another token. */
 function* emptyIndex(layout: Layout, name: string, by = ''): Protocol<void> {
   const attemptKey = parseAttemptKey(name)
   if (attemptKey === undefined) return

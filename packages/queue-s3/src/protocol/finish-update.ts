@@ -7,25 +7,25 @@ import { drop, head, read, type Meta, type Protocol, type StoredObject } from '.
 import { createObject } from './create-object.js'
 import { noteAttempt, UPDATED } from './trace.js'
 
-/** An item in WAITING as the objects of its name have it. */
+/** An item in WAITING, according to the objects of its attempt. */
 export interface WaitingItem {
   readonly id: string
   readonly state: ItemState
-  /** Absent where it takes another request to know it. */
+  /** Absent where it takes another request to read it. */
   readonly body?: JsonValue
 }
 
-/** What the decision of an update says, in the metadata of its object. */
+/** The metadata of an update's decision. */
 export interface UpdateMeta extends Meta {
   readonly token: string
   readonly next: string
 }
 
 /**
- * Finishes an update that somebody decided and perhaps didn't live to finish. Everybody makes the same of it, and nothing is made of one that was
- * decided too late: then the attempt has an end that existed before.
+ * Finishes an update that another process decided and may not have survived. Every process makes the same of
+ * it. An update that was decided too late, for an attempt whose end existed before, is dropped.
  *
- * @param decision the object under PROCESSING; also another one there that is over, of a claim that came too late
+ * @param decision the object under PROCESSING; also an obsolete one, of a claim that came too late
  */
 export function* finishUpdate(layout: Layout, name: string, decision: StoredObject): Protocol<void> {
   const { token = name, next = '' } = decision.meta
@@ -38,12 +38,15 @@ export function* finishUpdate(layout: Layout, name: string, decision: StoredObje
   }
   const item = yield* readWaiting(layout, name)
   const body = yield* readBody(layout, name, meta)
-  // Both are deleted after all else is done.
+  // Both are deleted last.
   if (item === undefined || body === 'gone') return
   yield* carryOut(layout, { name, item, meta, ...body })
 }
 
-/** What an update does once it is decided: the object under its new name, then the end of the name before. */
+/**
+ * Carries out an update that is decided: the object under its new name, then the end object of the previous
+ * name.
+ */
 export function* carryOut(
   layout: Layout,
   { name, item, meta, body }: { name: string; item: WaitingItem; meta: UpdateMeta; body?: JsonValue },
@@ -87,7 +90,7 @@ function* readFirst(layout: Layout, attemptKey: AttemptKey): Protocol<WaitingIte
   return entry && { id: entry.id, state: firstState(entry), body: entry.body }
 }
 
-/** Where a body is that is too long for the decision; `undefined` for one that is in it, or none. */
+/** Where a body is that the decision has no room for; `undefined` for a short one, or none. */
 function longBodyKey(layout: Layout, name: string, { token, change }: UpdateMeta): string | undefined {
   const attemptKey = parseAttemptKey(name)
   return change === undefined || attemptKey === undefined ? undefined : layout.change(attemptKey, token)

@@ -9,11 +9,11 @@ import { findPlace, readRunning } from './find-item.js'
 import { removeAttempt, requeueAttempt, type RequeueWanted } from './leave-stage.js'
 import type { Place } from './trace.js'
 
-/** A `success`, `fail` or `release`, with all that the protocol must not make up itself. */
+/** A `success`, `fail` or `release`, with all values that the protocol must not create itself. */
 export interface SettleWanted extends AttemptRef {
   readonly end: Omit<AttemptEnd, 'notBeforeAt'>
   readonly token: string
-  /** The attempt after this one; WAITING only. */
+  /** The next attempt; WAITING only. */
   readonly nextOf: (attemptKey: AttemptKey) => NextAttempt
 }
 
@@ -31,8 +31,8 @@ export type SettleVerdict =
 export type Seen = Pick<RunningAttempt, 'name' | 'attemptKey'> & { readonly running?: RunningAttempt }
 
 /**
- * Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. Where it was last seen is tried first: if it has
- * moved since, creating its end fails, and it is looked for afresh.
+ * Moves an item out of PROCESSING, if `judgeMove` permits it [Q-MOVE-1, Q-MOVE-2]. Where it was last seen is
+ * tried first: if it has moved since, creating its end object fails, and a search follows.
  */
 export function* settleItem(
   layout: Layout,
@@ -76,14 +76,14 @@ function* end(
   return ended === 'ended' ? { is: 'moved', ...has({ next: next?.name }) } : undefined
 }
 
-/** The first time it may have been cut off after it was decided. */
+/** The first call may have been cut off after its decision. */
 function* finishRepeated(layout: Layout, place: Place): Protocol<void> {
   const name = place.at === 'WAITING' ? place.previous : place.name
   const found = name === undefined ? undefined : yield* head(layout.at('SUCCESS', name))
   if (name !== undefined && found !== undefined) yield* finishEnd(layout, name, found)
 }
 
-/** What became of an item that was to be requeued or removed. */
+/** The outcome of a requeue or a removal. */
 export type LeaveVerdict = 'done' | 'not-found' | 'wrong-stage'
 
 /** FAIL → WAITING. */

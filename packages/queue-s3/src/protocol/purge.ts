@@ -2,21 +2,22 @@ import type { Layout } from '../format/layout.js'
 import { parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
 import { drop, head, type Protocol, type StoredObject } from '../store/storage-op.js'
 
-/** A mark as a listing shows it. */
+/** A tombstone as a listing shows it. */
 export interface ListedTombstone {
   readonly folder: 'SUCCESS' | 'FAIL' | 'LEFT'
   readonly name: string
   readonly attemptKey: AttemptKey
 }
 
-/** What a mark keeps from counting, should it be there. */
+/** The objects that a tombstone keeps from taking effect. */
 const FENCED = { SUCCESS: ['WAITING', 'PROCESSING'], FAIL: [], LEFT: ['FAIL'] } as const
 
 /**
- * Deletes the mark of a attempt whose item was removed long ago. A mark is a fence: a claimer that finds no end has the item. It may go once
- * every call has ended that could have read the index object before that was emptied, for who reads it later goes no further. So it is
- * the age of the emptied index object that counts: the mark itself may be years older than the removal. And as long as it stands before a
- * leftover, such as a claim that came late, it stays: `repair` and the next sweep delete that first.
+ * Deletes a tombstone of an item that was removed long ago. A tombstone guards against late requests: a
+ * claimer that finds no end has the item. It may go once every call has ended that could have read the index
+ * object before it was emptied, since a later reader stops there. So the age of the emptied index object
+ * counts: the tombstone may be years older than the removal. While it covers a leftover, such as a late
+ * claim, it stays: `repair` and the next sweep delete that first.
  *
  * @param isOld whether an object was written longer ago than any call takes
  */
@@ -35,9 +36,10 @@ export function* purgeTombstone(
 }
 
 /**
- * Deletes the object of a long body that no update needs: its process died before it had decided, or a late request has made it anew. It is needed until
- * the name that it is to follow is over: as long as nobody has claimed, removed or updated the item under that name its maker may be alive, and once its maker has
- * decided it is deleted after that name's end was created.
+ * Deletes the object of a long body that no update needs: its process died before the decision, or a late
+ * request created it again. It is needed until the attempt that the update was made for is over: as long as
+ * nothing has claimed, removed or updated the item under that name its writer may be alive, and after the
+ * writer's decision it is deleted once the end object exists.
  *
  * @param key of the object, under CHANGES
  * @returns whether it was deleted

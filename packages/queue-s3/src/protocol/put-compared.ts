@@ -7,12 +7,15 @@ import { readPlace } from './find-item.js'
 import { putItem, type NewEntry, type PutResult } from './put-item.js'
 import type { Place } from './trace.js'
 
-/** What a put came to, and of an item that is there whether it has the body that was given. */
+/** The outcome of a put and, where the id exists, whether its item has the given body. */
 export type ComparedPut =
   | Exclude<PutResult, { readonly added: false }>
   | (Exclude<PutResult, { readonly added: true }> & { readonly body: 'same' | 'changed' })
 
-/** Puts one item as {@link putItem} does, and compares with the body that is there, in whatever stage [Q-PUT-4]: a GET more, and of an item that was updated another. */
+/**
+ * Puts one item as {@link putItem} does, and compares the body of an existing one, in any stage [Q-PUT-4]:
+ * one GET more, two for an item that was updated.
+ */
 export function* putCompared(
   layout: Layout,
   key: string,
@@ -32,7 +35,7 @@ export function* putCompared(
   }
 }
 
-/** What is there can't be read: whatever it is, it is not known to be the body that was given. */
+/** The stored item is unreadable, so it is not known to have the given body. */
 const DAMAGED = 'damaged'
 
 type StoredBody = { readonly body: JsonValue } | typeof DAMAGED | undefined

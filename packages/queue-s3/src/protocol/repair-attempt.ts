@@ -6,7 +6,7 @@ import { finishLeft, finishWaitingRemoval } from './finish-leave.js'
 import { finishUpdate } from './finish-update.js'
 import { isUpdate } from './trace.js'
 
-/** Finishes what is half done with a attempt under PROCESSING: its end decided, its removal, or an update. `live`: nothing is. */
+/** Finishes an attempt under PROCESSING whose end, removal or update is decided. `live`: none is. */
 export function* repairClaim(layout: Layout, name: string): Protocol<'repaired' | 'live'> {
   const claim = yield* head(layout.at('PROCESSING', name))
   if (claim === undefined) return 'repaired'
@@ -19,7 +19,7 @@ export function* repairClaim(layout: Layout, name: string): Protocol<'repaired' 
   return 'repaired'
 }
 
-/** Finishes what is half done with a attempt under LEFT: a removal, or a requeue whose object is under FAIL still. */
+/** Finishes an attempt under LEFT: a removal, or a requeue whose object is still under FAIL. */
 export function* repairLeft(layout: Layout, name: string): Protocol<void> {
   const left = yield* head(layout.at('LEFT', name))
   if (left === undefined) return
@@ -28,8 +28,8 @@ export function* repairLeft(layout: Layout, name: string): Protocol<void> {
 }
 
 /**
- * What a late request has left of an item that was removed is deleted, and no move of it is carried out: the marks of the attempt that the
- * move leads to may have been purged, and would not keep its objects from counting.
+ * Leftovers of late requests for a removed item are deleted, and its moves are not carried out: the
+ * tombstones of the attempt that a move leads to may have been purged, and would no longer cover its objects.
  */
 function* isRemoved(layout: Layout, name: string): Protocol<boolean> {
   const attemptKey = parseAttemptKey(name)

@@ -5,33 +5,35 @@ import { head, type Protocol, type StoredObject } from '../store/storage-op.js'
 
 /** Where an item is: its current attempt, and the stage of it. */
 export interface Place {
-  /** `GONE`: its removal was decided, and has to be finished. */
+  /** `GONE`: its removal is decided and has to be finished. */
   readonly at: 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'GONE'
   readonly name: string
   readonly attemptKey: AttemptKey
-  /** How the attempt before this attempt ended: by `release` or by `fail` and then `requeue`; absent in the first. */
+  /** How the previous attempt ended: by `release` or by `fail` and then `requeue`; absent in the first. */
   readonly after?: 'WAITING' | 'FAIL'
-  /** The attempt before, which may have to be retired still. */
+  /** The previous attempt, whose objects may still exist. */
   readonly previous?: string
-  /** An update has led to this attempt from the one before. */
+  /** An update has led here from the previous name. */
   readonly updated?: true
-  /** It was put into SUCCESS, and its object there was not seen: the put may have been cut off before it. */
+  /** It was put into SUCCESS, and its object there was not seen: the put may have been cut off. */
   readonly unfinished?: true
 }
 
 /**
- * Follows an item from its first attempt to the current one. The end of each attempt was decided by whoever created its object under
- * SUCCESS, and that object names the next one; so this reads nothing but decisions, and no listing. Two reads tell the stage of the
- * last attempt, in this order: PROCESSING, then the end. An object under PROCESSING is deleted only after the end was created, so
+ * Follows an item from its first attempt to the current one. The end of each attempt was decided by the
+ * process that created its end object, and that object names the next attempt; so this reads decisions only,
+ * and no listing. Two reads give the stage of the last attempt, in this order: PROCESSING, then the end. An
+ * object under PROCESSING is deleted only after the end object was created, so
  *
- * - neither found: it had not been claimed when PROCESSING was looked at;
- * - PROCESSING found, no end: it was being processed between the two; or it was updated, and waits under the name that the update has given it.
+ * - neither found: it had not been claimed at the read of PROCESSING;
+ * - PROCESSING found, no end: it was being processed between the two; or it was updated, and waits under the
+ *   name that the update names.
  */
 export function* trace(layout: Layout, first: string): Protocol<Place | undefined> {
   const walk: Walk = { name: first, step: -1, since: 1, link: {} }
   for (;;) {
     const attemptKey = parseAttemptKey(walk.name)
-    // Each attempt's number is higher than the last one's: whatever is damaged, the walk ends.
+    // Each attempt's number is higher than the previous one's, so the walk ends whatever is damaged.
     if (attemptKey === undefined || stepOf(attemptKey) <= walk.step) return undefined
     walk.step = stepOf(attemptKey)
     if (walk.step === layout.attemptStep + 1 && (yield* skipAhead(layout, walk, attemptKey))) continue
@@ -52,8 +54,9 @@ export function* trace(layout: Layout, first: string): Protocol<Place | undefine
 }
 
 /**
- * It has been in SUCCESS since its index object was made, and can only be removed. LEFT is looked at first: it is deleted when the object under SUCCESS is
- * empty, so of the two one tells of a removal that was decided before.
+ * It has been in SUCCESS since its index object was created, and can only be removed. LEFT is read first: it
+ * is deleted after the object under SUCCESS was emptied, so one of the two shows a removal that was decided
+ * before.
  */
 function* putDonePlace(layout: Layout, here: Pick<Place, 'name' | 'attemptKey'>): Protocol<Place> {
   if (yield* head(layout.at('LEFT', here.name))) return { at: 'GONE', ...here }
@@ -65,14 +68,14 @@ function* putDonePlace(layout: Layout, here: Pick<Place, 'name' | 'attemptKey'>)
 interface Walk {
   name: string
   step: number
-  /** The step that it went on from without a gap. */
+  /** The step from which it went on without a gap. */
   since: number
   link: Pick<Place, 'after' | 'previous' | 'updated'>
-  /** The last name that was to be noted. */
+  /** The last name that should be noted. */
   noted?: string
 }
 
-/** Once, and only where there are more names than are worth a look. */
+/** Once, and only where there are more names than one request saves. */
 function* skipAhead(layout: Layout, walk: Walk, attemptKey: AttemptKey): Protocol<boolean> {
   const name = yield* notedAfter(layout, attemptKey)
   if (name === undefined) return false
@@ -81,7 +84,7 @@ function* skipAhead(layout: Layout, walk: Walk, attemptKey: AttemptKey): Protoco
   return true
 }
 
-/** What was noted last was set back by a late request, or is missing: the next search shall not walk as far. */
+/** The last note was set back by a late request, or is missing: the next search should be shorter. */
 function* shorten(layout: Layout, { step, since, noted }: Walk): Protocol<void> {
   if (noted !== undefined && step - since > 2 * layout.attemptStep) yield* noteAttempt(layout, noted)
 }
@@ -97,7 +100,7 @@ interface Next extends Pick<Place, 'after' | 'updated'> {
   readonly name: string
 }
 
-/** What the attempts before have come to is not changed by an update. */
+/** An update does not change how the previous attempts ended. */
 function afterUpdate({ meta }: StoredObject): Next {
   const { next = '', after } = meta
   return {
@@ -119,19 +122,24 @@ function* afterEnd(layout: Layout, name: string, end: StoredObject): Protocol<Af
   return left.sizeBytes === 0 ? 'GONE' : { name: left.meta['next'] ?? '', after: 'FAIL' }
 }
 
-/** What the metadata of an update's decision have as `to`. */
+/** The `to` in the metadata of an update's decision. */
 export const UPDATED = 'UPDATED'
 
-/** Whether an object under PROCESSING or SUCCESS is that of an update: empty, and it names the attempt that the item waits in from then on. */
+/**
+ * Whether an object under PROCESSING or SUCCESS is that of an update: empty, and naming the attempt that the
+ * item waits in from then on.
+ */
 export function isUpdate({ sizeBytes, meta }: StoredObject): boolean {
   return sizeBytes === 0 && meta['to'] === UPDATED
 }
 
 /**
- * Notes a name of an item that has led to another one, so that a later search of the item begins there: each fourth, before its objects are retired. So the
- * search of an item costs the same after a thousand attempts and updates as after eight.
+ * Notes a name of an item that has led to another one, so that a later search of the item begins there: every
+ * fourth, before its objects are deleted. So a search costs the same after a thousand attempts and updates as
+ * after eight.
  *
- * It is a hint and no more. The object is written over; a write that comes late sets it back, and makes the searches longer until the next one.
+ * It is only a hint. The object is overwritten; a late write sets it back, and makes searches longer until
+ * the next note.
  */
 export function* noteAttempt(layout: Layout, name: string): Protocol<void> {
   const attemptKey = parseAttemptKey(name)
@@ -139,7 +147,7 @@ export function* noteAttempt(layout: Layout, name: string): Protocol<void> {
   yield { do: 'empty', key: layout.latest(attemptKey), meta: { to: 'WAITING', name } }
 }
 
-/** The name that was noted of the same item, if it is a later one. */
+/** The noted name of the same item, if it is a later one. */
 export function* notedAfter(layout: Layout, attemptKey: AttemptKey): Protocol<string | undefined> {
   const { name } = (yield* head(layout.latest(attemptKey)))?.meta ?? {}
   const noted = name === undefined ? undefined : parseAttemptKey(name)

@@ -16,16 +16,16 @@ import {
 } from './finish-update.js'
 import { type Place, UPDATED } from './trace.js'
 
-/** An `update` of one item, with all that the protocol must not make up itself. */
+/** An `update` of one item, with all values that the protocol must not create itself. */
 export interface UpdateWanted extends Pick<AttemptRef, 'uid'> {
   readonly bodyText?: string
-  /** The attempt that it leads to, and a token that no other try has. */
+  /** The attempt that it leads to, and a token unique to this try. */
   readonly nextOf: (attemptKey: AttemptKey) => { readonly name: string; readonly token: string }
 }
 
 export type UpdateVerdict = 'done' | 'not-found' | 'wrong-stage' | 'not-current'
 
-/** Changes an item that is in WAITING [Q-UPDATE-1, Q-UPDATE-2]. */
+/** Changes an item in WAITING [Q-UPDATE-1, Q-UPDATE-2]. */
 export function* updateItem(layout: Layout, key: string, wanted: UpdateWanted): Protocol<UpdateVerdict> {
   for (;;) {
     const place = yield* findPlace(layout, key)
@@ -38,13 +38,15 @@ export function* updateItem(layout: Layout, key: string, wanted: UpdateWanted): 
 }
 
 /**
- * WAITING → WAITING, under another name. Creating the attempt's object under PROCESSING decides it, as that of a claim or of a removal would: of all
- * that are made of one name the first counts, so what was claimed is what was there before the update, or what it has made. The object is empty, since a
- * listing would take it for a claim; what there is to know for finishing the update is in its metadata, but for a body that has no room there, which has an
+ * WAITING → WAITING, under another name. Creating the attempt object under PROCESSING decides it, as that of
+ * a claim or of a removal would: the first of them counts, so a claim gets either what there was before the
+ * update, or what it made. The object is empty, since a listing would take it for a claim; what is needed to
+ * finish the update is in its metadata, except for a body that has no room there, which is stored in an
  * object of its own before. Crash points:
  *
  * - before the decision: nothing happened; `sweep` deletes the object of a long body;
- * - after it: the item waits under its new name, and whoever comes by makes its object there (`finishUpdate`): the next claim, a lookup, a listing or a sweep.
+ * - after it: the item waits under its new name, and any process creates its object there (`finishUpdate`):
+ *   the next claim, lookup, listing or sweep.
  *
  * `moved`: it was claimed, removed or updated before.
  */
@@ -59,13 +61,13 @@ function* updateAttempt(layout: Layout, place: Place, wanted: UpdateWanted): Pro
     yield* storeLongBody(layout, place, { meta, bodyText: wanted.bodyText ?? '' })
   const won = yield* createObject(layout, 'PROCESSING', { name, text: '', meta })
   const end = yield* head(layout.at('SUCCESS', name))
-  // Somebody has finished this update already: its end has the same token.
+  // Another process has finished this update: its end object has the same token.
   if (end?.meta['token'] === meta.token) {
     yield* dropUpdated(layout, name, meta)
     return 'updated'
   }
   if (won !== 'created' || end !== undefined) {
-    // As after every claim: had it been claimed before, its end exists.
+    // As after every claim: had the name been claimed before, its end object exists.
     if (won === 'created') yield* dropUpdated(layout, name, meta)
     else if (meta['change'] !== undefined) yield* drop(layout.change(attemptKey, meta.token))
     return 'moved'
@@ -80,7 +82,7 @@ interface Wanted {
   readonly bodyText: string | undefined
 }
 
-/** Whether it is as wanted already: at that place, and of the same body. So a repeat after a lost answer writes nothing. */
+/** Whether the item already has that place and body. So a retry after a lost answer writes nothing. */
 function isAlike(item: WaitingItem, { attemptKey, next, bodyText }: Wanted): boolean {
   const nextKey = parseAttemptKey(next)
   if (nextKey === undefined || !isInPlace(attemptKey, nextKey)) return false

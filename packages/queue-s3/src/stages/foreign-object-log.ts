@@ -4,8 +4,9 @@ import { placeText, type S3Place } from '../store/s3-errors.js'
 
 const MAX_KNOWN = 10_000
 /**
- * How long the claim of a damaged item is not tried again, at first and at most: a missing object may still arrive, as from a program that writes in
- * another order, and the answer may have been wrong. The time doubles with each report.
+ * How long the claim of a damaged item is not tried again, at first and at most: a missing object may still
+ * arrive, as from a program that writes in another order, and the answer may have been wrong. The time
+ * doubles with each report.
  */
 const FIRST_BLOCKED_MS = 1_000
 const MAX_BLOCKED_MS = 60_000

@@ -1,12 +1,12 @@
 import { type QueueContext, valuesOf } from '../queue-context.js'
 import { head, type Protocol } from '../store/storage-op.js'
 
-/** A LIST costs as much as a dozen HEADs: one that tells of fewer names isn't worth it. */
+/** A LIST costs as much as a dozen HEADs: one that covers fewer names isn't worth it. */
 const HEADS_PER_LIST = 12
 
 /**
- * Which of some names, in their order, exist under another prefix too. All prefixes have the same order, so one page of the other one tells
- * of all the names that lie within it; where it tells of few, they are asked for one by one.
+ * Which of some sorted names exist under another prefix too. All prefixes have the same order, so one page of
+ * the other one covers all the names within its range; where it covers few, they are requested one by one.
  */
 export async function presentIn(
   context: QueueContext,
@@ -30,19 +30,22 @@ export async function presentIn(
 
 interface PresenceOptions {
   readonly told?: KnownNames
-  /** Of the objects there, those that count. Not to be changed between calls that share `told`. */
+  /** Which of the objects count. It must not change between calls that share `known`. */
   readonly isWanted?: IsWanted
 }
 
 type IsWanted = (object: { readonly sizeBytes: number }) => boolean
 
-/** The names of the last page that was read of another prefix, for a walk that comes to further names: it may tell of them too. */
+/**
+ * The names of the last page that was read of another prefix, for a walk that reaches further names: it may
+ * cover them too.
+ */
 export class KnownNames {
   names: ReadonlySet<string> = new Set()
   /** Inclusive. Before the first page: below every name. */
   upTo = ''
 
-  /** For a walk of its own that begins where this one is. */
+  /** For another walk from here on. */
   fork(): KnownNames {
     return Object.assign(new KnownNames(), this)
   }
@@ -60,14 +63,14 @@ interface PageCheck {
   readonly isWanted: IsWanted
 }
 
-/** How many of the names, from `start`, one page tells of. */
+/** How many of the names, from `start`, one page covers. */
 async function checkByPage(
   { store, layout }: QueueContext,
   { folder, names, start, present, told, isWanted }: PageCheck,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
   const prefix = layout.folder(folder)
-  // Without its last character a name sorts before itself, and next to nothing sorts between the two.
+  // Without its last character a name sorts before itself, with next to nothing in between.
   const page = await store.list({ prefix, after: prefix + first.slice(0, -1) })
   const wanted = new Set(names.slice(start))
   const listed = page.objects.filter(isWanted).map(({ key }) => key.slice(prefix.length))

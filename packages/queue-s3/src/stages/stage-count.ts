@@ -7,7 +7,9 @@ import { firstPage, walkNames, type ListedAttempt } from './stage-walk.js'
 /** Into how many parts a large prefix is split. Each may cost one page that isn't full. */
 const PARTS = 5
 
-/** How many items are in a stage, listed in parallel [Q-SIZE-1]. Moves half done are to be finished before. */
+/**
+ * The number of items in a stage, listed in parallel [Q-SIZE-1]. Unfinished moves must be repaired before.
+ */
 export async function countStage(context: QueueContext, stage: Stage): Promise<number> {
   if (stage === 'WAITING') return countWaiting(context)
   const left = stage === 'SUCCESS' || stage === 'FAIL' ? await namesUnder(context, 'LEFT') : new Set<string>()
@@ -16,15 +18,15 @@ export async function countStage(context: QueueContext, stage: Stage): Promise<n
 }
 
 /**
- * A claimed item may still have its object here, if its claimer died before deleting it; and one whose attempt has ended, if the request that makes it
- * came late.
+ * A claimed item may still have its object here, if its claimer died before deleting it; and so may one whose
+ * attempt has ended, if the creating request came late.
  */
 async function countWaiting(context: QueueContext): Promise<number> {
   const claimed = await namesUnder(context, 'PROCESSING')
   return countNames(context, 'WAITING', ({ name }) => !claimed.has(name))
 }
 
-/** How many of some names, in their order, are those of items. */
+/** How many of some sorted names are those of items. */
 async function countItems(
   context: QueueContext,
   stage: Stage,
@@ -44,7 +46,7 @@ async function namesUnder(context: QueueContext, folder: 'PROCESSING' | 'LEFT'):
 
 type IsItem = (listed: ListedAttempt) => boolean
 
-/** One page first; what is behind it in several parts at once. */
+/** One page first; the rest in several parts at once. */
 async function countNames(context: QueueContext, stage: Stage, isItem: IsItem): Promise<number> {
   const counts = await Promise.all(
     context.shards.map(async (shard) => {
@@ -66,7 +68,7 @@ async function countNames(context: QueueContext, stage: Stage, isItem: IsItem): 
 
 interface Part {
   readonly after: string
-  /** Inclusive; names beyond belong to the next part. */
+  /** Inclusive; later names belong to the next part. */
   readonly upTo: string
 }
 
@@ -85,8 +87,8 @@ async function countPart(
 }
 
 /**
- * Splits what is behind a name by the instants in the names, evenly from this one's to now, and all lower priorities in one part. Where
- * the items aren't spread evenly, the parts aren't of equal size, and the count is right all the same.
+ * Splits the names after a given one by their instants, evenly from its own to now, with all lower priorities
+ * in one part. Where the items aren't spread evenly, neither are the parts, and the count is still exact.
  */
 function splitAfter(name: string, shard: string, now: number): Part[] {
   const end = `${shard}/~`

@@ -14,13 +14,14 @@ export interface ListedAttempt {
 
 export interface AttemptPage {
   readonly attempts: readonly ListedAttempt[]
-  /** The last name that was walked over; absent at the end. */
+  /** The last name of the walk; absent at the end. */
   readonly cursor?: string
 }
 
-/** What must not be under a stage's name elsewhere for the item to be in that stage. */
+/** Where a name must not also exist for the item to be in that stage. */
 const SUPERSEDED_BY = {
-  // The request that makes the object under WAITING may come when the attempt has long ended, and its claim is gone.
+  // The request that creates the object under WAITING may arrive long after the attempt has ended, and its
+  // claim is gone.
   WAITING: ['PROCESSING', 'SUCCESS'],
   PROCESSING: ['SUCCESS'],
   SUCCESS: ['LEFT'],
@@ -28,8 +29,8 @@ const SUPERSEDED_BY = {
 } as const
 
 /**
- * An empty object under PROCESSING is that of an update or a removal under way: until its end is there, an updated item waits under this name or the new
- * one.
+ * An empty object under PROCESSING is that of an update or a removal under way: until its end exists, an
+ * updated item waits under this name or the new one.
  */
 const SUPERSEDES = {
   PROCESSING: ({ sizeBytes }: { readonly sizeBytes: number }) => sizeBytes > 0,
@@ -37,10 +38,10 @@ const SUPERSEDES = {
   LEFT: () => true,
 } as const
 
-/** How many that were looked at before have their turn again in one walk. */
+/** How many attempts that were checked before are due again in one walk. */
 const RECHECKED = 12
 
-/** Every name under a prefix that is one of ours, page by page; others in its own folders are reported. */
+/** Every attempt key under a prefix, page by page; foreign names in its folders are reported. */
 export async function* walkNames(
   context: QueueContext,
   folder: Stage | 'LEFT',
@@ -64,7 +65,7 @@ export interface NameRange {
 
 export interface NamePage {
   readonly attempts: readonly ListedAttempt[]
-  /** The last name, ours or not. */
+  /** The last name, attempt key or not. */
   readonly last: string
   readonly more: boolean
 }
@@ -84,9 +85,9 @@ export async function firstPage(
 }
 
 /**
- * A page of the items in a stage, told from leftovers and marks.
+ * A page of the items in a stage, without leftovers and tombstones.
  *
- * @param trust for PROCESSING: believe what was looked at before, so that what hasn't changed costs nothing
+ * @param trust for PROCESSING: believe earlier checks, so that unchanged items cost nothing
  */
 export async function stagePage(
   context: QueueContext,
@@ -106,7 +107,7 @@ export async function stagePage(
   }
 }
 
-/** Those that really are in the stage: no mark, and not superseded by a later object. */
+/** Those that are in the stage: neither tombstones nor superseded by a later object. */
 export async function inStage(
   context: QueueContext,
   stage: Stage,
@@ -128,7 +129,7 @@ export async function inStage(
   return items.filter(({ name }) => !gone.has(name))
 }
 
-/** Names whose item is there under a later one too: its update is under way. */
+/** Names whose item also has a later one: its update is under way. */
 function updatedIn(items: readonly ListedAttempt[]): string[] {
   const latest = new Map<string, number>()
   for (const { attemptKey } of items)
@@ -139,8 +140,8 @@ function updatedIn(items: readonly ListedAttempt[]): string[] {
 }
 
 /**
- * Those never looked at, and a few of those looked at longest ago: each has its turn, and none is asked for at every tick. What shows late
- * so is only a move that somebody decided and died before he had finished it.
+ * Those never checked, and a few of those checked longest ago: each is due in turn, and none at every tick.
+ * The only moves that show late are those whose process died after the decision.
  */
 function unsure({ cache }: QueueContext, items: readonly ListedAttempt[]): ListedAttempt[] {
   const unseen = items.filter(({ name }) => cache.seenLive(name) === 'never')
@@ -149,7 +150,7 @@ function unsure({ cache }: QueueContext, items: readonly ListedAttempt[]): Liste
   return items.filter((one) => some.has(one))
 }
 
-/** @throws TypeError for a text that no page gave */
+/** @throws TypeError for a text that no page returned */
 export function assertCursor(cursor: unknown): void {
   if (cursor === undefined) return
   if (typeof cursor === 'string' && cursor.length <= 1_024 && parseAttemptKey(cursor) !== undefined) return

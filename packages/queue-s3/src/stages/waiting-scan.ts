@@ -3,10 +3,13 @@ import type { Listed } from '../store/listed-page.js'
 import { FOREIGN_NAME } from './foreign-object-log.js'
 import { afterPriority, orderOf, type AttemptKey } from '../format/attempt-key.js'
 
-/** How far the clocks' readings of two processes may differ: an item available at once may seem to lie so far ahead. */
+/**
+ * The maximum difference of two processes' clock readings: an item available at once may seem to lie as far
+ * ahead.
+ */
 const SKEW_MS = 3_000
 
-/** How often one call begins again, should one update come after the other. */
+/** How often one call starts over, should updates keep coming. */
 const MAX_RESTARTS = 4
 
 export interface Candidate {
@@ -17,17 +20,21 @@ export interface Candidate {
 interface Shard {
   readonly shard: string
   after: string
-  /** Pages read so far: each is twice as long as the one before, so that a long row of names of no use costs few of them. */
+  /**
+   * Pages read so far: each is twice as long as the previous one, so that a long run of useless names costs
+   * few of them.
+   */
   pages: number
   done: boolean
   ready: Candidate[]
-  /** The last name that was given out. */
+  /** The last name that was returned. */
   taken: string
 }
 
 /**
- * Walks the names under WAITING in the order of giving out, over all shards. Items whose instant lies ahead sort behind the others of their
- * priority: at the first of them the walk jumps to the next priority, so that any number of them costs one page.
+ * Walks the names under WAITING in the order of claims, over all shards. Items that are not available yet
+ * sort behind the others of their priority: at the first of them the walk skips to the next priority, so that
+ * any number of them costs one page.
  */
 export class WaitingScan {
   readonly #context: QueueContext
@@ -40,12 +47,15 @@ export class WaitingScan {
     this.#shards = context.shards.map(shardAtStart)
   }
 
-  /** An update has moved an item that was listed, perhaps to before what was listed. */
+  /** An update has moved a listed item, possibly to before what was listed. */
   noteMove(): void {
     this.#isMoved = true
   }
 
-  /** Begins again at the first name if an item was moved since it began: to find none at the end would not say that there is none. */
+  /**
+   * Starts over at the first name if an item was moved since the start: an empty end would not prove that
+   * nothing waits.
+   */
   restart(): boolean {
     if (!this.#isMoved || this.#restarts === MAX_RESTARTS) return false
     this.#isMoved = false
@@ -67,7 +77,10 @@ export class WaitingScan {
     return taken
   }
 
-  /** Forgets what was listed and not given out yet: after a pause others have claimed most of it. The walk goes on where it was. */
+  /**
+   * Drops what was listed and not returned yet: after a pause others have claimed most of it. The walk
+   * continues where it was.
+   */
   refresh(): void {
     for (const shard of this.#shards) {
       if (shard.ready.length === 0) continue

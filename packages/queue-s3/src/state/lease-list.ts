@@ -12,8 +12,8 @@ interface Newest {
 }
 
 /**
- * The leases of a queue that are held, for a process that has not watched them: each whose newest version is younger than its ttl by the store's clock. One
- * of which that can't be told is taken to be held. A LIST, and a GET for each lease.
+ * The held leases of a queue, for a process that has not watched them: each whose newest version is younger
+ * than its ttl by the store's clock. In doubt it counts as held. A LIST, and a GET for each lease.
  *
  * @param root of the queue, with its slash
  */
@@ -28,7 +28,7 @@ export async function heldLeases(store: S3Store, root: string): Promise<readonly
     const now = store.clock.now()
     const since = Math.min(modifiedAt, now)
     if (isOver(store, since + ttlMs, since)) continue
-    // Of one whose end can't be told a moment is left.
+    // In doubt a moment is left.
     const leftMs = Math.max(1, since + SECOND_MS + ttlMs - now)
     held.push({ name: decodeKey(folder) ?? folder, holder, fencingToken, ttlMs, leftMs })
   }

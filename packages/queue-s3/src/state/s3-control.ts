@@ -5,10 +5,13 @@ import { has } from '../format/item-state.js'
 import { parseObject } from '../format/object-texts.js'
 import { VersionChain, type Version } from './version-chain.js'
 
-/** The control state in the bucket. Each change is a new version that starts from the newest one, so none undoes another. */
+/**
+ * The control state in the bucket. Each change is a new version based on the newest one, so none undoes
+ * another.
+ */
 export function s3Control(context: QueueContext, assertOpen: () => void): QueueControl {
   const chain = new VersionChain(context, 'CONTROL/')
-  // Changes of one process would only come in each other's way.
+  // Concurrent changes of one process would only collide.
   const inTurn = pLimit(1)
   const read = async () => stateOf(await chain.latest())
   const change = (next: (state: ControlState) => ControlState) =>
@@ -62,7 +65,7 @@ function runningOf(state: ControlState): ControlState {
   return { ...kept, paused: false }
 }
 
-/** What a later version of this package keeps there, which a change by this one must not take away. */
+/** Fields of a later version of this package, which a change must keep. */
 function unknownOf(version: Version | undefined): object {
   const fields = version && parseObject(version.content)
   const { paused: _, reason: __, pausedAt: ___, limits: ____, syncs: _____, ...unknown } = fields ?? {}
@@ -81,7 +84,7 @@ function merged(
   return Object.fromEntries(entries)
 }
 
-/** A damaged one counts as none: it must not stop the queue, and the next change writes a sound one. */
+/** A damaged one counts as none: it must not stop the queue, and the next change writes a valid one. */
 function stateOf(version: Version | undefined): ControlState {
   const fields = version && parseObject(version.content)
   if (fields === undefined) return { paused: false, limits: {} }

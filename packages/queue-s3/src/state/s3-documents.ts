@@ -14,7 +14,10 @@ import { recentMap } from '../recent-map.js'
 import { outOfStep } from '../store/s3-errors.js'
 import { VersionChain, versionNumberOf, type Version } from './version-chain.js'
 
-/** Documents whose newest version is kept, so that reading an unchanged one is a LIST and no GET. Each may be 1 MiB. */
+/**
+ * Documents whose newest version is kept, so that reading an unchanged one is a LIST and no GET. Each may be
+ * 1 MiB.
+ */
 const MAX_KNOWN = 32
 
 export interface DocumentRules {
@@ -26,8 +29,9 @@ export interface DocumentRules {
 }
 
 /**
- * The documents of one queue, each a chain of versions. A removal is a version too, an empty one, so that numbers go on over it [Q-DOC-2]. Under a
- * lease, the lease is read right before the write: a holder that stalls between the two can still write once [Q-DOC-3].
+ * The documents of one queue, each a chain of versions. A removal is an empty version, so that numbers
+ * continue after it [Q-DOC-2]. Under a lease, the lease is read right before the write: a holder that stalls
+ * between the two can still write once [Q-DOC-3].
  */
 export class S3Documents {
   readonly #context: QueueContext
@@ -64,7 +68,7 @@ export class S3Documents {
     }
   }
 
-  /** A LIST for each thousand of versions, of which each document keeps 39 at most [Q-DOC-4]. */
+  /** A LIST for each thousand versions, of which each document keeps 39 at most [Q-DOC-4]. */
   async names(prefix = ''): Promise<readonly string[]> {
     assertDocumentPrefix(prefix)
     this.#rules.assertOpen()

@@ -20,30 +20,32 @@ interface Asked {
   readonly ttlMs: number
 }
 
-/** `Last-Modified` has whole seconds: an object may be so much younger than it says. */
+/** `Last-Modified` has whole seconds: an object may be this much younger than it says. */
 export const SECOND_MS = 1_000
 
-/** How many requests may hang, one after the other, before a lease that is being renewed is lost. */
+/** How many consecutive requests may hang before a lease under renewal is lost. */
 const HANGS_A_TTL = 3
-/** Below it a store that is merely busy would not do. */
+/** The minimum for a store that is merely busy. */
 const MIN_WAIT_MS = 2_000
 
-/** What the holder itself knows of its lease. */
+/** What the holder knows of its lease. */
 interface Own {
-  /** When the last good renewal was sent, monotonic ms. */
+  /** When the last successful renewal was sent, monotonic ms. */
   goodAt: number
-  /** The version that it made. */
+  /** The version that it created. */
   number: number
   lost: boolean
 }
 
 /**
- * The leases of one queue, each a chain of versions: taking and renewing creates the next. Two machines' clocks are never compared. A
- * holder judges itself by its own monotonic clock, from the sending of its last good renewal. Others judge it run out when they have
- * seen no new version for its ttl by their own monotonic clock, or when the store's clock, at the store, says that the newest is older: if that clock
- * is sure, has not been set on since, and not by less than its gateways differ.
+ * The leases of one queue, each a chain of versions: taking and renewing creates the next. Clocks of two
+ * machines are never compared. A holder uses its own monotonic clock, from the sending of its last successful
+ * renewal. Others consider a lease expired when they have seen no new version for its ttl by their own
+ * monotonic clock, or when the newest version is older by the store's clock: if that clock is sure, has not
+ * jumped ahead since, and the difference exceeds that of its gateways.
  *
- * Taking and renewing read the layout of the queue again [Q-VERSION-1]. Requests for a lease wait a third of its ttl at most, or two seconds: one that hangs must not cost the lease.
+ * Taking and renewing read the queue's settings again [Q-VERSION-1]. Requests for a lease wait a third of its
+ * ttl at most, or two seconds: one that hangs must not cost the lease.
  */
 export class S3Leases {
   readonly #context: QueueContext
@@ -76,7 +78,7 @@ export class S3Leases {
     return this.#lease({ ...asked, fencingToken }, { goodAt, number: number + 1, lost: false })
   }
 
-  /** Who holds it, or let it run out last, by the store's clock: nobody watches for longer than a request. */
+  /** The current or last holder, by the store's clock: this process has not watched it. */
   async read(name: string): Promise<LeaseView | undefined> {
     const { store } = this.#context
     const version = await this.#chain(name).latest(store.patience())
@@ -93,8 +95,9 @@ export class S3Leases {
   }
 
   /**
-   * Whether a lease is held, now or a moment ago. Of one's own a HEAD tells, of the version after the one that was made last: as long as its ttl has
-   * not passed by the clock of this process, nobody else can have made many.
+   * Whether a lease is held, now or a moment ago. For an own lease that is a HEAD of the version after the
+   * one made last: as long as its ttl has not passed by the clock of this process, other processes can't have
+   * made many.
    */
   async isHeld(lease: Lease): Promise<boolean> {
     const { name, ttlMs } = lease
@@ -145,7 +148,10 @@ export class S3Leases {
     return lease
   }
 
-  /** By the age of the newest version only if two answers say so: what is taken over early has two holders. */
+  /**
+   * By the age of the newest version only if two answers confirm it: a lease taken over early has two
+   * holders.
+   */
   async #mayTake(name: string, version: Version, last: Holding): Promise<boolean> {
     if (this.#isSeenOver(name, version, last)) return true
     if (!this.#isOld(version, last)) return false
@@ -158,7 +164,7 @@ export class S3Leases {
     return this.#isSeenOver(name, version, last) || this.#isOld(version, last)
   }
 
-  /** By this process's own clock, since it saw the version first. */
+  /** By this process's clock, since it first saw the version. */
   #isSeenOver(name: string, version: Version, last: Holding): boolean {
     if (last.released) return true
     const { clock } = this.#context.store
@@ -169,7 +175,7 @@ export class S3Leases {
     return clock.monotonicMs() - seen.at >= last.ttlMs
   }
 
-  /** By the store's clock, for a process that has not watched it for as long. */
+  /** By the store's clock, for a process that has not watched it that long. */
   #isOld({ modifiedAt }: Version, { ttlMs }: Holding): boolean {
     const { clock } = this.#context.store
     if (!clock.isSure || !clock.isSteadySince(modifiedAt)) return false
@@ -200,7 +206,7 @@ function textOf(holding: Holding): string {
   return JSON.stringify({ sluice: 1, ...holding })
 }
 
-/** Who has or had a lease, by one version of it; `undefined` for what is none. */
+/** The holder according to one version; `undefined` for foreign content. */
 export function holdingOf(version: Pick<Version, 'content'>): Holding | undefined {
   const { holder, fencingToken, ttlMs, released } = parseObject(version.content) ?? {}
   if (typeof holder !== 'string' || typeof fencingToken !== 'number' || typeof ttlMs !== 'number')

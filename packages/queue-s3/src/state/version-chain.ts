@@ -5,7 +5,7 @@ import { deleteOrLog } from '../store/protocol-run.js'
 import { createOnce, head, read } from '../store/storage-op.js'
 
 const MAX_VERSION = 999_999_999_999
-/** Versions that are kept: who is further behind than this finds out by listing. */
+/** How many versions are kept: a process further behind finds out by listing. */
 const KEPT = 20
 
 /** One version of a small state that several processes change. */
@@ -18,23 +18,25 @@ export interface Version {
 }
 
 /**
- * A small state that several processes read and change, as a chain of objects: each change creates the next number, so of two changes of one
- * version one wins, with nothing but PUT If-None-Match. Numbers are written downwards, so that a LIST of one name gives the newest.
+ * A small state that several processes read and change, as a chain of objects: each change creates the next
+ * number, so exactly one of two changes of a version wins, with nothing but PUT If-None-Match. Numbers count
+ * down, so that a LIST of one name returns the newest.
  *
- * What this process has seen it keeps: a listing that is late takes nothing back. Each method takes the patience of the work that it is a part of.
+ * A process keeps what it has seen: a late listing takes nothing back. Each method takes the patience of the
+ * work that it is a part of.
  */
 export class VersionChain {
   readonly #context: QueueContext
   readonly #prefix: string
   #known: Version | undefined
 
-  /** @param prefix below the queue's root, with a slash at its end */
+  /** @param prefix below the queue's root, with a trailing slash */
   constructor(context: QueueContext, prefix: string) {
     this.#context = context
     this.#prefix = context.layout.root + prefix
   }
 
-  /** The newest version. A LIST, and a GET if it changed since this process looked last. */
+  /** The newest version. A LIST, and a GET if it changed since this process read it last. */
   async latest(patience = this.#context.store.patience()): Promise<Version | undefined> {
     const { store } = this.#context
     for (;;) {
@@ -42,7 +44,7 @@ export class VersionChain {
       if (found?.number === this.#known?.number) return this.#known
       if (this.#known !== undefined && (found === undefined || found.number < this.#known.number)) {
         if (await this.#isThere(this.#known.number, patience)) return this.#known
-        // Deleted by hand: what is left is what there is.
+        // Deleted manually: the remaining versions count.
         this.#known = undefined
         continue
       }
@@ -53,13 +55,16 @@ export class VersionChain {
     }
   }
 
-  /** Whether no version after the given one exists: a HEAD. Of use only where not many can have come since. */
+  /**
+   * Whether no version after the given one exists: a HEAD. Of use only where not many can have come since.
+   */
   async isLast(number: number, patience: Patience): Promise<boolean> {
     return !(await this.#isThere(number + 1, patience))
   }
 
   /**
-   * Creates the version after the given one; `false` when somebody else has. A change of one's own whose answer was lost is told by its token.
+   * Creates the version after the given one; `false` when another process has. An own change whose answer was
+   * lost is recognized by its token.
    *
    * @param after 0 for the first
    */
@@ -73,12 +78,12 @@ export class VersionChain {
     if (won !== 'created') {
       // By its name, which works where the listing is late.
       const isSeen = await this.#learn({ number, key, modifiedAt: won.other?.modifiedAt ?? 0 }, patience)
-      // Said to be there, and not shown: twenty changes came in between, or it never was.
+      // Reported to exist, and not shown: twenty changes came in between, or it never existed.
       if (!isSeen) await this.#context.store.send({ do: 'again', key }, patience)
       return false
     }
     const newest = await this.#newest(patience)
-    // So far behind that its name may have been free because it was deleted: then nobody sees it.
+    // So far behind that its name may have been free because it was deleted: then no process sees it.
     if (newest !== undefined && newest.number >= number + KEPT) return false
     const modifiedAt = newest?.number === number ? newest.modifiedAt : this.#context.store.clock.now()
     this.#known = { number, key, content, modifiedAt }
@@ -86,7 +91,7 @@ export class VersionChain {
     return true
   }
 
-  /** Waits for a turn to change what another process has changed first. */
+  /** Waits for another try, after another process made its change first. */
   async waitTurn(patience: Patience): Promise<void> {
     await this.#context.store.waitTurn(this.#prefix, patience)
   }
@@ -106,7 +111,7 @@ export class VersionChain {
   /** The first name that is a number: one LIST, or more where something else sorts before it. */
   async #newest(patience: Patience): Promise<Found | undefined> {
     const { store } = this.#context
-    // Behind the prefix itself: some programs mark a folder by an object of that name.
+    // After the prefix itself: some programs mark a folder by an object of that name.
     let after = this.#prefix
     for (let max = 1; ; max = 1_000) {
       const page = await store.list({ prefix: this.#prefix, after, max }, patience)
@@ -133,7 +138,9 @@ export class VersionChain {
   }
 }
 
-/** A version that is empty, a removal, says so: an answer that has lost its body is not taken for one. */
+/**
+ * The metadata of an empty version, a removal, say so: an answer that has lost its body is not taken for one.
+ */
 function metaOf(content: string, token: string) {
   return { token, ...has({ to: content === '' ? 'REMOVED' : undefined }) }
 }
@@ -144,7 +151,7 @@ interface Found {
   readonly modifiedAt: number
 }
 
-/** The number that the last part of a version's key says; `undefined` for what is none. */
+/** The number in the last part of a version's key; `undefined` for a foreign one. */
 export function versionNumberOf(text: string): number | undefined {
   return /^\d{12}$/.test(text) ? MAX_VERSION - Number(text) : undefined
 }

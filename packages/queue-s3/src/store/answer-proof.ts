@@ -2,35 +2,40 @@ import { createHash } from 'node:crypto'
 import { S3ServiceException } from '@aws-sdk/client-s3'
 
 /**
- * Which answers of the store are believed. Between a process and its store there are proxies and gateways, which answer in the store's place: with a
- * page under 200, with half of a body or none, with a 404 of their own. An answer is believed only if it proves that it is the store's, and about
- * what was asked for:
+ * Which answers of the store are believed. Proxies and gateways between a process and its store answer in the
+ * store's place: with a page under 200, with half a body or none, with a 404 of their own. An answer is
+ * believed only if it proves that it comes from the store and is about the requested key:
  *
- * | answer                 | is believed if                                                                                                |
- * | ---------------------- | ------------------------------------------------------------------------------------------------------------- |
- * | GET 200                | it has an ETag, a Last-Modified, as many bytes as it says, and the content says that it is of this key (`isOf`); else if it came three times alike and its ETag is the digest of its content, or none that could be |
- * | HEAD 200               | it has an ETag, a Last-Modified and a length                                                                    |
- * | … of an empty object   | the metadata says `to`, or the ETag is that of no bytes                                                         |
- * | GET, DELETE 404        | its XML says `NoSuchKey`                                                                                        |
- * | HEAD 404               | it has a request id and is no web page; else a GET is asked                                                     |
- * | PUT 200                | it has an ETag                                                                                                  |
- * | PUT 412                | its XML says `PreconditionFailed`; else the object is read back, as after no answer                             |
- * | refusal of a key       | it came twice                                                                                                   |
- * | LIST 200               | it is a whole ListBucketResult of this prefix, all of whose entries have key and size; one without an instant is new |
- * | DeleteObjects 200      | it names each key as deleted or refused                                                                         |
+ * | answer               | is believed if                                                                             |
+ * | -------------------- | ------------------------------------------------------------------------------------------ |
+ * | GET 200              | it has an ETag, a Last-Modified and its full length, and the content is of this key        |
+ * |                      | (`isOf`); else if it came three times alike and its ETag is no digest of other content      |
+ * | HEAD 200             | it has an ETag, a Last-Modified and a length                                               |
+ * | … of an empty object | the metadata has `to`, or the ETag is that of no bytes                                     |
+ * | GET, DELETE 404      | its XML says `NoSuchKey`                                                                   |
+ * | HEAD 404             | it has a request id and is no web page; else a GET is sent                                 |
+ * | PUT 200              | it has an ETag                                                                             |
+ * | PUT 412              | its XML says `PreconditionFailed`; else the object is read back, as after no answer        |
+ * | refusal of a key     | it came twice                                                                              |
+ * | LIST 200             | it is a complete ListBucketResult of this prefix whose entries all have key and size; one  |
+ * |                      | without an instant counts as new                                                           |
+ * | DeleteObjects 200    | it names each key as deleted or refused                                                    |
  *
- * Any other is no answer: the request is sent again, with jitter, until the patience of the call ends by SLUICE_QUEUE_UNAVAILABLE. Nothing is
- * remembered of it.
+ * Any other answer counts as none: the request is retried with jitter until the patience of the call ends
+ * with SLUICE_QUEUE_UNAVAILABLE. Nothing is remembered of it.
  */
 export class DoubtfulAnswer extends Error {
   override readonly name = 'DoubtfulAnswer'
 }
 
-/** How often a content that does not say whose it is must come, each time alike, before it is taken for what the store keeps. */
+/**
+ * How often content that does not identify its object must arrive, identical each time, before it is
+ * believed.
+ */
 const ALIKE = 3
 const DIGEST_OF_NOTHING = 'd41d8cd98f00b204e9800998ecf8427e'
 
-/** What of the answer to a GET or HEAD tells whose it is. */
+/** What identifies the answer to a GET or HEAD. */
 export interface ObjectAnswer {
   readonly ETag?: string | undefined
   readonly LastModified?: Date | undefined
@@ -42,9 +47,9 @@ export interface ObjectAnswer {
 }
 
 /**
- * Checks the head of an object, as GET and HEAD give it.
+ * Checks the headers of an object, as GET and HEAD return them.
  *
- * @param sizeBytes what came of it, or what a HEAD says
+ * @param sizeBytes the length received, or what a HEAD says
  * @throws DoubtfulAnswer
  */
 export function assertHead(answer: ObjectAnswer, sizeBytes: number | undefined): void {
@@ -60,15 +65,15 @@ export function assertHead(answer: ObjectAnswer, sizeBytes: number | undefined):
     throw new DoubtfulAnswer('it is empty, and its ETag is that of an object which is not')
 }
 
-/** Judges the answers to one GET and its repeats. */
+/** Judges the answers to one GET and its retries. */
 export class ContentJudge {
   #last = ''
   #count = 0
 
   /**
-   * Takes a content that does not say whose it is.
+   * Checks content that does not identify its object.
    *
-   * @throws DoubtfulAnswer until it is sure that the store has it so
+   * @throws DoubtfulAnswer until it is certain that the store holds this content
    */
   assertKept(answer: ObjectAnswer, content: Buffer): void {
     const digest = createHash('md5').update(content).digest('hex')
@@ -81,7 +86,7 @@ export class ContentJudge {
   }
 }
 
-/** The ETag of a plain PUT is the MD5 of the bytes, but where the store encrypts or took parts. */
+/** The ETag of a plain PUT is the MD5 of the bytes, except where the store encrypts or received parts. */
 function hasDigest({ ETag = '', ServerSideEncryption, SSECustomerAlgorithm }: ObjectAnswer): boolean {
   const isEncrypted = SSECustomerAlgorithm !== undefined || /kms/u.test(ServerSideEncryption ?? '')
   return !isEncrypted && /^[0-9a-f]{32}$/u.test(digestIn(ETag))
@@ -91,7 +96,7 @@ function digestIn(etag: string): string {
   return etag.replaceAll('"', '')
 }
 
-/** What of the answer to a PUT tells that it was carried out. */
+/** What proves that a PUT was carried out. */
 export function assertWritten({ ETag = '' }: { readonly ETag?: string | undefined }): void {
   if (ETag === '') throw new DoubtfulAnswer('it has no ETag')
 }
@@ -108,12 +113,12 @@ export function isAbsenceByHead(error: unknown): boolean {
   return error.$metadata.requestId !== undefined && !isPage(headers['content-type'] ?? '')
 }
 
-/** Whether a refusal of a condition is the store's. */
+/** Whether a 412 is the store's. */
 export function isRefusedByStore(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === 'PreconditionFailed'
 }
 
-/** What of the answer to a LIST tells that it is whole. */
+/** What proves that the answer to a LIST is complete. */
 export interface PageAnswer {
   readonly Name?: string | undefined
   readonly Prefix?: string | undefined
@@ -128,7 +133,7 @@ interface EntryAnswer {
 }
 
 /**
- * @param keyOf the key that a text of the answer stands for
+ * @param keyOf decodes a key of the answer
  * @throws DoubtfulAnswer
  */
 export function assertPage(answer: PageAnswer, prefix: string, keyOf: (text: string) => string): void {
@@ -139,7 +144,7 @@ export function assertPage(answer: PageAnswer, prefix: string, keyOf: (text: str
     throw new DoubtfulAnswer('it is the listing of another prefix')
   if (KeyCount > Contents.length)
     throw new DoubtfulAnswer(`it says ${KeyCount} keys and has ${Contents.length}`)
-  // Of a page that says that there is more, the walk itself finds out.
+  // A truncated page is checked by the walk itself.
   const isWhole = Contents.every(
     ({ Key, Size }) =>
       Key !== undefined && Size !== undefined && (IsTruncated === true || keyOf(Key).startsWith(prefix)),
@@ -147,7 +152,7 @@ export function assertPage(answer: PageAnswer, prefix: string, keyOf: (text: str
   if (!isWhole) throw new DoubtfulAnswer('an entry of it lacks its key or its size, or is of another prefix')
 }
 
-/** What of the answer to DeleteObjects tells what became of the keys. */
+/** What proves the outcome of DeleteObjects. */
 export interface DeletionsAnswer {
   readonly Deleted?: readonly unknown[] | undefined
   readonly Errors?: readonly unknown[] | undefined

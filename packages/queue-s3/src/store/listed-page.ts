@@ -1,10 +1,10 @@
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 
-/** One name that LIST gives. */
+/** One entry of a LIST. */
 export interface Listed {
   readonly key: string
   readonly sizeBytes: number
-  /** Epoch ms of the store's clock, whole seconds; without end where the store doesn't say. */
+  /** Epoch ms of the store's clock, whole seconds; infinite where the store doesn't say. */
   readonly modifiedAt: number
 }
 
@@ -13,12 +13,12 @@ export interface ListedPage {
   readonly more: boolean
 }
 
-/** A page as the store gives it: an empty one may say that there is more, and from where on. */
+/** A page as the store returns it: an empty one may say that there is more, and from where on. */
 export interface RawPage extends ListedPage {
   readonly token: string | undefined
 }
 
-/** What a LIST gives. Whether there is more it says in one of two ways. */
+/** The page of a LIST, which says in one of two ways whether there is more. */
 export function pageOf(output: ListObjectsV2CommandOutput): RawPage {
   const keyOf = keyOfIn(output)
   const objects = (output.Contents ?? []).flatMap(({ Key, Size, LastModified }) => {
@@ -38,13 +38,13 @@ export function isFurther(
   return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
 }
 
-/** What has no instant counts as new: nothing is deleted or taken over for its age then. */
+/** An entry without an instant counts as new: nothing is deleted or taken over for its age. */
 function instantOf(modified: Date | undefined): number {
   const at = modified?.getTime() ?? Number.NaN
   return Number.isNaN(at) ? Number.POSITIVE_INFINITY : at
 }
 
-/** What decodes the keys of a listing. */
+/** Decodes the keys of a listing. */
 export function keyOfIn({
   EncodingType,
 }: {
@@ -58,7 +58,7 @@ function decodedKey(key: string): string {
   try {
     return decodeURIComponent(key.replaceAll('+', '%20'))
   } catch {
-    // Said to be encoded, and not: as it is it can at least be reported.
+    // Declared as encoded, and not: unchanged it can at least be reported.
     return key
   }
 }

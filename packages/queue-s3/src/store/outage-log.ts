@@ -1,6 +1,6 @@
 import type { Logger, SluiceError } from '@sluice/core'
 
-/** What lasts no longer is an everyday matter, which the next try settles. */
+/** Shorter outages are common, and end with the next retry. */
 const TOLD_AFTER_MS = 2_000
 /** Between two lines on the same outage. */
 const REMINDER_MS = 60_000
@@ -11,8 +11,8 @@ interface Outage {
 }
 
 /**
- * Logs that one kind of request has had no clear answer for two seconds, while calls still repeat theirs: an operator sees what they wait for long before
- * they end. Once a minute after that, and when it is over.
+ * Logs that one kind of request has had no clear answer for two seconds, while calls still retry: an operator
+ * sees the cause of a wait long before it ends. Once a minute after that, and when it is over.
  */
 export class OutageLog {
   readonly #logger: Logger
@@ -30,7 +30,7 @@ export class OutageLog {
     if (outage.toldMs !== undefined) this.#logger.info({ kind }, 'the store answers such requests again')
   }
 
-  /** One that was sent at an instant had none. */
+  /** A request sent at `sentMs` had none. */
   failed(kind: string, error: SluiceError, { sentMs, nowMs }: { sentMs: number; nowMs: number }): void {
     const outage = this.#outages.get(kind) ?? { sinceMs: sentMs, toldMs: undefined }
     this.#outages.set(kind, outage)

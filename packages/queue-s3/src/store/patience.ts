@@ -6,18 +6,23 @@ interface Trouble {
   tries: number
 }
 
-/** How many times `timeoutMs` the requests of one item, or one page, may take together before no further one begins. */
+/**
+ * How many times `timeoutMs` the requests of one item, or one page, may take together before no other one
+ * begins.
+ */
 const MAX_TIMEOUTS = 3
 
 /**
- * How long the work on one item, or on one page of names, may go on. One for each, handed to every request of it. It ends two ways:
+ * How long the work on one item, or on one page of names, may go on: one for each, passed to all its
+ * requests. It ends in two ways:
  *
- * - a kind of request has had no clear answer for `timeoutMs` since it first had none: by kind, since while writes fail, a read that is answered
- *   is no reason to go on writing;
- * - its requests took three times `timeoutMs` together, what their bytes account for not counted: each of them may have been answered in the end.
+ * - a kind of request has had no clear answer for `timeoutMs` since its first failure: by kind, since a
+ *   successful read is no reason to retry writes that fail;
+ * - its requests took three times `timeoutMs` together, the time that their bytes account for not counted,
+ *   though each was answered in the end.
  */
 export class Patience {
-  /** Of one request, and of a trouble. */
+  /** Of one request, and of one kind's failures. */
   readonly timeoutMs: number
   readonly #troubles = new Map<string, Trouble>()
   readonly #now: () => number
@@ -30,7 +35,7 @@ export class Patience {
     this.#now = now
   }
 
-  /** Whether no further request may begin. */
+  /** Whether no other request may begin. */
   get isSpent(): boolean {
     return this.#spentMs >= MAX_TIMEOUTS * this.timeoutMs
   }
@@ -39,19 +44,19 @@ export class Patience {
     this.#spentMs += Math.max(0, ms)
   }
 
-  /** Whether this has been seen before, in the work on the same item. */
+  /** Whether this was seen before, in the work on the same item. */
   isRepeated(what: string): boolean {
     const isRepeated = this.#seen.has(what)
     this.#seen.add(what)
     return isRepeated
   }
 
-  /** There was a clear answer to a request of this kind. */
+  /** A request of this kind had a clear answer. */
   answered(kind: string): void {
     this.#troubles.delete(kind)
   }
 
-  /** One more without. Gives how often that was, and what is left of the time for it in ms. */
+  /** A request of this kind had none. Returns how often that was, and the remaining time in ms. */
   troubled(kind: string): { readonly tries: number; readonly leftMs: number } {
     const trouble = this.#troubles.get(kind) ?? { since: this.#now(), tries: 0 }
     this.#troubles.set(kind, trouble)
@@ -61,8 +66,9 @@ export class Patience {
 }
 
 /**
- * A random wait in the upper half of a span that doubles, up to 2 s, so that those who collided don't collide again and the number of tries in a given
- * time is limited: 8, and one more for each second. The last one before `maxMs` ends there.
+ * A random wait in the upper half of a span that doubles, up to 2 s, so that colliding processes do not
+ * collide again and the number of retries is bounded: 8, and one more for each second. The last one before
+ * `maxMs` ends there.
  */
 export function jitteredMs(
   runtime: Pick<Runtime, 'random'>,

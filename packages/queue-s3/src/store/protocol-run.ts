@@ -11,16 +11,16 @@ interface Run<T> {
   readonly protocol: Protocol<T>
   readonly index: number
   readonly patience: Patience
-  /** Given to the protocol when it goes on. */
+  /** Passed to the protocol when it resumes. */
   reply: StorageReply | undefined
 }
 
 /** What protocols run with. */
 export interface RunOptions {
   readonly logger: Logger
-  /** Of the work that one protocol is a part of. Default: each protocol has one of its own. */
+  /** Of the work that one protocol is a part of. Default: one for each protocol. */
   readonly patience?: Patience
-  /** Sends in place of the store, and lets no creation pass that can't be trusted. */
+  /** Sends in place of the store, and holds creations that can't be trusted. */
   readonly watch?: GuaranteeWatch
 }
 
@@ -33,9 +33,10 @@ export async function runProtocol<T>(store: S3Store, protocol: Protocol<T>, opti
 }
 
 /**
- * Runs many protocols, as many at once as the store allows. Those that come to a DELETE wait there until all have, and all their names go
- * in one request of up to 1,000; then they go on. What has come to a DELETE is decided, so one that fails is only logged: what it
- * leaves behind is dominated, and the next to come by, or `sweep`, deletes it.
+ * Runs many protocols, with the concurrency that the store allows. A protocol that reaches a DELETE waits
+ * there for the others, and all their keys go in one request of up to 1,000; then they resume. A protocol
+ * that reaches a DELETE has decided its move, so a failed DELETE is only logged: the next process, or
+ * `sweep`, deletes what it leaves behind.
  */
 export async function runProtocols<T>(
   store: S3Store,
@@ -46,7 +47,8 @@ export async function runProtocols<T>(
   let runs = protocols.map((protocol, index): Run<T> => {
     return { protocol, index, patience: options.patience ?? store.patience(), reply: undefined }
   })
-  // So many that got no answer one after the other are an outage: the rest would only wait as long again, and end alike.
+  // As many consecutive failures as the concurrency are an outage: the remaining protocols would only wait as
+  // long, and fail too.
   const outage: Outage = { failures: 0, error: undefined }
   while (runs.length > 0) {
     const parked: Run<T>[] = []
@@ -107,7 +109,7 @@ async function untilDelete<T>(
   return undefined
 }
 
-/** Deletes what is of no use any more. A failure is logged and no more: nothing depends on it. */
+/** Deletes obsolete objects. A failure is only logged: nothing depends on it. */
 export async function deleteOrLog(
   store: S3Store,
   keys: readonly string[],

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream'
 import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
 import { startTimer, type Timer } from '@sluice/core/backend'
 
-/** What a body is handed to the connection in, so that its progress shows. */
+/** The size of the pieces in which a body is passed to the connection, so that its progress shows. */
 const CHUNK_BYTES = 65_536
-/** How often a coming answer is looked at, in ms. */
+/** How often the progress of an answer is read, in ms. */
 const POLL_MS = 1_000
 
 export interface RequestWatchOptions {
@@ -14,20 +14,21 @@ export interface RequestWatchOptions {
   readonly idleMs?: number
   /** Ends the request from outside. */
   readonly ended: AbortSignal
-  /** Told how large the answer is, when it begins. */
+  /** Called with the size of the answer, when it begins. */
   readonly onAnswer?: (bytes: number) => void
   /** A monotonic clock in ms. Default the runtime's. */
   readonly now?: () => number
 }
 
-/** Where a request is: waiting for a byte of the answer, or moving bytes. */
+/** Whether a request waits for the answer's first byte, or moves bytes. */
 type Phase = 'waiting' | 'sending' | 'receiving'
 
 /**
- * Holds one request to the rule of time: it ends `idleMs` after the last byte while bytes go either way, and in any case after `requestTimeMs` of its
- * bytes; nothing else ends the wait for the first byte of the answer. What is sent is handed over in pieces, since the only sign of progress there is
- * that the connection takes the next one. What the system has taken may still be on its way, megabytes of it: so the time of a request's bytes counts
- * until the answer begins.
+ * Enforces the time limits of one request: it ends `idleMs` after the last byte while bytes move either way,
+ * and in any case after `requestTimeMs` of its bytes; nothing else ends the wait for the first byte of the
+ * answer. The body is sent in pieces, since the only sign of progress is that the connection takes the next
+ * one. What the system has buffered may still be in transit, megabytes of it: so the time of a request's
+ * bytes counts until the answer begins.
  */
 export class RequestWatch {
   readonly signal: AbortSignal
@@ -64,7 +65,7 @@ export class RequestWatch {
     this.#arm()
   }
 
-  /** Whether it was ended by this. */
+  /** Whether this watch ended it. */
   get isLate(): boolean {
     return this.#abort.signal.aborted
   }
@@ -74,12 +75,12 @@ export class RequestWatch {
     return this.#bytes
   }
 
-  /** What of its time, in ms, its bytes account for: more than `timeoutMs` allows. */
+  /** The time in ms that its bytes account for, in addition to `timeoutMs`. */
   get bytesMs(): number {
     return requestTimeMs(0, this.#bytes)
   }
 
-  /** The request goes out. Gives the body to send in place of its own. */
+  /** The request is sent. Returns the body to send in place of its own. */
   sent(body: unknown): unknown {
     this.#enter('waiting')
     const bytes = body instanceof Uint8Array ? body.byteLength : 0
@@ -139,7 +140,7 @@ export class RequestWatch {
   }
 }
 
-/** A connection, which counts what comes. */
+/** A connection, which counts the bytes it receives. */
 interface ByteSource {
   readonly bytesRead: number
 }

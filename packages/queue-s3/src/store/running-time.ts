@@ -6,9 +6,10 @@ const STALLS_PER_TIMEOUT = 20
 const MIN_STALL_MS = 10
 
 /**
- * A monotonic clock that stops while this process does not run: suspended, starved of CPU, or busy with one long turn of its event loop. An answer that
- * arrived meanwhile is read only afterwards, so such time says nothing about the store. Of each turn up to a twentieth of `timeoutMs` counts:
- * `timeoutMs` passes only over as many turns as could have read an answer.
+ * A monotonic clock that stops while this process does not run: suspended, starved of CPU, or busy with one
+ * long turn of its event loop. An answer that arrived meanwhile is read only afterwards, so such time says
+ * nothing about the store. Of each turn up to a twentieth of `timeoutMs` counts: `timeoutMs` passes only over
+ * as many turns as could have read an answer.
  */
 export class RunningTime {
   readonly #runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
@@ -33,7 +34,7 @@ export class RunningTime {
     return now - this.#stalledMs - this.#excessMs(now)
   }
 
-  /** What of the turn so far does not count. */
+  /** The part of the current turn that does not count. */
   #excessMs(now: number): number {
     return Math.max(0, now - this.#turnAtMonotonic - this.#stallMs)
   }

@@ -1,7 +1,7 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import type { StoredObject } from './storage-op.js'
 
-/** What a GET or HEAD found, as the protocol wants it. */
+/** An object as the protocol reads it from a GET or HEAD. */
 export function storedObject(
   { Metadata: meta = {}, LastModified }: Pick<HeadObjectCommandOutput, 'Metadata' | 'LastModified'>,
   content: string,
@@ -11,9 +11,9 @@ export function storedObject(
   return LastModified === undefined ? object : { ...object, modifiedAt: LastModified.getTime() }
 }
 
-/** As HTTP has it: `Date.parse` takes much else for one. */
+/** As HTTP defines it: `Date.parse` accepts much else. */
 const HTTP_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/u
-/** The version that an answer names, as a part of the reply. `null` is that of an object that no version is kept of. */
+/** The version that an answer names, as a part of the reply. `null` is that of an object without versions. */
 export function versionOf({ VersionId }: { readonly VersionId?: string | undefined }): {
   versionId?: string
 } {
@@ -27,7 +27,7 @@ export function dateOf(response: unknown): number | undefined {
   return Number.isNaN(date) ? undefined : date
 }
 
-/** The length that an answer says it has; 0 where it says none. */
+/** The declared length of an answer; 0 where there is none. */
 export function sizeOf(response: unknown): number {
   const size = Number(headerOf(response, 'content-length'))
   return Number.isSafeInteger(size) && size > 0 ? size : 0

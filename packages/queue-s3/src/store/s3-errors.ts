@@ -2,16 +2,16 @@ import { S3ServiceException, type _Error as DeleteError } from '@aws-sdk/client-
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 import { DoubtfulAnswer } from './answer-proof.js'
 
-/** What was tried, and where; for the message. */
+/** The request and its place, for messages. */
 export interface S3Place {
   readonly bucket: string
   /** Without credentials; absent for AWS's own. */
   readonly endpoint?: string
-  /** Where the queue's keys begin. */
+  /** The prefix of the queue's keys. */
   readonly root: string
 }
 
-/** How to go on after an error of the SDK or of the network. */
+/** How to continue after an error of the SDK or of the network. */
 export type S3Failure = 'retry' | 'slow-down' | 'absent' | 'exists' | 'fatal'
 
 const RETRIED = new Set([
@@ -21,7 +21,10 @@ const RETRIED = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
 ])
-/** The name of an object is refused: for its length, its characters, or what is in its way. Some are 409, which says "try again" elsewhere. */
+/**
+ * The key is refused: for its length, its characters, or an object in its way. Some of these are 409, which
+ * means "retry" elsewhere.
+ */
 const KEY_REFUSED = new Set([
   'InvalidObjectName',
   'InvalidURI',
@@ -45,8 +48,8 @@ const SLOW = new Set([
 ])
 
 /**
- * Reads an error of the SDK. An error that doesn't come from the service (refused, reset, timed out, DNS) says nothing about whether the
- * request took effect: `retry`.
+ * Classifies an error of the SDK. An error that doesn't come from the service (refused, reset, timed out,
+ * DNS) says nothing about whether the request took effect: `retry`.
  */
 export function failureOf(error: unknown): S3Failure {
   if (!(error instanceof S3ServiceException)) return isNetworkError(error) ? 'retry' : 'fatal'
@@ -64,7 +67,7 @@ export function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
 }
 
-/** A refusal for want of permission, and not of the credentials, which are 403 too. */
+/** A refusal for lack of permission, not for the credentials, which is 403 too. */
 export function isAccessDenied(error: unknown): boolean {
   return error instanceof S3ServiceException && error.name === 'AccessDenied'
 }
@@ -174,13 +177,16 @@ const STATUS: Readonly<Record<number, string>> = {
 function knownOf(name: string, status: number | undefined, error: unknown): Known | undefined {
   if (KEY_REFUSED.has(name)) return REFUSED_KEY
   if (KEY_BLOCKED.has(name)) return BLOCKED_KEY
-  // AWS names the right region. Without one it may as well be the access key that is malformed.
+  // AWS names the right region. Without one the access key may be malformed instead.
   if (name === 'AuthorizationHeaderMalformed' && regionText(error) === '') return MALFORMED
   const byStatus = name.startsWith('Unknown') || status === 403 ? STATUS[status ?? 0] : undefined
   return KNOWN[name] ?? KNOWN[byStatus ?? '']
 }
 
-/** Makes an error of the SDK or of the network ours. It names the object; neither what is in it nor credentials are in the message. */
+/**
+ * Converts an error of the SDK or of the network. The message names the object; it holds neither its content
+ * nor credentials.
+ */
 export function s3Error(error: unknown, what: string, place: S3Place): SluiceError {
   if (isSluiceError(error)) return error
   const { name, status } = partsOf(error)
@@ -208,8 +214,8 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
 }
 
 /**
- * What an error is while a queue is opened: a bucket that isn't there is then a wrong setting. Later it is one that somebody took away and
- * may bring back, as permissions are.
+ * While a queue is opened, a missing bucket is a wrong setting. Later it is a bucket that was removed and may
+ * come back, as permissions may.
  */
 export function openingError(error: unknown): unknown {
   if (!isSluiceError(error) || !(error.cause instanceof S3ServiceException)) return error
@@ -231,7 +237,7 @@ function outageText(name: string, status: number | undefined): string {
   return `${said}. Check \`endpoint\` and the network, or try later`
 }
 
-/** AWS tells which region it would have been. */
+/** AWS names the right region. */
 function regionText(error: unknown): string {
   if (!(error instanceof Error) || !('Region' in error) || typeof error.Region !== 'string') return ''
   return /^[a-z0-9-]{1,40}$/.test(error.Region) ? ` to ${error.Region}` : ''
@@ -245,7 +251,7 @@ export function closedMeanwhile(what: string, place: S3Place): SluiceError {
   )
 }
 
-/** A bucket that HEAD or GET answers 403 for a missing key. */
+/** A bucket that answers HEAD or GET of a missing key with 403. */
 export function missingListPermission(place: S3Place, cause: unknown): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_DENIED',
@@ -254,7 +260,7 @@ export function missingListPermission(place: S3Place, cause: unknown): SluiceErr
   )
 }
 
-/** A store that doesn't do what it says: what was seen, and what to do about it. */
+/** SLUICE_CONFIG_INVALID for a store on which a queue is not safe: what was seen, and what to do about it. */
 export function storeLies(
   place: S3Place,
   { seen, advice }: { readonly seen: string; readonly advice: string },
@@ -265,7 +271,7 @@ export function storeLies(
   )
 }
 
-/** SLUICE_QUEUE_UNAVAILABLE for keys that a DELETE, answered by itself, refuses. */
+/** SLUICE_QUEUE_UNAVAILABLE for keys that an answered DELETE refuses. */
 export function keysRefused(place: S3Place, refused: readonly DeleteError[]): SluiceError {
   const [first] = refused
   const others = refused.length > 1 ? ` and ${refused.length - 1} more` : ''
@@ -276,7 +282,7 @@ export function keysRefused(place: S3Place, refused: readonly DeleteError[]): Sl
   )
 }
 
-/** SLUICE_QUEUE_CORRUPT for an object that isn't there, or not as the others of its item say it is. */
+/** SLUICE_QUEUE_CORRUPT for an object that is missing, or contradicts the others of its item. */
 export function outOfStep(place: S3Place, key: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
@@ -285,7 +291,7 @@ export function outOfStep(place: S3Place, key: string): SluiceError {
   )
 }
 
-/** SLUICE_QUEUE_UNAVAILABLE for a change that others were always faster with. */
+/** SLUICE_QUEUE_UNAVAILABLE for a change that other processes always made first. */
 export function contended(place: S3Place, prefix: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_UNAVAILABLE',
@@ -302,7 +308,7 @@ export function claimsLost(place: S3Place, prefix: string): SluiceError {
   )
 }
 
-/** SLUICE_QUEUE_CORRUPT for a listing that does not go on. */
+/** SLUICE_QUEUE_CORRUPT for a listing that makes no progress. */
 export function listStandsStill(place: S3Place, prefix: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
@@ -324,13 +330,16 @@ function partsOf(error: unknown): { name: string; status?: number } {
   return status === undefined ? { name: error.name } : { name: error.name, status }
 }
 
-/** A name that nobody has is most likely misspelt: trying it again for `timeoutMs` would only keep a person waiting. */
+/** An unknown host is most likely misspelt: retries for `timeoutMs` would only make the caller wait. */
 function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof TypeError || isRegionError(error)) return false
   return error.name !== 'CredentialsProviderError' && partsOf(error).name !== 'ENOTFOUND'
 }
 
-/** The SDK has no region, or none that can be part of a host's name. It is a plain error: only its words tell it from the network's. */
+/**
+ * The SDK has no region, or an invalid one. It is a plain error: only its message tells it from the
+ * network's.
+ */
 function isRegionError(error: unknown): boolean {
   return error instanceof Error && !(error instanceof S3ServiceException) && /^Region\b/u.test(error.message)
 }

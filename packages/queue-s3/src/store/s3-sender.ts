@@ -17,25 +17,31 @@ export interface S3SenderOptions {
   readonly place: S3Place
   /** Requests in flight at once. */
   readonly concurrency: number
-  /** How long a request waits for the first byte of its answer, and an item goes on trying without any answer that says something, in ms. */
+  /**
+   * How long a request waits for the first byte of its answer, and how long an item retries without a clear
+   * answer, in ms.
+   */
   readonly timeoutMs: number
   readonly runtime: Runtime
-  /** Told of outages that last. Silent by default. */
+  /** Logs outages that last. Silent by default. */
   readonly logger?: Logger
 }
 
-/** A connection that is not there by then is tried anew: two lost packets are made up for within it. */
+/** A connection attempt that takes longer is repeated: enough to make up for two lost packets. */
 const CONNECT_MS = 4_000
-/** A store of which nothing was ever heard is taken for out of reach after so long: most likely its address is wrong, and who waits should know. */
+/**
+ * A store that has never answered counts as unreachable after this time: most likely its address is wrong,
+ * and the caller should know.
+ */
 const REACH_MS = 4_000
 
-/** What is asked of the store. */
+/** A kind of request. */
 export interface Work {
-  /** A verb, for messages. Patience is kept by it. */
+  /** A verb, for messages. Patience is counted by it. */
   readonly kind: string
-  /** A key, or the beginning of some. */
+  /** A key, or a prefix of keys. */
   readonly on?: string | undefined
-  /** Of the body that it sends, or what it reads. Default: few bytes. */
+  /** Of the body that it sends, or of what it reads. Default: few bytes. */
   readonly size?: TransferSize
 }
 
@@ -47,7 +53,7 @@ function textOf({ kind, on }: Work, { root }: S3Place): string {
 interface WaitOptions {
   readonly errorOf: () => SluiceError
   readonly baseMs?: number
-  /** How many are not waited for. */
+  /** How many tries are not waited for. */
   readonly freeTries?: number
   readonly maxTries?: number
 }
@@ -64,12 +70,13 @@ function bodyOf(response: unknown): unknown {
   return hasBody(response) ? response.body : undefined
 }
 
-/** The watch of the request that is under way here: the client's middleware has no other way to know it. */
+/** The watch of the current request: the client's middleware has no other way to find it. */
 const watched = new AsyncLocalStorage<RequestWatch>()
 
 /**
- * Sends requests by the rule of time, as many at once as allowed, and repeats them with jitter until the patience with them ends. The SDK's own
- * retries are off: it would take the refusal of its second try for that of the first.
+ * Sends requests within their time limits and the concurrency, and retries them with jitter until the
+ * patience with them ends. The SDK's own retries are off: it would take the refusal of its second try for
+ * that of the first.
  */
 export class S3Sender {
   readonly place: S3Place
@@ -81,10 +88,10 @@ export class S3Sender {
   readonly #window: TransferWindow
   readonly timeoutMs: number
   readonly #ended = new AbortController()
-  /** What waits are measured by: while this process stands still, no store is late. */
+  /** The clock of all waits: while this process does not run, no store is late. */
   readonly #running: RunningTime
   readonly #outages: OutageLog
-  /** Whether anything has been heard of this store yet. */
+  /** Whether this store has ever answered. */
   #hasAnswered = false
   #firstAskedAt = Number.POSITIVE_INFINITY
 
@@ -118,7 +125,7 @@ export class S3Sender {
     )
   }
 
-  /** What waits are measured by, in ms. */
+  /** The clock of all waits, in ms. */
   get nowMs(): () => number {
     return this.#running.now
   }
@@ -127,18 +134,18 @@ export class S3Sender {
     return this.#limit.concurrency
   }
 
-  /** A client of the same credentials and endpoint that sends by other means. */
+  /** A client with the same credentials and endpoint over another handler. */
   clientOver(requestHandler: NonNullable<S3ClientConfig['requestHandler']>): S3Client {
     const { credentials } = this.client.config
     return new S3Client({ ...this.#config, credentials, requestHandler, maxAttempts: 1 })
   }
 
-  /** @param timeoutMs for what may not wait as long as others */
+  /** @param timeoutMs for work that may wait less long than usual */
   patience(timeoutMs = this.timeoutMs): Patience {
     return new Patience(Math.min(timeoutMs, this.timeoutMs), this.#running.now)
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts requests under way and closes the connections. */
   close(): void {
     this.#ended.abort()
     this.client.destroy()
@@ -149,7 +156,7 @@ export class S3Sender {
     for (;;) {
       try {
         const value = await this.once(work, patience, call)
-        // A clear answer: the store is there, for this at least.
+        // A clear answer: the store works, for this kind of request at least.
         patience.answered(work.kind)
         return value
       } catch (error) {
@@ -162,7 +169,7 @@ export class S3Sender {
 
   async once<T>(work: Work, patience: Patience, call: (abort: AbortSignal) => Promise<T>): Promise<T> {
     if (patience.isSpent) throw this.failed(tooLate(), work)
-    // Before the limit of requests: large ones that wait for room must not keep small ones from it.
+    // Before the limit of requests: large ones that wait for room must not block small ones.
     const transfer = await this.#window.enter(work.size ?? 0)
     return this.#limit(async () => {
       const { now } = this.#running
@@ -202,31 +209,34 @@ export class S3Sender {
     else this.#outages.failed(work.kind, this.failed(error, work), { sentMs, nowMs: this.#running.now() })
   }
 
-  /** Of one request that is sent by other means. */
+  /** For one request over another handler. */
   deadline(): AbortSignal {
     return AbortSignal.any([timeoutSignal(this.runtime, this.timeoutMs), this.#ended.signal])
   }
 
-  /** What was cut off by `close` says so: it is no outage. */
+  /** A request aborted by `close` says so: it is no outage. */
   failed(error: unknown, work: Work): SluiceError {
     const what = textOf(work, this.place)
     return this.#ended.signal.aborted ? closedMeanwhile(what, this.place) : s3Error(error, what, this.place)
   }
 
-  /** Jitter over a span that doubles; longer when the store asks for it. Throws when the patience ends. */
+  /**
+   * Waits with jitter over a span that doubles; longer when the store asks for it. Throws when the patience
+   * ends.
+   */
   async waitAfter(error: unknown, work: Work, patience: Patience): Promise<void> {
     const baseMs = failureOf(error) === 'slow-down' ? 100 : 10
-    // Most likely it was closed before this request was sent, which says nothing of the store.
+    // Most likely it was closed before this request was sent, which says nothing about the store.
     const freeTries = isConnectionLost(error) ? 1 : 0
     await this.waitOrThrow(work, patience, { errorOf: () => this.failed(error, work), baseMs, freeTries })
   }
 
-  /** What is left of the time in which a store is to be heard of for the first time. */
+  /** The remaining time for a first answer of the store. */
   #reachMs(): number {
     return this.#firstAskedAt + REACH_MS - this.nowMs()
   }
 
-  /** A jittered pause before the next try; the error instead, when there have been enough. */
+  /** A jittered pause before the next try; throws the error after the last one. */
   async waitOrThrow(
     work: Work,
     patience: Patience,
@@ -240,7 +250,7 @@ export class S3Sender {
     const waitMs = jitteredMs(this.runtime, tries, { baseMs, maxMs: forMs })
     const beganAt = this.nowMs()
     await this.runtime.sleep(waitMs, this.#ended.signal)
-    // As long as it was: on a busy machine a timer is late, each time.
+    // Its actual length: on a busy machine timers are late.
     patience.spend(Math.max(waitMs, this.nowMs() - beganAt))
   }
 }

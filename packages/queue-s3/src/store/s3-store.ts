@@ -46,28 +46,29 @@ export interface ListRange {
   readonly max?: number
 }
 
-/** Of a bucket. `unknown`: the store doesn't say, or may not be asked. */
+/** Of a bucket. `unknown`: the store doesn't say, or doesn't permit the question. */
 export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 
-/** A store that answers nothing else to this question must not hold up an opening. */
+/** A store that never answers this request must not delay an opening. */
 const VERSIONING_MS = 2_000
 const MAX_BATCH = 1_000
-/** How often an object is looked for that others say is there. Two or three times is what a race of some processes needs. */
+/** How often an object is read that others report to exist. A race of some processes needs two or three. */
 const MAX_READS = 8
-/** How often objects are looked for in one piece of work, each of which may be another one. */
+/** How often objects are read in one piece of work, each of which may be another one. */
 const MAX_ALL_READS = 24
-/** How often the deletion of single keys is repeated: nothing depends on it. */
+/** How often the deletion of single keys is retried: nothing depends on it. */
 const MAX_DELETIONS = 4
 
 /**
- * The store, one request at a time: retries with jitter until the patience of the call ends, and tells a `create` that got no clear
- * answer from one that did. The SDK's own retries are off: it would take the refusal of its second try for that of the first.
+ * The store, one request at a time: retries with jitter until the patience of the call ends, and
+ * distinguishes a `create` without a clear answer from one with. The SDK's own retries are off: it would take
+ * the refusal of its second try for that of the first.
  */
 export class S3Store {
   readonly place: S3Place
   readonly clock: StoreClock
   readonly sender: S3Sender
-  /** Ceph's radosgw wants another permission for it than for single DELETEs, on the bucket itself. */
+  /** Ceph's radosgw requires another permission for it than for single DELETEs, on the bucket itself. */
   #batchRefused = false
 
   constructor(options: S3SenderOptions) {
@@ -84,12 +85,12 @@ export class S3Store {
     return this.sender.concurrency
   }
 
-  /** @param timeoutMs for what may not wait as long as others */
+  /** @param timeoutMs for work that may wait less long than usual */
   patience(timeoutMs?: number): Patience {
     return this.sender.patience(timeoutMs)
   }
 
-  /** Cuts off what is under way and closes the connections. */
+  /** Aborts requests under way and closes the connections. */
   close(): void {
     this.sender.close()
   }
@@ -108,7 +109,7 @@ export class S3Store {
     return {}
   }
 
-  /** DELETE of any number of names: 1,000 to a request, or one by one where the store allows only that. */
+  /** DELETE of any number of keys: 1,000 to a request, or one by one where the store permits only that. */
   async deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void> {
     for (let start = 0; start < keys.length; start += MAX_BATCH) {
       await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), this.patience(timeoutMs))
@@ -116,10 +117,11 @@ export class S3Store {
   }
 
   /**
-   * One page of names in the order of their bytes. A page that says that there is more and is no further than what it was asked for may be an old one, and
-   * is asked for again.
+   * One page of names in the order of their bytes. A page that says that there is more but makes no progress
+   * may be an old one, and is requested again.
    *
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT when it stays so: whoever walks goes on behind the last name, and would walk for ever
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT when it stays so: a walk, which continues behind the last name,
+   * would never end
    */
   async list(range: ListRange, patience = this.patience()): Promise<ListedPage> {
     const { prefix, after } = range
@@ -127,7 +129,7 @@ export class S3Store {
     for (;;) {
       const page = await this.#page(range, patience, token)
       if (!page.more || isFurther(page.objects.at(-1)?.key ?? '', { prefix, after })) return page
-      // Empty, and more behind it: as where many keys were deleted. It is no end.
+      // An empty page with more behind it, as where many keys were deleted, is no end.
       const goesOn = page.objects.length === 0 && page.token !== token
       token = page.objects.length === 0 ? page.token : undefined
       if (goesOn && token !== undefined) continue
@@ -158,7 +160,7 @@ export class S3Store {
     return pageOf(output)
   }
 
-  /** Whether the bucket keeps old versions. It never fails: no queue depends on being told. */
+  /** Whether the bucket keeps old versions. It never fails: no queue depends on it. */
   async versioning(): Promise<Versioning> {
     const command = new GetBucketVersioningCommand({ Bucket: this.place.bucket })
     try {
@@ -166,15 +168,18 @@ export class S3Store {
       const { Status } = await this.sender.tried({ kind: 'read' }, this.patience(VERSIONING_MS), call)
       return Status ?? 'never'
     } catch {
-      // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next request tells of.
+      // 403 without s3:GetBucketVersioning, 501 where there is no versioning, or an outage that the next
+      // request reports.
       return 'unknown'
     }
   }
 
   /**
-   * Before the next look for an object that others say is there. It comes within a few looks, or somebody has deleted it.
+   * Before the next read of an object that others report to exist. It appears within a few reads, or was
+   * deleted.
    *
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it; SLUICE_QUEUE_UNAVAILABLE when each time it is another one
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT that names it; SLUICE_QUEUE_UNAVAILABLE when each time it is
+   * another one
    */
   async #again(key: string, patience: Patience): Promise<void> {
     if (patience.troubled('look for objects').tries > MAX_ALL_READS) throw contended(this.place, key)
@@ -184,7 +189,7 @@ export class S3Store {
   }
 
   /**
-   * Before the next try of a change that somebody else's has come before.
+   * Before the next try of a change that another process made first.
    *
    * @throws SluiceError SLUICE_QUEUE_UNAVAILABLE when others have been faster for `timeoutMs`
    */
@@ -214,7 +219,7 @@ export class S3Store {
     }
   }
 
-  /** Plain PUT over what is there. Sent again it writes the same. */
+  /** Plain PUT over an existing object. A retry writes the same. */
   async overwrite(key: string, content: string): Promise<void> {
     const work = { kind: 'write', on: key, size: Buffer.byteLength(content) }
     await this.sender.tried(work, this.patience(), (abort) =>
@@ -245,7 +250,7 @@ export class S3Store {
   async #read(key: string, patience: Patience): Promise<StorageReply> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
     const judge = new ContentJudge()
-    // The objects of one folder are of a size, more or less.
+    // The objects of one folder are of similar size.
     const [kind = ''] = key.slice(this.place.root.length).split('/', 1)
     return this.#found({ kind: 'read', on: key, size: { kind } }, patience, async (abortSignal) => {
       const output = await this.sender.client.send(command, { abortSignal })
@@ -276,19 +281,19 @@ export class S3Store {
     return isUnsure ? this.#read(key, patience) : reply
   }
 
-  /** Below the root, as which objects are known. */
+  /** The key below the root. */
   #pathOf(key: string): string {
     return key.startsWith(this.place.root) ? key.slice(this.place.root.length) : ''
   }
 
-  /** Asks by GET what a HEAD was refused for: its answer has no body, and so no code. Throws the refusal that it is told. */
+  /** Asks by GET why a HEAD was refused: its answer has no body, and so no code. Throws the refusal. */
   async #explain(key: string, abortSignal: AbortSignal): Promise<void> {
     const command = new GetObjectCommand({ Bucket: this.place.bucket, Key: key })
     try {
       const { Body } = await this.sender.client.send(command, { abortSignal })
       await Body?.transformToByteArray()
     } catch (error) {
-      // Any other answer is none to the HEAD.
+      // Any other answer says nothing about the HEAD.
       if (failureOf(error) === 'fatal') throw error
     }
   }
@@ -302,7 +307,7 @@ export class S3Store {
       try {
         return await call(abort)
       } catch (error) {
-        // Nor is there an object whose key the store would never take.
+        // An object whose key the store refuses does not exist either.
         const isAbsent = failureOf(error) === 'absent'
         if (isKeyRefused(error) || isAbsence(error)) return {}
         if (isAbsent)
@@ -319,7 +324,7 @@ export class S3Store {
       left = refused.flatMap((error) => error.Key ?? [])
       this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
       if (left.length > 0 && !this.#batchRefused)
-        // The request was answered, and refuses these keys: that is a trouble of its own, which ends as others do.
+        // The request was answered, and refuses these keys: a failure of its own kind.
         await this.sender.waitOrThrow({ kind: 'delete single keys' }, patience, {
           errorOf: () => keysRefused(this.place, refused),
           maxTries: MAX_DELETIONS,
@@ -328,7 +333,7 @@ export class S3Store {
     await this.#deleteSingly(left, patience.timeoutMs)
   }
 
-  /** Sends DeleteObjects; a refusal of the whole is one of each key. */
+  /** Sends DeleteObjects; a refusal of the whole request is one of each key. */
   async #refusedOf(keys: readonly string[], patience: Patience): Promise<readonly DeleteError[]> {
     const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
     const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
@@ -345,7 +350,7 @@ export class S3Store {
     })
   }
 
-  /** Until one fails: the rest would only wait as long again, and end alike. */
+  /** Until one fails: the rest would only wait as long, and fail too. */
   async #deleteSingly(keys: readonly string[], timeoutMs: number): Promise<void> {
     const queue = keys.values()
     let failed: { readonly error: unknown } | undefined
@@ -359,7 +364,7 @@ export class S3Store {
         }
       }
     }
-    // All have ended before the call does: none may land after its failure was told.
+    // All have ended before the call does: none may take effect after its failure was reported.
     await Promise.all(Array.from({ length: Math.min(keys.length, this.concurrency) }, work))
     if (failed !== undefined) throw failed.error
   }

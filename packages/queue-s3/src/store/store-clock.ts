@@ -1,31 +1,33 @@
-/** How far apart two crystals may run: bounds learnt earlier widen by so much. */
+/** The drift between two crystals: earlier bounds widen at this rate. */
 const DRIFT = 0.0002
-/** Of how many of the latest answers the `Date` is kept. */
+/** The number of latest answers whose `Date` is kept. */
 const KEPT = 15
-/** Among those, how many must say that the clock is further ahead before it is believed, and how many that it is behind. */
+/** How many of those must say that the clock is further ahead, or behind, before it is believed. */
 const AHEAD = 13
 const BEHIND = 8
 /** How many answers must agree for the clock to be sure, while few have come. */
 const SURE = 3
 
-/** The span in which the difference of the store's clock to that of this process lies. */
+/** The bounds of the difference between the store's clock and this process's. */
 interface Span {
   readonly low: number
   readonly high: number
 }
 
 /**
- * The store's clock, as far as its answers tell. Each has a `Date`, cut to whole seconds, that was read between the sending of the request
- * and the coming of the answer: a span in which the difference to this process's monotonic clock must lie. The spans of answers that agree
- * have a narrow common part. The machine's own time of day is never used.
+ * The store's clock, as estimated from its answers. Each has a `Date`, truncated to whole seconds, that was
+ * read between the request and the arrival of the answer: bounds for the difference to this process's
+ * monotonic clock. The bounds of answers that agree intersect in a narrow span. The machine's wall clock is
+ * never used.
  *
- * An answer that does not agree with those before it moves nothing by itself: a proxy may have made it, or a gateway whose clock is off. What 13 of
- * the latest 15 answers say in common is believed if it is ahead, since what is given out, deleted or taken over early is so for good; of what is
- * behind, 8 of 15. Until three agree, the one furthest behind counts.
+ * A single answer that disagrees changes nothing: a proxy may have made it, or a gateway whose clock is off.
+ * A clock further ahead is believed if 13 of the latest 15 answers agree on it, since what is claimed,
+ * deleted or taken over early is so for good; one further behind, if 8 of 15 do. Until three agree, the one
+ * furthest behind counts.
  */
 export class StoreClock {
   readonly #monotonicMs: () => number
-  /** The latest, each in its span as it was then. */
+  /** The latest, each with its bounds at the time. */
   readonly #recent: Span[] = []
   #agreed: Span | undefined
   #isSure = false
@@ -37,17 +39,20 @@ export class StoreClock {
     this.#monotonicMs = monotonicMs
   }
 
-  /** Whether any answer has come yet that had a `Date`. */
+  /** Whether any answer with a `Date` has come yet. */
   get isSet(): boolean {
     return this.#agreed !== undefined
   }
 
-  /** Whether enough answers have said the same. */
+  /** Whether enough answers agree. */
   get isSure(): boolean {
     return this.#isSure
   }
 
-  /** How far the latest answers are from what is believed, in ms, a single one not counted: as far may the clocks of the store's gateways differ. */
+  /**
+   * How far the latest answers are from the estimate, in ms, except for a single one: the clocks of the
+   * store's gateways may differ as much.
+   */
   get spreadMs(): number {
     const agreed = this.#agreed
     if (agreed === undefined) return 0
@@ -55,7 +60,10 @@ export class StoreClock {
     return distances.toSorted((a, b) => b - a)[1] ?? 0
   }
 
-  /** Whether the clock has not been set on, as far as this process has seen, since an instant of it: then its age can be told. */
+  /**
+   * Whether this process has seen no jump ahead of the clock since an instant of it: then the age of that
+   * instant is known.
+   */
   isSteadySince(at: number): boolean {
     return at >= this.#setOnAt
   }
@@ -64,7 +72,9 @@ export class StoreClock {
     return this.#monotonicMs()
   }
 
-  /** One answer: its `Date` in epoch ms, and when the request went out and the answer came, monotonic ms. */
+  /**
+   * One answer: its `Date` in epoch ms, and when the request was sent and the answer arrived, monotonic ms.
+   */
   observe(dateMs: number, sentAt: number, receivedAt: number): void {
     const span = { low: dateMs - receivedAt, high: dateMs + 1_000 - sentAt }
     const drift = Math.max(0, receivedAt - this.#seenAt) * DRIFT
@@ -76,7 +86,7 @@ export class StoreClock {
     this.#isSure ||= this.#recent.filter((one) => commonOf(one, this.#agreed ?? one)).length >= SURE
   }
 
-  /** Epoch ms, never later than it is at the store, and never before what it gave once it was sure. */
+  /** Epoch ms, never later than at the store, and never before an earlier result once it was sure. */
   now(): number {
     if (this.#agreed === undefined) return this.#latest
     const now = Math.round(this.#monotonicMs() + this.#agreed.low)
@@ -85,7 +95,7 @@ export class StoreClock {
     return this.#latest
   }
 
-  /** What is believed after an answer that does not agree with what was. */
+  /** The estimate after an answer that disagrees with it. */
   #moved(before: Span | undefined): Span | undefined {
     if (before === undefined) return undefined
     if (!this.#isSure) return mostAgreed(this.#recent, 2) ?? lowestOf(this.#recent)
@@ -102,7 +112,10 @@ function commonOf(one: Span, other: Span): Span | undefined {
   return common.low <= common.high ? common : undefined
 }
 
-/** The common part of those that agree with one of them, the most there are, if they are so many. Of as many, the one furthest behind. */
+/**
+ * The intersection of the largest group that agrees, if it has `count` members. Of groups of equal size, the
+ * one furthest behind.
+ */
 function mostAgreed(spans: readonly Span[], count: number): Span | undefined {
   const points = spans.map(({ low }) => low).toSorted((a, b) => a - b)
   let best: readonly Span[] = []

@@ -1,57 +1,69 @@
 import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core'
 
-/** So few bytes are no part of what a link carries: they wait for nothing. */
+/** Transfers of fewer bytes are no load for a link, and do not wait. */
 const SMALL_BYTES = 4_096
-/** A transfer that took a smaller share of its time than the first lets the window grow, one that took more than the second makes it shrink. */
+/**
+ * A transfer that took a smaller share of its time limit than the first grows the window; one that took more
+ * than the second shrinks it.
+ */
 const QUICK_SHARE = 1 / 8
 const SLOW_SHARE = 1 / 4
-/** How far an expected size sinks with each smaller object: one large among some tens of small ones is still expected. */
+/**
+ * The factor by which an expected size falls with each smaller object: one large among some tens of small
+ * ones is still expected.
+ */
 const SINK = 0.97
 
 export interface TransferEnd {
-  /** From when it was sent until it ended. */
+  /** From its sending until its end. */
   readonly ms: number
   /** Both ways. */
   readonly bytes: number
-  /** `late`: it was given up because its time was over. */
+  /** `late`: it ran into its time limit. */
   readonly how: 'done' | 'late' | 'failed'
 }
 
 /** One request, from when it may be sent. */
 export interface Transfer {
-  /** Its answer has begun, and says how large it is. */
+  /** Its answer has begun, with its size. */
   answered(bytes: number): void
   ended(end: TransferEnd): void
 }
 
-/** What is known of a request's size beforehand: its own, or the kind of object that it reads. */
+/** What is known of a request's size in advance: its own, or the kind of object that it reads. */
 export type TransferSize = number | { readonly kind: string }
 
 interface Waiting {
   readonly size: TransferSize
-  /** @param reserved its bytes, as they are known by then */
+  /** @param reserved its bytes, as known by then */
   readonly admit: (reserved: number) => void
 }
 
 /**
- * Bounds the bytes that are under way at once, beside the bound on the number of requests, so that on a slow link each request goes on well within its
- * time, and what is sent is sent once. It starts with, and never falls below, what the slowest supported link ({@link MIN_BYTES_PER_SECOND}) carries
- * in half of `timeoutMs`; a single request goes in any case. From there it doubles while requests that fill it take a small share of their time, and
- * halves when one takes a large share. It goes by that share, not by latency as such: a storage that is slow to answer is no full link.
+ * Limits the bytes in flight, in addition to the number of requests, so that on a slow link each request
+ * proceeds well within its time and is sent once. It starts with, and never falls below, what the slowest
+ * supported link ({@link MIN_BYTES_PER_SECOND}) carries in half of `timeoutMs`; a single request may always
+ * proceed. From there it doubles while requests that fill it take a small share of their time limit, and
+ * halves when one takes a large share. It is controlled by that share, not by latency: a slow store is no
+ * full link.
  *
- * Published limiters (Netflix' gradient, TCP Vegas, AIMD) bound a number of requests by their latency and know nothing of bytes: a claim's small
- * requests would be held up for the sake of large ones, and a limit learned from small ones would let a full window of large ones onto the link.
+ * Published limiters (Netflix' gradient, TCP Vegas, AIMD) bound a number of requests by their latency and
+ * ignore their bytes: a claim's small requests would wait for large ones, and a limit learned from small ones
+ * would admit a full window of large ones.
  */
 export class TransferWindow {
   readonly #timeoutMs: number
-  /** This and all other sizes here are whole numbers: sums of fractions don't come back to 0, and then nobody who waits for an empty window is let in. */
+  /**
+   * This and all other sizes here are integers: sums of fractions do not return to 0, and a request that
+   * waits for an empty window would wait for ever.
+   */
   readonly #leastBytes: number
   #bytes: number
   #underWay = 0
   #waiting: Waiting[] = []
-  /** Counts shrinks: transfers that began before one say nothing of the window after it. */
+  /** Counts shrinks: transfers that began before one say nothing about the window after it. */
   #epoch = 0
-  /** Not even the least goes through: this is no full link, and waiting for one another would only make the outage longer. */
+  /** Not even the minimum gets through: this is no full link, and queueing would only prolong the outage. */
   #isSilent = false
   readonly #expected = new Map<string, number>()
 
@@ -61,12 +73,12 @@ export class TransferWindow {
     this.#bytes = this.#leastBytes
   }
 
-  /** How many bytes may be under way at once. */
+  /** How many bytes may be in flight. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Waits for room. Those who wait are let in in their order; what is small doesn't wait. */
+  /** Waits for room, in order; small transfers don't wait. */
   async enter(size: TransferSize): Promise<Transfer> {
     const kind = typeof size === 'number' ? undefined : size.kind
     const bytes = this.#reservedFor(size)
@@ -102,7 +114,7 @@ export class TransferWindow {
     }
   }
 
-  /** Of a kind that is not known yet one goes alone: its answer says more when it begins. */
+  /** An object of an unknown kind is read alone: its answer gives the size. */
   #reservedFor(size: TransferSize): number {
     const bytes = typeof size === 'number' ? size : (this.#expected.get(size.kind) ?? this.#bytes)
     return bytes <= SMALL_BYTES ? 0 : bytes

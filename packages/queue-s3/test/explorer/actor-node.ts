@@ -10,8 +10,8 @@ export interface Program {
 }
 
 /**
- * How far an actor has come: its program and the replies so far. A generator can't be copied, so it is run again from its start when a node is
- * new; each node is made once.
+ * How far an actor has come: its program and the replies so far. A generator can't be copied, so it is run
+ * again from its start when a node is new; each node is made once.
  */
 export class ActorNode {
   static #made = 0

@@ -24,7 +24,10 @@ import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 interface Memory extends UpdateMemory {
   /** Stints that were given out. */
   given?: string[]
-  /** `slot name` of claims that were made after the end of their attempt: a slot may go on to the attempt that an update made. */
+  /**
+   * `slot name` of claims that were made after the end of their attempt: a slot may go on to the attempt that
+   * an update made.
+   */
   late?: string[]
   /** Ends that somebody was told he had made: attempt → target. */
   told?: Record<string, string>
@@ -115,8 +118,8 @@ function judged(
 }
 
 /**
- * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and nothing there before its id was taken for
- * it.
+ * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and
+ * nothing there before its id was taken for it.
  */
 function misplacedIn(layout: Layout, objects: Objects): string {
   for (const stage of ['WAITING', 'PROCESSING', 'FAIL', 'SUCCESS'] as const) {
@@ -160,7 +163,10 @@ function remember(memory: Memory, stage: string, after: World): void {
   }
 }
 
-/** The end of the attempt was there when the object under PROCESSING was created: this claim must not be given out. */
+/**
+ * The end of the attempt was there when the object under PROCESSING was created: this claim must not be given
+ * out.
+ */
 function noteLateClaim(
   memory: Memory,
   layout: Layout,
@@ -209,9 +215,9 @@ export interface SettleOutcome {
 function judgeClaim(memory: Memory, slot: number, { claim, settled }: ClaimOutcome): string | undefined {
   if (claim.is !== 'claimed') return undefined
   const { name } = claim.running
-  if (memory.given?.includes(name)) return `the attemptKey ${name} was given out twice`
+  if (memory.given?.includes(name)) return `the attempt ${name} was given out twice`
   if (memory.late?.includes(`${slot} ${name}`) === true)
-    return `the attemptKey ${name} was given out after its end`
+    return `the attempt ${name} was given out after its end`
   memory.given = [...(memory.given ?? []), name].toSorted()
   return settled && judgeSettle(memory, settled)
 }
@@ -237,7 +243,8 @@ function judgeLook(memory: Memory, slot: number, found: string): string | undefi
 }
 
 /**
- * Of what can never be finished nothing is left but emptied index objects: where nobody died, at once; else after one sweep.
+ * Of what can never be finished nothing is left but emptied index objects: where nobody died, at once; else
+ * after one sweep.
  */
 function takenBack(layout: Layout, world: World): string | undefined {
   let { objects } = world
@@ -254,7 +261,10 @@ export function indexesIn(layout: Layout, objects: Objects): string[] {
   return [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted()
 }
 
-/** With everybody gone, repairing once leaves each item one object, in the stage where a lookup finds it; repairing again changes nothing. */
+/**
+ * With everybody gone, repairing once leaves each item one object, in the stage where a lookup finds it;
+ * repairing again changes nothing.
+ */
 function converged(layout: Layout, { objects, memory }: World): string | undefined {
   const stage = stageNow(layout, objects)
   const repaired = swept(layout, objects)

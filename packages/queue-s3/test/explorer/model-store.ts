@@ -48,7 +48,10 @@ function withObject(objects: Objects, key: string, object: StoredObject): Object
   return new Map(objects).set(key, object)
 }
 
-/** A protocol at a store that takes no first key of an item under a stage, as one whose keys' parts must be shorter than the names of an item. */
+/**
+ * A protocol at a store that takes no first key of an item under a stage, as one whose keys' parts must be
+ * shorter than the names of an item.
+ */
 export function* refusingNames<T>(protocol: Protocol<T>): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {

@@ -66,7 +66,10 @@ const unclearIsRefused: Mutation = function* mutated<T>(protocol: Protocol<T>): 
 /** Half a put that the store refuses is left as it is. */
 const neverTakenBack = instead((op) => (op.do === 'empty' && isUnder('ITEMS', op) ? 'say absent' : 'send'))
 
-/** A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is taken to be free. */
+/**
+ * A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is
+ * taken to be free.
+ */
 const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -166,7 +169,9 @@ const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
 
 const isPutDone = (op: StorageOp) => isUnder('SUCCESS', op) && 'key' in op && op.key.includes('/done.')
 
-/** A put into SUCCESS that was cut off is finished as any other would be: a program of another version might. */
+/**
+ * A put into SUCCESS that was cut off is finished as any other would be: a program of another version might.
+ */
 const finishedInWaiting = instead((op, role) => {
   if (op.do !== 'create' || role === 'producer' || !isPutDone(op)) return 'send'
   return { ...op, key: layout.at('WAITING', op.key.slice(layout.folder('SUCCESS').length)) }
@@ -196,7 +201,7 @@ export const knownBad: readonly KnownBad[] = [
     bounds: { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'keep'], mutation: waitingCheck },
   },
   {
-    title: 'names used again by the next attemptKey',
+    title: 'names used again by the next attempt',
     bounds: { roles: ['put', 'claim', 'claim'], ends: ['WAITING', 'SUCCESS'], reuseNames: true },
   },
   {

@@ -43,7 +43,10 @@ export type Role =
   /** The whole record. */
   | 'read'
   | 'repair'
-  /** The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under WAITING, purge of marks. */
+  /**
+   * The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under
+   * WAITING, purge of marks.
+   */
   | 'expire'
   | 'finish'
   | 'tidy'
@@ -75,7 +78,10 @@ export type Gives = 'body' | 'long body' | 'body and priority'
 
 export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 
-/** Actors in slots, each of which starts once, at any time, with what any listing, however old, may have shown it. */
+/**
+ * Actors in slots, each of which starts once, at any time, with what any listing, however old, may have shown
+ * it.
+ */
 export function scenario(bounds: Bounds): Scenario {
   const { roles, delays = 0, crashes = 0, refusing = false } = bounds
   const slots = roles.map((role, slot) => (world: World) => programsOf(role, slot, { world, bounds }))
@@ -176,8 +182,9 @@ function* purge(marks: readonly ListedTombstone[]): Protocol<void> {
 }
 
 /**
- * The model has no clock. Of a mark that is purged this much is sure: since the index object was emptied, each call that was under way then has
- * come to its end, and each request has landed. What begins while marks are being purged may have any old listing.
+ * The model has no clock. Of a mark that is purged this much is sure: since the index object was emptied,
+ * each call that was under way then has come to its end, and each request has landed. What begins while marks
+ * are being purged may have any old listing.
  */
 function isQuiet({ actors, late }: World): boolean {
   return late.length === 0 && actors.every((actor) => typeof actor !== 'object' || actor.op === undefined)
@@ -282,7 +289,10 @@ function* settle(
   return { name, to, verdict }
 }
 
-/** Names that a listing may have shown at any time: those there are, and those whose later traces are. What was put into SUCCESS was nowhere before. */
+/**
+ * Names that a listing may have shown at any time: those there are, and those whose later traces are. What
+ * was put into SUCCESS was nowhere before.
+ */
 function everNames(
   world: World,
   folder: 'WAITING' | 'PROCESSING' | 'LEFT',

@@ -131,7 +131,10 @@ export function judgeUpdates(
   return values.includes(value) ? undefined : `a lookup said ${value}; it was ${values.join(', ')}`
 }
 
-/** With everybody gone and all finished, the item is what the last update has made of it, and no body of an update is left but of one that may go on. */
+/**
+ * With everybody gone and all finished, the item is what the last update has made of it, and no body of an
+ * update is left but of one that may go on.
+ */
 export function judgeEnd(
   layout: Layout,
   objects: Objects,

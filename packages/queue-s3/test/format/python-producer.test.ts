@@ -27,7 +27,10 @@ async function pythonWithBoto3(): Promise<string | undefined> {
   return undefined
 }
 
-/** Puts each of a list of calls by the documented text. An older boto3 doesn't know the parameter for the header: it is given a hand. */
+/**
+ * Puts each of a list of calls by the documented text. An older boto3 doesn't know the parameter for the
+ * header: it is given a hand.
+ */
 const PROGRAM = `
 import json, sys, boto3
 from botocore.config import Config

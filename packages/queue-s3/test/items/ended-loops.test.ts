@@ -114,7 +114,8 @@ test('a late listing after opening costs a get a few requests, and each attempt 
   expect(server.main.requests.length).toBeLessThanOrEqual(60)
   expect((await errorOf(queue.peek(1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   for (let tries = 0; tries < 60; tries++) {
-    // It may be refused while the listing is late; what counts is what it costs, and that it is over in the end.
+    // It may be refused while the listing is late; what counts is what it costs, and that it is over in the
+    // end.
     const given = await queue.get(4).catch(() => undefined)
     if (given !== undefined) break
   }

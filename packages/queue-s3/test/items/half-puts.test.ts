@@ -58,7 +58,10 @@ async function dieHalfway(on: World, id: string): Promise<void> {
   await on.server.settled()
 }
 
-/** A store that keeps objects as files with names of so many bytes: the index object of a short id fits, its names don't. */
+/**
+ * A store that keeps objects as files with names of so many bytes: the index object of a short id fits, its
+ * names don't.
+ */
 const NARROW = { maxSegmentBytes: 102 }
 const FITS = 'abc'
 const HALF = 'tiles-of-the-north'

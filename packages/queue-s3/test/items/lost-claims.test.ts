@@ -11,7 +11,8 @@ test('a get that lost several rounds to another process lists again after a paus
   await fast.putMany(
     Array.from({ length: 100 }, (_, at) => ({ id: `i${String(at).padStart(3, '0')}`, body: at })),
   )
-  // The first page has 20 names, the second one 40: just before the first claim of each, the other process takes all of it.
+  // The first page has 20 names, the second one 40: just before the first claim of each, the other process
+  // takes all of it.
   const taking = new Map<number, Promise<unknown>>()
   endpoint.onRequest = ({ operation, key }) => {
     if (operation !== 'PutObject' || !key.includes('/PROCESSING/')) return undefined

@@ -111,7 +111,10 @@ test('an item that was requeued since it was listed is not removed for its age',
   expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', attempt: 2, reason: 'again' })
 })
 
-/** Another process that stops where it would write its claim of a name that it read long ago: when it goes on is up to the test. */
+/**
+ * Another process that stops where it would write its claim of a name that it read long ago: when it goes on
+ * is up to the test.
+ */
 async function claimLate({ runtime, server, queue }: Awaited<ReturnType<typeof world>>) {
   await queue.put('a', 1)
   const [name = ''] = keysOf(server, 'WAITING')

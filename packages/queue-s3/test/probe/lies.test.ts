@@ -8,11 +8,17 @@ import { lies, type Lie, type Use } from './lies.js'
 import { probedOn } from '../s3-harness.js'
 
 const TIMEOUT_MS = 300
-/** Some steps of some items, in each of which a request is repeated 8 times at most, or an object looked for as often. */
+/**
+ * Some steps of some items, in each of which a request is repeated 8 times at most, or an object looked for
+ * as often.
+ */
 const MAX_REQUESTS = 100
 const MAX_WRITES = 30
 const LONG_MS = 600_000
-/** A call that has no end never gets this far; how fast one ends is not for a machine to tell that does much else. */
+/**
+ * A call that has no end never gets this far; how fast one ends is not for a machine to tell that does much
+ * else.
+ */
 const BUSY_FACTOR = 4
 
 let server: S3Server

@@ -5,7 +5,10 @@ import { s3Stores, startS3Server } from '@sluice/testkit/s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openQueue, type S3Queue } from '../../src/index.js'
 
-/** Ceph 16 itself where there is one (`node scripts/radosgw.mjs -- …`), else the testkit's server acting like it. */
+/**
+ * Ceph 16 itself where there is one (`node scripts/radosgw.mjs -- …`), else the testkit's server acting like
+ * it.
+ */
 const { SLUICE_TEST_S3_ENDPOINT: given, SLUICE_TEST_S3_STORE: store } = process.env
 const real = store === 'radosgw16' ? given : undefined
 const ITEMS = 150
@@ -110,7 +113,8 @@ test(
     expect(new Set(run.given).size).toBe(run.given.length)
     const inProcessing = await first.list('PROCESSING', { limit: 1_000 })
     const unknown = inProcessing.items.filter(({ id, attempt }) => !run.given.includes(`${id} ${attempt}`))
-    // Each was claimed by somebody who was not sure, and waits for the engine as the claims of a dead process do.
+    // Each was claimed by somebody who was not sure, and waits for the engine as the claims of a dead process
+    // do.
     expect(run.given.length + unknown.length).toBeGreaterThanOrEqual(ITEMS)
     console.log(
       `${real === undefined ? 'the fake' : 'radosgw'}: ${before} given before versioning was noticed, ${run.refused} calls refused, ` +

@@ -158,7 +158,10 @@ describe('the window of bytes', () => {
   })
 })
 
-/** Transfers of one size over a link that all share alike. Gives how long it took, and how many ended after their time. */
+/**
+ * Transfers of one size over a link that all share alike. Gives how long it took, and how many ended after
+ * their time.
+ */
 async function onLink(bytesPerSecond: number, { count, bytes }: { count: number; bytes: number }) {
   const window = new TransferWindow(TIMEOUT_MS)
   const waiting = Array.from({ length: count }, () => bytes)
