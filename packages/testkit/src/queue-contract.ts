@@ -22,6 +22,7 @@ import { placeCases } from './queue-cases/place-cases.js'
 import { putCases } from './queue-cases/put-cases.js'
 import { retryStateCases } from './queue-cases/retry-state-cases.js'
 import { settleCases } from './queue-cases/settle-cases.js'
+import { signalCases } from './queue-cases/signal-cases.js'
 import { syncCases } from './queue-cases/sync-cases.js'
 import { timeCases } from './queue-cases/time-cases.js'
 import { sweepCases } from './queue-cases/sweep-cases.js'
@@ -62,6 +63,7 @@ export const queueContract: readonly QueueCase[] = [
   ...documentCases,
   ...documentVersionCases,
   ...fencedDocumentCases,
+  ...signalCases,
   ...sweepCases,
   ...versionCases,
   ...troubleCases,

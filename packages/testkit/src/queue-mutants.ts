@@ -8,6 +8,7 @@ import { moveMutants } from './queue-mutants/move-mutants.js'
 import { putMutants } from './queue-mutants/put-mutants.js'
 import type { QueueMutant } from './queue-mutants/queue-mutant.js'
 import { returnMutants } from './queue-mutants/return-mutants.js'
+import { signalMutants } from './queue-mutants/signal-mutants.js'
 import { storeMutants } from './queue-mutants/store-mutants.js'
 import { sweepMutants } from './queue-mutants/sweep-mutants.js'
 import { troubleMutants } from './queue-mutants/trouble-mutants.js'
@@ -26,6 +27,7 @@ export const queueMutants: readonly QueueMutant[] = [
   ...storeMutants,
   ...clockMutants,
   ...documentMutants,
+  ...signalMutants,
   ...sweepMutants,
   ...troubleMutants,
   ...versionMutants,

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Worker } from '@sluice/core'
 import { runLoop } from '@sluice/engine'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime, wrapWorker } from '@sluice/testkit'
 import { afterEach, expect, test } from 'vitest'
 import type { ArgoWorker } from '../src/index.js'
@@ -28,7 +28,7 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
   const { server } = bench
   const worker = await bench.open({ runtime })
-  const queue = new MemoryQueue({ name: worker.name, runtime })
+  const queue = new MemoryStore({ runtime }).queue(worker.name)
   const seen = watched ? worker : deaf(worker)
   const { engine } = await serviceOn(seen, { items: 2_000, cap: CAP, body, queue, runtime })
   const activity = observed(engine)
