@@ -1,14 +1,15 @@
-import { SluiceError, checkOptions, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
+import { SluiceError, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
 import { CHECK_EVERY_MS } from './format/format-watch.js'
 import { RESERVED_PARTS } from './format/key-encoding.js'
 import type { Layout } from './format/layout.js'
 import { heldLeases } from './state/lease-list.js'
 import { hasLeftovers } from './list-queues.js'
-import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
+import { openBackend, placeOf, settleClock } from './open-s3-queue.js'
 import { runProtocol } from './store/protocol-run.js'
 import { droppingText, factsOf } from './format/queue-settings.js'
 import { contended, openingError, placeText } from './store/s3-errors.js'
-import { optionsSchema, type CheckedS3Options } from './s3-options.js'
+import { optionsSchema, type CheckedS3Options, type S3QueueOptions } from './s3-options.js'
 import type { S3Store } from './store/s3-store.js'
 import { createOnce, read, type Protocol } from './store/storage-op.js'
 
@@ -35,7 +36,7 @@ const MAX_PASSES = 5
  * @param options as for `openQueue`
  * @throws SluiceError as `openQueue` does
  */
-export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
+export async function dropQueue(options: S3QueueOptions, use: DropQueueUse = {}): Promise<DropOutcome> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
@@ -134,9 +135,9 @@ class Drop {
   }
 
   async #countRunning(): Promise<number> {
-    const queue = await openQueue(this.#parts.checked, { reading: true })
+    const queue = await openBackend(this.#parts.checked, { reading: true })
     try {
-      return await queue.size('PROCESSING')
+      return await queue.size('PROCESSING', {})
     } finally {
       await queue.close()
     }

@@ -1,18 +1,12 @@
-import {
-  checkOptions,
-  silentLogger,
-  type LeaseView,
-  type ListQueuesUse,
-  type Stage,
-  type StoredQueue,
-} from '@sluice/core'
+import { silentLogger, type LeaseView, type ListQueuesUse, type Stage, type StoredQueue } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
 import { RESERVED_PARTS, decodeKey } from './format/key-encoding.js'
 import { heldLeases } from './state/lease-list.js'
-import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
+import { openBackend, placeOf, settleClock } from './open-s3-queue.js'
 import { runProtocol } from './store/protocol-run.js'
 import { factsOf, type QueueFacts } from './format/queue-settings.js'
 import { openingError } from './store/s3-errors.js'
-import { optionsSchema, type CheckedS3Options } from './s3-options.js'
+import { optionsSchema, type CheckedS3Options, type S3QueueOptions } from './s3-options.js'
 import type { S3Store } from './store/s3-store.js'
 import { read } from './store/storage-op.js'
 
@@ -26,7 +20,10 @@ const BEHIND_SLASH = '0'
  * @param options as for `openQueue`; `name` is ignored
  * @throws SluiceError as `openQueue` does
  */
-export async function listQueues(options: unknown, use: ListQueuesUse = {}): Promise<readonly StoredQueue[]> {
+export async function listQueues(
+  options: S3QueueOptions,
+  use: ListQueuesUse = {},
+): Promise<readonly StoredQueue[]> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
@@ -111,9 +108,9 @@ export async function hasLeftovers(store: S3Store, root: string): Promise<boolea
 async function sizesOf(checked: CheckedS3Options, name: string): Promise<Record<Stage, number>> {
   // The queue itself has the number of shards.
   const { shards: _, ...options } = checked
-  const queue = await openQueue({ ...options, name }, { reading: true })
+  const queue = await openBackend({ ...options, name }, { reading: true })
   try {
-    return await queue.sizes()
+    return await queue.sizes({})
   } finally {
     await queue.close()
   }

@@ -1,5 +1,5 @@
-import { checkOptions, isSluiceError, silentLogger, type QueueUse, type StorageFinding } from '@sluice/core'
-import { systemRuntime } from '@sluice/core/backend'
+import { isSluiceError, silentLogger, type QueueUse, type StorageFinding } from '@sluice/core'
+import { checkOptions, queueOpener, systemRuntime, type OpenQueue } from '@sluice/core/backend'
 import { makeQueueContext } from './queue-context.js'
 import { GuaranteeWatch } from './probe/guarantee-watch.js'
 import { has } from './format/item-state.js'
@@ -9,8 +9,8 @@ import { forgetProbes, probeOnce } from './probe/probe-memory.js'
 import { probeStore, type ProbeFinding } from './probe/probe-store.js'
 import { settledShards } from './format/queue-settings.js'
 import { openingError, storeLies } from './store/s3-errors.js'
-import { optionsSchema, type CheckedS3Options } from './s3-options.js'
-import { S3Queue } from './s3-queue.js'
+import { optionsSchema, type CheckedS3Options, type S3QueueOptions } from './s3-options.js'
+import { S3Backend } from './s3-backend.js'
 import { S3Store } from './store/s3-store.js'
 import { AttemptCache } from './items/attempt-cache.js'
 import { AttemptNaming } from './format/attempt-naming.js'
@@ -30,8 +30,14 @@ import { ForeignObjectLog } from './stages/foreign-object-log.js'
  * format, or one that needs what this version does not know; SLUICE_QUEUE_DENIED for credentials or
  * permissions; SLUICE_QUEUE_UNAVAILABLE
  */
-export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S3Queue> {
-  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
+export const openQueue: OpenQueue<S3QueueOptions> = queueOpener({
+  packageName: '@sluice/queue-s3',
+  optionsSchema,
+  open: openBackend,
+})
+
+/** The same without the front, which checks arguments. */
+export async function openBackend(checked: CheckedS3Options, use: QueueUse): Promise<S3Backend> {
   const { name, logger = use.logger ?? silentLogger } = checked
   const { store, layout } = placeOf(checked, logger)
   try {
@@ -43,10 +49,8 @@ export async function openQueue(options: unknown, use: QueueUse = {}): Promise<S
     const names = new AttemptNaming(store.runtime, () => store.clock.now(), count)
     const foreignObjects = new ForeignObjectLog(logger, store)
     const cache = new AttemptCache(store.runtime)
-    return new S3Queue(
-      name,
-      makeQueueContext({ store, layout, logger, watch, foreignObjects, cache, names, shards }),
-    )
+    const parts = { store, layout, logger, watch, foreignObjects, cache, names, shards }
+    return new S3Backend(makeQueueContext(parts), checked.purgeAfterMs)
   } catch (error) {
     store.close()
     throw openingError(error)
@@ -77,7 +81,7 @@ export async function settleClock(store: S3Store, layout: Layout): Promise<void>
  *
  * @throws SluiceError as `openQueue` does
  */
-export async function checkStorage(options: unknown, use: QueueUse = {}): Promise<StorageFinding> {
+export async function checkStorage(options: S3QueueOptions, use: QueueUse = {}): Promise<StorageFinding> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const logger = checked.logger ?? use.logger ?? silentLogger
   const { store, layout } = placeOf(checked, logger)
@@ -142,7 +146,7 @@ function watchOf(
  *
  * @throws SluiceError as `openQueue` does
  */
-export async function queueExists(options: unknown): Promise<boolean> {
+export async function queueExists(options: S3QueueOptions): Promise<boolean> {
   const { store, layout } = placeOf(await checkOptions(optionsSchema, options, '@sluice/queue-s3'))
   try {
     // LIST rather than HEAD: its errors say what is wrong.

@@ -1,8 +1,8 @@
-import type { Queue } from '@sluice/core'
+import type { Queue, SweepOptions, SweepReport } from '@sluice/core'
 import { type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
 import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
-import { openQueue, type S3Queue } from '../src/index.js'
+import { openQueue } from '../src/index.js'
 import { LeapingRuntime } from './leaping-runtime.js'
 
 /** What opens a queue on one address of a server, which is probed first. */
@@ -22,6 +22,12 @@ export async function linkedOn(server: S3Server, speed: LinkSpeed) {
   const { hostname, port } = new URL(options.endpoint)
   const link = await SlowLink.open({ host: hostname, port: Number(port) }, speed)
   return { link, options: { ...options, endpoint: `http://${link.address.host}:${link.address.port}` } }
+}
+
+/** Every queue here can be swept. */
+export async function sweep(queue: Queue, options: SweepOptions = {}): Promise<SweepReport> {
+  if (queue.sweep === undefined) throw new Error('the queue has no sweep')
+  return queue.sweep(options)
 }
 
 /** The README's, for the default `timeoutMs` and `concurrency`. */
@@ -51,7 +57,7 @@ export async function s3Harness(): Promise<QueueHarness> {
   const server = await startS3Server({ runtime })
   const opened: Queue[] = []
   const links: SlowLink[] = []
-  const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
+  const open = async (name?: string, endpoint = server.main): Promise<Queue> => {
     const queue = await openQueue({ ...optionsOn(server, endpoint, name), runtime })
     opened.push(queue)
     return queue

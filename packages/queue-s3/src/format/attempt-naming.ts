@@ -1,4 +1,5 @@
-import type { CheckedChange, CheckedItem, PutManyOptions, Runtime } from '@sluice/core'
+import type { PutManyOptions, Runtime } from '@sluice/core'
+import type { CheckedChange, CheckedItem } from '@sluice/core/backend'
 import { encodeKey, shardOf } from './key-encoding.js'
 import { entryText } from './object-texts.js'
 import type { NewEntry } from '../protocol/put-item.js'

@@ -1,7 +1,7 @@
-import { isSluiceError, type QueueItem } from '@sluice/core'
+import { isSluiceError, type CallOptions, type QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import { ClaimRounds, isContended } from './claim-rounds.js'
-import type { QueueContext } from '../queue-context.js'
+import { contextOf, type QueueContext } from '../queue-context.js'
 import { summaryOf } from './item-reads.js'
 import { claimedItemOf, waitingItemOf } from '../format/item-state.js'
 import { claimAttempt, confirmClaim, readItem, type ClaimResult } from '../protocol/claim-attempt.js'
@@ -79,25 +79,24 @@ export class ItemClaims {
   }
 
   /** What `get` would return now, though not all of it where bodies are large. */
-  async peek(maxItems: number): Promise<QueueItem[]> {
-    const scan = new WaitingScan(this.#context)
+  async peek(maxItems: number, options: CallOptions): Promise<QueueItem[]> {
+    const context = contextOf(this.#context, options)
+    const scan = new WaitingScan(context)
     for (;;) {
-      const items = await this.#peekIn(scan, maxItems)
+      const items = await this.#peekIn(context, scan, maxItems)
       if (!scan.restart()) return items
     }
   }
 
-  async #peekIn(scan: WaitingScan, maxItems: number): Promise<QueueItem[]> {
+  async #peekIn(context: QueueContext, scan: WaitingScan, maxItems: number): Promise<QueueItem[]> {
     const budget = new ByteBudget()
     const items: QueueItem[] = []
-    const rounds = new ClaimRounds(this.#context)
+    const rounds = new ClaimRounds(context)
     while (items.length < maxItems) {
       const found = await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0) break
       const before = items.length
-      const results = await this.#context.runAll(
-        found.map((one) => budget.within(peekAttempt(this.#context, one))),
-      )
+      const results = await context.runAll(found.map((one) => budget.within(peekAttempt(context, one))))
       for (const [index, result] of results.entries()) {
         if ('error' in result) throw result.error
         if (result.value === LEFT_OUT) return items

@@ -1,22 +1,14 @@
+import type { CallOptions, JsonValue, QueueItem } from '@sluice/core'
 import {
-  SluiceError,
   checkMove,
   type CheckedChange,
   type CheckedMove,
-  type JsonValue,
-  type Lease,
-  type MoveReport,
-  type QueueItem,
-  type RemoveReport,
-  type RequeueOptions,
-  type SkipReason,
-  type SkippedItem,
-  type Stage,
-  type UpdateReport,
-} from '@sluice/core'
-import { firstMentions, skippedMentions, type BulkVerdict } from './bulk-mentions.js'
-import { valuesOf, type QueueContext } from '../queue-context.js'
-import { has } from '../format/item-state.js'
+  type MoveRefusal,
+  type RemoveOrder,
+  type RequeueOrder,
+} from '@sluice/core/backend'
+import type { AttemptKey } from '../format/attempt-key.js'
+import { attemptIn, has } from '../format/item-state.js'
 import { encodeKey } from '../format/key-encoding.js'
 import {
   removeItem,
@@ -26,8 +18,8 @@ import {
   type SettleWanted,
 } from '../protocol/move-item.js'
 import { updateItem } from '../protocol/update-item.js'
+import { contextOf, valuesOf, type QueueContext } from '../queue-context.js'
 import type { RunResult } from '../store/protocol-run.js'
-import type { AttemptKey } from '../format/attempt-key.js'
 import type { Protocol } from '../store/storage-op.js'
 
 const LEASE_LOST_REASON = 'not sent: the lease that it was claimed under was lost'
@@ -41,20 +33,26 @@ export class ItemMoves {
   }
 
   /** Each move on its own; several of one item in sequence. */
-  async settle(moves: readonly CheckedMove[]): Promise<SettleVerdict[]> {
-    const verdicts: SettleVerdict[] = []
+  async settle(
+    moves: readonly CheckedMove[],
+    options: CallOptions,
+  ): Promise<readonly (MoveRefusal | undefined)[]> {
+    const context = contextOf(this.#context, options)
+    const refusals: (MoveRefusal | undefined)[] = moves.map(() => undefined)
     let failure: { readonly error: unknown } | undefined
-    for (const round of roundsOf(moves.map(({ id }) => id))) {
-      const results = await this.#context.runAll(round.map((index) => this.#settling(moves[index])))
+    for (const round of roundsOf(moves)) {
+      const results = await context.runAll(round.map(({ move }) => this.#settling(move)))
       for (const [at, result] of results.entries()) {
+        const mention = round[at]
+        if (mention === undefined) continue
         if ('error' in result) failure ??= result
-        else verdicts[round[at] ?? 0] = result.value
+        else refusals[mention.index] = refusalOf(result.value)
+        this.#forget(mention.move, result)
       }
-      this.#forget(round, moves, results)
     }
     // The others are done all the same, and a retry of the call finds them so.
     if (failure !== undefined) throw failure.error
-    return verdicts
+    return refusals
   }
 
   /**
@@ -75,7 +73,7 @@ export class ItemMoves {
       return checkMove({ id, uid, attempt, ...back }, maxBytes)
     })
     try {
-      await this.settle(moves)
+      await this.settle(moves, {})
     } catch (error) {
       logger.warn(
         { err: error, items: items.length },
@@ -84,12 +82,10 @@ export class ItemMoves {
     }
   }
 
-  async requeue(
-    ids: readonly string[],
-    { delayMs = 0, priority, reason }: RequeueOptions,
-  ): Promise<MoveReport['skipped']> {
+  async requeue(ids: readonly string[], order: RequeueOrder) {
     const { layout, names, runtime } = this.#context
-    return this.#each(ids.map(asMention), ({ id }) =>
+    const { delayMs, priority, reason } = order
+    return this.#each(ids.map(asMention), order, ({ id }) =>
       requeueItem(layout, encodeKey(id), (attemptKey) => {
         const next = names.requeued(attemptKey, delayMs, priority).name
         return { token: runtime.newId(), next, ...has({ reason }) }
@@ -97,16 +93,17 @@ export class ItemMoves {
     )
   }
 
-  async remove(ids: readonly string[], stages: readonly Stage[]): Promise<RemoveReport['skipped']> {
+  async remove(ids: readonly string[], order: RemoveOrder) {
     const { layout, runtime } = this.#context
-    return this.#each(ids.map(asMention), ({ id }) =>
+    const { stages } = order
+    return this.#each(ids.map(asMention), order, ({ id }) =>
       removeItem(layout, encodeKey(id), { stages, token: runtime.newId() }),
     )
   }
 
-  async update(changes: readonly CheckedChange[]): Promise<UpdateReport['skipped']> {
+  async update(changes: readonly CheckedChange[], options: CallOptions) {
     const { layout, names, runtime } = this.#context
-    return this.#each(changes, ({ id, uid, bodyText, ...place }) => {
+    return this.#each(changes, options, ({ id, uid, bodyText, ...place }) => {
       const nextOf = (attemptKey: AttemptKey) => ({
         name: names.updated(attemptKey, place),
         token: runtime.newId(),
@@ -115,17 +112,23 @@ export class ItemMoves {
     })
   }
 
-  /** One protocol for each id, at its first mention; gives the mentions that changed nothing [Q-BULK-1]. */
-  async #each<T extends { readonly id: string }, R extends SkipReason>(
+  /** One protocol for each id; returns why ids were left as they were. */
+  async #each<T extends { readonly id: string }, Reason extends string>(
     mentions: readonly T[],
-    protocolOf: (mention: T) => Protocol<BulkVerdict<R>>,
-  ): Promise<SkippedItem<R | 'repeated'>[]> {
-    const verdicts = valuesOf(await this.#context.runAll(firstMentions(mentions).map(protocolOf)))
-    return skippedMentions(mentions, verdicts)
+    options: CallOptions,
+    protocolOf: (mention: T) => Protocol<'done' | Reason>,
+  ): Promise<ReadonlyMap<string, Exclude<Reason, 'done'>>> {
+    const context = contextOf(this.#context, options)
+    const verdicts = valuesOf(await context.runAll(mentions.map(protocolOf)))
+    const refusals = new Map<string, Exclude<Reason, 'done'>>()
+    for (const [index, { id }] of mentions.entries()) {
+      const verdict = verdicts[index]
+      if (verdict !== undefined && isRefusal(verdict)) refusals.set(id, verdict)
+    }
+    return refusals
   }
 
-  #settling(move: CheckedMove | undefined): Protocol<SettleVerdict> {
-    if (move === undefined) throw new RangeError('a round holds indexes of its moves')
+  #settling(move: CheckedMove): Protocol<SettleVerdict> {
     const { layout, names, cache, runtime } = this.#context
     const { attempt, uid, delayMs, uncounted, keepPlace } = move
     const key = encodeKey(move.id)
@@ -139,19 +142,12 @@ export class ItemMoves {
     return settleItem(layout, key, wanted, cache.find(key))
   }
 
-  #forget(
-    round: readonly number[],
-    moves: readonly CheckedMove[],
-    results: readonly RunResult<SettleVerdict>[],
-  ): void {
-    for (const [at, result] of results.entries()) {
-      const move = moves[round[at] ?? 0]
-      if (move === undefined || 'error' in result || result.value.is === 'refused') continue
-      const { cache } = this.#context
-      cache.forget(encodeKey(move.id))
-      const { is, next } = { next: undefined, ...result.value }
-      if (is === 'moved' && next !== undefined) cache.rememberRetryState(next, parsed(move.retryStateText))
-    }
+  #forget({ id, retryStateText }: CheckedMove, result: RunResult<SettleVerdict>): void {
+    if ('error' in result || result.value.is === 'refused') return
+    const { cache } = this.#context
+    cache.forget(encodeKey(id))
+    const { is, next } = { next: undefined, ...result.value }
+    if (is === 'moved' && next !== undefined) cache.rememberRetryState(next, parsed(retryStateText))
   }
 }
 
@@ -159,51 +155,34 @@ function asMention(id: string): { readonly id: string } {
   return { id }
 }
 
-/** SLUICE_ITEM_NOT_FOUND or SLUICE_STAGE_CONFLICT, for a move that was refused. */
-export function moveError(queue: string, move: CheckedMove, verdict: SettleVerdict): SluiceError | undefined {
-  const itemId = move.id
-  if (verdict.is === 'not-found') return itemNotFound(queue, itemId, `move to ${move.to}`)
+function isRefusal<Reason extends string>(verdict: 'done' | Reason): verdict is Exclude<Reason, 'done'> {
+  return verdict !== 'done'
+}
+
+/** `undefined` for a move that is done. */
+function refusalOf(verdict: SettleVerdict): MoveRefusal | undefined {
+  if (verdict.is === 'not-found') return { reason: 'not-found' }
   if (verdict.is !== 'refused') return undefined
   const { at, attemptKey } = verdict.place
-  const asked = [
-    ...(move.attempt === undefined ? [] : [`attempt ${move.attempt}`]),
-    ...(move.uid === undefined ? [] : [`uid ${move.uid.slice(0, 60)}`]),
-  ]
-  return new SluiceError(
-    'SLUICE_STAGE_CONFLICT',
-    `Cannot move item ${JSON.stringify(itemId)} to ${move.to}${asked.length > 0 ? ` for ${asked.join(', ')}` : ''}: it is in ` +
-      `${at} at attempt ${at === 'WAITING' ? attemptKey.attempt - 1 : attemptKey.attempt}, uid ${attemptKey.uid}. Look it up before moving it again`,
-    { itemId },
-  )
+  const stage = at === 'GONE' ? 'WAITING' : at
+  const item = { stage, attempt: attemptIn(stage, attemptKey.attempt), uid: attemptKey.uid }
+  return { reason: verdict.reason, item }
 }
 
-/** SLUICE_ITEM_NOT_FOUND. */
-export function itemNotFound(queue: string, id: string, attempted: string): SluiceError {
-  return new SluiceError(
-    'SLUICE_ITEM_NOT_FOUND',
-    `Cannot ${attempted} item ${JSON.stringify(id)}: queue ${JSON.stringify(queue)} has none of this id`,
-    { itemId: id },
-  )
+interface Mention {
+  readonly index: number
+  readonly move: CheckedMove
 }
 
-/** SLUICE_LEASE_LOST. */
-export function leaseLost(queue: string, { name, holder, fencingToken }: Lease): SluiceError {
-  return new SluiceError(
-    'SLUICE_LEASE_LOST',
-    `Queue ${JSON.stringify(queue)}: lease ${JSON.stringify(name)} is no longer held by ${JSON.stringify(holder)} (token ${fencingToken}). ` +
-      'What was claimed under it is given back, uncounted. Take the lease again, and read again what was read under it',
-  )
-}
-
-/** Indexes in rounds, such that no round has an id twice and the moves of each id keep their order. */
-function roundsOf(ids: readonly string[]): number[][] {
-  const rounds: number[][] = []
+/** The moves in rounds, such that no round has an id twice and the moves of each id keep their order. */
+function roundsOf(moves: readonly CheckedMove[]): Mention[][] {
+  const rounds: Mention[][] = []
   const counts = new Map<string, number>()
-  for (const [index, id] of ids.entries()) {
-    const count = counts.get(id) ?? 0
-    counts.set(id, count + 1)
+  for (const [index, move] of moves.entries()) {
+    const count = counts.get(move.id) ?? 0
+    counts.set(move.id, count + 1)
     const round = (rounds[count] ??= [])
-    round.push(index)
+    round.push({ index, move })
   }
   return rounds
 }

@@ -1,16 +1,10 @@
-import {
-  isSluiceError,
-  withStored,
-  type CheckedItem,
-  type JsonValue,
-  type PutManyOptions,
-  type PutReport,
-} from '@sluice/core'
-import { firstMentions, skippedMentions, type BulkVerdict } from './bulk-mentions.js'
-import type { QueueContext } from '../queue-context.js'
+import { isSluiceError, type JsonValue } from '@sluice/core'
+import { withStored, type CheckedItem, type PutOrder, type PutRefusal } from '@sluice/core/backend'
 import { putCompared, type ComparedPut } from '../protocol/put-compared.js'
 import { putItem, type PutResult } from '../protocol/put-item.js'
+import { contextOf, type QueueContext } from '../queue-context.js'
 import type { RunResult } from '../store/protocol-run.js'
+import type { Protocol } from '../store/storage-op.js'
 
 /** Puts items. */
 export class ItemPuts {
@@ -20,54 +14,43 @@ export class ItemPuts {
     this.#context = context
   }
 
-  run(
-    items: readonly CheckedItem[],
-    { stage }: Pick<PutManyOptions, 'stage'> = {},
-  ): Promise<RunResult<PutResult>[]> {
-    const { layout, names } = this.#context
-    const protocols = items.map((item) => {
-      const { key, of } = names.entryOf(item, stage)
-      return putItem(layout, key, of)
-    })
-    return this.#context.runAll(protocols)
-  }
-
-  async putMany(items: readonly CheckedItem[], options: Required<PutManyOptions>): Promise<PutReport> {
-    const unique = firstMentions(items)
-    const results = await (options.compare ? this.#runCompared(unique, options) : this.run(unique, options))
-    const failed = results.find((result) => 'error' in result)
-    if (failed !== undefined) throw withStored(failed.error, storedOf(results, items.length - unique.length))
-    const verdicts = results.map((result) => ('value' in result ? verdictOf(result.value) : 'done'))
-    const skipped = skippedMentions(items, verdicts)
-    return { added: items.length - skipped.length, skipped }
-  }
-
-  #runCompared(
-    items: readonly CheckedItem[],
-    { stage }: Pick<PutManyOptions, 'stage'>,
-  ): Promise<RunResult<ComparedPut>[]> {
-    const { layout, names } = this.#context
-    const protocols = items.map((item) => {
-      const { key, of } = names.entryOf(item, stage)
-      const body: JsonValue = JSON.parse(item.bodyText)
-      return putCompared(layout, key, { entryOf: of, body })
-    })
-    return this.#context.runAll(protocols)
+  async put(items: readonly CheckedItem[], order: PutOrder): Promise<ReadonlyMap<string, PutRefusal>> {
+    const context = contextOf(this.#context, order)
+    const results = await context.runAll(items.map((item) => putting(context, item, order)))
+    const refusals = new Map<string, PutRefusal>()
+    for (const [index, result] of results.entries()) {
+      if ('error' in result) throw withStored(result.error, storedOf(results))
+      const item = items[index]
+      if (item !== undefined && !result.value.added) refusals.set(item.id, refusalOf(result.value))
+    }
+    return refusals
   }
 }
 
-function verdictOf(put: PutResult | ComparedPut): BulkVerdict<'exists' | 'exists-same' | 'exists-changed'> {
-  if (put.added) return 'done'
-  if (!('body' in put)) return 'exists'
-  return put.body === 'same' ? 'exists-same' : 'exists-changed'
+function putting(
+  { layout, names }: QueueContext,
+  item: CheckedItem,
+  { compare, stage }: PutOrder,
+): Protocol<PutResult | ComparedPut> {
+  const { key, of } = names.entryOf(item, stage)
+  if (!compare) return putItem(layout, key, of)
+  const body: JsonValue = JSON.parse(item.bodyText)
+  return putCompared(layout, key, { entryOf: of, body })
+}
+
+function refusalOf(put: (PutResult | ComparedPut) & { readonly added: false }): PutRefusal {
+  const stage = put.place?.at
+  const where = stage === undefined || stage === 'GONE' ? {} : { stage }
+  if (!('body' in put)) return { reason: 'exists', ...where }
+  return { reason: put.body === 'same' ? 'exists-same' : 'exists-changed', ...where }
 }
 
 /** What a failed call has stored nevertheless. */
-function storedOf(results: readonly RunResult<PutResult>[], repeated: number) {
+function storedOf(results: readonly RunResult<PutResult>[]) {
   const known = results.flatMap((result) => ('value' in result ? [result.value] : []))
   const added = known.filter((put) => put.added).length
   const unknown = results.filter(
     (result) => 'error' in result && isSluiceError(result.error, 'SLUICE_QUEUE_UNAVAILABLE'),
   ).length
-  return { added, skipped: repeated + known.length - added, unknown }
+  return { added, skipped: known.length - added, unknown }
 }

@@ -1,5 +1,5 @@
 import type { SweepOptions, SweepReport } from '@sluice/core'
-import { type QueueContext, valuesOf } from '../queue-context.js'
+import { contextOf, valuesOf, type QueueContext } from '../queue-context.js'
 import { has } from '../format/item-state.js'
 import { repair } from './repair.js'
 import { presentIn } from '../stages/name-check.js'
@@ -9,61 +9,50 @@ import { walkNames, type ListedAttempt } from '../stages/stage-walk.js'
 import type { StoredObject } from '../store/storage-op.js'
 import { UnfinishedPuts } from './unfinished-puts.js'
 
-/** Far above the duration of any call: tombstones guard against late requests. See `MAX_CLAIM_MS`. */
-const MIN_PURGE_MS = 3_600_000
-const WEEK_MS = 604_800_000
 /**
  * Each purge costs a HEAD for each tombstone of an item that still exists: the minimum time between two of
  * one process.
  */
 const PURGE_GAP_MS = 86_400_000
 
-export interface S3SweepOptions extends SweepOptions {
-  /**
-   * Tombstones of items removed longer ago than this are deleted, in ms, 3,600,000 or more. Default a week.
-   */
-  readonly purgeAfterMs?: number
-}
-
 /** Repairs, removes and purges. Any number of concurrent sweeps is safe. */
 export class Sweep {
   readonly #context: QueueContext
   readonly #puts: UnfinishedPuts
-  #purgeAtMs = Number.NEGATIVE_INFINITY
+  readonly #purgeAfterMs: number
+  #purgeAtMonotonic = Number.NEGATIVE_INFINITY
 
-  constructor(context: QueueContext) {
+  constructor(context: QueueContext, purgeAfterMs: number) {
     this.#context = context
-    this.#puts = new UnfinishedPuts(context)
+    this.#puts = new UnfinishedPuts(context.layout)
+    this.#purgeAfterMs = purgeAfterMs
   }
 
-  async run({ retentionMs, purgeAfterMs = WEEK_MS }: S3SweepOptions): Promise<SweepReport> {
-    if (!(purgeAfterMs >= MIN_PURGE_MS))
-      throw new TypeError(`purgeAfterMs must be ${MIN_PURGE_MS} or more; got ${purgeAfterMs}`)
-    const context = this.#context
+  async run({ retentionMs, ...options }: SweepOptions): Promise<SweepReport> {
+    const context = contextOf(this.#context, options)
     const puts = this.#puts
-    await puts.list()
+    await puts.list(context)
     const repaired = await repair(context, (attempts) => puts.seen(attempts))
     const leftovers = (await dropLeftovers(context, puts)) + (await purgeChanges(context))
-    const nowMs = context.store.clock.monotonicMs()
-    const purges = nowMs >= this.#purgeAtMs
-    const finished = await this.#walkFinished({
+    const nowMonotonic = context.runtime.monotonicMs()
+    const isPurge = nowMonotonic >= this.#purgeAtMonotonic
+    const finished = await this.#walkFinished(context, {
       retentionMs,
-      purgeAfterMs: purges ? purgeAfterMs : undefined,
+      purgeAfterMs: isPurge ? this.#purgeAfterMs : undefined,
     })
-    if (purges) this.#purgeAtMs = nowMs + PURGE_GAP_MS
+    if (isPurge) this.#purgeAtMonotonic = nowMonotonic + PURGE_GAP_MS
     return {
-      repaired: repaired + (await puts.finish()),
+      repaired: repaired + (await puts.finish(context)),
       removed: finished.removed,
       leftovers: leftovers + finished.purged,
     }
   }
 
   /** One walk for all work on finished items; none where there is none. */
-  async #walkFinished({
-    retentionMs,
-    purgeAfterMs,
-  }: FinishedWork): Promise<{ removed: number; purged: number }> {
-    const context = this.#context
+  async #walkFinished(
+    context: QueueContext,
+    { retentionMs, purgeAfterMs }: FinishedWork,
+  ): Promise<{ removed: number; purged: number }> {
     const done = { removed: 0, purged: 0 }
     for (const folder of ['SUCCESS', 'FAIL', 'LEFT'] as const) {
       const removes = retentionMs !== undefined && folder !== 'LEFT'
@@ -108,11 +97,11 @@ async function dropLeftovers(context: QueueContext, puts: UnfinishedPuts): Promi
 
 /** Bodies of updates whose process died. There are none except while long ones are under way. */
 async function purgeChanges(context: QueueContext): Promise<number> {
-  const { store, layout } = context
+  const { layout } = context
   const prefix = layout.folder('CHANGES')
   let count = 0
   for (let after: string | undefined; ;) {
-    const page = await store.list({ prefix, ...has({ after }) })
+    const page = await context.list({ prefix, ...has({ after }) })
     const purges = page.objects.map(({ key }) => purgeChange(layout, key))
     count += valuesOf(await context.runAll(purges)).filter(Boolean).length
     if (!page.more) return count
@@ -145,8 +134,8 @@ async function purgeTombstones(
     purgeAfterMs,
   }: { folder: 'SUCCESS' | 'FAIL' | 'LEFT'; attempts: readonly ListedAttempt[]; purgeAfterMs: number },
 ): Promise<number> {
-  const marks = attempts.filter((one) => folder === 'LEFT' || one.sizeBytes === 0)
-  const old = marks.filter((one) => isOlder(context, one, purgeAfterMs))
+  const tombstones = attempts.filter((one) => folder === 'LEFT' || one.sizeBytes === 0)
+  const old = tombstones.filter((one) => isOlder(context, one, purgeAfterMs))
   const isOld = ({ modifiedAt }: StoredObject) =>
     modifiedAt !== undefined && isOlder(context, { modifiedAt }, purgeAfterMs)
   const purges = old.map((one) => purgeTombstone(context.layout, { folder, ...one }, isOld))

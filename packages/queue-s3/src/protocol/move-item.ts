@@ -1,4 +1,5 @@
-import { judgeMove, type AttemptRef } from '@sluice/core'
+import type { AttemptRef } from '@sluice/core'
+import { judgeMove } from '@sluice/core/backend'
 import type { Layout } from '../format/layout.js'
 import { attemptIn, has, type AttemptEnd } from '../format/item-state.js'
 import type { AttemptKey } from '../format/attempt-key.js'

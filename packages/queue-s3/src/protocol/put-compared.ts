@@ -1,4 +1,5 @@
-import { isSameJson, isSluiceError, type JsonValue } from '@sluice/core'
+import { isSluiceError, type JsonValue } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
 import { bodyOf } from '../format/item-state.js'
 import type { Layout } from '../format/layout.js'
 import { parseEntry } from '../format/object-texts.js'

@@ -1,4 +1,5 @@
-import { isSameJson, type AttemptRef, type JsonValue } from '@sluice/core'
+import type { AttemptRef, JsonValue } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
 import { has } from '../format/item-state.js'
 import type { Layout } from '../format/layout.js'
 import { MAX_META_BYTES, metaBytes, packText } from '../format/object-texts.js'

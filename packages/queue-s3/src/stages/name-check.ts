@@ -65,13 +65,13 @@ interface PageCheck {
 
 /** How many of the names, from `start`, one page covers. */
 async function checkByPage(
-  { store, layout }: QueueContext,
+  context: QueueContext,
   { folder, names, start, present, told, isWanted }: PageCheck,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
-  const prefix = layout.folder(folder)
+  const prefix = context.layout.folder(folder)
   // Without its last character a name sorts before itself, with next to nothing in between.
-  const page = await store.list({ prefix, after: prefix + first.slice(0, -1) })
+  const page = await context.list({ prefix, after: prefix + first.slice(0, -1) })
   const wanted = new Set(names.slice(start))
   const listed = page.objects.filter(isWanted).map(({ key }) => key.slice(prefix.length))
   for (const name of listed) if (wanted.has(name)) present.add(name)

@@ -76,10 +76,9 @@ export async function firstPage(
   folder: Stage | 'LEFT',
   range: NameRange,
 ): Promise<NamePage> {
-  const { store, layout } = context
-  const prefix = layout.folder(folder)
+  const prefix = context.layout.folder(folder)
   const { max = 1_000, after } = range
-  const page = await store.list({ prefix, max, ...(after === undefined ? {} : { after: prefix + after }) })
+  const page = await context.list({ prefix, max, ...(after === undefined ? {} : { after: prefix + after }) })
   const last = (page.objects.at(-1)?.key ?? prefix).slice(prefix.length)
   return { attempts: listedAttempts(context, folder, page.objects), last, more: page.more }
 }
@@ -151,9 +150,8 @@ function unsure({ cache }: QueueContext, items: readonly ListedAttempt[]): Liste
 }
 
 /** @throws TypeError for a text that no page returned */
-export function assertCursor(cursor: unknown): void {
-  if (cursor === undefined) return
-  if (typeof cursor === 'string' && cursor.length <= 1_024 && parseAttemptKey(cursor) !== undefined) return
+export function assertCursor(cursor: string | undefined): void {
+  if (cursor === undefined || (cursor.length <= 1_024 && parseAttemptKey(cursor) !== undefined)) return
   throw new TypeError('cursor must be one that an earlier page of this stage and this queue gave')
 }
 

@@ -104,11 +104,11 @@ export class WaitingScan {
 
   async #fill(shard: Shard, max: number): Promise<void> {
     while (shard.ready.length === 0 && !shard.done) {
-      const { store, layout } = this.#context
+      const { layout } = this.#context
       const prefix = `${layout.folder('WAITING')}${shard.shard}/`
       const after = shard.after === '' ? {} : { after: layout.folder('WAITING') + shard.after }
       const size = Math.min(1_000, max * 2 ** shard.pages++)
-      const page = await store.list({ prefix, max: size, ...after })
+      const page = await this.#context.list({ prefix, max: size, ...after })
       shard.done = !page.more
       this.#read(shard, page.objects)
     }

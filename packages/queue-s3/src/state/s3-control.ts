@@ -1,4 +1,5 @@
-import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
+import type { ControlState } from '@sluice/core'
+import type { ControlBackend } from '@sluice/core/backend'
 import pLimit from 'p-limit'
 import type { QueueContext } from '../queue-context.js'
 import { has } from '../format/item-state.js'
@@ -9,7 +10,7 @@ import { VersionChain, type Version } from './version-chain.js'
  * The control state in the bucket. Each change is a new version based on the newest one, so none undoes
  * another.
  */
-export function s3Control(context: QueueContext, assertOpen: () => void): QueueControl {
+export function s3Control(context: QueueContext): ControlBackend {
   const chain = new VersionChain(context, 'CONTROL/')
   // Concurrent changes of one process would only collide.
   const inTurn = pLimit(1)
@@ -28,31 +29,22 @@ export function s3Control(context: QueueContext, assertOpen: () => void): QueueC
       }
     })
   return {
-    read: async () => {
-      assertOpen()
-      return read()
-    },
+    read,
     pause: async (reason) => {
-      assertOpen()
-      const cut = cutReason(reason)
       await change((state) => ({
         ...runningOf(state),
         paused: true,
-        ...has({ reason: cut }),
+        ...has({ reason }),
         pausedAt: state.pausedAt ?? context.names.now(),
       }))
     },
     resume: async () => {
-      assertOpen()
       await change(runningOf)
     },
     setLimits: async (limits) => {
-      assertOpen()
-      assertLimits(limits)
       await change((state) => ({ ...state, limits: merged(state.limits, limits) }))
     },
     sync: async () => {
-      assertOpen()
       const { syncs = 0 } = await change((state) => ({ ...state, syncs: (state.syncs ?? 0) + 1 }))
       return syncs
     },
@@ -74,10 +66,10 @@ function unknownOf(version: Version | undefined): object {
 
 function merged(
   limits: Readonly<Record<string, number>>,
-  changes: Readonly<Record<string, number | null>>,
+  changes: readonly (readonly [name: string, limit: number | null])[],
 ): Record<string, number> {
   const entries = new Map<string, number>(Object.entries(limits))
-  for (const [name, limit] of Object.entries(changes)) {
+  for (const [name, limit] of changes) {
     if (limit === null) entries.delete(name)
     else entries.set(name, limit)
   }
@@ -100,14 +92,5 @@ function stateOf(version: Version | undefined): ControlState {
       known.filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
     ),
     ...has({ syncs: typeof syncs === 'number' && Number.isSafeInteger(syncs) ? syncs : undefined }),
-  }
-}
-
-function assertLimits(limits: Readonly<Record<string, unknown>>): void {
-  for (const [name, limit] of Object.entries(limits)) {
-    if (limit === null || (typeof limit === 'number' && Number.isFinite(limit) && limit >= 0)) continue
-    throw new TypeError(
-      `limit ${JSON.stringify(name)} must be a number of 0 or more, or null to take it away`,
-    )
   }
 }

@@ -1,12 +1,5 @@
-import {
-  assertDocumentName,
-  assertDocumentPrefix,
-  assertDocumentVersion,
-  encodeJson,
-  type DocumentVersion,
-  type Lease,
-  type QueueDocument,
-} from '@sluice/core'
+import type { DocumentVersion, Lease } from '@sluice/core'
+import type { DocumentBackend, DocumentCondition, DocumentVerdict } from '@sluice/core/backend'
 import type { QueueContext } from '../queue-context.js'
 import { decodeDocumentFolder, encodeDocumentFolder } from '../format/key-encoding.js'
 import { parseObject } from '../format/object-texts.js'
@@ -20,58 +13,56 @@ import { VersionChain, versionNumberOf, type Version } from './version-chain.js'
  */
 const MAX_KNOWN = 32
 
-export interface DocumentRules {
-  readonly maxBytes: number
-  /** Throws once the queue object is closed. */
-  readonly assertOpen: () => void
-  /** Throws when the lease is no longer held. */
-  readonly assertHeld: (lease: Lease | undefined) => Promise<void>
-}
-
 /**
  * The documents of one queue, each a chain of versions. A removal is an empty version, so that numbers
  * continue after it [Q-DOC-2]. Under a lease, the lease is read right before the write: a holder that stalls
  * between the two can still write once [Q-DOC-3].
  */
-export class S3Documents {
+export class S3Documents implements DocumentBackend {
   readonly #context: QueueContext
-  readonly #rules: DocumentRules
+  readonly #isHeld: (lease: Lease) => Promise<boolean>
   readonly #chains = recentMap<VersionChain>(MAX_KNOWN)
 
-  constructor(context: QueueContext, rules: DocumentRules) {
+  constructor(context: QueueContext, isHeld: (lease: Lease) => Promise<boolean>) {
     this.#context = context
-    this.#rules = rules
+    this.#isHeld = isHeld
   }
 
-  document(name: string): QueueDocument {
-    assertDocumentName(name)
-    const { maxBytes, assertOpen, assertHeld } = this.#rules
-    return {
-      name,
-      read: async () => {
-        assertOpen()
-        return this.#read(name)
-      },
-      write: async (value, { ifVersion, lease }) => {
-        assertDocumentVersion(ifVersion)
-        const valueText = encodeJson(value, maxBytes, 'value')
-        assertOpen()
-        await assertHeld(lease)
-        return this.#write(name, ifVersion, valueText)
-      },
-      remove: async ({ ifVersion, lease } = {}) => {
-        assertDocumentVersion(ifVersion)
-        assertOpen()
-        await assertHeld(lease)
-        return this.#remove(name, ifVersion)
-      },
+  async read(name: string): Promise<DocumentVersion | undefined> {
+    const version = await this.#chain(name).latest()
+    if (version === undefined || isRemoved(version)) return undefined
+    const value = parseObject(version.content)?.['value']
+    if (value === undefined) throw outOfStep(this.#context.store.place, version.key)
+    return { value, version: version.number }
+  }
+
+  async write(name: string, text: string, { ifVersion, lease }: DocumentCondition): Promise<DocumentVerdict> {
+    if (lease !== undefined && !(await this.#isHeld(lease))) return 'lease-lost'
+    const chain = this.#chain(name)
+    const patience = this.#context.store.patience()
+    const version = await chain.latest(patience)
+    const current = version === undefined || isRemoved(version) ? undefined : version.number
+    if (current !== ifVersion) return 'other-version'
+    const content = `${JSON.stringify({ sluice: 1, name }).slice(0, -1)},"value":${text}}`
+    const isWritten = await chain.append(version?.number ?? 0, content, patience)
+    return isWritten ? 'done' : 'other-version'
+  }
+
+  async remove(name: string, { ifVersion, lease }: DocumentCondition): Promise<DocumentVerdict> {
+    if (lease !== undefined && !(await this.#isHeld(lease))) return 'lease-lost'
+    const chain = this.#chain(name)
+    const patience = this.#context.store.patience()
+    for (;;) {
+      const version = await chain.latest(patience)
+      if (version === undefined || isRemoved(version)) return 'other-version'
+      if (ifVersion !== undefined && version.number !== ifVersion) return 'other-version'
+      if (await chain.append(version.number, '', patience)) return 'done'
+      await chain.waitTurn(patience)
     }
   }
 
   /** A LIST for each thousand versions, of which each document keeps 39 at most [Q-DOC-4]. */
-  async names(prefix = ''): Promise<readonly string[]> {
-    assertDocumentPrefix(prefix)
-    this.#rules.assertOpen()
+  async names(prefix: string): Promise<readonly string[]> {
     const { store, layout } = this.#context
     const root = layout.folder('DOCUMENTS')
     const newest = new Map<string, boolean>()
@@ -92,36 +83,6 @@ export class S3Documents {
       exists ? (decodeDocumentFolder(folder) ?? []) : [],
     )
     return names.filter((name) => name.startsWith(prefix)).toSorted(byBytes)
-  }
-
-  async #read(name: string): Promise<DocumentVersion | undefined> {
-    const version = await this.#chain(name).latest()
-    if (version === undefined || isRemoved(version)) return undefined
-    const value = parseObject(version.content)?.['value']
-    if (value === undefined) throw outOfStep(this.#context.store.place, version.key)
-    return { value, version: version.number }
-  }
-
-  async #write(name: string, ifVersion: number | undefined, valueText: string): Promise<boolean> {
-    const chain = this.#chain(name)
-    const patience = this.#context.store.patience()
-    const version = await chain.latest(patience)
-    const current = version === undefined || isRemoved(version) ? undefined : version.number
-    if (current !== ifVersion) return false
-    const text = `${JSON.stringify({ sluice: 1, name }).slice(0, -1)},"value":${valueText}}`
-    return chain.append(version?.number ?? 0, text, patience)
-  }
-
-  async #remove(name: string, ifVersion: number | undefined): Promise<boolean> {
-    const chain = this.#chain(name)
-    const patience = this.#context.store.patience()
-    for (;;) {
-      const version = await chain.latest(patience)
-      if (version === undefined || isRemoved(version)) return false
-      if (ifVersion !== undefined && version.number !== ifVersion) return false
-      if (await chain.append(version.number, '', patience)) return true
-      await chain.waitTurn(patience)
-    }
   }
 
   #chain(name: string): VersionChain {

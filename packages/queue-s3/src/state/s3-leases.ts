@@ -1,4 +1,5 @@
 import type { Lease, LeaseView } from '@sluice/core'
+import { createLease, type LeaseBackend } from '@sluice/core/backend'
 import type { FormatWatch } from '../format/format-watch.js'
 import type { QueueContext } from '../queue-context.js'
 import { encodeKey } from '../format/key-encoding.js'
@@ -12,12 +13,6 @@ export interface Holding {
   readonly fencingToken: number
   readonly ttlMs: number
   readonly released: boolean
-}
-
-interface Asked {
-  readonly name: string
-  readonly holder: string
-  readonly ttlMs: number
 }
 
 /** `Last-Modified` has whole seconds: an object may be this much younger than it says. */
@@ -47,7 +42,7 @@ interface Own {
  * Taking and renewing read the queue's settings again [Q-VERSION-1]. Requests for a lease wait a third of its
  * ttl at most, or two seconds: one that hangs must not cost the lease.
  */
-export class S3Leases {
+export class S3Leases implements LeaseBackend {
   readonly #context: QueueContext
   readonly #chains = new Map<string, VersionChain>()
   readonly #seen = new Map<string, { readonly number: number; readonly at: number }>()
@@ -60,8 +55,7 @@ export class S3Leases {
     this.#format = format
   }
 
-  async take(asked: Asked): Promise<Lease | undefined> {
-    const { name, holder, ttlMs } = asked
+  async take(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     const chain = this.#chain(name)
     const patience = this.#patience(ttlMs)
     const [version] = await Promise.all([chain.latest(patience), this.#format.check(patience)])
@@ -75,7 +69,7 @@ export class S3Leases {
     if (!(await chain.append(number, textOf({ holder, fencingToken, ttlMs, released: false }), patience)))
       return undefined
     if (!mine) this.#context.watch.leaseTaken()
-    return this.#lease({ ...asked, fencingToken }, { goodAt, number: number + 1, lost: false })
+    return this.#lease({ name, holder, ttlMs, fencingToken }, { goodAt, number: number + 1, lost: false })
   }
 
   /** The current or last holder, by the store's clock: this process has not watched it. */
@@ -114,7 +108,7 @@ export class S3Leases {
     return isFresh() || !this.#isOver(name, version, last)
   }
 
-  #lease(facts: Asked & { readonly fencingToken: number }, own: Own): Lease {
+  #lease(facts: Pick<Lease, 'name' | 'holder' | 'ttlMs' | 'fencingToken'>, own: Own): Lease {
     const { store } = this.#context
     const { name, holder, fencingToken, ttlMs } = facts
     const chain = this.#chain(name)
@@ -143,7 +137,7 @@ export class S3Leases {
       await write(true)
       own.lost = true
     }
-    const lease = { ...facts, renew, release }
+    const lease = createLease(facts, { renew, release })
     this.#own.set(lease, own)
     return lease
   }

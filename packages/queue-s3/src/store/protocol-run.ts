@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly patience?: Patience
   /** Sends in place of the store, and holds creations that can't be trusted. */
   readonly watch?: GuaranteeWatch
+  /** Once it has aborted no further request begins, and each protocol that has not ended rejects with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** Runs one protocol against the store. */
@@ -61,7 +63,11 @@ export async function runProtocols<T>(
           results[run.index] = { error: outage.error }
           continue
         }
-        const deleted = await untilDelete(options.watch ?? store, run, results)
+        const deleted = await untilDelete(run, {
+          store: options.watch ?? store,
+          results,
+          signal: options.signal,
+        })
         noteEnd(outage, deleted === undefined ? results[run.index] : undefined)
         if (deleted === undefined) continue
         parked.push(run)
@@ -69,7 +75,7 @@ export async function runProtocols<T>(
       }
     }
     await Promise.all(Array.from({ length: Math.min(runs.length, store.concurrency) }, work))
-    if (keys.length > 0) await deleteOrLog(store, keys, options)
+    if (keys.length > 0 && options.signal?.aborted !== true) await deleteOrLog(store, keys, options)
     runs = parked.toSorted((a, b) => a.index - b.index)
   }
   return results
@@ -87,12 +93,18 @@ function noteEnd(outage: Outage, result: RunResult<unknown> | undefined): void {
   if (isLost) outage.error = result.error
 }
 
+interface Running<T> {
+  readonly store: Pick<S3Store, 'send'>
+  readonly results: RunResult<T>[]
+  readonly signal: AbortSignal | undefined
+}
+
 async function untilDelete<T>(
-  store: Pick<S3Store, 'send'>,
   run: Run<T>,
-  results: RunResult<T>[],
+  { store, results, signal }: Running<T>,
 ): Promise<readonly string[] | undefined> {
   try {
+    signal?.throwIfAborted()
     let step = run.reply === undefined ? run.protocol.next() : run.protocol.next(run.reply)
     run.reply = undefined
     while (step.done !== true) {
@@ -100,7 +112,9 @@ async function untilDelete<T>(
         run.reply = {}
         return step.value.keys
       }
-      step = run.protocol.next(await store.send(step.value, run.patience))
+      const reply = await store.send(step.value, run.patience)
+      signal?.throwIfAborted()
+      step = run.protocol.next(reply)
     }
     results[run.index] = { value: step.value }
   } catch (error) {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
-import { IDLE_TIMEOUT_MS, requestTimeMs, type Runtime } from '@sluice/core'
-import { startTimer, type Timer } from '@sluice/core/backend'
+import type { Runtime } from '@sluice/core'
+import { IDLE_TIMEOUT_MS, requestTimeMs, startTimer, type Timer } from '@sluice/core/backend'
 
 /** The size of the pieces in which a body is passed to the connection, so that its progress shows. */
 const CHUNK_BYTES = 65_536

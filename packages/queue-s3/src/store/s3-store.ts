@@ -68,17 +68,15 @@ export class S3Store {
   readonly place: S3Place
   readonly clock: StoreClock
   readonly sender: S3Sender
+  readonly runtime: Runtime
   /** Ceph's radosgw requires another permission for it than for single DELETEs, on the bucket itself. */
   #batchRefused = false
 
   constructor(options: S3SenderOptions) {
     this.sender = new S3Sender(options)
     this.place = options.place
+    this.runtime = options.runtime
     this.clock = this.sender.clock
-  }
-
-  get runtime(): Runtime {
-    return this.sender.runtime
   }
 
   get concurrency(): number {

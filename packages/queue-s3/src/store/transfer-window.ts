@@ -1,4 +1,4 @@
-import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core'
+import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core/backend'
 
 /** Transfers of fewer bytes are no load for a link, and do not wait. */
 const SMALL_BYTES = 4_096

@@ -1,11 +1,11 @@
-import { isSluiceError, type Logger } from '@sluice/core'
+import { isSluiceError, type Logger, type Queue } from '@sluice/core'
 import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, queueExists, type S3Queue } from '../../src/index.js'
+import { openQueue, queueExists, type S3QueueOptions } from '../../src/index.js'
 import { attemptKeyText, parseAttemptKey } from '../../src/format/attempt-key.js'
 import { encodeKey } from '../../src/format/key-encoding.js'
 import { entryText, stateText } from '../../src/format/object-texts.js'
-import { optionsOn } from '../s3-harness.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const ROOT = 'queues/contract/'
@@ -21,14 +21,14 @@ async function server(): Promise<S3Server> {
   return made
 }
 
-async function open(options: object): Promise<S3Queue> {
+async function open(options: S3QueueOptions): Promise<Queue> {
   const queue = await openQueue(options)
   opened.push(queue)
   return queue
 }
 
 async function refusal(
-  options: object,
+  options: S3QueueOptions,
   use?: { reading: boolean },
 ): Promise<[code: string, message: string]> {
   const error: unknown = await openQueue(options, use).then(
@@ -127,7 +127,7 @@ const FIRST = {
   generation: 1,
 }
 
-async function told(made: S3Server): Promise<{ queue: S3Queue; lines: string[] }> {
+async function told(made: S3Server): Promise<{ queue: Queue; lines: string[] }> {
   const lines: string[] = []
   const tell = (fields: object, text?: string) => void lines.push(`${text} ${JSON.stringify(fields)}`)
   const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
@@ -167,7 +167,7 @@ describe('what a later version may add', () => {
     expect(await queue.control.read()).toMatchObject({ paused: true, reason: 'for a test' })
     await queue.control.resume()
     expect(await (await queue.lease('dispatcher', 'me', 15_000))?.renew()).toBe(true)
-    await queue.sweep()
+    await sweep(queue)
     expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 1, FAIL: 1 })
     expect(await queue.peek(5)).toHaveLength(1)
     for (const name of unknown) expect(made.textOf(ROOT + name)).toBe('x')
@@ -189,7 +189,7 @@ describe('what a later version may add', () => {
     expect((await other.queue.get(1)).map(({ body }) => body)).toEqual([{ of: 'b' }])
     expect(await other.queue.lookup('a')).toMatchObject({ stage: 'PROCESSING', body: { of: 'a' } })
     await other.queue.settle(running.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
-    await other.queue.sweep()
+    await sweep(other.queue)
     expect(await other.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 1, SUCCESS: 1, FAIL: 0 })
     expect([...lines, ...other.lines]).toEqual([])
   })
@@ -368,7 +368,7 @@ describe('what is unsound in the folders of the queue itself', () => {
     expect(await queue.get(5)).toEqual([])
     await expect(queue.lookup('a')).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
     await expect(queue.put('a', 2)).rejects.toMatchObject({ code: 'SLUICE_ITEM_EXISTS' })
-    await queue.sweep()
+    await sweep(queue)
     expect(made.textOf(index)).toBe(entry)
     expect(made.keys().filter((key) => key.includes('ITEMS'))).toEqual([index])
   })

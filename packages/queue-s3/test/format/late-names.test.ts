@@ -1,7 +1,8 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 
 const ROOT = 'queues/contract/'
 const opened: { close(): Promise<void> }[] = []
@@ -16,13 +17,13 @@ async function serverOf(): Promise<S3Server> {
   return server
 }
 
-async function queueOn(server: S3Server, options: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...options })
   opened.push(queue)
   return queue
 }
 
-async function listed(queue: S3Queue): Promise<string[]> {
+async function listed(queue: Queue): Promise<string[]> {
   const all: string[] = []
   for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
     const { items } = await queue.list(stage, { limit: 100 })
@@ -35,7 +36,7 @@ async function listed(queue: S3Queue): Promise<string[]> {
 }
 
 describe('a PUT under WAITING that comes late, when the item', () => {
-  const ways: readonly (readonly [string, (queue: S3Queue) => Promise<unknown>, string[]])[] = [
+  const ways: readonly (readonly [string, (queue: Queue) => Promise<unknown>, string[]])[] = [
     ['has succeeded', (queue) => queue.success('a'), ['a SUCCESS']],
     ['has failed', (queue) => queue.fail('a'), ['a FAIL']],
     ['was released and waits again', (queue) => queue.release('a'), ['a WAITING']],
@@ -75,7 +76,7 @@ describe('a PUT under WAITING that comes late, when the item', () => {
     const given = await other.get(5)
     expect(given.map(({ id }) => id).toSorted()).toEqual(expected[0] === 'a WAITING' ? ['a', 'z'] : ['z'])
     expect((await other.lookup('a'))?.attempt ?? 0).toBeGreaterThanOrEqual(before)
-    await other.sweep()
+    await sweep(other)
     expect(server.textOf(key)).toBeUndefined()
   })
 
@@ -161,7 +162,7 @@ describe('empty objects that mark a folder, as consoles and tools make them', ()
     await other.put('a', 1)
     expect(await other.peek(5)).toHaveLength(1)
     expect(await other.get(5)).toHaveLength(1)
-    await other.sweep({ retentionMs: 0 })
+    await sweep(other, { retentionMs: 0 })
     expect(await listed(other)).toEqual(['a PROCESSING'])
     for (const folder of folders) expect(server.textOf(ROOT + folder)).toBe('')
   })

@@ -19,12 +19,6 @@ async function oldVersion(layout: string): Promise<Open> {
   return loaded.openQueue
 }
 
-async function open(how: Open, made: S3Server): Promise<Queue> {
-  const queue = await how(optionsOn(made))
-  opened.push(queue)
-  return queue
-}
-
 async function server(): Promise<S3Server> {
   const made = await startS3Server()
   opened.push(made)
@@ -42,7 +36,8 @@ describe.each(['format-1', 'draft-1', 'draft-2', 'draft-3', 'draft-4'])(
   (layout) => {
     test('the older is refused on the newer’s queue, with words, and changes nothing; the newer goes on', async () => {
       const [older, made] = [await oldVersion(layout), await server()]
-      const queue = await open(openQueue, made)
+      const queue = await openQueue(optionsOn(made))
+      opened.push(queue)
       await queue.putMany(['a', 'b'].map((id) => ({ id, body: 1 })))
       const [item] = await queue.get(1)
       const before = made.keys()

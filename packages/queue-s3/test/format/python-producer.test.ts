@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { JsonValue } from '@sluice/core'
+import type { JsonValue, Queue } from '@sluice/core'
 import { startS3Server, type OnRequest, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { endpointOptions, isEndpointGiven } from '../endpoint-harness.js'
 import { optionsOn } from '../s3-harness.js'
 
@@ -58,7 +58,7 @@ interface Call {
 describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a python3 has boto3', () => {
   let dir: string
   let server: S3Server
-  let queue: S3Queue
+  let queue: Queue
   let options: ReturnType<typeof endpointOptions>
 
   beforeEach(async () => {

@@ -1,12 +1,12 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
 import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { jitteredMs, Patience } from '../../src/store/patience.js'
 import { RunningTime } from '../../src/store/running-time.js'
 import { refuseKeys } from '../probe/lies.js'
-import { optionsOn } from '../s3-harness.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -20,7 +20,7 @@ async function serverOf(): Promise<S3Server> {
   return server
 }
 
-async function queueOn(server: S3Server, timeoutMs = 60_000): Promise<S3Queue> {
+async function queueOn(server: S3Server, timeoutMs = 60_000): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), timeoutMs })
   opened.push(queue)
   return queue
@@ -34,7 +34,7 @@ async function errorOf(call: Promise<unknown>): Promise<{ code: string; message:
 
 const ROOT = 'queues/contract/'
 
-async function removedOften(): Promise<{ server: S3Server; queue: S3Queue }> {
+async function removedOften(): Promise<{ server: S3Server; queue: Queue }> {
   const server = await serverOf()
   const queue = await queueOn(server)
   const keys = Array.from({ length: 1_000 }, (_, at) => `${ROOT}ITEMS/a${at === 0 ? '' : `.${at + 1}`}`)
@@ -170,7 +170,7 @@ test('DeleteObjects with errors for single keys is sent a few times, whatever th
     await call()
     expect(server.counts().DeleteObjects).toBeLessThanOrEqual(5)
   }
-  const { code, message } = await errorOf(queue.sweep())
+  const { code, message } = await errorOf(sweep(queue))
   expect([code, message]).toEqual([
     'SLUICE_QUEUE_UNAVAILABLE',
     expect.stringMatching(/Cannot delete the object ".*WAITING\/.*InternalError/),

@@ -1,8 +1,8 @@
-import { isSluiceError, type SluiceError } from '@sluice/core'
+import { isSluiceError, type SluiceError, type Queue } from '@sluice/core'
 import { answerWith, startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const HOUR_MS = 3_600_000
@@ -15,7 +15,7 @@ afterEach(async () => {
 interface World {
   readonly server: S3Server
   readonly runtime: LeapingRuntime
-  readonly queue: S3Queue
+  readonly queue: Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}): Promise<World> {
@@ -25,7 +25,7 @@ async function world(rules: Partial<S3Rules> = {}): Promise<World> {
   return { server, runtime, queue: await open({ server, runtime }) }
 }
 
-async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<S3Queue> {
+async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime })
   opened.push(queue)
   return queue
@@ -72,11 +72,11 @@ describe('a put that was cut off between its two objects', () => {
     await dieHalfway(on, 'a')
     await on.queue.put('b', 1)
     expect(await on.queue.sizes()).toMatchObject({ WAITING: 1 })
-    expect(await on.queue.sweep()).toEqual({ repaired: 1, leftovers: 0, removed: 0 })
+    expect(await sweep(on.queue)).toEqual({ repaired: 1, leftovers: 0, removed: 0 })
     expect(await on.queue.sizes()).toMatchObject({ WAITING: 2 })
     const items = await on.queue.get(5)
     expect(items.map(({ id, body }) => [id, body])).toContainEqual(['a', { of: 'a' }])
-    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
+    expect(await sweep(on.queue)).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   const finishing: readonly (readonly [string, Call, string])[] = [
@@ -109,11 +109,11 @@ describe('a put that was cut off between its two objects', () => {
     const before = await queue.sizes()
     for (let round = 1; round <= 3; round++) {
       await dieHalfway(on, `half-${round}`)
-      expect(await queue.sweep()).toMatchObject({ repaired: 1 })
+      expect(await sweep(queue)).toMatchObject({ repaired: 1 })
       expect(await queue.sizes()).toEqual({ ...before, WAITING: before.WAITING + round })
       await runtime.advance(3 * HOUR_MS)
     }
-    expect(await queue.sweep()).toMatchObject({ repaired: 0 })
+    expect(await sweep(queue)).toMatchObject({ repaired: 0 })
   })
 
   test('is not made of an index object that is damaged, or under the key of another id', async () => {
@@ -124,7 +124,7 @@ describe('a put that was cut off between its two objects', () => {
       ['queues/contract/ITEMS/b', text],
       ['queues/contract/ITEMS/c', text.slice(0, 40)],
     ])
-    expect(await on.queue.sweep()).toMatchObject({ repaired: 1 })
+    expect(await sweep(on.queue)).toMatchObject({ repaired: 1 })
     expect(keysOf(on.server, 'WAITING')).toHaveLength(1)
     expect(on.server.textOf('queues/contract/ITEMS/b')).toBe(text)
   })
@@ -134,9 +134,9 @@ describe('a put that was cut off between its two objects', () => {
     await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index })))
     const items = await queue.get(40)
     await queue.settle(items.slice(20).map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' as const })))
-    await queue.sweep()
+    await sweep(queue)
     server.resetCounts()
-    await queue.sweep()
+    await sweep(queue)
     const { GetObject, PutObject, HeadObject, ListObjectsV2 } = server.counts()
     expect({ GetObject, PutObject }).toEqual({ GetObject: 0, PutObject: 0 })
     expect(HeadObject).toBeLessThanOrEqual(24)
@@ -182,7 +182,7 @@ describe('a store that refuses the second key of an item', () => {
     ['lookup', ({ queue }) => queue.lookup(HALF)],
     ['lookupStatus', ({ queue }) => errorOf(queue.lookupStatus(HALF))],
     ['rm', ({ queue }) => queue.remove([HALF])],
-    ['sweep', ({ queue }) => queue.sweep()],
+    ['sweep', ({ queue }) => sweep(queue)],
   ]
 
   test.each(undoing)('half an item that a dead process left there is taken back by %s', async (_, call) => {
@@ -194,7 +194,7 @@ describe('a store that refuses the second key of an item', () => {
     expect(on.server.textOf(index)).toBe('')
     expect(await on.queue.lookup(HALF)).toBeUndefined()
     expect(await on.queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
-    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
+    expect(await sweep(on.queue)).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   test('a batch with one such item stores the others, and says which one it is', async () => {
@@ -208,7 +208,7 @@ describe('a store that refuses the second key of an item', () => {
     const on = await world()
     await dieHalfway(on, 'a')
     on.server.main.onRequest = () => answerWith('ExpiredToken')
-    for (const call of [() => on.queue.lookup('a'), () => on.queue.remove(['a']), () => on.queue.sweep()])
+    for (const call of [() => on.queue.lookup('a'), () => on.queue.remove(['a']), () => sweep(on.queue)])
       expect(await errorOf(call())).toMatchObject({
         code: 'SLUICE_QUEUE_DENIED',
         message: expect.stringContaining('expired'),

@@ -1,6 +1,7 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 
 const ROOT = 'queues/contract/'
@@ -16,13 +17,13 @@ async function serverOf(): Promise<S3Server> {
   return server
 }
 
-async function queueOn(server: S3Server, options: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...options })
   opened.push(queue)
   return queue
 }
 
-async function attempts(queue: S3Queue, count: number, details?: string): Promise<void> {
+async function attempts(queue: Queue, count: number, details?: string): Promise<void> {
   for (let done = 0; done < count; done++) {
     const [item] = await queue.get(1)
     if (item === undefined) throw new Error('there is no item to give out')

@@ -1,7 +1,7 @@
-import { silentLogger, type Lease, type Logger } from '@sluice/core'
+import { silentLogger, type Lease, type Logger, type Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test, vi } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -20,7 +20,7 @@ async function open(options: object = {}) {
   return { server, queue, runtime }
 }
 
-async function leaseOf(queue: S3Queue, ttlMs = 60_000): Promise<Lease> {
+async function leaseOf(queue: Queue, ttlMs = 60_000): Promise<Lease> {
   const lease = await queue.lease('dispatcher', 'me', ttlMs)
   if (lease === undefined) throw new Error('nobody else has it')
   return lease

@@ -1,12 +1,13 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Endpoint, type S3Rules, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { shardOf } from '../../src/format/key-encoding.js'
 import { Layout } from '../../src/format/layout.js'
 import { stateText } from '../../src/format/object-texts.js'
 import { attemptKeyText } from '../../src/format/attempt-key.js'
-import { optionsOn } from '../s3-harness.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const layout = new Layout('queues', 'contract')
@@ -19,7 +20,7 @@ afterEach(async () => {
 interface World {
   readonly server: S3Server
   readonly runtime: LeapingRuntime
-  readonly queue: S3Queue
+  readonly queue: Queue
 }
 
 async function world(rules: Partial<S3Rules> = {}, options: object = {}): Promise<World> {
@@ -33,7 +34,7 @@ async function open(
   on: Pick<World, 'server' | 'runtime'>,
   endpoint?: S3Endpoint,
   options: object = {},
-): Promise<S3Queue> {
+): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime, ...options })
   opened.push(queue)
   return queue
@@ -92,7 +93,7 @@ describe('cut off between its two objects', () => {
     ['requeue', ({ queue }) => queue.requeue(['a'])],
     ['update', ({ queue }) => queue.update([{ id: 'a', body: 2 }])],
     ['settle', ({ queue }) => queue.settle([{ id: 'a', attempt: 1, stage: 'FAIL', reason: 'late' }])],
-    ['sweep', ({ queue }) => queue.sweep()],
+    ['sweep', ({ queue }) => sweep(queue)],
   ]
 
   test.each(finishing)('it is finished by %s, whole and in SUCCESS', async (_, call) => {
@@ -105,7 +106,7 @@ describe('cut off between its two objects', () => {
     const { putAt = 0, ...found } = (await on.queue.lookup('a')) ?? {}
     expect(found).toMatchObject({ stage: 'SUCCESS', attempt: 0, body: { of: 'a' }, finishedAt: putAt })
     expect(await on.queue.get(5)).toEqual([])
-    expect(await on.queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
+    expect(await sweep(on.queue)).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
   })
 
   test('it is removed by remove, and its id can be put again', async () => {
@@ -186,7 +187,7 @@ test('a name of such an item is none in any other stage: it is left alone, and n
     server.seed([[key.replace('/SUCCESS/', `/${folder}/`), text]])
   expect(await queue.get(5)).toEqual([])
   expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
-  await queue.sweep()
+  await sweep(queue)
   expect(await queue.lookupStatus('a')).toBe('SUCCESS')
   expect(keysOf(server, 'WAITING')).toHaveLength(1)
 })

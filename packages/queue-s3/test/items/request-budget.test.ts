@@ -1,12 +1,13 @@
+import type { Queue } from '@sluice/core'
+import { ManualRuntime } from '@sluice/testkit'
 import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 import { Layout } from '../../src/format/layout.js'
 import { entryText, stateText } from '../../src/format/object-texts.js'
 import { attemptKeyText, type AttemptKey } from '../../src/format/attempt-key.js'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
-import { LeapingRuntime } from '../leaping-runtime.js'
 
 const layout = new Layout('queues', 'contract')
 const opened: { close(): Promise<void> }[] = []
@@ -15,12 +16,12 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function openOn(count: number): Promise<{ server: S3Server; queue: S3Queue }> {
+async function openOn(count: number): Promise<{ server: S3Server; queue: Queue }> {
   const server = await startS3Server()
   opened.push(server)
   server.seed(seeds(count))
   // No time passes: every two seconds in which something is created cost a GET more.
-  const queue = await openQueue({ ...optionsOn(server), runtime: new LeapingRuntime() })
+  const queue = await openQueue({ ...optionsOn(server), runtime: new ManualRuntime() })
   opened.push(queue)
   server.resetCounts()
   return { server, queue }
@@ -151,7 +152,7 @@ test('with 500 in PROCESSING, listSummaries costs 3 LISTs at most, and one LIST 
 test('among 20,000 finished ones, what is in PROCESSING costs 3 LISTs at most at a tick, however long it stays there', async () => {
   const { server } = await openOn(0)
   server.seed(finishedAmongRunning(500, 40))
-  const runtime = new LeapingRuntime()
+  const runtime = new ManualRuntime()
   const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
   const tick = () => queue.listSummaries('PROCESSING', { limit: 10_000 })

@@ -1,7 +1,8 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const HOUR_MS = 3_600_000
@@ -12,7 +13,7 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function world(): Promise<{ runtime: LeapingRuntime; server: S3Server; queue: S3Queue }> {
+async function world(): Promise<{ runtime: LeapingRuntime; server: S3Server; queue: Queue }> {
   const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   opened.push(server)
@@ -26,7 +27,7 @@ function keysOf(server: S3Server, folder: string): string[] {
 }
 
 /** A process that dies where it would delete what its move has superseded, be that after its answer. */
-async function dieDeleting(server: S3Server, call: (queue: S3Queue) => Promise<unknown>) {
+async function dieDeleting(server: S3Server, call: (queue: Queue) => Promise<unknown>) {
   const endpoint = await server.addEndpoint()
   const queue = await openQueue(optionsOn(server, endpoint))
   opened.push(queue)
@@ -52,11 +53,11 @@ test('a move that a dead process had decided is finished, and what a dead claime
   expect(keysOf(server, 'PROCESSING')).toHaveLength(1)
   await dieDeleting(server, (other) => other.get(1))
   expect(keysOf(server, 'WAITING')).toHaveLength(1)
-  expect(await queue.sweep()).toEqual({ repaired: 1, leftovers: 1, removed: 0 })
+  expect(await sweep(queue)).toEqual({ repaired: 1, leftovers: 1, removed: 0 })
   expect(keysOf(server, 'WAITING')).toEqual([])
   expect(await queue.lookupStatus('ended')).toBe('SUCCESS')
   expect(await queue.lookupStatus('claimed')).toBe('PROCESSING')
-  expect(await queue.sweep()).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
+  expect(await sweep(queue)).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
 })
 
 test('a removed item leaves marks, which go after a week, and the emptied index object, which stays', async () => {
@@ -72,11 +73,11 @@ test('a removed item leaves marks, which go after a week, and the emptied index 
   expect(await queue.remove(['a'])).toMatchObject({ removed: 1 })
   const before = server.keys()
   await runtime.advance(WEEK_MS - HOUR_MS)
-  expect(await queue.sweep()).toMatchObject({ leftovers: 0 })
+  expect(await sweep(queue)).toMatchObject({ leftovers: 0 })
   expect(server.keys()).toEqual(before)
   await runtime.advance(25 * HOUR_MS)
   // Two ends, the object under FAIL, and the requeue under LEFT.
-  expect(await queue.sweep()).toMatchObject({ leftovers: 4 })
+  expect(await sweep(queue)).toMatchObject({ leftovers: 4 })
   expect(server.keys().filter((key) => key.endsWith('.a'))).toEqual([])
   expect(keysOf(server, 'ITEMS')).toHaveLength(2)
   expect(await queue.lookup('a')).toBeUndefined()
@@ -101,13 +102,13 @@ test('an item that was requeued since it was listed is not removed for its age',
     listed.resolve()
     return { do: 'hold', until: requeued.promise, reply: 'kept' }
   }
-  const sweep = sweeping.sweep({ retentionMs: HOUR_MS })
+  const sweepEnd = sweep(sweeping, { retentionMs: HOUR_MS })
   await listed.promise
   await queue.requeue(['a'])
   await queue.get(1)
   await queue.fail('a', { reason: 'again' })
   requeued.resolve()
-  expect(await sweep).toMatchObject({ removed: 0 })
+  expect(await sweepEnd).toMatchObject({ removed: 0 })
   expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', attempt: 2, reason: 'again' })
 })
 
@@ -142,7 +143,7 @@ test('a mark that is old does not go before the call ends that may still hit it,
   const claim = late.get(1)
   await stopped
   await made.queue.remove(['a'])
-  expect(await made.queue.sweep()).toMatchObject({ leftovers: 1 })
+  expect(await sweep(made.queue)).toMatchObject({ leftovers: 1 })
   goOn()
   expect(await claim).toEqual([])
   expect(keysOf(made.server, 'PROCESSING')).toEqual([])
@@ -155,7 +156,13 @@ test('a claim by a process that stood still while the marks went is nobody’s',
   await stopped
   await made.queue.remove(['a'])
   await made.runtime.advance(2 * HOUR_MS)
-  expect(await made.queue.sweep({ purgeAfterMs: HOUR_MS })).toMatchObject({ leftovers: 3 })
+  const sweeping = await openQueue({
+    ...optionsOn(made.server),
+    runtime: made.runtime,
+    purgeAfterMs: HOUR_MS,
+  })
+  opened.push(sweeping)
+  expect(await sweep(sweeping)).toMatchObject({ leftovers: 3 })
   goOn()
   expect(await claim).toEqual([])
   expect(keysOf(made.server, 'PROCESSING')).toEqual([])
@@ -170,7 +177,7 @@ test('who held an item beyond the life of its marks is told that it is gone', as
   await other.release('a')
   await other.remove(['a'])
   await runtime.advance(2 * WEEK_MS)
-  await other.sweep()
+  await sweep(other)
   await expect(queue.success('a', { attempt: 1 })).rejects.toMatchObject({ code: 'SLUICE_ITEM_NOT_FOUND' })
   expect(keysOf(server, 'SUCCESS')).toEqual([])
 })
@@ -178,12 +185,15 @@ test('who held an item beyond the life of its marks is told that it is gone', as
 test('a sweep whose queue is closed says so, and not that the store is gone', async () => {
   const { server, queue } = await world()
   server.main.onRequest = () => ({ do: 'hold', until: queue.close(), reply: 'dropped' })
-  await expect(queue.sweep()).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
+  await expect(sweep(queue)).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
 })
 
 test('marks are never purged within an hour', async () => {
-  const { queue } = await world()
+  const { server } = await world()
   for (const purgeAfterMs of [HOUR_MS - 1, 0, Number.NaN]) {
-    await expect(queue.sweep({ purgeAfterMs })).rejects.toBeInstanceOf(TypeError)
+    await expect(openQueue({ ...optionsOn(server), purgeAfterMs })).rejects.toMatchObject({
+      code: 'SLUICE_CONFIG_INVALID',
+      message: expect.stringContaining('purgeAfterMs'),
+    })
   }
 })

@@ -1,8 +1,8 @@
-import type { JsonValue } from '@sluice/core'
+import type { JsonValue, Queue } from '@sluice/core'
 import { startS3Server, type S3Endpoint, type S3Operation, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const SHORT = { new: 'body' }
@@ -17,7 +17,7 @@ afterEach(async () => {
 interface World {
   readonly server: S3Server
   readonly runtime: LeapingRuntime
-  readonly queue: S3Queue
+  readonly queue: Queue
 }
 
 async function world(): Promise<World> {
@@ -27,7 +27,7 @@ async function world(): Promise<World> {
   return { server, runtime, queue: await open({ server, runtime }) }
 }
 
-async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<S3Queue> {
+async function open(on: Pick<World, 'server' | 'runtime'>, endpoint?: S3Endpoint): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(on.server, endpoint), runtime: on.runtime })
   opened.push(queue)
   return queue
@@ -42,7 +42,7 @@ type IsMeant = (operation: string, path: string) => boolean
 async function dieBefore(
   on: World,
   isMeant: IsMeant,
-  call: (queue: S3Queue) => Promise<unknown>,
+  call: (queue: Queue) => Promise<unknown>,
 ): Promise<boolean> {
   const endpoint = await on.server.addEndpoint()
   const queue = await open(on, endpoint)
@@ -56,7 +56,7 @@ async function dieBefore(
 }
 
 /** A call of a process of its own that dies at one of its requests; whether it came so far. */
-async function dieAt(on: World, point: number, call: (queue: S3Queue) => Promise<unknown>): Promise<boolean> {
+async function dieAt(on: World, point: number, call: (queue: Queue) => Promise<unknown>): Promise<boolean> {
   let seen = 0
   const died = await dieBefore(on, () => seen++ >= point, call)
   await on.server.settled()
@@ -203,7 +203,7 @@ describe('an update whose process dies', () => {
         expect([JSON.stringify(['older', 0]), JSON.stringify([newBody, newPriority])]).toContain(is)
         await other.success('a', { attempt: 1 })
         expect(await other.lookup('a')).toMatchObject({ stage: 'SUCCESS', body, priority })
-        await other.sweep()
+        await sweep(other)
         expect(await other.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
         expect([
           ...keysOf(on.server, 'CHANGES'),
@@ -230,7 +230,7 @@ describe('an update whose process dies', () => {
         expect(await other.remove(['a'])).toEqual({ removed: 1, skipped: [] })
         await other.put('a', 'again')
         expect(await other.lookup('a')).toMatchObject({ body: 'again', attempt: 0 })
-        await other.sweep()
+        await sweep(other)
         expect(keysOf(on.server, 'CHANGES')).toEqual([])
         if (!died) return
       }
@@ -303,7 +303,7 @@ describe('an update under way', () => {
       settled: 1,
       refused: [],
     })
-    await on.queue.sweep()
+    await sweep(on.queue)
     expect((await on.queue.get(2)).map(({ body, attempt }) => [body, attempt])).toEqual([[SHORT, 2]])
   })
 
@@ -315,7 +315,7 @@ describe('an update under way', () => {
       on,
       (operation, key) => operation === 'ListObjectsV2' && key.includes('/WAITING/'),
     )
-    const swept = sweeping.queue.sweep()
+    const swept = sweep(sweeping.queue)
     await sweeping.reached
     await dieBefore(on, isMaking('WAITING'), (queue) => queue.update([{ id: 'a', priority: 5 }]))
     sweeping.go()

@@ -8,7 +8,7 @@ import {
   type S3ServerOptions,
 } from '@sluice/testkit/s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue, type S3QueueOptions } from '../../src/index.js'
 import { forgetProbes } from '../../src/probe/probe-memory.js'
 import { optionsOn, probedOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
@@ -33,17 +33,24 @@ interface Place {
   readonly server: S3Server
   readonly runtime: LeapingRuntime
   /** A queue of a process of its own, which has an address of its own. */
-  readonly open: (options?: object) => Promise<{ queue: S3Queue; endpoint: S3Endpoint; lines: Line[] }>
+  readonly open: (
+    options?: Partial<S3QueueOptions>,
+  ) => Promise<{ queue: Queue; endpoint: S3Endpoint; lines: Line[] }>
 }
 
 async function placeOf(options: S3ServerOptions = {}): Promise<Place> {
   const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime, ...options })
   opened.push(server)
-  const open = async (more: object = {}) => {
+  const open = async (more: Partial<S3QueueOptions> = {}) => {
     const endpoint = await server.addEndpoint()
     const lines: Line[] = []
-    const options = { ...probedOn(server, endpoint), probe: 'quick', runtime, logger: loggerTo(lines) }
+    const options = {
+      ...probedOn(server, endpoint),
+      probe: 'quick' as const,
+      runtime,
+      logger: loggerTo(lines),
+    }
     const queue = await openQueue({ ...options, ...more })
     opened.push(queue)
     return { queue, endpoint, lines }

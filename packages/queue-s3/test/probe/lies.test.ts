@@ -1,11 +1,11 @@
 import { systemRuntime } from '@sluice/core/backend'
-import { isSluiceError, type Lease } from '@sluice/core'
+import { isSluiceError, type Lease, type Queue } from '@sluice/core'
 import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { RunningTime } from '../../src/store/running-time.js'
 import { lies, type Lie, type Use } from './lies.js'
-import { probedOn } from '../s3-harness.js'
+import { probedOn, sweep } from '../s3-harness.js'
 
 const TIMEOUT_MS = 300
 /**
@@ -47,7 +47,7 @@ async function furnish(): Promise<void> {
 }
 
 interface Seat {
-  readonly queue: S3Queue
+  readonly queue: Queue
   /** Of calls that need one. */
   readonly lease: Lease
 }
@@ -104,7 +104,7 @@ const calls: readonly Call[] = [
   call('document.write', CHANGES, ({ queue }) => queue.document('d').write(2, { ifVersion: 1 })),
   call('document.remove', CHANGES, ({ queue }) => queue.document('d').remove()),
   call('documents', ['list'], ({ queue }) => queue.documents()),
-  call('sweep', ['write', 'list', 'delete'], ({ queue }) => queue.sweep({ retentionMs: LONG_MS })),
+  call('sweep', ['write', 'list', 'delete'], ({ queue }) => sweep(queue, { retentionMs: LONG_MS })),
   call('close', ['write', 'list', 'delete'], ({ queue }) => queue.close()),
 ]
 
@@ -113,11 +113,11 @@ class Stand {
   readonly #lie: Lie
   readonly #root: string
   readonly #endpoint: S3Endpoint
-  readonly #queue: S3Queue
+  readonly #queue: Queue
   /** By this process's own time, as the queue does: what a busy machine takes from both is nobody's fault. */
   readonly #time = new RunningTime(systemRuntime, TIMEOUT_MS)
 
-  private constructor(lie: Lie, root: string, { endpoint, queue }: { endpoint: S3Endpoint; queue: S3Queue }) {
+  private constructor(lie: Lie, root: string, { endpoint, queue }: { endpoint: S3Endpoint; queue: Queue }) {
     this.#lie = lie
     this.#root = root
     this.#endpoint = endpoint
@@ -192,6 +192,7 @@ const NO_LEASE: Lease = {
   ttlMs: 1,
   renew: async () => false,
   release: async () => {},
+  [Symbol.asyncDispose]: async () => {},
 }
 
 const ANSWERS: readonly string[] = [

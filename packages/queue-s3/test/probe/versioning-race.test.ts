@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import { s3Stores, startS3Server } from '@sluice/testkit/s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 
 /**
  * Ceph 16 itself where there is one (`node scripts/radosgw.mjs -- …`), else the testkit's server acting like
@@ -29,7 +29,7 @@ const place = {
         },
 }
 const client = new S3Client({ ...place, credentials: { ...place.credentials }, forcePathStyle: true })
-const queues: S3Queue[] = []
+const queues: Queue[] = []
 
 beforeAll(async () => {
   await client.send(new CreateBucketCommand({ Bucket: bucket }))
@@ -43,7 +43,7 @@ afterAll(async () => {
 const setVersioning = (Status: 'Enabled' | 'Suspended') =>
   client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status } }))
 
-async function open(): Promise<S3Queue> {
+async function open(): Promise<Queue> {
   const queue = await openQueue({ ...place, name: 'race', bucket, probe: 'quick', timeoutMs: 30_000 })
   queues.push(queue)
   return queue
@@ -57,7 +57,7 @@ interface Run {
 }
 
 /** Claims until nothing is left, or until it is refused for a while. */
-async function claim(queue: S3Queue, run: Run): Promise<void> {
+async function claim(queue: Queue, run: Run): Promise<void> {
   for (;;) {
     try {
       const items = await queue.get(BATCH)
@@ -73,7 +73,7 @@ async function claim(queue: S3Queue, run: Run): Promise<void> {
 }
 
 /** By itself: it is only asked to do what it refused. */
-async function untilItGoesOn(queue: S3Queue): Promise<void> {
+async function untilItGoesOn(queue: Queue): Promise<void> {
   const tryIt = () =>
     queue.control.sync().then(
       () => 'goes on',

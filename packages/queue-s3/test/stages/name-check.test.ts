@@ -1,7 +1,8 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -15,7 +16,7 @@ async function serverOf(): Promise<S3Server> {
   return server
 }
 
-async function queueOn(server: S3Server, options: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...options })
   opened.push(queue)
   return queue
@@ -67,7 +68,7 @@ describe('names', () => {
       for (const prefix of [`p/a/${name}`, `p/a/${name}/x`])
         await expect(queueOn(server, { prefix })).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
     }
-    await outer.sweep()
+    await sweep(outer)
     expect(await outer.sizes()).toEqual({ WAITING: 1, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
     expect(await outer.control.read()).toMatchObject({ paused: false })
     expect(await outer.documents()).toEqual([])

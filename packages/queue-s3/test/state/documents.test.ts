@@ -1,3 +1,4 @@
+import type { Queue } from '@sluice/core'
 import {
   answerWithStatus,
   startS3Server,
@@ -8,7 +9,7 @@ import {
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { decodeDocumentFolder, encodeDocumentFolder } from '../../src/format/key-encoding.js'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -25,7 +26,7 @@ async function serverOf(options: S3ServerOptions = {}): Promise<S3Server> {
   return server
 }
 
-async function queueOn(server: S3Server, options: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...options })
   opened.push(queue)
   return queue

@@ -1,7 +1,7 @@
-import { MAX_FAILURE_CLASS_CHARS, MAX_JOB_UID_CHARS, MAX_RETRY_STATE_BYTES } from '@sluice/core'
+import { MAX_FAILURE_CLASS_CHARS, MAX_JOB_UID_CHARS, MAX_RETRY_STATE_BYTES, type Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 
 /** What S3 takes: names and values together. */
@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function open(): Promise<{ server: S3Server; queue: S3Queue }> {
+async function open(): Promise<{ server: S3Server; queue: Queue }> {
   const server = await startS3Server()
   opened.push(server)
   const queue = await openQueue(optionsOn(server))
@@ -21,7 +21,7 @@ async function open(): Promise<{ server: S3Server; queue: S3Queue }> {
 }
 
 /** Another process on the same store. */
-async function otherOn(server: S3Server): Promise<S3Queue> {
+async function otherOn(server: S3Server): Promise<Queue> {
   const queue = await openQueue(optionsOn(server))
   opened.push(queue)
   return queue
@@ -71,7 +71,7 @@ describe('listSummaries', () => {
 })
 
 /** Releases item `a`, dying at the first request after the decision; what another process then finds. */
-async function afterDeath(release: Parameters<S3Queue['release']>[1]) {
+async function afterDeath(release: Parameters<Queue['release']>[1]) {
   const { server, queue } = await open()
   await queue.putMany(['a', 'b'].map((id) => ({ id, body: id })))
   await queue.get(1)

@@ -1,4 +1,4 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import {
   answerWith,
   startS3Server,
@@ -9,7 +9,7 @@ import {
   type S3Server,
 } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -26,7 +26,7 @@ async function serverOf(options: Parameters<typeof startS3Server>[0] = {}): Prom
   return server
 }
 
-async function queueOn(server: S3Server, options: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...options })
   opened.push(queue)
   return queue

@@ -1,8 +1,8 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
@@ -16,7 +16,7 @@ async function serverOf(options: Parameters<typeof startS3Server>[0] = {}): Prom
   return server
 }
 
-async function queueOn(server: S3Server, timeoutMs = 1_000, concurrency = 32): Promise<S3Queue> {
+async function queueOn(server: S3Server, timeoutMs = 1_000, concurrency = 32): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), timeoutMs, concurrency })
   opened.push(queue)
   return queue
@@ -97,7 +97,7 @@ test('DeleteObjects with errors for single keys ends every call; the moves are d
     'WAITING',
   ])
   expect(await queue.remove(['a'])).toEqual({ removed: 1, skipped: [] })
-  const { code, message } = await endOf(server, () => queue.sweep())
+  const { code, message } = await endOf(server, () => sweep(queue))
   expect([code, message]).toEqual([
     'SLUICE_QUEUE_UNAVAILABLE',
     expect.stringMatching(/Cannot delete the object ".*\/WAITING\/.*InternalError/),
@@ -167,7 +167,7 @@ test('a listing that says it goes on and never does ends a walk by an error that
     operation === 'ListObjectsV2'
       ? { do: 'answer', answer: { status: 200, body: text, headers: { 'content-type': 'application/xml' } } }
       : undefined
-  for (const call of [() => queue.get(10), () => queue.size('WAITING'), () => queue.sweep()]) {
+  for (const call of [() => queue.get(10), () => queue.size('WAITING'), () => sweep(queue)]) {
     const { code, message, requests } = await endOf(server, call)
     expect([code, message]).toEqual(['SLUICE_QUEUE_CORRUPT', expect.stringContaining('start-after')])
     expect(requests).toBeLessThanOrEqual(10)

@@ -1,4 +1,4 @@
-import { isSluiceError, type QueueItem, type Stage } from '@sluice/core'
+import { isSluiceError, type QueueItem, type Stage, type Queue } from '@sluice/core'
 import {
   answerWith,
   startS3Server,
@@ -9,9 +9,9 @@ import {
 } from '@sluice/testkit/s3'
 import pLimit from 'p-limit'
 import { expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { lots } from '../explorer/explore.js'
-import { optionsOn } from '../s3-harness.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 
 /** One schedule: SLUICE_SCHEDULE=seed. More of them: SLUICE_EXPLORE=25. */
 const SEED = process.env['SLUICE_SCHEDULE']
@@ -79,7 +79,7 @@ class Schedule {
     return faults[kind]
   }
 
-  async #process(queue: S3Queue): Promise<void> {
+  async #process(queue: Queue): Promise<void> {
     for (let call = 0; call < CALLS; call++) {
       try {
         await this.#act(queue)
@@ -96,7 +96,7 @@ class Schedule {
     this.#release = Promise.withResolvers<void>()
   }
 
-  async #act(queue: S3Queue): Promise<void> {
+  async #act(queue: Queue): Promise<void> {
     const id = IDS[this.#lot(IDS.length)] ?? 'a'
     switch (this.#lot(7)) {
       case 0:
@@ -128,7 +128,7 @@ class Schedule {
     this.#running.push(item)
   }
 
-  async #settle(queue: S3Queue): Promise<void> {
+  async #settle(queue: Queue): Promise<void> {
     const item = this.#running[this.#lot(this.#running.length)]
     if (item === undefined) return
     const { id, uid, attempt } = item
@@ -152,7 +152,7 @@ class Schedule {
     const queue = await openQueue(optionsOn(server))
     // Finishes puts that were cut off, as any look at an id does.
     const records = await Promise.all(IDS.map((id) => queue.lookup(id)))
-    await queue.sweep()
+    await sweep(queue)
     const listed: string[] = []
     for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
       const { items } = await queue.list(stage, { limit: 100 })
@@ -171,7 +171,7 @@ class Schedule {
     await queue.close()
   }
 
-  #checkItem(id: string, record: Awaited<ReturnType<S3Queue['lookup']>>): void {
+  #checkItem(id: string, record: Awaited<ReturnType<Queue['lookup']>>): void {
     if (record === undefined) {
       if (this.#put.has(id) && !this.#removing.has(id))
         this.#wrong.push(`${id} was put, never removed, and is lost`)

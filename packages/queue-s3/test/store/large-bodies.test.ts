@@ -1,8 +1,8 @@
-import type { NewItem } from '@sluice/core'
+import type { NewItem, Queue } from '@sluice/core'
 import type { SlowLink } from '@sluice/testkit/link'
 import { startS3Server } from '@sluice/testkit/s3'
 import { afterAll, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
+import { openQueue } from '../../src/index.js'
 import { linkedOn, optionsOn } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
@@ -15,7 +15,7 @@ afterAll(async () => {
 async function queueOver(
   bytesPerSecond: number,
   more: { timeoutMs?: number } = {},
-): Promise<{ link: SlowLink; queue: S3Queue }> {
+): Promise<{ link: SlowLink; queue: Queue }> {
   const server = await startS3Server()
   opened.push(server)
   const { link, options } = await linkedOn(server, { bytesPerSecond })

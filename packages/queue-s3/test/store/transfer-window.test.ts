@@ -1,4 +1,4 @@
-import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core'
+import { MIN_BYTES_PER_SECOND, requestTimeMs } from '@sluice/core/backend'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {

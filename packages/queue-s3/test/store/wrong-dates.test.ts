@@ -1,7 +1,8 @@
+import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Request, type S3Server } from '@sluice/testkit/s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../../src/index.js'
-import { optionsOn } from '../s3-harness.js'
+import { openQueue } from '../../src/index.js'
+import { optionsOn, sweep } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const opened: { close(): Promise<void> }[] = []
@@ -17,7 +18,7 @@ async function world() {
   return { runtime, server, queue: await open(server, runtime) }
 }
 
-async function open(server: S3Server, runtime: LeapingRuntime): Promise<S3Queue> {
+async function open(server: S3Server, runtime: LeapingRuntime): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), runtime })
   opened.push(queue)
   return queue
@@ -96,9 +97,9 @@ describe.each(OFF)('one `Date` that is off by %s', (off) => {
     foreign(server, dateOf(off, runtime), ({ operation, query }) => {
       return operation === 'ListObjectsV2' && query.get('prefix')?.endsWith('SUCCESS/') === true
     })
-    expect(await queue.sweep({ retentionMs: 30_000 })).toMatchObject({ removed: 0 })
+    expect(await sweep(queue, { retentionMs: 30_000 })).toMatchObject({ removed: 0 })
     await runtime.advance(35_000)
-    expect(await queue.sweep({ retentionMs: 30_000 })).toMatchObject({ removed: 1 })
+    expect(await sweep(queue, { retentionMs: 30_000 })).toMatchObject({ removed: 1 })
   })
 })
 
