@@ -108,8 +108,8 @@ export const stopCases: readonly WorkerCase[] = [
       await send(worker, harness, job)
       const reason = new Error('enough')
       const { lookupJob } = worker.supports
-      const calls = [
-        (signal: AbortSignal) => worker.pollAllStatus(undefined, { signal }),
+      const calls: readonly ((signal: AbortSignal) => Promise<unknown>)[] = [
+        (signal) => worker.pollAllStatus(undefined, { signal }),
         ...(lookupJob ? [async (signal: AbortSignal) => worker.lookupJob?.(job, { signal })] : []),
       ]
       for (const call of calls) {
