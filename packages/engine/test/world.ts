@@ -2,7 +2,7 @@ import { DummyWorker, JobStore } from '@sluice/worker-dummy'
 import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
-import type { WorkQueueOptions } from '../src/engine-options.js'
+import type { WorkQueueOptions } from '../src/work-queue-options.js'
 import { ManualRuntime } from '@sluice/testkit'
 
 export type Options = Partial<WorkQueueOptions>

@@ -1,7 +1,7 @@
-import type { Engine } from '../engine.js'
-import type { Findings } from '../reconcile.js'
-import type { SendPass } from '../sending/send-pass.js'
-import type { DecidedSettlement } from '../settle.js'
+import type { Engine } from '../tick/tick.js'
+import type { Findings } from '../reconcile/reconcile.js'
+import type { SendPass } from '../dispatch/send-pass.js'
+import type { DecidedSettlement } from '../settling/settle.js'
 
 /**
  * Counts how the jobs of a tick have ended, before any of it is settled, and says whether the queue is paused: by an operator, or by a guard.

@@ -1,5 +1,5 @@
 import type { JsonValue, Queue } from '@sluice/core'
-import { HOLDUP_CODES, type Holdup } from '../holdup.js'
+import { HOLDUP_CODES, type Holdup } from '../holdups/holdup.js'
 import type { DispatcherState } from './dispatcher-state.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 

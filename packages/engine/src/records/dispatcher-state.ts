@@ -1,4 +1,4 @@
-import type { Holdup } from '../holdup.js'
+import type { Holdup } from '../holdups/holdup.js'
 
 /**
  * What the engine that holds the lease says of itself, for `status` and for other commands in other processes. It is written at the end of a tick,

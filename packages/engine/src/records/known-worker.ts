@@ -5,11 +5,11 @@ import {
   type JsonValue,
   type QueueDocument,
 } from '@sluice/core'
-import type { Engine } from '../engine.js'
+import type { Engine } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
-import { isReportOf, type Found } from '../found.js'
-import { listProcessing } from '../list-processing.js'
-import { refOf } from '../settle.js'
+import { isReportOf, type Found } from '../reconcile/found.js'
+import { listProcessing } from '../reconcile/list-processing.js'
+import { refOf } from '../settling/settle.js'
 import { WORKER_DOCUMENT } from './document-names.js'
 
 /** So many of the jobs that were last seen running are looked up, where the worker is another one than before. */

@@ -1,6 +1,6 @@
 import { isSluiceError, type JsonValue, type Queue } from '@sluice/core'
-import type { Engine } from '../engine.js'
-import { leftOutOf, type JobSettlement } from '../settlement.js'
+import type { Engine } from '../tick/tick.js'
+import { leftOutOf, type JobSettlement } from '../settling/settlement.js'
 import { LEFT_OUT_DOCUMENT } from './document-names.js'
 
 /** Outcomes of jobs that were not stored whole, such as results that are too large. */

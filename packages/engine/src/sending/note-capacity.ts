@@ -1,6 +1,6 @@
 import type { SluiceError } from '@sluice/core'
-import type { Engine } from '../engine.js'
-import type { SendPass } from './send-pass.js'
+import type { Engine } from '../tick/tick.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 
 /** The worker takes no more for now: the pass ends. Logged and reported once for each spell. */
 export function noteCapacity(engine: Engine, pass: SendPass, error: SluiceError): void {

@@ -1,7 +1,7 @@
 import { callWorker, isOutage } from '../engine-errors.js'
-import type { Engine } from '../engine.js'
+import type { Engine } from '../tick/tick.js'
 import { noteCapacity } from './note-capacity.js'
-import type { SendPass } from './send-pass.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 /** `impossible`: the worker has no probe, there is nothing to probe with, or it is full. */

@@ -1,7 +1,7 @@
 import type { ItemSummary } from '@sluice/core'
-import { backoffMs, type Random } from '../backoff.js'
-import type { SendsOptions } from '../engine-options.js'
-import { retryStateOf } from '../truth/retry-state.js'
+import { backoffMs, type Random } from '../policies/backoff.js'
+import type { SendsOptions } from '../work-queue-options.js'
+import { retryStateOf } from '../settling/retry-state.js'
 import type { WorkerTrust } from './worker-trust.js'
 
 interface RefusedItem {

@@ -1,11 +1,11 @@
 import { isSluiceError, type ItemSummary, type SluiceError } from '@sluice/core'
 import { isOutage, oddWorkerError } from '../engine-errors.js'
-import type { Engine } from '../engine.js'
-import { refOf } from '../settle.js'
-import { rejected } from '../settlement.js'
+import type { Engine } from '../tick/tick.js'
+import { refOf } from '../settling/settle.js'
+import { rejected } from '../settling/settlement.js'
 import { noteCapacity } from './note-capacity.js'
 import { probeWorker } from './probe.js'
-import type { SendPass } from './send-pass.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 interface FailedSend {

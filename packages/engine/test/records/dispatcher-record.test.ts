@@ -1,7 +1,7 @@
 import { SluiceError, type Queue } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { DISPATCHER_DOCUMENT, processingLimit, readDispatcher } from '../../src/index.js'
-import { LeaseKeeper } from '../../src/lease-keeper.js'
+import { LeaseKeeper } from '../../src/tick/lease-keeper.js'
 import { DispatcherRecord } from '../../src/records/dispatcher-record.js'
 import { parseDispatcher } from '../../src/records/dispatcher-json.js'
 import { World, wrapped } from '../world.js'
